@@ -1,0 +1,209 @@
+-- The schema of an escrowd file, whole. Reading it from top to bottom is the
+-- shortest introduction to the system; the binary embeds it and a fresh file
+-- gets exactly this.
+--
+-- How to read the columns
+--   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
+--     that every client can hold it exactly.
+--   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`.
+--   * Ids of escrows, milestones, transactions and wallets are 12-byte blobs,
+--     in time order, so that new rows land at the right edge of their tree.
+--     On the wire they are 24 hex characters: lower(hex(id)).
+--   * Every table is STRICT, every relation a foreign key, every enumeration
+--     a CHECK: the rules live in the domain, and the file still refuses what
+--     no correct program would write.
+--
+-- The file itself is marked (application_id, user_version), and kept in WAL
+-- mode with pages of 2 KiB; those pragmas are set in src/store/connection.rs.
+
+-- What this file is. One row, written once. Play money and real money never
+-- share a file, and neither do two currencies.
+CREATE TABLE instance (
+    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
+    mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
+    currency   TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- A merchant owns customers, escrows, balances and a chain of transfers; none
+-- of them is ever visible to another merchant.
+CREATE TABLE merchant (
+    id         INTEGER PRIMARY KEY,       -- also `merchantId` on the wire
+    name       TEXT    UNIQUE,            -- as configured; NULL for one a sandbox key made
+    chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- Secret keys, hashed: the key itself is never stored. Several keys may belong
+-- to one merchant, so that a key can be replaced without a gap.
+CREATE TABLE merchant_key (
+    key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id)
+) STRICT, WITHOUT ROWID;
+
+-- A buyer or seller, known by the `customer-id` header.
+CREATE TABLE customer (
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    id          TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+    wallet_id   BLOB    NOT NULL CHECK (length(wallet_id) = 12), -- `id` of the wallet on the wire
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (merchant_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Where money can be: (owner, purpose). A balance moves only together with the
+-- transfer that explains it. Each merchant has its own OUTSIDE_WORLD account,
+-- the one balance that goes below zero: what came in from outside, negated. Its
+-- floor bounds all the money a merchant's accounts can ever hold, and so keeps
+-- every sum of them exact.
+CREATE TABLE account (
+    id          INTEGER PRIMARY KEY,
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    customer_id TEXT,                     -- NULL for the merchant's own and the outside world
+    purpose     TEXT    NOT NULL CHECK (purpose IN
+                    ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW', 'MERCHANT_MAIN', 'PLATFORM_FEES', 'OUTSIDE_WORLD')),
+    balance     INTEGER NOT NULL DEFAULT 0
+                    CHECK (balance BETWEEN CASE purpose WHEN 'OUTSIDE_WORLD' THEN -9007199254740991 ELSE 0 END
+                                       AND CASE purpose WHEN 'OUTSIDE_WORLD' THEN 0 ELSE 9007199254740991 END),
+    updated_at  INTEGER NOT NULL,         -- when the balance last moved
+    CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT;
+-- Two indexes and not one, because SQL counts two NULLs as different.
+CREATE UNIQUE INDEX account_of_customer ON account (merchant_id, customer_id, purpose) WHERE customer_id IS NOT NULL;
+CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE customer_id IS NULL;
+
+-- One deal. The terms come from the seller and are replaced whole by an edit;
+-- the columns from `buyer_id` on are empty until the one payment that funds it.
+CREATE TABLE escrow (
+    id                  BLOB    PRIMARY KEY CHECK (length(id) = 12),
+    merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
+    payment_token       TEXT    NOT NULL UNIQUE, -- what the seller hands to the buyer
+    seller_id           TEXT    NOT NULL,
+    settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE')),
+
+    amount              INTEGER NOT NULL CHECK (amount > 0),
+    purpose             TEXT    NOT NULL,
+    description         TEXT,
+    who_pays            TEXT    NOT NULL CHECK (who_pays IN ('buyer', 'seller', 'both')),
+    max_delivery        INTEGER NOT NULL CHECK (max_delivery BETWEEN 1 AND 365), -- in units of delivery_timeline
+    delivery_timeline   TEXT    NOT NULL CHECK (delivery_timeline IN ('minutes', 'hours', 'days')),
+    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 1),
+    -- The fee is fixed with the terms, so that a change of rates never touches an
+    -- existing deal. fee = the platform's part + commission; buyer_fee is the
+    -- part of fee that the buyer pays on top of amount.
+    fee                 INTEGER NOT NULL CHECK (fee >= 0),
+    commission          INTEGER NOT NULL CHECK (commission BETWEEN 0 AND fee),
+    buyer_fee           INTEGER NOT NULL CHECK (buyer_fee BETWEEN 0 AND fee),
+
+    state               TEXT    NOT NULL,
+    status              TEXT    NOT NULL,
+    buyer_id            TEXT,
+    -- The funding payment is final, so the facts every reply shows are copied
+    -- here: showing an escrow then takes one row and its milestones.
+    payment_id          BLOB    CHECK (length(payment_id) = 12),
+    payment_reference   TEXT,
+    payment_amount      INTEGER,
+    paid_at             INTEGER,
+    completed_at        INTEGER,
+    created_at          INTEGER NOT NULL,
+    -- Not touched when a milestone is released: an escrow last changed at the
+    -- later of this and its newest released_at.
+    updated_at          INTEGER NOT NULL,
+
+    FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
+    FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
+    CHECK (state || ' ' || status IN ('AWAITING_PAYMENT PENDING', 'OPENED ONGOING', 'CLOSED COMPLETED')),
+    CHECK (buyer_id IS NOT seller_id),
+    CHECK ((state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
+    CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),
+    CHECK ((buyer_id IS NULL) = (payment_reference IS NULL)),
+    CHECK ((buyer_id IS NULL) = (payment_amount IS NULL)),
+    CHECK ((buyer_id IS NULL) = (paid_at IS NULL)),
+    CHECK ((state = 'CLOSED') = (completed_at IS NOT NULL))
+) STRICT;
+-- The open escrows a buyer has funded: what a wallet's escrow balance is made of.
+CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id) WHERE state = 'OPENED';
+-- The escrows one payment funded.
+CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
+
+-- One stage of a milestone escrow. Rows of one escrow lie side by side; a
+-- release changes its row here and nothing of the escrow, until the last one.
+CREATE TABLE milestone (
+    escrow_id      BLOB    NOT NULL REFERENCES escrow (id),
+    position       INTEGER NOT NULL CHECK (position >= 0), -- order as offered, from 0
+    id             BLOB    NOT NULL CHECK (length(id) = 12), -- unique by construction; always looked up inside its escrow
+    title          TEXT    NOT NULL,
+    description    TEXT,
+    amount         INTEGER NOT NULL CHECK (amount > 0),
+    due_date       TEXT,                  -- YYYY-MM-DD; informs, and has no effect
+    beneficiary_id TEXT,                  -- who is paid instead of the seller
+    status         TEXT    NOT NULL CHECK (status IN ('PENDING', 'RELEASED')),
+    released_at    INTEGER,
+    PRIMARY KEY (escrow_id, position),
+    CHECK ((status = 'RELEASED') = (released_at IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- One movement of money, from the debited to the credited account. Rows are
+-- numbered in the order they happened and never change.
+CREATE TABLE transfer (
+    id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
+    merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
+    kind              TEXT    NOT NULL CHECK (kind IN ('OPENING_BALANCE', 'TOP_UP', 'FUND', 'RELEASE', 'COMMISSION', 'PLATFORM_FEE')),
+    debit_account_id  INTEGER NOT NULL REFERENCES account (id),
+    credit_account_id INTEGER NOT NULL REFERENCES account (id),
+    amount            INTEGER NOT NULL CHECK (amount > 0),
+    escrow_id         BLOB    REFERENCES escrow (id), -- whose hold it fills or empties; NULL where money comes in
+    created_at        INTEGER NOT NULL,
+    -- SHA-256 over the hash of the merchant's transfer before it and every
+    -- column above, so that a row changed, removed or slipped in later shows.
+    hash              BLOB    NOT NULL CHECK (length(hash) = 32),
+    CHECK (debit_account_id <> credit_account_id)
+) STRICT;
+CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
+BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
+CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
+BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
+
+-- The payment history of a customer or a merchant, one entry for each thing
+-- they would recognise ("paid for two escrows", "received a milestone"). An
+-- owner's entries lie side by side, oldest first.
+CREATE TABLE payment_transaction (
+    account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
+    id               BLOB    NOT NULL CHECK (length(id) = 12),
+    transaction_type TEXT    NOT NULL CHECK (transaction_type IN ('deposit', 'escrow', 'commission')),
+    credit_type      TEXT    NOT NULL CHECK (credit_type IN ('credit', 'debit')),
+    status           TEXT    NOT NULL CHECK (status IN ('success')),
+    amount           INTEGER NOT NULL CHECK (amount > 0),
+    fee              INTEGER NOT NULL CHECK (fee >= 0),
+    reference        TEXT    NOT NULL,
+    escrow_id        BLOB    REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
+    created_at       INTEGER NOT NULL,
+    PRIMARY KEY (account_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- References already used by a payment that a client asked for, with what was
+-- asked: the same request again gets the first reply again, another is refused.
+CREATE TABLE payment_reference (
+    merchant_id     INTEGER NOT NULL REFERENCES merchant (id),
+    reference       TEXT    NOT NULL,
+    account_id      INTEGER NOT NULL,     -- who asked
+    request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of what was asked
+    transaction_id  BLOB    NOT NULL,
+    PRIMARY KEY (merchant_id, reference),
+    FOREIGN KEY (account_id, transaction_id) REFERENCES payment_transaction (account_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- What subscribers will be told, appended in the same commit as the change it
+-- tells of. An escrow event names its escrow, a payment event its transaction.
+CREATE TABLE event (
+    id             INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    name           TEXT    NOT NULL,      -- for example escrow.completed
+    escrow_id      BLOB    REFERENCES escrow (id),
+    account_id     INTEGER,
+    transaction_id BLOB,
+    created_at     INTEGER NOT NULL,
+    FOREIGN KEY (account_id, transaction_id) REFERENCES payment_transaction (account_id, id),
+    CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL)),
+    CHECK ((account_id IS NULL) = (transaction_id IS NULL))
+) STRICT;

@@ -1,0 +1,173 @@
+//! The fee of an escrow and who pays which part of it (contract section 5).
+
+use super::money::{Amount, BasisPoints};
+
+/// Who pays the fee, on top of the amount (buyer) or out of it (seller).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhoPays {
+    /// The buyer pays the amount and the fee.
+    Buyer,
+    /// The seller receives the amount less the fee.
+    Seller,
+    /// Each bears a half.
+    Both,
+}
+
+/// What a merchant's escrows cost: the platform's rate and the merchant's
+/// commission, both of the escrow amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    platform: BasisPoints,
+    commission: BasisPoints,
+}
+
+impl Rates {
+    /// The most that both rates together may be: half of the amount, so that a
+    /// fee can never exceed the amount it is taken from, however it rounds.
+    pub const TOGETHER_MAX_BPS: u16 = 5_000;
+
+    /// The rates in basis points, or `None` when they exceed
+    /// [`Rates::TOGETHER_MAX_BPS`] together.
+    pub fn new(platform_bps: u16, commission_bps: u16) -> Option<Self> {
+        let together = platform_bps.checked_add(commission_bps)?;
+        if together > Self::TOGETHER_MAX_BPS {
+            return None;
+        }
+        Some(Self {
+            platform: BasisPoints::new(platform_bps)?,
+            commission: BasisPoints::new(commission_bps)?,
+        })
+    }
+}
+
+/// The fee of one escrow, fixed when its terms are. In minor units, it is made
+/// of the platform's part and the merchant's commission, and borne by buyer and
+/// seller in two shares; both pairs add up to the total exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fee {
+    total: Amount,
+    commission: Amount,
+    buyer_share: Amount,
+}
+
+impl Fee {
+    /// The fee for an amount. Platform part and commission are each rounded half
+    /// up; of an odd total the buyer bears the larger half (contract section
+    /// 9.1, rows 4, 5 and 8).
+    pub fn of(amount: Amount, who_pays: WhoPays, rates: Rates) -> Self {
+        let commission = amount.share(rates.commission);
+        let total = amount
+            .share(rates.platform)
+            .checked_add(commission)
+            .expect("both parts together are at most the amount");
+        let buyer_share = match who_pays {
+            WhoPays::Buyer => total,
+            WhoPays::Seller => Amount::ZERO,
+            WhoPays::Both => total.half_rounded_up(),
+        };
+        Self {
+            total,
+            commission,
+            buyer_share,
+        }
+    }
+
+    /// The fee as it was stored, or `None` when its parts exceed it.
+    pub fn from_parts(total: Amount, commission: Amount, buyer_share: Amount) -> Option<Self> {
+        (commission <= total && buyer_share <= total).then_some(Self {
+            total,
+            commission,
+            buyer_share,
+        })
+    }
+
+    /// The whole fee.
+    pub const fn total(&self) -> Amount {
+        self.total
+    }
+
+    /// The merchant's part.
+    pub const fn commission(&self) -> Amount {
+        self.commission
+    }
+
+    /// The platform's part.
+    pub fn platform(&self) -> Amount {
+        self.total
+            .checked_sub(self.commission)
+            .expect("commission is part of the fee")
+    }
+
+    /// What the buyer pays on top of the amount.
+    pub const fn buyer_share(&self) -> Amount {
+        self.buyer_share
+    }
+
+    /// What the seller gives out of the amount.
+    pub fn seller_share(&self) -> Amount {
+        self.total
+            .checked_sub(self.buyer_share)
+            .expect("the buyer's share is part of the fee")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kobo(minor: i64) -> Amount {
+        Amount::from_minor(minor).unwrap()
+    }
+
+    #[test]
+    fn fees_match_the_worked_examples() {
+        use WhoPays::{Both, Buyer, Seller};
+        // amount, who pays, platform bps, commission bps, then total, commission, buyer's and seller's share
+        let cases = [
+            ("Ex 1", 250_000, Seller, 200, 0, 5_000, 0, 0, 5_000),
+            ("Ex 2", 123_456, Seller, 200, 0, 2_469, 0, 0, 2_469),
+            (
+                "Ex 3",
+                100_000_000,
+                Both,
+                200,
+                50,
+                2_500_000,
+                500_000,
+                1_250_000,
+                1_250_000,
+            ),
+            ("Ex 4", 1_000_000, Buyer, 200, 100, 30_000, 10_000, 30_000, 0),
+            ("Ex 5", 100_100, Both, 200, 0, 2_002, 0, 1_001, 1_001),
+            ("Ex 6", 123_457, Both, 200, 0, 2_469, 0, 1_235, 1_234),
+            ("Ex 7", 100_000_000, Buyer, 200, 50, 2_500_000, 500_000, 2_500_000, 0),
+        ];
+        for (name, amount, who_pays, platform, commission, total, merchant, buyer, seller) in cases {
+            let fee = Fee::of(kobo(amount), who_pays, Rates::new(platform, commission).unwrap());
+            let parts = [fee.total(), fee.commission(), fee.buyer_share(), fee.seller_share()];
+            assert_eq!(parts, [total, merchant, buyer, seller].map(kobo), "{name}");
+        }
+    }
+
+    #[test]
+    fn rates_above_half_are_refused() {
+        assert!(Rates::new(2_500, 2_500).is_some());
+        assert!(Rates::new(2_500, 2_501).is_none());
+        assert!(Rates::new(u16::MAX, u16::MAX).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_fee_never_exceeds_its_amount(amount in 1..=Amount::MAX.minor(), platform in 0_u16..=5_000, commission in 0_u16..=5_000) {
+            if let Some(rates) = Rates::new(platform, commission) {
+                for who_pays in [WhoPays::Buyer, WhoPays::Seller, WhoPays::Both] {
+                    let fee = Fee::of(kobo(amount), who_pays, rates);
+                    prop_assert!(fee.total() <= kobo(amount));
+                    prop_assert_eq!(fee.buyer_share().checked_add(fee.seller_share()), Some(fee.total()));
+                    prop_assert_eq!(fee.platform().checked_add(fee.commission()), Some(fee.total()));
+                }
+            }
+        }
+    }
+}

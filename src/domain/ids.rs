@@ -1,0 +1,296 @@
+//! Names of things: typed, so that one cannot stand where another is meant.
+//!
+//! Ids are made outside (`entropy.rs`) and only shaped here.
+
+use std::fmt;
+
+/// A type for one kind of id: 12 bytes in time order, 24 lower-case hex
+/// characters on the wire (contract section 1.6).
+macro_rules! object_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 12]);
+
+        impl $name {
+            /// The id of these bytes.
+            pub const fn from_bytes(bytes: [u8; 12]) -> Self {
+                Self(bytes)
+            }
+
+            /// The id's bytes, as stored.
+            pub const fn bytes(&self) -> &[u8; 12] {
+                &self.0
+            }
+
+            /// The id a caller wrote. Text that is not 24 lower-case hex
+            /// characters names nothing that exists, so it becomes the id of
+            /// zeros, which is never given out: a malformed id is then treated
+            /// as an unknown one (contract section 9.3, row 60).
+            pub fn named(text: &str) -> Self {
+                Self(decode_hex(text).unwrap_or_default())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+
+object_id!(
+    /// Names an escrow.
+    EscrowId
+);
+object_id!(
+    /// Names a milestone; an edit gives every milestone a new one.
+    MilestoneId
+);
+object_id!(
+    /// Names an entry of a payment history.
+    TransactionId
+);
+object_id!(
+    /// Names a customer's wallet.
+    WalletId
+);
+
+fn decode_hex(text: &str) -> Option<[u8; 12]> {
+    let digits = text.as_bytes();
+    if digits.len() != 24 {
+        return None;
+    }
+    let mut bytes = [0; 12];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+const fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// Names a merchant: 1, 2, 3, ... in the order they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MerchantId(pub i64);
+
+/// Names a customer within its merchant: 1 to 64 of `A-Za-z0-9._-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    /// What a customer id may look like, for people.
+    pub const SHAPE: &'static str = "1 to 64 letters, digits, '.', '_' or '-'";
+
+    /// The id this text is, or `None` when it is not of [`CustomerId::SHAPE`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_id = (1..=64).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_id.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where new ids and random bits come from: the entropy of the process in
+/// service, a counter in a test.
+pub trait IdSource {
+    /// 12 bytes never given out before, greater than all given out before.
+    fn object_id(&mut self) -> [u8; 12];
+
+    /// Bits nobody can guess.
+    fn random(&mut self) -> u128;
+
+    /// A name for a new escrow.
+    fn escrow_id(&mut self) -> EscrowId {
+        EscrowId(self.object_id())
+    }
+
+    /// A name for a new milestone.
+    fn milestone_id(&mut self) -> MilestoneId {
+        MilestoneId(self.object_id())
+    }
+
+    /// A name for a new transaction.
+    fn transaction_id(&mut self) -> TransactionId {
+        TransactionId(self.object_id())
+    }
+
+    /// A name for a new wallet.
+    fn wallet_id(&mut self) -> WalletId {
+        WalletId(self.object_id())
+    }
+
+    /// A token for a new escrow.
+    fn payment_token(&mut self) -> PaymentToken {
+        PaymentToken::from_random(self.random())
+    }
+
+    /// A reference for a payment that came without one.
+    fn reference(&mut self) -> Reference {
+        Reference::from_random(self.random())
+    }
+}
+
+const DIGITS: u128 = 10;
+const DIGITS_AND_LETTERS: u128 = 36;
+
+/// What a seller hands to a buyer to pay with: `PY_`, 8 of `0-9A-Z`, 4 digits.
+/// Fits both the wider alphabet of the design and every sample of the reference
+/// API (contract section 1.6).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PaymentToken(String);
+
+impl PaymentToken {
+    /// A token drawn from random bits.
+    pub fn from_random(random: u128) -> Self {
+        let mut draw = Draw(random);
+        let mut token = String::from("PY_");
+        token.extend((0..8).map(|_| draw.one_of(DIGITS_AND_LETTERS)));
+        token.extend((0..4).map(|_| draw.one_of(DIGITS)));
+        Self(token)
+    }
+
+    /// The token a caller wrote; whether any escrow has it is for the store to say.
+    pub fn named(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The token as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names one payment within its merchant: 1 to 64 printable ASCII characters
+/// (contract section 9.1, row 3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference(String);
+
+impl Reference {
+    /// What a reference may look like, for people.
+    pub const SHAPE: &'static str = "1 to 64 printable ASCII characters";
+
+    /// The reference this text is, or `None` when it is not of [`Reference::SHAPE`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_reference = (1..=64).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+        is_reference.then(|| Self(text.to_owned()))
+    }
+
+    /// A reference of our own making: 19 of `0-9A-Z` drawn from random bits.
+    pub fn from_random(random: u128) -> Self {
+        let mut draw = Draw(random);
+        Self((0..19).map(|_| draw.one_of(DIGITS_AND_LETTERS)).collect())
+    }
+
+    /// The reference of the commission taken from a deal that this one funded
+    /// (contract section 1.6).
+    #[must_use]
+    pub fn commission(&self) -> Self {
+        Self(format!("CMSN-{}", self.0))
+    }
+
+    /// The reference as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Random bits, spent one character at a time.
+struct Draw(u128);
+
+impl Draw {
+    fn one_of(&mut self, base: u128) -> char {
+        let digit = u32::try_from(self.0 % base).expect("a remainder is below its base");
+        self.0 /= base;
+        char::from_digit(digit, 36)
+            .expect("the base is at most 36")
+            .to_ascii_uppercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_and_read_as_24_hex_characters() {
+        let text = "0199c0ffee7abcdef0123456";
+        assert_eq!(EscrowId::named(text).to_string(), text);
+    }
+
+    #[test]
+    fn a_malformed_id_names_nothing() {
+        let nothing = EscrowId::from_bytes([0; 12]);
+        for text in [
+            "",
+            "x",
+            "0199C0FFEE7ABCDEF0123456",
+            "0199c0ffee7abcdef01234567",
+            "0199c0ffee7abcdef012345é",
+        ] {
+            assert_eq!(EscrowId::named(text), nothing, "{text}");
+        }
+    }
+
+    #[test]
+    fn customer_ids_are_short_plain_text() {
+        for text in ["a", "ada", "A.b_c-9", "6710aa10b2c3d4e5f6071804", &"x".repeat(64)] {
+            assert!(CustomerId::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "a b",
+            "a/b",
+            "é",
+            "a\0",
+            "'; DROP TABLE escrow",
+            "../..",
+            &"x".repeat(65),
+        ] {
+            assert!(CustomerId::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_have_the_shape_of_the_reference_samples() {
+        for random in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let token = PaymentToken::from_random(random);
+            let (head, tail) = token.as_str().strip_prefix("PY_").unwrap().split_at(8);
+            assert!(head.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
+            assert!(tail.len() == 4 && tail.bytes().all(|b| b.is_ascii_digit()));
+        }
+    }
+
+    #[test]
+    fn references_are_printable_ascii() {
+        assert!(Reference::parse("order 17/a").is_some());
+        for text in ["", "a\n", "é", &"x".repeat(65)] {
+            assert!(Reference::parse(text).is_none(), "{text}");
+        }
+        assert_eq!(Reference::from_random(u128::MAX).as_str().len(), 19);
+    }
+}

@@ -1,0 +1,215 @@
+//! The double-entry ledger: accounts, transfers between them, and the chain of
+//! hashes that makes a changed transfer show (design section 4).
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::ids::{CustomerId, EscrowId, MerchantId};
+use super::money::Amount;
+use super::time::Timestamp;
+
+/// A place of one merchant where money can be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// What a customer can spend.
+    CustomerMain(CustomerId),
+    /// What the open escrows a customer funded still hold.
+    CustomerEscrow(CustomerId),
+    /// What the merchant earned.
+    MerchantMain,
+    /// What the platform earned.
+    PlatformFees,
+    /// Where money comes from: minus all that ever came in.
+    OutsideWorld,
+}
+
+impl Account {
+    /// The customer it belongs to, if it is one's.
+    pub const fn customer(&self) -> Option<&CustomerId> {
+        match self {
+            Self::CustomerMain(customer) | Self::CustomerEscrow(customer) => Some(customer),
+            Self::MerchantMain | Self::PlatformFees | Self::OutsideWorld => None,
+        }
+    }
+}
+
+/// Why money moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferKind {
+    /// Play money a sandbox customer starts with.
+    OpeningBalance,
+    /// Play money added to a wallet.
+    TopUp,
+    /// A buyer's payment into the hold.
+    Fund,
+    /// Out of the hold to a seller or beneficiary.
+    Release,
+    /// Out of the hold to the merchant, when the escrow closes.
+    Commission,
+    /// Out of the hold to the platform, when the escrow closes.
+    PlatformFee,
+}
+
+impl TransferKind {
+    /// The kind's stored name, which is also part of the transfer's hash.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpeningBalance => "OPENING_BALANCE",
+            Self::TopUp => "TOP_UP",
+            Self::Fund => "FUND",
+            Self::Release => "RELEASE",
+            Self::Commission => "COMMISSION",
+            Self::PlatformFee => "PLATFORM_FEE",
+        }
+    }
+}
+
+/// One movement of money. Never changed, never deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Why.
+    pub kind: TransferKind,
+    /// Whose balance falls.
+    pub debit: Account,
+    /// Whose balance rises.
+    pub credit: Account,
+    /// By how much; more than zero.
+    pub amount: Amount,
+    /// The escrow whose hold it fills or empties.
+    pub escrow: Option<EscrowId>,
+}
+
+/// A transfer as it stands in the ledger: numbered, dated, its accounts named
+/// by their numbers. This is what the chain covers, to the last field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedTransfer<'a> {
+    /// Place in the ledger of the whole file, from 1.
+    pub id: i64,
+    /// Whose chain it belongs to.
+    pub merchant: MerchantId,
+    /// Stored name of the [`TransferKind`].
+    pub kind: &'a str,
+    /// Number of the account whose balance fell.
+    pub debit_account: i64,
+    /// Number of the account whose balance rose.
+    pub credit_account: i64,
+    /// By how much, in minor units.
+    pub amount: i64,
+    /// Bytes of the escrow's id.
+    pub escrow: Option<&'a [u8]>,
+    /// When, in milliseconds since 1970.
+    pub created_at: i64,
+}
+
+/// Hash of a transfer and, through it, of every transfer of the merchant before it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ChainHash([u8; 32]);
+
+impl ChainHash {
+    /// What stands before a merchant's first transfer.
+    pub const START: Self = Self([0; 32]);
+
+    /// A stored hash.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash's bytes, as stored.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The hash of the transfer that follows the one with this hash. Every
+    /// field has a fixed width or its length before it, so that no two
+    /// different transfers are written the same.
+    #[must_use]
+    pub fn followed_by(&self, transfer: &PostedTransfer<'_>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        for number in [
+            transfer.id,
+            transfer.merchant.0,
+            transfer.debit_account,
+            transfer.credit_account,
+            transfer.amount,
+            transfer.created_at,
+        ] {
+            hash.update(number.to_be_bytes());
+        }
+        for text in [transfer.kind.as_bytes(), transfer.escrow.unwrap_or_default()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Whether money may enter: not when `entering` would bring a merchant's accounts above
+/// [`Amount::MAX`] together. No single balance can then exceed it, nor can any
+/// sum of balances: this one check, where money enters, bounds them all.
+pub fn may_enter(entering: Amount, inside: Amount) -> bool {
+    inside.checked_add(entering).is_some()
+}
+
+/// The date of a transfer that follows one dated `newest`: time in the ledger
+/// never runs backwards, whatever the clock does.
+pub fn not_before(newest: Option<Timestamp>, clock: Timestamp) -> Timestamp {
+    newest.map_or(clock, |newest| newest.max(clock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfer() -> PostedTransfer<'static> {
+        PostedTransfer {
+            id: 7,
+            merchant: MerchantId(1),
+            kind: "FUND",
+            debit_account: 3,
+            credit_account: 4,
+            amount: 1_020_000,
+            escrow: Some(&[9; 12]),
+            created_at: 1_782_123_300_000,
+        }
+    }
+
+    #[test]
+    fn every_field_is_part_of_the_hash() {
+        let original = ChainHash::START.followed_by(&transfer());
+        let changes: [fn(&mut PostedTransfer<'_>); 8] = [
+            |t| t.id += 1,
+            |t| t.merchant.0 += 1,
+            |t| t.kind = "RELEASE",
+            |t| t.debit_account += 1,
+            |t| t.credit_account += 1,
+            |t| t.amount += 1,
+            |t| t.escrow = None,
+            |t| t.created_at += 1,
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut changed = transfer();
+            change(&mut changed);
+            assert_ne!(ChainHash::START.followed_by(&changed), original, "change {index}");
+        }
+        assert_ne!(
+            original.followed_by(&transfer()),
+            original,
+            "the hash before is part of it"
+        );
+    }
+
+    #[test]
+    fn the_hash_is_pinned_so_that_old_files_stay_valid() {
+        // The same bytes hashed by another implementation.
+        let pinned = "b93f658ff57d330d7528a695abd770606a9c3376ce4ac6ae8ba10e9ba8a0ef21";
+        assert_eq!(format!("{:?}", ChainHash::START.followed_by(&transfer())), pinned);
+    }
+}

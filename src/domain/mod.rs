@@ -1,0 +1,19 @@
+//! The rules of escrow, pure: no clock, no randomness, no SQL, no HTTP.
+//!
+//! Everything a rule needs comes in as a value, and what it decides goes out as
+//! a value: a changed [`escrow::Escrow`], a [`settlement::Settlement`] of
+//! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
+//! stored or spoken.
+
+pub mod customer;
+pub mod escrow;
+pub mod fees;
+pub mod ids;
+pub mod ledger;
+pub mod milestone;
+pub mod money;
+pub mod payment;
+pub mod refusal;
+pub mod settlement;
+pub mod terms;
+pub mod time;

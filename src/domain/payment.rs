@@ -1,0 +1,220 @@
+//! Payments and the history they leave (contract sections 3.5, 4.3.1, 4.3.9).
+
+use super::escrow::Escrow;
+use super::ids::{CustomerId, EscrowId, IdSource, Reference, TransactionId};
+use super::ledger::{self, Account, TransferKind};
+use super::money::Amount;
+use super::refusal::{Invalid, Refusal};
+use super::settlement::Settlement;
+use super::time::Timestamp;
+
+/// What kind of payment a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionType {
+    /// Money added to a wallet.
+    Deposit,
+    /// A buyer funding escrows, or a payee receiving from one.
+    Escrow,
+    /// The merchant's commission on a closed escrow.
+    Commission,
+}
+
+impl TransactionType {
+    /// The type's name on the wire and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Escrow => "escrow",
+            Self::Commission => "commission",
+        }
+    }
+}
+
+/// Which way a transaction moved its owner's main balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditType {
+    /// Up.
+    Credit,
+    /// Down.
+    Debit,
+}
+
+impl CreditType {
+    /// The direction's name on the wire and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credit => "credit",
+            Self::Debit => "debit",
+        }
+    }
+}
+
+/// An entry of a customer's or merchant's payment history. Every one that
+/// exists has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its name.
+    pub id: TransactionId,
+    /// Whose history it stands in: their main account.
+    pub owner: Account,
+    /// What kind of payment it was.
+    pub transaction_type: TransactionType,
+    /// Which way it moved the owner's main balance.
+    pub credit_type: CreditType,
+    /// By how much.
+    pub amount: Amount,
+    /// The payment's name, the client's own or one of ours.
+    pub reference: Reference,
+    /// The escrow a credit came from. A buyer's payment may fund several, and
+    /// they name it instead.
+    pub escrow: Option<EscrowId>,
+    /// When it happened.
+    pub created_at: Timestamp,
+}
+
+/// What an escrow remembers of the payment that funded it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FundingPayment {
+    /// The buyer's transaction.
+    pub id: TransactionId,
+    /// Its reference.
+    pub reference: Reference,
+    /// All that was charged; more than this escrow's charge when the payment
+    /// funded several.
+    pub amount: Amount,
+}
+
+/// A buyer's wish to pay.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The payment's name.
+    pub reference: Reference,
+    /// What the buyer expects to pay, when they say.
+    pub amount: Option<Amount>,
+    /// What is in their wallet.
+    pub available: Amount,
+}
+
+/// Funds every escrow of one payment, or none.
+///
+/// Checks, in this order: for each escrow whether it awaits payment, whether the
+/// buyer is its seller, whether the buyer is paid by one of its milestones; then
+/// the amount offered against what is due, then the balance. `escrows` are left
+/// untouched by a refusal and must not be empty.
+pub fn fund(
+    escrows: &mut [Escrow],
+    buyer: &CustomerId,
+    offer: Offer,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<(Transaction, Settlement), Refusal> {
+    for escrow in &*escrows {
+        escrow.check_payable_by(buyer)?;
+    }
+    let due = Amount::total(escrows.iter().map(Escrow::charge)).ok_or(Refusal::TooMuchMoney)?;
+    if let Some(offered) = offer.amount.filter(|&offered| offered != due) {
+        return Err(Refusal::AmountMismatch { due, offered });
+    }
+    if offer.available < due {
+        return Err(Refusal::InsufficientBalance {
+            needed: due,
+            available: offer.available,
+        });
+    }
+    let transaction = Transaction {
+        id: ids.transaction_id(),
+        owner: Account::CustomerMain(buyer.clone()),
+        transaction_type: TransactionType::Escrow,
+        credit_type: CreditType::Debit,
+        amount: due,
+        reference: offer.reference,
+        escrow: None,
+        created_at: now,
+    };
+    let mut settlement = Settlement::default();
+    settlement.record(transaction.clone());
+    for escrow in escrows {
+        let payment = FundingPayment {
+            id: transaction.id,
+            reference: transaction.reference.clone(),
+            amount: due,
+        };
+        escrow.open(buyer.clone(), payment, now, &mut settlement);
+    }
+    Ok((transaction, settlement))
+}
+
+/// Smallest top-up, in minor units: 1,000 (design section 5).
+pub const TOP_UP_MIN: i64 = 100_000;
+/// Largest top-up, in minor units: 100,000.
+pub const TOP_UP_MAX: i64 = 10_000_000;
+
+/// Adds play money to a customer's wallet. `inside` is all the money the
+/// merchant's accounts hold together. Checks the amount, then the total.
+pub fn top_up(
+    customer: &CustomerId,
+    amount: Amount,
+    inside: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Settlement, Refusal> {
+    if !(TOP_UP_MIN..=TOP_UP_MAX).contains(&amount.minor()) {
+        let expected = "a number from 1000 to 100000";
+        return Err(Invalid::wrong("amount", expected, &amount.to_string()).into());
+    }
+    let mut settlement = Settlement::default();
+    let deposit = enter(&mut settlement, TransferKind::TopUp, customer, amount, inside, ids, now)?;
+    settlement.record_and_tell(deposit);
+    Ok(settlement)
+}
+
+/// The play money a sandbox customer starts with; nothing when it is zero.
+/// Nobody deposited it, so it stands in the history and no event tells of it.
+pub fn opening_balance(
+    customer: &CustomerId,
+    amount: Amount,
+    inside: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Settlement, Refusal> {
+    let mut settlement = Settlement::default();
+    let deposit = enter(
+        &mut settlement,
+        TransferKind::OpeningBalance,
+        customer,
+        amount,
+        inside,
+        ids,
+        now,
+    )?;
+    settlement.record(deposit);
+    Ok(settlement)
+}
+
+/// Moves money in from the outside world; the transaction that says so is for
+/// the caller to record.
+fn enter(
+    settlement: &mut Settlement,
+    kind: TransferKind,
+    customer: &CustomerId,
+    amount: Amount,
+    inside: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Transaction, Refusal> {
+    if !ledger::may_enter(amount, inside) {
+        return Err(Refusal::TooMuchMoney);
+    }
+    let wallet = Account::CustomerMain(customer.clone());
+    settlement.transfer(kind, Account::OutsideWorld, wallet.clone(), amount, None);
+    Ok(Transaction {
+        id: ids.transaction_id(),
+        owner: wallet,
+        transaction_type: TransactionType::Deposit,
+        credit_type: CreditType::Credit,
+        amount,
+        reference: ids.reference(),
+        escrow: None,
+        created_at: now,
+    })
+}

@@ -1,0 +1,120 @@
+//! Why the domain says no.
+//!
+//! A refusal changes nothing. Its variants name the broken rule; the wire
+//! status and message of each live in one table, `http/refusals.rs`. Rules check
+//! in a fixed order, which each rule's documentation gives.
+
+use super::money::Amount;
+
+/// A rule that the request broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A field does not hold what it must.
+    Invalid(Invalid),
+    /// The acting customer does not exist.
+    CustomerNotFound,
+    /// No escrow of this merchant has that token or id.
+    EscrowNotFound,
+    /// The acting customer may not do this to this escrow.
+    AccessDenied,
+    /// The escrow's state does not allow this.
+    ActionNotAllowed,
+    /// The escrow has no milestones.
+    NotAMilestoneEscrow,
+    /// A milestone escrow needs two milestones or more.
+    TooFewMilestones,
+    /// The milestone amounts do not add up to the escrow amount.
+    MilestonesDoNotAddUp,
+    /// Nobody has paid yet.
+    EscrowNotFunded,
+    /// The escrow has no such milestone.
+    MilestoneNotFound,
+    /// The milestone's money has left already.
+    MilestoneAlreadyReleased,
+    /// The escrow was paid for already.
+    EscrowNotPayable,
+    /// The escrow belongs to another merchant.
+    EscrowOfAnotherMerchant,
+    /// A seller cannot pay for their own escrow.
+    BuyerIsSeller,
+    /// A buyer cannot be paid by their own escrow.
+    BuyerIsBeneficiary,
+    /// The amount offered is not what is due.
+    AmountMismatch {
+        /// What the payment costs.
+        due: Amount,
+        /// What was offered.
+        offered: Amount,
+    },
+    /// The wallet does not hold enough.
+    InsufficientBalance {
+        /// What the payment costs.
+        needed: Amount,
+        /// What the wallet holds.
+        available: Amount,
+    },
+    /// The reference was used for something else before.
+    DuplicateReference,
+    /// Play money exists in sandbox mode only.
+    SandboxOnly,
+    /// The merchant's accounts would hold more than [`Amount::MAX`].
+    TooMuchMoney,
+}
+
+/// One field that does not hold what it must: which, what came, and what would
+/// be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field's path as the caller wrote it, such as `milestones[1].amount`.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It is absent, null or blank.
+    Missing,
+    /// It holds something else than it must.
+    Wrong {
+        /// What would be right, to follow "must be".
+        expected: String,
+        /// What came, shortened.
+        got: String,
+    },
+}
+
+/// Characters of a caller's value that are echoed.
+const ECHO_CHARS_MAX: usize = 80;
+
+impl Invalid {
+    /// The field is required and did not come.
+    pub fn missing(field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: Problem::Missing,
+        }
+    }
+
+    /// The field came, and must be something else.
+    pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
+        let mut echo: String = got.chars().take(ECHO_CHARS_MAX).collect();
+        if echo.len() < got.len() {
+            echo.push('…');
+        }
+        Self {
+            field: field.into(),
+            problem: Problem::Wrong {
+                expected: expected.into(),
+                got: echo,
+            },
+        }
+    }
+}
+
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}

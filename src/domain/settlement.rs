@@ -1,0 +1,102 @@
+//! What one event does to money, decided at once: the transfers to post, the
+//! history entries they leave, and the events subscribers will be told.
+
+use super::ids::{EscrowId, TransactionId};
+use super::ledger::{Account, Transfer, TransferKind};
+use super::money::Amount;
+use super::payment::{Transaction, TransactionType};
+
+/// Everything one command does beside changing its escrow. Posted whole or not
+/// at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// Movements of money, in order.
+    pub transfers: Vec<Transfer>,
+    /// Entries of payment histories.
+    pub transactions: Vec<Transaction>,
+    /// What subscribers will be told, in order.
+    pub events: Vec<Event>,
+}
+
+/// Something subscribers will be told (contract section 7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An escrow reached a status.
+    Escrow(EscrowEvent, EscrowId),
+    /// A transaction of this type succeeded, in the history of this account.
+    Payment(TransactionType, Account, TransactionId),
+}
+
+/// What can be told of an escrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EscrowEvent {
+    /// It was offered.
+    Created,
+    /// It awaits payment.
+    Pending,
+    /// It was funded.
+    Ongoing,
+    /// Its last money was released.
+    Completed,
+}
+
+impl Event {
+    /// The event's name on the wire: `escrow.completed`, `payment.escrow.success`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Escrow(EscrowEvent::Created, _) => "escrow.created".to_owned(),
+            Self::Escrow(EscrowEvent::Pending, _) => "escrow.pending".to_owned(),
+            Self::Escrow(EscrowEvent::Ongoing, _) => "escrow.ongoing".to_owned(),
+            Self::Escrow(EscrowEvent::Completed, _) => "escrow.completed".to_owned(),
+            Self::Payment(transaction_type, ..) => format!("payment.{}.success", transaction_type.as_str()),
+        }
+    }
+}
+
+impl Settlement {
+    /// Moves money. A movement of nothing leaves no trace (contract section 9.1,
+    /// row 9).
+    pub fn transfer(
+        &mut self,
+        kind: TransferKind,
+        debit: Account,
+        credit: Account,
+        amount: Amount,
+        escrow: Option<EscrowId>,
+    ) {
+        if !amount.is_zero() {
+            self.transfers.push(Transfer {
+                kind,
+                debit,
+                credit,
+                amount,
+                escrow,
+            });
+        }
+    }
+
+    /// Enters a transaction into its owner's history. One over nothing leaves no
+    /// trace either.
+    pub fn record(&mut self, transaction: Transaction) {
+        if !transaction.amount.is_zero() {
+            self.transactions.push(transaction);
+        }
+    }
+
+    /// Enters a transaction into its owner's history and tells of it.
+    pub fn record_and_tell(&mut self, transaction: Transaction) {
+        if !transaction.amount.is_zero() {
+            self.events.push(Event::Payment(
+                transaction.transaction_type,
+                transaction.owner.clone(),
+                transaction.id,
+            ));
+            self.transactions.push(transaction);
+        }
+    }
+
+    /// Tells of an escrow.
+    pub fn tell(&mut self, event: EscrowEvent, escrow: EscrowId) {
+        self.events.push(Event::Escrow(event, escrow));
+    }
+}

@@ -1,0 +1,254 @@
+//! What a seller offers before anyone pays. Terms are parsed once and valid
+//! ever after: a [`Terms`] or [`MilestoneOffer`] that breaks a rule cannot exist.
+//!
+//! Field names in errors are those of the wire (contract section 4.1.1), which
+//! are also the words of the domain.
+
+use super::fees::WhoPays;
+use super::ids::CustomerId;
+use super::money::Amount;
+use super::refusal::{Invalid, Refusal};
+use super::time::Date;
+
+/// The days of delivery when the seller names none (design section 5).
+pub const MAX_DELIVERY_DEFAULT: i64 = 30;
+
+/// Unit of the delivery window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryTimeline {
+    /// 60 seconds.
+    Minutes,
+    /// 3,600 seconds.
+    Hours,
+    /// 86,400 seconds.
+    Days,
+}
+
+/// Bounds on what may be offered.
+#[derive(Clone, Copy, Debug)]
+pub struct TermsLimits {
+    /// Smallest escrow amount.
+    pub amount_min: Amount,
+    /// Most milestones in one escrow.
+    pub milestones_max: usize,
+    /// Longest purpose or milestone title, in characters.
+    pub purpose_chars_max: usize,
+    /// Longest description, in characters.
+    pub description_chars_max: usize,
+}
+
+/// What came in, each field of the right type and nothing more checked.
+#[derive(Clone, Debug)]
+pub struct TermsDraft {
+    /// Escrow amount.
+    pub amount: Amount,
+    /// What the deal is about.
+    pub purpose: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// Who bears the fee.
+    pub who_pays: WhoPays,
+    /// Units of the delivery window.
+    pub max_delivery: Option<i64>,
+    /// Unit of the delivery window.
+    pub delivery_timeline: Option<DeliveryTimeline>,
+    /// How many buyers may take the offer.
+    pub total_quantity: Option<i64>,
+}
+
+/// What came in for one milestone.
+#[derive(Clone, Debug)]
+pub struct StageDraft {
+    /// What is delivered.
+    pub title: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// What is released for it.
+    pub amount: Amount,
+    /// When it is planned for.
+    pub due_date: Option<Date>,
+    /// Who is paid instead of the seller.
+    pub beneficiary: Option<CustomerId>,
+}
+
+/// The terms of an escrow of any settlement type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What the seller's work costs, before any fee. At least the configured minimum.
+    pub amount: Amount,
+    /// What the deal is about.
+    pub purpose: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// Who bears the fee.
+    pub who_pays: WhoPays,
+    /// Units of the delivery window, 1 to 365.
+    pub max_delivery: i64,
+    /// Unit of the delivery window.
+    pub delivery_timeline: DeliveryTimeline,
+    /// How many buyers may take the offer, at least 1.
+    pub total_quantity: i64,
+}
+
+/// One stage of a milestone escrow, as offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What is delivered.
+    pub title: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// What is released for it, a whole number of major units.
+    pub amount: Amount,
+    /// When it is planned for; has no effect once the offer stands.
+    pub due_date: Option<Date>,
+    /// Who is paid instead of the seller.
+    pub beneficiary: Option<CustomerId>,
+}
+
+/// The terms of a milestone escrow: at least two stages that add up to the
+/// amount, the fee on the buyer (seed page).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MilestoneOffer {
+    /// What holds for the whole escrow.
+    pub terms: Terms,
+    /// Its stages, in order.
+    pub stages: Vec<Stage>,
+}
+
+impl Terms {
+    /// Checks amount, purpose, description, delivery window and quantity, in
+    /// that order, and refuses the first that is not right.
+    pub fn new(draft: TermsDraft, limits: &TermsLimits) -> Result<Self, Invalid> {
+        if draft.amount < limits.amount_min {
+            let expected = format!("at least {}", limits.amount_min);
+            return Err(Invalid::wrong("amount", expected, &draft.amount.to_string()));
+        }
+        let max_delivery = draft.max_delivery.unwrap_or(MAX_DELIVERY_DEFAULT);
+        let total_quantity = draft.total_quantity.unwrap_or(1);
+        let purpose = line("purpose", draft.purpose, limits.purpose_chars_max)?;
+        let description = prose("description", draft.description, limits.description_chars_max)?;
+        if !(1..=365).contains(&max_delivery) {
+            return Err(Invalid::wrong(
+                "maxDelivery",
+                "a whole number from 1 to 365",
+                &max_delivery.to_string(),
+            ));
+        }
+        if total_quantity < 1 {
+            return Err(Invalid::wrong(
+                "totalQuantity",
+                "a whole number of 1 or more",
+                &total_quantity.to_string(),
+            ));
+        }
+        Ok(Self {
+            amount: draft.amount,
+            purpose,
+            description,
+            who_pays: draft.who_pays,
+            max_delivery,
+            delivery_timeline: draft.delivery_timeline.unwrap_or(DeliveryTimeline::Days),
+            total_quantity,
+        })
+    }
+}
+
+impl MilestoneOffer {
+    /// Checks the terms, then each stage in order, then their number, then their
+    /// sum. `today` is the current day in UTC: a due date lies after it
+    /// (contract section 9.2, row 39).
+    pub fn new(draft: TermsDraft, stages: Vec<StageDraft>, limits: &TermsLimits, today: Date) -> Result<Self, Refusal> {
+        let terms = Terms::new(draft, limits)?;
+        if terms.who_pays != WhoPays::Buyer {
+            let got = if terms.who_pays == WhoPays::Seller {
+                "\"seller\""
+            } else {
+                "\"both\""
+            };
+            return Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", got).into());
+        }
+        if stages.len() > limits.milestones_max {
+            let expected = format!("a list of at most {} milestones", limits.milestones_max);
+            return Err(Invalid::wrong("milestones", expected, &format!("{} of them", stages.len())).into());
+        }
+        let stages = stages
+            .into_iter()
+            .enumerate()
+            .map(|(index, stage)| Stage::new(index, stage, limits, today))
+            .collect::<Result<Vec<_>, _>>()?;
+        if stages.len() < 2 {
+            return Err(Refusal::TooFewMilestones);
+        }
+        if Amount::total(stages.iter().map(|stage| stage.amount)) != Some(terms.amount) {
+            return Err(Refusal::MilestonesDoNotAddUp);
+        }
+        Ok(Self { terms, stages })
+    }
+}
+
+impl Stage {
+    fn new(index: usize, draft: StageDraft, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
+        let field = |name: &str| format!("milestones[{index}].{name}");
+        let title = line(&field("title"), draft.title, limits.purpose_chars_max)?;
+        let description = prose(&field("description"), draft.description, limits.description_chars_max)?;
+        if draft.amount.is_zero() || !draft.amount.is_whole_major() {
+            let got = draft.amount.to_string();
+            return Err(Invalid::wrong(field("amount"), "a positive whole number", &got));
+        }
+        if let Some(due_date) = draft.due_date.filter(|&due_date| due_date <= today) {
+            return Err(Invalid::wrong(
+                field("dueDate"),
+                "a date in the future",
+                &format!("\"{due_date}\""),
+            ));
+        }
+        Ok(Self {
+            title,
+            description,
+            amount: draft.amount,
+            due_date: draft.due_date,
+            beneficiary: draft.beneficiary,
+        })
+    }
+}
+
+/// A required text of one line.
+fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+    if text.trim().is_empty() {
+        return Err(Invalid::missing(field));
+    }
+    bounded(
+        field,
+        text,
+        chars_max,
+        char::is_control,
+        "without line breaks or control characters",
+    )
+}
+
+/// An optional text that may have several lines. Blank is as good as absent.
+fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
+    let is_forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    text.filter(|text| !text.trim().is_empty())
+        .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))
+        .transpose()
+}
+
+fn bounded(
+    field: &str,
+    text: String,
+    chars_max: usize,
+    is_forbidden: impl Fn(char) -> bool,
+    rule: &str,
+) -> Result<String, Invalid> {
+    let chars = text.chars().count();
+    if chars > chars_max {
+        let expected = format!("a text of at most {chars_max} characters");
+        return Err(Invalid::wrong(field, expected, &format!("{chars} characters")));
+    }
+    if text.contains(is_forbidden) {
+        let expected = format!("a text {rule}");
+        return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
+    }
+    Ok(text)
+}

@@ -1,0 +1,110 @@
+//! Points in time and calendar dates, as values. Must not read a clock: what
+//! "now" is comes in from outside.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// This many milliseconds after 1970-01-01 UTC, or `None` before it or after
+    /// the year 9999.
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        jiff::Timestamp::from_millisecond(millis)
+            .is_ok()
+            .then_some(Self(millis))
+            .filter(|at| at.0 >= 0)
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01 UTC, the form of `paidAt` and
+    /// `releasedAt` (contract section 1.7).
+    pub const fn unix_seconds(self) -> i64 {
+        self.0 / 1000
+    }
+
+    /// Time since 1970-01-01 UTC.
+    pub fn since_epoch(self) -> Duration {
+        Duration::from_millis(self.0.unsigned_abs())
+    }
+
+    /// The calendar day it falls on in UTC.
+    pub fn date(self) -> Date {
+        Date(self.utc().date())
+    }
+
+    fn utc(self) -> jiff::civil::DateTime {
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).expect("a Timestamp is checked when it is made");
+        jiff::tz::Offset::UTC.to_datetime(timestamp)
+    }
+}
+
+/// ISO 8601 in UTC with milliseconds, the form of `createdAt` (contract section
+/// 1.7): `2026-06-22T10:15:00.000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}Z", self.utc())
+    }
+}
+
+/// A calendar day, for example a due date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(jiff::civil::Date);
+
+impl Date {
+    /// Reads `YYYY-MM-DD` and nothing else; `None` for any other text and for a
+    /// day that no calendar has.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        is_plain.then(|| text.parse().ok().map(Self)).flatten()
+    }
+}
+
+/// `YYYY-MM-DD`.
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_written_in_every_form_of_the_contract() {
+        let at = Timestamp::from_millis(1_782_123_300_007).unwrap();
+        assert_eq!(at.to_string(), "2026-06-22T10:15:00.007Z");
+        assert_eq!(at.unix_seconds(), 1_782_123_300);
+        assert_eq!(at.date().to_string(), "2026-06-22");
+    }
+
+    #[test]
+    fn a_point_in_time_no_calendar_has_is_refused() {
+        assert_eq!(Timestamp::from_millis(-1), None);
+        assert_eq!(Timestamp::from_millis(i64::MAX), None);
+    }
+
+    #[test]
+    fn only_plain_calendar_days_are_dates() {
+        assert_eq!(Date::parse("2028-02-29").unwrap().to_string(), "2028-02-29");
+        for text in [
+            "2027-02-29",
+            "2026-13-01",
+            "2026-1-1",
+            "20260101",
+            "2026-01-01T00:00",
+            "+02026-01-1",
+            "",
+            "tomorrow",
+        ] {
+            assert_eq!(Date::parse(text), None, "{text}");
+        }
+    }
+}

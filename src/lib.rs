@@ -1,0 +1,3 @@
+//! escrowd: a milestone-escrow service in one binary, with SQLite inside.
+
+pub mod domain;
