@@ -113,6 +113,7 @@ CREATE TABLE escrow (
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
     CHECK (state || ' ' || status IN ('AWAITING_PAYMENT PENDING', 'OPENED ONGOING', 'CLOSED COMPLETED')),
+    CHECK (settlement_type <> 'MILESTONE' OR who_pays = 'buyer'),
     CHECK (buyer_id IS NOT seller_id),
     CHECK ((state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),

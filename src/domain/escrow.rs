@@ -143,7 +143,7 @@ impl Escrow {
     /// it awaits payment, and that amount and fee stay below [`Amount::MAX`].
     pub fn edit_milestones(
         &mut self,
-        seller: Seller,
+        seller: &Seller,
         offer: MilestoneOffer,
         ids: &mut dyn IdSource,
         now: Timestamp,

@@ -13,6 +13,24 @@ pub enum WhoPays {
     Both,
 }
 
+impl WhoPays {
+    /// Its words, on the wire and in storage.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        (Self::Buyer.as_str(), Self::Buyer),
+        (Self::Seller.as_str(), Self::Seller),
+        (Self::Both.as_str(), Self::Both),
+    ];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buyer => "buyer",
+            Self::Seller => "seller",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// What a merchant's escrows cost: the platform's rate and the merchant's
 /// commission, both of the escrow amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

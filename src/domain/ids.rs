@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::time::Timestamp;
+
 /// A type for one kind of id: 12 bytes in time order, 24 lower-case hex
 /// characters on the wire (contract section 1.6).
 macro_rules! object_id {
@@ -34,7 +36,7 @@ macro_rules! object_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&hex::encode(self.0))
             }
         }
 
@@ -64,23 +66,10 @@ object_id!(
 );
 
 fn decode_hex(text: &str) -> Option<[u8; 12]> {
-    let digits = text.as_bytes();
-    if digits.len() != 24 {
-        return None;
-    }
+    let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
     let mut bytes = [0; 12];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
-const fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    let decoded = hex::decode_to_slice(text, &mut bytes);
+    (is_lower_case && decoded.is_ok()).then_some(bytes)
 }
 
 /// Names a merchant: 1, 2, 3, ... in the order they came.
@@ -114,8 +103,26 @@ impl fmt::Display for CustomerId {
     }
 }
 
-/// Where new ids and random bits come from: the entropy of the process in
-/// service, a counter in a test.
+/// How a caller names an escrow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EscrowKey {
+    /// By its id.
+    Id(EscrowId),
+    /// By its payment token.
+    Token(PaymentToken),
+}
+
+/// Where ids and randomness come from: the system in service, a counter in a test.
+pub trait Entropy: Send {
+    /// 12 bytes never given out before, and greater than all given out before
+    /// as long as `now` does not run backwards.
+    fn object_id(&mut self, now: Timestamp) -> [u8; 12];
+
+    /// Bits nobody can guess.
+    fn random(&mut self) -> u128;
+}
+
+/// New names for the things one command makes.
 pub trait IdSource {
     /// 12 bytes never given out before, greater than all given out before.
     fn object_id(&mut self) -> [u8; 12];
@@ -197,6 +204,11 @@ impl Reference {
     pub fn parse(text: &str) -> Option<Self> {
         let is_reference = (1..=64).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b));
         is_reference.then(|| Self(text.to_owned()))
+    }
+
+    /// A reference as it was stored; ours may be longer than a caller's.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// A reference of our own making: 19 of `0-9A-Z` drawn from random bits.

@@ -11,6 +11,7 @@ pub mod fees;
 pub mod ids;
 pub mod ledger;
 pub mod milestone;
+pub mod mode;
 pub mod money;
 pub mod payment;
 pub mod refusal;

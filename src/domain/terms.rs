@@ -24,6 +24,24 @@ pub enum DeliveryTimeline {
     Days,
 }
 
+impl DeliveryTimeline {
+    /// Its words, on the wire and in storage.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        (Self::Minutes.as_str(), Self::Minutes),
+        (Self::Hours.as_str(), Self::Hours),
+        (Self::Days.as_str(), Self::Days),
+    ];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minutes => "minutes",
+            Self::Hours => "hours",
+            Self::Days => "days",
+        }
+    }
+}
+
 /// Bounds on what may be offered.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {

@@ -2,13 +2,15 @@
 //! "now" is comes in from outside.
 
 use std::fmt;
-use std::time::Duration;
 
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 1970-01-01 UTC.
+    pub const EPOCH: Self = Self(0);
+
     /// This many milliseconds after 1970-01-01 UTC, or `None` before it or after
     /// the year 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
@@ -29,11 +31,6 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// Time since 1970-01-01 UTC.
-    pub fn since_epoch(self) -> Duration {
-        Duration::from_millis(self.0.unsigned_abs())
-    }
-
     /// The calendar day it falls on in UTC.
     pub fn date(self) -> Date {
         Date(self.utc().date())
@@ -51,6 +48,12 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3}Z", self.utc())
     }
+}
+
+/// Where the time comes from: the system in service, a test's own hand elsewhere.
+pub trait Clock: Send {
+    /// The current time. May step back; the store does not follow it there.
+    fn now(&self) -> Timestamp;
 }
 
 /// A calendar day, for example a due date.

@@ -1,0 +1,196 @@
+//! Puts the parts together and runs until told to stop.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::{Server, ServerHandle};
+
+use crate::clock::SystemClock;
+use crate::commands::Policy;
+use crate::commands::merchants::{self, ConfiguredMerchant};
+use crate::config::{Config, ConfigError};
+use crate::domain::customer::Admission;
+use crate::domain::fees::Rates;
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
+use crate::domain::terms::TermsLimits;
+use crate::entropy::SystemEntropy;
+use crate::http::{self, Api, ServerSettings};
+use crate::store::{self, Store, WriterEnded};
+
+/// The service, bound to its address and not yet running.
+pub struct App {
+    server: Server,
+    address: SocketAddr,
+    store: Store,
+    writer_ended: WriterEnded,
+    stopping: Arc<AtomicBool>,
+}
+
+/// Why the service cannot start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The settings do not go together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database file cannot be used.
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    /// The database file failed while it was being used.
+    #[error("the database failed: {0}")]
+    Store(#[from] store::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen, port 0 takes any free one")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server ended by itself.
+    #[error("the server failed: {0}")]
+    Server(std::io::Error),
+}
+
+/// Tells a running service to stop. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    handle: ServerHandle,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// Stops accepting, lets requests in flight finish, then ends the service.
+    pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.handle.stop(true).await;
+    }
+}
+
+impl App {
+    /// Opens the store and binds the address.
+    pub async fn start(config: &Config) -> Result<Self, AppError> {
+        let (store, writer_ended) = Store::open(
+            &store_settings(config),
+            Box::new(SystemClock),
+            Box::new(SystemEntropy::new()),
+        )?;
+        let merchant_rates = configure_merchants(&store, config).await?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let api = Api {
+            store: store.clone(),
+            policy: Arc::new(policy(config, merchant_rates)?),
+            currency: config.currency.as_str().into(),
+            limits: http::Limits {
+                body_bytes_max: config.limits.body_bytes_max,
+                body_seconds_max: config.limits.body_seconds_max,
+                escrows_per_payment_max: config.limits.escrows_per_payment_max,
+            },
+            stopping: Arc::clone(&stopping),
+        };
+        let settings = ServerSettings {
+            listen: config.listen,
+            connections_max: config.limits.connections_max,
+            stop_seconds_max: config.limits.stop_seconds_max,
+        };
+        let (server, address) = http::bind(api, settings).map_err(|source| AppError::Listen {
+            address: config.listen,
+            source,
+        })?;
+        Ok(Self {
+            server,
+            address,
+            store,
+            writer_ended,
+            stopping,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A way to stop it.
+    pub fn stopper(&self) -> Stopper {
+        Stopper {
+            handle: self.server.handle(),
+            stopping: Arc::clone(&self.stopping),
+        }
+    }
+
+    /// Serves until stopped, then closes the store. Fails when the server or the
+    /// store ended by itself: nothing is served on a file that cannot be trusted.
+    pub async fn run(self) -> Result<(), AppError> {
+        let stopper = self.stopper();
+        let mut server = std::pin::pin!(self.server);
+        let outcome = tokio::select! {
+            ended = &mut server => ended.map_err(AppError::Server),
+            ended = self.writer_ended => {
+                stopper.stop().await;
+                ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
+            }
+        };
+        self.store.close();
+        outcome
+    }
+}
+
+fn store_settings(config: &Config) -> store::Settings {
+    store::Settings {
+        path: config.database.clone(),
+        mode: config.mode,
+        currency: config.currency.clone(),
+        synchronous: config.storage.synchronous,
+        readers: config.storage.readers,
+        queue_commands_max: config.storage.queue_commands_max,
+        group_commands_max: config.storage.group_commands_max,
+        checkpoint_pages: config.storage.checkpoint_pages,
+    }
+}
+
+/// In live mode, makes the merchants of the configuration the ones that count.
+async fn configure_merchants(store: &Store, config: &Config) -> Result<HashMap<MerchantId, Rates>, AppError> {
+    if config.mode != Mode::Live {
+        return Ok(HashMap::new());
+    }
+    let configured: Vec<ConfiguredMerchant> = config
+        .merchant
+        .iter()
+        .map(|merchant| ConfiguredMerchant {
+            name: merchant.name.clone(),
+            key_hashes: merchant.key_hashes(),
+        })
+        .collect();
+    let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
+    let mut rates = HashMap::new();
+    for (id, merchant) in ids.into_iter().zip(&config.merchant) {
+        rates.insert(id, config.rates(Some(merchant))?);
+    }
+    Ok(rates)
+}
+
+fn policy(config: &Config, merchant_rates: HashMap<MerchantId, Rates>) -> Result<Policy, ConfigError> {
+    let money = |minor| Amount::from_minor(minor).expect("checked when the configuration was read");
+    let admission = match config.mode {
+        Mode::Sandbox => Admission::Register {
+            opening_balance: money(config.sandbox.opening_balance_minor),
+        },
+        Mode::Live => Admission::KnownOnly,
+    };
+    Ok(Policy {
+        mode: config.mode,
+        admission,
+        rates: config.rates(None)?,
+        merchant_rates,
+        terms_limits: TermsLimits {
+            amount_min: money(config.limits.amount_min_minor),
+            milestones_max: config.limits.milestones_max,
+            purpose_chars_max: config.limits.purpose_chars_max,
+            description_chars_max: config.limits.description_chars_max,
+        },
+    })
+}

@@ -1,0 +1,50 @@
+//! The command line: one file for each subcommand.
+//!
+//! Exit codes: 0 when it did what was asked, 1 when it could not or found
+//! something wrong, 2 when the command line itself is wrong.
+
+mod check;
+mod demo;
+mod keygen;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A milestone-escrow service in one binary, with SQLite inside.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the service (also what happens with no subcommand)
+    Serve(serve::ServeArguments),
+    /// Walk one deal from offer to paid-out on a throwaway file, and show what moves
+    Demo,
+    /// Audit the ledger of a database file; a server may be running on it
+    Check(check::CheckArguments),
+    /// Make a secret key for live mode, and the hash of it for config.toml
+    Keygen,
+}
+
+/// Reads the command line, does what it says, and answers the exit code.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Demo => demo::run(),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Keygen => Ok(keygen::run()),
+    };
+    outcome.unwrap_or_else(|error| {
+        anstream::eprintln!("escrowd: {error:#}");
+        ExitCode::FAILURE
+    })
+}

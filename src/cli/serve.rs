@@ -1,0 +1,103 @@
+//! `escrowd serve`: the service itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::Style;
+use env_logger::Env;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, Stopper};
+use crate::config::{Config, Flags, LogLevel};
+use crate::domain::mode::Mode;
+use crate::store::Synchronous;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArguments {
+    /// Configuration file [default: config.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Database file
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+}
+
+const BOLD: Style = Style::new().bold();
+
+/// Serves until SIGTERM or SIGINT; both let requests in flight finish.
+pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    let ServeArguments {
+        config,
+        listen,
+        database,
+    } = arguments;
+    let variables =
+        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let config = Config::load(
+        &Flags {
+            config,
+            listen,
+            database,
+        },
+        variables,
+    )?;
+    start_log(config.log);
+    actix_web::rt::System::new().block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let app = App::start(config).await?;
+    greet(config, app.address());
+    actix_web::rt::spawn(stop_on_signal(app.stopper()));
+    app.run().await?;
+    log::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first lines a newcomer sees: where, what, and what to try.
+fn greet(config: &Config, address: SocketAddr) {
+    let version = env!("CARGO_PKG_VERSION");
+    anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
+    anstream::println!("  database  {}", config.database.display());
+    let mode = match config.mode {
+        Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
+        Mode::Live => "live",
+    };
+    anstream::println!("  mode      {mode}");
+    let key = if config.mode == Mode::Live {
+        " -H 'authorization: Bearer sk_live_...'"
+    } else {
+        ""
+    };
+    anstream::println!("  try       curl -s http://{address}/v1/wallet -H 'customer-id: ada'{key}");
+    if config.storage.synchronous == Synchronous::Normal {
+        log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
+    }
+}
+
+fn start_log(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "warn,escrowd=info",
+        LogLevel::Debug => "info,escrowd=debug",
+    };
+    env_logger::Builder::from_env(Env::default().default_filter_or(level)).init();
+}
+
+async fn stop_on_signal(stopper: Stopper) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        log::warn!("signals cannot be listened for; the service stops without letting requests finish");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => log::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+    }
+    stopper.stop().await;
+}

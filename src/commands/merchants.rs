@@ -1,0 +1,42 @@
+//! How merchants come to be: on first use in sandbox mode, from the
+//! configuration in live mode (design section 6).
+
+use crate::domain::ids::MerchantId;
+use crate::store::{self, Tx};
+
+/// A merchant of the configuration.
+#[derive(Clone, Debug)]
+pub struct ConfiguredMerchant {
+    /// Its name, which stays while keys change.
+    pub name: String,
+    /// SHA-256 hashes of its keys.
+    pub key_hashes: Vec<[u8; 32]>,
+}
+
+/// The merchant of a key, made now if this is the key's first use.
+pub fn of_sandbox_key(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId, store::Error> {
+    if let Some(merchant) = tx.merchant_of_key(key_hash)? {
+        return Ok(merchant);
+    }
+    let merchant = tx.insert_merchant(None)?;
+    tx.insert_merchant_key(key_hash, merchant)?;
+    Ok(merchant)
+}
+
+/// Makes the configured merchants that do not exist yet, and the configured keys
+/// the only ones that count. Answers the merchants in the order given.
+pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Vec<MerchantId>, store::Error> {
+    tx.delete_merchant_keys()?;
+    let mut configured = Vec::with_capacity(merchants.len());
+    for ConfiguredMerchant { name, key_hashes } in merchants {
+        let merchant = match tx.merchant_named(name)? {
+            Some(merchant) => merchant,
+            None => tx.insert_merchant(Some(name))?,
+        };
+        for key_hash in key_hashes {
+            tx.insert_merchant_key(key_hash, merchant)?;
+        }
+        configured.push(merchant);
+    }
+    Ok(configured)
+}

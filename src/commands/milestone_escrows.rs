@@ -1,0 +1,86 @@
+//! Offering, editing and confirming milestone escrows (contract section 4.1).
+
+use super::customers::{admit, admit_beneficiaries};
+use super::{Actor, Error, Parsed, Policy};
+use crate::domain::escrow::{Escrow, Progress};
+use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
+use crate::domain::refusal::Refusal;
+use crate::domain::terms::{MilestoneOffer, StageDraft, TermsDraft};
+use crate::store::Tx;
+
+/// What a seller sends to offer or edit a milestone escrow.
+#[derive(Clone, Debug)]
+pub struct MilestoneDraft {
+    /// What holds for the whole escrow.
+    pub terms: TermsDraft,
+    /// Its stages, in order.
+    pub stages: Vec<StageDraft>,
+}
+
+/// Offers a milestone escrow.
+pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Parsed<MilestoneDraft>) -> Result<Escrow, Error> {
+    let offer = offer_of(tx, policy, actor, draft)?;
+    let now = tx.now();
+    let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
+    tx.insert_escrow(&escrow)?;
+    tx.post(actor.merchant, &settlement)?;
+    Ok(escrow)
+}
+
+/// Replaces an offer that nobody has paid for.
+pub fn edit(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    token: PaymentToken,
+    draft: Parsed<MilestoneDraft>,
+) -> Result<Escrow, Error> {
+    let offer = offer_of(tx, policy, actor, draft)?;
+    let now = tx.now();
+    let mut escrow = tx
+        .escrow(actor.merchant, &EscrowKey::Token(token))?
+        .ok_or(Refusal::EscrowNotFound)?;
+    escrow.edit_milestones(&policy.seller(actor), offer, tx, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
+/// Confirms one milestone as its buyer, which releases its money.
+pub fn confirm(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    escrow: EscrowId,
+    milestone: MilestoneId,
+) -> Result<Escrow, Error> {
+    admit(tx, policy, actor)?;
+    let now = tx.now();
+    let mut escrow = tx
+        .escrow(actor.merchant, &EscrowKey::Id(escrow))?
+        .ok_or(Refusal::EscrowNotFound)?;
+    let settlement = escrow.confirm_milestone(&actor.customer, milestone, tx, now)?;
+    tx.save_release(&escrow, milestone)?;
+    if matches!(escrow.progress, Progress::Completed { .. }) {
+        tx.save_completion(&escrow)?;
+    }
+    tx.post(actor.merchant, &settlement)?;
+    Ok(escrow)
+}
+
+fn offer_of(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    draft: Parsed<MilestoneDraft>,
+) -> Result<MilestoneOffer, Error> {
+    admit(tx, policy, actor)?;
+    let draft = draft?;
+    admit_beneficiaries(tx, policy, actor.merchant, &draft.stages)?;
+    let today = tx.now().date();
+    Ok(MilestoneOffer::new(
+        draft.terms,
+        draft.stages,
+        &policy.terms_limits,
+        today,
+    )?)
+}

@@ -1,0 +1,91 @@
+//! Every write: load, decide, apply. A file for each family.
+//!
+//! A command runs inside one [`Tx`]. It brings what the domain needs to decide
+//! and saves what the domain decided; it holds no rule of its own. Every command
+//! that acts for a customer first admits them, then looks at the body, then at
+//! what the store has: the order in which refusals are found is part of the
+//! contract (section 9.3, row 64).
+
+pub mod customers;
+pub mod merchants;
+pub mod milestone_escrows;
+pub mod payments;
+pub mod standard_escrows;
+
+use std::collections::HashMap;
+
+use crate::domain::customer::Admission;
+use crate::domain::escrow::Seller;
+use crate::domain::fees::Rates;
+use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::mode::Mode;
+use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::terms::TermsLimits;
+use crate::store;
+
+/// Why a command did nothing.
+#[derive(Clone, Debug)]
+pub enum Error {
+    /// The domain said no.
+    Refused(Refusal),
+    /// The store could not.
+    Store(store::Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(Refusal::Invalid(invalid))
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A body as it was read, or why it could not be. Commands take it unopened,
+/// because what is wrong with the caller is told before what is wrong with the
+/// body.
+pub type Parsed<T> = Result<T, Invalid>;
+
+/// For whom a command acts.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The merchant, known by its key.
+    pub merchant: MerchantId,
+    /// The merchant's customer, named in the `customer-id` header.
+    pub customer: CustomerId,
+}
+
+/// What the operator has decided.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Play money or real money.
+    pub mode: Mode,
+    /// What happens to unknown customers.
+    pub admission: Admission,
+    /// What escrows cost, for merchants with no rates of their own.
+    pub rates: Rates,
+    /// Merchants with rates of their own.
+    pub merchant_rates: HashMap<MerchantId, Rates>,
+    /// Bounds on what may be offered.
+    pub terms_limits: TermsLimits,
+}
+
+impl Policy {
+    /// The acting customer as a seller, at their merchant's rates.
+    fn seller(&self, actor: &Actor) -> Seller {
+        Seller {
+            merchant: actor.merchant,
+            rates: *self.merchant_rates.get(&actor.merchant).unwrap_or(&self.rates),
+            customer: actor.customer.clone(),
+        }
+    }
+}

@@ -1,0 +1,600 @@
+//! Configuration: what was written, in three places, becomes one checked
+//! [`Config`] or an error that says which key to change.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::domain::fees::Rates;
+use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
+use crate::store::Synchronous;
+
+const ENV_PREFIX: &str = "ESCROWD_";
+
+/// Every setting, checked. `config.toml` documents each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Play money or real money.
+    pub mode: Mode,
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// Of every amount.
+    #[serde(deserialize_with = "currency")]
+    pub currency: String,
+    /// What the log shows.
+    pub log: LogLevel,
+    /// Rates for every merchant.
+    pub fees: Fees,
+    /// Settings of sandbox mode.
+    pub sandbox: Sandbox,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Settings of the store.
+    pub storage: Storage,
+    /// Merchants of live mode.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merchant: Vec<Merchant>,
+}
+
+/// Rates for every merchant that has none of its own, in basis points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fees {
+    /// The platform's part.
+    pub platform_bps: u16,
+    /// The merchant's part.
+    pub commission_bps: u16,
+}
+
+/// Settings of sandbox mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sandbox {
+    /// Play money of a new customer, in minor units.
+    #[serde(deserialize_with = "money")]
+    pub opening_balance_minor: i64,
+    /// Whether other machines may reach it.
+    pub expose: bool,
+}
+
+/// Bounds on requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Smallest escrow amount, in minor units.
+    #[serde(deserialize_with = "positive_money")]
+    pub amount_min_minor: i64,
+    /// Milestones in one escrow.
+    #[serde(deserialize_with = "within::<_, _, 2, 1_000>")]
+    pub milestones_max: usize,
+    /// Characters of a purpose or title.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub purpose_chars_max: usize,
+    /// Characters of a description.
+    #[serde(deserialize_with = "within::<_, _, 1, 100_000>")]
+    pub description_chars_max: usize,
+    /// Escrows in one payment.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000>")]
+    pub escrows_per_payment_max: usize,
+    /// Bytes of a body.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub body_bytes_max: usize,
+    /// Seconds a body may take to arrive.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub body_seconds_max: u64,
+    /// Connections for each worker thread.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub connections_max: usize,
+    /// Seconds requests in flight get when the service stops.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub stop_seconds_max: u64,
+}
+
+/// Settings of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// How much a commit waits for.
+    pub synchronous: Synchronous,
+    /// Connections for reading.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub readers: u32,
+    /// Writes that may wait.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub queue_commands_max: usize,
+    /// Writes that share one commit.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub group_commands_max: usize,
+    /// Pages in the log at which it is copied into the file.
+    #[serde(deserialize_with = "within::<_, _, 100, 1_000_000>")]
+    pub checkpoint_pages: u32,
+}
+
+/// A merchant of live mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merchant {
+    /// Its name, which stays while keys change.
+    pub name: String,
+    /// SHA-256 hashes of its keys, in hex.
+    #[serde(deserialize_with = "key_hashes")]
+    pub key_sha256: Vec<String>,
+    /// Its part of the fee, when it has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commission_bps: Option<u16>,
+}
+
+/// What the log shows, with everything more serious.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What went wrong on our side.
+    Error,
+    /// What an operator should know.
+    Warn,
+    /// A line for each request.
+    Info,
+    /// More than most people want.
+    Debug,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Sandbox,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            database: PathBuf::from("escrowd.db"),
+            currency: "NGN".to_owned(),
+            log: LogLevel::Info,
+            fees: Fees::default(),
+            sandbox: Sandbox::default(),
+            limits: Limits::default(),
+            storage: Storage::default(),
+            merchant: Vec::new(),
+        }
+    }
+}
+
+impl Default for Fees {
+    fn default() -> Self {
+        Self {
+            platform_bps: 200,
+            commission_bps: 0,
+        }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            opening_balance_minor: 100_000_000,
+            expose: false,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            amount_min_minor: 100,
+            milestones_max: 100,
+            purpose_chars_max: 255,
+            description_chars_max: 2000,
+            escrows_per_payment_max: 50,
+            body_bytes_max: 65_536,
+            body_seconds_max: 10,
+            connections_max: 10_000,
+            stop_seconds_max: 10,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            synchronous: Synchronous::Full,
+            readers: 8,
+            queue_commands_max: 4096,
+            group_commands_max: 128,
+            checkpoint_pages: 8000,
+        }
+    }
+}
+
+/// What the command line says; it wins over everything.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The configuration file; `config.toml` if there is one, when left out.
+    pub config: Option<PathBuf>,
+    /// Address and port.
+    pub listen: Option<SocketAddr>,
+    /// The database file.
+    pub database: Option<PathBuf>,
+}
+
+/// Which setting is wrong, where it was made, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    File {
+        /// The configuration file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of the file is wrong.
+    #[error("{path} is not right:\n{problem}")]
+    Line {
+        /// The configuration file.
+        path: PathBuf,
+        /// The line and what is wrong with it.
+        problem: String,
+    },
+    /// An environment variable is wrong.
+    #[error("the environment variable {name} is not right: {problem}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Settings that are right by themselves do not go together.
+    #[error("{0}")]
+    Together(String),
+}
+
+impl Config {
+    /// Puts file, environment and flags together and checks the result.
+    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table = read_file(flags.config.as_deref())?;
+        let keys = leaves(&default_table(), "");
+        for (name, text) in environment {
+            if name.starts_with(ENV_PREFIX) {
+                let (key, value) = read_variable(&keys, &name, &text)?;
+                insert(&mut table, &key, value);
+            }
+        }
+        let mut config: Self = table
+            .try_into()
+            .map_err(|error: toml::de::Error| ConfigError::Together(error.message().to_owned()))?;
+        config.listen = flags.listen.unwrap_or(config.listen);
+        config.database = flags.database.clone().unwrap_or(config.database);
+        config.check_together()?;
+        Ok(config)
+    }
+
+    /// Checks what no single setting can be blamed for (design section 7).
+    fn check_together(&self) -> Result<(), ConfigError> {
+        let wrong = |problem: String| Err(ConfigError::Together(problem));
+        self.rates(None)?;
+        for merchant in &self.merchant {
+            self.rates(Some(merchant))?;
+        }
+        let mut names = HashSet::new();
+        let mut hashes = HashSet::new();
+        for merchant in &self.merchant {
+            if merchant.name.is_empty() || !names.insert(&merchant.name) {
+                return wrong(format!(
+                    "merchant.name must be there and be unique; got {:?} again",
+                    merchant.name
+                ));
+            }
+            if let Some(hash) = merchant.key_sha256.iter().find(|hash| !hashes.insert(*hash)) {
+                return wrong(format!(
+                    "merchant.key_sha256 lists {hash} twice; a key belongs to one merchant"
+                ));
+            }
+        }
+        match self.mode {
+            Mode::Live if hashes.is_empty() => {
+                wrong("mode is \"live\" and no [[merchant]] has a key_sha256; `escrowd keygen` makes one".to_owned())
+            }
+            Mode::Sandbox if !self.merchant.is_empty() => wrong(
+                "[[merchant]] is for mode \"live\"; in sandbox mode every key is a merchant of its own".to_owned(),
+            ),
+            Mode::Sandbox if !self.listen.ip().is_loopback() && !self.sandbox.expose => wrong(format!(
+                "listen is {}, which other machines may reach, and a sandbox lets everybody in: \
+                 listen on 127.0.0.1, or set sandbox.expose = true",
+                self.listen
+            )),
+            Mode::Live | Mode::Sandbox => Ok(()),
+        }
+    }
+
+    /// The rates of a merchant, or of those that have none of their own.
+    pub fn rates(&self, merchant: Option<&Merchant>) -> Result<Rates, ConfigError> {
+        let platform = self.fees.platform_bps;
+        let commission = merchant.and_then(|merchant| merchant.commission_bps);
+        let commission = commission.unwrap_or(self.fees.commission_bps);
+        Rates::new(platform, commission).ok_or_else(|| {
+            ConfigError::Together(format!(
+                "fees.platform_bps and commission_bps must be at most {} together; got {platform} and {commission}",
+                Rates::TOGETHER_MAX_BPS
+            ))
+        })
+    }
+}
+
+impl Merchant {
+    /// The hashes of its keys, as bytes.
+    pub fn key_hashes(&self) -> Vec<[u8; 32]> {
+        self.key_sha256.iter().filter_map(|hash| decode_hash(hash)).collect()
+    }
+}
+
+/// The file's table, after the file has been checked by itself so that an error
+/// names its line.
+fn read_file(path: Option<&Path>) -> Result<Table, ConfigError> {
+    let usual = Path::new("config.toml");
+    let text = match fs::read_to_string(path.unwrap_or(usual)) {
+        Ok(text) => text,
+        Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(source) => {
+            return Err(ConfigError::File {
+                path: path.unwrap_or(usual).to_owned(),
+                source,
+            });
+        }
+    };
+    let wrong = |error: toml::de::Error| ConfigError::Line {
+        path: path.unwrap_or(usual).to_owned(),
+        problem: error.to_string().trim_end().to_owned(),
+    };
+    toml::from_str::<Config>(&text).map_err(wrong)?;
+    text.parse().map_err(wrong)
+}
+
+/// The key that a variable sets, and its value, checked by itself.
+fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(String, Value), ConfigError> {
+    let wrong = |problem: &str| ConfigError::Variable {
+        name: name.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let (key, default) = keys
+        .iter()
+        .find(|(key, _)| name == variable_of(key))
+        .ok_or_else(|| wrong("there is no such setting; config.toml lists them all"))?;
+    let value = match default {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        _ => Some(Value::String(text.to_owned())),
+    };
+    let value = value.ok_or_else(|| wrong(&format!("{text:?} is not {}", kind_of(default))))?;
+    let mut alone = Table::new();
+    insert(&mut alone, key, value.clone());
+    alone
+        .try_into::<Config>()
+        .map_err(|error: toml::de::Error| wrong(error.message()))?;
+    Ok((key.clone(), value))
+}
+
+fn variable_of(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "a whole number",
+        Value::Boolean(_) => "true or false",
+        _ => "a text",
+    }
+}
+
+fn default_table() -> Table {
+    Table::try_from(Config::default()).expect("the defaults are a table")
+}
+
+/// Every setting's dotted key with its value.
+fn leaves(table: &Table, path: &str) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        let key = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        match value {
+            Value::Table(inner) => found.extend(leaves(inner, &key)),
+            leaf => found.push((key, leaf.clone())),
+        }
+    }
+    found
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = i64::deserialize(deserializer)?;
+    let wrong = || D::Error::custom(format!("must be a whole number from {MIN} to {MAX}; got {number}"));
+    if (MIN..=MAX).contains(&number) {
+        T::try_from(number).map_err(|_| wrong())
+    } else {
+        Err(wrong())
+    }
+}
+
+fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    within::<D, i64, 0, { Amount::MAX.minor() }>(deserializer)
+}
+
+fn positive_money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    within::<D, i64, 1, { Amount::MAX.minor() }>(deserializer)
+}
+
+fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let currency = String::deserialize(deserializer)?;
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code {
+        Ok(currency)
+    } else {
+        Err(D::Error::custom("must be a currency code, such as NGN"))
+    }
+}
+
+fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hashes = Vec::<String>::deserialize(deserializer)?;
+    match hashes.iter().find(|hash| decode_hash(hash).is_none()) {
+        None => Ok(hashes),
+        Some(_) => Err(D::Error::custom(
+            "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself",
+        )),
+    }
+}
+
+fn decode_hash(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        let flags = Flags {
+            config: Some(path),
+            ..Flags::default()
+        };
+        let variables = variables
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Config::load(&flags, variables)
+    }
+
+    fn error(text: &str, variables: &[(&str, &str)]) -> String {
+        load(text, variables).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_documented_file_holds_every_setting_at_its_default() {
+        let documented: Table = include_str!("../config.toml").parse().unwrap();
+        assert_eq!(documented, default_table());
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let text = "listen = \"127.0.0.1:1\"\ndatabase = \"file.db\"\n[limits]\nmilestones_max = 7";
+        let config = load(
+            text,
+            &[
+                ("ESCROWD_LISTEN", "127.0.0.1:2"),
+                ("ESCROWD_LIMITS_MILESTONES_MAX", "8"),
+            ],
+        )
+        .unwrap();
+        assert_eq!((config.listen.port(), config.limits.milestones_max), (2, 8));
+        assert_eq!(config.database, Path::new("file.db"));
+
+        let flags = Flags {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
+            ..Flags::default()
+        };
+        let variables = [("ESCROWD_LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+        assert_eq!(Config::load(&flags, variables).unwrap().listen.port(), 3);
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (text, line, problem) in [
+            (
+                "mode = \"sandbox\"\nlisten_on = 1",
+                "line 2",
+                "unknown field `listen_on`",
+            ),
+            (
+                "\n\n[limits]\nmilestones_max = 1",
+                "line 4",
+                "must be a whole number from 2 to 1000; got 1",
+            ),
+            ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
+            ("listen = \"8080\"", "line 1", "invalid socket address"),
+            ("currency = \"naira\"", "line 1", "must be a currency code"),
+            (
+                "[storage]\nsynchronous = \"off\"",
+                "line 2",
+                "expected `full` or `normal`",
+            ),
+            ("log = ", "line 1", ""),
+            (
+                "[[merchant]]\nname = \"a\"\nkey_sha256 = [\"sk_live_oops\"]",
+                "line 3",
+                "not the key itself",
+            ),
+        ] {
+            let error = error(text, &[]);
+            assert!(error.contains(line) && error.contains(problem), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        for (name, text, problem) in [
+            ("ESCROWD_LISTN", "x", "there is no such setting"),
+            (
+                "ESCROWD_LIMITS_MILESTONES_MAX",
+                "many",
+                "\"many\" is not a whole number",
+            ),
+            ("ESCROWD_LIMITS_MILESTONES_MAX", "1", "from 2 to 1000"),
+            ("ESCROWD_SANDBOX_EXPOSE", "yes", "true or false"),
+        ] {
+            let error = error("", &[(name, text)]);
+            assert!(error.contains(name) && error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_that_expose_play_money_or_lock_everybody_out_are_refused() {
+        let key = "a".repeat(64);
+        let merchant = |name: &str| format!("[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n");
+        for (text, problem) in [
+            ("listen = \"0.0.0.0:80\"".to_owned(), "sandbox.expose"),
+            ("mode = \"live\"".to_owned(), "escrowd keygen"),
+            (merchant("a"), "for mode \"live\""),
+            (format!("mode = \"live\"\n{}{}", merchant("a"), merchant("b")), "twice"),
+            ("[fees]\nplatform_bps = 5001".to_owned(), "at most 5000 together"),
+        ] {
+            let error = error(&text, &[]);
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+        assert!(load("listen = \"0.0.0.0:80\"\n[sandbox]\nexpose = true", &[]).is_ok());
+        assert!(
+            load(
+                &format!("mode = \"live\"\nlisten = \"0.0.0.0:80\"\n{}", merchant("a")),
+                &[]
+            )
+            .is_ok()
+        );
+    }
+}

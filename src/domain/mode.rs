@@ -1,0 +1,25 @@
+//! Play money or real money.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a server and its file are for. A file keeps the mode it was made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Play money: every key is a merchant, every customer id a customer.
+    Sandbox,
+    /// Real money: merchants, keys and customers are known beforehand.
+    Live,
+}
+
+/// `sandbox` or `live`, as in the configuration.
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sandbox => "sandbox",
+            Self::Live => "live",
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Bodies as commands want them. Fields are read in the order the contract lists
+//! them, and the first that is not right is the one that is told of.
+
+use super::body::{JsonBody, JsonOrFormBody};
+use super::fields::{Field, Fields};
+use crate::commands::Parsed;
+use crate::commands::milestone_escrows::MilestoneDraft;
+use crate::commands::payments::PaymentRequest;
+use crate::domain::fees::WhoPays;
+use crate::domain::ids::{EscrowId, EscrowKey, PaymentToken};
+use crate::domain::money::Amount;
+use crate::domain::refusal::Invalid;
+use crate::domain::terms::{DeliveryTimeline, StageDraft, TermsDraft};
+
+/// Contract section 4.1.1.
+pub(super) fn milestone_escrow(body: &JsonBody) -> Parsed<MilestoneDraft> {
+    let fields = body.fields()?;
+    let terms = terms(&fields)?;
+    let milestones = fields.field("milestones").list()?;
+    let stages = milestones.iter().map(stage).collect::<Result<Vec<_>, _>>()?;
+    Ok(MilestoneDraft { terms, stages })
+}
+
+/// Contract section 4.2.1. One buyer for each escrow, so far.
+pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsDraft> {
+    let fields = body.fields()?;
+    let terms = terms(&fields)?;
+    let total_quantity = fields.field("totalQuantity");
+    if terms.total_quantity.is_some_and(|quantity| quantity > 1) {
+        return Err(total_quantity.must_be("1: links for several buyers are not supported yet"));
+    }
+    Ok(terms)
+}
+
+/// Contract section 4.3.1 and design section 5.
+pub(super) fn payment(body: &JsonBody, escrows_max: usize, currency: &str) -> Parsed<PaymentRequest> {
+    let fields = body.fields()?;
+    let amount = fields.field("amount").optional(Field::amount)?;
+    let reference = fields.field("reference").optional(Field::reference)?;
+    let escrow_payments = [("escrow", ())];
+    fields
+        .field("transactionType")
+        .optional(|field| field.word_of_any_case(&escrow_payments))?;
+    let gateways = [("wallet", ())];
+    fields
+        .field("gateway")
+        .optional(|field| field.word_of_any_case(&gateways))?;
+    let currencies = [(currency, ())];
+    fields.field("currency").optional(|field| field.word(&currencies))?;
+    let escrows = escrows_to_pay(&fields.field("escrowDetails").object()?, escrows_max)?;
+    Ok(PaymentRequest {
+        escrows,
+        amount,
+        reference,
+    })
+}
+
+/// Contract section 4.3.9.
+pub(super) fn top_up(body: &JsonBody) -> Parsed<Amount> {
+    body.fields()?.field("amount").amount()
+}
+
+fn terms(fields: &Fields<'_>) -> Parsed<TermsDraft> {
+    let draft = TermsDraft {
+        amount: fields.field("amount").amount()?,
+        purpose: fields.field("purpose").text()?,
+        description: fields.field("description").optional(Field::text)?,
+        who_pays: fields.field("whoPays").word(&WhoPays::WORDS)?,
+        max_delivery: fields.field("maxDelivery").optional(Field::integer)?,
+        delivery_timeline: fields
+            .field("deliveryTimeline")
+            .optional(|field| field.word(&DeliveryTimeline::WORDS))?,
+        total_quantity: fields.field("totalQuantity").optional(Field::integer)?,
+    };
+    let category = fields.field("categoryId");
+    if !category.is_absent() {
+        return Err(category.must_be("left out: this merchant has no categories"));
+    }
+    Ok(draft)
+}
+
+fn stage(milestone: &Field<'_>) -> Parsed<StageDraft> {
+    let fields = milestone.object()?;
+    Ok(StageDraft {
+        title: fields.field("title").text()?,
+        description: fields.field("description").optional(Field::text)?,
+        amount: fields.field("amount").amount()?,
+        due_date: fields.field("dueDate").optional(Field::date)?,
+        beneficiary: fields.field("customerId").optional(Field::customer_id)?,
+    })
+}
+
+/// One escrow or several by id, or one by payment token.
+fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
+    let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
+    if ids.is_absent() && !token.is_absent() {
+        return Ok(vec![EscrowKey::Token(PaymentToken::named(&token.text()?))]);
+    }
+    if !token.is_absent() {
+        return Err(token.must_be("left out where escrowId is sent"));
+    }
+    if !ids.is_list() {
+        return Ok(vec![escrow_by_id(&ids)?]);
+    }
+    let list = ids.list()?;
+    if list.is_empty() || list.len() > escrows_max {
+        return Err(ids.must_be(format!("an escrow id or a list of 1 to {escrows_max} of them")));
+    }
+    list.iter().map(escrow_by_id).collect()
+}
+
+fn escrow_by_id(field: &Field<'_>) -> Result<EscrowKey, Invalid> {
+    Ok(EscrowKey::Id(EscrowId::named(&field.text()?)))
+}

@@ -1,0 +1,245 @@
+//! The one shape of every reply: `{"status", "message", "data"}` (contract
+//! section 1.4). A refusal adds `code` and, where there are facts to give,
+//! `details`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::refusals::{self, Wire};
+use crate::domain::refusal::Refusal;
+use crate::{commands, store};
+
+/// Seconds after which a refused write may be tried again.
+const RETRY_AFTER_SECONDS: u16 = 1;
+
+/// A reply to a request that did what it asked.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    status: StatusCode,
+    message: &'static str,
+    data: T,
+}
+
+impl<T> Reply<T> {
+    /// 200 with this message.
+    pub(crate) const fn ok(message: &'static str, data: T) -> Self {
+        Self {
+            status: StatusCode::OK,
+            message,
+            data,
+        }
+    }
+
+    /// 201 with this message.
+    pub(crate) const fn created(message: &'static str, data: T) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            message,
+            data,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    status: u16,
+    message: &'a str,
+    data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
+}
+
+impl<T: Serialize> Responder for Reply<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        let status = self.status.as_u16();
+        let envelope = Envelope {
+            status,
+            message: self.message,
+            data: self.data,
+            code: None,
+            details: None,
+        };
+        HttpResponse::build(self.status).json(envelope)
+    }
+}
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The domain said no.
+    Refused(Refusal),
+    /// The store could not.
+    Store(store::Error),
+    /// No key came, and none is needed only from this machine in sandbox mode.
+    NoToken,
+    /// The key is not known here.
+    UnknownKey,
+    /// The route acts for a customer, and none was named.
+    CustomerHeaderMissing,
+    /// The body is larger than it may be.
+    BodyTooLarge { bytes_max: usize },
+    /// The body did not come in time.
+    BodyTooSlow { seconds_max: u64 },
+    /// The body broke off or was not what its headers said.
+    BodyUnreadable { problem: String },
+    /// The body is of a type that this route does not read.
+    UnsupportedMediaType { expected: &'static str },
+    /// No such route.
+    RouteNotFound { path: String },
+    /// The route exists, for another method.
+    MethodNotAllowed { allowed: &'static str },
+    /// Something of ours broke.
+    Internal,
+}
+
+impl ApiError {
+    fn wire(&self) -> Wire {
+        let plain = |status, code, message: Cow<'static, str>| Wire {
+            status,
+            code,
+            message,
+            details: None,
+        };
+        match self {
+            Self::Refused(refusal) => refusals::wire(refusal),
+            Self::Store(error) => store_wire(error),
+            Self::NoToken => plain(401, "no_token", "No token provided".into()),
+            Self::UnknownKey => plain(403, "unknown_key", "Unauthorized Access".into()),
+            Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
+            Self::BodyTooLarge { bytes_max } => plain(
+                413,
+                "body_too_large",
+                format!("The body must be at most {bytes_max} bytes").into(),
+            ),
+            Self::BodyTooSlow { seconds_max } => plain(
+                408,
+                "body_too_slow",
+                format!("The body must arrive within {seconds_max} seconds").into(),
+            ),
+            Self::BodyUnreadable { problem } => plain(
+                400,
+                "body_unreadable",
+                format!("The body cannot be read: {problem}").into(),
+            ),
+            Self::UnsupportedMediaType { expected } => plain(
+                415,
+                "unsupported_media_type",
+                format!("Send the body as {expected}, and say so in the content-type header").into(),
+            ),
+            Self::RouteNotFound { path } => plain(404, "route_not_found", format!("There is no route {path}").into()),
+            Self::MethodNotAllowed { allowed } => plain(
+                405,
+                "method_not_allowed",
+                format!("This route answers {allowed} only").into(),
+            ),
+            Self::Internal => plain(500, "internal", "Something went wrong on our side".into()),
+        }
+    }
+}
+
+fn store_wire(error: &store::Error) -> Wire {
+    let (status, code, message) = match error {
+        store::Error::QueueFull => (
+            503,
+            "busy",
+            "Too many writes are waiting; nothing was changed, try again shortly",
+        ),
+        store::Error::NoReader(_) => (503, "busy", "Too many reads are waiting; try again shortly"),
+        store::Error::StorageFull => (
+            503,
+            "storage_full",
+            "There is no room left to store anything; nothing was changed",
+        ),
+        store::Error::Stopped => (
+            503,
+            "stopping",
+            "The service is stopping; nothing was changed, try again shortly",
+        ),
+        store::Error::OutcomeUnknown(_) => (
+            500,
+            "outcome_unknown",
+            "The disk failed; whether this took effect shows after a restart",
+        ),
+        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) => {
+            (500, "internal", "Something went wrong on our side; nothing was changed")
+        }
+    };
+    Wire {
+        status,
+        code,
+        message: message.into(),
+        details: None,
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.wire().message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.wire().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Wire {
+            status,
+            code,
+            message,
+            details,
+        } = self.wire();
+        if let Self::Store(error) = self
+            && status == 500
+        {
+            log::error!("a request failed: {error}");
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        if status == 503 {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+        }
+        if let Self::MethodNotAllowed { allowed } = self {
+            response.insert_header((ALLOW, *allowed));
+        }
+        response.json(Envelope {
+            status,
+            message: &message,
+            data: json!({}),
+            code: Some(code),
+            details: details.as_ref(),
+        })
+    }
+}
+
+impl From<commands::Error> for ApiError {
+    fn from(error: commands::Error) -> Self {
+        match error {
+            commands::Error::Refused(refusal) => Self::Refused(refusal),
+            commands::Error::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

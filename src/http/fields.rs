@@ -1,0 +1,381 @@
+//! Reading a body field by field, so that what is wrong can be said of the field
+//! it is wrong with (contract section 9.3, row 57).
+//!
+//! JSON is read without converting numbers: an amount is taken from the digits
+//! as they were sent, never through a floating-point number. A form field is
+//! text and is read by the same rules. Fields nobody asks for are ignored; a
+//! field sent twice is an error, since only one of the two can be meant.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::domain::ids::{CustomerId, Reference};
+use crate::domain::money::{Amount, NotAnAmount};
+use crate::domain::refusal::Invalid;
+use crate::domain::time::Date;
+
+/// The fields of one object, and where in the body it is.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    path: String,
+    values: Vec<(String, Value<'a>)>,
+}
+
+/// A field's value as it came.
+#[derive(Clone, Copy, Debug)]
+enum Value<'a> {
+    Json(&'a RawValue),
+    Form(&'a str),
+}
+
+/// One field: its path, and its value unless it is absent, null or an empty text.
+#[derive(Debug)]
+pub(crate) struct Field<'a> {
+    path: String,
+    value: Option<Value<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a JSON object.
+    pub(crate) fn of_json(text: &'a str) -> Result<Self, Invalid> {
+        Self::of_json_at(String::new(), "the body", text)
+    }
+
+    fn of_json_at(path: String, name: &str, text: &'a str) -> Result<Self, Invalid> {
+        let object: JsonObject<'a> = serde_json::from_str(text).map_err(|error| {
+            if let Some(duplicate) = error.to_string().strip_prefix(DUPLICATE) {
+                let field = duplicate.split(" at line ").next().unwrap_or_default();
+                return Invalid::wrong(join(&path, field), "sent once", "it twice");
+            }
+            let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
+            Invalid::wrong(name, expected, &echo(text, &error))
+        })?;
+        let values = object
+            .0
+            .into_iter()
+            .map(|(key, value)| (key, Value::Json(value)))
+            .collect();
+        Ok(Self { path, values })
+    }
+
+    /// Reads the text fields of a form.
+    pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
+        let mut values: Vec<(String, Value<'a>)> = Vec::with_capacity(fields.len());
+        for (name, text) in fields {
+            if values.iter().any(|(earlier, _)| earlier == name) {
+                return Err(Invalid::wrong(name.as_str(), "sent once", "it twice"));
+            }
+            values.push((name.clone(), Value::Form(text)));
+        }
+        Ok(Self {
+            path: String::new(),
+            values,
+        })
+    }
+
+    /// The field of this name.
+    pub(crate) fn field(&self, name: &str) -> Field<'a> {
+        let value = self
+            .values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value)
+            .filter(|value| !matches!(value.text(), "null" | "" | "\"\""));
+        Field {
+            path: join(&self.path, name),
+            value,
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value as it was written.
+    fn text(&self) -> &'a str {
+        match self {
+            Self::Json(raw) => raw.get(),
+            Self::Form(text) => text,
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    /// Whether there is nothing to read.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.value.is_none()
+    }
+
+    /// What the field must be, and is not.
+    pub(crate) fn must_be(&self, expected: impl Into<String>) -> Invalid {
+        Invalid::wrong(
+            self.path.as_str(),
+            expected,
+            self.value.map_or("nothing", |value| value.text()),
+        )
+    }
+
+    /// A text.
+    pub(crate) fn text(&self) -> Result<String, Invalid> {
+        self.read("a text", |value| match value {
+            Value::Form(text) => Some(text.to_owned()),
+            Value::Json(raw) => serde_json::from_str(raw.get()).ok(),
+        })
+    }
+
+    /// A whole number.
+    pub(crate) fn integer(&self) -> Result<i64, Invalid> {
+        self.read("a whole number", |value| value.text().parse().ok())
+    }
+
+    /// An amount of money in major units, with at most two decimals.
+    pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
+        let text = self.required()?.text();
+        Amount::parse_major(text).map_err(|error| {
+            self.must_be(match error {
+                NotAnAmount::NotADecimal => "a number, such as 1500 or 99.95".to_owned(),
+                NotAnAmount::Negative => "a number of 0 or more".to_owned(),
+                NotAnAmount::TooManyDecimals => "a number with at most two decimals".to_owned(),
+                NotAnAmount::TooLarge => format!("a number of at most {}", Amount::MAX),
+            })
+        })
+    }
+
+    /// A calendar day.
+    pub(crate) fn date(&self) -> Result<Date, Invalid> {
+        let day = self.text().ok().and_then(|text| Date::parse(&text));
+        self.read("a date written YYYY-MM-DD", |_| day)
+    }
+
+    /// The id of a customer.
+    pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
+        let id = self.text().ok().and_then(|text| CustomerId::parse(&text));
+        self.read(&format!("a customer id: {}", CustomerId::SHAPE), |_| id.clone())
+    }
+
+    /// The name of a payment.
+    pub(crate) fn reference(&self) -> Result<Reference, Invalid> {
+        let reference = self.text().ok().and_then(|text| Reference::parse(&text));
+        self.read(Reference::SHAPE, |_| reference.clone())
+    }
+
+    /// One of a few words, exactly as written here.
+    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Invalid> {
+        self.word_by(words, |sent, word| sent == word)
+    }
+
+    /// One of a few words, in any letter case.
+    pub(crate) fn word_of_any_case<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Invalid> {
+        self.word_by(words, str::eq_ignore_ascii_case)
+    }
+
+    fn word_by<T: Copy>(&self, words: &[(&str, T)], is_same: impl Fn(&str, &str) -> bool) -> Result<T, Invalid> {
+        let choices: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let sent = self.text().ok();
+        self.read(&choices.join(" or "), |_| {
+            let sent = sent.as_deref()?;
+            words
+                .iter()
+                .find(|(word, _)| is_same(sent, word))
+                .map(|(_, value)| *value)
+        })
+    }
+
+    /// An object.
+    pub(crate) fn object(&self) -> Result<Fields<'a>, Invalid> {
+        match self.required()? {
+            Value::Json(raw) if raw.get().starts_with('{') => {
+                Fields::of_json_at(self.path.clone(), &self.path, raw.get())
+            }
+            _ => Err(self.must_be("an object")),
+        }
+    }
+
+    /// A list, each element a field of its own.
+    pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Invalid> {
+        let elements: Vec<&'a RawValue> = self.read("a list", |value| match value {
+            Value::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            Value::Form(_) => None,
+        })?;
+        let element = |(index, raw)| Field {
+            path: format!("{}[{index}]", self.path),
+            value: Some(Value::Json(raw)),
+        };
+        Ok(elements.into_iter().enumerate().map(element).collect())
+    }
+
+    /// Whether it holds a list.
+    pub(crate) fn is_list(&self) -> bool {
+        self.value
+            .is_some_and(|value| matches!(value, Value::Json(raw) if raw.get().starts_with('[')))
+    }
+
+    /// What `read` makes of the field, when there is something to read.
+    pub(crate) fn optional<T>(&self, read: impl FnOnce(&Self) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
+        if self.is_absent() {
+            Ok(None)
+        } else {
+            read(self).map(Some)
+        }
+    }
+
+    fn required(&self) -> Result<Value<'a>, Invalid> {
+        self.value.ok_or_else(|| Invalid::missing(self.path.as_str()))
+    }
+
+    fn read<T>(&self, expected: &str, read: impl FnOnce(Value<'a>) -> Option<T>) -> Result<T, Invalid> {
+        read(self.required()?).ok_or_else(|| self.must_be(expected))
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// What came, for someone to find their mistake in.
+fn echo(text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        "nothing".to_owned()
+    } else if error.is_data() {
+        text.to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+const DUPLICATE: &str = "duplicate field ";
+
+/// A JSON object whose values are left as they were written.
+struct JsonObject<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = JsonObject<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values: Vec<(String, &'de RawValue)> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if values.iter().any(|(earlier, _)| *earlier == key) {
+                        return Err(serde::de::Error::custom(format_args!("{DUPLICATE}{key}")));
+                    }
+                    values.push((key, map.next_value()?));
+                }
+                Ok(JsonObject(values))
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::refusal::Problem;
+
+    fn wrong(invalid: Invalid) -> (String, String, String) {
+        match invalid.problem {
+            Problem::Missing => (invalid.field, "required".to_owned(), String::new()),
+            Problem::Wrong { expected, got } => (invalid.field, expected, got),
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_from_their_digits() {
+        for (json, minor) in [
+            ("100.2", 10_020),
+            ("1000.0", 100_000),
+            ("90071992547409.91", 9_007_199_254_740_991),
+        ] {
+            let body = format!("{{\"amount\":{json}}}");
+            let fields = Fields::of_json(&body).unwrap();
+            assert_eq!(fields.field("amount").amount().unwrap().minor(), minor);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_its_field() {
+        let body = r#"{"a":"5","b":-1,"c":1.234,"d":1e3,"e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;
+        let fields = Fields::of_json(body).unwrap();
+        let cases = [
+            ("a", "a number, such as 1500 or 99.95", "\"5\""),
+            ("b", "a number of 0 or more", "-1"),
+            ("c", "a number with at most two decimals", "1.234"),
+            ("d", "a number, such as 1500 or 99.95", "1e3"),
+            ("e", "required", ""),
+            ("f", "required", ""),
+            ("g", "a number, such as 1500 or 99.95", r#"{"h":[1,{"i":true}]}"#),
+            ("z", "required", ""),
+        ];
+        for (name, expected, got) in cases {
+            let found = wrong(fields.field(name).amount().unwrap_err());
+            assert_eq!(found, (name.to_owned(), expected.to_owned(), got.to_owned()));
+        }
+        let list = fields.field("g").object().unwrap().field("h").list().unwrap();
+        let inner = list[1].object().unwrap().field("i").text().unwrap_err();
+        assert_eq!(inner.field, "g.h[1].i");
+    }
+
+    #[test]
+    fn bodies_that_are_no_object_are_refused() {
+        let deep = "[".repeat(100_000);
+        for body in [
+            "",
+            " ",
+            "null",
+            "[]",
+            "5",
+            "{",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "\u{feff}{}",
+            deep.as_str(),
+        ] {
+            let (field, expected, _) = wrong(Fields::of_json(body).unwrap_err());
+            assert_eq!(field, "the body");
+            assert!(expected.contains("JSON"), "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_field_sent_twice_is_refused() {
+        let found = wrong(Fields::of_json(r#"{"amount":1,"amount":2}"#).unwrap_err());
+        assert_eq!(
+            found,
+            ("amount".to_owned(), "sent once".to_owned(), "it twice".to_owned())
+        );
+        let form = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
+        assert_eq!(Fields::of_form(&form).unwrap_err().field, "a");
+    }
+
+    #[test]
+    fn form_fields_are_read_by_the_same_rules() {
+        let form = [
+            ("amount".to_owned(), "1234.56".to_owned()),
+            ("note".to_owned(), "null-ish".to_owned()),
+        ];
+        let fields = Fields::of_form(&form).unwrap();
+        assert_eq!(fields.field("amount").amount().unwrap().minor(), 123_456);
+        assert_eq!(fields.field("note").text().unwrap(), "null-ish");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in "\\PC{0,200}") {
+            if let Ok(fields) = Fields::of_json(&body) {
+                let _outcome = (fields.field("a").amount(), fields.field("a").list());
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! HTTP: routes to commands and queries, and back into the envelope.
+//!
+//! A handler takes typed extractors, hands one closure to the store, and renders
+//! what comes back. It holds no rule and no SQL.
+
+mod api;
+mod auth;
+mod body;
+mod drafts;
+mod envelope;
+mod fields;
+mod milestone_escrows;
+mod observe;
+mod payments;
+mod refusals;
+mod routes;
+mod standard_escrows;
+mod views;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, middleware, web};
+
+pub use api::{Api, Limits};
+
+/// How the server listens and stops.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    /// Address and port; port 0 takes any that is free.
+    pub listen: SocketAddr,
+    /// Most connections at once, per worker thread.
+    pub connections_max: usize,
+    /// Seconds that requests in flight get to finish when the server stops.
+    pub stop_seconds_max: u64,
+}
+
+/// Binds the address and answers the server, which runs when it is polled, and
+/// the address it got.
+pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
+    let api = web::Data::new(api);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(api.clone())
+            .wrap(middleware::from_fn(observe::observe))
+            .configure(routes::configure)
+    })
+    .max_connections(settings.connections_max)
+    .client_request_timeout(Duration::from_secs(5))
+    .keep_alive(Duration::from_secs(5))
+    .shutdown_timeout(settings.stop_seconds_max)
+    .disable_signals()
+    .bind(settings.listen)?;
+    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    Ok((server.run(), address))
+}

@@ -1,0 +1,70 @@
+//! Around every request: its id, its log line, and the last net under it, so
+//! that whatever happens the reply is an envelope.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+
+use super::api::Api;
+use super::envelope::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id, runs it, logs one line, and sends the id back. A
+/// panic becomes a 500, and an error page of the framework an envelope.
+pub(super) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let api = request.app_data::<web::Data<Api>>().cloned();
+    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+
+    let id = crate::entropy::request_id();
+    let finish = |mut response: HttpResponse| {
+        let status = response.status().as_u16();
+        log::info!("{id} {method} {path:?} {status} {}us", started.elapsed().as_micros());
+        let id = HeaderValue::from_str(&id).expect("an id is plain text");
+        response.headers_mut().insert(REQUEST_ID, id);
+        if api.is_some_and(|api| api.is_stopping()) {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        response
+    };
+    let failed = |error: Error, response| Err(InternalError::from_response(error, response).into());
+    match outcome {
+        Ok(Ok(response)) => {
+            let (request, response) = response.map_into_boxed_body().into_parts();
+            Ok(ServiceResponse::new(request, finish(enveloped(response))))
+        }
+        Ok(Err(error)) => {
+            let response = finish(enveloped(error.error_response()));
+            failed(error, response)
+        }
+        Err(_panic) => failed(ApiError::Internal.into(), finish(ApiError::Internal.error_response())),
+    }
+}
+
+/// An error that is not in an envelope yet was made by the framework, from input
+/// that never reached a handler.
+fn enveloped(response: HttpResponse) -> HttpResponse {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if is_json || response.status().is_success() {
+        response
+    } else if response.status().is_client_error() {
+        let problem = response.status().to_string();
+        ApiError::BodyUnreadable { problem }.error_response()
+    } else {
+        ApiError::Internal.error_response()
+    }
+}

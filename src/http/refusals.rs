@@ -1,0 +1,156 @@
+//! One table: the status and exact message of every refusal on the wire.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::views::WireAmount;
+use crate::domain::refusal::{Invalid, Problem, Refusal};
+
+/// How a refusal is spoken.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    /// HTTP status, which is also `status` in the envelope.
+    pub(crate) status: u16,
+    /// Stable word for programs.
+    pub(crate) code: &'static str,
+    /// The contract's message, or ours where it has none.
+    pub(crate) message: Cow<'static, str>,
+    /// Facts behind the message.
+    pub(crate) details: Option<Value>,
+}
+
+/// The wire form of a refusal.
+pub(crate) fn wire(refusal: &Refusal) -> Wire {
+    let (status, code, message) = match refusal {
+        Refusal::Invalid(invalid) => return invalid_wire(invalid),
+        Refusal::CustomerNotFound => (404, "customer_not_found", "Customer not found"),
+        Refusal::EscrowNotFound => (400, "escrow_not_found", "Escrow not found"),
+        Refusal::AccessDenied => (401, "access_denied", "Access denied"),
+        Refusal::ActionNotAllowed => (400, "action_not_allowed", "Action not allowed"),
+        Refusal::NotAMilestoneEscrow => (400, "not_a_milestone_escrow", "Escrow is not a milestone escrow"),
+        Refusal::TooFewMilestones => (
+            400,
+            "too_few_milestones",
+            "A milestone escrow must have at least 2 milestones",
+        ),
+        Refusal::MilestonesDoNotAddUp => (
+            400,
+            "milestones_do_not_add_up",
+            "The sum of milestone amounts must equal the escrow amount",
+        ),
+        Refusal::EscrowNotFunded => (400, "escrow_not_funded", "Escrow has not been funded yet"),
+        Refusal::MilestoneNotFound => (400, "milestone_not_found", "Milestone not found"),
+        Refusal::MilestoneAlreadyReleased => (400, "milestone_already_released", "Milestone has already been released"),
+        Refusal::EscrowNotPayable => (400, "escrow_not_payable", "Escrow is not in a valid state for checkout"),
+        Refusal::EscrowOfAnotherMerchant => (
+            400,
+            "escrow_of_another_merchant",
+            "You can only buy to your merchant's escrow",
+        ),
+        Refusal::BuyerIsSeller => (400, "buyer_is_seller", "Buyer and seller must be different customers"),
+        Refusal::BuyerIsBeneficiary => (
+            400,
+            "buyer_is_beneficiary",
+            "A milestone's beneficiary and the buyer must be different customers",
+        ),
+        Refusal::AmountMismatch { .. } => (400, "amount_mismatch", "Amount mismatch"),
+        Refusal::InsufficientBalance { .. } => (400, "insufficient_balance", "Insufficient balance"),
+        Refusal::DuplicateReference => (400, "duplicate_reference", "Duplicate reference"),
+        Refusal::SandboxOnly => (
+            403,
+            "sandbox_only",
+            "This route is only available on staging environment",
+        ),
+        Refusal::TooMuchMoney => (
+            400,
+            "too_much_money",
+            "This merchant's accounts cannot hold that much money together",
+        ),
+    };
+    Wire {
+        status,
+        code,
+        message: message.into(),
+        details: details(refusal),
+    }
+}
+
+fn details(refusal: &Refusal) -> Option<Value> {
+    match refusal {
+        Refusal::AmountMismatch { due, offered } => {
+            Some(json!({ "due": WireAmount(*due), "offered": WireAmount(*offered) }))
+        }
+        Refusal::InsufficientBalance { needed, available } => {
+            Some(json!({ "needed": WireAmount(*needed), "available": WireAmount(*available) }))
+        }
+        _ => None,
+    }
+}
+
+fn invalid_wire(Invalid { field, problem }: &Invalid) -> Wire {
+    let (message, details) = match problem {
+        Problem::Missing => (format!("{field} is required"), json!({ "field": field })),
+        Problem::Wrong { expected, got } => (
+            format!("{field} must be {expected}; got {got}"),
+            json!({ "field": field, "expected": expected, "got": got }),
+        ),
+    };
+    Wire {
+        status: 400,
+        code: "invalid_request",
+        message: message.into(),
+        details: Some(details),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Amount;
+
+    #[test]
+    fn the_table_is_what_clients_match_on() {
+        let amount = |minor| Amount::from_minor(minor).unwrap();
+        let refusals = [
+            Refusal::Invalid(Invalid::missing("amount")),
+            Refusal::Invalid(Invalid::wrong("amount", "a number of 0 or more", "-1")),
+            Refusal::CustomerNotFound,
+            Refusal::EscrowNotFound,
+            Refusal::AccessDenied,
+            Refusal::ActionNotAllowed,
+            Refusal::NotAMilestoneEscrow,
+            Refusal::TooFewMilestones,
+            Refusal::MilestonesDoNotAddUp,
+            Refusal::EscrowNotFunded,
+            Refusal::MilestoneNotFound,
+            Refusal::MilestoneAlreadyReleased,
+            Refusal::EscrowNotPayable,
+            Refusal::EscrowOfAnotherMerchant,
+            Refusal::BuyerIsSeller,
+            Refusal::BuyerIsBeneficiary,
+            Refusal::AmountMismatch {
+                due: amount(10_200),
+                offered: amount(10_000),
+            },
+            Refusal::InsufficientBalance {
+                needed: amount(10_250),
+                available: amount(5),
+            },
+            Refusal::DuplicateReference,
+            Refusal::SandboxOnly,
+            Refusal::TooMuchMoney,
+        ];
+        let table: Vec<String> = refusals
+            .iter()
+            .map(wire)
+            .map(|wire| {
+                let details = wire.details.map_or(String::new(), |details| details.to_string());
+                format!("{} {:<27} {} {details}", wire.status, wire.code, wire.message)
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+}

@@ -1,0 +1,27 @@
+//! What is sent out: the contract's objects, made from the domain's (contract
+//! section 3).
+
+mod escrow;
+mod transaction;
+mod wallet;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use transaction::TransactionView;
+pub(crate) use wallet::{MainBalanceView, WalletView};
+
+use crate::domain::money::Amount;
+
+/// An amount as a JSON number of major units, written digit by digit and never
+/// through a floating-point number: `1500`, `100.2`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireAmount(pub(crate) Amount);
+
+impl Serialize for WireAmount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        digits.serialize(serializer)
+    }
+}

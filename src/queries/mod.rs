@@ -1,0 +1,23 @@
+//! Every read, from a snapshot that waits for no writer and that no writer
+//! waits for.
+
+use crate::domain::customer::Wallet;
+use crate::domain::escrow::Escrow;
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::store::{Error, Store};
+
+/// The merchant of the key with this SHA-256 hash, if the key is known.
+pub fn merchant_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, Error> {
+    store.read(|snapshot| snapshot.merchant_of_key(key_hash))
+}
+
+/// A merchant's escrow with this token; another merchant's is as good as none.
+pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken) -> Result<Option<Escrow>, Error> {
+    let key = EscrowKey::Token(token);
+    store.read(|snapshot| snapshot.escrow(merchant, &key))
+}
+
+/// A customer's wallet; `None` for a customer nobody has seen.
+pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
+    store.read(|snapshot| snapshot.wallet(merchant, customer))
+}

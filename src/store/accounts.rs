@@ -1,0 +1,76 @@
+//! Accounts and their balances. Balances move only in `settlements.rs`.
+
+use rusqlite::params;
+
+use super::error::Error;
+use super::snapshot::{Snapshot, Tx};
+use crate::domain::ids::MerchantId;
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+
+/// The stored name of an account's purpose.
+pub(super) const fn purpose(account: &Account) -> &'static str {
+    match account {
+        Account::CustomerMain(_) => "CUSTOMER_MAIN",
+        Account::CustomerEscrow(_) => "CUSTOMER_ESCROW",
+        Account::MerchantMain => "MERCHANT_MAIN",
+        Account::PlatformFees => "PLATFORM_FEES",
+        Account::OutsideWorld => "OUTSIDE_WORLD",
+    }
+}
+
+impl Snapshot<'_> {
+    /// What is in an account. For the outside world, what is not: all the money
+    /// that the merchant's other accounts hold together.
+    pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
+        let minor = self.account(merchant, account, |row| row.get::<_, i64>(1))?;
+        let minor = if *account == Account::OutsideWorld {
+            -minor
+        } else {
+            minor
+        };
+        Amount::from_minor(minor).ok_or_else(|| Error::Corrupt(format!("the balance of {account:?} is {minor}")))
+    }
+
+    /// The stored number of an account.
+    pub(super) fn account_number(&self, merchant: MerchantId, account: &Account) -> Result<i64, Error> {
+        self.account(merchant, account, |row| row.get(0))
+    }
+
+    fn account<T>(
+        &self,
+        merchant: MerchantId,
+        account: &Account,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let found = match account.customer() {
+            Some(customer) => self
+                .connection
+                .prepare_cached(
+                    "SELECT id, balance FROM account WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3",
+                )?
+                .query_row(params![merchant.0, customer.as_str(), purpose(account)], read),
+            None => self
+                .connection
+                .prepare_cached(
+                    "SELECT id, balance FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2",
+                )?
+                .query_row(params![merchant.0, purpose(account)], read),
+        };
+        found.map_err(Error::from)
+    }
+}
+
+impl Tx<'_> {
+    /// A new account with nothing in it.
+    pub(super) fn insert_account(&mut self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
+        let customer = account.customer().map(super::super::domain::ids::CustomerId::as_str);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at)
+                 SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4 FROM account",
+            )?
+            .execute(params![merchant.0, customer, purpose(account), self.now().millis()])?;
+        Ok(())
+    }
+}

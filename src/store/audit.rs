@@ -1,0 +1,274 @@
+//! The seven invariants of the ledger (design section 4), recomputed from the
+//! transfers and compared with what is stored. Reads only, from one snapshot,
+//! each table once; may run beside a server.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::{Connection, Row};
+
+use super::connection;
+use super::error::{Error, OpenError};
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::ledger::{ChainHash, PostedTransfer};
+
+/// Findings kept in full; more are only counted.
+const FINDINGS_MAX: usize = 100;
+/// Transfers between two reports of progress.
+const PROGRESS_STEP: u64 = 4096;
+
+/// What an audit saw.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Merchants in the file.
+    pub merchants: u64,
+    /// Accounts in the file.
+    pub accounts: u64,
+    /// Escrows in the file.
+    pub escrows: u64,
+    /// Transfers in the file.
+    pub transfers: u64,
+    /// What is wrong, as far as it was kept.
+    pub findings: Vec<Finding>,
+    /// How much is wrong.
+    pub findings_total: u64,
+}
+
+/// One broken invariant, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its number in design section 4.
+    pub invariant: u8,
+    /// Where it is broken, and how.
+    pub problem: String,
+}
+
+/// Audits a file. `progress` hears how many transfers of how many are done.
+///
+/// Fails when the file cannot be opened or read; a broken invariant is a
+/// finding, not a failure.
+pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
+    let connection = connection::open_to_audit(path)?;
+    run(&connection, progress).map_err(|source| OpenError::Store {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn run(connection: &Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    let mut auditor = Auditor::default();
+    auditor.read_transfers(&snapshot, progress)?;
+    auditor.check_chains(&snapshot)?;
+    auditor.read_escrows(&snapshot)?;
+    auditor.check_accounts(&snapshot)?;
+    Ok(auditor.audit)
+}
+
+/// What the transfers add up to.
+#[derive(Default)]
+struct Auditor {
+    audit: Audit,
+    heads: HashMap<i64, ChainHash>,
+    balances: HashMap<i64, i128>,
+    holds: HashMap<EscrowId, Hold>,
+    /// By merchant and customer, what the open escrows they funded must hold.
+    owed: HashMap<(i64, String), i128>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Hold {
+    paid_in: i128,
+    paid_out: i128,
+}
+
+impl Auditor {
+    fn find(&mut self, invariant: u8, problem: String) {
+        self.audit.findings_total += 1;
+        if self.audit.findings.len() < FINDINGS_MAX {
+            self.audit.findings.push(Finding { invariant, problem });
+        }
+    }
+
+    fn read_transfers(&mut self, connection: &Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
+        let total: i64 = connection.query_row("SELECT count(*) FROM transfer", [], |row| row.get(0))?;
+        let total = total.unsigned_abs();
+        let mut statement = connection.prepare(
+            "SELECT id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id, created_at, hash
+             FROM transfer ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.read_transfer(row)?;
+            self.audit.transfers += 1;
+            if self.audit.transfers.is_multiple_of(PROGRESS_STEP) {
+                progress(self.audit.transfers, total);
+            }
+        }
+        progress(total, total);
+        Ok(())
+    }
+
+    fn read_transfer(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        let escrow: Option<[u8; 12]> = row.get(6)?;
+        let transfer = PostedTransfer {
+            id: row.get(0)?,
+            merchant: MerchantId(row.get(1)?),
+            kind: row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?,
+            debit_account: row.get(3)?,
+            credit_account: row.get(4)?,
+            amount: row.get(5)?,
+            escrow: escrow.as_ref().map(<[u8; 12]>::as_slice),
+            created_at: row.get(7)?,
+        };
+        let stored = ChainHash::from_bytes(row.get(8)?);
+        let head = self.heads.entry(transfer.merchant.0).or_insert(ChainHash::START);
+        let follows = head.followed_by(&transfer) == stored;
+        *head = stored;
+        if !follows {
+            let problem = format!(
+                "transfer {} of merchant {} does not follow from the one before it: it, or that one, was changed, \
+                 or one between them was removed",
+                transfer.id, transfer.merchant.0
+            );
+            self.find(7, problem);
+        }
+        let amount = i128::from(transfer.amount);
+        *self.balances.entry(transfer.debit_account).or_default() -= amount;
+        *self.balances.entry(transfer.credit_account).or_default() += amount;
+        if let Some(escrow) = escrow {
+            let hold = self.holds.entry(EscrowId::from_bytes(escrow)).or_default();
+            if transfer.kind == "FUND" {
+                hold.paid_in += amount;
+            } else {
+                hold.paid_out += amount;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_chains(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare("SELECT id, chain_head FROM merchant ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (merchant, head) = (row.get(0)?, ChainHash::from_bytes(row.get(1)?));
+            self.audit.merchants += 1;
+            if self.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
+                let problem =
+                    format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed");
+                self.find(7, problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
+        // A milestone escrow's fee is on its buyer, so a milestone releases its
+        // amount whole; the schema sees to that.
+        let mut statement = connection.prepare(
+            "SELECT id, merchant_id, state, buyer_id, amount + buyer_fee,
+                    (SELECT coalesce(sum(amount), 0) FROM milestone WHERE escrow_id = escrow.id AND status = 'RELEASED')
+             FROM escrow",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.audit.escrows += 1;
+            self.read_escrow(row)?;
+        }
+        let orphans: Vec<EscrowId> = self.holds.drain().map(|(escrow, _)| escrow).collect();
+        for escrow in orphans {
+            self.find(6, format!("transfers name escrow {escrow}, which does not exist"));
+        }
+        Ok(())
+    }
+
+    fn read_escrow(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        let escrow = EscrowId::from_bytes(row.get(0)?);
+        let state = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        let (charge, released): (i64, i64) = (row.get(4)?, row.get(5)?);
+        let hold = self.holds.remove(&escrow).unwrap_or_default();
+        let kept = hold.paid_in - hold.paid_out;
+        let (must_be_paid, must_hold) = match state {
+            "OPENED" => (i128::from(charge), i128::from(charge) - i128::from(released)),
+            "CLOSED" => (i128::from(charge), 0),
+            _ => (0, 0),
+        };
+        if state == "CLOSED" && kept != 0 {
+            self.find(
+                5,
+                format!("escrow {escrow} is closed and its transfers still hold {kept}"),
+            );
+        } else if kept != must_hold {
+            let problem =
+                format!("escrow {escrow} must hold {must_hold} by its milestones, and its transfers hold {kept}");
+            self.find(6, problem);
+        }
+        if hold.paid_in != must_be_paid {
+            let problem = format!(
+                "escrow {escrow} must have been paid {must_be_paid}, and was paid {}",
+                hold.paid_in
+            );
+            self.find(6, problem);
+        }
+        if state == "OPENED" {
+            *self.owed.entry((row.get(1)?, row.get(3)?)).or_default() += must_hold;
+        }
+        Ok(())
+    }
+
+    fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut sums: HashMap<i64, i128> = HashMap::new();
+        let mut statement = connection.prepare("SELECT id, merchant_id, customer_id, purpose, balance FROM account")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.audit.accounts += 1;
+            let balance: i64 = row.get(4)?;
+            *sums.entry(row.get(1)?).or_default() += i128::from(balance);
+            self.check_account(row, i128::from(balance))?;
+        }
+        let orphans: Vec<i64> = self.balances.drain().map(|(account, _)| account).collect();
+        for account in orphans {
+            self.find(2, format!("transfers name account {account}, which does not exist"));
+        }
+        let unbalanced = sums.into_iter().filter(|(_, sum)| *sum != 0);
+        for (merchant, sum) in unbalanced {
+            self.find(
+                1,
+                format!("the balances of merchant {merchant} add up to {sum} and not to zero"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_account(&mut self, row: &Row<'_>, balance: i128) -> Result<(), Error> {
+        let account: i64 = row.get(0)?;
+        let moved = self.balances.remove(&account).unwrap_or_default();
+        if moved != balance {
+            self.find(
+                2,
+                format!("account {account} has a balance of {balance}, and its transfers add up to {moved}"),
+            );
+        }
+        let purpose = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        if purpose != "OUTSIDE_WORLD" && balance < 0 {
+            self.find(
+                3,
+                format!("account {account} ({purpose}) has a balance of {balance}, below zero"),
+            );
+        }
+        if purpose == "CUSTOMER_ESCROW" {
+            let customer: String = row.get(2)?;
+            let owner = (row.get(1)?, customer);
+            let owed = self.owed.remove(&owner).unwrap_or_default();
+            if owed != balance {
+                let customer = owner.1;
+                let problem = format!(
+                    "the escrow account of customer {customer} holds {balance}, and the open escrows they funded \
+                     must hold {owed}"
+                );
+                self.find(4, problem);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading stored values back into the domain's types. A value that the domain
+//! cannot read is a broken file, never a business answer.
+
+use rusqlite::Row;
+
+use super::error::Error;
+use crate::domain::ids::{CustomerId, Reference};
+use crate::domain::money::Amount;
+use crate::domain::time::{Date, Timestamp};
+
+pub(super) fn amount_at(row: &Row<'_>, column: usize) -> Result<Amount, Error> {
+    let minor: i64 = row.get(column)?;
+    Amount::from_minor(minor).ok_or_else(|| broken("an amount", &minor.to_string()))
+}
+
+pub(super) fn timestamp_at(row: &Row<'_>, column: usize) -> Result<Timestamp, Error> {
+    let millis: i64 = row.get(column)?;
+    Timestamp::from_millis(millis).ok_or_else(|| broken("a point in time", &millis.to_string()))
+}
+
+pub(super) fn customer_id_at(row: &Row<'_>, column: usize) -> Result<CustomerId, Error> {
+    parsed(row, column, "a customer id", CustomerId::parse)
+}
+
+pub(super) fn optional_customer_id_at(row: &Row<'_>, column: usize) -> Result<Option<CustomerId>, Error> {
+    optional(row, column, customer_id_at)
+}
+
+pub(super) fn optional_date_at(row: &Row<'_>, column: usize) -> Result<Option<Date>, Error> {
+    optional(row, column, |row, column| parsed(row, column, "a date", Date::parse))
+}
+
+pub(super) fn reference_at(row: &Row<'_>, column: usize) -> Result<Reference, Error> {
+    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    Ok(Reference::stored(text))
+}
+
+pub(super) fn optional_timestamp_at(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, Error> {
+    optional(row, column, timestamp_at)
+}
+
+/// The value a stored word stands for.
+pub(super) fn word_at<T: Copy>(row: &Row<'_>, column: usize, what: &str, words: &[(&str, T)]) -> Result<T, Error> {
+    let word = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    words
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| broken(what, word))
+}
+
+pub(super) fn broken(what: &str, found: &str) -> Error {
+    Error::Corrupt(format!("{found:?} is not {what}"))
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    parse(text).ok_or_else(|| broken(what, text))
+}
+
+fn optional<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl Fn(&Row<'_>, usize) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => read(row, column).map(Some),
+    }
+}

@@ -1,0 +1,67 @@
+//! Customers and their wallets.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::columns::{amount_at, timestamp_at};
+use super::error::Error;
+use super::snapshot::{Snapshot, Tx};
+use crate::domain::customer::{Customer, Wallet};
+use crate::domain::ids::{CustomerId, MerchantId, WalletId};
+use crate::domain::ledger::Account;
+
+impl Snapshot<'_> {
+    /// Whether the merchant has this customer.
+    pub fn has_customer(&self, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached("SELECT 1 FROM customer WHERE merchant_id = ?1 AND id = ?2")?
+            .exists(params![merchant.0, customer.as_str()])?;
+        Ok(exists)
+    }
+
+    /// A customer's money as the customer sees it: what the hold keeps for fees
+    /// is not in it (contract section 9.1, row 15).
+    pub fn wallet(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
+        let wallet = self
+            .connection
+            .prepare_cached(
+                "SELECT customer.wallet_id, customer.created_at, main.balance,
+                        hold.balance - (SELECT coalesce(sum(buyer_fee), 0) FROM escrow
+                                        WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED'),
+                        max(main.updated_at, hold.updated_at)
+                 FROM customer
+                 JOIN account AS main ON main.merchant_id = ?1 AND main.customer_id = ?2 AND main.purpose = 'CUSTOMER_MAIN'
+                 JOIN account AS hold ON hold.merchant_id = ?1 AND hold.customer_id = ?2 AND hold.purpose = 'CUSTOMER_ESCROW'
+                 WHERE customer.merchant_id = ?1 AND customer.id = ?2",
+            )?
+            .query_row(params![merchant.0, customer.as_str()], |row| Ok(read_wallet(row)))
+            .optional()?;
+        wallet.transpose()
+    }
+}
+
+fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
+    Ok(Wallet {
+        id: WalletId::from_bytes(row.get(0)?),
+        created_at: timestamp_at(row, 1)?,
+        main_balance: amount_at(row, 2)?,
+        escrow_balance: amount_at(row, 3)?,
+        updated_at: timestamp_at(row, 4)?,
+    })
+}
+
+impl Tx<'_> {
+    /// A new customer with two empty accounts.
+    pub fn insert_customer(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT INTO customer (merchant_id, id, wallet_id, created_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                merchant.0,
+                customer.id.as_str(),
+                customer.wallet.bytes(),
+                customer.created_at.millis()
+            ])?;
+        self.insert_account(merchant, &Account::CustomerMain(customer.id.clone()))?;
+        self.insert_account(merchant, &Account::CustomerEscrow(customer.id.clone()))
+    }
+}

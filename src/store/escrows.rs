@@ -1,0 +1,315 @@
+//! Escrows and their milestones.
+
+use rusqlite::{Row, params};
+
+use super::columns::{
+    amount_at, broken, customer_id_at, optional_customer_id_at, optional_date_at, optional_timestamp_at, reference_at,
+    timestamp_at, word_at,
+};
+use super::error::Error;
+use super::snapshot::{Snapshot, Tx};
+use crate::domain::escrow::{Escrow, Funding, Plan, Progress};
+use crate::domain::fees::{Fee, WhoPays};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
+use crate::domain::milestone::{Milestone, MilestoneStatus};
+use crate::domain::payment::FundingPayment;
+use crate::domain::terms::{DeliveryTimeline, Stage, Terms};
+
+const STANDARD: &str = "STANDARD";
+const MILESTONE: &str = "MILESTONE";
+
+/// Columns in the order that [`read_escrow`] reads them.
+macro_rules! select_escrow {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, merchant_id, payment_token, seller_id, settlement_type,
+                    amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
+                    fee, commission, buyer_fee,
+                    state, buyer_id, payment_id, payment_reference, payment_amount, paid_at, completed_at,
+                    created_at, updated_at
+             FROM escrow WHERE ",
+            $condition
+        )
+    };
+}
+
+impl Snapshot<'_> {
+    /// A merchant's escrow; another merchant's is as good as none.
+    pub fn escrow(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Escrow>, Error> {
+        let escrow = match key {
+            EscrowKey::Id(id) => self.one_escrow(select_escrow!("id = ?1"), id.bytes()),
+            EscrowKey::Token(token) => self.one_escrow(select_escrow!("payment_token = ?1"), token.as_str()),
+        }?;
+        Ok(escrow.filter(|escrow| escrow.merchant == merchant))
+    }
+
+    /// Whether any merchant has this escrow.
+    pub fn is_anyones_escrow(&self, key: &EscrowKey) -> Result<bool, Error> {
+        let exists = match key {
+            EscrowKey::Id(id) => self
+                .connection
+                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1")?
+                .exists([id.bytes()]),
+            EscrowKey::Token(token) => self
+                .connection
+                .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1")?
+                .exists([token.as_str()]),
+        };
+        exists.map_err(Error::from)
+    }
+
+    /// The escrows that one payment funded, in the order they were offered.
+    pub fn escrows_of_payment(&self, payment: TransactionId) -> Result<Vec<Escrow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(select_escrow!("payment_id = ?1 ORDER BY id"))?;
+        let mut rows = statement.query([payment.bytes()])?;
+        let mut escrows = Vec::new();
+        while let Some(row) = rows.next()? {
+            escrows.push(self.read_escrow(row)?);
+        }
+        Ok(escrows)
+    }
+
+    fn one_escrow(&self, sql: &str, key: impl rusqlite::ToSql) -> Result<Option<Escrow>, Error> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([key])?;
+        rows.next()?.map(|row| self.read_escrow(row)).transpose()
+    }
+
+    fn read_escrow(&self, row: &Row<'_>) -> Result<Escrow, Error> {
+        let id = EscrowId::from_bytes(row.get(0)?);
+        let is_standard = word_at(row, 4, "a settlement type", &[(STANDARD, true), (MILESTONE, false)])?;
+        let plan = if is_standard {
+            Plan::Standard
+        } else {
+            Plan::Milestones(self.milestones(id)?)
+        };
+        let (total, commission, buyer_fee) = (amount_at(row, 12)?, amount_at(row, 13)?, amount_at(row, 14)?);
+        let mut escrow = Escrow {
+            id,
+            merchant: MerchantId(row.get(1)?),
+            payment_token: PaymentToken::named(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
+            seller: customer_id_at(row, 3)?,
+            terms: Terms {
+                amount: amount_at(row, 5)?,
+                purpose: row.get(6)?,
+                description: row.get(7)?,
+                who_pays: word_at(row, 8, "who pays", &WhoPays::WORDS)?,
+                max_delivery: row.get(9)?,
+                delivery_timeline: word_at(row, 10, "a delivery timeline", &DeliveryTimeline::WORDS)?,
+                total_quantity: row.get(11)?,
+            },
+            fee: Fee::from_parts(total, commission, buyer_fee)
+                .ok_or_else(|| broken("a fee that its parts fit in", &total.to_string()))?,
+            plan,
+            progress: read_progress(row)?,
+            created_at: timestamp_at(row, 22)?,
+            updated_at: timestamp_at(row, 23)?,
+        };
+        // A release changes the milestone's row only; see schema.sql.
+        let newest_release = escrow.milestones().iter().filter_map(Milestone::released_at).max();
+        escrow.updated_at = newest_release.map_or(escrow.updated_at, |at| at.max(escrow.updated_at));
+        Ok(escrow)
+    }
+
+    fn milestones(&self, escrow: EscrowId) -> Result<Vec<Milestone>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, title, description, amount, due_date, beneficiary_id, released_at
+             FROM milestone WHERE escrow_id = ?1 ORDER BY position",
+        )?;
+        let mut rows = statement.query([escrow.bytes()])?;
+        let mut milestones = Vec::new();
+        while let Some(row) = rows.next()? {
+            milestones.push(Milestone {
+                id: MilestoneId::from_bytes(row.get(0)?),
+                stage: Stage {
+                    title: row.get(1)?,
+                    description: row.get(2)?,
+                    amount: amount_at(row, 3)?,
+                    due_date: optional_date_at(row, 4)?,
+                    beneficiary: optional_customer_id_at(row, 5)?,
+                },
+                status: optional_timestamp_at(row, 6)?.map_or(MilestoneStatus::Pending, MilestoneStatus::Released),
+            });
+        }
+        Ok(milestones)
+    }
+}
+
+fn read_progress(row: &Row<'_>) -> Result<Progress, Error> {
+    let Some(buyer) = optional_customer_id_at(row, 16)? else {
+        return Ok(Progress::AwaitingPayment);
+    };
+    let funding = Funding {
+        buyer,
+        payment: FundingPayment {
+            id: TransactionId::from_bytes(row.get(17)?),
+            reference: reference_at(row, 18)?,
+            amount: amount_at(row, 19)?,
+        },
+        paid_at: timestamp_at(row, 20)?,
+    };
+    Ok(match optional_timestamp_at(row, 21)? {
+        None => Progress::Opened(funding),
+        Some(completed_at) => Progress::Completed { funding, completed_at },
+    })
+}
+
+impl Tx<'_> {
+    /// A new escrow that awaits payment, with its milestones.
+    pub fn insert_escrow(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let terms = &escrow.terms;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO escrow (id, merchant_id, payment_token, seller_id, settlement_type,
+                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
+                     fee, commission, buyer_fee, state, status, created_at, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+                     'AWAITING_PAYMENT', 'PENDING', ?16, ?17)",
+            )?
+            .execute(params![
+                escrow.id.bytes(),
+                escrow.merchant.0,
+                escrow.payment_token.as_str(),
+                escrow.seller.as_str(),
+                if escrow.plan == Plan::Standard {
+                    STANDARD
+                } else {
+                    MILESTONE
+                },
+                terms.amount.minor(),
+                terms.purpose,
+                terms.description,
+                terms.who_pays.as_str(),
+                terms.max_delivery,
+                terms.delivery_timeline.as_str(),
+                terms.total_quantity,
+                escrow.fee.total().minor(),
+                escrow.fee.commission().minor(),
+                escrow.fee.buyer_share().minor(),
+                escrow.created_at.millis(),
+                escrow.updated_at.millis(),
+            ])?;
+        self.insert_milestones(escrow)
+    }
+
+    /// New terms and milestones in place of the old; the escrow awaits payment.
+    pub fn replace_terms(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let terms = &escrow.terms;
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE escrow SET amount = ?2, purpose = ?3, description = ?4, who_pays = ?5, max_delivery = ?6,
+                     delivery_timeline = ?7, total_quantity = ?8, fee = ?9, commission = ?10, buyer_fee = ?11,
+                     updated_at = ?12
+                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
+            )?
+            .execute(params![
+                escrow.id.bytes(),
+                terms.amount.minor(),
+                terms.purpose,
+                terms.description,
+                terms.who_pays.as_str(),
+                terms.max_delivery,
+                terms.delivery_timeline.as_str(),
+                terms.total_quantity,
+                escrow.fee.total().minor(),
+                escrow.fee.commission().minor(),
+                escrow.fee.buyer_share().minor(),
+                escrow.updated_at.millis(),
+            ])?;
+        one_row(changed, "an escrow awaiting payment")?;
+        self.connection
+            .prepare_cached("DELETE FROM milestone WHERE escrow_id = ?1")?
+            .execute([escrow.id.bytes()])?;
+        self.insert_milestones(escrow)
+    }
+
+    /// The escrow was funded.
+    pub fn save_funding(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let Some(funding) = escrow.funding() else {
+            return Err(broken("a funded escrow", "an unfunded one"));
+        };
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', buyer_id = ?2, payment_id = ?3,
+                     payment_reference = ?4, payment_amount = ?5, paid_at = ?6, updated_at = ?7
+                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
+            )?
+            .execute(params![
+                escrow.id.bytes(),
+                funding.buyer.as_str(),
+                funding.payment.id.bytes(),
+                funding.payment.reference.as_str(),
+                funding.payment.amount.minor(),
+                funding.paid_at.millis(),
+                escrow.updated_at.millis(),
+            ])?;
+        one_row(changed, "an escrow awaiting payment")
+    }
+
+    /// One milestone was released now.
+    pub fn save_release(&mut self, escrow: &Escrow, milestone: MilestoneId) -> Result<(), Error> {
+        let position = escrow
+            .milestones()
+            .iter()
+            .position(|candidate| candidate.id == milestone)
+            .and_then(|position| i64::try_from(position).ok());
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE milestone SET status = 'RELEASED', released_at = ?3
+                 WHERE escrow_id = ?1 AND position = ?2 AND status = 'PENDING'",
+            )?
+            .execute(params![escrow.id.bytes(), position, self.now().millis()])?;
+        one_row(changed, "a pending milestone")
+    }
+
+    /// The escrow was completed.
+    pub fn save_completion(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', completed_at = ?2, updated_at = ?2
+                 WHERE id = ?1 AND state = 'OPENED'",
+            )?
+            .execute(params![escrow.id.bytes(), self.now().millis()])?;
+        one_row(changed, "an open escrow")
+    }
+
+    fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO milestone (escrow_id, position, id, title, description, amount, due_date, beneficiary_id, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'PENDING')",
+        )?;
+        for (position, milestone) in (0_i64..).zip(escrow.milestones()) {
+            let stage = &milestone.stage;
+            statement.execute(params![
+                escrow.id.bytes(),
+                position,
+                milestone.id.bytes(),
+                stage.title,
+                stage.description,
+                stage.amount.minor(),
+                stage.due_date.map(|date| date.to_string()),
+                stage
+                    .beneficiary
+                    .as_ref()
+                    .map(super::super::domain::ids::CustomerId::as_str),
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// A write that had to find its row and did not is a bug, caught before it can
+/// do harm.
+fn one_row(changed: usize, what: &str) -> Result<(), Error> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::Corrupt(format!("{what} was expected and not found")))
+    }
+}

@@ -1,0 +1,188 @@
+//! The storage engine: one SQLite file, one writer with group commit, many
+//! readers (design section 3).
+//!
+//! It speaks the domain's types and decides nothing. No SQL leaves this folder,
+//! and nothing outside it names the database library. A family of tables has a
+//! file of its own here, with its reads on [`Snapshot`] and its writes on [`Tx`].
+
+mod accounts;
+mod audit;
+mod columns;
+mod connection;
+mod customers;
+mod error;
+mod escrows;
+mod lock;
+mod merchants;
+mod payments;
+mod settlements;
+mod snapshot;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use tokio::sync::oneshot;
+
+pub use audit::{Audit, Finding, audit};
+pub use connection::Synchronous;
+pub use error::{Error, OpenError};
+pub use payments::UsedReference;
+pub use snapshot::{Snapshot, Tx};
+
+use crate::domain::ids::Entropy;
+use crate::domain::mode::Mode;
+use crate::domain::time::Clock;
+use connection::Role;
+use lock::InstanceLock;
+use writer::{Bounds, Writer, WriterThread};
+
+/// How long a read waits for a connection.
+const READER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Everything the store needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database file; made when it does not exist.
+    pub path: PathBuf,
+    /// Play money or real money. A file keeps what it was made for.
+    pub mode: Mode,
+    /// The currency of every amount in the file. A file keeps it too.
+    pub currency: String,
+    /// How much a commit waits for.
+    pub synchronous: Synchronous,
+    /// Connections for reading.
+    pub readers: u32,
+    /// Commands that may wait to be written.
+    pub queue_commands_max: usize,
+    /// Commands that share one commit.
+    pub group_commands_max: usize,
+    /// Pages of the write-ahead log at which it is copied into the file.
+    pub checkpoint_pages: u32,
+}
+
+/// One open file. Cheap to clone; every clone is the same store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    readers: Pool<SqliteConnectionManager>,
+    writer: Writer,
+    thread: Mutex<Option<WriterThread>>,
+    _lock: InstanceLock,
+}
+
+/// Hears when the writer has ended: `Ok` after [`Store::close`], `Err` when the
+/// file can no longer be trusted and nothing more is written.
+pub type WriterEnded = oneshot::Receiver<Result<(), Error>>;
+
+impl Store {
+    /// Opens the file, and makes it if there is none. Refuses a file that is in
+    /// use, not ours, newer than this program, or made for another mode or
+    /// currency, and leaves it untouched.
+    pub fn open(
+        settings: &Settings,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+    ) -> Result<(Self, WriterEnded), OpenError> {
+        let path = &settings.path;
+        let lock = InstanceLock::take(path)?;
+        connection::prepare(path, settings.mode, &settings.currency, clock.now())?;
+
+        let role = Role::Writer {
+            synchronous: settings.synchronous,
+            checkpoint_pages: settings.checkpoint_pages,
+        };
+        let connection = connection::open(path, role)?;
+        let newest = Snapshot::of(&connection)
+            .newest_transfer_at()
+            .map_err(|source| OpenError::Store {
+                path: path.clone(),
+                source,
+            })?;
+        let readers = reader_pool(path, settings.readers)?;
+
+        let bounds = Bounds {
+            queue_commands_max: settings.queue_commands_max,
+            group_commands_max: settings.group_commands_max,
+        };
+        let (ended, writer_ended) = oneshot::channel();
+        let (writer, thread) =
+            Writer::start(connection, bounds, clock, entropy, newest, ended).map_err(|source| OpenError::Io {
+                path: path.clone(),
+                source,
+            })?;
+        let inner = Inner {
+            readers,
+            writer,
+            thread: Mutex::new(Some(thread)),
+            _lock: lock,
+        };
+        Ok((Self { inner: Arc::new(inner) }, writer_ended))
+    }
+
+    /// Runs one command and waits until what it did is durable.
+    ///
+    /// A command that returns `Err` changes nothing. The command runs even when
+    /// the caller stops waiting.
+    pub async fn write<T, E>(&self, command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.inner.writer.submit(command).await
+    }
+
+    /// Reads from one consistent snapshot, on the calling thread: a read takes
+    /// microseconds and never waits for the writer, so a hop to another thread
+    /// would cost more than the read.
+    pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let connection = self
+            .inner
+            .readers
+            .get()
+            .map_err(|error| Error::NoReader(error.to_string()))?;
+        let transaction = connection.unchecked_transaction()?;
+        query(&Snapshot::of(&transaction))
+    }
+
+    /// Lets the commands that are waiting finish, moves the log into the file
+    /// and ends the writer. Later writes are answered with [`Error::Stopped`].
+    pub fn close(&self) {
+        self.inner.writer.stop();
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the writer thread panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+fn reader_pool(path: &Path, readers: u32) -> Result<Pool<SqliteConnectionManager>, OpenError> {
+    // One connection is opened by hand first, for an error that says what is wrong.
+    connection::open(path, Role::Reader)?;
+    let unfit = |problem: String| OpenError::Unfit {
+        path: path.to_owned(),
+        problem,
+    };
+    let manager = SqliteConnectionManager::file(path).with_init(|connection| {
+        connection::set_up(connection, Role::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
+    });
+    Pool::builder()
+        .max_size(readers)
+        .connection_timeout(READER_TIMEOUT)
+        .test_on_check_out(false)
+        .build(manager)
+        .map_err(|error| unfit(format!("connections for reading cannot be opened: {error}")))
+}

@@ -1,0 +1,124 @@
+//! Posting a settlement: the one place where balances move.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::timestamp_at;
+use super::error::Error;
+use super::snapshot::{Snapshot, Tx};
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::ledger::{ChainHash, PostedTransfer, Transfer};
+use crate::domain::settlement::{Event, Settlement};
+use crate::domain::time::Timestamp;
+
+impl Snapshot<'_> {
+    /// When the newest transfer of the file happened.
+    pub(super) fn newest_transfer_at(&self) -> Result<Option<Timestamp>, Error> {
+        let newest = self
+            .connection
+            .query_row("SELECT created_at FROM transfer ORDER BY id DESC LIMIT 1", [], |row| {
+                Ok(timestamp_at(row, 0))
+            })
+            .optional()?;
+        newest.transpose()
+    }
+}
+
+impl Tx<'_> {
+    /// Posts a settlement: moves the balances and writes down each transfer,
+    /// then the history entries, then the events.
+    pub fn post(&mut self, merchant: MerchantId, settlement: &Settlement) -> Result<(), Error> {
+        self.post_transfers(merchant, &settlement.transfers)?;
+        for transaction in &settlement.transactions {
+            self.insert_transaction(merchant, transaction)?;
+        }
+        for event in &settlement.events {
+            self.insert_event(merchant, event)?;
+        }
+        Ok(())
+    }
+
+    fn post_transfers(&mut self, merchant: MerchantId, transfers: &[Transfer]) -> Result<(), Error> {
+        if transfers.is_empty() {
+            return Ok(());
+        }
+        let (mut head, newest_id): (ChainHash, i64) = self
+            .connection
+            .prepare_cached(
+                "SELECT chain_head, (SELECT coalesce(max(id), 0) FROM transfer) FROM merchant WHERE id = ?1",
+            )?
+            .query_row([merchant.0], |row| {
+                Ok((ChainHash::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
+        for (id, transfer) in (newest_id + 1..).zip(transfers) {
+            let posted = PostedTransfer {
+                id,
+                merchant,
+                kind: transfer.kind.as_str(),
+                debit_account: self.account_number(merchant, &transfer.debit)?,
+                credit_account: self.account_number(merchant, &transfer.credit)?,
+                amount: transfer.amount.minor(),
+                escrow: transfer.escrow.as_ref().map(|escrow| escrow.bytes().as_slice()),
+                created_at: self.now().millis(),
+            };
+            head = head.followed_by(&posted);
+            self.move_balance(posted.debit_account, -posted.amount)?;
+            self.move_balance(posted.credit_account, posted.amount)?;
+            self.insert_transfer(&posted, &head)?;
+        }
+        self.connection
+            .prepare_cached("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, head.bytes()])?;
+        Ok(())
+    }
+
+    /// The file's own CHECK refuses a balance out of bounds; the domain has seen
+    /// to it before.
+    fn move_balance(&mut self, account: i64, by: i64) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("UPDATE account SET balance = balance + ?2, updated_at = ?3 WHERE id = ?1")?
+            .execute(params![account, by, self.now().millis()])?;
+        Ok(())
+    }
+
+    fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO transfer (id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id,
+                     created_at, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                posted.id,
+                posted.merchant.0,
+                posted.kind,
+                posted.debit_account,
+                posted.credit_account,
+                posted.amount,
+                posted.escrow,
+                posted.created_at,
+                hash.bytes(),
+            ])?;
+        Ok(())
+    }
+
+    fn insert_event(&mut self, merchant: MerchantId, event: &Event) -> Result<(), Error> {
+        let (escrow, payment) = match event {
+            Event::Escrow(_, escrow) => (Some(escrow), None),
+            Event::Payment(_, owner, transaction) => (None, Some((self.account_number(merchant, owner)?, transaction))),
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO event (id, merchant_id, name, escrow_id, account_id, transaction_id, created_at)
+                 SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6 FROM event",
+            )?
+            .execute(params![
+                merchant.0,
+                event.name(),
+                escrow.map(EscrowId::bytes),
+                payment.map(|(account, _)| account),
+                payment.map(|(_, transaction)| transaction.bytes()),
+                self.now().millis(),
+            ])?;
+        Ok(())
+    }
+}

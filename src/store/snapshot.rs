@@ -1,0 +1,62 @@
+//! A consistent view of the file to read from, and one command's view to write
+//! through. Their methods, in domain terms, are in the file of each family.
+
+use std::ops::Deref;
+
+use rusqlite::Connection;
+
+use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::time::Timestamp;
+
+/// The file as it is at one moment.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    pub(super) connection: &'a Connection,
+}
+
+/// The file as one command sees and changes it. What it changes becomes durable
+/// together with the commands beside it, or not at all.
+pub struct Tx<'a> {
+    snapshot: Snapshot<'a>,
+    now: Timestamp,
+    entropy: &'a mut dyn Entropy,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) const fn of(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(connection: &'a Connection, now: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+        Self {
+            snapshot: Snapshot::of(connection),
+            now,
+            entropy,
+        }
+    }
+
+    /// When this command happens. Never before an earlier command.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl<'a> Deref for Tx<'a> {
+    type Target = Snapshot<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.snapshot
+    }
+}
+
+impl IdSource for Tx<'_> {
+    fn object_id(&mut self) -> [u8; 12] {
+        self.entropy.object_id(self.now)
+    }
+
+    fn random(&mut self) -> u128 {
+        self.entropy.random()
+    }
+}

@@ -1,0 +1,262 @@
+//! Group commit: one thread owns the one writing connection.
+//!
+//! It takes the commands that are waiting, up to a bound and without a timer,
+//! runs each in a savepoint of its own, commits once for all of them, and only
+//! then lets each reply go. It knows no escrow. Refusals wait for the commit
+//! too, since they may rest on an earlier command of the same group.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use super::error::Error;
+use super::snapshot::Tx;
+use crate::domain::ids::Entropy;
+use crate::domain::ledger;
+use crate::domain::time::{Clock, Timestamp};
+
+/// Bounds of the writer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Commands that may wait; one more is refused.
+    pub(super) queue_commands_max: usize,
+    /// Commands that share one commit.
+    pub(super) group_commands_max: usize,
+}
+
+/// Whether a command's changes stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    Undo,
+}
+
+/// A command on its way through the writer.
+trait Command: Send {
+    /// Runs it, in its savepoint.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Verdict;
+
+    /// Answers whoever waits, after the commit; `Err` when it did not happen.
+    fn answer(self: Box<Self>, commit: Result<(), Error>);
+}
+
+struct Waiting<F, T, E> {
+    work: Option<F>,
+    outcome: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Command for Waiting<F, T, E>
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Verdict {
+        let Some(work) = self.work.take() else {
+            return Verdict::Undo;
+        };
+        let outcome = self.outcome.insert(work(tx));
+        if outcome.is_ok() { Verdict::Keep } else { Verdict::Undo }
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), Error>) {
+        let answer = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Err(Error::Panicked.into()),
+            (Err(error), _) => Err(error.into()),
+        };
+        // Whoever asked may have gone away; what was committed stays committed.
+        drop(self.reply.send(answer));
+    }
+}
+
+enum Message {
+    Run(Box<dyn Command>),
+    Stop,
+}
+
+/// The way to the writer thread.
+pub(super) struct Writer {
+    queue: SyncSender<Message>,
+}
+
+/// The writer thread itself, to wait for.
+pub(super) type WriterThread = JoinHandle<()>;
+
+impl Writer {
+    /// Starts the thread. It ends after [`Writer::stop`], or by itself when the
+    /// file can no longer be trusted; either way `ended` hears of it.
+    pub(super) fn start(
+        connection: Connection,
+        bounds: Bounds,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+        newest: Option<Timestamp>,
+        ended: oneshot::Sender<Result<(), Error>>,
+    ) -> std::io::Result<(Self, WriterThread)> {
+        let (queue, waiting) = sync_channel(bounds.queue_commands_max);
+        let mut group_commit = GroupCommit {
+            connection,
+            clock,
+            entropy,
+            newest,
+            group_commands_max: bounds.group_commands_max,
+        };
+        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
+            let outcome = group_commit.run(&waiting);
+            if let Err(error) = &outcome {
+                log::error!("the writer stops: {error}");
+            }
+            drop(waiting);
+            drop(group_commit);
+            // Nobody listening means that the whole store is going away.
+            drop(ended.send(outcome));
+        })?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Runs a command on the writer thread and waits until it is durable. When
+    /// the caller stops waiting, the command runs all the same.
+    pub(super) async fn submit<T, E>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Waiting {
+            work: Some(work),
+            outcome: None,
+            reply,
+        });
+        self.queue
+            .try_send(Message::Run(command))
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => Error::QueueFull,
+                TrySendError::Disconnected(_) => Error::Stopped,
+            })?;
+        answer.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
+    }
+
+    /// Lets the commands already waiting finish, then ends the thread.
+    pub(super) fn stop(&self) {
+        // A thread that is gone already needs no telling.
+        drop(self.queue.send(Message::Stop));
+    }
+}
+
+struct GroupCommit {
+    connection: Connection,
+    clock: Box<dyn Clock>,
+    entropy: Box<dyn Entropy>,
+    newest: Option<Timestamp>,
+    group_commands_max: usize,
+}
+
+impl GroupCommit {
+    fn run(&mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
+        while let Ok(Message::Run(first)) = waiting.recv() {
+            let stop_after = self.commit_group(first, waiting)?;
+            if stop_after {
+                break;
+            }
+        }
+        // What is in the log moves into the file, which then stands alone.
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(Error::from)
+    }
+
+    /// Runs and commits one group. `Ok(true)` when it was the last; `Err` when
+    /// the file can no longer be trusted.
+    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Receiver<Message>) -> Result<bool, Error> {
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            first.answer(Err(error));
+            return Ok(false);
+        }
+        let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
+        let mut next = Some(first);
+        let mut stop_after = false;
+        while let Some(mut command) = next.take() {
+            let still_open = self.run_one(command.as_mut());
+            group.push(command);
+            if let Err(error) = still_open {
+                answer_all(group, &Err(error));
+                return Ok(stop_after);
+            }
+            if group.len() < self.group_commands_max {
+                match waiting.try_recv() {
+                    Ok(Message::Run(command)) => next = Some(command),
+                    Ok(Message::Stop) => stop_after = true,
+                    Err(_) => {}
+                }
+            }
+        }
+        let commit = self.commit();
+        let is_trusted = !matches!(commit, Err(Error::OutcomeUnknown(_)));
+        answer_all(group, &commit);
+        if is_trusted {
+            Ok(stop_after)
+        } else {
+            commit.map(|()| stop_after)
+        }
+    }
+
+    /// Runs one command in its savepoint. `Err` when SQLite has given up the
+    /// whole group, which it does when the disk is full or broken.
+    fn run_one(&mut self, command: &mut dyn Command) -> Result<(), Error> {
+        self.execute("SAVEPOINT command")?;
+        let now = ledger::not_before(self.newest, self.clock.now());
+        self.newest = Some(now);
+        let mut tx = Tx::new(&self.connection, now, self.entropy.as_mut());
+        let verdict = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(Verdict::Undo);
+        if self.connection.is_autocommit() {
+            return Err(Error::StorageFull);
+        }
+        if verdict == Verdict::Undo {
+            self.execute("ROLLBACK TO command")?;
+        }
+        self.execute("RELEASE command")
+    }
+
+    fn commit(&self) -> Result<(), Error> {
+        let Err(error) = self
+            .connection
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]))
+        else {
+            return Ok(());
+        };
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
+            return Err(Error::StorageFull);
+        }
+        Err(Error::OutcomeUnknown(Arc::new(error)))
+    }
+
+    /// Gives up the group, unless SQLite already has.
+    fn roll_back(&self) -> Result<(), Error> {
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.execute("ROLLBACK")
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
+
+fn answer_all(group: Vec<Box<dyn Command>>, commit: &Result<(), Error>) {
+    for command in group {
+        command.answer(commit.clone());
+    }
+}

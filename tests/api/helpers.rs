@@ -1,0 +1,316 @@
+//! A server for one test, and a method for each route.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use escrowd::app::{App, Stopper};
+use escrowd::config::Config;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A running service. Dropping it stops the service and audits its ledger, so
+/// that every test is a test of the ledger too.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) database: PathBuf,
+    agent: ureq::Agent,
+    stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    pub(crate) fn data(&self) -> &Value {
+        &self.body["data"]
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The answer, which must be a success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert!(self.status < 300, "{self:?}");
+        assert_eq!(self.body["status"], self.status);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self, key: &str) -> String {
+        self.data()[key].as_str().unwrap().to_owned()
+    }
+}
+
+/// One escrow as its test knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deal {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) milestones: Vec<String>,
+}
+
+impl Deal {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        let milestones = answer.data()["milestones"].as_array().unwrap();
+        Self {
+            id: answer.text("id"),
+            token: answer.text("paymentToken"),
+            milestones: milestones
+                .iter()
+                .map(|milestone| milestone["id"].as_str().unwrap().to_owned())
+                .collect(),
+        }
+    }
+}
+
+pub(crate) fn spawn_app() -> TestApp {
+    spawn_app_with(|_| {})
+}
+
+/// A service whose settings differ from the defaults.
+pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("test.db");
+    let mut config = Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        database: database.clone(),
+        ..Config::default()
+    };
+    change(&mut config);
+    let (started, has_started) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let app = App::start(&config).await.unwrap();
+            started.send((app.address(), app.stopper())).unwrap();
+            app.run().await.unwrap();
+        });
+    });
+    let (address, stopper) = has_started.recv().unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .build()
+        .new_agent();
+    TestApp {
+        address,
+        database,
+        agent,
+        stopper,
+        thread: Some(thread),
+        _folder: folder,
+    }
+}
+
+/// Two milestones of 4,000 and 6,000.
+pub(crate) fn two_milestones() -> Value {
+    json!({
+        "amount": 10000,
+        "purpose": "Shop fit-out",
+        "whoPays": "buyer",
+        "milestones": [{ "title": "Frame", "amount": 4000 }, { "title": "Finish", "amount": 6000 }],
+    })
+}
+
+/// A standard escrow of 1,234.56 whose seller bears the fee (contract Ex 2).
+pub(crate) fn standard_terms() -> Value {
+    json!({
+        "amount": 1234.56,
+        "purpose": "A bicycle",
+        "whoPays": "seller",
+        "maxDelivery": 3,
+        "deliveryTimeline": "days",
+    })
+}
+
+impl TestApp {
+    /// Any request at all.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        let uri = format!("http://{}{path}", self.address);
+        let mut request = ureq::http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = match body {
+            Some(body) => self.agent.run(request.body(body).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        }
+        .unwrap();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let text = response.body_mut().read_to_string().unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
+        Answer {
+            status: response.status().as_u16(),
+            body,
+            headers,
+        }
+    }
+
+    /// A request with a JSON body, acting for a customer.
+    pub(crate) fn json(&self, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
+        let headers = [("customer-id", customer), ("content-type", "application/json")];
+        self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+    }
+
+    pub(crate) fn create_milestone_escrow(&self, seller: &str, body: &Value) -> Answer {
+        self.json("POST", "/v1/escrow/milestone/create", seller, body)
+    }
+
+    pub(crate) fn edit_milestone_escrow(&self, seller: &str, token: &str, body: &Value) -> Answer {
+        self.json("PUT", &format!("/v1/escrow/milestone/edit/{token}"), seller, body)
+    }
+
+    pub(crate) fn milestones(&self, token: &str) -> Answer {
+        self.send("GET", &format!("/v1/escrow/milestone/{token}"), &[], None)
+    }
+
+    pub(crate) fn confirm_milestone(&self, buyer: &str, escrow: &str, milestone: &str) -> Answer {
+        let path = format!("/v1/escrow/milestone/confirm/{escrow}/{milestone}");
+        self.send("POST", &path, &[("customer-id", buyer)], None)
+    }
+
+    pub(crate) fn create_escrow(&self, seller: &str, body: &Value) -> Answer {
+        self.json("POST", "/v1/escrow/create", seller, body)
+    }
+
+    pub(crate) fn verify(&self, token: &str) -> Answer {
+        self.send("GET", &format!("/v1/escrow/verify/{token}"), &[], None)
+    }
+
+    pub(crate) fn confirm_payment(&self, buyer: &str, escrow: &str) -> Answer {
+        let path = format!("/v1/escrow/confirm-payment/{escrow}");
+        self.send("POST", &path, &[("customer-id", buyer)], None)
+    }
+
+    pub(crate) fn pay(&self, buyer: &str, body: &Value) -> Answer {
+        self.json("POST", "/v1/payment/escrow", buyer, body)
+    }
+
+    pub(crate) fn pay_for(&self, buyer: &str, deal: &Deal) -> Answer {
+        self.pay(buyer, &json!({ "escrowDetails": { "escrowId": deal.id } }))
+    }
+
+    pub(crate) fn top_up(&self, customer: &str, amount: impl Into<Value>) -> Answer {
+        self.json(
+            "POST",
+            "/v1/payment/topup",
+            customer,
+            &json!({ "amount": amount.into() }),
+        )
+    }
+
+    pub(crate) fn wallet(&self, customer: &str) -> Answer {
+        self.send("GET", "/v1/wallet", &[("customer-id", customer)], None)
+    }
+
+    /// A customer's main and escrow balance, as JSON numbers.
+    #[track_caller]
+    pub(crate) fn balances(&self, customer: &str) -> (Value, Value) {
+        let wallet = self.wallet(customer).ok();
+        (
+            wallet.data()["mainBalance"].clone(),
+            wallet.data()["escrowBalance"].clone(),
+        )
+    }
+
+    /// Ada's offer of two milestones, not paid for yet.
+    #[track_caller]
+    pub(crate) fn offered(&self) -> Deal {
+        Deal::of(&self.create_milestone_escrow("ada", &two_milestones()).ok())
+    }
+
+    /// Ada's offer of two milestones, paid for by Ben.
+    #[track_caller]
+    pub(crate) fn funded(&self) -> Deal {
+        let deal = self.offered();
+        self.pay_for("ben", &deal).ok();
+        deal
+    }
+
+    /// Everything in the file, table by table and row by row.
+    pub(crate) fn dump(&self) -> String {
+        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let snapshot = connection.unchecked_transaction().unwrap();
+        let mut tables = snapshot
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap();
+        let tables: Vec<String> = tables
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let mut dump = String::new();
+        for table in tables {
+            let mut statement = snapshot.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<SqlValue> = (0..columns).map(|column| row.get(column).unwrap()).collect();
+                writeln!(dump, "{table} {values:?}").unwrap();
+            }
+        }
+        dump
+    }
+
+    /// How many rows a table has.
+    pub(crate) fn count(&self, table: &str) -> usize {
+        let prefix = format!("{table} ");
+        self.dump().lines().filter(|line| line.starts_with(&prefix)).count()
+    }
+
+    /// Asserts that a request is refused like this, in the envelope, and that
+    /// nothing in the whole file has changed by it.
+    #[track_caller]
+    pub(crate) fn refuses(&self, status: u16, message: &str, request: impl FnOnce(&Self) -> Answer) -> Answer {
+        let before = self.dump();
+        let answer = request(self);
+        assert_eq!((answer.status, answer.message()), (status, message), "{answer:?}");
+        assert_eq!(answer.body["status"], status);
+        assert_eq!(answer.body["data"], json!({}));
+        assert!(answer.body["code"].is_string());
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(self.dump(), before, "a refusal changed the file");
+        answer
+    }
+
+    /// Stops the service, as SIGTERM does, and waits for it.
+    pub(crate) fn stop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            actix_web::rt::System::new().block_on(self.stopper.stop());
+            assert!(thread.join().is_ok(), "the service panicked");
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        self.stop();
+        let audit = escrowd::store::audit(&self.database, &mut |_, _| {}).unwrap();
+        assert_eq!(audit.findings, []);
+    }
+}

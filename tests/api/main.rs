@@ -1,0 +1,7 @@
+//! The service over a real socket: each test has a server, a port and a database
+//! of its own, and speaks to it as a client would.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod helpers;
+mod milestone_escrows;
