@@ -114,6 +114,11 @@ impl App {
         self.address
     }
 
+    /// Where it keeps everything.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// A way to stop it.
     pub fn stopper(&self) -> Stopper {
         Stopper {

@@ -12,7 +12,7 @@ use crate::store;
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArguments {
     /// The database file
-    file: PathBuf,
+    pub(super) file: PathBuf,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     } = audit;
     let seconds = started.elapsed();
     anstream::println!(
-        "{}: {transfers} transfers, {accounts} accounts, {escrows} escrows, {merchants} merchants in {seconds:.2?}",
+        "{}: transfers {transfers}, accounts {accounts}, escrows {escrows}, merchants {merchants}; read in {seconds:.2?}",
         arguments.file.display()
     );
     if findings_total == 0 {

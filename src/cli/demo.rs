@@ -1,5 +1,288 @@
-//! `escrowd demo`
+//! `escrowd demo`: one deal, from offer to paid-out, through a real server on a
+//! throwaway file, showing each request, its reply and the money it moved.
+
 use std::process::ExitCode;
-pub(super) fn run() -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+use std::sync::mpsc;
+use std::thread;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use super::check::{self, CheckArguments};
+use super::client::{Client, Reply};
+use crate::app::{App, Stopper};
+use crate::config::{Config, Fees};
+use crate::domain::ledger::{Account, Transfer};
+use crate::queries;
+use crate::store::Store;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArguments {
+    /// Show every reply whole
+    #[arg(long)]
+    full: bool,
+}
+
+const STEP: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const MONEY: Style = AnsiColor::Yellow.on_default();
+
+/// The seller, the buyer, and the one a milestone is routed to.
+const PEOPLE: [&str; 3] = ["ada", "ben", "cleo"];
+
+/// Walks the deal. Exit code 0 when every step was answered as expected and the
+/// ledger is sound at the end.
+pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir().context("no folder for the throwaway file")?;
+    let config = Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        database: folder.path().join("demo.db"),
+        fees: Fees {
+            commission_bps: 50,
+            ..Fees::default()
+        },
+        ..Config::default()
+    };
+    let database = config.database.clone();
+    let server = RunningServer::start(config)?;
+    let mut demo = Demo {
+        client: Client::new(format!("http://{}", server.address)),
+        store: server.store.clone(),
+        transfers_seen: 0,
+        wallets: Vec::new(),
+        full: arguments.full,
+        step: 0,
+    };
+    anstream::println!("A deal in three stages between {STEP}ada{STEP:#} (seller) and {STEP}ben{STEP:#} (buyer);");
+    anstream::println!("the second stage is done, and paid, by {STEP}cleo{STEP:#}. All of them start with play money.");
+    demo.walk()?;
+    drop(demo);
+    server.stop()?;
+
+    anstream::println!("\n{STEP}The ledger, checked from its first transfer{STEP:#}");
+    check::run(&CheckArguments { file: database })
+}
+
+struct Demo {
+    client: Client,
+    store: Store,
+    transfers_seen: i64,
+    wallets: Vec<WalletLine>,
+    full: bool,
+    step: u32,
+}
+
+impl Demo {
+    fn walk(&mut self) -> anyhow::Result<()> {
+        self.wallets = self.read_wallets()?;
+        self.transfers_seen = queries::transfers_after(&self.store, 0)?
+            .last()
+            .map_or(0, |(id, _)| *id);
+        self.show_wallets();
+
+        let offer = json!({
+            "amount": 10000,
+            "purpose": "Website for a bakery",
+            "whoPays": "buyer",
+            "milestones": [
+                { "title": "Design", "amount": 3000 },
+                { "title": "Photos", "amount": 2000, "customerId": "cleo" },
+                { "title": "Launch", "amount": 5000 },
+            ],
+        });
+        let path = "/v1/escrow/milestone/create";
+        let escrow = self.step("Ada offers the deal", "POST", path, "ada", Some(&offer))?;
+        let escrow_id = text(&escrow, "/id")?;
+
+        let payment = json!({ "amount": 10250, "escrowDetails": { "escrowId": escrow_id } });
+        let story = "Ben pays once: the amount, the platform's 2% and the merchant's 0.5%";
+        self.step(story, "POST", "/v1/payment/escrow", "ben", Some(&payment))?;
+
+        for (index, story) in [
+            "Ben has seen the design",
+            "Ben has the photos; they are Cleo's",
+            "The site is live: the last confirmation closes the deal",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let milestone_id = text(&escrow, &format!("/milestones/{index}/id"))?;
+            let path = format!("/v1/escrow/milestone/confirm/{escrow_id}/{milestone_id}");
+            self.step(story, "POST", &path, "ben", None)?;
+        }
+        anstream::println!("\n{STEP}What everybody has now{STEP:#}");
+        self.show_wallets();
+        Ok(())
+    }
+
+    /// Sends one request and shows it, its reply, and what it moved.
+    fn step(
+        &mut self,
+        story: &str,
+        method: &str,
+        path: &str,
+        actor: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        self.step += 1;
+        anstream::println!("\n{STEP}{}. {story}{STEP:#}", self.step);
+        anstream::println!("   {method} {path}   {FAINT}customer-id: {actor}{FAINT:#}");
+        if let Some(body) = body {
+            anstream::println!("   {FAINT}{body}{FAINT:#}");
+        }
+        let Reply { status, message, data } = self.client.send(method, path, actor, body)?;
+        if status >= 300 {
+            bail!("the demo expected success and got {status} {message}");
+        }
+        anstream::println!("   {GOOD}{status}{GOOD:#} {message}");
+        if self.full {
+            anstream::println!("{FAINT}{data:#}{FAINT:#}");
+        } else {
+            anstream::println!("   {FAINT}{}{FAINT:#}", at_a_glance(&data));
+        }
+        self.show_what_moved()?;
+        Ok(data)
+    }
+
+    /// The transfers since the last time, and the wallets they changed.
+    fn show_what_moved(&mut self) -> anyhow::Result<()> {
+        for (
+            id,
+            Transfer {
+                kind,
+                debit,
+                credit,
+                amount,
+                ..
+            },
+        ) in queries::transfers_after(&self.store, self.transfers_seen)?
+        {
+            let (amount, kind) = (amount.to_string(), kind.as_str());
+            let (debit, credit) = (place(&debit), place(&credit));
+            anstream::println!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
+            self.transfers_seen = id;
+        }
+        let wallets = self.read_wallets()?;
+        let moved = wallets.iter().zip(&self.wallets).filter(|(now, before)| now != before);
+        for (now, before) in moved {
+            let WalletLine { owner, main, escrow } = now;
+            let part = |name, before: &str, now: &str| {
+                if before == now {
+                    String::new()
+                } else {
+                    format!("  {name} {before} -> {now}")
+                }
+            };
+            let changes = part("main", &before.main, main) + &part("in escrow", &before.escrow, escrow);
+            anstream::println!("   {owner:>9}{FAINT}{changes}{FAINT:#}");
+        }
+        self.wallets = wallets;
+        Ok(())
+    }
+
+    fn read_wallets(&self) -> anyhow::Result<Vec<WalletLine>> {
+        let read = |owner| {
+            let Reply { data, .. } = self.client.send("GET", "/v1/wallet", owner, None)?;
+            let (main, escrow) = (data["mainBalance"].to_string(), data["escrowBalance"].to_string());
+            Ok(WalletLine { owner, main, escrow })
+        };
+        PEOPLE.into_iter().map(read).collect()
+    }
+
+    fn show_wallets(&self) {
+        anstream::println!("   {FAINT}{:>9}{:>12}{:>12}{FAINT:#}", "wallet", "main", "in escrow");
+        for WalletLine { owner, main, escrow } in &self.wallets {
+            anstream::println!("   {owner:>9}{main:>12}{escrow:>12}");
+        }
+    }
+}
+
+/// What one person has.
+#[derive(PartialEq)]
+struct WalletLine {
+    owner: &'static str,
+    main: String,
+    escrow: String,
+}
+
+/// The few fields of a reply that tell the story.
+fn at_a_glance(data: &Value) -> String {
+    let mut parts: Vec<String> = ["state", "status", "paymentToken", "reference", "amount", "fee"]
+        .iter()
+        .filter(|key| !data[**key].is_null())
+        .map(|key| format!("{key} {}", plain(&data[*key])))
+        .collect();
+    let milestones = data["milestones"].as_array().into_iter().flatten();
+    parts.extend(milestones.map(|milestone| format!("{} {}", plain(&milestone["title"]), plain(&milestone["status"]))));
+    parts.join(", ")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("the reply has no {pointer}"))
+}
+
+/// An account, for people.
+fn place(account: &Account) -> String {
+    match account {
+        Account::CustomerMain(customer) => format!("{customer} main"),
+        Account::CustomerEscrow(customer) => format!("{customer} escrow"),
+        Account::MerchantMain => "merchant main".to_owned(),
+        Account::PlatformFees => "platform fees".to_owned(),
+        Account::OutsideWorld => "outside world".to_owned(),
+    }
+}
+
+/// The service on a thread of its own, so that the demo speaks to it from outside.
+struct RunningServer {
+    address: std::net::SocketAddr,
+    store: Store,
+    stopper: Stopper,
+    thread: thread::JoinHandle<anyhow::Result<()>>,
+}
+
+impl RunningServer {
+    fn start(config: Config) -> anyhow::Result<Self> {
+        let (started, has_started) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let app = App::start(&config).await?;
+                started.send((app.address(), app.store(), app.stopper()))?;
+                Ok(app.run().await?)
+            })
+        });
+        match has_started.recv() {
+            Ok((address, store, stopper)) => Ok(Self {
+                address,
+                store,
+                stopper,
+                thread,
+            }),
+            Err(_) => Err(ended(thread)),
+        }
+    }
+
+    fn stop(self) -> anyhow::Result<()> {
+        actix_web::rt::System::new().block_on(self.stopper.stop());
+        match self.thread.join() {
+            Ok(outcome) => outcome,
+            Err(_) => bail!("the demo's server panicked"),
+        }
+    }
+}
+
+/// Why a server's thread ended before it had started.
+fn ended(thread: thread::JoinHandle<anyhow::Result<()>>) -> anyhow::Error {
+    match thread.join() {
+        Ok(Err(error)) => error,
+        Ok(Ok(())) | Err(_) => anyhow::anyhow!("the demo's server did not start"),
+    }
 }

@@ -4,6 +4,7 @@
 //! something wrong, 2 when the command line itself is wrong.
 
 mod check;
+mod client;
 mod demo;
 mod keygen;
 mod serve;
@@ -27,7 +28,7 @@ enum Command {
     /// Start the service (also what happens with no subcommand)
     Serve(serve::ServeArguments),
     /// Walk one deal from offer to paid-out on a throwaway file, and show what moves
-    Demo,
+    Demo(demo::DemoArguments),
     /// Audit the ledger of a database file; a server may be running on it
     Check(check::CheckArguments),
     /// Make a secret key for live mode, and the hash of it for config.toml
@@ -39,7 +40,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(arguments) => serve::run(arguments),
-        Command::Demo => demo::run(),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen => Ok(keygen::run()),
     };

@@ -52,6 +52,16 @@ pub enum TransferKind {
 }
 
 impl TransferKind {
+    /// Every kind, under its stored name.
+    pub const WORDS: [(&'static str, Self); 6] = [
+        (Self::OpeningBalance.as_str(), Self::OpeningBalance),
+        (Self::TopUp.as_str(), Self::TopUp),
+        (Self::Fund.as_str(), Self::Fund),
+        (Self::Release.as_str(), Self::Release),
+        (Self::Commission.as_str(), Self::Commission),
+        (Self::PlatformFee.as_str(), Self::PlatformFee),
+    ];
+
     /// The kind's stored name, which is also part of the transfer's hash.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 use crate::domain::customer::Wallet;
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::ledger::Transfer;
 use crate::store::{Error, Store};
 
 /// The merchant of the key with this SHA-256 hash, if the key is known.
@@ -20,4 +21,10 @@ pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken)
 /// A customer's wallet; `None` for a customer nobody has seen.
 pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
     store.read(|snapshot| snapshot.wallet(merchant, customer))
+}
+
+/// Every transfer of the file that was posted after the one with this number,
+/// oldest first, each with its own number.
+pub fn transfers_after(store: &Store, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
+    store.read(|snapshot| snapshot.transfers_after(id))
 }

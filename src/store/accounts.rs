@@ -1,15 +1,29 @@
 //! Accounts and their balances. Balances move only in `settlements.rs`.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
+use super::columns::{broken, customer_id_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 
+/// The account whose purpose and customer stand in this column and the next.
+pub(super) fn account_at(row: &Row<'_>, column: usize) -> Result<Account, Error> {
+    let purpose = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    match purpose {
+        "CUSTOMER_MAIN" => customer_id_at(row, column + 1).map(Account::CustomerMain),
+        "CUSTOMER_ESCROW" => customer_id_at(row, column + 1).map(Account::CustomerEscrow),
+        "MERCHANT_MAIN" => Ok(Account::MerchantMain),
+        "PLATFORM_FEES" => Ok(Account::PlatformFees),
+        "OUTSIDE_WORLD" => Ok(Account::OutsideWorld),
+        other => Err(broken("the purpose of an account", other)),
+    }
+}
+
 /// The stored name of an account's purpose.
-pub(super) const fn purpose(account: &Account) -> &'static str {
+const fn purpose(account: &Account) -> &'static str {
     match account {
         Account::CustomerMain(_) => "CUSTOMER_MAIN",
         Account::CustomerEscrow(_) => "CUSTOMER_ESCROW",

@@ -2,11 +2,12 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::columns::timestamp_at;
+use super::accounts::account_at;
+use super::columns::{amount_at, timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{ChainHash, PostedTransfer, Transfer};
+use crate::domain::ledger::{ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::settlement::{Event, Settlement};
 use crate::domain::time::Timestamp;
 
@@ -20,6 +21,31 @@ impl Snapshot<'_> {
             })
             .optional()?;
         newest.transpose()
+    }
+
+    /// Every transfer after the one with this number, oldest first, each with its
+    /// own number.
+    pub fn transfers_after(&self, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT transfer.id, kind, amount, escrow_id, debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
+             FROM transfer
+             JOIN account AS debit ON debit.id = debit_account_id
+             JOIN account AS credit ON credit.id = credit_account_id
+             WHERE transfer.id > ?1 ORDER BY transfer.id",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut transfers = Vec::new();
+        while let Some(row) = rows.next()? {
+            let transfer = Transfer {
+                kind: word_at(row, 1, "a kind of transfer", &TransferKind::WORDS)?,
+                amount: amount_at(row, 2)?,
+                escrow: row.get::<_, Option<[u8; 12]>>(3)?.map(EscrowId::from_bytes),
+                debit: account_at(row, 4)?,
+                credit: account_at(row, 6)?,
+            };
+            transfers.push((row.get(0)?, transfer));
+        }
+        Ok(transfers)
     }
 }
 
