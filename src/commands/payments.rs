@@ -4,12 +4,12 @@ use sha2::{Digest, Sha256};
 
 use super::customers::admit;
 use super::{Actor, Error, Parsed, Policy};
-use crate::domain::escrow::Escrow;
+use crate::domain::escrow::{self, Escrow, PaymentOffer};
 use crate::domain::ids::{EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::payment::{self, Offer, Transaction};
+use crate::domain::payment::{self, Transaction};
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::Tx;
 
@@ -57,13 +57,13 @@ pub fn fund(
     }
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
-    let offer = Offer {
+    let offer = PaymentOffer {
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
         available: tx.balance(actor.merchant, &wallet)?,
     };
     let now = tx.now();
-    let (transaction, settlement) = payment::fund(&mut escrows, &actor.customer, offer, tx, now)?;
+    let (transaction, settlement) = escrow::fund(&mut escrows, &actor.customer, offer, tx, now)?;
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }

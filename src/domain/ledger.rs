@@ -205,9 +205,9 @@ mod tests {
             |t| t.created_at += 1,
         ];
         for (index, change) in changes.iter().enumerate() {
-            let mut changed = transfer();
-            change(&mut changed);
-            assert_ne!(ChainHash::START.followed_by(&changed), original, "change {index}");
+            let mut altered = transfer();
+            change(&mut altered);
+            assert_ne!(ChainHash::START.followed_by(&altered), original, "change {index}");
         }
         assert_ne!(
             original.followed_by(&transfer()),

@@ -1,6 +1,5 @@
 //! Payments and the history they leave (contract sections 3.5, 4.3.1, 4.3.9).
 
-use super::escrow::Escrow;
 use super::ids::{CustomerId, EscrowId, IdSource, Reference, TransactionId};
 use super::ledger::{self, Account, TransferKind};
 use super::money::Amount;
@@ -82,66 +81,6 @@ pub struct FundingPayment {
     /// All that was charged; more than this escrow's charge when the payment
     /// funded several.
     pub amount: Amount,
-}
-
-/// A buyer's wish to pay.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The payment's name.
-    pub reference: Reference,
-    /// What the buyer expects to pay, when they say.
-    pub amount: Option<Amount>,
-    /// What is in their wallet.
-    pub available: Amount,
-}
-
-/// Funds every escrow of one payment, or none.
-///
-/// Checks, in this order: for each escrow whether it awaits payment, whether the
-/// buyer is its seller, whether the buyer is paid by one of its milestones; then
-/// the amount offered against what is due, then the balance. `escrows` are left
-/// untouched by a refusal and must not be empty.
-pub fn fund(
-    escrows: &mut [Escrow],
-    buyer: &CustomerId,
-    offer: Offer,
-    ids: &mut dyn IdSource,
-    now: Timestamp,
-) -> Result<(Transaction, Settlement), Refusal> {
-    for escrow in &*escrows {
-        escrow.check_payable_by(buyer)?;
-    }
-    let due = Amount::total(escrows.iter().map(Escrow::charge)).ok_or(Refusal::TooMuchMoney)?;
-    if let Some(offered) = offer.amount.filter(|&offered| offered != due) {
-        return Err(Refusal::AmountMismatch { due, offered });
-    }
-    if offer.available < due {
-        return Err(Refusal::InsufficientBalance {
-            needed: due,
-            available: offer.available,
-        });
-    }
-    let transaction = Transaction {
-        id: ids.transaction_id(),
-        owner: Account::CustomerMain(buyer.clone()),
-        transaction_type: TransactionType::Escrow,
-        credit_type: CreditType::Debit,
-        amount: due,
-        reference: offer.reference,
-        escrow: None,
-        created_at: now,
-    };
-    let mut settlement = Settlement::default();
-    settlement.record(transaction.clone());
-    for escrow in escrows {
-        let payment = FundingPayment {
-            id: transaction.id,
-            reference: transaction.reference.clone(),
-            amount: due,
-        };
-        escrow.open(buyer.clone(), payment, now, &mut settlement);
-    }
-    Ok((transaction, settlement))
 }
 
 /// Smallest top-up, in minor units: 1,000 (design section 5).

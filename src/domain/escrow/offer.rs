@@ -1,0 +1,110 @@
+//! Offering and editing: what a seller does before anyone pays.
+
+use super::{Escrow, Plan, Progress, Seller};
+use crate::domain::fees::{Fee, Rates};
+use crate::domain::ids::IdSource;
+use crate::domain::milestone::{Milestone, MilestoneStatus};
+use crate::domain::money::Amount;
+use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::settlement::{EscrowEvent, Settlement};
+use crate::domain::terms::{MilestoneOffer, Stage, Terms};
+use crate::domain::time::Timestamp;
+
+impl Escrow {
+    /// A standard escrow: awaits payment, and releases everything at once.
+    /// Refused when amount and fee together exceed [`Amount::MAX`].
+    pub fn offer_standard(
+        seller: Seller,
+        terms: Terms,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(Self, Settlement), Refusal> {
+        Self::offer(seller, terms, Plan::Standard, ids, now)
+    }
+
+    /// A milestone escrow: awaits payment, and releases milestone by milestone.
+    /// Refused when amount and fee together exceed [`Amount::MAX`].
+    pub fn offer_milestones(
+        seller: Seller,
+        offer: MilestoneOffer,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(Self, Settlement), Refusal> {
+        let plan = Plan::Milestones(fresh_milestones(offer.stages, ids));
+        Self::offer(seller, offer.terms, plan, ids, now)
+    }
+
+    fn offer(
+        seller: Seller,
+        terms: Terms,
+        plan: Plan,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(Self, Settlement), Refusal> {
+        let escrow = Self {
+            id: ids.escrow_id(),
+            merchant: seller.merchant,
+            payment_token: ids.payment_token(),
+            seller: seller.customer,
+            fee: affordable_fee(&terms, seller.rates)?,
+            terms,
+            plan,
+            progress: Progress::AwaitingPayment,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut settlement = Settlement::default();
+        settlement.tell(EscrowEvent::Created, escrow.id);
+        settlement.tell(EscrowEvent::Pending, escrow.id);
+        Ok((escrow, settlement))
+    }
+
+    /// Replaces terms and milestones of an offer nobody has paid for; the fee is
+    /// set anew and every milestone gets a new id (contract section 4.1.2).
+    ///
+    /// Checks that the caller is the seller, that it is a milestone escrow, that
+    /// it awaits payment, and that amount and fee stay below [`Amount::MAX`].
+    pub fn edit_milestones(
+        &mut self,
+        seller: &Seller,
+        offer: MilestoneOffer,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if self.seller != seller.customer {
+            return Err(Refusal::AccessDenied);
+        }
+        if self.plan == Plan::Standard {
+            return Err(Refusal::NotAMilestoneEscrow);
+        }
+        if self.progress != Progress::AwaitingPayment {
+            return Err(Refusal::ActionNotAllowed);
+        }
+        self.fee = affordable_fee(&offer.terms, seller.rates)?;
+        self.terms = offer.terms;
+        self.plan = Plan::Milestones(fresh_milestones(offer.stages, ids));
+        self.updated_at = now;
+        Ok(())
+    }
+}
+
+/// The fee of these terms, if buyer and ledger can carry it on top of them.
+fn affordable_fee(terms: &Terms, rates: Rates) -> Result<Fee, Invalid> {
+    let fee = Fee::of(terms.amount, terms.who_pays, rates);
+    if terms.amount.checked_add(fee.buyer_share()).is_none() {
+        let expected = format!("an amount that, with its fee, is at most {}", Amount::MAX);
+        return Err(Invalid::wrong("amount", expected, &terms.amount.to_string()));
+    }
+    Ok(fee)
+}
+
+fn fresh_milestones(stages: Vec<Stage>, ids: &mut dyn IdSource) -> Vec<Milestone> {
+    stages
+        .into_iter()
+        .map(|stage| Milestone {
+            id: ids.milestone_id(),
+            stage,
+            status: MilestoneStatus::Pending,
+        })
+        .collect()
+}
