@@ -19,11 +19,16 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes any that is free
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Database file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080")
 }
 
 const BOLD: Style = Style::new().bold();

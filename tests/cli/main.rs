@@ -1,0 +1,8 @@
+//! The program as a person starts it: its output, its exit codes, its signals.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod commands;
+mod helpers;
+mod readme;
+mod serve;

@@ -1,0 +1,134 @@
+//! Starting and stopping the service.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::helpers::{Workplace, get, stderr};
+
+#[test]
+fn the_first_lines_say_where_what_and_what_to_try() {
+    let workplace = Workplace::new();
+    let server = workplace.serve(&["--database", "first.db"]);
+    let greeting = &server.greeting;
+    assert!(
+        greeting[0].starts_with("escrowd 0.1.0 listening on http://127.0.0.1:"),
+        "{greeting:?}"
+    );
+    assert_eq!(greeting[1].trim(), "database  first.db");
+    assert!(greeting[2].contains("sandbox"), "{greeting:?}");
+    let to_try = greeting[3].trim().strip_prefix("try").unwrap().trim();
+    let tried = std::process::Command::new("sh").args(["-c", to_try]).output().unwrap();
+    assert!(
+        String::from_utf8(tried.stdout)
+            .unwrap()
+            .contains("\"mainBalance\":1000000")
+    );
+    assert!(workplace.path().join("first.db").exists());
+}
+
+#[test]
+fn sigterm_and_ctrl_c_stop_it_with_exit_code_0() {
+    for signal in ["-TERM", "-INT"] {
+        let workplace = Workplace::new();
+        let mut server = workplace.serve(&["--database", "test.db"]);
+        assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0), "{signal}");
+        assert_eq!(server.rest_of_output(), "");
+        assert!(
+            !workplace.path().join("test.db-wal").exists(),
+            "the log has moved into the file"
+        );
+        assert!(workplace.run(&["check", "test.db"]).status.success());
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_answered_before_it_stops() {
+    let workplace = Workplace::new();
+    let mut server = workplace.serve(&["--database", "test.db"]);
+    assert_eq!(get(&server.url("/v1/wallet"), &[("customer-id", "ada")]).0, 200);
+    let body = "{\"amount\":1000}";
+    let (first_half, second_half) = body.split_at(8);
+    let mut connection = TcpStream::connect(&server.address).unwrap();
+    let head = format!(
+        "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{first_half}",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    server.signal("-TERM");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    connection.write_all(second_half.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"mainBalance\":1001000"), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_server_on_the_same_file_is_refused() {
+    let workplace = Workplace::new();
+    let server = workplace.serve(&["--database", "test.db"]);
+    let second = workplace.run(&["--database", "test.db", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(1));
+    let said = stderr(&second);
+    assert!(
+        said.contains("test.db") && said.contains("process id") && said.contains("--database"),
+        "{said}"
+    );
+    assert_eq!(get(&server.url("/healthz"), &[]).0, 200, "the first goes on");
+}
+
+#[test]
+fn a_busy_address_is_named_with_the_remedy() {
+    let workplace = Workplace::new();
+    let server = workplace.serve(&["--database", "one.db"]);
+    let second = workplace.run(&["--database", "two.db", "--listen", &server.address]);
+    assert_eq!(second.status.code(), Some(1));
+    let said = stderr(&second);
+    assert!(said.contains(&server.address) && said.contains("--listen"), "{said}");
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_and_is_named() {
+    let workplace = Workplace::new();
+    workplace.write("config.toml", "listen = \"127.0.0.1:0\"\nlistne = 1\n");
+    let said = stderr(&workplace.run(&[]));
+    assert!(said.contains("line 2") && said.contains("listne"), "{said}");
+
+    workplace.write("config.toml", "listen = \"0.0.0.0:0\"\n");
+    let said = stderr(&workplace.run(&[]));
+    assert!(said.contains("sandbox.expose"), "{said}");
+
+    workplace.write("config.toml", "");
+    let output = workplace
+        .command(&[])
+        .env("ESCROWD_LIMITS_MILESTONES_MAX", "0")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("ESCROWD_LIMITS_MILESTONES_MAX"),
+        "{}",
+        stderr(&output)
+    );
+
+    let said = stderr(&workplace.run(&["--config", "other.toml"]));
+    assert!(said.contains("other.toml"), "{said}");
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_kill_9() {
+    let workplace = Workplace::new();
+    let ada = [("customer-id", "ada")];
+    let mut server = workplace.serve(&["--database", "test.db"]);
+    let (_, before) = get(&server.url("/v1/wallet"), &ada);
+    server.signal("-KILL");
+    server.wait();
+
+    let server = workplace.serve(&["--database", "test.db"]);
+    assert_eq!(get(&server.url("/v1/wallet"), &ada).1, before);
+}
