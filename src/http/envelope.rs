@@ -155,11 +155,21 @@ fn store_wire(error: &store::Error) -> Wire {
             "busy",
             "Too many writes are waiting; nothing was changed, try again shortly",
         ),
+        store::Error::FileBusy => (
+            503,
+            "busy",
+            "Another program is writing to the database; nothing was changed, try again shortly",
+        ),
         store::Error::NoReader(_) => (503, "busy", "Too many reads are waiting; try again shortly"),
         store::Error::StorageFull => (
             503,
             "storage_full",
             "There is no room left to store anything; nothing was changed",
+        ),
+        store::Error::Abandoned => (
+            503,
+            "storage_failing",
+            "The storage could not take this; nothing was changed, try again shortly",
         ),
         store::Error::Stopped => (
             503,

@@ -49,7 +49,7 @@ pub struct Finding {
 /// finding, not a failure.
 pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
     let connection = connection::open_to_audit(path)?;
-    run(&connection, progress).map_err(|source| OpenError::Store {
+    run(&connection, progress).map_err(|source| OpenError::Damaged {
         path: path.to_owned(),
         source,
     })

@@ -12,6 +12,9 @@ pub enum Error {
     /// Too many writes are waiting; try again shortly.
     #[error("too many writes are waiting")]
     QueueFull,
+    /// Another program is writing to the file; try again shortly.
+    #[error("another program is writing to the file")]
+    FileBusy,
     /// There is no room left in the file or on its disk.
     #[error("no room left to store anything")]
     StorageFull,
@@ -21,6 +24,9 @@ pub enum Error {
     /// The command panicked; the next one is not affected.
     #[error("the command panicked")]
     Panicked,
+    /// Another command of the same commit broke it off, on a full or failing disk.
+    #[error("the commit was broken off")]
+    Abandoned,
     /// SQLite refused: a bug, or a broken file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
@@ -40,6 +46,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::StorageFull,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::FileBusy,
             _ => Self::Sqlite(Arc::new(error)),
         }
     }
@@ -111,6 +118,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// It is one of ours and cannot be read to its end.
+    #[error("{path} is damaged: {source}; keep the file as it is and restore a backup")]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Error,
     },
     /// It opened, and what is in it cannot be read.
     #[error("{path} cannot be used: {source}; `escrowd check` says more if the file is damaged")]

@@ -35,6 +35,15 @@ enum Verdict {
     Undo,
 }
 
+/// What running a command did to its group.
+enum Ran {
+    /// It is part of the group, kept or undone.
+    InGroup,
+    /// SQLite gave the whole group up, which it does when the disk is full or
+    /// failing. With it, what to answer the command: `Ok` lets its own refusal go.
+    GroupLost(Result<(), Error>),
+}
+
 /// A command on its way through the writer.
 trait Command: Send {
     /// Runs it, in its savepoint.
@@ -185,12 +194,13 @@ impl GroupCommit {
         let mut next = Some(first);
         let mut stop_after = false;
         while let Some(mut command) = next.take() {
-            let still_open = self.run_one(command.as_mut());
-            group.push(command);
-            if let Err(error) = still_open {
-                answer_all(group, &Err(error));
-                return Ok(stop_after);
+            if let Ran::GroupLost(answer) = self.run_one(command.as_mut()) {
+                let rolled_back = self.roll_back();
+                command.answer(answer);
+                answer_all(group, &Err(Error::Abandoned));
+                return rolled_back.map(|()| stop_after);
             }
+            group.push(command);
             if group.len() < self.group_commands_max {
                 match waiting.try_recv() {
                     Ok(Message::Run(command)) => next = Some(command),
@@ -200,30 +210,35 @@ impl GroupCommit {
             }
         }
         let commit = self.commit();
-        let is_trusted = !matches!(commit, Err(Error::OutcomeUnknown(_)));
         answer_all(group, &commit);
-        if is_trusted {
-            Ok(stop_after)
-        } else {
-            commit.map(|()| stop_after)
+        match commit {
+            Err(Error::OutcomeUnknown(error)) => Err(Error::OutcomeUnknown(error)),
+            Ok(()) | Err(_) => Ok(stop_after),
         }
     }
 
-    /// Runs one command in its savepoint. `Err` when SQLite has given up the
-    /// whole group, which it does when the disk is full or broken.
-    fn run_one(&mut self, command: &mut dyn Command) -> Result<(), Error> {
-        self.execute("SAVEPOINT command")?;
+    /// Runs one command in its savepoint.
+    fn run_one(&mut self, command: &mut dyn Command) -> Ran {
+        if let Err(error) = self.execute("SAVEPOINT command") {
+            return Ran::GroupLost(Err(error));
+        }
         let now = ledger::not_before(self.newest, self.clock.now());
         self.newest = Some(now);
         let mut tx = Tx::new(&self.connection, now, self.entropy.as_mut());
         let verdict = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(Verdict::Undo);
         if self.connection.is_autocommit() {
-            return Err(Error::StorageFull);
+            let is_refused = verdict == Verdict::Undo;
+            return Ran::GroupLost(if is_refused { Ok(()) } else { Err(Error::Abandoned) });
         }
-        if verdict == Verdict::Undo {
-            self.execute("ROLLBACK TO command")?;
+        let undone = if verdict == Verdict::Undo {
+            self.execute("ROLLBACK TO command")
+        } else {
+            Ok(())
+        };
+        match undone.and_then(|()| self.execute("RELEASE command")) {
+            Ok(()) => Ran::InGroup,
+            Err(error) => Ran::GroupLost(Err(error)),
         }
-        self.execute("RELEASE command")
     }
 
     fn commit(&self) -> Result<(), Error> {
@@ -240,7 +255,8 @@ impl GroupCommit {
         Err(Error::OutcomeUnknown(Arc::new(error)))
     }
 
-    /// Gives up the group, unless SQLite already has.
+    /// Gives up the group, unless SQLite already has. When even that fails, the
+    /// connection is of no more use.
     fn roll_back(&self) -> Result<(), Error> {
         if self.connection.is_autocommit() {
             Ok(())
