@@ -18,7 +18,7 @@ use crate::domain::terms::{DeliveryTimeline, Stage, Terms};
 const STANDARD: &str = "STANDARD";
 const MILESTONE: &str = "MILESTONE";
 
-/// Columns in the order that [`read_escrow`] reads them.
+/// Columns in the order that [`Snapshot::read_escrow`] reads them.
 macro_rules! select_escrow {
     ($condition:literal) => {
         concat!(
