@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::thread::{self, JoinHandle};
 
 use escrowd::app::{App, Stopper};
@@ -89,13 +89,13 @@ pub(crate) fn spawn_app() -> TestApp {
 /// A service whose settings differ from the defaults.
 pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("test.db");
     let mut config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        database: database.clone(),
+        database: folder.path().join("test.db"),
         ..Config::default()
     };
     change(&mut config);
+    let database = config.database.clone();
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
@@ -301,6 +301,69 @@ impl TestApp {
             actix_web::rt::System::new().block_on(self.stopper.stop());
             assert!(thread.join().is_ok(), "the service panicked");
         }
+    }
+
+    /// A request with a JSON body under a key of its own: another merchant.
+    pub(crate) fn json_with_key(&self, key: &str, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("customer-id", customer),
+            ("content-type", "application/json"),
+        ];
+        self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+    }
+
+    /// The first column of what a query finds in the file, as text.
+    pub(crate) fn column(&self, sql: &str) -> Vec<String> {
+        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            found.push(match row.get(0).unwrap() {
+                SqlValue::Text(text) => text,
+                SqlValue::Integer(number) => number.to_string(),
+                other => panic!("neither text nor number: {other:?}"),
+            });
+        }
+        found
+    }
+
+    /// Every transfer that concerns an escrow, in order: `KIND from -> to minor
+    /// units`, where an account is its purpose and, if it is one's, its customer.
+    pub(crate) fn escrow_transfers(&self) -> Vec<String> {
+        self.column(
+            "SELECT kind || ' ' || lower(debit.purpose) || coalesce(':' || debit.customer_id, '')
+                    || ' -> ' || lower(credit.purpose) || coalesce(':' || credit.customer_id, '') || ' ' || amount
+             FROM transfer
+             JOIN account AS debit ON debit.id = debit_account_id
+             JOIN account AS credit ON credit.id = credit_account_id
+             WHERE escrow_id IS NOT NULL ORDER BY transfer.id",
+        )
+    }
+
+    /// All the money in the file, in minor units.
+    pub(crate) fn money(&self) -> i64 {
+        let sums = self.column("SELECT coalesce(sum(balance), 0) FROM account WHERE purpose <> 'OUTSIDE_WORLD'");
+        sums[0].parse().unwrap()
+    }
+
+    /// Runs one request on each of many threads, all released at the same
+    /// moment, and answers what each got.
+    pub(crate) fn at_once<T: Send>(&self, threads: usize, request: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
+        let gate = Barrier::new(threads);
+        thread::scope(|scope| {
+            let run = |index| {
+                let (gate, request) = (&gate, &request);
+                scope.spawn(move || {
+                    gate.wait();
+                    request(self, index)
+                })
+            };
+            let running: Vec<_> = (0..threads).map(run).collect();
+            running.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
     }
 }
 

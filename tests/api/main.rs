@@ -5,3 +5,9 @@
 
 mod helpers;
 mod milestone_escrows;
+mod payments;
+mod races;
+mod shapes;
+mod standard_escrows;
+mod stopping;
+mod wallets;

@@ -1,0 +1,239 @@
+//! Standard escrows, as contract sections 4.2.1, 4.2.5 and 4.6.1 have them.
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Deal, TestApp, spawn_app, spawn_app_with, standard_terms};
+use crate::shapes::{ID, ISO, TOKEN, assert_shape, assert_unix_now};
+
+const NO_ID: &str = "0123456789abcdef01234567";
+
+fn offered(app: &TestApp) -> Deal {
+    Deal::of(&app.create_escrow("ada", &standard_terms()).ok())
+}
+
+fn terms(amount: impl Into<Value>, who_pays: &str) -> Value {
+    json!({
+        "amount": amount.into(), "purpose": "A boat", "whoPays": who_pays,
+        "maxDelivery": 7, "deliveryTimeline": "days",
+    })
+}
+
+#[test]
+fn a_created_escrow_has_every_field_of_the_contract_in_its_order() {
+    let app = spawn_app();
+    let created = app.create_escrow("ada", &standard_terms()).ok();
+    let escrow = created.data();
+    assert_shape(&escrow["id"], ID);
+    assert_shape(&escrow["paymentToken"], TOKEN);
+    assert_shape(&escrow["createdAt"], ISO);
+    let expected = json!({
+        "status": 201,
+        "message": "Created successfully",
+        "data": {
+            "id": escrow["id"],
+            "amount": 1234.56,
+            "purpose": "A bicycle",
+            "description": null,
+            "whoPays": "seller",
+            "imageUrl": null,
+            "fee": 24.69,
+            "additionalFee": 0,
+            "additionalFeeRefundable": true,
+            "paymentToken": escrow["paymentToken"],
+            "paidAt": null,
+            "status": "PENDING",
+            "state": "AWAITING_PAYMENT",
+            "logs": [],
+            "channel": "API",
+            "isSeller": true,
+            "dispute": null,
+            "paymentDetails": null,
+            "category": null,
+            "completedAt": null,
+            "approvedClaimBy": null,
+            "refundedBy": null,
+            "maxDelivery": 3,
+            "deliveryTimeline": "days",
+            "totalQuantity": 1,
+            "settlementType": "STANDARD",
+            "milestones": [],
+            "participants": null,
+            "winnerId": null,
+            "split": null,
+            "createdAt": escrow["createdAt"],
+            "updatedAt": escrow["createdAt"],
+        },
+    });
+    assert_eq!(format!("{:#}", created.body), format!("{expected:#}"));
+}
+
+#[test]
+fn confirming_the_payment_releases_everything_and_closes() {
+    let app = spawn_app();
+    let deal = offered(&app);
+    let money = {
+        app.wallet("ben").ok();
+        app.money()
+    };
+    app.pay_for("ben", &deal).ok();
+    let confirmed = app.confirm_payment("ben", &deal.id).ok();
+    assert_eq!(confirmed.message(), "Escrow updated successfully");
+    assert_eq!(confirmed.text("state"), "CLOSED");
+    assert_eq!(confirmed.text("status"), "COMPLETED");
+    assert_unix_now(&confirmed.data()["paidAt"]);
+    assert_unix_now(&confirmed.data()["completedAt"]);
+    assert_eq!(confirmed.data()["isSeller"], false);
+    let verified = app.verify(&deal.token).ok();
+    assert_eq!(verified.message(), "Escrow verified successfully");
+    assert_eq!(verified.data(), confirmed.data());
+    assert_eq!(app.money(), money);
+}
+
+#[test]
+fn the_worked_examples_come_out_to_the_kobo() {
+    // Contract Ex 1 to 6 without additional fees, in minor units: the fee, what
+    // the buyer pays, what the seller gets.
+    let cases = [
+        ("Ex 1", json!(2500), "seller", 5_000, 250_000, 245_000),
+        ("Ex 2", json!(1234.56), "seller", 2_469, 123_456, 120_987),
+        ("Ex 5", json!(1001), "both", 2_002, 101_101, 99_099),
+        ("Ex 6, row 2", json!(1234.57), "both", 2_469, 124_692, 122_223),
+        ("on the buyer", json!(1234.57), "buyer", 2_469, 125_926, 123_457),
+    ];
+    for (name, amount, who_pays, fee, paid, released) in cases {
+        let app = spawn_app();
+        let deal = Deal::of(&app.create_escrow("ada", &terms(amount, who_pays)).ok());
+        app.pay_for("ben", &deal).ok();
+        app.confirm_payment("ben", &deal.id).ok();
+        let expected = [
+            format!("FUND customer_main:ben -> customer_escrow:ben {paid}"),
+            format!("RELEASE customer_escrow:ben -> customer_main:ada {released}"),
+            format!("PLATFORM_FEE customer_escrow:ben -> platform_fees {fee}"),
+        ];
+        assert_eq!(app.escrow_transfers(), expected, "{name}");
+        assert_eq!(app.money(), 200_000_000, "{name}");
+    }
+}
+
+#[test]
+fn a_commission_goes_to_the_merchant() {
+    // Contract Ex 3 and 4: both halves at 0.5%, then 1% on the buyer.
+    let cases = [
+        (
+            50,
+            json!(1_000_000),
+            "both",
+            [101_250_000, 98_750_000, 500_000, 2_000_000],
+        ),
+        (100, json!(10_000), "buyer", [1_030_000, 1_000_000, 10_000, 20_000]),
+    ];
+    for (commission_bps, amount, who_pays, [paid, released, commission, platform]) in cases {
+        let app = spawn_app_with(|config| config.fees.commission_bps = commission_bps);
+        let deal = Deal::of(&app.create_escrow("ada", &terms(amount, who_pays)).ok());
+        app.top_up("ben", 100_000).ok();
+        app.pay_for("ben", &deal).ok();
+        app.confirm_payment("ben", &deal.id).ok();
+        let expected = [
+            format!("FUND customer_main:ben -> customer_escrow:ben {paid}"),
+            format!("RELEASE customer_escrow:ben -> customer_main:ada {released}"),
+            format!("COMMISSION customer_escrow:ben -> merchant_main {commission}"),
+            format!("PLATFORM_FEE customer_escrow:ben -> platform_fees {platform}"),
+        ];
+        assert_eq!(app.escrow_transfers(), expected);
+    }
+}
+
+#[test]
+fn a_fee_of_nothing_leaves_no_trace() {
+    let app = spawn_app_with(|config| config.fees.platform_bps = 0);
+    let deal = offered(&app);
+    app.pay_for("ben", &deal).ok();
+    app.confirm_payment("ben", &deal.id).ok();
+    assert_eq!(
+        app.escrow_transfers(),
+        [
+            "FUND customer_main:ben -> customer_escrow:ben 123456",
+            "RELEASE customer_escrow:ben -> customer_main:ada 123456",
+        ]
+    );
+}
+
+#[test]
+fn while_it_is_open_the_wallet_shows_what_the_seller_is_waiting_for() {
+    let app = spawn_app();
+    let deal = Deal::of(&app.create_escrow("ada", &terms(1234.57, "both")).ok());
+    app.pay_for("ben", &deal).ok();
+    assert_eq!(app.balances("ben"), (json!(998_753.08), json!(1234.57)));
+    app.confirm_payment("ben", &deal.id).ok();
+    assert_eq!(app.balances("ben"), (json!(998_753.08), json!(0)));
+    assert_eq!(app.balances("ada"), (json!(1_001_222.23), json!(0)));
+}
+
+#[test]
+fn only_the_buyer_confirms_the_payment() {
+    let app = spawn_app();
+    let deal = offered(&app);
+    app.pay_for("ben", &deal).ok();
+    for stranger in ["ada", "dan"] {
+        app.refuses(401, "Access denied", |app| app.confirm_payment(stranger, &deal.id));
+    }
+    app.refuses(400, "customer-id header is required", |app| {
+        app.send("POST", &format!("/v1/escrow/confirm-payment/{}", deal.id), &[], None)
+    });
+}
+
+/// Where several refusals apply, the first of this order is the answer.
+#[test]
+fn what_is_wrong_with_a_confirmation_is_told_in_a_fixed_order() {
+    let app = spawn_app();
+    let unfunded = offered(&app);
+    let funded = offered(&app);
+    app.pay_for("ben", &funded).ok();
+    let milestones = app.funded();
+    for escrow in [NO_ID, "x", &funded.token] {
+        app.refuses(400, "Escrow not found", |app| app.confirm_payment("dan", escrow));
+    }
+    app.refuses(400, "Action not allowed", |app| {
+        app.confirm_payment("dan", &unfunded.id)
+    });
+    app.refuses(401, "Access denied", |app| app.confirm_payment("dan", &milestones.id));
+    app.refuses(400, "Action not allowed", |app| {
+        app.confirm_payment("ben", &milestones.id)
+    });
+
+    app.confirm_payment("ben", &funded.id).ok();
+    app.refuses(401, "Access denied", |app| app.confirm_payment("dan", &funded.id));
+    app.refuses(400, "Action not allowed", |app| app.confirm_payment("ben", &funded.id));
+}
+
+#[test]
+fn another_merchants_escrow_does_not_exist() {
+    let app = spawn_app();
+    let deal = offered(&app);
+    app.pay_for("ben", &deal).ok();
+    let nothing = json!({});
+    let key = "sk_test_other";
+    app.json_with_key(key, "GET", "/v1/wallet", "ben", &nothing).ok();
+    app.refuses(400, "Escrow not found", |app| {
+        let path = format!("/v1/escrow/confirm-payment/{}", deal.id);
+        app.json_with_key(key, "POST", &path, "ben", &nothing)
+    });
+    app.refuses(400, "Escrow not found", |app| {
+        app.json_with_key(
+            key,
+            "GET",
+            &format!("/v1/escrow/verify/{}", deal.token),
+            "ada",
+            &nothing,
+        )
+    });
+    app.refuses(400, "Escrow not found", |app| {
+        app.json_with_key(
+            key,
+            "GET",
+            &format!("/v1/escrow/milestone/{}", deal.token),
+            "ada",
+            &nothing,
+        )
+    });
+}

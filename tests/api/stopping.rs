@@ -1,0 +1,257 @@
+//! Stopping and being too busy: whatever was answered is true, and nothing is
+//! left half done.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
+
+/// A connection that is used for one request after another.
+struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    /// A new connection, unless nobody listens.
+    fn open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Some(Self(BufReader::new(stream)))
+    }
+
+    /// Sends one request. `None` when the connection ended before an answer
+    /// began; an answer that begins must come whole, and be an envelope.
+    fn ask(&mut self, path: &str, customer: &str, body: &Value) -> Option<Answer> {
+        let body = body.to_string();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        self.0.get_mut().write_all(request.as_bytes()).ok()?;
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            match self.0.read_line(&mut line) {
+                Ok(1..) if line == "\r\n" => break,
+                Ok(1..) if line.ends_with("\r\n") => lines.push(line.trim_end().to_owned()),
+                _ if lines.is_empty() && line.is_empty() => return None,
+                broken => panic!("the answer broke off: {lines:?} {line:?} {broken:?}"),
+            }
+        }
+        let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines[1..]
+            .iter()
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length").unwrap();
+        let mut text = vec![0; length.1.parse().unwrap()];
+        self.0.read_exact(&mut text).unwrap();
+        let answer = Answer {
+            status,
+            body: serde_json::from_slice(&text).unwrap(),
+            headers,
+        };
+        assert_eq!(answer.body["status"], answer.status);
+        Some(answer)
+    }
+}
+
+/// What one client was told had happened: ids of escrows.
+#[derive(Default)]
+struct Told {
+    offered: Vec<String>,
+    paid: Vec<String>,
+    released: Vec<String>,
+}
+
+impl Told {
+    /// Offers, pays for and releases escrows until nobody answers any more.
+    fn keep_dealing(address: SocketAddr, client: usize, has_stopped: &AtomicBool) -> Self {
+        let mut told = Self::default();
+        while !has_stopped.load(Ordering::SeqCst) {
+            let Some(mut wire) = Wire::open(address) else { break };
+            while told.deal(&mut wire, client).is_some() {}
+        }
+        told
+    }
+
+    /// One deal; `None` when the connection has to be given up.
+    fn deal(&mut self, wire: &mut Wire, client: usize) -> Option<()> {
+        let (seller, buyer) = (format!("seller-{client}"), format!("buyer-{client}"));
+        let offered = success(wire.ask("/v1/escrow/milestone/create", &seller, &two_milestones())?)?;
+        let deal = Deal::of(&offered);
+        self.offered.push(deal.id.clone());
+        let payment = json!({ "escrowDetails": { "escrowId": deal.id } });
+        success(wire.ask("/v1/payment/escrow", &buyer, &payment)?)?;
+        self.paid.push(deal.id.clone());
+        let path = format!("/v1/escrow/milestone/confirm/{}/{}", deal.id, deal.milestones[0]);
+        success(wire.ask(&path, &buyer, &json!({}))?)?;
+        self.released.push(deal.id);
+        Some(())
+    }
+}
+
+/// The answer if it is a success; a service that stops may also say that it
+/// does. `None` as well when the connection closes after this answer, once what
+/// it says has been looked at.
+fn success(answer: Answer) -> Option<Answer> {
+    if answer.status < 300 {
+        return Some(answer);
+    }
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    None
+}
+
+fn ids(app: &TestApp, sql: &str) -> HashSet<String> {
+    app.column(sql).into_iter().collect()
+}
+
+#[test]
+fn a_service_stopped_under_load_keeps_everything_it_answered() {
+    let mut app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 1_000_000_000_000);
+    app.wallet("ada").ok();
+    let address = app.address;
+    let has_stopped = AtomicBool::new(false);
+    let told: Vec<Told> = thread::scope(|scope| {
+        let has_stopped = &has_stopped;
+        let clients: Vec<_> = (0..12)
+            .map(|client| scope.spawn(move || Told::keep_dealing(address, client, has_stopped)))
+            .collect();
+        thread::sleep(Duration::from_millis(400));
+        app.stop();
+        has_stopped.store(true, Ordering::SeqCst);
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+
+    let offered = ids(&app, "SELECT lower(hex(id)) FROM escrow");
+    let paid = ids(&app, "SELECT lower(hex(id)) FROM escrow WHERE state = 'OPENED'");
+    let released = ids(
+        &app,
+        "SELECT lower(hex(escrow_id)) FROM milestone WHERE status = 'RELEASED'",
+    );
+    let mut answered = 0;
+    for client in &told {
+        assert!(client.offered.iter().all(|id| offered.contains(id)));
+        assert!(client.paid.iter().all(|id| paid.contains(id)));
+        assert!(client.released.iter().all(|id| released.contains(id)));
+        answered += client.released.len();
+    }
+    assert!(answered > 12, "the load was too light to prove anything: {answered}");
+    // What was done and not answered is at most the one request in flight of
+    // each client.
+    let done = offered.len() + paid.len() + released.len();
+    let heard: usize = told
+        .iter()
+        .map(|client| client.offered.len() + client.paid.len() + client.released.len())
+        .sum();
+    assert!(done - heard <= told.len(), "{done} done, {heard} answered");
+}
+
+#[test]
+fn a_stopped_service_is_served_again_with_the_same_balances() {
+    let mut app = spawn_app();
+    let deal = app.funded();
+    app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
+    let before = (
+        app.wallet("ada").body,
+        app.wallet("ben").body,
+        app.verify(&deal.token).body,
+    );
+    app.stop();
+    let stopped = app.dump();
+
+    let again = spawn_app_with(|config| config.database.clone_from(&app.database));
+    assert_eq!(again.dump(), stopped, "starting changes nothing");
+    let after = (
+        again.wallet("ada").body,
+        again.wallet("ben").body,
+        again.verify(&deal.token).body,
+    );
+    assert_eq!(after, before);
+    again.refuses(400, "Milestone has already been released", |again| {
+        again.confirm_milestone("ben", &deal.id, &deal.milestones[0])
+    });
+    let last = again.confirm_milestone("ben", &deal.id, &deal.milestones[1]).ok();
+    assert_eq!(last.text("state"), "CLOSED");
+}
+
+#[test]
+fn a_payment_is_replayed_after_a_restart() {
+    let mut app = spawn_app();
+    let deal = app.offered();
+    let request = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
+    let first = app.pay("ben", &request).ok();
+    app.stop();
+    let again = spawn_app_with(|config| config.database.clone_from(&app.database));
+    let stopped = again.dump();
+    assert_eq!(again.pay("ben", &request).ok().body.to_string(), first.body.to_string());
+    assert_eq!(again.dump(), stopped);
+}
+
+#[test]
+fn a_service_with_an_idle_client_stops_soon() {
+    let mut app = spawn_app();
+    let mut idle = Wire::open(app.address).unwrap();
+    idle.ask("/v1/payment/topup", "ada", &json!({ "amount": 1000 }))
+        .unwrap();
+    let started = std::time::Instant::now();
+    app.stop();
+    let stopping = started.elapsed();
+    assert!(stopping < Duration::from_secs(8), "{stopping:?}");
+}
+
+/// Asks again while the service is too busy, as it says one may.
+fn patiently(busy: &mut usize, request: impl Fn() -> Answer) -> Answer {
+    for _ in 0..10_000 {
+        let answer = request();
+        if answer.status != 503 {
+            return answer.ok();
+        }
+        *busy += 1;
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(
+            (&answer.body["code"], &answer.body["data"]),
+            (&json!("busy"), &json!({}))
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("too busy for ever");
+}
+
+#[test]
+fn a_service_that_is_too_busy_says_so_and_does_nothing_by_halves() {
+    let app = spawn_app_with(|config| {
+        config.storage.queue_commands_max = 1;
+        config.storage.group_commands_max = 1;
+    });
+    app.wallet("ada").ok();
+    app.wallet("ben").ok();
+    let money = app.money();
+    let busy = app.at_once(32, |app, _| {
+        let mut busy = 0;
+        for _ in 0..3 {
+            let offered = patiently(&mut busy, || app.create_milestone_escrow("ada", &two_milestones()));
+            let deal = Deal::of(&offered);
+            patiently(&mut busy, || app.pay_for("ben", &deal));
+            for milestone in &deal.milestones {
+                patiently(&mut busy, || app.confirm_milestone("ben", &deal.id, milestone));
+            }
+        }
+        busy
+    });
+    assert!(busy.iter().sum::<usize>() > 0, "the queue was never full");
+    // Had a busy answer done its work, its repetition would have been refused,
+    // and there would be more escrows than were asked for.
+    assert_eq!(app.count("escrow"), 96);
+    assert_eq!(app.column("SELECT count(*) FROM escrow WHERE state = 'CLOSED'"), ["96"]);
+    assert_eq!(app.balances("ada"), (json!(1_960_000), json!(0)));
+    assert_eq!(app.balances("ben"), (json!(20_800), json!(0)));
+    assert_eq!(app.money(), money);
+}
