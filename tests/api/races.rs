@@ -134,7 +134,8 @@ fn one_payment_sent_32_times_at_once_moves_money_once() {
     let answers = app.at_once(32, |app, _| app.pay("ben", &request));
     assert_eq!(successes(&answers), 32);
     let first = answers[0].body.to_string();
-    assert!(answers.iter().all(|answer| answer.body.to_string() == first));
+    let mut texts = answers.iter().map(|answer| answer.body.to_string());
+    assert!(texts.all(|text| text == first));
     assert_eq!(transfers(&app, "FUND"), 1);
     assert_eq!(app.count("payment_reference"), 1);
     assert_eq!(app.balances("ben"), (json!(989_800), json!(10000)));
@@ -233,6 +234,7 @@ impl Dice {
 #[derive(Default)]
 struct Market {
     deals: Mutex<Vec<Deal>>,
+    funded: Mutex<Vec<(String, Deal)>>,
     topped_up: AtomicI64,
 }
 
@@ -240,6 +242,32 @@ impl Market {
     fn any_deal(&self, dice: &mut Dice) -> Option<Deal> {
         let deals = self.deals.lock().unwrap();
         (!deals.is_empty()).then(|| deals[dice.roll(deals.len())].clone())
+    }
+
+    fn pay(&self, app: &TestApp, buyer: &str, deal: &Deal) -> Answer {
+        let answer = app.pay_for(buyer, deal);
+        if answer.status == 200 {
+            self.funded.lock().unwrap().push((buyer.to_owned(), deal.clone()));
+        }
+        answer
+    }
+
+    /// Confirms some part of a funded escrow, most often as its buyer.
+    fn confirm(&self, app: &TestApp, dice: &mut Dice) -> Answer {
+        let funded = {
+            let funded = self.funded.lock().unwrap();
+            (!funded.is_empty()).then(|| funded[dice.roll(funded.len())].clone())
+        };
+        let Some((mut buyer, deal)) = funded else {
+            return app.wallet(&dice.customer());
+        };
+        if dice.roll(8) == 0 {
+            buyer = dice.customer();
+        }
+        match deal.milestones.get(dice.roll(2)) {
+            Some(milestone) => app.confirm_milestone(&buyer, &deal.id, milestone),
+            None => app.confirm_payment(&buyer, &deal.id),
+        }
     }
 
     fn offer(&self, answer: Answer) -> Answer {
@@ -255,7 +283,7 @@ impl Market {
         let (Some(deal), Some(other)) = (self.any_deal(dice), self.any_deal(dice)) else {
             return self.offer(app.create_milestone_escrow(&customer, &two_milestones()));
         };
-        match dice.roll(12) {
+        match dice.roll(14) {
             0 => {
                 let mut offer = two_milestones();
                 offer["milestones"][0]["customerId"] = json!(dice.customer());
@@ -263,7 +291,7 @@ impl Market {
             }
             1 => self.offer(app.create_escrow(&customer, &standard_terms())),
             2 => app.edit_milestone_escrow(&customer, &deal.token, &two_milestones()),
-            3 | 4 => app.pay_for(&customer, &deal),
+            3 | 4 => self.pay(app, &customer, &deal),
             5 => app.pay(
                 &customer,
                 &json!({ "escrowDetails": { "escrowId": [deal.id, other.id] } }),
@@ -281,10 +309,7 @@ impl Market {
                 }
                 answer
             }
-            _ => match deal.milestones.get(dice.roll(2)) {
-                Some(milestone) => app.confirm_milestone(&customer, &deal.id, milestone),
-                None => app.wallet(&customer),
-            },
+            _ => self.confirm(app, dice),
         }
     }
 }

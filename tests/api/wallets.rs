@@ -158,8 +158,8 @@ fn customers_may_start_with_nothing() {
 #[test]
 fn a_merchants_money_together_stays_countable() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 9_007_199_254_740_991);
-    let wallet = app.wallet("ada").ok();
-    assert_eq!(wallet.data()["mainBalance"], json!(90_071_992_547_409.91));
+    app.wallet("ada").ok();
+    assert_eq!(app.money(), 9_007_199_254_740_991);
     let deal = app.offered();
     app.refuses(400, TOO_MUCH, |app| app.wallet("ben"));
     app.refuses(400, TOO_MUCH, |app| app.pay_for("ben", &deal));
