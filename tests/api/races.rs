@@ -214,6 +214,51 @@ fn an_edit_and_a_payment_at_once_agree_on_the_terms() {
     }
 }
 
+#[test]
+fn a_wallet_read_while_it_pays_always_adds_up() {
+    let app = spawn_app();
+    // The seller bears the fee, so that all the buyer pays is in the hold.
+    let offer = json!({ "amount": 1000, "purpose": "A chair", "whoPays": "seller" });
+    let deals: Vec<Deal> = (0..24)
+        .map(|_| Deal::of(&app.create_escrow("ada", &offer).ok()))
+        .collect();
+    app.wallet("ben").ok();
+    app.at_once(8, |app, thread| {
+        for turn in 0..6 {
+            if thread < 4 {
+                app.pay_for("ben", &deals[thread * 6 + turn]).ok();
+            } else {
+                let (main, hold) = app.balances("ben");
+                assert_eq!(main.as_u64().unwrap() + hold.as_u64().unwrap(), 1_000_000);
+            }
+        }
+    });
+    assert_eq!(app.balances("ben"), (json!(976_000), json!(24_000)));
+}
+
+#[test]
+fn an_escrow_read_while_it_closes_is_never_half_closed() {
+    let app = spawn_app();
+    let milestones: Vec<Value> = (0..12).map(|_| json!({ "title": "Stage", "amount": 1 })).collect();
+    let offer = json!({ "amount": 12, "purpose": "Stairs", "whoPays": "buyer", "milestones": milestones });
+    let deal = Deal::of(&app.create_milestone_escrow("ada", &offer).ok());
+    app.pay_for("ben", &deal).ok();
+    let is_whole = |escrow: &Value| {
+        let milestones = escrow["milestones"].as_array().unwrap();
+        let is_released = milestones.iter().all(|milestone| milestone["status"] == "RELEASED");
+        assert_eq!(escrow["state"] == "CLOSED", is_released);
+        assert_eq!(escrow["completedAt"].is_string(), is_released);
+        is_released
+    };
+    app.at_once(12, |app, thread| {
+        app.verify(&deal.token).ok();
+        let confirmed = app.confirm_milestone("ben", &deal.id, &deal.milestones[thread]).ok();
+        is_whole(confirmed.data());
+        is_whole(app.verify(&deal.token).ok().data());
+    });
+    assert!(is_whole(app.verify(&deal.token).ok().data()));
+}
+
 /// Numbers that look random and are the same in every run.
 struct Dice(u64);
 
