@@ -5,3 +5,5 @@
 
 mod helpers;
 mod milestone_escrows;
+mod milestone_input;
+mod payment_input;
