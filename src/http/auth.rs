@@ -34,7 +34,8 @@ pub(crate) struct Caller {
 #[derive(Debug)]
 pub(crate) struct ActingCustomer(pub(crate) Actor);
 
-/// A caller on a route where the `customer-id` header only says who is looking.
+/// A caller on a route where the `customer-id` header only says who is looking:
+/// one that names nobody, or several at once, is as good as none.
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) merchant: MerchantId,
@@ -89,7 +90,7 @@ impl FromRequest for Viewer {
         let customer = named_customer(request.headers());
         Box::pin(async move {
             let merchant = caller.await?.merchant;
-            let customer = customer?.as_deref().and_then(CustomerId::parse);
+            let customer = customer.ok().flatten().as_deref().and_then(CustomerId::parse);
             Ok(Self { merchant, customer })
         })
     }
