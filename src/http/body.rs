@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use super::api::{Api, Limits};
 use super::envelope::ApiError;
 use super::fields::Fields;
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, shortened};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
@@ -112,11 +112,12 @@ async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, S
     let mut bytes_left = limits.body_bytes_max;
     while let Some(field) = form.try_next().await.map_err(unreadable)? {
         let name = field.name().unwrap_or_default().to_owned();
+        let unreadable_field = |problem| unreadable(format!("{} {problem}", shortened(&name)));
         let is_file = field
             .content_disposition()
             .is_some_and(|disposition| disposition.get_filename().is_some());
         if is_file {
-            return Err(unreadable(format!("{name} is a file, and files cannot be stored yet")));
+            return Err(unreadable_field("is a file, and files cannot be stored yet"));
         }
         let bytes = collect(field, bytes_left).await.map_err(|error| match error {
             ApiError::BodyTooLarge { .. } => ApiError::BodyTooLarge {
@@ -125,7 +126,7 @@ async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, S
             other => other,
         })?;
         bytes_left -= bytes.len();
-        let text = String::from_utf8(bytes).map_err(|_| unreadable(format!("{name} is not UTF-8 text")))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable_field("is not UTF-8 text"))?;
         fields.push((name, text));
     }
     Ok(fields)

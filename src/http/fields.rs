@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::time::Date;
 
 /// The fields of one object, and where in the body it is.
@@ -47,7 +47,7 @@ impl<'a> Fields<'a> {
         let object: JsonObject<'a> = serde_json::from_str(text).map_err(|error| {
             if let Some(duplicate) = error.to_string().strip_prefix(DUPLICATE) {
                 let field = duplicate.split(" at line ").next().unwrap_or_default();
-                return Invalid::wrong(join(&path, field), "sent once", "it twice");
+                return sent_twice(&path, field);
             }
             let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
             Invalid::wrong(name, expected, &echo(text, &error))
@@ -65,7 +65,7 @@ impl<'a> Fields<'a> {
         let mut values: Vec<(String, Value<'a>)> = Vec::with_capacity(fields.len());
         for (name, text) in fields {
             if values.iter().any(|(earlier, _)| earlier == name) {
-                return Err(Invalid::wrong(name.as_str(), "sent once", "it twice"));
+                return Err(sent_twice("", name));
             }
             values.push((name.clone(), Value::Form(text)));
         }
@@ -234,6 +234,10 @@ fn join(path: &str, name: &str) -> String {
     } else {
         format!("{path}.{name}")
     }
+}
+
+fn sent_twice(path: &str, name: &str) -> Invalid {
+    Invalid::wrong(join(path, &shortened(name)), "sent once", "it twice")
 }
 
 /// What came, for someone to find their mistake in.
