@@ -6,6 +6,7 @@
 //! text and is read by the same rules. Fields nobody asks for are ignored; a
 //! field sent twice is an error, since only one of the two can be meant.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -62,13 +63,14 @@ impl<'a> Fields<'a> {
 
     /// Reads the text fields of a form.
     pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
-        let mut values: Vec<(String, Value<'a>)> = Vec::with_capacity(fields.len());
-        for (name, text) in fields {
-            if values.iter().any(|(earlier, _)| earlier == name) {
-                return Err(sent_twice("", name));
-            }
-            values.push((name.clone(), Value::Form(text)));
+        let mut names = HashSet::with_capacity(fields.len());
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(sent_twice("", name));
         }
+        let values = fields
+            .iter()
+            .map(|(name, text)| (name.clone(), Value::Form(text)))
+            .collect();
         Ok(Self {
             path: String::new(),
             values,
@@ -269,8 +271,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut values: Vec<(String, &'de RawValue)> = Vec::new();
+                let mut keys = HashSet::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    if values.iter().any(|(earlier, _)| *earlier == key) {
+                    if !keys.insert(key.clone()) {
                         return Err(serde::de::Error::custom(format_args!("{DUPLICATE}{key}")));
                     }
                     values.push((key, map.next_value()?));
