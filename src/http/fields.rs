@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| *value)
-            .filter(|value| !matches!(value.text(), "null" | "" | "\"\""));
+            .filter(|value| !value.is_nothing());
         Field {
             path: join(&self.path, name),
             value,
@@ -98,6 +98,14 @@ impl<'a> Value<'a> {
         match self {
             Self::Json(raw) => raw.get(),
             Self::Form(text) => text,
+        }
+    }
+
+    /// Whether it is as good as absent. In a form `null` is a word like any other.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Json(raw) => matches!(raw.get(), "null" | "\"\""),
+            Self::Form(text) => text.is_empty(),
         }
     }
 }
