@@ -5,6 +5,7 @@
 
 mod headers;
 mod helpers;
+mod http_edge;
 mod milestone_escrows;
 mod milestone_input;
 mod payment_input;
