@@ -614,6 +614,87 @@ fn a_beneficiary_of_a_bad_shape_is_refused() {
 }
 
 #[test]
+fn the_first_field_in_the_order_of_the_contract_is_told_of() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let mut body: Value = json!({
+        "milestones": [{ "customerId": "a b", "dueDate": "x", "amount": 0, "description": 5 }, 5],
+        "categoryId": "x",
+        "totalQuantity": 0,
+        "deliveryTimeline": "weeks",
+        "maxDelivery": 0,
+        "whoPays": "seller",
+        "description": 5,
+        "amount": 0,
+    });
+    for (message, pointer, mended) in [
+        ("amount must be at least 1; got 0", "/amount", json!(10000)),
+        ("purpose is required", "/purpose", json!("Shop")),
+        ("description must be a text; got 5", "/description", json!(null)),
+        (
+            "whoPays must be \"buyer\" on a milestone escrow; got \"seller\"",
+            "/whoPays",
+            json!("buyer"),
+        ),
+        (
+            "maxDelivery must be a whole number from 1 to 365; got 0",
+            "/maxDelivery",
+            json!(3),
+        ),
+        (
+            "deliveryTimeline must be \"minutes\" or \"hours\" or \"days\"; got \"weeks\"",
+            "/deliveryTimeline",
+            json!("days"),
+        ),
+        (
+            "totalQuantity must be a whole number of 1 or more; got 0",
+            "/totalQuantity",
+            json!(1),
+        ),
+        (
+            "categoryId must be left out: this merchant has no categories; got \"x\"",
+            "/categoryId",
+            json!(null),
+        ),
+        ("milestones[0].title is required", "/milestones/0/title", json!("Frame")),
+        (
+            "milestones[0].description must be a text; got 5",
+            "/milestones/0/description",
+            json!(null),
+        ),
+        (
+            "milestones[0].amount must be a positive whole number; got 0",
+            "/milestones/0/amount",
+            json!(1),
+        ),
+        (
+            "milestones[0].dueDate must be a date written YYYY-MM-DD; got \"x\"",
+            "/milestones/0/dueDate",
+            json!(null),
+        ),
+        (
+            "milestones[0].customerId must be a customer id: 1 to 64 letters, digits, '.', '_' or '-'; got \"a b\"",
+            "/milestones/0/customerId",
+            json!(null),
+        ),
+        (
+            "milestones[1] must be an object; got 5",
+            "/milestones/1",
+            json!({ "title": "Finish", "amount": 1 }),
+        ),
+    ] {
+        refuses_offer(&app, &deal, message, &body.to_string());
+        body = serde_json::from_str(&with_field(body, pointer, &mended.to_string())).unwrap();
+    }
+    refuses_offer(
+        &app,
+        &deal,
+        "The sum of milestone amounts must equal the escrow amount",
+        &body.to_string(),
+    );
+}
+
+#[test]
 fn fields_nobody_asks_for_are_ignored() {
     accepts_each(&[
         ("/imageUrl", "\"https://example.com/a.png\""),
