@@ -477,3 +477,29 @@ fn live_mode_has_no_play_money() {
         });
     }
 }
+
+#[test]
+fn a_key_seen_for_the_first_time_becomes_no_merchant_by_a_refused_header() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let routes = customer_routes(&deal);
+    let new_key = ("authorization", "Bearer sk_test_new");
+    for (method, path, body) in &routes {
+        app.refuses(400, "customer-id header is required", |app| {
+            send(app, method, path, &[new_key], body.as_ref())
+        });
+        app.refuses(404, "Customer not found", |app| {
+            send(app, method, path, &[new_key, ("customer-id", "a b")], body.as_ref())
+        });
+    }
+    for content_type in ["text/plain", "application/json"] {
+        app.refuses(400, "customer-id header is required", |app| {
+            app.send(
+                "POST",
+                "/v1/payment/topup",
+                &[new_key, ("content-type", content_type)],
+                Some(b"{"),
+            )
+        });
+    }
+}
