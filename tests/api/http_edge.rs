@@ -696,3 +696,33 @@ fn a_body_of_very_many_fields_is_read_in_no_time() {
     });
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
+
+#[test]
+fn asking_for_the_head_alone_is_answered_without_a_body() {
+    let app = with_ada();
+    for (method, path) in ROUTES {
+        let mut stream = app.connect();
+        let request = format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 405 "), "{reply}");
+        assert!(reply.contains(&format!("allow: {method}\r\n")), "{reply}");
+        assert!(
+            reply.contains("x-request-id: req_") && reply.ends_with("\r\n\r\n"),
+            "{reply}"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() {
+    let app = with_ada();
+    let mut stream = app.connect();
+    let head = b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
+        content-type: application/json\r\ncontent-length: 15\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).unwrap();
+    assert_eq!(Answer::read_from(&stream).status, 100);
+    stream.write_all(b"{\"amount\":1000}").unwrap();
+    assert_eq!(Answer::read_from(&stream).ok().data()["mainBalance"], 1_001_000);
+}
