@@ -51,12 +51,12 @@ fn goes_on(app: &TestApp) {
 
 /// A form of these fields; one with a file name is a file.
 fn form(fields: &[(&str, Option<&str>, &str)]) -> Vec<u8> {
-    let mut body = String::new();
-    for (name, file, text) in fields {
+    let part = |(name, file, text): &(&str, Option<&str>, &str)| {
         let file = file.map_or(String::new(), |file| format!("; filename=\"{file}\""));
-        body += &format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{text}\r\n");
-    }
-    (body + "--edge--\r\n").into_bytes()
+        format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{text}\r\n")
+    };
+    let parts: Vec<String> = fields.iter().map(part).collect();
+    (parts.concat() + "--edge--\r\n").into_bytes()
 }
 
 fn send_form(app: &TestApp, body: &[u8]) -> Answer {
