@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -135,7 +136,14 @@ impl<'a> Field<'a> {
 
     /// A whole number.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
-        self.read("a whole number", |value| value.text().parse().ok())
+        let text = self.required()?.text();
+        text.parse().map_err(|error: ParseIntError| {
+            self.must_be(match error.kind() {
+                IntErrorKind::PosOverflow => format!("a whole number of at most {}", i64::MAX),
+                IntErrorKind::NegOverflow => format!("a whole number of at least {}", i64::MIN),
+                _ => "a whole number".to_owned(),
+            })
+        })
     }
 
     /// An amount of money in major units, with at most two decimals.

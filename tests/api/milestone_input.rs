@@ -485,6 +485,20 @@ fn a_delivery_window_out_of_bounds_is_refused() {
 }
 
 #[test]
+fn a_whole_number_of_any_length_is_told_to_be_too_large_or_too_small() {
+    let digits_50 = "9".repeat(50);
+    let negative = format!("-{digits_50}");
+    let too_large = format!("must be a whole number of at most 9223372036854775807; got {digits_50}");
+    let too_small = format!("must be a whole number of at least -9223372036854775808; got {negative}");
+    refuses_each(&[
+        ("/maxDelivery", &digits_50, &format!("maxDelivery {too_large}")),
+        ("/maxDelivery", &negative, &format!("maxDelivery {too_small}")),
+        ("/totalQuantity", &digits_50, &format!("totalQuantity {too_large}")),
+        ("/totalQuantity", &negative, &format!("totalQuantity {too_small}")),
+    ]);
+}
+
+#[test]
 fn a_delivery_unit_that_is_none_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
