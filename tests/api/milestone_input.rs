@@ -743,18 +743,12 @@ fn an_edit_that_is_refused_leaves_the_offer_as_it_was() {
     let app = spawn_app();
     let deal = app.offered();
     let before = app.verify(&deal.token).ok();
-    let body = with_field(two_milestones(), "/amount", "1");
+    let mut offer = two_milestones();
+    offer["amount"] = json!(1);
     app.refuses(
         400,
         "The sum of milestone amounts must equal the escrow amount",
-        |app| {
-            app.json_text(
-                "PUT",
-                &format!("/v1/escrow/milestone/edit/{}", deal.token),
-                "ada",
-                &body,
-            )
-        },
+        |app| app.edit_milestone_escrow("ada", &deal.token, &offer),
     );
     assert_eq!(app.verify(&deal.token).ok().body, before.body);
 }
