@@ -6,7 +6,7 @@ use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::payment;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::domain::terms::StageDraft;
+use crate::domain::terms::Stage;
 use crate::store::Tx;
 
 /// Lets the acting customer in: one who is not known yet is registered in
@@ -21,7 +21,7 @@ pub(super) fn admit_beneficiaries(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    stages: &[StageDraft],
+    stages: &[Stage],
 ) -> Result<(), Error> {
     for (index, stage) in stages.iter().enumerate() {
         let Some(beneficiary) = &stage.beneficiary else {

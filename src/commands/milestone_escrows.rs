@@ -5,7 +5,7 @@ use super::{Actor, Error, Parsed, Policy};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
 use crate::domain::refusal::Refusal;
-use crate::domain::terms::{MilestoneOffer, StageDraft, TermsDraft};
+use crate::domain::terms::{MilestoneOffer, Sent, StageDraft, TermsDraft};
 use crate::store::Tx;
 
 /// What a seller sends to offer or edit a milestone escrow.
@@ -14,7 +14,7 @@ pub struct MilestoneDraft {
     /// What holds for the whole escrow.
     pub terms: TermsDraft,
     /// Its stages, in order.
-    pub stages: Vec<StageDraft>,
+    pub stages: Sent<Vec<Sent<StageDraft>>>,
 }
 
 /// Offers a milestone escrow.
@@ -75,12 +75,8 @@ fn offer_of(
 ) -> Result<MilestoneOffer, Error> {
     admit(tx, policy, actor)?;
     let draft = draft?;
-    admit_beneficiaries(tx, policy, actor.merchant, &draft.stages)?;
     let today = tx.now().date();
-    Ok(MilestoneOffer::new(
-        draft.terms,
-        draft.stages,
-        &policy.terms_limits,
-        today,
-    )?)
+    let offer = MilestoneOffer::new(draft.terms, draft.stages, &policy.terms_limits, today)?;
+    admit_beneficiaries(tx, policy, actor.merchant, &offer.stages)?;
+    Ok(offer)
 }

@@ -85,7 +85,7 @@ pub enum Problem {
     },
 }
 
-/// Characters of a caller's value that are echoed.
+/// Characters of a caller's text that are echoed.
 const ECHO_CHARS_MAX: usize = 80;
 
 impl Invalid {
@@ -99,18 +99,23 @@ impl Invalid {
 
     /// The field came, and must be something else.
     pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
-        let mut echo: String = got.chars().take(ECHO_CHARS_MAX).collect();
-        if echo.len() < got.len() {
-            echo.push('…');
-        }
         Self {
             field: field.into(),
             problem: Problem::Wrong {
                 expected: expected.into(),
-                got: echo,
+                got: shortened(got),
             },
         }
     }
+}
+
+/// A caller's text, cut to a length that is fit to be echoed.
+pub fn shortened(text: &str) -> String {
+    let mut echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
+    if echo.len() < text.len() {
+        echo.push('…');
+    }
+    echo
 }
 
 impl From<Invalid> for Refusal {

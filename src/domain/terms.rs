@@ -55,38 +55,45 @@ pub struct TermsLimits {
     pub description_chars_max: usize,
 }
 
-/// What came in, each field of the right type and nothing more checked.
+/// A field as it came: of the right type and nothing more checked, or why it is
+/// not. The reason waits for the field's turn, so that of several fields that are
+/// wrong the first is told of, whatever is wrong with it.
+pub type Sent<T> = Result<T, Invalid>;
+
+/// What came in.
 #[derive(Clone, Debug)]
 pub struct TermsDraft {
     /// Escrow amount.
-    pub amount: Amount,
+    pub amount: Sent<Amount>,
     /// What the deal is about.
-    pub purpose: String,
+    pub purpose: Sent<String>,
     /// More of it.
-    pub description: Option<String>,
+    pub description: Sent<Option<String>>,
     /// Who bears the fee.
-    pub who_pays: WhoPays,
+    pub who_pays: Sent<WhoPays>,
     /// Units of the delivery window.
-    pub max_delivery: Option<i64>,
+    pub max_delivery: Sent<Option<i64>>,
     /// Unit of the delivery window.
-    pub delivery_timeline: Option<DeliveryTimeline>,
+    pub delivery_timeline: Sent<Option<DeliveryTimeline>>,
     /// How many buyers may take the offer.
-    pub total_quantity: Option<i64>,
+    pub total_quantity: Sent<Option<i64>>,
+    /// That no category was named: there are none yet.
+    pub no_category: Sent<()>,
 }
 
 /// What came in for one milestone.
 #[derive(Clone, Debug)]
 pub struct StageDraft {
     /// What is delivered.
-    pub title: String,
+    pub title: Sent<String>,
     /// More of it.
-    pub description: Option<String>,
+    pub description: Sent<Option<String>>,
     /// What is released for it.
-    pub amount: Amount,
+    pub amount: Sent<Amount>,
     /// When it is planned for.
-    pub due_date: Option<Date>,
+    pub due_date: Sent<Option<Date>>,
     /// Who is paid instead of the seller.
-    pub beneficiary: Option<CustomerId>,
+    pub beneficiary: Sent<Option<CustomerId>>,
 }
 
 /// The terms of an escrow of any settlement type.
@@ -134,17 +141,18 @@ pub struct MilestoneOffer {
 }
 
 impl Terms {
-    /// Checks amount, purpose, description, delivery window and quantity, in
-    /// that order, and refuses the first that is not right.
+    /// Checks the fields in the order of [`TermsDraft`] and refuses the first that
+    /// is not right.
     pub fn new(draft: TermsDraft, limits: &TermsLimits) -> Result<Self, Invalid> {
-        if draft.amount < limits.amount_min {
+        let amount = draft.amount?;
+        if amount < limits.amount_min {
             let expected = format!("at least {}", limits.amount_min);
-            return Err(Invalid::wrong("amount", expected, &draft.amount.to_string()));
+            return Err(Invalid::wrong("amount", expected, &amount.to_string()));
         }
-        let max_delivery = draft.max_delivery.unwrap_or(MAX_DELIVERY_DEFAULT);
-        let total_quantity = draft.total_quantity.unwrap_or(1);
-        let purpose = line("purpose", draft.purpose, limits.purpose_chars_max)?;
-        let description = prose("description", draft.description, limits.description_chars_max)?;
+        let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
+        let description = prose("description", draft.description?, limits.description_chars_max)?;
+        let who_pays = draft.who_pays?;
+        let max_delivery = draft.max_delivery?.unwrap_or(MAX_DELIVERY_DEFAULT);
         if !(1..=365).contains(&max_delivery) {
             return Err(Invalid::wrong(
                 "maxDelivery",
@@ -152,6 +160,8 @@ impl Terms {
                 &max_delivery.to_string(),
             ));
         }
+        let delivery_timeline = draft.delivery_timeline?.unwrap_or(DeliveryTimeline::Days);
+        let total_quantity = draft.total_quantity?.unwrap_or(1);
         if total_quantity < 1 {
             return Err(Invalid::wrong(
                 "totalQuantity",
@@ -159,32 +169,32 @@ impl Terms {
                 &total_quantity.to_string(),
             ));
         }
+        draft.no_category?;
         Ok(Self {
-            amount: draft.amount,
+            amount,
             purpose,
             description,
-            who_pays: draft.who_pays,
+            who_pays,
             max_delivery,
-            delivery_timeline: draft.delivery_timeline.unwrap_or(DeliveryTimeline::Days),
+            delivery_timeline,
             total_quantity,
         })
     }
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then each stage in order, then their number, then their
-    /// sum. `today` is the current day in UTC: a due date lies after it
-    /// (contract section 9.2, row 39).
-    pub fn new(draft: TermsDraft, stages: Vec<StageDraft>, limits: &TermsLimits, today: Date) -> Result<Self, Refusal> {
-        let terms = Terms::new(draft, limits)?;
-        if terms.who_pays != WhoPays::Buyer {
-            let got = if terms.who_pays == WhoPays::Seller {
-                "\"seller\""
-            } else {
-                "\"both\""
-            };
-            return Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", got).into());
-        }
+    /// Checks the terms, then the number of stages if they are too many, then each
+    /// stage in order, then whether they are too few, then their sum. `today` is
+    /// the current day in UTC: a due date lies after it (contract section 9.2, row 39).
+    pub fn new(
+        draft: TermsDraft,
+        stages: Sent<Vec<Sent<StageDraft>>>,
+        limits: &TermsLimits,
+        today: Date,
+    ) -> Result<Self, Refusal> {
+        let who_pays = draft.who_pays.and_then(buyer_only);
+        let terms = Terms::new(TermsDraft { who_pays, ..draft }, limits)?;
+        let stages = stages?;
         if stages.len() > limits.milestones_max {
             let expected = format!("a list of at most {} milestones", limits.milestones_max);
             return Err(Invalid::wrong("milestones", expected, &format!("{} of them", stages.len())).into());
@@ -192,7 +202,7 @@ impl MilestoneOffer {
         let stages = stages
             .into_iter()
             .enumerate()
-            .map(|(index, stage)| Stage::new(index, stage, limits, today))
+            .map(|(index, stage)| Stage::new(index, stage?, limits, today))
             .collect::<Result<Vec<_>, _>>()?;
         if stages.len() < 2 {
             return Err(Refusal::TooFewMilestones);
@@ -204,16 +214,27 @@ impl MilestoneOffer {
     }
 }
 
+/// On a milestone escrow the fee is the buyer's (seed page).
+fn buyer_only(who_pays: WhoPays) -> Sent<WhoPays> {
+    if who_pays == WhoPays::Buyer {
+        return Ok(who_pays);
+    }
+    let got = format!("\"{}\"", who_pays.as_str());
+    Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", &got))
+}
+
 impl Stage {
     fn new(index: usize, draft: StageDraft, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
-        let title = line(&field("title"), draft.title, limits.purpose_chars_max)?;
-        let description = prose(&field("description"), draft.description, limits.description_chars_max)?;
-        if draft.amount.is_zero() || !draft.amount.is_whole_major() {
-            let got = draft.amount.to_string();
+        let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;
+        let description = prose(&field("description"), draft.description?, limits.description_chars_max)?;
+        let amount = draft.amount?;
+        if amount.is_zero() || !amount.is_whole_major() {
+            let got = amount.to_string();
             return Err(Invalid::wrong(field("amount"), "a positive whole number", &got));
         }
-        if let Some(due_date) = draft.due_date.filter(|&due_date| due_date <= today) {
+        let due_date = draft.due_date?;
+        if let Some(due_date) = due_date.filter(|&due_date| due_date <= today) {
             return Err(Invalid::wrong(
                 field("dueDate"),
                 "a date in the future",
@@ -223,9 +244,9 @@ impl Stage {
         Ok(Self {
             title,
             description,
-            amount: draft.amount,
-            due_date: draft.due_date,
-            beneficiary: draft.beneficiary,
+            amount,
+            due_date,
+            beneficiary: draft.beneficiary?,
         })
     }
 }

@@ -34,11 +34,42 @@ pub(crate) struct Caller {
 #[derive(Debug)]
 pub(crate) struct ActingCustomer(pub(crate) Actor);
 
-/// A caller on a route where the `customer-id` header only says who is looking.
+/// A caller on a route where the `customer-id` header only says who is looking:
+/// one that names nobody, or several at once, is as good as none.
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) merchant: MerchantId,
     pub(crate) customer: Option<CustomerId>,
+}
+
+/// Who holds the key that a request carries. A key of sandbox mode becomes a
+/// merchant on its first use, once nothing else is wrong with who asks.
+enum KeyHolder {
+    Known(MerchantId),
+    New { api: web::Data<Api>, key_hash: [u8; 32] },
+}
+
+impl KeyHolder {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
+        let key = key_of(request).ok_or(ApiError::NoToken)?;
+        let key_hash: [u8; 32] = Sha256::digest(&key).into();
+        match queries::merchant_of_key(&api.store, &key_hash)? {
+            Some(merchant) => Ok(Self::Known(merchant)),
+            None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => Err(ApiError::UnknownKey),
+            None => Ok(Self::New {
+                api: api.clone(),
+                key_hash,
+            }),
+        }
+    }
+
+    async fn merchant(self) -> Result<MerchantId, ApiError> {
+        match self {
+            Self::Known(merchant) => Ok(merchant),
+            Self::New { api, key_hash } => Ok(api.write(move |tx, _| merchants::of_sandbox_key(tx, &key_hash)).await?),
+        }
+    }
 }
 
 impl FromRequest for Caller {
@@ -46,19 +77,9 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let api = web::Data::<Api>::extract(request).into_inner();
-        let key = key_of(request);
+        let holder = KeyHolder::of(request);
         Box::pin(async move {
-            let api = api.map_err(|_| ApiError::Internal)?;
-            let key = key.ok_or(ApiError::NoToken)?;
-            let key_hash: [u8; 32] = Sha256::digest(&key).into();
-            let merchant = match queries::merchant_of_key(&api.store, &key_hash)? {
-                Some(merchant) => merchant,
-                None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
-                    return Err(ApiError::UnknownKey);
-                }
-                None => api.write(move |tx, _| merchants::of_sandbox_key(tx, &key_hash)).await?,
-            };
+            let merchant = holder?.merchant().await?;
             Ok(Self { merchant })
         })
     }
@@ -68,13 +89,15 @@ impl FromRequest for ActingCustomer {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller = Caller::from_request(request, payload);
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let holder = KeyHolder::of(request);
         let customer = named_customer(request.headers());
         Box::pin(async move {
-            let merchant = caller.await?.merchant;
+            let holder = holder?;
             let customer = customer?.ok_or(ApiError::CustomerHeaderMissing)?;
             let customer = CustomerId::parse(&customer).ok_or(Refusal::CustomerNotFound)?;
+            // Last, as it may wait: meanwhile the body is looked at, and the header goes first.
+            let merchant = holder.merchant().await?;
             Ok(Self(Actor { merchant, customer }))
         })
     }
@@ -89,7 +112,7 @@ impl FromRequest for Viewer {
         let customer = named_customer(request.headers());
         Box::pin(async move {
             let merchant = caller.await?.merchant;
-            let customer = customer?.as_deref().and_then(CustomerId::parse);
+            let customer = customer.ok().flatten().as_deref().and_then(CustomerId::parse);
             Ok(Self { merchant, customer })
         })
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use actix_multipart::Multipart;
+use actix_multipart::{Multipart, MultipartError};
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
@@ -12,7 +13,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use super::api::{Api, Limits};
 use super::envelope::ApiError;
 use super::fields::Fields;
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, shortened};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
@@ -75,7 +76,7 @@ impl FromRequest for JsonOrFormBody {
                 return in_time(limits, read_json(payload, limits)).await.map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
-                let form = Multipart::new(request.headers(), payload);
+                let form = Multipart::new(request.headers(), at_most(limits.body_bytes_max, payload));
                 return in_time(limits, read_form(form, limits)).await.map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
@@ -102,49 +103,61 @@ async fn in_time<T>(limits: Limits, reading: impl Future<Output = Result<T, ApiE
 }
 
 async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
-    let bytes = collect(payload, limits.body_bytes_max).await?;
+    let unread = |error| payload_error(&error, limits);
+    let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
     Ok(JsonBody(text))
 }
 
 async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, String)>, ApiError> {
+    let unread = |error| match error {
+        MultipartError::Payload(error) => payload_error(&error, limits),
+        other => unreadable(other),
+    };
     let mut fields = Vec::new();
-    let mut bytes_left = limits.body_bytes_max;
-    while let Some(field) = form.try_next().await.map_err(unreadable)? {
+    while let Some(field) = form.try_next().await.map_err(unread)? {
         let name = field.name().unwrap_or_default().to_owned();
+        let unreadable_field = |problem| unreadable(format!("{} {problem}", shortened(&name)));
         let is_file = field
             .content_disposition()
             .is_some_and(|disposition| disposition.get_filename().is_some());
         if is_file {
-            return Err(unreadable(format!("{name} is a file, and files cannot be stored yet")));
+            return Err(unreadable_field("is a file, and files cannot be stored yet"));
         }
-        let bytes = collect(field, bytes_left).await.map_err(|error| match error {
-            ApiError::BodyTooLarge { .. } => ApiError::BodyTooLarge {
-                bytes_max: limits.body_bytes_max,
-            },
-            other => other,
-        })?;
-        bytes_left -= bytes.len();
-        let text = String::from_utf8(bytes).map_err(|_| unreadable(format!("{name} is not UTF-8 text")))?;
+        let bytes = collect(field.map_err(unread)).await?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable_field("is not UTF-8 text"))?;
         fields.push((name, text));
     }
     Ok(fields)
 }
 
-async fn collect<E: std::fmt::Display>(
-    chunks: impl Stream<Item = Result<web::Bytes, E>>,
-    bytes_max: usize,
-) -> Result<Vec<u8>, ApiError> {
+/// The body as it comes, cut off with an error after this many bytes. It is the
+/// only bound: all that is kept of a body was part of it.
+fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
+    let mut bytes_left = bytes_max;
+    payload.map(move |chunk| {
+        let chunk = chunk?;
+        bytes_left = bytes_left.checked_sub(chunk.len()).ok_or(PayloadError::Overflow)?;
+        Ok(chunk)
+    })
+}
+
+async fn collect(chunks: impl Stream<Item = Result<web::Bytes, ApiError>>) -> Result<Vec<u8>, ApiError> {
     let mut chunks = std::pin::pin!(chunks);
     let mut body = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(unreadable)?;
-        if body.len() + chunk.len() > bytes_max {
-            return Err(ApiError::BodyTooLarge { bytes_max });
-        }
+    while let Some(chunk) = chunks.try_next().await? {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+fn payload_error(error: &PayloadError, limits: Limits) -> ApiError {
+    match error {
+        PayloadError::Overflow => ApiError::BodyTooLarge {
+            bytes_max: limits.body_bytes_max,
+        },
+        other => unreadable(other),
+    }
 }
 
 fn unreadable(problem: impl std::fmt::Display) -> ApiError {

@@ -10,26 +10,32 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::{EscrowId, EscrowKey, PaymentToken};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Invalid;
-use crate::domain::terms::{DeliveryTimeline, StageDraft, TermsDraft};
+use crate::domain::terms::{DeliveryTimeline, Sent, StageDraft, TermsDraft};
 
 /// Contract section 4.1.1.
 pub(super) fn milestone_escrow(body: &JsonBody) -> Parsed<MilestoneDraft> {
     let fields = body.fields()?;
-    let terms = terms(&fields)?;
-    let milestones = fields.field("milestones").list()?;
-    let stages = milestones.iter().map(stage).collect::<Result<Vec<_>, _>>()?;
-    Ok(MilestoneDraft { terms, stages })
+    let milestones = fields.field("milestones").list();
+    Ok(MilestoneDraft {
+        terms: terms(&fields),
+        stages: milestones.map(|milestones| milestones.iter().map(stage).collect()),
+    })
 }
 
 /// Contract section 4.2.1. One buyer for each escrow, so far.
 pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsDraft> {
     let fields = body.fields()?;
-    let terms = terms(&fields)?;
-    let total_quantity = fields.field("totalQuantity");
-    if terms.total_quantity.is_some_and(|quantity| quantity > 1) {
-        return Err(total_quantity.must_be("1: links for several buyers are not supported yet"));
-    }
-    Ok(terms)
+    let draft = terms(&fields);
+    let total_quantity = draft.total_quantity.and_then(|quantity| match quantity {
+        Some(2..) => Err(fields
+            .field("totalQuantity")
+            .must_be("1: links for several buyers are not supported yet")),
+        _ => Ok(quantity),
+    });
+    Ok(TermsDraft {
+        total_quantity,
+        ..draft
+    })
 }
 
 /// Contract section 4.3.1 and design section 5.
@@ -60,33 +66,33 @@ pub(super) fn top_up(body: &JsonBody) -> Parsed<Amount> {
     body.fields()?.field("amount").amount()
 }
 
-fn terms(fields: &Fields<'_>) -> Parsed<TermsDraft> {
-    let draft = TermsDraft {
-        amount: fields.field("amount").amount()?,
-        purpose: fields.field("purpose").text()?,
-        description: fields.field("description").optional(Field::text)?,
-        who_pays: fields.field("whoPays").word(&WhoPays::WORDS)?,
-        max_delivery: fields.field("maxDelivery").optional(Field::integer)?,
+fn terms(fields: &Fields<'_>) -> TermsDraft {
+    let category = fields.field("categoryId");
+    TermsDraft {
+        amount: fields.field("amount").amount(),
+        purpose: fields.field("purpose").text(),
+        description: fields.field("description").optional(Field::text),
+        who_pays: fields.field("whoPays").word(&WhoPays::WORDS),
+        max_delivery: fields.field("maxDelivery").optional(Field::integer),
         delivery_timeline: fields
             .field("deliveryTimeline")
-            .optional(|field| field.word(&DeliveryTimeline::WORDS))?,
-        total_quantity: fields.field("totalQuantity").optional(Field::integer)?,
-    };
-    let category = fields.field("categoryId");
-    if !category.is_absent() {
-        return Err(category.must_be("left out: this merchant has no categories"));
+            .optional(|field| field.word(&DeliveryTimeline::WORDS)),
+        total_quantity: fields.field("totalQuantity").optional(Field::integer),
+        no_category: category
+            .is_absent()
+            .then_some(())
+            .ok_or_else(|| category.must_be("left out: this merchant has no categories")),
     }
-    Ok(draft)
 }
 
-fn stage(milestone: &Field<'_>) -> Parsed<StageDraft> {
+fn stage(milestone: &Field<'_>) -> Sent<StageDraft> {
     let fields = milestone.object()?;
     Ok(StageDraft {
-        title: fields.field("title").text()?,
-        description: fields.field("description").optional(Field::text)?,
-        amount: fields.field("amount").amount()?,
-        due_date: fields.field("dueDate").optional(Field::date)?,
-        beneficiary: fields.field("customerId").optional(Field::customer_id)?,
+        title: fields.field("title").text(),
+        description: fields.field("description").optional(Field::text),
+        amount: fields.field("amount").amount(),
+        due_date: fields.field("dueDate").optional(Field::date),
+        beneficiary: fields.field("customerId").optional(Field::customer_id),
     })
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::refusals::{self, Wire};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, shortened};
 use crate::{commands, store};
 
 /// Seconds after which a refused write may be tried again.
@@ -137,7 +137,11 @@ impl ApiError {
                 "unsupported_media_type",
                 format!("Send the body as {expected}, and say so in the content-type header").into(),
             ),
-            Self::RouteNotFound { path } => plain(404, "route_not_found", format!("There is no route {path}").into()),
+            Self::RouteNotFound { path } => plain(
+                404,
+                "route_not_found",
+                format!("There is no route {}", shortened(path)).into(),
+            ),
             Self::MethodNotAllowed { allowed } => plain(
                 405,
                 "method_not_allowed",

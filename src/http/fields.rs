@@ -6,14 +6,16 @@
 //! text and is read by the same rules. Fields nobody asks for are ignored; a
 //! field sent twice is an error, since only one of the two can be meant.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::ids::{CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::time::Date;
 
 /// The fields of one object, and where in the body it is.
@@ -47,7 +49,7 @@ impl<'a> Fields<'a> {
         let object: JsonObject<'a> = serde_json::from_str(text).map_err(|error| {
             if let Some(duplicate) = error.to_string().strip_prefix(DUPLICATE) {
                 let field = duplicate.split(" at line ").next().unwrap_or_default();
-                return Invalid::wrong(join(&path, field), "sent once", "it twice");
+                return sent_twice(&path, field);
             }
             let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
             Invalid::wrong(name, expected, &echo(text, &error))
@@ -62,13 +64,14 @@ impl<'a> Fields<'a> {
 
     /// Reads the text fields of a form.
     pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
-        let mut values: Vec<(String, Value<'a>)> = Vec::with_capacity(fields.len());
-        for (name, text) in fields {
-            if values.iter().any(|(earlier, _)| earlier == name) {
-                return Err(Invalid::wrong(name.as_str(), "sent once", "it twice"));
-            }
-            values.push((name.clone(), Value::Form(text)));
+        let mut names = HashSet::with_capacity(fields.len());
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(sent_twice("", name));
         }
+        let values = fields
+            .iter()
+            .map(|(name, text)| (name.clone(), Value::Form(text)))
+            .collect();
         Ok(Self {
             path: String::new(),
             values,
@@ -82,7 +85,7 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| *value)
-            .filter(|value| !matches!(value.text(), "null" | "" | "\"\""));
+            .filter(|value| !value.is_nothing());
         Field {
             path: join(&self.path, name),
             value,
@@ -96,6 +99,14 @@ impl<'a> Value<'a> {
         match self {
             Self::Json(raw) => raw.get(),
             Self::Form(text) => text,
+        }
+    }
+
+    /// Whether it is as good as absent. In a form `null` is a word like any other.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Json(raw) => matches!(raw.get(), "null" | "\"\""),
+            Self::Form(text) => text.is_empty(),
         }
     }
 }
@@ -125,7 +136,14 @@ impl<'a> Field<'a> {
 
     /// A whole number.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
-        self.read("a whole number", |value| value.text().parse().ok())
+        let text = self.required()?.text();
+        text.parse().map_err(|error: ParseIntError| {
+            self.must_be(match error.kind() {
+                IntErrorKind::PosOverflow => format!("a whole number of at most {}", i64::MAX),
+                IntErrorKind::NegOverflow => format!("a whole number of at least {}", i64::MIN),
+                _ => "a whole number".to_owned(),
+            })
+        })
     }
 
     /// An amount of money in major units, with at most two decimals.
@@ -236,6 +254,10 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
+fn sent_twice(path: &str, name: &str) -> Invalid {
+    Invalid::wrong(join(path, &shortened(name)), "sent once", "it twice")
+}
+
 /// What came, for someone to find their mistake in.
 fn echo(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
@@ -265,8 +287,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut values: Vec<(String, &'de RawValue)> = Vec::new();
+                let mut keys = HashSet::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    if values.iter().any(|(earlier, _)| *earlier == key) {
+                    if !keys.insert(key.clone()) {
                         return Err(serde::de::Error::custom(format_args!("{DUPLICATE}{key}")));
                     }
                     values.push((key, map.next_value()?));

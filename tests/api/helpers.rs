@@ -1,10 +1,12 @@
 //! A server for one test, and a method for each route.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Barrier, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use escrowd::app::{App, Stopper};
 use escrowd::config::Config;
@@ -52,6 +54,36 @@ impl Answer {
         assert!(self.status < 300, "{self:?}");
         assert_eq!(self.body["status"], self.status);
         self
+    }
+
+    /// The next reply on a connection.
+    pub(crate) fn read_from(stream: &TcpStream) -> Self {
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no reply: {line:?}"));
+        let status = status.parse().unwrap();
+        let mut headers = Vec::new();
+        loop {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+        let mut answer = Self {
+            status,
+            body: Value::Null,
+            headers,
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        answer.body = serde_json::from_slice(&body).unwrap_or_default();
+        answer
     }
 
     #[track_caller]
@@ -141,6 +173,20 @@ pub(crate) fn standard_terms() -> Value {
     })
 }
 
+/// A body as text in which one field, named by its JSON pointer, holds exactly
+/// these characters; with none of them the field is left out.
+pub(crate) fn with_field(mut body: Value, pointer: &str, raw: &str) -> String {
+    const MARK: &str = "the field under test";
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let parent = body.pointer_mut(parent).unwrap();
+    match key.parse::<usize>() {
+        Ok(index) => parent[index] = json!(MARK),
+        Err(_) if raw.is_empty() => drop(parent.as_object_mut().unwrap().remove(key)),
+        Err(_) => parent[key] = json!(MARK),
+    }
+    body.to_string().replace(&format!("\"{MARK}\""), raw)
+}
+
 impl TestApp {
     /// Any request at all.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
@@ -170,8 +216,27 @@ impl TestApp {
 
     /// A request with a JSON body, acting for a customer.
     pub(crate) fn json(&self, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
+        self.json_text(method, path, customer, &body.to_string())
+    }
+
+    /// The same with a body that may be no JSON at all.
+    pub(crate) fn json_text(&self, method: &str, path: &str, customer: &str, body: &str) -> Answer {
         let headers = [("customer-id", customer), ("content-type", "application/json")];
-        self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+        self.send(method, path, &headers, Some(body.as_bytes()))
+    }
+
+    /// A connection to the service, for requests that no client would make.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    /// Sends these bytes over a new connection and reads the first reply.
+    pub(crate) fn exchange(&self, request: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request).unwrap();
+        Answer::read_from(&stream)
     }
 
     pub(crate) fn create_milestone_escrow(&self, seller: &str, body: &Value) -> Answer {
@@ -291,6 +356,7 @@ impl TestApp {
         assert_eq!(answer.body["data"], json!({}));
         assert!(answer.body["code"].is_string());
         assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert!(answer.header("x-request-id").is_some());
         assert_eq!(self.dump(), before, "a refusal changed the file");
         answer
     }

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod headers;
 mod helpers;
+mod http_edge;
 mod milestone_escrows;
+mod milestone_input;
+mod payment_input;
 mod payments;
 mod races;
 mod shapes;

@@ -70,29 +70,32 @@ fn seller(id: &str, commission_bps: u16) -> Seller {
 
 fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft {
     TermsDraft {
-        amount,
-        purpose: "Shop fit-out".to_owned(),
-        description: None,
-        who_pays,
-        max_delivery: None,
-        delivery_timeline: None,
-        total_quantity: None,
+        amount: Ok(amount),
+        purpose: Ok("Shop fit-out".to_owned()),
+        description: Ok(None),
+        who_pays: Ok(who_pays),
+        max_delivery: Ok(None),
+        delivery_timeline: Ok(None),
+        total_quantity: Ok(None),
+        no_category: Ok(()),
     }
 }
 
 fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     let drafts = stages
         .iter()
-        .map(|(major, beneficiary)| StageDraft {
-            title: "Stage".to_owned(),
-            description: None,
-            amount: naira(*major),
-            due_date: None,
-            beneficiary: beneficiary.map(customer),
+        .map(|(major, beneficiary)| {
+            Ok(StageDraft {
+                title: Ok("Stage".to_owned()),
+                description: Ok(None),
+                amount: Ok(naira(*major)),
+                due_date: Ok(None),
+                beneficiary: Ok(beneficiary.map(customer)),
+            })
         })
         .collect();
     let amount = naira(stages.iter().map(|(major, _)| major).sum());
-    MilestoneOffer::new(terms_draft(amount, WhoPays::Buyer), drafts, &LIMITS, at(0).date()).unwrap()
+    MilestoneOffer::new(terms_draft(amount, WhoPays::Buyer), Ok(drafts), &LIMITS, at(0).date()).unwrap()
 }
 
 fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: &mut Counter) -> Escrow {

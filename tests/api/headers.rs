@@ -1,0 +1,505 @@
+//! Who is asking: the key, the `customer-id` header, and what each of them may
+//! hold (contract sections 1.2, 1.3 and 9.3; design section 6).
+
+use escrowd::config::Merchant;
+use escrowd::domain::mode::Mode;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const LIVE_KEY: &str = "sk_live_the_only_one";
+
+/// Every route that acts for a customer, with a request that would succeed or
+/// come as far as the escrow.
+fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
+    let Deal { id, token, milestones } = deal;
+    vec![
+        ("POST", "/v1/escrow/milestone/create".into(), Some(two_milestones())),
+        (
+            "PUT",
+            format!("/v1/escrow/milestone/edit/{token}"),
+            Some(two_milestones()),
+        ),
+        (
+            "POST",
+            format!("/v1/escrow/milestone/confirm/{id}/{}", milestones[0]),
+            None,
+        ),
+        ("POST", "/v1/escrow/create".into(), Some(standard_terms())),
+        ("POST", format!("/v1/escrow/confirm-payment/{id}"), None),
+        (
+            "POST",
+            "/v1/payment/escrow".into(),
+            Some(json!({ "escrowDetails": { "escrowId": id } })),
+        ),
+        ("POST", "/v1/payment/topup".into(), Some(json!({ "amount": 1000 }))),
+        ("GET", "/v1/wallet".into(), None),
+    ]
+}
+
+fn send(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+    let headers = [headers, &[JSON]].concat();
+    let body = body.map(Value::to_string);
+    app.send(method, path, &headers, body.as_deref().map(str::as_bytes))
+}
+
+/// Each of these headers is refused by every route that acts for a customer.
+#[track_caller]
+fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, &str)]]) {
+    let app = spawn_app();
+    let deal = app.offered();
+    for (method, path, body) in customer_routes(&deal) {
+        for headers in headers {
+            app.refuses(status, message, |app| send(app, method, &path, headers, body.as_ref()));
+        }
+    }
+}
+
+fn live_app() -> TestApp {
+    spawn_app_with(|config| {
+        config.mode = Mode::Live;
+        config.merchant = vec![Merchant {
+            name: "shop".to_owned(),
+            key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
+            commission_bps: None,
+        }];
+    })
+}
+
+fn bearer(key: &str) -> String {
+    format!("Bearer {key}")
+}
+
+#[test]
+fn a_customer_route_without_a_customer_is_refused() {
+    every_customer_route_refuses(
+        400,
+        "customer-id header is required",
+        &[
+            &[],
+            &[("customer-id", "")],
+            &[("customer-id", "  ")],
+            &[("customer-id", "\t")],
+            &[("customer-id", ""), ("customer-id", "")],
+            &[("customer", "ada")],
+        ],
+    );
+}
+
+#[test]
+fn two_different_customers_in_one_request_are_refused() {
+    every_customer_route_refuses(
+        400,
+        "customer-id must be sent once; got several different ones",
+        &[
+            &[("customer-id", "ada"), ("customer-id", "ben")],
+            &[("customer-id", "ada"), ("customer-id", "")],
+            &[("customer-id", "ada"), ("Customer-Id", "ADA")],
+        ],
+    );
+}
+
+#[test]
+fn a_hostile_customer_names_nobody() {
+    let long = "x".repeat(65);
+    let huge = "x".repeat(8000);
+    every_customer_route_refuses(
+        404,
+        "Customer not found",
+        &[
+            &[("customer-id", "a b")],
+            &[("customer-id", "a/b")],
+            &[("customer-id", "../../etc/passwd")],
+            &[("customer-id", "'; DROP TABLE customer; --")],
+            &[("customer-id", "%61da")],
+            &[("customer-id", "ada,ben")],
+            &[("customer-id", "\"ada\"")],
+            &[("customer-id", "adá")],
+            &[("customer-id", &long)],
+            &[("customer-id", &huge)],
+        ],
+    );
+}
+
+#[test]
+fn a_customer_of_bytes_that_are_no_text_names_nobody() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for value in [&b"\xff\xfe"[..], b"ada\x80", b"\xc3"] {
+        let request = [
+            b"GET /v1/wallet HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ",
+            value,
+            b"\r\n\r\n",
+        ]
+        .concat();
+        app.refuses(404, "Customer not found", |app| app.exchange(&request));
+    }
+}
+
+#[test]
+fn the_same_customer_twice_is_one_customer() {
+    let app = spawn_app();
+    let twice = [("customer-id", "ada"), ("customer-id", " ada ")];
+    app.send("GET", "/v1/wallet", &twice, None).ok();
+    assert_eq!(app.count("customer"), 1);
+    let longest = "x".repeat(64);
+    app.wallet(&longest).ok();
+}
+
+#[test]
+fn the_header_is_looked_at_before_the_body() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for body in ["", "{", "5", r#"{"amount":-1}"#] {
+        for path in [
+            "/v1/escrow/milestone/create",
+            "/v1/escrow/create",
+            "/v1/payment/escrow",
+            "/v1/payment/topup",
+        ] {
+            app.refuses(400, "customer-id header is required", |app| {
+                app.send("POST", path, &[JSON], Some(body.as_bytes()))
+            });
+            app.refuses(404, "Customer not found", |app| {
+                app.json_text("POST", path, "a b", body)
+            });
+        }
+    }
+}
+
+#[test]
+fn a_refused_request_registers_nobody() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    app.refuses(400, "amount is required", |app| app.top_up("stranger", Value::Null));
+    app.refuses(400, "Escrow not found", |app| app.confirm_payment("stranger", "x"));
+}
+
+#[test]
+fn a_viewer_is_known_by_the_header_and_may_be_anybody() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let verify = format!("/v1/escrow/verify/{}", deal.token);
+    let list = format!("/v1/escrow/milestone/{}", deal.token);
+    let before = app.dump();
+    let long = "x".repeat(65);
+    for (headers, is_seller) in [
+        (&[][..], false),
+        (&[("customer-id", "ada")], true),
+        (&[("customer-id", "ada"), ("customer-id", "ada")], true),
+        (&[("customer-id", "ben")], false),
+        (&[("customer-id", "nobody-yet")], false),
+        (&[("customer-id", "")], false),
+        (&[("customer-id", "a b'; --")], false),
+        (&[("customer-id", "adá")], false),
+        (&[("customer-id", &long)], false),
+        (&[("customer-id", "ada"), ("customer-id", "ben")], false),
+    ] {
+        let seen = app.send("GET", &verify, headers, None).ok();
+        assert_eq!(seen.data()["isSeller"], is_seller, "{headers:?}");
+        app.send("GET", &list, headers, None).ok();
+    }
+    assert_eq!(app.dump(), before, "looking changed the file");
+}
+
+#[test]
+fn without_a_key_a_program_on_this_machine_is_the_default_merchant() {
+    let app = spawn_app();
+    let deal = app.offered();
+    for headers in [
+        &[("origin", "http://localhost:3000")][..],
+        &[("origin", "http://127.0.0.1")],
+        &[("origin", "https://[::1]:8443")],
+        &[("host", "localhost:8080")],
+        &[("host", "[::1]")],
+        &[("host", "127.0.0.1")],
+    ] {
+        let seen = app.send("GET", &format!("/v1/escrow/verify/{}", deal.token), headers, None);
+        assert_eq!(seen.status, 200, "{headers:?}: {seen:?}");
+    }
+    assert_eq!(app.count("merchant"), 1);
+}
+
+#[test]
+fn a_web_page_is_not_the_default_merchant() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let routes = [customer_routes(&deal), viewer_routes(&deal)].concat();
+    for headers in [
+        &[("origin", "http://evil.example")][..],
+        &[("origin", "null")],
+        &[("origin", "http://localhost.evil.example")],
+        &[("origin", "http://127.0.0.1.evil.example:8080")],
+        &[("origin", "http://localhost"), ("origin", "http://evil.example")],
+        &[("host", "evil.example")],
+        &[("host", "localhost.evil.example:8080")],
+    ] {
+        let headers = [headers, &[("customer-id", "ada")]].concat();
+        for (method, path, body) in &routes {
+            app.refuses(401, "No token provided", |app| {
+                send(app, method, path, &headers, body.as_ref())
+            });
+        }
+    }
+}
+
+#[test]
+fn a_web_page_with_a_key_is_let_in() {
+    let app = spawn_app();
+    let headers = [
+        ("origin", "https://shop.example"),
+        ("host", "pay.shop.example"),
+        ("authorization", "Bearer sk_test_shop"),
+        ("customer-id", "ada"),
+    ];
+    app.send("GET", "/v1/wallet", &headers, None).ok();
+}
+
+fn viewer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
+    vec![
+        ("GET", format!("/v1/escrow/verify/{}", deal.token), None),
+        ("GET", format!("/v1/escrow/milestone/{}", deal.token), None),
+    ]
+}
+
+#[test]
+fn an_authorization_that_carries_no_key_is_refused() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let routes = [customer_routes(&deal), viewer_routes(&deal)].concat();
+    for authorization in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer   ",
+        "sk_test_shop",
+        "Basic sk_test_shop",
+        "Bearer:sk_test_shop",
+        "Token sk_test_shop",
+    ] {
+        let headers = [("authorization", authorization), ("customer-id", "ada")];
+        for (method, path, body) in &routes {
+            app.refuses(401, "No token provided", |app| {
+                send(app, method, path, &headers, body.as_ref())
+            });
+        }
+    }
+}
+
+#[test]
+fn a_key_of_bytes_that_are_no_text_is_none() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let request =
+        b"GET /v1/wallet HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\nauthorization: Bearer \xff\r\n\r\n";
+    app.refuses(401, "No token provided", |app| app.exchange(request));
+}
+
+#[test]
+fn a_live_key_is_refused_in_sandbox_mode() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let routes = [customer_routes(&deal), viewer_routes(&deal)].concat();
+    for key in ["sk_live_1", "sk_live_"] {
+        let authorization = bearer(key);
+        let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
+        for (method, path, body) in &routes {
+            app.refuses(403, "Unauthorized Access", |app| {
+                send(app, method, path, &headers, body.as_ref())
+            });
+        }
+    }
+}
+
+#[test]
+fn the_scheme_may_be_written_in_any_case() {
+    let app = spawn_app();
+    for authorization in ["Bearer sk_test_a", "bearer sk_test_a", "BEARER  sk_test_a "] {
+        let headers = [("authorization", authorization), ("customer-id", "ada")];
+        app.send("GET", "/v1/wallet", &headers, None).ok();
+    }
+    assert_eq!(app.count("merchant"), 1);
+}
+
+#[test]
+fn two_keys_are_two_merchants_that_never_meet() {
+    let app = spawn_app();
+    let with_key = |key: &str, customer: &str, method: &str, path: &str, body: Option<&Value>| {
+        let authorization = bearer(key);
+        let headers = [("authorization", authorization.as_str()), ("customer-id", customer)];
+        send(&app, method, path, &headers, body)
+    };
+    let created = with_key(
+        "sk_test_a",
+        "ada",
+        "POST",
+        "/v1/escrow/milestone/create",
+        Some(&two_milestones()),
+    )
+    .ok();
+    let deal = Deal::of(&created);
+    with_key("sk_test_b", "ada", "GET", "/v1/wallet", None).ok();
+
+    for (method, path, body) in [
+        ("GET", format!("/v1/escrow/verify/{}", deal.token), None),
+        ("GET", format!("/v1/escrow/milestone/{}", deal.token), None),
+        (
+            "PUT",
+            format!("/v1/escrow/milestone/edit/{}", deal.token),
+            Some(two_milestones()),
+        ),
+        (
+            "POST",
+            format!("/v1/escrow/milestone/confirm/{}/{}", deal.id, deal.milestones[0]),
+            None,
+        ),
+        ("POST", format!("/v1/escrow/confirm-payment/{}", deal.id), None),
+    ] {
+        for customer in ["ada", "ben"] {
+            app.refuses(400, "Escrow not found", |_| {
+                with_key("sk_test_b", customer, method, &path, body.as_ref())
+            });
+        }
+    }
+    for details in [json!({ "escrowId": deal.id }), json!({ "paymentToken": deal.token })] {
+        let payment = json!({ "escrowDetails": details });
+        app.refuses(400, "You can only buy to your merchant's escrow", |_| {
+            with_key("sk_test_b", "ben", "POST", "/v1/payment/escrow", Some(&payment))
+        });
+    }
+}
+
+#[test]
+fn customers_of_the_same_name_have_a_wallet_with_each_merchant() {
+    let app = spawn_app();
+    let balance = |key: &str| {
+        let authorization = bearer(key);
+        let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
+        let wallet = app.send("GET", "/v1/wallet", &headers, None).ok();
+        (wallet.text("id"), wallet.data()["mainBalance"].clone())
+    };
+    let (wallet_a, _) = balance("sk_test_a");
+    let (wallet_b, before) = balance("sk_test_b");
+    assert_ne!(wallet_a, wallet_b);
+    let headers = [("authorization", "Bearer sk_test_a"), ("customer-id", "ada")];
+    send(
+        &app,
+        "POST",
+        "/v1/payment/topup",
+        &headers,
+        Some(&json!({ "amount": 5000 })),
+    )
+    .ok();
+    assert_eq!(balance("sk_test_a").1, 1_005_000);
+    assert_eq!(balance("sk_test_b"), (wallet_b, before));
+}
+
+#[test]
+fn a_reference_used_by_one_merchant_is_free_for_another() {
+    let app = spawn_app();
+    for key in ["sk_test_a", "sk_test_b"] {
+        let authorization = bearer(key);
+        let send = |customer: &str, path: &str, body: &Value| {
+            let headers = [("authorization", authorization.as_str()), ("customer-id", customer)];
+            send(&app, "POST", path, &headers, Some(body)).ok()
+        };
+        let deal = Deal::of(&send("ada", "/v1/escrow/milestone/create", &two_milestones()));
+        let payment = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
+        assert_eq!(send("ben", "/v1/payment/escrow", &payment).text("reference"), "order-1");
+    }
+}
+
+#[test]
+fn live_mode_needs_a_known_key_even_on_this_machine() {
+    let app = live_app();
+    let deal = Deal {
+        id: "665f1b2c9a1e4d0012ab3c10".to_owned(),
+        token: "PY_ABCDEFGH0000".to_owned(),
+        milestones: vec!["665f1b2c9a1e4d0012ab3c11".to_owned()],
+    };
+    let other_case = bearer(&LIVE_KEY.to_uppercase());
+    for (method, path, body) in [customer_routes(&deal), viewer_routes(&deal)].concat() {
+        let ada = ("customer-id", "ada");
+        app.refuses(401, "No token provided", |app| {
+            send(app, method, &path, &[ada], body.as_ref())
+        });
+        for authorization in ["Bearer sk_live_other", "Bearer sk_test_a", "Bearer x", &other_case] {
+            let headers = [("authorization", authorization), ada];
+            app.refuses(403, "Unauthorized Access", |app| {
+                send(app, method, &path, &headers, body.as_ref())
+            });
+        }
+    }
+}
+
+#[test]
+fn live_mode_registers_no_customer_on_first_use() {
+    let app = live_app();
+    let deal = Deal {
+        id: "665f1b2c9a1e4d0012ab3c10".to_owned(),
+        token: "PY_ABCDEFGH0000".to_owned(),
+        milestones: vec!["665f1b2c9a1e4d0012ab3c11".to_owned()],
+    };
+    let authorization = bearer(LIVE_KEY);
+    let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
+    for (method, path, body) in customer_routes(&deal) {
+        if path.ends_with("/topup") {
+            continue;
+        }
+        app.refuses(404, "Customer not found", |app| {
+            send(app, method, &path, &headers, body.as_ref())
+        });
+        if body.is_some() {
+            let wrong = json!({ "amount": -1 });
+            app.refuses(404, "Customer not found", |app| {
+                send(app, method, &path, &headers, Some(&wrong))
+            });
+            app.refuses(404, "Customer not found", |app| {
+                app.send(method, &path, &[&headers[..], &[JSON]].concat(), Some(b"{"))
+            });
+        }
+    }
+    for (method, path, _) in viewer_routes(&deal) {
+        app.refuses(400, "Escrow not found", |app| send(app, method, &path, &headers, None));
+    }
+}
+
+#[test]
+fn live_mode_has_no_play_money() {
+    let app = live_app();
+    let authorization = bearer(LIVE_KEY);
+    let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
+    for body in [json!({ "amount": 1000 }), json!({ "amount": -1 }), json!(5)] {
+        app.refuses(403, "This route is only available on staging environment", |app| {
+            send(app, "POST", "/v1/payment/topup", &headers, Some(&body))
+        });
+    }
+}
+
+#[test]
+fn a_key_seen_for_the_first_time_becomes_no_merchant_by_a_refused_header() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let routes = customer_routes(&deal);
+    let new_key = ("authorization", "Bearer sk_test_new");
+    for (method, path, body) in &routes {
+        app.refuses(400, "customer-id header is required", |app| {
+            send(app, method, path, &[new_key], body.as_ref())
+        });
+        app.refuses(404, "Customer not found", |app| {
+            send(app, method, path, &[new_key, ("customer-id", "a b")], body.as_ref())
+        });
+    }
+    for content_type in ["text/plain", "application/json"] {
+        app.refuses(400, "customer-id header is required", |app| {
+            app.send(
+                "POST",
+                "/v1/payment/topup",
+                &[new_key, ("content-type", content_type)],
+                Some(b"{"),
+            )
+        });
+    }
+}
