@@ -1,11 +1,11 @@
 //! Offering, editing and confirming milestone escrows (contract section 4.1).
 
 use super::customers::{admit, admit_beneficiaries};
-use super::{Actor, Error, Parsed, Policy};
+use super::{Actor, Error, Policy};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
-use crate::domain::refusal::Refusal;
-use crate::domain::terms::{MilestoneOffer, Sent, StageDraft, TermsDraft};
+use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::terms::{MilestoneOffer, StageDraft, TermsDraft};
 use crate::store::Tx;
 
 /// What a seller sends to offer or edit a milestone escrow.
@@ -18,7 +18,7 @@ pub struct MilestoneDraft {
 }
 
 /// Offers a milestone escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Parsed<MilestoneDraft>) -> Result<Escrow, Error> {
+pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<MilestoneDraft>) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
     let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
@@ -33,7 +33,7 @@ pub fn edit(
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Parsed<MilestoneDraft>,
+    draft: Sent<MilestoneDraft>,
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
@@ -71,7 +71,7 @@ fn offer_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<MilestoneDraft>,
+    draft: Sent<MilestoneDraft>,
 ) -> Result<MilestoneOffer, Error> {
     admit(tx, policy, actor)?;
     let draft = draft?;

@@ -50,11 +50,6 @@ impl From<store::Error> for Error {
     }
 }
 
-/// A body as it was read, or why it could not be. Commands take it unopened,
-/// because what is wrong with the caller is told before what is wrong with the
-/// body.
-pub type Parsed<T> = Result<T, Invalid>;
-
 /// For whom a command acts.
 #[derive(Clone, Debug)]
 pub struct Actor {

@@ -3,14 +3,14 @@
 use sha2::{Digest, Sha256};
 
 use super::customers::admit;
-use super::{Actor, Error, Parsed, Policy};
+use super::{Actor, Error, Policy};
 use crate::domain::escrow::{self, Escrow, PaymentOffer};
 use crate::domain::ids::{EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::payment::{self, Transaction};
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::{Invalid, Refusal, Sent};
 use crate::store::Tx;
 
 /// What a buyer sends to pay from their wallet.
@@ -35,12 +35,7 @@ pub struct Payment {
 
 /// Pays for one escrow or several, all or none. The same request under the same
 /// reference again gets the first payment again and moves nothing.
-pub fn fund(
-    tx: &mut Tx<'_>,
-    policy: &Policy,
-    actor: &Actor,
-    request: Parsed<PaymentRequest>,
-) -> Result<Payment, Error> {
+pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<PaymentRequest>) -> Result<Payment, Error> {
     admit(tx, policy, actor)?;
     let request = request?;
     let wallet = Account::CustomerMain(actor.customer.clone());
@@ -73,7 +68,7 @@ pub fn fund(
 }
 
 /// Adds play money to the acting customer's wallet and answers what is in it.
-pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Amount>) -> Result<Amount, Error> {
+pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amount>) -> Result<Amount, Error> {
     if policy.mode != Mode::Sandbox {
         return Err(Refusal::SandboxOnly.into());
     }

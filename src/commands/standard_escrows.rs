@@ -1,15 +1,15 @@
 //! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
 
 use super::customers::admit;
-use super::{Actor, Error, Parsed, Policy};
+use super::{Actor, Error, Policy};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{EscrowId, EscrowKey};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{Terms, TermsDraft};
 use crate::store::Tx;
 
 /// Offers a standard escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Parsed<TermsDraft>) -> Result<Escrow, Error> {
+pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let terms = Terms::new(draft?, &policy.terms_limits)?;
     let now = tx.now();

@@ -71,6 +71,12 @@ pub struct Invalid {
     pub problem: Problem,
 }
 
+/// Something a caller sent, of the right type and nothing more checked; or why it
+/// is not. The reason waits for its turn: what is wrong with the caller is told
+/// before what is wrong with the body, and of several fields that are wrong the
+/// first is told of, whatever is wrong with it.
+pub type Sent<T> = Result<T, Invalid>;
+
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {

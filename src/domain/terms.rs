@@ -7,7 +7,7 @@
 use super::fees::WhoPays;
 use super::ids::CustomerId;
 use super::money::Amount;
-use super::refusal::{Invalid, Refusal};
+use super::refusal::{Invalid, Refusal, Sent};
 use super::time::Date;
 
 /// The days of delivery when the seller names none (design section 5).
@@ -54,11 +54,6 @@ pub struct TermsLimits {
     /// Longest description, in characters.
     pub description_chars_max: usize,
 }
-
-/// A field as it came: of the right type and nothing more checked, or why it is
-/// not. The reason waits for the field's turn, so that of several fields that are
-/// wrong the first is told of, whatever is wrong with it.
-pub type Sent<T> = Result<T, Invalid>;
 
 /// What came in.
 #[derive(Clone, Debug)]

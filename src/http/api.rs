@@ -3,7 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::commands::Policy;
+use super::auth::{ActingCustomer, Viewer};
+use super::envelope::ApiError;
+use crate::commands::{Actor, Policy};
+use crate::domain::escrow::Escrow;
+use crate::domain::ids::PaymentToken;
+use crate::domain::refusal::Refusal;
+use crate::queries;
 use crate::store::{self, Store, Tx};
 
 /// Bounds on requests.
@@ -44,6 +50,32 @@ impl Api {
     {
         let policy = Arc::clone(&self.policy);
         self.store.write(move |tx| command(tx, &policy)).await
+    }
+
+    /// Runs one command for an acting customer. A key's first command makes its
+    /// merchant too, so that a refusal leaves neither.
+    pub(crate) async fn act<T, E>(
+        &self,
+        acting: &ActingCustomer,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<store::Error> + Send + 'static,
+    {
+        let ActingCustomer { key_holder, customer } = acting.clone();
+        self.write(move |tx, policy| {
+            let merchant = key_holder.merchant(tx)?;
+            command(tx, policy, &Actor { merchant, customer })
+        })
+        .await
+    }
+
+    /// The escrow of this token, if the caller may see it.
+    pub(crate) fn escrow_for(&self, viewer: &Viewer, token: &str) -> Result<Escrow, ApiError> {
+        let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
+        let escrow = queries::escrow_by_token(&self.store, merchant, PaymentToken::named(token))?;
+        Ok(escrow.ok_or(Refusal::EscrowNotFound)?)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

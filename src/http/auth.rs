@@ -3,19 +3,21 @@
 //!
 //! Which of these types a handler takes is the header rule of its route.
 
+use std::future::{Ready, ready};
+
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use actix_web::{FromRequest, HttpRequest, web};
-use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
 use super::envelope::ApiError;
-use crate::commands::{Actor, merchants};
+use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::queries;
+use crate::store::{self, Tx};
 
 const CUSTOMER_ID: &str = "customer-id";
 
@@ -23,30 +25,33 @@ const CUSTOMER_ID: &str = "customer-id";
 /// it can only have come by mistake.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
 
-/// The merchant whose key the request carries.
+/// Who holds the key that a request carries.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    pub(crate) merchant: MerchantId,
+pub(crate) enum KeyHolder {
+    /// A merchant.
+    Known(MerchantId),
+    /// Nobody yet: a sandbox key becomes a merchant with the first command it is
+    /// used for, and not before that command succeeds.
+    New {
+        /// SHA-256 of the key.
+        key_hash: [u8; 32],
+    },
 }
 
 /// A customer acting for themselves: the `customer-id` header is required.
 /// Whether the customer exists is for the command to say.
-#[derive(Debug)]
-pub(crate) struct ActingCustomer(pub(crate) Actor);
+#[derive(Clone, Debug)]
+pub(crate) struct ActingCustomer {
+    pub(crate) key_holder: KeyHolder,
+    pub(crate) customer: CustomerId,
+}
 
 /// A caller on a route where the `customer-id` header only says who is looking:
 /// one that names nobody, or several at once, is as good as none.
 #[derive(Debug)]
 pub(crate) struct Viewer {
-    pub(crate) merchant: MerchantId,
+    pub(crate) key_holder: KeyHolder,
     pub(crate) customer: Option<CustomerId>,
-}
-
-/// Who holds the key that a request carries. A key of sandbox mode becomes a
-/// merchant on its first use, once nothing else is wrong with who asks.
-enum KeyHolder {
-    Known(MerchantId),
-    New { api: web::Data<Api>, key_hash: [u8; 32] },
 }
 
 impl KeyHolder {
@@ -57,64 +62,50 @@ impl KeyHolder {
         match queries::merchant_of_key(&api.store, &key_hash)? {
             Some(merchant) => Ok(Self::Known(merchant)),
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => Err(ApiError::UnknownKey),
-            None => Ok(Self::New {
-                api: api.clone(),
-                key_hash,
-            }),
+            None => Ok(Self::New { key_hash }),
         }
     }
 
-    async fn merchant(self) -> Result<MerchantId, ApiError> {
+    /// The merchant, if there is one already.
+    pub(crate) const fn known(self) -> Option<MerchantId> {
+        match self {
+            Self::Known(merchant) => Some(merchant),
+            Self::New { .. } => None,
+        }
+    }
+
+    /// The merchant, made by this command if there is none.
+    pub(crate) fn merchant(self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
         match self {
             Self::Known(merchant) => Ok(merchant),
-            Self::New { api, key_hash } => Ok(api.write(move |tx, _| merchants::of_sandbox_key(tx, &key_hash)).await?),
+            Self::New { key_hash } => merchants::of_sandbox_key(tx, &key_hash),
         }
-    }
-}
-
-impl FromRequest for Caller {
-    type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let holder = KeyHolder::of(request);
-        Box::pin(async move {
-            let merchant = holder?.merchant().await?;
-            Ok(Self { merchant })
-        })
     }
 }
 
 impl FromRequest for ActingCustomer {
     type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let holder = KeyHolder::of(request);
-        let customer = named_customer(request.headers());
-        Box::pin(async move {
-            let holder = holder?;
-            let customer = customer?.ok_or(ApiError::CustomerHeaderMissing)?;
+        let extract = || {
+            let key_holder = KeyHolder::of(request)?;
+            let customer = named_customer(request.headers())?.ok_or(ApiError::CustomerHeaderMissing)?;
             let customer = CustomerId::parse(&customer).ok_or(Refusal::CustomerNotFound)?;
-            // Last, as it may wait: meanwhile the body is looked at, and the header goes first.
-            let merchant = holder.merchant().await?;
-            Ok(Self(Actor { merchant, customer }))
-        })
+            Ok(Self { key_holder, customer })
+        };
+        ready(extract())
     }
 }
 
 impl FromRequest for Viewer {
     type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller = Caller::from_request(request, payload);
-        let customer = named_customer(request.headers());
-        Box::pin(async move {
-            let merchant = caller.await?.merchant;
-            let customer = customer.ok().flatten().as_deref().and_then(CustomerId::parse);
-            Ok(Self { merchant, customer })
-        })
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let named = named_customer(request.headers()).ok().flatten();
+        let customer = named.as_deref().and_then(CustomerId::parse);
+        ready(KeyHolder::of(request).map(|key_holder| Self { key_holder, customer }))
     }
 }
 

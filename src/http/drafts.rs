@@ -3,17 +3,16 @@
 
 use super::body::{JsonBody, JsonOrFormBody};
 use super::fields::{Field, Fields};
-use crate::commands::Parsed;
 use crate::commands::milestone_escrows::MilestoneDraft;
 use crate::commands::payments::PaymentRequest;
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{EscrowId, EscrowKey, PaymentToken};
 use crate::domain::money::Amount;
-use crate::domain::refusal::Invalid;
-use crate::domain::terms::{DeliveryTimeline, Sent, StageDraft, TermsDraft};
+use crate::domain::refusal::{Invalid, Sent};
+use crate::domain::terms::{DeliveryTimeline, StageDraft, TermsDraft};
 
 /// Contract section 4.1.1.
-pub(super) fn milestone_escrow(body: &JsonBody) -> Parsed<MilestoneDraft> {
+pub(super) fn milestone_escrow(body: &JsonBody) -> Sent<MilestoneDraft> {
     let fields = body.fields()?;
     let milestones = fields.field("milestones").list();
     Ok(MilestoneDraft {
@@ -23,7 +22,7 @@ pub(super) fn milestone_escrow(body: &JsonBody) -> Parsed<MilestoneDraft> {
 }
 
 /// Contract section 4.2.1. One buyer for each escrow, so far.
-pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsDraft> {
+pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Sent<TermsDraft> {
     let fields = body.fields()?;
     let draft = terms(&fields);
     let total_quantity = draft.total_quantity.and_then(|quantity| match quantity {
@@ -39,7 +38,7 @@ pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsDraft> {
 }
 
 /// Contract section 4.3.1 and design section 5.
-pub(super) fn payment(body: &JsonBody, escrows_max: usize, currency: &str) -> Parsed<PaymentRequest> {
+pub(super) fn payment(body: &JsonBody, escrows_max: usize, currency: &str) -> Sent<PaymentRequest> {
     let fields = body.fields()?;
     let amount = fields.field("amount").optional(Field::amount)?;
     let reference = fields.field("reference").optional(Field::reference)?;
@@ -62,7 +61,7 @@ pub(super) fn payment(body: &JsonBody, escrows_max: usize, currency: &str) -> Pa
 }
 
 /// Contract section 4.3.9.
-pub(super) fn top_up(body: &JsonBody) -> Parsed<Amount> {
+pub(super) fn top_up(body: &JsonBody) -> Sent<Amount> {
     body.fields()?.field("amount").amount()
 }
 
@@ -97,7 +96,7 @@ fn stage(milestone: &Field<'_>) -> Sent<StageDraft> {
 }
 
 /// One escrow or several by id, or one by payment token.
-fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
+fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Sent<Vec<EscrowKey>> {
     let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
     if ids.is_absent() && !token.is_absent() {
         return Ok(vec![EscrowKey::Token(PaymentToken::named(&token.text()?))]);

@@ -10,38 +10,38 @@ use super::envelope::{ApiError, Reply};
 use super::views::{EscrowView, MilestoneView};
 use crate::commands::milestone_escrows;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
-use crate::domain::refusal::Refusal;
-use crate::queries;
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(super) async fn create(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     body: JsonBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::milestone_escrow(&body);
-    let seller = actor.customer.clone();
     let escrow = api
-        .write(move |tx, policy| milestone_escrows::create(tx, policy, &actor, draft))
+        .act(&acting, move |tx, policy, actor| {
+            milestone_escrows::create(tx, policy, actor, draft)
+        })
         .await?;
-    let view = EscrowView::new(escrow, Some(&seller), &api.currency);
+    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
     Ok(Reply::created("Milestone escrow created successfully", view))
 }
 
 /// `PUT /v1/escrow/milestone/edit/{paymentToken}`, as the seller.
 pub(super) async fn edit(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::milestone_escrow(&body);
     let token = PaymentToken::named(&token);
-    let seller = actor.customer.clone();
     let escrow = api
-        .write(move |tx, policy| milestone_escrows::edit(tx, policy, &actor, token, draft))
+        .act(&acting, move |tx, policy, actor| {
+            milestone_escrows::edit(tx, policy, actor, token, draft)
+        })
         .await?;
-    let view = EscrowView::new(escrow, Some(&seller), &api.currency);
+    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
     Ok(Reply::ok("Milestone escrow updated successfully", view))
 }
 
@@ -51,8 +51,7 @@ pub(super) async fn list(
     viewer: Viewer,
     token: Path<String>,
 ) -> Result<Reply<Vec<MilestoneView>>, ApiError> {
-    let token = PaymentToken::named(&token);
-    let escrow = queries::escrow_by_token(&api.store, viewer.merchant, token)?.ok_or(Refusal::EscrowNotFound)?;
+    let escrow = api.escrow_for(&viewer, &token)?;
     Ok(Reply::ok(
         "Milestones fetched successfully",
         MilestoneView::list(escrow.milestones()),
@@ -62,14 +61,15 @@ pub(super) async fn list(
 /// `POST /v1/escrow/milestone/confirm/{escrowId}/{milestoneId}`, as the buyer.
 pub(super) async fn confirm(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     path: Path<(String, String)>,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let (escrow, milestone) = (EscrowId::named(&path.0), MilestoneId::named(&path.1));
-    let buyer = actor.customer.clone();
     let escrow = api
-        .write(move |tx, policy| milestone_escrows::confirm(tx, policy, &actor, escrow, milestone))
+        .act(&acting, move |tx, policy, actor| {
+            milestone_escrows::confirm(tx, policy, actor, escrow, milestone)
+        })
         .await?;
-    let view = EscrowView::new(escrow, Some(&buyer), &api.currency);
+    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
     Ok(Reply::ok("Milestone confirmed successfully", view))
 }

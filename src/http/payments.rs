@@ -14,12 +14,14 @@ use crate::queries;
 /// `POST /v1/payment/escrow`, as the buyer.
 pub(super) async fn pay(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     body: JsonBody,
 ) -> Result<Reply<TransactionView>, ApiError> {
     let request = drafts::payment(&body, api.limits.escrows_per_payment_max, &api.currency);
     let payment = api
-        .write(move |tx, policy| payments::fund(tx, policy, &actor, request))
+        .act(&acting, move |tx, policy, actor| {
+            payments::fund(tx, policy, actor, request)
+        })
         .await?;
     let view = TransactionView::new(&payment.transaction, payment.escrows, &api.currency);
     Ok(Reply::ok("Payment intent verified successfully", view))
@@ -28,12 +30,14 @@ pub(super) async fn pay(
 /// `POST /v1/payment/topup`, as the customer; sandbox mode only.
 pub(super) async fn top_up(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     body: JsonBody,
 ) -> Result<Reply<MainBalanceView>, ApiError> {
     let amount = drafts::top_up(&body);
     let main_balance = api
-        .write(move |tx, policy| payments::top_up(tx, policy, &actor, amount))
+        .act(&acting, move |tx, policy, actor| {
+            payments::top_up(tx, policy, actor, amount)
+        })
         .await?;
     Ok(Reply::ok(
         "Virtual account top up successful",
@@ -43,16 +47,14 @@ pub(super) async fn top_up(
 
 /// `GET /v1/wallet`, as the customer. One who is seen for the first time gets
 /// the wallet they will have from then on.
-pub(super) async fn wallet(
-    api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
-) -> Result<Reply<WalletView>, ApiError> {
-    let wallet = match queries::wallet(&api.store, actor.merchant, &actor.customer)? {
+pub(super) async fn wallet(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<WalletView>, ApiError> {
+    let known = match acting.key_holder.known() {
+        Some(merchant) => queries::wallet(&api.store, merchant, &acting.customer)?,
+        None => None,
+    };
+    let wallet = match known {
         Some(wallet) => wallet,
-        None => {
-            api.write(move |tx, policy| customers::wallet(tx, policy, &actor))
-                .await?
-        }
+        None => api.act(&acting, customers::wallet).await?,
     };
     Ok(Reply::ok(
         "Wallet fetched successfully",

@@ -9,29 +9,27 @@ use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::views::EscrowView;
 use crate::commands::standard_escrows;
-use crate::domain::ids::{EscrowId, PaymentToken};
-use crate::domain::refusal::Refusal;
-use crate::queries;
+use crate::domain::ids::EscrowId;
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(super) async fn create(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     body: JsonOrFormBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::standard_escrow(&body);
-    let seller = actor.customer.clone();
     let escrow = api
-        .write(move |tx, policy| standard_escrows::create(tx, policy, &actor, draft))
+        .act(&acting, move |tx, policy, actor| {
+            standard_escrows::create(tx, policy, actor, draft)
+        })
         .await?;
-    let view = EscrowView::new(escrow, Some(&seller), &api.currency);
+    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
     Ok(Reply::created("Created successfully", view))
 }
 
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
 pub(super) async fn verify(api: Data<Api>, viewer: Viewer, token: Path<String>) -> Result<Reply<EscrowView>, ApiError> {
-    let token = PaymentToken::named(&token);
-    let escrow = queries::escrow_by_token(&api.store, viewer.merchant, token)?.ok_or(Refusal::EscrowNotFound)?;
+    let escrow = api.escrow_for(&viewer, &token)?;
     let view = EscrowView::new(escrow, viewer.customer.as_ref(), &api.currency);
     Ok(Reply::ok("Escrow verified successfully", view))
 }
@@ -39,14 +37,15 @@ pub(super) async fn verify(api: Data<Api>, viewer: Viewer, token: Path<String>) 
 /// `POST /v1/escrow/confirm-payment/{escrowId}`, as the buyer.
 pub(super) async fn confirm_payment(
     api: Data<Api>,
-    ActingCustomer(actor): ActingCustomer,
+    acting: ActingCustomer,
     escrow: Path<String>,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let buyer = actor.customer.clone();
     let escrow = api
-        .write(move |tx, policy| standard_escrows::confirm_payment(tx, policy, &actor, escrow))
+        .act(&acting, move |tx, policy, actor| {
+            standard_escrows::confirm_payment(tx, policy, actor, escrow)
+        })
         .await?;
-    let view = EscrowView::new(escrow, Some(&buyer), &api.currency);
+    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
     Ok(Reply::ok("Escrow updated successfully", view))
 }

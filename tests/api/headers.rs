@@ -503,3 +503,26 @@ fn a_key_seen_for_the_first_time_becomes_no_merchant_by_a_refused_header() {
         });
     }
 }
+
+#[test]
+fn a_key_seen_for_the_first_time_becomes_a_merchant_with_its_first_success() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let new_key = ("authorization", "Bearer sk_test_new");
+    let top_up = |amount: &str| {
+        let headers = [new_key, ("customer-id", "ada"), ("content-type", "application/json")];
+        let body = format!("{{\"amount\":{amount}}}");
+        app.send("POST", "/v1/payment/topup", &headers, Some(body.as_bytes()))
+    };
+    app.refuses(400, "amount must be a number from 1000 to 100000; got 1", |_| {
+        top_up("1")
+    });
+    for path in ["verify", "milestone"] {
+        app.refuses(400, "Escrow not found", |app| {
+            app.send("GET", &format!("/v1/escrow/{path}/{}", deal.token), &[new_key], None)
+        });
+    }
+    let merchants = app.count("merchant");
+    top_up("1000").ok();
+    assert_eq!(app.count("merchant"), merchants + 1);
+}
