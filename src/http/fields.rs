@@ -95,10 +95,18 @@ impl<'a> Fields<'a> {
 
 impl<'a> Value<'a> {
     /// The value as it was written.
-    fn text(&self) -> &'a str {
+    fn as_written(&self) -> &'a str {
         match self {
             Self::Json(raw) => raw.get(),
             Self::Form(text) => text,
+        }
+    }
+
+    /// The text it is, if it is one.
+    fn as_text(&self) -> Option<String> {
+        match self {
+            Self::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            Self::Form(text) => Some((*text).to_owned()),
         }
     }
 
@@ -122,21 +130,18 @@ impl<'a> Field<'a> {
         Invalid::wrong(
             self.path.as_str(),
             expected,
-            self.value.map_or("nothing", |value| value.text()),
+            self.value.map_or("nothing", |value| value.as_written()),
         )
     }
 
     /// A text.
     pub(crate) fn text(&self) -> Result<String, Invalid> {
-        self.read("a text", |value| match value {
-            Value::Form(text) => Some(text.to_owned()),
-            Value::Json(raw) => serde_json::from_str(raw.get()).ok(),
-        })
+        self.read("a text", |value| value.as_text())
     }
 
     /// A whole number.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
-        let text = self.required()?.text();
+        let text = self.required()?.as_written();
         text.parse().map_err(|error: ParseIntError| {
             self.must_be(match error.kind() {
                 IntErrorKind::PosOverflow => format!("a whole number of at most {}", i64::MAX),
@@ -148,7 +153,7 @@ impl<'a> Field<'a> {
 
     /// An amount of money in major units, with at most two decimals.
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
-        let text = self.required()?.text();
+        let text = self.required()?.as_written();
         Amount::parse_major(text).map_err(|error| {
             self.must_be(match error {
                 NotAnAmount::NotADecimal => "a number, such as 1500 or 99.95".to_owned(),
@@ -161,20 +166,17 @@ impl<'a> Field<'a> {
 
     /// A calendar day.
     pub(crate) fn date(&self) -> Result<Date, Invalid> {
-        let day = self.text().ok().and_then(|text| Date::parse(&text));
-        self.read("a date written YYYY-MM-DD", |_| day)
+        self.parsed("a date written YYYY-MM-DD", Date::parse)
     }
 
     /// The id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
-        let id = self.text().ok().and_then(|text| CustomerId::parse(&text));
-        self.read(&format!("a customer id: {}", CustomerId::SHAPE), |_| id.clone())
+        self.parsed(&format!("a customer id: {}", CustomerId::SHAPE), CustomerId::parse)
     }
 
     /// The name of a payment.
     pub(crate) fn reference(&self) -> Result<Reference, Invalid> {
-        let reference = self.text().ok().and_then(|text| Reference::parse(&text));
-        self.read(Reference::SHAPE, |_| reference.clone())
+        self.parsed(Reference::SHAPE, Reference::parse)
     }
 
     /// One of a few words, exactly as written here.
@@ -189,13 +191,9 @@ impl<'a> Field<'a> {
 
     fn word_by<T: Copy>(&self, words: &[(&str, T)], is_same: impl Fn(&str, &str) -> bool) -> Result<T, Invalid> {
         let choices: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        let sent = self.text().ok();
-        self.read(&choices.join(" or "), |_| {
-            let sent = sent.as_deref()?;
-            words
-                .iter()
-                .find(|(word, _)| is_same(sent, word))
-                .map(|(_, value)| *value)
+        self.parsed(&choices.join(" or "), |sent| {
+            let found = words.iter().find(|(word, _)| is_same(sent, word));
+            found.map(|(_, value)| *value)
         })
     }
 
@@ -239,6 +237,11 @@ impl<'a> Field<'a> {
 
     fn required(&self) -> Result<Value<'a>, Invalid> {
         self.value.ok_or_else(|| Invalid::missing(self.path.as_str()))
+    }
+
+    /// What `parse` makes of a text.
+    fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
+        self.read(expected, |value| parse(&value.as_text()?))
     }
 
     fn read<T>(&self, expected: &str, read: impl FnOnce(Value<'a>) -> Option<T>) -> Result<T, Invalid> {
