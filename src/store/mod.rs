@@ -65,7 +65,8 @@ pub struct Settings {
     pub checkpoint_pages: u32,
 }
 
-/// One open file. Cheap to clone; every clone is the same store.
+/// One open file. Cheap to clone; every clone is the same store, and dropping
+/// the last one closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -155,11 +156,25 @@ impl Store {
     /// Lets the commands that are waiting finish, moves the log into the file
     /// and ends the writer. Later writes are answered with [`Error::Stopped`].
     pub fn close(&self) {
-        self.inner.writer.stop();
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.close();
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.writer.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the writer thread panicked");
         }
+    }
+}
+
+impl Drop for Inner {
+    /// The lock goes last: a command whose caller went away may still be
+    /// running, and two writers must never meet on one file.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
