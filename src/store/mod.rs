@@ -35,6 +35,7 @@ pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 
 use crate::domain::ids::Entropy;
+use crate::domain::ledger;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use connection::Role;
@@ -102,7 +103,8 @@ impl Store {
         };
         let connection = connection::open(path, role)?;
         let newest = Snapshot::of(&connection)
-            .newest_transfer_at()
+            .newest_row_at()
+            .map(|newest| newest.map(|newest| ledger::resumed_at(newest, clock.now())))
             .map_err(|source| OpenError::Store {
                 path: path.clone(),
                 source,
