@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::columns::{broken, customer_id_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::ids::MerchantId;
+use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 
@@ -78,7 +78,7 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// A new account with nothing in it.
     pub(super) fn insert_account(&mut self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
-        let customer = account.customer().map(super::super::domain::ids::CustomerId::as_str);
+        let customer = account.customer().map(CustomerId::as_str);
         self.connection
             .prepare_cached(
                 "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at)

@@ -76,10 +76,18 @@ struct Auditor {
     owed: HashMap<(i64, String), i128>,
 }
 
+/// What went in and out of one escrow's hold.
 #[derive(Clone, Copy, Default)]
 struct Hold {
     paid_in: i128,
-    paid_out: i128,
+    released: i128,
+    fees: i128,
+}
+
+impl Hold {
+    const fn kept(self) -> i128 {
+        self.paid_in - self.released - self.fees
+    }
 }
 
 impl Auditor {
@@ -138,10 +146,10 @@ impl Auditor {
         *self.balances.entry(transfer.credit_account).or_default() += amount;
         if let Some(escrow) = escrow {
             let hold = self.holds.entry(EscrowId::from_bytes(escrow)).or_default();
-            if transfer.kind == "FUND" {
-                hold.paid_in += amount;
-            } else {
-                hold.paid_out += amount;
+            match transfer.kind {
+                "FUND" => hold.paid_in += amount,
+                "RELEASE" => hold.released += amount,
+                _ => hold.fees += amount,
             }
         }
         Ok(())
@@ -159,6 +167,10 @@ impl Auditor {
                 self.find(7, problem);
             }
         }
+        let orphans: Vec<i64> = self.heads.drain().map(|(merchant, _)| merchant).collect();
+        for merchant in orphans {
+            self.find(7, format!("transfers name merchant {merchant}, which does not exist"));
+        }
         Ok(())
     }
 
@@ -166,8 +178,10 @@ impl Auditor {
         // A milestone escrow's fee is on its buyer, so a milestone releases its
         // amount whole; the schema sees to that.
         let mut statement = connection.prepare(
-            "SELECT id, merchant_id, state, buyer_id, amount + buyer_fee,
-                    (SELECT coalesce(sum(amount), 0) FROM milestone WHERE escrow_id = escrow.id AND status = 'RELEASED')
+            "SELECT id, merchant_id, state, buyer_id, amount + buyer_fee, fee,
+                    CASE settlement_type WHEN 'MILESTONE' THEN
+                        (SELECT coalesce(sum(amount), 0) FROM milestone WHERE escrow_id = escrow.id AND status = 'RELEASED')
+                    END
              FROM escrow",
         )?;
         let mut rows = statement.query([])?;
@@ -185,14 +199,23 @@ impl Auditor {
     fn read_escrow(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let escrow = EscrowId::from_bytes(row.get(0)?);
         let state = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let (charge, released): (i64, i64) = (row.get(4)?, row.get(5)?);
-        let hold = self.holds.remove(&escrow).unwrap_or_default();
-        let kept = hold.paid_in - hold.paid_out;
-        let (must_be_paid, must_hold) = match state {
-            "OPENED" => (i128::from(charge), i128::from(charge) - i128::from(released)),
-            "CLOSED" => (i128::from(charge), 0),
-            _ => (0, 0),
+        let (charge, fee) = (i128::from(row.get::<_, i64>(4)?), i128::from(row.get::<_, i64>(5)?));
+        let milestones_released = row.get::<_, Option<i64>>(6)?.map(i128::from);
+        let must = match state {
+            "OPENED" => Hold {
+                paid_in: charge,
+                released: milestones_released.unwrap_or_default(),
+                fees: 0,
+            },
+            "CLOSED" => Hold {
+                paid_in: charge,
+                released: charge - fee,
+                fees: fee,
+            },
+            _ => Hold::default(),
         };
+        let hold = self.holds.remove(&escrow).unwrap_or_default();
+        let (must_hold, kept) = (must.kept(), hold.kept());
         if state == "CLOSED" && kept != 0 {
             self.find(
                 5,
@@ -203,11 +226,20 @@ impl Auditor {
                 format!("escrow {escrow} must hold {must_hold} by its milestones, and its transfers hold {kept}");
             self.find(6, problem);
         }
-        if hold.paid_in != must_be_paid {
-            let problem = format!(
-                "escrow {escrow} must have been paid {must_be_paid}, and was paid {}",
-                hold.paid_in
-            );
+        for (what, must, is) in [
+            ("have been paid", must.paid_in, hold.paid_in),
+            ("have paid in fees", must.fees, hold.fees),
+        ] {
+            if must != is {
+                self.find(
+                    6,
+                    format!("escrow {escrow} must {what} {must}, and its transfers say {is}"),
+                );
+            }
+        }
+        if let Some(released) = milestones_released.filter(|&released| state == "CLOSED" && released != must.released) {
+            let must_release = must.released;
+            let problem = format!("escrow {escrow} is closed and its milestones released {released} of {must_release}");
             self.find(6, problem);
         }
         if state == "OPENED" {

@@ -165,6 +165,7 @@ fn create(path: &Path, mode: Mode, currency: &str, now: Timestamp) -> Result<(),
         path: path.to_owned(),
         source,
     };
+    refuse_orphaned_log(path)?;
     let unfinished = sibling(path, ".new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
@@ -185,6 +186,24 @@ fn create(path: &Path, mode: Mode, currency: &str, now: Timestamp) -> Result<(),
     connection.close().map_err(|(_, source)| sqlite(source))?;
     fs::rename(&unfinished, path).map_err(io)?;
     sync_folder_of(path).map_err(io)
+}
+
+/// SQLite would mix a log that was left behind into the fresh file; and what is
+/// in it may be all that is left of the last commits.
+fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
+    let log = sibling(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let problem = format!(
+            "the database is gone, and {} holds its last commits; restore the database, or move that file away to \
+             start afresh",
+            log.display()
+        );
+        return Err(OpenError::Unfit {
+            path: path.to_owned(),
+            problem,
+        });
+    }
+    Ok(())
 }
 
 /// Reads the file's own header, before SQLite may touch anything.

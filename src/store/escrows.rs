@@ -10,7 +10,7 @@ use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::escrow::{Escrow, Funding, Plan, Progress};
 use crate::domain::fees::{Fee, WhoPays};
-use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
+use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::payment::FundingPayment;
 use crate::domain::terms::{DeliveryTimeline, Stage, Terms};
@@ -294,10 +294,7 @@ impl Tx<'_> {
                 stage.description,
                 stage.amount.minor(),
                 stage.due_date.map(|date| date.to_string()),
-                stage
-                    .beneficiary
-                    .as_ref()
-                    .map(super::super::domain::ids::CustomerId::as_str),
+                stage.beneficiary.as_ref().map(CustomerId::as_str),
             ])?;
         }
         Ok(())

@@ -35,6 +35,7 @@ pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 
 use crate::domain::ids::Entropy;
+use crate::domain::ledger;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use connection::Role;
@@ -65,7 +66,8 @@ pub struct Settings {
     pub checkpoint_pages: u32,
 }
 
-/// One open file. Cheap to clone; every clone is the same store.
+/// One open file. Cheap to clone; every clone is the same store, and dropping
+/// the last one closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -101,7 +103,8 @@ impl Store {
         };
         let connection = connection::open(path, role)?;
         let newest = Snapshot::of(&connection)
-            .newest_transfer_at()
+            .newest_row_at()
+            .map(|newest| newest.map(|newest| ledger::resumed_at(newest, clock.now())))
             .map_err(|source| OpenError::Store {
                 path: path.clone(),
                 source,
@@ -155,11 +158,25 @@ impl Store {
     /// Lets the commands that are waiting finish, moves the log into the file
     /// and ends the writer. Later writes are answered with [`Error::Stopped`].
     pub fn close(&self) {
-        self.inner.writer.stop();
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.close();
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.writer.stop();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the writer thread panicked");
         }
+    }
+}
+
+impl Drop for Inner {
+    /// The lock goes last: a command whose caller went away may still be
+    /// running, and two writers must never meet on one file.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

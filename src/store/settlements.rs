@@ -1,9 +1,9 @@
 //! Posting a settlement: the one place where balances move.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::accounts::account_at;
-use super::columns::{amount_at, timestamp_at, word_at};
+use super::columns::{amount_at, optional_timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
@@ -12,15 +12,17 @@ use crate::domain::settlement::{Event, Settlement};
 use crate::domain::time::Timestamp;
 
 impl Snapshot<'_> {
-    /// When the newest transfer of the file happened.
-    pub(super) fn newest_transfer_at(&self) -> Result<Option<Timestamp>, Error> {
-        let newest = self
-            .connection
-            .query_row("SELECT created_at FROM transfer ORDER BY id DESC LIMIT 1", [], |row| {
-                Ok(timestamp_at(row, 0))
-            })
-            .optional()?;
-        newest.transpose()
+    /// When the newest row of the file was written, of those that are numbered
+    /// in the order they come: transfers, events, and the accounts of newcomers.
+    pub(super) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
+        self.connection.query_row(
+            "SELECT max(at) FROM (
+                 SELECT (SELECT created_at FROM transfer ORDER BY id DESC LIMIT 1) AS at
+                 UNION ALL SELECT (SELECT created_at FROM event ORDER BY id DESC LIMIT 1)
+                 UNION ALL SELECT (SELECT updated_at FROM account ORDER BY id DESC LIMIT 1))",
+            [],
+            |row| Ok(optional_timestamp_at(row, 0)),
+        )?
     }
 
     /// Every transfer after the one with this number, oldest first, each with its

@@ -1,0 +1,276 @@
+//! The layers hold: nothing below knows what is above it, libraries stay where
+//! they belong, and no file is without a head or too long. Reads the sources as
+//! text, so that a forbidden import fails here even when it compiles.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// What each part may import of ours, beside itself. A part that is not here
+/// stands on top and may import everything.
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("entropy", &["domain"]),
+    ("store", &["domain"]),
+    ("commands", &["domain", "store"]),
+    ("queries", &["domain", "store"]),
+    ("config", &["domain", "store"]),
+    ("http", &["commands", "queries", "store", "domain", "entropy"]),
+    ("main", &["cli"]),
+];
+
+/// Parts that stand on top.
+const TOP: [&str; 3] = ["app", "cli", "lib"];
+
+/// Who may name a library.
+const LIBRARIES: [(&str, &[&str]); 4] = [
+    ("actix", &["http/", "app.rs"]),
+    ("rusqlite", &["store/"]),
+    ("r2d2", &["store/"]),
+    ("anyhow", &["main.rs", "cli/"]),
+];
+
+const LINES_MAX: usize = 700;
+
+/// One source file.
+struct Source {
+    /// Its path under `src`, such as `store/writer.rs`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The part it belongs to: the first folder, or the file itself.
+    fn part(&self) -> &str {
+        self.path.split(['/', '.']).next().unwrap()
+    }
+
+    /// How deep its module lies: 1 for `app.rs`, 2 for `store/writer.rs`.
+    fn depth(&self) -> usize {
+        let names = self.path.trim_end_matches(".rs").split('/');
+        names.filter(|&name| name != "mod").count()
+    }
+
+    /// Its text without comments.
+    fn code(&self) -> String {
+        let lines = self.text.lines().map(|line| line.split("//").next().unwrap());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The parts it imports or names: after `crate::`, after as many `super::`
+    /// as lead up to the root, and after the crate's own name.
+    fn imports(&self) -> BTreeSet<String> {
+        let up = "super::".repeat(self.depth());
+        let code = self.code();
+        let mut imports = BTreeSet::new();
+        for root in ["crate::", "escrowd::", &up] {
+            for (_, after) in code
+                .match_indices(root)
+                .map(|(at, root)| code.split_at(at + root.len()))
+            {
+                imports.extend(first_names(after));
+            }
+        }
+        imports.retain(|name| ARROWS.iter().any(|(part, _)| part == name) || TOP.contains(&name.as_str()));
+        imports.remove(self.part());
+        imports
+    }
+
+    fn wrong_arrows(&self) -> Vec<String> {
+        let part = self.part();
+        let allowed = ARROWS
+            .iter()
+            .find(|(name, _)| *name == part)
+            .map(|(_, allowed)| allowed);
+        assert!(allowed.is_some() || TOP.contains(&part), "{} is of no layer", self.path);
+        let is_wrong = |import: &String| allowed.is_some_and(|allowed| !allowed.contains(&import.as_str()));
+        let imports = self.imports().into_iter().filter(is_wrong);
+        imports
+            .map(|import| format!("{} imports {import}", self.path))
+            .collect()
+    }
+
+    fn misplaced_libraries(&self) -> Vec<String> {
+        let mut code = self.code();
+        if self.part() == "cli" {
+            // What starts the service has to start its runtime.
+            code = code.replace("actix_web::rt::", "");
+        }
+        let is_misplaced = |(library, places): &&(&str, &[&str])| {
+            code.contains(library) && !places.iter().any(|place| self.path.starts_with(place))
+        };
+        let misplaced = LIBRARIES.iter().filter(is_misplaced);
+        misplaced
+            .map(|(library, _)| format!("{} names {library}", self.path))
+            .collect()
+    }
+
+    fn untidiness(&self) -> Vec<String> {
+        let (path, code) = (&self.path, self.code());
+        let mut found = Vec::new();
+        if !self.text.starts_with("//! ") {
+            found.push(format!("{path} does not open with a head that says its purpose"));
+        }
+        let lines = self.text.lines().count();
+        if lines > LINES_MAX {
+            found.push(format!("{path} has {lines} lines, more than {LINES_MAX}"));
+        }
+        let unfinished = ["TODO", "FIXME", "XXX"]
+            .iter()
+            .filter(|mark| self.text.contains(**mark));
+        found.extend(unfinished.map(|mark| format!("{path} has a {mark}")));
+        let printing = ["dbg!", "println!", "print!"]
+            .iter()
+            .filter(|word| code.contains(**word));
+        let may_print = self.part() == "cli";
+        found.extend(
+            printing
+                .filter(|_| !may_print)
+                .map(|word| format!("{path} has a {word}")),
+        );
+        found
+    }
+}
+
+/// The names right after a root: one, or those of a list in braces.
+fn first_names(after: &str) -> Vec<String> {
+    let name_of = |text: &str| -> String {
+        let text = text.trim_start();
+        text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
+    };
+    let Some(list) = after.strip_prefix('{') else {
+        return vec![name_of(after)];
+    };
+    let mut depth = 0;
+    let mut names = vec![name_of(list)];
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => names.push(name_of(&list[at + 1..])),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push(Source {
+                    path: path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(),
+                    text: fs::read_to_string(&path).unwrap(),
+                });
+            }
+        }
+    }
+    assert!(sources.len() > 40, "only {} sources were found", sources.len());
+    sources
+}
+
+fn all_of(find: impl Fn(&Source) -> Vec<String>) -> Vec<String> {
+    sources().iter().flat_map(find).collect()
+}
+
+#[test]
+fn nothing_below_knows_what_is_above_it() {
+    assert_eq!(all_of(Source::wrong_arrows), Vec::<String>::new());
+}
+
+#[test]
+fn libraries_stay_where_they_belong() {
+    assert_eq!(all_of(Source::misplaced_libraries), Vec::<String>::new());
+}
+
+#[test]
+fn every_file_has_a_head_and_is_finished() {
+    assert_eq!(all_of(Source::untidiness), Vec::<String>::new());
+}
+
+fn source(path: &str, text: &str) -> Source {
+    Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn wrong_arrows_are_seen_however_they_are_written() {
+    for (path, text) in [
+        ("domain/money.rs", "use crate::store::Tx;"),
+        ("domain/mod.rs", "use super::store::Tx;"),
+        ("domain/money.rs", "use crate::{clock, domain::ids};"),
+        (
+            "domain/money.rs",
+            "use crate::{\n    domain::{ids, time},\n    queries,\n};",
+        ),
+        ("store/accounts.rs", "fn f() { super::super::commands::f() }"),
+        ("commands/payments.rs", "    crate::http::bind();"),
+        ("queries/mod.rs", "use crate::commands::Policy;"),
+        ("http/views/wallet.rs", "use crate::app::App;"),
+        ("http/views/wallet.rs", "use super::super::super::config::Config;"),
+        ("entropy.rs", "use super::clock::SystemClock;"),
+    ] {
+        assert_eq!(source(path, text).wrong_arrows().len(), 1, "{path}: {text}");
+    }
+    for (path, text) in [
+        ("domain/money.rs", "use super::ids::MerchantId; // crate::store has it"),
+        ("store/accounts.rs", "use super::super::domain::ids::CustomerId;"),
+        (
+            "http/views/wallet.rs",
+            "use super::super::envelope;\nuse crate::{commands, store};",
+        ),
+        ("http/fields.rs", "use crate::http::body::Body;"),
+        ("app.rs", "use crate::http::Api;"),
+    ] {
+        assert_eq!(
+            source(path, text).wrong_arrows(),
+            Vec::<String>::new(),
+            "{path}: {text}"
+        );
+    }
+}
+
+#[test]
+fn misplaced_libraries_and_untidy_files_are_seen() {
+    for (path, text) in [
+        ("commands/payments.rs", "use rusqlite::params;"),
+        ("queries/mod.rs", "use r2d2::Pool;"),
+        ("cli/check.rs", "use actix_web::HttpServer;"),
+        ("commands/payments.rs", "actix_web::rt::spawn(f());"),
+        ("store/mod.rs", "use anyhow::Context;"),
+    ] {
+        assert_eq!(source(path, text).misplaced_libraries().len(), 1, "{path}: {text}");
+    }
+    let runtime = source("cli/serve.rs", "actix_web::rt::spawn(f());");
+    assert_eq!(runtime.misplaced_libraries(), Vec::<String>::new());
+    for text in [
+        "use std::fs;\n",
+        "//! A head.\n// TODO: the rest\n",
+        "//! A head.\nfn f() { dbg!(1); }\n",
+        &format!("//! A head.\n{}", "\n".repeat(LINES_MAX)),
+    ] {
+        assert_eq!(source("store/mod.rs", text).untidiness().len(), 1, "{text}");
+    }
+    assert!(
+        !source("app.rs", "//! A head.\nfn f() { println!(); }")
+            .untidiness()
+            .is_empty()
+    );
+    assert!(
+        source("cli/mod.rs", "//! A head.\nfn f() { println!(); }")
+            .untidiness()
+            .is_empty()
+    );
+}

@@ -1,0 +1,483 @@
+//! The audit finds nothing in a file the commands have made, and finds every
+//! damage done to it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::LazyLock;
+
+use escrowd::domain::ids::EscrowId;
+use escrowd::store::{Audit, OpenError, audit};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params};
+
+use crate::helpers::{History, TestFile, Trade, history};
+
+/// One history for all tests here, made once, that nobody has open.
+static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
+    let file = TestFile::new();
+    let store = file.open();
+    let history = history(&store, &file.clock);
+    store.close();
+    (file, history)
+});
+
+/// A copy to be damaged, and SQLite on it with every defence off.
+fn damaged() -> (TestFile, Connection) {
+    let file = TestFile::copy_of(&SOUND.0);
+    let connection = file.sqlite();
+    connection
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF;
+             DROP TRIGGER transfer_is_never_changed; DROP TRIGGER transfer_is_never_deleted;",
+        )
+        .unwrap();
+    (file, connection)
+}
+
+/// Does one damage and audits the file. The statement must change one row.
+#[track_caller]
+fn audit_after(sql: &str, parameters: impl rusqlite::Params) -> Audit {
+    let (file, connection) = damaged();
+    assert_eq!(connection.execute(sql, parameters).unwrap(), 1, "{sql}");
+    file.audit()
+}
+
+/// Asserts which invariants an audit found broken, and that some finding on
+/// the first of them says where, in these words.
+#[track_caller]
+fn assert_finds(audit: &Audit, invariants: &[u8], place: &str) {
+    let broken: BTreeSet<u8> = audit.findings.iter().map(|finding| finding.invariant).collect();
+    assert_eq!(broken, invariants.iter().copied().collect(), "{:#?}", audit.findings);
+    assert_eq!(audit.findings_total, audit.findings.len() as u64);
+    let is_named =
+        |finding: &escrowd::store::Finding| finding.invariant == invariants[0] && finding.problem.contains(place);
+    assert!(audit.findings.iter().any(is_named), "{place:?}: {:#?}", audit.findings);
+}
+
+fn number(sql: &str) -> i64 {
+    SOUND.0.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// The number of a customer's account, with the first merchant.
+fn account(customer: &str, purpose: &str) -> i64 {
+    number(&format!(
+        "SELECT id FROM account WHERE merchant_id = 1 AND customer_id = '{customer}' AND purpose = '{purpose}'"
+    ))
+}
+
+fn newest_transfer() -> i64 {
+    number("SELECT max(id) FROM transfer")
+}
+
+/// A transfer of the first merchant with others after it.
+fn some_transfer() -> i64 {
+    number("SELECT id FROM transfer WHERE merchant_id = 1 AND kind = 'RELEASE' ORDER BY id LIMIT 1")
+}
+
+#[test]
+fn a_file_made_by_the_commands_is_sound() {
+    let audit = SOUND.0.audit();
+    assert_eq!(audit.findings, []);
+    assert_eq!(audit.findings_total, 0);
+    assert_eq!((audit.merchants, audit.escrows), (2, 6));
+    assert_eq!(audit.accounts, 2 * 3 + (3 + 2) * 2);
+    assert_eq!(audit.transfers, newest_transfer().unsigned_abs());
+}
+
+#[test]
+fn a_fresh_file_is_sound() {
+    let file = TestFile::new();
+    file.open().close();
+    file.assert_sound();
+}
+
+#[test]
+fn progress_goes_from_nothing_to_all() {
+    let mut heard = Vec::new();
+    audit(&SOUND.0.path, &mut |done, total| heard.push((done, total))).unwrap();
+    let transfers = newest_transfer().unsigned_abs();
+    assert_eq!(heard.last(), Some(&(transfers, transfers)));
+}
+
+#[test]
+fn an_audit_runs_beside_an_open_store() {
+    let file = TestFile::new();
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    let writer = std::thread::spawn(move || {
+        for _ in 0..20 {
+            let escrow = trade.offer_milestones("ada", &[400_000, 600_000]);
+            trade.fund("ben", escrow.id);
+            trade.confirm_milestones("ben", &escrow, &[0, 1]);
+        }
+    });
+    let mut audits = 0;
+    while !writer.is_finished() {
+        file.assert_sound();
+        audits += 1;
+    }
+    writer.join().unwrap();
+    assert!(audits > 2, "{audits}");
+    assert_eq!(file.audit().escrows, 20);
+}
+
+#[test]
+fn an_audit_changes_nothing() {
+    let file = TestFile::copy_of(&SOUND.0);
+    let before = fs::read(&file.path).unwrap();
+    file.assert_sound();
+    assert_eq!(fs::read(&file.path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_cannot_be_audited_is_named() {
+    let missing = TestFile::new();
+    let foreign = TestFile::new();
+    fs::write(&foreign.path, "milk, bread").unwrap();
+    let other = TestFile::new();
+    other
+        .sqlite()
+        .execute_batch("CREATE TABLE photo (id INTEGER PRIMARY KEY);")
+        .unwrap();
+    for file in [missing, foreign, other] {
+        let existed = file.path.exists();
+        let error = audit(&file.path, &mut |_, _| {}).unwrap_err();
+        assert!(error.to_string().contains(file.path.to_str().unwrap()), "{error}");
+        assert_eq!(file.path.exists(), existed);
+    }
+}
+
+#[test]
+fn a_changed_balance_is_found() {
+    let account = account("ada", "CUSTOMER_MAIN");
+    let audit = audit_after("UPDATE account SET balance = balance + 1 WHERE id = ?1", [account]);
+    assert_finds(&audit, &[1, 2], "merchant 1 add up to 1");
+    assert_finds(&audit, &[2, 1], &format!("account {account} "));
+}
+
+#[test]
+fn two_balances_changed_by_the_same_are_found() {
+    let (file, connection) = damaged();
+    let (ada, ben) = (account("ada", "CUSTOMER_MAIN"), account("ben", "CUSTOMER_MAIN"));
+    let sql = "UPDATE account SET balance = balance + CASE id WHEN ?1 THEN 5 ELSE -5 END WHERE id IN (?1, ?2)";
+    assert_eq!(connection.execute(sql, [ada, ben]), Ok(2));
+    assert_finds(&file.audit(), &[2], &format!("account {ada} "));
+    assert_finds(&file.audit(), &[2], &format!("account {ben} "));
+}
+
+#[test]
+fn a_balance_moved_between_merchants_is_found() {
+    let (file, connection) = damaged();
+    let sql = "UPDATE account SET balance = balance + CASE merchant_id WHEN 1 THEN -5 ELSE 5 END
+               WHERE purpose = 'MERCHANT_MAIN'";
+    assert_eq!(connection.execute(sql, []), Ok(2));
+    let audit = file.audit();
+    assert_finds(&audit, &[1, 2], "merchant 1 add up to -5");
+    assert_finds(&audit, &[1, 2], "merchant 2 add up to 5");
+}
+
+#[test]
+fn a_balance_below_zero_is_found() {
+    let (file, connection) = damaged();
+    let (ada, ben) = (account("ada", "CUSTOMER_MAIN"), account("ben", "CUSTOMER_MAIN"));
+    let sql = "UPDATE account SET balance = -1 WHERE id = ?1";
+    assert_eq!(connection.execute(sql, [ada]), Ok(1));
+    let sql = "UPDATE account SET balance =
+                   (SELECT -sum(balance) FROM account WHERE merchant_id = 1 AND id <> ?1) WHERE id = ?1";
+    assert_eq!(connection.execute(sql, [ben]), Ok(1));
+    assert_finds(&file.audit(), &[3, 2], &format!("account {ada} (CUSTOMER_MAIN)"));
+}
+
+#[test]
+fn an_escrow_balance_that_is_not_what_is_held_is_found() {
+    // Money moves from one hold to another, with a transfer, and the chain is
+    // mended as far as one can who does not know how: not at all.
+    let (file, connection) = damaged();
+    let (ben, cleo) = (account("ben", "CUSTOMER_ESCROW"), account("cleo", "CUSTOMER_ESCROW"));
+    let sql = "UPDATE account SET balance = balance + CASE id WHEN ?1 THEN -7 ELSE 7 END WHERE id IN (?1, ?2)";
+    assert_eq!(connection.execute(sql, [ben, cleo]), Ok(2));
+    assert_finds(&file.audit(), &[4, 2], "escrow account of customer ben");
+    assert_finds(&file.audit(), &[4, 2], "escrow account of customer cleo");
+}
+
+#[test]
+fn an_open_escrow_given_to_another_buyer_is_found() {
+    let escrow = SOUND.1.open;
+    let audit = audit_after("UPDATE escrow SET buyer_id = 'cleo' WHERE id = ?1", [escrow.bytes()]);
+    assert_finds(&audit, &[4], "customer cleo");
+    assert_finds(&audit, &[4], "customer ben");
+}
+
+/// Closes an escrow, whatever it holds.
+const CLOSE: &str = "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', completed_at = 1 WHERE id = ?1";
+
+#[test]
+fn an_escrow_closed_too_early_is_found() {
+    for escrow in [SOUND.1.open, SOUND.1.standard_open] {
+        let audit = audit_after(CLOSE, [escrow.bytes()]);
+        assert_finds(&audit, &[5, 4, 6], &format!("escrow {escrow} "));
+    }
+}
+
+#[test]
+fn an_escrow_closed_before_it_was_paid_is_found() {
+    let escrow = SOUND.1.offered;
+    let audit = audit_after(CLOSE, [escrow.bytes()]);
+    assert_finds(&audit, &[6], &format!("escrow {escrow} "));
+}
+
+#[test]
+fn a_closed_escrow_opened_again_is_found() {
+    for escrow in [SOUND.1.closed, SOUND.1.standard_closed] {
+        let sql = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', completed_at = NULL WHERE id = ?1";
+        let audit = audit_after(sql, [escrow.bytes()]);
+        let place = format!("escrow {escrow} ");
+        assert_finds(&audit, &[6, 4], &place);
+    }
+}
+
+fn pending_again(escrow: EscrowId) -> Audit {
+    let sql = "UPDATE milestone SET status = 'PENDING', released_at = NULL WHERE escrow_id = ?1 AND position = 0";
+    audit_after(sql, [escrow.bytes()])
+}
+
+#[test]
+fn a_released_milestone_that_is_pending_again_is_found() {
+    let escrow = SOUND.1.open;
+    assert_finds(&pending_again(escrow), &[6, 4], &format!("escrow {escrow} "));
+    let escrow = SOUND.1.closed;
+    assert_finds(&pending_again(escrow), &[6], &format!("escrow {escrow} "));
+}
+
+#[test]
+fn a_milestone_released_without_a_transfer_is_found() {
+    let escrow = SOUND.1.open;
+    let sql = "UPDATE milestone SET status = 'RELEASED', released_at = 1 WHERE escrow_id = ?1 AND position = 1";
+    let audit = audit_after(sql, [escrow.bytes()]);
+    assert_finds(&audit, &[6, 4], &format!("escrow {escrow} "));
+}
+
+#[test]
+fn terms_changed_after_payment_are_found() {
+    for (escrow, change, follows) in [
+        (SOUND.1.open, "amount = amount + 1", &[6, 4][..]),
+        (SOUND.1.open, "buyer_fee = buyer_fee - 1", &[6, 4]),
+        (SOUND.1.closed, "amount = amount + 1", &[6]),
+        (SOUND.1.closed, "fee = fee + 1", &[6]),
+        (SOUND.1.standard_open, "buyer_fee = buyer_fee + 1", &[6, 4]),
+        (SOUND.1.standard_closed, "amount = amount - 1", &[6]),
+    ] {
+        let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
+        let audit = audit_after(&sql, [escrow.bytes()]);
+        assert_finds(&audit, follows, &format!("escrow {escrow} "));
+    }
+}
+
+#[test]
+fn a_lost_escrow_is_found() {
+    let escrow = SOUND.1.closed;
+    let audit = audit_after("DELETE FROM escrow WHERE id = ?1", [escrow.bytes()]);
+    assert_finds(&audit, &[6], &format!("escrow {escrow}, which does not exist"));
+}
+
+#[test]
+fn a_lost_account_is_found() {
+    let account = account("ada", "CUSTOMER_MAIN");
+    let audit = audit_after("DELETE FROM account WHERE id = ?1", [account]);
+    assert_finds(&audit, &[2, 1], &format!("account {account}, which does not exist"));
+}
+
+#[test]
+fn a_lost_merchant_is_found() {
+    let audit = audit_after("DELETE FROM merchant WHERE id = 2", []);
+    assert_finds(&audit, &[7], "merchant 2");
+}
+
+#[test]
+fn a_changed_transfer_is_found() {
+    let transfer = some_transfer();
+    let place = format!("transfer {transfer} of merchant 1");
+    let change = |change: &str| audit_after(&format!("UPDATE transfer SET {change} WHERE id = ?1"), [transfer]);
+    assert_finds(&change("amount = amount + 1"), &[7, 2, 6], &place);
+    assert_finds(&change("amount = -amount"), &[7, 2, 6], &place);
+    assert_finds(&change("created_at = created_at + 1"), &[7], &place);
+    assert_finds(&change("kind = 'COMMISSION'"), &[7, 6], &place);
+    assert_finds(&change("hash = zeroblob(32)"), &[7], &place);
+    assert_finds(&change("escrow_id = NULL"), &[7, 6], &place);
+    assert_finds(
+        &change("debit_account_id = credit_account_id, credit_account_id = debit_account_id"),
+        &[7, 2],
+        &place,
+    );
+    assert_finds(
+        &change("merchant_id = 2"),
+        &[7],
+        &format!("transfer {transfer} of merchant 2"),
+    );
+}
+
+#[test]
+fn a_lost_transfer_is_found() {
+    let (lost, next) = (
+        some_transfer(),
+        number(&format!(
+            "SELECT min(id) FROM transfer WHERE merchant_id = 1 AND id > {}",
+            some_transfer()
+        )),
+    );
+    let audit = audit_after("DELETE FROM transfer WHERE id = ?1", [lost]);
+    assert_finds(&audit, &[7, 2, 6], &format!("transfer {next} of merchant 1"));
+}
+
+#[test]
+fn a_lost_newest_transfer_is_found() {
+    let merchant = number("SELECT merchant_id FROM transfer ORDER BY id DESC LIMIT 1");
+    let audit = audit_after("DELETE FROM transfer WHERE id = ?1", [newest_transfer()]);
+    assert_finds(&audit, &[7, 2], &format!("newest transfers of merchant {merchant}"));
+}
+
+#[test]
+fn a_transfer_slipped_in_is_found() {
+    let merchant = number("SELECT merchant_id FROM transfer ORDER BY id DESC LIMIT 1");
+    let added = newest_transfer() + 1;
+    let audit = audit_after(
+        "INSERT INTO transfer SELECT ?1, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id,
+             created_at, hash FROM transfer WHERE id = ?1 - 1",
+        [added],
+    );
+    assert_finds(&audit, &[7, 2], &format!("transfer {added} of merchant {merchant}"));
+}
+
+#[test]
+fn a_replaced_transfer_gets_past_the_triggers_and_not_past_the_audit() {
+    // SQLite runs no delete trigger for a row that REPLACE pushes out.
+    let file = TestFile::copy_of(&SOUND.0);
+    let transfer = some_transfer();
+    let sql = "INSERT OR REPLACE INTO transfer SELECT id, merchant_id, kind, debit_account_id, credit_account_id,
+                   amount + 1, escrow_id, created_at, hash FROM transfer WHERE id = ?1";
+    assert_eq!(file.sqlite().execute(sql, [transfer]), Ok(1));
+    assert_finds(&file.audit(), &[7, 2, 6], &format!("transfer {transfer} "));
+}
+
+#[test]
+fn a_changed_chain_head_is_found() {
+    let audit = audit_after("UPDATE merchant SET chain_head = zeroblob(32) WHERE id = 2", []);
+    assert_finds(&audit, &[7], "merchant 2");
+}
+
+#[test]
+fn what_is_wrong_is_counted_to_the_end_and_kept_in_part() {
+    let (file, connection) = damaged();
+    let sql = "WITH RECURSIVE more (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM more WHERE id < 1149)
+               INSERT INTO transfer SELECT id, 1, 'TOP_UP', 1, 2, 1, NULL, 0, zeroblob(32) FROM more";
+    assert_eq!(connection.execute(sql, []), Ok(150));
+    let audit = file.audit();
+    assert_eq!(audit.findings.len(), 100);
+    assert!(audit.findings_total > 150, "{}", audit.findings_total);
+}
+
+/// A generator that needs no library: xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+/// The value with one random bit the other way.
+fn flipped(value: Value, random: &mut Random) -> Value {
+    let mut flip = |mut bytes: Vec<u8>| {
+        let bit = random.below(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    };
+    match value {
+        Value::Integer(number) => {
+            let bytes = flip(number.to_be_bytes().to_vec());
+            Value::Integer(i64::from_be_bytes(bytes.try_into().unwrap()))
+        }
+        // Text that is not UTF-8 cannot be written by these means.
+        Value::Text(text) => loop {
+            if let Ok(text) = String::from_utf8(flip(text.clone().into_bytes())) {
+                return Value::Text(text);
+            }
+        },
+        Value::Blob(bytes) => Value::Blob(flip(bytes)),
+        other => panic!("{other:?} has no bits"),
+    }
+}
+
+#[test]
+fn no_flipped_bit_in_a_transfer_goes_unnoticed() {
+    let seed = 0x9e37_79b9_7f4a_7c15;
+    let mut random = Random(seed);
+    let (file, connection) = damaged();
+    let columns = [
+        "id",
+        "merchant_id",
+        "kind",
+        "debit_account_id",
+        "credit_account_id",
+        "amount",
+        "escrow_id",
+        "created_at",
+        "hash",
+    ];
+    let transfers = usize::try_from(newest_transfer()).unwrap();
+    let mut flips = 0;
+    while flips < 200 {
+        let (transfer, column) = (random.below(transfers) + 1, columns[random.below(columns.len())]);
+        let id = i64::try_from(transfer).unwrap();
+        let select = format!("SELECT {column} FROM transfer WHERE id = ?1");
+        let value: Value = connection.query_row(&select, [id], |row| row.get(0)).unwrap();
+        if value == Value::Null {
+            continue;
+        }
+        let changed = flipped(value.clone(), &mut random);
+        let update = format!("UPDATE transfer SET {column} = ?2 WHERE id = ?1");
+        if connection.execute(&update, params![id, changed]).is_err() {
+            assert_eq!(column, "id", "only another row's number is not free");
+            continue;
+        }
+        let audit = file.audit();
+        let is_noticed = audit.findings.iter().any(|finding| finding.invariant == 7);
+        assert!(
+            is_noticed,
+            "seed {seed:#x}, flip {flips}: {column} of {id} is {changed:?} instead of {value:?}"
+        );
+        let now = if column == "id" { changed } else { Value::Integer(id) };
+        assert_eq!(connection.execute(&update, params![now, value]), Ok(1));
+        flips += 1;
+    }
+    file.assert_sound();
+}
+
+#[test]
+fn a_flipped_byte_anywhere_in_the_file_is_an_answer_and_never_a_panic() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let sound = fs::read(&SOUND.0.path).unwrap();
+    let file = TestFile::new();
+    for flip in 0..150 {
+        let mut bytes = sound.clone();
+        let at = random.below(bytes.len());
+        bytes[at] ^= 1 << random.below(8);
+        fs::write(&file.path, &bytes).unwrap();
+        match audit(&file.path, &mut |_, _| {}) {
+            Ok(_) | Err(OpenError::NotOurs { .. } | OpenError::TooNew { .. }) => {}
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains(file.path.to_str().unwrap()),
+                    "flip {flip} at {at}: {error}"
+                );
+            }
+        }
+        for suffix in ["-wal", "-shm"] {
+            drop(fs::remove_file(file.beside(suffix)));
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Whose file it is: what is made, what is opened, and what is refused and left
+//! as it was.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use escrowd::domain::mode::Mode;
+use escrowd::store::{Error, OpenError};
+use rusqlite::Connection;
+
+use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, wait_for, write};
+
+/// Every file in a folder with its bytes, but for the lock.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                fs::read(entry.path()).unwrap(),
+            )
+        })
+        .filter(|(name, _)| Path::new(name).extension().is_none_or(|extension| extension != "lock"))
+        .collect()
+}
+
+/// Asserts that the file is refused in these words, and that nothing in its
+/// folder has changed by it.
+#[track_caller]
+fn refuses(file: &TestFile, words: &[&str]) {
+    let folder = file.path.parent().unwrap();
+    let before = contents(folder);
+    let refusal = file.refusal();
+    for word in words.iter().chain(&[file.path.to_str().unwrap()]) {
+        assert!(refusal.contains(word), "{word:?} is not in {refusal:?}");
+    }
+    assert_eq!(contents(folder), before, "the refusal touched the folder");
+}
+
+/// A sound file with a history, that nobody has open.
+fn used_file() -> TestFile {
+    let file = TestFile::new();
+    let store = file.open();
+    history(&store, &file.clock);
+    store.close();
+    file
+}
+
+/// The file as a killed process leaves it: the last commits in the log beside it.
+fn killed_file() -> TestFile {
+    let running = TestFile::new();
+    let store = running.open();
+    history(&store, &running.clock);
+    let killed = TestFile::new();
+    for suffix in ["", "-wal"] {
+        fs::copy(running.beside(suffix), killed.beside(suffix)).unwrap();
+    }
+    assert!(fs::metadata(killed.beside("-wal")).unwrap().len() > 0);
+    killed
+}
+
+#[test]
+fn a_missing_file_is_made() {
+    let file = TestFile::new();
+    let store = file.open();
+    write(&store, name_merchant("ada"));
+    store.close();
+    file.assert_sound();
+}
+
+#[test]
+fn an_empty_file_becomes_one_of_ours() {
+    let file = TestFile::new();
+    fs::write(&file.path, "").unwrap();
+    let store = file.open();
+    write(&store, name_merchant("ada"));
+    store.close();
+    file.assert_sound();
+}
+
+#[test]
+fn what_a_crash_left_of_making_the_file_is_replaced() {
+    let file = TestFile::new();
+    fs::write(file.beside(".new"), "half a da").unwrap();
+    fs::write(file.beside(".new-journal"), "half a journal").unwrap();
+    let store = file.open();
+    write(&store, name_merchant("ada"));
+    store.close();
+    assert!(!file.beside(".new").exists());
+    assert!(!file.beside(".new-journal").exists());
+    file.assert_sound();
+}
+
+#[test]
+fn a_file_opened_again_is_as_it_was() {
+    let file = TestFile::new();
+    let store = file.open();
+    write(&store, name_merchant("ada"));
+    store.close();
+    drop(store);
+    let store = file.open();
+    assert!(is_named(&store, "ada"));
+    assert!(!is_named(&store, "ben"));
+}
+
+#[test]
+fn after_close_the_log_is_in_the_file() {
+    let file = TestFile::new();
+    let store = file.open();
+    let history = history(&store, &file.clock);
+    store.close();
+    let log = fs::metadata(file.beside("-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0);
+
+    // The file stands alone: nothing else is needed to read it.
+    let alone = TestFile::copy_of(&file);
+    let state: String = alone
+        .sqlite()
+        .query_row(
+            "SELECT state FROM escrow WHERE id = ?1",
+            [history.closed.bytes()],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(state, "CLOSED");
+    alone.assert_sound();
+}
+
+#[test]
+fn what_a_killed_process_committed_is_there_again() {
+    let killed = killed_file();
+    let before = killed.audit();
+    let store = killed.open();
+    assert_eq!(killed.audit().transfers, before.transfers);
+    assert!(before.transfers > 20);
+    store.close();
+    killed.assert_sound();
+}
+
+#[test]
+fn a_second_server_on_the_file_is_refused_and_told_who_has_it() {
+    let file = TestFile::new();
+    let store = file.open();
+    let folder = file.path.parent().unwrap();
+    let before = contents(folder);
+    let refusal = file.try_open().unwrap_err();
+    assert!(matches!(refusal, OpenError::InUse { .. }));
+    let refusal = refusal.to_string();
+    let holder = format!("process id {}", std::process::id());
+    for words in [file.path.to_str().unwrap(), &holder, "--database"] {
+        assert!(refusal.contains(words), "{words:?} is not in {refusal:?}");
+    }
+    assert_eq!(contents(folder), before);
+    write(&store, name_merchant("ada"));
+}
+
+#[test]
+fn the_lock_is_free_again_when_its_holder_is_gone() {
+    let file = TestFile::new();
+    drop(file.open());
+    let store = file.open();
+    store.close();
+    drop(store);
+    file.open();
+}
+
+#[test]
+fn a_lock_file_whose_process_was_killed_is_free() {
+    let file = TestFile::new();
+    fs::write(file.beside(".lock"), "the escrowd server with process id 1\n").unwrap();
+    let store = file.open();
+    let holder = file.refusal();
+    assert!(holder.contains(&std::process::id().to_string()), "{holder}");
+    assert!(!holder.contains("process id 1;"), "{holder}");
+    store.close();
+}
+
+#[test]
+fn the_lock_is_held_until_the_last_command_has_run() {
+    let file = TestFile::new();
+    let store = file.open();
+    let (started, has_started) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = store.clone();
+        let abandoned = tokio::spawn(async move {
+            store
+                .write(move |tx| {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                    tx.insert_merchant(Some("late"))
+                })
+                .await
+        });
+        tokio::task::yield_now().await;
+        abandoned.abort();
+    });
+    drop(runtime);
+    has_started.recv().unwrap();
+    let dropping = thread::spawn(move || drop(store));
+    thread::sleep(Duration::from_millis(50));
+
+    assert!(
+        matches!(file.try_open(), Err(OpenError::InUse { .. })),
+        "two writers on one file"
+    );
+    release.send(()).unwrap();
+    dropping.join().unwrap();
+    assert!(is_named(&file.open(), "late"));
+}
+
+#[test]
+fn a_text_file_is_refused() {
+    for text in ["milk, bread", &"a shopping list ".repeat(100)] {
+        let file = TestFile::new();
+        fs::write(&file.path, text).unwrap();
+        refuses(&file, &["not an escrowd file", "left untouched", "--database"]);
+    }
+}
+
+#[test]
+fn the_database_of_another_program_is_refused() {
+    for application_id in [0, 0x4553_4353] {
+        let file = TestFile::new();
+        let other = file.sqlite();
+        other.pragma_update(None, "application_id", application_id).unwrap();
+        other
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE photo (id INTEGER PRIMARY KEY);")
+            .unwrap();
+        drop(other);
+        refuses(&file, &["not an escrowd file", "another program", "--database"]);
+    }
+}
+
+#[test]
+fn the_database_of_another_program_is_left_alone_with_its_log() {
+    let file = TestFile::new();
+    let other = file.sqlite();
+    other
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE photo (id INTEGER PRIMARY KEY);")
+        .unwrap();
+    refuses(&file, &["not an escrowd file", "--database"]);
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused() {
+    let file = used_file();
+    file.sqlite().pragma_update(None, "user_version", 2).unwrap();
+    assert!(matches!(
+        file.try_open(),
+        Err(OpenError::TooNew { found: 2, known: 1, .. })
+    ));
+    refuses(&file, &["schema version 2", "newer escrowd", "left untouched"]);
+}
+
+#[test]
+fn a_file_of_another_mode_or_currency_is_refused() {
+    let mut file = used_file();
+    file.settings.mode = Mode::Live;
+    refuses(&file, &["sandbox mode in NGN", "live mode in NGN", "--database"]);
+    file.settings.mode = Mode::Sandbox;
+    file.settings.currency = "USD".to_owned();
+    refuses(&file, &["sandbox mode in NGN", "sandbox mode in USD", "--database"]);
+    file.settings.currency = "NGN".to_owned();
+    file.open();
+}
+
+#[test]
+fn a_file_that_says_not_what_it_is_for_is_refused() {
+    let file = used_file();
+    file.sqlite().execute("DELETE FROM instance", []).unwrap();
+    refuses(&file, &["not an escrowd file", "--database"]);
+}
+
+#[test]
+fn a_truncated_file_is_refused_in_words() {
+    let file = used_file();
+    let bytes = fs::read(&file.path).unwrap();
+    for length in [1, 99, 100, 2_000, 5_000, bytes.len() - 1_000] {
+        fs::write(&file.path, &bytes[..length]).unwrap();
+        // Nothing may panic. Whether SQLite notices depends on which page is gone.
+        if let Err(refusal) = file.try_open() {
+            let refusal = refusal.to_string();
+            assert!(refusal.contains(file.path.to_str().unwrap()), "{length}: {refusal}");
+        } else {
+            assert!(length > 2_000, "a file cut to {length} bytes was taken");
+        }
+    }
+}
+
+#[test]
+fn a_log_whose_database_is_gone_is_not_mixed_into_a_fresh_one() {
+    for is_empty in [false, true] {
+        let killed = killed_file();
+        if is_empty {
+            fs::write(&killed.path, "").unwrap();
+        } else {
+            fs::remove_file(&killed.path).unwrap();
+        }
+        refuses(&killed, &["-wal", "restore"]);
+    }
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let mut file = TestFile::new();
+    file.settings.path = file.path.parent().unwrap().join("missing/test.db");
+    let refusal = file.refusal();
+    assert!(refusal.contains(file.settings.path.to_str().unwrap()), "{refusal}");
+    assert!(refusal.contains("folder exists"), "{refusal}");
+    assert!(!file.settings.path.parent().unwrap().exists());
+}
+
+#[test]
+fn a_folder_in_place_of_the_file_is_refused() {
+    let file = TestFile::new();
+    fs::create_dir(&file.path).unwrap();
+    let refusal = file.refusal();
+    assert!(refusal.contains(file.path.to_str().unwrap()), "{refusal}");
+}
+
+#[test]
+fn a_backup_taken_while_the_store_runs_is_whole() {
+    let file = TestFile::new();
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    trade.top_up("ada", 100_000);
+    let copy = beside(&file.path, ".backup");
+    file.sqlite()
+        .execute("VACUUM INTO ?1", [copy.to_str().unwrap()])
+        .unwrap();
+    trade.top_up("ada", 100_000);
+    let audit = escrowd::store::audit(&copy, &mut |_, _| {}).unwrap();
+    assert_eq!(audit.findings, []);
+    assert_eq!(audit.transfers, 2);
+}
+
+/// Set for the process that a test starts of itself, to the file it works on.
+const CHILD: &str = "ESCROWD_TEST_CHILD";
+
+/// Runs a test of this program in a process of its own, in a shell that has
+/// limited what the process may do.
+#[track_caller]
+fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
+    let output = Command::new(shell[0])
+        .args(&shell[1..])
+        .args(["sh", "-ec", &format!("{script}\nexec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, path)
+        .output()
+        .unwrap();
+    let heard = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{heard}");
+    assert!(heard.contains("1 passed"), "{heard}");
+}
+
+/// The file the parent process chose, if this is the child.
+fn as_child() -> Option<TestFile> {
+    let path = std::env::var_os(CHILD)?;
+    let mut file = TestFile::new();
+    file.path = path.into();
+    file.settings.path = file.path.clone();
+    Some(file)
+}
+
+#[test]
+fn a_write_error_is_never_answered_with_success() {
+    if let Some(file) = as_child() {
+        let (store, writer_ended) = file.try_open().unwrap();
+        let mut acknowledged = 0_u64;
+        let failure = loop {
+            match wait_for(store.write(move |tx| tx.insert_merchant(None))) {
+                Ok(_) => acknowledged += 1,
+                Err(failure) => break failure,
+            }
+            assert!(acknowledged < 10_000, "the limit was never met");
+        };
+        assert!(matches!(failure, Error::OutcomeUnknown(_)), "{failure:?}");
+        let ended = wait_for(writer_ended).unwrap();
+        assert!(matches!(ended, Err(Error::OutcomeUnknown(_))), "{ended:?}");
+        let later = wait_for(store.write(|tx| tx.insert_merchant(None)));
+        assert!(matches!(later, Err(Error::Stopped)), "{later:?}");
+        fs::write(beside(&file.path, ".acknowledged"), acknowledged.to_string()).unwrap();
+        return;
+    }
+    let file = TestFile::new();
+    // A file may not grow past 256 KiB in this process, and trying is an error
+    // instead of a signal. The log gets there first.
+    run_limited(
+        &["env"],
+        "trap '' XFSZ; ulimit -f 256",
+        "files::a_write_error_is_never_answered_with_success",
+        &file.path,
+    );
+    let acknowledged: u64 = fs::read_to_string(file.beside(".acknowledged"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let store = file.open();
+    store.close();
+    let audit = file.audit();
+    assert_eq!(audit.findings, []);
+    assert_eq!(audit.merchants, acknowledged);
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_recovers_without_a_restart() {
+    if let Some(file) = as_child() {
+        full_disk(&file);
+        return;
+    }
+    let may_mount = Command::new("unshare").args(["-rm", "true"]).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this system lets nobody mount a small disk");
+        return;
+    }
+    let file = TestFile::new();
+    let folder = file.path.parent().unwrap().to_str().unwrap();
+    run_limited(
+        &["unshare", "-rm"],
+        &format!("mount -t tmpfs -o size=1m tmpfs '{folder}'"),
+        "files::a_full_disk_refuses_writes_and_recovers_without_a_restart",
+        &file.path,
+    );
+}
+
+fn full_disk(file: &TestFile) {
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    trade.top_up("ada", 100_000);
+    let merchants = || file.audit().merchants;
+    // Something else takes the room.
+    let ballast = beside(&file.path, ".ballast");
+    let take_all_room = || {
+        for size in [65_536, 4_096] {
+            let mut grown = fs::read(&ballast).unwrap_or_default();
+            loop {
+                let fits = grown.len();
+                grown.resize(fits + size, 1);
+                if fs::write(&ballast, &grown).is_err() {
+                    grown.truncate(fits);
+                    fs::write(&ballast, &grown).unwrap();
+                    break;
+                }
+            }
+        }
+    };
+    for _ in 0..3 {
+        take_all_room();
+        let mut acknowledged = merchants();
+        let failure = loop {
+            match wait_for(store.write(|tx| tx.insert_merchant(None))) {
+                Ok(_) => acknowledged += 1,
+                Err(failure) => break failure,
+            }
+        };
+        assert!(matches!(failure, Error::StorageFull), "{failure:?}");
+        assert_eq!(merchants(), acknowledged, "reads go on, and nothing is partial");
+        fs::remove_file(&ballast).unwrap();
+        write(&store, |tx| tx.insert_merchant(None));
+        assert_eq!(merchants(), acknowledged + 1);
+    }
+    store.close();
+    file.assert_sound();
+    let connection = Connection::open(&file.path).unwrap();
+    let check: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(check, "ok");
+}

@@ -1,0 +1,360 @@
+//! A database file for one test, the store on it, and a short history of deals
+//! made by the real commands.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use escrowd::commands::milestone_escrows::{self, MilestoneDraft};
+use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::{Actor, Policy, merchants, standard_escrows};
+use escrowd::domain::customer::Admission;
+use escrowd::domain::escrow::Escrow;
+use escrowd::domain::fees::{Rates, WhoPays};
+use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId};
+use escrowd::domain::mode::Mode;
+use escrowd::domain::money::Amount;
+use escrowd::domain::terms::{StageDraft, TermsDraft, TermsLimits};
+use escrowd::domain::time::{Clock, Timestamp};
+use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// 2026-06-22T10:15:00Z, when every test begins.
+pub(crate) const START: i64 = 1_782_123_300_000;
+
+/// A clock that only the test moves. Its copies are the same clock.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    pub(crate) fn set(&self, millis: i64) {
+        self.0.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Ids and random bits that count up. Its copies share the count, so that a
+/// file opened again gets no id twice.
+#[derive(Clone)]
+pub(crate) struct CountingEntropy(Arc<AtomicU64>);
+
+impl CountingEntropy {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+impl Entropy for CountingEntropy {
+    fn object_id(&mut self, _now: Timestamp) -> [u8; 12] {
+        let mut id = [0; 12];
+        id[4..].copy_from_slice(&self.next().to_be_bytes());
+        id
+    }
+
+    fn random(&mut self) -> u128 {
+        u128::from(self.next())
+    }
+}
+
+/// A place for a database, and what a store on it is opened with.
+pub(crate) struct TestFile {
+    pub(crate) path: PathBuf,
+    pub(crate) settings: Settings,
+    pub(crate) clock: TestClock,
+    pub(crate) entropy: CountingEntropy,
+    _folder: TempDir,
+}
+
+impl TestFile {
+    /// A fresh folder, and in it no file yet.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        Self {
+            settings: Settings {
+                path: path.clone(),
+                mode: Mode::Sandbox,
+                currency: "NGN".to_owned(),
+                synchronous: Synchronous::Full,
+                readers: 2,
+                queue_commands_max: 64,
+                group_commands_max: 64,
+                checkpoint_pages: 1000,
+            },
+            path,
+            clock: TestClock(Arc::new(AtomicI64::new(START))),
+            entropy: CountingEntropy(Arc::new(AtomicU64::new(1))),
+            _folder: folder,
+        }
+    }
+
+    /// A copy of a file that no store is open on, to be damaged.
+    pub(crate) fn copy_of(original: &Self) -> Self {
+        let copy = Self::new();
+        fs::copy(&original.path, &copy.path).unwrap();
+        copy
+    }
+
+    pub(crate) fn try_open(&self) -> Result<(Store, WriterEnded), OpenError> {
+        Store::open(
+            &self.settings,
+            Box::new(self.clock.clone()),
+            Box::new(self.entropy.clone()),
+        )
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&self) -> Store {
+        self.try_open().unwrap().0
+    }
+
+    /// Why the file is refused, in words for people.
+    #[track_caller]
+    pub(crate) fn refusal(&self) -> String {
+        self.try_open().unwrap_err().to_string()
+    }
+
+    /// SQLite itself on the file, with none of our settings.
+    #[track_caller]
+    pub(crate) fn sqlite(&self) -> Connection {
+        Connection::open(&self.path).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn audit(&self) -> Audit {
+        audit(&self.path, &mut |_, _| {}).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_sound(&self) {
+        assert_eq!(self.audit().findings, []);
+    }
+
+    /// The file beside the database whose name ends like this.
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
+        beside(&self.path, suffix)
+    }
+}
+
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Waits for a future on this thread.
+pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Runs one command, which must succeed, and waits until it is durable.
+#[track_caller]
+pub(crate) fn write<T, E>(store: &Store, command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> T
+where
+    T: Send + 'static,
+    E: From<Error> + Debug + Send + 'static,
+{
+    wait_for(store.write(command)).unwrap()
+}
+
+/// A command that leaves a trace: a merchant of this name.
+pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
+    move |tx| tx.insert_merchant(Some(name))
+}
+
+/// Whether [`name_merchant`] has left its trace.
+#[track_caller]
+pub(crate) fn is_named(store: &Store, name: &str) -> bool {
+    store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
+}
+
+pub(crate) fn kobo(minor: i64) -> Amount {
+    Amount::from_minor(minor).unwrap()
+}
+
+/// Sandbox mode: everyone starts with 1,000,000; 2 percent to the platform and
+/// 1 percent to the merchant.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        mode: Mode::Sandbox,
+        admission: Admission::Register {
+            opening_balance: kobo(100_000_000),
+        },
+        rates: Rates::new(200, 100).unwrap(),
+        merchant_rates: HashMap::new(),
+        terms_limits: TermsLimits {
+            amount_min: kobo(1),
+            milestones_max: 100,
+            purpose_chars_max: 255,
+            description_chars_max: 2000,
+        },
+    }
+}
+
+fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
+    TermsDraft {
+        amount: kobo(minor),
+        purpose: "Shop fit-out".to_owned(),
+        description: None,
+        who_pays,
+        max_delivery: None,
+        delivery_timeline: None,
+        total_quantity: None,
+    }
+}
+
+/// One merchant's customers at work through the real commands.
+#[derive(Clone)]
+pub(crate) struct Trade {
+    pub(crate) store: Store,
+    pub(crate) merchant: MerchantId,
+}
+
+impl Trade {
+    /// The merchant of this sandbox key.
+    pub(crate) fn of_key(store: &Store, key: u8) -> Self {
+        let merchant = write(store, move |tx| merchants::of_sandbox_key(tx, &[key; 32]));
+        Self {
+            store: store.clone(),
+            merchant,
+        }
+    }
+
+    pub(crate) fn actor(&self, customer: &str) -> Actor {
+        Actor {
+            merchant: self.merchant,
+            customer: CustomerId::parse(customer).unwrap(),
+        }
+    }
+
+    /// An offer with a milestone for each amount.
+    #[track_caller]
+    pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
+        let stage = |&minor: &i64| StageDraft {
+            title: "Stage".to_owned(),
+            description: None,
+            amount: kobo(minor),
+            due_date: None,
+            beneficiary: None,
+        };
+        let draft = MilestoneDraft {
+            terms: terms(amounts.iter().sum(), WhoPays::Buyer),
+            stages: amounts.iter().map(stage).collect(),
+        };
+        let seller = self.actor(seller);
+        write(&self.store, move |tx| {
+            milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
+        let seller = self.actor(seller);
+        write(&self.store, move |tx| {
+            standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)))
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn fund(&self, buyer: &str, escrow: EscrowId) {
+        let buyer = self.actor(buyer);
+        let request = PaymentRequest {
+            escrows: vec![EscrowKey::Id(escrow)],
+            amount: None,
+            reference: None,
+        };
+        write(&self.store, move |tx| {
+            payments::fund(tx, &policy(), &buyer, Ok(request))
+        });
+    }
+
+    /// Confirms the milestones at these places, in order.
+    #[track_caller]
+    pub(crate) fn confirm_milestones(&self, buyer: &str, escrow: &Escrow, positions: &[usize]) {
+        for &position in positions {
+            let (buyer, id) = (self.actor(buyer), escrow.id);
+            let milestone = escrow.milestones()[position].id;
+            write(&self.store, move |tx| {
+                milestone_escrows::confirm(tx, &policy(), &buyer, id, milestone)
+            });
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn confirm_payment(&self, buyer: &str, escrow: EscrowId) {
+        let buyer = self.actor(buyer);
+        write(&self.store, move |tx| {
+            standard_escrows::confirm_payment(tx, &policy(), &buyer, escrow)
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn top_up(&self, customer: &str, minor: i64) {
+        let customer = self.actor(customer);
+        write(&self.store, move |tx| {
+            payments::top_up(tx, &policy(), &customer, Ok(kobo(minor)))
+        });
+    }
+}
+
+/// Escrows of [`history`] in each state.
+pub(crate) struct History {
+    /// Milestones, none paid for.
+    pub(crate) offered: EscrowId,
+    /// Three milestones, the first released.
+    pub(crate) open: EscrowId,
+    /// Two milestones, both released.
+    pub(crate) closed: EscrowId,
+    /// Standard, funded, nothing released.
+    pub(crate) standard_open: EscrowId,
+    /// Standard, completed.
+    pub(crate) standard_closed: EscrowId,
+}
+
+/// Two merchants' deals in every state; the escrows are those of the first.
+pub(crate) fn history(store: &Store, clock: &TestClock) -> History {
+    let trade = Trade::of_key(store, 1);
+    let other = Trade::of_key(store, 2);
+    let offered = trade.offer_milestones("ada", &[400_000, 600_000]);
+    clock.set(START + 1_000);
+
+    let open = trade.offer_milestones("ada", &[100_000, 200_000, 300_000]);
+    trade.fund("ben", open.id);
+    trade.confirm_milestones("ben", &open, &[0]);
+    clock.set(START + 2_000);
+
+    let elsewhere = other.offer_milestones("ada", &[500_000, 500_000]);
+    other.fund("ben", elsewhere.id);
+    let closed = trade.offer_milestones("ada", &[700_000, 300_000]);
+    trade.fund("cleo", closed.id);
+    trade.confirm_milestones("cleo", &closed, &[1, 0]);
+    other.confirm_milestones("ben", &elsewhere, &[1]);
+    clock.set(START + 3_000);
+
+    let standard_open = trade.offer_standard("ada", 123_456, WhoPays::Both);
+    trade.fund("ben", standard_open.id);
+    let standard_closed = trade.offer_standard("cleo", 250_000, WhoPays::Seller);
+    trade.fund("ben", standard_closed.id);
+    trade.confirm_payment("ben", standard_closed.id);
+    trade.top_up("ada", 100_000);
+    other.top_up("ben", 200_000);
+    History {
+        offered: offered.id,
+        open: open.id,
+        closed: closed.id,
+        standard_open: standard_open.id,
+        standard_closed: standard_closed.id,
+    }
+}

@@ -1,0 +1,11 @@
+//! The storage layer as the rest of the program uses it: real files, a clock
+//! and ids in the test's hand, and SQLite itself to look into a file or to
+//! damage it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod audit;
+mod files;
+mod helpers;
+mod schema;
+mod writer;

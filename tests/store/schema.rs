@@ -1,0 +1,258 @@
+//! What the file refuses by itself, whatever program writes to it.
+
+use escrowd::domain::fees::WhoPays;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, params};
+
+use crate::helpers::{History, TestFile, history};
+
+/// SQLite itself on a file with a history, as careful as our own connections.
+fn used_file() -> (TestFile, History, Connection) {
+    let file = TestFile::new();
+    let store = file.open();
+    let history = history(&store, &file.clock);
+    store.close();
+    let connection = file.sqlite();
+    connection.pragma_update(None, "foreign_keys", 1).unwrap();
+    (file, history, connection)
+}
+
+fn pragma<T: FromSql>(connection: &Connection, name: &str) -> T {
+    connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+}
+
+/// Asserts that the file refuses a statement for the reason given.
+#[track_caller]
+fn refuses(connection: &Connection, sql: &str, parameters: impl rusqlite::Params, reason: &str) {
+    match connection.execute(sql, parameters) {
+        Ok(changed) => panic!("{sql} changed {changed} rows"),
+        Err(error) => assert!(error.to_string().contains(reason), "{sql}: {error}"),
+    }
+}
+
+#[test]
+fn every_table_is_strict() {
+    let (_file, _, connection) = used_file();
+    let mut tables = connection
+        .prepare("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'")
+        .unwrap();
+    let tables: Vec<(String, bool)> = tables
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(tables.len() >= 11, "{tables:?}");
+    for (table, is_strict) in tables {
+        assert!(is_strict, "{table}");
+    }
+}
+
+#[test]
+fn the_file_is_marked_as_ours() {
+    let (_file, _, connection) = used_file();
+    assert_eq!(pragma::<i64>(&connection, "application_id"), 0x4553_4352);
+    assert_eq!(pragma::<i64>(&connection, "user_version"), 1);
+    assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
+    assert_eq!(pragma::<i64>(&connection, "page_size"), 2048);
+}
+
+#[test]
+fn the_schema_in_the_file_is_schema_sql() {
+    let (_file, _, connection) = used_file();
+    let plain = Connection::open_in_memory().unwrap();
+    plain.execute_batch(include_str!("../../schema.sql")).unwrap();
+    let statements = |connection: &Connection| -> Vec<Option<String>> {
+        let mut statement = connection
+            .prepare("SELECT sql FROM sqlite_schema ORDER BY type, name")
+            .unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(statements(&connection), statements(&plain));
+}
+
+#[test]
+fn every_relation_and_every_page_of_a_used_file_is_whole() {
+    let (_file, _, connection) = used_file();
+    assert_eq!(pragma::<String>(&connection, "integrity_check"), "ok");
+    let broken = connection
+        .prepare("PRAGMA foreign_key_check")
+        .unwrap()
+        .exists([])
+        .unwrap();
+    assert!(!broken);
+}
+
+#[test]
+fn a_transfer_is_never_changed_and_never_deleted() {
+    let (file, _, connection) = used_file();
+    let columns = [
+        "id",
+        "merchant_id",
+        "kind",
+        "debit_account_id",
+        "credit_account_id",
+        "amount",
+        "escrow_id",
+        "created_at",
+        "hash",
+    ];
+    for column in columns {
+        let sql = format!("UPDATE transfer SET {column} = {column} WHERE id = 3");
+        refuses(&connection, &sql, [], "a transfer is never changed");
+    }
+    refuses(
+        &connection,
+        "DELETE FROM transfer WHERE id = 3",
+        [],
+        "a transfer is never deleted",
+    );
+    refuses(&connection, "DELETE FROM transfer", [], "a transfer is never deleted");
+    file.assert_sound();
+}
+
+#[test]
+fn a_transfer_moves_something_from_one_account_to_another() {
+    let (_file, _, connection) = used_file();
+    let insert =
+        "INSERT INTO transfer (id, merchant_id, kind, debit_account_id, credit_account_id, amount, created_at, hash)
+                  VALUES (1000, 1, ?1, ?2, ?3, ?4, 0, ?5)";
+    let hash = [7_u8; 32];
+    let check = "CHECK constraint failed";
+    refuses(&connection, insert, params!["TOP_UP", 1, 2, 0, hash], check);
+    refuses(&connection, insert, params!["TOP_UP", 1, 2, -1, hash], check);
+    refuses(&connection, insert, params!["TOP_UP", 2, 2, 1, hash], check);
+    refuses(&connection, insert, params!["GIFT", 1, 2, 1, hash], check);
+    refuses(&connection, insert, params!["TOP_UP", 1, 2, 1, [7_u8; 31]], check);
+    refuses(
+        &connection,
+        insert,
+        params!["TOP_UP", 1, 2, 1.5, hash],
+        "cannot store REAL",
+    );
+    refuses(&connection, insert, params!["TOP_UP", 1, 9_999, 1, hash], "FOREIGN KEY");
+    assert_eq!(connection.execute(insert, params!["TOP_UP", 1, 2, 1, hash]), Ok(1));
+}
+
+#[test]
+fn only_the_outside_world_goes_below_zero() {
+    let (_file, _, connection) = used_file();
+    let set = "UPDATE account SET balance = ?2 WHERE purpose = ?1 AND merchant_id = 1";
+    let max: i64 = 9_007_199_254_740_991;
+    for purpose in ["CUSTOMER_MAIN", "CUSTOMER_ESCROW", "MERCHANT_MAIN", "PLATFORM_FEES"] {
+        refuses(&connection, set, params![purpose, -1], "CHECK");
+        refuses(&connection, set, params![purpose, max + 1], "CHECK");
+        assert!(connection.execute(set, params![purpose, max]).unwrap() > 0);
+    }
+    refuses(&connection, set, params!["OUTSIDE_WORLD", 1], "CHECK");
+    refuses(&connection, set, params!["OUTSIDE_WORLD", -max - 1], "CHECK");
+    assert_eq!(connection.execute(set, params!["OUTSIDE_WORLD", -max]), Ok(1));
+    refuses(&connection, set, params!["OUTSIDE_WORLD", i64::MIN], "CHECK");
+}
+
+#[test]
+fn an_owner_has_one_account_for_each_purpose() {
+    let (_file, _, connection) = used_file();
+    let insert = "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at) VALUES (1000, 1, ?1, ?2, 0)";
+    refuses(&connection, insert, params!["ada", "CUSTOMER_MAIN"], "UNIQUE");
+    refuses(&connection, insert, params![None::<&str>, "OUTSIDE_WORLD"], "UNIQUE");
+    refuses(&connection, insert, params![None::<&str>, "CUSTOMER_MAIN"], "CHECK");
+    refuses(&connection, insert, params!["ada", "MERCHANT_MAIN"], "CHECK");
+    refuses(&connection, insert, params!["ada", "POCKET"], "CHECK");
+    refuses(&connection, insert, params!["nobody", "CUSTOMER_MAIN"], "FOREIGN KEY");
+}
+
+#[test]
+fn an_escrow_is_in_one_of_the_known_states() {
+    let (_file, history, connection) = used_file();
+    let set = "UPDATE escrow SET state = ?2, status = ?3 WHERE id = ?1";
+    for (state, status) in [
+        ("OPEN", "ONGOING"),
+        ("opened", "ongoing"),
+        ("OPENED", "PENDING"),
+        ("CLOSED", "ONGOING"),
+        ("AWAITING_PAYMENT", "ONGOING"),
+    ] {
+        refuses(&connection, set, params![history.open.bytes(), state, status], "CHECK");
+    }
+}
+
+#[test]
+fn an_open_escrow_has_a_buyer_and_a_payment() {
+    let (_file, history, connection) = used_file();
+    for column in [
+        "buyer_id",
+        "payment_id",
+        "payment_reference",
+        "payment_amount",
+        "paid_at",
+    ] {
+        let sql = format!("UPDATE escrow SET {column} = NULL WHERE id = ?1");
+        refuses(&connection, &sql, [history.open.bytes()], "CHECK");
+    }
+    let open = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING' WHERE id = ?1";
+    refuses(&connection, open, [history.offered.bytes()], "CHECK");
+    let take_back = "UPDATE escrow SET state = 'AWAITING_PAYMENT', status = 'PENDING' WHERE id = ?1";
+    refuses(&connection, take_back, [history.open.bytes()], "CHECK");
+    let close = "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED' WHERE id = ?1";
+    refuses(&connection, close, [history.open.bytes()], "CHECK");
+    let reopen = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING' WHERE id = ?1";
+    refuses(&connection, reopen, [history.closed.bytes()], "CHECK");
+}
+
+#[test]
+fn an_escrow_has_terms_that_can_be() {
+    let (_file, history, connection) = used_file();
+    for change in [
+        "who_pays = 'seller'",
+        "who_pays = 'both'",
+        "buyer_id = seller_id",
+        "amount = 0",
+        "fee = -1",
+        "commission = fee + 1",
+        "buyer_fee = fee + 1",
+        "max_delivery = 366",
+        "total_quantity = 0",
+        "settlement_type = 'GIFT'",
+        "delivery_timeline = 'weeks'",
+    ] {
+        let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
+        refuses(&connection, &sql, [history.open.bytes()], "CHECK");
+    }
+    let standard = "UPDATE escrow SET who_pays = ?2 WHERE id = ?1";
+    let seller = params![history.standard_open.bytes(), WhoPays::Seller.as_str()];
+    assert_eq!(
+        connection.execute(standard, seller),
+        Ok(1),
+        "a standard escrow's seller may pay"
+    );
+}
+
+#[test]
+fn a_milestone_is_released_at_a_time_or_pending() {
+    let (_file, history, connection) = used_file();
+    let escrow = history.open.bytes();
+    for (position, change) in [
+        (0, "status = 'PENDING'"),
+        (0, "released_at = NULL"),
+        (1, "status = 'RELEASED'"),
+        (1, "released_at = 1"),
+        (1, "status = 'HALF'"),
+        (1, "amount = 0"),
+        (1, "position = -1"),
+    ] {
+        let sql = format!("UPDATE milestone SET {change} WHERE escrow_id = ?1 AND position = ?2");
+        refuses(&connection, &sql, params![escrow, position], "CHECK");
+    }
+    let twice = "UPDATE milestone SET position = 0 WHERE escrow_id = ?1 AND position = 1";
+    refuses(&connection, twice, [escrow], "UNIQUE");
+}
+
+#[test]
+fn a_file_says_once_what_it_is_for() {
+    let (_file, _, connection) = used_file();
+    let insert = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (?1, 'SANDBOX', 'USD', 0)";
+    refuses(&connection, insert, [1], "UNIQUE");
+    refuses(&connection, insert, [2], "CHECK");
+    refuses(&connection, "UPDATE instance SET mode = 'DEMO'", [], "CHECK");
+}

@@ -1,0 +1,520 @@
+//! Group commit: what a command may rely on, and what whoever sent it may
+//! conclude from the answer.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use escrowd::domain::ids::IdSource;
+use escrowd::domain::ledger::Account;
+use escrowd::domain::money::Amount;
+use escrowd::domain::time::Timestamp;
+use escrowd::entropy::SystemEntropy;
+use escrowd::store::{Error, Store, Tx};
+use tokio::task::{JoinHandle, yield_now};
+
+use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, write};
+
+type Answer<T> = JoinHandle<Result<T, Error>>;
+
+/// Sends a command and does not wait for its answer. On return it is in the
+/// queue, because a test's runtime has one thread.
+async fn send<T: Send + 'static>(
+    store: &Store,
+    command: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+) -> Answer<T> {
+    let store = store.clone();
+    let answer = tokio::spawn(async move { store.write(command).await });
+    yield_now().await;
+    answer
+}
+
+/// A command that keeps its group open until the test lets go of it.
+struct Gate {
+    has_started: mpsc::Receiver<()>,
+    release: mpsc::Sender<()>,
+    answer: Answer<()>,
+}
+
+impl Gate {
+    /// Puts the gate into the queue.
+    async fn send(store: &Store) -> Self {
+        let (started, has_started) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let answer = send(store, move |_| {
+            started.send(()).unwrap();
+            released.recv_timeout(Duration::from_secs(20)).unwrap();
+            Ok(())
+        })
+        .await;
+        Self {
+            has_started,
+            release,
+            answer,
+        }
+    }
+
+    /// Puts the gate into the queue and waits until the writer stands in it.
+    async fn block(store: &Store) -> Self {
+        let gate = Self::send(store).await;
+        gate.wait_until_reached();
+        gate
+    }
+
+    fn wait_until_reached(&self) {
+        self.has_started.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    async fn release(self) -> Result<(), Error> {
+        self.release.send(()).unwrap();
+        self.answer.await.unwrap()
+    }
+}
+
+/// Leaves a trace, then says no.
+fn refused(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
+    move |tx| {
+        tx.insert_merchant(Some(name))?;
+        Err(Error::Corrupt("refused".to_owned()))
+    }
+}
+
+/// Leaves a trace, then panics.
+fn panicking(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
+    move |tx| {
+        tx.insert_merchant(Some(name))?;
+        panic!("planned by the test")
+    }
+}
+
+#[tokio::test]
+async fn a_refused_command_rolls_back_alone() {
+    let file = TestFile::new();
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let before = send(&store, name_merchant("before")).await;
+    let refused = send(&store, refused("refused")).await;
+    let after = send(&store, name_merchant("after")).await;
+    gate.release().await.unwrap();
+
+    before.await.unwrap().unwrap();
+    assert!(matches!(refused.await.unwrap(), Err(Error::Corrupt(_))));
+    after.await.unwrap().unwrap();
+    assert_eq!(
+        ["before", "refused", "after"].map(|name| is_named(&store, name)),
+        [true, false, true]
+    );
+}
+
+#[tokio::test]
+async fn a_command_sees_what_the_commands_before_it_in_the_group_did() {
+    let file = TestFile::new();
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let first = send(&store, name_merchant("ada")).await;
+    let refusal = send(&store, |tx| tx.merchant_named("ada").map(|found| found.is_some())).await;
+    gate.release().await.unwrap();
+    first.await.unwrap().unwrap();
+    assert!(refusal.await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn every_answer_waits_for_the_commit() {
+    let file = TestFile::new();
+    let store = file.open();
+    let first = Gate::block(&store).await;
+    let kept = send(&store, name_merchant("kept")).await;
+    let refused = send(&store, refused("refused")).await;
+    let panicked = send(&store, panicking("panicked")).await;
+    let last = Gate::send(&store).await;
+    first.release.send(()).unwrap();
+    last.wait_until_reached();
+
+    // All but the last have run by now, and nothing is committed.
+    for _ in 0..20 {
+        yield_now().await;
+        tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
+            .await
+            .unwrap();
+    }
+    assert!(!first.answer.is_finished());
+    assert!(!kept.is_finished());
+    assert!(
+        !refused.is_finished(),
+        "a refusal may rest on a command that is not durable yet"
+    );
+    assert!(!panicked.is_finished());
+    assert!(!is_named(&store, "kept"));
+
+    last.release().await.unwrap();
+    kept.await.unwrap().unwrap();
+    assert!(is_named(&store, "kept"));
+}
+
+#[tokio::test]
+async fn what_was_answered_can_be_read_at_once() {
+    let file = TestFile::new();
+    let store = file.open();
+    for round in 0..50_u8 {
+        let key = [round; 32];
+        let merchant = store
+            .write(move |tx| {
+                let merchant = tx.insert_merchant(None)?;
+                tx.insert_merchant_key(&key, merchant)?;
+                Ok::<_, Error>(merchant)
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            store.read(|snapshot| snapshot.merchant_of_key(&key)).unwrap(),
+            Some(merchant),
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_group_holds_no_more_commands_than_its_bound() {
+    let mut file = TestFile::new();
+    file.settings.group_commands_max = 2;
+    let store = file.open();
+    let reader = store.clone();
+    let gate = Gate::block(&store).await;
+    let with_the_gate = send(&store, name_merchant("ada")).await;
+    let on_its_own = send(&store, move |_| {
+        reader.read(|snapshot| snapshot.merchant_named("ada").map(|found| found.is_some()))
+    })
+    .await;
+    gate.release().await.unwrap();
+    with_the_gate.await.unwrap().unwrap();
+    let is_committed_before = on_its_own.await.unwrap().unwrap();
+    assert!(
+        is_committed_before,
+        "the third command shared the commit of the first two"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_undoes_its_own_command_and_no_other() {
+    let file = TestFile::new();
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let before = send(&store, name_merchant("before")).await;
+    let panicked = send(&store, panicking("panicked")).await;
+    let after = send(&store, name_merchant("after")).await;
+    gate.release().await.unwrap();
+
+    before.await.unwrap().unwrap();
+    assert!(matches!(panicked.await.unwrap(), Err(Error::Panicked)));
+    after.await.unwrap().unwrap();
+    store.write(name_merchant("next")).await.unwrap();
+    assert_eq!(
+        ["before", "panicked", "after", "next"].map(|name| is_named(&store, name)),
+        [true, false, true, true]
+    );
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let mut file = TestFile::new();
+    file.settings.queue_commands_max = 2;
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let waiting = [
+        send(&store, name_merchant("first")).await,
+        send(&store, name_merchant("second")).await,
+    ];
+
+    let one_too_many = send(&store, name_merchant("third")).await;
+    assert!(one_too_many.is_finished(), "it waited for room");
+    assert!(matches!(one_too_many.await.unwrap(), Err(Error::QueueFull)));
+
+    gate.release().await.unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    assert!(!is_named(&store, "third"));
+    store.write(name_merchant("fourth")).await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_finishes_what_waits_and_refuses_what_comes_later() {
+    let file = TestFile::new();
+    let (store, writer_ended) = file.try_open().unwrap();
+    let gate = Gate::block(&store).await;
+    let waiting = send(&store, name_merchant("waiting")).await;
+    let closing = {
+        let store = store.clone();
+        std::thread::spawn(move || store.close())
+    };
+    // Whether it comes before or after the stop, it is told.
+    let late = send(&store, name_merchant("late")).await;
+    gate.release().await.unwrap();
+
+    waiting.await.unwrap().unwrap();
+    match late.await.unwrap() {
+        Ok(_) => assert!(is_named(&store, "late")),
+        Err(Error::Stopped) => assert!(!is_named(&store, "late")),
+        Err(other) => panic!("{other}"),
+    }
+    closing.join().unwrap();
+    writer_ended.await.unwrap().unwrap();
+    assert!(is_named(&store, "waiting"));
+    assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
+    store.close();
+}
+
+#[tokio::test]
+async fn commands_behind_the_stop_are_told() {
+    let mut file = TestFile::new();
+    file.settings.group_commands_max = 1;
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let closing = {
+        let store = store.clone();
+        std::thread::spawn(move || store.close())
+    };
+    tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(50)))
+        .await
+        .unwrap();
+    let behind = send(&store, name_merchant("behind")).await;
+    gate.release().await.unwrap();
+    assert!(matches!(behind.await.unwrap(), Err(Error::Stopped)));
+    closing.join().unwrap();
+    assert!(!is_named(&store, "behind"));
+}
+
+#[tokio::test]
+async fn a_command_runs_although_its_caller_went_away() {
+    let file = TestFile::new();
+    let store = file.open();
+    let gate = Gate::block(&store).await;
+    let abandoned = send(&store, name_merchant("abandoned")).await;
+    abandoned.abort();
+    assert!(abandoned.await.unwrap_err().is_cancelled());
+    gate.release().await.unwrap();
+    store.write(name_merchant("next")).await.unwrap();
+    assert!(is_named(&store, "abandoned"));
+}
+
+/// Makes the commit of whatever names a merchant "doomed" fail, by a constraint
+/// that is looked at only then.
+fn doom_commits(file: &TestFile) {
+    file.sqlite()
+        .execute_batch(
+            "CREATE TABLE doomed (merchant INTEGER REFERENCES merchant (id) DEFERRABLE INITIALLY DEFERRED);
+             CREATE TRIGGER doom AFTER INSERT ON merchant WHEN new.name = 'doomed'
+             BEGIN INSERT INTO doomed VALUES (-1); END;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
+    let file = TestFile::new();
+    let (store, writer_ended) = file.try_open().unwrap();
+    doom_commits(&file);
+    let gate = Gate::block(&store).await;
+    let innocent = send(&store, name_merchant("innocent")).await;
+    let doomed = send(&store, name_merchant("doomed")).await;
+    assert!(matches!(gate.release().await, Err(Error::OutcomeUnknown(_))));
+    assert!(matches!(innocent.await.unwrap(), Err(Error::OutcomeUnknown(_))));
+    assert!(matches!(doomed.await.unwrap(), Err(Error::OutcomeUnknown(_))));
+
+    assert!(matches!(writer_ended.await.unwrap(), Err(Error::OutcomeUnknown(_))));
+    assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
+    assert!(!is_named(&store, "innocent"), "reads go on, and see what is durable");
+    store.close();
+    drop(store);
+    let reopened = file.open();
+    assert!(!is_named(&reopened, "innocent"));
+    reopened.write(name_merchant("innocent")).await.unwrap();
+}
+
+/// Makes SQLite give up the group of whatever names a merchant "doomed", as it
+/// does by itself when the disk fills up inside a command.
+fn give_up_on_the_doomed(file: &TestFile) {
+    file.sqlite()
+        .execute_batch(
+            "CREATE TRIGGER give_up AFTER INSERT ON merchant WHEN new.name = 'doomed'
+             BEGIN SELECT RAISE(ROLLBACK, 'given up'); END;",
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn when_sqlite_gives_up_the_group_nobody_in_it_is_told_yes() {
+    let file = TestFile::new();
+    let store = file.open();
+    give_up_on_the_doomed(&file);
+    let gate = Gate::block(&store).await;
+    let innocent = send(&store, name_merchant("innocent")).await;
+    let doomed = send(&store, name_merchant("doomed")).await;
+    let after = send(&store, name_merchant("after")).await;
+    assert!(matches!(gate.release().await, Err(Error::Abandoned)));
+    assert!(matches!(innocent.await.unwrap(), Err(Error::Abandoned)));
+    assert!(matches!(doomed.await.unwrap(), Err(Error::Sqlite(_))), "its own reason");
+    after.await.unwrap().unwrap();
+    assert_eq!(
+        ["innocent", "doomed", "after"].map(|name| is_named(&store, name)),
+        [false, false, true]
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
+    let file = TestFile::new();
+    let store = file.open();
+    give_up_on_the_doomed(&file);
+    let overlooking = store.write(|tx| {
+        drop(tx.insert_merchant(Some("doomed")));
+        Ok::<_, Error>(())
+    });
+    assert!(matches!(overlooking.await, Err(Error::Abandoned)));
+    store.write(name_merchant("next")).await.unwrap();
+    assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
+}
+
+#[tokio::test]
+async fn an_outside_program_that_holds_the_file_too_long_fails_one_command_and_no_more() {
+    let file = TestFile::new();
+    let store = file.open();
+    let outside = file.sqlite();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(
+        store.write(name_merchant("shut out")).await,
+        Err(Error::FileBusy)
+    ));
+    outside.execute_batch("ROLLBACK").unwrap();
+    assert!(!is_named(&store, "shut out"));
+    store.write(name_merchant("let in")).await.unwrap();
+}
+
+#[tokio::test]
+async fn time_does_not_run_backwards_when_the_clock_does() {
+    let file = TestFile::new();
+    let store = file.open();
+    let mut newest = Timestamp::EPOCH;
+    for clock in [START, START + 5, START - 3_600_000, 0, START + 4, START + 6] {
+        file.clock.set(clock);
+        let now = store.write(|tx| Ok::<_, Error>(tx.now())).await.unwrap();
+        assert!(now >= newest, "{now} comes before {newest}");
+        newest = now;
+    }
+    assert_eq!(newest.millis(), START + 6, "and it goes on with the clock");
+}
+
+#[test]
+fn time_does_not_run_backwards_across_a_restart() {
+    let actions: [fn(&Trade); 3] = [
+        |trade| trade.top_up("ada", 100_000),
+        |trade| drop(trade.offer_milestones("ada", &[400_000, 600_000])),
+        |trade| drop(Trade::of_key(&trade.store, 9)),
+    ];
+    for (case, action) in actions.into_iter().enumerate() {
+        let file = TestFile::new();
+        let store = file.open();
+        let trade = Trade::of_key(&store, 1);
+        trade.top_up("ada", 100_000);
+        file.clock.set(START + 7_000);
+        action(&trade);
+        store.close();
+        drop((store, trade));
+
+        file.clock.set(START + 10);
+        let store = file.open();
+        let now = write(&store, |tx| Ok::<_, Error>(tx.now()));
+        assert!(now.millis() >= START + 7_000, "case {case}: {now}");
+        store.close();
+    }
+}
+
+#[test]
+fn ids_rise_through_clock_steps_and_restarts() {
+    let file = TestFile::new();
+    let mut newest = [0; 12];
+    for restart in 0..20 {
+        file.clock.set(START - 3_600_000);
+        let (store, _) = Store::open(
+            &file.settings,
+            Box::new(file.clock.clone()),
+            Box::new(SystemEntropy::new()),
+        )
+        .unwrap();
+        for clock in [START, START + 1, START - 3_600_000, START + 1] {
+            file.clock.set(clock);
+            // A trace in the file, as every command leaves that gives an id to keep.
+            let ids = write(&store, |tx| {
+                tx.insert_merchant(None)?;
+                Ok::<_, Error>([tx.object_id(), tx.object_id()])
+            });
+            for id in ids {
+                assert!(id > newest, "restart {restart}: {id:x?} does not follow {newest:x?}");
+                newest = id;
+            }
+        }
+        store.close();
+    }
+}
+
+#[test]
+fn a_reader_sees_one_moment_while_writes_go_on() {
+    let file = TestFile::new();
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    trade.top_up("ada", 100_000);
+    trade.top_up("ben", 100_000);
+    let accounts = {
+        let [ada, ben] = ["ada", "ben"].map(|customer| trade.actor(customer).customer);
+        [
+            Account::CustomerMain(ada.clone()),
+            Account::CustomerEscrow(ada),
+            Account::CustomerMain(ben.clone()),
+            Account::CustomerEscrow(ben),
+            Account::MerchantMain,
+            Account::PlatformFees,
+        ]
+    };
+    let writer = {
+        let trade = trade.clone();
+        std::thread::spawn(move || {
+            for _ in 0..40 {
+                let escrow = trade.offer_milestones("ada", &[400_000, 600_000]);
+                trade.fund("ben", escrow.id);
+                trade.confirm_milestones("ben", &escrow, &[0, 1]);
+                trade.top_up("ben", 100_000);
+            }
+        })
+    };
+    let mut moments = std::collections::HashSet::new();
+    while !writer.is_finished() {
+        let (inside, balances) = store
+            .read(|snapshot| {
+                let inside = snapshot.balance(trade.merchant, &Account::OutsideWorld)?;
+                std::thread::sleep(Duration::from_micros(500));
+                let balances: Result<Vec<_>, _> = accounts
+                    .iter()
+                    .map(|account| snapshot.balance(trade.merchant, account).map(Amount::minor))
+                    .collect();
+                Ok((inside, balances?))
+            })
+            .unwrap();
+        assert_eq!(balances.iter().sum::<i64>(), inside.minor(), "{balances:?}");
+        moments.insert(balances);
+    }
+    writer.join().unwrap();
+    assert!(moments.len() > 20, "only {} moments were seen", moments.len());
+    store.close();
+    file.assert_sound();
+}
+
+#[test]
+fn a_panic_while_reading_gives_the_connection_back() {
+    let mut file = TestFile::new();
+    file.settings.readers = 1;
+    let store = file.open();
+    let reader = store.clone();
+    let panicked = std::thread::spawn(move || reader.read(|_| -> Result<(), Error> { panic!("planned by the test") }));
+    assert!(panicked.join().is_err());
+    write(&store, name_merchant("ada"));
+    assert!(is_named(&store, "ada"), "the connection was left in an old snapshot");
+}
