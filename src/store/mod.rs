@@ -104,7 +104,7 @@ impl Store {
         let connection = connection::open(path, role)?;
         let newest = Snapshot::of(&connection)
             .newest_row_at()
-            .map(|newest| newest.map(|newest| ledger::resumed_at(newest, clock.now())))
+            .map(|newest| newest.map(ledger::resumed_at))
             .map_err(|source| OpenError::Store {
                 path: path.clone(),
                 source,

@@ -205,13 +205,14 @@ pub(crate) fn policy() -> Policy {
 
 fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
     TermsDraft {
-        amount: kobo(minor),
-        purpose: "Shop fit-out".to_owned(),
-        description: None,
-        who_pays,
-        max_delivery: None,
-        delivery_timeline: None,
-        total_quantity: None,
+        amount: Ok(kobo(minor)),
+        purpose: Ok("Shop fit-out".to_owned()),
+        description: Ok(None),
+        who_pays: Ok(who_pays),
+        max_delivery: Ok(None),
+        delivery_timeline: Ok(None),
+        total_quantity: Ok(None),
+        no_category: Ok(()),
     }
 }
 
@@ -242,16 +243,18 @@ impl Trade {
     /// An offer with a milestone for each amount.
     #[track_caller]
     pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
-        let stage = |&minor: &i64| StageDraft {
-            title: "Stage".to_owned(),
-            description: None,
-            amount: kobo(minor),
-            due_date: None,
-            beneficiary: None,
+        let stage = |&minor: &i64| {
+            Ok(StageDraft {
+                title: Ok("Stage".to_owned()),
+                description: Ok(None),
+                amount: Ok(kobo(minor)),
+                due_date: Ok(None),
+                beneficiary: Ok(None),
+            })
         };
         let draft = MilestoneDraft {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
-            stages: amounts.iter().map(stage).collect(),
+            stages: Ok(amounts.iter().map(stage).collect()),
         };
         let seller = self.actor(seller);
         write(&self.store, move |tx| {
