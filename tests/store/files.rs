@@ -13,7 +13,7 @@ use escrowd::domain::mode::Mode;
 use escrowd::store::{Error, OpenError};
 use rusqlite::Connection;
 
-use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, wait_for, write};
+use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, outcome_of, wait_for, write};
 
 /// Every file in a folder with its bytes, but for the lock.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -384,7 +384,7 @@ fn a_write_error_is_never_answered_with_success() {
             assert!(acknowledged < 10_000, "the limit was never met");
         };
         assert!(matches!(failure, Error::OutcomeUnknown(_)), "{failure:?}");
-        let ended = wait_for(writer_ended).unwrap();
+        let ended = wait_for(outcome_of(writer_ended));
         assert!(matches!(ended, Err(Error::OutcomeUnknown(_))), "{ended:?}");
         let later = wait_for(store.write(|tx| tx.insert_merchant(None)));
         assert!(matches!(later, Err(Error::Stopped)), "{later:?}");

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use escrowd::commands::milestone_escrows::{self, MilestoneDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
@@ -154,9 +155,16 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Waits for a future on this thread.
 pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap()
         .block_on(future)
+}
+
+/// How the writer ended, which must be soon.
+pub(crate) async fn outcome_of(writer_ended: WriterEnded) -> Result<(), Error> {
+    let outcome = tokio::time::timeout(Duration::from_secs(20), writer_ended).await;
+    outcome.expect("the writer goes on").unwrap()
 }
 
 /// Runs one command, which must succeed, and waits until it is durable.

@@ -12,7 +12,7 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, write};
+use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, write};
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
@@ -257,7 +257,7 @@ async fn closing_finishes_what_waits_and_refuses_what_comes_later() {
         Err(other) => panic!("{other}"),
     }
     closing.join().unwrap();
-    writer_ended.await.unwrap().unwrap();
+    outcome_of(writer_ended).await.unwrap();
     assert!(is_named(&store, "waiting"));
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
     store.close();
@@ -320,7 +320,7 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
     assert!(matches!(innocent.await.unwrap(), Err(Error::OutcomeUnknown(_))));
     assert!(matches!(doomed.await.unwrap(), Err(Error::OutcomeUnknown(_))));
 
-    assert!(matches!(writer_ended.await.unwrap(), Err(Error::OutcomeUnknown(_))));
+    assert!(matches!(outcome_of(writer_ended).await, Err(Error::OutcomeUnknown(_))));
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
     assert!(!is_named(&store, "innocent"), "reads go on, and see what is durable");
     store.close();
