@@ -245,7 +245,7 @@ fn refuse_other_instance(path: &Path, mode: Mode, currency: &str) -> Result<(), 
         path: path.to_owned(),
         source,
     };
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
     let made_for: Option<(String, String)> = connection
         .query_row("SELECT mode, currency FROM instance", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

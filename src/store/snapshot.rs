@@ -29,7 +29,9 @@ impl<'a> Snapshot<'a> {
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(connection: &'a Connection, now: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+    /// A command on a connection that the caller manages, inside a transaction of
+    /// the caller's: for comparing other ways of committing with the writer's.
+    pub fn on(connection: &'a Connection, now: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
         Self {
             snapshot: Snapshot::of(connection),
             now,

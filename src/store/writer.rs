@@ -224,7 +224,7 @@ impl GroupCommit {
         }
         let now = ledger::not_before(self.newest, self.clock.now());
         self.newest = Some(now);
-        let mut tx = Tx::new(&self.connection, now, self.entropy.as_mut());
+        let mut tx = Tx::on(&self.connection, now, self.entropy.as_mut());
         let verdict = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(Verdict::Undo);
         if self.connection.is_autocommit() {
             let is_refused = verdict == Verdict::Undo;
