@@ -82,6 +82,7 @@ impl App {
         let stopping = Arc::new(AtomicBool::new(false));
         let api = Api {
             store: store.clone(),
+            keyring: Arc::default(),
             policy: Arc::new(policy(config, merchant_rates)?),
             currency: config.currency.as_str().into(),
             limits: http::Limits {

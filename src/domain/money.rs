@@ -55,9 +55,13 @@ impl Amount {
         self.0 == 0
     }
 
-    /// Whether the amount is a whole number of major units.
-    pub const fn is_whole_major(self) -> bool {
-        self.0 % MINOR_PER_MAJOR == 0
+    /// The amount in major units, if it is a whole number of them.
+    pub const fn whole_major(self) -> Option<i64> {
+        if self.0 % MINOR_PER_MAJOR == 0 {
+            Some(self.0 / MINOR_PER_MAJOR)
+        } else {
+            None
+        }
     }
 
     /// The sum, or `None` above [`Amount::MAX`].

@@ -224,7 +224,7 @@ impl Stage {
         let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;
         let description = prose(&field("description"), draft.description?, limits.description_chars_max)?;
         let amount = draft.amount?;
-        if amount.is_zero() || !amount.is_whole_major() {
+        if amount.is_zero() || amount.whole_major().is_none() {
             let got = amount.to_string();
             return Err(Invalid::wrong(field("amount"), "a positive whole number", &got));
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{ActingCustomer, Viewer};
 use super::envelope::ApiError;
+use super::keyring::Keyring;
 use crate::commands::{Actor, Policy};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::PaymentToken;
@@ -28,6 +29,8 @@ pub struct Limits {
 pub struct Api {
     /// Where everything is kept.
     pub store: Store,
+    /// Which key belongs to whom.
+    pub keyring: Arc<Keyring>,
     /// What the operator has decided.
     pub policy: Arc<Policy>,
     /// The currency of every amount.

@@ -16,7 +16,6 @@ use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::queries;
 use crate::store::{self, Tx};
 
 const CUSTOMER_ID: &str = "customer-id";
@@ -59,7 +58,7 @@ impl KeyHolder {
         let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
         let key = key_of(request).ok_or(ApiError::NoToken)?;
         let key_hash: [u8; 32] = Sha256::digest(&key).into();
-        match queries::merchant_of_key(&api.store, &key_hash)? {
+        match api.keyring.merchant_of_key(&api.store, &key_hash)? {
             Some(merchant) => Ok(Self::Known(merchant)),
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => Err(ApiError::UnknownKey),
             None => Ok(Self::New { key_hash }),

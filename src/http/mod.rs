@@ -9,6 +9,7 @@ mod body;
 mod drafts;
 mod envelope;
 mod fields;
+mod keyring;
 mod milestone_escrows;
 mod observe;
 mod payments;
@@ -24,6 +25,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
+pub use keyring::Keyring;
 
 /// How the server listens and stops.
 #[derive(Clone, Copy, Debug)]

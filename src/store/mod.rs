@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit};
@@ -151,8 +152,8 @@ impl Store {
             .readers
             .get()
             .map_err(|error| Error::NoReader(error.to_string()))?;
-        let transaction = connection.unchecked_transaction()?;
-        query(&Snapshot::of(&transaction))
+        let moment = Moment::begin(&connection)?;
+        query(&Snapshot::of(moment.connection))
     }
 
     /// Lets the commands that are waiting finish, moves the log into the file
@@ -177,6 +178,32 @@ impl Drop for Inner {
     /// running, and two writers must never meet on one file.
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// A read transaction, from statements that are prepared once.
+struct Moment<'a> {
+    connection: &'a Connection,
+}
+
+impl<'a> Moment<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, Error> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self { connection })
+    }
+}
+
+impl Drop for Moment<'_> {
+    /// There is nothing to keep or to lose in a read; a connection that cannot
+    /// even end it fails at its next `BEGIN`.
+    fn drop(&mut self) {
+        let ended = self
+            .connection
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]));
+        if let Err(error) = ended {
+            log::error!("a read transaction could not be ended: {error}");
+        }
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct WireAmount(pub(crate) Amount);
 
 impl Serialize for WireAmount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(whole) = self.0.whole_major() {
+            return serializer.serialize_i64(whole);
+        }
         let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
         digits.serialize(serializer)
     }
