@@ -9,9 +9,9 @@
 --   * Ids of escrows, milestones, transactions and wallets are 12-byte blobs,
 --     in time order, so that new rows land at the right edge of their tree.
 --     On the wire they are 24 hex characters: lower(hex(id)).
---   * Every table is STRICT, every relation a foreign key, every enumeration
---     a CHECK: the rules live in the domain, and the file still refuses what
---     no correct program would write.
+--   * Every table is STRICT, relations are foreign keys, enumerations are
+--     CHECKs: the rules live in the domain, and the file still refuses what no
+--     correct program would write.
 --
 -- The file itself is marked (application_id, user_version), and kept in WAL
 -- mode with pages of 2 KiB; those pragmas are set in src/store/connection.rs.
@@ -22,7 +22,8 @@ CREATE TABLE instance (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    heartbeat_at INTEGER                  -- when a health check last proved that writing works
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers; none
@@ -72,8 +73,9 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_of_customer ON account (merchant_id, customer_id, purpose) WHERE customer_id IS NOT NULL;
 CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE customer_id IS NULL;
 
--- One deal. The terms come from the seller and are replaced whole by an edit;
--- the columns from `buyer_id` on are empty until the one payment that funds it.
+-- One deal. The terms come from the seller and are replaced whole by an edit.
+-- `buyer_id` and what follows up to `paid_at` come with the one payment that
+-- funds it, `completed_at` when its last money is released.
 CREATE TABLE escrow (
     id                  BLOB    PRIMARY KEY CHECK (length(id) = 12),
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
@@ -81,20 +83,22 @@ CREATE TABLE escrow (
     seller_id           TEXT    NOT NULL,
     settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE')),
 
-    amount              INTEGER NOT NULL CHECK (amount > 0),
+    amount              INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
     purpose             TEXT    NOT NULL,
     description         TEXT,
-    who_pays            TEXT    NOT NULL CHECK (who_pays IN ('buyer', 'seller', 'both')),
+    who_pays            TEXT    NOT NULL CHECK (who_pays IN ('buyer', 'seller', 'both')), -- the fee
     max_delivery        INTEGER NOT NULL CHECK (max_delivery BETWEEN 1 AND 365), -- in units of delivery_timeline
     delivery_timeline   TEXT    NOT NULL CHECK (delivery_timeline IN ('minutes', 'hours', 'days')),
-    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 1),
+    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 1), -- as offered; kept, without effect so far
     -- The fee is fixed with the terms, so that a change of rates never touches an
     -- existing deal. fee = the platform's part + commission; buyer_fee is the
     -- part of fee that the buyer pays on top of amount.
-    fee                 INTEGER NOT NULL CHECK (fee >= 0),
+    fee                 INTEGER NOT NULL CHECK (fee BETWEEN 0 AND amount),
     commission          INTEGER NOT NULL CHECK (commission BETWEEN 0 AND fee),
     buyer_fee           INTEGER NOT NULL CHECK (buyer_fee BETWEEN 0 AND fee),
 
+    -- state says where the money is (with the buyer, in the hold, gone), status
+    -- how the deal goes; the contract has both, in the three pairs allowed below.
     state               TEXT    NOT NULL,
     status              TEXT    NOT NULL,
     buyer_id            TEXT,
@@ -102,7 +106,7 @@ CREATE TABLE escrow (
     -- here: showing an escrow then takes one row and its milestones.
     payment_id          BLOB    CHECK (length(payment_id) = 12),
     payment_reference   TEXT,
-    payment_amount      INTEGER,
+    payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
     completed_at        INTEGER,
     created_at          INTEGER NOT NULL,
@@ -114,6 +118,9 @@ CREATE TABLE escrow (
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
     CHECK (state || ' ' || status IN ('AWAITING_PAYMENT PENDING', 'OPENED ONGOING', 'CLOSED COMPLETED')),
     CHECK (settlement_type <> 'MILESTONE' OR who_pays = 'buyer'),
+    CHECK (who_pays <> 'buyer' OR buyer_fee = fee),
+    CHECK (who_pays <> 'seller' OR buyer_fee = 0),
+    CHECK (amount + buyer_fee <= 9007199254740991),
     CHECK (buyer_id IS NOT seller_id),
     CHECK ((state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),
@@ -122,8 +129,9 @@ CREATE TABLE escrow (
     CHECK ((buyer_id IS NULL) = (paid_at IS NULL)),
     CHECK ((state = 'CLOSED') = (completed_at IS NOT NULL))
 ) STRICT;
--- The open escrows a buyer has funded: what a wallet's escrow balance is made of.
-CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id) WHERE state = 'OPENED';
+-- The open escrows a buyer has funded, and their fees, which a wallet's escrow
+-- balance leaves out.
+CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee) WHERE state = 'OPENED';
 -- The escrows one payment funded.
 CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
 
@@ -131,13 +139,13 @@ CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NU
 -- release changes its row here and nothing of the escrow, until the last one.
 CREATE TABLE milestone (
     escrow_id      BLOB    NOT NULL REFERENCES escrow (id),
-    position       INTEGER NOT NULL CHECK (position >= 0), -- order as offered, from 0
+    position       INTEGER NOT NULL CHECK (position >= 0), -- its place among them, from 0
     id             BLOB    NOT NULL CHECK (length(id) = 12), -- unique by construction; always looked up inside its escrow
     title          TEXT    NOT NULL,
     description    TEXT,
     amount         INTEGER NOT NULL CHECK (amount > 0),
     due_date       TEXT,                  -- YYYY-MM-DD; informs, and has no effect
-    beneficiary_id TEXT,                  -- who is paid instead of the seller
+    beneficiary_id TEXT,                  -- the customer who is paid instead of the seller
     status         TEXT    NOT NULL CHECK (status IN ('PENDING', 'RELEASED')),
     released_at    INTEGER,
     PRIMARY KEY (escrow_id, position),
@@ -152,13 +160,14 @@ CREATE TABLE transfer (
     kind              TEXT    NOT NULL CHECK (kind IN ('OPENING_BALANCE', 'TOP_UP', 'FUND', 'RELEASE', 'COMMISSION', 'PLATFORM_FEE')),
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
-    amount            INTEGER NOT NULL CHECK (amount > 0),
+    amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
     escrow_id         BLOB    REFERENCES escrow (id), -- whose hold it fills or empties; NULL where money comes in
     created_at        INTEGER NOT NULL,
     -- SHA-256 over the hash of the merchant's transfer before it and every
     -- column above, so that a row changed, removed or slipped in later shows.
     hash              BLOB    NOT NULL CHECK (length(hash) = 32),
-    CHECK (debit_account_id <> credit_account_id)
+    CHECK (debit_account_id <> credit_account_id),
+    CHECK ((escrow_id IS NULL) = (kind IN ('OPENING_BALANCE', 'TOP_UP')))
 ) STRICT;
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
@@ -166,16 +175,14 @@ CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 
 -- The payment history of a customer or a merchant, one entry for each thing
--- they would recognise ("paid for two escrows", "received a milestone"). An
--- owner's entries lie side by side, oldest first.
+-- they would recognise ("paid for two escrows", "received a milestone"). Every
+-- one has succeeded. An owner's entries lie side by side, oldest first.
 CREATE TABLE payment_transaction (
     account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
     id               BLOB    NOT NULL CHECK (length(id) = 12),
     transaction_type TEXT    NOT NULL CHECK (transaction_type IN ('deposit', 'escrow', 'commission')),
     credit_type      TEXT    NOT NULL CHECK (credit_type IN ('credit', 'debit')),
-    status           TEXT    NOT NULL CHECK (status IN ('success')),
     amount           INTEGER NOT NULL CHECK (amount > 0),
-    fee              INTEGER NOT NULL CHECK (fee >= 0),
     reference        TEXT    NOT NULL,
     escrow_id        BLOB    REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
     created_at       INTEGER NOT NULL,
@@ -196,6 +203,8 @@ CREATE TABLE payment_reference (
 
 -- What subscribers will be told, appended in the same commit as the change it
 -- tells of. An escrow event names its escrow, a payment event its transaction.
+-- Nothing reads it yet: it is kept from the first day so that no subscriber ever
+-- misses one.
 CREATE TABLE event (
     id             INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),

@@ -39,16 +39,19 @@ pub enum AppError {
     /// The database file cannot be used.
     #[error(transparent)]
     Open(#[from] store::OpenError),
+    /// The merchants of the configuration are not those of the file.
+    #[error(transparent)]
+    Merchants(#[from] merchants::ConfigureError),
     /// The database file failed while it was being used.
     #[error("the database failed: {0}")]
     Store(#[from] store::Error),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen, port 0 takes any free one")]
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen, port 0 takes any free one")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The server ended by itself.
     #[error("the server failed: {0}")]
@@ -90,6 +93,7 @@ impl App {
                 body_seconds_max: config.limits.body_seconds_max,
                 escrows_per_payment_max: config.limits.escrows_per_payment_max,
             },
+            is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             stopping: Arc::clone(&stopping),
         };
         let settings = ServerSettings {
@@ -97,9 +101,9 @@ impl App {
             connections_max: config.limits.connections_max,
             stop_seconds_max: config.limits.stop_seconds_max,
         };
-        let (server, address) = http::bind(api, settings).map_err(|source| AppError::Listen {
+        let (server, address) = http::bind(api, settings).map_err(|cause| AppError::Listen {
             address: config.listen,
-            source,
+            cause,
         })?;
         Ok(Self {
             server,

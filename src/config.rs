@@ -92,7 +92,7 @@ pub struct Limits {
     /// Seconds a body may take to arrive.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub body_seconds_max: u64,
-    /// Connections for each worker thread.
+    /// Connections at once.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub connections_max: usize,
     /// Seconds requests in flight get when the service stops.
@@ -144,8 +144,6 @@ pub enum LogLevel {
     Warn,
     /// A line for each request.
     Info,
-    /// More than most people want.
-    Debug,
 }
 
 impl Default for Config {
@@ -193,7 +191,7 @@ impl Default for Limits {
             escrows_per_payment_max: 50,
             body_bytes_max: 65_536,
             body_seconds_max: 10,
-            connections_max: 10_000,
+            connections_max: 512,
             stop_seconds_max: 10,
         }
     }
@@ -226,12 +224,12 @@ pub struct Flags {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read: {cause}")]
     File {
         /// The configuration file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A line of the file is wrong.
     #[error("{path} is not right:\n{problem}")]
@@ -256,11 +254,21 @@ pub enum ConfigError {
 
 impl Config {
     /// Puts file, environment and flags together and checks the result.
-    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    ///
+    /// Of the environment, each variable comes with its name and its text, or
+    /// with what it looks like when it is no text.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, Result<String, String>)>,
+    ) -> Result<Self, ConfigError> {
         let mut table = read_file(flags.config.as_deref())?;
         let keys = leaves(&default_table(), "");
         for (name, text) in environment {
-            if name.starts_with(ENV_PREFIX) {
+            if name.starts_with(ENV_PREFIX) && !is_of_kubernetes(&name) {
+                let text = text.map_err(|lossy| ConfigError::Variable {
+                    name: name.clone(),
+                    problem: format!("{lossy:?} is not UTF-8 text"),
+                })?;
                 let (key, value) = read_variable(&keys, &name, &text)?;
                 insert(&mut table, &key, value);
             }
@@ -284,15 +292,16 @@ impl Config {
         let mut names = HashSet::new();
         let mut hashes = HashSet::new();
         for merchant in &self.merchant {
-            if merchant.name.is_empty() || !names.insert(&merchant.name) {
-                return wrong(format!(
-                    "merchant.name must be there and be unique; got {:?} again",
-                    merchant.name
-                ));
+            if merchant.name.is_empty() {
+                return wrong("merchant.name must not be empty".to_owned());
             }
-            if let Some(hash) = merchant.key_sha256.iter().find(|hash| !hashes.insert(*hash)) {
+            if !names.insert(&merchant.name) {
+                return wrong(format!("merchant.name {:?} is there twice", merchant.name));
+            }
+            if let Some(hash) = merchant.key_hashes().into_iter().find(|hash| !hashes.insert(*hash)) {
                 return wrong(format!(
-                    "merchant.key_sha256 lists {hash} twice; a key belongs to one merchant"
+                    "merchant.key_sha256 lists {} twice; a key belongs to one merchant",
+                    hex::encode(hash)
                 ));
             }
         }
@@ -340,10 +349,10 @@ fn read_file(path: Option<&Path>) -> Result<Table, ConfigError> {
     let text = match fs::read_to_string(path.unwrap_or(usual)) {
         Ok(text) => text,
         Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(Table::new()),
-        Err(source) => {
+        Err(cause) => {
             return Err(ConfigError::File {
                 path: path.unwrap_or(usual).to_owned(),
-                source,
+                cause,
             });
         }
     };
@@ -377,6 +386,15 @@ fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(St
         .try_into::<Config>()
         .map_err(|error: toml::de::Error| wrong(error.message()))?;
     Ok((key.clone(), value))
+}
+
+/// Whether a variable is one of those that Kubernetes gives every pod beside a
+/// service of this name.
+fn is_of_kubernetes(name: &str) -> bool {
+    ["PORT", "SERVICE_HOST", "SERVICE_PORT"]
+        .iter()
+        .filter_map(|link| name.strip_prefix(ENV_PREFIX)?.strip_prefix(link))
+        .any(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 fn variable_of(key: &str) -> String {
@@ -488,7 +506,7 @@ mod tests {
         };
         let variables = variables
             .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())));
         Config::load(&flags, variables)
     }
 
@@ -520,7 +538,7 @@ mod tests {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
             ..Flags::default()
         };
-        let variables = [("ESCROWD_LISTEN".to_owned(), "127.0.0.1:2".to_owned())];
+        let variables = [("ESCROWD_LISTEN".to_owned(), Ok("127.0.0.1:2".to_owned()))];
         assert_eq!(Config::load(&flags, variables).unwrap().listen.port(), 3);
     }
 
@@ -572,6 +590,24 @@ mod tests {
             let error = error("", &[(name, text)]);
             assert!(error.contains(name) && error.contains(problem), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_named() {
+        let variables = [("ESCROWD_DATABASE".to_owned(), Err("x\u{fffd}".to_owned()))];
+        let error = Config::load(&Flags::default(), variables).unwrap_err().to_string();
+        assert!(error.contains("ESCROWD_DATABASE") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn what_kubernetes_adds_to_the_environment_is_not_meant_for_us() {
+        let variables = [
+            ("ESCROWD_PORT", "tcp://10.0.0.1:80"),
+            ("ESCROWD_SERVICE_HOST", "10.0.0.1"),
+            ("ESCROWD_SERVICE_PORT_HTTP", "80"),
+            ("ESCROWD_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ];
+        assert_eq!(load("", &variables).unwrap(), Config::default());
     }
 
     #[test]

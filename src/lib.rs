@@ -1,4 +1,15 @@
 //! escrowd: a milestone-escrow service in one binary, with SQLite inside.
+//!
+//! One way through, top to bottom; nothing below knows what is above it:
+//!
+//! ```text
+//! http, cli  ->  commands (every write)  ->  domain (the rules; pure)
+//!            ->  queries  (every read)   ->  store  (SQLite: one writer, many readers)
+//! ```
+//!
+//! [`app`] puts the parts together, [`config`] says how. [`clock`] is the only
+//! place that reads the time and [`entropy`] the only one that makes ids and
+//! randomness. `tests/layers.rs` holds the arrows.
 
 pub mod app;
 pub mod cli;

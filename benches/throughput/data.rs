@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use escrowd::clock::SystemClock;
-use escrowd::commands::milestone_escrows::{self, MilestoneDraft};
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, merchants};
 use escrowd::domain::customer::Admission;
@@ -13,7 +13,7 @@ use escrowd::domain::fees::{Rates, WhoPays};
 use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{StageDraft, TermsDraft, TermsLimits};
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -123,7 +123,7 @@ async fn deal(
     let (as_seller, as_buyer) = (actor(&seller), actor(&buyer));
     let ten = Amount::from_minor(1000).expect("a small constant");
     let stage = |number| {
-        Ok(StageDraft {
+        Ok(MilestoneDraft {
             title: Ok(format!("Stage {number}")),
             description: Ok(None),
             amount: Ok(ten),
@@ -131,7 +131,7 @@ async fn deal(
             beneficiary: Ok(None),
         })
     };
-    let draft = MilestoneDraft {
+    let draft = MilestoneEscrowDraft {
         terms: TermsDraft {
             amount: Ok(Amount::total(vec![ten; milestones]).expect("a small sum")),
             purpose: Ok("Shop fit-out".to_owned()),
@@ -142,7 +142,7 @@ async fn deal(
             total_quantity: Ok(None),
             no_category: Ok(()),
         },
-        stages: Ok((1..=milestones).map(stage).collect()),
+        milestones: Ok((1..=milestones).map(stage).collect()),
     };
     let shared = Arc::clone(policy);
     let escrow = store

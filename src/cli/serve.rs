@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::Style;
-use env_logger::Env;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Stopper};
 use crate::config::{Config, Flags, LogLevel};
 use crate::domain::mode::Mode;
+use crate::http;
 use crate::store::Synchronous;
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,9 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080")
 }
 
+/// Exit code after a second signal: 128 and the number of SIGINT, as shells have it.
+const STOPPED_AT_ONCE: i32 = 130;
+
 const BOLD: Style = Style::new().bold();
 
 /// Serves until SIGTERM or SIGINT; both let requests in flight finish.
@@ -40,8 +43,10 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         listen,
         database,
     } = arguments;
-    let variables =
-        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let variables = std::env::vars_os().map(|(name, text)| {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        (lossy(name), text.into_string().map_err(lossy))
+    });
     let config = Config::load(
         &Flags {
             config,
@@ -84,14 +89,16 @@ fn greet(config: &Config, address: SocketAddr) {
     }
 }
 
+/// What libraries have to say is theirs and not the operator's, unless it is a
+/// warning; what the HTTP library says of malformed requests is the sender's fault.
 fn start_log(level: LogLevel) {
     let level = match level {
         LogLevel::Error => "error",
         LogLevel::Warn => "warn",
         LogLevel::Info => "warn,escrowd=info",
-        LogLevel::Debug => "info,escrowd=debug",
     };
-    env_logger::Builder::from_env(Env::default().default_filter_or(level)).init();
+    let filters = format!("{level},{}=off", http::CLIENT_FAULTS_LOG);
+    env_logger::Builder::new().parse_filters(&filters).init();
 }
 
 async fn stop_on_signal(stopper: Stopper) {
@@ -101,8 +108,14 @@ async fn stop_on_signal(stopper: Stopper) {
         return;
     };
     tokio::select! {
-        _ = terminate.recv() => log::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => log::info!("SIGINT: stopping"),
+        _ = terminate.recv() => log::info!("SIGTERM: stopping; once more stops at once"),
+        _ = interrupt.recv() => log::info!("SIGINT: stopping; once more stops at once"),
     }
-    stopper.stop().await;
+    tokio::select! {
+        () = stopper.stop() => return,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    log::warn!("stopping at once; what was acknowledged is safe");
+    std::process::exit(STOPPED_AT_ONCE);
 }

@@ -6,7 +6,7 @@ use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::payment;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::domain::terms::Stage;
+use crate::domain::terms::MilestoneTerms;
 use crate::store::Tx;
 
 /// Lets the acting customer in: one who is not known yet is registered in
@@ -21,10 +21,10 @@ pub(super) fn admit_beneficiaries(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    stages: &[Stage],
+    milestones: &[MilestoneTerms],
 ) -> Result<(), Error> {
-    for (index, stage) in stages.iter().enumerate() {
-        let Some(beneficiary) = &stage.beneficiary else {
+    for (index, milestone) in milestones.iter().enumerate() {
+        let Some(beneficiary) = &milestone.beneficiary else {
             continue;
         };
         admit_customer(tx, policy, merchant, beneficiary).map_err(|error| match error {

@@ -23,9 +23,32 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId
     Ok(merchant)
 }
 
+/// Why the merchants of the configuration cannot be made to count.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// A key belongs to a merchant of another name. Under the new name there would
+    /// be a merchant with nothing, and nobody could reach the old one's money.
+    #[error(
+        "a key of merchant {configured:?} belongs to merchant {stored:?} in the database; a merchant keeps its name, \
+         so name it {stored:?} again, or give {configured:?} a key of its own"
+    )]
+    OtherName {
+        /// The name in the configuration.
+        configured: String,
+        /// The name in the file.
+        stored: String,
+    },
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
 /// Makes the configured merchants that do not exist yet, and the configured keys
 /// the only ones that count. Answers the merchants in the order given.
-pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Vec<MerchantId>, store::Error> {
+pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Vec<MerchantId>, ConfigureError> {
+    for merchant in merchants {
+        refuse_other_name(tx, merchant)?;
+    }
     tx.delete_merchant_keys()?;
     let mut configured = Vec::with_capacity(merchants.len());
     for ConfiguredMerchant { name, key_hashes } in merchants {
@@ -39,4 +62,18 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
         configured.push(merchant);
     }
     Ok(configured)
+}
+
+fn refuse_other_name(tx: &Tx<'_>, merchant: &ConfiguredMerchant) -> Result<(), ConfigureError> {
+    for key_hash in &merchant.key_hashes {
+        let holder = tx.merchant_of_key(key_hash)?;
+        let stored = holder.map(|holder| tx.merchant_name(holder)).transpose()?.flatten();
+        if let Some(stored) = stored.filter(|stored| *stored != merchant.name) {
+            return Err(ConfigureError::OtherName {
+                configured: merchant.name.clone(),
+                stored,
+            });
+        }
+    }
+    Ok(())
 }

@@ -5,20 +5,25 @@ use super::{Actor, Error, Policy};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
 use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{MilestoneOffer, StageDraft, TermsDraft};
+use crate::domain::terms::{MilestoneDraft, MilestoneOffer, TermsDraft};
 use crate::store::Tx;
 
 /// What a seller sends to offer or edit a milestone escrow.
 #[derive(Clone, Debug)]
-pub struct MilestoneDraft {
+pub struct MilestoneEscrowDraft {
     /// What holds for the whole escrow.
     pub terms: TermsDraft,
-    /// Its stages, in order.
-    pub stages: Sent<Vec<Sent<StageDraft>>>,
+    /// Its milestones, in order.
+    pub milestones: Sent<Vec<Sent<MilestoneDraft>>>,
 }
 
 /// Offers a milestone escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<MilestoneDraft>) -> Result<Escrow, Error> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    draft: Sent<MilestoneEscrowDraft>,
+) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
     let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
@@ -33,7 +38,7 @@ pub fn edit(
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Sent<MilestoneDraft>,
+    draft: Sent<MilestoneEscrowDraft>,
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
@@ -71,12 +76,12 @@ fn offer_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Sent<MilestoneDraft>,
+    draft: Sent<MilestoneEscrowDraft>,
 ) -> Result<MilestoneOffer, Error> {
     admit(tx, policy, actor)?;
     let draft = draft?;
     let today = tx.now().date();
-    let offer = MilestoneOffer::new(draft.terms, draft.stages, &policy.terms_limits, today)?;
-    admit_beneficiaries(tx, policy, actor.merchant, &offer.stages)?;
+    let offer = MilestoneOffer::new(draft.terms, draft.milestones, &policy.terms_limits, today)?;
+    admit_beneficiaries(tx, policy, actor.merchant, &offer.milestones)?;
     Ok(offer)
 }

@@ -80,8 +80,9 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
     Ok(tx.balance(actor.merchant, &Account::CustomerMain(actor.customer.clone()))?)
 }
 
-/// Loads the escrows of a payment in the order they were offered; refuses the
-/// first that does not exist, is another merchant's, or was named before.
+/// Loads the escrows of a payment. Refuses, in the order they were named, the
+/// first that does not exist, is another merchant's, or was named before; answers
+/// them in the order they were offered, which is how a replay finds them too.
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
     let mut escrows: Vec<Escrow> = Vec::with_capacity(keys.len());
     for key in keys {

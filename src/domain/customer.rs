@@ -8,9 +8,9 @@ use super::time::Timestamp;
 /// A buyer or seller of one merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
-    /// Its name in the `customer-id` header.
+    /// Its id, as in the `customer-id` header.
     pub id: CustomerId,
-    /// The name of its wallet.
+    /// The id of its wallet.
     pub wallet: WalletId,
     /// When it was first seen.
     pub created_at: Timestamp,
@@ -19,12 +19,12 @@ pub struct Customer {
 /// A customer's money as the customer sees it (contract section 3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wallet {
-    /// Its name.
+    /// Its id.
     pub id: WalletId,
     /// What can be spent.
     pub main_balance: Amount,
-    /// What the open escrows the customer funded still hold for their payees:
-    /// the hold without the fees in it (contract section 9.1, row 15).
+    /// What the open escrows the customer funded still hold for those who will be
+    /// paid: the hold without the fees in it (contract section 9.1, row 15).
     pub escrow_balance: Amount,
     /// When the customer was first seen.
     pub created_at: Timestamp,

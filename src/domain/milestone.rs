@@ -1,16 +1,16 @@
-//! One stage of a funded or offered milestone escrow.
+//! One stage of a milestone escrow, offered or funded.
 
 use super::ids::{CustomerId, MilestoneId};
-use super::terms::Stage;
+use super::terms::MilestoneTerms;
 use super::time::Timestamp;
 
-/// A stage with its name and what became of it.
+/// A milestone: what was offered, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Milestone {
-    /// Its name; a new one after every edit.
+    /// Its id; a new one after every edit.
     pub id: MilestoneId,
     /// What was offered.
-    pub stage: Stage,
+    pub terms: MilestoneTerms,
     /// Where its money is.
     pub status: MilestoneStatus,
 }
@@ -35,6 +35,6 @@ impl Milestone {
 
     /// Who is paid when it is released: its own beneficiary, or the seller.
     pub fn payee<'a>(&'a self, seller: &'a CustomerId) -> &'a CustomerId {
-        self.stage.beneficiary.as_ref().unwrap_or(seller)
+        self.terms.beneficiary.as_ref().unwrap_or(seller)
     }
 }

@@ -10,6 +10,9 @@ use std::iter;
 /// Minor units in one major unit (contract section 1.5: at most two decimals).
 const MINOR_PER_MAJOR: i64 = 100;
 
+/// Zeros that an exponent may add before an amount is surely too large.
+const MAJOR_ZEROS_MAX: usize = 20;
+
 /// Basis points in a whole: 10,000 bps are 100 percent.
 const BASIS_POINTS: i128 = 10_000;
 
@@ -120,8 +123,9 @@ impl Amount {
             .collect()
     }
 
-    /// Reads a decimal number of major units, such as `1500` or `100.25`.
-    /// Never rounds: a third decimal that is not zero is an error.
+    /// Reads a decimal number of major units, such as `1500`, `100.25` or, as some
+    /// languages write it, `1.0E7`. Never rounds: a third decimal that is not zero
+    /// is an error.
     pub fn parse_major(text: &str) -> Result<Self, NotAnAmount> {
         if let Some(rest) = text.strip_prefix('-').filter(|rest| !rest.starts_with('-')) {
             return Err(match Self::parse_major(rest) {
@@ -129,16 +133,32 @@ impl Amount {
                 _ => NotAnAmount::Negative,
             });
         }
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
         let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !is_digits(whole) || !is_digits(fraction) {
+        let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if !is_digits(whole) || !is_digits(fraction) || !is_digits(unsigned) {
             return Err(NotAnAmount::NotADecimal);
         }
-        let fraction = fraction.trim_end_matches('0');
-        if fraction.len() > 2 {
+        let digits = [whole, fraction].concat();
+        let digits = digits.trim_end_matches('0');
+        if digits.is_empty() {
+            return Ok(Self::ZERO);
+        }
+        // The digits up to the second decimal, counted from the first one. An
+        // exponent of more than five digits is as good as infinite.
+        let infinite = if exponent.starts_with('-') { i16::MIN } else { i16::MAX };
+        let exponent = i64::from(exponent.parse::<i16>().unwrap_or(infinite));
+        let up_to_minor = i64::try_from(whole.len()).map_or(i64::MAX, |whole| whole.saturating_add(exponent + 2));
+        let minor_digits = usize::try_from(up_to_minor).unwrap_or_default();
+        if digits.len() > minor_digits {
             return Err(NotAnAmount::TooManyDecimals);
         }
-        let minor = iter::chain(whole.bytes(), iter::chain(fraction.bytes(), iter::repeat(b'0')).take(2))
+        if minor_digits > digits.len() + MAJOR_ZEROS_MAX {
+            return Err(NotAnAmount::TooLarge);
+        }
+        let minor = iter::chain(digits.bytes(), iter::repeat(b'0'))
+            .take(minor_digits)
             .try_fold(0_i64, |minor, digit| {
                 minor.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
             });
@@ -161,7 +181,7 @@ impl fmt::Display for Amount {
 /// Why a text is not an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnAmount {
-    /// Not digits with at most one decimal point (an exponent is refused too).
+    /// Not digits with at most one decimal point and at most one exponent.
     NotADecimal,
     /// Below zero.
     Negative,
@@ -200,7 +220,21 @@ mod tests {
             ("-0.001", Err(NotAnAmount::Negative)),
             ("--1", Err(NotAnAmount::NotADecimal)),
             ("", Err(NotAnAmount::NotADecimal)),
-            ("1e3", Err(NotAnAmount::NotADecimal)),
+            ("1e3", Ok(100_000)),
+            ("1.0E7", Ok(1_000_000_000)),
+            ("1.25E+2", Ok(12_500)),
+            ("150e-2", Ok(150)),
+            ("0.0000e5", Ok(0)),
+            ("000123e0", Ok(12_300)),
+            ("1e-3", Err(NotAnAmount::TooManyDecimals)),
+            ("-1e3", Err(NotAnAmount::Negative)),
+            ("1e99", Err(NotAnAmount::TooLarge)),
+            ("1e9223372036854775807", Err(NotAnAmount::TooLarge)),
+            ("1e-9223372036854775808", Err(NotAnAmount::TooManyDecimals)),
+            ("1e", Err(NotAnAmount::NotADecimal)),
+            ("1e1e1", Err(NotAnAmount::NotADecimal)),
+            ("e5", Err(NotAnAmount::NotADecimal)),
+            ("1e+-5", Err(NotAnAmount::NotADecimal)),
             ("1.", Err(NotAnAmount::NotADecimal)),
             (".5", Err(NotAnAmount::NotADecimal)),
             ("1.2.3", Err(NotAnAmount::NotADecimal)),

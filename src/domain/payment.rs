@@ -52,7 +52,7 @@ impl CreditType {
 /// exists has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its name.
+    /// Its id.
     pub id: TransactionId,
     /// Whose history it stands in: their main account.
     pub owner: Account,
@@ -62,7 +62,7 @@ pub struct Transaction {
     pub credit_type: CreditType,
     /// By how much.
     pub amount: Amount,
-    /// The payment's name, the client's own or one of ours.
+    /// The payment's reference, the client's own or one of ours.
     pub reference: Reference,
     /// The escrow a credit came from. A buyer's payment may fund several, and
     /// they name it instead.

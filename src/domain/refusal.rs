@@ -71,10 +71,10 @@ pub struct Invalid {
     pub problem: Problem,
 }
 
-/// Something a caller sent, of the right type and nothing more checked; or why it
-/// is not. The reason waits for its turn: what is wrong with the caller is told
-/// before what is wrong with the body, and of several fields that are wrong the
-/// first is told of, whatever is wrong with it.
+/// Something a caller sent: read as the type it must have, or the reason why it
+/// cannot be. The reason is carried along until its turn comes: what is wrong with
+/// the caller is told before what is wrong with the body, and of several wrong
+/// fields the first in the contract's order is the one told of.
 pub type Sent<T> = Result<T, Invalid>;
 
 /// What is wrong with a field.

@@ -13,6 +13,9 @@ use super::time::Date;
 /// The days of delivery when the seller names none (design section 5).
 pub const MAX_DELIVERY_DEFAULT: i64 = 30;
 
+/// Most buyers that may take one offer.
+pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
+
 /// Unit of the delivery window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryTimeline {
@@ -72,13 +75,14 @@ pub struct TermsDraft {
     pub delivery_timeline: Sent<Option<DeliveryTimeline>>,
     /// How many buyers may take the offer.
     pub total_quantity: Sent<Option<i64>>,
-    /// That no category was named: there are none yet.
+    /// That no category was named, as there are none yet. It has its place in the
+    /// order of fields, after the quantity.
     pub no_category: Sent<()>,
 }
 
 /// What came in for one milestone.
 #[derive(Clone, Debug)]
-pub struct StageDraft {
+pub struct MilestoneDraft {
     /// What is delivered.
     pub title: Sent<String>,
     /// More of it.
@@ -106,13 +110,13 @@ pub struct Terms {
     pub max_delivery: i64,
     /// Unit of the delivery window.
     pub delivery_timeline: DeliveryTimeline,
-    /// How many buyers may take the offer, at least 1.
+    /// How many buyers may take the offer, 1 to [`TOTAL_QUANTITY_MAX`].
     pub total_quantity: i64,
 }
 
 /// One stage of a milestone escrow, as offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub struct MilestoneTerms {
     /// What is delivered.
     pub title: String,
     /// More of it.
@@ -125,14 +129,14 @@ pub struct Stage {
     pub beneficiary: Option<CustomerId>,
 }
 
-/// The terms of a milestone escrow: at least two stages that add up to the
+/// The terms of a milestone escrow: at least two milestones that add up to the
 /// amount, the fee on the buyer (seed page).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilestoneOffer {
     /// What holds for the whole escrow.
     pub terms: Terms,
-    /// Its stages, in order.
-    pub stages: Vec<Stage>,
+    /// Its milestones, in order.
+    pub milestones: Vec<MilestoneTerms>,
 }
 
 impl Terms {
@@ -157,10 +161,10 @@ impl Terms {
         }
         let delivery_timeline = draft.delivery_timeline?.unwrap_or(DeliveryTimeline::Days);
         let total_quantity = draft.total_quantity?.unwrap_or(1);
-        if total_quantity < 1 {
+        if !(1..=TOTAL_QUANTITY_MAX).contains(&total_quantity) {
             return Err(Invalid::wrong(
                 "totalQuantity",
-                "a whole number of 1 or more",
+                format!("a whole number from 1 to {TOTAL_QUANTITY_MAX}"),
                 &total_quantity.to_string(),
             ));
         }
@@ -178,34 +182,34 @@ impl Terms {
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then the number of stages if they are too many, then each
-    /// stage in order, then whether they are too few, then their sum. `today` is
+    /// Checks the terms, then the number of milestones if they are too many, then each
+    /// milestone in order, then whether they are too few, then their sum. `today` is
     /// the current day in UTC: a due date lies after it (contract section 9.2, row 39).
     pub fn new(
         draft: TermsDraft,
-        stages: Sent<Vec<Sent<StageDraft>>>,
+        milestones: Sent<Vec<Sent<MilestoneDraft>>>,
         limits: &TermsLimits,
         today: Date,
     ) -> Result<Self, Refusal> {
         let who_pays = draft.who_pays.and_then(buyer_only);
         let terms = Terms::new(TermsDraft { who_pays, ..draft }, limits)?;
-        let stages = stages?;
-        if stages.len() > limits.milestones_max {
+        let milestones = milestones?;
+        if milestones.len() > limits.milestones_max {
             let expected = format!("a list of at most {} milestones", limits.milestones_max);
-            return Err(Invalid::wrong("milestones", expected, &format!("{} of them", stages.len())).into());
+            return Err(Invalid::wrong("milestones", expected, &format!("{} of them", milestones.len())).into());
         }
-        let stages = stages
+        let milestones = milestones
             .into_iter()
             .enumerate()
-            .map(|(index, stage)| Stage::new(index, stage?, limits, today))
+            .map(|(index, milestone)| MilestoneTerms::new(index, milestone?, limits, today))
             .collect::<Result<Vec<_>, _>>()?;
-        if stages.len() < 2 {
+        if milestones.len() < 2 {
             return Err(Refusal::TooFewMilestones);
         }
-        if Amount::total(stages.iter().map(|stage| stage.amount)) != Some(terms.amount) {
+        if Amount::total(milestones.iter().map(|milestone| milestone.amount)) != Some(terms.amount) {
             return Err(Refusal::MilestonesDoNotAddUp);
         }
-        Ok(Self { terms, stages })
+        Ok(Self { terms, milestones })
     }
 }
 
@@ -218,8 +222,8 @@ fn buyer_only(who_pays: WhoPays) -> Sent<WhoPays> {
     Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", &got))
 }
 
-impl Stage {
-    fn new(index: usize, draft: StageDraft, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
+impl MilestoneTerms {
+    fn new(index: usize, draft: MilestoneDraft, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
         let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;
         let description = prose(&field("description"), draft.description?, limits.description_chars_max)?;

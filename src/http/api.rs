@@ -37,6 +37,9 @@ pub struct Api {
     pub currency: Arc<str>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// Whether only programs on this machine are meant to reach it: a sandbox that
+    /// is not exposed.
+    pub is_for_this_machine_only: bool,
     /// Set when the service is about to stop: replies then close their connection.
     pub stopping: Arc<AtomicBool>,
 }

@@ -6,7 +6,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
 
-const CUSTOMER_ID: &str = "customer-id";
+const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 
 /// Keys of live deployments start so; one is never taken in sandbox mode, where
 /// it can only have come by mistake.
@@ -56,7 +56,10 @@ pub(crate) struct Viewer {
 impl KeyHolder {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
-        let key = key_of(request).ok_or(ApiError::NoToken)?;
+        if api.is_for_this_machine_only && !is_for_this_machine(request) {
+            return Err(ApiError::ForeignHost);
+        }
+        let key = key_of(request, api)?;
         let key_hash: [u8; 32] = Sha256::digest(&key).into();
         match api.keyring.merchant_of_key(&api.store, &key_hash)? {
             Some(merchant) => Ok(Self::Known(merchant)),
@@ -89,7 +92,7 @@ impl FromRequest for ActingCustomer {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let extract = || {
             let key_holder = KeyHolder::of(request)?;
-            let customer = named_customer(request.headers())?.ok_or(ApiError::CustomerHeaderMissing)?;
+            let customer = single(request.headers(), &CUSTOMER_ID)?.ok_or(ApiError::CustomerHeaderMissing)?;
             let customer = CustomerId::parse(&customer).ok_or(Refusal::CustomerNotFound)?;
             Ok(Self { key_holder, customer })
         };
@@ -102,7 +105,7 @@ impl FromRequest for Viewer {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let named = named_customer(request.headers()).ok().flatten();
+        let named = single(request.headers(), &CUSTOMER_ID).ok().flatten();
         let customer = named.as_deref().and_then(CustomerId::parse);
         ready(KeyHolder::of(request).map(|key_holder| Self { key_holder, customer }))
     }
@@ -110,51 +113,65 @@ impl FromRequest for Viewer {
 
 /// The bearer key. In sandbox mode a program on this machine may come without:
 /// it then gets the default merchant, whose key is the empty text.
-fn key_of(request: &HttpRequest) -> Option<String> {
-    let sent = request.headers().get(AUTHORIZATION);
-    let mode = request.app_data::<web::Data<Api>>()?.policy.mode;
-    match sent {
-        Some(value) => {
-            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-            let key = key.trim();
-            let is_key = scheme.eq_ignore_ascii_case("bearer") && !key.is_empty();
-            is_key.then(|| key.to_owned())
-        }
-        None => (mode == Mode::Sandbox && is_from_this_machine(request)).then(String::new),
+fn key_of(request: &HttpRequest, api: &Api) -> Result<String, ApiError> {
+    let headers = request.headers();
+    if !headers.contains_key(AUTHORIZATION) && api.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
+        return Ok(String::new());
+    }
+    let sent = single(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken)?;
+    let (scheme, key) = sent.split_once(' ').ok_or(ApiError::NoToken)?;
+    let key = key.trim();
+    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if scheme.eq_ignore_ascii_case("bearer") && is_key {
+        Ok(key.to_owned())
+    } else {
+        Err(ApiError::NoToken)
     }
 }
 
 /// Whether a program on this machine asked, and not a web page in its browser: a
-/// page can reach a loopback port, but says so in `Origin`, or comes under a
-/// `Host` that is not this machine.
+/// page can reach a loopback port, but says so in `Origin`.
 fn is_from_this_machine(request: &HttpRequest) -> bool {
-    let is_loopback_name = |name: &str| {
-        let name = name.rsplit_once("//").map_or(name, |(_, rest)| rest);
-        let host = if name.ends_with(']') {
-            name
-        } else {
-            name.rsplit_once(':').map_or(name, |(host, _)| host)
-        };
-        matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    let is_our_page = |origin: &str| {
+        let host = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        host.is_some_and(is_loopback_name)
     };
-    let names_only_us = |header| {
-        let mut values = request.headers().get_all(header);
-        values.all(|value| value.to_str().is_ok_and(is_loopback_name))
-    };
-    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback()) && names_only_us(HOST) && names_only_us(ORIGIN)
+    let mut origins = request.headers().get_all(ORIGIN);
+    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+        && is_for_this_machine(request)
+        && origins.all(|origin| origin.to_str().is_ok_and(is_our_page))
 }
 
-/// The text of the `customer-id` header. An empty one counts as none; two
-/// different ones cannot both be meant. Bytes that are no text name nobody.
-fn named_customer(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+/// Whether the request was sent to this machine by one of its own names. A page
+/// whose name was made to lead here (DNS rebinding) comes under that name.
+fn is_for_this_machine(request: &HttpRequest) -> bool {
+    let mut hosts = request.headers().get_all(HOST);
+    hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))
+}
+
+fn is_loopback_name(host_and_port: &str) -> bool {
+    let host = match host_and_port.rsplit_once(':') {
+        Some((host, _port)) if !host_and_port.ends_with(']') => host,
+        _ => host_and_port,
+    };
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// The text of a header that can be meant once only: none when it is absent or
+/// empty, an error when it came with different texts. Bytes that are no text
+/// become marks that no name and no key contains.
+fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
     let mut values = headers
-        .get_all(CUSTOMER_ID)
+        .get_all(name)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
     let Some(first) = values.next() else {
         return Ok(None);
     };
     if values.any(|other| other != first) {
-        return Err(Refusal::from(Invalid::wrong("customer-id", "sent once", "several different ones")).into());
+        let twice = Invalid::wrong(name.as_str(), "sent once", "several different ones");
+        return Err(Refusal::from(twice).into());
     }
     Ok(Some(first).filter(|first| !first.is_empty()))
 }

@@ -118,13 +118,16 @@ async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, S
     while let Some(field) = form.try_next().await.map_err(unread)? {
         let name = field.name().unwrap_or_default().to_owned();
         let unreadable_field = |problem| unreadable(format!("{} {problem}", shortened(&name)));
-        let is_file = field
+        let file_name = field
             .content_disposition()
-            .is_some_and(|disposition| disposition.get_filename().is_some());
-        if is_file {
-            return Err(unreadable_field("is a file, and files cannot be stored yet"));
-        }
+            .and_then(|disposition| disposition.get_filename().map(str::to_owned));
         let bytes = collect(field.map_err(unread)).await?;
+        match file_name.as_deref() {
+            None => {}
+            // What a browser sends for a file input that was left empty.
+            Some("") if bytes.is_empty() => continue,
+            Some(_) => return Err(unreadable_field("is a file, and files cannot be stored yet")),
+        }
         let text = String::from_utf8(bytes).map_err(|_| unreadable_field("is not UTF-8 text"))?;
         fields.push((name, text));
     }

@@ -3,37 +3,40 @@
 
 use super::body::{JsonBody, JsonOrFormBody};
 use super::fields::{Field, Fields};
-use crate::commands::milestone_escrows::MilestoneDraft;
+use crate::commands::milestone_escrows::MilestoneEscrowDraft;
 use crate::commands::payments::PaymentRequest;
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{EscrowId, EscrowKey, PaymentToken};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Sent};
-use crate::domain::terms::{DeliveryTimeline, StageDraft, TermsDraft};
+use crate::domain::terms::{DeliveryTimeline, MilestoneDraft, TermsDraft};
 
 /// Contract section 4.1.1.
-pub(super) fn milestone_escrow(body: &JsonBody) -> Sent<MilestoneDraft> {
+pub(super) fn milestone_escrow(body: &JsonBody) -> Sent<MilestoneEscrowDraft> {
     let fields = body.fields()?;
     let milestones = fields.field("milestones").list();
-    Ok(MilestoneDraft {
+    Ok(MilestoneEscrowDraft {
         terms: terms(&fields),
-        stages: milestones.map(|milestones| milestones.iter().map(stage).collect()),
+        milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
     })
 }
 
-/// Contract section 4.2.1. One buyer for each escrow, so far.
+/// Contract section 4.2.1: the delivery window is required here. One buyer for
+/// each escrow, so far.
 pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Sent<TermsDraft> {
     let fields = body.fields()?;
-    let draft = terms(&fields);
-    let total_quantity = draft.total_quantity.and_then(|quantity| match quantity {
-        Some(2..) => Err(fields
-            .field("totalQuantity")
-            .must_be("1: links for several buyers are not supported yet")),
-        _ => Ok(quantity),
-    });
+    let total_quantity = fields.field("totalQuantity");
     Ok(TermsDraft {
-        total_quantity,
-        ..draft
+        max_delivery: fields.field("maxDelivery").integer().map(Some),
+        delivery_timeline: fields
+            .field("deliveryTimeline")
+            .word(&DeliveryTimeline::WORDS)
+            .map(Some),
+        total_quantity: match total_quantity.optional(Field::integer) {
+            Ok(Some(2..)) => Err(total_quantity.must_be("1: links for several buyers are not supported yet")),
+            other => other,
+        },
+        ..terms(&fields)
     })
 }
 
@@ -84,9 +87,9 @@ fn terms(fields: &Fields<'_>) -> TermsDraft {
     }
 }
 
-fn stage(milestone: &Field<'_>) -> Sent<StageDraft> {
+fn milestone(milestone: &Field<'_>) -> Sent<MilestoneDraft> {
     let fields = milestone.object()?;
-    Ok(StageDraft {
+    Ok(MilestoneDraft {
         title: fields.field("title").text(),
         description: fields.field("description").optional(Field::text),
         amount: fields.field("amount").amount(),

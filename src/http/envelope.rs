@@ -81,10 +81,12 @@ pub(crate) enum ApiError {
     Refused(Refusal),
     /// The store could not.
     Store(store::Error),
-    /// No key came, and none is needed only from this machine in sandbox mode.
+    /// No key came. In sandbox mode a program on this machine needs none.
     NoToken,
     /// The key is not known here.
     UnknownKey,
+    /// The request was sent to a name that is not this machine's.
+    ForeignHost,
     /// The route acts for a customer, and none was named.
     CustomerHeaderMissing,
     /// The body is larger than it may be.
@@ -104,6 +106,14 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// What broke on our side, if it did; for the log, never for the caller.
+    pub(crate) fn cause(&self) -> Option<&store::Error> {
+        match self {
+            Self::Store(error) if self.wire().status == 500 => Some(error),
+            _ => None,
+        }
+    }
+
     fn wire(&self) -> Wire {
         let plain = |status, code, message: Cow<'static, str>| Wire {
             status,
@@ -116,6 +126,11 @@ impl ApiError {
             Self::Store(error) => store_wire(error),
             Self::NoToken => plain(401, "no_token", "No token provided".into()),
             Self::UnknownKey => plain(403, "unknown_key", "Unauthorized Access".into()),
+            Self::ForeignHost => plain(
+                403,
+                "foreign_host",
+                "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
+            ),
             Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
             Self::BodyTooLarge { bytes_max } => plain(
                 413,
@@ -215,11 +230,6 @@ impl ResponseError for ApiError {
             message,
             details,
         } = self.wire();
-        if let Self::Store(error) = self
-            && status == 500
-        {
-            log::error!("a request failed: {error}");
-        }
         let mut response = HttpResponse::build(self.status_code());
         if status == 503 {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));

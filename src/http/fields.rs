@@ -46,36 +46,26 @@ impl<'a> Fields<'a> {
     }
 
     fn of_json_at(path: String, name: &str, text: &'a str) -> Result<Self, Invalid> {
-        let object: JsonObject<'a> = serde_json::from_str(text).map_err(|error| {
-            if let Some(duplicate) = error.to_string().strip_prefix(DUPLICATE) {
-                let field = duplicate.split(" at line ").next().unwrap_or_default();
-                return sent_twice(&path, field);
-            }
+        let JsonObject(fields) = serde_json::from_str(text).map_err(|error| {
             let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
             Invalid::wrong(name, expected, &echo(text, &error))
         })?;
-        let values = object
-            .0
-            .into_iter()
-            .map(|(key, value)| (key, Value::Json(value)))
-            .collect();
-        Ok(Self { path, values })
+        Self::each_once(path, fields.into_iter().map(|(key, value)| (key, Value::Json(value))))
     }
 
     /// Reads the text fields of a form.
     pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
-        let mut names = HashSet::with_capacity(fields.len());
-        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
-            return Err(sent_twice("", name));
+        let fields = fields.iter().map(|(name, text)| (name.clone(), Value::Form(text)));
+        Self::each_once(String::new(), fields)
+    }
+
+    fn each_once(path: String, fields: impl Iterator<Item = (String, Value<'a>)>) -> Result<Self, Invalid> {
+        let values: Vec<(String, Value<'a>)> = fields.collect();
+        let mut names = HashSet::with_capacity(values.len());
+        if let Some((name, _)) = values.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(Invalid::wrong(join(&path, &shortened(name)), "sent once", "it twice"));
         }
-        let values = fields
-            .iter()
-            .map(|(name, text)| (name.clone(), Value::Form(text)))
-            .collect();
-        Ok(Self {
-            path: String::new(),
-            values,
-        })
+        Ok(Self { path, values })
     }
 
     /// The field of this name.
@@ -142,6 +132,9 @@ impl<'a> Field<'a> {
     /// A whole number.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
         let text = self.required()?.as_written();
+        if text.starts_with('+') {
+            return Err(self.must_be("a whole number"));
+        }
         text.parse().map_err(|error: ParseIntError| {
             self.must_be(match error.kind() {
                 IntErrorKind::PosOverflow => format!("a whole number of at most {}", i64::MAX),
@@ -257,10 +250,6 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-fn sent_twice(path: &str, name: &str) -> Invalid {
-    Invalid::wrong(join(path, &shortened(name)), "sent once", "it twice")
-}
-
 /// What came, for someone to find their mistake in.
 fn echo(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
@@ -272,9 +261,7 @@ fn echo(text: &str, error: &serde_json::Error) -> String {
     }
 }
 
-const DUPLICATE: &str = "duplicate field ";
-
-/// A JSON object whose values are left as they were written.
+/// A JSON object: its values as they were written, a name as often as it came.
 struct JsonObject<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
@@ -289,15 +276,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut values: Vec<(String, &'de RawValue)> = Vec::new();
-                let mut keys = HashSet::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if !keys.insert(key.clone()) {
-                        return Err(serde::de::Error::custom(format_args!("{DUPLICATE}{key}")));
-                    }
-                    values.push((key, map.next_value()?));
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
                 }
-                Ok(JsonObject(values))
+                Ok(JsonObject(fields))
             }
         }
 
@@ -332,13 +315,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_of_its_field() {
-        let body = r#"{"a":"5","b":-1,"c":1.234,"d":1e3,"e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;
+        let body = r#"{"a":"5","b":-1,"c":1.234,"d":"x","e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;
         let fields = Fields::of_json(body).unwrap();
         let cases = [
             ("a", "a number, such as 1500 or 99.95", "\"5\""),
             ("b", "a number of 0 or more", "-1"),
             ("c", "a number with at most two decimals", "1.234"),
-            ("d", "a number, such as 1500 or 99.95", "1e3"),
+            ("d", "a number, such as 1500 or 99.95", "\"x\""),
             ("e", "required", ""),
             ("f", "required", ""),
             ("g", "a number, such as 1500 or 99.95", r#"{"h":[1,{"i":true}]}"#),

@@ -27,12 +27,20 @@ use actix_web::{App, HttpServer, middleware, web};
 pub use api::{Api, Limits};
 pub use keyring::Keyring;
 
+/// Under which name the log tells of requests that were no HTTP.
+pub const CLIENT_FAULTS_LOG: &str = "actix_http";
+
+/// How long a request's head may take to arrive.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may stay open between two requests.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How the server listens and stops.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
     /// Address and port; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// Most connections at once, per worker thread.
+    /// Most connections at once.
     pub connections_max: usize,
     /// Seconds that requests in flight get to finish when the server stops.
     pub stop_seconds_max: u64,
@@ -42,15 +50,17 @@ pub struct ServerSettings {
 /// the address it got.
 pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
     let api = web::Data::new(api);
+    let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(api.clone())
             .wrap(middleware::from_fn(observe::observe))
             .configure(routes::configure)
     })
-    .max_connections(settings.connections_max)
-    .client_request_timeout(Duration::from_secs(5))
-    .keep_alive(Duration::from_secs(5))
+    .workers(workers)
+    .max_connections(settings.connections_max.div_ceil(workers))
+    .client_request_timeout(HEADERS_TIMEOUT)
+    .keep_alive(IDLE_TIMEOUT)
     .shutdown_timeout(settings.stop_seconds_max)
     .disable_signals()
     .bind(settings.listen)?;

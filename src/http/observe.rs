@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 
 use super::api::Api;
 use super::envelope::ApiError;
+use crate::domain::refusal::shortened;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -30,8 +31,14 @@ pub(super) async fn observe(
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
 
     let id = crate::entropy::request_id();
+    let log_cause = |error: &Error| {
+        if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
+            log::error!("{id} failed: {cause}");
+        }
+    };
     let finish = |mut response: HttpResponse| {
         let status = response.status().as_u16();
+        let path = shortened(&path);
         log::info!("{id} {method} {path:?} {status} {}us", started.elapsed().as_micros());
         let id = HeaderValue::from_str(&id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
@@ -40,17 +47,24 @@ pub(super) async fn observe(
         }
         response
     };
-    let failed = |error: Error, response| Err(InternalError::from_response(error, response).into());
     match outcome {
         Ok(Ok(response)) => {
             let (request, response) = response.map_into_boxed_body().into_parts();
+            if let Some(error) = response.error() {
+                log_cause(error);
+            }
             Ok(ServiceResponse::new(request, finish(enveloped(response))))
         }
         Ok(Err(error)) => {
+            log_cause(&error);
             let response = finish(enveloped(error.error_response()));
-            failed(error, response)
+            Err(InternalError::from_response(error, response).into())
         }
-        Err(_panic) => failed(ApiError::Internal.into(), finish(ApiError::Internal.error_response())),
+        Err(_panic) => {
+            log::error!("{id} panicked");
+            let response = finish(ApiError::Internal.error_response());
+            Err(InternalError::from_response(ApiError::Internal, response).into())
+        }
     }
 }
 

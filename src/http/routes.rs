@@ -7,7 +7,7 @@ use actix_web::{Handler, HttpRequest, Responder};
 use super::api::Api;
 use super::envelope::{ApiError, Reply};
 use super::{milestone_escrows, payments, standard_escrows};
-use crate::store;
+use crate::queries;
 
 /// Adds every route; literal paths come before those with a part to fill in.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -72,10 +72,11 @@ impl Routes<'_> {
     }
 }
 
-/// `GET /healthz`: 200 when a write gets through, which is when the service can
-/// serve.
+/// `GET /healthz`: 200 when a write reaches the disk and a read comes back, which
+/// is when the service can serve.
 async fn health(api: Data<Api>) -> Result<Reply<serde_json::Value>, ApiError> {
-    api.write(|_tx, _policy| Ok::<_, store::Error>(())).await?;
+    api.write(|tx, _policy| tx.write_heartbeat()).await?;
+    queries::is_readable(&api.store)?;
     Ok(Reply::ok("The service can serve", serde_json::json!({})))
 }
 

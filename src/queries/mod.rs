@@ -7,6 +7,11 @@ use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Transfer;
 use crate::store::{Error, Store};
 
+/// That the file can be read.
+pub fn is_readable(store: &Store) -> Result<(), Error> {
+    store.read(|_snapshot| Ok(()))
+}
+
 /// The merchant of the key with this SHA-256 hash, if the key is known.
 pub fn merchant_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, Error> {
     store.read(|snapshot| snapshot.merchant_of_key(key_hash))
@@ -23,8 +28,9 @@ pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Res
     store.read(|snapshot| snapshot.wallet(merchant, customer))
 }
 
-/// Every transfer of the file that was posted after the one with this number,
-/// oldest first, each with its own number.
+/// Every transfer of the file, whoever's it is, that was posted after the one with
+/// this number: oldest first, each with its own number. For the operator's eyes;
+/// unbounded, so ask for what came since the last time.
 pub fn transfers_after(store: &Store, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
     store.read(|snapshot| snapshot.transfers_after(id))
 }

@@ -34,8 +34,8 @@ const fn purpose(account: &Account) -> &'static str {
 }
 
 impl Snapshot<'_> {
-    /// What is in an account. For the outside world, what is not: all the money
-    /// that the merchant's other accounts hold together.
+    /// What is in an account. The outside world's balance is at most zero; its size
+    /// is answered, which is all the money in the merchant's other accounts.
     pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
         let minor = self.account(merchant, account, |row| row.get::<_, i64>(1))?;
         let minor = if *account == Account::OutsideWorld {

@@ -12,7 +12,7 @@ use super::error::{Error, OpenError};
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::domain::ledger::{ChainHash, PostedTransfer};
 
-/// Findings kept in full; more are only counted.
+/// How many findings are described; those beyond are counted.
 const FINDINGS_MAX: usize = 100;
 /// Transfers between two reports of progress.
 const PROGRESS_STEP: u64 = 4096;
@@ -49,9 +49,9 @@ pub struct Finding {
 /// finding, not a failure.
 pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
     let connection = connection::open_to_audit(path)?;
-    run(&connection, progress).map_err(|source| OpenError::Damaged {
+    run(&connection, progress).map_err(|cause| OpenError::Damaged {
         path: path.to_owned(),
-        source,
+        cause,
     })
 }
 

@@ -19,14 +19,14 @@ impl Snapshot<'_> {
         Ok(exists)
     }
 
-    /// A customer's money as the customer sees it: what the hold keeps for fees
-    /// is not in it (contract section 9.1, row 15).
+    /// A customer's money as the customer sees it: the fees that the hold keeps
+    /// until an escrow closes are not in it (contract section 9.1, row 15).
     pub fn wallet(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
         let wallet = self
             .connection
             .prepare_cached(
                 "SELECT customer.wallet_id, customer.created_at, main.balance,
-                        hold.balance - (SELECT coalesce(sum(buyer_fee), 0) FROM escrow
+                        hold.balance - (SELECT coalesce(sum(fee), 0) FROM escrow
                                         WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED'),
                         max(main.updated_at, hold.updated_at)
                  FROM customer

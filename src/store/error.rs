@@ -104,35 +104,35 @@ pub enum OpenError {
         problem: String,
     },
     /// The system refused access.
-    #[error("{path} cannot be opened: {source}; check that the folder exists and is writable")]
+    #[error("{path} cannot be opened: {cause}; check that the folder exists and is writable")]
     Io {
         /// The file in question.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// SQLite refused to work with it.
-    #[error("{path} cannot be used: {source}; `escrowd check` says more if the file is damaged")]
+    #[error("{path} cannot be used: {cause}; `escrowd check` says more if the file is damaged")]
     Sqlite {
         /// The database file.
         path: PathBuf,
         /// What SQLite said.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
     /// It is one of ours and cannot be read to its end.
-    #[error("{path} is damaged: {source}; keep the file as it is and restore a backup")]
+    #[error("{path} is damaged: {cause}; keep the file as it is and restore a backup")]
     Damaged {
         /// The database file.
         path: PathBuf,
         /// What went wrong.
-        source: Error,
+        cause: Error,
     },
     /// It opened, and what is in it cannot be read.
-    #[error("{path} cannot be used: {source}; `escrowd check` says more if the file is damaged")]
+    #[error("{path} cannot be used: {cause}; `escrowd check` says more if the file is damaged")]
     Store {
         /// The database file.
         path: PathBuf,
         /// What went wrong.
-        source: Error,
+        cause: Error,
     },
 }

@@ -13,7 +13,7 @@ use crate::domain::fees::{Fee, WhoPays};
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::payment::FundingPayment;
-use crate::domain::terms::{DeliveryTimeline, Stage, Terms};
+use crate::domain::terms::{DeliveryTimeline, MilestoneTerms, Terms};
 
 const STANDARD: &str = "STANDARD";
 const MILESTONE: &str = "MILESTONE";
@@ -123,7 +123,7 @@ impl Snapshot<'_> {
         while let Some(row) = rows.next()? {
             milestones.push(Milestone {
                 id: MilestoneId::from_bytes(row.get(0)?),
-                stage: Stage {
+                terms: MilestoneTerms {
                     title: row.get(1)?,
                     description: row.get(2)?,
                     amount: amount_at(row, 3)?,
@@ -285,16 +285,16 @@ impl Tx<'_> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'PENDING')",
         )?;
         for (position, milestone) in (0_i64..).zip(escrow.milestones()) {
-            let stage = &milestone.stage;
+            let terms = &milestone.terms;
             statement.execute(params![
                 escrow.id.bytes(),
                 position,
                 milestone.id.bytes(),
-                stage.title,
-                stage.description,
-                stage.amount.minor(),
-                stage.due_date.map(|date| date.to_string()),
-                stage.beneficiary.as_ref().map(CustomerId::as_str),
+                terms.title,
+                terms.description,
+                terms.amount.minor(),
+                terms.due_date.map(|date| date.to_string()),
+                terms.beneficiary.as_ref().map(CustomerId::as_str),
             ])?;
         }
         Ok(())

@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use super::connection::sibling;
 use super::error::OpenError;
+use super::file::sibling;
 
 /// Held as long as this lives; the system lets go when the process dies.
 #[derive(Debug)]
@@ -19,9 +19,9 @@ impl InstanceLock {
     /// Takes the lock of this database and writes down who has it.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
         let path = sibling(database, ".lock");
-        let io = |source| OpenError::Io {
+        let io = |cause| OpenError::Io {
             path: path.clone(),
-            source,
+            cause,
         };
         let mut file = OpenOptions::new()
             .read(true)
@@ -45,7 +45,7 @@ impl InstanceLock {
                     holder: holder.to_owned(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
+            Err(TryLockError::Error(cause)) => return Err(io(cause)),
         }
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;

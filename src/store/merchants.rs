@@ -18,6 +18,15 @@ impl Snapshot<'_> {
         Ok(merchant)
     }
 
+    /// The name a merchant is configured under.
+    pub fn merchant_name(&self, merchant: MerchantId) -> Result<Option<String>, Error> {
+        let name = self
+            .connection
+            .prepare_cached("SELECT name FROM merchant WHERE id = ?1")?
+            .query_row([merchant.0], |row| row.get(0))?;
+        Ok(name)
+    }
+
     /// The merchant that is configured under this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self

@@ -12,6 +12,8 @@ mod connection;
 mod customers;
 mod error;
 mod escrows;
+mod file;
+mod instance;
 mod lock;
 mod merchants;
 mod payments;
@@ -94,9 +96,9 @@ impl Store {
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
-        let path = &settings.path;
+        let path = &file::resolve(&settings.path)?;
         let lock = InstanceLock::take(path)?;
-        connection::prepare(path, settings.mode, &settings.currency, clock.now())?;
+        file::prepare(path, settings.mode, &settings.currency, clock.now())?;
 
         let role = Role::Writer {
             synchronous: settings.synchronous,
@@ -106,9 +108,9 @@ impl Store {
         let newest = Snapshot::of(&connection)
             .newest_row_at()
             .map(|newest| newest.map(ledger::resumed_at))
-            .map_err(|source| OpenError::Store {
+            .map_err(|cause| OpenError::Store {
                 path: path.clone(),
-                source,
+                cause,
             })?;
         let readers = reader_pool(path, settings.readers)?;
 
@@ -118,9 +120,9 @@ impl Store {
         };
         let (ended, writer_ended) = oneshot::channel();
         let (writer, thread) =
-            Writer::start(connection, bounds, clock, entropy, newest, ended).map_err(|source| OpenError::Io {
+            Writer::start(connection, bounds, clock, entropy, newest, ended).map_err(|cause| OpenError::Io {
                 path: path.clone(),
-                source,
+                cause,
             })?;
         let inner = Inner {
             readers,

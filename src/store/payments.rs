@@ -115,9 +115,9 @@ impl Tx<'_> {
         let account = self.account_number(merchant, &transaction.owner)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO payment_transaction (account_id, id, transaction_type, credit_type, status, amount, fee,
-                     reference, escrow_id, created_at)
-                 VALUES (?1, ?2, ?3, ?4, 'success', ?5, 0, ?6, ?7, ?8)",
+                "INSERT INTO payment_transaction (account_id, id, transaction_type, credit_type, amount, reference,
+                     escrow_id, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 account,

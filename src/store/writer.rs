@@ -38,7 +38,7 @@ enum Verdict {
 /// What running a command did to its group.
 enum Ran {
     /// It is part of the group, kept or undone.
-    InGroup,
+    InGroup(Verdict),
     /// SQLite gave the whole group up, which it does when the disk is full or
     /// failing. With it, what to answer the command: `Ok` lets its own refusal go.
     GroupLost(Result<(), Error>),
@@ -177,28 +177,36 @@ impl GroupCommit {
                 break;
             }
         }
-        // What is in the log moves into the file, which then stands alone.
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(Error::from)
+        // What is in the log moves into the file, which then stands alone. If it
+        // cannot, nothing is lost: the next start reads the log.
+        let checkpoint = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint {
+            log::warn!("the write-ahead log stays beside the database, and is part of it: {error}");
+        }
+        Ok(())
     }
 
     /// Runs and commits one group. `Ok(true)` when it was the last; `Err` when
     /// the file can no longer be trusted.
     fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Receiver<Message>) -> Result<bool, Error> {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            first.answer(Err(error));
-            return Ok(false);
+            return Ok(refuse_all(first, waiting, &error));
         }
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
         let mut stop_after = false;
+        let mut is_any_kept = false;
         while let Some(mut command) = next.take() {
-            if let Ran::GroupLost(answer) = self.run_one(command.as_mut()) {
-                let rolled_back = self.roll_back();
-                command.answer(answer);
-                answer_all(group, &Err(Error::Abandoned));
-                return rolled_back.map(|()| stop_after);
+            match self.run_one(command.as_mut()) {
+                Ran::InGroup(verdict) => is_any_kept |= verdict == Verdict::Keep,
+                Ran::GroupLost(answer) => {
+                    let rolled_back = self.roll_back();
+                    command.answer(answer);
+                    answer_all(group, &Err(Error::Abandoned));
+                    return rolled_back.map(|()| stop_after);
+                }
             }
             group.push(command);
             if group.len() < self.group_commands_max {
@@ -209,11 +217,12 @@ impl GroupCommit {
                 }
             }
         }
-        let commit = self.commit();
+        // Refusals alone leave nothing to write, and cost no disk.
+        let commit = if is_any_kept { self.commit() } else { self.roll_back() };
         answer_all(group, &commit);
         match commit {
-            Err(Error::OutcomeUnknown(error)) => Err(Error::OutcomeUnknown(error)),
-            Ok(()) | Err(_) => Ok(stop_after),
+            Ok(()) | Err(Error::StorageFull) => Ok(stop_after),
+            Err(error) => Err(error),
         }
     }
 
@@ -236,7 +245,7 @@ impl GroupCommit {
             Ok(())
         };
         match undone.and_then(|()| self.execute("RELEASE command")) {
-            Ok(()) => Ran::InGroup,
+            Ok(()) => Ran::InGroup(verdict),
             Err(error) => Ran::GroupLost(Err(error)),
         }
     }
@@ -269,6 +278,22 @@ impl GroupCommit {
         self.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
     }
+}
+
+/// Tells this command and those that wait behind it now that nothing can be
+/// written: they would only wait as long again, one after another. Answers whether
+/// the writer was told to stop.
+fn refuse_all(first: Box<dyn Command>, waiting: &Receiver<Message>, error: &Error) -> bool {
+    let behind: Vec<Message> = waiting.try_iter().collect();
+    first.answer(Err(error.clone()));
+    let mut is_told_to_stop = false;
+    for message in behind {
+        match message {
+            Message::Run(command) => command.answer(Err(error.clone())),
+            Message::Stop => is_told_to_stop = true,
+        }
+    }
+    is_told_to_stop
 }
 
 fn answer_all(group: Vec<Box<dyn Command>>, commit: &Result<(), Error>) {

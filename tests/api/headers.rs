@@ -233,8 +233,7 @@ fn a_web_page_is_not_the_default_merchant() {
         &[("origin", "http://localhost.evil.example")],
         &[("origin", "http://127.0.0.1.evil.example:8080")],
         &[("origin", "http://localhost"), ("origin", "http://evil.example")],
-        &[("host", "evil.example")],
-        &[("host", "localhost.evil.example:8080")],
+        &[("origin", "x//localhost")],
     ] {
         let headers = [headers, &[("customer-id", "ada")]].concat();
         for (method, path, body) in &routes {
@@ -245,16 +244,42 @@ fn a_web_page_is_not_the_default_merchant() {
     }
 }
 
+/// A page whose own name was made to lead to this machine comes under that name.
 #[test]
-fn a_web_page_with_a_key_is_let_in() {
+fn a_request_under_another_name_is_refused_unless_the_sandbox_is_exposed() {
+    let message = "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names";
+    let app = spawn_app();
+    let exposed = spawn_app_with(|config| config.sandbox.expose = true);
+    for host in ["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example"] {
+        for key in [None, Some(("authorization", "Bearer sk_test_shop"))] {
+            let headers: Vec<_> = [("host", host), ("customer-id", "ada")]
+                .into_iter()
+                .chain(key)
+                .collect();
+            app.refuses(403, message, |app| app.send("GET", "/v1/wallet", &headers, None));
+            let is_let_in = exposed.send("GET", "/v1/wallet", &headers, None).status == 200;
+            assert_eq!(is_let_in, key.is_some(), "{host} {key:?}");
+        }
+    }
+    for host in ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]", "[::1]:8080"] {
+        app.send("GET", "/v1/wallet", &[("host", host), ("customer-id", "ada")], None)
+            .ok();
+    }
+}
+
+#[test]
+fn two_keys_at_once_are_refused() {
     let app = spawn_app();
     let headers = [
-        ("origin", "https://shop.example"),
-        ("host", "pay.shop.example"),
-        ("authorization", "Bearer sk_test_shop"),
+        ("authorization", "Bearer sk_test_a"),
+        ("authorization", "Bearer sk_test_b"),
         ("customer-id", "ada"),
     ];
-    app.send("GET", "/v1/wallet", &headers, None).ok();
+    app.refuses(
+        400,
+        "authorization must be sent once; got several different ones",
+        |app| app.send("GET", "/v1/wallet", &headers, None),
+    );
 }
 
 fn viewer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {

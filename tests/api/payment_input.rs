@@ -40,7 +40,7 @@ fn refuses_each(rows: &[(&str, &str, &str)]) {
 #[test]
 fn an_amount_that_is_no_number_is_refused() {
     let (app, deal) = with_an_offer();
-    for raw in ["\"10200\"", "\" \"", "true", "[]", "[10200]", "{}", "1.02e4"] {
+    for raw in ["\"10200\"", "\" \"", "true", "[]", "[10200]", "{}"] {
         let message = format!("amount must be a number, such as 1500 or 99.95; got {raw}");
         app.refuses(400, &message, |app| {
             app.json_text("POST", PAY, "ben", &with_field(payment(&deal), "/amount", raw))

@@ -132,3 +132,46 @@ fn what_was_acknowledged_is_there_after_kill_9() {
     let server = workplace.serve(&["--database", "test.db"]);
     assert_eq!(get(&server.url("/v1/wallet"), &ada).1, before);
 }
+
+#[test]
+fn a_merchant_that_is_renamed_in_the_configuration_is_not_forgotten() {
+    let workplace = Workplace::new();
+    let live = |name: &str, key: char| {
+        let key = key.to_string().repeat(64);
+        format!("mode = \"live\"\n[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n")
+    };
+    workplace.write("config.toml", &live("acme", 'a'));
+    drop(workplace.serve(&[]));
+
+    workplace.write("config.toml", &live("acme-ltd", 'a'));
+    let renamed = workplace.run(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(renamed.status.code(), Some(1));
+    let said = stderr(&renamed);
+    assert!(said.contains("\"acme-ltd\"") && said.contains("\"acme\""), "{said}");
+
+    workplace.write("config.toml", &live("acme", 'b'));
+    drop(workplace.serve(&[]));
+}
+
+#[test]
+fn a_second_signal_stops_it_at_once() {
+    let workplace = Workplace::new();
+    let mut server = workplace.serve(&["--database", "test.db"]);
+    assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+    let mut stalled = TcpStream::connect(&server.address).unwrap();
+    stalled
+        .write_all(b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let started = std::time::Instant::now();
+    server.signal("-INT");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    server.signal("-INT");
+    assert_eq!(server.wait().code(), Some(130));
+    assert!(
+        started.elapsed().as_secs() < 5,
+        "it waited for the body: {:?}",
+        started.elapsed()
+    );
+    assert!(workplace.run(&["check", "test.db"]).status.success());
+}

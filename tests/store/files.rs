@@ -144,6 +144,35 @@ fn what_a_killed_process_committed_is_there_again() {
 }
 
 #[test]
+fn a_link_to_the_file_is_the_same_file() {
+    let file = TestFile::new();
+    let _store = file.open();
+    let mut linked = TestFile::new();
+    std::os::unix::fs::symlink(&file.path, &linked.settings.path).unwrap();
+    let refusal = linked.try_open().unwrap_err();
+    assert!(matches!(refusal, OpenError::InUse { .. }), "{refusal}");
+
+    linked.settings.path = linked.path.with_file_name("nowhere.db");
+    std::os::unix::fs::symlink(linked.path.with_file_name("gone.db"), &linked.settings.path).unwrap();
+    let refusal = linked.refusal();
+    assert!(
+        refusal.contains("nowhere.db") && refusal.contains("leads nowhere"),
+        "{refusal}"
+    );
+    let is_link = fs::symlink_metadata(&linked.settings.path).unwrap().is_symlink();
+    assert!(is_link, "the link is left alone");
+}
+
+#[test]
+fn only_the_owner_reads_a_fresh_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = TestFile::new();
+    let _store = file.open();
+    let mode = fs::metadata(&file.path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_second_server_on_the_file_is_refused_and_told_who_has_it() {
     let file = TestFile::new();
     let store = file.open();

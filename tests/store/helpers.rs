@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use escrowd::commands::milestone_escrows::{self, MilestoneDraft};
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Policy, merchants, standard_escrows};
 use escrowd::domain::customer::Admission;
@@ -18,7 +18,7 @@ use escrowd::domain::fees::{Rates, WhoPays};
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{StageDraft, TermsDraft, TermsLimits};
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
@@ -252,7 +252,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
         let stage = |&minor: &i64| {
-            Ok(StageDraft {
+            Ok(MilestoneDraft {
                 title: Ok("Stage".to_owned()),
                 description: Ok(None),
                 amount: Ok(kobo(minor)),
@@ -260,9 +260,9 @@ impl Trade {
                 beneficiary: Ok(None),
             })
         };
-        let draft = MilestoneDraft {
+        let draft = MilestoneEscrowDraft {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
-            stages: Ok(amounts.iter().map(stage).collect()),
+            milestones: Ok(amounts.iter().map(stage).collect()),
         };
         let seller = self.actor(seller);
         write(&self.store, move |tx| {

@@ -211,6 +211,9 @@ fn an_escrow_has_terms_that_can_be() {
         "fee = -1",
         "commission = fee + 1",
         "buyer_fee = fee + 1",
+        "buyer_fee = fee - 1",
+        "fee = amount + 1",
+        "amount = 9007199254740992",
         "max_delivery = 366",
         "total_quantity = 0",
         "settlement_type = 'GIFT'",
@@ -219,7 +222,7 @@ fn an_escrow_has_terms_that_can_be() {
         let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
         refuses(&connection, &sql, [history.open.bytes()], "CHECK");
     }
-    let standard = "UPDATE escrow SET who_pays = ?2 WHERE id = ?1";
+    let standard = "UPDATE escrow SET who_pays = ?2, buyer_fee = 0 WHERE id = ?1";
     let seller = params![history.standard_open.bytes(), WhoPays::Seller.as_str()];
     assert_eq!(
         connection.execute(standard, seller),

@@ -374,19 +374,48 @@ async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
     assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
 }
 
+/// The first waits for the outside program as long as the connection does; the
+/// others would only wait as long again, one after another.
 #[tokio::test]
-async fn an_outside_program_that_holds_the_file_too_long_fails_one_command_and_no_more() {
+async fn an_outside_program_that_holds_the_file_too_long_fails_who_waits_together() {
     let file = TestFile::new();
     let store = file.open();
     let outside = file.sqlite();
     outside.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(matches!(
-        store.write(name_merchant("shut out")).await,
-        Err(Error::FileBusy)
-    ));
+    let started = std::time::Instant::now();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let writes = names.iter().map(|&name| store.write(name_merchant(name)));
+    for outcome in futures_util::future::join_all(writes).await {
+        assert!(matches!(outcome, Err(Error::FileBusy)));
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "they waited in turn: {:?}",
+        started.elapsed()
+    );
     outside.execute_batch("ROLLBACK").unwrap();
-    assert!(!is_named(&store, "shut out"));
+    assert!(names.iter().all(|name| !is_named(&store, name)));
     store.write(name_merchant("let in")).await.unwrap();
+}
+
+#[tokio::test]
+async fn refusals_alone_write_nothing_to_the_disk() {
+    let file = TestFile::new();
+    let store = file.open();
+    store.write(name_merchant("ada")).await.unwrap();
+    let log = file.path.with_file_name("test.db-wal");
+    let before = std::fs::metadata(&log).unwrap().len();
+    for number in 0..20 {
+        let name = format!("nobody {number}");
+        let refused = store
+            .write(move |tx| {
+                tx.insert_merchant(Some(&name))?;
+                Err::<(), Error>(Error::Corrupt("refused".to_owned()))
+            })
+            .await;
+        assert!(refused.is_err());
+    }
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), before);
 }
 
 #[tokio::test]

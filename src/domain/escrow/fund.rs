@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 /// A buyer's wish to pay.
 #[derive(Clone, Debug)]
 pub struct PaymentOffer {
-    /// The payment's name.
+    /// The payment's reference.
     pub reference: Reference,
     /// What the buyer expects to pay, when they say.
     pub amount: Option<Amount>,
@@ -81,7 +81,7 @@ impl Escrow {
         if self.seller == *buyer {
             return Err(Refusal::BuyerIsSeller);
         }
-        let pays_the_buyer = |milestone: &Milestone| milestone.stage.beneficiary.as_ref() == Some(buyer);
+        let pays_the_buyer = |milestone: &Milestone| milestone.terms.beneficiary.as_ref() == Some(buyer);
         if self.milestones().iter().any(pays_the_buyer) {
             return Err(Refusal::BuyerIsBeneficiary);
         }

@@ -23,7 +23,7 @@ use super::time::Timestamp;
 /// A deal between a seller and, once funded, a buyer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escrow {
-    /// Its name.
+    /// Its id.
     pub id: EscrowId,
     /// Whose it is.
     pub merchant: MerchantId,
@@ -141,7 +141,7 @@ impl Escrow {
         let amounts: Vec<Amount> = self
             .milestones()
             .iter()
-            .map(|milestone| milestone.stage.amount)
+            .map(|milestone| milestone.terms.amount)
             .collect();
         let shares = self.fee.seller_share().pro_rata(&amounts);
         let net = |(amount, share): (Amount, Amount)| amount.checked_sub(share);

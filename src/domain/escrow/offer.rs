@@ -7,7 +7,7 @@ use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::settlement::{EscrowEvent, Settlement};
-use crate::domain::terms::{MilestoneOffer, Stage, Terms};
+use crate::domain::terms::{MilestoneOffer, MilestoneTerms, Terms};
 use crate::domain::time::Timestamp;
 
 impl Escrow {
@@ -30,7 +30,7 @@ impl Escrow {
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(Self, Settlement), Refusal> {
-        let plan = Plan::Milestones(fresh_milestones(offer.stages, ids));
+        let plan = Plan::Milestones(fresh_milestones(offer.milestones, ids));
         Self::offer(seller, offer.terms, plan, ids, now)
     }
 
@@ -82,7 +82,7 @@ impl Escrow {
         }
         self.fee = affordable_fee(&offer.terms, seller.rates)?;
         self.terms = offer.terms;
-        self.plan = Plan::Milestones(fresh_milestones(offer.stages, ids));
+        self.plan = Plan::Milestones(fresh_milestones(offer.milestones, ids));
         self.updated_at = now;
         Ok(())
     }
@@ -98,12 +98,12 @@ fn affordable_fee(terms: &Terms, rates: Rates) -> Result<Fee, Invalid> {
     Ok(fee)
 }
 
-fn fresh_milestones(stages: Vec<Stage>, ids: &mut dyn IdSource) -> Vec<Milestone> {
-    stages
+fn fresh_milestones(terms: Vec<MilestoneTerms>, ids: &mut dyn IdSource) -> Vec<Milestone> {
+    terms
         .into_iter()
-        .map(|stage| Milestone {
+        .map(|terms| Milestone {
             id: ids.milestone_id(),
-            stage,
+            terms,
             status: MilestoneStatus::Pending,
         })
         .collect()

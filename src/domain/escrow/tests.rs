@@ -13,7 +13,7 @@ use crate::domain::money::Amount;
 use crate::domain::payment;
 use crate::domain::refusal::Refusal;
 use crate::domain::settlement::{Event, Settlement};
-use crate::domain::terms::{MilestoneOffer, StageDraft, Terms, TermsDraft, TermsLimits};
+use crate::domain::terms::{MilestoneDraft, MilestoneOffer, Terms, TermsDraft, TermsLimits};
 use crate::domain::time::Timestamp;
 
 /// Ids 1, 2, 3, ... and no randomness at all.
@@ -85,7 +85,7 @@ fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     let drafts = stages
         .iter()
         .map(|(major, beneficiary)| {
-            Ok(StageDraft {
+            Ok(MilestoneDraft {
                 title: Ok("Stage".to_owned()),
                 description: Ok(None),
                 amount: Ok(naira(*major)),

@@ -152,14 +152,14 @@ impl MilestoneView {
     }
 
     fn of(milestone: &Milestone) -> Self {
-        let stage = &milestone.stage;
+        let terms = &milestone.terms;
         Self {
             id: milestone.id.to_string(),
-            title: stage.title.clone(),
-            description: stage.description.clone(),
-            amount: WireAmount(stage.amount),
-            due_date: stage.due_date.map(|date| date.to_string()),
-            customer_id: stage.beneficiary.as_ref().map(ToString::to_string),
+            title: terms.title.clone(),
+            description: terms.description.clone(),
+            amount: WireAmount(terms.amount),
+            due_date: terms.due_date.map(|date| date.to_string()),
+            customer_id: terms.beneficiary.as_ref().map(ToString::to_string),
             status: match milestone.status {
                 MilestoneStatus::Pending => "PENDING",
                 MilestoneStatus::Released(_) => "RELEASED",
