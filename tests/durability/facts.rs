@@ -14,7 +14,7 @@ pub(crate) type Facts = HashMap<String, Vec<String>>;
 /// Each query gives a key and a fact. An escrow's key is its purpose, a
 /// payment's its reference, a top-up's its customer and amount. Together they
 /// read every row that a command of the load leaves in any table.
-const QUERIES: [&str; 11] = [
+const QUERIES: [&str; 12] = [
     "SELECT purpose, 'escrow ' || state || ' ' || status || ' seller ' || seller_id || ' buyer ' || coalesce(buyer_id, '-')
             || ' paid ' || coalesce(payment_amount, '-') || ' at ' || (paid_at IS NOT NULL)
             || ' completed ' || (completed_at IS NOT NULL)
@@ -42,6 +42,8 @@ const QUERIES: [&str; 11] = [
     "SELECT payment_reference.reference, 'reference of ' || coalesce(entry.amount, '-')
      FROM payment_reference LEFT JOIN payment_transaction AS entry
        ON entry.account_id = payment_reference.account_id AND entry.id = transaction_id",
+    // Those who were refused must have left nothing.
+    "SELECT id, 'customer' FROM customer WHERE id LIKE 'stranger-%'",
     // Events of payments: of the escrow that paid, of a top-up, or of what a buyer paid.
     "SELECT CASE WHEN entry.escrow_id IS NOT NULL THEN escrow.purpose
                  WHEN transaction_type = 'deposit' THEN customer_id || ' ' || entry.amount

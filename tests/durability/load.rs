@@ -1,5 +1,5 @@
-//! Clients that offer, pay, confirm and top up, and remember what they were
-//! told.
+//! Clients that offer, pay, confirm and top up, now and then ask for what is
+//! refused, and remember what they were told.
 //!
 //! Each client takes its deals step by step and waits for every answer, so of
 //! all it ever sent to one server at most the last request is unanswered.
@@ -115,8 +115,10 @@ impl Client {
     }
 
     fn send_one(&mut self, connection: &mut Connection) -> io::Result<()> {
-        if self.random.within(0..5) == 0 {
-            return self.top_up(connection);
+        match self.random.within(0..10) {
+            0 => return self.ask_in_vain(connection),
+            1 | 2 => return self.top_up(connection),
+            _ => {}
         }
         let open: Vec<usize> = (0..self.deals.len())
             .rev()
@@ -128,6 +130,20 @@ impl Client {
         }
         let index = self.random.one_of(&open);
         self.advance(index, connection)
+    }
+
+    /// A stranger is let in, and then refused, which must undo the former.
+    fn ask_in_vain(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let mark = self.mark();
+        let answer = connection.send(&Request {
+            method: "POST",
+            path: "/v1/payment/topup",
+            customer: &format!("stranger-{mark}"),
+            mark: "",
+            body: Some(json!({ "amount": 1 })),
+        })?;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        Ok(())
     }
 
     fn top_up(&mut self, connection: &mut Connection) -> io::Result<()> {

@@ -81,7 +81,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_a_power_failure()
 #[test]
 fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands() {
     let _alone = alone();
-    let (outcome, unsynced) = power_failures(2, |disk, _| {
+    let (outcome, unsynced) = power_failures(4, |disk, _| {
         let mut environment = shim::environment(disk);
         environment.push(("ESCROWD_STORAGE_SYNCHRONOUS".to_owned(), "normal".to_owned()));
         environment
