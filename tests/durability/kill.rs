@@ -9,7 +9,7 @@
 //! process has given it, synced or not. That takes `fsync_order.rs` and
 //! `power_loss.rs`.
 
-use crate::campaign::{Campaign, Outcome, ROUNDS_PER_FILE, alone};
+use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
 use crate::seed::{Random, number_from_environment};
 use crate::server::Server;
 
@@ -19,11 +19,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_kill_9() {
     let kills = number_from_environment("KILLS").unwrap_or(20);
     let mut random = Random::from_environment();
     let mut total = Outcome::default();
-    for first in (0..kills).step_by(usize::try_from(ROUNDS_PER_FILE).unwrap()) {
-        let mut campaign = Campaign::start(&mut random, |_, _| Vec::new());
-        for _ in first..kills.min(first + ROUNDS_PER_FILE) {
-            total += campaign.round(Server::kill);
-        }
+    for rounds in rounds_of_each_file(kills) {
+        total += Campaign::start(&mut random, |_, _| Vec::new()).rounds(rounds, Server::kill);
     }
     total.assert_sound(kills);
 }
