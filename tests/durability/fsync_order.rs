@@ -122,7 +122,7 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
             .map(|&(name, value)| (name.to_owned(), value.to_owned())),
     );
     // Some checkpoints, whose fsyncs belong to no group.
-    environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), "1000".to_owned()));
+    environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), "400".to_owned()));
     let server = disk.serve(&environment);
     load::register(CONNECTIONS, &mut server.connect());
     shim::forget_events(&disk);

@@ -65,7 +65,7 @@ fn on_a_disk_that_loses_power(disk: &Disk, random: &mut Random) -> Vec<(String, 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_a_power_failure() {
     let _alone = alone();
-    let count = number_from_environment("POWER_LOSSES").unwrap_or(8);
+    let count = number_from_environment("POWER_LOSSES").unwrap_or(12);
     let (outcome, unsynced) = power_failures(count, on_a_disk_that_loses_power);
     outcome.assert_sound(count);
     assert!(

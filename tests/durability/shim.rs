@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::server::{DATABASE, Disk, lines_of};
+use crate::server::{DATABASE, Disk};
 
 const LOG: &str = "events.log";
 
@@ -37,9 +37,10 @@ pub(crate) fn events(disk: &Disk) -> Vec<String> {
     events
 }
 
-/// The same while the server is still running, with nothing asked of it.
+/// The same while the server is still running, nothing asked of it.
 pub(crate) fn events_so_far(disk: &Disk) -> Vec<String> {
-    lines_of(&disk.path(LOG))
+    let text = std::fs::read_to_string(disk.path(LOG)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 /// Forgets what was seen so far.
