@@ -1,0 +1,346 @@
+//! Rounds of load, a blow and a restart on one growing file, each followed by a
+//! comparison with what the clients remember.
+
+use std::collections::HashMap;
+use std::ops::AddAssign;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Number, Value};
+
+use crate::client::{Connection, Request};
+use crate::facts::{self, Facts};
+use crate::load::{self, Client, Deal, STEPS};
+use crate::seed::Random;
+use crate::server::{DATABASE, Disk, Server};
+
+const CLIENTS: usize = 8;
+/// When the blow comes, in milliseconds after the load has begun.
+const BLOW_AFTER: std::ops::Range<u64> = 5..350;
+/// A restart must be able to serve within this.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+/// Rounds on one file. It is read whole after every round, so that a long
+/// campaign takes a fresh one now and then.
+const ROUNDS_PER_FILE: u64 = 100;
+
+/// So many rounds, shared out to files.
+pub(crate) fn rounds_of_each_file(rounds: u64) -> impl Iterator<Item = u64> {
+    let files = rounds.div_ceil(ROUNDS_PER_FILE);
+    (0..files).map(move |file| ROUNDS_PER_FILE.min(rounds - file * ROUNDS_PER_FILE))
+}
+
+/// The tests of this binary measure time and load two cores: one at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What rounds have shown.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) acknowledged: usize,
+    pub(crate) unanswered: usize,
+    /// Unanswered requests that turned out to have happened.
+    pub(crate) unanswered_and_done: usize,
+    /// Acknowledged effects that are gone.
+    pub(crate) lost: Vec<String>,
+    /// Everything else that is not as it should be.
+    pub(crate) wrong: Vec<String>,
+    pub(crate) ready_after_max: Duration,
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.unanswered += other.unanswered;
+        self.unanswered_and_done += other.unanswered_and_done;
+        self.lost.extend(other.lost);
+        self.wrong.extend(other.wrong);
+        self.ready_after_max = self.ready_after_max.max(other.ready_after_max);
+    }
+}
+
+impl Outcome {
+    /// Whether there is nothing more to learn from this file: clients cannot go
+    /// on with a deal that is half done.
+    pub(crate) fn is_wrong(&self) -> bool {
+        !self.wrong.is_empty()
+    }
+
+    /// The first of everything that was found, for a message.
+    pub(crate) fn findings(&self) -> String {
+        let first = |findings: &[String]| findings.iter().take(5).cloned().collect::<Vec<_>>().join("\n  ");
+        let (lost, wrong) = (first(&self.lost), first(&self.wrong));
+        format!(
+            "{} lost\n  {lost}\n{} wrong\n  {wrong}",
+            self.lost.len(),
+            self.wrong.len()
+        )
+    }
+
+    /// Nothing lost, nothing wrong, always ready in time, and not for want of
+    /// anything to lose.
+    #[track_caller]
+    pub(crate) fn assert_sound(&self, rounds: u64) {
+        println!(
+            "{rounds} rounds: {} acknowledged, {} unanswered of which {} were done, ready after {:?} at most",
+            self.acknowledged, self.unanswered, self.unanswered_and_done, self.ready_after_max
+        );
+        assert!(self.lost.is_empty() && self.wrong.is_empty(), "{}", self.findings());
+        assert!(self.ready_after_max <= READY_WITHIN, "{:?}", self.ready_after_max);
+        let rounds = usize::try_from(rounds).unwrap();
+        assert!(self.acknowledged >= 10 * rounds, "too little was acknowledged");
+        assert!(self.unanswered >= rounds, "the blows came when nothing was in flight");
+    }
+}
+
+/// One growing file, its clients, and the server that runs on it now.
+pub(crate) struct Campaign {
+    pub(crate) disk: Disk,
+    clients: Vec<Client>,
+    random: Random,
+    server: Server,
+    environment: fn(&Disk, &mut Random) -> Vec<(String, String)>,
+}
+
+impl Campaign {
+    /// Starts on a fresh file. `environment` is what each server is given.
+    pub(crate) fn start(random: &mut Random, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>) -> Self {
+        let mut random = Random::new(random.next());
+        let disk = Disk::new();
+        let server = serve(&disk, environment, &mut random);
+        load::register(CLIENTS, &mut server.connect());
+        Self {
+            clients: load::clients(CLIENTS, &mut random),
+            disk,
+            random,
+            server,
+            environment,
+        }
+    }
+
+    /// Rounds until this many are done, or one has found something wrong.
+    pub(crate) fn rounds(&mut self, count: u64, strike: fn(&mut Server)) -> Outcome {
+        let mut total = Outcome::default();
+        for _ in 0..count {
+            total += self.round(strike);
+            if total.is_wrong() {
+                break;
+            }
+        }
+        total
+    }
+
+    /// Lets the clients loose, strikes at a random instant, starts again and
+    /// compares.
+    fn round(&mut self, strike: fn(&mut Server)) -> Outcome {
+        let after = Duration::from_millis(self.random.within(BLOW_AFTER));
+        let before: usize = self.clients.iter().map(|client| client.acknowledged.len()).sum();
+        let (server, clients) = (&mut self.server, &mut self.clients);
+        let address = server.address.clone();
+        let never = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for client in clients {
+                scope.spawn(|| client.run(&address, &never));
+            }
+            thread::sleep(after);
+            strike(server);
+        });
+        self.server = serve(&self.disk, self.environment, &mut self.random);
+        let mut outcome = self.compare();
+        outcome.acknowledged = self
+            .clients
+            .iter()
+            .map(|client| client.acknowledged.len())
+            .sum::<usize>()
+            - before;
+        outcome.ready_after_max = self.server.ready_after;
+        outcome
+    }
+
+    fn compare(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        outcome.wrong.extend(self.disk.check());
+        self.compare_with_file(&mut outcome);
+        self.compare_over_http(&mut outcome);
+        outcome
+    }
+
+    /// Compares every deal and top-up of all rounds, and takes over what became
+    /// of the requests that were not answered.
+    fn compare_with_file(&mut self, outcome: &mut Outcome) {
+        let mut facts = facts::read(&self.disk.path(DATABASE));
+        for client in &mut self.clients {
+            outcome.unanswered += std::mem::take(&mut client.unanswered);
+            for deal in &mut client.deals {
+                settle_deal(deal, &mut facts, outcome);
+            }
+            for top_up in &mut client.top_ups {
+                let found = facts::take_top_up(&mut facts, top_up);
+                let happened = found == facts::of_top_up(top_up, true);
+                if top_up.acknowledged && found.is_empty() {
+                    outcome.lost.push(format!("{top_up:?}"));
+                } else if !happened && !found.is_empty() || happened && !top_up.acknowledged && !top_up.unanswered {
+                    outcome.wrong.push(format!("{top_up:?} left {found:?}"));
+                }
+                outcome.unanswered_and_done += usize::from(top_up.unanswered && happened);
+                top_up.acknowledged = happened;
+                top_up.unanswered = false;
+            }
+        }
+        for (key, facts) in facts {
+            outcome.wrong.push(format!("nobody asked for {key}: {facts:?}"));
+        }
+    }
+
+    /// Compares what was touched in this round and every wallet, as the new
+    /// server shows them; and sends each payment that was not answered again,
+    /// which must give that payment, however far the first one came.
+    fn compare_over_http(&mut self, outcome: &mut Outcome) {
+        let mut connection = self.server.connect();
+        let mut wallets = Wallets::default();
+        for client in &mut self.clients {
+            for top_up in client.top_ups.iter().filter(|top_up| top_up.acknowledged) {
+                wallets.main(&top_up.customer, top_up.minor);
+            }
+            for deal in &mut client.deals {
+                if deal.touched {
+                    compare_deal(deal, &mut connection, outcome);
+                }
+                wallets.deal(deal);
+            }
+        }
+        for customer in (0..CLIENTS).flat_map(|number| [load::seller(number), load::buyer(number)]) {
+            let shown = connection.get("/v1/wallet", &customer).unwrap().body;
+            let shown = ["mainBalance", "escrowBalance"].map(|field| minor(&shown["data"][field]));
+            let expected = wallets.of(&customer);
+            if shown != expected {
+                let problem = format!("the wallet of {customer} holds {shown:?} and should hold {expected:?}");
+                outcome.wrong.push(problem);
+            }
+        }
+    }
+}
+
+fn serve(disk: &Disk, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>, random: &mut Random) -> Server {
+    let mut environment = environment(disk, random);
+    // Both parts of a fee, and checkpoints from rare to nearly always under way.
+    environment.push(("ESCROWD_FEES_COMMISSION_BPS".to_owned(), "100".to_owned()));
+    let pages = random.one_of(&["100", "400", "8000"]).to_owned();
+    environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), pages));
+    disk.serve(&environment)
+}
+
+fn settle_deal(deal: &mut Deal, facts: &mut Facts, outcome: &mut Outcome) {
+    let found = facts::take_deal(facts, deal);
+    match (0..=STEPS).find(|&steps| facts::of_deal(deal, steps) == found) {
+        None => outcome.wrong.push(format!("{deal:?} is half done: {found:?}")),
+        Some(steps) if steps < deal.acknowledged => {
+            outcome.lost.push(format!("{deal:?} is at step {steps}"));
+            deal.acknowledged = steps;
+            if steps == 0 {
+                deal.ids = None;
+            }
+        }
+        Some(steps) if steps > deal.acknowledged + usize::from(deal.unanswered) => {
+            outcome.wrong.push(format!("{deal:?} is at step {steps}"));
+        }
+        Some(steps) => {
+            outcome.unanswered_and_done += steps - deal.acknowledged;
+            if deal.unanswered && deal.acknowledged == 1 {
+                // Stays unanswered until it is sent again.
+                return;
+            }
+            deal.acknowledged = steps;
+        }
+    }
+    deal.unanswered = false;
+}
+
+fn compare_deal(deal: &mut Deal, connection: &mut Connection, outcome: &mut Outcome) {
+    deal.touched = false;
+    let Some(ids) = deal.ids.clone() else {
+        return;
+    };
+    if deal.unanswered {
+        let (path, body) = load::payment(deal);
+        let again = connection
+            .send(&Request {
+                method: "POST",
+                path,
+                customer: &deal.buyer,
+                mark: "",
+                body: Some(body),
+            })
+            .unwrap();
+        if again.status == 200 && again.body["data"]["reference"] == deal.reference.as_str() {
+            deal.acknowledged = 2;
+        } else {
+            outcome.wrong.push(format!("{deal:?}, paid again: {again:?}"));
+        }
+        deal.unanswered = false;
+    }
+    let shown = connection.get(&format!("/v1/escrow/verify/{}", ids.token), "").unwrap();
+    let data = &shown.body["data"];
+    let is = |pointer| {
+        data.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let shown = [is("/state"), is("/milestones/0/status"), is("/milestones/1/status")];
+    let expected = match deal.acknowledged {
+        0 => ["", "", ""],
+        1 => ["AWAITING_PAYMENT", "PENDING", "PENDING"],
+        2 => ["OPENED", "PENDING", "PENDING"],
+        3 => ["OPENED", "RELEASED", "PENDING"],
+        _ => ["CLOSED", "RELEASED", "RELEASED"],
+    };
+    if shown != expected {
+        outcome.wrong.push(format!("{deal:?} is shown as {shown:?}"));
+    }
+}
+
+/// What each customer should have by now, from the clients' logs alone.
+#[derive(Default)]
+struct Wallets(HashMap<String, [i64; 2]>);
+
+impl Wallets {
+    fn main(&mut self, customer: &str, minor: i64) {
+        self.0.entry(customer.to_owned()).or_default()[0] += minor;
+    }
+
+    fn hold(&mut self, customer: &str, minor: i64) {
+        self.0.entry(customer.to_owned()).or_default()[1] += minor;
+    }
+
+    fn deal(&mut self, deal: &Deal) {
+        if deal.acknowledged >= 2 {
+            self.main(&deal.buyer, -10_300);
+            self.hold(&deal.buyer, 10_000);
+        }
+        if deal.acknowledged >= 3 {
+            self.hold(&deal.buyer, -6_000);
+            self.main(&deal.seller, 6_000);
+        }
+        if deal.acknowledged >= 4 {
+            self.hold(&deal.buyer, -4_000);
+            self.main(&deal.beneficiary, 4_000);
+        }
+    }
+
+    /// Main and escrow balance, in minor units; the latter without fees.
+    fn of(&self, customer: &str) -> [i64; 2] {
+        let [main, hold] = self.0.get(customer).copied().unwrap_or_default();
+        [100_000_000 + main, hold]
+    }
+}
+
+/// A JSON number of the major unit with at most two decimals, in minor units.
+fn minor(number: &Value) -> i64 {
+    let text = number.as_number().map(Number::to_string).unwrap_or_default();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    format!("{whole}{decimals:0<2}").parse().unwrap_or(-1)
+}

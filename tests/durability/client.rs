@@ -1,0 +1,98 @@
+//! One keep-alive connection, written by hand so that it is certain what was
+//! sent and what was answered: nothing is ever sent twice.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+/// A whole reply.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// What to send.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) customer: &'a str,
+    /// Names this request in the log of the shim.
+    pub(crate) mark: &'a str,
+    pub(crate) body: Option<Value>,
+}
+
+impl Connection {
+    pub(crate) fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Sends and waits. An error says nothing of what the server did.
+    pub(crate) fn send(&mut self, request: &Request<'_>) -> io::Result<Answer> {
+        let Request {
+            method,
+            path,
+            customer,
+            mark,
+            body,
+        } = request;
+        let body = body.as_ref().map(Value::to_string).unwrap_or_default();
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\nx-mark: {mark}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.get_mut().write_all(text.as_bytes())?;
+        self.read_answer()
+    }
+
+    pub(crate) fn get(&mut self, path: &str, customer: &str) -> io::Result<Answer> {
+        self.send(&Request {
+            method: "GET",
+            path,
+            customer,
+            mark: "",
+            body: None,
+        })
+    }
+
+    fn read_answer(&mut self) -> io::Result<Answer> {
+        let cut_off = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let first = self.read_line()?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(cut_off)?;
+        let mut length = 0;
+        loop {
+            let line = self.read_line()?;
+            match line.split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.parse().map_err(|_| cut_off())?;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        let body = serde_json::from_slice(&body)?;
+        Ok(Answer { status, body })
+    }
+
+    fn read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        if line.ends_with("\r\n") {
+            line.truncate(line.len() - 2);
+            Ok(line)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The order of system calls under load (reliability R4).
+//!
+//! The shim under the server writes down, in one order, each request that comes
+//! in, each change to the write-ahead log, each fsync's beginning and end, and
+//! each reply that is about to go out. From that, for every acknowledged write:
+//!
+//! * after its request came in and before its reply went out, a fsync of the log
+//!   began and returned;
+//! * where the request carries a text that the write stores (an offer's purpose,
+//!   a payment's reference), that fsync began after the text was written.
+//!
+//! Proves that a reply waits for its own group's fsync. Its control, a server
+//! with `storage.synchronous = "normal"`, must break the rule, or the rule sees
+//! nothing.
+//!
+//! Cannot show that what the fsync covered is enough to recover from; that is
+//! for `power_loss.rs`. Nor that the disk does what fsync asks.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::campaign::alone;
+use crate::load::{self, Acknowledged};
+use crate::seed::Random;
+use crate::server::Disk;
+use crate::shim;
+
+const CONNECTIONS: usize = 64;
+const WRITES_MIN: usize = 1_000;
+const LOAD_SECONDS_MAX: u64 = 60;
+
+/// Where in the log of events each thing happened.
+#[derive(Default)]
+struct Events {
+    /// By mark, when the request came in and on which descriptor.
+    requests: HashMap<String, (usize, String)>,
+    /// By descriptor, the replies with success.
+    replies: HashMap<String, Vec<usize>>,
+    /// By mark, when it was first written to the log.
+    stored: HashMap<String, usize>,
+    /// Fsyncs of the log that succeeded: begun, returned.
+    syncs: Vec<(usize, usize)>,
+    /// Transactions written to the log.
+    commits: usize,
+}
+
+impl Events {
+    fn read(lines: &[String]) -> Self {
+        let mut events = Self::default();
+        let mut begun = None;
+        for (at, line) in lines.iter().enumerate() {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["request", descriptor, mark, ..] => {
+                    let earlier = events.requests.insert(mark.to_owned(), (at, descriptor.to_owned()));
+                    assert_eq!(earlier, None, "{mark} came in twice, or in parts");
+                }
+                ["reply", descriptor, status] if status.starts_with('2') => {
+                    events.replies.entry(descriptor.to_owned()).or_default().push(at);
+                }
+                ["write", "wal", ref rest @ ..] => {
+                    events.commits += usize::from(rest.contains(&"commit"));
+                    for mark in rest {
+                        events.stored.entry((*mark).to_owned()).or_insert(at);
+                    }
+                }
+                // Only one thread writes, so fsyncs do not overlap.
+                ["sync-begin", "wal"] => begun = Some(at),
+                ["sync-end", "wal"] => events.syncs.push((begun.take().unwrap(), at)),
+                _ => {}
+            }
+        }
+        events
+    }
+
+    fn reply_to(&self, request: usize, descriptor: &str) -> Option<usize> {
+        self.replies
+            .get(descriptor)?
+            .iter()
+            .copied()
+            .find(|&reply| reply > request)
+    }
+
+    fn is_synced_between(&self, from: usize, to: usize) -> bool {
+        self.syncs
+            .iter()
+            .any(|&(begun, returned)| from < begun && returned < to)
+    }
+
+    /// Why this acknowledged write is against the rule, if it is.
+    fn fault_of(&self, write: &Acknowledged) -> Option<String> {
+        let mark = &write.mark;
+        let Some(&(request, ref descriptor)) = self.requests.get(mark) else {
+            return Some(format!("the shim never saw the request {mark}"));
+        };
+        let Some(reply) = self.reply_to(request, descriptor) else {
+            return Some(format!("the shim never saw the reply to {mark}"));
+        };
+        let mut from = request;
+        if write.is_stored {
+            match self.stored.get(mark) {
+                Some(&stored) => from = stored,
+                None => return Some(format!("{mark} was acknowledged and is not in the log")),
+            }
+        }
+        (!self.is_synced_between(from, reply))
+            .then(|| format!("{mark}: written at {from}, answered at {reply}, and no fsync between"))
+    }
+}
+
+/// Loads a server on the shim with 64 connections, and finds what is against
+/// the rule.
+fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
+    let mut random = Random::from_environment();
+    let disk = Disk::new();
+    let mut environment = shim::environment(&disk);
+    environment.extend(
+        settings
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    // Some checkpoints, whose fsyncs belong to no group.
+    environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), "400".to_owned()));
+    let server = disk.serve(&environment);
+    load::register(CONNECTIONS, &mut server.connect());
+    shim::forget_events(&disk);
+
+    let mut clients = load::clients(CONNECTIONS, &mut random);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| client.run(&server.address, &stop));
+        }
+        let started = Instant::now();
+        while acknowledged_so_far(&disk) < WRITES_MIN && started.elapsed().as_secs() < LOAD_SECONDS_MAX {
+            thread::sleep(Duration::from_millis(50));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    drop(server);
+
+    let events = Events::read(&shim::events(&disk));
+    let writes: Vec<&Acknowledged> = clients.iter().flat_map(|client| &client.acknowledged).collect();
+    let unanswered: usize = clients.iter().map(|client| client.unanswered).sum();
+    let (syncs, commits) = (events.syncs.len(), events.commits);
+    println!(
+        "{} writes acknowledged in {commits} groups with {syncs} fsyncs",
+        writes.len()
+    );
+    assert!(
+        writes.len() >= WRITES_MIN && unanswered == 0,
+        "{} {unanswered}",
+        writes.len()
+    );
+    assert!(0 < commits && commits < writes.len(), "the groups are not groups");
+
+    let mut faults: Vec<String> = writes.into_iter().filter_map(|write| events.fault_of(write)).collect();
+    if syncs < commits {
+        faults.push(format!("{commits} groups with {syncs} fsyncs"));
+    }
+    faults
+}
+
+fn acknowledged_so_far(disk: &Disk) -> usize {
+    let events = shim::events_so_far(disk);
+    events
+        .iter()
+        .filter(|event| event.starts_with("reply") && event.contains(" 2"))
+        .count()
+}
+
+#[test]
+fn no_reply_leaves_before_the_fsync_that_covers_it_has_returned() {
+    let _alone = alone();
+    assert_eq!(faults_under_load(&[]), Vec::<String>::new());
+}
+
+/// The control: a server that answers before the fsync is seen.
+#[test]
+fn a_reply_before_its_fsync_is_seen() {
+    let _alone = alone();
+    let faults = faults_under_load(&[("ESCROWD_STORAGE_SYNCHRONOUS", "normal")]);
+    println!("{} faults", faults.len());
+    assert!(faults.len() >= WRITES_MIN / 2, "{faults:?}");
+}

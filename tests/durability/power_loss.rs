@@ -1,0 +1,97 @@
+//! Power failures at random instants under load (reliability R3).
+//!
+//! The shim under the server drops every change to the database and its log
+//! that no fsync has covered, or each of them by the toss of a coin, as a disk
+//! would that had written some. Proves that every acknowledged command is
+//! covered by a fsync, that SQLite's recovery makes a whole state of what is
+//! left, and that a restart is ready within two seconds.
+//!
+//! Its control is the same with `storage.synchronous = "normal"`, which answers
+//! before the fsync: it must lose acknowledged commands, or the shim drops
+//! nothing and the proof is void.
+//!
+//! Cannot show what a disk does that lies about fsync, that tears one write of a
+//! page apart, or that loses a file's name: the making of a fresh file is not
+//! under test here.
+
+use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
+use crate::seed::{Random, number_from_environment};
+use crate::server::{Disk, Server};
+use crate::shim;
+
+/// Changes that no fsync had covered when the power failed, and those of them
+/// that stayed on the disk all the same.
+#[derive(Debug, Default)]
+struct Unsynced {
+    changes: u64,
+    kept: u64,
+}
+
+impl Unsynced {
+    fn of(disk: &Disk) -> Self {
+        let mut unsynced = Self::default();
+        let events = shim::events(disk);
+        for failure in events.iter().filter_map(|event| event.strip_prefix("power-failure ")) {
+            let (changes, kept) = failure.split_once(' ').unwrap();
+            unsynced.changes += changes.parse::<u64>().unwrap();
+            unsynced.kept += kept.parse::<u64>().unwrap();
+        }
+        unsynced
+    }
+}
+
+fn power_failures(count: u64, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>) -> (Outcome, Unsynced) {
+    let mut random = Random::from_environment();
+    let (mut total, mut unsynced) = (Outcome::default(), Unsynced::default());
+    for rounds in rounds_of_each_file(count) {
+        let mut campaign = Campaign::start(&mut random, environment);
+        total += campaign.rounds(rounds, Server::fail_power);
+        let Unsynced { changes, kept } = Unsynced::of(&campaign.disk);
+        unsynced.changes += changes;
+        unsynced.kept += kept;
+    }
+    println!("{unsynced:?}");
+    (total, unsynced)
+}
+
+fn on_a_disk_that_loses_power(disk: &Disk, random: &mut Random) -> Vec<(String, String)> {
+    let mut environment = shim::environment(disk);
+    let keep = random.one_of(&["0", "50", "90"]).to_owned();
+    environment.push(("DURABILITY_KEEP".to_owned(), keep));
+    environment.push(("DURABILITY_SEED".to_owned(), random.next().to_string()));
+    environment
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_a_power_failure() {
+    let _alone = alone();
+    let count = number_from_environment("POWER_LOSSES").unwrap_or(12);
+    let (outcome, unsynced) = power_failures(count, on_a_disk_that_loses_power);
+    outcome.assert_sound(count);
+    assert!(
+        unsynced.kept < unsynced.changes,
+        "no power failure dropped anything, so the test is void: {unsynced:?}"
+    );
+}
+
+/// The control: without a fsync for each commit the same must lose commands.
+/// What is left is whole all the same, which is what "normal" promises.
+#[test]
+fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands() {
+    let _alone = alone();
+    let (outcome, unsynced) = power_failures(4, |disk, _| {
+        let mut environment = shim::environment(disk);
+        environment.push(("ESCROWD_STORAGE_SYNCHRONOUS".to_owned(), "normal".to_owned()));
+        environment
+    });
+    println!(
+        "{} of {} acknowledged were lost, {unsynced:?}",
+        outcome.lost.len(),
+        outcome.acknowledged
+    );
+    assert!(
+        !outcome.lost.is_empty(),
+        "nothing was lost, so the proof is void: {outcome:?}"
+    );
+    assert!(!outcome.is_wrong(), "{}", outcome.findings());
+}

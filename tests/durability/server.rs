@@ -1,0 +1,105 @@
+//! The real binary on a file that outlives it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::client::Connection;
+
+/// SIGKILL, and how the shim ends a server whose power failed.
+const KILLED: i32 = 9;
+const POWER_FAILED: i32 = 137;
+
+pub(crate) const DATABASE: &str = "test.db";
+
+/// A folder with one database file.
+pub(crate) struct Disk(TempDir);
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Starts a server and waits until it can serve.
+    pub(crate) fn serve(&self, environment: &[(String, String)]) -> Server {
+        let started = Instant::now();
+        let mut command = self.command();
+        command
+            .args(["--listen", "127.0.0.1:0", "--database", DATABASE])
+            .env("ESCROWD_LOG", "error")
+            .envs(environment.iter().cloned())
+            .stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut greeting = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut greeting)
+            .unwrap();
+        let Some((_, address)) = greeting.trim_end().rsplit_once("http://") else {
+            panic!("the server did not start: {greeting:?} {:?}", process.wait());
+        };
+        let mut server = Server {
+            process,
+            address: address.to_owned(),
+            ready_after: Duration::ZERO,
+        };
+        let health = server.connect().get("/healthz", "").unwrap();
+        assert_eq!(health.status, 200, "{health:?}");
+        server.ready_after = started.elapsed();
+        server
+    }
+
+    /// What `escrowd check` says when it is not content.
+    pub(crate) fn check(&self) -> Option<String> {
+        let output = self.command().args(["check", DATABASE]).output().unwrap();
+        let said = || String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned();
+        (!output.status.success()).then(said)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+        command.current_dir(self.0.path());
+        command
+    }
+}
+
+/// A server in its own process; killed when dropped.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) address: String,
+    /// From the start of the process to the first reply of `/healthz`.
+    pub(crate) ready_after: Duration,
+}
+
+impl Server {
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(&self.address).unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        assert_eq!(self.process.wait().unwrap().signal(), Some(KILLED));
+    }
+
+    /// Lets the power fail under a server that runs on the shim.
+    pub(crate) fn fail_power(&mut self) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-USR2", &id]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(self.process.wait().unwrap().code(), Some(POWER_FAILED));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
