@@ -137,12 +137,13 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
         Role::Writer {
             synchronous,
             checkpoint_pages,
-        } => [
+        } => vec![
             ("synchronous", synchronous.pragma()),
             ("wal_autocheckpoint", i64::from(checkpoint_pages)),
+            ("journal_size_limit", log_bytes_kept(checkpoint_pages)),
             ("cache_size", -65_536),
         ],
-        Role::Reader => [("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
+        Role::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
     };
     for (pragma, wanted) in shared.into_iter().chain(own) {
         connection.pragma_update(None, pragma, wanted)?;
@@ -152,6 +153,14 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
         }
     }
     Ok(Ok(()))
+}
+
+/// A slow reader holds up checkpoints and lets the log grow. When the log
+/// starts anew after it, the file is cut back to this: twice what it holds
+/// between two checkpoints, so that without such a reader nothing is ever cut.
+fn log_bytes_kept(checkpoint_pages: u32) -> i64 {
+    const FRAME_HEAD_BYTES: u32 = 24;
+    2 * i64::from(checkpoint_pages) * i64::from(PAGE_BYTES + FRAME_HEAD_BYTES)
 }
 
 /// Makes a fresh file under another name and moves it into place whole, so that
