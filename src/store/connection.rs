@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::error::OpenError;
@@ -92,6 +92,13 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    // SQLite silently makes do with reading where it may not write.
+    if connection.is_readonly(MAIN_DB).map_err(sqlite)? {
+        return Err(OpenError::Io {
+            path: path.to_owned(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        });
+    }
     set_up(&connection, role)
         .map_err(sqlite)?
         .map_err(|problem| OpenError::Unfit {
