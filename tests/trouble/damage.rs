@@ -69,7 +69,7 @@ fn a_damaged_first_page_is_refused_or_answered_without_a_panic() {
                     assert!(!log.contains("panicked"), "{from}..{to} {garbage}: {log}");
                     println!("{from}..{to} of {garbage:#x} was served: {answered}");
                 }
-                refused => assert_refused(&refused, &path, ""),
+                refused @ Start::Refused { .. } => assert_refused(&refused, &path, ""),
             }
         }
     }

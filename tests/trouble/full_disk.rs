@@ -9,6 +9,9 @@ use std::thread;
 use crate::client::{assert_topped_up, top_up};
 use crate::helpers::{Workplace, get, stderr, stdout};
 
+/// Far more than there is room for.
+const ACKNOWLEDGED_MAX: u64 = 2_000;
+
 /// A small file system of its own at a folder; gone when dropped.
 struct SmallDisk<'a>(&'a Path);
 
@@ -57,6 +60,7 @@ fn top_up_until_refused(url: &str) -> u64 {
         let (mut acknowledged, mut refused_in_a_row) = (0, 0);
         while refused_in_a_row < 5 {
             let (status, body) = top_up(url);
+            assert!(acknowledged < ACKNOWLEDGED_MAX, "the disk is full and takes everything");
             if status == 200 {
                 (acknowledged, refused_in_a_row) = (acknowledged + 1, 0);
                 continue;
