@@ -135,18 +135,21 @@ impl ChainHash {
     /// different transfers are written the same.
     #[must_use]
     pub fn followed_by(&self, transfer: &PostedTransfer<'_>) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(self.0);
-        for number in [
+        let mut head = [0; 32 + 6 * 8];
+        head[..32].copy_from_slice(&self.0);
+        let numbers = [
             transfer.id,
             transfer.merchant.0,
             transfer.debit_account,
             transfer.credit_account,
             transfer.amount,
             transfer.created_at,
-        ] {
-            hash.update(number.to_be_bytes());
+        ];
+        for (place, number) in head[32..].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_be_bytes());
         }
+        let mut hash = Sha256::new();
+        hash.update(head);
         for text in [transfer.kind.as_bytes(), transfer.escrow.unwrap_or_default()] {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text);

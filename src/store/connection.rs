@@ -3,10 +3,11 @@
 //! (reliability section 5).
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use super::error::OpenError;
@@ -54,6 +55,13 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    // SQLite silently makes do with reading where it may not write.
+    if connection.is_readonly(MAIN_DB).map_err(sqlite)? {
+        return Err(OpenError::Io {
+            path: path.to_owned(),
+            cause: io::ErrorKind::PermissionDenied.into(),
+        });
+    }
     set_up(&connection, role)
         .map_err(sqlite)?
         .map_err(|problem| OpenError::Unfit {
@@ -104,12 +112,13 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
         Role::Writer {
             synchronous,
             checkpoint_pages,
-        } => [
+        } => vec![
             ("synchronous", synchronous.pragma()),
             ("wal_autocheckpoint", i64::from(checkpoint_pages)),
+            ("journal_size_limit", log_bytes_kept(checkpoint_pages)),
             ("cache_size", -65_536),
         ],
-        Role::Reader => [("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
+        Role::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
     };
     for (pragma, wanted) in shared.into_iter().chain(own) {
         connection.pragma_update(None, pragma, wanted)?;
@@ -119,4 +128,12 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
         }
     }
     Ok(Ok(()))
+}
+
+/// A slow reader holds up checkpoints and lets the log grow. When the log
+/// starts anew after it, the file is cut back to this: twice what it holds
+/// between two checkpoints, so that without such a reader nothing is ever cut.
+fn log_bytes_kept(checkpoint_pages: u32) -> i64 {
+    const FRAME_HEAD_BYTES: u32 = 24;
+    2 * i64::from(checkpoint_pages) * i64::from(file::PAGE_BYTES + FRAME_HEAD_BYTES)
 }

@@ -104,7 +104,9 @@ pub enum OpenError {
         problem: String,
     },
     /// The system refused access.
-    #[error("{path} cannot be opened: {cause}; check that the folder exists and is writable")]
+    #[error(
+        "{path} cannot be opened: {cause}; check that the folder exists, and that it and the file are readable and writable"
+    )]
     Io {
         /// The file in question.
         path: PathBuf,

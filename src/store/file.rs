@@ -20,7 +20,8 @@ const APPLICATION_ID: u32 = 0x4553_4352;
 const SCHEMA_VERSION: u32 = 1;
 /// SQLite libraries before this one can corrupt a WAL file (3.51.3).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-const PAGE_BYTES: u32 = 2048;
+/// Bytes of a page of a fresh file.
+pub(super) const PAGE_BYTES: u32 = 2048;
 /// Only the owner reads and writes a ledger.
 const FILE_PERMISSIONS: u32 = 0o600;
 

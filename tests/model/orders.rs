@@ -1,0 +1,283 @@
+//! Random orders, made with an eye on the reference: most of them possible,
+//! many of them wrong in one respect.
+
+use crate::reference::{Draft, Id, MOST, Named, Order, PARTS_MAX, PartDraft, Reference, Wish};
+
+/// A generator that needs no library and gives the same on every machine: splitmix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    /// From 1 to the bound.
+    fn up_to(&mut self, bound: i64) -> i64 {
+        i64::try_from(self.next() % bound.unsigned_abs()).unwrap() + 1
+    }
+
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+/// Customers who are met again and again.
+const REGULARS: [&str; 6] = ["ada", "ben", "cleo", "dayo", "efe", "femi"];
+/// How far back a deal is looked for, as a rule.
+const RECENT: usize = 250;
+
+pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
+    let merchant = random.below(reference.merchants.len());
+    let mut order = Order {
+        merchant,
+        customer: somebody(random),
+        is_live: random.one_in(20),
+        wish: Wish::SeeWallet,
+    };
+    order.wish = match random.below(100) {
+        0..18 => Wish::OfferMilestones(draft(random, merchant, true)),
+        18..28 => Wish::OfferStandard(draft(random, merchant, false)),
+        28..34 => edit(random, reference, &mut order),
+        34..58 => fund(random, reference, &mut order),
+        58..86 => confirm_milestone(random, reference, &mut order),
+        86..92 => confirm_payment(random, reference, &mut order),
+        92..97 => Wish::TopUp {
+            amount: top_up_amount(random),
+        },
+        _ => Wish::SeeWallet,
+    };
+    order
+}
+
+/// Mostly a regular; now and then one who was never seen.
+fn somebody(random: &mut Random) -> String {
+    if random.one_in(100) {
+        format!("stranger-{}", random.next())
+    } else {
+        random.one_of(&REGULARS).to_owned()
+    }
+}
+
+fn top_up_amount(random: &mut Random) -> i64 {
+    if random.one_in(5) {
+        random.one_of(&[0, 1, 99_999, 100_000, 10_000_000, 10_000_001, MOST])
+    } else {
+        99_999 + random.up_to(9_900_001)
+    }
+}
+
+/// The last merchant deals in sums near the most there can be.
+fn amount(random: &mut Random, merchant: usize) -> i64 {
+    let largest = match merchant {
+        0 => 5_000_000,
+        1 => 99_999,
+        2 => 3_000,
+        _ if random.one_in(3) => MOST,
+        _ => MOST / 20,
+    };
+    random.up_to(largest)
+}
+
+fn draft(random: &mut Random, merchant: usize, has_parts: bool) -> Draft {
+    let mut draft = Draft {
+        amount: amount(random, merchant),
+        purpose: "Shop fit-out",
+        who_pays: if has_parts {
+            "buyer"
+        } else {
+            random.one_of(&["buyer", "seller", "both"])
+        },
+        max_delivery: random.one_of(&[None, Some(1), Some(365)]),
+        quantity: random.one_of(&[None, Some(1), Some(7)]),
+        parts: Vec::new(),
+    };
+    if has_parts {
+        draft.parts = (0..2 + random.below(4)).map(|_| part(random, merchant)).collect();
+        let sum: i128 = draft.parts.iter().map(|part| i128::from(part.amount)).sum();
+        draft.amount = i64::try_from(sum).unwrap_or(MOST).min(MOST);
+    }
+    if random.one_in(6) {
+        spoil(random, &mut draft);
+    }
+    draft
+}
+
+fn part(random: &mut Random, merchant: usize) -> PartDraft {
+    PartDraft {
+        amount: amount(random, merchant) / 500 * 100 + 100,
+        payee: random.one_in(5).then(|| somebody(random)),
+        is_overdue: false,
+    }
+}
+
+fn spoil(random: &mut Random, draft: &mut Draft) {
+    let parts = draft.parts.len();
+    let some_part = if parts == 0 {
+        &mut part(random, 2)
+    } else {
+        &mut draft.parts[random.below(parts)]
+    };
+    match random.below(11) {
+        0 => draft.amount = 0,
+        1 => draft.purpose = random.one_of(&["", "  "]),
+        2 => draft.who_pays = "seller",
+        3 => draft.max_delivery = Some(random.one_of(&[0, -1, 366, i64::MAX])),
+        4 => draft.quantity = Some(random.one_of(&[0, -7])),
+        5 => some_part.amount = random.one_of(&[0, 1, 150]),
+        6 => some_part.is_overdue = true,
+        7 => draft.parts.truncate(random.below(2)),
+        8 => draft.amount = random.up_to(MOST),
+        9 => draft.amount = MOST,
+        _ => draft.parts = (0..=PARTS_MAX).map(|_| part(random, 2)).collect(),
+    }
+}
+
+/// A deal like this if there is one lately; now and then any deal, of any
+/// merchant, or none at all.
+fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(usize) -> bool) -> Option<usize> {
+    let deals = reference.deals.len();
+    if deals == 0 || random.one_in(50) {
+        return None;
+    }
+    let recent = deals.min(RECENT);
+    if !random.one_in(10) {
+        for _ in 0..RECENT {
+            let place = deals - 1 - random.below(recent);
+            if is_fit(place) {
+                return Some(place);
+            }
+        }
+    }
+    Some(random.below(deals))
+}
+
+fn edit(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        deal.merchant == order.merchant && deal.parts.is_some() && deal.buyer.is_none()
+    });
+    if let Some(place) = place
+        && !random.one_in(5)
+    {
+        order.customer.clone_from(&reference.deals[place].seller);
+    }
+    Wish::Edit {
+        deal: place,
+        draft: draft(random, order.merchant, true),
+    }
+}
+
+fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let merchant = &reference.merchants[order.merchant];
+    // The same payment again, exactly or nearly.
+    if random.one_in(12) && !merchant.references.is_empty() {
+        let (name, first) = merchant
+            .references
+            .iter()
+            .nth(random.below(merchant.references.len()))
+            .unwrap();
+        order.customer.clone_from(&first.customer);
+        let mut wish = first.wish.clone();
+        if let Wish::Fund { offered, reference, .. } = &mut wish {
+            *reference = Some(name.clone());
+            match random.below(6) {
+                0 => *offered = Some(1),
+                1 => order.customer = somebody(random),
+                _ => {}
+            }
+        }
+        return wish;
+    }
+    let several = if random.one_in(4) { 2 + random.below(3) } else { 1 };
+    let may_be_own = random.one_in(15);
+    let is_fit = |place: usize| {
+        let deal = &reference.deals[place];
+        let is_own = deal.seller == order.customer;
+        deal.merchant == order.merchant && deal.buyer.is_none() && (may_be_own || !is_own)
+    };
+    let deals: Vec<Named> = (0..several)
+        .map(|_| Named {
+            deal: deal(random, reference, is_fit),
+            by_token: random.one_in(2),
+        })
+        .collect();
+    let due: i128 = deals
+        .iter()
+        .filter_map(|name| name.deal)
+        .map(|place| i128::from(reference.deals[place].charge()))
+        .sum();
+    let due = i64::try_from(due).unwrap_or(MOST).min(MOST);
+    Wish::Fund {
+        deals,
+        offered: match random.below(10) {
+            0..4 => Some(due),
+            4 => Some((due + 1).min(MOST)),
+            _ => None,
+        },
+        reference: random.one_in(2).then(|| format!("ref {}", random.below(3_000))),
+    }
+}
+
+fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        let has_pending = deal.parts.iter().flatten().any(|part| !part.is_released);
+        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending
+    });
+    act_as_buyer(random, reference, order, place);
+    let somewhere = if random.one_in(20) {
+        deal(random, reference, |_| true)
+    } else {
+        place
+    };
+    let parts = somewhere.and_then(|place| reference.deals[place].parts.as_ref());
+    let mut milestone: Id = [0xff; 12];
+    if let Some(parts) = parts {
+        let pending: Vec<Id> = parts
+            .iter()
+            .filter(|part| !part.is_released)
+            .map(|part| part.id)
+            .collect();
+        milestone = if pending.is_empty() || random.one_in(10) {
+            parts[random.below(parts.len())].id
+        } else {
+            random.one_of(&pending)
+        };
+    }
+    if let Some(&gone) = place.and_then(|place| reference.gone_milestones.get(&place))
+        && random.one_in(4)
+    {
+        milestone = gone;
+    }
+    Wish::ConfirmMilestone { deal: place, milestone }
+}
+
+fn confirm_payment(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        deal.merchant == order.merchant && deal.parts.is_none() && deal.buyer.is_some() && !deal.is_closed
+    });
+    act_as_buyer(random, reference, order, place);
+    Wish::ConfirmPayment { deal: place }
+}
+
+fn act_as_buyer(random: &mut Random, reference: &Reference, order: &mut Order, place: Option<usize>) {
+    let buyer = place.and_then(|place| reference.deals[place].buyer.as_ref());
+    if let Some(buyer) = buyer
+        && !random.one_in(10)
+    {
+        order.customer.clone_from(buyer);
+    }
+}

@@ -1,0 +1,367 @@
+//! The real thing under test: the commands on a real file, and what is in it.
+
+use std::collections::BTreeMap;
+
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
+use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
+use escrowd::domain::customer::Admission;
+use escrowd::domain::escrow::{Escrow, Progress};
+use escrowd::domain::fees::{Rates, WhoPays};
+use escrowd::domain::ids::{
+    CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, Reference as PaymentName,
+};
+use escrowd::domain::mode::Mode;
+use escrowd::domain::money::Amount;
+use escrowd::domain::refusal::Refusal;
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
+use escrowd::domain::time::Date;
+use escrowd::store::{Store, Synchronous};
+use rusqlite::Connection;
+
+use crate::helpers::{TestFile, kobo, wait_for, write};
+use crate::reference::{self, Deal, Named, Order, PARTS_MAX, Reference, Rows, Wish};
+
+/// What a command answered.
+#[derive(Default)]
+pub(crate) struct Reply {
+    pub(crate) escrows: Vec<Escrow>,
+    pub(crate) reference: Option<String>,
+}
+
+pub(crate) struct Service {
+    pub(crate) file: TestFile,
+    store: Store,
+    /// SQLite itself, to look at the rows.
+    rows: Connection,
+    merchants: Vec<(MerchantId, Policy)>,
+}
+
+impl Service {
+    /// A fresh file with the merchants of the reference.
+    pub(crate) fn start(reference: &Reference) -> Self {
+        let mut file = TestFile::new();
+        file.settings.synchronous = Synchronous::Normal;
+        Self::open(file, reference)
+    }
+
+    /// The same file, opened by another store.
+    pub(crate) fn restart(self, reference: &Reference) -> Self {
+        let Self {
+            file, store, merchants, ..
+        } = self;
+        store.close();
+        drop(store);
+        let again = Self::open(file, reference);
+        let ids = |merchants: &[(MerchantId, Policy)]| merchants.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        assert_eq!(
+            ids(&merchants),
+            ids(&again.merchants),
+            "a key is the same merchant again"
+        );
+        again
+    }
+
+    fn open(file: TestFile, reference: &Reference) -> Self {
+        let store = file.open();
+        let rows = file.sqlite();
+        let merchant = |(key, merchant)| {
+            let id = write(&store, move |tx| merchants::of_sandbox_key(tx, &[key; 32]));
+            (id, policy(merchant))
+        };
+        let merchants = (1_u8..).zip(&reference.merchants).map(merchant).collect();
+        Self {
+            file,
+            store,
+            rows,
+            merchants,
+        }
+    }
+
+    /// Runs one order through the real command; a refusal comes back by its name.
+    pub(crate) fn execute(&self, order: &Order, reference: &Reference) -> Result<Reply, String> {
+        let (merchant, policy) = &self.merchants[order.merchant];
+        let mut policy = policy.clone();
+        if order.is_live {
+            policy.mode = Mode::Live;
+            policy.admission = Admission::KnownOnly;
+        }
+        let actor = Actor {
+            merchant: *merchant,
+            customer: customer(&order.customer),
+        };
+        let escrow =
+            |deal: &Option<usize>| EscrowId::from_bytes(deal.map_or([0xee; 12], |place| reference.deals[place].id));
+        let one = |escrow: Escrow| Reply {
+            escrows: vec![escrow],
+            reference: None,
+        };
+        let reply: Result<Reply, Error> = match &order.wish {
+            Wish::OfferMilestones(draft) => {
+                let draft = milestone_draft(draft);
+                wait_for(
+                    self.store
+                        .write(move |tx| milestone_escrows::create(tx, &policy, &actor, Ok(draft))),
+                )
+                .map(one)
+            }
+            Wish::OfferStandard(draft) => {
+                let draft = terms_draft(draft);
+                wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::create(tx, &policy, &actor, Ok(draft))),
+                )
+                .map(one)
+            }
+            Wish::Edit { deal, draft } => {
+                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+                let draft = milestone_draft(draft);
+                wait_for(
+                    self.store
+                        .write(move |tx| milestone_escrows::edit(tx, &policy, &actor, token, Ok(draft))),
+                )
+                .map(one)
+            }
+            Wish::Fund {
+                deals,
+                offered,
+                reference: name,
+            } => {
+                let key = |named: &Named| match named.deal {
+                    Some(place) if named.by_token => {
+                        EscrowKey::Token(PaymentToken::named(&reference.deals[place].token))
+                    }
+                    _ => EscrowKey::Id(escrow(&named.deal)),
+                };
+                let request = PaymentRequest {
+                    escrows: deals.iter().map(key).collect(),
+                    amount: offered.map(kobo),
+                    reference: name.as_deref().map(|name| PaymentName::parse(name).unwrap()),
+                };
+                wait_for(
+                    self.store
+                        .write(move |tx| payments::fund(tx, &policy, &actor, Ok(request))),
+                )
+                .map(|payment| Reply {
+                    escrows: payment.escrows,
+                    reference: Some(payment.transaction.reference.as_str().to_owned()),
+                })
+            }
+            Wish::ConfirmMilestone { deal, milestone } => {
+                let (escrow, milestone) = (escrow(deal), MilestoneId::from_bytes(*milestone));
+                wait_for(
+                    self.store
+                        .write(move |tx| milestone_escrows::confirm(tx, &policy, &actor, escrow, milestone)),
+                )
+                .map(one)
+            }
+            Wish::ConfirmPayment { deal } => {
+                let escrow = escrow(deal);
+                wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::confirm_payment(tx, &policy, &actor, escrow)),
+                )
+                .map(one)
+            }
+            Wish::TopUp { amount } => {
+                let amount = kobo(*amount);
+                wait_for(
+                    self.store
+                        .write(move |tx| payments::top_up(tx, &policy, &actor, Ok(amount))),
+                )
+                .map(|_| Reply::default())
+            }
+            Wish::SeeWallet => {
+                wait_for(self.store.write(move |tx| customers::wallet(tx, &policy, &actor))).map(|_| Reply::default())
+            }
+        };
+        reply.map_err(|error| match error {
+            Error::Refused(refusal) => name_of(&refusal),
+            Error::Store(error) => panic!("the store failed: {error}"),
+        })
+    }
+
+    /// Compares every balance of a merchant, and the rows there are.
+    pub(crate) fn assert_balances(&self, place: usize, reference: &Reference) {
+        let (id, _) = &self.merchants[place];
+        let merchant = &reference.merchants[place];
+        let mut must: BTreeMap<(String, &str), i64> = BTreeMap::new();
+        for (name, purse) in &merchant.customers {
+            must.insert((name.clone(), "CUSTOMER_MAIN"), purse.main);
+            must.insert((name.clone(), "CUSTOMER_ESCROW"), purse.hold);
+        }
+        must.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
+        must.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
+        must.insert((String::new(), "OUTSIDE_WORLD"), -merchant.came_in);
+
+        let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
+        let mut statement = self.rows.prepare_cached(sql).unwrap();
+        let mut rows = statement.query([id.0]).unwrap();
+        let mut accounts = 0;
+        while let Some(row) = rows.next().unwrap() {
+            let owner: String = row.get(0).unwrap();
+            let purpose = row.get_ref(1).unwrap().as_str().unwrap();
+            let balance: i64 = row.get(2).unwrap();
+            let expected = must
+                .iter()
+                .find(|((name, kind), _)| *name == owner && *kind == purpose)
+                .map(|(_, balance)| *balance);
+            assert_eq!(Some(balance), expected, "{purpose} of {owner:?}");
+            accounts += 1;
+        }
+        assert_eq!(accounts, must.len(), "accounts of merchant {place}");
+    }
+
+    pub(crate) fn assert_newest_rows(&self, must: Rows) {
+        let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT coalesce(max(id), 0) FROM event)";
+        let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (transfers, events): (i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
+        assert_eq!(
+            (transfers, events),
+            (must.transfers, must.events),
+            "transfers and events"
+        );
+    }
+
+    /// Compares the wallet that a customer is shown.
+    pub(crate) fn assert_wallet(&self, order: &Order, reference: &Reference) {
+        let (merchant, name) = (self.merchants[order.merchant].0, customer(&order.customer));
+        let shown = self.store.read(|snapshot| snapshot.wallet(merchant, &name)).unwrap();
+        let shown = shown.map(|wallet| (wallet.main_balance.minor(), wallet.escrow_balance.minor()));
+        let purse = reference.merchants[order.merchant].customers.get(&order.customer);
+        let must = purse.map(|purse| (purse.main, purse.hold - purse.fees_in_hold));
+        assert_eq!(shown, must, "wallet of {}", order.customer);
+    }
+
+    /// Compares a deal as it is stored.
+    pub(crate) fn assert_stored(&self, deal: &Deal) {
+        let (merchant, id) = (self.merchants[deal.merchant].0, EscrowId::from_bytes(deal.id));
+        let stored = self
+            .store
+            .read(|snapshot| snapshot.escrow(merchant, &EscrowKey::Id(id)));
+        self.assert_same(&stored.unwrap().expect("the deal is stored"), deal);
+    }
+
+    pub(crate) fn assert_same(&self, escrow: &Escrow, deal: &Deal) {
+        let merchant = self.merchants[deal.merchant].0;
+        assert_eq!((escrow.id.bytes(), escrow.merchant), (&deal.id, merchant));
+        assert_eq!(escrow.payment_token.as_str(), deal.token);
+        assert_eq!(escrow.seller.as_str(), deal.seller);
+        let money = [
+            escrow.terms.amount,
+            escrow.fee.platform(),
+            escrow.fee.commission(),
+            escrow.fee.buyer_share(),
+            escrow.held(),
+        ];
+        let must = [
+            deal.amount,
+            deal.platform_fee,
+            deal.commission,
+            deal.buyer_fee,
+            deal.held,
+        ];
+        assert_eq!(money.map(Amount::minor), must, "amount, fees, held");
+        let parts: Vec<reference::Part> = parts_of(escrow);
+        assert_eq!(parts, deal.parts.clone().unwrap_or_default());
+        let (buyer, is_closed) = match &escrow.progress {
+            Progress::AwaitingPayment => (None, false),
+            Progress::Opened(funding) => (Some(funding), false),
+            Progress::Completed { funding, .. } => (Some(funding), true),
+        };
+        let buyer = buyer.map(|funding| funding.buyer.as_str());
+        assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
+    }
+
+    /// The seven invariants, and the rows that are too many to count each time.
+    pub(crate) fn assert_sound(&self, must: Rows) {
+        let audit = self.file.audit();
+        assert_eq!(audit.findings, []);
+        assert_eq!(audit.transfers, must.transfers.unsigned_abs());
+        let sql = "SELECT count(*) FROM payment_transaction";
+        let entries: i64 = self.rows.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(entries, must.entries, "entries of payment histories");
+    }
+}
+
+pub(crate) fn parts_of(escrow: &Escrow) -> Vec<reference::Part> {
+    escrow
+        .milestones()
+        .iter()
+        .map(|milestone| reference::Part {
+            id: *milestone.id.bytes(),
+            amount: milestone.terms.amount.minor(),
+            payee: milestone
+                .terms
+                .beneficiary
+                .as_ref()
+                .map(|payee| payee.as_str().to_owned()),
+            is_released: milestone.released_at().is_some(),
+        })
+        .collect()
+}
+
+/// A refusal by the name of its rule, with the field or the sums it tells.
+fn name_of(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Invalid(invalid) => format!("Invalid {}", invalid.field),
+        Refusal::AmountMismatch { due, offered } => format!("AmountMismatch {} {}", due.minor(), offered.minor()),
+        Refusal::InsufficientBalance { needed, available } => {
+            format!("InsufficientBalance {} {}", needed.minor(), available.minor())
+        }
+        plain => format!("{plain:?}"),
+    }
+}
+
+fn customer(name: &str) -> CustomerId {
+    CustomerId::parse(name).unwrap()
+}
+
+fn policy(merchant: &reference::Merchant) -> Policy {
+    let bps = |bps: i64| u16::try_from(bps).unwrap();
+    Policy {
+        mode: Mode::Sandbox,
+        admission: Admission::Register {
+            opening_balance: kobo(merchant.opening_balance),
+        },
+        rates: Rates::new(bps(merchant.platform_bps), bps(merchant.commission_bps)).unwrap(),
+        merchant_rates: std::collections::HashMap::new(),
+        terms_limits: TermsLimits {
+            amount_min: kobo(1),
+            milestones_max: PARTS_MAX,
+            purpose_chars_max: 255,
+            description_chars_max: 2000,
+        },
+    }
+}
+
+fn terms_draft(draft: &reference::Draft) -> TermsDraft {
+    let who_pays = WhoPays::WORDS.iter().find(|(word, _)| *word == draft.who_pays);
+    TermsDraft {
+        amount: Ok(kobo(draft.amount)),
+        purpose: Ok(draft.purpose.to_owned()),
+        description: Ok(None),
+        who_pays: Ok(who_pays.unwrap().1),
+        max_delivery: Ok(draft.max_delivery),
+        delivery_timeline: Ok(None),
+        total_quantity: Ok(draft.quantity),
+        no_category: Ok(()),
+    }
+}
+
+fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowDraft {
+    let stage = |part: &reference::PartDraft| {
+        let due_date = if part.is_overdue { "2026-06-22" } else { "2199-12-31" };
+        Ok(MilestoneDraft {
+            title: Ok("Stage".to_owned()),
+            description: Ok(None),
+            amount: Ok(kobo(part.amount)),
+            due_date: Ok(Date::parse(due_date)),
+            beneficiary: Ok(part.payee.as_deref().map(customer)),
+        })
+    };
+    MilestoneEscrowDraft {
+        terms: terms_draft(draft),
+        milestones: Ok(draft.parts.iter().map(stage).collect()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Files that were cut or damaged: refused with the path and the remedy, or
+//! answered without a panic where SQLite cannot notice.
+
+use std::fs;
+
+use crate::client::{Start, assert_refused, top_up, try_to_serve};
+use crate::helpers::Workplace;
+
+/// The bytes of a file that a server has made and closed.
+fn used_file() -> Vec<u8> {
+    let workplace = Workplace::new();
+    let mut server = workplace.serve(&["--database", "test.db"]);
+    for _ in 0..20 {
+        assert_eq!(top_up(&server.url("")).0, 200);
+    }
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    fs::read(workplace.path().join("test.db")).unwrap()
+}
+
+fn start_on(bytes: &[u8], workplace: &Workplace) -> Start {
+    let path = workplace.path().join("test.db");
+    for suffix in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(workplace.path().join(format!("test.db{suffix}"))));
+    }
+    fs::write(&path, bytes).unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--database", path.to_str().unwrap()];
+    try_to_serve(workplace.command(&arguments), workplace.path())
+}
+
+#[test]
+fn a_truncated_file_is_refused_or_answered_without_a_panic() {
+    let workplace = Workplace::new();
+    let path = workplace.path().join("test.db");
+    let whole = used_file();
+    for (length, remedy) in [
+        (1, "--database"),
+        (99, "--database"),
+        (2_000, "escrowd check"),
+        (2_048, "escrowd check"),
+        (whole.len() / 2, "escrowd check"),
+        (whole.len() - 2_048, "escrowd check"),
+    ] {
+        let start = start_on(&whole[..length], &workplace);
+        assert_refused(&start, &path, remedy);
+        assert_eq!(fs::read(&path).unwrap(), whole[..length], "it was left as it is");
+    }
+}
+
+#[test]
+fn a_damaged_first_page_is_refused_or_answered_without_a_panic() {
+    let workplace = Workplace::new();
+    let path = workplace.path().join("test.db");
+    let whole = used_file();
+    for (from, to) in [
+        (0, 16),
+        (16, 18),
+        (18, 20),
+        (60, 72),
+        (100, 108),
+        (108, 2_048),
+        (0, 2_048),
+    ] {
+        for garbage in [0x00, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[from..to].fill(garbage);
+            match start_on(&bytes, &workplace) {
+                Start::Served { answered, log } => {
+                    assert!(!log.contains("panicked"), "{from}..{to} {garbage}: {log}");
+                    println!("{from}..{to} of {garbage:#x} was served: {answered}");
+                }
+                refused @ Start::Refused { .. } => assert_refused(&refused, &path, ""),
+            }
+        }
+    }
+}

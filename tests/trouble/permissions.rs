@@ -1,0 +1,97 @@
+//! A file or a folder that may not be written: refused at once, in words. As
+//! root nothing is forbidden, so root starts the program as nobody.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::client::{assert_refused, top_up, try_to_serve};
+use crate::helpers::Workplace;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_escrowd");
+
+fn allow(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// The program for a user whom permissions bind, if there is a way.
+fn unprivileged() -> Option<Command> {
+    let is_bound = !Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n");
+    if is_bound {
+        return Some(Command::new(PROGRAM));
+    }
+    let as_nobody = || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", PROGRAM]);
+        command
+    };
+    let works = as_nobody()
+        .arg("--version")
+        .output()
+        .is_ok_and(|it| it.status.success());
+    works.then(as_nobody)
+}
+
+/// A folder with a file that a server has used and closed.
+fn used_folder() -> Workplace {
+    let workplace = Workplace::new();
+    let mut server = workplace.serve(&["--database", "test.db"]);
+    assert_eq!(top_up(&server.url("")).0, 200);
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    fs::remove_file(workplace.path().join("test.db.lock")).unwrap();
+    workplace
+}
+
+#[track_caller]
+fn assert_refuses(workplace: &Workplace, remedy: &str) {
+    let Some(mut command) = unprivileged() else {
+        println!("skipped: this user is bound by no permissions and cannot become one who is");
+        return;
+    };
+    let path = workplace.path().join("test.db");
+    command
+        .current_dir(workplace.path())
+        .args(["--listen", "127.0.0.1:0", "--database"])
+        .arg(&path);
+    let log = Workplace::new();
+    let before = fs::read(&path).ok();
+    let start = try_to_serve(command, log.path());
+    assert_refused(&start, &path, remedy);
+    assert_eq!(fs::read(&path).ok(), before, "it was left untouched");
+}
+
+#[test]
+fn a_read_only_file_is_refused() {
+    let workplace = used_folder();
+    allow(workplace.path(), 0o777);
+    allow(&workplace.path().join("test.db"), 0o444);
+    assert_refuses(&workplace, "writable");
+}
+
+#[test]
+fn a_file_nobody_may_read_is_refused() {
+    let workplace = used_folder();
+    allow(workplace.path(), 0o777);
+    allow(&workplace.path().join("test.db"), 0o000);
+    assert_refuses(&workplace, "writable");
+}
+
+#[test]
+fn a_read_only_folder_is_refused() {
+    let workplace = used_folder();
+    allow(&workplace.path().join("test.db"), 0o666);
+    allow(workplace.path(), 0o555);
+    assert_refuses(&workplace, "writable");
+}
+
+#[test]
+fn a_read_only_folder_without_a_file_is_refused() {
+    let workplace = Workplace::new();
+    allow(workplace.path(), 0o555);
+    assert_refuses(&workplace, "writable");
+}

@@ -1,0 +1,63 @@
+//! A reader that holds on to an old moment: writes go on, and when it has gone
+//! the log is short again.
+
+use std::fs;
+
+use rusqlite::Connection;
+
+use crate::client::{assert_topped_up, top_up};
+use crate::helpers::Workplace;
+
+/// The fewest that the configuration allows.
+const CHECKPOINT_PAGES: u64 = 100;
+/// A page in the log, with its head.
+const FRAME_BYTES: u64 = 2_048 + 24;
+/// What may be left of the log, as the writer sets it: twice what it holds
+/// between two checkpoints.
+const LOG_BYTES_MAX: u64 = 2 * CHECKPOINT_PAGES * FRAME_BYTES;
+
+#[test]
+fn a_slow_reader_hinders_no_write_and_leaves_no_long_log() {
+    let workplace = Workplace::new();
+    workplace.write(
+        "config.toml",
+        &format!("[storage]\ncheckpoint_pages = {CHECKPOINT_PAGES}\n"),
+    );
+    let server = workplace.serve(&["--database", "test.db"]);
+    let url = server.url("");
+    let log_bytes = || fs::metadata(workplace.path().join("test.db-wal")).unwrap().len();
+    let mut acknowledged = 0;
+    let mut top_up_until = |enough: &dyn Fn(u64) -> bool| {
+        let first = acknowledged;
+        while !enough(acknowledged - first) {
+            let (status, body) = top_up(&url);
+            assert_eq!(status, 200, "{body}");
+            acknowledged += 1;
+        }
+        acknowledged
+    };
+
+    let topped_up = top_up_until(&|times| times == 50);
+    let reader = Connection::open(workplace.path().join("test.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |reader: &Connection| -> u64 {
+        let sql = "SELECT count(*) FROM transfer WHERE kind = 'TOP_UP'";
+        let count: i64 = reader.query_row(sql, [], |row| row.get(0)).unwrap();
+        count.unsigned_abs()
+    };
+    assert_eq!(count(&reader), topped_up);
+
+    let while_reading = top_up_until(&|_| log_bytes() > 3 * LOG_BYTES_MAX);
+    assert_eq!(count(&reader), topped_up, "the reader sees its own moment");
+    assert_topped_up(&url, while_reading);
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(count(&reader), while_reading);
+
+    let after = top_up_until(&|times| times == 200);
+    assert!(
+        log_bytes() <= LOG_BYTES_MAX,
+        "{} bytes are left of the log",
+        log_bytes()
+    );
+    assert_topped_up(&url, after);
+}
