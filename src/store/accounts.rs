@@ -82,7 +82,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at)
-                 SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4 FROM account",
+                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM account), ?1, ?2, ?3, ?4)",
             )?
             .execute(params![merchant.0, customer, purpose(account), self.now().millis()])?;
         Ok(())

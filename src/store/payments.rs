@@ -110,9 +110,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Enters a transaction into its owner's history.
-    pub(super) fn insert_transaction(&mut self, merchant: MerchantId, transaction: &Transaction) -> Result<(), Error> {
-        let account = self.account_number(merchant, &transaction.owner)?;
+    /// Enters a transaction into the history of the account with this number.
+    pub(super) fn insert_transaction(&mut self, account: i64, transaction: &Transaction) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "INSERT INTO payment_transaction (account_id, id, transaction_type, credit_type, amount, reference,

@@ -7,7 +7,7 @@ use super::columns::{amount_at, optional_timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{ChainHash, PostedTransfer, Transfer, TransferKind};
+use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::settlement::{Event, Settlement};
 use crate::domain::time::Timestamp;
 
@@ -55,20 +55,23 @@ impl Tx<'_> {
     /// Posts a settlement: moves the balances and writes down each transfer,
     /// then the history entries, then the events.
     pub fn post(&mut self, merchant: MerchantId, settlement: &Settlement) -> Result<(), Error> {
-        self.post_transfers(merchant, &settlement.transfers)?;
+        let mut accounts = AccountNumbers::of(merchant);
+        self.post_transfers(&mut accounts, &settlement.transfers)?;
         for transaction in &settlement.transactions {
-            self.insert_transaction(merchant, transaction)?;
+            let owner = accounts.number(self, &transaction.owner)?;
+            self.insert_transaction(owner, transaction)?;
         }
         for event in &settlement.events {
-            self.insert_event(merchant, event)?;
+            self.insert_event(&mut accounts, event)?;
         }
         Ok(())
     }
 
-    fn post_transfers(&mut self, merchant: MerchantId, transfers: &[Transfer]) -> Result<(), Error> {
+    fn post_transfers(&mut self, accounts: &mut AccountNumbers, transfers: &[Transfer]) -> Result<(), Error> {
         if transfers.is_empty() {
             return Ok(());
         }
+        let merchant = accounts.merchant;
         let (mut head, newest_id): (ChainHash, i64) = self
             .connection
             .prepare_cached(
@@ -82,8 +85,8 @@ impl Tx<'_> {
                 id,
                 merchant,
                 kind: transfer.kind.as_str(),
-                debit_account: self.account_number(merchant, &transfer.debit)?,
-                credit_account: self.account_number(merchant, &transfer.credit)?,
+                debit_account: accounts.number(self, &transfer.debit)?,
+                credit_account: accounts.number(self, &transfer.credit)?,
                 amount: transfer.amount.minor(),
                 escrow: transfer.escrow.as_ref().map(|escrow| escrow.bytes().as_slice()),
                 created_at: self.now().millis(),
@@ -129,18 +132,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn insert_event(&mut self, merchant: MerchantId, event: &Event) -> Result<(), Error> {
+    fn insert_event(&mut self, accounts: &mut AccountNumbers, event: &Event) -> Result<(), Error> {
         let (escrow, payment) = match event {
             Event::Escrow(_, escrow) => (Some(escrow), None),
-            Event::Payment(_, owner, transaction) => (None, Some((self.account_number(merchant, owner)?, transaction))),
+            Event::Payment(_, owner, transaction) => (None, Some((accounts.number(self, owner)?, transaction))),
         };
         self.connection
             .prepare_cached(
                 "INSERT INTO event (id, merchant_id, name, escrow_id, account_id, transaction_id, created_at)
-                 SELECT coalesce(max(id), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6 FROM event",
+                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM event), ?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
-                merchant.0,
+                accounts.merchant.0,
                 event.name(),
                 escrow.map(EscrowId::bytes),
                 payment.map(|(account, _)| account),
@@ -148,5 +151,30 @@ impl Tx<'_> {
                 self.now().millis(),
             ])?;
         Ok(())
+    }
+}
+
+/// The accounts of one settlement, each looked up once: a payee's stands in the
+/// transfer, in the history and in the event.
+struct AccountNumbers {
+    merchant: MerchantId,
+    known: Vec<(Account, i64)>,
+}
+
+impl AccountNumbers {
+    const fn of(merchant: MerchantId) -> Self {
+        Self {
+            merchant,
+            known: Vec::new(),
+        }
+    }
+
+    fn number(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<i64, Error> {
+        if let Some((_, number)) = self.known.iter().find(|(known, _)| known == account) {
+            return Ok(*number);
+        }
+        let number = snapshot.account_number(self.merchant, account)?;
+        self.known.push((account.clone(), number));
+        Ok(number)
     }
 }
