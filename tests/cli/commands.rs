@@ -1,11 +1,11 @@
 //! demo, check, keygen, and command lines that are wrong.
 
-use crate::helpers::{Workplace, get, stderr, stdout};
+use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 #[test]
 fn the_demo_walks_one_deal_and_ends_with_a_sound_ledger() {
-    let workplace = Workplace::new();
-    let output = workplace.run(&["demo"]);
+    let work_folder = WorkFolder::new();
+    let output = work_folder.run(&["demo"]);
     let shown = stdout(&output);
     assert!(output.status.success(), "{shown}{}", stderr(&output));
     for line in [
@@ -23,48 +23,48 @@ fn the_demo_walks_one_deal_and_ends_with_a_sound_ledger() {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
     assert!(!shown.contains('\u{1b}'), "no colours where there is no terminal");
-    let left_behind = std::fs::read_dir(workplace.path()).unwrap().count();
+    let left_behind = std::fs::read_dir(work_folder.path()).unwrap().count();
     assert_eq!(left_behind, 0, "the demo leaves nothing behind");
 }
 
 #[test]
 fn the_demo_shows_whole_replies_when_asked() {
-    let shown = stdout(&Workplace::new().run(&["demo", "--full"]));
+    let shown = stdout(&WorkFolder::new().run(&["demo", "--full"]));
     assert!(shown.contains("\"settlementType\": \"MILESTONE\""), "{shown}");
 }
 
 #[test]
 fn check_tells_a_sound_file_from_a_broken_one_and_from_none() {
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
     let (status, _) = get(&server.url("/v1/wallet"), &[("customer-id", "ada")]);
     assert_eq!(status, 200);
 
-    let beside_the_server = workplace.run(&["check", "test.db"]);
+    let beside_the_server = work_folder.run(&["check", "test.db"]);
     assert!(beside_the_server.status.success(), "{}", stderr(&beside_the_server));
     assert!(stdout(&beside_the_server).contains("The ledger is sound"));
     drop(server);
 
-    let file = rusqlite::Connection::open(workplace.path().join("test.db")).unwrap();
+    let file = rusqlite::Connection::open(work_folder.path().join("test.db")).unwrap();
     file.execute(
         "UPDATE account SET balance = balance + 1 WHERE purpose = 'CUSTOMER_MAIN'",
         [],
     )
     .unwrap();
     drop(file);
-    let broken = workplace.run(&["check", "test.db"]);
+    let broken = work_folder.run(&["check", "test.db"]);
     assert_eq!(broken.status.code(), Some(1));
     assert!(stdout(&broken).contains("invariant 2"), "{}", stdout(&broken));
 
-    let missing = workplace.run(&["check", "nothing.db"]);
+    let missing = work_folder.run(&["check", "nothing.db"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("nothing.db"), "{}", stderr(&missing));
 }
 
 #[test]
 fn keygen_makes_a_key_that_opens_live_mode() {
-    let workplace = Workplace::new();
-    let shown = stdout(&workplace.run(&["keygen"]));
+    let work_folder = WorkFolder::new();
+    let shown = stdout(&work_folder.run(&["keygen"]));
     let key = shown
         .lines()
         .map(str::trim)
@@ -75,12 +75,12 @@ fn keygen_makes_a_key_that_opens_live_mode() {
         .map(str::trim)
         .find(|line| line.starts_with("key_sha256"))
         .unwrap();
-    workplace.write(
+    work_folder.write(
         "config.toml",
         &format!("mode = \"live\"\n[[merchant]]\nname = \"acme\"\n{setting}\n"),
     );
 
-    let server = workplace.serve(&[]);
+    let server = work_folder.serve(&[]);
     let wallet = server.url("/v1/wallet");
     let with_key = |key: &str| {
         get(
@@ -95,16 +95,16 @@ fn keygen_makes_a_key_that_opens_live_mode() {
 
 #[test]
 fn wrong_command_lines_exit_with_2_and_say_why() {
-    let workplace = Workplace::new();
+    let work_folder = WorkFolder::new();
     for (arguments, why) in [
         (&["--nonsense"][..], "unexpected argument '--nonsense'"),
         (&["launch"], "unrecognized subcommand 'launch'"),
         (&["--listen", "8080"], "such as 127.0.0.1:8080"),
         (&["check"], "<FILE>"),
     ] {
-        let output = workplace.run(arguments);
+        let output = work_folder.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
-    assert_eq!(workplace.run(&["--help"]).status.code(), Some(0));
+    assert_eq!(work_folder.run(&["--help"]).status.code(), Some(0));
 }

@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder to start the program in.
-pub(crate) struct Workplace(TempDir);
+pub(crate) struct WorkFolder(TempDir);
 
-impl Workplace {
+impl WorkFolder {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

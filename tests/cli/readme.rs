@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::helpers::{Workplace, stderr, stdout};
+use crate::helpers::{WorkFolder, stderr, stdout};
 
 const README: &str = include_str!("../../README.md");
 
@@ -11,8 +11,8 @@ fn the_first_deal_works_as_printed() {
     let script = README.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(script.matches("curl ").count(), 5, "five curl lines are promised");
 
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
     let script = script.replace("127.0.0.1:8080", &server.address);
     let output = Command::new("sh").args(["-eu", "-c", &script]).output().unwrap();
     let shown = stdout(&output);
@@ -29,8 +29,8 @@ fn the_first_deal_works_as_printed() {
 
 #[test]
 fn the_refusal_shown_is_the_one_given() {
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
     let body = r#"{"amount":12.5,"purpose":"x","whoPays":"buyer","milestones":[{"title":"a","amount":12.5}]}"#;
     let mut answer = ureq::Agent::config_builder()
         .http_status_as_error(false)

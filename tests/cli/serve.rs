@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::helpers::{Workplace, get, stderr};
+use crate::helpers::{WorkFolder, get, stderr};
 
 #[test]
 fn the_first_lines_say_where_what_and_what_to_try() {
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "first.db"]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "first.db"]);
     let greeting = &server.greeting;
     assert!(
         greeting[0].starts_with("escrowd 0.1.0 listening on http://127.0.0.1:"),
@@ -23,30 +23,30 @@ fn the_first_lines_say_where_what_and_what_to_try() {
             .unwrap()
             .contains("\"mainBalance\":1000000")
     );
-    assert!(workplace.path().join("first.db").exists());
+    assert!(work_folder.path().join("first.db").exists());
 }
 
 #[test]
 fn sigterm_and_ctrl_c_stop_it_with_exit_code_0() {
     for signal in ["-TERM", "-INT"] {
-        let workplace = Workplace::new();
-        let mut server = workplace.serve(&["--database", "test.db"]);
+        let work_folder = WorkFolder::new();
+        let mut server = work_folder.serve(&["--database", "test.db"]);
         assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
         server.signal(signal);
         assert_eq!(server.wait().code(), Some(0), "{signal}");
         assert_eq!(server.rest_of_output(), "");
         assert!(
-            !workplace.path().join("test.db-wal").exists(),
+            !work_folder.path().join("test.db-wal").exists(),
             "the log has moved into the file"
         );
-        assert!(workplace.run(&["check", "test.db"]).status.success());
+        assert!(work_folder.run(&["check", "test.db"]).status.success());
     }
 }
 
 #[test]
 fn a_request_in_flight_is_answered_before_it_stops() {
-    let workplace = Workplace::new();
-    let mut server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     assert_eq!(get(&server.url("/v1/wallet"), &[("customer-id", "ada")]).0, 200);
     let body = "{\"amount\":1000}";
     let (first_half, second_half) = body.split_at(8);
@@ -70,9 +70,9 @@ fn a_request_in_flight_is_answered_before_it_stops() {
 
 #[test]
 fn a_second_server_on_the_same_file_is_refused() {
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "test.db"]);
-    let second = workplace.run(&["--database", "test.db", "--listen", "127.0.0.1:0"]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
+    let second = work_folder.run(&["--database", "test.db", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status.code(), Some(1));
     let said = stderr(&second);
     assert!(
@@ -84,9 +84,9 @@ fn a_second_server_on_the_same_file_is_refused() {
 
 #[test]
 fn a_busy_address_is_named_with_the_remedy() {
-    let workplace = Workplace::new();
-    let server = workplace.serve(&["--database", "one.db"]);
-    let second = workplace.run(&["--database", "two.db", "--listen", &server.address]);
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "one.db"]);
+    let second = work_folder.run(&["--database", "two.db", "--listen", &server.address]);
     assert_eq!(second.status.code(), Some(1));
     let said = stderr(&second);
     assert!(said.contains(&server.address) && said.contains("--listen"), "{said}");
@@ -94,17 +94,17 @@ fn a_busy_address_is_named_with_the_remedy() {
 
 #[test]
 fn a_wrong_setting_stops_the_start_and_is_named() {
-    let workplace = Workplace::new();
-    workplace.write("config.toml", "listen = \"127.0.0.1:0\"\nlistne = 1\n");
-    let said = stderr(&workplace.run(&[]));
+    let work_folder = WorkFolder::new();
+    work_folder.write("config.toml", "listen = \"127.0.0.1:0\"\nlistne = 1\n");
+    let said = stderr(&work_folder.run(&[]));
     assert!(said.contains("line 2") && said.contains("listne"), "{said}");
 
-    workplace.write("config.toml", "listen = \"0.0.0.0:0\"\n");
-    let said = stderr(&workplace.run(&[]));
+    work_folder.write("config.toml", "listen = \"0.0.0.0:0\"\n");
+    let said = stderr(&work_folder.run(&[]));
     assert!(said.contains("sandbox.expose"), "{said}");
 
-    workplace.write("config.toml", "");
-    let output = workplace
+    work_folder.write("config.toml", "");
+    let output = work_folder
         .command(&[])
         .env("ESCROWD_LIMITS_MILESTONES_MAX", "0")
         .output()
@@ -116,47 +116,47 @@ fn a_wrong_setting_stops_the_start_and_is_named() {
         stderr(&output)
     );
 
-    let said = stderr(&workplace.run(&["--config", "other.toml"]));
+    let said = stderr(&work_folder.run(&["--config", "other.toml"]));
     assert!(said.contains("other.toml"), "{said}");
 }
 
 #[test]
 fn what_was_acknowledged_is_there_after_kill_9() {
-    let workplace = Workplace::new();
+    let work_folder = WorkFolder::new();
     let ada = [("customer-id", "ada")];
-    let mut server = workplace.serve(&["--database", "test.db"]);
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     let (_, before) = get(&server.url("/v1/wallet"), &ada);
     server.signal("-KILL");
     server.wait();
 
-    let server = workplace.serve(&["--database", "test.db"]);
+    let server = work_folder.serve(&["--database", "test.db"]);
     assert_eq!(get(&server.url("/v1/wallet"), &ada).1, before);
 }
 
 #[test]
 fn a_merchant_that_is_renamed_in_the_configuration_is_not_forgotten() {
-    let workplace = Workplace::new();
+    let work_folder = WorkFolder::new();
     let live = |name: &str, key: char| {
         let key = key.to_string().repeat(64);
         format!("mode = \"live\"\n[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n")
     };
-    workplace.write("config.toml", &live("acme", 'a'));
-    drop(workplace.serve(&[]));
+    work_folder.write("config.toml", &live("acme", 'a'));
+    drop(work_folder.serve(&[]));
 
-    workplace.write("config.toml", &live("acme-ltd", 'a'));
-    let renamed = workplace.run(&["--listen", "127.0.0.1:0"]);
+    work_folder.write("config.toml", &live("acme-ltd", 'a'));
+    let renamed = work_folder.run(&["--listen", "127.0.0.1:0"]);
     assert_eq!(renamed.status.code(), Some(1));
     let said = stderr(&renamed);
     assert!(said.contains("\"acme-ltd\"") && said.contains("\"acme\""), "{said}");
 
-    workplace.write("config.toml", &live("acme", 'b'));
-    drop(workplace.serve(&[]));
+    work_folder.write("config.toml", &live("acme", 'b'));
+    drop(work_folder.serve(&[]));
 }
 
 #[test]
 fn a_second_signal_stops_it_at_once() {
-    let workplace = Workplace::new();
-    let mut server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
     let mut stalled = TcpStream::connect(&server.address).unwrap();
     stalled
@@ -173,5 +173,5 @@ fn a_second_signal_stops_it_at_once() {
         "it waited for the body: {:?}",
         started.elapsed()
     );
-    assert!(workplace.run(&["check", "test.db"]).status.success());
+    assert!(work_folder.run(&["check", "test.db"]).status.success());
 }

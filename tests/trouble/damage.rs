@@ -4,34 +4,34 @@
 use std::fs;
 
 use crate::client::{Start, assert_refused, top_up, try_to_serve};
-use crate::helpers::Workplace;
+use crate::helpers::WorkFolder;
 
 /// The bytes of a file that a server has made and closed.
 fn used_file() -> Vec<u8> {
-    let workplace = Workplace::new();
-    let mut server = workplace.serve(&["--database", "test.db"]);
+    let work_folder = WorkFolder::new();
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     for _ in 0..20 {
         assert_eq!(top_up(&server.url("")).0, 200);
     }
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
-    fs::read(workplace.path().join("test.db")).unwrap()
+    fs::read(work_folder.path().join("test.db")).unwrap()
 }
 
-fn start_on(bytes: &[u8], workplace: &Workplace) -> Start {
-    let path = workplace.path().join("test.db");
+fn start_on(bytes: &[u8], work_folder: &WorkFolder) -> Start {
+    let path = work_folder.path().join("test.db");
     for suffix in ["", "-wal", "-shm"] {
-        drop(fs::remove_file(workplace.path().join(format!("test.db{suffix}"))));
+        drop(fs::remove_file(work_folder.path().join(format!("test.db{suffix}"))));
     }
     fs::write(&path, bytes).unwrap();
     let arguments = ["--listen", "127.0.0.1:0", "--database", path.to_str().unwrap()];
-    try_to_serve(workplace.command(&arguments), workplace.path())
+    try_to_serve(work_folder.command(&arguments), work_folder.path())
 }
 
 #[test]
 fn a_truncated_file_is_refused_or_answered_without_a_panic() {
-    let workplace = Workplace::new();
-    let path = workplace.path().join("test.db");
+    let work_folder = WorkFolder::new();
+    let path = work_folder.path().join("test.db");
     let whole = used_file();
     for (length, remedy) in [
         (1, "--database"),
@@ -41,7 +41,7 @@ fn a_truncated_file_is_refused_or_answered_without_a_panic() {
         (whole.len() / 2, "escrowd check"),
         (whole.len() - 2_048, "escrowd check"),
     ] {
-        let start = start_on(&whole[..length], &workplace);
+        let start = start_on(&whole[..length], &work_folder);
         assert_refused(&start, &path, remedy);
         assert_eq!(fs::read(&path).unwrap(), whole[..length], "it was left as it is");
     }
@@ -49,8 +49,8 @@ fn a_truncated_file_is_refused_or_answered_without_a_panic() {
 
 #[test]
 fn a_damaged_first_page_is_refused_or_answered_without_a_panic() {
-    let workplace = Workplace::new();
-    let path = workplace.path().join("test.db");
+    let work_folder = WorkFolder::new();
+    let path = work_folder.path().join("test.db");
     let whole = used_file();
     for (from, to) in [
         (0, 16),
@@ -64,7 +64,7 @@ fn a_damaged_first_page_is_refused_or_answered_without_a_panic() {
         for garbage in [0x00, 0xff] {
             let mut bytes = whole.clone();
             bytes[from..to].fill(garbage);
-            match start_on(&bytes, &workplace) {
+            match start_on(&bytes, &work_folder) {
                 Start::Served { answered, log } => {
                     assert!(!log.contains("panicked"), "{from}..{to} {garbage}: {log}");
                     println!("{from}..{to} of {garbage:#x} was served: {answered}");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::client::{assert_topped_up, top_up};
-use crate::helpers::{Workplace, get, stderr, stdout};
+use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 /// Far more than there is room for.
 const ACKNOWLEDGED_MAX: u64 = 2_000;
@@ -80,12 +80,12 @@ fn top_up_until_refused(url: &str) -> u64 {
 
 #[test]
 fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
-    let workplace = Workplace::new();
-    let Some(disk) = SmallDisk::mount(workplace.path()) else {
+    let work_folder = WorkFolder::new();
+    let Some(disk) = SmallDisk::mount(work_folder.path()) else {
         println!("skipped: this user may not mount a small disk");
         return;
     };
-    let mut server = workplace.serve(&["--database", "test.db"]);
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     let url = server.url("");
     assert_eq!(top_up(&url).0, 200);
     let mut acknowledged = 1;
@@ -94,7 +94,7 @@ fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
         acknowledged += top_up_until_refused(&url);
         assert_topped_up(&url, acknowledged);
         assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
-        let check = workplace.run(&["check", "test.db"]);
+        let check = work_folder.run(&["check", "test.db"]);
         assert!(check.status.success(), "{}{}", stdout(&check), stderr(&check));
 
         disk.make_room();
@@ -110,9 +110,9 @@ fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
     server.signal("-TERM");
     server.wait();
     disk.make_room();
-    let server = workplace.serve(&["--database", "test.db"]);
+    let server = work_folder.serve(&["--database", "test.db"]);
     assert_topped_up(&server.url(""), acknowledged);
     drop(server);
-    let check = workplace.run(&["check", "test.db"]);
+    let check = work_folder.run(&["check", "test.db"]);
     assert!(check.status.success(), "{}{}", stdout(&check), stderr(&check));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::client::{assert_refused, top_up, try_to_serve};
-use crate::helpers::Workplace;
+use crate::helpers::WorkFolder;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_escrowd");
 
@@ -37,28 +37,28 @@ fn unprivileged() -> Option<Command> {
 }
 
 /// A folder with a file that a server has used and closed.
-fn used_folder() -> Workplace {
-    let workplace = Workplace::new();
-    let mut server = workplace.serve(&["--database", "test.db"]);
+fn used_folder() -> WorkFolder {
+    let work_folder = WorkFolder::new();
+    let mut server = work_folder.serve(&["--database", "test.db"]);
     assert_eq!(top_up(&server.url("")).0, 200);
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
-    fs::remove_file(workplace.path().join("test.db.lock")).unwrap();
-    workplace
+    fs::remove_file(work_folder.path().join("test.db.lock")).unwrap();
+    work_folder
 }
 
 #[track_caller]
-fn assert_refuses(workplace: &Workplace, remedy: &str) {
+fn assert_refuses(work_folder: &WorkFolder, remedy: &str) {
     let Some(mut command) = unprivileged() else {
         println!("skipped: this user is bound by no permissions and cannot become one who is");
         return;
     };
-    let path = workplace.path().join("test.db");
+    let path = work_folder.path().join("test.db");
     command
-        .current_dir(workplace.path())
+        .current_dir(work_folder.path())
         .args(["--listen", "127.0.0.1:0", "--database"])
         .arg(&path);
-    let log = Workplace::new();
+    let log = WorkFolder::new();
     let before = fs::read(&path).ok();
     let start = try_to_serve(command, log.path());
     assert_refused(&start, &path, remedy);
@@ -67,31 +67,31 @@ fn assert_refuses(workplace: &Workplace, remedy: &str) {
 
 #[test]
 fn a_read_only_file_is_refused() {
-    let workplace = used_folder();
-    allow(workplace.path(), 0o777);
-    allow(&workplace.path().join("test.db"), 0o444);
-    assert_refuses(&workplace, "writable");
+    let work_folder = used_folder();
+    allow(work_folder.path(), 0o777);
+    allow(&work_folder.path().join("test.db"), 0o444);
+    assert_refuses(&work_folder, "writable");
 }
 
 #[test]
 fn a_file_nobody_may_read_is_refused() {
-    let workplace = used_folder();
-    allow(workplace.path(), 0o777);
-    allow(&workplace.path().join("test.db"), 0o000);
-    assert_refuses(&workplace, "writable");
+    let work_folder = used_folder();
+    allow(work_folder.path(), 0o777);
+    allow(&work_folder.path().join("test.db"), 0o000);
+    assert_refuses(&work_folder, "writable");
 }
 
 #[test]
 fn a_read_only_folder_is_refused() {
-    let workplace = used_folder();
-    allow(&workplace.path().join("test.db"), 0o666);
-    allow(workplace.path(), 0o555);
-    assert_refuses(&workplace, "writable");
+    let work_folder = used_folder();
+    allow(&work_folder.path().join("test.db"), 0o666);
+    allow(work_folder.path(), 0o555);
+    assert_refuses(&work_folder, "writable");
 }
 
 #[test]
 fn a_read_only_folder_without_a_file_is_refused() {
-    let workplace = Workplace::new();
-    allow(workplace.path(), 0o555);
-    assert_refuses(&workplace, "writable");
+    let work_folder = WorkFolder::new();
+    allow(work_folder.path(), 0o555);
+    assert_refuses(&work_folder, "writable");
 }

@@ -6,7 +6,7 @@ use std::fs;
 use rusqlite::Connection;
 
 use crate::client::{assert_topped_up, top_up};
-use crate::helpers::Workplace;
+use crate::helpers::WorkFolder;
 
 /// The fewest that the configuration allows.
 const CHECKPOINT_PAGES: u64 = 100;
@@ -18,14 +18,14 @@ const LOG_BYTES_MAX: u64 = 2 * CHECKPOINT_PAGES * FRAME_BYTES;
 
 #[test]
 fn a_slow_reader_hinders_no_write_and_leaves_no_long_log() {
-    let workplace = Workplace::new();
-    workplace.write(
+    let work_folder = WorkFolder::new();
+    work_folder.write(
         "config.toml",
         &format!("[storage]\ncheckpoint_pages = {CHECKPOINT_PAGES}\n"),
     );
-    let server = workplace.serve(&["--database", "test.db"]);
+    let server = work_folder.serve(&["--database", "test.db"]);
     let url = server.url("");
-    let log_bytes = || fs::metadata(workplace.path().join("test.db-wal")).unwrap().len();
+    let log_bytes = || fs::metadata(work_folder.path().join("test.db-wal")).unwrap().len();
     let mut acknowledged = 0;
     let mut top_up_until = |enough: &dyn Fn(u64) -> bool| {
         let first = acknowledged;
@@ -38,7 +38,7 @@ fn a_slow_reader_hinders_no_write_and_leaves_no_long_log() {
     };
 
     let topped_up = top_up_until(&|times| times == 50);
-    let reader = Connection::open(workplace.path().join("test.db")).unwrap();
+    let reader = Connection::open(work_folder.path().join("test.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     let count = |reader: &Connection| -> u64 {
         let sql = "SELECT count(*) FROM transfer WHERE kind = 'TOP_UP'";
