@@ -19,6 +19,13 @@ pub enum TransactionType {
 }
 
 impl TransactionType {
+    /// Every type, under its name.
+    pub const WORDS: [(&'static str, Self); 3] = [
+        (Self::Deposit.as_str(), Self::Deposit),
+        (Self::Escrow.as_str(), Self::Escrow),
+        (Self::Commission.as_str(), Self::Commission),
+    ];
+
     /// The type's name on the wire and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,6 +46,12 @@ pub enum CreditType {
 }
 
 impl CreditType {
+    /// Both directions, under their names.
+    pub const WORDS: [(&'static str, Self); 2] = [
+        (Self::Credit.as_str(), Self::Credit),
+        (Self::Debit.as_str(), Self::Debit),
+    ];
+
     /// The direction's name on the wire and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -91,8 +91,8 @@ impl Settlement {
                 transaction.owner.clone(),
                 transaction.id,
             ));
-            self.transactions.push(transaction);
         }
+        self.record(transaction);
     }
 
     /// Tells of an escrow.

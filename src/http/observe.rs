@@ -38,8 +38,8 @@ pub(super) async fn observe(
     };
     let finish = |mut response: HttpResponse| {
         let status = response.status().as_u16();
-        let path = shortened(&path);
-        log::info!("{id} {method} {path:?} {status} {}us", started.elapsed().as_micros());
+        let micros = started.elapsed().as_micros();
+        log::info!("{id} {method} {:?} {status} {micros}us", shortened(&path));
         let id = HeaderValue::from_str(&id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         if api.is_some_and(|api| api.is_stopping()) {

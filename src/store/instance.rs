@@ -1,7 +1,24 @@
-//! The one row about the file itself.
+//! The file as a whole: how far it has come, and that it can be written.
 
+use super::columns::optional_timestamp_at;
 use super::error::Error;
-use super::snapshot::Tx;
+use super::snapshot::{Snapshot, Tx};
+use crate::domain::time::Timestamp;
+
+impl Snapshot<'_> {
+    /// When the newest row of the file was written, of those that are numbered
+    /// in the order they come: transfers, events, and the accounts of newcomers.
+    pub(super) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
+        self.connection.query_row(
+            "SELECT max(at) FROM (
+                 SELECT (SELECT created_at FROM transfer ORDER BY id DESC LIMIT 1) AS at
+                 UNION ALL SELECT (SELECT created_at FROM event ORDER BY id DESC LIMIT 1)
+                 UNION ALL SELECT (SELECT updated_at FROM account ORDER BY id DESC LIMIT 1))",
+            [],
+            |row| Ok(optional_timestamp_at(row, 0)),
+        )?
+    }
+}
 
 impl Tx<'_> {
     /// Writes something small, to prove that writing works.

@@ -9,17 +9,6 @@ use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::payment::{CreditType, Transaction, TransactionType};
 
-const TRANSACTION_TYPES: [(&str, TransactionType); 3] = [
-    (TransactionType::Deposit.as_str(), TransactionType::Deposit),
-    (TransactionType::Escrow.as_str(), TransactionType::Escrow),
-    (TransactionType::Commission.as_str(), TransactionType::Commission),
-];
-
-const CREDIT_TYPES: [(&str, CreditType); 2] = [
-    (CreditType::Credit.as_str(), CreditType::Credit),
-    (CreditType::Debit.as_str(), CreditType::Debit),
-];
-
 /// A reference that was used, by whom, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedReference {
@@ -77,8 +66,8 @@ fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error
     Ok(Transaction {
         id: TransactionId::from_bytes(row.get(0)?),
         owner: owner.clone(),
-        transaction_type: word_at(row, 1, "a transaction type", &TRANSACTION_TYPES)?,
-        credit_type: word_at(row, 2, "a credit type", &CREDIT_TYPES)?,
+        transaction_type: word_at(row, 1, "a transaction type", &TransactionType::WORDS)?,
+        credit_type: word_at(row, 2, "a credit type", &CreditType::WORDS)?,
         amount: amount_at(row, 3)?,
         reference: reference_at(row, 4)?,
         escrow: row.get::<_, Option<[u8; 12]>>(5)?.map(EscrowId::from_bytes),

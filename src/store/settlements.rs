@@ -3,28 +3,14 @@
 use rusqlite::params;
 
 use super::accounts::account_at;
-use super::columns::{amount_at, optional_timestamp_at, word_at};
+use super::columns::{amount_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
 use crate::domain::settlement::{Event, Settlement};
-use crate::domain::time::Timestamp;
 
 impl Snapshot<'_> {
-    /// When the newest row of the file was written, of those that are numbered
-    /// in the order they come: transfers, events, and the accounts of newcomers.
-    pub(super) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
-        self.connection.query_row(
-            "SELECT max(at) FROM (
-                 SELECT (SELECT created_at FROM transfer ORDER BY id DESC LIMIT 1) AS at
-                 UNION ALL SELECT (SELECT created_at FROM event ORDER BY id DESC LIMIT 1)
-                 UNION ALL SELECT (SELECT updated_at FROM account ORDER BY id DESC LIMIT 1))",
-            [],
-            |row| Ok(optional_timestamp_at(row, 0)),
-        )?
-    }
-
     /// Every transfer after the one with this number, oldest first, each with its
     /// own number.
     pub fn transfers_after(&self, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {

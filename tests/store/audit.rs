@@ -10,7 +10,7 @@ use escrowd::store::{Audit, OpenError, audit};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use crate::helpers::{History, TestFile, Trade, history};
+use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, Trade, history};
 
 /// One history for all tests here, made once, that nobody has open.
 static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
@@ -416,21 +416,13 @@ fn no_flipped_bit_in_a_transfer_goes_unnoticed() {
     let seed = 0x9e37_79b9_7f4a_7c15;
     let mut random = Random(seed);
     let (file, connection) = damaged();
-    let columns = [
-        "id",
-        "merchant_id",
-        "kind",
-        "debit_account_id",
-        "credit_account_id",
-        "amount",
-        "escrow_id",
-        "created_at",
-        "hash",
-    ];
     let transfers = usize::try_from(newest_transfer()).unwrap();
     let mut flips = 0;
     while flips < 200 {
-        let (transfer, column) = (random.below(transfers) + 1, columns[random.below(columns.len())]);
+        let (transfer, column) = (
+            random.below(transfers) + 1,
+            TRANSFER_COLUMNS[random.below(TRANSFER_COLUMNS.len())],
+        );
         let id = i64::try_from(transfer).unwrap();
         let select = format!("SELECT {column} FROM transfer WHERE id = ?1");
         let value: Value = connection.query_row(&select, [id], |row| row.get(0)).unwrap();

@@ -188,6 +188,19 @@ pub(crate) fn is_named(store: &Store, name: &str) -> bool {
     store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
 }
 
+/// Every column of a transfer.
+pub(crate) const TRANSFER_COLUMNS: [&str; 9] = [
+    "id",
+    "merchant_id",
+    "kind",
+    "debit_account_id",
+    "credit_account_id",
+    "amount",
+    "escrow_id",
+    "created_at",
+    "hash",
+];
+
 pub(crate) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }

@@ -4,7 +4,7 @@ use escrowd::domain::fees::WhoPays;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, params};
 
-use crate::helpers::{History, TestFile, history};
+use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, history};
 
 /// SQLite itself on a file with a history, as careful as our own connections.
 fn used_file() -> (TestFile, History, Connection) {
@@ -86,18 +86,7 @@ fn every_relation_and_every_page_of_a_used_file_is_whole() {
 #[test]
 fn a_transfer_is_never_changed_and_never_deleted() {
     let (file, _, connection) = used_file();
-    let columns = [
-        "id",
-        "merchant_id",
-        "kind",
-        "debit_account_id",
-        "credit_account_id",
-        "amount",
-        "escrow_id",
-        "created_at",
-        "hash",
-    ];
-    for column in columns {
+    for column in TRANSFER_COLUMNS {
         let sql = format!("UPDATE transfer SET {column} = {column} WHERE id = 3");
         refuses(&connection, &sql, [], "a transfer is never changed");
     }
