@@ -6,9 +6,10 @@
 --   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
 --     that every client can hold it exactly.
 --   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`.
---   * Ids of escrows, milestones, transactions and wallets are 12-byte blobs,
---     in time order, so that new rows land at the right edge of their tree.
---     On the wire they are 24 hex characters: lower(hex(id)).
+--   * Escrows, milestones and payment transactions are numbered in time order,
+--     so that new rows land at the right edge of their table. Their id on the
+--     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
+--     is random, so that nobody guesses one id from another.
 --   * Every table is STRICT, relations are foreign keys, enumerations are
 --     CHECKs: the rules live in the domain, and the file still refuses what no
 --     correct program would write. Where rows are written often the words are
@@ -46,10 +47,11 @@ CREATE TABLE merchant_key (
 
 -- A buyer or seller, known by the `customer-id` header.
 CREATE TABLE customer (
-    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
-    id          TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
-    wallet_id   BLOB    NOT NULL CHECK (length(wallet_id) = 12), -- `id` of the wallet on the wire
-    created_at  INTEGER NOT NULL,
+    merchant_id  INTEGER NOT NULL REFERENCES merchant (id),
+    id           TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+    wallet_id    INTEGER NOT NULL,        -- the wallet is its two accounts; on the wire it has an id
+    wallet_guard INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
     PRIMARY KEY (merchant_id, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -68,6 +70,10 @@ CREATE TABLE account (
                     CHECK (balance BETWEEN CASE purpose WHEN 'OUTSIDE_WORLD' THEN -9007199254740991 ELSE 0 END
                                        AND CASE purpose WHEN 'OUTSIDE_WORLD' THEN 0 ELSE 9007199254740991 END),
     updated_at  INTEGER NOT NULL,         -- when the balance last moved
+    -- The newest entry of its payment history; each entry names the one before.
+    -- A payee's page is written for the balance anyway, so a history costs no
+    -- page and no index of its own.
+    newest_transaction_id INTEGER REFERENCES payment_transaction (id),
     CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
@@ -79,7 +85,8 @@ CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE 
 -- `buyer_id` and what follows up to `paid_at` come with the one payment that
 -- funds it, `completed_at` when its last money is released.
 CREATE TABLE escrow (
-    id                  BLOB    PRIMARY KEY CHECK (length(id) = 12),
+    id                  INTEGER PRIMARY KEY,
+    guard               INTEGER NOT NULL,
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
     payment_token       TEXT    NOT NULL UNIQUE, -- what the seller hands to the buyer
     seller_id           TEXT    NOT NULL,
@@ -106,7 +113,8 @@ CREATE TABLE escrow (
     buyer_id            TEXT,
     -- The funding payment is final, so the facts every reply shows are copied
     -- here: showing an escrow then takes one row and its milestones.
-    payment_id          BLOB    CHECK (length(payment_id) = 12),
+    payment_id          INTEGER REFERENCES payment_transaction (id),
+    payment_guard       INTEGER,
     payment_reference   TEXT,
     payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
@@ -127,6 +135,7 @@ CREATE TABLE escrow (
     CHECK (buyer_id IS NOT seller_id),
     CHECK ((state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),
+    CHECK ((buyer_id IS NULL) = (payment_guard IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_reference IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_amount IS NULL)),
     CHECK ((buyer_id IS NULL) = (paid_at IS NULL)),
@@ -138,12 +147,15 @@ CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee) WHERE s
 -- The escrows one payment funded.
 CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
 
--- One stage of a milestone escrow. Rows of one escrow lie side by side; a
--- release changes its row here and nothing of the escrow, until the last one.
+-- One stage of a milestone escrow. Escrows take every 1024th number and their
+-- milestones the numbers behind it, so that those of one escrow lie side by side.
+-- A release changes its row here and nothing of the escrow, until the last one.
 CREATE TABLE milestone (
-    escrow_id      BLOB    NOT NULL REFERENCES escrow (id),
-    position       INTEGER NOT NULL CHECK (position >= 0), -- its place among them, from 0
-    id             BLOB    NOT NULL CHECK (length(id) = 12), -- unique by construction; always looked up inside its escrow
+    id             INTEGER PRIMARY KEY,
+    escrow_id      INTEGER NOT NULL GENERATED ALWAYS AS (id & -1024) VIRTUAL REFERENCES escrow (id),
+    position       INTEGER NOT NULL GENERATED ALWAYS AS ((id & 1023) - 1) VIRTUAL
+                       CHECK (position BETWEEN 0 AND 999), -- its place among them, from 0
+    guard          INTEGER NOT NULL,      -- a new one with every edit
     title          TEXT    NOT NULL,
     description    TEXT,
     amount         INTEGER NOT NULL CHECK (amount > 0),
@@ -151,9 +163,8 @@ CREATE TABLE milestone (
     beneficiary_id TEXT,                  -- the customer who is paid instead of the seller
     status         TEXT    NOT NULL CHECK (status IN ('PENDING', 'RELEASED')),
     released_at    INTEGER,
-    PRIMARY KEY (escrow_id, position),
     CHECK ((status = 'RELEASED') = (released_at IS NOT NULL))
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- One movement of money, from the debited to the credited account. Rows are
 -- numbered in the order they happened and never change.
@@ -165,7 +176,7 @@ CREATE TABLE transfer (
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
     amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
-    escrow_id         BLOB    REFERENCES escrow (id), -- whose hold it fills or empties; NULL where money comes in
+    escrow_id         INTEGER REFERENCES escrow (id), -- whose hold it fills or empties; NULL where money comes in
     created_at        INTEGER NOT NULL,
     -- SHA-256 over the hash of the merchant's transfer before it and every
     -- column above, so that a row changed, removed or slipped in later shows.
@@ -180,30 +191,31 @@ BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 
 -- The payment history of a customer or a merchant, one entry for each thing
 -- they would recognise ("paid for two escrows", "received a milestone"). Every
--- one has succeeded. An owner's entries lie side by side, oldest first.
+-- one has succeeded. An owner's history is read from account.newest_transaction_id
+-- backwards, newest first.
 CREATE TABLE payment_transaction (
+    id               INTEGER PRIMARY KEY,
+    guard            INTEGER NOT NULL,
     account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
-    id               BLOB    NOT NULL CHECK (length(id) = 12),
+    previous_id      INTEGER REFERENCES payment_transaction (id), -- the owner's entry before this one
     transaction_type TEXT    NOT NULL CHECK (transaction_type = 'deposit' OR transaction_type = 'escrow'
                          OR transaction_type = 'commission'),
-    credit_type      TEXT    NOT NULL CHECK (credit_type IN ('credit', 'debit')),
+    credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,
-    escrow_id        BLOB    REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
+    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
     created_at       INTEGER NOT NULL,
-    PRIMARY KEY (account_id, id)
-) STRICT, WITHOUT ROWID;
+    CHECK (previous_id < id)
+) STRICT;
 
 -- References already used by a payment that a client asked for, with what was
 -- asked: the same request again gets the first reply again, another is refused.
 CREATE TABLE payment_reference (
     merchant_id     INTEGER NOT NULL REFERENCES merchant (id),
     reference       TEXT    NOT NULL,
-    account_id      INTEGER NOT NULL,     -- who asked
     request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of what was asked
-    transaction_id  BLOB    NOT NULL,
-    PRIMARY KEY (merchant_id, reference),
-    FOREIGN KEY (account_id, transaction_id) REFERENCES payment_transaction (account_id, id)
+    transaction_id  INTEGER NOT NULL REFERENCES payment_transaction (id),
+    PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
 
 -- What subscribers will be told, appended in the same commit as the change it
@@ -214,11 +226,8 @@ CREATE TABLE event (
     id             INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     name           TEXT    NOT NULL,      -- for example escrow.completed
-    escrow_id      BLOB    REFERENCES escrow (id),
-    account_id     INTEGER,
-    transaction_id BLOB,
+    escrow_id      INTEGER REFERENCES escrow (id),
+    transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
-    FOREIGN KEY (account_id, transaction_id) REFERENCES payment_transaction (account_id, id),
-    CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL)),
-    CHECK ((account_id IS NULL) = (transaction_id IS NULL))
+    CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL))
 ) STRICT;

@@ -1,45 +1,29 @@
 //! The only place that makes ids and randomness.
 
-use uuid::{ContextV7, Uuid};
-
-use crate::domain::ids::Entropy;
+use crate::domain::ids::{self, Entropy};
 use crate::domain::time::Timestamp;
 
-/// Ids in time order and bits from the system's cryptographic source.
-#[derive(Debug)]
+/// Numbers in time order and bits from the system's cryptographic source.
+#[derive(Debug, Default)]
 pub struct SystemEntropy {
-    order: ContextV7,
+    newest: i64,
 }
 
 impl SystemEntropy {
-    /// A source whose ids are ordered among themselves.
+    /// A source that has given out nothing yet.
     pub const fn new() -> Self {
-        Self {
-            order: ContextV7::new(),
-        }
-    }
-}
-
-impl Default for SystemEntropy {
-    fn default() -> Self {
-        Self::new()
+        Self { newest: 0 }
     }
 }
 
 impl Entropy for SystemEntropy {
-    /// The first 96 bits of a UUIDv7: 48 of time, then a counter of 42 that
-    /// starts at random each millisecond and counts up within it. That is all of
-    /// the UUID that orders it and keeps it unique here; what is cut off is
-    /// random. Twelve bytes are what clients of the reference API expect.
-    fn object_id(&mut self, now: Timestamp) -> [u8; 12] {
-        let (seconds, millis) = (now.unix_seconds(), now.millis() % 1000);
-        let at = uuid::Timestamp::from_unix(
-            &self.order,
-            seconds.unsigned_abs(),
-            u32::try_from(millis).expect("a remainder of 1000") * 1_000_000,
-        );
-        let id = Uuid::new_v7(at).into_bytes();
-        *id.first_chunk().expect("a UUID has 16 bytes")
+    fn number(&mut self, now: Timestamp) -> i64 {
+        self.newest = ids::number_after(self.newest, now);
+        self.newest
+    }
+
+    fn start_after(&mut self, number: i64) {
+        self.newest = self.newest.max(number);
     }
 
     fn random(&mut self) -> u128 {
@@ -70,10 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_in_order_even_within_a_millisecond() {
-        let mut entropy = SystemEntropy::new();
+    fn numbers_go_on_where_an_earlier_process_ended() {
         let now = Timestamp::from_millis(1_782_123_300_007).unwrap();
-        let ids: Vec<[u8; 12]> = (0..10_000).map(|_| entropy.object_id(now)).collect();
-        assert!(ids.is_sorted_by(|a, b| a < b));
+        let mut entropy = SystemEntropy::new();
+        let first = entropy.number(now);
+        let mut next = SystemEntropy::new();
+        next.start_after(first);
+        assert!(next.number(now) > first);
     }
 }

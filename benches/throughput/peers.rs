@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -10,8 +11,8 @@ use anyhow::anyhow;
 use escrowd::clock::SystemClock;
 use escrowd::commands::{Actor, Policy, milestone_escrows};
 use escrowd::domain::escrow::Escrow;
-use escrowd::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId};
-use escrowd::domain::time::Clock;
+use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, MerchantId, MilestoneId};
+use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::Tx;
 use hdrhistogram::Histogram;
@@ -32,6 +33,31 @@ struct Naive {
     pool: r2d2::Pool<SqliteConnectionManager>,
     policy: Policy,
     merchant: MerchantId,
+    entropy: SharedEntropy,
+}
+
+/// One source of numbers for all requests, so that none is given out twice.
+#[derive(Clone)]
+struct SharedEntropy(Arc<Mutex<SystemEntropy>>);
+
+impl SharedEntropy {
+    fn lock(&self) -> MutexGuard<'_, SystemEntropy> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entropy for SharedEntropy {
+    fn number(&mut self, now: Timestamp) -> i64 {
+        self.lock().number(now)
+    }
+
+    fn start_after(&mut self, number: i64) {
+        self.lock().start_after(number);
+    }
+
+    fn random(&mut self) -> u128 {
+        self.lock().random()
+    }
 }
 
 /// Serves the naive design on this socket until the process is killed.
@@ -43,6 +69,7 @@ pub(crate) fn serve_naive(file: &Path, listener: TcpListener) -> anyhow::Result<
         pool,
         policy: data::policy(),
         merchant,
+        entropy: SharedEntropy(Arc::default()),
     });
     serve(listener, move |config| {
         let path = "/v1/escrow/milestone/confirm/{escrow}/{milestone}";
@@ -66,7 +93,7 @@ async fn naive_confirm(
     let confirmed = web::block(move || {
         let connection = naive.pool.get()?;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut entropy = SystemEntropy::new();
+        let mut entropy = naive.entropy.clone();
         let mut tx = Tx::on(&connection, SystemClock.now(), &mut entropy);
         let escrow = confirm(&mut tx, &naive.policy, naive.merchant, &buyer, &path.0, &path.1)?;
         connection.prepare_cached("COMMIT")?.execute([])?;

@@ -1,4 +1,4 @@
-//! `escrowd check FILE`: the seven invariants of the ledger.
+//! `escrowd check FILE`: the eight invariants of the ledger.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         arguments.file.display()
     );
     if findings_total == 0 {
-        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all seven invariants hold.");
+        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all eight invariants hold.");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {

@@ -64,7 +64,7 @@ pub fn confirm(
         .escrow(actor.merchant, &EscrowKey::Id(escrow))?
         .ok_or(Refusal::EscrowNotFound)?;
     let settlement = escrow.confirm_milestone(&actor.customer, milestone, tx, now)?;
-    tx.save_release(&escrow, milestone)?;
+    tx.save_release(milestone)?;
     if matches!(escrow.progress, Progress::Completed { .. }) {
         tx.save_completion(&escrow)?;
     }

@@ -59,10 +59,10 @@ pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Payme
     };
     let now = tx.now();
     let (transaction, settlement) = escrow::fund(&mut escrows, &actor.customer, offer, tx, now)?;
+    tx.post(actor.merchant, &settlement)?;
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
-    tx.post(actor.merchant, &settlement)?;
     tx.insert_reference(actor.merchant, &transaction, &request_hash)?;
     Ok(Payment { transaction, escrows })
 }

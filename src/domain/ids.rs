@@ -6,23 +6,50 @@ use std::fmt;
 
 use super::time::Timestamp;
 
-/// A type for one kind of id: 12 bytes in time order, 24 lower-case hex
-/// characters on the wire (contract section 1.6).
+/// Numbers that objects take: each takes the next multiple of this. What lies
+/// between two is for what belongs to the first, an escrow's milestones.
+const NUMBERS_APART: i64 = 1 << 10;
+/// How many milestones an escrow has numbers for.
+pub const MILESTONES_MAX: usize = 1000;
+/// Numbers of one millisecond, 32 objects; when they run out, numbering goes on
+/// in those of the next.
+const NUMBERS_PER_MILLISECOND: i64 = 1 << 15;
+
+/// The number of an object made now, greater than `previous`, the one given out
+/// before it. Numbers follow time, so that new rows land at the right edge of
+/// their table.
+pub fn number_after(previous: i64, now: Timestamp) -> i64 {
+    let first_of_now = now.millis().saturating_mul(NUMBERS_PER_MILLISECOND);
+    first_of_now.max(previous.saturating_add(NUMBERS_APART))
+}
+
+/// A type for one kind of id: 24 lower-case hex characters on the wire (contract
+/// section 1.6). They are 12 bytes: a number in time order, by which it is
+/// stored, and a guard, 32 random bits, so that nobody guesses one id from
+/// another.
 macro_rules! object_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name([u8; 12]);
+        pub struct $name {
+            number: i64,
+            guard: u32,
+        }
 
         impl $name {
-            /// The id of these bytes.
-            pub const fn from_bytes(bytes: [u8; 12]) -> Self {
-                Self(bytes)
+            /// The id of these parts.
+            pub const fn new(number: i64, guard: u32) -> Self {
+                Self { number, guard }
             }
 
-            /// The id's bytes, as stored.
-            pub const fn bytes(&self) -> &[u8; 12] {
-                &self.0
+            /// Where it is stored.
+            pub const fn number(&self) -> i64 {
+                self.number
+            }
+
+            /// What nobody can guess.
+            pub const fn guard(&self) -> u32 {
+                self.guard
             }
 
             /// The id a caller wrote. Text that is not 24 lower-case hex
@@ -30,13 +57,15 @@ macro_rules! object_id {
             /// zeros, which is never given out: a malformed id is then treated
             /// as an unknown one (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
-                Self(decode_hex(text).unwrap_or_default())
+                let (number, guard) = decode_hex(text).unwrap_or_default();
+                Self { number, guard }
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                let mut text = [0; 24];
+                f.write_str(encode_hex(self.number, self.guard, &mut text))
             }
         }
 
@@ -65,11 +94,22 @@ object_id!(
     WalletId
 );
 
-fn decode_hex(text: &str) -> Option<[u8; 12]> {
+fn encode_hex(number: i64, guard: u32, text: &mut [u8; 24]) -> &str {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes[8..].copy_from_slice(&guard.to_be_bytes());
+    hex::encode_to_slice(bytes, text).expect("two characters for each byte");
+    str::from_utf8(text).expect("hex is ASCII")
+}
+
+fn decode_hex(text: &str) -> Option<(i64, u32)> {
     let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
     let mut bytes = [0; 12];
     let decoded = hex::decode_to_slice(text, &mut bytes);
-    (is_lower_case && decoded.is_ok()).then_some(bytes)
+    let (number, guard) = bytes.split_at(8);
+    let number = i64::from_be_bytes(number.try_into().ok()?);
+    let guard = u32::from_be_bytes(guard.try_into().ok()?);
+    (is_lower_case && decoded.is_ok()).then_some((number, guard))
 }
 
 /// Names a merchant: 1, 2, 3, ... in the order they came.
@@ -114,40 +154,53 @@ pub enum EscrowKey {
 
 /// Where ids and randomness come from: the system in service, a counter in a test.
 pub trait Entropy: Send {
-    /// 12 bytes never given out before, and greater than all given out before
-    /// as long as `now` does not run backwards.
-    fn object_id(&mut self, now: Timestamp) -> [u8; 12];
+    /// A number for a new object, as [`number_after`] gives them out.
+    fn number(&mut self, now: Timestamp) -> i64;
+
+    /// Gives out only numbers above this one from now on.
+    fn start_after(&mut self, number: i64);
 
     /// Bits nobody can guess.
     fn random(&mut self) -> u128;
+
+    /// The guard of a new id.
+    fn guard(&mut self) -> u32 {
+        let [guard @ .., _, _, _, _, _, _, _, _, _, _, _, _] = self.random().to_be_bytes();
+        u32::from_be_bytes(guard)
+    }
 }
 
 /// New names for the things one command makes.
 pub trait IdSource {
-    /// 12 bytes never given out before, greater than all given out before.
-    fn object_id(&mut self) -> [u8; 12];
+    /// A number never given out before, greater than all given out before.
+    fn number(&mut self) -> i64;
 
     /// Bits nobody can guess.
     fn random(&mut self) -> u128;
 
+    /// The guard of a new id.
+    fn guard(&mut self) -> u32;
+
     /// A name for a new escrow.
     fn escrow_id(&mut self) -> EscrowId {
-        EscrowId(self.object_id())
+        EscrowId::new(self.number(), self.guard())
     }
 
-    /// A name for a new milestone.
-    fn milestone_id(&mut self) -> MilestoneId {
-        MilestoneId(self.object_id())
+    /// A name for the milestone at this position of its escrow, below
+    /// [`MILESTONES_MAX`].
+    fn milestone_id(&mut self, escrow: EscrowId, position: usize) -> MilestoneId {
+        let position = i64::try_from(position).expect("a position is small");
+        MilestoneId::new(escrow.number + 1 + position, self.guard())
     }
 
     /// A name for a new transaction.
     fn transaction_id(&mut self) -> TransactionId {
-        TransactionId(self.object_id())
+        TransactionId::new(self.number(), self.guard())
     }
 
     /// A name for a new wallet.
     fn wallet_id(&mut self) -> WalletId {
-        WalletId(self.object_id())
+        WalletId::new(self.number(), self.guard())
     }
 
     /// A token for a new escrow.
@@ -254,8 +307,33 @@ mod tests {
     }
 
     #[test]
+    fn numbers_follow_time_and_never_repeat() {
+        let at = |millis| Timestamp::from_millis(millis).unwrap();
+        let first = number_after(0, at(1_782_123_300_007));
+        assert_eq!(first >> 15, 1_782_123_300_007);
+        let many = std::iter::successors(Some(first), |&previous| {
+            Some(number_after(previous, at(1_782_123_300_007)))
+        });
+        let many: Vec<i64> = many.take(100).collect();
+        assert!(
+            many.is_sorted_by(|a, b| a + 1024 == *b),
+            "also when a millisecond is full"
+        );
+        assert!(number_after(many[99], at(1_782_123_300_011)) > many[99]);
+        assert!(
+            number_after(many[99], at(0)) > many[99],
+            "a clock that steps back does not matter"
+        );
+        let last_of_all = at(253_402_207_199_999);
+        assert!(
+            number_after(0, last_of_all) < i64::MAX - 1024,
+            "there is room to the last year"
+        );
+    }
+
+    #[test]
     fn a_malformed_id_names_nothing() {
-        let nothing = EscrowId::from_bytes([0; 12]);
+        let nothing = EscrowId::new(0, 0);
         for text in [
             "",
             "x",

@@ -23,8 +23,8 @@ pub struct Settlement {
 pub enum Event {
     /// An escrow reached a status.
     Escrow(EscrowEvent, EscrowId),
-    /// A transaction of this type succeeded, in the history of this account.
-    Payment(TransactionType, Account, TransactionId),
+    /// A transaction of this type succeeded.
+    Payment(TransactionType, TransactionId),
 }
 
 /// What can be told of an escrow.
@@ -86,11 +86,8 @@ impl Settlement {
     /// Enters a transaction into its owner's history and tells of it.
     pub fn record_and_tell(&mut self, transaction: Transaction) {
         if !transaction.amount.is_zero() {
-            self.events.push(Event::Payment(
-                transaction.transaction_type,
-                transaction.owner.clone(),
-                transaction.id,
-            ));
+            let event = Event::Payment(transaction.transaction_type, transaction.id);
+            self.events.push(event);
         }
         self.record(transaction);
     }

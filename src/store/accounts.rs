@@ -46,9 +46,10 @@ impl Snapshot<'_> {
         Amount::from_minor(minor).ok_or_else(|| Error::Corrupt(format!("the balance of {account:?} is {minor}")))
     }
 
-    /// The stored number of an account.
-    pub(super) fn account_number(&self, merchant: MerchantId, account: &Account) -> Result<i64, Error> {
-        self.account(merchant, account, |row| row.get(0))
+    /// The stored number of an account, and that of the newest entry in its
+    /// payment history.
+    pub(super) fn account_number(&self, merchant: MerchantId, account: &Account) -> Result<(i64, Option<i64>), Error> {
+        self.account(merchant, account, |row| Ok((row.get(0)?, row.get(2)?)))
     }
 
     fn account<T>(
@@ -61,13 +62,15 @@ impl Snapshot<'_> {
             Some(customer) => self
                 .connection
                 .prepare_cached(
-                    "SELECT id, balance FROM account WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3",
+                    "SELECT id, balance, newest_transaction_id FROM account
+                     WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3",
                 )?
                 .query_row(params![merchant.0, customer.as_str(), purpose(account)], read),
             None => self
                 .connection
                 .prepare_cached(
-                    "SELECT id, balance FROM account WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2",
+                    "SELECT id, balance, newest_transaction_id FROM account
+                     WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2",
                 )?
                 .query_row(params![merchant.0, purpose(account)], read),
         };

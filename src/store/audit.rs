@@ -1,5 +1,6 @@
 //! The seven invariants of the ledger (design section 4), recomputed from the
-//! transfers and compared with what is stored. Reads only, from one snapshot,
+//! transfers and compared with what is stored, and an eighth: that the payment
+//! histories are whole and add up to the balances. Reads only, from one snapshot,
 //! each table once; may run beside a server.
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, Rows};
 
+use super::columns::guard_at;
 use super::connection;
 use super::error::{Error, OpenError};
 use crate::domain::ids::{EscrowId, MerchantId};
@@ -38,7 +40,7 @@ pub struct Audit {
 /// One broken invariant, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its number in design section 4.
+    /// Its number in design section 4; 8 is a broken payment history.
     pub invariant: u8,
     /// Where it is broken, and how.
     pub problem: String,
@@ -62,6 +64,7 @@ fn run(connection: &Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<Au
     auditor.read_transfers(&snapshot, progress)?;
     auditor.check_chains(&snapshot)?;
     auditor.read_escrows(&snapshot)?;
+    auditor.read_history(&snapshot)?;
     auditor.check_accounts(&snapshot)?;
     Ok(auditor.audit)
 }
@@ -72,7 +75,9 @@ struct Auditor {
     audit: Audit,
     heads: ById<i64, ChainHash>,
     balances: ById<i64, i128>,
-    holds: ById<EscrowId, Hold>,
+    /// By the escrow's number.
+    holds: ById<i64, Hold>,
+    histories: ById<i64, History>,
     /// By merchant and customer, what the open escrows they funded must hold.
     owed: HashMap<(i64, String), i128>,
 }
@@ -91,10 +96,17 @@ impl Hold {
     }
 }
 
+/// An account's payment history, as far as it was read.
+#[derive(Clone, Copy, Default)]
+struct History {
+    newest: Option<i64>,
+    sum: i128,
+}
+
 /// What the released milestones of each escrow add up to, in the order of ids.
 struct Released<'a> {
     rows: Rows<'a>,
-    next: Option<(EscrowId, i64)>,
+    next: Option<(i64, i64)>,
 }
 
 impl<'a> Released<'a> {
@@ -106,27 +118,31 @@ impl<'a> Released<'a> {
 
     fn advance(&mut self) -> Result<(), Error> {
         self.next = match self.rows.next()? {
-            Some(row) => Some((EscrowId::from_bytes(row.get(0)?), row.get(1)?)),
+            Some(row) => Some((row.get(0)?, row.get(1)?)),
             None => None,
         };
         Ok(())
     }
 
-    /// The sum of one escrow, which comes after all that were asked for before.
-    fn by(&mut self, escrow: EscrowId) -> Result<i128, Error> {
-        while self.next.is_some_and(|(next, _)| next < escrow) {
+    /// The sum of the escrow with this number, which comes after all that were
+    /// asked for before.
+    fn by(&mut self, escrow: i64) -> Result<i128, Error> {
+        let mut sum = 0;
+        while let Some((of, amount)) = self.next.filter(|(of, _)| *of <= escrow) {
+            if of == escrow {
+                sum += i128::from(amount);
+            }
             self.advance()?;
         }
-        let own = self.next.filter(|(next, _)| *next == escrow);
-        Ok(own.map_or(0, |(_, sum)| i128::from(sum)))
+        Ok(sum)
     }
 }
 
 /// A map whose keys were given out by us, a few lookups for each transfer.
 type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
-/// Spreads numbers and ids, which nobody outside can choose, at the cost of a
-/// multiplication for each eight bytes.
+/// Spreads numbers, which nobody outside can choose, at the cost of a
+/// multiplication for each.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -179,7 +195,6 @@ impl Auditor {
     }
 
     fn read_transfer(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        let escrow: Option<[u8; 12]> = row.get(6)?;
         let transfer = PostedTransfer {
             id: row.get(0)?,
             merchant: MerchantId(row.get(1)?),
@@ -187,7 +202,7 @@ impl Auditor {
             debit_account: row.get(3)?,
             credit_account: row.get(4)?,
             amount: row.get(5)?,
-            escrow: escrow.as_ref().map(<[u8; 12]>::as_slice),
+            escrow: row.get(6)?,
             created_at: row.get(7)?,
         };
         let stored = ChainHash::from_bytes(row.get(8)?);
@@ -205,8 +220,8 @@ impl Auditor {
         let amount = i128::from(transfer.amount);
         *self.balances.entry(transfer.debit_account).or_default() -= amount;
         *self.balances.entry(transfer.credit_account).or_default() += amount;
-        if let Some(escrow) = escrow {
-            let hold = self.holds.entry(EscrowId::from_bytes(escrow)).or_default();
+        if let Some(escrow) = transfer.escrow {
+            let hold = self.holds.entry(escrow).or_default();
             match transfer.kind {
                 "FUND" => hold.paid_in += amount,
                 "RELEASE" => hold.released += amount,
@@ -237,32 +252,34 @@ impl Auditor {
 
     fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
         // Both in the order of ids, so that one pass over each is enough.
-        let mut milestones = connection.prepare(
-            "SELECT escrow_id, sum(amount) FROM milestone WHERE status = 'RELEASED' GROUP BY escrow_id ORDER BY escrow_id",
-        )?;
+        let mut milestones =
+            connection.prepare("SELECT escrow_id, amount FROM milestone WHERE status = 'RELEASED' ORDER BY id")?;
         let mut released = Released::new(milestones.query([])?)?;
         let mut statement = connection.prepare(
-            "SELECT id, merchant_id, state, buyer_id, amount + buyer_fee, fee, settlement_type FROM escrow ORDER BY id",
+            "SELECT id, guard, merchant_id, state, buyer_id, amount + buyer_fee, fee, settlement_type FROM escrow ORDER BY id",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.escrows += 1;
-            let escrow = EscrowId::from_bytes(row.get(0)?);
-            self.read_escrow(row, escrow, released.by(escrow)?)?;
+            let escrow = EscrowId::new(row.get(0)?, guard_at(row, 1)?);
+            self.read_escrow(row, escrow, released.by(escrow.number())?)?;
         }
-        let orphans: Vec<EscrowId> = self.holds.drain().map(|(escrow, _)| escrow).collect();
+        let orphans: Vec<i64> = self.holds.drain().map(|(escrow, _)| escrow).collect();
         for escrow in orphans {
-            self.find(6, format!("transfers name escrow {escrow}, which does not exist"));
+            self.find(
+                6,
+                format!("transfers name escrow {escrow:016x}..., which does not exist"),
+            );
         }
         Ok(())
     }
 
     fn read_escrow(&mut self, row: &Row<'_>, escrow: EscrowId, released: i128) -> Result<(), Error> {
-        let state = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-        let (charge, fee) = (i128::from(row.get::<_, i64>(4)?), i128::from(row.get::<_, i64>(5)?));
+        let state = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let (charge, fee) = (i128::from(row.get::<_, i64>(5)?), i128::from(row.get::<_, i64>(6)?));
         // A milestone escrow's fee is on its buyer, so a milestone releases its
         // amount whole; the schema sees to that.
-        let has_milestones = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)? == "MILESTONE";
+        let has_milestones = row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)? == "MILESTONE";
         let milestones_released = has_milestones.then_some(released);
         let must = match state {
             "OPENED" => Hold {
@@ -277,7 +294,7 @@ impl Auditor {
             },
             _ => Hold::default(),
         };
-        let hold = self.holds.remove(&escrow).unwrap_or_default();
+        let hold = self.holds.remove(&escrow.number()).unwrap_or_default();
         let (must_hold, kept) = (must.kept(), hold.kept());
         if state == "CLOSED" && kept != 0 {
             self.find(
@@ -306,14 +323,38 @@ impl Auditor {
             self.find(6, problem);
         }
         if state == "OPENED" {
-            *self.owed.entry((row.get(1)?, row.get(3)?)).or_default() += must_hold;
+            *self.owed.entry((row.get(2)?, row.get(4)?)).or_default() += must_hold;
+        }
+        Ok(())
+    }
+
+    fn read_history(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection
+            .prepare("SELECT id, account_id, previous_id, credit_type, amount FROM payment_transaction ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (entry, account): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let amount = i128::from(row.get::<_, i64>(4)?);
+            let is_debit = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? == "debit";
+            let history = self.histories.entry(account).or_default();
+            let is_next = history.newest == row.get(2)?;
+            history.newest = Some(entry);
+            history.sum += if is_debit { -amount } else { amount };
+            if !is_next {
+                let problem = format!(
+                    "transaction {entry:016x}... does not follow the one before it in the history of account {account}: \
+                     it was changed, or one between them was removed"
+                );
+                self.find(8, problem);
+            }
         }
         Ok(())
     }
 
     fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
         let mut sums: ById<i64, i128> = ById::default();
-        let mut statement = connection.prepare("SELECT id, merchant_id, customer_id, purpose, balance FROM account")?;
+        let mut statement = connection
+            .prepare("SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id FROM account")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.accounts += 1;
@@ -324,6 +365,10 @@ impl Auditor {
         let orphans: Vec<i64> = self.balances.drain().map(|(account, _)| account).collect();
         for account in orphans {
             self.find(2, format!("transfers name account {account}, which does not exist"));
+        }
+        let orphans: Vec<i64> = self.histories.drain().map(|(account, _)| account).collect();
+        for account in orphans {
+            self.find(8, format!("transactions name account {account}, which does not exist"));
         }
         let unbalanced = sums.into_iter().filter(|(_, sum)| *sum != 0);
         for (merchant, sum) in unbalanced {
@@ -349,6 +394,20 @@ impl Auditor {
             self.find(
                 3,
                 format!("account {account} ({purpose}) has a balance of {balance}, below zero"),
+            );
+        }
+        let history = self.histories.remove(&account).unwrap_or_default();
+        if history.newest != row.get(5)? {
+            self.find(
+                8,
+                format!("the newest transactions of account {account} are missing from its history"),
+            );
+        }
+        if matches!(purpose, "CUSTOMER_MAIN" | "MERCHANT_MAIN") && history.sum != balance {
+            let sum = history.sum;
+            self.find(
+                8,
+                format!("account {account} ({purpose}) has a balance of {balance}, and its history adds up to {sum}"),
             );
         }
         if purpose == "CUSTOMER_ESCROW" {

@@ -4,7 +4,7 @@
 use rusqlite::Row;
 
 use super::error::Error;
-use crate::domain::ids::{CustomerId, Reference};
+use crate::domain::ids::{CustomerId, EscrowId, Reference};
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 
@@ -16,6 +16,18 @@ pub(super) fn amount_at(row: &Row<'_>, column: usize) -> Result<Amount, Error> {
 pub(super) fn timestamp_at(row: &Row<'_>, column: usize) -> Result<Timestamp, Error> {
     let millis: i64 = row.get(column)?;
     Timestamp::from_millis(millis).ok_or_else(|| broken("a point in time", &millis.to_string()))
+}
+
+/// The random part of an id.
+pub(super) fn guard_at(row: &Row<'_>, column: usize) -> Result<u32, Error> {
+    Ok(row.get(column)?)
+}
+
+/// The escrow whose number and guard stand in this column and the next, if any.
+pub(super) fn optional_escrow_id_at(row: &Row<'_>, column: usize) -> Result<Option<EscrowId>, Error> {
+    optional(row, column, |row, column| {
+        Ok(EscrowId::new(row.get(column)?, guard_at(row, column + 1)?))
+    })
 }
 
 pub(super) fn customer_id_at(row: &Row<'_>, column: usize) -> Result<CustomerId, Error> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{amount_at, timestamp_at};
+use super::columns::{amount_at, guard_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::customer::{Customer, Wallet};
@@ -25,7 +25,7 @@ impl Snapshot<'_> {
         let wallet = self
             .connection
             .prepare_cached(
-                "SELECT customer.wallet_id, customer.created_at, main.balance,
+                "SELECT customer.wallet_id, customer.wallet_guard, customer.created_at, main.balance,
                         hold.balance - (SELECT coalesce(sum(fee), 0) FROM escrow
                                         WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED'),
                         max(main.updated_at, hold.updated_at)
@@ -42,11 +42,11 @@ impl Snapshot<'_> {
 
 fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
     Ok(Wallet {
-        id: WalletId::from_bytes(row.get(0)?),
-        created_at: timestamp_at(row, 1)?,
-        main_balance: amount_at(row, 2)?,
-        escrow_balance: amount_at(row, 3)?,
-        updated_at: timestamp_at(row, 4)?,
+        id: WalletId::new(row.get(0)?, guard_at(row, 1)?),
+        created_at: timestamp_at(row, 2)?,
+        main_balance: amount_at(row, 3)?,
+        escrow_balance: amount_at(row, 4)?,
+        updated_at: timestamp_at(row, 5)?,
     })
 }
 
@@ -54,11 +54,14 @@ impl Tx<'_> {
     /// A new customer with two empty accounts.
     pub fn insert_customer(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         self.connection
-            .prepare_cached("INSERT INTO customer (merchant_id, id, wallet_id, created_at) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO customer (merchant_id, id, wallet_id, wallet_guard, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![
                 merchant.0,
                 customer.id.as_str(),
-                customer.wallet.bytes(),
+                customer.wallet.number(),
+                customer.wallet.guard(),
                 customer.created_at.millis()
             ])?;
         self.insert_account(merchant, &Account::CustomerMain(customer.id.clone()))?;

@@ -3,8 +3,8 @@
 use rusqlite::{Row, params};
 
 use super::columns::{
-    amount_at, broken, customer_id_at, optional_customer_id_at, optional_date_at, optional_timestamp_at, reference_at,
-    timestamp_at, word_at,
+    amount_at, broken, customer_id_at, guard_at, optional_customer_id_at, optional_date_at, optional_timestamp_at,
+    reference_at, timestamp_at, word_at,
 };
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
@@ -22,10 +22,10 @@ const MILESTONE: &str = "MILESTONE";
 macro_rules! select_escrow {
     ($condition:literal) => {
         concat!(
-            "SELECT id, merchant_id, payment_token, seller_id, settlement_type,
+            "SELECT id, guard, merchant_id, payment_token, seller_id, settlement_type,
                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
                     fee, commission, buyer_fee,
-                    state, buyer_id, payment_id, payment_reference, payment_amount, paid_at, completed_at,
+                    state, buyer_id, payment_id, payment_guard, payment_reference, payment_amount, paid_at, completed_at,
                     created_at, updated_at
              FROM escrow WHERE ",
             $condition
@@ -37,8 +37,8 @@ impl Snapshot<'_> {
     /// A merchant's escrow; another merchant's is as good as none.
     pub fn escrow(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Escrow>, Error> {
         let escrow = match key {
-            EscrowKey::Id(id) => self.one_escrow(select_escrow!("id = ?1"), id.bytes()),
-            EscrowKey::Token(token) => self.one_escrow(select_escrow!("payment_token = ?1"), token.as_str()),
+            EscrowKey::Id(id) => self.one_escrow(select_escrow!("id = ?1 AND guard = ?2"), (id.number(), id.guard())),
+            EscrowKey::Token(token) => self.one_escrow(select_escrow!("payment_token = ?1"), [token.as_str()]),
         }?;
         Ok(escrow.filter(|escrow| escrow.merchant == merchant))
     }
@@ -48,8 +48,8 @@ impl Snapshot<'_> {
         let exists = match key {
             EscrowKey::Id(id) => self
                 .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1")?
-                .exists([id.bytes()]),
+                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2")?
+                .exists((id.number(), id.guard())),
             EscrowKey::Token(token) => self
                 .connection
                 .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1")?
@@ -63,7 +63,7 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare_cached(select_escrow!("payment_id = ?1 ORDER BY id"))?;
-        let mut rows = statement.query([payment.bytes()])?;
+        let mut rows = statement.query([payment.number()])?;
         let mut escrows = Vec::new();
         while let Some(row) = rows.next()? {
             escrows.push(self.read_escrow(row)?);
@@ -71,41 +71,41 @@ impl Snapshot<'_> {
         Ok(escrows)
     }
 
-    fn one_escrow(&self, sql: &str, key: impl rusqlite::ToSql) -> Result<Option<Escrow>, Error> {
+    fn one_escrow(&self, sql: &str, key: impl rusqlite::Params) -> Result<Option<Escrow>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([key])?;
+        let mut rows = statement.query(key)?;
         rows.next()?.map(|row| self.read_escrow(row)).transpose()
     }
 
     fn read_escrow(&self, row: &Row<'_>) -> Result<Escrow, Error> {
-        let id = EscrowId::from_bytes(row.get(0)?);
-        let is_standard = word_at(row, 4, "a settlement type", &[(STANDARD, true), (MILESTONE, false)])?;
+        let id = EscrowId::new(row.get(0)?, guard_at(row, 1)?);
+        let is_standard = word_at(row, 5, "a settlement type", &[(STANDARD, true), (MILESTONE, false)])?;
         let plan = if is_standard {
             Plan::Standard
         } else {
             Plan::Milestones(self.milestones(id)?)
         };
-        let (total, commission, buyer_fee) = (amount_at(row, 12)?, amount_at(row, 13)?, amount_at(row, 14)?);
+        let (total, commission, buyer_fee) = (amount_at(row, 13)?, amount_at(row, 14)?, amount_at(row, 15)?);
         let mut escrow = Escrow {
             id,
-            merchant: MerchantId(row.get(1)?),
-            payment_token: PaymentToken::named(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?),
-            seller: customer_id_at(row, 3)?,
+            merchant: MerchantId(row.get(2)?),
+            payment_token: PaymentToken::named(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?),
+            seller: customer_id_at(row, 4)?,
             terms: Terms {
-                amount: amount_at(row, 5)?,
-                purpose: row.get(6)?,
-                description: row.get(7)?,
-                who_pays: word_at(row, 8, "who pays", &WhoPays::WORDS)?,
-                max_delivery: row.get(9)?,
-                delivery_timeline: word_at(row, 10, "a delivery timeline", &DeliveryTimeline::WORDS)?,
-                total_quantity: row.get(11)?,
+                amount: amount_at(row, 6)?,
+                purpose: row.get(7)?,
+                description: row.get(8)?,
+                who_pays: word_at(row, 9, "who pays", &WhoPays::WORDS)?,
+                max_delivery: row.get(10)?,
+                delivery_timeline: word_at(row, 11, "a delivery timeline", &DeliveryTimeline::WORDS)?,
+                total_quantity: row.get(12)?,
             },
             fee: Fee::from_parts(total, commission, buyer_fee)
                 .ok_or_else(|| broken("a fee that its parts fit in", &total.to_string()))?,
             plan,
             progress: read_progress(row)?,
-            created_at: timestamp_at(row, 22)?,
-            updated_at: timestamp_at(row, 23)?,
+            created_at: timestamp_at(row, 24)?,
+            updated_at: timestamp_at(row, 25)?,
         };
         // A release changes the milestone's row only; see schema.sql.
         let newest_release = escrow.milestones().iter().filter_map(Milestone::released_at).max();
@@ -115,22 +115,22 @@ impl Snapshot<'_> {
 
     fn milestones(&self, escrow: EscrowId) -> Result<Vec<Milestone>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, title, description, amount, due_date, beneficiary_id, released_at
-             FROM milestone WHERE escrow_id = ?1 ORDER BY position",
+            "SELECT id, guard, title, description, amount, due_date, beneficiary_id, released_at
+             FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id",
         )?;
-        let mut rows = statement.query([escrow.bytes()])?;
+        let mut rows = statement.query([escrow.number()])?;
         let mut milestones = Vec::new();
         while let Some(row) = rows.next()? {
             milestones.push(Milestone {
-                id: MilestoneId::from_bytes(row.get(0)?),
+                id: MilestoneId::new(row.get(0)?, guard_at(row, 1)?),
                 terms: MilestoneTerms {
-                    title: row.get(1)?,
-                    description: row.get(2)?,
-                    amount: amount_at(row, 3)?,
-                    due_date: optional_date_at(row, 4)?,
-                    beneficiary: optional_customer_id_at(row, 5)?,
+                    title: row.get(2)?,
+                    description: row.get(3)?,
+                    amount: amount_at(row, 4)?,
+                    due_date: optional_date_at(row, 5)?,
+                    beneficiary: optional_customer_id_at(row, 6)?,
                 },
-                status: optional_timestamp_at(row, 6)?.map_or(MilestoneStatus::Pending, MilestoneStatus::Released),
+                status: optional_timestamp_at(row, 7)?.map_or(MilestoneStatus::Pending, MilestoneStatus::Released),
             });
         }
         Ok(milestones)
@@ -138,19 +138,19 @@ impl Snapshot<'_> {
 }
 
 fn read_progress(row: &Row<'_>) -> Result<Progress, Error> {
-    let Some(buyer) = optional_customer_id_at(row, 16)? else {
+    let Some(buyer) = optional_customer_id_at(row, 17)? else {
         return Ok(Progress::AwaitingPayment);
     };
     let funding = Funding {
         buyer,
         payment: FundingPayment {
-            id: TransactionId::from_bytes(row.get(17)?),
-            reference: reference_at(row, 18)?,
-            amount: amount_at(row, 19)?,
+            id: TransactionId::new(row.get(18)?, guard_at(row, 19)?),
+            reference: reference_at(row, 20)?,
+            amount: amount_at(row, 21)?,
         },
-        paid_at: timestamp_at(row, 20)?,
+        paid_at: timestamp_at(row, 22)?,
     };
-    Ok(match optional_timestamp_at(row, 21)? {
+    Ok(match optional_timestamp_at(row, 23)? {
         None => Progress::Opened(funding),
         Some(completed_at) => Progress::Completed { funding, completed_at },
     })
@@ -162,14 +162,15 @@ impl Tx<'_> {
         let terms = &escrow.terms;
         self.connection
             .prepare_cached(
-                "INSERT INTO escrow (id, merchant_id, payment_token, seller_id, settlement_type,
+                "INSERT INTO escrow (id, guard, merchant_id, payment_token, seller_id, settlement_type,
                      amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
                      fee, commission, buyer_fee, state, status, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-                     'AWAITING_PAYMENT', 'PENDING', ?16, ?17)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                     'AWAITING_PAYMENT', 'PENDING', ?17, ?18)",
             )?
             .execute(params![
-                escrow.id.bytes(),
+                escrow.id.number(),
+                escrow.id.guard(),
                 escrow.merchant.0,
                 escrow.payment_token.as_str(),
                 escrow.seller.as_str(),
@@ -206,7 +207,7 @@ impl Tx<'_> {
                  WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
             )?
             .execute(params![
-                escrow.id.bytes(),
+                escrow.id.number(),
                 terms.amount.minor(),
                 terms.purpose,
                 terms.description,
@@ -221,8 +222,8 @@ impl Tx<'_> {
             ])?;
         one_row(changed, "an escrow awaiting payment")?;
         self.connection
-            .prepare_cached("DELETE FROM milestone WHERE escrow_id = ?1")?
-            .execute([escrow.id.bytes()])?;
+            .prepare_cached("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
+            .execute([escrow.id.number()])?;
         self.insert_milestones(escrow)
     }
 
@@ -235,13 +236,14 @@ impl Tx<'_> {
             .connection
             .prepare_cached(
                 "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', buyer_id = ?2, payment_id = ?3,
-                     payment_reference = ?4, payment_amount = ?5, paid_at = ?6, updated_at = ?7
+                     payment_guard = ?4, payment_reference = ?5, payment_amount = ?6, paid_at = ?7, updated_at = ?8
                  WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
             )?
             .execute(params![
-                escrow.id.bytes(),
+                escrow.id.number(),
                 funding.buyer.as_str(),
-                funding.payment.id.bytes(),
+                funding.payment.id.number(),
+                funding.payment.id.guard(),
                 funding.payment.reference.as_str(),
                 funding.payment.amount.minor(),
                 funding.paid_at.millis(),
@@ -251,19 +253,13 @@ impl Tx<'_> {
     }
 
     /// One milestone was released now.
-    pub fn save_release(&mut self, escrow: &Escrow, milestone: MilestoneId) -> Result<(), Error> {
-        let position = escrow
-            .milestones()
-            .iter()
-            .position(|candidate| candidate.id == milestone)
-            .and_then(|position| i64::try_from(position).ok());
+    pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
         let changed = self
             .connection
             .prepare_cached(
-                "UPDATE milestone SET status = 'RELEASED', released_at = ?3
-                 WHERE escrow_id = ?1 AND position = ?2 AND status = 'PENDING'",
+                "UPDATE milestone SET status = 'RELEASED', released_at = ?2 WHERE id = ?1 AND status = 'PENDING'",
             )?
-            .execute(params![escrow.id.bytes(), position, self.now().millis()])?;
+            .execute(params![milestone.number(), self.now().millis()])?;
         one_row(changed, "a pending milestone")
     }
 
@@ -275,21 +271,20 @@ impl Tx<'_> {
                 "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', completed_at = ?2, updated_at = ?2
                  WHERE id = ?1 AND state = 'OPENED'",
             )?
-            .execute(params![escrow.id.bytes(), self.now().millis()])?;
+            .execute(params![escrow.id.number(), self.now().millis()])?;
         one_row(changed, "an open escrow")
     }
 
     fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO milestone (escrow_id, position, id, title, description, amount, due_date, beneficiary_id, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'PENDING')",
+            "INSERT INTO milestone (id, guard, title, description, amount, due_date, beneficiary_id, status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING')",
         )?;
-        for (position, milestone) in (0_i64..).zip(escrow.milestones()) {
+        for milestone in escrow.milestones() {
             let terms = &milestone.terms;
             statement.execute(params![
-                escrow.id.bytes(),
-                position,
-                milestone.id.bytes(),
+                milestone.id.number(),
+                milestone.id.guard(),
                 terms.title,
                 terms.description,
                 terms.amount.minor(),

@@ -18,6 +18,17 @@ impl Snapshot<'_> {
             |row| Ok(optional_timestamp_at(row, 0)),
         )?
     }
+
+    /// The greatest number an escrow or a transaction has; what comes next must be
+    /// numbered after it.
+    pub(super) fn newest_number(&self) -> Result<i64, Error> {
+        let newest = self.connection.query_row(
+            "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0))",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(newest)
+    }
 }
 
 impl Tx<'_> {

@@ -38,7 +38,6 @@ pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 
 use crate::domain::ids::Entropy;
-use crate::domain::ledger;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use connection::Role;
@@ -94,7 +93,7 @@ impl Store {
     pub fn open(
         settings: &Settings,
         clock: Box<dyn Clock>,
-        entropy: Box<dyn Entropy>,
+        mut entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let path = &file::resolve(&settings.path)?;
         let lock = InstanceLock::take(path)?;
@@ -105,13 +104,13 @@ impl Store {
             checkpoint_pages: settings.checkpoint_pages,
         };
         let connection = connection::open(path, role)?;
-        let newest = Snapshot::of(&connection)
-            .newest_row_at()
-            .map(|newest| newest.map(ledger::resumed_at))
-            .map_err(|cause| OpenError::Store {
-                path: path.clone(),
-                cause,
-            })?;
+        let unreadable = |cause| OpenError::Store {
+            path: path.clone(),
+            cause,
+        };
+        let stored = Snapshot::of(&connection);
+        let newest = stored.newest_row_at().map_err(unreadable)?;
+        entropy.start_after(stored.newest_number().map_err(unreadable)?);
         let readers = reader_pool(path, settings.readers)?;
 
         let bounds = Bounds {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{amount_at, reference_at, timestamp_at, word_at};
+use super::columns::{amount_at, guard_at, optional_escrow_id_at, reference_at, timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
@@ -14,9 +14,7 @@ use crate::domain::payment::{CreditType, Transaction, TransactionType};
 pub struct UsedReference {
     /// SHA-256 of what was asked.
     pub request_hash: [u8; 32],
-    /// The transaction it made.
-    pub transaction: TransactionId,
-    account: i64,
+    transaction: i64,
 }
 
 impl Snapshot<'_> {
@@ -25,14 +23,13 @@ impl Snapshot<'_> {
         let used = self
             .connection
             .prepare_cached(
-                "SELECT account_id, request_hash, transaction_id FROM payment_reference
+                "SELECT request_hash, transaction_id FROM payment_reference
                  WHERE merchant_id = ?1 AND reference = ?2",
             )?
             .query_row(params![merchant.0, reference.as_str()], |row| {
                 Ok(UsedReference {
-                    account: row.get(0)?,
-                    request_hash: row.get(1)?,
-                    transaction: TransactionId::from_bytes(row.get(2)?),
+                    request_hash: row.get(0)?,
+                    transaction: row.get(1)?,
                 })
             })
             .optional()?;
@@ -46,32 +43,33 @@ impl Snapshot<'_> {
         used: &UsedReference,
         owner: &Account,
     ) -> Result<Option<Transaction>, Error> {
-        if self.account_number(merchant, owner)? != used.account {
-            return Ok(None);
-        }
+        let (owner_number, _) = self.account_number(merchant, owner)?;
         let transaction = self
             .connection
             .prepare_cached(
-                "SELECT id, transaction_type, credit_type, amount, reference, escrow_id, created_at
-                 FROM payment_transaction WHERE account_id = ?1 AND id = ?2",
+                "SELECT payment_transaction.id, payment_transaction.guard, transaction_type, credit_type,
+                        payment_transaction.amount, reference, escrow_id, escrow.guard, payment_transaction.created_at
+                 FROM payment_transaction LEFT JOIN escrow ON escrow.id = escrow_id
+                 WHERE payment_transaction.id = ?1 AND account_id = ?2",
             )?
-            .query_row(params![used.account, used.transaction.bytes()], |row| {
+            .query_row(params![used.transaction, owner_number], |row| {
                 Ok(read_transaction(row, owner))
-            })?;
-        transaction.map(Some)
+            })
+            .optional()?;
+        transaction.transpose()
     }
 }
 
 fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error> {
     Ok(Transaction {
-        id: TransactionId::from_bytes(row.get(0)?),
+        id: TransactionId::new(row.get(0)?, guard_at(row, 1)?),
         owner: owner.clone(),
-        transaction_type: word_at(row, 1, "a transaction type", &TransactionType::WORDS)?,
-        credit_type: word_at(row, 2, "a credit type", &CreditType::WORDS)?,
-        amount: amount_at(row, 3)?,
-        reference: reference_at(row, 4)?,
-        escrow: row.get::<_, Option<[u8; 12]>>(5)?.map(EscrowId::from_bytes),
-        created_at: timestamp_at(row, 6)?,
+        transaction_type: word_at(row, 2, "a transaction type", &TransactionType::WORDS)?,
+        credit_type: word_at(row, 3, "a credit type", &CreditType::WORDS)?,
+        amount: amount_at(row, 4)?,
+        reference: reference_at(row, 5)?,
+        escrow: optional_escrow_id_at(row, 6)?,
+        created_at: timestamp_at(row, 8)?,
     })
 }
 
@@ -83,38 +81,44 @@ impl Tx<'_> {
         transaction: &Transaction,
         request_hash: &[u8; 32],
     ) -> Result<(), Error> {
-        let account = self.account_number(merchant, &transaction.owner)?;
         self.connection
             .prepare_cached(
-                "INSERT INTO payment_reference (merchant_id, reference, account_id, request_hash, transaction_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO payment_reference (merchant_id, reference, request_hash, transaction_id)
+                 VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![
                 merchant.0,
                 transaction.reference.as_str(),
-                account,
                 request_hash,
-                transaction.id.bytes()
+                transaction.id.number()
             ])?;
         Ok(())
     }
 
-    /// Enters a transaction into the history of the account with this number.
-    pub(super) fn insert_transaction(&mut self, account: i64, transaction: &Transaction) -> Result<(), Error> {
+    /// Enters a transaction into the history of the account with this number,
+    /// after the entry that was its newest.
+    pub(super) fn insert_transaction(
+        &mut self,
+        account: i64,
+        previous: Option<i64>,
+        transaction: &Transaction,
+    ) -> Result<(), Error> {
         self.connection
             .prepare_cached(
-                "INSERT INTO payment_transaction (account_id, id, transaction_type, credit_type, amount, reference,
-                     escrow_id, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO payment_transaction (id, guard, account_id, previous_id, transaction_type, credit_type,
+                     amount, reference, escrow_id, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
+                transaction.id.number(),
+                transaction.id.guard(),
                 account,
-                transaction.id.bytes(),
+                previous,
                 transaction.transaction_type.as_str(),
                 transaction.credit_type.as_str(),
                 transaction.amount.minor(),
                 transaction.reference.as_str(),
-                transaction.escrow.as_ref().map(EscrowId::bytes),
+                transaction.escrow.as_ref().map(EscrowId::number),
                 transaction.created_at.millis(),
             ])?;
         Ok(())

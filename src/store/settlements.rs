@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::accounts::account_at;
-use super::columns::{amount_at, word_at};
+use super::columns::{amount_at, broken, optional_escrow_id_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
@@ -15,8 +15,10 @@ impl Snapshot<'_> {
     /// own number.
     pub fn transfers_after(&self, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT transfer.id, kind, amount, escrow_id, debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
+            "SELECT transfer.id, kind, transfer.amount, escrow_id, escrow.guard,
+                    debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
              FROM transfer
+             LEFT JOIN escrow ON escrow.id = escrow_id
              JOIN account AS debit ON debit.id = debit_account_id
              JOIN account AS credit ON credit.id = credit_account_id
              WHERE transfer.id > ?1 ORDER BY transfer.id",
@@ -27,9 +29,9 @@ impl Snapshot<'_> {
             let transfer = Transfer {
                 kind: word_at(row, 1, "a kind of transfer", &TransferKind::WORDS)?,
                 amount: amount_at(row, 2)?,
-                escrow: row.get::<_, Option<[u8; 12]>>(3)?.map(EscrowId::from_bytes),
-                debit: account_at(row, 4)?,
-                credit: account_at(row, 6)?,
+                escrow: optional_escrow_id_at(row, 3)?,
+                debit: account_at(row, 5)?,
+                credit: account_at(row, 7)?,
             };
             transfers.push((row.get(0)?, transfer));
         }
@@ -38,22 +40,26 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Posts a settlement: moves the balances and writes down each transfer,
-    /// then the history entries, then the events.
+    /// Posts a settlement: writes down each transfer and each history entry, moves
+    /// the balances by what they add up to, and then tells the events.
     pub fn post(&mut self, merchant: MerchantId, settlement: &Settlement) -> Result<(), Error> {
-        let mut accounts = AccountNumbers::of(merchant);
+        let mut accounts = TouchedAccounts::of(merchant);
         self.post_transfers(&mut accounts, &settlement.transfers)?;
         for transaction in &settlement.transactions {
-            let owner = accounts.number(self, &transaction.owner)?;
-            self.insert_transaction(owner, transaction)?;
+            let owner = accounts.touch(self, &transaction.owner)?;
+            self.insert_transaction(owner.number, owner.newest_transaction, transaction)?;
+            owner.newest_transaction = Some(transaction.id.number());
+        }
+        for account in &accounts.touched {
+            self.save_account(account)?;
         }
         for event in &settlement.events {
-            self.insert_event(&mut accounts, event)?;
+            self.insert_event(merchant, event)?;
         }
         Ok(())
     }
 
-    fn post_transfers(&mut self, accounts: &mut AccountNumbers, transfers: &[Transfer]) -> Result<(), Error> {
+    fn post_transfers(&mut self, accounts: &mut TouchedAccounts, transfers: &[Transfer]) -> Result<(), Error> {
         if transfers.is_empty() {
             return Ok(());
         }
@@ -67,19 +73,18 @@ impl Tx<'_> {
                 Ok((ChainHash::from_bytes(row.get(0)?), row.get(1)?))
             })?;
         for (id, transfer) in (newest_id + 1..).zip(transfers) {
+            let amount = transfer.amount.minor();
             let posted = PostedTransfer {
                 id,
                 merchant,
                 kind: transfer.kind.as_str(),
-                debit_account: accounts.number(self, &transfer.debit)?,
-                credit_account: accounts.number(self, &transfer.credit)?,
-                amount: transfer.amount.minor(),
-                escrow: transfer.escrow.as_ref().map(|escrow| escrow.bytes().as_slice()),
+                debit_account: accounts.touch(self, &transfer.debit)?.moved_by(-amount)?,
+                credit_account: accounts.touch(self, &transfer.credit)?.moved_by(amount)?,
+                amount,
+                escrow: transfer.escrow.as_ref().map(EscrowId::number),
                 created_at: self.now().millis(),
             };
             head = head.followed_by(&posted);
-            self.move_balance(posted.debit_account, -posted.amount)?;
-            self.move_balance(posted.credit_account, posted.amount)?;
             self.insert_transfer(&posted, &head)?;
         }
         self.connection
@@ -90,10 +95,17 @@ impl Tx<'_> {
 
     /// The file's own CHECK refuses a balance out of bounds; the domain has seen
     /// to it before.
-    fn move_balance(&mut self, account: i64, by: i64) -> Result<(), Error> {
+    fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
         self.connection
-            .prepare_cached("UPDATE account SET balance = balance + ?2, updated_at = ?3 WHERE id = ?1")?
-            .execute(params![account, by, self.now().millis()])?;
+            .prepare_cached(
+                "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3, updated_at = ?4 WHERE id = ?1",
+            )?
+            .execute(params![
+                account.number,
+                account.change,
+                account.newest_transaction,
+                self.now().millis()
+            ])?;
         Ok(())
     }
 
@@ -118,49 +130,72 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn insert_event(&mut self, accounts: &mut AccountNumbers, event: &Event) -> Result<(), Error> {
-        let (escrow, payment) = match event {
-            Event::Escrow(_, escrow) => (Some(escrow), None),
-            Event::Payment(_, owner, transaction) => (None, Some((accounts.number(self, owner)?, transaction))),
+    fn insert_event(&mut self, merchant: MerchantId, event: &Event) -> Result<(), Error> {
+        let (escrow, transaction) = match event {
+            Event::Escrow(_, escrow) => (Some(escrow.number()), None),
+            Event::Payment(_, transaction) => (None, Some(transaction.number())),
         };
         self.connection
             .prepare_cached(
-                "INSERT INTO event (id, merchant_id, name, escrow_id, account_id, transaction_id, created_at)
-                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM event), ?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO event (id, merchant_id, name, escrow_id, transaction_id, created_at)
+                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM event), ?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
-                accounts.merchant.0,
+                merchant.0,
                 event.name(),
-                escrow.map(EscrowId::bytes),
-                payment.map(|(account, _)| account),
-                payment.map(|(_, transaction)| transaction.bytes()),
+                escrow,
+                transaction,
                 self.now().millis(),
             ])?;
         Ok(())
     }
 }
 
-/// The accounts of one settlement, each looked up once: a payee's stands in the
-/// transfer, in the history and in the event.
-struct AccountNumbers {
+/// The accounts one settlement touches, each looked up once and written once.
+struct TouchedAccounts {
     merchant: MerchantId,
-    known: Vec<(Account, i64)>,
+    touched: Vec<TouchedAccount>,
 }
 
-impl AccountNumbers {
+struct TouchedAccount {
+    account: Account,
+    number: i64,
+    change: i64,
+    newest_transaction: Option<i64>,
+}
+
+impl TouchedAccounts {
     const fn of(merchant: MerchantId) -> Self {
         Self {
             merchant,
-            known: Vec::new(),
+            touched: Vec::new(),
         }
     }
 
-    fn number(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<i64, Error> {
-        if let Some((_, number)) = self.known.iter().find(|(known, _)| known == account) {
-            return Ok(*number);
-        }
-        let number = snapshot.account_number(self.merchant, account)?;
-        self.known.push((account.clone(), number));
-        Ok(number)
+    fn touch(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<&mut TouchedAccount, Error> {
+        let known = self.touched.iter().position(|touched| touched.account == *account);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let (number, newest_transaction) = snapshot.account_number(self.merchant, account)?;
+                self.touched.push(TouchedAccount {
+                    account: account.clone(),
+                    number,
+                    change: 0,
+                    newest_transaction,
+                });
+                self.touched.len() - 1
+            }
+        };
+        Ok(&mut self.touched[place])
+    }
+}
+
+impl TouchedAccount {
+    /// Notes a movement and answers the account's number.
+    fn moved_by(&mut self, amount: i64) -> Result<i64, Error> {
+        let change = self.change.checked_add(amount);
+        self.change = change.ok_or_else(|| broken("a sum of transfers that fits", &amount.to_string()))?;
+        Ok(self.number)
     }
 }

@@ -54,11 +54,15 @@ impl<'a> Deref for Tx<'a> {
 }
 
 impl IdSource for Tx<'_> {
-    fn object_id(&mut self) -> [u8; 12] {
-        self.entropy.object_id(self.now)
+    fn number(&mut self) -> i64 {
+        self.entropy.number(self.now)
     }
 
     fn random(&mut self) -> u128 {
         self.entropy.random()
+    }
+
+    fn guard(&mut self) -> u32 {
+        self.entropy.guard()
     }
 }

@@ -169,7 +169,7 @@ fn lists_that_overlap_are_paid_whole_or_not_at_all() {
         .filter(|&index| answers[index].status == 200)
         .flat_map(list)
         .collect();
-    let opened = app.column("SELECT lower(hex(id)) FROM escrow WHERE state = 'OPENED'");
+    let opened = app.column("SELECT printf('%016x%08x', id, guard) FROM escrow WHERE state = 'OPENED'");
     assert!(!paid.is_empty());
     assert_eq!(paid.len(), opened.len(), "each of them once");
     assert!(paid.iter().all(|id| opened.contains(id)));

@@ -145,11 +145,15 @@ fn a_service_stopped_under_load_keeps_everything_it_answered() {
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
 
-    let offered = ids(&app, "SELECT lower(hex(id)) FROM escrow");
-    let paid = ids(&app, "SELECT lower(hex(id)) FROM escrow WHERE state = 'OPENED'");
+    let offered = ids(&app, "SELECT printf('%016x%08x', id, guard) FROM escrow");
+    let paid = ids(
+        &app,
+        "SELECT printf('%016x%08x', id, guard) FROM escrow WHERE state = 'OPENED'",
+    );
     let released = ids(
         &app,
-        "SELECT lower(hex(escrow_id)) FROM milestone WHERE status = 'RELEASED'",
+        "SELECT printf('%016x%08x', escrow_id, escrow.guard) FROM milestone JOIN escrow ON escrow.id = escrow_id
+         WHERE milestone.status = 'RELEASED'",
     );
     for client in &told {
         assert!(client.offered.iter().all(|id| offered.contains(id)));

@@ -41,7 +41,7 @@ const QUERIES: [&str; 12] = [
      WHERE escrow_id IS NULL AND transaction_type <> 'deposit'",
     "SELECT payment_reference.reference, 'reference of ' || coalesce(entry.amount, '-')
      FROM payment_reference LEFT JOIN payment_transaction AS entry
-       ON entry.account_id = payment_reference.account_id AND entry.id = transaction_id",
+       ON entry.id = transaction_id",
     // Those who were refused must have left nothing.
     "SELECT id, 'customer' FROM customer WHERE id LIKE 'stranger-%'",
     // Events of payments: of the escrow that paid, of a top-up, or of what a buyer paid.
@@ -50,8 +50,8 @@ const QUERIES: [&str; 12] = [
                  ELSE reference END,
             'event ' || event.name || coalesce(' for ' || customer_id, '')
      FROM event LEFT JOIN payment_transaction AS entry
-       ON entry.account_id = event.account_id AND entry.id = event.transaction_id
-     LEFT JOIN account ON account.id = event.account_id LEFT JOIN escrow ON escrow.id = entry.escrow_id
+       ON entry.id = event.transaction_id
+     LEFT JOIN account ON account.id = entry.account_id LEFT JOIN escrow ON escrow.id = entry.escrow_id
      WHERE event.transaction_id IS NOT NULL",
     // Top-ups; the play money at the start is no command of the load.
     "SELECT customer_id || ' ' || entry.amount, 'history deposit'

@@ -219,7 +219,7 @@ fn learn(reference: &mut Reference, order: &Order, reply: &Reply, deals: &[usize
     }
     for (escrow, &place) in reply.escrows.iter().zip(deals) {
         let deal = &mut reference.deals[place];
-        deal.id = *escrow.id.bytes();
+        deal.id = (escrow.id.number(), escrow.id.guard());
         escrow.payment_token.as_str().clone_into(&mut deal.token);
         for (part, known) in deal.parts.iter_mut().flatten().zip(parts_of(escrow)) {
             part.id = known.id;

@@ -1,6 +1,6 @@
 //! The reference: what the ledger must hold and what it must answer, written a
 //! second time in plain numbers and maps from the rules in the contract and the
-//! design. It must not call the code it checks; it knows ids as bytes and names
+//! design. It must not call the code it checks; it knows ids as numbers and names
 //! as text, and refusals by their names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ pub(crate) const MOST: i64 = 9_007_199_254_740_991;
 /// Milestones in one escrow at most.
 pub(crate) const PARTS_MAX: usize = 20;
 
-pub(crate) type Id = [u8; 12];
+pub(crate) type Id = (i64, u32);
 
 /// One command: who asks for what. Deals are named by their place in the
 /// reference; `None` names one that does not exist.

@@ -91,7 +91,7 @@ impl Service {
             customer: customer(&order.customer),
         };
         let escrow =
-            |deal: &Option<usize>| EscrowId::from_bytes(deal.map_or([0xee; 12], |place| reference.deals[place].id));
+            |deal: &Option<usize>| escrow_id(deal.map_or((i64::MAX, u32::MAX), |place| reference.deals[place].id));
         let one = |escrow: Escrow| Reply {
             escrows: vec![escrow],
             reference: None,
@@ -148,7 +148,7 @@ impl Service {
                 })
             }
             Wish::ConfirmMilestone { deal, milestone } => {
-                let (escrow, milestone) = (escrow(deal), MilestoneId::from_bytes(*milestone));
+                let (escrow, milestone) = (escrow(deal), MilestoneId::new(milestone.0, milestone.1));
                 wait_for(
                     self.store
                         .write(move |tx| milestone_escrows::confirm(tx, &policy, &actor, escrow, milestone)),
@@ -235,7 +235,7 @@ impl Service {
 
     /// Compares a deal as it is stored.
     pub(crate) fn assert_stored(&self, deal: &Deal) {
-        let (merchant, id) = (self.merchants[deal.merchant].0, EscrowId::from_bytes(deal.id));
+        let (merchant, id) = (self.merchants[deal.merchant].0, escrow_id(deal.id));
         let stored = self
             .store
             .read(|snapshot| snapshot.escrow(merchant, &EscrowKey::Id(id)));
@@ -244,7 +244,7 @@ impl Service {
 
     pub(crate) fn assert_same(&self, escrow: &Escrow, deal: &Deal) {
         let merchant = self.merchants[deal.merchant].0;
-        assert_eq!((escrow.id.bytes(), escrow.merchant), (&deal.id, merchant));
+        assert_eq!((escrow.id, escrow.merchant), (escrow_id(deal.id), merchant));
         assert_eq!(escrow.payment_token.as_str(), deal.token);
         assert_eq!(escrow.seller.as_str(), deal.seller);
         let money = [
@@ -273,7 +273,7 @@ impl Service {
         assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
     }
 
-    /// The seven invariants, and the rows that are too many to count each time.
+    /// The eight invariants, and the rows that are too many to count each time.
     pub(crate) fn assert_sound(&self, must: Rows) {
         let audit = self.file.audit();
         assert_eq!(audit.findings, []);
@@ -289,7 +289,7 @@ pub(crate) fn parts_of(escrow: &Escrow) -> Vec<reference::Part> {
         .milestones()
         .iter()
         .map(|milestone| reference::Part {
-            id: *milestone.id.bytes(),
+            id: (milestone.id.number(), milestone.id.guard()),
             amount: milestone.terms.amount.minor(),
             payee: milestone
                 .terms
@@ -311,6 +311,10 @@ fn name_of(refusal: &Refusal) -> String {
         }
         plain => format!("{plain:?}"),
     }
+}
+
+fn escrow_id((number, guard): reference::Id) -> EscrowId {
+    EscrowId::new(number, guard)
 }
 
 fn customer(name: &str) -> CustomerId {

@@ -151,8 +151,9 @@ fn a_file_that_cannot_be_audited_is_named() {
 fn a_changed_balance_is_found() {
     let account = account("ada", "CUSTOMER_MAIN");
     let audit = audit_after("UPDATE account SET balance = balance + 1 WHERE id = ?1", [account]);
-    assert_finds(&audit, &[1, 2], "merchant 1 add up to 1");
-    assert_finds(&audit, &[2, 1], &format!("account {account} "));
+    assert_finds(&audit, &[1, 2, 8], "merchant 1 add up to 1");
+    assert_finds(&audit, &[2, 1, 8], &format!("account {account} "));
+    assert_finds(&audit, &[8, 1, 2], &format!("account {account} (CUSTOMER_MAIN)"));
 }
 
 #[test]
@@ -161,8 +162,8 @@ fn two_balances_changed_by_the_same_are_found() {
     let (ada, ben) = (account("ada", "CUSTOMER_MAIN"), account("ben", "CUSTOMER_MAIN"));
     let sql = "UPDATE account SET balance = balance + CASE id WHEN ?1 THEN 5 ELSE -5 END WHERE id IN (?1, ?2)";
     assert_eq!(connection.execute(sql, [ada, ben]), Ok(2));
-    assert_finds(&file.audit(), &[2], &format!("account {ada} "));
-    assert_finds(&file.audit(), &[2], &format!("account {ben} "));
+    assert_finds(&file.audit(), &[2, 8], &format!("account {ada} "));
+    assert_finds(&file.audit(), &[2, 8], &format!("account {ben} "));
 }
 
 #[test]
@@ -172,8 +173,8 @@ fn a_balance_moved_between_merchants_is_found() {
                WHERE purpose = 'MERCHANT_MAIN'";
     assert_eq!(connection.execute(sql, []), Ok(2));
     let audit = file.audit();
-    assert_finds(&audit, &[1, 2], "merchant 1 add up to -5");
-    assert_finds(&audit, &[1, 2], "merchant 2 add up to 5");
+    assert_finds(&audit, &[1, 2, 8], "merchant 1 add up to -5");
+    assert_finds(&audit, &[1, 2, 8], "merchant 2 add up to 5");
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn a_balance_below_zero_is_found() {
     let sql = "UPDATE account SET balance =
                    (SELECT -sum(balance) FROM account WHERE merchant_id = 1 AND id <> ?1) WHERE id = ?1";
     assert_eq!(connection.execute(sql, [ben]), Ok(1));
-    assert_finds(&file.audit(), &[3, 2], &format!("account {ada} (CUSTOMER_MAIN)"));
+    assert_finds(&file.audit(), &[3, 2, 8], &format!("account {ada} (CUSTOMER_MAIN)"));
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn an_escrow_balance_that_is_not_what_is_held_is_found() {
 #[test]
 fn an_open_escrow_given_to_another_buyer_is_found() {
     let escrow = SOUND.1.open;
-    let audit = audit_after("UPDATE escrow SET buyer_id = 'cleo' WHERE id = ?1", [escrow.bytes()]);
+    let audit = audit_after("UPDATE escrow SET buyer_id = 'cleo' WHERE id = ?1", [escrow.number()]);
     assert_finds(&audit, &[4], "customer cleo");
     assert_finds(&audit, &[4], "customer ben");
 }
@@ -214,7 +215,7 @@ const CLOSE: &str = "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', c
 #[test]
 fn an_escrow_closed_too_early_is_found() {
     for escrow in [SOUND.1.open, SOUND.1.standard_open] {
-        let audit = audit_after(CLOSE, [escrow.bytes()]);
+        let audit = audit_after(CLOSE, [escrow.number()]);
         assert_finds(&audit, &[5, 4, 6], &format!("escrow {escrow} "));
     }
 }
@@ -222,7 +223,7 @@ fn an_escrow_closed_too_early_is_found() {
 #[test]
 fn an_escrow_closed_before_it_was_paid_is_found() {
     let escrow = SOUND.1.offered;
-    let audit = audit_after(CLOSE, [escrow.bytes()]);
+    let audit = audit_after(CLOSE, [escrow.number()]);
     assert_finds(&audit, &[6], &format!("escrow {escrow} "));
 }
 
@@ -230,7 +231,7 @@ fn an_escrow_closed_before_it_was_paid_is_found() {
 fn a_closed_escrow_opened_again_is_found() {
     for escrow in [SOUND.1.closed, SOUND.1.standard_closed] {
         let sql = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', completed_at = NULL WHERE id = ?1";
-        let audit = audit_after(sql, [escrow.bytes()]);
+        let audit = audit_after(sql, [escrow.number()]);
         let place = format!("escrow {escrow} ");
         assert_finds(&audit, &[6, 4], &place);
     }
@@ -238,7 +239,7 @@ fn a_closed_escrow_opened_again_is_found() {
 
 fn pending_again(escrow: EscrowId) -> Audit {
     let sql = "UPDATE milestone SET status = 'PENDING', released_at = NULL WHERE escrow_id = ?1 AND position = 0";
-    audit_after(sql, [escrow.bytes()])
+    audit_after(sql, [escrow.number()])
 }
 
 #[test]
@@ -253,7 +254,7 @@ fn a_released_milestone_that_is_pending_again_is_found() {
 fn a_milestone_released_without_a_transfer_is_found() {
     let escrow = SOUND.1.open;
     let sql = "UPDATE milestone SET status = 'RELEASED', released_at = 1 WHERE escrow_id = ?1 AND position = 1";
-    let audit = audit_after(sql, [escrow.bytes()]);
+    let audit = audit_after(sql, [escrow.number()]);
     assert_finds(&audit, &[6, 4], &format!("escrow {escrow} "));
 }
 
@@ -268,7 +269,7 @@ fn terms_changed_after_payment_are_found() {
         (SOUND.1.standard_closed, "amount = amount - 1", &[6]),
     ] {
         let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
-        let audit = audit_after(&sql, [escrow.bytes()]);
+        let audit = audit_after(&sql, [escrow.number()]);
         assert_finds(&audit, follows, &format!("escrow {escrow} "));
     }
 }
@@ -276,15 +277,19 @@ fn terms_changed_after_payment_are_found() {
 #[test]
 fn a_lost_escrow_is_found() {
     let escrow = SOUND.1.closed;
-    let audit = audit_after("DELETE FROM escrow WHERE id = ?1", [escrow.bytes()]);
-    assert_finds(&audit, &[6], &format!("escrow {escrow}, which does not exist"));
+    let audit = audit_after("DELETE FROM escrow WHERE id = ?1", [escrow.number()]);
+    assert_finds(
+        &audit,
+        &[6],
+        &format!("escrow {:016x}..., which does not exist", escrow.number()),
+    );
 }
 
 #[test]
 fn a_lost_account_is_found() {
     let account = account("ada", "CUSTOMER_MAIN");
     let audit = audit_after("DELETE FROM account WHERE id = ?1", [account]);
-    assert_finds(&audit, &[2, 1], &format!("account {account}, which does not exist"));
+    assert_finds(&audit, &[2, 1, 8], &format!("account {account}, which does not exist"));
 }
 
 #[test]
@@ -374,6 +379,40 @@ fn what_is_wrong_is_counted_to_the_end_and_kept_in_part() {
     let audit = file.audit();
     assert_eq!(audit.findings.len(), 100);
     assert!(audit.findings_total > 150, "{}", audit.findings_total);
+}
+
+#[test]
+fn a_changed_history_is_found() {
+    let entry = number(
+        "SELECT previous_id FROM payment_transaction WHERE account_id =
+             (SELECT id FROM account WHERE merchant_id = 1 AND customer_id = 'ada' AND purpose = 'CUSTOMER_MAIN')
+         ORDER BY id DESC LIMIT 1",
+    );
+    let ada = account("ada", "CUSTOMER_MAIN");
+    let history = format!("account {ada}");
+    let change = |change: &str| {
+        audit_after(
+            &format!("UPDATE payment_transaction SET {change} WHERE id = ?1"),
+            [entry],
+        )
+    };
+    assert_finds(&change("amount = amount + 1"), &[8], &history);
+    assert_finds(&change("credit_type = 'debit'"), &[8], &history);
+    assert_finds(&change("account_id = 1"), &[8], &history);
+    assert_finds(&change("account_id = 9999"), &[8], "account 9999, which does not exist");
+    assert_finds(
+        &change("previous_id = id - 1024"),
+        &[8],
+        &format!("transaction {entry:016x}"),
+    );
+    let removed = audit_after("DELETE FROM payment_transaction WHERE id = ?1", [entry]);
+    assert_finds(&removed, &[8], &history);
+    let newest = "UPDATE account SET newest_transaction_id = NULL WHERE id = ?1";
+    assert_finds(
+        &audit_after(newest, [ada]),
+        &[8],
+        &format!("newest transactions of account {ada}"),
+    );
 }
 
 /// A generator that needs no library: xorshift64.

@@ -124,7 +124,7 @@ fn after_close_the_log_is_in_the_file() {
         .sqlite()
         .query_row(
             "SELECT state FROM escrow WHERE id = ?1",
-            [history.closed.bytes()],
+            [history.closed.number()],
             |row| row.get(0),
         )
         .unwrap();

@@ -55,10 +55,13 @@ impl CountingEntropy {
 }
 
 impl Entropy for CountingEntropy {
-    fn object_id(&mut self, _now: Timestamp) -> [u8; 12] {
-        let mut id = [0; 12];
-        id[4..].copy_from_slice(&self.next().to_be_bytes());
-        id
+    fn number(&mut self, _now: Timestamp) -> i64 {
+        i64::try_from(self.next() * 1024).unwrap()
+    }
+
+    fn start_after(&mut self, number: i64) {
+        self.0
+            .fetch_max(u64::try_from(number / 1024 + 1).unwrap(), Ordering::SeqCst);
     }
 
     fn random(&mut self) -> u128 {

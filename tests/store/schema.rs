@@ -162,7 +162,7 @@ fn an_escrow_is_in_one_of_the_known_states() {
         ("CLOSED", "ONGOING"),
         ("AWAITING_PAYMENT", "ONGOING"),
     ] {
-        refuses(&connection, set, params![history.open.bytes(), state, status], "CHECK");
+        refuses(&connection, set, params![history.open.number(), state, status], "CHECK");
     }
 }
 
@@ -177,16 +177,16 @@ fn an_open_escrow_has_a_buyer_and_a_payment() {
         "paid_at",
     ] {
         let sql = format!("UPDATE escrow SET {column} = NULL WHERE id = ?1");
-        refuses(&connection, &sql, [history.open.bytes()], "CHECK");
+        refuses(&connection, &sql, [history.open.number()], "CHECK");
     }
     let open = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING' WHERE id = ?1";
-    refuses(&connection, open, [history.offered.bytes()], "CHECK");
+    refuses(&connection, open, [history.offered.number()], "CHECK");
     let take_back = "UPDATE escrow SET state = 'AWAITING_PAYMENT', status = 'PENDING' WHERE id = ?1";
-    refuses(&connection, take_back, [history.open.bytes()], "CHECK");
+    refuses(&connection, take_back, [history.open.number()], "CHECK");
     let close = "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED' WHERE id = ?1";
-    refuses(&connection, close, [history.open.bytes()], "CHECK");
+    refuses(&connection, close, [history.open.number()], "CHECK");
     let reopen = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING' WHERE id = ?1";
-    refuses(&connection, reopen, [history.closed.bytes()], "CHECK");
+    refuses(&connection, reopen, [history.closed.number()], "CHECK");
 }
 
 #[test]
@@ -209,10 +209,10 @@ fn an_escrow_has_terms_that_can_be() {
         "delivery_timeline = 'weeks'",
     ] {
         let sql = format!("UPDATE escrow SET {change} WHERE id = ?1");
-        refuses(&connection, &sql, [history.open.bytes()], "CHECK");
+        refuses(&connection, &sql, [history.open.number()], "CHECK");
     }
     let standard = "UPDATE escrow SET who_pays = ?2, buyer_fee = 0 WHERE id = ?1";
-    let seller = params![history.standard_open.bytes(), WhoPays::Seller.as_str()];
+    let seller = params![history.standard_open.number(), WhoPays::Seller.as_str()];
     assert_eq!(
         connection.execute(standard, seller),
         Ok(1),
@@ -223,7 +223,7 @@ fn an_escrow_has_terms_that_can_be() {
 #[test]
 fn a_milestone_is_released_at_a_time_or_pending() {
     let (_file, history, connection) = used_file();
-    let escrow = history.open.bytes();
+    let escrow = history.open.number();
     for (position, change) in [
         (0, "status = 'PENDING'"),
         (0, "released_at = NULL"),
@@ -231,13 +231,16 @@ fn a_milestone_is_released_at_a_time_or_pending() {
         (1, "released_at = 1"),
         (1, "status = 'HALF'"),
         (1, "amount = 0"),
-        (1, "position = -1"),
+        (1, "id = escrow_id"),
+        (1, "id = escrow_id + 1001"),
     ] {
         let sql = format!("UPDATE milestone SET {change} WHERE escrow_id = ?1 AND position = ?2");
         refuses(&connection, &sql, params![escrow, position], "CHECK");
     }
-    let twice = "UPDATE milestone SET position = 0 WHERE escrow_id = ?1 AND position = 1";
+    let twice = "UPDATE milestone SET id = id - 1 WHERE escrow_id = ?1 AND position = 1";
     refuses(&connection, twice, [escrow], "UNIQUE");
+    let elsewhere = "UPDATE milestone SET id = id + 1024 * 1000 WHERE escrow_id = ?1 AND position = 1";
+    refuses(&connection, elsewhere, [escrow], "FOREIGN KEY");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Escrow, Plan, Progress, Seller};
 use crate::domain::fees::{Fee, Rates};
-use crate::domain::ids::IdSource;
+use crate::domain::ids::{EscrowId, IdSource};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
@@ -19,7 +19,8 @@ impl Escrow {
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(Self, Settlement), Refusal> {
-        Self::offer(seller, terms, Plan::Standard, ids, now)
+        let id = ids.escrow_id();
+        Self::offer(id, seller, terms, Plan::Standard, ids, now)
     }
 
     /// A milestone escrow: awaits payment, and releases milestone by milestone.
@@ -30,11 +31,13 @@ impl Escrow {
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(Self, Settlement), Refusal> {
-        let plan = Plan::Milestones(fresh_milestones(offer.milestones, ids));
-        Self::offer(seller, offer.terms, plan, ids, now)
+        let id = ids.escrow_id();
+        let plan = Plan::Milestones(fresh_milestones(id, offer.milestones, ids));
+        Self::offer(id, seller, offer.terms, plan, ids, now)
     }
 
     fn offer(
+        id: EscrowId,
         seller: Seller,
         terms: Terms,
         plan: Plan,
@@ -42,7 +45,7 @@ impl Escrow {
         now: Timestamp,
     ) -> Result<(Self, Settlement), Refusal> {
         let escrow = Self {
-            id: ids.escrow_id(),
+            id,
             merchant: seller.merchant,
             payment_token: ids.payment_token(),
             seller: seller.customer,
@@ -82,7 +85,7 @@ impl Escrow {
         }
         self.fee = affordable_fee(&offer.terms, seller.rates)?;
         self.terms = offer.terms;
-        self.plan = Plan::Milestones(fresh_milestones(offer.milestones, ids));
+        self.plan = Plan::Milestones(fresh_milestones(self.id, offer.milestones, ids));
         self.updated_at = now;
         Ok(())
     }
@@ -98,11 +101,12 @@ fn affordable_fee(terms: &Terms, rates: Rates) -> Result<Fee, Invalid> {
     Ok(fee)
 }
 
-fn fresh_milestones(terms: Vec<MilestoneTerms>, ids: &mut dyn IdSource) -> Vec<Milestone> {
+fn fresh_milestones(escrow: EscrowId, terms: Vec<MilestoneTerms>, ids: &mut dyn IdSource) -> Vec<Milestone> {
     terms
         .into_iter()
-        .map(|terms| Milestone {
-            id: ids.milestone_id(),
+        .enumerate()
+        .map(|(position, terms)| Milestone {
+            id: ids.milestone_id(escrow, position),
             terms,
             status: MilestoneStatus::Pending,
         })

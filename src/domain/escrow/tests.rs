@@ -16,16 +16,19 @@ use crate::domain::settlement::{Event, Settlement};
 use crate::domain::terms::{MilestoneDraft, MilestoneOffer, Terms, TermsDraft, TermsLimits};
 use crate::domain::time::Timestamp;
 
-/// Ids 1, 2, 3, ... and no randomness at all.
+/// What counts up, and no randomness at all.
 #[derive(Default)]
 struct Counter(u64);
 
 impl IdSource for Counter {
-    fn object_id(&mut self) -> [u8; 12] {
+    fn number(&mut self) -> i64 {
         self.0 += 1;
-        let mut id = [0; 12];
-        id[4..].copy_from_slice(&self.0.to_be_bytes());
-        id
+        i64::try_from(self.0 * 1024).unwrap()
+    }
+
+    fn guard(&mut self) -> u32 {
+        self.0 += 1;
+        u32::try_from(self.0).unwrap()
     }
 
     fn random(&mut self) -> u128 {
