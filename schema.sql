@@ -15,6 +15,8 @@
 --     correct program would write. Where rows are written often the words are
 --     spelled with OR: for an IN list of three or more SQLite builds a temporary
 --     index at every row.
+--   * What happens often to a stored row leaves it as long as it was (a release, a
+--     completion), so that its page, which is full, never has to be split.
 --
 -- The file itself is marked (application_id, user_version), and kept in WAL
 -- mode with pages of 2 KiB; those pragmas are set in src/store/connection.rs.
@@ -83,7 +85,7 @@ CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE 
 
 -- One deal. The terms come from the seller and are replaced whole by an edit.
 -- `buyer_id` and what follows up to `paid_at` come with the one payment that
--- funds it, `completed_at` when its last money is released.
+-- funds it.
 CREATE TABLE escrow (
     id                  INTEGER PRIMARY KEY,
     guard               INTEGER NOT NULL,
@@ -106,10 +108,9 @@ CREATE TABLE escrow (
     commission          INTEGER NOT NULL CHECK (commission BETWEEN 0 AND fee),
     buyer_fee           INTEGER NOT NULL CHECK (buyer_fee BETWEEN 0 AND fee),
 
-    -- state says where the money is (with the buyer, in the hold, gone), status
-    -- how the deal goes; the contract has both, in the three pairs allowed below.
-    state               TEXT    NOT NULL,
-    status              TEXT    NOT NULL,
+    -- Where the money is: with the buyer, in the hold, gone. The contract's status
+    -- (PENDING, ONGOING, COMPLETED) follows from it.
+    state               TEXT    NOT NULL CHECK (state = 'AWAITING_PAYMENT' OR state = 'OPENED' OR state = 'CLOSED'),
     buyer_id            TEXT,
     -- The funding payment is final, so the facts every reply shows are copied
     -- here: showing an escrow then takes one row and its milestones.
@@ -118,16 +119,13 @@ CREATE TABLE escrow (
     payment_reference   TEXT,
     payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
-    completed_at        INTEGER,
     created_at          INTEGER NOT NULL,
     -- Not touched when a milestone is released: an escrow last changed at the
-    -- later of this and its newest released_at.
+    -- later of this and its newest release. Of a closed one: when it closed.
     updated_at          INTEGER NOT NULL,
 
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
-    CHECK ((state = 'AWAITING_PAYMENT' AND status = 'PENDING') OR (state = 'OPENED' AND status = 'ONGOING')
-           OR (state = 'CLOSED' AND status = 'COMPLETED')),
     CHECK (settlement_type <> 'MILESTONE' OR who_pays = 'buyer'),
     CHECK (who_pays <> 'buyer' OR buyer_fee = fee),
     CHECK (who_pays <> 'seller' OR buyer_fee = 0),
@@ -138,8 +136,7 @@ CREATE TABLE escrow (
     CHECK ((buyer_id IS NULL) = (payment_guard IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_reference IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_amount IS NULL)),
-    CHECK ((buyer_id IS NULL) = (paid_at IS NULL)),
-    CHECK ((state = 'CLOSED') = (completed_at IS NOT NULL))
+    CHECK ((buyer_id IS NULL) = (paid_at IS NULL))
 ) STRICT;
 -- The open escrows a buyer has funded, and their fees, which a wallet's escrow
 -- balance leaves out.
@@ -161,9 +158,8 @@ CREATE TABLE milestone (
     amount         INTEGER NOT NULL CHECK (amount > 0),
     due_date       TEXT,                  -- YYYY-MM-DD; informs, and has no effect
     beneficiary_id TEXT,                  -- the customer who is paid instead of the seller
-    status         TEXT    NOT NULL CHECK (status IN ('PENDING', 'RELEASED')),
-    released_at    INTEGER,
-    CHECK ((status = 'RELEASED') = (released_at IS NOT NULL))
+    is_released    INTEGER NOT NULL CHECK (is_released = 0 OR is_released = 1),
+    updated_at     INTEGER NOT NULL       -- when it was released, and before that, when it was offered
 ) STRICT;
 
 -- One movement of money, from the debited to the credited account. Rows are

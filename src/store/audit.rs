@@ -253,7 +253,7 @@ impl Auditor {
     fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
         // Both in the order of ids, so that one pass over each is enough.
         let mut milestones =
-            connection.prepare("SELECT escrow_id, amount FROM milestone WHERE status = 'RELEASED' ORDER BY id")?;
+            connection.prepare("SELECT escrow_id, amount FROM milestone WHERE is_released = 1 ORDER BY id")?;
         let mut released = Released::new(milestones.query([])?)?;
         let mut statement = connection.prepare(
             "SELECT id, guard, merchant_id, state, buyer_id, amount + buyer_fee, fee, settlement_type FROM escrow ORDER BY id",

@@ -3,8 +3,8 @@
 use rusqlite::{Row, params};
 
 use super::columns::{
-    amount_at, broken, customer_id_at, guard_at, optional_customer_id_at, optional_date_at, optional_timestamp_at,
-    reference_at, timestamp_at, word_at,
+    amount_at, broken, customer_id_at, guard_at, optional_customer_id_at, optional_date_at, reference_at, timestamp_at,
+    word_at,
 };
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
@@ -25,7 +25,7 @@ macro_rules! select_escrow {
             "SELECT id, guard, merchant_id, payment_token, seller_id, settlement_type,
                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
                     fee, commission, buyer_fee,
-                    state, buyer_id, payment_id, payment_guard, payment_reference, payment_amount, paid_at, completed_at,
+                    state, buyer_id, payment_id, payment_guard, payment_reference, payment_amount, paid_at,
                     created_at, updated_at
              FROM escrow WHERE ",
             $condition
@@ -104,8 +104,8 @@ impl Snapshot<'_> {
                 .ok_or_else(|| broken("a fee that its parts fit in", &total.to_string()))?,
             plan,
             progress: read_progress(row)?,
-            created_at: timestamp_at(row, 24)?,
-            updated_at: timestamp_at(row, 25)?,
+            created_at: timestamp_at(row, 23)?,
+            updated_at: timestamp_at(row, 24)?,
         };
         // A release changes the milestone's row only; see schema.sql.
         let newest_release = escrow.milestones().iter().filter_map(Milestone::released_at).max();
@@ -115,7 +115,7 @@ impl Snapshot<'_> {
 
     fn milestones(&self, escrow: EscrowId) -> Result<Vec<Milestone>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, guard, title, description, amount, due_date, beneficiary_id, released_at
+            "SELECT id, guard, title, description, amount, due_date, beneficiary_id, is_released, updated_at
              FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id",
         )?;
         let mut rows = statement.query([escrow.number()])?;
@@ -130,7 +130,11 @@ impl Snapshot<'_> {
                     due_date: optional_date_at(row, 5)?,
                     beneficiary: optional_customer_id_at(row, 6)?,
                 },
-                status: optional_timestamp_at(row, 7)?.map_or(MilestoneStatus::Pending, MilestoneStatus::Released),
+                status: if row.get(7)? {
+                    MilestoneStatus::Released(timestamp_at(row, 8)?)
+                } else {
+                    MilestoneStatus::Pending
+                },
             });
         }
         Ok(milestones)
@@ -150,10 +154,12 @@ fn read_progress(row: &Row<'_>) -> Result<Progress, Error> {
         },
         paid_at: timestamp_at(row, 22)?,
     };
-    Ok(match optional_timestamp_at(row, 23)? {
-        None => Progress::Opened(funding),
-        Some(completed_at) => Progress::Completed { funding, completed_at },
-    })
+    if word_at(row, 16, "a state with a buyer", &[("OPENED", true), ("CLOSED", false)])? {
+        Ok(Progress::Opened(funding))
+    } else {
+        let completed_at = timestamp_at(row, 24)?;
+        Ok(Progress::Completed { funding, completed_at })
+    }
 }
 
 impl Tx<'_> {
@@ -164,9 +170,9 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO escrow (id, guard, merchant_id, payment_token, seller_id, settlement_type,
                      amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
-                     fee, commission, buyer_fee, state, status, created_at, updated_at)
+                     fee, commission, buyer_fee, state, created_at, updated_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                     'AWAITING_PAYMENT', 'PENDING', ?17, ?18)",
+                     'AWAITING_PAYMENT', ?17, ?18)",
             )?
             .execute(params![
                 escrow.id.number(),
@@ -235,7 +241,7 @@ impl Tx<'_> {
         let changed = self
             .connection
             .prepare_cached(
-                "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', buyer_id = ?2, payment_id = ?3,
+                "UPDATE escrow SET state = 'OPENED', buyer_id = ?2, payment_id = ?3,
                      payment_guard = ?4, payment_reference = ?5, payment_amount = ?6, paid_at = ?7, updated_at = ?8
                  WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
             )?
@@ -256,9 +262,7 @@ impl Tx<'_> {
     pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE milestone SET status = 'RELEASED', released_at = ?2 WHERE id = ?1 AND status = 'PENDING'",
-            )?
+            .prepare_cached("UPDATE milestone SET is_released = 1, updated_at = ?2 WHERE id = ?1 AND is_released = 0")?
             .execute(params![milestone.number(), self.now().millis()])?;
         one_row(changed, "a pending milestone")
     }
@@ -267,18 +271,16 @@ impl Tx<'_> {
     pub fn save_completion(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', completed_at = ?2, updated_at = ?2
-                 WHERE id = ?1 AND state = 'OPENED'",
-            )?
+            .prepare_cached("UPDATE escrow SET state = 'CLOSED', updated_at = ?2 WHERE id = ?1 AND state = 'OPENED'")?
             .execute(params![escrow.id.number(), self.now().millis()])?;
         one_row(changed, "an open escrow")
     }
 
     fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO milestone (id, guard, title, description, amount, due_date, beneficiary_id, status)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'PENDING')",
+            "INSERT INTO milestone (id, guard, title, description, amount, due_date, beneficiary_id,
+                 is_released, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
         )?;
         for milestone in escrow.milestones() {
             let terms = &milestone.terms;
@@ -290,6 +292,7 @@ impl Tx<'_> {
                 terms.amount.minor(),
                 terms.due_date.map(|date| date.to_string()),
                 terms.beneficiary.as_ref().map(CustomerId::as_str),
+                escrow.updated_at.millis(),
             ])?;
         }
         Ok(())

@@ -210,7 +210,7 @@ fn an_open_escrow_given_to_another_buyer_is_found() {
 }
 
 /// Closes an escrow, whatever it holds.
-const CLOSE: &str = "UPDATE escrow SET state = 'CLOSED', status = 'COMPLETED', completed_at = 1 WHERE id = ?1";
+const CLOSE: &str = "UPDATE escrow SET state = 'CLOSED' WHERE id = ?1";
 
 #[test]
 fn an_escrow_closed_too_early_is_found() {
@@ -230,7 +230,7 @@ fn an_escrow_closed_before_it_was_paid_is_found() {
 #[test]
 fn a_closed_escrow_opened_again_is_found() {
     for escrow in [SOUND.1.closed, SOUND.1.standard_closed] {
-        let sql = "UPDATE escrow SET state = 'OPENED', status = 'ONGOING', completed_at = NULL WHERE id = ?1";
+        let sql = "UPDATE escrow SET state = 'OPENED' WHERE id = ?1";
         let audit = audit_after(sql, [escrow.number()]);
         let place = format!("escrow {escrow} ");
         assert_finds(&audit, &[6, 4], &place);
@@ -238,7 +238,7 @@ fn a_closed_escrow_opened_again_is_found() {
 }
 
 fn pending_again(escrow: EscrowId) -> Audit {
-    let sql = "UPDATE milestone SET status = 'PENDING', released_at = NULL WHERE escrow_id = ?1 AND position = 0";
+    let sql = "UPDATE milestone SET is_released = 0 WHERE escrow_id = ?1 AND position = 0";
     audit_after(sql, [escrow.number()])
 }
 
@@ -253,7 +253,7 @@ fn a_released_milestone_that_is_pending_again_is_found() {
 #[test]
 fn a_milestone_released_without_a_transfer_is_found() {
     let escrow = SOUND.1.open;
-    let sql = "UPDATE milestone SET status = 'RELEASED', released_at = 1 WHERE escrow_id = ?1 AND position = 1";
+    let sql = "UPDATE milestone SET is_released = 1 WHERE escrow_id = ?1 AND position = 1";
     let audit = audit_after(sql, [escrow.number()]);
     assert_finds(&audit, &[6, 4], &format!("escrow {escrow} "));
 }

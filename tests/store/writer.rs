@@ -4,7 +4,6 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::Timestamp;
