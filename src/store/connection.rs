@@ -44,6 +44,9 @@ pub(super) enum Role {
         synchronous: Synchronous,
         checkpoint_pages: u32,
     },
+    Checkpoints {
+        synchronous: Synchronous,
+    },
     Reader,
 }
 
@@ -114,10 +117,12 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
             checkpoint_pages,
         } => vec![
             ("synchronous", synchronous.pragma()),
-            ("wal_autocheckpoint", i64::from(checkpoint_pages)),
+            // When and by whom is seen to in checkpoints.rs.
+            ("wal_autocheckpoint", 0),
             ("journal_size_limit", log_bytes_kept(checkpoint_pages)),
             ("cache_size", -65_536),
         ],
+        Role::Checkpoints { synchronous } => vec![("synchronous", synchronous.pragma()), ("wal_autocheckpoint", 0)],
         Role::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
     };
     for (pragma, wanted) in shared.into_iter().chain(own) {

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod checkpoints;
 mod columns;
 mod connection;
 mod customers;
@@ -40,9 +41,10 @@ pub use snapshot::{Snapshot, Tx};
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
+use checkpoints::Checkpoints;
 use connection::Role;
 use lock::InstanceLock;
-use writer::{Bounds, Writer, WriterThread};
+use writer::{GroupCommit, Writer, WriterThread};
 
 /// How long a read waits for a connection.
 const READER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -99,11 +101,15 @@ impl Store {
         let lock = InstanceLock::take(path)?;
         file::prepare(path, settings.mode, &settings.currency, clock.now())?;
 
-        let role = Role::Writer {
-            synchronous: settings.synchronous,
-            checkpoint_pages: settings.checkpoint_pages,
-        };
-        let connection = connection::open(path, role)?;
+        let synchronous = settings.synchronous;
+        let checkpoint_pages = settings.checkpoint_pages;
+        let connection = connection::open(
+            path,
+            Role::Writer {
+                synchronous,
+                checkpoint_pages,
+            },
+        )?;
         let unreadable = |cause| OpenError::Store {
             path: path.clone(),
             cause,
@@ -113,16 +119,22 @@ impl Store {
         entropy.start_after(stored.newest_number().map_err(unreadable)?);
         let readers = reader_pool(path, settings.readers)?;
 
-        let bounds = Bounds {
-            queue_commands_max: settings.queue_commands_max,
+        let (ended, writer_ended) = oneshot::channel();
+        let io = |cause| OpenError::Io {
+            path: path.clone(),
+            cause,
+        };
+        let copying = connection::open(path, Role::Checkpoints { synchronous })?;
+        let checkpoints = Checkpoints::start(copying, i64::from(checkpoint_pages)).map_err(io)?;
+        let group_commit = GroupCommit {
+            connection,
+            checkpoints,
+            clock,
+            entropy,
+            newest,
             group_commands_max: settings.group_commands_max,
         };
-        let (ended, writer_ended) = oneshot::channel();
-        let (writer, thread) =
-            Writer::start(connection, bounds, clock, entropy, newest, ended).map_err(|cause| OpenError::Io {
-                path: path.clone(),
-                cause,
-            })?;
+        let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
         let inner = Inner {
             readers,
             writer,

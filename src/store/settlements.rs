@@ -173,21 +173,16 @@ impl TouchedAccounts {
     }
 
     fn touch(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<&mut TouchedAccount, Error> {
-        let known = self.touched.iter().position(|touched| touched.account == *account);
-        let place = match known {
-            Some(place) => place,
-            None => {
-                let (number, newest_transaction) = snapshot.account_number(self.merchant, account)?;
-                self.touched.push(TouchedAccount {
-                    account: account.clone(),
-                    number,
-                    change: 0,
-                    newest_transaction,
-                });
-                self.touched.len() - 1
-            }
-        };
-        Ok(&mut self.touched[place])
+        if let Some(known) = self.touched.iter().position(|touched| touched.account == *account) {
+            return Ok(&mut self.touched[known]);
+        }
+        let (number, newest_transaction) = snapshot.account_number(self.merchant, account)?;
+        Ok(self.touched.push_mut(TouchedAccount {
+            account: account.clone(),
+            number,
+            change: 0,
+            newest_transaction,
+        }))
     }
 }
 

@@ -13,20 +13,12 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::checkpoints::Checkpoints;
 use super::error::Error;
 use super::snapshot::Tx;
 use crate::domain::ids::Entropy;
 use crate::domain::ledger;
 use crate::domain::time::{Clock, Timestamp};
-
-/// Bounds of the writer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Commands that may wait; one more is refused.
-    pub(super) queue_commands_max: usize,
-    /// Commands that share one commit.
-    pub(super) group_commands_max: usize,
-}
 
 /// Whether a command's changes stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,28 +93,17 @@ impl Writer {
     /// Starts the thread. It ends after [`Writer::stop`], or by itself when the
     /// file can no longer be trusted; either way `ended` hears of it.
     pub(super) fn start(
-        connection: Connection,
-        bounds: Bounds,
-        clock: Box<dyn Clock>,
-        entropy: Box<dyn Entropy>,
-        newest: Option<Timestamp>,
+        group_commit: GroupCommit,
+        queue_commands_max: usize,
         ended: oneshot::Sender<Result<(), Error>>,
     ) -> std::io::Result<(Self, WriterThread)> {
-        let (queue, waiting) = sync_channel(bounds.queue_commands_max);
-        let mut group_commit = GroupCommit {
-            connection,
-            clock,
-            entropy,
-            newest,
-            group_commands_max: bounds.group_commands_max,
-        };
+        let (queue, waiting) = sync_channel(queue_commands_max);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let outcome = group_commit.run(&waiting);
             if let Err(error) = &outcome {
                 log::error!("the writer stops: {error}");
             }
             drop(waiting);
-            drop(group_commit);
             // Nobody listening means that the whole store is going away.
             drop(ended.send(outcome));
         })?;
@@ -161,22 +142,23 @@ impl Writer {
     }
 }
 
-struct GroupCommit {
-    connection: Connection,
-    clock: Box<dyn Clock>,
-    entropy: Box<dyn Entropy>,
-    newest: Option<Timestamp>,
-    group_commands_max: usize,
+/// Takes commands in groups and commits each group at once.
+pub(super) struct GroupCommit {
+    pub(super) connection: Connection,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) entropy: Box<dyn Entropy>,
+    /// The date of the newest row.
+    pub(super) newest: Option<Timestamp>,
+    /// Commands that share one commit.
+    pub(super) group_commands_max: usize,
 }
 
 impl GroupCommit {
-    fn run(&mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
-        while let Ok(Message::Run(first)) = waiting.recv() {
-            let stop_after = self.commit_group(first, waiting)?;
-            if stop_after {
-                break;
-            }
-        }
+    fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
+        let outcome = self.commit_groups(waiting);
+        self.checkpoints.stop();
+        outcome?;
         // What is in the log moves into the file, which then stands alone. If it
         // cannot, nothing is lost: the next start reads the log.
         let checkpoint = self
@@ -184,6 +166,16 @@ impl GroupCommit {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = checkpoint {
             log::warn!("the write-ahead log stays beside the database, and is part of it: {error}");
+        }
+        Ok(())
+    }
+
+    fn commit_groups(&mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
+        while let Ok(Message::Run(first)) = waiting.recv() {
+            let stop_after = self.commit_group(first, waiting)?;
+            if stop_after {
+                break;
+            }
         }
         Ok(())
     }
@@ -220,6 +212,9 @@ impl GroupCommit {
         // Refusals alone leave nothing to write, and cost no disk.
         let commit = if is_any_kept { self.commit() } else { self.roll_back() };
         answer_all(group, &commit);
+        if is_any_kept {
+            self.checkpoints.after_commit(&self.connection);
+        }
         match commit {
             Ok(()) | Err(Error::StorageFull) => Ok(stop_after),
             Err(error) => Err(error),

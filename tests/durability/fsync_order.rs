@@ -49,7 +49,7 @@ struct Events {
 impl Events {
     fn read(lines: &[String]) -> Self {
         let mut events = Self::default();
-        let mut begun = None;
+        let mut begun = HashMap::new();
         for (at, line) in lines.iter().enumerate() {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
@@ -66,9 +66,11 @@ impl Events {
                         events.stored.entry((*mark).to_owned()).or_insert(at);
                     }
                 }
-                // Only one thread writes, so fsyncs do not overlap.
-                ["sync-begin", "wal"] => begun = Some(at),
-                ["sync-end", "wal"] => events.syncs.push((begun.take().unwrap(), at)),
+                // The writer's and the checkpoints' may overlap.
+                ["sync-begin", "wal", thread] => {
+                    begun.insert(thread, at);
+                }
+                ["sync-end", "wal", thread] => events.syncs.push((begun.remove(thread).unwrap(), at)),
                 _ => {}
             }
         }

@@ -18,8 +18,8 @@
  *   request FD MARK...              bytes of a request came in
  *   reply FD STATUS                 the first bytes of a reply are about to go out
  *   write wal|database MARK...      a change was made; "commit" if it ends a transaction
- *   sync-begin wal|database         a fsync is about to start
- *   sync-end wal|database           it has returned, and succeeded
+ *   sync-begin wal|database THREAD  a fsync is about to start
+ *   sync-end wal|database THREAD    it has returned, and succeeded
  *   close FD                        a descriptor was closed
  *   power-failure UNSYNCED KEPT     changes not covered, and how many of them stayed
  *
@@ -64,6 +64,7 @@ struct file {
     char path[4096];
     struct change *changes; /* not covered by a fsync, oldest first */
     size_t count, capacity;
+    size_t covered; /* changes before those, over the whole run */
 };
 
 static struct file database = {.name = "database"}, wal = {.name = "wal"};
@@ -216,7 +217,12 @@ static void remember(struct file *file, int fd, off_t at, const void *bytes, siz
     file->changes[file->count++] = change;
 }
 
-static void forget(struct file *file, size_t covered) {
+/* The first so many changes of the whole run are safe. Two fsyncs may overlap,
+   and the one that began later may end first. */
+static void forget(struct file *file, size_t safe) {
+    if (safe <= file->covered) return;
+    size_t covered = safe - file->covered;
+    file->covered = safe;
     for (size_t index = 0; index < covered; index++) {
         free(file->changes[index].old_bytes);
         free(file->changes[index].new_bytes);
@@ -396,15 +402,15 @@ static int sync_with(fsync_function real, int fd) {
     struct file *file = file_of(fd);
     if (!file) return real(fd);
     pthread_mutex_lock(&mutex);
-    size_t covered = file->count;
-    note("sync-begin %s", file->name);
+    size_t safe = file->covered + file->count;
+    note("sync-begin %s %d", file->name, (int)gettid());
     pthread_mutex_unlock(&mutex);
     int result = real(fd);
     int saved = errno;
     pthread_mutex_lock(&mutex);
     if (result == 0) {
-        forget(file, covered);
-        note("sync-end %s", file->name);
+        forget(file, safe);
+        note("sync-end %s %d", file->name, (int)gettid());
     }
     pthread_mutex_unlock(&mutex);
     errno = saved;
