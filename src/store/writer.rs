@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::error::Error;
+use super::readers::Readers;
 use super::snapshot::Tx;
 use crate::domain::ids::Entropy;
 use crate::domain::ledger;
@@ -102,6 +103,7 @@ impl Writer {
     /// file can no longer be trusted; either way `ended` hears of it.
     pub(super) fn start(
         connection: Connection,
+        readers: Arc<Readers>,
         bounds: Bounds,
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
@@ -111,6 +113,7 @@ impl Writer {
         let (queue, waiting) = sync_channel(bounds.queue_commands_max);
         let mut group_commit = GroupCommit {
             connection,
+            readers,
             clock,
             entropy,
             newest,
@@ -163,6 +166,7 @@ impl Writer {
 
 struct GroupCommit {
     connection: Connection,
+    readers: Arc<Readers>,
     clock: Box<dyn Clock>,
     entropy: Box<dyn Entropy>,
     newest: Option<Timestamp>,
@@ -179,6 +183,7 @@ impl GroupCommit {
         }
         // What is in the log moves into the file, which then stands alone. If it
         // cannot, nothing is lost: the next start reads the log.
+        self.readers.keep_nothing();
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -251,11 +256,8 @@ impl GroupCommit {
     }
 
     fn commit(&self) -> Result<(), Error> {
-        let Err(error) = self
-            .connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut commit| commit.execute([]))
-        else {
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        let Err(error) = self.readers.renewed_by(commit) else {
             return Ok(());
         };
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
