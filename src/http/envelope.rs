@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, ResponseError};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::refusals::{self, Wire};
 use crate::domain::refusal::{Refusal, shortened};
@@ -60,10 +60,18 @@ struct Envelope<'a, T> {
     details: Option<&'a Value>,
 }
 
-impl<T: Serialize> Responder for Reply<T> {
-    type Body = BoxBody;
+impl<T: Serialize> Envelope<'_, T> {
+    /// Written into a body that has room for most replies from the start.
+    fn into_body(self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(BODY_BYTES);
+        serde_json::to_writer(&mut body, &self).expect("a view is made of what JSON can say");
+        body
+    }
+}
 
-    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+impl<T: Serialize> Reply<T> {
+    /// The body that is sent.
+    pub(crate) fn into_body(self) -> Vec<u8> {
         let envelope = Envelope {
             status: self.status.as_u16(),
             message: self.message,
@@ -71,14 +79,19 @@ impl<T: Serialize> Responder for Reply<T> {
             code: None,
             details: None,
         };
-        respond(HttpResponse::build(self.status), &envelope)
+        envelope.into_body()
     }
 }
 
-/// Writes the envelope into a body that has room for most replies from the start.
-fn respond(mut response: HttpResponseBuilder, envelope: &Envelope<'_, impl Serialize>) -> HttpResponse {
-    let mut body = Vec::with_capacity(BODY_BYTES);
-    serde_json::to_writer(&mut body, envelope).expect("a view is made of what JSON can say");
+impl<T: Serialize> Responder for Reply<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        json(HttpResponse::build(self.status), self.into_body())
+    }
+}
+
+fn json(mut response: HttpResponseBuilder, body: Vec<u8>) -> HttpResponse {
     response
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
         .body(body)
@@ -250,11 +263,11 @@ impl ResponseError for ApiError {
         let envelope = Envelope {
             status,
             message: &message,
-            data: json!({}),
+            data: Value::Object(Map::new()),
             code: Some(code),
             details: details.as_ref(),
         };
-        respond(response, &envelope)
+        json(response, envelope.into_body())
     }
 }
 

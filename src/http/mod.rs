@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod drafts;
+pub mod encoding;
 mod envelope;
 mod fields;
 mod keyring;
