@@ -1,5 +1,7 @@
 //! The only place that makes ids and randomness.
 
+use std::cell::RefCell;
+
 use crate::domain::ids::{self, Entropy};
 use crate::domain::time::Timestamp;
 
@@ -44,13 +46,39 @@ pub fn live_key() -> String {
 
 /// A name for one request in logs and replies.
 pub fn request_id() -> String {
-    let mut bits = [0; 8];
-    getrandom::fill(&mut bits).expect("the system has a random source");
-    format!("req_{:016x}", u64::from_ne_bytes(bits))
+    let bits = REQUEST_BITS.with_borrow_mut(RandomBits::next);
+    format!("req_{bits:016x}")
+}
+
+thread_local! {
+    static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits { bytes: [0; 512], spent: 512 }) };
+}
+
+/// Random bits fetched some ahead, since asking the system takes longer than naming
+/// the request. Not for secrets: bits to come lie in memory.
+struct RandomBits {
+    bytes: [u8; 512],
+    spent: usize,
+}
+
+impl RandomBits {
+    fn next(&mut self) -> u64 {
+        if self.spent == self.bytes.len() {
+            getrandom::fill(&mut self.bytes).expect("the system has a random source");
+            self.spent = 0;
+        }
+        let bits = self.bytes[self.spent..]
+            .first_chunk()
+            .expect("a multiple of eight bytes");
+        self.spent += bits.len();
+        u64::from_ne_bytes(*bits)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -61,5 +89,12 @@ mod tests {
         let mut next = SystemEntropy::new();
         next.start_after(first);
         assert!(next.number(now) > first);
+    }
+
+    #[test]
+    fn no_two_requests_have_the_same_name() {
+        let names: HashSet<String> = (0..1_000).map(|_| request_id()).collect();
+        assert_eq!(names.len(), 1_000);
+        assert!(names.iter().all(|name| name.len() == "req_".len() + 16));
     }
 }

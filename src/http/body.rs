@@ -30,6 +30,11 @@ pub(crate) enum JsonOrFormBody {
 }
 
 impl JsonBody {
+    /// A body of this text.
+    pub(crate) const fn of(text: String) -> Self {
+        Self(text)
+    }
+
     /// The body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_json(&self.0)
@@ -106,7 +111,7 @@ async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiErro
     let unread = |error| payload_error(&error, limits);
     let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
-    Ok(JsonBody(text))
+    Ok(JsonBody::of(text))
 }
 
 async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, String)>, ApiError> {

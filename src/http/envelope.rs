@@ -7,10 +7,10 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, ResponseError};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::refusals::{self, Wire};
 use crate::domain::refusal::{Refusal, shortened};
@@ -18,6 +18,8 @@ use crate::{commands, store};
 
 /// Seconds after which a refused write may be tried again.
 const RETRY_AFTER_SECONDS: u16 = 1;
+/// Room for a reply, in bytes: an escrow with five milestones takes about 1,700.
+const BODY_BYTES: usize = 2_048;
 
 /// A reply to a request that did what it asked.
 #[derive(Debug)]
@@ -58,20 +60,41 @@ struct Envelope<'a, T> {
     details: Option<&'a Value>,
 }
 
-impl<T: Serialize> Responder for Reply<T> {
-    type Body = BoxBody;
+impl<T: Serialize> Envelope<'_, T> {
+    /// Written into a body that has room for most replies from the start.
+    fn into_body(self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(BODY_BYTES);
+        serde_json::to_writer(&mut body, &self).expect("a view is made of what JSON can say");
+        body
+    }
+}
 
-    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
-        let status = self.status.as_u16();
+impl<T: Serialize> Reply<T> {
+    /// The body that is sent.
+    pub(crate) fn into_body(self) -> Vec<u8> {
         let envelope = Envelope {
-            status,
+            status: self.status.as_u16(),
             message: self.message,
             data: self.data,
             code: None,
             details: None,
         };
-        HttpResponse::build(self.status).json(envelope)
+        envelope.into_body()
     }
+}
+
+impl<T: Serialize> Responder for Reply<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        json(HttpResponse::build(self.status), self.into_body())
+    }
+}
+
+fn json(mut response: HttpResponseBuilder, body: Vec<u8>) -> HttpResponse {
+    response
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+        .body(body)
 }
 
 /// Why a request was not done.
@@ -237,13 +260,14 @@ impl ResponseError for ApiError {
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((ALLOW, *allowed));
         }
-        response.json(Envelope {
+        let envelope = Envelope {
             status,
             message: &message,
-            data: json!({}),
+            data: Value::Object(Map::new()),
             code: Some(code),
             details: details.as_ref(),
-        })
+        };
+        json(response, envelope.into_body())
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn list(
     let escrow = api.escrow_for(&viewer, &token)?;
     Ok(Reply::ok(
         "Milestones fetched successfully",
-        MilestoneView::list(escrow.milestones()),
+        MilestoneView::list(escrow.plan),
     ))
 }
 

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod drafts;
+pub mod encoding;
 mod envelope;
 mod fields;
 mod keyring;
@@ -19,6 +20,7 @@ mod standard_escrows;
 mod views;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -49,11 +51,16 @@ pub struct ServerSettings {
 /// Binds the address and answers the server, which runs when it is polled, and
 /// the address it got.
 pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
-    let api = web::Data::new(api);
     let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
+        // Each worker has a copy and a keyring of its own: counting references to a
+        // shared one, and locking it, makes the cores wait for each other.
+        let api = Api {
+            keyring: Arc::default(),
+            ..api.clone()
+        };
         App::new()
-            .app_data(api.clone())
+            .app_data(web::Data::new(api))
             .wrap(middleware::from_fn(observe::observe))
             .configure(routes::configure)
     })

@@ -26,7 +26,7 @@ pub(super) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
-    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let (method, uri) = (request.method().clone(), request.head().uri.clone());
     let api = request.app_data::<web::Data<Api>>().cloned();
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
 
@@ -39,7 +39,7 @@ pub(super) async fn observe(
     let finish = |mut response: HttpResponse| {
         let status = response.status().as_u16();
         let micros = started.elapsed().as_micros();
-        log::info!("{id} {method} {:?} {status} {micros}us", shortened(&path));
+        log::info!("{id} {method} {:?} {status} {micros}us", shortened(uri.path()));
         let id = HeaderValue::from_str(&id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         if api.is_some_and(|api| api.is_stopping()) {

@@ -12,6 +12,18 @@ use crate::queries;
 /// Adds every route; literal paths come before those with a part to fill in.
 pub(super) fn configure(config: &mut ServiceConfig) {
     let mut route = Routes(config);
+    // Routes are tried one after another: first those that are asked for most.
+    route.add(
+        Method::GET,
+        "/v1/escrow/verify/{paymentToken}",
+        standard_escrows::verify,
+    );
+    route.add(
+        Method::POST,
+        "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}",
+        milestone_escrows::confirm,
+    );
+
     route.add(Method::GET, "/healthz", health);
 
     route.add(Method::POST, "/v1/escrow/milestone/create", milestone_escrows::create);
@@ -21,22 +33,12 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         milestone_escrows::edit,
     );
     route.add(
-        Method::POST,
-        "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}",
-        milestone_escrows::confirm,
-    );
-    route.add(
         Method::GET,
         "/v1/escrow/milestone/{paymentToken}",
         milestone_escrows::list,
     );
 
     route.add(Method::POST, "/v1/escrow/create", standard_escrows::create);
-    route.add(
-        Method::GET,
-        "/v1/escrow/verify/{paymentToken}",
-        standard_escrows::verify,
-    );
     route.add(
         Method::POST,
         "/v1/escrow/confirm-payment/{escrowId}",

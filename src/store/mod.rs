@@ -18,18 +18,15 @@ mod instance;
 mod lock;
 mod merchants;
 mod payments;
+mod readers;
 mod settlements;
 mod snapshot;
 mod writer;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use r2d2::Pool;
-use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit};
@@ -44,10 +41,8 @@ use crate::domain::time::Clock;
 use checkpoints::Checkpoints;
 use connection::Role;
 use lock::InstanceLock;
+use readers::Readers;
 use writer::{GroupCommit, Writer, WriterThread};
-
-/// How long a read waits for a connection.
-const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything the store needs to know.
 #[derive(Clone, Debug)]
@@ -78,7 +73,7 @@ pub struct Store {
 }
 
 struct Inner {
-    readers: Pool<SqliteConnectionManager>,
+    readers: Arc<Readers>,
     writer: Writer,
     thread: Mutex<Option<WriterThread>>,
     _lock: InstanceLock,
@@ -117,7 +112,7 @@ impl Store {
         let stored = Snapshot::of(&connection);
         let newest = stored.newest_row_at().map_err(unreadable)?;
         entropy.start_after(stored.newest_number().map_err(unreadable)?);
-        let readers = reader_pool(path, settings.readers)?;
+        let readers = Arc::new(Readers::open(path, settings.readers)?);
 
         let (ended, writer_ended) = oneshot::channel();
         let io = |cause| OpenError::Io {
@@ -128,6 +123,7 @@ impl Store {
         let checkpoints = Checkpoints::start(copying, i64::from(checkpoint_pages)).map_err(io)?;
         let group_commit = GroupCommit {
             connection,
+            readers: Arc::clone(&readers),
             checkpoints,
             clock,
             entropy,
@@ -160,13 +156,7 @@ impl Store {
     /// microseconds and never waits for the writer, so a hop to another thread
     /// would cost more than the read.
     pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let connection = self
-            .inner
-            .readers
-            .get()
-            .map_err(|error| Error::NoReader(error.to_string()))?;
-        let moment = Moment::begin(&connection)?;
-        query(&Snapshot::of(moment.connection))
+        self.inner.readers.read(query)
     }
 
     /// Lets the commands that are waiting finish, moves the log into the file
@@ -194,52 +184,8 @@ impl Drop for Inner {
     }
 }
 
-/// A read transaction, from statements that are prepared once.
-struct Moment<'a> {
-    connection: &'a Connection,
-}
-
-impl<'a> Moment<'a> {
-    fn begin(connection: &'a Connection) -> Result<Self, Error> {
-        connection.prepare_cached("BEGIN")?.execute([])?;
-        Ok(Self { connection })
-    }
-}
-
-impl Drop for Moment<'_> {
-    /// There is nothing to keep or to lose in a read; a connection that cannot
-    /// even end it fails at its next `BEGIN`.
-    fn drop(&mut self) {
-        let ended = self
-            .connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut commit| commit.execute([]));
-        if let Err(error) = ended {
-            log::error!("a read transaction could not be ended: {error}");
-        }
-    }
-}
-
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
     }
-}
-
-fn reader_pool(path: &Path, readers: u32) -> Result<Pool<SqliteConnectionManager>, OpenError> {
-    // One connection is opened by hand first, for an error that says what is wrong.
-    connection::open(path, Role::Reader)?;
-    let unfit = |problem: String| OpenError::Unfit {
-        path: path.to_owned(),
-        problem,
-    };
-    let manager = SqliteConnectionManager::file(path).with_init(|connection| {
-        connection::set_up(connection, Role::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
-    });
-    Pool::builder()
-        .max_size(readers)
-        .connection_timeout(READER_TIMEOUT)
-        .test_on_check_out(false)
-        .build(manager)
-        .map_err(|error| unfit(format!("connections for reading cannot be opened: {error}")))
 }

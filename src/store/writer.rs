@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::checkpoints::Checkpoints;
 use super::error::Error;
+use super::readers::Readers;
 use super::snapshot::Tx;
 use crate::domain::ids::Entropy;
 use crate::domain::ledger;
@@ -145,6 +146,7 @@ impl Writer {
 /// Takes commands in groups and commits each group at once.
 pub(super) struct GroupCommit {
     pub(super) connection: Connection,
+    pub(super) readers: Arc<Readers>,
     pub(super) checkpoints: Checkpoints,
     pub(super) clock: Box<dyn Clock>,
     pub(super) entropy: Box<dyn Entropy>,
@@ -161,6 +163,7 @@ impl GroupCommit {
         outcome?;
         // What is in the log moves into the file, which then stands alone. If it
         // cannot, nothing is lost: the next start reads the log.
+        self.readers.keep_nothing();
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -246,11 +249,8 @@ impl GroupCommit {
     }
 
     fn commit(&self) -> Result<(), Error> {
-        let Err(error) = self
-            .connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut commit| commit.execute([]))
-        else {
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        let Err(error) = self.readers.renewed_by(commit) else {
             return Ok(());
         };
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {

@@ -2,18 +2,19 @@
 
 use serde::Serialize;
 
-use super::WireAmount;
+use super::{WireAmount, WireText};
 use crate::domain::escrow::{Escrow, Plan, Progress};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, TransactionId};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::payment::TransactionType;
+use crate::domain::time::{Date, Timestamp};
 
 /// An escrow as one customer sees it. Every field of the contract is sent, null
 /// when it holds nothing.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EscrowView {
-    id: String,
+    id: WireText<EscrowId>,
     amount: WireAmount,
     purpose: String,
     description: Option<String>,
@@ -23,7 +24,7 @@ pub(crate) struct EscrowView {
     additional_fee: u8,
     additional_fee_refundable: bool,
     payment_token: String,
-    paid_at: Option<String>,
+    paid_at: Option<WireText<i64>>,
     status: &'static str,
     state: &'static str,
     logs: [String; 0],
@@ -32,7 +33,7 @@ pub(crate) struct EscrowView {
     dispute: Option<()>,
     payment_details: Option<PaymentDetailsView>,
     category: Option<()>,
-    completed_at: Option<String>,
+    completed_at: Option<WireText<i64>>,
     approved_claim_by: Option<()>,
     refunded_by: Option<()>,
     max_delivery: i64,
@@ -43,36 +44,36 @@ pub(crate) struct EscrowView {
     participants: Option<()>,
     winner_id: Option<()>,
     split: Option<()>,
-    created_at: String,
-    updated_at: String,
+    created_at: WireText<Timestamp>,
+    updated_at: WireText<Timestamp>,
 }
 
 /// The payment that funded an escrow (contract section 3.5.2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PaymentDetailsView {
-    id: String,
+    id: WireText<TransactionId>,
     amount: WireAmount,
     status: &'static str,
     reference: String,
     fee: u8,
     transaction_type: &'static str,
     currency: String,
-    created_at: String,
+    created_at: WireText<Timestamp>,
 }
 
 /// A milestone.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MilestoneView {
-    id: String,
+    id: WireText<MilestoneId>,
     title: String,
     description: Option<String>,
     amount: WireAmount,
-    due_date: Option<String>,
-    customer_id: Option<String>,
+    due_date: Option<WireText<Date>>,
+    customer_id: Option<WireText<CustomerId>>,
     status: &'static str,
-    released_at: Option<String>,
+    released_at: Option<WireText<i64>>,
 }
 
 impl EscrowView {
@@ -84,20 +85,18 @@ impl EscrowView {
             Progress::Completed { .. } => ("CLOSED", "COMPLETED"),
         };
         let completed_at = match escrow.progress {
-            Progress::Completed { completed_at, .. } => Some(completed_at.unix_seconds().to_string()),
+            Progress::Completed { completed_at, .. } => Some(WireText(completed_at.unix_seconds())),
             Progress::AwaitingPayment | Progress::Opened(_) => None,
         };
         Self {
-            id: escrow.id.to_string(),
+            id: WireText(escrow.id),
             amount: WireAmount(escrow.terms.amount),
             fee: WireAmount(escrow.fee.total()),
             image_url: None,
             additional_fee: 0,
             additional_fee_refundable: true,
             payment_token: escrow.payment_token.as_str().to_owned(),
-            paid_at: escrow
-                .funding()
-                .map(|funding| funding.paid_at.unix_seconds().to_string()),
+            paid_at: escrow.funding().map(|funding| WireText(funding.paid_at.unix_seconds())),
             status,
             state,
             logs: [],
@@ -117,12 +116,12 @@ impl EscrowView {
                 Plan::Standard => "STANDARD",
                 Plan::Milestones(_) => "MILESTONE",
             },
-            milestones: MilestoneView::list(escrow.milestones()),
+            milestones: MilestoneView::list(escrow.plan),
             participants: None,
             winner_id: None,
             split: None,
-            created_at: escrow.created_at.to_string(),
-            updated_at: escrow.updated_at.to_string(),
+            created_at: WireText(escrow.created_at),
+            updated_at: WireText(escrow.updated_at),
             purpose: escrow.terms.purpose,
             description: escrow.terms.description,
         }
@@ -133,38 +132,42 @@ impl PaymentDetailsView {
     fn of(escrow: &Escrow, currency: &str) -> Option<Self> {
         let funding = escrow.funding()?;
         Some(Self {
-            id: funding.payment.id.to_string(),
+            id: WireText(funding.payment.id),
             amount: WireAmount(funding.payment.amount),
             status: "success",
             reference: funding.payment.reference.as_str().to_owned(),
             fee: 0,
             transaction_type: TransactionType::Escrow.as_str(),
             currency: currency.to_owned(),
-            created_at: funding.paid_at.to_string(),
+            created_at: WireText(funding.paid_at),
         })
     }
 }
 
 impl MilestoneView {
-    /// Milestones in their order.
-    pub(crate) fn list(milestones: &[Milestone]) -> Vec<Self> {
-        milestones.iter().map(Self::of).collect()
+    /// The plan's milestones in their order; none of a standard escrow.
+    pub(crate) fn list(plan: Plan) -> Vec<Self> {
+        match plan {
+            Plan::Standard => Vec::new(),
+            Plan::Milestones(milestones) => milestones.into_iter().map(Self::of).collect(),
+        }
     }
 
-    fn of(milestone: &Milestone) -> Self {
-        let terms = &milestone.terms;
+    fn of(milestone: Milestone) -> Self {
+        let released_at = milestone.released_at();
+        let terms = milestone.terms;
         Self {
-            id: milestone.id.to_string(),
-            title: terms.title.clone(),
-            description: terms.description.clone(),
+            id: WireText(milestone.id),
+            title: terms.title,
+            description: terms.description,
             amount: WireAmount(terms.amount),
-            due_date: terms.due_date.map(|date| date.to_string()),
-            customer_id: terms.beneficiary.as_ref().map(ToString::to_string),
+            due_date: terms.due_date.map(WireText),
+            customer_id: terms.beneficiary.map(WireText),
             status: match milestone.status {
                 MilestoneStatus::Pending => "PENDING",
                 MilestoneStatus::Released(_) => "RELEASED",
             },
-            released_at: milestone.released_at().map(|at| at.unix_seconds().to_string()),
+            released_at: released_at.map(|at| WireText(at.unix_seconds())),
         }
     }
 }

@@ -5,6 +5,8 @@ mod escrow;
 mod transaction;
 mod wallet;
 
+use std::fmt::Display;
+
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -13,6 +15,16 @@ pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
 
 use crate::domain::money::Amount;
+
+/// Anything with a textual form, written straight into the reply.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireText<T>(pub(crate) T);
+
+impl<T: Display> Serialize for WireText<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 /// An amount as a JSON number of major units, written digit by digit and never
 /// through a floating-point number: `1500`, `100.2`.

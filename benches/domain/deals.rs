@@ -1,0 +1,106 @@
+//! Deals to measure with: the same every time.
+
+use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, fund};
+use escrowd::domain::fees::Rates;
+use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};
+use escrowd::domain::money::Amount;
+use escrowd::domain::terms::{MilestoneOffer, TermsLimits};
+use escrowd::domain::time::Timestamp;
+use escrowd::http::encoding;
+
+/// Milestones of a small deal and of a large one.
+pub(crate) const SIZES: [usize; 2] = [5, 50];
+
+/// Ids and random bits that count up, at no cost of their own.
+pub(crate) struct CountingIds(u64);
+
+impl CountingIds {
+    pub(crate) const fn new() -> Self {
+        Self(0)
+    }
+}
+
+impl IdSource for CountingIds {
+    fn object_id(&mut self) -> [u8; 12] {
+        self.0 += 1;
+        let mut id = [0x5a; 12];
+        id[4..].copy_from_slice(&self.0.to_be_bytes());
+        id
+    }
+
+    fn random(&mut self) -> u128 {
+        self.0 += 1;
+        u128::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    }
+}
+
+pub(crate) fn kobo(minor: i64) -> Amount {
+    Amount::from_minor(minor).expect("a small constant")
+}
+
+pub(crate) fn customer(id: &str) -> CustomerId {
+    CustomerId::parse(id).expect("a plain id")
+}
+
+/// 2026-06-22T10:15:00.007Z.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millis(1_782_123_300_007).expect("a time this side of 9999")
+}
+
+pub(crate) fn rates() -> Rates {
+    Rates::new(200, 50).expect("two and a half percent")
+}
+
+pub(crate) fn seller() -> Seller {
+    Seller {
+        merchant: MerchantId(1),
+        rates: rates(),
+        customer: customer("6710aa10b2c3d4e5f6071804"),
+    }
+}
+
+/// A body as a client sends it to create a milestone escrow.
+pub(crate) fn body(milestones: usize) -> String {
+    let stages: Vec<String> = (1..=milestones)
+        .map(|number| {
+            format!(
+                r#"{{"title":"Stage {number}","description":"What stage {number} delivers","amount":333,"dueDate":"2027-01-31"}}"#
+            )
+        })
+        .collect();
+    let total = Amount::total(vec![kobo(33_300); milestones]).expect("a small sum");
+    format!(
+        r#"{{"amount":{total},"purpose":"Shop fit-out","description":"Walls, floor and light","whoPays":"buyer","maxDelivery":30,"deliveryTimeline":"days","milestones":[{}]}}"#,
+        stages.join(",")
+    )
+}
+
+/// What that body offers, checked.
+pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
+    let limits = TermsLimits {
+        amount_min: kobo(100),
+        milestones_max: 100,
+        purpose_chars_max: 255,
+        description_chars_max: 2_000,
+    };
+    let draft = encoding::read_milestone_escrow(body(milestones)).expect("a body that is right");
+    MilestoneOffer::new(draft.terms, draft.milestones, &limits, now().date()).expect("an offer that is right")
+}
+
+/// An escrow that [`buyer`] has paid for.
+pub(crate) fn funded(milestones: usize) -> Escrow {
+    let mut ids = CountingIds::new();
+    let (mut escrow, _) =
+        Escrow::offer_milestones(seller(), offer(milestones), &mut ids, now()).expect("an offer that is right");
+    let payment = PaymentOffer {
+        reference: ids.reference(),
+        amount: None,
+        available: Amount::MAX,
+    };
+    fund(std::slice::from_mut(&mut escrow), &buyer(), payment, &mut ids, now()).expect("a buyer who can pay");
+    escrow
+}
+
+pub(crate) fn buyer() -> CustomerId {
+    customer("6710aa10b2c3d4e5f6071805")
+}

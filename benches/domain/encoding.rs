@@ -1,0 +1,27 @@
+//! Bodies in and out, through the code behind the routes.
+
+use criterion::{BatchSize, Criterion};
+use escrowd::http::encoding;
+
+use crate::deals::{self, SIZES};
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    for milestones in SIZES {
+        let name = format!("read a milestone escrow, {milestones} milestones");
+        let body = deals::body(milestones);
+        criterion.bench_function(&name, |bencher| {
+            bencher.iter_batched(|| body.clone(), encoding::read_milestone_escrow, BatchSize::SmallInput);
+        });
+    }
+    for milestones in SIZES {
+        let name = format!("write an escrow, {milestones} milestones");
+        let (escrow, viewer) = (deals::funded(milestones), deals::buyer());
+        criterion.bench_function(&name, |bencher| {
+            bencher.iter_batched(
+                || escrow.clone(),
+                |escrow| encoding::write_escrow(escrow, Some(&viewer), "NGN"),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}

@@ -1,0 +1,23 @@
+//! What the pure domain and the encoding cost, piece by piece, so that a
+//! regression shows where it happens: `cargo bench --bench domain`.
+//!
+//! Each figure is compared with the one of the run before, which is kept under
+//! `target/criterion`.
+
+mod deals;
+mod encoding;
+mod rules;
+
+use std::time::Duration;
+
+use criterion::Criterion;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(400))
+        .measurement_time(Duration::from_millis(1_200))
+        .configure_from_args();
+    rules::measure(&mut criterion);
+    encoding::measure(&mut criterion);
+    criterion.final_summary();
+}

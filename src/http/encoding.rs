@@ -1,0 +1,25 @@
+//! From a body to what a command takes, and from an escrow to a body, without a
+//! server around them: the very code behind the routes, for measuring it.
+
+use super::body::JsonBody;
+use super::drafts;
+use super::envelope::Reply;
+use super::views::EscrowView;
+use crate::commands::milestone_escrows::MilestoneEscrowDraft;
+use crate::domain::escrow::Escrow;
+use crate::domain::ids::CustomerId;
+use crate::domain::refusal::Sent;
+
+/// What the body of `POST /v1/escrow/milestone/create` says.
+pub fn read_milestone_escrow(body: String) -> Sent<MilestoneEscrowDraft> {
+    drafts::milestone_escrow(&JsonBody::of(body))
+}
+
+/// The body that answers `GET /v1/escrow/verify/{paymentToken}`.
+pub fn write_escrow(escrow: Escrow, viewer: Option<&CustomerId>, currency: &str) -> Vec<u8> {
+    Reply::ok(
+        "Escrow verified successfully",
+        EscrowView::new(escrow, viewer, currency),
+    )
+    .into_body()
+}

@@ -1,0 +1,203 @@
+//! Connections for reading.
+//!
+//! A read begins a transaction, so that it sees one moment, and ends it. Both take
+//! locks on the file, which cost as much as a short read itself. Some connections
+//! therefore stand ready outside the pool and keep what they see between two reads,
+//! until something is committed: a third of what reading an escrow costs.
+//!
+//! A moment that is kept must neither be read from once it is old nor hold up the
+//! moving of the log into the file. Both follow from one rule: every commit lets go
+//! of it first.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+use r2d2::{Pool, PooledConnection};
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
+
+use super::connection::{self, Role};
+use super::error::{Error, OpenError};
+use super::snapshot::Snapshot;
+
+/// How long a read waits for a connection.
+const READER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Every connection for reading.
+pub(super) struct Readers {
+    /// Tried first, in this order. One for each core: no more reads run at once,
+    /// unless a slow one is among them.
+    standing: Vec<Mutex<Standing>>,
+    /// For reads that find none of those free.
+    pool: Pool<SqliteConnectionManager>,
+    /// Counts the beginnings and the ends of commits: odd while one is under way.
+    commits: AtomicU64,
+}
+
+/// A connection that may be inside a transaction while nobody uses it.
+struct Standing {
+    connection: PooledConnection<SqliteConnectionManager>,
+    /// The count of commits at which the transaction it is in began.
+    kept_since: Option<u64>,
+}
+
+impl Readers {
+    /// Opens this many connections. The last one is always left in the pool.
+    pub(super) fn open(path: &Path, connections: u32) -> Result<Self, OpenError> {
+        let pool = pool(path, connections)?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let spare = usize::try_from(connections).unwrap_or(usize::MAX).saturating_sub(1);
+        let standing = (0..cores.min(spare))
+            .map(|_| Standing::take_from(&pool).map(Mutex::new))
+            .collect::<Result<_, _>>()
+            .map_err(|error| unfit(path, &error))?;
+        Ok(Self {
+            standing,
+            pool,
+            commits: AtomicU64::new(0),
+        })
+    }
+
+    /// Reads from one moment that is no older than the last commit that was
+    /// answered before.
+    pub(super) fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(mut standing) = self.standing.iter().find_map(if_free) {
+            return standing.read(&self.commits, query);
+        }
+        let connection = self.pool.get().map_err(|error| Error::NoReader(error.to_string()))?;
+        let moment = Moment::begin(&connection)?;
+        query(&Snapshot::of(moment.connection))
+    }
+
+    /// Commits, with no moment kept before and none from before kept after. A
+    /// connection in use is not waited for: it lets go itself when its read ends,
+    /// or, if that is at this very instant, at the next commit.
+    pub(super) fn renewed_by<T>(&self, commit: impl FnOnce() -> T) -> T {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        for mut standing in self.standing.iter().filter_map(if_free) {
+            standing.let_go();
+        }
+        let outcome = commit();
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        outcome
+    }
+
+    /// Lets every moment go, and keeps none from now on. Waits for reads under way.
+    pub(super) fn keep_nothing(&self) {
+        self.commits.fetch_or(1, Ordering::SeqCst);
+        for standing in &self.standing {
+            standing.lock().unwrap_or_else(PoisonError::into_inner).let_go();
+        }
+    }
+}
+
+/// The connection, unless it is in use.
+fn if_free(standing: &Mutex<Standing>) -> Option<MutexGuard<'_, Standing>> {
+    match standing.try_lock() {
+        Ok(standing) => Some(standing),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+impl Standing {
+    fn take_from(pool: &Pool<SqliteConnectionManager>) -> Result<Self, r2d2::Error> {
+        Ok(Self {
+            connection: pool.get()?,
+            kept_since: None,
+        })
+    }
+
+    /// Reads from the moment that was kept, if nothing was committed since.
+    fn read<T>(
+        &mut self,
+        commits: &AtomicU64,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let before = commits.load(Ordering::SeqCst);
+        let mut moment = if self.kept_since == Some(before) {
+            Moment::resume(&self.connection)
+        } else {
+            self.let_go();
+            Moment::begin(&self.connection)?
+        };
+        // A read that fails or panics leaves nothing behind.
+        self.kept_since = None;
+        let outcome = query(&Snapshot::of(moment.connection));
+        let is_current = before.is_multiple_of(2) && before == commits.load(Ordering::SeqCst);
+        if is_current && outcome.is_ok() {
+            moment.is_kept = true;
+            self.kept_since = Some(before);
+        }
+        outcome
+    }
+
+    /// Ends the transaction that was kept, if there is one.
+    fn let_go(&mut self) {
+        if self.kept_since.take().is_some() {
+            drop(Moment::resume(&self.connection));
+        }
+    }
+}
+
+/// A read transaction, from statements that are prepared once.
+struct Moment<'a> {
+    connection: &'a Connection,
+    is_kept: bool,
+}
+
+impl<'a> Moment<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, Error> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self::resume(connection))
+    }
+
+    /// The transaction that the connection is in.
+    const fn resume(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            is_kept: false,
+        }
+    }
+}
+
+impl Drop for Moment<'_> {
+    /// There is nothing to keep or to lose in a read; a connection that cannot
+    /// even end it fails at its next `BEGIN`.
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let ended = self
+            .connection
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]));
+        if let Err(error) = ended {
+            log::error!("a read transaction could not be ended: {error}");
+        }
+    }
+}
+
+fn pool(path: &Path, connections: u32) -> Result<Pool<SqliteConnectionManager>, OpenError> {
+    // One connection is opened by hand first, for an error that says what is wrong.
+    connection::open(path, Role::Reader)?;
+    let manager = SqliteConnectionManager::file(path).with_init(|connection| {
+        connection::set_up(connection, Role::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
+    });
+    Pool::builder()
+        .max_size(connections)
+        .connection_timeout(READER_TIMEOUT)
+        .test_on_check_out(false)
+        .build(manager)
+        .map_err(|error| unfit(path, &error))
+}
+
+fn unfit(path: &Path, error: &r2d2::Error) -> OpenError {
+    OpenError::Unfit {
+        path: path.to_owned(),
+        problem: format!("connections for reading cannot be opened: {error}"),
+    }
+}
