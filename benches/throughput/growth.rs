@@ -97,7 +97,7 @@ impl Grown {
             rate: None,
         };
         self.runs.push(load.run()?);
-        Ok(())
+        server.stop()
     }
 }
 

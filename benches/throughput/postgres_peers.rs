@@ -145,10 +145,10 @@ impl<'a> PostgresPeers<'a> {
     pub(crate) fn lines(&self) -> Vec<Line> {
         let pgledger = self.pgledger.as_ref().map_or(&[][..], |(_, runs)| runs);
         [
-            Line::of("actix + PostgreSQL function", &self.alone.1),
-            Line::of("actix + PostgreSQL function, transfers chained", &self.chained.1),
-            Line::of("pgbench + PostgreSQL function, no HTTP", &self.pgbench.1),
-            Line::of("pgbench + pgledger, one transfer, no HTTP", pgledger),
+            Line::of("actix + PostgreSQL", &self.alone.1),
+            Line::of("actix + PostgreSQL, chained", &self.chained.1),
+            Line::of("pgbench + PostgreSQL", &self.pgbench.1),
+            Line::of("pgbench + pgledger", pgledger),
         ]
         .into_iter()
         .flatten()

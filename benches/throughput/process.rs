@@ -46,6 +46,11 @@ impl Process {
         Ok(server)
     }
 
+    /// Stops it in order, so that it leaves no log to recover.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        terminate(&mut self.child)
+    }
+
     /// Bytes of memory that are its own or mapped and in use.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(self.child.id())
@@ -57,6 +62,13 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Asks a process to stop and waits until it has.
+pub(crate) fn terminate(child: &mut Child) -> anyhow::Result<()> {
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+    child.wait()?;
+    Ok(())
 }
 
 /// The resident memory of the process with this number.

@@ -16,7 +16,7 @@ use crate::arguments::{CommonOptions, StartOptions};
 use crate::data::{self, Size};
 use crate::figures::Spread;
 use crate::load::Load;
-use crate::process::resident_bytes;
+use crate::process::{resident_bytes, terminate};
 use crate::report::Report;
 use crate::requests::Requests;
 use crate::stop;
@@ -72,10 +72,10 @@ pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Res
             rate: None,
         };
         started.kill_under(load, Duration::from_secs(options.seconds))?;
-        let started = Started::start(&workbench, &large)?;
+        let mut started = Started::start(&workbench, &large)?;
         after_kill.push(started.milliseconds);
         // In order, so that the next start on the large file finds no log to recover.
-        started.stop()?;
+        terminate(&mut started.child)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -167,15 +167,6 @@ impl Started {
             );
             Ok(())
         })
-    }
-
-    /// Stops the service in order.
-    fn stop(mut self) -> anyhow::Result<()> {
-        std::process::Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
-        self.child.wait()?;
-        Ok(())
     }
 }
 
