@@ -91,7 +91,6 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     let policy = Arc::new(policy());
     let mut random = fastrand::Rng::with_seed(7);
     let mut kept = Vec::with_capacity(size.kept);
-    let every = (size.escrows / size.kept.max(1)).max(1);
     // The key of a program that sends none.
     let key_hash: [u8; 32] = Sha256::digest("").into();
     let merchant = runtime.block_on(store.write(move |tx| merchants::of_sandbox_key(tx, &key_hash)))?;
@@ -117,10 +116,10 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
         let mut number = start;
         for batch in batches {
             for deal in batch.map_err(|error| anyhow!("{error:?}"))? {
-                if number % every == 0 && kept.len() < size.kept {
+                number += 1;
+                if number * size.kept / size.escrows > kept.len() {
                     kept.push(deal);
                 }
-                number += 1;
             }
         }
         bar.inc((end - start) as u64);
