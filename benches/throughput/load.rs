@@ -59,8 +59,12 @@ impl Load<'_> {
         if latency.is_empty() {
             bail!("there is nothing left to send; build a larger file with --escrows");
         }
+        let took = started.elapsed();
+        if self.time.is_some_and(|time| took < time * 9 / 10) {
+            eprintln!("note: a turn ended after {took:.1?} for want of milestones; build a larger file with --escrows");
+        }
         Ok(Run {
-            per_second: latency.len() as f64 / started.elapsed().as_secs_f64(),
+            per_second: latency.len() as f64 / took.as_secs_f64(),
             latency,
         })
     }
