@@ -69,7 +69,7 @@ fn ledger(criterion: &mut Criterion) {
         debit_account: 17,
         credit_account: 4_711,
         amount: 33_333,
-        escrow: Some(&[0x5a; 12]),
+        escrow: Some(0x5a5a_5a5a),
         created_at: deals::now().millis(),
     };
     criterion.bench_function("chain hash of a transfer", |bencher| {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use escrowd::clock::SystemClock;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
@@ -15,19 +16,36 @@ use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
 use escrowd::entropy::SystemEntropy;
-use escrowd::store::{Settings, Store, Synchronous};
+use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
-/// Deals in flight while the file is built.
-const IN_FLIGHT: usize = 256;
+use crate::deals::{Deal, Deals};
+use crate::stop;
 
-/// One milestone to confirm: the buyer's id, the escrow's and its own.
-pub(crate) struct Confirmation {
-    pub(crate) buyer: String,
-    pub(crate) escrow: String,
-    pub(crate) milestone: String,
-    pub(crate) token: String,
+/// Deals that share one command while the file is built.
+const BATCH: usize = 64;
+/// Batches in flight while the file is built.
+const BATCHES_IN_FLIGHT: usize = 4;
+/// Minor units of one milestone.
+const MILESTONE_AMOUNT: i64 = 1000;
+
+/// How large a file to build, and how many of its deals to remember.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) escrows: usize,
+    pub(crate) milestones: usize,
+    pub(crate) customers: usize,
+    /// Deals remembered, spread evenly over all.
+    pub(crate) kept: usize,
+}
+
+impl Size {
+    /// Bytes that a file of this size takes, with every milestone confirmed;
+    /// rather too many than too few.
+    pub(crate) const fn bytes(self) -> u64 {
+        (self.escrows as u64) * (1000 + 500 * self.milestones as u64)
+    }
 }
 
 pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
@@ -62,78 +80,101 @@ pub(crate) fn policy() -> Policy {
     }
 }
 
-/// Builds a file of funded escrows and answers every confirmation that is open in
-/// it, in a random order that is the same every time.
-pub(crate) fn build(
-    path: &Path,
-    escrows: usize,
-    milestones: usize,
-    customers: usize,
-) -> anyhow::Result<Vec<Confirmation>> {
+/// Builds a file of funded escrows.
+pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entropy = Box::new(SystemEntropy::new());
     let (store, _ended) = Store::open(&settings(path, Synchronous::Normal), Box::new(SystemClock), entropy)?;
-    let style = ProgressStyle::with_template("building the file {bar:40} {pos}/{len} escrows {eta}")?;
-    let bar = ProgressBar::new(escrows as u64).with_style(style);
+    let style = ProgressStyle::with_template("building {msg} {bar:40} {pos}/{len} escrows {eta}")?;
+    let bar = ProgressBar::new(size.escrows as u64).with_style(style);
+    bar.set_message(format!("a file with {} milestones each", size.milestones));
     let policy = Arc::new(policy());
     let mut random = fastrand::Rng::with_seed(7);
-    let mut confirmations = Vec::with_capacity(escrows * milestones);
-    runtime.block_on(async {
-        // The key of a program that sends none.
-        let key_hash: [u8; 32] = Sha256::digest("").into();
-        let merchant = store.write(move |tx| merchants::of_sandbox_key(tx, &key_hash)).await?;
-        for start in (0..escrows).step_by(IN_FLIGHT) {
-            let deals = (start..escrows.min(start + IN_FLIGHT)).map(|_| {
-                let seller = random.usize(..customers / 2);
-                let buyer = customers / 2 + random.usize(..customers / 2);
-                deal(
-                    &store,
-                    &policy,
-                    merchant,
-                    format!("c{seller}"),
-                    format!("c{buyer}"),
-                    milestones,
-                )
-            });
-            for deal in futures_util::future::join_all(deals).await {
-                confirmations.extend(deal.map_err(|error| anyhow::anyhow!("{error:?}"))?);
+    let mut kept = Vec::with_capacity(size.kept);
+    // The key of a program that sends none.
+    let key_hash: [u8; 32] = Sha256::digest("").into();
+    let merchant = runtime.block_on(store.write(move |tx| merchants::of_sandbox_key(tx, &key_hash)))?;
+    for start in (0..size.escrows).step_by(BATCH * BATCHES_IN_FLIGHT) {
+        stop::check()?;
+        let end = size.escrows.min(start + BATCH * BATCHES_IN_FLIGHT);
+        let batches = (start..end).step_by(BATCH).map(|from| {
+            let half = size.customers / 2;
+            let pairs: Vec<_> = (from..end.min(from + BATCH))
+                .map(|_| (random.usize(..half), half + random.usize(..half)))
+                .collect();
+            let policy = Arc::clone(&policy);
+            store.write(move |tx| {
+                pairs
+                    .into_iter()
+                    .map(|(seller, buyer)| {
+                        deal(tx, &policy, merchant, &format!("c{seller}"), format!("c{buyer}"), size)
+                    })
+                    .collect::<Result<Vec<Deal>, Error>>()
+            })
+        });
+        let batches = runtime.block_on(futures_util::future::join_all(batches));
+        let mut number = start;
+        for batch in batches {
+            for deal in batch.map_err(|error| anyhow!("{error:?}"))? {
+                number += 1;
+                if number * size.kept / size.escrows > kept.len() {
+                    kept.push(deal);
+                }
             }
-            bar.inc(IN_FLIGHT as u64);
         }
-        anyhow::Ok(())
-    })?;
+        bar.inc((end - start) as u64);
+    }
     bar.finish_and_clear();
     store.close();
-    random.shuffle(&mut confirmations);
-    Ok(confirmations)
+    Ok(Deals::shuffled(kept))
 }
 
-async fn deal(
-    store: &Store,
-    policy: &Arc<Policy>,
+/// One deal, offered and funded.
+fn deal(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
     merchant: MerchantId,
-    seller: String,
+    seller: &str,
     buyer: String,
-    milestones: usize,
-) -> Result<Vec<Confirmation>, Error> {
+    size: Size,
+) -> Result<Deal, Error> {
     let actor = |id: &str| Actor {
         merchant,
         customer: CustomerId::parse(id).expect("a plain id"),
     };
-    let (as_seller, as_buyer) = (actor(&seller), actor(&buyer));
-    let ten = Amount::from_minor(1000).expect("a small constant");
+    let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))?;
+    let request = PaymentRequest {
+        escrows: vec![EscrowKey::Id(escrow.id)],
+        amount: None,
+        reference: None,
+    };
+    payments::fund(tx, policy, &actor(&buyer), Ok(request))?;
+    Ok(Deal {
+        buyer,
+        escrow: escrow.id.to_string(),
+        token: escrow.payment_token.as_str().to_owned(),
+        milestones: escrow
+            .milestones()
+            .iter()
+            .map(|milestone| milestone.id.to_string())
+            .collect(),
+    })
+}
+
+fn draft(milestones: usize) -> MilestoneEscrowDraft {
+    let amount = Amount::from_minor(MILESTONE_AMOUNT).expect("a small constant");
     let stage = |number| {
         Ok(MilestoneDraft {
             title: Ok(format!("Stage {number}")),
             description: Ok(None),
-            amount: Ok(ten),
+            amount: Ok(amount),
             due_date: Ok(None),
             beneficiary: Ok(None),
         })
     };
-    let draft = MilestoneEscrowDraft {
+    MilestoneEscrowDraft {
         terms: TermsDraft {
-            amount: Ok(Amount::total(vec![ten; milestones]).expect("a small sum")),
+            amount: Ok(Amount::total(vec![amount; milestones]).expect("a small sum")),
             purpose: Ok("Shop fit-out".to_owned()),
             description: Ok(None),
             who_pays: Ok(WhoPays::Buyer),
@@ -143,25 +184,5 @@ async fn deal(
             no_category: Ok(()),
         },
         milestones: Ok((1..=milestones).map(stage).collect()),
-    };
-    let shared = Arc::clone(policy);
-    let escrow = store
-        .write(move |tx| milestone_escrows::create(tx, &shared, &as_seller, Ok(draft)))
-        .await?;
-    let request = PaymentRequest {
-        escrows: vec![EscrowKey::Id(escrow.id)],
-        amount: None,
-        reference: None,
-    };
-    let shared = Arc::clone(policy);
-    store
-        .write(move |tx| payments::fund(tx, &shared, &as_buyer, Ok(request)))
-        .await?;
-    let confirmation = |milestone: &escrowd::domain::milestone::Milestone| Confirmation {
-        buyer: buyer.clone(),
-        escrow: escrow.id.to_string(),
-        milestone: milestone.id.to_string(),
-        token: escrow.payment_token.as_str().to_owned(),
-    };
-    Ok(escrow.milestones().iter().map(confirmation).collect())
+    }
 }

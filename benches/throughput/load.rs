@@ -1,119 +1,136 @@
-//! The load generator: keep-alive connections that each send the next request as
-//! soon as they have the answer to the one before.
+//! The load generator. Left alone, each connection sends its next request as soon
+//! as it has the answer to the one before; at a given rate, requests fall due by
+//! the clock, and waiting for a free connection counts as latency.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use futures_util::future::{try_join, try_join_all};
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::LocalSet;
+use tokio::sync::Semaphore;
 
-/// Requests in the order they are sent.
-pub(crate) struct Requests {
-    bytes: Vec<Vec<u8>>,
-    next: AtomicUsize,
-    is_cycled: bool,
-}
+use crate::connection::Connection;
+use crate::requests::Requests;
+use crate::stop;
 
-impl Requests {
-    /// Each is sent once.
-    pub(crate) const fn once(bytes: Vec<Vec<u8>>) -> Self {
-        Self {
-            bytes,
-            next: AtomicUsize::new(0),
-            is_cycled: false,
-        }
-    }
-
-    /// After the last comes the first again.
-    pub(crate) const fn cycled(bytes: Vec<Vec<u8>>) -> Self {
-        Self {
-            bytes,
-            next: AtomicUsize::new(0),
-            is_cycled: true,
-        }
-    }
-
-    fn take(&self) -> Option<&[u8]> {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let index = if self.is_cycled { next % self.bytes.len() } else { next };
-        self.bytes.get(index).map(Vec::as_slice)
-    }
+/// What to send where.
+#[derive(Clone, Copy)]
+pub(crate) struct Load<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) requests: &'a Requests,
+    pub(crate) connections: usize,
+    /// For how long; `None` until there are no more requests.
+    pub(crate) time: Option<Duration>,
+    /// Requests per second; `None` as many as are answered.
+    pub(crate) rate: Option<f64>,
 }
 
 /// What one run saw.
+#[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) per_second: f64,
-    /// Microseconds from the first byte sent to the last byte read.
+    /// Microseconds from the first byte sent, or from when it was due, to the
+    /// last byte read.
     pub(crate) latency: Histogram<u64>,
 }
 
-/// Sends requests over so many connections for so long. Any answer but 200 fails
-/// the run: a benchmark of refusals would be worth nothing.
-pub(crate) fn run(address: &str, requests: &Arc<Requests>, connections: usize, time: Duration) -> anyhow::Result<Run> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, async {
+impl Load<'_> {
+    /// Runs it.
+    pub(crate) fn run(self) -> anyhow::Result<Run> {
+        runtime()?.block_on(self.drive())
+    }
+
+    /// Runs it and another at the same time.
+    pub(crate) fn run_beside(self, other: Self) -> anyhow::Result<(Run, Run)> {
+        runtime()?.block_on(try_join(self.drive(), other.drive()))
+    }
+
+    async fn drive(self) -> anyhow::Result<Run> {
         let started = Instant::now();
-        let connections: Vec<_> = (0..connections)
-            .map(|_| tokio::task::spawn_local(drive(address.to_owned(), Arc::clone(requests), started + time)))
-            .collect();
+        let until = self.time.map(|time| started + time);
+        let pace = self.rate.map(|rate| Pace::start(started, rate));
+        let connections = (0..self.connections).map(|_| self.connection(until, pace.as_ref()));
         let mut latency = Histogram::new(3)?;
-        for connection in connections {
-            latency.add(connection.await??)?;
+        for of_connection in try_join_all(connections).await? {
+            latency.add(of_connection)?;
         }
-        let seconds = started.elapsed().as_secs_f64();
+        if latency.is_empty() {
+            bail!("there is nothing left to send; build a larger file with --escrows");
+        }
+        let took = started.elapsed();
+        if self.time.is_some_and(|time| took < time * 9 / 10) {
+            eprintln!("note: a turn ended after {took:.1?} for want of milestones; build a larger file with --escrows");
+        }
         Ok(Run {
-            per_second: latency.len() as f64 / seconds,
+            per_second: latency.len() as f64 / took.as_secs_f64(),
             latency,
         })
-    })
+    }
+
+    async fn connection(&self, until: Option<Instant>, pace: Option<&Pace>) -> anyhow::Result<Histogram<u64>> {
+        let mut connection = Connection::open(self.address).await?;
+        let mut latency = Histogram::new(3)?;
+        let mut request = Vec::with_capacity(256);
+        loop {
+            let due = match pace {
+                Some(pace) => Some(pace.next().await?),
+                None => None,
+            };
+            if until.is_some_and(|until| Instant::now() >= until) || !self.requests.write_next(&mut request) {
+                return Ok(latency);
+            }
+            stop::check()?;
+            let since = due.unwrap_or_else(Instant::now);
+            connection.exchange(&request).await?;
+            latency.record(u64::try_from(since.elapsed().as_micros())?)?;
+        }
+    }
 }
 
-async fn drive(address: String, requests: Arc<Requests>, until: Instant) -> anyhow::Result<Histogram<u64>> {
-    let mut connection = TcpStream::connect(&address)
-        .await
-        .with_context(|| format!("no server at {address}"))?;
-    connection.set_nodelay(true)?;
-    let mut latency = Histogram::new(3)?;
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    while Instant::now() < until {
-        let Some(request) = requests.take() else {
-            bail!("the requests ran out before the time did; build a larger file with --escrows");
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Lets requests go when they are due. A thread of its own keeps the time, since
+/// the timers of an asynchronous runtime are no finer than a millisecond.
+struct Pace {
+    started: Instant,
+    rate: f64,
+    due: Arc<Semaphore>,
+    next: AtomicU64,
+}
+
+impl Pace {
+    fn start(started: Instant, rate: f64) -> Self {
+        let due = Arc::new(Semaphore::new(0));
+        let pace = Self {
+            started,
+            rate,
+            due: Arc::clone(&due),
+            next: AtomicU64::new(0),
         };
-        let sent = Instant::now();
-        connection.write_all(request).await?;
-        read_answer(&mut connection, &mut buffer).await?;
-        latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
+        std::thread::spawn(move || {
+            let mut number = 0;
+            // Nobody but this thread has it once the run is over.
+            while Arc::strong_count(&due) > 1 {
+                std::thread::sleep(due_at(started, rate, number).saturating_duration_since(Instant::now()));
+                due.add_permits(1);
+                number += 1;
+            }
+        });
+        pace
     }
-    Ok(latency)
+
+    /// Waits for the next request to fall due and says when it did.
+    async fn next(&self) -> anyhow::Result<Instant> {
+        self.due.acquire().await.context("never closed")?.forget();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(due_at(self.started, self.rate, number))
+    }
 }
 
-/// Reads one answer to its end.
-async fn read_answer(connection: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
-    buffer.clear();
-    let mut end = None;
-    while end.is_none_or(|end| buffer.len() < end) {
-        if connection.read_buf(buffer).await? == 0 {
-            bail!("the server closed a connection");
-        }
-        if end.is_none()
-            && let Some(head) = buffer.windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            end = Some(head + 4 + content_length(&buffer[..head])?);
-        }
-    }
-    if !buffer.starts_with(b"HTTP/1.1 200") {
-        bail!("a request was answered with {}", String::from_utf8_lossy(buffer));
-    }
-    Ok(())
-}
-
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
-    let head = std::str::from_utf8(head)?.to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    Ok(length.context("an answer without a content-length")?.parse()?)
+fn due_at(started: Instant, rate: f64, number: u64) -> Instant {
+    started + Duration::from_secs_f64(number as f64 / rate)
 }

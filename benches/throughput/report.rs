@@ -1,82 +1,120 @@
-//! Medians, spread and ratios, as a table for people and as JSON for programs.
+//! What a run found out: printed for people, and on request written as JSON for
+//! programs and as Markdown to be pasted into a document.
 
+use std::path::Path;
+
+use anyhow::Context;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::load::Run;
+use crate::arguments::CommonOptions;
+use crate::figures::{Line, Ratio};
+use crate::machine;
 
-/// One way of doing the work, over all rounds.
-#[derive(Serialize)]
-pub(crate) struct Line {
-    pub(crate) name: &'static str,
-    pub(crate) per_second: Spread,
-    pub(crate) p50_ms: Spread,
-    pub(crate) p99_ms: Spread,
-    pub(crate) p999_ms: Spread,
-    pub(crate) worst_ms: Spread,
+/// Everything that one run says.
+pub(crate) struct Report {
+    markdown: String,
+    figures: Map<String, Value>,
 }
 
-/// The median of the rounds, and the least and the most of them.
-#[derive(Clone, Copy, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-}
-
-impl Line {
-    /// What the rounds of one way of doing it add up to; `None` without a round.
-    pub(crate) fn of(name: &'static str, runs: &[Run]) -> Option<Self> {
-        let quantile = |quantile: f64| {
-            let millis = |run: &Run| run.latency.value_at_quantile(quantile) as f64 / 1000.0;
-            Spread::of(runs.iter().map(millis).collect())
+impl Report {
+    /// Begins with the machine.
+    pub(crate) fn new(folder: &Path, options: &CommonOptions) -> Self {
+        let mut report = Self {
+            markdown: String::new(),
+            figures: Map::new(),
         };
-        Some(Self {
-            name,
-            per_second: Spread::of(runs.iter().map(|run| run.per_second).collect())?,
-            p50_ms: quantile(0.5)?,
-            p99_ms: quantile(0.99)?,
-            p999_ms: quantile(0.999)?,
-            worst_ms: quantile(1.0)?,
-        })
+        let slowed = match options.slow_fsync_ms {
+            0 => String::new(),
+            more => format!(", every fsync slowed by {more} ms"),
+        };
+        let machine = format!("{}{slowed}", machine::description(folder));
+        report.say(&machine);
+        report.figures.insert("machine".to_owned(), machine.into());
+        report
     }
-}
 
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
-        values.sort_by(f64::total_cmp);
-        Some(Self {
-            median: *values.get(values.len() / 2)?,
-            min: *values.first()?,
-            max: *values.last()?,
-        })
+    /// A paragraph.
+    pub(crate) fn say(&mut self, text: &str) {
+        println!("\n{text}");
+        self.markdown.push_str(text);
+        self.markdown.push_str("\n\n");
     }
-}
 
-/// Prints a table in Markdown; ratios are against the last line.
-pub(crate) fn print(title: &str, lines: &[Line]) {
-    let Some(base) = lines.last() else { return };
-    println!("\n{title}\n");
-    println!("| What | per second (least to most) | ratio | p50 ms | p99 ms | p99.9 ms | worst ms |");
-    println!("|---|---|---|---|---|---|---|");
-    for line in lines {
-        let Line {
-            name,
-            per_second,
-            p50_ms,
-            p99_ms,
-            p999_ms,
-            worst_ms,
-        } = line;
-        println!(
-            "| {name} | {:.0} ({:.0} to {:.0}) | {:.2} | {:.1} | {:.1} | {:.1} | {:.1} |",
-            per_second.median,
-            per_second.min,
-            per_second.max,
-            per_second.median / base.per_second.median,
-            p50_ms.median,
-            p99_ms.median,
-            p999_ms.median,
-            worst_ms.median,
+    /// A table of rates and latencies; ratios are against the last line.
+    pub(crate) fn lines(&mut self, key: &str, what: &str, lines: &[Line]) {
+        let Some(base) = lines.last() else { return };
+        let head = [
+            what,
+            "per second (least to most)",
+            "ratio",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "worst ms",
+        ];
+        let row = |line: &Line| {
+            let rate = &line.per_second;
+            vec![
+                line.name.clone(),
+                format!("{:.0} ({:.0} to {:.0})", rate.median, rate.min, rate.max),
+                format!("{:.2}", rate.median / base.per_second.median),
+                format!("{:.1}", line.p50_ms.median),
+                format!("{:.1}", line.p99_ms.median),
+                format!("{:.1}", line.p999_ms.median),
+                format!("{:.1}", line.worst_ms.median),
+            ]
+        };
+        self.table(key, &head, &lines.iter().map(row).collect::<Vec<_>>(), &lines);
+    }
+
+    /// A table of ratios, each with what it should be.
+    pub(crate) fn ratios(&mut self, ratios: &[Ratio]) {
+        let head = ["Ratio, round by round", "median (least to most)", "aim"];
+        let row = |Ratio { name, aim, spread }: &Ratio| {
+            let range = format!("{:.2} ({:.2} to {:.2})", spread.median, spread.min, spread.max);
+            vec![name.clone(), range, (*aim).to_owned()]
+        };
+        self.table("ratios", &head, &ratios.iter().map(row).collect::<Vec<_>>(), &ratios);
+    }
+
+    /// Any table, and the same as figures under this key.
+    pub(crate) fn table(&mut self, key: &str, head: &[&str], rows: &[Vec<String>], figures: &impl Serialize) {
+        let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+        for row in rows {
+            for part in ["| ", &row.join(" | "), " |\n"] {
+                text.push_str(part);
+            }
+        }
+        self.say(text.trim_end());
+        let figures = serde_json::to_value(figures).expect("figures are plain numbers and names");
+        self.figures.insert(key.to_owned(), figures);
+    }
+
+    /// A chart of the rates, which is drawn by what renders the Markdown.
+    pub(crate) fn chart(&mut self, title: &str, lines: &[Line]) {
+        let names: Vec<String> = lines.iter().map(|line| format!("\"{}\"", line.name)).collect();
+        let rates: Vec<String> = lines
+            .iter()
+            .map(|line| format!("{:.0}", line.per_second.median))
+            .collect();
+        let most = lines.iter().map(|line| line.per_second.median).fold(1.0, f64::max);
+        let chart = format!(
+            "```mermaid\nxychart-beta horizontal\n    title \"{title}\"\n    x-axis [{}]\n    \
+             y-axis \"per second\" 0 --> {most:.0}\n    bar [{}]\n```\n\n",
+            names.join(", "),
+            rates.join(", ")
         );
+        self.markdown.push_str(&chart);
+    }
+
+    /// Writes the files that were asked for.
+    pub(crate) fn write(&self, options: &CommonOptions) -> anyhow::Result<()> {
+        let write = |file: &Option<std::path::PathBuf>, text: &str| match file {
+            Some(file) => std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display())),
+            None => Ok(()),
+        };
+        write(&options.markdown, &format!("{}\n", self.markdown.trim_end()))?;
+        write(&options.json, &format!("{:#}\n", Value::Object(self.figures.clone())))
     }
 }

@@ -1,0 +1,124 @@
+//! How speed depends on what is in the file: the same number of milestones
+//! confirmed, to the last of their escrows, in a small file, in a large one, and
+//! in one whose escrows have many milestones.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::arguments::{CommonOptions, GrowthOptions};
+use crate::data::{self, Size};
+use crate::deals::Deals;
+use crate::figures::{Line, Ratio, rate};
+use crate::load::{Load, Run};
+use crate::report::Report;
+use crate::requests::Requests;
+use crate::workbench::Workbench;
+
+/// A built file, and what its turns confirm.
+struct Grown {
+    name: String,
+    file: PathBuf,
+    /// Deals for each turn; if there is one set, each turn has a fresh copy.
+    sets: Vec<Arc<Deals>>,
+    runs: Vec<Run>,
+}
+
+/// Builds the files, lets them take turns and reports.
+pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Result<()> {
+    let size = |escrows: usize, milestones: usize| {
+        let for_a_turn = (options.confirms / milestones).clamp(1, escrows);
+        Size {
+            escrows,
+            milestones,
+            customers: common.customers,
+            kept: for_a_turn * sets(escrows, for_a_turn, options.rounds),
+        }
+    };
+    let sizes = [
+        size(options.few_escrows, options.few_milestones),
+        size(options.many_escrows, options.few_milestones),
+        size(options.few_escrows, options.many_milestones),
+    ];
+    // Twice the small file: its copies are made anew and not kept.
+    let bytes: u64 = sizes.iter().map(|size| size.bytes()).sum::<u64>() + sizes[0].bytes();
+    let workbench = Workbench::new(common, bytes)?;
+    let mut files = Vec::new();
+    for size in sizes {
+        files.push(Grown::build(&workbench, size, options)?);
+    }
+    let turns = files.len() * options.rounds;
+    let style = ProgressStyle::with_template("{bar:40} turn {pos}/{len} {msg} {eta}")?;
+    let bar = ProgressBar::new(turns as u64).with_style(style);
+    for round in 0..options.rounds {
+        for grown in &mut files {
+            bar.set_message(grown.name.clone());
+            grown.turn(&workbench, round, common.connections)?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    report(&workbench, &files, common)
+}
+
+/// Sets of deals that turns take from a file: one for each, if it has so many.
+const fn sets(escrows: usize, for_a_turn: usize, rounds: usize) -> usize {
+    if escrows >= for_a_turn * rounds { rounds } else { 1 }
+}
+
+impl Grown {
+    fn build(workbench: &Workbench, size: Size, options: &GrowthOptions) -> anyhow::Result<Self> {
+        let name = format!("{} escrows of {} milestones", size.escrows, size.milestones);
+        let file = workbench.file(&format!("{}-{}.db", size.escrows, size.milestones));
+        let deals = data::build(&file, size)?;
+        let for_a_turn = (options.confirms / size.milestones).clamp(1, size.escrows);
+        let sets = deals.into_sets(sets(size.escrows, for_a_turn, options.rounds));
+        Ok(Self {
+            name,
+            file,
+            sets: sets.into_iter().map(Arc::new).collect(),
+            runs: Vec::new(),
+        })
+    }
+
+    fn turn(&mut self, workbench: &Workbench, round: usize, connections: usize) -> anyhow::Result<()> {
+        let file = match self.sets.len() {
+            1 => workbench.copy(&self.file, "turn.db")?,
+            _ => self.file.clone(),
+        };
+        let deals = Arc::clone(&self.sets[round % self.sets.len()]);
+        let server = workbench.escrowd(&file)?;
+        let load = Load {
+            address: &server.address,
+            requests: &Requests::confirm(deals),
+            connections,
+            time: None,
+            rate: None,
+        };
+        self.runs.push(load.run()?);
+        server.stop()
+    }
+}
+
+fn report(workbench: &Workbench, files: &[Grown], common: &CommonOptions) -> anyhow::Result<()> {
+    let mut report = Report::new(workbench.folder(), common);
+    let lines: Vec<Line> = files
+        .iter()
+        .rev()
+        .filter_map(|grown| Line::of(grown.name.clone(), &grown.runs))
+        .collect();
+    report.lines("growth", "Confirmed milestones", &lines);
+    let aims = ["at least 0.8", "at least 0.7"];
+    let small = &files[0];
+    let ratios: Vec<Ratio> = files[1..]
+        .iter()
+        .zip(aims)
+        .filter_map(|(grown, aim)| {
+            let name = format!("confirms per second, {}, of {}", grown.name, small.name);
+            Ratio::of(name, aim, rate, &grown.runs, &small.runs)
+        })
+        .collect();
+    report.ratios(&ratios);
+    report.write(common)
+}

@@ -1,0 +1,15 @@
+//! The most that the web framework can do: a fixed reply, with no storage behind it.
+
+use actix_web::{HttpResponse, web};
+
+/// Serves a reply of this many bytes to everything.
+pub(super) fn serve(bytes: usize) -> anyhow::Result<()> {
+    let body = web::Bytes::from("x".repeat(bytes));
+    super::serve(move |config| {
+        let body = body.clone();
+        config.default_service(web::to(move || {
+            let reply = HttpResponse::Ok().content_type("application/json").body(body.clone());
+            std::future::ready(reply)
+        }));
+    })
+}

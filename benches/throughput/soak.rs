@@ -1,0 +1,207 @@
+//! A long run: whole deals over HTTP, offered, paid, read and confirmed, while the
+//! memory of the service and its write-ahead log are watched.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures_util::future::{try_join, try_join_all};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::arguments::{CommonOptions, SoakOptions};
+use crate::connection::Connection;
+use crate::data::{self, Size};
+use crate::figures::Spread;
+use crate::process::Process;
+use crate::report::Report;
+use crate::stop;
+use crate::workbench::{Workbench, audit};
+
+/// Bytes that a second of it may write.
+const BYTES_PER_SECOND: u64 = 10 << 20;
+
+/// The service at one moment.
+#[derive(Clone, Copy)]
+struct Sample {
+    resident_bytes: u64,
+    log_bytes: u64,
+}
+
+/// One of a sample's figures.
+type Measure = fn(&Sample) -> u64;
+
+impl Sample {
+    const fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    const fn log_bytes(&self) -> u64 {
+        self.log_bytes
+    }
+}
+
+/// Requests that were answered.
+#[derive(Default)]
+struct Answered {
+    requests: Cell<u64>,
+    deals: Cell<u64>,
+}
+
+/// Runs it and reports.
+pub(crate) fn run(options: &SoakOptions, common: &CommonOptions) -> anyhow::Result<()> {
+    let seconds = options.minutes * 60 + options.seconds;
+    let size = Size {
+        escrows: options.escrows,
+        milestones: options.milestones,
+        customers: common.customers,
+        kept: 0,
+    };
+    let workbench = Workbench::new(common, size.bytes() + seconds * BYTES_PER_SECOND)?;
+    let file = workbench.file("soak.db");
+    data::build(&file, size)?;
+    let server = workbench.escrowd(&file)?;
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} s {msg} {eta}")?;
+    let bar = ProgressBar::new(seconds).with_style(style);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let answered = Answered::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let clients = (0..common.connections).map(|number| client(&server, number, options, common, until, &answered));
+    let every = Duration::from_secs(options.every_seconds.max(1));
+    let watch = watch(&server, &file, every, until, &bar);
+    let (samples, _) = runtime.block_on(try_join(watch, try_join_all(clients)))?;
+    bar.finish_and_clear();
+    drop(server);
+    audit(&file)?;
+    let mut report = Report::new(workbench.folder(), common);
+    report_on(&mut report, &samples, &answered, seconds);
+    report.write(common)
+}
+
+/// Looks at the service from time to time, and first when it is warm: after one
+/// of these times.
+async fn watch(
+    server: &Process,
+    file: &Path,
+    every: Duration,
+    until: Instant,
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<Sample>> {
+    let log = file.with_extension("db-wal");
+    let mut samples = Vec::new();
+    while Instant::now() + every <= until {
+        tokio::time::sleep(every).await;
+        stop::check()?;
+        let sample = Sample {
+            resident_bytes: server.resident_bytes()?,
+            log_bytes: std::fs::metadata(&log).map_or(0, |metadata| metadata.len()),
+        };
+        samples.push(sample);
+        let mebibytes = |bytes: u64| bytes >> 20;
+        let (memory, log) = (mebibytes(sample.resident_bytes), mebibytes(sample.log_bytes));
+        bar.set_message(format!("memory {memory} MiB, log {log} MiB"));
+        bar.inc(every.as_secs());
+    }
+    Ok(samples)
+}
+
+/// One deal after the other, each read again after each of its steps.
+async fn client(
+    server: &Process,
+    number: usize,
+    options: &SoakOptions,
+    common: &CommonOptions,
+    until: Instant,
+    answered: &Answered,
+) -> anyhow::Result<()> {
+    let mut connection = Connection::open(&server.address).await?;
+    let mut random = fastrand::Rng::with_seed(number as u64);
+    let milestones: Vec<Value> = (1..=options.milestones)
+        .map(|stage| json!({ "title": format!("Stage {stage}"), "amount": 10 }))
+        .collect();
+    let amount = 10 * options.milestones;
+    let offer = json!({ "amount": amount, "purpose": "Shop fit-out", "whoPays": "buyer", "milestones": milestones })
+        .to_string();
+    while Instant::now() < until {
+        // Whoever sells now buys later, so that nobody runs out of money.
+        let (seller, other) = (random.usize(..common.customers), random.usize(1..common.customers));
+        let buyer = (seller + other) % common.customers;
+        let mut send = async |method: &str, path: &str, customer: usize, body: &str| {
+            stop::check()?;
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: c{customer}\r\n\
+                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let answer: Value = serde_json::from_slice(connection.exchange(request.as_bytes()).await?)?;
+            answered.requests.update(|requests| requests + 1);
+            anyhow::Ok(answer)
+        };
+        let created = send("POST", "/v1/escrow/milestone/create", seller, &offer).await?;
+        let escrow = text(&created["data"]["id"])?;
+        let verify = format!("/v1/escrow/verify/{}", text(&created["data"]["paymentToken"])?);
+        let payment = json!({ "escrowDetails": { "escrowId": escrow } }).to_string();
+        send("POST", "/v1/payment/escrow", buyer, &payment).await?;
+        send("GET", &verify, buyer, "").await?;
+        for milestone in created["data"]["milestones"].as_array().context("milestones")? {
+            let path = format!("/v1/escrow/milestone/confirm/{escrow}/{}", text(&milestone["id"])?);
+            send("POST", &path, buyer, "").await?;
+            send("GET", &verify, seller, "").await?;
+        }
+        send("GET", "/v1/wallet", seller, "").await?;
+        answered.deals.update(|deals| deals + 1);
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> anyhow::Result<&str> {
+    value.as_str().context("a text in the answer")
+}
+
+fn report_on(report: &mut Report, samples: &[Sample], answered: &Answered, seconds: u64) {
+    let quarter = samples.len().div_ceil(4);
+    let mebibytes = |samples: &[Sample], of: Measure| {
+        Spread::of(
+            samples
+                .iter()
+                .map(|sample| of(sample) as f64 / f64::from(1 << 20))
+                .collect(),
+        )
+    };
+    let measures = [
+        ("memory", Sample::resident_bytes as Measure),
+        ("write-ahead log", Sample::log_bytes),
+    ];
+    let mut rows = Vec::new();
+    let mut figures = json!({ "requests": answered.requests.get(), "deals": answered.deals.get(), "seconds": seconds });
+    for (name, of) in measures {
+        let first = mebibytes(&samples[..quarter], of);
+        let last = mebibytes(&samples[samples.len() - quarter..], of);
+        let (Some(first), Some(last), Some(all)) = (first, last, mebibytes(samples, of)) else {
+            continue;
+        };
+        let cell = |bytes: f64| format!("{bytes:.1} MiB");
+        rows.push(vec![
+            name.to_owned(),
+            cell(first.median),
+            cell(last.median),
+            cell(all.max),
+        ]);
+        figures[name] = json!({ "first_quarter": first, "last_quarter": last, "all": all });
+    }
+    let title = format!("{seconds} seconds of load");
+    let head = [
+        title.as_str(),
+        "median of the first quarter",
+        "median of the last quarter",
+        "most",
+    ];
+    report.table("soak", &head, &rows, &figures);
+    report.say(&format!(
+        "{} whole deals in {} requests, {} requests per second.",
+        answered.deals.get(),
+        answered.requests.get(),
+        answered.requests.get() / seconds.max(1)
+    ));
+}

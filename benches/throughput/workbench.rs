@@ -1,0 +1,133 @@
+//! Where a run takes place: its folder, and how the programs in it are started.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+use crate::arguments::CommonOptions;
+use crate::machine;
+use crate::process::Process;
+use crate::slow_fsync::SlowFsync;
+
+/// The folder of one run; gone with everything in it when dropped.
+pub(crate) struct Workbench {
+    folder: TempDir,
+    slow_fsync: Option<SlowFsync>,
+}
+
+impl Workbench {
+    /// Makes the folder, where so many bytes have to be free.
+    pub(crate) fn new(options: &CommonOptions, bytes_needed: u64) -> anyhow::Result<Self> {
+        let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = tempfile::Builder::new()
+            .prefix("escrowd-bench-")
+            .tempdir_in(&parent)
+            .with_context(|| format!("no folder can be made in {}", parent.display()))?;
+        if let Some(free) = free_bytes(folder.path())
+            && free < bytes_needed
+        {
+            let mebibytes = |bytes: u64| bytes / (1 << 20);
+            bail!(
+                "{} has {} MiB free and this run may need {}; name a larger disk with --folder, or take fewer escrows",
+                parent.display(),
+                mebibytes(free),
+                mebibytes(bytes_needed)
+            );
+        }
+        if machine::file_system(folder.path()).as_deref() == Some("tmpfs") {
+            eprintln!(
+                "note: {} is memory, where an fsync costs nothing; name a folder on a disk with --folder",
+                parent.display()
+            );
+        }
+        // PostgreSQL may have to run as somebody else, in a folder inside this one.
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
+        let slow_fsync = SlowFsync::compile(folder.path(), options.slow_fsync_ms)?;
+        Ok(Self { folder, slow_fsync })
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A copy of a database file, in place of whatever had its name.
+    pub(crate) fn copy(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
+        for suffix in ["-wal", "-shm"] {
+            drop(std::fs::remove_file(self.file(&format!("{name}{suffix}"))));
+        }
+        let file = self.file(name);
+        std::fs::copy(from, &file).with_context(|| format!("{} cannot be copied", from.display()))?;
+        Ok(file)
+    }
+
+    /// A program whose fsync is as slow as was asked for.
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        if let Some(slow_fsync) = &self.slow_fsync {
+            slow_fsync.load_under(&mut command);
+        }
+        command
+    }
+
+    /// The service itself on this file and address, ready to be started.
+    pub(crate) fn escrowd_command(&self, file: &Path, listen: &str) -> Command {
+        let mut command = self.command(escrowd());
+        command.args(["--listen", listen, "--database"]).arg(file);
+        command.env("ESCROWD_LOG", "warn").current_dir(self.folder());
+        command
+    }
+
+    /// The service itself on this file.
+    pub(crate) fn escrowd(&self, file: &Path) -> anyhow::Result<Process> {
+        Process::start(self.escrowd_command(file, "127.0.0.1:0"))
+    }
+
+    /// This program again, as one of the others.
+    pub(crate) fn peer_command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = self.command(std::env::current_exe()?);
+        command.arg("peer").args(arguments);
+        Ok(command)
+    }
+
+    /// This program again, as one of the other servers.
+    pub(crate) fn peer(&self, arguments: &[&str]) -> anyhow::Result<Process> {
+        Process::start(self.peer_command(arguments)?)
+    }
+}
+
+/// Lets the service's own audit go over a file that a run has left behind.
+pub(crate) fn audit(file: &Path) -> anyhow::Result<()> {
+    let audit = Command::new(escrowd()).arg("check").arg(file).output()?;
+    if !audit.status.success() {
+        bail!(
+            "{} is not sound after the run: {}",
+            file.display(),
+            String::from_utf8_lossy(&audit.stdout)
+        );
+    }
+    Ok(())
+}
+
+/// The binary under measurement.
+pub(crate) const fn escrowd() -> &'static str {
+    env!("CARGO_BIN_EXE_escrowd")
+}
+
+/// Bytes free where this folder lies, if `df` can tell.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let df = Command::new("df")
+        .args(["--output=avail", "-B1"])
+        .arg(folder)
+        .output()
+        .ok()?;
+    String::from_utf8(df.stdout).ok()?.lines().nth(1)?.trim().parse().ok()
+}
