@@ -74,8 +74,9 @@ CREATE TABLE account (
     updated_at  INTEGER NOT NULL,         -- when the balance last moved
     -- The newest entry of its payment history; each entry names the one before.
     -- A payee's page is written for the balance anyway, so a history costs no
-    -- page and no index of its own.
-    newest_transaction_id INTEGER REFERENCES payment_transaction (id),
+    -- page and no index of its own. Neither is a foreign key, which would look up a
+    -- page of long ago at every entry; `escrowd check` follows them all.
+    newest_transaction_id INTEGER,
     CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
@@ -193,7 +194,7 @@ CREATE TABLE payment_transaction (
     id               INTEGER PRIMARY KEY,
     guard            INTEGER NOT NULL,
     account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
-    previous_id      INTEGER REFERENCES payment_transaction (id), -- the owner's entry before this one
+    previous_id      INTEGER,             -- the owner's entry before this one
     transaction_type TEXT    NOT NULL CHECK (transaction_type = 'deposit' OR transaction_type = 'escrow'
                          OR transaction_type = 'commission'),
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),

@@ -1,6 +1,7 @@
 //! The only place that makes ids and randomness.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use crate::domain::ids::{self, Entropy};
 use crate::domain::time::Timestamp;
@@ -9,12 +10,16 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct SystemEntropy {
     newest: i64,
+    bits: RandomBits,
 }
 
 impl SystemEntropy {
     /// A source that has given out nothing yet.
     pub const fn new() -> Self {
-        Self { newest: 0 }
+        Self {
+            newest: 0,
+            bits: RandomBits::none_yet(),
+        }
     }
 }
 
@@ -29,9 +34,7 @@ impl Entropy for SystemEntropy {
     }
 
     fn random(&mut self) -> u128 {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).expect("the system has a random source");
-        u128::from_ne_bytes(bits)
+        self.bits.next()
     }
 }
 
@@ -44,34 +47,55 @@ pub fn live_key() -> String {
         .fold("sk_live_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
 }
 
-/// A name for one request in logs and replies.
+/// A name for one request in logs and replies: a UUID of random bits.
 pub fn request_id() -> String {
     let bits = REQUEST_BITS.with_borrow_mut(RandomBits::next);
-    format!("req_{bits:016x}")
+    let uuid = uuid::Builder::from_random_bytes(bits.to_ne_bytes()).into_uuid();
+    format!("req_{}", uuid.simple())
 }
 
 thread_local! {
-    static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits { bytes: [0; 512], spent: 512 }) };
+    static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits::none_yet()) };
 }
 
-/// Random bits fetched some ahead, since asking the system takes longer than naming
-/// the request. Not for secrets: bits to come lie in memory.
+/// Random bits fetched some ahead, since asking the system takes longer than what
+/// they are for.
 struct RandomBits {
     bytes: [u8; 512],
     spent: usize,
 }
 
 impl RandomBits {
-    fn next(&mut self) -> u64 {
+    const fn none_yet() -> Self {
+        Self {
+            bytes: [0; 512],
+            spent: 512,
+        }
+    }
+
+    fn next(&mut self) -> u128 {
         if self.spent == self.bytes.len() {
             getrandom::fill(&mut self.bytes).expect("the system has a random source");
             self.spent = 0;
         }
         let bits = self.bytes[self.spent..]
             .first_chunk()
-            .expect("a multiple of eight bytes");
+            .expect("a multiple of sixteen bytes");
         self.spent += bits.len();
-        u64::from_ne_bytes(*bits)
+        u128::from_ne_bytes(*bits)
+    }
+}
+
+impl Default for RandomBits {
+    fn default() -> Self {
+        Self::none_yet()
+    }
+}
+
+/// Says nothing of the bits to come, which are secret.
+impl fmt::Debug for RandomBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RandomBits").finish_non_exhaustive()
     }
 }
 
@@ -95,6 +119,6 @@ mod tests {
     fn no_two_requests_have_the_same_name() {
         let names: HashSet<String> = (0..1_000).map(|_| request_id()).collect();
         assert_eq!(names.len(), 1_000);
-        assert!(names.iter().all(|name| name.len() == "req_".len() + 16));
+        assert!(names.iter().all(|name| name.len() == "req_".len() + 32));
     }
 }

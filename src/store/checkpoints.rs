@@ -2,6 +2,9 @@
 //! nearly all of it while commands go on; the writer itself only copies the rest,
 //! which is short, so that no command waits long for a checkpoint.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +15,22 @@ use rusqlite::Connection;
 /// Passes of the thread over the log. The second copies what was written during
 /// the first, and leaves the writer what is written during the second.
 const PASSES: usize = 2;
+
+/// The database file, opened once more to be synced. SQLite syncs it only at the end
+/// of a whole copy, which is the writer's, and would make the writer wait for all
+/// that the thread has copied.
+///
+/// Closing it gives up the locks that this process has on the file, whichever
+/// handle took them: it must be kept until every connection is closed.
+#[derive(Clone, Debug)]
+pub(super) struct SyncHandle(Arc<File>);
+
+impl SyncHandle {
+    /// Opens the file, which exists.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Arc::new).map(Self)
+    }
+}
 
 /// When the log is copied, as the writer sees it.
 pub(super) struct Checkpoints {
@@ -39,13 +58,13 @@ struct Progress {
 
 impl Checkpoints {
     /// Starts the thread on a connection of its own.
-    pub(super) fn start(connection: Connection, pages: i64) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, file: SyncHandle, pages: i64) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let is_nearly_done = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&is_nearly_done);
         let thread = thread::Builder::new()
             .name("checkpoints".to_owned())
-            .spawn(move || copy_whenever(&woken, &connection, &done))?;
+            .spawn(move || copy_whenever(&woken, &connection, &file, &done))?;
         Ok(Self {
             wake,
             is_nearly_done,
@@ -98,11 +117,14 @@ impl Checkpoints {
     }
 }
 
-fn copy_whenever(woken: &Receiver<()>, connection: &Connection, is_nearly_done: &AtomicBool) {
+fn copy_whenever(woken: &Receiver<()>, connection: &Connection, file: &SyncHandle, is_nearly_done: &AtomicBool) {
     while woken.recv().is_ok() {
         for _ in 0..PASSES {
             if let Err(error) = checkpoint(connection, "PASSIVE") {
                 log::warn!("the write-ahead log could not be copied into the file yet: {error}");
+            }
+            if let Err(error) = file.0.sync_data() {
+                log::warn!("the database file could not be synced yet: {error}");
             }
         }
         is_nearly_done.store(true, Ordering::Release);

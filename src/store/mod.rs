@@ -38,7 +38,7 @@ pub use snapshot::{Snapshot, Tx};
 use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
-use checkpoints::Checkpoints;
+use checkpoints::{Checkpoints, SyncHandle};
 use connection::Role;
 use lock::InstanceLock;
 use readers::Readers;
@@ -76,6 +76,8 @@ struct Inner {
     readers: Arc<Readers>,
     writer: Writer,
     thread: Mutex<Option<WriterThread>>,
+    /// After every connection; see there.
+    _file: SyncHandle,
     _lock: InstanceLock,
 }
 
@@ -120,7 +122,8 @@ impl Store {
             cause,
         };
         let copying = connection::open(path, Role::Checkpoints { synchronous })?;
-        let checkpoints = Checkpoints::start(copying, i64::from(checkpoint_pages)).map_err(io)?;
+        let file = SyncHandle::open(path).map_err(io)?;
+        let checkpoints = Checkpoints::start(copying, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
         let group_commit = GroupCommit {
             connection,
             readers: Arc::clone(&readers),
@@ -135,6 +138,7 @@ impl Store {
             readers,
             writer,
             thread: Mutex::new(Some(thread)),
+            _file: file,
             _lock: lock,
         };
         Ok((Self { inner: Arc::new(inner) }, writer_ended))

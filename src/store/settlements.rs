@@ -137,8 +137,8 @@ impl Tx<'_> {
         };
         self.connection
             .prepare_cached(
-                "INSERT INTO event (id, merchant_id, name, escrow_id, transaction_id, created_at)
-                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM event), ?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO event (merchant_id, name, escrow_id, transaction_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+
             )?
             .execute(params![
                 merchant.0,
