@@ -6,7 +6,7 @@
 --   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
 --     that every client can hold it exactly.
 --   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`.
---   * Escrows, milestones and payment transactions are numbered in time order,
+--   * Escrows, milestones, payment transactions and wallets are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
 --     is random, so that nobody guesses one id from another.

@@ -43,7 +43,7 @@ pub enum AppError {
     #[error(transparent)]
     Merchants(#[from] merchants::ConfigureError),
     /// The database file failed while it was being used.
-    #[error("the database failed: {0}")]
+    #[error("the database failed")]
     Store(#[from] store::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}; choose another address with --listen, port 0 takes any free one")]
@@ -140,7 +140,9 @@ impl App {
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
             ended = self.writer_ended => {
-                stopper.stop().await;
+                // The server hears of it only while it is polled. How it ended then
+                // matters less than why.
+                drop(tokio::join!(stopper.stop(), &mut server));
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
         };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::domain::fees::Rates;
+use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
@@ -75,7 +76,7 @@ pub struct Limits {
     #[serde(deserialize_with = "positive_money")]
     pub amount_min_minor: i64,
     /// Milestones in one escrow.
-    #[serde(deserialize_with = "within::<_, _, 2, 1_000>")]
+    #[serde(deserialize_with = "within::<_, _, 2, MILESTONES_MAX>")]
     pub milestones_max: usize,
     /// Characters of a purpose or title.
     #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
@@ -115,7 +116,7 @@ pub struct Storage {
     /// Writes that share one commit.
     #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
     pub group_commands_max: usize,
-    /// Pages in the log at which it is copied into the file.
+    /// Pages in the log at which copying it into the file begins.
     #[serde(deserialize_with = "within::<_, _, 100, 1_000_000>")]
     pub checkpoint_pages: u32,
 }

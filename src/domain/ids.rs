@@ -9,8 +9,8 @@ use super::time::Timestamp;
 /// Numbers that objects take: each takes the next multiple of this. What lies
 /// between two is for what belongs to the first, an escrow's milestones.
 const NUMBERS_APART: i64 = 1 << 10;
-/// How many milestones an escrow has numbers for.
-pub const MILESTONES_MAX: usize = 1000;
+/// How many milestones an escrow can have; each has a number behind the escrow's.
+pub const MILESTONES_MAX: i64 = 1_000;
 /// Numbers of one millisecond, 32 objects; when they run out, numbering goes on
 /// in those of the next.
 const NUMBERS_PER_MILLISECOND: i64 = 1 << 15;
@@ -21,6 +21,13 @@ const NUMBERS_PER_MILLISECOND: i64 = 1 << 15;
 pub fn number_after(previous: i64, now: Timestamp) -> i64 {
     let first_of_now = now.millis().saturating_mul(NUMBERS_PER_MILLISECOND);
     first_of_now.max(previous.saturating_add(NUMBERS_APART))
+}
+
+/// The last number that [`number_after`] gives out in this millisecond, unless it
+/// goes on in the next.
+pub fn last_number_of(now: Timestamp) -> i64 {
+    let first_of_next = now.millis().saturating_add(1).saturating_mul(NUMBERS_PER_MILLISECOND);
+    first_of_next.saturating_sub(NUMBERS_APART)
 }
 
 /// A type for one kind of id: 24 lower-case hex characters on the wire (contract
@@ -190,6 +197,7 @@ pub trait IdSource {
     /// [`MILESTONES_MAX`].
     fn milestone_id(&mut self, escrow: EscrowId, position: usize) -> MilestoneId {
         let position = i64::try_from(position).expect("a position is small");
+        debug_assert!(position < MILESTONES_MAX, "{position} is for another escrow");
         MilestoneId::new(escrow.number + 1 + position, self.guard())
     }
 
@@ -324,6 +332,9 @@ mod tests {
             number_after(many[99], at(0)) > many[99],
             "a clock that steps back does not matter"
         );
+        let now = at(1_782_123_300_007);
+        assert_eq!(last_number_of(now), many[31], "32 of them in one millisecond");
+        assert!(number_after(last_number_of(now), now) > many[31]);
         let last_of_all = at(253_402_207_199_999);
         assert!(
             number_after(0, last_of_all) < i64::MAX - 1024,

@@ -218,7 +218,7 @@ fn store_wire(error: &store::Error) -> Wire {
             "stopping",
             "The service is stopping; nothing was changed, try again shortly",
         ),
-        store::Error::OutcomeUnknown(_) => (
+        store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_) => (
             500,
             "outcome_unknown",
             "The disk failed; whether this took effect shows after a restart",

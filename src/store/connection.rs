@@ -136,9 +136,10 @@ pub(super) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
 }
 
 /// A slow reader holds up checkpoints and lets the log grow. When the log
-/// starts anew after it, the file is cut back to this: twice what it holds
-/// between two checkpoints, so that without such a reader nothing is ever cut.
+/// starts anew after it, the file is cut back to this: four times what it holds
+/// when a checkpoint begins. It grows while the checkpoint runs, also on a busy
+/// disk, and without a slow reader nothing should ever be cut: growing again costs.
 fn log_bytes_kept(checkpoint_pages: u32) -> i64 {
     const FRAME_HEAD_BYTES: u32 = 24;
-    2 * i64::from(checkpoint_pages) * i64::from(file::PAGE_BYTES + FRAME_HEAD_BYTES)
+    4 * i64::from(checkpoint_pages) * i64::from(file::PAGE_BYTES + FRAME_HEAD_BYTES)
 }

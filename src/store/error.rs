@@ -40,6 +40,20 @@ pub enum Error {
     /// store stops, and the next start finds out.
     #[error("the outcome of the commit is unknown: {0}")]
     OutcomeUnknown(Arc<rusqlite::Error>),
+    /// The disk failed to keep what moved from the log into the file. The store
+    /// stops, and the next start copies the whole log again.
+    #[error("the disk failed: {0}")]
+    NotOnDisk(String),
+}
+
+/// A write that had to find its row and did not is a bug, caught before it can
+/// do harm.
+pub(super) fn one_row(changed: usize, what: &str) -> Result<(), Error> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::Corrupt(format!("{what} was expected and not found")))
+    }
 }
 
 impl From<rusqlite::Error> for Error {

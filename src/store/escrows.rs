@@ -6,7 +6,7 @@ use super::columns::{
     amount_at, broken, customer_id_at, guard_at, optional_customer_id_at, optional_date_at, reference_at, timestamp_at,
     word_at,
 };
-use super::error::Error;
+use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::escrow::{Escrow, Funding, Plan, Progress};
 use crate::domain::fees::{Fee, WhoPays};
@@ -296,15 +296,5 @@ impl Tx<'_> {
             ])?;
         }
         Ok(())
-    }
-}
-
-/// A write that had to find its row and did not is a bug, caught before it can
-/// do harm.
-fn one_row(changed: usize, what: &str) -> Result<(), Error> {
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(Error::Corrupt(format!("{what} was expected and not found")))
     }
 }

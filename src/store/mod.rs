@@ -35,7 +35,7 @@ pub use error::{Error, OpenError};
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 
-use crate::domain::ids::Entropy;
+use crate::domain::ids::{self, Entropy};
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use checkpoints::{Checkpoints, SyncHandle};
@@ -61,7 +61,7 @@ pub struct Settings {
     pub queue_commands_max: usize,
     /// Commands that share one commit.
     pub group_commands_max: usize,
-    /// Pages of the write-ahead log at which it is copied into the file.
+    /// Pages of the write-ahead log at which copying it into the file begins.
     pub checkpoint_pages: u32,
 }
 
@@ -97,6 +97,11 @@ impl Store {
         let path = &file::resolve(&settings.path)?;
         let lock = InstanceLock::take(path)?;
         file::prepare(path, settings.mode, &settings.currency, clock.now())?;
+        let io = |cause| OpenError::Io {
+            path: path.clone(),
+            cause,
+        };
+        let file = SyncHandle::open(path).map_err(io)?;
 
         let synchronous = settings.synchronous;
         let checkpoint_pages = settings.checkpoint_pages;
@@ -113,16 +118,13 @@ impl Store {
         };
         let stored = Snapshot::of(&connection);
         let newest = stored.newest_row_at().map_err(unreadable)?;
-        entropy.start_after(stored.newest_number().map_err(unreadable)?);
+        // Wallets take numbers too and leave nothing but their time.
+        let of_newest = newest.map_or(0, ids::last_number_of);
+        entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
         let readers = Arc::new(Readers::open(path, settings.readers)?);
 
         let (ended, writer_ended) = oneshot::channel();
-        let io = |cause| OpenError::Io {
-            path: path.clone(),
-            cause,
-        };
         let copying = connection::open(path, Role::Checkpoints { synchronous })?;
-        let file = SyncHandle::open(path).map_err(io)?;
         let checkpoints = Checkpoints::start(copying, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
         let group_commit = GroupCommit {
             connection,

@@ -6,8 +6,10 @@
 //! until something is committed: a third of what reading an escrow costs.
 //!
 //! A moment that is kept must neither be read from once it is old nor hold up the
-//! moving of the log into the file. Both follow from one rule: every commit lets go
-//! of it first.
+//! moving of the log into the file. So every commit lets go of it first, and so does
+//! the end of a copy of the log; a connection in use then lets go when its read ends.
+//! While nothing is committed, a moment may be kept for as long: what another
+//! program writes is not seen until then.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,9 +74,9 @@ impl Readers {
         query(&Snapshot::of(moment.connection))
     }
 
-    /// Commits, with no moment kept before and none from before kept after. A
-    /// connection in use is not waited for: it lets go itself when its read ends,
-    /// or, if that is at this very instant, at the next commit.
+    /// Commits, or whatever makes moments old, with no moment kept before and none
+    /// from before kept after. A connection in use is not waited for: it lets go
+    /// itself when its read ends, or, if that is at this very instant, the next time.
     pub(super) fn renewed_by<T>(&self, commit: impl FnOnce() -> T) -> T {
         self.commits.fetch_add(1, Ordering::SeqCst);
         for mut standing in self.standing.iter().filter_map(if_free) {
@@ -151,6 +153,9 @@ struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     fn begin(connection: &'a Connection) -> Result<Self, Error> {
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
         connection.prepare_cached("BEGIN")?.execute([])?;
         Ok(Self::resume(connection))
     }
@@ -165,10 +170,10 @@ impl<'a> Moment<'a> {
 }
 
 impl Drop for Moment<'_> {
-    /// There is nothing to keep or to lose in a read; a connection that cannot
-    /// even end it fails at its next `BEGIN`.
+    /// There is nothing to keep or to lose in a read. One that cannot be ended now
+    /// is ended before the next begins; after some errors SQLite has done it already.
     fn drop(&mut self) {
-        if self.is_kept {
+        if self.is_kept || self.connection.is_autocommit() {
             return;
         }
         let ended = self

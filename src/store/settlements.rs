@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::accounts::account_at;
 use super::columns::{amount_at, broken, optional_escrow_id_at, word_at};
-use super::error::Error;
+use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
@@ -87,16 +87,18 @@ impl Tx<'_> {
             head = head.followed_by(&posted);
             self.insert_transfer(&posted, &head)?;
         }
-        self.connection
+        let changed = self
+            .connection
             .prepare_cached("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, head.bytes()])?;
-        Ok(())
+        one_row(changed, "a merchant")
     }
 
     /// The file's own CHECK refuses a balance out of bounds; the domain has seen
     /// to it before.
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
-        self.connection
+        let changed = self
+            .connection
             .prepare_cached(
                 "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3, updated_at = ?4 WHERE id = ?1",
             )?
@@ -106,7 +108,7 @@ impl Tx<'_> {
                 account.newest_transaction,
                 self.now().millis()
             ])?;
-        Ok(())
+        one_row(changed, "an account")
     }
 
     fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {
@@ -138,7 +140,6 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO event (merchant_id, name, escrow_id, transaction_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-
             )?
             .execute(params![
                 merchant.0,

@@ -5,6 +5,7 @@
 //! then lets each reply go. It knows no escrow. Refusals wait for the commit
 //! too, since they may rest on an earlier command of the same group.
 
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -159,8 +160,15 @@ pub(super) struct GroupCommit {
 impl GroupCommit {
     fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
         let outcome = self.commit_groups(waiting);
-        self.checkpoints.stop();
-        outcome?;
+        if outcome.is_err() {
+            // Closing the last connection would copy the log and remove it, and the
+            // file can no longer be trusted to take it. With this one left open the
+            // log stays for the next start.
+            drop(self.roll_back());
+            mem::forget(self.connection);
+            return outcome;
+        }
+        drop(self.checkpoints);
         // What is in the log moves into the file, which then stands alone. If it
         // cannot, nothing is lost: the next start reads the log.
         self.readers.keep_nothing();
@@ -215,10 +223,11 @@ impl GroupCommit {
         // Refusals alone leave nothing to write, and cost no disk.
         let commit = if is_any_kept { self.commit() } else { self.roll_back() };
         answer_all(group, &commit);
-        if is_any_kept {
-            self.checkpoints.after_commit(&self.connection);
-        }
         match commit {
+            Ok(()) if is_any_kept => {
+                let checkpointed = self.checkpoints.after_commit(&self.connection, &self.readers);
+                checkpointed.map(|()| stop_after)
+            }
             Ok(()) | Err(Error::StorageFull) => Ok(stop_after),
             Err(error) => Err(error),
         }

@@ -103,14 +103,26 @@ pub(crate) struct Campaign {
     random: Random,
     server: Server,
     environment: fn(&Disk, &mut Random) -> Vec<(String, String)>,
+    /// Pages of the log at which copying it begins, one of these.
+    checkpoint_pages: &'static [&'static str],
 }
 
 impl Campaign {
     /// Starts on a fresh file. `environment` is what each server is given.
+    /// Checkpoints are from rare to nearly always under way.
     pub(crate) fn start(random: &mut Random, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>) -> Self {
+        Self::with_checkpoints_at(random, &["100", "400", "8000"], environment)
+    }
+
+    /// The same with checkpoints at one of these numbers of pages.
+    pub(crate) fn with_checkpoints_at(
+        random: &mut Random,
+        checkpoint_pages: &'static [&'static str],
+        environment: fn(&Disk, &mut Random) -> Vec<(String, String)>,
+    ) -> Self {
         let mut random = Random::new(random.next());
         let disk = Disk::new();
-        let server = serve(&disk, environment, &mut random);
+        let server = serve(&disk, environment, checkpoint_pages, &mut random);
         load::register(CLIENTS, &mut server.connect());
         Self {
             clients: load::clients(CLIENTS, &mut random),
@@ -118,6 +130,7 @@ impl Campaign {
             random,
             server,
             environment,
+            checkpoint_pages,
         }
     }
 
@@ -148,7 +161,7 @@ impl Campaign {
             thread::sleep(after);
             strike(server);
         });
-        self.server = serve(&self.disk, self.environment, &mut self.random);
+        self.server = serve(&self.disk, self.environment, self.checkpoint_pages, &mut self.random);
         let mut outcome = self.compare();
         outcome.acknowledged = self
             .clients
@@ -224,11 +237,16 @@ impl Campaign {
     }
 }
 
-fn serve(disk: &Disk, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>, random: &mut Random) -> Server {
+fn serve(
+    disk: &Disk,
+    environment: fn(&Disk, &mut Random) -> Vec<(String, String)>,
+    checkpoint_pages: &[&str],
+    random: &mut Random,
+) -> Server {
     let mut environment = environment(disk, random);
-    // Both parts of a fee, and checkpoints from rare to nearly always under way.
+    // Both parts of a fee.
     environment.push(("ESCROWD_FEES_COMMISSION_BPS".to_owned(), "100".to_owned()));
-    let pages = random.one_of(&["100", "400", "8000"]).to_owned();
+    let pages = (*random.one_of(checkpoint_pages)).to_owned();
     environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), pages));
     disk.serve(&environment)
 }

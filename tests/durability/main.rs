@@ -5,9 +5,10 @@
 //! | `kill.rs` | `kill -9` at random instants | a command is there whole or not at all, and a restart finds it |
 //! | `fsync_order.rs` | puts the system calls in order | no reply leaves before the fsync that covers it has returned |
 //! | `power_loss.rs` | drops what no fsync has covered | what was acknowledged survives that too |
+//! | `failing_disk.rs` | fails a fsync of the file and drops what it was to cover | the service gives up, and the log still has it all |
 //!
 //! The first alone proves little: after a kill the system still writes what it
-//! was given, synced or not. The other two load `shim.c` under the server, which
+//! was given, synced or not. The others load `shim.c` under the server, which
 //! takes a C compiler (`cc`) and Linux.
 //!
 //! How many rounds, and which: `KILLS=1000`, `POWER_LOSSES=500`, `SEED=...` with
@@ -22,6 +23,8 @@
 mod campaign;
 mod client;
 mod facts;
+#[cfg(target_os = "linux")]
+mod failing_disk;
 #[cfg(target_os = "linux")]
 mod fsync_order;
 mod kill;

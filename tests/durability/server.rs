@@ -97,6 +97,22 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits until it has given up by itself.
+    pub(crate) fn gives_up(&mut self) {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(30) {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(1));
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill();
+        panic!("the server goes on although its disk has failed");
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.process.kill());

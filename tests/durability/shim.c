@@ -11,6 +11,10 @@
  * makes each of those changes again with that chance in percent, since a real
  * disk may have written any of them. A fsync that was under way has not counted.
  *
+ * Failing disk: with DURABILITY_FAIL_SYNC at N, the Nth fsync of the database
+ * fails, once. As on Linux, what it was to cover is then never written, whatever
+ * later fsyncs say: it stays lost, and is lost when the process ends by itself.
+ *
  * Witness: one line for each event, in the order they happened, to the file in
  * DURABILITY_LOG. Calls that would go past this model are written down as
  * "unmodelled", and make the test that reads the log fail.
@@ -20,6 +24,7 @@
  *   write wal|database MARK...      a change was made; "commit" if it ends a transaction
  *   sync-begin wal|database THREAD  a fsync is about to start
  *   sync-end wal|database THREAD    it has returned, and succeeded
+ *   sync-failed database            it was made to fail
  *   close FD                        a descriptor was closed
  *   power-failure UNSYNCED KEPT     changes not covered, and how many of them stayed
  *
@@ -65,6 +70,7 @@ struct file {
     struct change *changes; /* not covered by a fsync, oldest first */
     size_t count, capacity;
     size_t covered; /* changes before those, over the whole run */
+    int has_failed; /* no fsync covers anything from now on */
 };
 
 static struct file database = {.name = "database"}, wal = {.name = "wal"};
@@ -75,6 +81,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static const char *database_name;
 static int log_descriptor = -1;
 static unsigned keep_percent;
+static int syncs_to_failure;
 static uint64_t random_state;
 
 /* Each wrapper calls the real function through `real_NAME()`. */
@@ -220,7 +227,7 @@ static void remember(struct file *file, int fd, off_t at, const void *bytes, siz
 /* The first so many changes of the whole run are safe. Two fsyncs may overlap,
    and the one that began later may end first. */
 static void forget(struct file *file, size_t safe) {
-    if (safe <= file->covered) return;
+    if (safe <= file->covered || file->has_failed) return;
     size_t covered = safe - file->covered;
     file->covered = safe;
     for (size_t index = 0; index < covered; index++) {
@@ -283,6 +290,8 @@ __attribute__((constructor)) static void start(void) {
     const char *log_path = getenv("DURABILITY_LOG"), *keep = getenv("DURABILITY_KEEP"), *seed = getenv("DURABILITY_SEED");
     database_name = getenv("DURABILITY_DATABASE");
     if (!database_name || !log_path) abort();
+    const char *fail_sync = getenv("DURABILITY_FAIL_SYNC");
+    syncs_to_failure = fail_sync ? atoi(fail_sync) : 0;
     keep_percent = keep ? (unsigned)atoi(keep) : 0;
     random_state = seed ? strtoull(seed, NULL, 10) : 0;
     log_descriptor = real_open()(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -292,6 +301,13 @@ __attribute__((constructor)) static void start(void) {
     sigaddset(&signals, SIGUSR2);
     if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0) abort();
     if (pthread_create(&thread, NULL, wait_for_power_failure, &signals) != 0) abort();
+}
+
+/* What a failed fsync lost is gone for whoever looks next. */
+__attribute__((destructor)) static void end(void) {
+    pthread_mutex_lock(&mutex);
+    if (database.has_failed) lose_unsynced(&database);
+    pthread_mutex_unlock(&mutex);
 }
 
 /* --- opening and closing --------------------------------------------------- */
@@ -404,6 +420,13 @@ static int sync_with(fsync_function real, int fd) {
     pthread_mutex_lock(&mutex);
     size_t safe = file->covered + file->count;
     note("sync-begin %s %d", file->name, (int)gettid());
+    if (file == &database && syncs_to_failure && --syncs_to_failure == 0) {
+        file->has_failed = 1;
+        note("sync-failed %s", file->name);
+        pthread_mutex_unlock(&mutex);
+        errno = EIO;
+        return -1;
+    }
     pthread_mutex_unlock(&mutex);
     int result = real(fd);
     int saved = errno;
