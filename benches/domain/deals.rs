@@ -26,10 +26,6 @@ impl IdSource for CountingIds {
         i64::try_from(self.0 * 1024).expect("few are counted")
     }
 
-    fn guard(&mut self) -> u32 {
-        0x5a5a_5a5a
-    }
-
     fn random(&mut self) -> u128 {
         self.0 += 1;
         u128::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)

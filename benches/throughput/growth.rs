@@ -28,7 +28,7 @@ struct Grown {
 /// Builds the files, lets them take turns and reports.
 pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let size = |escrows: usize, milestones: usize| {
-        let for_a_turn = (options.confirms / milestones).clamp(1, escrows);
+        let for_a_turn = deals_of_a_turn(options, escrows, milestones);
         Size {
             escrows,
             milestones,
@@ -62,6 +62,11 @@ pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Re
     report(&workbench, &files, common)
 }
 
+/// Deals that one turn confirms to their last milestone.
+fn deals_of_a_turn(options: &GrowthOptions, escrows: usize, milestones: usize) -> usize {
+    (options.confirms / milestones).clamp(1, escrows)
+}
+
 /// Sets of deals that turns take from a file: one for each, if it has so many.
 const fn sets(escrows: usize, for_a_turn: usize, rounds: usize) -> usize {
     if escrows >= for_a_turn * rounds { rounds } else { 1 }
@@ -72,7 +77,7 @@ impl Grown {
         let name = format!("{} escrows of {} milestones", size.escrows, size.milestones);
         let file = workbench.file(&format!("{}-{}.db", size.escrows, size.milestones));
         let deals = data::build(&file, size)?;
-        let for_a_turn = (options.confirms / size.milestones).clamp(1, size.escrows);
+        let for_a_turn = deals_of_a_turn(options, size.escrows, size.milestones);
         let sets = deals.into_sets(sets(size.escrows, for_a_turn, options.rounds));
         Ok(Self {
             name,

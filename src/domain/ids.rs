@@ -169,12 +169,6 @@ pub trait Entropy: Send {
 
     /// Bits nobody can guess.
     fn random(&mut self) -> u128;
-
-    /// The guard of a new id.
-    fn guard(&mut self) -> u32 {
-        let [guard @ .., _, _, _, _, _, _, _, _, _, _, _, _] = self.random().to_be_bytes();
-        u32::from_be_bytes(guard)
-    }
 }
 
 /// New names for the things one command makes.
@@ -186,7 +180,10 @@ pub trait IdSource {
     fn random(&mut self) -> u128;
 
     /// The guard of a new id.
-    fn guard(&mut self) -> u32;
+    fn guard(&mut self) -> u32 {
+        let [.., a, b, c, d] = self.random().to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
 
     /// A name for a new escrow.
     fn escrow_id(&mut self) -> EscrowId {

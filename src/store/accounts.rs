@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::columns::{broken, customer_id_at};
+use super::columns::{broken, customer_id_at, text_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{CustomerId, MerchantId};
@@ -11,7 +11,7 @@ use crate::domain::money::Amount;
 
 /// The account whose purpose and customer stand in this column and the next.
 pub(super) fn account_at(row: &Row<'_>, column: usize) -> Result<Account, Error> {
-    let purpose = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    let purpose = text_at(row, column)?;
     match purpose {
         "CUSTOMER_MAIN" => customer_id_at(row, column + 1).map(Account::CustomerMain),
         "CUSTOMER_ESCROW" => customer_id_at(row, column + 1).map(Account::CustomerEscrow),
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
         &self,
         merchant: MerchantId,
         account: &Account,
-        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
         let found = match account.customer() {
             Some(customer) => self

@@ -10,7 +10,7 @@ use std::thread;
 
 use rusqlite::{Connection, Row, Rows};
 
-use super::columns::guard_at;
+use super::columns::text_at;
 use super::connection;
 use super::error::{Error, OpenError};
 use crate::domain::ids::{EscrowId, MerchantId};
@@ -83,11 +83,11 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
 #[derive(Default)]
 struct Auditor {
     audit: Audit,
-    heads: ById<i64, ChainHash>,
-    balances: ById<i64, i128>,
+    heads: ByNumber<ChainHash>,
+    balances: ByNumber<i128>,
     /// By the escrow's number.
-    holds: ById<i64, Hold>,
-    histories: ById<i64, History>,
+    holds: ByNumber<Hold>,
+    histories: ByNumber<History>,
     /// By merchant and customer, what the open escrows they funded must hold.
     owed: HashMap<(i64, String), i128>,
 }
@@ -116,7 +116,7 @@ struct History {
 /// Every account's payment history.
 #[derive(Default)]
 struct Histories {
-    of_account: ById<i64, History>,
+    of_account: ByNumber<History>,
     /// Entries that do not follow the one before, and whose they are.
     broken_at: Vec<(i64, i64)>,
 }
@@ -132,7 +132,7 @@ impl Histories {
         while let Some(row) = rows.next()? {
             let (entry, account): (i64, i64) = (row.get(0)?, row.get(1)?);
             let amount = i128::from(row.get::<_, i64>(4)?);
-            let is_debit = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? == "debit";
+            let is_debit = text_at(row, 3)? == "debit";
             let history = histories.of_account.entry(account).or_default();
             if history.newest != row.get(2)? {
                 histories.broken_at.push((entry, account));
@@ -180,24 +180,22 @@ impl<'a> Released<'a> {
 }
 
 /// A map whose keys were given out by us, a few lookups for each transfer.
-type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+type ByNumber<V> = HashMap<i64, V, BuildHasherDefault<NumberHasher>>;
 
 /// Spreads numbers, which nobody outside can choose, at the cost of a
 /// multiplication for each.
 #[derive(Default)]
-struct IdHasher(u64);
+struct NumberHasher(u64);
 
-impl Hasher for IdHasher {
+impl Hasher for NumberHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
         }
     }
 
     fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     /// A product is best spread in its upper bits, and a map looks at the lower.
@@ -239,7 +237,7 @@ impl Auditor {
         let transfer = PostedTransfer {
             id: row.get(0)?,
             merchant: MerchantId(row.get(1)?),
-            kind: row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?,
+            kind: text_at(row, 2)?,
             debit_account: row.get(3)?,
             credit_account: row.get(4)?,
             amount: row.get(5)?,
@@ -302,7 +300,7 @@ impl Auditor {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.escrows += 1;
-            let escrow = EscrowId::new(row.get(0)?, guard_at(row, 1)?);
+            let escrow = EscrowId::new(row.get(0)?, row.get(1)?);
             self.read_escrow(row, escrow, released.by(escrow.number())?)?;
         }
         let orphans: Vec<i64> = self.holds.drain().map(|(escrow, _)| escrow).collect();
@@ -316,11 +314,11 @@ impl Auditor {
     }
 
     fn read_escrow(&mut self, row: &Row<'_>, escrow: EscrowId, released: i128) -> Result<(), Error> {
-        let state = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let state = text_at(row, 3)?;
         let (charge, fee) = (i128::from(row.get::<_, i64>(5)?), i128::from(row.get::<_, i64>(6)?));
         // A milestone escrow's fee is on its buyer, so a milestone releases its
         // amount whole; the schema sees to that.
-        let has_milestones = row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)? == "MILESTONE";
+        let has_milestones = text_at(row, 7)? == "MILESTONE";
         let milestones_released = has_milestones.then_some(released);
         let must = match state {
             "OPENED" => Hold {
@@ -381,7 +379,7 @@ impl Auditor {
     }
 
     fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut sums: ById<i64, i128> = ById::default();
+        let mut sums: ByNumber<i128> = ByNumber::default();
         let mut statement = connection
             .prepare("SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id FROM account")?;
         let mut rows = statement.query([])?;
@@ -418,7 +416,7 @@ impl Auditor {
                 format!("account {account} has a balance of {balance}, and its transfers add up to {moved}"),
             );
         }
-        let purpose = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let purpose = text_at(row, 3)?;
         if purpose != "OUTSIDE_WORLD" && balance < 0 {
             self.find(
                 3,

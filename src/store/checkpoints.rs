@@ -108,13 +108,13 @@ impl Checkpoints {
         let Some(Progress { log, .. }) = checkpoint(writer, NOOP)? else {
             return Ok(());
         };
-        let is_older = log > self.log_at_last_copy;
-        let due = if is_older {
-            self.log_at_last_copy + self.pages / 4
+        let has_started_anew = log <= self.log_at_last_copy;
+        let due = if has_started_anew {
+            self.pages
         } else {
-            0
+            self.pages.max(self.log_at_last_copy + self.pages / 4)
         };
-        if log < due.max(self.pages) {
+        if log < due {
             return Ok(());
         }
         self.log_at_last_copy = log;

@@ -18,15 +18,15 @@ pub(super) fn timestamp_at(row: &Row<'_>, column: usize) -> Result<Timestamp, Er
     Timestamp::from_millis(millis).ok_or_else(|| broken("a point in time", &millis.to_string()))
 }
 
-/// The random part of an id.
-pub(super) fn guard_at(row: &Row<'_>, column: usize) -> Result<u32, Error> {
-    Ok(row.get(column)?)
+/// Stored text, as it lies there.
+pub(super) fn text_at<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Error> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 /// The escrow whose number and guard stand in this column and the next, if any.
 pub(super) fn optional_escrow_id_at(row: &Row<'_>, column: usize) -> Result<Option<EscrowId>, Error> {
     optional(row, column, |row, column| {
-        Ok(EscrowId::new(row.get(column)?, guard_at(row, column + 1)?))
+        Ok(EscrowId::new(row.get(column)?, row.get(column + 1)?))
     })
 }
 
@@ -43,7 +43,7 @@ pub(super) fn optional_date_at(row: &Row<'_>, column: usize) -> Result<Option<Da
 }
 
 pub(super) fn reference_at(row: &Row<'_>, column: usize) -> Result<Reference, Error> {
-    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    let text = text_at(row, column)?;
     Ok(Reference::stored(text))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn optional_timestamp_at(row: &Row<'_>, column: usize) -> Result<Opti
 
 /// The value a stored word stands for.
 pub(super) fn word_at<T: Copy>(row: &Row<'_>, column: usize, what: &str, words: &[(&str, T)]) -> Result<T, Error> {
-    let word = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    let word = text_at(row, column)?;
     words
         .iter()
         .find(|(name, _)| *name == word)
@@ -66,7 +66,7 @@ pub(super) fn broken(what: &str, found: &str) -> Error {
 }
 
 fn parsed<T>(row: &Row<'_>, column: usize, what: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
-    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    let text = text_at(row, column)?;
     parse(text).ok_or_else(|| broken(what, text))
 }
 

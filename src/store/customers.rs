@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{amount_at, guard_at, timestamp_at};
+use super::columns::{amount_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::customer::{Customer, Wallet};
@@ -42,7 +42,7 @@ impl Snapshot<'_> {
 
 fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
     Ok(Wallet {
-        id: WalletId::new(row.get(0)?, guard_at(row, 1)?),
+        id: WalletId::new(row.get(0)?, row.get(1)?),
         created_at: timestamp_at(row, 2)?,
         main_balance: amount_at(row, 3)?,
         escrow_balance: amount_at(row, 4)?,

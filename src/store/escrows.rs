@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::columns::{
-    amount_at, broken, customer_id_at, guard_at, optional_customer_id_at, optional_date_at, reference_at, timestamp_at,
+    amount_at, broken, customer_id_at, optional_customer_id_at, optional_date_at, reference_at, text_at, timestamp_at,
     word_at,
 };
 use super::error::{Error, one_row};
@@ -78,7 +78,7 @@ impl Snapshot<'_> {
     }
 
     fn read_escrow(&self, row: &Row<'_>) -> Result<Escrow, Error> {
-        let id = EscrowId::new(row.get(0)?, guard_at(row, 1)?);
+        let id = EscrowId::new(row.get(0)?, row.get(1)?);
         let is_standard = word_at(row, 5, "a settlement type", &[(STANDARD, true), (MILESTONE, false)])?;
         let plan = if is_standard {
             Plan::Standard
@@ -89,7 +89,7 @@ impl Snapshot<'_> {
         let mut escrow = Escrow {
             id,
             merchant: MerchantId(row.get(2)?),
-            payment_token: PaymentToken::named(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?),
+            payment_token: PaymentToken::named(text_at(row, 3)?),
             seller: customer_id_at(row, 4)?,
             terms: Terms {
                 amount: amount_at(row, 6)?,
@@ -122,7 +122,7 @@ impl Snapshot<'_> {
         let mut milestones = Vec::new();
         while let Some(row) = rows.next()? {
             milestones.push(Milestone {
-                id: MilestoneId::new(row.get(0)?, guard_at(row, 1)?),
+                id: MilestoneId::new(row.get(0)?, row.get(1)?),
                 terms: MilestoneTerms {
                     title: row.get(2)?,
                     description: row.get(3)?,
@@ -148,7 +148,7 @@ fn read_progress(row: &Row<'_>) -> Result<Progress, Error> {
     let funding = Funding {
         buyer,
         payment: FundingPayment {
-            id: TransactionId::new(row.get(18)?, guard_at(row, 19)?),
+            id: TransactionId::new(row.get(18)?, row.get(19)?),
             reference: reference_at(row, 20)?,
             amount: amount_at(row, 21)?,
         },

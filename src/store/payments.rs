@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{amount_at, guard_at, optional_escrow_id_at, reference_at, timestamp_at, word_at};
+use super::columns::{amount_at, optional_escrow_id_at, reference_at, timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
@@ -62,7 +62,7 @@ impl Snapshot<'_> {
 
 fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error> {
     Ok(Transaction {
-        id: TransactionId::new(row.get(0)?, guard_at(row, 1)?),
+        id: TransactionId::new(row.get(0)?, row.get(1)?),
         owner: owner.clone(),
         transaction_type: word_at(row, 2, "a transaction type", &TransactionType::WORDS)?,
         credit_type: word_at(row, 3, "a credit type", &CreditType::WORDS)?,

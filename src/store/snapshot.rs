@@ -61,8 +61,4 @@ impl IdSource for Tx<'_> {
     fn random(&mut self) -> u128 {
         self.entropy.random()
     }
-
-    fn guard(&mut self) -> u32 {
-        self.entropy.guard()
-    }
 }

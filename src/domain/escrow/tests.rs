@@ -26,11 +26,6 @@ impl IdSource for Counter {
         i64::try_from(self.0 * 1024).unwrap()
     }
 
-    fn guard(&mut self) -> u32 {
-        self.0 += 1;
-        u32::try_from(self.0).unwrap()
-    }
-
     fn random(&mut self) -> u128 {
         self.0 += 1;
         u128::from(self.0)
