@@ -44,7 +44,8 @@ CREATE TABLE merchant (
 -- to one merchant, so that a key can be replaced without a gap.
 CREATE TABLE merchant_key (
     key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key
-    merchant_id INTEGER NOT NULL REFERENCES merchant (id)
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
 ) STRICT, WITHOUT ROWID;
 
 -- A buyer or seller, known by the `customer-id` header.

@@ -12,8 +12,8 @@ use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{Config, ConfigError};
 use crate::domain::customer::Admission;
-use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
+use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
@@ -81,12 +81,13 @@ impl App {
             Box::new(SystemClock),
             Box::new(SystemEntropy::new()),
         )?;
-        let merchant_rates = configure_merchants(&store, config).await?;
+        let mut policy = policy(config)?;
+        policy.merchants = configure_merchants(&store, config).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let api = Api {
             store: store.clone(),
             keyring: Arc::default(),
-            policy: Arc::new(policy(config, merchant_rates)?),
+            policy: Arc::new(policy),
             currency: config.currency.as_str().into(),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,
@@ -165,7 +166,10 @@ fn store_settings(config: &Config) -> store::Settings {
 }
 
 /// In live mode, makes the merchants of the configuration the ones that count.
-async fn configure_merchants(store: &Store, config: &Config) -> Result<HashMap<MerchantId, Rates>, AppError> {
+async fn configure_merchants(
+    store: &Store,
+    config: &Config,
+) -> Result<HashMap<MerchantId, MerchantSettings>, AppError> {
     if config.mode != Mode::Live {
         return Ok(HashMap::new());
     }
@@ -174,32 +178,42 @@ async fn configure_merchants(store: &Store, config: &Config) -> Result<HashMap<M
         .iter()
         .map(|merchant| ConfiguredMerchant {
             name: merchant.name.clone(),
-            key_hashes: merchant.key_hashes(),
+            keys: merchant.keys(),
         })
         .collect();
     let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
-    let mut rates = HashMap::new();
+    let mut settings = HashMap::new();
     for (id, merchant) in ids.into_iter().zip(&config.merchant) {
-        rates.insert(id, config.rates(Some(merchant))?);
+        let of_merchant = MerchantSettings {
+            rates: config.rates(Some(merchant))?,
+            is_business: merchant.is_business,
+        };
+        settings.insert(id, of_merchant);
     }
-    Ok(rates)
+    Ok(settings)
 }
 
-fn policy(config: &Config, merchant_rates: HashMap<MerchantId, Rates>) -> Result<Policy, ConfigError> {
+/// What the configuration has decided, and nothing for single merchants yet. Fails
+/// when the rates exceed their bound.
+pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
     let money = |minor| Amount::from_minor(minor).expect("checked when the configuration was read");
     let admission = match config.mode {
-        Mode::Sandbox => Admission::Register {
+        Mode::Sandbox if !config.strict => Admission::Register {
             opening_balance: money(config.sandbox.opening_balance_minor),
         },
-        Mode::Live => Admission::KnownOnly,
+        Mode::Sandbox | Mode::Live => Admission::KnownOnly,
     };
     Ok(Policy {
         mode: config.mode,
+        strict: config.strict,
         admission,
-        rates: config.rates(None)?,
-        merchant_rates,
+        merchant_default: MerchantSettings {
+            rates: config.rates(None)?,
+            is_business: config.sandbox.is_business,
+        },
+        merchants: HashMap::new(),
         terms_limits: TermsLimits {
-            amount_min: money(config.limits.amount_min_minor),
+            amount_min: money(config.amount_min_minor()),
             milestones_max: config.limits.milestones_max,
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,

@@ -13,6 +13,7 @@ use toml::{Table, Value};
 
 use crate::domain::fees::Rates;
 use crate::domain::ids::MILESTONES_MAX;
+use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
@@ -25,6 +26,9 @@ const ENV_PREFIX: &str = "ESCROWD_";
 pub struct Config {
     /// Play money or real money.
     pub mode: Mode,
+    /// Whether to do exactly what the reference API does, where the default is
+    /// kinder (the last column of design section 5).
+    pub strict: bool,
     /// Address and port.
     pub listen: SocketAddr,
     /// The database file.
@@ -66,6 +70,8 @@ pub struct Sandbox {
     pub opening_balance_minor: i64,
     /// Whether other machines may reach it.
     pub expose: bool,
+    /// Whether merchants are business accounts, which may sell in their own name.
+    pub is_business: bool,
 }
 
 /// Bounds on requests.
@@ -127,9 +133,16 @@ pub struct Storage {
 pub struct Merchant {
     /// Its name, which stays while keys change.
     pub name: String,
-    /// SHA-256 hashes of its keys, in hex.
+    /// SHA-256 hashes of its super-admin keys, in hex.
     #[serde(deserialize_with = "key_hashes")]
     pub key_sha256: Vec<String>,
+    /// SHA-256 hashes of its keys that open only what every business account may
+    /// use, in hex.
+    #[serde(default, deserialize_with = "key_hashes", skip_serializing_if = "Vec::is_empty")]
+    pub business_key_sha256: Vec<String>,
+    /// Whether it is a business account, which may sell in its own name.
+    #[serde(default = "yes")]
+    pub is_business: bool,
     /// Its part of the fee, when it has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commission_bps: Option<u16>,
@@ -151,6 +164,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Sandbox,
+            strict: false,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             database: PathBuf::from("escrowd.db"),
             currency: "NGN".to_owned(),
@@ -178,6 +192,7 @@ impl Default for Sandbox {
         Self {
             opening_balance_minor: 100_000_000,
             expose: false,
+            is_business: true,
         }
     }
 }
@@ -219,6 +234,8 @@ pub struct Flags {
     pub listen: Option<SocketAddr>,
     /// The database file.
     pub database: Option<PathBuf>,
+    /// Whether to be strict, whatever the configuration says.
+    pub strict: bool,
 }
 
 /// Which setting is wrong, where it was made, and why.
@@ -279,8 +296,16 @@ impl Config {
             .map_err(|error: toml::de::Error| ConfigError::Together(error.message().to_owned()))?;
         config.listen = flags.listen.unwrap_or(config.listen);
         config.database = flags.database.clone().unwrap_or(config.database);
+        config.strict |= flags.strict;
         config.check_together()?;
         Ok(config)
+    }
+
+    /// Smallest amount of an escrow, in minor units: what is configured, and with
+    /// `strict` at least 1,000 (contract section 1.5).
+    pub fn amount_min_minor(&self) -> i64 {
+        let reference = if self.strict { 100_000 } else { 0 };
+        self.limits.amount_min_minor.max(reference)
     }
 
     /// Checks what no single setting can be blamed for (design section 7).
@@ -299,9 +324,10 @@ impl Config {
             if !names.insert(&merchant.name) {
                 return wrong(format!("merchant.name {:?} is there twice", merchant.name));
             }
-            if let Some(hash) = merchant.key_hashes().into_iter().find(|hash| !hashes.insert(*hash)) {
+            let keys = merchant.keys();
+            if let Some((hash, _)) = keys.into_iter().find(|(hash, _)| !hashes.insert(*hash)) {
                 return wrong(format!(
-                    "merchant.key_sha256 lists {} twice; a key belongs to one merchant",
+                    "the keys of merchants list {} twice; a key belongs to one merchant, with one scope",
                     hex::encode(hash)
                 ));
             }
@@ -337,10 +363,20 @@ impl Config {
 }
 
 impl Merchant {
-    /// The hashes of its keys, as bytes.
-    pub fn key_hashes(&self) -> Vec<[u8; 32]> {
-        self.key_sha256.iter().filter_map(|hash| decode_hash(hash)).collect()
+    /// The hashes of its keys, as bytes, and what each opens.
+    pub fn keys(&self) -> Vec<([u8; 32], KeyScope)> {
+        let of_scope = |hashes: &[String], scope| -> Vec<_> {
+            let hashes = hashes.iter().filter_map(|hash| decode_hash(hash));
+            hashes.map(|hash| (hash, scope)).collect()
+        };
+        let mut keys = of_scope(&self.key_sha256, KeyScope::SuperAdmin);
+        keys.extend(of_scope(&self.business_key_sha256, KeyScope::Business));
+        keys
     }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The file's table, after the file has been checked by itself so that an error

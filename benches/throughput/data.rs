@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use escrowd::app;
 use escrowd::clock::SystemClock;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, merchants};
-use escrowd::domain::customer::Admission;
-use escrowd::domain::fees::{Rates, WhoPays};
+use escrowd::config::{Config, Limits};
+use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,21 +64,14 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
 
 /// What a server with the default configuration allows.
 pub(crate) fn policy() -> Policy {
-    let kobo = |minor| Amount::from_minor(minor).expect("a small constant");
-    Policy {
-        mode: Mode::Sandbox,
-        admission: Admission::Register {
-            opening_balance: kobo(100_000_000),
-        },
-        rates: Rates::new(200, 0).expect("two percent"),
-        merchant_rates: std::collections::HashMap::new(),
-        terms_limits: TermsLimits {
-            amount_min: kobo(100),
+    let config = Config {
+        limits: Limits {
             milestones_max: 1000,
-            purpose_chars_max: 255,
-            description_chars_max: 2000,
+            ..Limits::default()
         },
-    }
+        ..Config::default()
+    };
+    app::policy(&config).expect("the rates are the default")
 }
 
 /// Builds a file of funded escrows.

@@ -24,6 +24,9 @@ pub(super) struct ServeArguments {
     /// Database file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Do exactly what the reference API does, where the default is kinder
+    #[arg(long)]
+    strict: bool,
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -42,6 +45,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         config,
         listen,
         database,
+        strict,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -52,6 +56,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             config,
             listen,
             database,
+            strict,
         },
         variables,
     )?;

@@ -2,6 +2,7 @@
 //! configuration in live mode (design section 6).
 
 use crate::domain::ids::MerchantId;
+use crate::domain::merchant::{KeyOwner, KeyScope};
 use crate::store::{self, Tx};
 
 /// A merchant of the configuration.
@@ -9,17 +10,18 @@ use crate::store::{self, Tx};
 pub struct ConfiguredMerchant {
     /// Its name, which stays while keys change.
     pub name: String,
-    /// SHA-256 hashes of its keys.
-    pub key_hashes: Vec<[u8; 32]>,
+    /// SHA-256 hashes of its keys, and what each opens.
+    pub keys: Vec<([u8; 32], KeyScope)>,
 }
 
 /// The merchant of a key, made now if this is the key's first use.
 pub fn of_sandbox_key(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId, store::Error> {
-    if let Some(merchant) = tx.merchant_of_key(key_hash)? {
-        return Ok(merchant);
+    if let Some(owner) = tx.owner_of_key(key_hash)? {
+        return Ok(owner.merchant);
     }
     let merchant = tx.insert_merchant(None)?;
-    tx.insert_merchant_key(key_hash, merchant)?;
+    let scope = KeyScope::SuperAdmin;
+    tx.insert_merchant_key(key_hash, KeyOwner { merchant, scope })?;
     Ok(merchant)
 }
 
@@ -51,13 +53,13 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
     }
     tx.delete_merchant_keys()?;
     let mut configured = Vec::with_capacity(merchants.len());
-    for ConfiguredMerchant { name, key_hashes } in merchants {
+    for ConfiguredMerchant { name, keys } in merchants {
         let merchant = match tx.merchant_named(name)? {
             Some(merchant) => merchant,
             None => tx.insert_merchant(Some(name))?,
         };
-        for key_hash in key_hashes {
-            tx.insert_merchant_key(key_hash, merchant)?;
+        for &(key_hash, scope) in keys {
+            tx.insert_merchant_key(&key_hash, KeyOwner { merchant, scope })?;
         }
         configured.push(merchant);
     }
@@ -65,9 +67,12 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
 }
 
 fn refuse_other_name(tx: &Tx<'_>, merchant: &ConfiguredMerchant) -> Result<(), ConfigureError> {
-    for key_hash in &merchant.key_hashes {
-        let holder = tx.merchant_of_key(key_hash)?;
-        let stored = holder.map(|holder| tx.merchant_name(holder)).transpose()?.flatten();
+    for (key_hash, _) in &merchant.keys {
+        let holder = tx.owner_of_key(key_hash)?;
+        let stored = holder
+            .map(|holder| tx.merchant_name(holder.merchant))
+            .transpose()?
+            .flatten();
         if let Some(stored) = stored.filter(|stored| *stored != merchant.name) {
             return Err(ConfigureError::OtherName {
                 configured: merchant.name.clone(),

@@ -16,8 +16,8 @@ use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
 use crate::domain::escrow::Seller;
-use crate::domain::fees::Rates;
 use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::terms::TermsLimits;
@@ -64,22 +64,30 @@ pub struct Actor {
 pub struct Policy {
     /// Play money or real money.
     pub mode: Mode,
+    /// Whether to do exactly what the reference API does, where we would rather
+    /// not (the last column of design section 5).
+    pub strict: bool,
     /// What happens to unknown customers.
     pub admission: Admission,
-    /// What escrows cost, for merchants with no rates of their own.
-    pub rates: Rates,
-    /// Merchants with rates of their own.
-    pub merchant_rates: HashMap<MerchantId, Rates>,
+    /// What holds for merchants with no settings of their own.
+    pub merchant_default: MerchantSettings,
+    /// Merchants with settings of their own.
+    pub merchants: HashMap<MerchantId, MerchantSettings>,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
 }
 
 impl Policy {
+    /// What holds for this merchant.
+    fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
+        self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
+    }
+
     /// The acting customer as a seller, at their merchant's rates.
     fn seller(&self, actor: &Actor) -> Seller {
         Seller {
             merchant: actor.merchant,
-            rates: *self.merchant_rates.get(&actor.merchant).unwrap_or(&self.rates),
+            rates: self.merchant(actor.merchant).rates,
             customer: actor.customer.clone(),
         }
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::auth::{ActingCustomer, Viewer};
+use super::auth::{ActingCustomer, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
 use crate::commands::{Actor, Policy};
 use crate::domain::escrow::Escrow;
-use crate::domain::ids::PaymentToken;
+use crate::domain::ids::{MerchantId, PaymentToken};
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Store, Tx};
@@ -70,9 +70,25 @@ impl Api {
         E: From<store::Error> + Send + 'static,
     {
         let ActingCustomer { key_holder, customer } = acting.clone();
+        self.act_as_merchant(key_holder, move |tx, policy, merchant| {
+            command(tx, policy, &Actor { merchant, customer })
+        })
+        .await
+    }
+
+    /// Runs one command for a merchant, made now if this is its key's first use.
+    pub(crate) async fn act_as_merchant<T, E>(
+        &self,
+        key_holder: KeyHolder,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<store::Error> + Send + 'static,
+    {
         self.write(move |tx, policy| {
             let merchant = key_holder.merchant(tx)?;
-            command(tx, policy, &Actor { merchant, customer })
+            command(tx, policy, merchant)
         })
         .await
     }

@@ -14,6 +14,7 @@ use super::api::Api;
 use super::envelope::ApiError;
 use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::merchant::{KeyOwner, KeyScope};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
@@ -28,7 +29,7 @@ const LIVE_KEY_PREFIX: &str = "sk_live_";
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum KeyHolder {
     /// A merchant.
-    Known(MerchantId),
+    Known(KeyOwner),
     /// Nobody yet: a sandbox key becomes a merchant with the first command it is
     /// used for, and not before that command succeeds.
     New {
@@ -37,12 +38,35 @@ pub(crate) enum KeyHolder {
     },
 }
 
+/// Which keys a route takes (contract section 1.2). Stands beside each route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Those of every business account.
+    Business,
+    /// A merchant super-admin's only.
+    SuperAdmin,
+}
+
 /// A customer acting for themselves: the `customer-id` header is required.
 /// Whether the customer exists is for the command to say.
 #[derive(Clone, Debug)]
 pub(crate) struct ActingCustomer {
     pub(crate) key_holder: KeyHolder,
     pub(crate) customer: CustomerId,
+}
+
+/// Whoever acts: the customer of the `customer-id` header or, without one, the
+/// merchant's own account.
+#[derive(Clone, Debug)]
+pub(crate) struct ActingParty {
+    pub(crate) key_holder: KeyHolder,
+    pub(crate) customer: Option<CustomerId>,
+}
+
+/// The merchant acting for itself: the `customer-id` header is forbidden.
+#[derive(Clone, Debug)]
+pub(crate) struct ActingMerchant {
+    pub(crate) key_holder: KeyHolder,
 }
 
 /// A caller on a route where the `customer-id` header only says who is looking:
@@ -61,8 +85,11 @@ impl KeyHolder {
         }
         let key = key_of(request, api)?;
         let key_hash: [u8; 32] = Sha256::digest(&key).into();
-        match api.keyring.merchant_of_key(&api.store, &key_hash)? {
-            Some(merchant) => Ok(Self::Known(merchant)),
+        match api.keyring.owner_of_key(&api.store, &key_hash)? {
+            Some(owner) => {
+                check_access(request, owner.scope)?;
+                Ok(Self::Known(owner))
+            }
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => Err(ApiError::UnknownKey),
             None => Ok(Self::New { key_hash }),
         }
@@ -71,7 +98,7 @@ impl KeyHolder {
     /// The merchant, if there is one already.
     pub(crate) const fn known(self) -> Option<MerchantId> {
         match self {
-            Self::Known(merchant) => Some(merchant),
+            Self::Known(owner) => Some(owner.merchant),
             Self::New { .. } => None,
         }
     }
@@ -79,7 +106,7 @@ impl KeyHolder {
     /// The merchant, made by this command if there is none.
     pub(crate) fn merchant(self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
         match self {
-            Self::Known(merchant) => Ok(merchant),
+            Self::Known(owner) => Ok(owner.merchant),
             Self::New { key_hash } => merchants::of_sandbox_key(tx, &key_hash),
         }
     }
@@ -100,6 +127,40 @@ impl FromRequest for ActingCustomer {
     }
 }
 
+impl FromRequest for ActingParty {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let extract = || {
+            let key_holder = KeyHolder::of(request)?;
+            let named = single(request.headers(), &CUSTOMER_ID)?;
+            let customer = named.map(|id| CustomerId::parse(&id).ok_or(Refusal::CustomerNotFound));
+            Ok(Self {
+                key_holder,
+                customer: customer.transpose()?,
+            })
+        };
+        ready(extract())
+    }
+}
+
+impl FromRequest for ActingMerchant {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let extract = || {
+            let key_holder = KeyHolder::of(request)?;
+            if request.headers().contains_key(CUSTOMER_ID) {
+                return Err(ApiError::CustomerHeaderForbidden);
+            }
+            Ok(Self { key_holder })
+        };
+        ready(extract())
+    }
+}
+
 impl FromRequest for Viewer {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
@@ -108,6 +169,17 @@ impl FromRequest for Viewer {
         let named = single(request.headers(), &CUSTOMER_ID).ok().flatten();
         let customer = named.as_deref().and_then(CustomerId::parse);
         ready(KeyHolder::of(request).map(|key_holder| Self { key_holder, customer }))
+    }
+}
+
+/// Whether keys of this scope may use the route: what is not said to be open to
+/// all is for super-admins.
+fn check_access(request: &HttpRequest, scope: KeyScope) -> Result<(), ApiError> {
+    let access = request.app_data::<Access>().copied().unwrap_or(Access::SuperAdmin);
+    if scope == KeyScope::SuperAdmin || access == Access::Business {
+        Ok(())
+    } else {
+        Err(Refusal::AccessDenied.into())
     }
 }
 

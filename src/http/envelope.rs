@@ -112,6 +112,8 @@ pub(crate) enum ApiError {
     ForeignHost,
     /// The route acts for a customer, and none was named.
     CustomerHeaderMissing,
+    /// The route acts for the merchant, and a customer was named.
+    CustomerHeaderForbidden,
     /// The body is larger than it may be.
     BodyTooLarge { bytes_max: usize },
     /// The body did not come in time.
@@ -123,7 +125,7 @@ pub(crate) enum ApiError {
     /// No such route.
     RouteNotFound { path: String },
     /// The route exists, for another method.
-    MethodNotAllowed { allowed: &'static str },
+    MethodNotAllowed { allowed: String },
     /// Something of ours broke.
     Internal,
 }
@@ -155,6 +157,11 @@ impl ApiError {
                 "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
             ),
             Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
+            Self::CustomerHeaderForbidden => plain(
+                400,
+                "customer_id_forbidden",
+                "customer-id is not allowed in request header".into(),
+            ),
             Self::BodyTooLarge { bytes_max } => plain(
                 413,
                 "body_too_large",
@@ -258,7 +265,7 @@ impl ResponseError for ApiError {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
         }
         if let Self::MethodNotAllowed { allowed } = self {
-            response.insert_header((ALLOW, *allowed));
+            response.insert_header((ALLOW, allowed.as_str()));
         }
         let envelope = Envelope {
             status,

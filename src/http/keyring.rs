@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use crate::domain::ids::MerchantId;
+use crate::domain::merchant::KeyOwner;
 use crate::queries;
 use crate::store::{Error, Store};
 
@@ -15,12 +15,12 @@ const KEYS_MAX: usize = 10_000;
 /// hands while the service runs, so what was found stays true.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    found: RwLock<HashMap<[u8; 32], MerchantId>>,
+    found: RwLock<HashMap<[u8; 32], KeyOwner>>,
 }
 
 impl Keyring {
-    /// The merchant of the key with this hash, if the key is known.
-    pub(super) fn merchant_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, Error> {
+    /// Whose the key with this hash is, if it is known.
+    pub(super) fn owner_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
         let remembered = self
             .found
             .read()
@@ -30,14 +30,14 @@ impl Keyring {
         if remembered.is_some() {
             return Ok(remembered);
         }
-        let merchant = queries::merchant_of_key(store, key_hash)?;
-        if let Some(merchant) = merchant {
+        let owner = queries::owner_of_key(store, key_hash)?;
+        if let Some(owner) = owner {
             let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
             if found.len() >= KEYS_MAX {
                 found.clear();
             }
-            found.insert(*key_hash, merchant);
+            found.insert(*key_hash, owner);
         }
-        Ok(merchant)
+        Ok(owner)
     }
 }

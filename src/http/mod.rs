@@ -14,6 +14,7 @@ mod keyring;
 mod milestone_escrows;
 mod observe;
 mod payments;
+mod query;
 mod refusals;
 mod routes;
 mod standard_escrows;

@@ -1,76 +1,98 @@
 //! Every route of the service, one line each.
 
+use std::future::ready;
+
 use actix_web::http::Method;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Handler, HttpRequest, Responder};
+use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 
 use super::api::Api;
+use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{milestone_escrows, payments, standard_escrows};
 use crate::queries;
 
-/// Adds every route; literal paths come before those with a part to fill in.
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+
+/// Adds every route. Routes are tried one after another: first those that are
+/// asked for most; a literal path before one with a part to fill in.
+#[rustfmt::skip] // A table is read in columns.
 pub(super) fn configure(config: &mut ServiceConfig) {
-    let mut route = Routes(config);
-    // Routes are tried one after another: first those that are asked for most.
-    route.add(
-        Method::GET,
-        "/v1/escrow/verify/{paymentToken}",
-        standard_escrows::verify,
-    );
-    route.add(
-        Method::POST,
-        "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}",
-        milestone_escrows::confirm,
-    );
+    use Access::{Business, SuperAdmin};
 
-    route.add(Method::GET, "/healthz", health);
+    let mut route = Routes::default();
+    route.add(GET, "/v1/escrow/verify/{paymentToken}", Business, standard_escrows::verify);
+    route.add(POST, "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}", Business, milestone_escrows::confirm);
 
-    route.add(Method::POST, "/v1/escrow/milestone/create", milestone_escrows::create);
-    route.add(
-        Method::PUT,
-        "/v1/escrow/milestone/edit/{paymentToken}",
-        milestone_escrows::edit,
-    );
-    route.add(
-        Method::GET,
-        "/v1/escrow/milestone/{paymentToken}",
-        milestone_escrows::list,
-    );
+    route.add(GET, "/healthz", Business, health);
 
-    route.add(Method::POST, "/v1/escrow/create", standard_escrows::create);
-    route.add(
-        Method::POST,
-        "/v1/escrow/confirm-payment/{escrowId}",
-        standard_escrows::confirm_payment,
-    );
+    route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
+    route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);
+    route.add(GET, "/v1/escrow/milestone/{paymentToken}", Business, milestone_escrows::list);
 
-    route.add(Method::POST, "/v1/payment/escrow", payments::pay);
-    route.add(Method::POST, "/v1/payment/topup", payments::top_up);
-    route.add(Method::GET, "/v1/wallet", payments::wallet);
+    route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
+    route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
 
+    route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);
+    route.add(POST, "/v1/payment/topup", SuperAdmin, payments::top_up);
+    route.add(GET, "/v1/wallet", SuperAdmin, payments::wallet);
+
+    route.serve(config);
     config.default_service(web::to(unknown_route));
 }
 
-struct Routes<'a>(&'a mut ServiceConfig);
+/// Paths in the order they are tried.
+#[derive(Default)]
+struct Routes(Vec<Route>);
 
-impl Routes<'_> {
-    fn add<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
+/// A path, with a resource for each of its methods.
+struct Route {
+    path: &'static str,
+    methods: Vec<Method>,
+    resources: Vec<Resource>,
+}
+
+impl Routes {
+    fn add<F, Args>(&mut self, method: Method, path: &'static str, access: Access, handler: F)
     where
         F: Handler<Args>,
         Args: actix_web::FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let allowed = match method {
-            Method::GET => "GET",
-            Method::PUT => "PUT",
-            _ => "POST",
-        };
-        let wrong_method = move || std::future::ready(Err::<Reply<()>, _>(ApiError::MethodNotAllowed { allowed }));
         let resource = web::resource(path)
-            .route(web::method(method).to(handler))
-            .default_service(web::to(wrong_method));
-        self.0.service(resource);
+            .guard(guard::Method(method.clone()))
+            .app_data(access)
+            .to(handler);
+        let route = match self.0.iter().position(|route| route.path == path) {
+            Some(known) => &mut self.0[known],
+            None => self.0.push_mut(Route {
+                path,
+                methods: Vec::new(),
+                resources: Vec::new(),
+            }),
+        };
+        route.methods.push(method);
+        route.resources.push(resource);
+    }
+
+    /// Adds the routes and, behind each path's, the answer to a method it does not
+    /// have.
+    fn serve(self, config: &mut ServiceConfig) {
+        for route in self.0 {
+            for resource in route.resources {
+                config.service(resource);
+            }
+            let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
+            let allowed = methods.join(", ");
+            let wrong_method = move || {
+                ready(Err::<Reply<()>, _>(ApiError::MethodNotAllowed {
+                    allowed: allowed.clone(),
+                }))
+            };
+            config.service(web::resource(route.path).to(wrong_method));
+        }
     }
 }
 

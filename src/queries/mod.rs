@@ -5,6 +5,7 @@ use crate::domain::customer::Wallet;
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Transfer;
+use crate::domain::merchant::KeyOwner;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -12,9 +13,9 @@ pub fn is_readable(store: &Store) -> Result<(), Error> {
     store.read(|_snapshot| Ok(()))
 }
 
-/// The merchant of the key with this SHA-256 hash, if the key is known.
-pub fn merchant_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, Error> {
-    store.read(|snapshot| snapshot.merchant_of_key(key_hash))
+/// Whose the key with this SHA-256 hash is, if it is known.
+pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
+    store.read(|snapshot| snapshot.owner_of_key(key_hash))
 }
 
 /// A merchant's escrow with this token; another merchant's is as good as none.

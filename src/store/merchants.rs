@@ -2,20 +2,27 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::columns::word_at;
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{Account, ChainHash};
+use crate::domain::merchant::{KeyOwner, KeyScope};
 
 impl Snapshot<'_> {
-    /// The merchant whose key has this SHA-256 hash.
-    pub fn merchant_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, Error> {
-        let merchant = self
+    /// Whose the key with this SHA-256 hash is.
+    pub fn owner_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
+        let mut statement = self
             .connection
-            .prepare_cached("SELECT merchant_id FROM merchant_key WHERE key_hash = ?1")?
-            .query_row([key_hash], |row| row.get(0).map(MerchantId))
-            .optional()?;
-        Ok(merchant)
+            .prepare_cached("SELECT merchant_id, scope FROM merchant_key WHERE key_hash = ?1")?;
+        let mut rows = statement.query([key_hash])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        Ok(Some(KeyOwner {
+            merchant: MerchantId(row.get(0)?),
+            scope: word_at(row, 1, "the scope of a key", &KeyScope::WORDS)?,
+        }))
     }
 
     /// The name a merchant is configured under.
@@ -57,10 +64,10 @@ impl Tx<'_> {
     }
 
     /// Gives a merchant one more key.
-    pub fn insert_merchant_key(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
+    pub fn insert_merchant_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
         self.connection
-            .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id) VALUES (?1, ?2)")?
-            .execute(params![key_hash, merchant.0])?;
+            .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, ?2, ?3)")?
+            .execute(params![key_hash, owner.merchant.0, owner.scope.as_str()])?;
         Ok(())
     }
 

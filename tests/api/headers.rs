@@ -63,6 +63,8 @@ fn live_app() -> TestApp {
         config.merchant = vec![Merchant {
             name: "shop".to_owned(),
             key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
+            business_key_sha256: Vec::new(),
+            is_business: true,
             commission_bps: None,
         }];
     })

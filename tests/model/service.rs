@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use escrowd::app;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
+use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
 use escrowd::domain::escrow::{Escrow, Progress};
-use escrowd::domain::fees::{Rates, WhoPays};
+use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
     CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, Reference as PaymentName,
 };
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::refusal::Refusal;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous};
 use rusqlite::Connection;
@@ -323,20 +325,23 @@ fn customer(name: &str) -> CustomerId {
 
 fn policy(merchant: &reference::Merchant) -> Policy {
     let bps = |bps: i64| u16::try_from(bps).unwrap();
-    Policy {
-        mode: Mode::Sandbox,
-        admission: Admission::Register {
-            opening_balance: kobo(merchant.opening_balance),
+    let config = Config {
+        fees: Fees {
+            platform_bps: bps(merchant.platform_bps),
+            commission_bps: bps(merchant.commission_bps),
         },
-        rates: Rates::new(bps(merchant.platform_bps), bps(merchant.commission_bps)).unwrap(),
-        merchant_rates: std::collections::HashMap::new(),
-        terms_limits: TermsLimits {
-            amount_min: kobo(1),
+        sandbox: Sandbox {
+            opening_balance_minor: merchant.opening_balance,
+            ..Sandbox::default()
+        },
+        limits: Limits {
+            amount_min_minor: 1,
             milestones_max: PARTS_MAX,
-            purpose_chars_max: 255,
-            description_chars_max: 2000,
+            ..Limits::default()
         },
-    }
+        ..Config::default()
+    };
+    app::policy(&config).unwrap()
 }
 
 fn terms_draft(draft: &reference::Draft) -> TermsDraft {

@@ -1,7 +1,6 @@
 //! A database file for one test, the store on it, and a short history of deals
 //! made by the real commands.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,16 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use escrowd::app;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Policy, merchants, standard_escrows};
-use escrowd::domain::customer::Admission;
+use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::escrow::Escrow;
-use escrowd::domain::fees::{Rates, WhoPays};
+use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft, TermsLimits};
+use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
@@ -211,20 +211,18 @@ pub(crate) fn kobo(minor: i64) -> Amount {
 /// Sandbox mode: everyone starts with 1,000,000; 2 percent to the platform and
 /// 1 percent to the merchant.
 pub(crate) fn policy() -> Policy {
-    Policy {
-        mode: Mode::Sandbox,
-        admission: Admission::Register {
-            opening_balance: kobo(100_000_000),
+    let config = Config {
+        fees: Fees {
+            commission_bps: 100,
+            ..Fees::default()
         },
-        rates: Rates::new(200, 100).unwrap(),
-        merchant_rates: HashMap::new(),
-        terms_limits: TermsLimits {
-            amount_min: kobo(1),
-            milestones_max: 100,
-            purpose_chars_max: 255,
-            description_chars_max: 2000,
+        limits: Limits {
+            amount_min_minor: 1,
+            ..Limits::default()
         },
-    }
+        ..Config::default()
+    };
+    app::policy(&config).unwrap()
 }
 
 fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use escrowd::domain::ledger::Account;
+use escrowd::domain::merchant::{KeyOwner, KeyScope};
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::Timestamp;
 use escrowd::entropy::SystemEntropy;
@@ -155,17 +156,20 @@ async fn what_was_answered_can_be_read_at_once() {
     let store = file.open();
     for round in 0..50_u8 {
         let key = [round; 32];
-        let merchant = store
+        let owner = store
             .write(move |tx| {
-                let merchant = tx.insert_merchant(None)?;
-                tx.insert_merchant_key(&key, merchant)?;
-                Ok::<_, Error>(merchant)
+                let owner = KeyOwner {
+                    merchant: tx.insert_merchant(None)?,
+                    scope: KeyScope::SuperAdmin,
+                };
+                tx.insert_merchant_key(&key, owner)?;
+                Ok::<_, Error>(owner)
             })
             .await
             .unwrap();
         assert_eq!(
-            store.read(|snapshot| snapshot.merchant_of_key(&key)).unwrap(),
-            Some(merchant),
+            store.read(|snapshot| snapshot.owner_of_key(&key)).unwrap(),
+            Some(owner),
             "round {round}"
         );
     }

@@ -2,6 +2,7 @@
 //! section 3).
 
 mod escrow;
+mod page;
 mod transaction;
 mod wallet;
 
@@ -11,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
 

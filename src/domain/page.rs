@@ -1,0 +1,94 @@
+//! One page of a long list (contract section 1.8).
+
+/// Rows on a page when the caller does not say.
+pub const LIMIT_DEFAULT: u32 = 10;
+/// Most rows on one page.
+pub const LIMIT_MAX: u32 = 100;
+
+/// Which page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Counted from 1.
+    pub number: u32,
+    /// Most rows on it.
+    pub limit: u32,
+}
+
+/// Some rows of a longer list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows, none beyond the last page.
+    pub rows: Vec<T>,
+    /// Rows of the whole list.
+    pub count: u64,
+    /// Which page it is.
+    pub request: PageRequest,
+}
+
+impl PageRequest {
+    /// Rows before this page.
+    pub fn offset(self) -> u64 {
+        u64::from(self.number.saturating_sub(1)) * u64::from(self.limit)
+    }
+}
+
+impl<T> Page<T> {
+    /// Pages of the whole list.
+    pub fn pages(&self) -> u64 {
+        self.count.div_ceil(u64::from(self.request.limit.max(1)))
+    }
+
+    /// The page after this one.
+    pub fn next(&self) -> Option<u64> {
+        let next = u64::from(self.request.number) + 1;
+        (next <= self.pages()).then_some(next)
+    }
+
+    /// The page before this one.
+    pub fn previous(&self) -> Option<u64> {
+        u64::from(self.request.number)
+            .checked_sub(1)
+            .filter(|&number| number > 0)
+    }
+
+    /// The same page of other rows.
+    pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            rows: self.rows.into_iter().map(map).collect(),
+            count: self.count,
+            request: self.request,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(number: u32, limit: u32, count: u64) -> Page<()> {
+        Page {
+            rows: Vec::new(),
+            count,
+            request: PageRequest { number, limit },
+        }
+    }
+
+    #[test]
+    fn neighbours_are_those_that_exist() {
+        let of_26 = |number| page(number, 10, 26);
+        assert_eq!(of_26(1).pages(), 3);
+        assert_eq!((of_26(1).previous(), of_26(1).next()), (None, Some(2)));
+        assert_eq!((of_26(3).previous(), of_26(3).next()), (Some(2), None));
+        assert_eq!((page(1, 10, 0).pages(), page(1, 10, 0).next()), (0, None));
+        assert_eq!(page(1, 10, 10).next(), None, "a full last page");
+    }
+
+    #[test]
+    fn a_page_far_beyond_the_last_has_an_offset_still() {
+        let far = PageRequest {
+            number: u32::MAX,
+            limit: LIMIT_MAX,
+        };
+        assert_eq!(far.offset(), (u64::from(u32::MAX) - 1) * 100);
+    }
+}

@@ -1,0 +1,59 @@
+//! Reading the query of a request's address, by the rules of body fields.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::envelope::ApiError;
+use super::fields::{Field, Fields};
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
+use crate::domain::refusal::{Invalid, Sent};
+
+/// The query's fields, not yet read.
+#[derive(Debug)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The query's fields.
+    pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
+        Fields::of_form(&self.0)
+    }
+}
+
+impl FromRequest for Query {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let fields = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let query = fields.map(|fields| Self(fields.into_inner()));
+        ready(query.map_err(|_| {
+            ApiError::Refused(Invalid::wrong("the query", "name=value pairs", request.query_string()).into())
+        }))
+    }
+}
+
+/// `page` and `limit`, where a larger limit than [`LIMIT_MAX`] is an error.
+pub(crate) fn page(fields: &Fields<'_>) -> Sent<PageRequest> {
+    let limit = fields.field("limit");
+    let rows = limit.optional(Field::integer)?.map(u32::try_from);
+    Ok(PageRequest {
+        number: page_number(fields)?,
+        limit: match rows {
+            None => LIMIT_DEFAULT,
+            Some(Ok(rows @ 1..=LIMIT_MAX)) => rows,
+            Some(_) => return Err(limit.must_be(format!("a whole number from 1 to {LIMIT_MAX}"))),
+        },
+    })
+}
+
+/// `page`, 1 when it is left out.
+pub(crate) fn page_number(fields: &Fields<'_>) -> Sent<u32> {
+    let page = fields.field("page");
+    match page.optional(Field::integer)?.map(u32::try_from) {
+        None => Ok(1),
+        Some(Ok(number @ 1..)) => Ok(number),
+        Some(_) => Err(page.must_be(format!("a whole number from 1 to {}", u32::MAX))),
+    }
+}

@@ -1,0 +1,38 @@
+//! The contract's page of a list (section 1.8).
+
+use serde::Serialize;
+
+use crate::domain::page::Page;
+
+/// A page of rows, and where it stands in the list.
+#[derive(Debug, Serialize)]
+pub(crate) struct PageView<T> {
+    data: Vec<T>,
+    pagination: PaginationView,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaginationView {
+    count: u64,
+    pages: u64,
+    is_last_page: bool,
+    next_page: Option<u64>,
+    previous_page: Option<u64>,
+}
+
+impl<T> PageView<T> {
+    /// The page with its rows as they are shown.
+    pub(crate) fn new<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
+        Self {
+            pagination: PaginationView {
+                count: page.count,
+                pages: page.pages(),
+                is_last_page: page.next().is_none(),
+                next_page: page.next(),
+                previous_page: page.previous(),
+            },
+            data: page.map(view).rows,
+        }
+    }
+}
