@@ -85,34 +85,62 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_of_customer ON account (merchant_id, customer_id, purpose) WHERE customer_id IS NOT NULL;
 CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE customer_id IS NULL;
 
+-- A seller's own way to sort their deals.
+CREATE TABLE category (
+    id          INTEGER PRIMARY KEY,
+    guard       INTEGER NOT NULL,
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    owner_id    TEXT,                     -- the customer; NULL for the merchant's own
+    name        TEXT    NOT NULL,
+    description TEXT,
+    position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's, from 1
+    image       TEXT,                     -- name of a file
+    created_at  INTEGER NOT NULL,
+    FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
+) STRICT;
+CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position);
+
 -- One deal. The terms come from the seller and are replaced whole by an edit.
 -- `buyer_id` and what follows up to `paid_at` come with the one payment that
--- funds it.
+-- funds it. A vault is open from the start: its participants' stakes fund it.
 CREATE TABLE escrow (
     id                  INTEGER PRIMARY KEY,
     guard               INTEGER NOT NULL,
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
     payment_token       TEXT    NOT NULL UNIQUE, -- what the seller hands to the buyer
-    seller_id           TEXT    NOT NULL,
-    settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE')),
+    seller_id           TEXT,                    -- NULL when the merchant itself sells, and of a vault
+    settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE', 'VAULT')),
 
-    amount              INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
+    amount              INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991), -- of a vault: all stakes
     purpose             TEXT    NOT NULL,
     description         TEXT,
+    images              TEXT,             -- names of files, separated by spaces
+    category_id         INTEGER REFERENCES category (id),
     who_pays            TEXT    NOT NULL CHECK (who_pays IN ('buyer', 'seller', 'both')), -- the fee
     max_delivery        INTEGER NOT NULL CHECK (max_delivery BETWEEN 1 AND 365), -- in units of delivery_timeline
     delivery_timeline   TEXT    NOT NULL CHECK (delivery_timeline IN ('minutes', 'hours', 'days')),
-    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 1), -- as offered; kept, without effect so far
+    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 0), -- buyers it is still open to
+    is_link             INTEGER NOT NULL CHECK (is_link IN (0, 1)), -- offered to several buyers: each payment makes an escrow of its own
     -- The fee is fixed with the terms, so that a change of rates never touches an
     -- existing deal. fee = the platform's part + commission; buyer_fee is the
     -- part of fee that the buyer pays on top of amount.
     fee                 INTEGER NOT NULL CHECK (fee BETWEEN 0 AND amount),
     commission          INTEGER NOT NULL CHECK (commission BETWEEN 0 AND fee),
     buyer_fee           INTEGER NOT NULL CHECK (buyer_fee BETWEEN 0 AND fee),
+    -- What the merchant adds for itself, such as delivery; the buyer pays it on top.
+    additional_fee            INTEGER NOT NULL DEFAULT 0 CHECK (additional_fee >= 0),
+    additional_fee_refundable INTEGER NOT NULL DEFAULT 1 CHECK (additional_fee_refundable IN (0, 1)),
 
     -- Where the money is: with the buyer, in the hold, gone. The contract's status
-    -- (PENDING, ONGOING, COMPLETED) follows from it.
+    -- follows from it, from `dispute` and from `closed_as`.
     state               TEXT    NOT NULL CHECK (state = 'AWAITING_PAYMENT' OR state = 'OPENED' OR state = 'CLOSED'),
+    -- How far a dispute got: opened, or answered by the seller.
+    dispute             TEXT    CHECK (dispute IN ('DISPUTED', 'INVESTIGATING')),
+    -- How it closed, when it was not simply completed.
+    closed_as           TEXT    CHECK (closed_as IN ('CLAIMED', 'REFUNDED', 'SPLIT')),
+    split_seller_amount INTEGER CHECK (split_seller_amount >= 0),
+    split_buyer_amount  INTEGER CHECK (split_buyer_amount >= 0),
+    winner_id           TEXT,             -- who took a vault's pot
     buyer_id            TEXT,
     -- The funding payment is final, so the facts every reply shows are copied
     -- here: showing an escrow then takes one row and its milestones.
@@ -125,26 +153,66 @@ CREATE TABLE escrow (
     -- Not touched when a milestone is released: an escrow last changed at the
     -- later of this and its newest release. Of a closed one: when it closed.
     updated_at          INTEGER NOT NULL,
+    deleted_at          INTEGER,          -- from then on nobody finds it
 
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
+    FOREIGN KEY (merchant_id, winner_id) REFERENCES customer (merchant_id, id),
     CHECK (settlement_type <> 'MILESTONE' OR who_pays = 'buyer'),
     CHECK (who_pays <> 'buyer' OR buyer_fee = fee),
     CHECK (who_pays <> 'seller' OR buyer_fee = 0),
-    CHECK (amount + buyer_fee <= 9007199254740991),
-    CHECK (buyer_id IS NOT seller_id),
-    CHECK ((state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
+    CHECK (amount + buyer_fee + additional_fee <= 9007199254740991),
+    CHECK (additional_fee = 0 OR settlement_type = 'STANDARD'),
+    CHECK (is_link = 0 OR (settlement_type = 'STANDARD' AND state = 'AWAITING_PAYMENT')),
+    CHECK (total_quantity >= 1 OR is_link = 1),
+    CHECK (buyer_id IS NULL OR buyer_id IS NOT seller_id),
+    CHECK (settlement_type = 'VAULT' OR (state = 'AWAITING_PAYMENT') = (buyer_id IS NULL)),
+    CHECK (settlement_type <> 'VAULT' OR (state <> 'AWAITING_PAYMENT' AND seller_id IS NULL AND buyer_id IS NULL AND dispute IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_guard IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_reference IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_amount IS NULL)),
-    CHECK ((buyer_id IS NULL) = (paid_at IS NULL))
+    CHECK ((state = 'AWAITING_PAYMENT') = (paid_at IS NULL)),
+    CHECK (dispute IS NULL OR state <> 'AWAITING_PAYMENT'),
+    CHECK (closed_as IS NULL OR state = 'CLOSED'),
+    CHECK (closed_as IS NULL OR closed_as = 'CLAIMED' OR dispute IS NOT NULL OR settlement_type = 'VAULT'),
+    CHECK ((split_seller_amount IS NULL) = (closed_as IS NOT 'SPLIT')),
+    CHECK ((split_buyer_amount IS NULL) = (closed_as IS NOT 'SPLIT')),
+    CHECK ((winner_id IS NULL) = (settlement_type <> 'VAULT' OR state <> 'CLOSED' OR closed_as IS NOT NULL)),
+    CHECK (deleted_at IS NULL OR state = 'AWAITING_PAYMENT')
 ) STRICT;
 -- The open escrows a buyer has funded, and their fees, which a wallet's escrow
 -- balance leaves out.
-CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee) WHERE state = 'OPENED';
+CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee, additional_fee) WHERE state = 'OPENED';
 -- The escrows one payment funded.
 CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
+-- The lists: of a merchant, of a seller, of a buyer, of those in dispute.
+CREATE INDEX escrow_by_merchant ON escrow (merchant_id);
+CREATE INDEX escrow_by_seller ON escrow (merchant_id, seller_id);
+CREATE INDEX escrow_by_buyer ON escrow (merchant_id, buyer_id) WHERE buyer_id IS NOT NULL;
+CREATE INDEX escrow_disputed ON escrow (merchant_id) WHERE dispute IS NOT NULL;
+
+-- What was said in a dispute.
+CREATE TABLE dispute_statement (
+    escrow_id  INTEGER NOT NULL REFERENCES escrow (id),
+    speaker    TEXT    NOT NULL CHECK (speaker IN ('BUYER', 'SELLER', 'MERCHANT')),
+    message    TEXT    NOT NULL,
+    proof      TEXT,                      -- name of a file
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (escrow_id, speaker)
+) STRICT, WITHOUT ROWID;
+
+-- What each participant put into a vault.
+CREATE TABLE vault_stake (
+    escrow_id   INTEGER NOT NULL REFERENCES escrow (id),
+    position    INTEGER NOT NULL,
+    merchant_id INTEGER NOT NULL,
+    customer_id TEXT    NOT NULL,
+    amount      INTEGER NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (escrow_id, position),
+    UNIQUE (escrow_id, customer_id),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT, WITHOUT ROWID;
 
 -- One stage of a milestone escrow. Escrows take every 1024th number and their
 -- milestones the numbers behind it, so that those of one escrow lie side by side.
@@ -170,7 +238,8 @@ CREATE TABLE transfer (
     id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
     merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
     kind              TEXT    NOT NULL CHECK (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'FUND'
-                          OR kind = 'RELEASE' OR kind = 'COMMISSION' OR kind = 'PLATFORM_FEE'),
+                          OR kind = 'STAKE' OR kind = 'RELEASE' OR kind = 'REFUND' OR kind = 'COMMISSION'
+                          OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE'),
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
     amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
@@ -197,7 +266,7 @@ CREATE TABLE payment_transaction (
     account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
     previous_id      INTEGER,             -- the owner's entry before this one
     transaction_type TEXT    NOT NULL CHECK (transaction_type = 'deposit' OR transaction_type = 'escrow'
-                         OR transaction_type = 'commission'),
+                         OR transaction_type = 'commission' OR transaction_type = 'delivery'),
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,

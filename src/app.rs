@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::{Server, ServerHandle};
 
@@ -84,6 +84,7 @@ impl App {
         let mut policy = policy(config)?;
         policy.merchants = configure_merchants(&store, config).await?;
         let stopping = Arc::new(AtomicBool::new(false));
+        let files_url = Arc::new(OnceLock::new());
         let api = Api {
             store: store.clone(),
             keyring: Arc::default(),
@@ -95,6 +96,7 @@ impl App {
                 escrows_per_payment_max: config.limits.escrows_per_payment_max,
             },
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
         };
         let settings = ServerSettings {
@@ -106,6 +108,8 @@ impl App {
             address: config.listen,
             cause,
         })?;
+        let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        files_url.get_or_init(|| format!("{}/files/", public_url.trim_end_matches('/')));
         Ok(Self {
             server,
             address,

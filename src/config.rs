@@ -31,6 +31,9 @@ pub struct Config {
     pub strict: bool,
     /// Address and port.
     pub listen: SocketAddr,
+    /// Where clients reach the service, for addresses in replies.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "web_address")]
+    pub public_url: Option<String>,
     /// The database file.
     pub database: PathBuf,
     /// Of every amount.
@@ -166,6 +169,7 @@ impl Default for Config {
             mode: Mode::Sandbox,
             strict: false,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
             database: PathBuf::from("escrowd.db"),
             currency: "NGN".to_owned(),
             log: LogLevel::Info,
@@ -510,6 +514,17 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
         Ok(currency)
     } else {
         Err(D::Error::custom("must be a currency code, such as NGN"))
+    }
+}
+
+fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.starts_with("http://") || text.starts_with("https://") {
+        Ok(Some(text))
+    } else {
+        Err(D::Error::custom(format!(
+            "{text:?} does not begin with http:// or https://"
+        )))
     }
 }
 

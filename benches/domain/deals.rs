@@ -4,6 +4,7 @@ use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, fund};
 use escrowd::domain::fees::Rates;
 use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};
 use escrowd::domain::money::Amount;
+use escrowd::domain::party::Party;
 use escrowd::domain::terms::{MilestoneOffer, TermsLimits};
 use escrowd::domain::time::Timestamp;
 use escrowd::http::encoding;
@@ -53,7 +54,7 @@ pub(crate) fn seller() -> Seller {
     Seller {
         merchant: MerchantId(1),
         rates: rates(),
-        customer: customer("6710aa10b2c3d4e5f6071804"),
+        party: Party::Customer(customer("6710aa10b2c3d4e5f6071804")),
     }
 }
 
@@ -82,7 +83,10 @@ pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
         description_chars_max: 2_000,
     };
     let draft = encoding::read_milestone_escrow(body(milestones)).expect("a body that is right");
-    MilestoneOffer::new(draft.terms, draft.milestones, &limits, now().date()).expect("an offer that is right")
+    let terms = draft
+        .terms
+        .with_category(|_id| unreachable!("the body names no category"));
+    MilestoneOffer::new(terms, draft.milestones, &limits, now().date()).expect("an offer that is right")
 }
 
 /// An escrow that [`buyer`] has paid for.

@@ -175,7 +175,7 @@ fn draft(milestones: usize) -> MilestoneEscrowDraft {
             max_delivery: Ok(None),
             delivery_timeline: Ok(None),
             total_quantity: Ok(None),
-            no_category: Ok(()),
+            category: Ok(None),
         },
         milestones: Ok((1..=milestones).map(stage).collect()),
     }

@@ -1,9 +1,10 @@
 //! How customers come to be.
 
-use super::{Actor, Error, Policy};
+use super::{Actor, Error, PartyActor, Policy};
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
+use crate::domain::party::Party;
 use crate::domain::payment;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::terms::MilestoneTerms;
@@ -13,6 +14,14 @@ use crate::store::Tx;
 /// sandbox mode, and refused in live mode.
 pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     admit_customer(tx, policy, actor.merchant, &actor.customer)
+}
+
+/// Lets in whoever acts; the merchant itself is always let in.
+pub(super) fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+    match &actor.party {
+        Party::Customer(customer) => admit_customer(tx, policy, actor.merchant, customer),
+        Party::Merchant => Ok(()),
+    }
 }
 
 /// Lets in the customers that milestones name as beneficiaries, by the same

@@ -1,7 +1,7 @@
 //! Offering, editing and confirming milestone escrows (contract section 4.1).
 
 use super::customers::{admit, admit_beneficiaries};
-use super::{Actor, Error, Policy};
+use super::{Actor, Error, Policy, categories, load_escrow};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
 use crate::domain::refusal::{Refusal, Sent};
@@ -26,7 +26,7 @@ pub fn create(
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
-    let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
+    let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor.merchant, &actor.party()), offer, tx, now)?;
     tx.insert_escrow(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
@@ -42,10 +42,13 @@ pub fn edit(
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
-    let mut escrow = tx
-        .escrow(actor.merchant, &EscrowKey::Token(token))?
-        .ok_or(Refusal::EscrowNotFound)?;
-    escrow.edit_milestones(&policy.seller(actor), offer, tx, now)?;
+    let mut escrow = load_escrow(
+        tx,
+        actor.merchant,
+        &EscrowKey::Token(token),
+        Refusal::NotAMilestoneEscrow,
+    )?;
+    escrow.edit_milestones(&policy.seller(actor.merchant, &actor.party()), offer, tx, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -60,13 +63,11 @@ pub fn confirm(
 ) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let now = tx.now();
-    let mut escrow = tx
-        .escrow(actor.merchant, &EscrowKey::Id(escrow))?
-        .ok_or(Refusal::EscrowNotFound)?;
+    let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
     let settlement = escrow.confirm_milestone(&actor.customer, milestone, tx, now)?;
     tx.save_release(milestone)?;
-    if matches!(escrow.progress, Progress::Completed { .. }) {
-        tx.save_completion(&escrow)?;
+    if matches!(escrow.progress, Progress::Closed { .. }) {
+        tx.save_close(&escrow)?;
     }
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
@@ -81,7 +82,8 @@ fn offer_of(
     admit(tx, policy, actor)?;
     let draft = draft?;
     let today = tx.now().date();
-    let offer = MilestoneOffer::new(draft.terms, draft.milestones, &policy.terms_limits, today)?;
+    let terms = categories::find_for(tx, actor.merchant, &actor.party(), draft.terms)?;
+    let offer = MilestoneOffer::new(terms, draft.milestones, &policy.terms_limits, today)?;
     admit_beneficiaries(tx, policy, actor.merchant, &offer.milestones)?;
     Ok(offer)
 }

@@ -6,6 +6,7 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
+pub mod categories;
 pub mod customers;
 pub mod merchants;
 pub mod milestone_escrows;
@@ -15,13 +16,14 @@ pub mod standard_escrows;
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
-use crate::domain::escrow::Seller;
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::escrow::{Escrow, Seller};
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
+use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::terms::TermsLimits;
-use crate::store;
+use crate::store::{self, Tx};
 
 /// Why a command did nothing.
 #[derive(Clone, Debug)]
@@ -59,6 +61,24 @@ pub struct Actor {
     pub customer: CustomerId,
 }
 
+/// For whom a command acts where the merchant may act for itself.
+#[derive(Clone, Debug)]
+pub struct PartyActor {
+    /// The merchant, known by its key.
+    pub merchant: MerchantId,
+    /// Its customer, or itself.
+    pub party: Party,
+}
+
+impl From<Actor> for PartyActor {
+    fn from(actor: Actor) -> Self {
+        Self {
+            merchant: actor.merchant,
+            party: Party::Customer(actor.customer),
+        }
+    }
+}
+
 /// What the operator has decided.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -83,12 +103,24 @@ impl Policy {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 
-    /// The acting customer as a seller, at their merchant's rates.
-    fn seller(&self, actor: &Actor) -> Seller {
+    /// Someone as a seller, at their merchant's rates.
+    fn seller(&self, merchant: MerchantId, party: &Party) -> Seller {
         Seller {
-            merchant: actor.merchant,
-            rates: self.merchant(actor.merchant).rates,
-            customer: actor.customer.clone(),
+            merchant,
+            rates: self.merchant(merchant).rates,
+            party: party.clone(),
         }
     }
+}
+
+impl Actor {
+    fn party(&self) -> Party {
+        Party::Customer(self.customer.clone())
+    }
+}
+
+/// A merchant's escrow; a vault in its place is refused with `of_vault`.
+fn load_escrow(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, of_vault: Refusal) -> Result<Escrow, Error> {
+    let deal = tx.deal(merchant, key)?.ok_or(Refusal::EscrowNotFound)?;
+    Ok(deal.escrow_or(of_vault)?)
 }

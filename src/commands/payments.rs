@@ -86,8 +86,8 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
     let mut escrows: Vec<Escrow> = Vec::with_capacity(keys.len());
     for key in keys {
-        let Some(escrow) = tx.escrow(merchant, key)? else {
-            let is_foreign = tx.is_anyones_escrow(key)?;
+        let Some(deal) = tx.deal(merchant, key)? else {
+            let is_foreign = tx.is_anyones_deal(key)?;
             return Err(if is_foreign {
                 Refusal::EscrowOfAnotherMerchant
             } else {
@@ -95,6 +95,7 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
             }
             .into());
         };
+        let escrow = deal.escrow_or(Refusal::EscrowNotPayable)?;
         if escrows.iter().any(|earlier| earlier.id == escrow.id) {
             let expected = "a list that names each escrow once";
             return Err(Invalid::wrong("escrowDetails.escrowId", expected, &escrow.id.to_string()).into());

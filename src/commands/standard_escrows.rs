@@ -1,19 +1,24 @@
 //! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
 
-use super::customers::admit;
-use super::{Actor, Error, Policy};
+use super::customers::{admit, admit_party};
+use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{EscrowId, EscrowKey};
+use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{Terms, TermsDraft};
 use crate::store::Tx;
 
 /// Offers a standard escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
-    admit(tx, policy, actor)?;
-    let terms = Terms::new(draft?, &policy.terms_limits)?;
+pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
+    admit_party(tx, policy, actor)?;
+    if actor.party == Party::Merchant && !policy.merchant(actor.merchant).is_business {
+        return Err(Refusal::MerchantMayNotSell.into());
+    }
+    let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
+    let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
-    let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor), terms, tx, now)?;
+    let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor.merchant, &actor.party), terms, tx, now)?;
     tx.insert_escrow(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
@@ -23,11 +28,9 @@ pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<Terms
 pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: EscrowId) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let now = tx.now();
-    let mut escrow = tx
-        .escrow(actor.merchant, &EscrowKey::Id(escrow))?
-        .ok_or(Refusal::EscrowNotFound)?;
+    let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
     let settlement = escrow.confirm_payment(&actor.customer, tx, now)?;
-    tx.save_completion(&escrow)?;
+    tx.save_close(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
 }

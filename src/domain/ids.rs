@@ -100,6 +100,10 @@ object_id!(
     /// Names a customer's wallet.
     WalletId
 );
+object_id!(
+    /// Names a category.
+    CategoryId
+);
 
 fn encode_hex(number: i64, guard: u32, text: &mut [u8; 24]) -> &str {
     let mut bytes = [0; 12];
@@ -208,6 +212,11 @@ pub trait IdSource {
         WalletId::new(self.number(), self.guard())
     }
 
+    /// A name for a new category.
+    fn category_id(&mut self) -> CategoryId {
+        CategoryId::new(self.number(), self.guard())
+    }
+
     /// A token for a new escrow.
     fn payment_token(&mut self) -> PaymentToken {
         PaymentToken::from_random(self.random())
@@ -280,6 +289,13 @@ impl Reference {
     #[must_use]
     pub fn commission(&self) -> Self {
         Self(format!("CMSN-{}", self.0))
+    }
+
+    /// The reference of the additional fee taken from a deal that this one paid
+    /// out (contract section 1.6).
+    #[must_use]
+    pub fn delivery(&self) -> Self {
+        Self(format!("DLV-{}", self.0))
     }
 
     /// The reference as text.

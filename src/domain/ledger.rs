@@ -45,19 +45,28 @@ pub enum TransferKind {
     Fund,
     /// Out of the hold to a seller or beneficiary.
     Release,
+    /// A participant's stake into a vault's hold.
+    Stake,
+    /// Out of the hold back to who paid.
+    Refund,
     /// Out of the hold to the merchant, when the escrow closes.
     Commission,
+    /// Out of the hold to the merchant, who had added it to the charge.
+    AdditionalFee,
     /// Out of the hold to the platform, when the escrow closes.
     PlatformFee,
 }
 
 impl TransferKind {
     /// Every kind, under its stored name.
-    pub const WORDS: [(&'static str, Self); 6] = [
+    pub const WORDS: [(&'static str, Self); 9] = [
         (Self::OpeningBalance.as_str(), Self::OpeningBalance),
         (Self::TopUp.as_str(), Self::TopUp),
         (Self::Fund.as_str(), Self::Fund),
+        (Self::Stake.as_str(), Self::Stake),
         (Self::Release.as_str(), Self::Release),
+        (Self::Refund.as_str(), Self::Refund),
+        (Self::AdditionalFee.as_str(), Self::AdditionalFee),
         (Self::Commission.as_str(), Self::Commission),
         (Self::PlatformFee.as_str(), Self::PlatformFee),
     ];
@@ -68,7 +77,10 @@ impl TransferKind {
             Self::OpeningBalance => "OPENING_BALANCE",
             Self::TopUp => "TOP_UP",
             Self::Fund => "FUND",
+            Self::Stake => "STAKE",
             Self::Release => "RELEASE",
+            Self::Refund => "REFUND",
+            Self::AdditionalFee => "ADDITIONAL_FEE",
             Self::Commission => "COMMISSION",
             Self::PlatformFee => "PLATFORM_FEE",
         }

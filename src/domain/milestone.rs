@@ -1,6 +1,7 @@
 //! One stage of a milestone escrow, offered or funded.
 
-use super::ids::{CustomerId, MilestoneId};
+use super::ids::MilestoneId;
+use super::party::Party;
 use super::terms::MilestoneTerms;
 use super::time::Timestamp;
 
@@ -22,19 +23,29 @@ pub enum MilestoneStatus {
     Pending,
     /// Released at this time.
     Released(Timestamp),
+    /// Went back to the buyer when a dispute was resolved.
+    Refunded,
+    /// Was split between buyer and seller when a dispute was resolved.
+    Split,
 }
 
 impl Milestone {
     /// When it was released, if it was.
     pub const fn released_at(&self) -> Option<Timestamp> {
         match self.status {
-            MilestoneStatus::Pending => None,
             MilestoneStatus::Released(at) => Some(at),
+            MilestoneStatus::Pending | MilestoneStatus::Refunded | MilestoneStatus::Split => None,
         }
     }
 
+    /// Whether its money has not left the buyer's side yet.
+    pub const fn is_pending(&self) -> bool {
+        matches!(self.status, MilestoneStatus::Pending)
+    }
+
     /// Who is paid when it is released: its own beneficiary, or the seller.
-    pub fn payee<'a>(&'a self, seller: &'a CustomerId) -> &'a CustomerId {
-        self.terms.beneficiary.as_ref().unwrap_or(seller)
+    pub fn payee(&self, seller: &Party) -> Party {
+        let beneficiary = self.terms.beneficiary.clone();
+        beneficiary.map_or_else(|| seller.clone(), Party::Customer)
     }
 }

@@ -5,9 +5,13 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod category;
 pub mod customer;
+pub mod deal;
+pub mod dispute;
 pub mod escrow;
 pub mod fees;
+pub mod file;
 pub mod ids;
 pub mod ledger;
 pub mod merchant;
@@ -15,8 +19,10 @@ pub mod milestone;
 pub mod mode;
 pub mod money;
 pub mod page;
+pub mod party;
 pub mod payment;
 pub mod refusal;
 pub mod settlement;
 pub mod terms;
 pub mod time;
+pub mod vault;

@@ -16,14 +16,17 @@ pub enum TransactionType {
     Escrow,
     /// The merchant's commission on a closed escrow.
     Commission,
+    /// The additional fee the merchant took from a closed escrow.
+    Delivery,
 }
 
 impl TransactionType {
     /// Every type, under its name.
-    pub const WORDS: [(&'static str, Self); 3] = [
+    pub const WORDS: [(&'static str, Self); 4] = [
         (Self::Deposit.as_str(), Self::Deposit),
         (Self::Escrow.as_str(), Self::Escrow),
         (Self::Commission.as_str(), Self::Commission),
+        (Self::Delivery.as_str(), Self::Delivery),
     ];
 
     /// The type's name on the wire and in storage.
@@ -32,6 +35,7 @@ impl TransactionType {
             Self::Deposit => "deposit",
             Self::Escrow => "escrow",
             Self::Commission => "commission",
+            Self::Delivery => "delivery",
         }
     }
 }

@@ -13,6 +13,8 @@ pub enum Refusal {
     Invalid(Invalid),
     /// The acting customer does not exist.
     CustomerNotFound,
+    /// The merchant is no business account and cannot sell in its own name.
+    MerchantMayNotSell,
     /// No escrow of this merchant has that token or id.
     EscrowNotFound,
     /// The acting customer may not do this to this escrow.

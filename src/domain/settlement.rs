@@ -38,16 +38,39 @@ pub enum EscrowEvent {
     Ongoing,
     /// Its last money was released.
     Completed,
+    /// The seller took what the buyer had not confirmed in time.
+    Claimed,
+    /// The buyer disputed it.
+    Disputed,
+    /// The seller replied to a dispute.
+    Investigating,
+    /// What was held went back to the buyer.
+    Refunded,
+    /// What was held was split between buyer and seller.
+    Split,
+}
+
+impl EscrowEvent {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "escrow.created",
+            Self::Pending => "escrow.pending",
+            Self::Ongoing => "escrow.ongoing",
+            Self::Completed => "escrow.completed",
+            Self::Claimed => "escrow.claimed",
+            Self::Disputed => "escrow.disputed",
+            Self::Investigating => "escrow.investigating",
+            Self::Refunded => "escrow.refunded",
+            Self::Split => "escrow.split",
+        }
+    }
 }
 
 impl Event {
     /// The event's name on the wire: `escrow.completed`, `payment.escrow.success`.
     pub fn name(&self) -> String {
         match self {
-            Self::Escrow(EscrowEvent::Created, _) => "escrow.created".to_owned(),
-            Self::Escrow(EscrowEvent::Pending, _) => "escrow.pending".to_owned(),
-            Self::Escrow(EscrowEvent::Ongoing, _) => "escrow.ongoing".to_owned(),
-            Self::Escrow(EscrowEvent::Completed, _) => "escrow.completed".to_owned(),
+            Self::Escrow(event, _) => event.name().to_owned(),
             Self::Payment(transaction_type, ..) => format!("payment.{}.success", transaction_type.as_str()),
         }
     }

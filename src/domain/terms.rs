@@ -4,8 +4,9 @@
 //! Field names in errors are those of the wire (contract section 4.1.1), which
 //! are also the words of the domain.
 
+use super::category::Category;
 use super::fees::WhoPays;
-use super::ids::CustomerId;
+use super::ids::{CategoryId, CustomerId};
 use super::money::Amount;
 use super::refusal::{Invalid, Refusal, Sent};
 use super::time::Date;
@@ -58,9 +59,9 @@ pub struct TermsLimits {
     pub description_chars_max: usize,
 }
 
-/// What came in.
+/// What came in; a category first by its id, then as it was found.
 #[derive(Clone, Debug)]
-pub struct TermsDraft {
+pub struct TermsDraft<C = CategoryId> {
     /// Escrow amount.
     pub amount: Sent<Amount>,
     /// What the deal is about.
@@ -75,9 +76,8 @@ pub struct TermsDraft {
     pub delivery_timeline: Sent<Option<DeliveryTimeline>>,
     /// How many buyers may take the offer.
     pub total_quantity: Sent<Option<i64>>,
-    /// That no category was named, as there are none yet. It has its place in the
-    /// order of fields, after the quantity.
-    pub no_category: Sent<()>,
+    /// How the seller sorts it.
+    pub category: Sent<Option<C>>,
 }
 
 /// What came in for one milestone.
@@ -110,8 +110,27 @@ pub struct Terms {
     pub max_delivery: i64,
     /// Unit of the delivery window.
     pub delivery_timeline: DeliveryTimeline,
-    /// How many buyers may take the offer, 1 to [`TOTAL_QUANTITY_MAX`].
+    /// How many buyers may take the offer, 1 to [`TOTAL_QUANTITY_MAX`]; of one
+    /// offered to several, those who still may.
     pub total_quantity: i64,
+    /// How the seller sorts it.
+    pub category: Option<Category>,
+}
+
+impl<C> TermsDraft<C> {
+    /// The draft with its category looked up.
+    pub fn with_category<D>(self, find: impl FnOnce(C) -> Sent<D>) -> TermsDraft<D> {
+        TermsDraft {
+            amount: self.amount,
+            purpose: self.purpose,
+            description: self.description,
+            who_pays: self.who_pays,
+            max_delivery: self.max_delivery,
+            delivery_timeline: self.delivery_timeline,
+            total_quantity: self.total_quantity,
+            category: self.category.and_then(|category| category.map(find).transpose()),
+        }
+    }
 }
 
 /// One stage of a milestone escrow, as offered.
@@ -142,7 +161,7 @@ pub struct MilestoneOffer {
 impl Terms {
     /// Checks the fields in the order of [`TermsDraft`] and refuses the first that
     /// is not right.
-    pub fn new(draft: TermsDraft, limits: &TermsLimits) -> Result<Self, Invalid> {
+    pub fn new(draft: TermsDraft<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
         let amount = draft.amount?;
         if amount < limits.amount_min {
             let expected = format!("at least {}", limits.amount_min);
@@ -168,7 +187,6 @@ impl Terms {
                 &total_quantity.to_string(),
             ));
         }
-        draft.no_category?;
         Ok(Self {
             amount,
             purpose,
@@ -177,6 +195,7 @@ impl Terms {
             max_delivery,
             delivery_timeline,
             total_quantity,
+            category: draft.category?,
         })
     }
 }
@@ -186,7 +205,7 @@ impl MilestoneOffer {
     /// milestone in order, then whether they are too few, then their sum. `today` is
     /// the current day in UTC: a due date lies after it (contract section 9.2, row 39).
     pub fn new(
-        draft: TermsDraft,
+        draft: TermsDraft<Category>,
         milestones: Sent<Vec<Sent<MilestoneDraft>>>,
         limits: &TermsLimits,
         today: Date,

@@ -1,14 +1,16 @@
 //! What every handler is given.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use super::auth::{ActingCustomer, KeyHolder, Viewer};
+use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
-use crate::commands::{Actor, Policy};
-use crate::domain::escrow::Escrow;
-use crate::domain::ids::{MerchantId, PaymentToken};
+use super::views::{Looking, Viewing};
+use crate::commands::{Actor, PartyActor, Policy};
+use crate::domain::deal::Deal;
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Store, Tx};
@@ -40,6 +42,9 @@ pub struct Api {
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
+    /// Where files are served from, up to the slash before their name; set when the
+    /// address is known.
+    pub files_url: Arc<OnceLock<String>>,
     /// Set when the service is about to stop: replies then close their connection.
     pub stopping: Arc<AtomicBool>,
 }
@@ -76,6 +81,23 @@ impl Api {
         .await
     }
 
+    /// Runs one command for a customer or the merchant itself.
+    pub(crate) async fn act_as_party<T, E>(
+        &self,
+        acting: &ActingParty,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<store::Error> + Send + 'static,
+    {
+        let ActingParty { key_holder, party } = acting.clone();
+        self.act_as_merchant(key_holder, move |tx, policy, merchant| {
+            command(tx, policy, &PartyActor { merchant, party })
+        })
+        .await
+    }
+
     /// Runs one command for a merchant, made now if this is its key's first use.
     pub(crate) async fn act_as_merchant<T, E>(
         &self,
@@ -93,11 +115,29 @@ impl Api {
         .await
     }
 
-    /// The escrow of this token, if the caller may see it.
-    pub(crate) fn escrow_for(&self, viewer: &Viewer, token: &str) -> Result<Escrow, ApiError> {
+    /// The deal of this token, if the caller may see it.
+    pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
         let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
-        let escrow = queries::escrow_by_token(&self.store, merchant, PaymentToken::named(token))?;
-        Ok(escrow.ok_or(Refusal::EscrowNotFound)?)
+        let key = EscrowKey::Token(PaymentToken::named(token));
+        let deal = queries::deal(&self.store, merchant, &key)?;
+        Ok(deal.ok_or(Refusal::EscrowNotFound)?)
+    }
+
+    /// What views need to know, for a customer who looks.
+    pub(crate) fn viewing<'a>(&'a self, customer: Option<&'a CustomerId>) -> Viewing<'a> {
+        Viewing {
+            viewer: customer.map(Looking::Customer),
+            currency: &self.currency,
+            files_url: self.files_url.get().map_or("", String::as_str),
+        }
+    }
+
+    /// What views need to know, for a customer or the merchant itself.
+    pub(crate) fn viewing_as<'a>(&'a self, party: &'a Party) -> Viewing<'a> {
+        Viewing {
+            viewer: Some(party.customer().map_or(Looking::Merchant, Looking::Customer)),
+            ..self.viewing(None)
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

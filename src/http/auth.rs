@@ -16,6 +16,7 @@ use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::merchant::{KeyOwner, KeyScope};
 use crate::domain::mode::Mode;
+use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
 
@@ -60,7 +61,7 @@ pub(crate) struct ActingCustomer {
 #[derive(Clone, Debug)]
 pub(crate) struct ActingParty {
     pub(crate) key_holder: KeyHolder,
-    pub(crate) customer: Option<CustomerId>,
+    pub(crate) party: Party,
 }
 
 /// The merchant acting for itself: the `customer-id` header is forbidden.
@@ -138,7 +139,7 @@ impl FromRequest for ActingParty {
             let customer = named.map(|id| CustomerId::parse(&id).ok_or(Refusal::CustomerNotFound));
             Ok(Self {
                 key_holder,
-                customer: customer.transpose()?,
+                party: customer.transpose()?.into(),
             })
         };
         ready(extract())

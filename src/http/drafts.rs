@@ -69,7 +69,6 @@ pub(super) fn top_up(body: &JsonBody) -> Sent<Amount> {
 }
 
 fn terms(fields: &Fields<'_>) -> TermsDraft {
-    let category = fields.field("categoryId");
     TermsDraft {
         amount: fields.field("amount").amount(),
         purpose: fields.field("purpose").text(),
@@ -80,10 +79,7 @@ fn terms(fields: &Fields<'_>) -> TermsDraft {
             .field("deliveryTimeline")
             .optional(|field| field.word(&DeliveryTimeline::WORDS)),
         total_quantity: fields.field("totalQuantity").optional(Field::integer),
-        no_category: category
-            .is_absent()
-            .then_some(())
-            .ok_or_else(|| category.must_be("left out: this merchant has no categories")),
+        category: fields.field("categoryId").optional(Field::category_id),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::Reply;
-use super::views::EscrowView;
+use super::views::{EscrowView, Looking, Viewing};
 use crate::commands::milestone_escrows::MilestoneEscrowDraft;
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::CustomerId;
@@ -17,9 +17,10 @@ pub fn read_milestone_escrow(body: String) -> Sent<MilestoneEscrowDraft> {
 
 /// The body that answers `GET /v1/escrow/verify/{paymentToken}`.
 pub fn write_escrow(escrow: Escrow, viewer: Option<&CustomerId>, currency: &str) -> Vec<u8> {
-    Reply::ok(
-        "Escrow verified successfully",
-        EscrowView::new(escrow, viewer, currency),
-    )
-    .into_body()
+    let viewing = Viewing {
+        viewer: viewer.map(Looking::Customer),
+        currency,
+        files_url: "",
+    };
+    Reply::ok("Escrow verified successfully", EscrowView::new(escrow, &viewing)).into_body()
 }

@@ -13,7 +13,7 @@ use std::num::{IntErrorKind, ParseIntError};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::ids::{CustomerId, Reference};
+use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::time::Date;
@@ -165,6 +165,13 @@ impl<'a> Field<'a> {
     /// The id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
         self.parsed(&format!("a customer id: {}", CustomerId::SHAPE), CustomerId::parse)
+    }
+
+    /// The id of a category.
+    pub(crate) fn category_id(&self) -> Result<CategoryId, Invalid> {
+        self.parsed("the id of a category of the seller", |text| {
+            Some(CategoryId::named(text)).filter(|id| id.number() > 0)
+        })
     }
 
     /// The name of a payment.

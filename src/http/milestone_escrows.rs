@@ -9,6 +9,7 @@ use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::views::{EscrowView, MilestoneView};
 use crate::commands::milestone_escrows;
+use crate::domain::deal::Deal;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
@@ -23,7 +24,7 @@ pub(super) async fn create(
             milestone_escrows::create(tx, policy, actor, draft)
         })
         .await?;
-    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
     Ok(Reply::created("Milestone escrow created successfully", view))
 }
 
@@ -41,7 +42,7 @@ pub(super) async fn edit(
             milestone_escrows::edit(tx, policy, actor, token, draft)
         })
         .await?;
-    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
     Ok(Reply::ok("Milestone escrow updated successfully", view))
 }
 
@@ -51,11 +52,11 @@ pub(super) async fn list(
     viewer: Viewer,
     token: Path<String>,
 ) -> Result<Reply<Vec<MilestoneView>>, ApiError> {
-    let escrow = api.escrow_for(&viewer, &token)?;
-    Ok(Reply::ok(
-        "Milestones fetched successfully",
-        MilestoneView::list(escrow.plan),
-    ))
+    let milestones = match api.deal_for(&viewer, &token)? {
+        Deal::Escrow(escrow) => MilestoneView::list(escrow.plan),
+        Deal::Vault(_) => Vec::new(),
+    };
+    Ok(Reply::ok("Milestones fetched successfully", milestones))
 }
 
 /// `POST /v1/escrow/milestone/confirm/{escrowId}/{milestoneId}`, as the buyer.
@@ -70,6 +71,6 @@ pub(super) async fn confirm(
             milestone_escrows::confirm(tx, policy, actor, escrow, milestone)
         })
         .await?;
-    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
     Ok(Reply::ok("Milestone confirmed successfully", view))
 }

@@ -25,6 +25,11 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
     let (status, code, message) = match refusal {
         Refusal::Invalid(invalid) => return invalid_wire(invalid),
         Refusal::CustomerNotFound => (404, "customer_not_found", "Customer not found"),
+        Refusal::MerchantMayNotSell => (
+            401,
+            "merchant_may_not_sell",
+            "Merchant cannot create escrow for itself via API",
+        ),
         Refusal::EscrowNotFound => (400, "escrow_not_found", "Escrow not found"),
         Refusal::AccessDenied => (401, "access_denied", "Access denied"),
         Refusal::ActionNotAllowed => (400, "action_not_allowed", "Action not allowed"),
@@ -116,6 +121,7 @@ mod tests {
             Refusal::Invalid(Invalid::missing("amount")),
             Refusal::Invalid(Invalid::wrong("amount", "a number of 0 or more", "-1")),
             Refusal::CustomerNotFound,
+            Refusal::MerchantMayNotSell,
             Refusal::EscrowNotFound,
             Refusal::AccessDenied,
             Refusal::ActionNotAllowed,

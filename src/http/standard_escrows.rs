@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 
 use super::api::Api;
-use super::auth::{ActingCustomer, Viewer};
+use super::auth::{ActingCustomer, ActingParty, Viewer};
 use super::body::JsonOrFormBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
@@ -14,23 +14,23 @@ use crate::domain::ids::EscrowId;
 /// `POST /v1/escrow/create`, as the seller.
 pub(super) async fn create(
     api: Data<Api>,
-    acting: ActingCustomer,
+    acting: ActingParty,
     body: JsonOrFormBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::standard_escrow(&body);
     let escrow = api
-        .act(&acting, move |tx, policy, actor| {
+        .act_as_party(&acting, move |tx, policy, actor| {
             standard_escrows::create(tx, policy, actor, draft)
         })
         .await?;
-    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
+    let view = EscrowView::new(escrow, &api.viewing_as(&acting.party));
     Ok(Reply::created("Created successfully", view))
 }
 
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
 pub(super) async fn verify(api: Data<Api>, viewer: Viewer, token: Path<String>) -> Result<Reply<EscrowView>, ApiError> {
-    let escrow = api.escrow_for(&viewer, &token)?;
-    let view = EscrowView::new(escrow, viewer.customer.as_ref(), &api.currency);
+    let deal = api.deal_for(&viewer, &token)?;
+    let view = EscrowView::of_deal(deal, &api.viewing(viewer.customer.as_ref()));
     Ok(Reply::ok("Escrow verified successfully", view))
 }
 
@@ -46,6 +46,6 @@ pub(super) async fn confirm_payment(
             standard_escrows::confirm_payment(tx, policy, actor, escrow)
         })
         .await?;
-    let view = EscrowView::new(escrow, Some(&acting.customer), &api.currency);
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
     Ok(Reply::ok("Escrow updated successfully", view))
 }

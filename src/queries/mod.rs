@@ -2,8 +2,8 @@
 //! waits for.
 
 use crate::domain::customer::Wallet;
-use crate::domain::escrow::Escrow;
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::deal::Deal;
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
 use crate::domain::merchant::KeyOwner;
 use crate::store::{Error, Store};
@@ -18,10 +18,9 @@ pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwne
     store.read(|snapshot| snapshot.owner_of_key(key_hash))
 }
 
-/// A merchant's escrow with this token; another merchant's is as good as none.
-pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken) -> Result<Option<Escrow>, Error> {
-    let key = EscrowKey::Token(token);
-    store.read(|snapshot| snapshot.escrow(merchant, &key))
+/// A merchant's deal; another merchant's is as good as none.
+pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
+    store.read(|snapshot| snapshot.deal(merchant, key))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.

@@ -97,12 +97,13 @@ struct Auditor {
 struct Hold {
     paid_in: i128,
     released: i128,
+    refunded: i128,
     fees: i128,
 }
 
 impl Hold {
     const fn kept(self) -> i128 {
-        self.paid_in - self.released - self.fees
+        self.paid_in - self.released - self.refunded - self.fees
     }
 }
 
@@ -141,6 +142,116 @@ impl Histories {
             history.sum += if is_debit { -amount } else { amount };
         }
         Ok(histories)
+    }
+}
+
+/// An escrow's row, as far as it says where its money must be.
+struct StoredEscrow {
+    id: EscrowId,
+    kind: Kind,
+    state: State,
+    /// How it ended, once it is closed.
+    end: Option<End>,
+    amount: i128,
+    fee: i128,
+    buyer_fee: i128,
+    additional_fee: i128,
+    is_additional_fee_refundable: bool,
+    /// What its released milestones add up to.
+    released: i128,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Standard,
+    Milestones,
+    Vault,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    AwaitingPayment,
+    Opened,
+    Closed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// To the payees.
+    Released,
+    /// To who paid.
+    Refunded,
+    /// To the seller and the buyer.
+    Split { seller: i128, buyer: i128 },
+}
+
+impl StoredEscrow {
+    fn read(row: &Row<'_>, released: &mut Released<'_>) -> Result<Self, Error> {
+        let id = EscrowId::new(row.get(0)?, row.get(1)?);
+        let money = |column| row.get::<_, i64>(column).map(i128::from);
+        let state = match text_at(row, 3)? {
+            "OPENED" => State::Opened,
+            "CLOSED" => State::Closed,
+            _ => State::AwaitingPayment,
+        };
+        let end = match row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+            Some("REFUNDED") => End::Refunded,
+            Some("SPLIT") => End::Split {
+                seller: money(12)?,
+                buyer: money(13)?,
+            },
+            _ => End::Released,
+        };
+        Ok(Self {
+            id,
+            kind: match text_at(row, 8)? {
+                "MILESTONE" => Kind::Milestones,
+                "VAULT" => Kind::Vault,
+                _ => Kind::Standard,
+            },
+            state,
+            end: Some(end).filter(|_| state == State::Closed),
+            amount: money(5)?,
+            buyer_fee: money(6)?,
+            fee: money(7)?,
+            additional_fee: money(9)?,
+            is_additional_fee_refundable: row.get(10)?,
+            released: released.by(id.number())?,
+        })
+    }
+
+    /// What its transfers must add up to. A milestone escrow's fee is on its buyer,
+    /// so a milestone releases its amount whole; the schema sees to that.
+    fn must_hold(&self) -> Hold {
+        let payable = self.amount + self.buyer_fee - self.fee;
+        let opened = Hold {
+            paid_in: self.amount + self.buyer_fee + self.additional_fee,
+            released: self.released,
+            ..Hold::default()
+        };
+        let Some(end) = self.end else {
+            return if self.state == State::AwaitingPayment {
+                Hold::default()
+            } else {
+                opened
+            };
+        };
+        let (released, refunded) = match end {
+            End::Released => (payable, 0),
+            End::Refunded => (self.released, payable - self.released),
+            End::Split { seller, buyer } => (self.released + seller, buyer),
+        };
+        let goes_back = if end != End::Released && self.is_additional_fee_refundable {
+            self.additional_fee
+        } else {
+            0
+        };
+        Hold {
+            released,
+            refunded: refunded + goes_back,
+            fees: self.fee + self.additional_fee - goes_back,
+            ..opened
+        }
     }
 }
 
@@ -262,8 +373,9 @@ impl Auditor {
         if let Some(escrow) = transfer.escrow {
             let hold = self.holds.entry(escrow).or_default();
             match transfer.kind {
-                "FUND" => hold.paid_in += amount,
+                "FUND" | "STAKE" => hold.paid_in += amount,
                 "RELEASE" => hold.released += amount,
+                "REFUND" => hold.refunded += amount,
                 _ => hold.fees += amount,
             }
         }
@@ -295,14 +407,21 @@ impl Auditor {
             connection.prepare("SELECT escrow_id, amount FROM milestone WHERE is_released = 1 ORDER BY id")?;
         let mut released = Released::new(milestones.query([])?)?;
         let mut statement = connection.prepare(
-            "SELECT id, guard, merchant_id, state, buyer_id, amount + buyer_fee, fee, settlement_type FROM escrow ORDER BY id",
+            "SELECT id, guard, merchant_id, state, buyer_id, amount, buyer_fee, fee, settlement_type,
+                    additional_fee, additional_fee_refundable, closed_as, split_seller_amount, split_buyer_amount
+             FROM escrow ORDER BY id",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.escrows += 1;
-            let escrow = EscrowId::new(row.get(0)?, row.get(1)?);
-            self.read_escrow(row, escrow, released.by(escrow.number())?)?;
+            let escrow = StoredEscrow::read(row, &mut released)?;
+            self.check_escrow(&escrow);
+            if escrow.state == State::Opened && escrow.kind != Kind::Vault {
+                let buyer = (row.get(2)?, row.get(4)?);
+                *self.owed.entry(buyer).or_default() += escrow.must_hold().kept();
+            }
         }
+        self.read_stakes(connection)?;
         let orphans: Vec<i64> = self.holds.drain().map(|(escrow, _)| escrow).collect();
         for escrow in orphans {
             self.find(
@@ -313,56 +432,41 @@ impl Auditor {
         Ok(())
     }
 
-    fn read_escrow(&mut self, row: &Row<'_>, escrow: EscrowId, released: i128) -> Result<(), Error> {
-        let state = text_at(row, 3)?;
-        let (charge, fee) = (i128::from(row.get::<_, i64>(5)?), i128::from(row.get::<_, i64>(6)?));
-        // A milestone escrow's fee is on its buyer, so a milestone releases its
-        // amount whole; the schema sees to that.
-        let has_milestones = text_at(row, 7)? == "MILESTONE";
-        let milestones_released = has_milestones.then_some(released);
-        let must = match state {
-            "OPENED" => Hold {
-                paid_in: charge,
-                released: milestones_released.unwrap_or_default(),
-                fees: 0,
-            },
-            "CLOSED" => Hold {
-                paid_in: charge,
-                released: charge - fee,
-                fees: fee,
-            },
-            _ => Hold::default(),
-        };
-        let hold = self.holds.remove(&escrow.number()).unwrap_or_default();
-        let (must_hold, kept) = (must.kept(), hold.kept());
-        if state == "CLOSED" && kept != 0 {
-            self.find(
-                5,
-                format!("escrow {escrow} is closed and its transfers still hold {kept}"),
-            );
-        } else if kept != must_hold {
-            let problem =
-                format!("escrow {escrow} must hold {must_hold} by its milestones, and its transfers hold {kept}");
-            self.find(6, problem);
+    fn check_escrow(&mut self, escrow: &StoredEscrow) {
+        let hold = self.holds.remove(&escrow.id.number()).unwrap_or_default();
+        let must = escrow.must_hold();
+        let id = escrow.id;
+        if escrow.state == State::Closed && hold.kept() != 0 {
+            let kept = hold.kept();
+            self.find(5, format!("escrow {id} is closed and its transfers still hold {kept}"));
         }
         for (what, must, is) in [
             ("have been paid", must.paid_in, hold.paid_in),
+            ("have released", must.released, hold.released),
+            ("have refunded", must.refunded, hold.refunded),
             ("have paid in fees", must.fees, hold.fees),
         ] {
             if must != is {
-                self.find(
-                    6,
-                    format!("escrow {escrow} must {what} {must}, and its transfers say {is}"),
-                );
+                self.find(6, format!("escrow {id} must {what} {must}, and its transfers say {is}"));
             }
         }
-        if let Some(released) = milestones_released.filter(|&released| state == "CLOSED" && released != must.released) {
-            let must_release = must.released;
-            let problem = format!("escrow {escrow} is closed and its milestones released {released} of {must_release}");
+        if escrow.kind == Kind::Milestones && escrow.end == Some(End::Released) && escrow.released != escrow.amount {
+            let (released, amount) = (escrow.released, escrow.amount);
+            let problem = format!("escrow {id} is closed and its milestones released {released} of {amount}");
             self.find(6, problem);
         }
-        if state == "OPENED" {
-            *self.owed.entry((row.get(2)?, row.get(4)?)).or_default() += must_hold;
+    }
+
+    /// What participants have staked in open vaults is owed to them.
+    fn read_stakes(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare(
+            "SELECT escrow.merchant_id, vault_stake.customer_id, vault_stake.amount
+             FROM vault_stake JOIN escrow ON escrow.id = escrow_id WHERE state = 'OPENED'",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let amount: i64 = row.get(2)?;
+            *self.owed.entry((row.get(0)?, row.get(1)?)).or_default() += i128::from(amount);
         }
         Ok(())
     }

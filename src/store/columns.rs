@@ -4,6 +4,7 @@
 use rusqlite::Row;
 
 use super::error::Error;
+use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, Reference};
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
@@ -28,6 +29,17 @@ pub(super) fn optional_escrow_id_at(row: &Row<'_>, column: usize) -> Result<Opti
     optional(row, column, |row, column| {
         Ok(EscrowId::new(row.get(column)?, row.get(column + 1)?))
     })
+}
+
+/// The file whose name stands in this column, if any.
+pub(super) fn optional_file_name_at(row: &Row<'_>, column: usize) -> Result<Option<FileName>, Error> {
+    optional(row, column, |row, column| {
+        parsed(row, column, "the name of a file", FileName::parse)
+    })
+}
+
+pub(super) fn optional_amount_at(row: &Row<'_>, column: usize) -> Result<Option<Amount>, Error> {
+    optional(row, column, amount_at)
 }
 
 pub(super) fn customer_id_at(row: &Row<'_>, column: usize) -> Result<CustomerId, Error> {

@@ -26,7 +26,7 @@ impl Snapshot<'_> {
             .connection
             .prepare_cached(
                 "SELECT customer.wallet_id, customer.wallet_guard, customer.created_at, main.balance,
-                        hold.balance - (SELECT coalesce(sum(fee), 0) FROM escrow
+                        hold.balance - (SELECT coalesce(sum(fee + additional_fee), 0) FROM escrow
                                         WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED'),
                         max(main.updated_at, hold.updated_at)
                  FROM customer

@@ -1,15 +1,18 @@
 //! Escrows and their milestones.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use super::columns::{
-    amount_at, broken, customer_id_at, optional_customer_id_at, optional_date_at, reference_at, text_at, timestamp_at,
-    word_at,
+    amount_at, broken, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at, text_at,
+    timestamp_at, word_at,
 };
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::escrow::{Escrow, Funding, Plan, Progress};
+use crate::domain::deal::Deal;
+use crate::domain::escrow::{AdditionalFee, Escrow, Funding, Outcome, Plan, Progress, Split};
 use crate::domain::fees::{Fee, WhoPays};
+use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::payment::FundingPayment;
@@ -17,42 +20,54 @@ use crate::domain::terms::{DeliveryTimeline, MilestoneTerms, Terms};
 
 const STANDARD: &str = "STANDARD";
 const MILESTONE: &str = "MILESTONE";
+const VAULT: &str = "VAULT";
 
-/// Columns in the order that [`Snapshot::read_escrow`] reads them.
-macro_rules! select_escrow {
+/// Columns in the order that [`Snapshot::read_deal`] reads them.
+macro_rules! select_deal {
     ($condition:literal) => {
         concat!(
             "SELECT id, guard, merchant_id, payment_token, seller_id, settlement_type,
                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
                     fee, commission, buyer_fee,
                     state, buyer_id, payment_id, payment_guard, payment_reference, payment_amount, paid_at,
-                    created_at, updated_at
+                    created_at, updated_at,
+                    images, category_id, is_link, additional_fee, additional_fee_refundable,
+                    dispute, closed_as, split_seller_amount, split_buyer_amount, winner_id
              FROM escrow WHERE ",
-            $condition
+            $condition,
+            " AND deleted_at IS NULL"
         )
     };
 }
 
 impl Snapshot<'_> {
-    /// A merchant's escrow; another merchant's is as good as none.
-    pub fn escrow(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Escrow>, Error> {
-        let escrow = match key {
-            EscrowKey::Id(id) => self.one_escrow(select_escrow!("id = ?1 AND guard = ?2"), (id.number(), id.guard())),
-            EscrowKey::Token(token) => self.one_escrow(select_escrow!("payment_token = ?1"), [token.as_str()]),
-        }?;
-        Ok(escrow.filter(|escrow| escrow.merchant == merchant))
+    /// A merchant's deal; another merchant's is as good as none.
+    pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
+        let mut statement;
+        let mut rows = match key {
+            EscrowKey::Id(id) => {
+                statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
+                statement.query((id.number(), id.guard()))?
+            }
+            EscrowKey::Token(token) => {
+                statement = self.connection.prepare_cached(select_deal!("payment_token = ?1"))?;
+                statement.query([token.as_str()])?
+            }
+        };
+        let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
+        Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// Whether any merchant has this escrow.
-    pub fn is_anyones_escrow(&self, key: &EscrowKey) -> Result<bool, Error> {
+    /// Whether any merchant has this deal.
+    pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
             EscrowKey::Id(id) => self
                 .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2")?
+                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND deleted_at IS NULL")?
                 .exists((id.number(), id.guard())),
             EscrowKey::Token(token) => self
                 .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1")?
+                .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1 AND deleted_at IS NULL")?
                 .exists([token.as_str()]),
         };
         exists.map_err(Error::from)
@@ -62,35 +77,37 @@ impl Snapshot<'_> {
     pub fn escrows_of_payment(&self, payment: TransactionId) -> Result<Vec<Escrow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(select_escrow!("payment_id = ?1 ORDER BY id"))?;
+            .prepare_cached(concat!(select_deal!("payment_id = ?1"), " ORDER BY id"))?;
         let mut rows = statement.query([payment.number()])?;
         let mut escrows = Vec::new();
         while let Some(row) = rows.next()? {
-            escrows.push(self.read_escrow(row)?);
+            if let Deal::Escrow(escrow) = self.read_deal(row)? {
+                escrows.push(escrow);
+            }
         }
         Ok(escrows)
     }
 
-    fn one_escrow(&self, sql: &str, key: impl rusqlite::Params) -> Result<Option<Escrow>, Error> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(key)?;
-        rows.next()?.map(|row| self.read_escrow(row)).transpose()
+    pub(super) fn read_deal(&self, row: &Row<'_>) -> Result<Deal, Error> {
+        match text_at(row, 5)? {
+            STANDARD => self.read_escrow(row, Plan::Standard).map(Deal::Escrow),
+            MILESTONE => {
+                let id = escrow_id_at(row)?;
+                let plan = Plan::Milestones(self.milestones(id, unreleased_status(row)?)?);
+                self.read_escrow(row, plan).map(Deal::Escrow)
+            }
+            VAULT => self.read_vault(row).map(Deal::Vault),
+            other => Err(broken("a settlement type", other)),
+        }
     }
 
-    fn read_escrow(&self, row: &Row<'_>) -> Result<Escrow, Error> {
-        let id = EscrowId::new(row.get(0)?, row.get(1)?);
-        let is_standard = word_at(row, 5, "a settlement type", &[(STANDARD, true), (MILESTONE, false)])?;
-        let plan = if is_standard {
-            Plan::Standard
-        } else {
-            Plan::Milestones(self.milestones(id)?)
-        };
-        let (total, commission, buyer_fee) = (amount_at(row, 13)?, amount_at(row, 14)?, amount_at(row, 15)?);
+    fn read_escrow(&self, row: &Row<'_>, plan: Plan) -> Result<Escrow, Error> {
+        let id = escrow_id_at(row)?;
         let mut escrow = Escrow {
             id,
             merchant: MerchantId(row.get(2)?),
             payment_token: PaymentToken::named(text_at(row, 3)?),
-            seller: customer_id_at(row, 4)?,
+            seller: optional_customer_id_at(row, 4)?.into(),
             terms: Terms {
                 amount: amount_at(row, 6)?,
                 purpose: row.get(7)?,
@@ -99,11 +116,17 @@ impl Snapshot<'_> {
                 max_delivery: row.get(10)?,
                 delivery_timeline: word_at(row, 11, "a delivery timeline", &DeliveryTimeline::WORDS)?,
                 total_quantity: row.get(12)?,
+                category: self.optional_category_at(row, 26)?,
             },
-            fee: Fee::from_parts(total, commission, buyer_fee)
-                .ok_or_else(|| broken("a fee that its parts fit in", &total.to_string()))?,
+            fee: fee_at(row)?,
+            additional_fee: AdditionalFee {
+                amount: amount_at(row, 28)?,
+                is_refundable: row.get(29)?,
+            },
+            images: images_at(row, 25)?,
+            is_link: row.get(27)?,
             plan,
-            progress: read_progress(row)?,
+            progress: self.read_progress(id, row)?,
             created_at: timestamp_at(row, 23)?,
             updated_at: timestamp_at(row, 24)?,
         };
@@ -113,7 +136,44 @@ impl Snapshot<'_> {
         Ok(escrow)
     }
 
-    fn milestones(&self, escrow: EscrowId) -> Result<Vec<Milestone>, Error> {
+    fn read_progress(&self, id: EscrowId, row: &Row<'_>) -> Result<Progress, Error> {
+        let Some(buyer) = optional_customer_id_at(row, 17)? else {
+            return Ok(Progress::AwaitingPayment);
+        };
+        let funding = Funding {
+            buyer,
+            payment: FundingPayment {
+                id: TransactionId::new(row.get(18)?, row.get(19)?),
+                reference: reference_at(row, 20)?,
+                amount: amount_at(row, 21)?,
+            },
+            paid_at: timestamp_at(row, 22)?,
+        };
+        let is_disputed = row.get_ref(30)? != ValueRef::Null;
+        let dispute = is_disputed.then(|| self.dispute(id)).transpose()?;
+        if word_at(row, 16, "a state with a buyer", &[("OPENED", true), ("CLOSED", false)])? {
+            return Ok(Progress::Opened { funding, dispute });
+        }
+        let outcome = match (
+            row.get_ref(31)?,
+            optional_amount_at(row, 32)?,
+            optional_amount_at(row, 33)?,
+        ) {
+            (ValueRef::Null, None, None) => Outcome::Completed,
+            (ValueRef::Text(b"CLAIMED"), None, None) => Outcome::Claimed,
+            (ValueRef::Text(b"REFUNDED"), None, None) => Outcome::Refunded,
+            (ValueRef::Text(b"SPLIT"), Some(seller), Some(buyer)) => Outcome::Split(Split { seller, buyer }),
+            (closed_as, ..) => return Err(broken("how an escrow closed", &format!("{closed_as:?}"))),
+        };
+        Ok(Progress::Closed {
+            funding,
+            dispute,
+            outcome,
+            at: timestamp_at(row, 24)?,
+        })
+    }
+
+    fn milestones(&self, escrow: EscrowId, unreleased: MilestoneStatus) -> Result<Vec<Milestone>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, guard, title, description, amount, due_date, beneficiary_id, is_released, updated_at
              FROM milestone WHERE id > ?1 AND id < ?1 + 1024 ORDER BY id",
@@ -133,7 +193,7 @@ impl Snapshot<'_> {
                 status: if row.get(7)? {
                     MilestoneStatus::Released(timestamp_at(row, 8)?)
                 } else {
-                    MilestoneStatus::Pending
+                    unreleased
                 },
             });
         }
@@ -141,25 +201,45 @@ impl Snapshot<'_> {
     }
 }
 
-fn read_progress(row: &Row<'_>) -> Result<Progress, Error> {
-    let Some(buyer) = optional_customer_id_at(row, 17)? else {
-        return Ok(Progress::AwaitingPayment);
+pub(super) fn escrow_id_at(row: &Row<'_>) -> Result<EscrowId, Error> {
+    Ok(EscrowId::new(row.get(0)?, row.get(1)?))
+}
+
+pub(super) fn fee_at(row: &Row<'_>) -> Result<Fee, Error> {
+    let (total, commission, buyer_fee) = (amount_at(row, 13)?, amount_at(row, 14)?, amount_at(row, 15)?);
+    Fee::from_parts(total, commission, buyer_fee)
+        .ok_or_else(|| broken("a fee that its parts fit in", &total.to_string()))
+}
+
+/// What became of milestones that were never released.
+fn unreleased_status(row: &Row<'_>) -> Result<MilestoneStatus, Error> {
+    Ok(match row.get_ref(31)? {
+        ValueRef::Text(b"REFUNDED") => MilestoneStatus::Refunded,
+        ValueRef::Text(b"SPLIT") => MilestoneStatus::Split,
+        _ => MilestoneStatus::Pending,
+    })
+}
+
+/// Names of files, separated by spaces.
+fn images_at(row: &Row<'_>, column: usize) -> Result<Vec<FileName>, Error> {
+    let ValueRef::Text(names) = row.get_ref(column)? else {
+        return Ok(Vec::new());
     };
-    let funding = Funding {
-        buyer,
-        payment: FundingPayment {
-            id: TransactionId::new(row.get(18)?, row.get(19)?),
-            reference: reference_at(row, 20)?,
-            amount: amount_at(row, 21)?,
-        },
-        paid_at: timestamp_at(row, 22)?,
-    };
-    if word_at(row, 16, "a state with a buyer", &[("OPENED", true), ("CLOSED", false)])? {
-        Ok(Progress::Opened(funding))
-    } else {
-        let completed_at = timestamp_at(row, 24)?;
-        Ok(Progress::Completed { funding, completed_at })
+    let names = std::str::from_utf8(names).map_err(|_| broken("names of files", "bytes"))?;
+    let name = |text| FileName::parse(text).ok_or_else(|| broken("the name of a file", text));
+    names.split(' ').map(name).collect()
+}
+
+const fn settlement_type(escrow: &Escrow) -> &'static str {
+    match escrow.plan {
+        Plan::Standard => STANDARD,
+        Plan::Milestones(_) => MILESTONE,
     }
+}
+
+fn images_text(images: &[FileName]) -> Option<String> {
+    let names: Vec<String> = images.iter().map(FileName::to_string).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 impl Tx<'_> {
@@ -170,21 +250,18 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO escrow (id, guard, merchant_id, payment_token, seller_id, settlement_type,
                      amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
-                     fee, commission, buyer_fee, state, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                     'AWAITING_PAYMENT', ?17, ?18)",
+                     fee, commission, buyer_fee, additional_fee, additional_fee_refundable, images, category_id,
+                     is_link, state, created_at, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                     ?21, 'AWAITING_PAYMENT', ?22, ?23)",
             )?
             .execute(params![
                 escrow.id.number(),
                 escrow.id.guard(),
                 escrow.merchant.0,
                 escrow.payment_token.as_str(),
-                escrow.seller.as_str(),
-                if escrow.plan == Plan::Standard {
-                    STANDARD
-                } else {
-                    MILESTONE
-                },
+                escrow.seller.customer().map(CustomerId::as_str),
+                settlement_type(escrow),
                 terms.amount.minor(),
                 terms.purpose,
                 terms.description,
@@ -195,13 +272,19 @@ impl Tx<'_> {
                 escrow.fee.total().minor(),
                 escrow.fee.commission().minor(),
                 escrow.fee.buyer_share().minor(),
+                escrow.additional_fee.amount.minor(),
+                escrow.additional_fee.is_refundable,
+                images_text(&escrow.images),
+                terms.category.as_ref().map(|category| category.id.number()),
+                escrow.is_link,
                 escrow.created_at.millis(),
                 escrow.updated_at.millis(),
             ])?;
         self.insert_milestones(escrow)
     }
 
-    /// New terms and milestones in place of the old; the escrow awaits payment.
+    /// A changed offer in place of the old, milestones included; the escrow awaits
+    /// payment.
     pub fn replace_terms(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let terms = &escrow.terms;
         let changed = self
@@ -209,7 +292,8 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE escrow SET amount = ?2, purpose = ?3, description = ?4, who_pays = ?5, max_delivery = ?6,
                      delivery_timeline = ?7, total_quantity = ?8, fee = ?9, commission = ?10, buyer_fee = ?11,
-                     updated_at = ?12
+                     updated_at = ?12, settlement_type = ?13, additional_fee = ?14, additional_fee_refundable = ?15,
+                     images = ?16, category_id = ?17, is_link = ?18
                  WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
             )?
             .execute(params![
@@ -225,6 +309,12 @@ impl Tx<'_> {
                 escrow.fee.commission().minor(),
                 escrow.fee.buyer_share().minor(),
                 escrow.updated_at.millis(),
+                settlement_type(escrow),
+                escrow.additional_fee.amount.minor(),
+                escrow.additional_fee.is_refundable,
+                images_text(&escrow.images),
+                terms.category.as_ref().map(|category| category.id.number()),
+                escrow.is_link,
             ])?;
         one_row(changed, "an escrow awaiting payment")?;
         self.connection
@@ -267,12 +357,40 @@ impl Tx<'_> {
         one_row(changed, "a pending milestone")
     }
 
-    /// The escrow was completed.
-    pub fn save_completion(&mut self, escrow: &Escrow) -> Result<(), Error> {
-        let changed = self
-            .connection
-            .prepare_cached("UPDATE escrow SET state = 'CLOSED', updated_at = ?2 WHERE id = ?1 AND state = 'OPENED'")?
-            .execute(params![escrow.id.number(), self.now().millis()])?;
+    /// The escrow was closed. One that was completed keeps its row as long as it
+    /// was.
+    pub fn save_close(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        let Progress::Closed { outcome, .. } = &escrow.progress else {
+            return Err(broken("a closed escrow", "an open one"));
+        };
+        let changed = match outcome {
+            Outcome::Completed => self
+                .connection
+                .prepare_cached(
+                    "UPDATE escrow SET state = 'CLOSED', updated_at = ?2 WHERE id = ?1 AND state = 'OPENED'",
+                )?
+                .execute(params![escrow.id.number(), self.now().millis()])?,
+            other => {
+                let split = match other {
+                    Outcome::Split(split) => Some(split),
+                    Outcome::Completed | Outcome::Claimed | Outcome::Refunded => None,
+                };
+                self.connection
+                    .prepare_cached(
+                        "UPDATE escrow SET state = 'CLOSED', updated_at = ?2, closed_as = ?3, split_seller_amount = ?4,
+                             split_buyer_amount = ?5, additional_fee_refundable = ?6
+                         WHERE id = ?1 AND state = 'OPENED'",
+                    )?
+                    .execute(params![
+                        escrow.id.number(),
+                        self.now().millis(),
+                        escrow.status().as_str(),
+                        split.map(|split| split.seller.minor()),
+                        split.map(|split| split.buyer.minor()),
+                        escrow.additional_fee.is_refundable,
+                    ])?
+            }
+        };
         one_row(changed, "an open escrow")
     }
 

@@ -7,10 +7,12 @@
 
 mod accounts;
 mod audit;
+mod categories;
 mod checkpoints;
 mod columns;
 mod connection;
 mod customers;
+mod disputes;
 mod error;
 mod escrows;
 mod file;
@@ -21,6 +23,7 @@ mod payments;
 mod readers;
 mod settlements;
 mod snapshot;
+mod vaults;
 mod writer;
 
 use std::fmt;

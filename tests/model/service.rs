@@ -8,6 +8,7 @@ use escrowd::commands::payments::{self, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
+use escrowd::domain::deal::Deal as StoredDeal;
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
@@ -108,7 +109,7 @@ impl Service {
                 .map(one)
             }
             Wish::OfferStandard(draft) => {
-                let draft = terms_draft(draft);
+                let (draft, actor) = (terms_draft(draft), actor.into());
                 wait_for(
                     self.store
                         .write(move |tx| standard_escrows::create(tx, &policy, &actor, Ok(draft))),
@@ -238,17 +239,21 @@ impl Service {
     /// Compares a deal as it is stored.
     pub(crate) fn assert_stored(&self, deal: &Deal) {
         let (merchant, id) = (self.merchants[deal.merchant].0, escrow_id(deal.id));
-        let stored = self
-            .store
-            .read(|snapshot| snapshot.escrow(merchant, &EscrowKey::Id(id)));
-        self.assert_same(&stored.unwrap().expect("the deal is stored"), deal);
+        let stored = self.store.read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
+        let Some(StoredDeal::Escrow(escrow)) = stored.unwrap() else {
+            panic!("the deal is not stored");
+        };
+        self.assert_same(&escrow, deal);
     }
 
     pub(crate) fn assert_same(&self, escrow: &Escrow, deal: &Deal) {
         let merchant = self.merchants[deal.merchant].0;
         assert_eq!((escrow.id, escrow.merchant), (escrow_id(deal.id), merchant));
         assert_eq!(escrow.payment_token.as_str(), deal.token);
-        assert_eq!(escrow.seller.as_str(), deal.seller);
+        assert_eq!(
+            escrow.seller.customer().map(CustomerId::as_str),
+            Some(deal.seller.as_str())
+        );
         let money = [
             escrow.terms.amount,
             escrow.fee.platform(),
@@ -268,8 +273,8 @@ impl Service {
         assert_eq!(parts, deal.parts.clone().unwrap_or_default());
         let (buyer, is_closed) = match &escrow.progress {
             Progress::AwaitingPayment => (None, false),
-            Progress::Opened(funding) => (Some(funding), false),
-            Progress::Completed { funding, .. } => (Some(funding), true),
+            Progress::Opened { funding, .. } => (Some(funding), false),
+            Progress::Closed { funding, .. } => (Some(funding), true),
         };
         let buyer = buyer.map(|funding| funding.buyer.as_str());
         assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
@@ -354,7 +359,7 @@ fn terms_draft(draft: &reference::Draft) -> TermsDraft {
         max_delivery: Ok(draft.max_delivery),
         delivery_timeline: Ok(None),
         total_quantity: Ok(draft.quantity),
-        no_category: Ok(()),
+        category: Ok(None),
     }
 }
 

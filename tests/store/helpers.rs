@@ -234,7 +234,7 @@ fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
         max_delivery: Ok(None),
         delivery_timeline: Ok(None),
         total_quantity: Ok(None),
-        no_category: Ok(()),
+        category: Ok(None),
     }
 }
 
@@ -286,7 +286,7 @@ impl Trade {
 
     #[track_caller]
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
-        let seller = self.actor(seller);
+        let seller = self.actor(seller).into();
         write(&self.store, move |tx| {
             standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)))
         })

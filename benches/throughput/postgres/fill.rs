@@ -4,8 +4,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use escrowd::clock::SystemClock;
+use escrowd::domain::deal::Deal;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MerchantId};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Store, Synchronous};
@@ -49,12 +50,15 @@ pub(crate) fn fill(database: &Database, file: &Path, deals: &Deals) -> anyhow::R
 
 fn write_rows(store: &Store, id: &str, escrows: &mut String, milestones: &mut String) -> anyhow::Result<()> {
     let key = EscrowKey::Id(EscrowId::named(id));
-    let escrow = store
-        .read(|snapshot| snapshot.escrow(MerchantId(1), &key))
-        .map_err(|error| anyhow!("{error:?}"))?
-        .context("an escrow that was just built")?;
+    let deal = store
+        .read(|snapshot| snapshot.deal(MerchantId(1), &key))
+        .map_err(|error| anyhow!("{error:?}"))?;
+    let Some(Deal::Escrow(escrow)) = deal else {
+        bail!("an escrow that was just built is not there");
+    };
     let funding = escrow.funding().context("a funded escrow")?;
-    let (seller, buyer) = (&escrow.seller, &funding.buyer);
+    let seller = escrow.seller.customer().context("a customer who sells")?;
+    let buyer = &funding.buyer;
     writeln!(
         escrows,
         "\\\\x{id}\t1\t{}\t{seller}\t{buyer}\t{}\t{}\t{}\t{}\t{}\t{}",

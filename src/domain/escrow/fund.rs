@@ -78,7 +78,7 @@ impl Escrow {
         if self.progress != Progress::AwaitingPayment {
             return Err(Refusal::EscrowNotPayable);
         }
-        if self.seller == *buyer {
+        if self.seller.is(buyer) {
             return Err(Refusal::BuyerIsSeller);
         }
         let pays_the_buyer = |milestone: &Milestone| milestone.terms.beneficiary.as_ref() == Some(buyer);
@@ -98,11 +98,14 @@ impl Escrow {
             Some(self.id),
         );
         settlement.tell(EscrowEvent::Ongoing, self.id);
-        self.progress = Progress::Opened(Funding {
-            buyer,
-            payment,
-            paid_at: now,
-        });
+        self.progress = Progress::Opened {
+            funding: Funding {
+                buyer,
+                payment,
+                paid_at: now,
+            },
+            dispute: None,
+        };
         self.updated_at = now;
     }
 }

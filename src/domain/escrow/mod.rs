@@ -4,6 +4,7 @@
 //! Each step checks its refusals in the order its documentation gives, and
 //! changes the escrow only when none applies.
 
+mod close;
 mod fund;
 mod offer;
 mod release;
@@ -12,10 +13,13 @@ mod tests;
 
 pub use fund::{PaymentOffer, fund};
 
+use super::dispute::Dispute;
 use super::fees::{Fee, Rates};
+use super::file::FileName;
 use super::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
-use super::milestone::{Milestone, MilestoneStatus};
+use super::milestone::Milestone;
 use super::money::Amount;
+use super::party::Party;
 use super::payment::FundingPayment;
 use super::terms::Terms;
 use super::time::Timestamp;
@@ -30,11 +34,17 @@ pub struct Escrow {
     /// What a buyer pays it with.
     pub payment_token: PaymentToken,
     /// Who offered it.
-    pub seller: CustomerId,
+    pub seller: Party,
     /// What was offered.
     pub terms: Terms,
     /// What it costs, fixed with the terms.
     pub fee: Fee,
+    /// What the merchant adds to the charge for itself.
+    pub additional_fee: AdditionalFee,
+    /// Pictures of what is sold.
+    pub images: Vec<FileName>,
+    /// Whether several buyers may pay for it, each for an escrow of their own.
+    pub is_link: bool,
     /// How its money leaves the hold.
     pub plan: Plan,
     /// How far it is.
@@ -54,20 +64,119 @@ pub enum Plan {
     Milestones(Vec<Milestone>),
 }
 
+/// What a merchant adds to an escrow's charge for itself, such as delivery
+/// (contract section 4.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdditionalFee {
+    /// How much.
+    pub amount: Amount,
+    /// Whether it goes back to the buyer with a refund or a split.
+    pub is_refundable: bool,
+}
+
+impl AdditionalFee {
+    /// None, until the merchant sets one.
+    pub const NONE: Self = Self {
+        amount: Amount::ZERO,
+        is_refundable: true,
+    };
+}
+
 /// How far an escrow is, with what is known by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Offered; no buyer yet.
     AwaitingPayment,
     /// Funded; the hold is not empty.
-    Opened(Funding),
-    /// Everything was released.
-    Completed {
+    Opened {
         /// Who paid, and how.
         funding: Funding,
-        /// When the last of it was released.
-        completed_at: Timestamp,
+        /// What buyer and seller are at odds about. It freezes the money.
+        dispute: Option<Dispute>,
     },
+    /// Nothing is held any more.
+    Closed {
+        /// Who paid, and how.
+        funding: Funding,
+        /// What was disputed, and the ruling.
+        dispute: Option<Dispute>,
+        /// How it ended.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How an escrow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was released.
+    Completed,
+    /// The seller took it after the delivery window.
+    Claimed,
+    /// What was held went back to the buyer.
+    Refunded,
+    /// What was held was split.
+    Split(Split),
+}
+
+/// How what was held was split; both parts together are the pool (contract section
+/// 3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Released to the seller.
+    pub seller: Amount,
+    /// Returned to the buyer.
+    pub buyer: Amount,
+}
+
+/// The contract's status of an escrow (section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nobody has paid.
+    Pending,
+    /// Funded.
+    Ongoing,
+    /// The buyer disputed it.
+    Disputed,
+    /// The seller replied to the dispute.
+    Investigating,
+    /// Everything was released.
+    Completed,
+    /// The seller took it after the delivery window.
+    Claimed,
+    /// What was held went back to the buyer.
+    Refunded,
+    /// What was held was split.
+    Split,
+}
+
+impl Status {
+    /// Every status, under its word.
+    pub const WORDS: [(&'static str, Self); 8] = [
+        (Self::Pending.as_str(), Self::Pending),
+        (Self::Ongoing.as_str(), Self::Ongoing),
+        (Self::Disputed.as_str(), Self::Disputed),
+        (Self::Investigating.as_str(), Self::Investigating),
+        (Self::Completed.as_str(), Self::Completed),
+        (Self::Claimed.as_str(), Self::Claimed),
+        (Self::Refunded.as_str(), Self::Refunded),
+        (Self::Split.as_str(), Self::Split),
+    ];
+
+    /// Its word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Ongoing => "ONGOING",
+            Self::Disputed => "DISPUTED",
+            Self::Investigating => "INVESTIGATING",
+            Self::Completed => "COMPLETED",
+            Self::Claimed => "CLAIMED",
+            Self::Refunded => "REFUNDED",
+            Self::Split => "SPLIT",
+        }
+    }
 }
 
 /// The buyer's one payment.
@@ -88,35 +197,67 @@ pub struct Seller {
     pub merchant: MerchantId,
     /// The merchant's rates.
     pub rates: Rates,
-    /// The seller.
-    pub customer: CustomerId,
+    /// Who sells.
+    pub party: Party,
 }
 
 impl Escrow {
-    /// What the buyer pays: the amount and their share of the fee (contract
-    /// section 5.3).
+    /// What the buyer pays: the amount, their share of the fee and the additional
+    /// fee (contract section 5.3).
     pub fn charge(&self) -> Amount {
-        self.terms
-            .amount
-            .checked_add(self.fee.buyer_share())
-            .expect("checked when the terms were set")
+        Amount::total([self.terms.amount, self.fee.buyer_share(), self.additional_fee.amount])
+            .expect("checked when the terms and the additional fee were set")
+    }
+
+    /// What the parties can still divide: what is held, less the fees (contract
+    /// section 4.6.7). Nothing before the escrow is funded and after it closes.
+    pub fn pool(&self) -> Amount {
+        if !matches!(self.progress, Progress::Opened { .. }) {
+            return Amount::ZERO;
+        }
+        match &self.plan {
+            Plan::Standard => self
+                .terms
+                .amount
+                .checked_sub(self.fee.seller_share())
+                .expect("a fee is at most the amount"),
+            Plan::Milestones(milestones) => {
+                let nets = std::iter::zip(milestones, self.net_releases());
+                let pending = nets.filter(|(milestone, _)| milestone.is_pending());
+                Amount::total(pending.map(|(_, net)| net)).expect("no more than the amount")
+            }
+        }
     }
 
     /// What the escrow still keeps of the buyer's payment: nothing before it is
     /// funded and nothing after it closes.
     pub fn held(&self) -> Amount {
-        if !matches!(self.progress, Progress::Opened(_)) {
+        if !matches!(self.progress, Progress::Opened { .. }) {
             return Amount::ZERO;
         }
-        let released = self
-            .milestones()
-            .iter()
-            .zip(self.net_releases())
-            .filter(|(milestone, _)| milestone.status != MilestoneStatus::Pending)
-            .map(|(_, net)| net);
-        Amount::total(released)
-            .and_then(|released| self.charge().checked_sub(released))
-            .expect("no more is released than was charged")
+        Amount::total([self.pool(), self.fee.total(), self.additional_fee.amount]).expect("no more than was charged")
+    }
+
+    /// Its status.
+    pub const fn status(&self) -> Status {
+        match &self.progress {
+            Progress::AwaitingPayment => Status::Pending,
+            Progress::Opened { dispute: None, .. } => Status::Ongoing,
+            Progress::Opened {
+                dispute: Some(Dispute { seller: None, .. }),
+                ..
+            } => Status::Disputed,
+            Progress::Opened {
+                dispute: Some(Dispute { seller: Some(_), .. }),
+                ..
+            } => Status::Investigating,
+            Progress::Closed { outcome, .. } => match outcome {
+                Outcome::Completed => Status::Completed,
+                Outcome::Claimed => Status::Claimed,
+                Outcome::Refunded => Status::Refunded,
+                Outcome::Split(_) => Status::Split,
+            },
+        }
     }
 
     /// The milestones in order; none for a standard escrow.
@@ -131,7 +272,23 @@ impl Escrow {
     pub const fn funding(&self) -> Option<&Funding> {
         match &self.progress {
             Progress::AwaitingPayment => None,
-            Progress::Opened(funding) | Progress::Completed { funding, .. } => Some(funding),
+            Progress::Opened { funding, .. } | Progress::Closed { funding, .. } => Some(funding),
+        }
+    }
+
+    /// The dispute, if there was one.
+    pub const fn dispute(&self) -> Option<&Dispute> {
+        match &self.progress {
+            Progress::Opened { dispute, .. } | Progress::Closed { dispute, .. } => dispute.as_ref(),
+            Progress::AwaitingPayment => None,
+        }
+    }
+
+    /// When it closed, if it did.
+    pub const fn closed_at(&self) -> Option<Timestamp> {
+        match &self.progress {
+            Progress::Closed { at, .. } => Some(*at),
+            Progress::AwaitingPayment | Progress::Opened { .. } => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Offering and editing: what a seller does before anyone pays.
 
-use super::{Escrow, Plan, Progress, Seller};
+use super::{AdditionalFee, Escrow, Plan, Progress, Seller};
 use crate::domain::fees::{Fee, Rates};
 use crate::domain::ids::{EscrowId, IdSource};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
@@ -48,8 +48,11 @@ impl Escrow {
             id,
             merchant: seller.merchant,
             payment_token: ids.payment_token(),
-            seller: seller.customer,
+            seller: seller.party,
             fee: affordable_fee(&terms, seller.rates)?,
+            additional_fee: AdditionalFee::NONE,
+            images: Vec::new(),
+            is_link: plan == Plan::Standard && terms.total_quantity > 1,
             terms,
             plan,
             progress: Progress::AwaitingPayment,
@@ -74,7 +77,7 @@ impl Escrow {
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if self.seller != seller.customer {
+        if self.seller != seller.party {
             return Err(Refusal::AccessDenied);
         }
         if self.plan == Plan::Standard {

@@ -1,14 +1,15 @@
 //! Releasing: money leaves the hold as the buyer confirms, and the last of it
 //! closes the escrow.
 
-use super::{Escrow, Funding, Plan, Progress};
-use crate::domain::ids::{CustomerId, IdSource, MilestoneId};
+use super::{Escrow, Funding, Outcome, Plan, Progress};
+use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
-use crate::domain::milestone::MilestoneStatus;
+use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
+use crate::domain::party::Party;
 use crate::domain::payment::{CreditType, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
-use crate::domain::settlement::{EscrowEvent, Settlement};
+use crate::domain::settlement::Settlement;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
@@ -17,7 +18,7 @@ impl Escrow {
     ///
     /// Checks that it is funded, that the caller is its buyer, that the
     /// milestone exists, that it was not released before, and that the escrow is
-    /// open.
+    /// open and undisputed.
     pub fn confirm_milestone(
         &mut self,
         buyer: &CustomerId,
@@ -32,27 +33,21 @@ impl Escrow {
             .enumerate()
             .find(|(_, candidate)| candidate.id == milestone)
             .ok_or(Refusal::MilestoneNotFound)?;
-        if found.status != MilestoneStatus::Pending {
+        if let MilestoneStatus::Released(_) = found.status {
             return Err(Refusal::MilestoneAlreadyReleased);
         }
-        let Progress::Opened(_) = self.progress else {
-            return Err(Refusal::ActionNotAllowed);
-        };
+        self.check_ongoing()?;
 
-        let payee = found.payee(&self.seller).clone();
+        let payee = found.payee(&self.seller);
         let net = self.net_releases()[position];
         let mut settlement = Settlement::default();
-        self.release(&funding.buyer, payee, net, ids, now, &mut settlement);
+        let credit = self.release(&funding.buyer, &payee, net, ids, now, &mut settlement);
         if let Plan::Milestones(milestones) = &mut self.plan {
             milestones[position].status = MilestoneStatus::Released(now);
         }
         self.updated_at = now;
-        if self
-            .milestones()
-            .iter()
-            .all(|milestone| milestone.status != MilestoneStatus::Pending)
-        {
-            self.complete(funding, ids, now, &mut settlement);
+        if !self.milestones().iter().any(Milestone::is_pending) {
+            self.close(Outcome::Completed, Some(&credit), ids, now, &mut settlement);
         }
         Ok(settlement)
     }
@@ -61,7 +56,7 @@ impl Escrow {
     /// section 4.6.1).
     ///
     /// Checks that it is funded, that the caller is its buyer, that it is a
-    /// standard escrow, and that it is open.
+    /// standard escrow, and that it is open and undisputed.
     pub fn confirm_payment(
         &mut self,
         buyer: &CustomerId,
@@ -72,23 +67,27 @@ impl Escrow {
             return Err(Refusal::ActionNotAllowed);
         }
         let funding = self.funding_of(buyer)?;
-        if self.plan != Plan::Standard || !matches!(self.progress, Progress::Opened(_)) {
+        if self.plan != Plan::Standard {
             return Err(Refusal::ActionNotAllowed);
         }
-        let net = self
-            .terms
-            .amount
-            .checked_sub(self.fee.seller_share())
-            .expect("a fee is at most the amount");
+        self.check_ongoing()?;
         let mut settlement = Settlement::default();
-        self.release(&funding.buyer, self.seller.clone(), net, ids, now, &mut settlement);
-        self.updated_at = now;
-        self.complete(funding, ids, now, &mut settlement);
+        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut settlement);
+        self.close(Outcome::Completed, Some(&credit), ids, now, &mut settlement);
         Ok(settlement)
     }
 
+    /// Whether money may leave the hold as agreed: it is funded, and nothing is
+    /// disputed.
+    pub(super) fn check_ongoing(&self) -> Result<(), Refusal> {
+        match self.progress {
+            Progress::Opened { dispute: None, .. } => Ok(()),
+            _ => Err(Refusal::ActionNotAllowed),
+        }
+    }
+
     /// The funding, if this customer made it.
-    fn funding_of(&self, buyer: &CustomerId) -> Result<Funding, Refusal> {
+    pub(super) fn funding_of(&self, buyer: &CustomerId) -> Result<Funding, Refusal> {
         let funding = self.funding().ok_or(Refusal::EscrowNotFunded)?;
         if funding.buyer == *buyer {
             Ok(funding.clone())
@@ -97,58 +96,64 @@ impl Escrow {
         }
     }
 
-    /// Moves money out of the hold to a payee, with the entry in their history.
-    fn release(
+    /// Moves money out of the hold to a payee, with the entry in their history, and
+    /// answers the entry's reference.
+    pub(super) fn release(
         &self,
         buyer: &CustomerId,
-        payee: CustomerId,
+        payee: &Party,
         amount: Amount,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        settlement: &mut Settlement,
+    ) -> Reference {
+        let reference = ids.reference();
+        self.pay_out(
+            buyer,
+            PayOut {
+                kind: TransferKind::Release,
+                to: payee.main_account(),
+                transaction_type: TransactionType::Escrow,
+                amount,
+                reference: reference.clone(),
+            },
+            ids,
+            now,
+            settlement,
+        );
+        reference
+    }
+
+    /// Moves money out of the hold, with the entry in the receiver's history and
+    /// the event that tells of it.
+    pub(super) fn pay_out(
+        &self,
+        buyer: &CustomerId,
+        out: PayOut,
         ids: &mut dyn IdSource,
         now: Timestamp,
         settlement: &mut Settlement,
     ) {
         let hold = Account::CustomerEscrow(buyer.clone());
-        let wallet = Account::CustomerMain(payee);
-        settlement.transfer(TransferKind::Release, hold, wallet.clone(), amount, Some(self.id));
+        settlement.transfer(out.kind, hold, out.to.clone(), out.amount, Some(self.id));
         settlement.record_and_tell(Transaction {
             id: ids.transaction_id(),
-            owner: wallet,
-            transaction_type: TransactionType::Escrow,
+            owner: out.to,
+            transaction_type: out.transaction_type,
             credit_type: CreditType::Credit,
-            amount,
-            reference: ids.reference(),
+            amount: out.amount,
+            reference: out.reference,
             escrow: Some(self.id),
             created_at: now,
         });
     }
+}
 
-    /// Books the fee, which is all the hold still keeps, and closes the escrow.
-    fn complete(&mut self, funding: Funding, ids: &mut dyn IdSource, now: Timestamp, settlement: &mut Settlement) {
-        let hold = Account::CustomerEscrow(funding.buyer.clone());
-        let (commission, platform) = (self.fee.commission(), self.fee.platform());
-        let escrow = Some(self.id);
-        settlement.transfer(
-            TransferKind::Commission,
-            hold.clone(),
-            Account::MerchantMain,
-            commission,
-            escrow,
-        );
-        settlement.transfer(TransferKind::PlatformFee, hold, Account::PlatformFees, platform, escrow);
-        settlement.tell(EscrowEvent::Completed, self.id);
-        settlement.record_and_tell(Transaction {
-            id: ids.transaction_id(),
-            owner: Account::MerchantMain,
-            transaction_type: TransactionType::Commission,
-            credit_type: CreditType::Credit,
-            amount: commission,
-            reference: funding.payment.reference.commission(),
-            escrow,
-            created_at: now,
-        });
-        self.progress = Progress::Completed {
-            funding,
-            completed_at: now,
-        };
-    }
+/// Money on its way out of the hold, into someone's main account.
+pub(super) struct PayOut {
+    pub(super) kind: TransferKind,
+    pub(super) to: Account,
+    pub(super) transaction_type: TransactionType,
+    pub(super) amount: Amount,
+    pub(super) reference: Reference,
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Escrow, PaymentOffer, Plan, Progress, Seller, fund};
+use crate::domain::category::Category;
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::milestone::Milestone;
 use crate::domain::money::Amount;
+use crate::domain::party::Party;
 use crate::domain::payment;
 use crate::domain::refusal::Refusal;
 use crate::domain::settlement::{Event, Settlement};
@@ -62,11 +64,11 @@ fn seller(id: &str, commission_bps: u16) -> Seller {
     Seller {
         merchant: MerchantId(1),
         rates: Rates::new(200, commission_bps).unwrap(),
-        customer: customer(id),
+        party: Party::Customer(customer(id)),
     }
 }
 
-fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft {
+fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
     TermsDraft {
         amount: Ok(amount),
         purpose: Ok("Shop fit-out".to_owned()),
@@ -75,7 +77,7 @@ fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft {
         max_delivery: Ok(None),
         delivery_timeline: Ok(None),
         total_quantity: Ok(None),
-        no_category: Ok(()),
+        category: Ok(None),
     }
 }
 
@@ -621,7 +623,7 @@ impl Book {
                 .milestones()
                 .iter()
                 .all(|milestone| milestone.released_at().is_some());
-            let is_completed = matches!(escrow.progress, Progress::Completed { .. });
+            let is_completed = matches!(escrow.progress, Progress::Closed { .. });
             assert!(escrow.plan == Plan::Standard || is_completed == all_released);
             assert!(!is_completed || escrow.held() == Amount::ZERO);
         }
@@ -649,7 +651,7 @@ proptest! {
         }
         // Nothing is stuck: every buyer can confirm what is open, and then nothing is held.
         for index in 0..book.escrows.len() {
-            let Progress::Opened(funding) = book.escrows[index].progress.clone() else { continue };
+            let Progress::Opened { funding, .. } = book.escrows[index].progress.clone() else { continue };
             let who = PEOPLE.iter().position(|person| *person == funding.buyer.as_str()).unwrap();
             for milestone in 0..book.escrows[index].milestones().len() {
                 let _may_be_released = book.take(&Step::ConfirmMilestone { who, escrow: index, milestone }, ids);

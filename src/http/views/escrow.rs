@@ -2,12 +2,20 @@
 
 use serde::Serialize;
 
-use super::{WireAmount, WireText};
-use crate::domain::escrow::{Escrow, Plan, Progress};
+use super::category::CategoryView;
+use super::dispute::StatementView;
+use super::vault::ParticipantView;
+use super::{Viewing, WireAmount, WireText};
+use crate::domain::deal::Deal;
+use crate::domain::escrow::{Escrow, Outcome, Plan, Progress, Status};
+use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, TransactionId};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
+use crate::domain::money::Amount;
 use crate::domain::payment::TransactionType;
+use crate::domain::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::time::{Date, Timestamp};
+use crate::domain::vault::{Vault, VaultProgress};
 
 /// An escrow as one customer sees it. Every field of the contract is sent, null
 /// when it holds nothing.
@@ -21,18 +29,18 @@ pub(crate) struct EscrowView {
     who_pays: &'static str,
     image_url: Option<Vec<String>>,
     fee: WireAmount,
-    additional_fee: u8,
+    additional_fee: WireAmount,
     additional_fee_refundable: bool,
     payment_token: String,
     paid_at: Option<WireText<i64>>,
     status: &'static str,
     state: &'static str,
-    logs: [String; 0],
+    logs: &'static [&'static str],
     channel: &'static str,
     is_seller: bool,
-    dispute: Option<()>,
+    dispute: Option<Vec<StatementView>>,
     payment_details: Option<PaymentDetailsView>,
-    category: Option<()>,
+    category: Option<CategoryView>,
     completed_at: Option<WireText<i64>>,
     approved_claim_by: Option<()>,
     refunded_by: Option<()>,
@@ -41,11 +49,21 @@ pub(crate) struct EscrowView {
     total_quantity: i64,
     settlement_type: &'static str,
     milestones: Vec<MilestoneView>,
-    participants: Option<()>,
-    winner_id: Option<()>,
-    split: Option<()>,
+    participants: Option<Vec<ParticipantView>>,
+    winner_id: Option<WireText<CustomerId>>,
+    split: Option<SplitView>,
     created_at: WireText<Timestamp>,
     updated_at: WireText<Timestamp>,
+}
+
+/// How what was held was split (contract section 3.7).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SplitView {
+    seller_amount: WireAmount,
+    buyer_amount: WireAmount,
+    pool: WireAmount,
+    resolved_at: WireText<i64>,
 }
 
 /// The payment that funded an escrow (contract section 3.5.2).
@@ -77,35 +95,39 @@ pub(crate) struct MilestoneView {
 }
 
 impl EscrowView {
-    /// The escrow as this customer sees it.
-    pub(crate) fn new(escrow: Escrow, viewer: Option<&CustomerId>, currency: &str) -> Self {
-        let (state, status) = match escrow.progress {
-            Progress::AwaitingPayment => ("AWAITING_PAYMENT", "PENDING"),
-            Progress::Opened(_) => ("OPENED", "ONGOING"),
-            Progress::Completed { .. } => ("CLOSED", "COMPLETED"),
-        };
-        let completed_at = match escrow.progress {
-            Progress::Completed { completed_at, .. } => Some(WireText(completed_at.unix_seconds())),
-            Progress::AwaitingPayment | Progress::Opened(_) => None,
-        };
+    /// A deal of any settlement type.
+    pub(crate) fn of_deal(deal: Deal, viewing: &Viewing<'_>) -> Self {
+        match deal {
+            Deal::Escrow(escrow) => Self::new(escrow, viewing),
+            Deal::Vault(vault) => Self::of_vault(vault),
+        }
+    }
+
+    /// An escrow.
+    pub(crate) fn new(escrow: Escrow, viewing: &Viewing<'_>) -> Self {
+        let images = escrow.images.iter().map(|&file| viewing.file_url(file));
         Self {
             id: WireText(escrow.id),
             amount: WireAmount(escrow.terms.amount),
             fee: WireAmount(escrow.fee.total()),
-            image_url: None,
-            additional_fee: 0,
-            additional_fee_refundable: true,
+            image_url: (!escrow.images.is_empty()).then(|| images.collect()),
+            additional_fee: WireAmount(escrow.additional_fee.amount),
+            additional_fee_refundable: escrow.additional_fee.is_refundable,
             payment_token: escrow.payment_token.as_str().to_owned(),
             paid_at: escrow.funding().map(|funding| WireText(funding.paid_at.unix_seconds())),
-            status,
-            state,
-            logs: [],
+            status: escrow.status().as_str(),
+            state: match escrow.progress {
+                Progress::AwaitingPayment => "AWAITING_PAYMENT",
+                Progress::Opened { .. } => "OPENED",
+                Progress::Closed { .. } => "CLOSED",
+            },
+            logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
             channel: "API",
-            is_seller: viewer == Some(&escrow.seller),
-            dispute: None,
-            payment_details: PaymentDetailsView::of(&escrow, currency),
-            category: None,
-            completed_at,
+            is_seller: viewing.is(&escrow.seller),
+            dispute: StatementView::list(&escrow, viewing),
+            payment_details: PaymentDetailsView::of(&escrow, viewing.currency),
+            category: escrow.terms.category.clone().map(CategoryView::new),
+            completed_at: escrow.closed_at().map(|at| WireText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
             who_pays: escrow.terms.who_pays.as_str(),
@@ -116,15 +138,83 @@ impl EscrowView {
                 Plan::Standard => "STANDARD",
                 Plan::Milestones(_) => "MILESTONE",
             },
+            split: SplitView::of(&escrow),
             milestones: MilestoneView::list(escrow.plan),
             participants: None,
             winner_id: None,
-            split: None,
             created_at: WireText(escrow.created_at),
             updated_at: WireText(escrow.updated_at),
             purpose: escrow.terms.purpose,
             description: escrow.terms.description,
         }
+    }
+
+    /// A vault. It has no seller and no delivery; where the contract wants one,
+    /// the fee comes out of the pot and delivery is as when nobody says.
+    pub(crate) fn of_vault(vault: Vault) -> Self {
+        let settled_at = vault.settled_at();
+        let (state, status) = match vault.progress {
+            VaultProgress::Opened => ("OPENED", Status::Ongoing),
+            VaultProgress::Won { .. } => ("CLOSED", Status::Completed),
+            VaultProgress::Cancelled { .. } => ("CLOSED", Status::Refunded),
+        };
+        Self {
+            id: WireText(vault.id),
+            amount: WireAmount(vault.pot()),
+            fee: WireAmount(vault.fee.total()),
+            image_url: None,
+            additional_fee: WireAmount(Amount::ZERO),
+            additional_fee_refundable: true,
+            payment_token: vault.payment_token.as_str().to_owned(),
+            paid_at: Some(WireText(vault.created_at.unix_seconds())),
+            status: status.as_str(),
+            state,
+            logs: &[],
+            channel: "API",
+            is_seller: false,
+            dispute: None,
+            payment_details: None,
+            completed_at: settled_at.map(|at| WireText(at.unix_seconds())),
+            approved_claim_by: None,
+            refunded_by: None,
+            who_pays: WhoPays::Seller.as_str(),
+            max_delivery: MAX_DELIVERY_DEFAULT,
+            delivery_timeline: DeliveryTimeline::Days.as_str(),
+            total_quantity: 1,
+            settlement_type: "VAULT",
+            milestones: Vec::new(),
+            participants: Some(ParticipantView::list(&vault)),
+            split: None,
+            created_at: WireText(vault.created_at),
+            updated_at: WireText(settled_at.unwrap_or(vault.created_at)),
+            category: vault.category.map(CategoryView::new),
+            winner_id: match vault.progress {
+                VaultProgress::Won { winner, .. } => Some(WireText(winner)),
+                VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
+            },
+            purpose: vault.purpose,
+            description: vault.description,
+        }
+    }
+}
+
+impl SplitView {
+    fn of(escrow: &Escrow) -> Option<Self> {
+        let Progress::Closed {
+            outcome: Outcome::Split(split),
+            at,
+            ..
+        } = &escrow.progress
+        else {
+            return None;
+        };
+        let pool = split.seller.checked_add(split.buyer)?;
+        Some(Self {
+            seller_amount: WireAmount(split.seller),
+            buyer_amount: WireAmount(split.buyer),
+            pool: WireAmount(pool),
+            resolved_at: WireText(at.unix_seconds()),
+        })
     }
 }
 
@@ -166,6 +256,8 @@ impl MilestoneView {
             status: match milestone.status {
                 MilestoneStatus::Pending => "PENDING",
                 MilestoneStatus::Released(_) => "RELEASED",
+                MilestoneStatus::Refunded => "REFUNDED",
+                MilestoneStatus::Split => "SPLIT",
             },
             released_at: released_at.map(|at| WireText(at.unix_seconds())),
         }

@@ -1,9 +1,12 @@
 //! What is sent out: the contract's objects, made from the domain's (contract
 //! section 3).
 
+mod category;
+mod dispute;
 mod escrow;
 mod page;
 mod transaction;
+mod vault;
 mod wallet;
 
 use std::fmt::Display;
@@ -16,7 +19,38 @@ pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
 
+use crate::domain::file::FileName;
+use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
+use crate::domain::party::Party;
+
+/// Who is looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looking<'a> {
+    Customer(&'a CustomerId),
+    Merchant,
+}
+
+/// What a view needs to know beside what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewing<'a> {
+    /// Who looks, when somebody does.
+    pub(crate) viewer: Option<Looking<'a>>,
+    /// The currency of every amount.
+    pub(crate) currency: &'a str,
+    /// What stands before the name of a file.
+    pub(crate) files_url: &'a str,
+}
+
+impl Viewing<'_> {
+    fn is(&self, party: &Party) -> bool {
+        self.viewer == Some(party.customer().map_or(Looking::Merchant, Looking::Customer))
+    }
+
+    fn file_url(&self, file: FileName) -> String {
+        format!("{}{file}", self.files_url)
+    }
+}
 
 /// Anything with a textual form, written straight into the reply.
 #[derive(Clone, Copy, Debug)]

@@ -95,7 +95,10 @@ impl EscrowDetailView {
         Self {
             escrow_id: escrow.id.to_string(),
             beneficiary: BeneficiaryView {
-                name: escrow.seller.to_string(),
+                name: escrow
+                    .seller
+                    .customer()
+                    .map_or_else(|| "Merchant".to_owned(), ToString::to_string),
                 phone: None,
             },
             description: escrow.terms.description,

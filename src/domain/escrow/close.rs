@@ -1,0 +1,128 @@
+//! Closing: the fees, which are all the hold still keeps by then, go where the
+//! outcome sends them (contract sections 5.4, 5.6 and 5.7).
+
+use std::mem;
+
+use super::release::PayOut;
+use super::{Escrow, Funding, Outcome, Plan, Progress};
+use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::milestone::{Milestone, MilestoneStatus};
+use crate::domain::money::Amount;
+use crate::domain::payment::TransactionType;
+use crate::domain::settlement::{EscrowEvent, Settlement};
+use crate::domain::time::Timestamp;
+
+impl Escrow {
+    /// Closes an open escrow whose pool has been paid out: books its fees and tells
+    /// of it. `credit` is the reference of what the seller was paid last, if they
+    /// were.
+    ///
+    /// The platform keeps its part of the fee whatever happens. The commission is
+    /// the merchant's, and on a refund the platform's (contract section 9.1, row
+    /// 11). A refundable additional fee goes back to the buyer with a refund or a
+    /// split, and is the merchant's otherwise.
+    pub(super) fn close(
+        &mut self,
+        outcome: Outcome,
+        credit: Option<&Reference>,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        settlement: &mut Settlement,
+    ) {
+        let Progress::Opened { funding, dispute } = mem::replace(&mut self.progress, Progress::AwaitingPayment) else {
+            unreachable!("only an open escrow is closed");
+        };
+        let (event, of_pending) = match outcome {
+            Outcome::Completed => (EscrowEvent::Completed, MilestoneStatus::Released(now)),
+            Outcome::Claimed => (EscrowEvent::Claimed, MilestoneStatus::Released(now)),
+            Outcome::Refunded => (EscrowEvent::Refunded, MilestoneStatus::Refunded),
+            Outcome::Split(_) => (EscrowEvent::Split, MilestoneStatus::Split),
+        };
+        settlement.tell(event, self.id);
+        self.book_fee(&funding, outcome, ids, now, settlement);
+        self.book_additional_fee(&funding, outcome, credit, ids, now, settlement);
+        if let Plan::Milestones(milestones) = &mut self.plan {
+            for milestone in milestones
+                .iter_mut()
+                .filter(|milestone| Milestone::is_pending(milestone))
+            {
+                milestone.status = of_pending;
+            }
+        }
+        self.updated_at = now;
+        self.progress = Progress::Closed {
+            funding,
+            dispute,
+            outcome,
+            at: now,
+        };
+    }
+
+    fn book_fee(
+        &self,
+        funding: &Funding,
+        outcome: Outcome,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        settlement: &mut Settlement,
+    ) {
+        let platform = if outcome == Outcome::Refunded {
+            self.fee.total()
+        } else {
+            let commission = PayOut {
+                kind: TransferKind::Commission,
+                to: Account::MerchantMain,
+                transaction_type: TransactionType::Commission,
+                amount: self.fee.commission(),
+                reference: funding.payment.reference.commission(),
+            };
+            self.pay_out(&funding.buyer, commission, ids, now, settlement);
+            self.fee.platform()
+        };
+        let hold = Account::CustomerEscrow(funding.buyer.clone());
+        settlement.transfer(
+            TransferKind::PlatformFee,
+            hold,
+            Account::PlatformFees,
+            platform,
+            Some(self.id),
+        );
+    }
+
+    fn book_additional_fee(
+        &self,
+        funding: &Funding,
+        outcome: Outcome,
+        credit: Option<&Reference>,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        settlement: &mut Settlement,
+    ) {
+        let goes_back = self.additional_fee.is_refundable && matches!(outcome, Outcome::Refunded | Outcome::Split(_));
+        let amount = self.additional_fee.amount;
+        let out = if goes_back {
+            refund(&funding.buyer, amount, ids.reference())
+        } else {
+            PayOut {
+                kind: TransferKind::AdditionalFee,
+                to: Account::MerchantMain,
+                transaction_type: TransactionType::Delivery,
+                amount,
+                reference: credit.unwrap_or(&funding.payment.reference).delivery(),
+            }
+        };
+        self.pay_out(&funding.buyer, out, ids, now, settlement);
+    }
+}
+
+/// Money on its way back to the buyer.
+pub(super) fn refund(buyer: &CustomerId, amount: Amount, reference: Reference) -> PayOut {
+    PayOut {
+        kind: TransferKind::Refund,
+        to: Account::CustomerMain(buyer.clone()),
+        transaction_type: TransactionType::Escrow,
+        amount,
+        reference,
+    }
+}

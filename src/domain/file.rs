@@ -1,0 +1,95 @@
+//! Files that customers send: pictures of what is sold, evidence in a dispute.
+
+use std::fmt;
+
+/// What a file holds. Nothing else is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A JPEG picture.
+    Jpeg,
+    /// A PNG picture.
+    Png,
+    /// A GIF picture.
+    Gif,
+    /// A `WebP` picture.
+    Webp,
+    /// A PDF document.
+    Pdf,
+}
+
+impl FileKind {
+    /// Every kind, under its extension.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        (Self::Jpeg.extension(), Self::Jpeg),
+        (Self::Png.extension(), Self::Png),
+        (Self::Gif.extension(), Self::Gif),
+        (Self::Webp.extension(), Self::Webp),
+        (Self::Pdf.extension(), Self::Pdf),
+    ];
+
+    /// The end of its name.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::Webp => "webp",
+            Self::Pdf => "pdf",
+        }
+    }
+}
+
+/// The name a file is kept under: the SHA-256 of what is in it, and its kind.
+/// Never a name that came from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileName {
+    /// SHA-256 of the file's bytes.
+    pub hash: [u8; 32],
+    /// What they are.
+    pub kind: FileKind,
+}
+
+impl FileName {
+    /// The name this text is, or `None` when it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (hash, extension) = text.split_once('.')?;
+        let kind = FileKind::WORDS.iter().find(|(word, _)| *word == extension)?.1;
+        let is_lower_case = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(hash, &mut bytes).ok().filter(|()| is_lower_case)?;
+        Some(Self { hash: bytes, kind })
+    }
+}
+
+/// 64 hex characters, a dot, the extension.
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", hex::encode(self.hash), self.kind.extension())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_ours_are_names() {
+        let name = FileName {
+            hash: [0xab; 32],
+            kind: FileKind::Webp,
+        };
+        assert_eq!(FileName::parse(&name.to_string()), Some(name));
+        let upper = name.to_string().to_uppercase();
+        for text in [
+            "",
+            ".",
+            "a.png",
+            "../../etc/passwd",
+            &upper,
+            "ab.webp",
+            &format!("{name}/.."),
+        ] {
+            assert_eq!(FileName::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Vaults: several participants stake, and one takes the pot (contract section
+//! 4.8).
+
+use super::category::Category;
+use super::fees::Fee;
+use super::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
+use super::money::Amount;
+use super::time::Timestamp;
+
+/// A vault. It is open from the start, since the stakes are taken with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vault {
+    /// Its id, one of an escrow's.
+    pub id: EscrowId,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// What the merchant calls it by.
+    pub payment_token: PaymentToken,
+    /// What it is about.
+    pub purpose: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// How the merchant sorts it.
+    pub category: Option<Category>,
+    /// What it costs, out of the pot.
+    pub fee: Fee,
+    /// Who put in how much, in the order given; two or more, nobody twice.
+    pub stakes: Vec<Stake>,
+    /// What became of it.
+    pub progress: VaultProgress,
+    /// When the stakes were taken.
+    pub created_at: Timestamp,
+}
+
+/// What one participant put in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stake {
+    /// Who.
+    pub customer: CustomerId,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// How far a vault is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VaultProgress {
+    /// The stakes are held.
+    Opened,
+    /// One participant took the pot.
+    Won {
+        /// Who.
+        winner: CustomerId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Everyone got their stake back, less their share of the fee.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Vault {
+    /// All stakes together.
+    pub fn pot(&self) -> Amount {
+        Amount::total(self.stakes.iter().map(|stake| stake.amount)).expect("checked when the stakes were taken")
+    }
+
+    /// When it was settled, if it was.
+    pub const fn settled_at(&self) -> Option<Timestamp> {
+        match &self.progress {
+            VaultProgress::Opened => None,
+            VaultProgress::Won { at, .. } | VaultProgress::Cancelled { at } => Some(*at),
+        }
+    }
+}
