@@ -17,7 +17,7 @@ pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Erro
 }
 
 /// Lets in whoever acts; the merchant itself is always let in.
-pub(super) fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
     match &actor.party {
         Party::Customer(customer) => admit_customer(tx, policy, actor.merchant, customer),
         Party::Merchant => Ok(()),

@@ -16,7 +16,7 @@ pub mod standard_escrows;
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
-use crate::domain::escrow::{Escrow, Seller};
+use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
@@ -95,12 +95,23 @@ pub struct Policy {
     pub merchants: HashMap<MerchantId, MerchantSettings>,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
+    /// How long a buyer has to confirm once the delivery window is over.
+    pub claim_grace_seconds: i64,
 }
 
 impl Policy {
     /// What holds for this merchant.
     fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
+    }
+
+    /// In which order milestones are released.
+    const fn release_order(&self) -> ReleaseOrder {
+        if self.strict {
+            ReleaseOrder::FirstPending
+        } else {
+            ReleaseOrder::Any
+        }
     }
 
     /// Someone as a seller, at their merchant's rates.

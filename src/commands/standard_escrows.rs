@@ -1,13 +1,36 @@
-//! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
+//! Standard escrows, from the offer to the end of the deal, and what holds for
+//! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
 
 use super::customers::{admit, admit_party};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
-use crate::domain::ids::{EscrowId, EscrowKey};
+use crate::domain::file::FileName;
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{Terms, TermsDraft};
+use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
 use crate::store::Tx;
+
+/// What a seller sends to edit a standard escrow.
+#[derive(Clone, Debug)]
+pub struct EditDraft {
+    /// The new terms.
+    pub terms: TermsDraft,
+    /// What of the old ones stays.
+    pub keeps: KeptTerms,
+    /// Pictures to add.
+    pub images: Vec<FileName>,
+}
+
+/// What a merchant sends to set an additional fee.
+#[derive(Clone, Copy, Debug)]
+pub struct AdditionalFeeDraft {
+    /// How much.
+    pub amount: Amount,
+    /// Whether it goes back with a refund; as it was when left out.
+    pub is_refundable: Option<bool>,
+}
 
 /// Offers a standard escrow.
 pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
@@ -24,6 +47,65 @@ pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<
     Ok(escrow)
 }
 
+/// Replaces the terms of a standard escrow that nobody has paid for.
+pub fn edit(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    token: PaymentToken,
+    draft: Sent<EditDraft>,
+) -> Result<Escrow, Error> {
+    admit_party(tx, policy, actor)?;
+    let draft = draft?;
+    let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
+    let terms = Terms::new(terms, &policy.terms_limits)?;
+    let now = tx.now();
+    let mut escrow = load_for_seller(tx, actor, token)?;
+    let seller = policy.seller(actor.merchant, &actor.party);
+    escrow.edit_standard(&seller, terms, draft.keeps, draft.images, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
+/// Takes back an escrow that nobody has paid for, of any settlement type: from then on
+/// nobody finds it.
+pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<(), Error> {
+    admit_party(tx, policy, actor)?;
+    let escrow = load_for_seller(tx, actor, token)?;
+    escrow.check_deletable_by(&actor.party)?;
+    Ok(tx.delete_escrow(escrow.id)?)
+}
+
+/// Sets the merchant's additional fee on a standard escrow that nobody has paid for.
+pub fn set_additional_fee(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    token: PaymentToken,
+    draft: Result<AdditionalFeeDraft, Refusal>,
+) -> Result<Escrow, Error> {
+    let draft = draft?;
+    let now = tx.now();
+    let key = EscrowKey::Token(token);
+    if tx.deal(merchant, &key)?.is_none() && tx.is_anyones_deal(&key)? {
+        return Err(Refusal::EscrowNotOfThisMerchant.into());
+    }
+    let mut escrow = load_escrow(tx, merchant, &key, Refusal::AdditionalFeeNotStandard)?;
+    escrow.set_additional_fee(draft.amount, draft.is_refundable, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
+/// Pays a seller whose buyer has not confirmed in time.
+pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+    admit_party(tx, policy, actor)?;
+    let now = tx.now();
+    let mut escrow = load_for_seller(tx, actor, token)?;
+    let settlement = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)?;
+    tx.save_close(&escrow)?;
+    tx.post(actor.merchant, &settlement)?;
+    Ok(escrow)
+}
+
 /// Confirms the whole deal as its buyer, which releases all of its money.
 pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: EscrowId) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
@@ -33,4 +115,9 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     tx.save_close(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
+}
+
+/// An escrow that a seller may do something to; a vault has no seller.
+fn load_for_seller(tx: &Tx<'_>, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+    load_escrow(tx, actor.merchant, &EscrowKey::Token(token), Refusal::ActionNotAllowed)
 }

@@ -14,6 +14,7 @@ pub mod fees;
 pub mod file;
 pub mod ids;
 pub mod ledger;
+pub mod listing;
 pub mod merchant;
 pub mod milestone;
 pub mod mode;

@@ -68,6 +68,11 @@ impl<'a> Fields<'a> {
         Ok(Self { path, values })
     }
 
+    /// Whether a field of this name came, though it may hold nothing.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(key, _)| key == name)
+    }
+
     /// The field of this name.
     pub(crate) fn field(&self, name: &str) -> Field<'a> {
         let value = self
@@ -172,6 +177,17 @@ impl<'a> Field<'a> {
         self.parsed("the id of a category of the seller", |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
+    }
+
+    /// Yes or no; in a form, the word of it.
+    pub(crate) fn boolean(&self) -> Result<bool, Invalid> {
+        self.read("true or false", |value| value.as_written().parse().ok())
+    }
+
+    /// Whether it holds a number below zero.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.value
+            .is_some_and(|value| Amount::parse_major(value.as_written()) == Err(NotAnAmount::Negative))
     }
 
     /// The name of a payment.
@@ -341,6 +357,25 @@ mod tests {
         let list = fields.field("g").object().unwrap().field("h").list().unwrap();
         let inner = list[1].object().unwrap().field("i").text().unwrap_err();
         assert_eq!(inner.field, "g.h[1].i");
+    }
+
+    #[test]
+    fn yes_and_no_are_words_of_json() {
+        let fields = Fields::of_json(r#"{"a":true,"b":false,"c":"true","d":1}"#).unwrap();
+        assert_eq!(fields.field("a").boolean(), Ok(true));
+        assert_eq!(fields.field("b").boolean(), Ok(false));
+        for name in ["c", "d"] {
+            assert_eq!(wrong(fields.field(name).boolean().unwrap_err()).1, "true or false");
+        }
+        let form = [("a".to_owned(), "true".to_owned())];
+        assert_eq!(Fields::of_form(&form).unwrap().field("a").boolean(), Ok(true));
+    }
+
+    #[test]
+    fn a_field_that_came_empty_came() {
+        let fields = Fields::of_json(r#"{"a":"","b":null}"#).unwrap();
+        assert!(fields.has("a") && fields.has("b") && !fields.has("c"));
+        assert!(fields.field("a").is_absent() && fields.field("b").is_absent());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::queries;
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
 
 /// Adds every route. Routes are tried one after another: first those that are
 /// asked for most; a literal path before one with a part to fill in.
@@ -30,9 +31,15 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
     route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
     route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);
+    route.add(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Business, milestone_escrows::convert);
     route.add(GET, "/v1/escrow/milestone/{paymentToken}", Business, milestone_escrows::list);
 
     route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
+    route.add(PUT, "/v1/escrow/edit/{paymentToken}", Business, standard_escrows::edit);
+    route.add(PUT, "/v1/escrow/additional-fee/{paymentToken}", SuperAdmin, standard_escrows::set_additional_fee);
+    route.add(DELETE, "/v1/escrow/delete/{paymentToken}", Business, standard_escrows::delete);
+    route.add(GET, "/v1/escrow/claim-funds/{paymentToken}", Business, standard_escrows::claim);
+    route.add(GET, "/v1/escrow/transactions", Business, standard_escrows::list);
     route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
 
     route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);

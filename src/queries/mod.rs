@@ -5,7 +5,9 @@ use crate::domain::customer::Wallet;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
+use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
+use crate::domain::page::PageRequest;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -21,6 +23,21 @@ pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwne
 /// A merchant's deal; another merchant's is as good as none.
 pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
     store.read(|snapshot| snapshot.deal(merchant, key))
+}
+
+/// A page of a party's own escrows, newest first, with the report over all of them.
+pub fn escrows(
+    store: &Store,
+    merchant: MerchantId,
+    filter: &EscrowFilter,
+    request: PageRequest,
+) -> Result<EscrowList, Error> {
+    store.read(|snapshot| snapshot.escrows(merchant, filter, request))
+}
+
+/// Whether the merchant has this customer.
+pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
+    store.read(|snapshot| snapshot.has_customer(merchant, customer))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.

@@ -24,7 +24,7 @@ const VAULT: &str = "VAULT";
 
 /// Columns in the order that [`Snapshot::read_deal`] reads them.
 macro_rules! select_deal {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT id, guard, merchant_id, payment_token, seller_id, settlement_type,
                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
@@ -39,6 +39,7 @@ macro_rules! select_deal {
         )
     };
 }
+pub(super) use select_deal;
 
 impl Snapshot<'_> {
     /// A merchant's deal; another merchant's is as good as none.
@@ -321,6 +322,31 @@ impl Tx<'_> {
             .prepare_cached("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
             .execute([escrow.id.number()])?;
         self.insert_milestones(escrow)
+    }
+
+    /// A link was taken from: it is open to so many buyers now.
+    pub fn save_link(&mut self, link: &Escrow) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE escrow SET total_quantity = ?2, updated_at = ?3 WHERE id = ?1 AND is_link = 1")?
+            .execute(params![
+                link.id.number(),
+                link.terms.total_quantity,
+                link.updated_at.millis()
+            ])?;
+        one_row(changed, "a link")
+    }
+
+    /// Nobody finds the escrow from now on.
+    pub fn delete_escrow(&mut self, escrow: EscrowId) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE escrow SET deleted_at = ?2
+                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL",
+            )?
+            .execute(params![escrow.number(), self.now().millis()])?;
+        one_row(changed, "an escrow awaiting payment")
     }
 
     /// The escrow was funded.

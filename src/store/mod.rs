@@ -17,6 +17,7 @@ mod error;
 mod escrows;
 mod file;
 mod instance;
+mod listings;
 mod lock;
 mod merchants;
 mod payments;

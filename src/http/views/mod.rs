@@ -4,6 +4,7 @@
 mod category;
 mod dispute;
 mod escrow;
+mod listing;
 mod page;
 mod transaction;
 mod vault;
@@ -15,6 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use listing::EscrowListView;
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
