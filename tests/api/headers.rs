@@ -11,7 +11,7 @@ use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_
 const JSON: (&str, &str) = ("content-type", "application/json");
 const LIVE_KEY: &str = "sk_live_the_only_one";
 
-/// Every route that acts for a customer, with a request that would succeed or
+/// Every route that acts for a customer and for nobody else, with a request that would succeed or
 /// come as far as the escrow.
 fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
     let Deal { id, token, milestones } = deal;
@@ -27,7 +27,6 @@ fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
             format!("/v1/escrow/milestone/confirm/{id}/{}", milestones[0]),
             None,
         ),
-        ("POST", "/v1/escrow/create".into(), Some(standard_terms())),
         ("POST", format!("/v1/escrow/confirm-payment/{id}"), None),
         (
             "POST",
@@ -54,6 +53,32 @@ fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, 
         for headers in headers {
             app.refuses(status, message, |app| send(app, method, &path, headers, body.as_ref()));
         }
+    }
+}
+
+/// A route where the merchant may act for itself refuses what is no header of one
+/// customer, and takes none at all for the merchant.
+#[test]
+fn a_seller_who_is_nobody_is_refused_and_none_is_the_merchant() {
+    let app = spawn_app();
+    let create = |headers: &[(&str, &str)]| send(&app, "POST", "/v1/escrow/create", headers, Some(&standard_terms()));
+    let several = [("customer-id", "ada"), ("customer-id", "ben")];
+    app.refuses(400, "customer-id must be sent once; got several different ones", |_| {
+        create(&several)
+    });
+    app.refuses(404, "Customer not found", |_| create(&[("customer-id", "a b")]));
+    assert_eq!(create(&[]).ok().data()["isSeller"], true);
+    assert_eq!(app.count("customer"), 0);
+}
+
+#[test]
+fn a_merchant_that_is_no_business_account_cannot_sell_for_itself() {
+    let app = spawn_app_with(|config| config.sandbox.is_business = false);
+    app.wallet("ada").ok();
+    for body in [standard_terms(), json!(5)] {
+        app.refuses(401, "Merchant cannot create escrow for itself via API", |app| {
+            send(app, "POST", "/v1/escrow/create", &[], Some(&body))
+        });
     }
 }
 
@@ -155,12 +180,7 @@ fn the_header_is_looked_at_before_the_body() {
     let app = spawn_app();
     app.wallet("ada").ok();
     for body in ["", "{", "5", r#"{"amount":-1}"#] {
-        for path in [
-            "/v1/escrow/milestone/create",
-            "/v1/escrow/create",
-            "/v1/payment/escrow",
-            "/v1/payment/topup",
-        ] {
+        for path in ["/v1/escrow/milestone/create", "/v1/payment/escrow", "/v1/payment/topup"] {
             app.refuses(400, "customer-id header is required", |app| {
                 app.send("POST", path, &[JSON], Some(body.as_bytes()))
             });

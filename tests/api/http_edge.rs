@@ -588,7 +588,7 @@ fn a_form_with_a_field_that_is_wrong_is_refused() {
         (
             "categoryId",
             "x",
-            "categoryId must be left out: this merchant has no categories; got x",
+            "categoryId must be the id of a category of the seller; got x",
         ),
     ] {
         let mut fields: Vec<_> = STANDARD.into_iter().filter(|(field, ..)| *field != name).collect();
