@@ -186,17 +186,17 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     });
     drop(server);
 
-    let events = Events::read(&shim::events(&disk));
     let writes: Vec<&Acknowledged> = clients.iter().flat_map(|client| &client.acknowledged).collect();
     let unanswered: usize = clients.iter().map(|client| client.unanswered).sum();
+    assert!(
+        writes.len() >= WRITES_MIN && unanswered == 0,
+        "{} acknowledged, {unanswered} unanswered",
+        writes.len()
+    );
+    let events = Events::read(&shim::events(&disk));
     let (syncs, commits, anew) = (events.syncs.len(), events.commits, events.anew.len());
     println!(
         "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {anew} new logs",
-        writes.len()
-    );
-    assert!(
-        writes.len() >= WRITES_MIN && unanswered == 0,
-        "{} {unanswered}",
         writes.len()
     );
     assert!(0 < commits && commits < writes.len(), "the groups are not groups");
