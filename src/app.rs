@@ -187,6 +187,7 @@ async fn configure_merchants(
         let of_merchant = MerchantSettings {
             rates: config.rates(Some(merchant))?,
             is_business: merchant.is_business,
+            country: merchant.country.unwrap_or(config.country),
         };
         settings.insert(id, of_merchant);
     }
@@ -210,6 +211,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         merchant_default: MerchantSettings {
             rates: config.rates(None)?,
             is_business: config.sandbox.is_business,
+            country: config.country,
         },
         merchants: HashMap::new(),
         terms_limits: TermsLimits {

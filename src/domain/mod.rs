@@ -5,6 +5,7 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod country;
 pub mod customer;
 pub mod escrow;
 pub mod fees;
@@ -16,6 +17,7 @@ pub mod mode;
 pub mod money;
 pub mod page;
 pub mod payment;
+pub mod profile;
 pub mod refusal;
 pub mod settlement;
 pub mod terms;

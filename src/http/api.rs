@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::auth::{ActingCustomer, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
-use crate::commands::{Actor, Policy};
+use crate::commands::{Actor, Policy, customers};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{MerchantId, PaymentToken};
 use crate::domain::refusal::Refusal;
@@ -91,6 +91,22 @@ impl Api {
             command(tx, policy, merchant)
         })
         .await
+    }
+
+    /// Lets in the acting customer of a route that only reads, and answers the
+    /// merchant to read from. One who is seen for the first time in a sandbox is
+    /// registered by it.
+    pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known()
+            && let Some(standing) = queries::customer_standing(&self.store, merchant, &acting.customer)?
+        {
+            standing.check_active()?;
+            return Ok(merchant);
+        }
+        let merchant = self.act(acting, |tx, policy, actor| {
+            customers::admit(tx, policy, actor).map(|_| actor.merchant)
+        });
+        Ok(merchant.await?)
     }
 
     /// The escrow of this token, if the caller may see it.

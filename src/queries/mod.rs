@@ -1,7 +1,9 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
-use crate::domain::customer::Wallet;
+pub mod customers;
+
+use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Transfer;
@@ -22,6 +24,15 @@ pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwne
 pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken) -> Result<Option<Escrow>, Error> {
     let key = EscrowKey::Token(token);
     store.read(|snapshot| snapshot.escrow(merchant, &key))
+}
+
+/// How a customer stands; `None` for one nobody has seen.
+pub fn customer_standing(
+    store: &Store,
+    merchant: MerchantId,
+    customer: &CustomerId,
+) -> Result<Option<CustomerStanding>, Error> {
+    store.read(|snapshot| snapshot.customer_standing(merchant, customer))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.
