@@ -1,6 +1,7 @@
 //! What is sent out: the contract's objects, made from the domain's (contract
 //! section 3).
 
+mod customer;
 mod escrow;
 mod page;
 mod transaction;
@@ -11,6 +12,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
