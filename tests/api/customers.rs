@@ -220,7 +220,7 @@ fn customers_are_listed_newest_first_and_page_by_page() {
     assert_eq!(names(&app.customers("?page=9").ok()).len(), 0);
 
     app.refuses(400, "Maximum fetch limit is 50", |app| app.customers("?limit=51"));
-    app.refuses(400, "limit must be a whole number from 1 to 100; got 0", |app| {
+    app.refuses(400, "limit must be a whole number from 1 to 50; got 0", |app| {
         app.customers("?limit=0")
     });
     app.refuses(400, "page must be a whole number from 1 to 4294967295; got 0", |app| {
@@ -478,8 +478,8 @@ fn two_customers_at_once_never_share_an_email_address() {
 
 #[test]
 fn a_live_merchant_makes_its_customers_here() {
-    let app: TestApp = spawn_live_app(|merchant| {
-        merchant.country = Some(escrowd::domain::country::Country::Kenya);
+    let app: TestApp = spawn_live_app(|config| {
+        config.merchant[0].country = Some(escrowd::domain::country::Country::Kenya);
     });
     let kenyan = but(&json!({ "phone": "254712345678" }));
     let created = app

@@ -157,21 +157,21 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
 /// The key of a live service's only merchant.
 pub(crate) const LIVE_KEY: &str = "sk_live_the_only_one";
 
-/// A service for real money with one merchant, whose key is [`LIVE_KEY`].
-pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Merchant)) -> TestApp {
-    let mut merchant = Merchant {
-        name: "shop".to_owned(),
-        key_sha256: vec![hash_of(LIVE_KEY)],
-        business_key_sha256: Vec::new(),
-        is_business: true,
-        country: None,
-        allowed_ips: Vec::new(),
-        commission_bps: None,
-    };
-    change(&mut merchant);
+/// A service for real money with one merchant, whose key is [`LIVE_KEY`], before
+/// further changes.
+pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
     spawn_app_with(|config| {
         config.mode = Mode::Live;
-        config.merchant = vec![merchant];
+        config.merchant = vec![Merchant {
+            name: "shop".to_owned(),
+            key_sha256: vec![hash_of(LIVE_KEY)],
+            business_key_sha256: Vec::new(),
+            is_business: true,
+            country: None,
+            allowed_ips: Vec::new(),
+            commission_bps: None,
+        }];
+        change(config);
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use escrowd::config::Merchant;
+use escrowd::config::Config;
 use serde_json::json;
 
 use crate::helpers::{
@@ -11,8 +11,8 @@ use crate::helpers::{
 
 const BUSINESS_KEY: &str = "sk_live_business";
 
-fn with_both_keys(merchant: &mut Merchant) {
-    merchant.business_key_sha256 = vec![hash_of(BUSINESS_KEY)];
+fn with_both_keys(config: &mut Config) {
+    config.merchant[0].business_key_sha256 = vec![hash_of(BUSINESS_KEY)];
 }
 
 fn send(app: &TestApp, key: &str, method: &str, path: &str, customer: Option<&str>) -> Answer {
@@ -98,9 +98,9 @@ fn both_keys_are_one_merchants() {
 
 fn from(addresses: &[&str]) -> TestApp {
     let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    spawn_live_app(|merchant| {
-        with_both_keys(merchant);
-        merchant.allowed_ips = addresses;
+    spawn_live_app(|config| {
+        with_both_keys(config);
+        config.merchant[0].allowed_ips = addresses;
     })
 }
 

@@ -1,8 +1,6 @@
 //! How often a key may ask (contract section 1.10 and section 9.3, rows 64 to 67).
 
-use serde_json::json;
-
-use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, hash_of, spawn_app, spawn_app_with, spawn_live_app};
 
 fn strict_app() -> TestApp {
     spawn_app_with(|config| config.strict = true)
@@ -138,11 +136,29 @@ fn requests_at_once_are_counted_over_all_workers() {
 
 #[test]
 fn a_request_from_a_foreign_address_counts_and_is_told_of() {
-    let app = spawn_live_app(|merchant| merchant.allowed_ips = vec!["192.0.2.7".parse().unwrap()]);
-    let answer = app.json_with_key(LIVE_KEY, "GET", "/v1/countries", "", &json!({}));
+    let app = spawn_live_app(|config| {
+        config.merchant[0].allowed_ips = vec!["192.0.2.7".parse().unwrap()];
+        config.limits.requests_per_minute = 2;
+    });
+    for remaining in [1, 0, 0] {
+        let answer = with_key(&app, LIVE_KEY, "/v1/countries");
+        assert_eq!((answer.status, answer.message()), (403, "Unauthorized IP address"));
+        assert_eq!(rate(&answer).1, remaining);
+    }
+}
+
+/// The scope of a key is looked at after its rate.
+#[test]
+fn a_key_on_a_route_it_does_not_open_counts() {
+    let app = spawn_live_app(|config| {
+        config.merchant[0].business_key_sha256 = vec![hash_of("sk_live_business")];
+        config.limits.requests_per_minute = 1;
+    });
+    let denied = with_key(&app, "sk_live_business", "/v1/countries");
     assert_eq!(
-        (answer.status, answer.header("ratelimit")),
-        (403, None),
-        "no limit in this one"
+        (denied.status, denied.message(), rate(&denied).1),
+        (401, "Access denied", 0)
     );
+    assert_exceeded(&with_key(&app, "sk_live_business", "/v1/countries"));
+    with_key(&app, LIVE_KEY, "/v1/countries").ok();
 }
