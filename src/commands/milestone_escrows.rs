@@ -71,7 +71,7 @@ pub fn convert(
     token: PaymentToken,
     draft: Sent<ConversionDraft>,
 ) -> Result<Escrow, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
     let now = tx.now();
     let conversion = Conversion::new(draft.amount, draft.milestones, &policy.terms_limits, now.date())?;
@@ -109,7 +109,7 @@ fn offer_of(
     actor: &Actor,
     draft: Sent<MilestoneEscrowDraft>,
 ) -> Result<MilestoneOffer, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
     let today = tx.now().date();
     let terms = categories::find_for(tx, actor.merchant, &actor.party(), draft.terms)?;

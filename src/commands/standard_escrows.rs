@@ -1,13 +1,12 @@
 //! Standard escrows, from the offer to the end of the deal, and what holds for
 //! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
 
-use super::customers::{admit, admit_party};
+use super::customers::{admit, admit_party, admit_seller};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
-use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
 use crate::store::Tx;
@@ -34,10 +33,7 @@ pub struct AdditionalFeeDraft {
 
 /// Offers a standard escrow.
 pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
-    admit_party(tx, policy, actor)?;
-    if actor.party == Party::Merchant && !policy.merchant(actor.merchant).is_business {
-        return Err(Refusal::MerchantMayNotSell.into());
-    }
+    admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
@@ -55,7 +51,7 @@ pub fn edit(
     token: PaymentToken,
     draft: Sent<EditDraft>,
 ) -> Result<Escrow, Error> {
-    admit_party(tx, policy, actor)?;
+    admit_seller(tx, policy, actor)?;
     let draft = draft?;
     let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
     let terms = Terms::new(terms, &policy.terms_limits)?;

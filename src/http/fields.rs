@@ -13,8 +13,10 @@ use std::num::{IntErrorKind, ParseIntError};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::domain::country::Country;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
+use crate::domain::profile::Email;
 use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::time::Date;
 
@@ -177,6 +179,17 @@ impl<'a> Field<'a> {
         self.parsed("the id of a category of the seller", |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
+    }
+
+    /// An email address.
+    pub(crate) fn email(&self) -> Result<Email, Invalid> {
+        self.parsed("an email address", Email::parse)
+    }
+
+    /// A country, by its letters or its id.
+    pub(crate) fn country(&self) -> Result<Country, Invalid> {
+        let codes = Country::ALL.map(Country::code).join(", ");
+        self.parsed(&format!("one of {codes}, or a country's id"), Country::parse)
     }
 
     /// Yes or no; in a form, the word of it.

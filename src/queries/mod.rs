@@ -1,7 +1,9 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
-use crate::domain::customer::Wallet;
+pub mod customers;
+
+use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
@@ -35,9 +37,13 @@ pub fn escrows(
     store.read(|snapshot| snapshot.escrows(merchant, filter, request))
 }
 
-/// Whether the merchant has this customer.
-pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
-    store.read(|snapshot| snapshot.has_customer(merchant, customer))
+/// How a customer stands; `None` for one nobody has seen.
+pub fn customer_standing(
+    store: &Store,
+    merchant: MerchantId,
+    customer: &CustomerId,
+) -> Result<Option<CustomerStanding>, Error> {
+    store.read(|snapshot| snapshot.customer_standing(merchant, customer))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.
