@@ -5,6 +5,9 @@
 //! changes the escrow only when none applies.
 
 mod close;
+mod dispute;
+#[cfg(test)]
+mod dispute_tests;
 mod fund;
 mod offer;
 mod release;
