@@ -10,6 +10,7 @@ mod drafts;
 pub mod encoding;
 mod envelope;
 mod fields;
+mod files;
 mod keyring;
 mod milestone_escrows;
 mod observe;

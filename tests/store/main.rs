@@ -7,5 +7,6 @@
 mod audit;
 mod files;
 mod helpers;
+mod kept_files;
 mod schema;
 mod writer;
