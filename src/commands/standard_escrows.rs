@@ -1,11 +1,10 @@
 //! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
 
-use super::customers::{admit, admit_party};
+use super::customers::{admit, admit_seller};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey};
-use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{Terms, TermsDraft};
 use crate::store::Tx;
@@ -18,10 +17,7 @@ pub fn create(
     draft: Sent<TermsDraft>,
     images: Sent<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
-    admit_party(tx, policy, actor)?;
-    if actor.party == Party::Merchant && !policy.merchant(actor.merchant).is_business {
-        return Err(Refusal::MerchantMayNotSell.into());
-    }
+    admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();

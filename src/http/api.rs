@@ -1,5 +1,7 @@
 //! What every handler is given.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -8,8 +10,9 @@ use tokio::sync::Semaphore;
 use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
+use super::rate_limit::RateLimiter;
 use super::views::{Looking, Viewing};
-use crate::commands::{Actor, PartyActor, Policy};
+use crate::commands::{Actor, PartyActor, Policy, customers};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::Party;
@@ -45,6 +48,11 @@ pub struct Api {
     pub currency: Arc<str>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// The addresses that may use a merchant's keys; every address where none is
+    /// listed. Those of a live merchant only.
+    pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
+    /// How often a key may ask, if that is limited.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
@@ -123,6 +131,22 @@ impl Api {
         .await
     }
 
+    /// Lets in the acting customer of a route that only reads, and answers the
+    /// merchant to read from. One who is seen for the first time in a sandbox is
+    /// registered by it.
+    pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known()
+            && let Some(standing) = queries::customer_standing(&self.store, merchant, &acting.customer)?
+        {
+            standing.check_active()?;
+            return Ok(merchant);
+        }
+        let merchant = self.act(acting, |tx, policy, actor| {
+            customers::admit(tx, policy, actor).map(|_| actor.merchant)
+        });
+        Ok(merchant.await?)
+    }
+
     /// The deal of this token, if the caller may see it.
     pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
         let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
@@ -146,6 +170,15 @@ impl Api {
             viewer: Some(party.customer().map_or(Looking::Merchant, Looking::Customer)),
             ..self.viewing(None)
         }
+    }
+
+    /// Whether a merchant's keys may be used from this address.
+    pub(crate) fn is_allowed(&self, merchant: MerchantId, peer: Option<IpAddr>) -> bool {
+        let allowed = self.allowed_ips.get(&merchant).filter(|allowed| !allowed.is_empty());
+        allowed.is_none_or(|allowed| {
+            let is_peer = |ip: &IpAddr| Some(ip.to_canonical()) == peer.map(|peer| peer.to_canonical());
+            allowed.iter().any(is_peer)
+        })
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

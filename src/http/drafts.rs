@@ -1,6 +1,8 @@
 //! Bodies as commands want them. Fields are read in the order the contract lists
 //! them, and the first that is not right is the one that is told of.
 
+pub(super) mod customers;
+
 use super::body::{JsonBody, JsonOrFormBody};
 use super::fields::{Field, Fields};
 use crate::commands::milestone_escrows::MilestoneEscrowDraft;

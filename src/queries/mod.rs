@@ -1,7 +1,9 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
-use crate::domain::customer::Wallet;
+pub mod customers;
+
+use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
@@ -21,6 +23,15 @@ pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwne
 /// A merchant's deal; another merchant's is as good as none.
 pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
     store.read(|snapshot| snapshot.deal(merchant, key))
+}
+
+/// How a customer stands; `None` for one nobody has seen.
+pub fn customer_standing(
+    store: &Store,
+    merchant: MerchantId,
+    customer: &CustomerId,
+) -> Result<Option<CustomerStanding>, Error> {
+    store.read(|snapshot| snapshot.customer_standing(merchant, customer))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.

@@ -1,15 +1,13 @@
 //! Who is asking: the key, the `customer-id` header, and what each of them may
 //! hold (contract sections 1.2, 1.3 and 9.3; design section 6).
 
-use escrowd::config::Merchant;
-use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-const LIVE_KEY: &str = "sk_live_the_only_one";
 
 /// Every route that acts for a customer and for nobody else, with a request that would succeed or
 /// come as far as the escrow.
@@ -83,16 +81,7 @@ fn a_merchant_that_is_no_business_account_cannot_sell_for_itself() {
 }
 
 fn live_app() -> TestApp {
-    spawn_app_with(|config| {
-        config.mode = Mode::Live;
-        config.merchant = vec![Merchant {
-            name: "shop".to_owned(),
-            key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
-            business_key_sha256: Vec::new(),
-            is_business: true,
-            commission_bps: None,
-        }];
-    })
+    spawn_live_app(|_| {})
 }
 
 fn bearer(key: &str) -> String {

@@ -8,5 +8,6 @@ mod audit;
 mod files;
 mod helpers;
 mod kept_files;
+mod log_length;
 mod schema;
 mod writer;
