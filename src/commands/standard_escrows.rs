@@ -18,8 +18,6 @@ pub struct EditDraft {
     pub terms: TermsDraft,
     /// What of the old ones stays.
     pub keeps: KeptTerms,
-    /// Pictures to add.
-    pub images: Vec<FileName>,
 }
 
 /// What a merchant sends to set an additional fee.
@@ -31,34 +29,45 @@ pub struct AdditionalFeeDraft {
     pub is_refundable: Option<bool>,
 }
 
-/// Offers a standard escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
+/// Offers a standard escrow, with pictures of what is sold.
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    draft: Sent<TermsDraft>,
+    images: Sent<Vec<FileName>>,
+) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
-    let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor.merchant, &actor.party), terms, tx, now)?;
+    let images = images?;
+    let seller = policy.seller(actor.merchant, &actor.party);
+    let (mut escrow, settlement) = Escrow::offer_standard(seller, terms, tx, now)?;
+    escrow.add_images(images)?;
     tx.insert_escrow(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
 }
 
-/// Replaces the terms of a standard escrow that nobody has paid for.
+/// Replaces the terms of a standard escrow that nobody has paid for, and adds pictures.
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &PartyActor,
     token: PaymentToken,
     draft: Sent<EditDraft>,
+    images: Sent<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
     let draft = draft?;
     let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
     let terms = Terms::new(terms, &policy.terms_limits)?;
+    let images = images?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
     let seller = policy.seller(actor.merchant, &actor.party);
-    escrow.edit_standard(&seller, terms, draft.keeps, draft.images, now)?;
+    escrow.edit_standard(&seller, terms, draft.keeps, images, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }

@@ -11,6 +11,7 @@ mod drafts;
 pub mod encoding;
 mod envelope;
 mod fields;
+mod files;
 mod keyring;
 mod milestone_escrows;
 mod observe;

@@ -9,7 +9,7 @@ use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
-use super::{customers, milestone_escrows, payments, standard_escrows};
+use super::{customers, files, milestone_escrows, payments, standard_escrows};
 use crate::queries;
 
 const GET: Method = Method::GET;
@@ -28,6 +28,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     route.add(POST, "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}", Business, milestone_escrows::confirm);
 
     route.add(GET, "/healthz", Business, health);
+    route.add(GET, "/files/{name}", Business, files::serve);
 
     route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
     route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);

@@ -6,27 +6,32 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::auth::{ActingCustomer, ActingMerchant, ActingParty, Viewer};
 use super::body::{JsonBody, JsonOrFormBody};
-use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::query::Query;
 use super::views::{EscrowListView, EscrowView};
-use crate::commands::standard_escrows;
+use super::{drafts, files};
+use crate::commands::{PartyActor, Policy, standard_escrows};
 use crate::domain::ids::{EscrowId, PaymentToken};
 use crate::domain::party::Party;
 use crate::queries;
+use crate::store::Tx;
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(super) async fn create(
     api: Data<Api>,
     acting: ActingParty,
-    body: JsonOrFormBody,
+    mut body: JsonOrFormBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::standard_escrow(&body);
-    let escrow = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            standard_escrows::create(tx, policy, actor, draft)
-        })
-        .await?;
+    let pictures = files::pictures(&mut body, "imageUrl", api.limits.files_per_request_max);
+    let (service, seller) = (api.clone(), acting.clone());
+    let create = |images| async move {
+        let command = |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| {
+            standard_escrows::create(tx, policy, actor, draft, images)
+        };
+        service.act_as_party(&seller, command).await
+    };
+    let escrow = api.with_files(pictures, create).await?;
     let view = EscrowView::new(escrow, &api.viewing_as(&acting.party));
     Ok(Reply::created("Created successfully", view))
 }
@@ -36,15 +41,19 @@ pub(super) async fn edit(
     api: Data<Api>,
     acting: ActingParty,
     token: Path<String>,
-    body: JsonOrFormBody,
+    mut body: JsonOrFormBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::standard_escrows::edit(&body);
     let token = PaymentToken::named(&token);
-    let escrow = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            standard_escrows::edit(tx, policy, actor, token, draft)
-        })
-        .await?;
+    let pictures = files::pictures(&mut body, "imageUrl", api.limits.files_per_request_max);
+    let (service, seller) = (api.clone(), acting.clone());
+    let edit = |images| async move {
+        let command = |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| {
+            standard_escrows::edit(tx, policy, actor, token, draft, images)
+        };
+        service.act_as_party(&seller, command).await
+    };
+    let escrow = api.with_files(pictures, edit).await?;
     let view = EscrowView::new(escrow, &api.viewing_as(&acting.party));
     Ok(Reply::ok("Escrow updated successfully", view))
 }

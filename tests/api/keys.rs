@@ -57,7 +57,6 @@ fn a_business_key_opens_escrows_and_nothing_else() {
             "POST",
             "/v1/escrow/milestone/confirm/665f1b2c9a1e4d0012ab3c10/665f1b2c9a1e4d0012ab3c11",
         ),
-        ("POST", "/v1/escrow/create"),
     ];
     for (method, path) in business_routes {
         app.refuses(404, "Customer not found", |app| {

@@ -5,6 +5,7 @@
 
 mod admission;
 mod customers;
+mod files;
 mod headers;
 mod helpers;
 mod http_edge;

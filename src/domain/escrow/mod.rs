@@ -5,12 +5,19 @@
 //! changes the escrow only when none applies.
 
 mod close;
+mod dispute;
+#[cfg(test)]
+mod dispute_tests;
 mod fund;
 mod link;
 mod offer;
 mod release;
 #[cfg(test)]
+mod standard_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 pub use fund::{PaymentOffer, fund};
 pub use offer::IMAGES_MAX;

@@ -127,7 +127,7 @@ impl Escrow {
         Ok(())
     }
 
-    /// Adds pictures of what is sold. Refuses them all when they are more than
+    /// Adds pictures of what is sold, after those it has. Refuses them all when they are more than
     /// [`IMAGES_MAX`] with those that are there.
     pub fn add_images(&mut self, images: Vec<FileName>) -> Result<(), Invalid> {
         let together = self.images.len() + images.len();

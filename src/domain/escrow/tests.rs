@@ -1,7 +1,5 @@
 //! The rules of one escrow, case by case and over random sequences.
 
-mod standard;
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -22,7 +20,7 @@ use crate::domain::time::Timestamp;
 
 /// What counts up, and no randomness at all.
 #[derive(Default)]
-struct Counter(u64);
+pub(super) struct Counter(u64);
 
 impl IdSource for Counter {
     fn number(&mut self) -> i64 {
@@ -36,7 +34,7 @@ impl IdSource for Counter {
     }
 }
 
-const LIMITS: TermsLimits = TermsLimits {
+pub(super) const LIMITS: TermsLimits = TermsLimits {
     is_strict: false,
     amount_min: match Amount::from_minor(100) {
         Some(amount) => amount,
@@ -47,23 +45,23 @@ const LIMITS: TermsLimits = TermsLimits {
     description_chars_max: 2000,
 };
 
-fn kobo(minor: i64) -> Amount {
+pub(super) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }
 
-fn naira(major: i64) -> Amount {
+pub(super) fn naira(major: i64) -> Amount {
     kobo(major * 100)
 }
 
-fn customer(id: &str) -> CustomerId {
+pub(super) fn customer(id: &str) -> CustomerId {
     CustomerId::parse(id).unwrap()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1000).unwrap()
 }
 
-fn seller(id: &str, commission_bps: u16) -> Seller {
+pub(super) fn seller(id: &str, commission_bps: u16) -> Seller {
     Seller {
         merchant: MerchantId(1),
         rates: Rates::new(200, commission_bps).unwrap(),
@@ -71,7 +69,7 @@ fn seller(id: &str, commission_bps: u16) -> Seller {
     }
 }
 
-fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
+pub(super) fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
     TermsDraft {
         amount: Ok(amount),
         purpose: Ok("Shop fit-out".to_owned()),
@@ -84,7 +82,7 @@ fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
     }
 }
 
-fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
+pub(super) fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     let drafts = stages
         .iter()
         .map(|(major, beneficiary)| {
@@ -101,20 +99,20 @@ fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     MilestoneOffer::new(terms_draft(amount, WhoPays::Buyer), Ok(drafts), &LIMITS, at(0).date()).unwrap()
 }
 
-fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: &mut Counter) -> Escrow {
+pub(super) fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: &mut Counter) -> Escrow {
     Escrow::offer_milestones(seller("ada", commission_bps), milestone_offer(stages), ids, at(1))
         .unwrap()
         .0
 }
 
-fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps: u16, ids: &mut Counter) -> Escrow {
+pub(super) fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps: u16, ids: &mut Counter) -> Escrow {
     let terms = Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", commission_bps), terms, ids, at(1))
         .unwrap()
         .0
 }
 
-fn payment(available: Amount) -> PaymentOffer {
+pub(super) fn payment(available: Amount) -> PaymentOffer {
     PaymentOffer {
         reference: Reference::parse("REF").unwrap(),
         amount: None,
@@ -122,26 +120,26 @@ fn payment(available: Amount) -> PaymentOffer {
     }
 }
 
-fn funded(mut escrow: Escrow, ids: &mut Counter) -> Escrow {
+pub(super) fn funded(mut escrow: Escrow, ids: &mut Counter) -> Escrow {
     let escrows = std::slice::from_mut(&mut escrow);
     fund(escrows, &customer("ben"), payment(Amount::MAX), ids, at(2)).unwrap();
     escrow
 }
 
-fn legs(settlement: &Settlement) -> Vec<(TransferKind, Account, Account, i64)> {
+pub(super) fn legs(settlement: &Settlement) -> Vec<(TransferKind, Account, Account, i64)> {
     let leg = |t: &crate::domain::ledger::Transfer| (t.kind, t.debit.clone(), t.credit.clone(), t.amount.minor());
     settlement.transfers.iter().map(leg).collect()
 }
 
-fn events(settlement: &Settlement) -> Vec<String> {
+pub(super) fn events(settlement: &Settlement) -> Vec<String> {
     settlement.events.iter().map(Event::name).collect()
 }
 
-fn main(id: &str) -> Account {
+pub(super) fn main(id: &str) -> Account {
     Account::CustomerMain(customer(id))
 }
 
-fn hold(id: &str) -> Account {
+pub(super) fn hold(id: &str) -> Account {
     Account::CustomerEscrow(customer(id))
 }
 

@@ -24,7 +24,6 @@ pub(in crate::http) fn edit(body: &JsonOrFormBody) -> Sent<EditDraft> {
             total_quantity: fields.field("totalQuantity").is_absent(),
             category: !fields.has("categoryId"),
         },
-        images: Vec::new(),
     })
 }
 

@@ -1,11 +1,23 @@
 //! Standard escrows before anyone pays, links, claims, and what `strict` asks of
 //! milestones.
 
-use super::*;
-use crate::domain::escrow::{AdditionalFee, IMAGES_MAX, Outcome, Status};
+use super::tests::{
+    Counter, LIMITS, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard, payment,
+    seller, terms_draft,
+};
+use super::{AdditionalFee, Escrow, IMAGES_MAX, Outcome, Progress, ReleaseOrder, Seller, Status, fund};
+use crate::domain::fees::WhoPays;
 use crate::domain::file::{FileKind, FileName};
-use crate::domain::refusal::Invalid;
-use crate::domain::terms::{Conversion, DeliveryTimeline, KeptTerms, MilestoneTerms};
+use crate::domain::ids::MilestoneId;
+use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::terms::{
+    Conversion, DeliveryTimeline, KeptTerms, MilestoneDraft, MilestoneOffer, MilestoneTerms, Terms, TermsDraft,
+    TermsLimits,
+};
+use crate::domain::time::Timestamp;
 
 const STRICT: TermsLimits = TermsLimits {
     is_strict: true,
@@ -37,7 +49,7 @@ fn image(byte: u8) -> FileName {
     }
 }
 
-fn conversion(amount: Option<Amount>, stages: &[i64]) -> Conversion {
+pub(super) fn conversion(amount: Option<Amount>, stages: &[i64]) -> Conversion {
     let stage = |&major: &i64| MilestoneTerms {
         title: "Stage".to_owned(),
         description: None,
