@@ -4,12 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admission;
+mod claims;
 mod customers;
+mod escrow_edits;
+mod escrow_lists;
 mod files;
 mod headers;
 mod helpers;
 mod http_edge;
 mod keys;
+mod links;
 mod milestone_escrows;
 mod milestone_input;
 mod payment_input;
@@ -19,4 +23,5 @@ mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod strict;
 mod wallets;
