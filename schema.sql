@@ -233,6 +233,7 @@ CREATE INDEX escrow_disputed_by_buyer ON escrow (merchant_id, buyer_id) WHERE di
 CREATE TABLE dispute_statement (
     escrow_id  INTEGER NOT NULL REFERENCES escrow (id),
     speaker    TEXT    NOT NULL CHECK (speaker IN ('BUYER', 'SELLER', 'MERCHANT')),
+    name       TEXT,                      -- of who said it, as it was then; NULL when not known
     message    TEXT    NOT NULL,
     proof      TEXT    REFERENCES file (name),
     created_at INTEGER NOT NULL,
@@ -250,6 +251,7 @@ CREATE TABLE vault_stake (
     UNIQUE (escrow_id, customer_id),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX vault_stake_by_customer ON vault_stake (merchant_id, customer_id);
 
 -- One stage of a milestone escrow. Escrows take every 1024th number and their
 -- milestones the numbers behind it, so that those of one escrow lie side by side.

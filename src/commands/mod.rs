@@ -8,6 +8,7 @@
 
 pub mod categories;
 pub mod customers;
+pub mod disputes;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod customers;
+mod disputes;
 mod drafts;
 pub mod encoding;
 mod envelope;

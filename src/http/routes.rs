@@ -9,7 +9,7 @@ use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
-use super::{customers, files, milestone_escrows, payments, standard_escrows};
+use super::{customers, disputes, files, milestone_escrows, payments, standard_escrows};
 use crate::queries;
 
 const GET: Method = Method::GET;
@@ -35,6 +35,13 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
     route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
     route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
+
+    route.add(POST, "/v1/escrow/submit-dispute/{paymentToken}", SuperAdmin, disputes::submit);
+    route.add(GET, "/v1/escrow/dispute/get", SuperAdmin, disputes::list_own);
+    route.add(GET, "/v1/escrow/dispute/get/{escrowId}", SuperAdmin, disputes::get);
+    route.add(GET, "/v1/escrow/all-dispute", SuperAdmin, disputes::list_all);
+    route.add(GET, "/v1/escrow/feeds", SuperAdmin, disputes::feed);
+    route.add(POST, "/v1/escrow/dispute/resolve/{escrowId}", SuperAdmin, disputes::resolve);
 
     route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);
     route.add(POST, "/v1/payment/topup", SuperAdmin, payments::top_up);

@@ -2,6 +2,7 @@
 //! waits for.
 
 pub mod customers;
+pub mod disputes;
 
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;

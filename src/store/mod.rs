@@ -15,6 +15,7 @@ mod customers;
 mod disputes;
 mod error;
 mod escrows;
+mod feeds;
 mod file;
 mod folder;
 mod instance;

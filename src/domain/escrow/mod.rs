@@ -279,6 +279,11 @@ impl Escrow {
         }
     }
 
+    /// Whether this customer sells it or has paid for it.
+    pub fn has_party(&self, customer: &CustomerId) -> bool {
+        self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
+    }
+
     /// The dispute, if there was one.
     pub const fn dispute(&self) -> Option<&Dispute> {
         match &self.progress {

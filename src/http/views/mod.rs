@@ -3,6 +3,7 @@
 
 mod category;
 mod customer;
+mod detailed;
 mod dispute;
 mod escrow;
 mod page;
@@ -16,6 +17,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use customer::{CountryView, CustomerView};
+pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
