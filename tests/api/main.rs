@@ -5,6 +5,8 @@
 
 mod admission;
 mod customers;
+mod dispute_lists;
+mod disputes;
 mod files;
 mod headers;
 mod helpers;
