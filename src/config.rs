@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::domain::fees::Rates;
+use crate::domain::fees::{Rates, WithdrawalFees};
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
@@ -59,6 +59,9 @@ pub struct Fees {
     pub platform_bps: u16,
     /// The merchant's part.
     pub commission_bps: u16,
+    /// What withdrawals cost, in minor units.
+    #[serde(deserialize_with = "withdrawal_fees")]
+    pub withdrawal_minor: String,
 }
 
 /// Settings of sandbox mode.
@@ -72,6 +75,8 @@ pub struct Sandbox {
     pub expose: bool,
     /// Whether merchants are business accounts, which may sell in their own name.
     pub is_business: bool,
+    /// Whether customers may save test cards and pay by them.
+    pub cards: bool,
 }
 
 /// Bounds on requests.
@@ -183,6 +188,7 @@ impl Default for Fees {
         Self {
             platform_bps: 200,
             commission_bps: 0,
+            withdrawal_minor: "500000:1000, 5000000:2500, 5000".to_owned(),
         }
     }
 }
@@ -193,6 +199,7 @@ impl Default for Sandbox {
             opening_balance_minor: 100_000_000,
             expose: false,
             is_business: true,
+            cards: true,
         }
     }
 }
@@ -513,6 +520,14 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     }
 }
 
+fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let table = String::deserialize(deserializer)?;
+    match WithdrawalFees::parse(&table) {
+        Some(_) => Ok(table),
+        None => Err(D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE))),
+    }
+}
+
 fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let hashes = Vec::<String>::deserialize(deserializer)?;
     match hashes.iter().find(|hash| decode_hash(hash).is_none()) {
@@ -595,6 +610,11 @@ mod tests {
             ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
             ("listen = \"8080\"", "line 1", "invalid socket address"),
             ("currency = \"naira\"", "line 1", "must be a currency code"),
+            (
+                "[fees]\nwithdrawal_minor = \"5:1\"",
+                "line 2",
+                "must be steps of rising amounts",
+            ),
             (
                 "[storage]\nsynchronous = \"off\"",
                 "line 2",

@@ -44,4 +44,6 @@ pub struct MerchantSettings {
     pub rates: Rates,
     /// Whether it is a business account, which may sell in its own name.
     pub is_business: bool,
+    /// Whether its customers may pay by card.
+    pub cards: bool,
 }

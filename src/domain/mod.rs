@@ -5,10 +5,14 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod bank;
+pub mod card;
 pub mod customer;
 pub mod escrow;
 pub mod fees;
+pub mod history;
 pub mod ids;
+pub mod intent;
 pub mod ledger;
 pub mod merchant;
 pub mod milestone;
@@ -20,3 +24,4 @@ pub mod refusal;
 pub mod settlement;
 pub mod terms;
 pub mod time;
+pub mod whitelist;

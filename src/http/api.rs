@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::auth::{ActingCustomer, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
-use crate::commands::{Actor, Policy};
+use crate::commands::{Actor, Policy, customers};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{MerchantId, PaymentToken};
 use crate::domain::refusal::Refusal;
@@ -91,6 +91,30 @@ impl Api {
             command(tx, policy, merchant)
         })
         .await
+    }
+
+    /// The acting customer's merchant, after the customer was let in: what a read
+    /// needs that is done from a snapshot.
+    pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known()
+            && queries::has_customer(&self.store, merchant, &acting.customer)?
+        {
+            return Ok(merchant);
+        }
+        let admit = |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
+            customers::admit(tx, policy, actor).map(|()| actor.merchant)
+        };
+        Ok(self.act(acting, admit).await?)
+    }
+
+    /// The merchant of a key, made now if this is the key's first use.
+    pub(crate) async fn merchant_of(&self, key_holder: KeyHolder) -> Result<MerchantId, ApiError> {
+        match key_holder.known() {
+            Some(merchant) => Ok(merchant),
+            None => Ok(self
+                .act_as_merchant(key_holder, |_tx, _policy, merchant| Ok::<_, store::Error>(merchant))
+                .await?),
+        }
     }
 
     /// The escrow of this token, if the caller may see it.

@@ -21,6 +21,9 @@ use crate::store::{self, Tx};
 
 const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 
+/// Routes of the merchant's own account begin so.
+const MERCHANT_ACCOUNT: &str = "/v1/merchant/";
+
 /// Keys of live deployments start so; one is never taken in sandbox mode, where
 /// it can only have come by mistake.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
@@ -153,7 +156,9 @@ impl FromRequest for ActingMerchant {
         let extract = || {
             let key_holder = KeyHolder::of(request)?;
             if request.headers().contains_key(CUSTOMER_ID) {
-                return Err(ApiError::CustomerHeaderForbidden);
+                return Err(ApiError::CustomerHeaderForbidden {
+                    is_merchant_account: request.path().starts_with(MERCHANT_ACCOUNT),
+                });
             }
             Ok(Self { key_holder })
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_multipart::{Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -21,6 +21,10 @@ const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 /// A body of JSON, whole and not yet read.
 #[derive(Debug)]
 pub(crate) struct JsonBody(String);
+
+/// A body of JSON that may be left out.
+#[derive(Debug)]
+pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 
 /// A body of JSON or of form fields, whole and not yet read.
 #[derive(Debug)]
@@ -65,6 +69,21 @@ impl FromRequest for JsonBody {
             }
             in_time(limits, read_json(payload, limits)).await
         })
+    }
+}
+
+impl FromRequest for OptionalJsonBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+        if is_empty && !headers.contains_key(TRANSFER_ENCODING) {
+            return Box::pin(std::future::ready(Ok(Self(JsonBody::of("{}".to_owned())))));
+        }
+        let body = JsonBody::from_request(request, payload);
+        Box::pin(async move { body.await.map(Self) })
     }
 }
 

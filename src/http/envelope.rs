@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::refusals::{self, Wire};
-use crate::domain::refusal::{Refusal, shortened};
+use crate::domain::refusal::{Invalid, Refusal, shortened};
 use crate::{commands, store};
 
 /// Seconds after which a refused write may be tried again.
@@ -112,8 +112,11 @@ pub(crate) enum ApiError {
     ForeignHost,
     /// The route acts for a customer, and none was named.
     CustomerHeaderMissing,
-    /// The route acts for the merchant, and a customer was named.
-    CustomerHeaderForbidden,
+    /// The route acts for the merchant, and a customer was named. The routes of the
+    /// merchant's account say so with `data: null` (contract section 1.4).
+    CustomerHeaderForbidden { is_merchant_account: bool },
+    /// Virtual accounts are a thing of the past.
+    NoVirtualAccounts,
     /// The body is larger than it may be.
     BodyTooLarge { bytes_max: usize },
     /// The body did not come in time.
@@ -139,6 +142,17 @@ impl ApiError {
         }
     }
 
+    /// Nothing, in the form that the contract gives it.
+    fn data(&self) -> Value {
+        match self {
+            Self::NoVirtualAccounts
+            | Self::CustomerHeaderForbidden {
+                is_merchant_account: true,
+            } => Value::Null,
+            _ => Value::Object(Map::new()),
+        }
+    }
+
     fn wire(&self) -> Wire {
         let plain = |status, code, message: Cow<'static, str>| Wire {
             status,
@@ -157,7 +171,12 @@ impl ApiError {
                 "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
             ),
             Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
-            Self::CustomerHeaderForbidden => plain(
+            Self::NoVirtualAccounts => plain(
+                410,
+                "no_virtual_accounts",
+                "Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent".into(),
+            ),
+            Self::CustomerHeaderForbidden { .. } => plain(
                 400,
                 "customer_id_forbidden",
                 "customer-id is not allowed in request header".into(),
@@ -270,7 +289,7 @@ impl ResponseError for ApiError {
         let envelope = Envelope {
             status,
             message: &message,
-            data: Value::Object(Map::new()),
+            data: self.data(),
             code: Some(code),
             details: details.as_ref(),
         };
@@ -290,6 +309,12 @@ impl From<commands::Error> for ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(invalid.into())
     }
 }
 

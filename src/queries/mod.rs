@@ -3,9 +3,11 @@
 
 use crate::domain::customer::Wallet;
 use crate::domain::escrow::Escrow;
+use crate::domain::history::{HistoryFilter, HistoryShape};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
-use crate::domain::ledger::Transfer;
+use crate::domain::ledger::{Account, Transfer};
 use crate::domain::merchant::KeyOwner;
+use crate::domain::payment::Payment;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -27,6 +29,37 @@ pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken)
 /// A customer's wallet; `None` for a customer nobody has seen.
 pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
     store.read(|snapshot| snapshot.wallet(merchant, customer))
+}
+
+/// The wanted part of an owner's payment history, newest first, and how many
+/// transactions are wanted in all. The owner must exist.
+pub fn history(
+    store: &Store,
+    merchant: MerchantId,
+    owner: &Account,
+    filter: &HistoryFilter,
+    shape: HistoryShape,
+) -> Result<(Vec<Payment>, u64), Error> {
+    store.read(|snapshot| snapshot.history(merchant, owner, filter, shape))
+}
+
+/// Whether the merchant has this customer.
+pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
+    store.read(|snapshot| snapshot.has_customer(merchant, customer))
+}
+
+/// What a merchant itself has earned.
+pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
+    store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// A merchant's customer with this phone number, in any spelling, and their name.
+pub fn customer_by_phone(
+    store: &Store,
+    merchant: MerchantId,
+    phone: &str,
+) -> Result<Option<(CustomerId, String)>, Error> {
+    store.read(|snapshot| snapshot.customer_by_phone(merchant, phone))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

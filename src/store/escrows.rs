@@ -37,10 +37,15 @@ impl Snapshot<'_> {
     /// A merchant's escrow; another merchant's is as good as none.
     pub fn escrow(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Escrow>, Error> {
         let escrow = match key {
-            EscrowKey::Id(id) => self.one_escrow(select_escrow!("id = ?1 AND guard = ?2"), (id.number(), id.guard())),
+            EscrowKey::Id(id) => self.escrow_by_id(*id),
             EscrowKey::Token(token) => self.one_escrow(select_escrow!("payment_token = ?1"), [token.as_str()]),
         }?;
         Ok(escrow.filter(|escrow| escrow.merchant == merchant))
+    }
+
+    /// The escrow of this id, whoever's it is.
+    pub(super) fn escrow_by_id(&self, id: EscrowId) -> Result<Option<Escrow>, Error> {
+        self.one_escrow(select_escrow!("id = ?1 AND guard = ?2"), (id.number(), id.guard()))
     }
 
     /// Whether any merchant has this escrow.

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod cards;
 mod checkpoints;
 mod columns;
 mod connection;
@@ -21,6 +22,7 @@ mod payments;
 mod readers;
 mod settlements;
 mod snapshot;
+mod whitelist;
 mod writer;
 
 use std::fmt;

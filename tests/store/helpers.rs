@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use escrowd::app;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
-use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Policy, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::escrow::Escrow;
@@ -299,6 +299,7 @@ impl Trade {
             escrows: vec![EscrowKey::Id(escrow)],
             amount: None,
             reference: None,
+            gateway: Gateway::Wallet,
         };
         write(&self.store, move |tx| {
             payments::fund(tx, &policy(), &buyer, Ok(request))

@@ -10,7 +10,7 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-pub use fund::{PaymentOffer, fund};
+pub use fund::{PaymentOffer, Source, fund};
 
 use super::fees::{Fee, Rates};
 use super::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};

@@ -1,0 +1,343 @@
+//! Payments in two steps: an intent, which moves nothing, and its settlement, once
+//! (contract sections 4.3.2, 4.3.3, 5.9 and 6.4).
+
+use serde::{Deserialize, Serialize};
+
+use super::bank::BankAccount;
+use super::fees::WithdrawalFees;
+use super::ids::{CustomerId, IdSource, Reference};
+use super::ledger::{self, Account, TransferKind};
+use super::money::Amount;
+use super::payment::{CreditType, Payment, Transaction, TransactionType};
+use super::refusal::{Invalid, Refusal};
+use super::settlement::Settlement;
+use super::time::Timestamp;
+
+/// Smallest amount of an intent, in minor units: 100 (contract section 1.5).
+const INTENT_MIN: i64 = 10_000;
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// Asked for; nothing has moved.
+    Pending,
+    /// Done.
+    Success,
+    /// It could not be done; nothing has moved.
+    Failed,
+    /// It was done and undone; the wallet is whole again.
+    Reversed,
+}
+
+impl PaymentStatus {
+    /// Every status, under its name.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        (Self::Pending.as_str(), Self::Pending),
+        (Self::Success.as_str(), Self::Success),
+        (Self::Failed.as_str(), Self::Failed),
+        (Self::Reversed.as_str(), Self::Reversed),
+    ];
+
+    /// The status's name on the wire and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Reversed => "reversed",
+        }
+    }
+}
+
+/// What there is to say of a transaction beside its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// What it costs: on top of a debit.
+    pub fee: Amount,
+    /// When it stopped being pending.
+    pub settled_at: Option<Timestamp>,
+    /// How the money goes.
+    pub method: Method,
+}
+
+/// How the money of a payment goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// In, when this test account is paid.
+    TestAccount {
+        /// Its number.
+        account_number: String,
+    },
+    /// In, from a saved card.
+    Card {
+        /// The card's id.
+        card_id: String,
+    },
+    /// Out, to a bank account.
+    Bank(BankAccount),
+    /// Out, to an address on a blockchain.
+    Blockchain(BlockchainTarget),
+    /// From one wallet to another.
+    Wallet(WalletTarget),
+}
+
+/// An address on a blockchain that money is sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockchainTarget {
+    /// The address that the merchant's money comes from.
+    pub from_address: String,
+    /// The address that it goes to.
+    pub to_address: String,
+    /// The token's own address, when one was named.
+    pub token_address: Option<String>,
+}
+
+/// The customer on the other side of a wallet transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletTarget {
+    /// Their id.
+    pub customer_id: String,
+    /// Their phone, as the sender wrote it; the sender's where money was received.
+    pub phone: Option<String>,
+    /// Their name.
+    pub name: String,
+    /// What the receiver is told.
+    pub narration: Option<String>,
+}
+
+/// What a customer wants to do, with everything it names looked up.
+#[derive(Clone, Debug)]
+pub struct IntentOffer {
+    /// The payment's reference.
+    pub reference: Reference,
+    /// How much, before the fee.
+    pub amount: Amount,
+    /// How the money goes.
+    pub method: Method,
+}
+
+/// Money as it stands when something is settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Purse {
+    /// What is in the customer's wallet.
+    pub available: Amount,
+    /// All the money that the merchant's accounts hold together.
+    pub inside: Amount,
+}
+
+/// What the world outside does with a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It takes it.
+    Success,
+    /// It does not.
+    Failed,
+    /// It takes it and gives it back.
+    Reversed,
+}
+
+/// The two customers of a wallet transfer, as each will see the other.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The sender's phone, when it is known.
+    pub phone: Option<String>,
+    /// The sender's name.
+    pub name: String,
+}
+
+/// Refuses an amount that is too small for an intent.
+pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
+    if amount.minor() < INTENT_MIN {
+        let expected = "a number of 100 or more";
+        return Err(Invalid::wrong("amount", expected, &amount.to_string()));
+    }
+    Ok(amount)
+}
+
+impl Method {
+    const fn transaction_type(&self) -> TransactionType {
+        match self {
+            Self::TestAccount { .. } | Self::Card { .. } => TransactionType::Deposit,
+            Self::Bank(_) | Self::Blockchain(_) => TransactionType::Withdrawal,
+            Self::Wallet(_) => TransactionType::WalletTransfer,
+        }
+    }
+}
+
+/// Notes what a customer wants to do. Nothing moves and nothing is told yet; the
+/// fee is fixed here.
+///
+/// Checks, for what goes out, whether the wallet holds the amount and the fee.
+pub fn intend(
+    customer: &CustomerId,
+    offer: IntentOffer,
+    fees: &WithdrawalFees,
+    available: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<(Payment, Settlement), Refusal> {
+    let transaction_type = offer.method.transaction_type();
+    let transaction = Transaction {
+        id: ids.transaction_id(),
+        owner: Account::CustomerMain(customer.clone()),
+        transaction_type,
+        credit_type: match transaction_type {
+            TransactionType::Deposit => CreditType::Credit,
+            _ => CreditType::Debit,
+        },
+        amount: offer.amount,
+        reference: offer.reference,
+        escrow: None,
+        created_at: now,
+    };
+    let detail = Detail {
+        status: PaymentStatus::Pending,
+        fee: match transaction_type {
+            TransactionType::Withdrawal => fees.of(offer.amount),
+            _ => Amount::ZERO,
+        },
+        settled_at: None,
+        method: offer.method,
+    };
+    if transaction.credit_type == CreditType::Debit {
+        check_balance(&transaction, detail.fee, available)?;
+    }
+    let mut settlement = Settlement::default();
+    settlement.record_with(transaction.clone(), detail.clone());
+    let payment = Payment {
+        transaction,
+        detail: Some(detail),
+        escrows: Vec::new(),
+    };
+    Ok((payment, settlement))
+}
+
+/// Settles a pending payment for good; one that is settled stays as it is and
+/// moves nothing.
+///
+/// Checks, for what goes out, whether the wallet holds the amount and the fee, and
+/// for what comes in, whether the merchant's accounts can hold it. A refusal leaves
+/// the payment pending.
+pub fn settle(
+    payment: &mut Payment,
+    outcome: Outcome,
+    purse: Purse,
+    sender: Sender,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Settlement, Refusal> {
+    let mut settlement = Settlement::default();
+    let Some(detail) = payment.detail.as_mut() else {
+        return Ok(settlement);
+    };
+    if detail.status != PaymentStatus::Pending {
+        return Ok(settlement);
+    }
+    let transaction = &payment.transaction;
+    let moves = match &detail.method {
+        Method::TestAccount { .. } | Method::Card { .. } => {
+            if !ledger::may_enter(transaction.amount, purse.inside) {
+                return Err(Refusal::TooMuchMoney);
+            }
+            let from = Account::OutsideWorld;
+            vec![(
+                TransferKind::Deposit,
+                from,
+                transaction.owner.clone(),
+                transaction.amount,
+            )]
+        }
+        Method::Bank(_) | Method::Blockchain(_) => {
+            check_balance(transaction, detail.fee, purse.available)?;
+            let (from, fees) = (transaction.owner.clone(), Account::PlatformFees);
+            vec![
+                (
+                    TransferKind::Withdrawal,
+                    from.clone(),
+                    Account::OutsideWorld,
+                    transaction.amount,
+                ),
+                (TransferKind::WithdrawalFee, from, fees, detail.fee),
+            ]
+        }
+        Method::Wallet(target) => {
+            check_balance(transaction, detail.fee, purse.available)?;
+            let receiver = CustomerId::parse(&target.customer_id).ok_or(Refusal::PhoneUnknown)?;
+            let to = Account::CustomerMain(receiver);
+            vec![(
+                TransferKind::WalletTransfer,
+                transaction.owner.clone(),
+                to,
+                transaction.amount,
+            )]
+        }
+    };
+    detail.settled_at = Some(now);
+    detail.status = match outcome {
+        Outcome::Success => PaymentStatus::Success,
+        Outcome::Failed => PaymentStatus::Failed,
+        Outcome::Reversed => PaymentStatus::Reversed,
+    };
+    if outcome != Outcome::Failed {
+        for (kind, debit, credit, amount) in &moves {
+            settlement.transfer(*kind, debit.clone(), credit.clone(), *amount, None);
+        }
+    }
+    if outcome == Outcome::Reversed {
+        for (kind, debit, credit, amount) in moves.iter().rev() {
+            settlement.transfer(*kind, credit.clone(), debit.clone(), *amount, None);
+        }
+    }
+    settlement.tell_of(transaction, detail.status);
+    if let (Method::Wallet(target), Outcome::Success) = (&detail.method, outcome) {
+        receive(transaction, target, sender, ids, now, &mut settlement);
+    }
+    Ok(settlement)
+}
+
+/// The receiver's side of a wallet transfer: an entry of its own, under a reference
+/// of its own, that names the sender.
+fn receive(
+    sent: &Transaction,
+    target: &WalletTarget,
+    sender: Sender,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+    settlement: &mut Settlement,
+) {
+    let (Some(receiver), Some(sender_id)) = (CustomerId::parse(&target.customer_id), sent.owner.customer()) else {
+        return;
+    };
+    let entry = Transaction {
+        id: ids.transaction_id(),
+        owner: Account::CustomerMain(receiver),
+        transaction_type: TransactionType::WalletTransfer,
+        credit_type: CreditType::Credit,
+        amount: sent.amount,
+        reference: ids.reference(),
+        escrow: None,
+        created_at: now,
+    };
+    let detail = Detail {
+        status: PaymentStatus::Success,
+        fee: Amount::ZERO,
+        settled_at: Some(now),
+        method: Method::Wallet(WalletTarget {
+            customer_id: sender_id.to_string(),
+            phone: sender.phone,
+            name: sender.name,
+            narration: target.narration.clone(),
+        }),
+    };
+    settlement.record_with(entry, detail);
+}
+
+fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> Result<(), Refusal> {
+    let needed = transaction.amount.checked_add(fee).ok_or(Refusal::TooMuchMoney)?;
+    if available < needed {
+        return Err(Refusal::InsufficientBalance { needed, available });
+    }
+    Ok(())
+}
