@@ -190,6 +190,7 @@ async fn configure_merchants(
             is_business: merchant.is_business,
             // There is nothing to charge a real card with.
             cards: false,
+            country: merchant.country.unwrap_or(config.country),
         };
         settings.insert(id, of_merchant);
     }
@@ -214,6 +215,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             rates: config.rates(None)?,
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
+            country: config.country,
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)

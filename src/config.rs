@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::domain::country::Country;
 use crate::domain::fees::{Rates, WithdrawalFees};
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
@@ -36,6 +37,8 @@ pub struct Config {
     /// Of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
+    /// Where merchants are that do not say otherwise.
+    pub country: Country,
     /// What the log shows.
     pub log: LogLevel,
     /// Rates for every merchant.
@@ -148,6 +151,9 @@ pub struct Merchant {
     /// Whether it is a business account, which may sell in its own name.
     #[serde(default = "yes")]
     pub is_business: bool,
+    /// Where it is, when not where the others are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     /// Its part of the fee, when it has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commission_bps: Option<u16>,
@@ -173,6 +179,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             database: PathBuf::from("escrowd.db"),
             currency: "NGN".to_owned(),
+            country: Country::Nigeria,
             log: LogLevel::Info,
             fees: Fees::default(),
             sandbox: Sandbox::default(),
@@ -609,6 +616,11 @@ mod tests {
             ),
             ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
             ("listen = \"8080\"", "line 1", "invalid socket address"),
+            (
+                "country = \"Nigeria\"",
+                "line 1",
+                "expected one of `NG`, `GH`, `KE`, `ZA`",
+            ),
             ("currency = \"naira\"", "line 1", "must be a currency code"),
             (
                 "[fees]\nwithdrawal_minor = \"5:1\"",

@@ -3,6 +3,7 @@
 use super::customers::admit;
 use super::{Actor, Error, Policy};
 use crate::domain::card::{Card, TestCard};
+use crate::domain::country::Country;
 use crate::domain::ids::{CardId, IdSource};
 use crate::domain::refusal::{Refusal, Sent};
 use crate::store::Tx;
@@ -61,6 +62,12 @@ pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Re
 /// customers of another country, and when the customer has no such card.
 pub(super) fn usable(tx: &Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
     policy.check_cards(actor.merchant)?;
+    let of_merchant = policy.merchant(actor.merchant).country;
+    let customer = tx.customer(actor.merchant, &actor.customer)?;
+    let country = customer.map_or(of_merchant, |customer| customer.country(of_merchant));
+    if country != Country::Nigeria {
+        return Err(Refusal::CardsForNigeriansOnly.into());
+    }
     let saved = tx.cards(actor.merchant, &actor.customer)?;
     let found = saved.into_iter().find(|card| card.id == id);
     Ok(found.ok_or(Refusal::CardNotFound)?)

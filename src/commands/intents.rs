@@ -8,13 +8,14 @@ use super::customers::admit;
 use super::payments::first_payment;
 use super::{Actor, Error, Policy, cards};
 use crate::domain::bank::{AccountQuery, BankAccount};
+use crate::domain::customer::CustomerStanding;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::intent::{
     self, BlockchainTarget, IntentOffer, Method, Outcome, PaymentStatus, Purse, Sender, WalletTarget,
 };
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Payment, TransactionType};
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::whitelist::EvmAddress;
 use crate::store::Tx;
@@ -69,14 +70,14 @@ pub struct TransferDraft {
 /// Notes what the acting customer wants to do; nothing moves. The same request
 /// under the same reference again is answered with the same intent as it stands.
 pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<IntentRequest>) -> Result<Payment, Error> {
-    admit(tx, policy, actor)?;
+    let standing = admit(tx, policy, actor)?;
     let request = request?;
     let request_hash = request.hash();
     if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
     let offer = IntentOffer {
-        method: method_of(tx, policy, actor, request.draft)?,
+        method: method_of(tx, policy, actor, standing, request.draft)?,
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
     };
@@ -95,13 +96,16 @@ pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Int
 /// answered as it stands. A deposit through a test account stays pending until the
 /// account is paid. Any other payment of theirs is answered as it is.
 pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Sent<Reference>) -> Result<Payment, Error> {
-    admit(tx, policy, actor)?;
+    let standing = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
     let used = used.ok_or(Refusal::PaymentNotFound)?;
     let payment = tx.payment_of(actor.merchant, &used, &actor.wallet())?;
     let payment = payment.ok_or(Refusal::PaymentNotFound)?;
     if payment.status() != PaymentStatus::Pending {
         return Ok(payment);
+    }
+    if payment.transaction.transaction_type == TransactionType::Withdrawal {
+        standing.check_may_withdraw()?;
     }
     match outcome_of(tx, policy, actor, &payment)? {
         Some(outcome) => settle(tx, actor.merchant, payment, outcome),
@@ -143,7 +147,13 @@ pub fn resolve_account(
 
 /// How the money will go, with what the customer named looked up. Refuses what this
 /// service cannot do here, then what the customer may not, then what does not exist.
-fn method_of(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: IntentDraft) -> Result<Method, Error> {
+fn method_of(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    standing: CustomerStanding,
+    draft: IntentDraft,
+) -> Result<Method, Error> {
     match draft {
         IntentDraft::Deposit { card: None } => {
             policy.check_processor()?;
@@ -158,10 +168,12 @@ fn method_of(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: IntentDraft
         }
         IntentDraft::BankWithdrawal(account) => {
             policy.check_processor()?;
+            standing.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
         IntentDraft::CryptoWithdrawal(draft) => {
             policy.check_processor()?;
+            standing.check_may_withdraw()?;
             check_whitelisted(tx, actor, &draft.to_address)?;
             Ok(Method::Blockchain(BlockchainTarget {
                 from_address: EvmAddress::of_merchant(actor.merchant).as_str().to_owned(),
@@ -171,7 +183,7 @@ fn method_of(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: IntentDraft
         }
         IntentDraft::WalletTransfer(draft) => {
             let found = tx.customer_by_phone(actor.merchant, &draft.phone)?;
-            let (receiver, _name) = found.ok_or(Refusal::PhoneUnknown)?;
+            let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
             if receiver == actor.customer {
                 return Err(Refusal::SenderIsReceiver.into());
             }
@@ -235,10 +247,11 @@ fn settle(tx: &mut Tx<'_>, merchant: MerchantId, mut payment: Payment, outcome: 
         available: tx.balance(merchant, &owner)?,
         inside: tx.balance(merchant, &Account::OutsideWorld)?,
     };
-    let sender = Sender {
-        phone: None,
-        name: owner.customer().map(ToString::to_string).unwrap_or_default(),
+    let customer = match owner.customer() {
+        Some(customer) => tx.customer(merchant, customer)?,
+        None => None,
     };
+    let sender = Sender::from(&customer.ok_or(Refusal::CustomerNotFound)?);
     let now = tx.now();
     let settlement = intent::settle(&mut payment, outcome, purse, sender, tx, now)?;
     tx.post(merchant, &settlement)?;

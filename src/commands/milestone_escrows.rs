@@ -78,7 +78,7 @@ fn offer_of(
     actor: &Actor,
     draft: Sent<MilestoneEscrowDraft>,
 ) -> Result<MilestoneOffer, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
     let today = tx.now().date();
     let offer = MilestoneOffer::new(draft.terms, draft.milestones, &policy.terms_limits, today)?;

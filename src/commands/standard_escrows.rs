@@ -10,7 +10,7 @@ use crate::store::Tx;
 
 /// Offers a standard escrow.
 pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_sell()?;
     let terms = Terms::new(draft?, &policy.terms_limits)?;
     let now = tx.now();
     let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor), terms, tx, now)?;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bank::BankAccount;
+use super::customer::Customer;
 use super::fees::WithdrawalFees;
 use super::ids::{CustomerId, IdSource, Reference};
 use super::ledger::{self, Account, TransferKind};
@@ -138,13 +139,25 @@ pub enum Outcome {
     Reversed,
 }
 
-/// The two customers of a wallet transfer, as each will see the other.
+/// A customer who sends money, as the receiver will see them.
 #[derive(Clone, Debug)]
 pub struct Sender {
     /// The sender's phone, when it is known.
     pub phone: Option<String>,
     /// The sender's name.
     pub name: String,
+}
+
+impl From<&Customer> for Sender {
+    /// One whose name nobody knows goes by their id.
+    fn from(customer: &Customer) -> Self {
+        let profile = customer.profile.as_ref();
+        let phone = profile.and_then(|profile| profile.phone.as_ref());
+        Self {
+            phone: phone.map(ToString::to_string),
+            name: customer.name(),
+        }
+    }
 }
 
 /// Refuses an amount that is too small for an intent.

@@ -1,5 +1,6 @@
 //! Merchants and what their keys may do (contract section 1.2).
 
+use super::country::Country;
 use super::fees::Rates;
 use super::ids::MerchantId;
 
@@ -46,4 +47,6 @@ pub struct MerchantSettings {
     pub is_business: bool,
     /// Whether its customers may pay by card.
     pub cards: bool,
+    /// Where it is, and its customers are unless somebody says otherwise.
+    pub country: Country,
 }

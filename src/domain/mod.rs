@@ -7,6 +7,7 @@
 
 pub mod bank;
 pub mod card;
+pub mod country;
 pub mod customer;
 pub mod escrow;
 pub mod fees;
@@ -20,6 +21,7 @@ pub mod mode;
 pub mod money;
 pub mod page;
 pub mod payment;
+pub mod profile;
 pub mod refusal;
 pub mod settlement;
 pub mod terms;

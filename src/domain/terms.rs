@@ -251,7 +251,7 @@ impl MilestoneTerms {
 }
 
 /// A required text of one line.
-fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+pub(super) fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
     if text.trim().is_empty() {
         return Err(Invalid::missing(field));
     }

@@ -93,18 +93,20 @@ impl Api {
         .await
     }
 
-    /// The acting customer's merchant, after the customer was let in: what a read
-    /// needs that is done from a snapshot.
+    /// Lets in the acting customer of a route that only reads, and answers the
+    /// merchant to read from. One who is seen for the first time in a sandbox is
+    /// registered by it.
     pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
         if let Some(merchant) = acting.key_holder.known()
-            && queries::has_customer(&self.store, merchant, &acting.customer)?
+            && let Some(standing) = queries::customer_standing(&self.store, merchant, &acting.customer)?
         {
+            standing.check_active()?;
             return Ok(merchant);
         }
-        let admit = |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
-            customers::admit(tx, policy, actor).map(|()| actor.merchant)
-        };
-        Ok(self.act(acting, admit).await?)
+        let merchant = self.act(acting, |tx, policy, actor| {
+            customers::admit(tx, policy, actor).map(|_| actor.merchant)
+        });
+        Ok(merchant.await?)
     }
 
     /// The merchant of a key, made now if this is the key's first use.

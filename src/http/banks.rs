@@ -47,10 +47,9 @@ pub(super) async fn verify_phone(
     phone: Path<String>,
 ) -> Result<Reply<PhoneView>, ApiError> {
     let merchant = viewer.key_holder.known().ok_or(Refusal::PhoneUnknown)?;
-    let found = queries::customer_by_phone(&api.store, merchant, &phone)?;
-    let (_customer, name) = found.ok_or(Refusal::PhoneUnknown)?;
-    let phone = phone.into_inner();
-    Ok(Reply::ok("Phone number verified", PhoneView { name, phone }))
+    let found = queries::customers::by_phone(&api.store, merchant, &phone)?;
+    let customer = found.ok_or(Refusal::PhoneUnknown)?;
+    Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
 }
 
 /// `GET /v1/payment/deposit/wallet`: an address that nobody has a key to.

@@ -1,7 +1,9 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
-use crate::domain::customer::Wallet;
+pub mod customers;
+
+use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::escrow::Escrow;
 use crate::domain::history::{HistoryFilter, HistoryShape};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
@@ -26,6 +28,15 @@ pub fn escrow_by_token(store: &Store, merchant: MerchantId, token: PaymentToken)
     store.read(|snapshot| snapshot.escrow(merchant, &key))
 }
 
+/// How a customer stands; `None` for one nobody has seen.
+pub fn customer_standing(
+    store: &Store,
+    merchant: MerchantId,
+    customer: &CustomerId,
+) -> Result<Option<CustomerStanding>, Error> {
+    store.read(|snapshot| snapshot.customer_standing(merchant, customer))
+}
+
 /// A customer's wallet; `None` for a customer nobody has seen.
 pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
     store.read(|snapshot| snapshot.wallet(merchant, customer))
@@ -43,23 +54,9 @@ pub fn history(
     store.read(|snapshot| snapshot.history(merchant, owner, filter, shape))
 }
 
-/// Whether the merchant has this customer.
-pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
-    store.read(|snapshot| snapshot.has_customer(merchant, customer))
-}
-
 /// What a merchant itself has earned.
 pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
     store.read(|snapshot| snapshot.merchant_wallet(merchant))
-}
-
-/// A merchant's customer with this phone number, in any spelling, and their name.
-pub fn customer_by_phone(
-    store: &Store,
-    merchant: MerchantId,
-    phone: &str,
-) -> Result<Option<(CustomerId, String)>, Error> {
-    store.read(|snapshot| snapshot.customer_by_phone(merchant, phone))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

@@ -65,6 +65,7 @@ fn live_app() -> TestApp {
             key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
             business_key_sha256: Vec::new(),
             is_business: true,
+            country: None,
             commission_bps: None,
         }];
     })

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::domain::bank::AccountQuery;
+use crate::domain::customer::Customer;
 
 /// A bank.
 #[derive(Debug, Serialize)]
@@ -26,8 +27,19 @@ pub(crate) struct AccountNameView {
 /// Whose a phone number is.
 #[derive(Debug, Serialize)]
 pub(crate) struct PhoneView {
-    pub(crate) name: String,
-    pub(crate) phone: String,
+    name: String,
+    phone: Option<String>,
+}
+
+impl PhoneView {
+    /// A customer with the phone as it is kept, however it was asked for.
+    pub(crate) fn new(customer: &Customer) -> Self {
+        let phone = customer.profile.as_ref().and_then(|profile| profile.phone.as_ref());
+        Self {
+            name: customer.name(),
+            phone: phone.map(ToString::to_string),
+        }
+    }
 }
 
 impl AccountNameView {
