@@ -18,13 +18,6 @@ pub struct CardOf {
     pub is_default: bool,
 }
 
-/// The acting customer's cards, the one saved first at the front.
-pub fn list(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<Vec<Card>, Error> {
-    admit(tx, policy, actor)?;
-    policy.check_cards(actor.merchant)?;
-    Ok(tx.cards(actor.merchant, &actor.customer)?)
-}
-
 /// Saves a test card for the acting customer. One they have saved before stays as
 /// it is and is answered again.
 pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Sent<TestCard>) -> Result<CardOf, Error> {

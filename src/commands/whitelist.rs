@@ -8,13 +8,6 @@ use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::whitelist::{self, WhitelistAddress, WhitelistDraft};
 use crate::store::Tx;
 
-/// The acting customer's whitelist, newest first.
-pub fn list(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<Vec<WhitelistAddress>, Error> {
-    admit(tx, policy, actor)?;
-    policy.check_processor()?;
-    Ok(tx.whitelist(actor.merchant, &actor.customer)?)
-}
-
 /// Adds an address to the acting customer's whitelist.
 pub fn add(
     tx: &mut Tx<'_>,

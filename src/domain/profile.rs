@@ -1,6 +1,8 @@
 //! Who a customer is: names, email address, phone, country (contract sections
 //! 3.3 and 4.4).
 
+use std::fmt;
+
 use email_address::{EmailAddress, Options};
 
 use super::country::{Country, Phone};
@@ -53,6 +55,12 @@ impl Email {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -1,11 +1,14 @@
 //! What every handler is given.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{ActingCustomer, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
+use super::rate_limit::RateLimiter;
 use crate::commands::{Actor, Policy, customers};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{MerchantId, PaymentToken};
@@ -37,6 +40,11 @@ pub struct Api {
     pub currency: Arc<str>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// The addresses that may use a merchant's keys; every address where none is
+    /// listed. Those of a live merchant only.
+    pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
+    /// How often a key may ask, if that is limited.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
@@ -124,6 +132,15 @@ impl Api {
         let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
         let escrow = queries::escrow_by_token(&self.store, merchant, PaymentToken::named(token))?;
         Ok(escrow.ok_or(Refusal::EscrowNotFound)?)
+    }
+
+    /// Whether a merchant's keys may be used from this address.
+    pub(crate) fn is_allowed(&self, merchant: MerchantId, peer: Option<IpAddr>) -> bool {
+        let allowed = self.allowed_ips.get(&merchant).filter(|allowed| !allowed.is_empty());
+        allowed.is_none_or(|allowed| {
+            let is_peer = |ip: &IpAddr| Some(ip.to_canonical()) == peer.map(|peer| peer.to_canonical());
+            allowed.iter().any(is_peer)
+        })
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

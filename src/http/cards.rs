@@ -10,10 +10,13 @@ use super::envelope::{ApiError, Reply};
 use super::views::CardView;
 use crate::commands::cards;
 use crate::domain::ids::CardId;
+use crate::queries;
 
 /// `GET /v1/cards`, as the customer.
 pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<Vec<CardView>>, ApiError> {
-    let cards = api.act(&acting, cards::list).await?;
+    let merchant = api.admitted(&acting).await?;
+    api.policy.check_cards(merchant)?;
+    let cards = queries::cards(&api.store, merchant, &acting.customer)?;
     Ok(Reply::ok(
         "Cards fetched successfully",
         CardView::list(&cards, &acting.customer),

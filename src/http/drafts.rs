@@ -1,6 +1,7 @@
 //! Bodies as commands want them. Fields are read in the order the contract lists
 //! them, and the first that is not right is the one that is told of.
 
+pub(super) mod customers;
 pub(super) mod payments;
 
 use super::api::Api;

@@ -8,6 +8,7 @@ mod auth;
 mod banks;
 mod body;
 mod cards;
+mod customers;
 mod drafts;
 pub mod encoding;
 mod envelope;
@@ -19,6 +20,7 @@ mod milestone_escrows;
 mod observe;
 mod payments;
 mod query;
+mod rate_limit;
 mod refusals;
 mod routes;
 mod standard_escrows;
@@ -34,6 +36,7 @@ use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
 pub use keyring::Keyring;
+pub use rate_limit::RateLimiter;
 
 /// Under which name the log tells of requests that were no HTTP.
 pub const CLIENT_FAULTS_LOG: &str = "actix_http";

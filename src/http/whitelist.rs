@@ -10,10 +10,13 @@ use super::envelope::{ApiError, Reply};
 use super::views::WhitelistAddressView;
 use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
+use crate::queries;
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
-    let addresses = api.act(&acting, whitelist::list).await?;
+    let merchant = api.admitted(&acting).await?;
+    api.policy.check_processor()?;
+    let addresses = queries::whitelist(&api.store, merchant, &acting.customer)?;
     let views = addresses.into_iter().map(WhitelistAddressView::new).collect();
     Ok(Reply::ok("Whitelisted addresses retrieved successfully", views))
 }

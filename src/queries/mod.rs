@@ -3,6 +3,7 @@
 
 pub mod customers;
 
+use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::escrow::Escrow;
 use crate::domain::history::{HistoryFilter, HistoryShape};
@@ -10,6 +11,7 @@ use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::payment::Payment;
+use crate::domain::whitelist::WhitelistAddress;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -57,6 +59,16 @@ pub fn history(
 /// What a merchant itself has earned.
 pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
     store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// A customer's saved cards, the one saved first at the front.
+pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
+    store.read(|snapshot| snapshot.cards(merchant, customer))
+}
+
+/// A customer's whitelist, newest first.
+pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
+    store.read(|snapshot| snapshot.whitelist(merchant, customer))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

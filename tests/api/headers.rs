@@ -66,6 +66,7 @@ fn live_app() -> TestApp {
             business_key_sha256: Vec::new(),
             is_business: true,
             country: None,
+            allowed_ips: Vec::new(),
             commission_bps: None,
         }];
     })

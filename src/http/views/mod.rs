@@ -3,6 +3,7 @@
 
 mod bank;
 mod card;
+mod customer;
 mod escrow;
 mod history;
 mod page;
@@ -17,6 +18,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use bank::{AccountNameView, BankView, PhoneView};
 pub(crate) use card::CardView;
+pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use history::HistoryView;
 pub(crate) use page::PageView;
