@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_multipart::{Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -77,13 +77,18 @@ impl FromRequest for OptionalJsonBody {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let headers = request.headers();
-        let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-        if is_empty && !headers.contains_key(TRANSFER_ENCODING) {
-            return Box::pin(std::future::ready(Ok(Self(JsonBody::of("{}".to_owned())))));
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let body = JsonBody::from_request(request, payload);
+            return Box::pin(async move { body.await.map(Self) });
         }
-        let body = JsonBody::from_request(request, payload);
-        Box::pin(async move { body.await.map(Self) })
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let limits = limits_of(&request)?;
+            match in_time(limits, read_json(payload, limits)).await? {
+                JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}".to_owned()))),
+                JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
+            }
+        })
     }
 }
 

@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod banks;
+mod cards;
 mod headers;
 mod helpers;
+mod histories;
 mod http_edge;
+mod intents;
 mod milestone_escrows;
 mod milestone_input;
 mod payment_input;
@@ -14,4 +18,6 @@ mod races;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod transfers;
 mod wallets;
+mod whitelist;
