@@ -354,3 +354,145 @@ fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(i64);
+
+    impl IdSource for Counter {
+        fn number(&mut self) -> i64 {
+            self.0 += 1024;
+            self.0
+        }
+
+        fn random(&mut self) -> u128 {
+            u128::from(self.number().unsigned_abs())
+        }
+    }
+
+    fn kobo(minor: i64) -> Amount {
+        Amount::from_minor(minor).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000).unwrap()
+    }
+
+    fn bank() -> Method {
+        Method::Bank(BankAccount {
+            bank_code: "058".to_owned(),
+            account_number: "0123456789".to_owned(),
+            account_name: "Ada".to_owned(),
+            bank_name: "Bank".to_owned(),
+            narration: None,
+        })
+    }
+
+    fn to_ben() -> Method {
+        Method::Wallet(WalletTarget {
+            customer_id: "ben".to_owned(),
+            phone: None,
+            name: "Ben".to_owned(),
+            narration: None,
+        })
+    }
+
+    fn card() -> Method {
+        Method::Card {
+            card_id: "c".to_owned(),
+        }
+    }
+
+    fn intent(method: Method, available: i64) -> Result<(Payment, Settlement), Refusal> {
+        let offer = IntentOffer {
+            reference: Reference::parse("R").unwrap(),
+            amount: kobo(1_000_000),
+            method,
+        };
+        let fees = WithdrawalFees::parse("10000").unwrap();
+        let ada = CustomerId::parse("ada").unwrap();
+        intend(&ada, offer, &fees, kobo(available), &mut Counter::default(), at(1))
+    }
+
+    fn settled(payment: &mut Payment, outcome: Outcome, available: i64) -> Result<Settlement, Refusal> {
+        let purse = Purse {
+            available: kobo(available),
+            inside: kobo(available),
+        };
+        let sender = Sender {
+            phone: None,
+            name: "Ada".to_owned(),
+        };
+        settle(payment, outcome, purse, sender, &mut Counter(1 << 20), at(2))
+    }
+
+    /// What a settlement does to each account.
+    fn moved(settlement: &Settlement, account: &Account) -> i64 {
+        let of = |side: &Account, amount: Amount| if side == account { amount.minor() } else { 0 };
+        let transfers = settlement.transfers.iter();
+        transfers
+            .map(|transfer| of(&transfer.credit, transfer.amount) - of(&transfer.debit, transfer.amount))
+            .sum()
+    }
+
+    #[test]
+    fn an_intent_moves_and_tells_nothing() {
+        for (method, fee) in [(bank(), 10_000), (to_ben(), 0), (card(), 0)] {
+            let (payment, settlement) = intent(method, 1_010_000).unwrap();
+            assert_eq!((payment.status(), payment.fee()), (PaymentStatus::Pending, kobo(fee)));
+            assert_eq!((settlement.transfers.len(), settlement.events.len()), (0, 0));
+            assert_eq!((settlement.transactions.len(), settlement.details.len()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn what_goes_out_needs_amount_and_fee_and_what_comes_in_does_not() {
+        let short = |needed, available| Refusal::InsufficientBalance {
+            needed: kobo(needed),
+            available: kobo(available),
+        };
+        assert_eq!(intent(bank(), 1_009_999).unwrap_err(), short(1_010_000, 1_009_999));
+        assert_eq!(intent(to_ben(), 999_999).unwrap_err(), short(1_000_000, 999_999));
+        assert!(intent(to_ben(), 1_000_000).is_ok());
+        assert!(intent(card(), 0).is_ok());
+    }
+
+    #[test]
+    fn each_end_moves_what_it_must() {
+        let wallet = Account::CustomerMain(CustomerId::parse("ada").unwrap());
+        for (method, outcome, change, status) in [
+            (bank(), Outcome::Success, -1_010_000, PaymentStatus::Success),
+            (bank(), Outcome::Failed, 0, PaymentStatus::Failed),
+            (bank(), Outcome::Reversed, 0, PaymentStatus::Reversed),
+            (card(), Outcome::Success, 1_000_000, PaymentStatus::Success),
+            (card(), Outcome::Failed, 0, PaymentStatus::Failed),
+            (to_ben(), Outcome::Success, -1_000_000, PaymentStatus::Success),
+        ] {
+            let (mut payment, _) = intent(method, 2_000_000).unwrap();
+            let settlement = settled(&mut payment, outcome, 2_000_000).unwrap();
+            assert_eq!((payment.status(), payment.updated_at()), (status, at(2)));
+            assert_eq!(moved(&settlement, &wallet), change, "{payment:?}");
+            // And never again.
+            let again = settled(&mut payment, Outcome::Success, 2_000_000).unwrap();
+            assert_eq!((again, payment.status()), (Settlement::default(), status));
+        }
+    }
+
+    #[test]
+    fn a_refused_settlement_leaves_the_payment_pending() {
+        for (method, available) in [(bank(), 1_009_999), (to_ben(), 999_999), (card(), Amount::MAX.minor())] {
+            let (mut payment, _) = intent(method, 2_000_000).unwrap();
+            assert!(settled(&mut payment, Outcome::Success, available).is_err());
+            assert_eq!(payment.status(), PaymentStatus::Pending);
+        }
+    }
+
+    #[test]
+    fn an_intent_is_over_100_or_more() {
+        assert!(check_amount(kobo(9_999)).is_err());
+        assert_eq!(check_amount(kobo(10_000)), Ok(kobo(10_000)));
+    }
+}
