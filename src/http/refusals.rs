@@ -22,6 +22,7 @@ pub(crate) struct Wire {
 }
 
 /// The wire form of a refusal.
+#[allow(clippy::too_many_lines, reason = "a table, one row for each refusal")]
 pub(crate) fn wire(refusal: &Refusal) -> Wire {
     let (status, code, message) = match refusal {
         Refusal::Invalid(invalid) => return invalid_wire(invalid),

@@ -1,15 +1,13 @@
 //! Who is asking: the key, the `customer-id` header, and what each of them may
 //! hold (contract sections 1.2, 1.3 and 9.3; design section 6).
 
-use escrowd::config::Merchant;
-use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-const LIVE_KEY: &str = "sk_live_the_only_one";
 
 /// Every route that acts for a customer, with a request that would succeed or
 /// come as far as the escrow.
@@ -36,6 +34,19 @@ fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
         ),
         ("POST", "/v1/payment/topup".into(), Some(json!({ "amount": 1000 }))),
         ("GET", "/v1/wallet".into(), None),
+        (
+            "POST",
+            "/v1/payment/create-intent".into(),
+            Some(json!({ "amount": 1000, "transactionType": "deposit" })),
+        ),
+        ("GET", "/v1/payment/history".into(), None),
+        (
+            "POST",
+            "/v1/payment/verify-account".into(),
+            Some(json!({ "accountNumber": "0123456789", "bankCode": "058" })),
+        ),
+        ("GET", "/v1/cards".into(), None),
+        ("GET", "/v1/whitelist-address".into(), None),
     ]
 }
 
@@ -58,18 +69,7 @@ fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, 
 }
 
 fn live_app() -> TestApp {
-    spawn_app_with(|config| {
-        config.mode = Mode::Live;
-        config.merchant = vec![Merchant {
-            name: "shop".to_owned(),
-            key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
-            business_key_sha256: Vec::new(),
-            is_business: true,
-            country: None,
-            allowed_ips: Vec::new(),
-            commission_bps: None,
-        }];
-    })
+    spawn_live_app(|_| {})
 }
 
 fn bearer(key: &str) -> String {

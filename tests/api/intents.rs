@@ -1,12 +1,9 @@
 //! Deposits and withdrawals: an intent, then its verification (contract sections
 //! 4.3.2, 4.3.3, 5.9 and 6.4).
 
-use escrowd::config::Merchant;
-use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 use crate::shapes::{ID, ISO, REFERENCE, assert_shape};
 
 const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
@@ -506,23 +503,13 @@ fn strict_wants_a_reference() {
 
 #[test]
 fn live_mode_has_no_processor() {
-    const KEY: &str = "sk_live_for_a_test";
-    let app = spawn_app_with(|config| {
-        config.mode = Mode::Live;
-        config.merchant = vec![Merchant {
-            name: "shop".to_owned(),
-            key_sha256: vec![hex::encode(Sha256::digest(KEY))],
-            business_key_sha256: Vec::new(),
-            is_business: true,
-            country: None,
-            allowed_ips: Vec::new(),
-            commission_bps: None,
-        }];
-    });
+    let app = spawn_live_app(|_| {});
     let profile = json!({
         "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08012345678",
     });
-    let created = app.json_with_key(KEY, "POST", "/v1/customer/create", "", &profile).ok();
+    let created = app
+        .json_with_key(LIVE_KEY, "POST", "/v1/customer/create", "", &profile)
+        .ok();
     let ada = created.text("customerId");
     let mut by_card = deposit("d-2", 1000);
     by_card["depositDetails"] = json!({ "cardId": "0123456789abcdef01234567" });
@@ -546,11 +533,11 @@ fn live_mode_has_no_processor() {
         ("POST", "/v1/whitelist-address", address),
         ("DELETE", "/v1/whitelist-address/0123456789abcdef01234567", json!({})),
     ] {
-        app.refuses(403, OFF, |app| app.json_with_key(KEY, method, path, &ada, &body));
+        app.refuses(403, OFF, |app| app.json_with_key(LIVE_KEY, method, path, &ada, &body));
     }
     for path in ["/sandbox/cards", "/sandbox/test-accounts/9900000000/pay"] {
         app.refuses(404, &format!("There is no route {path}"), |app| {
-            app.json_with_key(KEY, "POST", path, &ada, &json!({ "number": "4242424242424242" }))
+            app.json_with_key(LIVE_KEY, "POST", path, &ada, &json!({ "number": "4242424242424242" }))
         });
     }
 }

@@ -3,18 +3,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod admission;
 mod banks;
 mod cards;
+mod customers;
 mod headers;
 mod helpers;
 mod histories;
 mod http_edge;
 mod intents;
+mod keys;
 mod milestone_escrows;
 mod milestone_input;
 mod payment_input;
 mod payments;
 mod races;
+mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;

@@ -20,8 +20,8 @@ fn transfer(reference: &str, major: i64, phone: &str) -> Value {
 
 fn ada_and_ben(app: &TestApp) -> (String, String) {
     (
-        app.customer("ada", ADAS_PHONE, 10_000),
-        app.customer("ben", BENS_PHONE, 0),
+        app.customer_with("ada", ADAS_PHONE, 10_000),
+        app.customer_with("ben", BENS_PHONE, 0),
     )
 }
 

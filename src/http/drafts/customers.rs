@@ -4,7 +4,7 @@ use super::super::body::JsonBody;
 use super::super::fields::{Field, Fields};
 use super::super::query;
 use crate::domain::customer::PermissionsUpdate;
-use crate::domain::page::PageRequest;
+use crate::domain::page::{LIMIT_DEFAULT, PageRequest};
 use crate::domain::profile::{ProfileDraft, ProfileUpdateDraft};
 use crate::domain::refusal::{Refusal, Sent};
 use crate::queries::customers::CustomerKey;
@@ -68,9 +68,20 @@ pub(crate) fn wanted(fields: &Fields<'_>) -> Result<CustomersWanted, Refusal> {
     if let Some(key) = key {
         return Ok(CustomersWanted::One(key));
     }
-    let limit = fields.field("limit").optional(Field::integer)?;
-    if limit.is_some_and(|limit| limit > i64::from(CUSTOMERS_PER_PAGE_MAX)) {
-        return Err(Refusal::TooManyCustomersAsked);
+    Ok(CustomersWanted::Page(PageRequest {
+        limit: limit(&fields.field("limit"))?,
+        number: query::page_number(fields)?,
+    }))
+}
+
+fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
+    match field.optional(Field::integer)?.map(u32::try_from) {
+        None => Ok(LIMIT_DEFAULT),
+        Some(Ok(rows @ 1..=CUSTOMERS_PER_PAGE_MAX)) => Ok(rows),
+        Some(Ok(0) | Err(_)) => {
+            let expected = format!("a whole number from 1 to {CUSTOMERS_PER_PAGE_MAX}");
+            Err(field.must_be(expected).into())
+        }
+        Some(Ok(_)) => Err(Refusal::TooManyCustomersAsked),
     }
-    Ok(CustomersWanted::Page(query::page(fields)?))
 }
