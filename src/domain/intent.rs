@@ -249,65 +249,73 @@ pub fn settle(
         return Ok(settlement);
     }
     let transaction = &payment.transaction;
-    let moves = match &detail.method {
-        Method::TestAccount { .. } | Method::Card { .. } => {
-            if !ledger::may_enter(transaction.amount, purse.inside) {
-                return Err(Refusal::TooMuchMoney);
-            }
-            let from = Account::OutsideWorld;
-            vec![(
-                TransferKind::Deposit,
-                from,
-                transaction.owner.clone(),
-                transaction.amount,
-            )]
-        }
-        Method::Bank(_) | Method::Blockchain(_) => {
-            check_balance(transaction, detail.fee, purse.available)?;
-            let (from, fees) = (transaction.owner.clone(), Account::PlatformFees);
-            vec![
-                (
-                    TransferKind::Withdrawal,
-                    from.clone(),
-                    Account::OutsideWorld,
-                    transaction.amount,
-                ),
-                (TransferKind::WithdrawalFee, from, fees, detail.fee),
-            ]
-        }
-        Method::Wallet(target) => {
-            check_balance(transaction, detail.fee, purse.available)?;
-            let receiver = CustomerId::parse(&target.customer_id).ok_or(Refusal::PhoneUnknown)?;
-            let to = Account::CustomerMain(receiver);
-            vec![(
-                TransferKind::WalletTransfer,
-                transaction.owner.clone(),
-                to,
-                transaction.amount,
-            )]
-        }
-    };
+    let moves = moves(transaction, detail, purse)?;
     detail.settled_at = Some(now);
     detail.status = match outcome {
         Outcome::Success => PaymentStatus::Success,
         Outcome::Failed => PaymentStatus::Failed,
         Outcome::Reversed => PaymentStatus::Reversed,
     };
-    if outcome != Outcome::Failed {
-        for (kind, debit, credit, amount) in &moves {
-            settlement.transfer(*kind, debit.clone(), credit.clone(), *amount, None);
-        }
+    let (there, back): (&[Move], &[Move]) = match outcome {
+        Outcome::Success => (&moves, &[]),
+        Outcome::Failed => (&[], &[]),
+        Outcome::Reversed => (&moves, &moves),
+    };
+    for Move { kind, from, to, amount } in there {
+        settlement.transfer(*kind, from.clone(), to.clone(), *amount, None);
     }
-    if outcome == Outcome::Reversed {
-        for (kind, debit, credit, amount) in moves.iter().rev() {
-            settlement.transfer(*kind, credit.clone(), debit.clone(), *amount, None);
-        }
+    for Move { kind, from, to, amount } in back.iter().rev() {
+        settlement.transfer(*kind, to.clone(), from.clone(), *amount, None);
     }
     settlement.tell_of(transaction, detail.status);
     if let (Method::Wallet(target), Outcome::Success) = (&detail.method, outcome) {
         receive(transaction, target, sender, ids, now, &mut settlement);
     }
     Ok(settlement)
+}
+
+/// One way that money goes when a payment succeeds.
+struct Move {
+    kind: TransferKind,
+    from: Account,
+    to: Account,
+    amount: Amount,
+}
+
+/// What a payment moves when it succeeds, if the money and the room for it are
+/// there.
+fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec<Move>, Refusal> {
+    let wallet = || transaction.owner.clone();
+    let of_amount = |kind, from, to| Move {
+        kind,
+        from,
+        to,
+        amount: transaction.amount,
+    };
+    if transaction.credit_type == CreditType::Debit {
+        check_balance(transaction, detail.fee, purse.available)?;
+    } else if !ledger::may_enter(transaction.amount, purse.inside) {
+        return Err(Refusal::TooMuchMoney);
+    }
+    Ok(match &detail.method {
+        Method::TestAccount { .. } | Method::Card { .. } => {
+            vec![of_amount(TransferKind::Deposit, Account::OutsideWorld, wallet())]
+        }
+        Method::Bank(_) | Method::Blockchain(_) => vec![
+            of_amount(TransferKind::Withdrawal, wallet(), Account::OutsideWorld),
+            Move {
+                kind: TransferKind::WithdrawalFee,
+                from: wallet(),
+                to: Account::PlatformFees,
+                amount: detail.fee,
+            },
+        ],
+        Method::Wallet(target) => {
+            let receiver = CustomerId::parse(&target.customer_id).ok_or(Refusal::PhoneUnknown)?;
+            let to = Account::CustomerMain(receiver);
+            vec![of_amount(TransferKind::WalletTransfer, wallet(), to)]
+        }
+    })
 }
 
 /// The receiver's side of a wallet transfer: an entry of its own, under a reference

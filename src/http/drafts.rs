@@ -99,8 +99,8 @@ fn reference(fields: &Fields<'_>, strict: bool) -> Sent<Option<Reference>> {
 /// There is one currency, which may be left out.
 fn check_currency(fields: &Fields<'_>, currency: &str) -> Sent<()> {
     let currencies = [(currency, ())];
-    let named = fields.field("currency").optional(|field| field.word(&currencies))?;
-    Ok(named.unwrap_or_default())
+    fields.field("currency").optional(|field| field.word(&currencies))?;
+    Ok(())
 }
 
 /// Contract section 4.3.9.

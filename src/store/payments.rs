@@ -13,6 +13,7 @@ use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::intent::{Detail, Method, PaymentStatus};
 use crate::domain::ledger::Account;
 use crate::domain::payment::{CreditType, Payment, Transaction, TransactionType};
+use crate::domain::time::Timestamp;
 
 /// A reference that was used, by whom, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl Tx<'_> {
             .execute(params![
                 payment.transaction.id.number(),
                 payment.status().as_str(),
-                settled_at.map(|at| at.millis()),
+                settled_at.map(Timestamp::millis),
             ])?;
         one_row(changed, "a pending payment")
     }
@@ -282,7 +283,7 @@ impl Tx<'_> {
                 transaction.number(),
                 detail.status.as_str(),
                 detail.fee.minor(),
-                detail.settled_at.map(|at| at.millis()),
+                detail.settled_at.map(Timestamp::millis),
                 method_word(&detail.method),
                 details,
             ])?;

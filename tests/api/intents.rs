@@ -1,6 +1,8 @@
 //! Deposits and withdrawals: an intent, then its verification (contract sections
 //! 4.3.2, 4.3.3, 5.9 and 6.4).
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
@@ -48,7 +50,7 @@ fn pay_test_account(app: &TestApp, intent: &Answer, body: Option<&Value>) -> Ans
 
 /// A service on which every withdrawal costs 100 (contract Ex 16).
 fn app_with_fee() -> TestApp {
-    spawn_app_with(|config| config.fees.withdrawal_minor = "10000".to_owned())
+    spawn_app_with(|config| "10000".clone_into(&mut config.fees.withdrawal_minor))
 }
 
 #[test]
@@ -230,7 +232,7 @@ fn a_fee_stays_what_it_was_when_the_intent_was_made() {
     let database = app.database.clone();
     app.stop();
     let again = spawn_app_with(|config| {
-        config.database = database;
+        drop(fs::copy(database, &config.database).unwrap());
         config.fees.withdrawal_minor = "500000:1000, 5000000:2500, 5000".to_owned();
     });
     assert_eq!(again.verify_payment("ada", "w-1").ok().data()["fee"], 100);
@@ -487,7 +489,7 @@ fn strict_wants_a_reference() {
     let database = app.database.clone();
     app.stop();
     let strict = spawn_app_with(|config| {
-        config.database = database;
+        drop(fs::copy(database, &config.database).unwrap());
         config.strict = true;
     });
     let mut unnamed = deposit("", 1000);

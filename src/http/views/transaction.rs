@@ -163,7 +163,7 @@ impl MethodView {
         let mut view = Self::default();
         match method {
             Method::TestAccount { account_number } => {
-                view.test_account = Some(TestAccountView::of(account_number, amount))
+                view.test_account = Some(TestAccountView::of(account_number, amount));
             }
             Method::Card { card_id } => {
                 let is_deposit = !is_for_escrows;
