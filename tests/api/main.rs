@@ -4,10 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admission;
+mod banks;
+mod cards;
 mod customers;
 mod headers;
 mod helpers;
+mod histories;
 mod http_edge;
+mod intents;
 mod keys;
 mod milestone_escrows;
 mod milestone_input;
@@ -18,4 +22,6 @@ mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod transfers;
 mod wallets;
+mod whitelist;
