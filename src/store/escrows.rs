@@ -59,6 +59,17 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
+    /// The escrow of this id, whoever's it is; none for a vault.
+    pub(super) fn escrow_by_id(&self, id: EscrowId) -> Result<Option<Escrow>, Error> {
+        let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
+        let mut rows = statement.query((id.number(), id.guard()))?;
+        let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
+        Ok(deal.and_then(|deal| match deal {
+            Deal::Escrow(escrow) => Some(escrow),
+            Deal::Vault(_) => None,
+        }))
+    }
+
     /// Whether any merchant has this deal.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {

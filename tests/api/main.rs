@@ -4,13 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admission;
+mod banks;
+mod cards;
 mod customers;
 mod dispute_lists;
 mod disputes;
 mod files;
 mod headers;
 mod helpers;
+mod histories;
 mod http_edge;
+mod intents;
 mod keys;
 mod milestone_escrows;
 mod milestone_input;
@@ -21,4 +25,6 @@ mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod transfers;
 mod wallets;
+mod whitelist;
