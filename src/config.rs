@@ -18,7 +18,7 @@ use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
 use crate::store::Synchronous;
-use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, within};
+use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, withdrawal_fees, within};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
@@ -69,6 +69,9 @@ pub struct Fees {
     pub platform_bps: u16,
     /// The merchant's part.
     pub commission_bps: u16,
+    /// What withdrawals cost, in minor units.
+    #[serde(deserialize_with = "withdrawal_fees")]
+    pub withdrawal_minor: String,
 }
 
 /// Settings of sandbox mode.
@@ -82,6 +85,8 @@ pub struct Sandbox {
     pub expose: bool,
     /// Whether merchants are business accounts, which may sell in their own name.
     pub is_business: bool,
+    /// Whether customers may save test cards and pay by them.
+    pub cards: bool,
 }
 
 /// Bounds on requests.
@@ -214,6 +219,7 @@ impl Default for Fees {
         Self {
             platform_bps: 200,
             commission_bps: 0,
+            withdrawal_minor: "500000:1000, 5000000:2500, 5000".to_owned(),
         }
     }
 }
@@ -224,6 +230,7 @@ impl Default for Sandbox {
             opening_balance_minor: 100_000_000,
             expose: false,
             is_business: true,
+            cards: true,
         }
     }
 }
@@ -605,6 +612,11 @@ mod tests {
                 "expected one of `NG`, `GH`, `KE`, `ZA`",
             ),
             ("currency = \"naira\"", "line 1", "must be a currency code"),
+            (
+                "[fees]\nwithdrawal_minor = \"5:1\"",
+                "line 2",
+                "must be steps of rising amounts",
+            ),
             (
                 "[storage]\nsynchronous = \"off\"",
                 "line 2",

@@ -6,18 +6,24 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
+pub mod cards;
 pub mod categories;
 pub mod customers;
+pub mod disputes;
+pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;
 pub mod standard_escrows;
+pub mod whitelist;
 
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
+use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ledger::Account;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
@@ -79,6 +85,13 @@ impl From<Actor> for PartyActor {
     }
 }
 
+impl Actor {
+    /// The account of what the acting customer can spend.
+    pub fn wallet(&self) -> Account {
+        Account::CustomerMain(self.customer.clone())
+    }
+}
+
 /// What the operator has decided.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -93,6 +106,8 @@ pub struct Policy {
     pub merchant_default: MerchantSettings,
     /// Merchants with settings of their own.
     pub merchants: HashMap<MerchantId, MerchantSettings>,
+    /// What withdrawals cost.
+    pub withdrawal_fees: WithdrawalFees,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
     /// How long a buyer has to confirm once the delivery window is over.
@@ -111,6 +126,26 @@ impl Policy {
             ReleaseOrder::FirstPending
         } else {
             ReleaseOrder::Any
+        }
+    }
+
+    /// Refuses what takes a bank, a card or a blockchain: only the sandbox has them,
+    /// as play. In live mode nothing here can reach a real one.
+    pub fn check_processor(&self) -> Result<(), Refusal> {
+        match self.mode {
+            Mode::Sandbox => Ok(()),
+            Mode::Live => Err(Refusal::FeatureNotEnabled),
+        }
+    }
+
+    /// Refuses cards where they are switched off for the merchant, or there is
+    /// nothing to charge them with.
+    pub fn check_cards(&self, merchant: MerchantId) -> Result<(), Refusal> {
+        self.check_processor()?;
+        if self.merchant(merchant).cards {
+            Ok(())
+        } else {
+            Err(Refusal::FeatureNotEnabled)
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Dispute {
 /// What one side said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
+    /// What who said it was called then, as far as it was known.
+    pub name: Option<String>,
     /// In words.
     pub message: String,
     /// With this evidence.
@@ -59,19 +61,14 @@ impl Speaker {
 }
 
 impl Statement {
-    /// What someone says now. Refuses a message that is blank, longer than
-    /// `chars_max` or not plain text, named by `field`; then a file that is not right.
-    pub fn new(
-        field: &str,
-        message: Sent<String>,
-        proof: Sent<Option<FileName>>,
-        chars_max: usize,
-        now: Timestamp,
-    ) -> Result<Self, Invalid> {
+    /// What someone says now, without evidence or a name so far. Refuses a message that
+    /// is blank, longer than `chars_max` or not plain text, named by `field`.
+    pub fn new(field: &str, message: Sent<String>, chars_max: usize, now: Timestamp) -> Result<Self, Invalid> {
         let message = terms::prose(field, Some(message?), chars_max)?;
         Ok(Self {
+            name: None,
             message: message.ok_or_else(|| Invalid::missing(field))?,
-            proof: proof?,
+            proof: None,
             at: now,
         })
     }
@@ -171,5 +168,10 @@ impl Dispute {
             .into_iter()
             .filter_map(|(speaker, said)| Some((speaker, said.as_ref()?)));
         std::iter::once((Speaker::Buyer, &self.buyer)).chain(others)
+    }
+
+    /// What was said last.
+    pub fn last(&self) -> (Speaker, &Statement) {
+        self.statements().last().unwrap_or((Speaker::Buyer, &self.buyer))
     }
 }

@@ -5,15 +5,20 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod bank;
+pub mod card;
 pub mod category;
 pub mod country;
 pub mod customer;
 pub mod deal;
 pub mod dispute;
 pub mod escrow;
+pub mod feed;
 pub mod fees;
 pub mod file;
+pub mod history;
 pub mod ids;
+pub mod intent;
 pub mod ledger;
 pub mod listing;
 pub mod merchant;
@@ -29,3 +34,4 @@ pub mod settlement;
 pub mod terms;
 pub mod time;
 pub mod vault;
+pub mod whitelist;

@@ -44,8 +44,11 @@ impl Uploads {
         is_taken: impl Fn(FileKind) -> bool,
     ) -> Sent<Self> {
         if files.len() > files_max {
-            let got = format!("{} files", files.len());
-            return Err(Invalid::wrong(field, format!("sent at most {files_max} times"), &got));
+            let expected = match files_max {
+                1 => "sent once".to_owned(),
+                _ => format!("sent at most {files_max} times"),
+            };
+            return Err(Invalid::wrong(field, expected, &format!("{} files", files.len())));
         }
         let mut uploads = Self::default();
         for SentFile { bytes, room, .. } in files {

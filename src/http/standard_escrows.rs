@@ -8,7 +8,7 @@ use super::auth::{ActingCustomer, ActingMerchant, ActingParty, Viewer};
 use super::body::{JsonBody, JsonOrFormBody};
 use super::envelope::{ApiError, Reply};
 use super::query::Query;
-use super::views::{EscrowListView, EscrowView};
+use super::views::{DetailedEscrowView, EscrowListView, EscrowView};
 use super::{drafts, files};
 use crate::commands::{PartyActor, Policy, standard_escrows};
 use crate::domain::ids::{EscrowId, PaymentToken};
@@ -123,13 +123,13 @@ pub(super) async fn confirm_payment(
     api: Data<Api>,
     acting: ActingCustomer,
     escrow: Path<String>,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Reply<DetailedEscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let escrow = api
         .act(&acting, move |tx, policy, actor| {
             standard_escrows::confirm_payment(tx, policy, actor, escrow)
         })
         .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
+    let view = DetailedEscrowView::new(escrow, &api.viewing(Some(&acting.customer)), api.policy.mode);
     Ok(Reply::ok("Escrow updated successfully", view))
 }

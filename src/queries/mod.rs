@@ -2,14 +2,19 @@
 //! waits for.
 
 pub mod customers;
+pub mod disputes;
 
+use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
+use crate::domain::history::{HistoryFilter, HistoryShape};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
-use crate::domain::ledger::Transfer;
+use crate::domain::ledger::{Account, Transfer};
 use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
+use crate::domain::payment::Payment;
+use crate::domain::whitelist::WhitelistAddress;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -49,6 +54,33 @@ pub fn customer_standing(
 /// A customer's wallet; `None` for a customer nobody has seen.
 pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
     store.read(|snapshot| snapshot.wallet(merchant, customer))
+}
+
+/// The wanted part of an owner's payment history, newest first, and how many
+/// transactions are wanted in all. The owner must exist.
+pub fn history(
+    store: &Store,
+    merchant: MerchantId,
+    owner: &Account,
+    filter: &HistoryFilter,
+    shape: HistoryShape,
+) -> Result<(Vec<Payment>, u64), Error> {
+    store.read(|snapshot| snapshot.history(merchant, owner, filter, shape))
+}
+
+/// What a merchant itself has earned.
+pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
+    store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// A customer's saved cards, the one saved first at the front.
+pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
+    store.read(|snapshot| snapshot.cards(merchant, customer))
+}
+
+/// A customer's whitelist, newest first.
+pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
+    store.read(|snapshot| snapshot.whitelist(merchant, customer))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

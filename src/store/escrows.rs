@@ -59,6 +59,17 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
+    /// The escrow of this id, whoever's it is; none for a vault.
+    pub(super) fn escrow_by_id(&self, id: EscrowId) -> Result<Option<Escrow>, Error> {
+        let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
+        let mut rows = statement.query((id.number(), id.guard()))?;
+        let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
+        Ok(deal.and_then(|deal| match deal {
+            Deal::Escrow(escrow) => Some(escrow),
+            Deal::Vault(_) => None,
+        }))
+    }
+
     /// Whether any merchant has this deal.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
@@ -383,6 +394,17 @@ impl Tx<'_> {
             .prepare_cached("UPDATE milestone SET is_released = 1, updated_at = ?2 WHERE id = ?1 AND is_released = 0")?
             .execute(params![milestone.number(), self.now().millis()])?;
         one_row(changed, "a pending milestone")
+    }
+
+    /// Every milestone of the escrow that was not released before was released now.
+    pub fn save_release_of_rest(&mut self, escrow: EscrowId) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "UPDATE milestone SET is_released = 1, updated_at = ?2
+                 WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0",
+            )?
+            .execute(params![escrow.number(), self.now().millis()])?;
+        Ok(())
     }
 
     /// The escrow was closed. One that was completed keeps its row as long as it

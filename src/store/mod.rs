@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod cards;
 mod categories;
 mod checkpoints;
 mod columns;
@@ -15,6 +16,7 @@ mod customers;
 mod disputes;
 mod error;
 mod escrows;
+mod feeds;
 mod file;
 mod folder;
 mod instance;
@@ -26,6 +28,7 @@ mod readers;
 mod settlements;
 mod snapshot;
 mod vaults;
+mod whitelist;
 mod writer;
 
 use std::fmt;

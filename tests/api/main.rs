@@ -4,14 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admission;
+mod banks;
+mod cards;
 mod claims;
 mod customers;
+mod dispute_lists;
+mod disputes;
 mod escrow_edits;
 mod escrow_lists;
 mod files;
 mod headers;
 mod helpers;
+mod histories;
 mod http_edge;
+mod intents;
 mod keys;
 mod links;
 mod milestone_escrows;
@@ -24,4 +30,6 @@ mod shapes;
 mod standard_escrows;
 mod stopping;
 mod strict;
+mod transfers;
 mod wallets;
+mod whitelist;

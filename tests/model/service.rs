@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use escrowd::app;
+use escrowd::commands::disputes::{self, ResolutionDraft};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
-use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
 use escrowd::domain::deal::Deal as StoredDeal;
+use escrowd::domain::dispute::{RulingDraft, Verdict};
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
@@ -22,6 +24,7 @@ use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous};
 use rusqlite::Connection;
 
+use crate::disputes::Ruling;
 use crate::helpers::{TestFile, kobo, wait_for, write};
 use crate::reference::{self, Deal, Named, Order, PARTS_MAX, Reference, Rows, Wish};
 
@@ -140,6 +143,7 @@ impl Service {
                     escrows: deals.iter().map(key).collect(),
                     amount: offered.map(kobo),
                     reference: name.as_deref().map(|name| PaymentName::parse(name).unwrap()),
+                    gateway: Gateway::Wallet,
                 };
                 wait_for(
                     self.store
@@ -163,6 +167,24 @@ impl Service {
                 wait_for(
                     self.store
                         .write(move |tx| standard_escrows::confirm_payment(tx, &policy, &actor, escrow)),
+                )
+                .map(one)
+            }
+            Wish::Dispute { deal } => {
+                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+                let message = Ok("It leaks".to_owned());
+                wait_for(
+                    self.store
+                        .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
+                )
+                .map(one)
+            }
+            Wish::Resolve { deal, ruling } => {
+                let (escrow, draft) = (escrow(deal), resolution(*ruling));
+                let merchant = actor.merchant;
+                wait_for(
+                    self.store
+                        .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
                 )
                 .map(one)
             }
@@ -278,6 +300,7 @@ impl Service {
         };
         let buyer = buyer.map(|funding| funding.buyer.as_str());
         assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
+        assert_eq!(escrow.status().as_str(), deal.status());
     }
 
     /// The eight invariants, and the rows that are too many to count each time.
@@ -316,7 +339,25 @@ fn name_of(refusal: &Refusal) -> String {
         Refusal::InsufficientBalance { needed, available } => {
             format!("InsufficientBalance {} {}", needed.minor(), available.minor())
         }
+        Refusal::SplitDoesNotAddUp { pool } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
+    }
+}
+
+fn resolution(ruling: Ruling) -> ResolutionDraft {
+    let (verdict, seller, buyer) = match ruling {
+        Ruling::Complete => (Verdict::Completed, None, None),
+        Ruling::Refund => (Verdict::Refunded, None, None),
+        Ruling::Split { seller, buyer } => (Verdict::Split, Some(kobo(seller)), Some(kobo(buyer))),
+    };
+    ResolutionDraft {
+        resolution: Ok("So be it".to_owned()),
+        ruling: RulingDraft {
+            verdict: Ok(verdict),
+            seller_amount: Ok(seller),
+            buyer_amount: Ok(buyer),
+            additional_fee_refundable: Ok(None),
+        },
     }
 }
 
@@ -334,6 +375,7 @@ fn policy(merchant: &reference::Merchant) -> Policy {
         fees: Fees {
             platform_bps: bps(merchant.platform_bps),
             commission_bps: bps(merchant.commission_bps),
+            ..Fees::default()
         },
         sandbox: Sandbox {
             opening_balance_minor: merchant.opening_balance,

@@ -17,7 +17,7 @@ const REFUND: Ruling = Ruling::Refunded {
 };
 
 fn said(message: &str, seconds: i64) -> Statement {
-    Statement::new("message", Ok(message.to_owned()), Ok(None), 2_000, at(seconds)).unwrap()
+    Statement::new("message", Ok(message.to_owned()), 2_000, at(seconds)).unwrap()
 }
 
 /// Ada sells, Ben has paid and disputes.
@@ -394,7 +394,7 @@ fn a_ruling_is_refused_by_its_first_fault() {
 
 #[test]
 fn a_statement_says_something() {
-    let statement = |message: &str| Statement::new("message", Ok(message.to_owned()), Ok(None), 10, at(1));
+    let statement = |message: &str| Statement::new("message", Ok(message.to_owned()), 10, at(1));
     for message in ["", "  \n", "12345678901", "a\u{0}b"] {
         assert_eq!(statement(message).unwrap_err().field, "message", "{message:?}");
     }

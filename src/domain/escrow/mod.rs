@@ -19,7 +19,7 @@ mod tests;
 #[cfg(test)]
 mod walk;
 
-pub use fund::{PaymentOffer, fund};
+pub use fund::{PaymentOffer, Source, fund};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;
 
@@ -284,6 +284,11 @@ impl Escrow {
             Progress::AwaitingPayment => None,
             Progress::Opened { funding, .. } | Progress::Closed { funding, .. } => Some(funding),
         }
+    }
+
+    /// Whether this customer sells it or has paid for it.
+    pub fn has_party(&self, customer: &CustomerId) -> bool {
+        self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
 
     /// The dispute, if there was one.

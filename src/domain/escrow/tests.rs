@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
+use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, Source, fund};
 use crate::domain::category::Category;
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};
@@ -116,7 +116,7 @@ pub(super) fn payment(available: Amount) -> PaymentOffer {
     PaymentOffer {
         reference: Reference::parse("REF").unwrap(),
         amount: None,
-        available,
+        source: Source::Wallet { available },
     }
 }
 

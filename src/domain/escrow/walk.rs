@@ -380,6 +380,7 @@ fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
 
 fn said() -> Statement {
     Statement {
+        name: None,
         message: "Words".to_owned(),
         proof: None,
         at: at(3),
