@@ -172,22 +172,9 @@ impl Service {
             }
             Wish::Dispute { deal } => {
                 let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-                let message = Ok("It leaks".to_owned());
-                wait_for(
-                    self.store
-                        .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
-                )
-                .map(one)
+                self.dispute(policy, actor, token).map(one)
             }
-            Wish::Resolve { deal, ruling } => {
-                let (escrow, draft) = (escrow(deal), resolution(*ruling));
-                let merchant = actor.merchant;
-                wait_for(
-                    self.store
-                        .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
-                )
-                .map(one)
-            }
+            Wish::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
             Wish::TopUp { amount } => {
                 let amount = kobo(*amount);
                 wait_for(
@@ -204,6 +191,22 @@ impl Service {
             Error::Refused(refusal) => name_of(&refusal),
             Error::Store(error) => panic!("the store failed: {error}"),
         })
+    }
+
+    fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
+        let message = Ok("It leaks".to_owned());
+        wait_for(
+            self.store
+                .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
+        )
+    }
+
+    fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+        let draft = resolution(ruling);
+        wait_for(
+            self.store
+                .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
+        )
     }
 
     /// Compares every balance of a merchant, and the rows there are.
