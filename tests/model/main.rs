@@ -8,7 +8,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod disputes;
-mod disputes;
 #[path = "../store/helpers.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
