@@ -41,6 +41,9 @@ pub struct Config {
     /// Of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
+    /// Seconds a buyer has to confirm once the delivery window is over.
+    #[serde(deserialize_with = "within::<_, _, 0, 31_536_000>")]
+    pub claim_grace_seconds: i64,
     /// Where merchants are that do not say otherwise.
     pub country: Country,
     /// What the log shows.
@@ -199,6 +202,7 @@ impl Default for Config {
             public_url: None,
             database: PathBuf::from("escrowd.db"),
             currency: "NGN".to_owned(),
+            claim_grace_seconds: 86_400,
             country: Country::Nigeria,
             log: LogLevel::Info,
             fees: Fees::default(),

@@ -21,7 +21,7 @@ pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<Customer
 }
 
 /// Lets in whoever acts; the merchant itself is always let in.
-pub(super) fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
     if let Party::Customer(customer) = &actor.party {
         admit_customer(tx, policy, actor.merchant, customer)?;
     }

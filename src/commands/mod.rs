@@ -20,7 +20,7 @@ pub mod whitelist;
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
-use crate::domain::escrow::{Escrow, Seller};
+use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Account;
@@ -110,6 +110,8 @@ pub struct Policy {
     pub withdrawal_fees: WithdrawalFees,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
+    /// How long a buyer has to confirm once the delivery window is over.
+    pub claim_grace_seconds: i64,
 }
 
 impl Policy {
@@ -135,6 +137,15 @@ impl Policy {
             Ok(())
         } else {
             Err(Refusal::FeatureNotEnabled)
+        }
+    }
+
+    /// In which order milestones are released.
+    const fn release_order(&self) -> ReleaseOrder {
+        if self.strict {
+            ReleaseOrder::FirstPending
+        } else {
+            ReleaseOrder::Any
         }
     }
 

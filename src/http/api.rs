@@ -135,14 +135,27 @@ impl Api {
     /// merchant to read from. One who is seen for the first time in a sandbox is
     /// registered by it.
     pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
-        if let Some(merchant) = acting.key_holder.known()
-            && let Some(standing) = queries::customer_standing(&self.store, merchant, &acting.customer)?
-        {
-            standing.check_active()?;
-            return Ok(merchant);
+        let acting = acting.clone();
+        self.admitted_party(&ActingParty {
+            key_holder: acting.key_holder,
+            party: Party::Customer(acting.customer),
+        })
+        .await
+    }
+
+    /// The same for a customer or the merchant itself.
+    pub(crate) async fn admitted_party(&self, acting: &ActingParty) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known() {
+            let Party::Customer(customer) = &acting.party else {
+                return Ok(merchant);
+            };
+            if let Some(standing) = queries::customer_standing(&self.store, merchant, customer)? {
+                standing.check_active()?;
+                return Ok(merchant);
+            }
         }
-        let merchant = self.act(acting, |tx, policy, actor| {
-            customers::admit(tx, policy, actor).map(|_| actor.merchant)
+        let merchant = self.act_as_party(acting, |tx, policy, actor| {
+            customers::admit_party(tx, policy, actor).map(|()| actor.merchant)
         });
         Ok(merchant.await?)
     }

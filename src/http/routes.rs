@@ -21,8 +21,9 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried one after another: first those that are
-/// asked for most; a literal path before one with a part to fill in.
+/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried
+/// one after another: first those that are asked for most; a literal path before one
+/// with a part to fill in.
 #[rustfmt::skip] // A table is read in columns.
 pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
     use Access::{Business, SuperAdmin};
@@ -36,9 +37,15 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
 
     route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
     route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);
+    route.add(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Business, milestone_escrows::convert);
     route.add(GET, "/v1/escrow/milestone/{paymentToken}", Business, milestone_escrows::list);
 
     route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
+    route.add(PUT, "/v1/escrow/edit/{paymentToken}", Business, standard_escrows::edit);
+    route.add(PUT, "/v1/escrow/additional-fee/{paymentToken}", SuperAdmin, standard_escrows::set_additional_fee);
+    route.add(DELETE, "/v1/escrow/delete/{paymentToken}", Business, standard_escrows::delete);
+    route.add(GET, "/v1/escrow/claim-funds/{paymentToken}", Business, standard_escrows::claim);
+    route.add(GET, "/v1/escrow/transactions", Business, standard_escrows::list);
     route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
 
     route.add(POST, "/v1/escrow/submit-dispute/{paymentToken}", SuperAdmin, disputes::submit);
