@@ -238,9 +238,9 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             country: config.country,
         },
         merchants: HashMap::new(),
-        claim_grace_seconds: config.claim_grace_seconds,
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
             .expect("checked when the configuration was read"),
+        claim_grace_seconds: config.claim_grace_seconds,
         terms_limits: TermsLimits {
             is_strict: config.strict,
             amount_min: money(config.amount_min_minor()),

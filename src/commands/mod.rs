@@ -120,15 +120,6 @@ impl Policy {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 
-    /// In which order milestones are released.
-    const fn release_order(&self) -> ReleaseOrder {
-        if self.strict {
-            ReleaseOrder::FirstPending
-        } else {
-            ReleaseOrder::Any
-        }
-    }
-
     /// Refuses what takes a bank, a card or a blockchain: only the sandbox has them,
     /// as play. In live mode nothing here can reach a real one.
     pub fn check_processor(&self) -> Result<(), Refusal> {
@@ -146,6 +137,15 @@ impl Policy {
             Ok(())
         } else {
             Err(Refusal::FeatureNotEnabled)
+        }
+    }
+
+    /// In which order milestones are released.
+    const fn release_order(&self) -> ReleaseOrder {
+        if self.strict {
+            ReleaseOrder::FirstPending
+        } else {
+            ReleaseOrder::Any
         }
     }
 

@@ -261,10 +261,10 @@ fn details(refusal: &Refusal) -> Option<Value> {
         Refusal::InsufficientBalance { needed, available } => {
             Some(json!({ "needed": WireAmount(*needed), "available": WireAmount(*available) }))
         }
+        Refusal::TooManyTransactions { max } => Some(json!({ "max": max })),
         Refusal::ClaimTooEarly { claimable_at } => {
             Some(json!({ "claimableAt": claimable_at.unix_seconds().to_string() }))
         }
-        Refusal::TooManyTransactions { max } => Some(json!({ "max": max })),
         _ => None,
     }
 }

@@ -21,8 +21,9 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried one after another: first those that are
-/// asked for most; a literal path before one with a part to fill in.
+/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried
+/// one after another: first those that are asked for most; a literal path before one
+/// with a part to fill in.
 #[rustfmt::skip] // A table is read in columns.
 pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
     use Access::{Business, SuperAdmin};

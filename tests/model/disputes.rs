@@ -37,7 +37,7 @@ impl Deal {
         self.held - self.platform_fee - self.commission - self.extra
     }
 
-    fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.dispute != Dispute::None && !self.is_closed
     }
 }
@@ -122,14 +122,15 @@ fn is_pending(part: &Part) -> bool {
 
 /// Mostly the one whose turn it is, over a deal that is open.
 pub(crate) fn next_statement(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
-    let is_any_fit = random.one_in(5);
+    let (is_any_fit, may_be_answered) = (random.one_in(5), random.one_in(6));
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        let is_open = deal.buyer.is_some() && !deal.is_closed && deal.dispute != Dispute::Answered;
-        deal.merchant == order.merchant && (is_any_fit || is_open)
+        let has_turns = may_be_answered == (deal.dispute == Dispute::Answered);
+        let is_open = deal.buyer.is_some() && !deal.is_closed;
+        deal.merchant == order.merchant && (is_any_fit || is_open && has_turns)
     });
     if let Some(deal) = place.map(|place| &reference.deals[place]) {
-        let is_sellers_turn = (deal.dispute == Dispute::Opened) != random.one_in(6);
+        let is_sellers_turn = (deal.dispute != Dispute::None) != random.one_in(6);
         let speaker = match &deal.buyer {
             Some(buyer) if !is_sellers_turn => buyer,
             _ => &deal.seller,

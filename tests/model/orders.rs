@@ -251,10 +251,12 @@ fn is_payable(deal: &Deal) -> bool {
 }
 
 fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let is_over = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
         let has_pending = deal.parts.iter().flatten().any(|part| !part.is_released);
-        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending
+        let is_in_state = is_over == (deal.is_closed || deal.is_frozen());
+        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending && is_in_state
     });
     act_as_buyer(random, reference, order, place);
     let somewhere = if random.one_in(20) {

@@ -134,18 +134,7 @@ impl Service {
                 offered,
                 reference: name,
             } => {
-                let key = |named: &Named| match named.deal {
-                    Some(place) if named.by_token => {
-                        EscrowKey::Token(PaymentToken::named(&reference.deals[place].token))
-                    }
-                    _ => EscrowKey::Id(escrow(&named.deal)),
-                };
-                let request = PaymentRequest {
-                    escrows: deals.iter().map(key).collect(),
-                    amount: offered.map(kobo),
-                    reference: name.as_deref().map(|name| PaymentName::parse(name).unwrap()),
-                    gateway: Gateway::Wallet,
-                };
+                let request = payment_request(deals, *offered, name.as_deref(), reference);
                 wait_for(
                     self.store
                         .write(move |tx| payments::fund(tx, &policy, &actor, Ok(request))),
@@ -199,22 +188,9 @@ impl Service {
             }
             Wish::Dispute { deal } => {
                 let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-                let message = Ok("It leaks".to_owned());
-                wait_for(
-                    self.store
-                        .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
-                )
-                .map(one)
+                self.dispute(policy, actor, token).map(one)
             }
-            Wish::Resolve { deal, ruling } => {
-                let (escrow, draft) = (escrow(deal), resolution(*ruling));
-                let merchant = actor.merchant;
-                wait_for(
-                    self.store
-                        .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
-                )
-                .map(one)
-            }
+            Wish::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
             Wish::TopUp { amount } => {
                 let amount = kobo(*amount);
                 wait_for(
@@ -231,6 +207,22 @@ impl Service {
             Error::Refused(refusal) => name_of(&refusal),
             Error::Store(error) => panic!("the store failed: {error}"),
         })
+    }
+
+    fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
+        let message = Ok("It leaks".to_owned());
+        wait_for(
+            self.store
+                .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
+        )
+    }
+
+    fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+        let draft = resolution(ruling);
+        wait_for(
+            self.store
+                .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
+        )
     }
 
     /// Compares every balance of a merchant, and the rows there are.
@@ -373,6 +365,23 @@ fn name_of(refusal: &Refusal) -> String {
         }
         Refusal::SplitDoesNotAddUp { pool } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
+    }
+}
+
+fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, reference: &Reference) -> PaymentRequest {
+    let key = |named: &Named| match named.deal {
+        Some(place) if named.by_token => EscrowKey::Token(PaymentToken::named(&reference.deals[place].token)),
+        _ => EscrowKey::Id(escrow_id(
+            named
+                .deal
+                .map_or((i64::MAX, u32::MAX), |place| reference.deals[place].id),
+        )),
+    };
+    PaymentRequest {
+        escrows: deals.iter().map(key).collect(),
+        amount: offered.map(kobo),
+        reference: name.map(|name| PaymentName::parse(name).unwrap()),
+        gateway: Gateway::Wallet,
     }
 }
 
