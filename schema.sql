@@ -93,12 +93,13 @@ CREATE TABLE category (
     owner_id    TEXT,                     -- the customer; NULL for the merchant's own
     name        TEXT    NOT NULL,
     description TEXT,
-    position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's, from 1
+    position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's: 1, 2, 3, ... without a gap
     image       TEXT,                     -- name of a file
     created_at  INTEGER NOT NULL,
+    deleted_at  INTEGER,                  -- from then on nobody finds it, and its escrows have none
     FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
-CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position);
+CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position) WHERE deleted_at IS NULL;
 
 -- One deal. The terms come from the seller and are replaced whole by an edit.
 -- `buyer_id` and what follows up to `paid_at` come with the one payment that

@@ -12,6 +12,7 @@ pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;
 pub mod standard_escrows;
+pub mod vaults;
 
 use std::collections::HashMap;
 
@@ -95,6 +96,10 @@ pub struct Policy {
     pub merchants: HashMap<MerchantId, MerchantSettings>,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
+    /// Most participants in one vault.
+    pub participants_max: usize,
+    /// Most categories of one account.
+    pub categories_max: u32,
 }
 
 impl Policy {

@@ -33,6 +33,15 @@ impl PageRequest {
 }
 
 impl<T> Page<T> {
+    /// A list with nothing in it.
+    pub const fn empty(request: PageRequest) -> Self {
+        Self {
+            rows: Vec::new(),
+            count: 0,
+            request,
+        }
+    }
+
     /// Pages of the whole list.
     pub fn pages(&self) -> u64 {
         self.count.div_ceil(u64::from(self.request.limit.max(1)))

@@ -270,7 +270,7 @@ impl MilestoneTerms {
 }
 
 /// A required text of one line.
-fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+pub(super) fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
     if text.trim().is_empty() {
         return Err(Invalid::missing(field));
     }
@@ -284,7 +284,7 @@ fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> 
 }
 
 /// An optional text that may have several lines. Blank is as good as absent.
-fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
+pub(super) fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
     let is_forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     text.filter(|text| !text.trim().is_empty())
         .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))

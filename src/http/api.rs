@@ -115,9 +115,31 @@ impl Api {
         .await
     }
 
+    /// Lets in whoever reads what belongs to an account, and answers the merchant, if
+    /// there is one already. A customer nobody has seen has nothing to read, so a
+    /// sandbox registers none by it.
+    pub(crate) fn reading_party(&self, acting: &ActingParty) -> Result<Option<MerchantId>, ApiError> {
+        let merchant = acting.key_holder.known();
+        if let Some(customer) = acting.party.customer() {
+            let is_known = match merchant {
+                Some(merchant) => queries::has_customer(&self.store, merchant, customer)?,
+                None => false,
+            };
+            if !is_known {
+                self.policy.admission.of_unknown()?;
+            }
+        }
+        Ok(merchant)
+    }
+
     /// The deal of this token, if the caller may see it.
     pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
-        let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
+        self.deal_of(viewer.key_holder, token)
+    }
+
+    /// The deal of this token, if it is the merchant's.
+    pub(crate) fn deal_of(&self, key_holder: KeyHolder, token: &str) -> Result<Deal, ApiError> {
+        let merchant = key_holder.known().ok_or(Refusal::EscrowNotFound)?;
         let key = EscrowKey::Token(PaymentToken::named(token));
         let deal = queries::deal(&self.store, merchant, &key)?;
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)

@@ -1,6 +1,9 @@
 //! Bodies as commands want them. Fields are read in the order the contract lists
 //! them, and the first that is not right is the one that is told of.
 
+pub(super) mod categories;
+pub(super) mod vaults;
+
 use super::body::{JsonBody, JsonOrFormBody};
 use super::fields::{Field, Fields};
 use crate::commands::milestone_escrows::MilestoneEscrowDraft;

@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 mod body;
+mod categories;
 mod drafts;
 pub mod encoding;
 mod envelope;
@@ -18,6 +19,7 @@ mod query;
 mod refusals;
 mod routes;
 mod standard_escrows;
+mod vaults;
 mod views;
 
 use std::net::SocketAddr;

@@ -9,9 +9,10 @@ use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
-use super::{milestone_escrows, payments, standard_escrows};
+use super::{categories, milestone_escrows, payments, standard_escrows, vaults};
 use crate::queries;
 
+const DELETE: Method = Method::DELETE;
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
@@ -38,6 +39,18 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);
     route.add(POST, "/v1/payment/topup", SuperAdmin, payments::top_up);
     route.add(GET, "/v1/wallet", SuperAdmin, payments::wallet);
+
+    route.add(POST, "/v1/escrow/vault/create", SuperAdmin, vaults::create);
+    route.add(POST, "/v1/escrow/vault/winner/{paymentToken}", SuperAdmin, vaults::declare_winner);
+    route.add(POST, "/v1/escrow/vault/cancel/{paymentToken}", SuperAdmin, vaults::cancel);
+    route.add(GET, "/v1/escrow/vault/{paymentToken}", SuperAdmin, vaults::get);
+
+    route.add(POST, "/v1/escrow/category/create", Business, categories::create);
+    route.add(PUT, "/v1/escrow/category/edit/{categoryId}", Business, categories::edit);
+    route.add(GET, "/v1/escrow/category/get", Business, categories::list);
+    route.add(GET, "/v1/escrow/category/get/{categoryId}", Business, categories::get);
+    route.add(PUT, "/v1/escrow/category/position/{categoryId}", Business, categories::move_to);
+    route.add(DELETE, "/v1/escrow/category/delete/{categoryId}", Business, categories::delete);
 
     route.serve(config);
     config.default_service(web::to(unknown_route));

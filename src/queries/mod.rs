@@ -1,11 +1,14 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
+use crate::domain::category::Category;
 use crate::domain::customer::Wallet;
 use crate::domain::deal::Deal;
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ids::{CategoryId, CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
 use crate::domain::merchant::KeyOwner;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::party::Party;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -23,9 +26,30 @@ pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Opti
     store.read(|snapshot| snapshot.deal(merchant, key))
 }
 
+/// Whether the merchant has this customer.
+pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
+    store.read(|snapshot| snapshot.has_customer(merchant, customer))
+}
+
 /// A customer's wallet; `None` for a customer nobody has seen.
 pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
     store.read(|snapshot| snapshot.wallet(merchant, customer))
+}
+
+/// A page of an account's categories, in their order.
+pub fn categories(
+    store: &Store,
+    merchant: MerchantId,
+    owner: &Party,
+    request: PageRequest,
+) -> Result<Page<Category>, Error> {
+    store.read(|snapshot| snapshot.categories(merchant, owner, request))
+}
+
+/// A category of this account; anyone else's is as good as none.
+pub fn category(store: &Store, merchant: MerchantId, owner: &Party, id: CategoryId) -> Result<Option<Category>, Error> {
+    let category = store.read(|snapshot| snapshot.category(merchant, id))?;
+    Ok(category.filter(|category| category.owner == *owner))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod categories;
 mod headers;
 mod helpers;
 mod http_edge;
@@ -14,4 +15,5 @@ mod races;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod vaults;
 mod wallets;

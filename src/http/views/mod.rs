@@ -14,6 +14,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub(crate) use category::{CategoryPositionView, CategoryView};
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
