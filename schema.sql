@@ -48,15 +48,43 @@ CREATE TABLE merchant_key (
     scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
 ) STRICT, WITHOUT ROWID;
 
--- A buyer or seller, known by the `customer-id` header.
+-- A buyer or seller, known by the `customer-id` header. What is read whenever one
+-- of them acts, and nothing more: who they are stands in `customer_profile`.
 CREATE TABLE customer (
-    merchant_id  INTEGER NOT NULL REFERENCES merchant (id),
-    id           TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
-    wallet_id    INTEGER NOT NULL,        -- the wallet is its two accounts; on the wire it has an id
-    wallet_guard INTEGER NOT NULL,
-    created_at   INTEGER NOT NULL,
-    PRIMARY KEY (merchant_id, id)
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    id             TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+    wallet_id      INTEGER NOT NULL,      -- the wallet is its two accounts; on the wire it has an id
+    wallet_guard   INTEGER NOT NULL,
+    can_buy        INTEGER NOT NULL DEFAULT 1 CHECK (can_buy = 0 OR can_buy = 1),
+    can_sell       INTEGER NOT NULL DEFAULT 1 CHECK (can_sell = 0 OR can_sell = 1),
+    can_withdraw   INTEGER NOT NULL DEFAULT 1 CHECK (can_withdraw = 0 OR can_withdraw = 1),
+    blocked_at     INTEGER,               -- NULL while active
+    blocked_reason TEXT,
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (merchant_id, id),
+    CHECK ((blocked_at IS NULL) = (blocked_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
+-- A merchant's customers in the order they came, which is that of their wallets.
+CREATE UNIQUE INDEX customer_by_age ON customer (merchant_id, wallet_id);
+-- Whether an id that is none of this merchant's customers is another's.
+CREATE INDEX customer_of_any_merchant ON customer (id);
+
+-- Who a customer is. One that a sandbox registered on first use has none until
+-- somebody writes one, and then perhaps not all of it.
+CREATE TABLE customer_profile (
+    merchant_id INTEGER NOT NULL,
+    customer_id TEXT    NOT NULL,
+    firstname   TEXT,
+    lastname    TEXT,
+    email       TEXT    CHECK (email = lower(email)), -- so that one address is one text
+    phone       TEXT    CHECK (phone GLOB '0[0-9]*'), -- as dialled within the country
+    bvn         TEXT    CHECK (length(bvn) = 11),     -- kept, without effect
+    country     TEXT    NOT NULL CHECK (country IN ('NG', 'GH', 'KE', 'ZA')), -- what the phone belongs to
+    PRIMARY KEY (merchant_id, customer_id),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
 -- Where money can be: (owner, purpose). A balance moves only together with the
 -- transfer that explains it. Each merchant has its own OUTSIDE_WORLD account,

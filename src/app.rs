@@ -10,7 +10,7 @@ use actix_web::dev::{Server, ServerHandle};
 use crate::clock::SystemClock;
 use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::customer::Admission;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
@@ -18,7 +18,7 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Api, ServerSettings};
+use crate::http::{self, Api, RateLimiter, ServerSettings};
 use crate::store::{self, Store, WriterEnded};
 
 /// The service, bound to its address and not yet running.
@@ -82,7 +82,12 @@ impl App {
             Box::new(SystemEntropy::new()),
         )?;
         let mut policy = policy(config)?;
-        policy.merchants = configure_merchants(&store, config).await?;
+        let merchants = configure_merchants(&store, config).await?;
+        let mut allowed_ips = HashMap::new();
+        for (id, merchant) in merchants {
+            policy.merchants.insert(id, settings(config, merchant)?);
+            allowed_ips.insert(id, merchant.allowed_ips.clone());
+        }
         let stopping = Arc::new(AtomicBool::new(false));
         let files_url = Arc::new(OnceLock::new());
         let api = Api {
@@ -95,6 +100,10 @@ impl App {
                 body_seconds_max: config.limits.body_seconds_max,
                 escrows_per_payment_max: config.limits.escrows_per_payment_max,
             },
+            allowed_ips: Arc::new(allowed_ips),
+            rate_limiter: config
+                .requests_per_minute()
+                .map(|limit| Arc::new(RateLimiter::new(limit))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
@@ -170,12 +179,12 @@ fn store_settings(config: &Config) -> store::Settings {
 }
 
 /// In live mode, makes the merchants of the configuration the ones that count.
-async fn configure_merchants(
+async fn configure_merchants<'a>(
     store: &Store,
-    config: &Config,
-) -> Result<HashMap<MerchantId, MerchantSettings>, AppError> {
+    config: &'a Config,
+) -> Result<Vec<(MerchantId, &'a Merchant)>, AppError> {
     if config.mode != Mode::Live {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
     let configured: Vec<ConfiguredMerchant> = config
         .merchant
@@ -186,15 +195,16 @@ async fn configure_merchants(
         })
         .collect();
     let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
-    let mut settings = HashMap::new();
-    for (id, merchant) in ids.into_iter().zip(&config.merchant) {
-        let of_merchant = MerchantSettings {
-            rates: config.rates(Some(merchant))?,
-            is_business: merchant.is_business,
-        };
-        settings.insert(id, of_merchant);
-    }
-    Ok(settings)
+    Ok(ids.into_iter().zip(&config.merchant).collect())
+}
+
+/// What the configuration has decided for one merchant.
+fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, ConfigError> {
+    Ok(MerchantSettings {
+        rates: config.rates(Some(merchant))?,
+        is_business: merchant.is_business,
+        country: merchant.country.unwrap_or(config.country),
+    })
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -214,6 +224,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         merchant_default: MerchantSettings {
             rates: config.rates(None)?,
             is_business: config.sandbox.is_business,
+            country: config.country,
         },
         merchants: HashMap::new(),
         terms_limits: TermsLimits {

@@ -1,22 +1,24 @@
 //! Configuration: what was written, in three places, becomes one checked
 //! [`Config`] or an error that says which key to change.
 
+mod values;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::domain::country::Country;
 use crate::domain::fees::Rates;
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
-use crate::domain::money::Amount;
 use crate::store::Synchronous;
+use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, within};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
@@ -39,6 +41,8 @@ pub struct Config {
     /// Of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
+    /// Where merchants are that do not say otherwise.
+    pub country: Country,
     /// What the log shows.
     pub log: LogLevel,
     /// Rates for every merchant.
@@ -111,6 +115,9 @@ pub struct Limits {
     /// Connections at once.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub connections_max: usize,
+    /// Requests of a key in a minute; 0 for as many as it likes.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub requests_per_minute: u32,
     /// Seconds requests in flight get when the service stops.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub stop_seconds_max: u64,
@@ -152,6 +159,12 @@ pub struct Merchant {
     /// Whether it is a business account, which may sell in its own name.
     #[serde(default = "yes")]
     pub is_business: bool,
+    /// Where it is, when not where the others are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
+    /// The addresses its keys may be used from; every address when none is listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_ips: Vec<IpAddr>,
     /// Its part of the fee, when it has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commission_bps: Option<u16>,
@@ -178,6 +191,7 @@ impl Default for Config {
             public_url: None,
             database: PathBuf::from("escrowd.db"),
             currency: "NGN".to_owned(),
+            country: Country::Nigeria,
             log: LogLevel::Info,
             fees: Fees::default(),
             sandbox: Sandbox::default(),
@@ -220,6 +234,7 @@ impl Default for Limits {
             body_bytes_max: 65_536,
             body_seconds_max: 10,
             connections_max: 512,
+            requests_per_minute: 0,
             stop_seconds_max: 10,
         }
     }
@@ -318,6 +333,15 @@ impl Config {
     pub fn amount_min_minor(&self) -> i64 {
         let reference = if self.strict { 100_000 } else { 0 };
         self.limits.amount_min_minor.max(reference)
+    }
+
+    /// Requests of a key in a minute, if that is limited: what is configured, and
+    /// with `strict` 10 when nothing is (contract section 1.10).
+    pub fn requests_per_minute(&self) -> Option<u32> {
+        match self.limits.requests_per_minute {
+            0 => self.strict.then_some(10),
+            configured => Some(configured),
+        }
     }
 
     /// Checks what no single setting can be blamed for (design section 7).
@@ -493,65 +517,6 @@ fn insert(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<i64>,
-{
-    let number = i64::deserialize(deserializer)?;
-    let wrong = || D::Error::custom(format!("must be a whole number from {MIN} to {MAX}; got {number}"));
-    if (MIN..=MAX).contains(&number) {
-        T::try_from(number).map_err(|_| wrong())
-    } else {
-        Err(wrong())
-    }
-}
-
-fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    within::<D, i64, 0, { Amount::MAX.minor() }>(deserializer)
-}
-
-fn positive_money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    within::<D, i64, 1, { Amount::MAX.minor() }>(deserializer)
-}
-
-fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let currency = String::deserialize(deserializer)?;
-    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code {
-        Ok(currency)
-    } else {
-        Err(D::Error::custom("must be a currency code, such as NGN"))
-    }
-}
-
-fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.starts_with("http://") || text.starts_with("https://") {
-        Ok(Some(text))
-    } else {
-        Err(D::Error::custom(format!(
-            "{text:?} does not begin with http:// or https://"
-        )))
-    }
-}
-
-fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let hashes = Vec::<String>::deserialize(deserializer)?;
-    match hashes.iter().find(|hash| decode_hash(hash).is_none()) {
-        None => Ok(hashes),
-        Some(_) => Err(D::Error::custom(
-            "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself",
-        )),
-    }
-}
-
-fn decode_hash(text: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).ok()?;
-    Some(hash)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -603,6 +568,15 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_limited_when_configured_or_strict() {
+        let limit = |text| load(text, &[]).unwrap().requests_per_minute();
+        assert_eq!(limit(""), None);
+        assert_eq!(limit("strict = true"), Some(10));
+        assert_eq!(limit("[limits]\nrequests_per_minute = 600"), Some(600));
+        assert_eq!(limit("strict = true\n[limits]\nrequests_per_minute = 600"), Some(600));
+    }
+
+    #[test]
     fn a_wrong_line_is_named() {
         for (text, line, problem) in [
             (
@@ -617,6 +591,11 @@ mod tests {
             ),
             ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
             ("listen = \"8080\"", "line 1", "invalid socket address"),
+            (
+                "country = \"Nigeria\"",
+                "line 1",
+                "expected one of `NG`, `GH`, `KE`, `ZA`",
+            ),
             ("currency = \"naira\"", "line 1", "must be a currency code"),
             (
                 "[storage]\nsynchronous = \"off\"",
@@ -628,6 +607,11 @@ mod tests {
                 "[[merchant]]\nname = \"a\"\nkey_sha256 = [\"sk_live_oops\"]",
                 "line 3",
                 "not the key itself",
+            ),
+            (
+                "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"10.0.0.300\"]",
+                "line 4",
+                "invalid IP address",
             ),
         ] {
             let error = error(text, &[]);

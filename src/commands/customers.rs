@@ -1,26 +1,40 @@
-//! How customers come to be.
+//! How customers come to be, who of them is let in, and what a merchant does to
+//! them (contract sections 1.3 and 4.4).
 
 use super::{Actor, Error, PartyActor, Policy};
-use crate::domain::customer::{Customer, Wallet};
+use crate::domain::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::party::Party;
 use crate::domain::payment;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::profile::{Email, Profile, ProfileDraft, ProfileUpdate, ProfileUpdateDraft};
+use crate::domain::refusal::{Invalid, Refusal, Sent};
 use crate::domain::terms::MilestoneTerms;
 use crate::store::Tx;
 
-/// Lets the acting customer in: one who is not known yet is registered in
-/// sandbox mode, and refused in live mode.
-pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
+/// Lets the acting customer in, and answers how they stand, which says what they
+/// may do. One who is not known yet is registered in a sandbox that is not strict.
+///
+/// Refuses, in this order: one who does not exist, another merchant's, a blocked one.
+pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<CustomerStanding, Error> {
     admit_customer(tx, policy, actor.merchant, &actor.customer)
 }
 
 /// Lets in whoever acts; the merchant itself is always let in.
-pub(super) fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+    if let Party::Customer(customer) = &actor.party {
+        admit_customer(tx, policy, actor.merchant, customer)?;
+    }
+    Ok(())
+}
+
+/// Lets in whoever sells: a customer who may, or a merchant that is a business
+/// account.
+pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
     match &actor.party {
-        Party::Customer(customer) => admit_customer(tx, policy, actor.merchant, customer),
-        Party::Merchant => Ok(()),
+        Party::Customer(customer) => Ok(admit_customer(tx, policy, actor.merchant, customer)?.check_may_sell()?),
+        Party::Merchant if policy.merchant(actor.merchant).is_business => Ok(()),
+        Party::Merchant => Err(Refusal::MerchantMayNotSell.into()),
     }
 }
 
@@ -36,22 +50,19 @@ pub(super) fn admit_beneficiaries(
         let Some(beneficiary) = &milestone.beneficiary else {
             continue;
         };
-        admit_customer(tx, policy, merchant, beneficiary).map_err(|error| match error {
-            Error::Refused(Refusal::CustomerNotFound) => {
-                let field = format!("milestones[{index}].customerId");
-                Invalid::wrong(field, "a customer of this merchant", &format!("\"{beneficiary}\"")).into()
-            }
-            other => other,
+        admit_customer(tx, policy, merchant, beneficiary).map_err(|error| {
+            let expected = match error {
+                Error::Refused(Refusal::CustomerNotFound | Refusal::CustomerOfAnotherMerchant) => {
+                    "a customer of this merchant"
+                }
+                Error::Refused(Refusal::CustomerBlocked) => "a customer who is not blocked",
+                other => return other,
+            };
+            let field = format!("milestones[{index}].customerId");
+            Invalid::wrong(field, expected, &format!("\"{beneficiary}\"")).into()
         })?;
     }
     Ok(())
-}
-
-/// The acting customer's wallet, for one who may not be known yet.
-pub fn wallet(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<Wallet, Error> {
-    admit(tx, policy, actor)?;
-    tx.wallet(actor.merchant, &actor.customer)?
-        .ok_or(Error::Refused(Refusal::CustomerNotFound))
 }
 
 /// Lets in any customer by the rule of [`admit`].
@@ -60,19 +71,120 @@ pub(super) fn admit_customer(
     policy: &Policy,
     merchant: MerchantId,
     id: &CustomerId,
-) -> Result<(), Error> {
-    if tx.has_customer(merchant, id)? {
-        return Ok(());
+) -> Result<CustomerStanding, Error> {
+    if let Some(standing) = tx.customer_standing(merchant, id)? {
+        standing.check_active()?;
+        return Ok(standing);
     }
-    let opening_balance = policy.admission.of_unknown()?;
-    let customer = Customer {
-        id: id.clone(),
-        wallet: tx.wallet_id(),
-        created_at: tx.now(),
+    let Admission::Register { opening_balance } = policy.admission else {
+        let is_anothers = tx.is_anyones_customer(id)?;
+        return Err(Admission::refusal_of_unknown(is_anothers).into());
     };
+    let now = tx.now();
+    let customer = Customer::new(id.clone(), tx.wallet_id(), None, now);
     tx.insert_customer(merchant, &customer)?;
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let now = tx.now();
     let settlement = payment::opening_balance(id, opening_balance, inside, tx, now)?;
-    Ok(tx.post(merchant, &settlement)?)
+    tx.post(merchant, &settlement)?;
+    Ok(CustomerStanding::NEWCOMER)
+}
+
+/// A new customer with an empty wallet, under an id of our own making.
+///
+/// Refuses, in this order: a field that is not right, an email address and then a
+/// phone that another customer has.
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    draft: Sent<ProfileDraft>,
+) -> Result<Customer, Error> {
+    let profile = Profile::new(draft?, policy.merchant(merchant).country)?;
+    if let Some(email) = &profile.email
+        && tx.customer_by_email(merchant, email)?.is_some()
+    {
+        return Err(Refusal::EmailExists.into());
+    }
+    if let Some(phone) = &profile.phone
+        && tx.customer_with_phone(merchant, phone)?.is_some()
+    {
+        return Err(Refusal::PhoneExists.into());
+    }
+    let now = tx.now();
+    let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
+    tx.insert_customer(merchant, &customer)?;
+    Ok(customer)
+}
+
+/// Changes names or email address. One who had no profile gets one.
+///
+/// Refuses, in this order: a field that is not right, an update of nothing, a
+/// customer the merchant does not have, an email address that another has.
+pub fn update(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    customer: Option<CustomerId>,
+    draft: Sent<ProfileUpdateDraft>,
+) -> Result<Customer, Error> {
+    let update = ProfileUpdate::new(draft?)?;
+    let mut customer = named(tx, merchant, customer)?;
+    if let Some(email) = update.email()
+        && is_anothers(tx, merchant, &customer, email)?
+    {
+        return Err(Refusal::EmailTaken.into());
+    }
+    let country = policy.merchant(merchant).country;
+    let profile = customer.profile.take().unwrap_or_else(|| Profile::unknown(country));
+    let profile = profile.updated(update);
+    tx.save_profile(merchant, &customer.id, &profile)?;
+    customer.profile = Some(profile);
+    Ok(customer)
+}
+
+/// Changes what a customer may do.
+///
+/// Refuses, in this order: a field that is not right, an update of nothing, a
+/// customer the merchant does not have.
+pub fn update_permissions(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    customer: Option<CustomerId>,
+    update: Sent<PermissionsUpdate>,
+) -> Result<Customer, Error> {
+    let update = update?.checked()?;
+    let mut customer = named(tx, merchant, customer)?;
+    customer.permissions = customer.permissions.updated(update);
+    tx.save_standing(merchant, &customer)?;
+    Ok(customer)
+}
+
+/// Keeps a customer from acting. What they have under way goes on without them.
+pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+    let mut customer = named(tx, merchant, customer)?;
+    customer.block(tx.now());
+    tx.save_standing(merchant, &customer)?;
+    Ok(customer)
+}
+
+/// Lets a blocked customer act again.
+pub fn unblock(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+    let mut customer = named(tx, merchant, customer)?;
+    customer.unblock();
+    tx.save_standing(merchant, &customer)?;
+    Ok(customer)
+}
+
+/// The customer a merchant asks for by a text that is an id, or names nobody.
+fn named(tx: &Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+    let found = match customer {
+        Some(customer) => tx.customer(merchant, &customer)?,
+        None => None,
+    };
+    found.ok_or(Error::Refused(Refusal::NoSuchCustomer))
+}
+
+fn is_anothers(tx: &Tx<'_>, merchant: MerchantId, customer: &Customer, email: &Email) -> Result<bool, Error> {
+    let holder = tx.customer_by_email(merchant, email)?;
+    Ok(holder.is_some_and(|holder| holder.id != customer.id))
 }

@@ -79,7 +79,7 @@ fn offer_of(
     actor: &Actor,
     draft: Sent<MilestoneEscrowDraft>,
 ) -> Result<MilestoneOffer, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
     let today = tx.now().date();
     let terms = categories::find_for(tx, actor.merchant, &actor.party(), draft.terms)?;

@@ -104,7 +104,7 @@ pub struct Policy {
 
 impl Policy {
     /// What holds for this merchant.
-    fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
+    pub fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 

@@ -36,7 +36,7 @@ pub struct Payment {
 /// Pays for one escrow or several, all or none. The same request under the same
 /// reference again gets the first payment again and moves nothing.
 pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<PaymentRequest>) -> Result<Payment, Error> {
-    admit(tx, policy, actor)?;
+    admit(tx, policy, actor)?.check_may_buy()?;
     let request = request?;
     let wallet = Account::CustomerMain(actor.customer.clone());
     let request_hash = request.hash();

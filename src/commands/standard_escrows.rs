@@ -1,20 +1,16 @@
 //! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
 
-use super::customers::{admit, admit_party};
+use super::customers::{admit, admit_seller};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::{EscrowId, EscrowKey};
-use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{Terms, TermsDraft};
 use crate::store::Tx;
 
 /// Offers a standard escrow.
 pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
-    admit_party(tx, policy, actor)?;
-    if actor.party == Party::Merchant && !policy.merchant(actor.merchant).is_business {
-        return Err(Refusal::MerchantMayNotSell.into());
-    }
+    admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();

@@ -74,7 +74,10 @@ fn load(tx: &Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault,
 fn admit_participants(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, stakes: &[Stake]) -> Result<(), Error> {
     for Stake { customer, .. } in stakes {
         admit_customer(tx, policy, merchant, customer).map_err(|error| match error {
-            Error::Refused(Refusal::CustomerNotFound) => Refusal::ParticipantUnknown(customer.clone()).into(),
+            Error::Refused(Refusal::CustomerNotFound | Refusal::CustomerOfAnotherMerchant) => {
+                Refusal::ParticipantUnknown(customer.clone()).into()
+            }
+            Error::Refused(Refusal::CustomerBlocked) => Refusal::ParticipantBlocked(customer.clone()).into(),
             other => other,
         })?;
     }

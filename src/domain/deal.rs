@@ -7,6 +7,10 @@ use super::vault::Vault;
 
 /// An escrow between a seller and a buyer, or a vault of several participants.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every deal is an escrow, and none is kept for long"
+)]
 pub enum Deal {
     /// A standard or a milestone escrow.
     Escrow(Escrow),

@@ -142,6 +142,12 @@ impl CustomerId {
         is_id.then(|| Self(text.to_owned()))
     }
 
+    /// An id of our own making: 24 lower-case hex characters, which clients of the
+    /// reference API expect (contract section 1.6).
+    pub fn from_parts(number: i64, guard: u32) -> Self {
+        Self(encode_hex(number, guard, &mut [0; 24]).to_owned())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -215,6 +221,11 @@ pub trait IdSource {
     /// A name for a new category.
     fn category_id(&mut self) -> CategoryId {
         CategoryId::new(self.number(), self.guard())
+    }
+
+    /// A name for a new customer who did not bring one.
+    fn customer_id(&mut self) -> CustomerId {
+        CustomerId::from_parts(self.number(), self.guard())
     }
 
     /// A token for a new escrow.
@@ -387,6 +398,13 @@ mod tests {
         ] {
             assert!(CustomerId::parse(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_customer_id_of_ours_is_24_hex_characters() {
+        let id = CustomerId::from_parts(0x0199_c0ff_ee7a_bcde, 0xf012_3456);
+        assert_eq!(id.as_str(), "0199c0ffee7abcdef0123456");
+        assert_eq!(CustomerId::parse(id.as_str()), Some(id));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Merchants and what their keys may do (contract section 1.2).
 
+use super::country::Country;
 use super::fees::Rates;
 use super::ids::MerchantId;
 
@@ -44,4 +45,6 @@ pub struct MerchantSettings {
     pub rates: Rates,
     /// Whether it is a business account, which may sell in its own name.
     pub is_business: bool,
+    /// Where it is, and its customers are unless somebody says otherwise.
+    pub country: Country,
 }

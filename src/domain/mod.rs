@@ -6,6 +6,7 @@
 //! stored or spoken.
 
 pub mod category;
+pub mod country;
 pub mod customer;
 pub mod deal;
 pub mod dispute;
@@ -21,6 +22,7 @@ pub mod money;
 pub mod page;
 pub mod party;
 pub mod payment;
+pub mod profile;
 pub mod refusal;
 pub mod settlement;
 pub mod terms;

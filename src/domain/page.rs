@@ -26,6 +26,12 @@ pub struct Page<T> {
 }
 
 impl PageRequest {
+    /// The first page, of the usual size.
+    pub const FIRST: Self = Self {
+        number: 1,
+        limit: LIMIT_DEFAULT,
+    };
+
     /// Rows before this page.
     pub fn offset(self) -> u64 {
         u64::from(self.number.saturating_sub(1)) * u64::from(self.limit)
@@ -33,6 +39,15 @@ impl PageRequest {
 }
 
 impl<T> Page<T> {
+    /// A list of this one row, on its only page.
+    pub fn of_one(row: T) -> Self {
+        Self {
+            rows: vec![row],
+            count: 1,
+            request: PageRequest::FIRST,
+        }
+    }
+
     /// A list with nothing in it.
     pub const fn empty(request: PageRequest) -> Self {
         Self {

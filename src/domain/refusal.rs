@@ -16,6 +16,32 @@ pub enum Refusal {
     CustomerNotFound,
     /// The merchant is no business account and cannot sell in its own name.
     MerchantMayNotSell,
+    /// The acting customer is another merchant's.
+    CustomerOfAnotherMerchant,
+    /// The acting customer is blocked.
+    CustomerBlocked,
+    /// The acting customer may not pay for escrows.
+    BuyingDisabled,
+    /// The acting customer may not sell.
+    SellingDisabled,
+    /// The acting customer may not withdraw.
+    WithdrawingDisabled,
+    /// The merchant has no customer of the id it asked for.
+    NoSuchCustomer,
+    /// The merchant has no customer with what it looked for.
+    NoCustomerWith(LookedFor),
+    /// A new customer's email address is another customer's already.
+    EmailExists,
+    /// A new customer's phone is another customer's already.
+    PhoneExists,
+    /// The email address a customer is to get is another customer's.
+    EmailTaken,
+    /// An update of a customer names nothing to change.
+    NothingToUpdate,
+    /// An update of permissions names none of them.
+    NoPermissionNamed,
+    /// A page of customers is larger than it may be.
+    TooManyCustomersAsked,
     /// No escrow of this merchant has that token or id.
     EscrowNotFound,
     /// The acting customer may not do this to this escrow.
@@ -101,6 +127,17 @@ pub enum Refusal {
     SandboxOnly,
     /// The merchant's accounts would hold more than [`Amount::MAX`].
     TooMuchMoney,
+}
+
+/// By what a merchant looked for a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookedFor {
+    /// An email address.
+    Email,
+    /// A phone.
+    Phone,
+    /// Both, of one customer.
+    EmailAndPhone,
 }
 
 /// One field that does not hold what it must: which, what came, and what would

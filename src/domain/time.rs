@@ -31,6 +31,13 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The long text that a customer's `blockedAt` has (contract section 1.7):
+    /// `Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)`.
+    pub fn long_text(self) -> String {
+        let to_the_second = self.utc().strftime("%a %b %d %Y %H:%M:%S");
+        format!("{to_the_second} GMT+0000 (Coordinated Universal Time)")
+    }
+
     /// The calendar day it falls on in UTC.
     pub fn date(self) -> Date {
         Date(self.utc().date())
@@ -86,6 +93,11 @@ mod tests {
         assert_eq!(at.to_string(), "2026-06-22T10:15:00.007Z");
         assert_eq!(at.unix_seconds(), 1_782_123_300);
         assert_eq!(at.date().to_string(), "2026-06-22");
+        let at = Timestamp::from_millis(1_781_355_588_999).unwrap();
+        assert_eq!(
+            at.long_text(),
+            "Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)"
+        );
     }
 
     #[test]

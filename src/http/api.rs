@@ -1,13 +1,16 @@
 //! What every handler is given.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
+use super::rate_limit::RateLimiter;
 use super::views::{Looking, Viewing};
-use crate::commands::{Actor, PartyActor, Policy};
+use crate::commands::{Actor, PartyActor, Policy, customers};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::Party;
@@ -39,6 +42,11 @@ pub struct Api {
     pub currency: Arc<str>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// The addresses that may use a merchant's keys; every address where none is
+    /// listed. Those of a live merchant only.
+    pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
+    /// How often a key may ask, if that is limited.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
@@ -115,21 +123,33 @@ impl Api {
         .await
     }
 
-    /// Lets in whoever reads what belongs to an account, and answers the merchant, if
-    /// there is one already. A customer nobody has seen has nothing to read, so a
-    /// sandbox registers none by it.
-    pub(crate) fn reading_party(&self, acting: &ActingParty) -> Result<Option<MerchantId>, ApiError> {
-        let merchant = acting.key_holder.known();
-        if let Some(customer) = acting.party.customer() {
-            let is_known = match merchant {
-                Some(merchant) => queries::has_customer(&self.store, merchant, customer)?,
-                None => false,
+    /// Lets in the acting customer of a route that only reads, and answers the
+    /// merchant to read from. One who is seen for the first time in a sandbox is
+    /// registered by it.
+    pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
+        let acting = acting.clone();
+        self.admitted_party(&ActingParty {
+            key_holder: acting.key_holder,
+            party: Party::Customer(acting.customer),
+        })
+        .await
+    }
+
+    /// The same for a customer or the merchant itself.
+    pub(crate) async fn admitted_party(&self, acting: &ActingParty) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known() {
+            let Party::Customer(customer) = &acting.party else {
+                return Ok(merchant);
             };
-            if !is_known {
-                self.policy.admission.of_unknown()?;
+            if let Some(standing) = queries::customer_standing(&self.store, merchant, customer)? {
+                standing.check_active()?;
+                return Ok(merchant);
             }
         }
-        Ok(merchant)
+        let merchant = self.act_as_party(acting, |tx, policy, actor| {
+            customers::admit_party(tx, policy, actor).map(|()| actor.merchant)
+        });
+        Ok(merchant.await?)
     }
 
     /// The deal of this token, if the caller may see it.
@@ -160,6 +180,15 @@ impl Api {
             viewer: Some(party.customer().map_or(Looking::Merchant, Looking::Customer)),
             ..self.viewing(None)
         }
+    }
+
+    /// Whether a merchant's keys may be used from this address.
+    pub(crate) fn is_allowed(&self, merchant: MerchantId, peer: Option<IpAddr>) -> bool {
+        let allowed = self.allowed_ips.get(&merchant).filter(|allowed| !allowed.is_empty());
+        allowed.is_none_or(|allowed| {
+            let is_peer = |ip: &IpAddr| Some(ip.to_canonical()) == peer.map(|peer| peer.to_canonical());
+            allowed.iter().any(is_peer)
+        })
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -4,14 +4,16 @@
 //! Which of these types a handler takes is the header rule of its route.
 
 use std::future::{Ready, ready};
+use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
 use super::envelope::ApiError;
+use super::rate_limit::RateState;
 use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::merchant::{KeyOwner, KeyScope};
@@ -25,6 +27,9 @@ const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 /// Keys of live deployments start so; one is never taken in sandbox mode, where
 /// it can only have come by mistake.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
+
+/// Routes of the merchant's own account.
+const MERCHANT_ACCOUNT: &str = "/v1/merchant/";
 
 /// Who holds the key that a request carries.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +84,8 @@ pub(crate) struct Viewer {
 }
 
 impl KeyHolder {
+    /// Checks the key, then the address it is used from, then how often, then
+    /// whether it opens this route.
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
         if api.is_for_this_machine_only && !is_for_this_machine(request) {
@@ -86,14 +93,29 @@ impl KeyHolder {
         }
         let key = key_of(request, api)?;
         let key_hash: [u8; 32] = Sha256::digest(&key).into();
-        match api.keyring.owner_of_key(&api.store, &key_hash)? {
-            Some(owner) => {
-                check_access(request, owner.scope)?;
-                Ok(Self::Known(owner))
+        let holder = match api.keyring.owner_of_key(&api.store, &key_hash)? {
+            Some(owner) => Self::Known(owner),
+            None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+                return Err(ApiError::UnknownKey);
             }
-            None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => Err(ApiError::UnknownKey),
-            None => Ok(Self::New { key_hash }),
+            None => Self::New { key_hash },
+        };
+        // Counted before anything else is refused; see contract section 9.3, rows 64 to 67.
+        let rate = count(request, api, key_hash);
+        if let Self::Known(owner) = holder
+            && !api.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
+        {
+            return Err(ApiError::ForeignAddress);
         }
+        if let Some(rate) = rate.filter(|rate| rate.is_exceeded) {
+            return Err(ApiError::TooManyRequests {
+                reset_seconds: rate.reset_seconds,
+            });
+        }
+        if let Self::Known(owner) = holder {
+            check_access(request, owner.scope)?;
+        }
+        Ok(holder)
     }
 
     /// The merchant, if there is one already.
@@ -154,7 +176,8 @@ impl FromRequest for ActingMerchant {
         let extract = || {
             let key_holder = KeyHolder::of(request)?;
             if request.headers().contains_key(CUSTOMER_ID) {
-                return Err(ApiError::CustomerHeaderForbidden);
+                let is_of_account = request.path().starts_with(MERCHANT_ACCOUNT);
+                return Err(ApiError::CustomerHeaderForbidden { is_of_account });
             }
             Ok(Self { key_holder })
         };
@@ -171,6 +194,14 @@ impl FromRequest for Viewer {
         let customer = named.as_deref().and_then(CustomerId::parse);
         ready(KeyHolder::of(request).map(|key_holder| Self { key_holder, customer }))
     }
+}
+
+/// Counts a request of this key, if requests are counted, and leaves how it stands
+/// for the reply.
+fn count(request: &HttpRequest, api: &Api, key_hash: [u8; 32]) -> Option<RateState> {
+    let state = api.rate_limiter.as_ref()?.count(key_hash, Instant::now());
+    request.extensions_mut().insert(state);
+    Some(state)
 }
 
 /// Whether keys of this scope may use the route: what is not said to be open to

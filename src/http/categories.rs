@@ -12,7 +12,6 @@ use super::query::{self, Query};
 use super::views::{CategoryPositionView, CategoryView, PageView};
 use crate::commands::categories;
 use crate::domain::ids::CategoryId;
-use crate::domain::page::Page;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 
@@ -56,12 +55,9 @@ pub(super) async fn list(
     acting: ActingParty,
     query: Query,
 ) -> Result<Reply<PageView<CategoryView>>, ApiError> {
-    let merchant = api.reading_party(&acting)?;
+    let merchant = api.admitted_party(&acting).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = match merchant {
-        Some(merchant) => queries::categories(&api.store, merchant, &acting.party, request)?,
-        None => Page::empty(request),
-    };
+    let page = queries::categories(&api.store, merchant, &acting.party, request)?;
     let viewing = api.viewing(None);
     let view = PageView::new(page, |category| CategoryView::new(category, &viewing));
     Ok(Reply::ok("Categories fetched successfully", view))
@@ -73,7 +69,7 @@ pub(super) async fn get(
     acting: ActingParty,
     category: Path<String>,
 ) -> Result<Reply<CategoryView>, ApiError> {
-    let merchant = api.reading_party(&acting)?.ok_or(Refusal::CategoryNotFound)?;
+    let merchant = api.admitted_party(&acting).await?;
     let id = CategoryId::named(&category);
     let category = queries::category(&api.store, merchant, &acting.party, id)?.ok_or(Refusal::CategoryNotFound)?;
     let view = CategoryView::new(category, &api.viewing(None));

@@ -60,13 +60,19 @@ struct Envelope<'a, T> {
     details: Option<&'a Value>,
 }
 
-impl<T: Serialize> Envelope<'_, T> {
-    /// Written into a body that has room for most replies from the start.
-    fn into_body(self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(BODY_BYTES);
-        serde_json::to_writer(&mut body, &self).expect("a view is made of what JSON can say");
-        body
-    }
+/// The envelope of a request that was one too many, which carries nothing else
+/// (contract section 1.4).
+#[derive(Serialize)]
+struct BareEnvelope<'a> {
+    status: u16,
+    message: &'a str,
+}
+
+/// Written into a body that has room for most replies from the start.
+fn body_of(envelope: &impl Serialize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(BODY_BYTES);
+    serde_json::to_writer(&mut body, envelope).expect("a view is made of what JSON can say");
+    body
 }
 
 impl<T: Serialize> Reply<T> {
@@ -79,7 +85,7 @@ impl<T: Serialize> Reply<T> {
             code: None,
             details: None,
         };
-        envelope.into_body()
+        body_of(&envelope)
     }
 }
 
@@ -112,8 +118,15 @@ pub(crate) enum ApiError {
     ForeignHost,
     /// The route acts for a customer, and none was named.
     CustomerHeaderMissing,
+    /// The key is used from an address that its merchant does not list.
+    ForeignAddress,
+    /// The key has been used too often in this window.
+    TooManyRequests { reset_seconds: u64 },
     /// The route acts for the merchant, and a customer was named.
-    CustomerHeaderForbidden,
+    CustomerHeaderForbidden {
+        /// Whether it is a route of the merchant's own account.
+        is_of_account: bool,
+    },
     /// The body is larger than it may be.
     BodyTooLarge { bytes_max: usize },
     /// The body did not come in time.
@@ -139,6 +152,15 @@ impl ApiError {
         }
     }
 
+    /// What `data` holds: nothing, in one of the contract's two ways to say so
+    /// (section 1.4).
+    fn data(&self) -> Value {
+        match self {
+            Self::CustomerHeaderForbidden { is_of_account: true } => Value::Null,
+            _ => Value::Object(Map::new()),
+        }
+    }
+
     fn wire(&self) -> Wire {
         let plain = |status, code, message: Cow<'static, str>| Wire {
             status,
@@ -157,7 +179,9 @@ impl ApiError {
                 "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
             ),
             Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
-            Self::CustomerHeaderForbidden => plain(
+            Self::ForeignAddress => plain(403, "foreign_address", "Unauthorized IP address".into()),
+            Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request".into()),
+            Self::CustomerHeaderForbidden { .. } => plain(
                 400,
                 "customer_id_forbidden",
                 "customer-id is not allowed in request header".into(),
@@ -267,14 +291,22 @@ impl ResponseError for ApiError {
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((ALLOW, allowed.as_str()));
         }
+        if let Self::TooManyRequests { reset_seconds } = self {
+            response.insert_header((RETRY_AFTER, reset_seconds.to_string()));
+            let bare = BareEnvelope {
+                status,
+                message: &message,
+            };
+            return json(response, body_of(&bare));
+        }
         let envelope = Envelope {
             status,
             message: &message,
-            data: Value::Object(Map::new()),
+            data: self.data(),
             code: Some(code),
             details: details.as_ref(),
         };
-        json(response, envelope.into_body())
+        json(response, body_of(&envelope))
     }
 }
 
@@ -296,5 +328,30 @@ impl From<store::Error> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+
+    use super::*;
+
+    fn body(error: &ApiError) -> String {
+        let bytes = error.error_response().into_body().try_into_bytes().unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn some_refusals_carry_their_data_in_a_way_of_their_own() {
+        let exceeded = ApiError::TooManyRequests { reset_seconds: 41 };
+        assert_eq!(body(&exceeded), r#"{"status":429,"message":"Too many request"}"#);
+        let forbidden = |is_of_account| body(&ApiError::CustomerHeaderForbidden { is_of_account });
+        let message = "customer-id is not allowed in request header";
+        let with = |data: &str| {
+            format!(r#"{{"status":400,"message":"{message}","data":{data},"code":"customer_id_forbidden"}}"#)
+        };
+        assert_eq!(forbidden(true), with("null"));
+        assert_eq!(forbidden(false), with("{}"));
     }
 }

@@ -13,8 +13,10 @@ use std::num::{IntErrorKind, ParseIntError};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::domain::country::Country;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
+use crate::domain::profile::Email;
 use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::time::Date;
 
@@ -172,6 +174,22 @@ impl<'a> Field<'a> {
         self.parsed("the id of a category of the seller", |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
+    }
+
+    /// An email address.
+    pub(crate) fn email(&self) -> Result<Email, Invalid> {
+        self.parsed("an email address", Email::parse)
+    }
+
+    /// A country, by its letters or its id.
+    pub(crate) fn country(&self) -> Result<Country, Invalid> {
+        let codes = Country::ALL.map(Country::code).join(", ");
+        self.parsed(&format!("one of {codes}, or a country's id"), Country::parse)
+    }
+
+    /// Yes or no; in a form, the word of it.
+    pub(crate) fn boolean(&self) -> Result<bool, Invalid> {
+        self.read("true or false", |value| value.as_written().parse().ok())
     }
 
     /// The name of a payment.
@@ -341,6 +359,18 @@ mod tests {
         let list = fields.field("g").object().unwrap().field("h").list().unwrap();
         let inner = list[1].object().unwrap().field("i").text().unwrap_err();
         assert_eq!(inner.field, "g.h[1].i");
+    }
+
+    #[test]
+    fn yes_and_no_are_words_of_json() {
+        let fields = Fields::of_json(r#"{"a":true,"b":false,"c":"true","d":1}"#).unwrap();
+        assert_eq!(fields.field("a").boolean(), Ok(true));
+        assert_eq!(fields.field("b").boolean(), Ok(false));
+        for name in ["c", "d"] {
+            assert_eq!(wrong(fields.field(name).boolean().unwrap_err()).1, "true or false");
+        }
+        let form = [("a".to_owned(), "true".to_owned())];
+        assert_eq!(Fields::of_form(&form).unwrap().field("a").boolean(), Ok(true));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod body;
 mod categories;
+mod customers;
 mod drafts;
 pub mod encoding;
 mod envelope;
@@ -16,6 +17,7 @@ mod milestone_escrows;
 mod observe;
 mod payments;
 mod query;
+mod rate_limit;
 mod refusals;
 mod routes;
 mod standard_escrows;
@@ -31,6 +33,7 @@ use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
 pub use keyring::Keyring;
+pub use rate_limit::RateLimiter;
 
 /// Under which name the log tells of requests that were no HTTP.
 pub const CLIENT_FAULTS_LOG: &str = "actix_http";

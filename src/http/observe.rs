@@ -10,11 +10,12 @@ use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use super::api::Api;
 use super::envelope::ApiError;
+use super::rate_limit::RateState;
 use crate::domain::refusal::shortened;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,6 +29,7 @@ pub(super) async fn observe(
     let started = Instant::now();
     let (method, uri) = (request.method().clone(), request.head().uri.clone());
     let api = request.app_data::<web::Data<Api>>().cloned();
+    let counts_requests = api.as_ref().is_some_and(|api| api.rate_limiter.is_some());
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
 
     let id = crate::entropy::request_id();
@@ -53,7 +55,11 @@ pub(super) async fn observe(
             if let Some(error) = response.error() {
                 log_cause(error);
             }
-            Ok(ServiceResponse::new(request, finish(enveloped(response))))
+            let mut response = finish(enveloped(response));
+            if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
+                rate.tell(response.headers_mut());
+            }
+            Ok(ServiceResponse::new(request, response))
         }
         Ok(Err(error)) => {
             log_cause(&error);

@@ -8,7 +8,8 @@ use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::views::{MainBalanceView, TransactionView, WalletView};
-use crate::commands::{customers, payments};
+use crate::commands::payments;
+use crate::domain::refusal::Refusal;
 use crate::queries;
 
 /// `POST /v1/payment/escrow`, as the buyer.
@@ -48,14 +49,8 @@ pub(super) async fn top_up(
 /// `GET /v1/wallet`, as the customer. One who is seen for the first time gets
 /// the wallet they will have from then on.
 pub(super) async fn wallet(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<WalletView>, ApiError> {
-    let known = match acting.key_holder.known() {
-        Some(merchant) => queries::wallet(&api.store, merchant, &acting.customer)?,
-        None => None,
-    };
-    let wallet = match known {
-        Some(wallet) => wallet,
-        None => api.act(&acting, customers::wallet).await?,
-    };
+    let merchant = api.admitted(&acting).await?;
+    let wallet = queries::wallet(&api.store, merchant, &acting.customer)?.ok_or(Refusal::CustomerNotFound)?;
     Ok(Reply::ok(
         "Wallet fetched successfully",
         WalletView::new(&wallet, &api.currency),

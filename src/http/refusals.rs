@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::views::WireAmount;
-use crate::domain::refusal::{Invalid, Problem, Refusal};
+use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
 
 /// How a refusal is spoken.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Wire {
 }
 
 /// The wire form of a refusal.
+#[allow(clippy::too_many_lines, reason = "a table, one row for each refusal")]
 pub(crate) fn wire(refusal: &Refusal) -> Wire {
     let (status, code, message) = match refusal {
         Refusal::Invalid(invalid) => return invalid_wire(invalid),
@@ -30,6 +31,65 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
             "merchant_may_not_sell",
             "Merchant cannot create escrow for itself via API",
         ),
+        Refusal::CustomerOfAnotherMerchant => (
+            403,
+            "customer_of_another_merchant",
+            "Customer does not belong to the merchant",
+        ),
+        Refusal::CustomerBlocked => (
+            401,
+            "customer_blocked",
+            "Your account is disabled. Please contact support",
+        ),
+        Refusal::BuyingDisabled => (
+            401,
+            "buying_disabled",
+            "Your account has been disabled from buying, please contact support",
+        ),
+        Refusal::SellingDisabled => (
+            401,
+            "selling_disabled",
+            "Your account has been disabled from selling, please contact support",
+        ),
+        Refusal::WithdrawingDisabled => (
+            401,
+            "withdrawing_disabled",
+            "Your account has been disabled from withdrawing, please contact support",
+        ),
+        Refusal::NoSuchCustomer => (400, "no_such_customer", "Customer not found"),
+        Refusal::NoCustomerWith(LookedFor::Email) => {
+            (400, "no_such_customer", "No customer found with the provided email")
+        }
+        Refusal::NoCustomerWith(LookedFor::Phone) => {
+            (400, "no_such_customer", "No customer found with the provided phone")
+        }
+        Refusal::NoCustomerWith(LookedFor::EmailAndPhone) => (
+            400,
+            "no_such_customer",
+            "No customer found with the provided email and phone",
+        ),
+        Refusal::EmailExists => (
+            400,
+            "email_exists",
+            "A customer with this email already exists under this merchant",
+        ),
+        Refusal::PhoneExists => (
+            400,
+            "phone_exists",
+            "A customer with this phone already exists under this merchant",
+        ),
+        Refusal::EmailTaken => (400, "email_taken", "Another customer already uses this email address"),
+        Refusal::NothingToUpdate => (
+            400,
+            "nothing_to_update",
+            "Provide at least one of firstname, lastname or email",
+        ),
+        Refusal::NoPermissionNamed => (
+            400,
+            "no_permission_named",
+            "Provide at least one of canWithdraw, canBuy or canSell",
+        ),
+        Refusal::TooManyCustomersAsked => (400, "too_many_customers_asked", "Maximum fetch limit is 50"),
         Refusal::EscrowNotFound => (400, "escrow_not_found", "Escrow not found"),
         Refusal::AccessDenied => (401, "access_denied", "Access denied"),
         Refusal::ActionNotAllowed => (400, "action_not_allowed", "Action not allowed"),
@@ -181,6 +241,21 @@ mod tests {
             Refusal::Invalid(Invalid::wrong("amount", "a number of 0 or more", "-1")),
             Refusal::CustomerNotFound,
             Refusal::MerchantMayNotSell,
+            Refusal::CustomerOfAnotherMerchant,
+            Refusal::CustomerBlocked,
+            Refusal::BuyingDisabled,
+            Refusal::SellingDisabled,
+            Refusal::WithdrawingDisabled,
+            Refusal::NoSuchCustomer,
+            Refusal::NoCustomerWith(LookedFor::Email),
+            Refusal::NoCustomerWith(LookedFor::Phone),
+            Refusal::NoCustomerWith(LookedFor::EmailAndPhone),
+            Refusal::EmailExists,
+            Refusal::PhoneExists,
+            Refusal::EmailTaken,
+            Refusal::NothingToUpdate,
+            Refusal::NoPermissionNamed,
+            Refusal::TooManyCustomersAsked,
             Refusal::EscrowNotFound,
             Refusal::AccessDenied,
             Refusal::ActionNotAllowed,

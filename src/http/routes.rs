@@ -9,7 +9,7 @@ use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
-use super::{categories, milestone_escrows, payments, standard_escrows, vaults};
+use super::{categories, customers, milestone_escrows, payments, standard_escrows, vaults};
 use crate::queries;
 
 const DELETE: Method = Method::DELETE;
@@ -39,6 +39,15 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);
     route.add(POST, "/v1/payment/topup", SuperAdmin, payments::top_up);
     route.add(GET, "/v1/wallet", SuperAdmin, payments::wallet);
+
+    route.add(POST, "/v1/customer/create", SuperAdmin, customers::create);
+    route.add(GET, "/v1/customers", SuperAdmin, customers::list);
+    route.add(GET, "/v1/customer/get/{customerId}", SuperAdmin, customers::get);
+    route.add(PUT, "/v1/customer/update/{customerId}", SuperAdmin, customers::update);
+    route.add(PUT, "/v1/customer/permissions/{customerId}", SuperAdmin, customers::update_permissions);
+    route.add(PUT, "/v1/customer/block/{customerId}", SuperAdmin, customers::block);
+    route.add(PUT, "/v1/customer/unblock/{customerId}", SuperAdmin, customers::unblock);
+    route.add(GET, "/v1/countries", SuperAdmin, customers::countries);
 
     route.add(POST, "/v1/escrow/vault/create", SuperAdmin, vaults::create);
     route.add(POST, "/v1/escrow/vault/winner/{paymentToken}", SuperAdmin, vaults::declare_winner);

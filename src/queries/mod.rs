@@ -1,8 +1,10 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
+pub mod customers;
+
 use crate::domain::category::Category;
-use crate::domain::customer::Wallet;
+use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CategoryId, CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Transfer;
@@ -26,9 +28,13 @@ pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Opti
     store.read(|snapshot| snapshot.deal(merchant, key))
 }
 
-/// Whether the merchant has this customer.
-pub fn has_customer(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<bool, Error> {
-    store.read(|snapshot| snapshot.has_customer(merchant, customer))
+/// How a customer stands; `None` for one nobody has seen.
+pub fn customer_standing(
+    store: &Store,
+    merchant: MerchantId,
+    customer: &CustomerId,
+) -> Result<Option<CustomerStanding>, Error> {
+    store.read(|snapshot| snapshot.customer_standing(merchant, customer))
 }
 
 /// A customer's wallet; `None` for a customer nobody has seen.

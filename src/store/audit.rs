@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::mem;
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use rusqlite::{Connection, Row, Rows};
@@ -14,12 +16,15 @@ use super::columns::text_at;
 use super::connection;
 use super::error::{Error, OpenError};
 use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{ChainHash, PostedTransfer};
+use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
 
 /// How many findings are described; those beyond are counted.
 const FINDINGS_MAX: usize = 100;
-/// Transfers between two reports of progress.
-const PROGRESS_STEP: u64 = 4096;
+/// Transfers handed from the thread that reads them to the one that adds them up,
+/// at once, and reported as progress.
+const BATCH: usize = 4096;
+/// Batches that may wait in between.
+const BATCHES_WAITING: usize = 4;
 
 /// What an audit saw.
 #[derive(Debug, Default)]
@@ -68,8 +73,14 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
         // only ever added, so those up to the newest of this snapshot are the same
         // in any later one.
         let histories = scope.spawn(move || Histories::up_to(newest, &beside));
-        let mut auditor = Auditor::default();
-        auditor.read_transfers(&snapshot, progress)?;
+        // Reading transfers and adding them up are as much work each.
+        let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
+        let ledger = scope.spawn(move || Ledger::of(read));
+        let transfers = read_transfers(&snapshot, &batches, progress);
+        drop(batches);
+        let ledger = ledger.join().map_err(|_| Error::Panicked)?;
+        let mut auditor = Auditor::of(ledger);
+        auditor.audit.transfers = transfers?;
         auditor.check_chains(&snapshot)?;
         auditor.read_escrows(&snapshot)?;
         let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
@@ -79,14 +90,110 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
     })
 }
 
+/// A transfer as it stands in the file.
+struct StoredTransfer {
+    posted: PostedTransfer<'static>,
+    hash: ChainHash,
+}
+
+impl StoredTransfer {
+    fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let kind = text_at(row, 2)?;
+        let known = TransferKind::WORDS.iter().find(|(word, _)| *word == kind);
+        let posted = PostedTransfer {
+            id: row.get(0)?,
+            merchant: MerchantId(row.get(1)?),
+            // One of no kind has been changed, and its hash will show it.
+            kind: known.map_or("", |(word, _)| word),
+            debit_account: row.get(3)?,
+            credit_account: row.get(4)?,
+            amount: row.get(5)?,
+            escrow: row.get(6)?,
+            created_at: row.get(7)?,
+        };
+        Ok(Self {
+            posted,
+            hash: ChainHash::from_bytes(row.get(8)?),
+        })
+    }
+}
+
+/// Reads every transfer, oldest first, and answers how many there are.
+fn read_transfers(
+    connection: &Connection,
+    batches: &SyncSender<Vec<StoredTransfer>>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
+    // Transfers are numbered from 1, so the newest says how many there are
+    // without a look at each.
+    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
+    let expected = newest.map_or(0, i64::unsigned_abs);
+    let mut statement = connection.prepare(
+        "SELECT id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id, created_at, hash
+         FROM transfer ORDER BY id",
+    )?;
+    let mut rows = statement.query([])?;
+    let (mut transfers, mut batch) = (0, Vec::with_capacity(BATCH));
+    while let Some(row) = rows.next()? {
+        batch.push(StoredTransfer::read(row)?);
+        transfers += 1;
+        if batch.len() == BATCH {
+            progress(transfers, expected);
+            let full = mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            batches.send(full).map_err(|_| Error::Panicked)?;
+        }
+    }
+    batches.send(batch).map_err(|_| Error::Panicked)?;
+    progress(transfers, transfers);
+    Ok(transfers)
+}
+
 /// What the transfers add up to.
 #[derive(Default)]
-struct Auditor {
-    audit: Audit,
+struct Ledger {
+    /// By merchant, the hash of its newest transfer.
     heads: ByNumber<ChainHash>,
     balances: ByNumber<i128>,
     /// By the escrow's number.
     holds: ByNumber<Hold>,
+    /// Transfers that do not follow from the one before, and whose they are.
+    broken_at: Vec<(i64, MerchantId)>,
+}
+
+impl Ledger {
+    fn of(batches: Receiver<Vec<StoredTransfer>>) -> Self {
+        let mut ledger = Self::default();
+        for transfer in batches.into_iter().flatten() {
+            ledger.add(&transfer);
+        }
+        ledger
+    }
+
+    fn add(&mut self, StoredTransfer { posted, hash }: &StoredTransfer) {
+        let head = self.heads.entry(posted.merchant.0).or_insert(ChainHash::START);
+        if head.followed_by(posted) != *hash {
+            self.broken_at.push((posted.id, posted.merchant));
+        }
+        *head = *hash;
+        let amount = i128::from(posted.amount);
+        *self.balances.entry(posted.debit_account).or_default() -= amount;
+        *self.balances.entry(posted.credit_account).or_default() += amount;
+        if let Some(escrow) = posted.escrow {
+            let hold = self.holds.entry(escrow).or_default();
+            match posted.kind {
+                "FUND" | "STAKE" => hold.paid_in += amount,
+                "RELEASE" => hold.released += amount,
+                "REFUND" => hold.refunded += amount,
+                _ => hold.fees += amount,
+            }
+        }
+    }
+}
+
+/// Compares what was read, and says what does not fit.
+struct Auditor {
+    audit: Audit,
+    ledger: Ledger,
     histories: ByNumber<History>,
     /// By merchant and customer, what the open escrows they funded must hold.
     owed: HashMap<(i64, String), i128>,
@@ -316,70 +423,29 @@ impl Hasher for NumberHasher {
 }
 
 impl Auditor {
+    fn of(ledger: Ledger) -> Self {
+        let mut auditor = Self {
+            audit: Audit::default(),
+            ledger: Ledger::default(),
+            histories: ByNumber::default(),
+            owed: HashMap::new(),
+        };
+        for (transfer, MerchantId(merchant)) in &ledger.broken_at {
+            let problem = format!(
+                "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, \
+                 was changed, or one between them was removed"
+            );
+            auditor.find(7, problem);
+        }
+        auditor.ledger = ledger;
+        auditor
+    }
+
     fn find(&mut self, invariant: u8, problem: String) {
         self.audit.findings_total += 1;
         if self.audit.findings.len() < FINDINGS_MAX {
             self.audit.findings.push(Finding { invariant, problem });
         }
-    }
-
-    fn read_transfers(&mut self, connection: &Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        // Transfers are numbered from 1, so the newest says how many there are
-        // without a look at each.
-        let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
-        let expected = newest.map_or(0, i64::unsigned_abs);
-        let mut statement = connection.prepare(
-            "SELECT id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id, created_at, hash
-             FROM transfer ORDER BY id",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            self.read_transfer(row)?;
-            self.audit.transfers += 1;
-            if self.audit.transfers.is_multiple_of(PROGRESS_STEP) {
-                progress(self.audit.transfers, expected);
-            }
-        }
-        progress(self.audit.transfers, self.audit.transfers);
-        Ok(())
-    }
-
-    fn read_transfer(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        let transfer = PostedTransfer {
-            id: row.get(0)?,
-            merchant: MerchantId(row.get(1)?),
-            kind: text_at(row, 2)?,
-            debit_account: row.get(3)?,
-            credit_account: row.get(4)?,
-            amount: row.get(5)?,
-            escrow: row.get(6)?,
-            created_at: row.get(7)?,
-        };
-        let stored = ChainHash::from_bytes(row.get(8)?);
-        let head = self.heads.entry(transfer.merchant.0).or_insert(ChainHash::START);
-        let follows = head.followed_by(&transfer) == stored;
-        *head = stored;
-        if !follows {
-            let problem = format!(
-                "transfer {} of merchant {} does not follow from the one before it: it, or that one, was changed, \
-                 or one between them was removed",
-                transfer.id, transfer.merchant.0
-            );
-            self.find(7, problem);
-        }
-        let amount = i128::from(transfer.amount);
-        *self.balances.entry(transfer.debit_account).or_default() -= amount;
-        *self.balances.entry(transfer.credit_account).or_default() += amount;
-        if let Some(escrow) = transfer.escrow {
-            let hold = self.holds.entry(escrow).or_default();
-            match transfer.kind {
-                "FUND" | "STAKE" => hold.paid_in += amount,
-                "RELEASE" => hold.released += amount,
-                "REFUND" => hold.refunded += amount,
-                _ => hold.fees += amount,
-            }
-        }
-        Ok(())
     }
 
     fn check_chains(&mut self, connection: &Connection) -> Result<(), Error> {
@@ -388,13 +454,13 @@ impl Auditor {
         while let Some(row) = rows.next()? {
             let (merchant, head) = (row.get(0)?, ChainHash::from_bytes(row.get(1)?));
             self.audit.merchants += 1;
-            if self.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
+            if self.ledger.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
                 let problem =
                     format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed");
                 self.find(7, problem);
             }
         }
-        let orphans: Vec<i64> = self.heads.drain().map(|(merchant, _)| merchant).collect();
+        let orphans: Vec<i64> = self.ledger.heads.drain().map(|(merchant, _)| merchant).collect();
         for merchant in orphans {
             self.find(7, format!("transfers name merchant {merchant}, which does not exist"));
         }
@@ -422,7 +488,7 @@ impl Auditor {
             }
         }
         self.read_stakes(connection)?;
-        let orphans: Vec<i64> = self.holds.drain().map(|(escrow, _)| escrow).collect();
+        let orphans: Vec<i64> = self.ledger.holds.drain().map(|(escrow, _)| escrow).collect();
         for escrow in orphans {
             self.find(
                 6,
@@ -433,7 +499,7 @@ impl Auditor {
     }
 
     fn check_escrow(&mut self, escrow: &StoredEscrow) {
-        let hold = self.holds.remove(&escrow.id.number()).unwrap_or_default();
+        let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
         let must = escrow.must_hold();
         let id = escrow.id;
         if escrow.state == State::Closed && hold.kept() != 0 {
@@ -493,7 +559,7 @@ impl Auditor {
             *sums.entry(row.get(1)?).or_default() += i128::from(balance);
             self.check_account(row, i128::from(balance))?;
         }
-        let orphans: Vec<i64> = self.balances.drain().map(|(account, _)| account).collect();
+        let orphans: Vec<i64> = self.ledger.balances.drain().map(|(account, _)| account).collect();
         for account in orphans {
             self.find(2, format!("transfers name account {account}, which does not exist"));
         }
@@ -513,7 +579,7 @@ impl Auditor {
 
     fn check_account(&mut self, row: &Row<'_>, balance: i128) -> Result<(), Error> {
         let account: i64 = row.get(0)?;
-        let moved = self.balances.remove(&account).unwrap_or_default();
+        let moved = self.ledger.balances.remove(&account).unwrap_or_default();
         if moved != balance {
             self.find(
                 2,

@@ -24,6 +24,11 @@ pub(super) fn text_at<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Er
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
+/// Stored text, if any, as it lies there.
+pub(super) fn optional_text_at<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, Error> {
+    Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
+}
+
 /// The escrow whose number and guard stand in this column and the next, if any.
 pub(super) fn optional_escrow_id_at(row: &Row<'_>, column: usize) -> Result<Option<EscrowId>, Error> {
     optional(row, column, |row, column| {

@@ -206,3 +206,195 @@ fn unfit(path: &Path, error: &r2d2::Error) -> OpenError {
         problem: format!("connections for reading cannot be opened: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{Scope, ScopedJoinHandle};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Standing ones, as many as there are cores for, and the pool's.
+    const CONNECTIONS: u32 = 3;
+    const OLD: i64 = 1;
+    const NEW: i64 = 2;
+
+    /// The moments of a commit at which a read can begin or end.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    enum At {
+        Before,
+        /// It is under way, and nothing can be seen of it.
+        Begun,
+        /// It is still under way, and can be seen.
+        Visible,
+        After,
+    }
+
+    const MOMENTS: [At; 4] = [At::Before, At::Begun, At::Visible, At::After];
+
+    /// A file that holds one number.
+    struct Numbered {
+        writer: Connection,
+        readers: Readers,
+        _folder: TempDir,
+    }
+
+    impl Numbered {
+        /// The file after a first commit.
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            let writer = Connection::open(&path).unwrap();
+            let sql = "PRAGMA journal_mode = WAL; CREATE TABLE t (number); INSERT INTO t VALUES (0)";
+            writer.execute_batch(sql).unwrap();
+            let file = Self {
+                writer,
+                readers: Readers::open(&path, CONNECTIONS).unwrap(),
+                _folder: folder,
+            };
+            file.commit(OLD, |_| ());
+            file
+        }
+
+        /// Commits this number, and takes a step at every moment of it.
+        fn commit(&self, number: i64, mut step: impl FnMut(At)) {
+            step(At::Before);
+            self.readers.renewed_by(|| {
+                step(At::Begun);
+                self.writer.execute("UPDATE t SET number = ?1", [number]).unwrap();
+                step(At::Visible);
+            });
+            step(At::After);
+        }
+
+        fn read(&self) -> i64 {
+            self.readers.read(number).unwrap()
+        }
+
+        /// What each connection sees: every one reads inside the one before.
+        fn read_on_every_connection(&self) -> Vec<i64> {
+            fn nested(readers: &Readers, connections: u32) -> Vec<i64> {
+                let Some(others) = connections.checked_sub(1) else {
+                    return Vec::new();
+                };
+                let inside = |snapshot: &Snapshot<'_>| Ok([vec![number(snapshot)?], nested(readers, others)].concat());
+                readers.read(inside).unwrap()
+            }
+            nested(&self.readers, CONNECTIONS)
+        }
+
+        /// Whether a connection that nobody uses is inside a transaction.
+        fn keeps_a_moment(&self) -> bool {
+            let mut free = self.readers.standing.iter().filter_map(if_free);
+            free.any(|standing| !standing.connection.is_autocommit())
+        }
+    }
+
+    fn number(snapshot: &Snapshot<'_>) -> Result<i64, Error> {
+        Ok(snapshot
+            .connection
+            .query_row("SELECT number FROM t", [], |row| row.get(0))?)
+    }
+
+    /// A read on a thread of its own that has seen something and goes on.
+    struct Reading<'scope> {
+        seen: i64,
+        end: mpsc::Sender<()>,
+        thread: ScopedJoinHandle<'scope, ()>,
+    }
+
+    impl<'scope> Reading<'scope> {
+        fn begin<'env>(scope: &'scope Scope<'scope, 'env>, readers: &'env Readers) -> Self {
+            let (saw, seen) = mpsc::channel();
+            let (end, ended) = mpsc::channel();
+            let thread = scope.spawn(move || {
+                let query = |snapshot: &Snapshot<'_>| {
+                    saw.send(number(snapshot)?).unwrap();
+                    ended.recv().unwrap();
+                    Ok(())
+                };
+                readers.read(query).unwrap();
+            });
+            Self {
+                seen: seen.recv().unwrap(),
+                end,
+                thread,
+            }
+        }
+
+        fn end(self) {
+            self.end.send(()).unwrap();
+            self.thread.join().unwrap();
+        }
+    }
+
+    /// Guards the counter of commits. A moment that was kept is let go before the
+    /// commit can be seen; one that a read has begun before or during a commit is
+    /// not kept, so that nothing old is read later and nothing holds up the log.
+    #[test]
+    fn wherever_a_read_begins_and_ends_no_moment_outlives_a_commit() {
+        for (begins, ends) in MOMENTS.iter().flat_map(|&begins| MOMENTS.map(|ends| (begins, ends))) {
+            if begins > ends {
+                continue;
+            }
+            let case = format!("a read from {begins:?} to {ends:?}");
+            let file = Numbered::new();
+            assert_eq!(file.read(), OLD);
+            assert!(file.keeps_a_moment(), "{case}: nothing is under test");
+            thread::scope(|scope| {
+                let mut reading = None;
+                file.commit(NEW, |at| {
+                    if at == begins {
+                        let seen = reading.insert(Reading::begin(scope, &file.readers)).seen;
+                        let is_committed = at >= At::Visible;
+                        assert_eq!(seen, if is_committed { NEW } else { OLD }, "{case}");
+                    }
+                    if at == ends {
+                        reading.take().expect("it has begun by now").end();
+                    }
+                    if at == At::Visible {
+                        assert!(!file.keeps_a_moment(), "{case}: a moment was kept during the commit");
+                    }
+                });
+            });
+            assert_eq!(file.read_on_every_connection(), [NEW; CONNECTIONS as usize], "{case}");
+        }
+    }
+
+    /// What a reply promises: whichever connection reads after the commit sees it,
+    /// also those that kept a moment until then.
+    #[test]
+    fn every_connection_sees_a_commit_that_has_ended() {
+        let file = Numbered::new();
+        assert_eq!(file.read_on_every_connection(), [OLD; CONNECTIONS as usize]);
+        file.commit(NEW, |_| ());
+        assert_eq!(file.read_on_every_connection(), [NEW; CONNECTIONS as usize]);
+        assert_eq!(file.read_on_every_connection(), [NEW; CONNECTIONS as usize]);
+    }
+
+    /// A read decides to keep its moment, and before its connection is free a commit
+    /// begins and ends, which cannot let go of it: the next read must.
+    #[test]
+    fn a_moment_that_a_commit_could_not_let_go_of_is_not_read_from_again() {
+        let file = Numbered::new();
+        assert_eq!(file.read(), OLD);
+        assert!(file.keeps_a_moment(), "nothing is under test");
+        let in_use = file.readers.standing[0].lock().unwrap();
+        file.commit(NEW, |_| ());
+        drop(in_use);
+        assert_eq!(file.read(), NEW);
+    }
+
+    /// What [`Readers::keep_nothing`] promises to the last checkpoint.
+    #[test]
+    fn nothing_is_kept_once_nothing_may_be() {
+        let file = Numbered::new();
+        assert_eq!(file.read(), OLD);
+        file.readers.keep_nothing();
+        assert!(!file.keeps_a_moment());
+        assert_eq!(file.read(), OLD);
+        assert!(!file.keeps_a_moment(), "a later read was kept");
+    }
+}

@@ -1,17 +1,15 @@
 //! Who is asking: the key, the `customer-id` header, and what each of them may
 //! hold (contract sections 1.2, 1.3 and 9.3; design section 6).
 
-use escrowd::config::Merchant;
-use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
-const LIVE_KEY: &str = "sk_live_the_only_one";
 
-/// Every route that acts for a customer, with a request that would succeed or
+/// Every route that acts for a customer and for nobody else, with a request that would succeed or
 /// come as far as the escrow.
 fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
     let Deal { id, token, milestones } = deal;
@@ -27,7 +25,6 @@ fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
             format!("/v1/escrow/milestone/confirm/{id}/{}", milestones[0]),
             None,
         ),
-        ("POST", "/v1/escrow/create".into(), Some(standard_terms())),
         ("POST", format!("/v1/escrow/confirm-payment/{id}"), None),
         (
             "POST",
@@ -57,17 +54,34 @@ fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, 
     }
 }
 
+/// A route where the merchant may act for itself refuses what is no header of one
+/// customer, and takes none at all for the merchant.
+#[test]
+fn a_seller_who_is_nobody_is_refused_and_none_is_the_merchant() {
+    let app = spawn_app();
+    let create = |headers: &[(&str, &str)]| send(&app, "POST", "/v1/escrow/create", headers, Some(&standard_terms()));
+    let several = [("customer-id", "ada"), ("customer-id", "ben")];
+    app.refuses(400, "customer-id must be sent once; got several different ones", |_| {
+        create(&several)
+    });
+    app.refuses(404, "Customer not found", |_| create(&[("customer-id", "a b")]));
+    assert_eq!(create(&[]).ok().data()["isSeller"], true);
+    assert_eq!(app.count("customer"), 0);
+}
+
+#[test]
+fn a_merchant_that_is_no_business_account_cannot_sell_for_itself() {
+    let app = spawn_app_with(|config| config.sandbox.is_business = false);
+    app.wallet("ada").ok();
+    for body in [standard_terms(), json!(5)] {
+        app.refuses(401, "Merchant cannot create escrow for itself via API", |app| {
+            send(app, "POST", "/v1/escrow/create", &[], Some(&body))
+        });
+    }
+}
+
 fn live_app() -> TestApp {
-    spawn_app_with(|config| {
-        config.mode = Mode::Live;
-        config.merchant = vec![Merchant {
-            name: "shop".to_owned(),
-            key_sha256: vec![hex::encode(Sha256::digest(LIVE_KEY))],
-            business_key_sha256: Vec::new(),
-            is_business: true,
-            commission_bps: None,
-        }];
-    })
+    spawn_live_app(|_| {})
 }
 
 fn bearer(key: &str) -> String {
@@ -155,12 +169,7 @@ fn the_header_is_looked_at_before_the_body() {
     let app = spawn_app();
     app.wallet("ada").ok();
     for body in ["", "{", "5", r#"{"amount":-1}"#] {
-        for path in [
-            "/v1/escrow/milestone/create",
-            "/v1/escrow/create",
-            "/v1/payment/escrow",
-            "/v1/payment/topup",
-        ] {
+        for path in ["/v1/escrow/milestone/create", "/v1/payment/escrow", "/v1/payment/topup"] {
             app.refuses(400, "customer-id header is required", |app| {
                 app.send("POST", path, &[JSON], Some(body.as_bytes()))
             });

@@ -9,10 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use escrowd::app::{App, Stopper};
-use escrowd::config::Config;
+use escrowd::config::{Config, Merchant};
+use escrowd::domain::mode::Mode;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// A running service. Dropping it stops the service and audits its ledger, so
@@ -152,6 +154,37 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     }
 }
 
+/// The key of a live service's only merchant.
+pub(crate) const LIVE_KEY: &str = "sk_live_the_only_one";
+
+/// A service for real money with one merchant, whose key is [`LIVE_KEY`], before
+/// further changes.
+pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
+    spawn_app_with(|config| {
+        config.mode = Mode::Live;
+        config.merchant = vec![Merchant {
+            name: "shop".to_owned(),
+            key_sha256: vec![hash_of(LIVE_KEY)],
+            business_key_sha256: Vec::new(),
+            is_business: true,
+            country: None,
+            allowed_ips: Vec::new(),
+            commission_bps: None,
+        }];
+        change(config);
+    })
+}
+
+/// A key's hash, as a configuration has it.
+pub(crate) fn hash_of(key: &str) -> String {
+    hex::encode(Sha256::digest(key))
+}
+
+/// What a merchant says of a new customer.
+pub(crate) fn new_customer() -> Value {
+    json!({ "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08012345678" })
+}
+
 /// Two milestones of 4,000 and 6,000.
 pub(crate) fn two_milestones() -> Value {
     json!({
@@ -237,6 +270,42 @@ impl TestApp {
         let mut stream = self.connect();
         stream.write_all(request).unwrap();
         Answer::read_from(&stream)
+    }
+
+    /// A request of the merchant's own, for no customer.
+    pub(crate) fn as_merchant(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let text = body.map(Value::to_string);
+        let json = [("content-type", "application/json")];
+        let headers = if text.is_some() { &json[..] } else { &[] };
+        self.send(method, path, headers, text.as_deref().map(str::as_bytes))
+    }
+
+    pub(crate) fn create_customer(&self, body: &Value) -> Answer {
+        self.as_merchant("POST", "/v1/customer/create", Some(body))
+    }
+
+    pub(crate) fn customer(&self, id: &str) -> Answer {
+        self.as_merchant("GET", &format!("/v1/customer/get/{id}"), None)
+    }
+
+    pub(crate) fn customers(&self, query: &str) -> Answer {
+        self.as_merchant("GET", &format!("/v1/customers{query}"), None)
+    }
+
+    pub(crate) fn update_customer(&self, id: &str, body: &Value) -> Answer {
+        self.as_merchant("PUT", &format!("/v1/customer/update/{id}"), Some(body))
+    }
+
+    pub(crate) fn permit(&self, id: &str, body: &Value) -> Answer {
+        self.as_merchant("PUT", &format!("/v1/customer/permissions/{id}"), Some(body))
+    }
+
+    pub(crate) fn block(&self, id: &str) -> Answer {
+        self.as_merchant("PUT", &format!("/v1/customer/block/{id}"), None)
+    }
+
+    pub(crate) fn unblock(&self, id: &str) -> Answer {
+        self.as_merchant("PUT", &format!("/v1/customer/unblock/{id}"), None)
     }
 
     pub(crate) fn create_milestone_escrow(&self, seller: &str, body: &Value) -> Answer {

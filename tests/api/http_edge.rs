@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 /// Every route and the one method it answers.
-const ROUTES: [(&str, &str); 11] = [
+const ROUTES: [(&str, &str); 19] = [
     ("GET", "/healthz"),
     ("POST", "/v1/escrow/milestone/create"),
     ("PUT", "/v1/escrow/milestone/edit/PY_ABCDEFGH0000"),
@@ -26,6 +26,14 @@ const ROUTES: [(&str, &str); 11] = [
     ("POST", "/v1/payment/escrow"),
     ("POST", "/v1/payment/topup"),
     ("GET", "/v1/wallet"),
+    ("POST", "/v1/customer/create"),
+    ("GET", "/v1/customers"),
+    ("GET", "/v1/customer/get/ada"),
+    ("PUT", "/v1/customer/update/ada"),
+    ("PUT", "/v1/customer/permissions/ada"),
+    ("PUT", "/v1/customer/block/ada"),
+    ("PUT", "/v1/customer/unblock/ada"),
+    ("GET", "/v1/countries"),
 ];
 
 /// The routes that read JSON, and whether they read a form too.
@@ -588,7 +596,7 @@ fn a_form_with_a_field_that_is_wrong_is_refused() {
         (
             "categoryId",
             "x",
-            "categoryId must be left out: this merchant has no categories; got x",
+            "categoryId must be the id of a category of the seller; got x",
         ),
     ] {
         let mut fields: Vec<_> = STANDARD.into_iter().filter(|(field, ..)| *field != name).collect();

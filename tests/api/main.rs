@@ -3,15 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod admission;
 mod categories;
+mod customers;
 mod headers;
 mod helpers;
 mod http_edge;
+mod keys;
 mod milestone_escrows;
 mod milestone_input;
 mod payment_input;
 mod payments;
 mod races;
+mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;

@@ -545,17 +545,17 @@ fn a_quantity_below_one_or_not_whole_is_refused() {
 }
 
 #[test]
-fn a_category_is_refused_as_there_are_none() {
+fn a_category_that_does_not_exist_is_refused() {
     refuses_each(&[
         (
             "/categoryId",
             "\"665f1b2c9a1e4d0012ab3c10\"",
-            "categoryId must be left out: this merchant has no categories; got \"665f1b2c9a1e4d0012ab3c10\"",
+            "categoryId must be the id of a category of the seller; got \"665f1b2c9a1e4d0012ab3c10\"",
         ),
         (
             "/categoryId",
             "5",
-            "categoryId must be left out: this merchant has no categories; got 5",
+            "categoryId must be the id of a category of the seller; got 5",
         ),
     ]);
 }
@@ -673,7 +673,7 @@ fn the_first_field_in_the_order_of_the_contract_is_told_of() {
             json!(1),
         ),
         (
-            "categoryId must be left out: this merchant has no categories; got \"x\"",
+            "categoryId must be the id of a category of the seller; got \"x\"",
             "/categoryId",
             json!(null),
         ),

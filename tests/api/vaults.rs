@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
+use crate::helpers::{
+    Answer, LIVE_KEY, TestApp, hash_of, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
+};
 use crate::shapes::{ID, ISO, REFERENCE, TOKEN, assert_shape, assert_unix_now};
 
 const NO_TOKEN: &str = "PY_ZZZZZZZZ0000";
@@ -20,13 +22,6 @@ fn example_14() -> Value {
 }
 
 impl TestApp {
-    /// A request in the merchant's own name.
-    fn as_merchant(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        let text = body.map(Value::to_string);
-        let headers = [("content-type", "application/json")];
-        self.send(method, path, &headers, text.as_ref().map(String::as_bytes))
-    }
-
     fn create_vault(&self, body: &Value) -> Answer {
         self.as_merchant("POST", "/v1/escrow/vault/create", Some(body))
     }
@@ -443,7 +438,7 @@ fn what_is_wrong_with_a_vault_is_said() {
         ),
         (with(1, json!(399.99)), "The total staked amount must be at least 1000"),
         (
-            with(1, json!(90_071_992_547_409.91_f64)),
+            with(1, json!(90_071_992_547_409_i64)),
             "This merchant's accounts cannot hold that much money together",
         ),
     ] {
@@ -485,6 +480,44 @@ fn whoever_stakes_is_a_customer_of_the_merchant() {
 }
 
 #[test]
+fn a_blocked_customer_takes_no_part() {
+    let app = spawn_app();
+    let open = app.opened_vault();
+    app.block("ben").ok();
+    app.refuses(400, "Participant ben is not an active customer", |app| {
+        app.create_vault(&stakes(&[("ada", json!(600)), ("ben", json!(400))]))
+    });
+    app.declare_winner(&open, "ben").ok();
+}
+
+/// The customers of one merchant are nobody to another, who is told no more.
+#[test]
+fn another_merchants_customer_takes_no_part() {
+    let app = spawn_live_app(|config| {
+        let mut other = config.merchant[0].clone();
+        other.name = "other".to_owned();
+        other.key_sha256 = vec![hash_of("sk_live_other")];
+        config.merchant.push(other);
+    });
+    let create = |key: &str| {
+        app.json_with_key(key, "POST", "/v1/customer/create", "", &new_customer())
+            .ok()
+            .text("customerId")
+    };
+    let (ours, theirs) = (create(LIVE_KEY), create("sk_live_other"));
+    let path = "/v1/escrow/vault/create";
+    for stranger in [&theirs, "nobody"] {
+        let message = format!("Participant {stranger} is not a customer of this merchant");
+        app.refuses(400, &message, |app| {
+            let body = stakes(&[(&ours, json!(600)), (stranger, json!(400))]);
+            let bearer = format!("Bearer {LIVE_KEY}");
+            let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+            app.send("POST", path, &headers, Some(body.to_string().as_bytes()))
+        });
+    }
+}
+
+#[test]
 fn a_vault_is_the_merchants_alone() {
     let app = spawn_app();
     let token = app.opened_vault();
@@ -511,7 +544,7 @@ fn a_vault_is_neither_paid_for_nor_confirmed() {
     app.refuses(400, "Action not allowed", |app| app.confirm_payment("ada", &id));
     app.refuses(400, "Milestone not found", |app| app.confirm_milestone("ada", &id, &id));
     app.refuses(400, "Escrow is not a milestone escrow", |app| {
-        app.edit_milestone_escrow("ada", &token, &crate::helpers::two_milestones())
+        app.edit_milestone_escrow("ada", &token, &two_milestones())
     });
 }
 

@@ -1,8 +1,9 @@
 //! The order of system calls under load (reliability R4).
 //!
 //! The shim under the server writes down, in one order, each request that comes
-//! in, each change to the write-ahead log, each fsync's beginning and end, and
-//! each reply that is about to go out. From that, for every acknowledged write:
+//! in, each change to the database and its write-ahead log, each fsync's beginning
+//! and end, and each reply that is about to go out. From that, for every
+//! acknowledged write:
 //!
 //! * after its request came in and before its reply went out, a fsync of the log
 //!   began and returned;
@@ -12,6 +13,14 @@
 //! Proves that a reply waits for its own group's fsync. Its control, a server
 //! with `storage.synchronous = "normal"`, must break the rule, or the rule sees
 //! nothing.
+//!
+//! And for every time that the log starts anew, which gives up what was in it:
+//!
+//! * after the last change to the database before that, a fsync of the database
+//!   began and returned.
+//!
+//! Proves that nothing is given up before it is in the file for good. No setting
+//! breaks this rule; its control is a table of orders made up by hand.
 //!
 //! Cannot show that what the fsync covered is enough to recover from; that is
 //! for `power_loss.rs`. Nor that the disk does what fsync asks.
@@ -27,8 +36,11 @@ use crate::seed::Random;
 use crate::server::Disk;
 use crate::shim;
 
+const CHECKPOINT_PAGES: &str = "ESCROWD_STORAGE_CHECKPOINT_PAGES";
 const CONNECTIONS: usize = 64;
 const WRITES_MIN: usize = 1_000;
+/// Times that the log starts anew.
+const LOGS_MIN: usize = 20;
 const LOAD_SECONDS_MAX: u64 = 60;
 
 /// Where in the log of events each thing happened.
@@ -44,14 +56,20 @@ struct Events {
     syncs: Vec<(usize, usize)>,
     /// Transactions written to the log.
     commits: usize,
+    /// Each time that the log started anew.
+    anew: Vec<usize>,
+    /// Changes to the database.
+    database_writes: Vec<usize>,
+    /// Fsyncs of the database that succeeded: begun, returned.
+    database_syncs: Vec<(usize, usize)>,
 }
 
 impl Events {
-    fn read(lines: &[String]) -> Self {
+    fn read(lines: &[impl AsRef<str>]) -> Self {
         let mut events = Self::default();
         let mut begun = HashMap::new();
         for (at, line) in lines.iter().enumerate() {
-            let words: Vec<&str> = line.split(' ').collect();
+            let words: Vec<&str> = line.as_ref().split(' ').collect();
             match words[..] {
                 ["request", descriptor, mark, ..] => {
                     let earlier = events.requests.insert(mark.to_owned(), (at, descriptor.to_owned()));
@@ -62,15 +80,24 @@ impl Events {
                 }
                 ["write", "wal", ref rest @ ..] => {
                     events.commits += usize::from(rest.contains(&"commit"));
+                    events.anew.extend(rest.contains(&"anew").then_some(at));
                     for mark in rest {
                         events.stored.entry((*mark).to_owned()).or_insert(at);
                     }
                 }
+                ["write", "database", ..] => events.database_writes.push(at),
                 // The writer's and the checkpoints' may overlap.
-                ["sync-begin", "wal", thread] => {
+                ["sync-begin", _, thread] => {
                     begun.insert(thread, at);
                 }
-                ["sync-end", "wal", thread] => events.syncs.push((begun.remove(thread).unwrap(), at)),
+                ["sync-end", file, thread] => {
+                    // One that began before the first line covers nothing of these.
+                    let sync = begun.remove(thread).map(|begun| (begun, at));
+                    match file {
+                        "wal" => events.syncs.extend(sync),
+                        _ => events.database_syncs.extend(sync),
+                    }
+                }
                 _ => {}
             }
         }
@@ -110,6 +137,22 @@ impl Events {
         (!self.is_synced_between(from, reply))
             .then(|| format!("{mark}: written at {from}, answered at {reply}, and no fsync between"))
     }
+
+    /// Each time that the log started anew before its content was in the file for
+    /// good.
+    fn faults_of_the_log(&self) -> Vec<String> {
+        let is_covered = |written: usize, anew: usize| {
+            let mut syncs = self.database_syncs.iter();
+            syncs.any(|&(begun, returned)| written < begun && returned < anew)
+        };
+        let fault_of = |&anew: &usize| {
+            let written = *self.database_writes.iter().rfind(|&&written| written < anew)?;
+            (!is_covered(written, anew)).then(|| {
+                format!("the file was written at {written}, the log started anew at {anew}, and no fsync between")
+            })
+        };
+        self.anew.iter().filter_map(fault_of).collect()
+    }
 }
 
 /// Loads a server on the shim with 64 connections, and finds what is against
@@ -118,13 +161,13 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     let mut random = Random::from_environment();
     let disk = Disk::new();
     let mut environment = shim::environment(&disk);
+    // Many checkpoints, whose fsyncs belong to no group.
+    environment.push((CHECKPOINT_PAGES.to_owned(), "100".to_owned()));
     environment.extend(
         settings
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned())),
     );
-    // Some checkpoints, whose fsyncs belong to no group.
-    environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), "400".to_owned()));
     let server = disk.serve(&environment);
     load::register(CONNECTIONS, &mut server.connect());
     shim::forget_events(&disk);
@@ -136,45 +179,49 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
             scope.spawn(|| client.run(&server.address, &stop));
         }
         let started = Instant::now();
-        while acknowledged_so_far(&disk) < WRITES_MIN && started.elapsed().as_secs() < LOAD_SECONDS_MAX {
+        while !is_enough(&disk) && started.elapsed().as_secs() < LOAD_SECONDS_MAX {
             thread::sleep(Duration::from_millis(50));
         }
         stop.store(true, Ordering::Relaxed);
     });
     drop(server);
 
-    let events = Events::read(&shim::events(&disk));
     let writes: Vec<&Acknowledged> = clients.iter().flat_map(|client| &client.acknowledged).collect();
     let unanswered: usize = clients.iter().map(|client| client.unanswered).sum();
-    let (syncs, commits) = (events.syncs.len(), events.commits);
-    println!(
-        "{} writes acknowledged in {commits} groups with {syncs} fsyncs",
-        writes.len()
-    );
     assert!(
         writes.len() >= WRITES_MIN && unanswered == 0,
-        "{} {unanswered}",
+        "{} acknowledged, {unanswered} unanswered",
+        writes.len()
+    );
+    let events = Events::read(&shim::events(&disk));
+    let (syncs, commits, anew) = (events.syncs.len(), events.commits, events.anew.len());
+    println!(
+        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {anew} new logs",
         writes.len()
     );
     assert!(0 < commits && commits < writes.len(), "the groups are not groups");
+    assert!(anew >= LOGS_MIN, "the log started anew {anew} times");
 
     let mut faults: Vec<String> = writes.into_iter().filter_map(|write| events.fault_of(write)).collect();
     if syncs < commits {
         faults.push(format!("{commits} groups with {syncs} fsyncs"));
     }
+    faults.extend(events.faults_of_the_log());
     faults
 }
 
-fn acknowledged_so_far(disk: &Disk) -> usize {
+/// Whether there is something to look at by now.
+fn is_enough(disk: &Disk) -> bool {
     let events = shim::events_so_far(disk);
-    events
-        .iter()
-        .filter(|event| event.starts_with("reply") && event.contains(" 2"))
-        .count()
+    let count = |start, word| {
+        let events = events.iter().filter(|event| event.starts_with(start));
+        events.filter(|event| event.contains(word)).count()
+    };
+    count("reply", " 2") >= WRITES_MIN && count("write wal", " anew") >= LOGS_MIN
 }
 
 #[test]
-fn no_reply_leaves_before_the_fsync_that_covers_it_has_returned() {
+fn no_reply_leaves_and_no_log_starts_anew_before_the_fsync_that_covers_it_has_returned() {
     let _alone = alone();
     assert_eq!(faults_under_load(&[]), Vec::<String>::new());
 }
@@ -183,7 +230,37 @@ fn no_reply_leaves_before_the_fsync_that_covers_it_has_returned() {
 #[test]
 fn a_reply_before_its_fsync_is_seen() {
     let _alone = alone();
-    let faults = faults_under_load(&[("ESCROWD_STORAGE_SYNCHRONOUS", "normal")]);
+    // The fsyncs of the log that a checkpoint makes cover replies by chance.
+    let faults = faults_under_load(&[("ESCROWD_STORAGE_SYNCHRONOUS", "normal"), (CHECKPOINT_PAGES, "400")]);
     println!("{} faults", faults.len());
     assert!(faults.len() >= WRITES_MIN / 2, "{faults:?}");
+}
+
+/// The control of the other rule: orders that lose what the log gives up are seen,
+/// and no others.
+#[test]
+fn a_log_that_starts_anew_before_the_file_is_synced_is_seen() {
+    let is_fault = |between: &[&str]| {
+        let lines = [&["write database"], between, &["write wal anew"]].concat();
+        !Events::read(&lines).faults_of_the_log().is_empty()
+    };
+    let (begin, end) = ("sync-begin database 1", "sync-end database 1");
+    let (log_begin, log_end) = ("sync-begin wal 1", "sync-end wal 1");
+    for lost in [
+        &[][..],
+        &[log_begin, log_end],
+        &[begin],
+        &[begin, "sync-failed database"],
+        &[begin, "write database", end],
+        &[begin, end, "write database"],
+    ] {
+        assert!(is_fault(lost), "{lost:?}");
+    }
+    for kept in [
+        &[begin, end][..],
+        &[begin, "write wal commit", end],
+        &[begin, end, log_begin, log_end],
+    ] {
+        assert!(!is_fault(kept), "{kept:?}");
+    }
 }

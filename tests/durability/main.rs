@@ -3,7 +3,7 @@
 //! | File | What it does | What it proves |
 //! |---|---|---|
 //! | `kill.rs` | `kill -9` at random instants | a command is there whole or not at all, and a restart finds it |
-//! | `fsync_order.rs` | puts the system calls in order | no reply leaves before the fsync that covers it has returned |
+//! | `fsync_order.rs` | puts the system calls in order | no reply leaves, and no log starts anew, before the fsync that covers it has returned |
 //! | `power_loss.rs` | drops what no fsync has covered | what was acknowledged survives that too |
 //! | `failing_disk.rs` | fails a fsync of the file and drops what it was to cover | the service gives up, and the log still has it all |
 //!

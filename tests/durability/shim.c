@@ -21,7 +21,8 @@
  *
  *   request FD MARK...              bytes of a request came in
  *   reply FD STATUS                 the first bytes of a reply are about to go out
- *   write wal|database MARK...      a change was made; "commit" if it ends a transaction
+ *   write wal|database MARK...      a change was made; "commit" if it ends a transaction,
+ *                                   "anew" if the log gives up what was in it
  *   sync-begin wal|database THREAD  a fsync is about to start
  *   sync-end wal|database THREAD    it has returned, and succeeded
  *   sync-failed database            it was made to fail
@@ -374,6 +375,11 @@ static int ends_transaction(const struct file *file, const unsigned char *bytes,
     return file == &wal && count == 24 && at >= 32 && (bytes[4] | bytes[5] | bytes[6] | bytes[7]);
 }
 
+/* Its header is written, with frames to follow over the old ones; or it is cut. */
+static int starts_anew(const struct file *file, off_t at) {
+    return file == &wal && at == 0;
+}
+
 static ssize_t write_at(pwrite64_function real, int fd, const void *bytes, size_t count, off_t at) {
     struct file *file = file_of(fd);
     if (!file) return real(fd, bytes, count, at);
@@ -383,7 +389,8 @@ static ssize_t write_at(pwrite64_function real, int fd, const void *bytes, size_
     remember(file, fd, at, bytes, count, 0);
     ssize_t written = real(fd, bytes, count, at);
     int saved = errno;
-    note("write %s%s%s", file->name, ends_transaction(file, bytes, count, at) ? " commit" : "", marks);
+    note("write %s%s%s%s", file->name, ends_transaction(file, bytes, count, at) ? " commit" : "",
+         starts_anew(file, at) ? " anew" : "", marks);
     pthread_mutex_unlock(&mutex);
     errno = saved;
     return written;
@@ -404,7 +411,7 @@ static int truncate_to(ftruncate64_function real, int fd, off_t length) {
     remember(file, fd, length, "", 0, 1);
     int result = real(fd, length);
     int saved = errno;
-    note("write %s", file->name);
+    note("write %s%s", file->name, starts_anew(file, length) ? " anew" : "");
     pthread_mutex_unlock(&mutex);
     errno = saved;
     return result;

@@ -175,7 +175,7 @@ impl Service {
                 .map(|_| Reply::default())
             }
             Wish::SeeWallet => {
-                wait_for(self.store.write(move |tx| customers::wallet(tx, &policy, &actor))).map(|_| Reply::default())
+                wait_for(self.store.write(move |tx| customers::admit(tx, &policy, &actor))).map(|_| Reply::default())
             }
         };
         reply.map_err(|error| match error {

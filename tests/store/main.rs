@@ -7,5 +7,6 @@
 mod audit;
 mod files;
 mod helpers;
+mod log_length;
 mod schema;
 mod writer;

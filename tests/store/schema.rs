@@ -231,6 +231,64 @@ fn a_milestone_is_released_or_not_and_lies_behind_its_escrow() {
 }
 
 #[test]
+fn a_customer_may_or_may_not_and_is_blocked_for_a_reason() {
+    let (_file, _, connection) = used_file();
+    for change in [
+        "can_buy = 2",
+        "can_sell = -1",
+        "can_withdraw = 2",
+        "blocked_at = 1",
+        "blocked_reason = 'x'",
+    ] {
+        let sql = format!("UPDATE customer SET {change} WHERE id = 'ada'");
+        refuses(&connection, &sql, [], "CHECK");
+    }
+}
+
+#[test]
+fn email_address_and_phone_are_one_customers_of_a_merchant() {
+    let (_file, _, connection) = used_file();
+    let insert = "INSERT INTO customer_profile (merchant_id, customer_id, email, phone, bvn, country)
+                  VALUES (1, ?1, ?2, ?3, ?4, ?5)";
+    let (email, phone) = ("a@b.example", "08012345678");
+    let bvn = None::<&str>;
+    refuses(
+        &connection,
+        insert,
+        params!["ada", "A@b.example", phone, bvn, "NG"],
+        "CHECK",
+    );
+    refuses(
+        &connection,
+        insert,
+        params!["ada", email, "8012345678", bvn, "NG"],
+        "CHECK",
+    );
+    refuses(&connection, insert, params!["ada", email, phone, "123", "NG"], "CHECK");
+    refuses(&connection, insert, params!["ada", email, phone, bvn, "US"], "CHECK");
+    refuses(
+        &connection,
+        insert,
+        params!["nobody", email, phone, bvn, "NG"],
+        "FOREIGN KEY",
+    );
+    assert_eq!(
+        connection.execute(insert, params!["ada", email, phone, bvn, "NG"]),
+        Ok(1)
+    );
+    let other = "08099999999";
+    refuses(&connection, insert, params!["ben", email, other, bvn, "NG"], "UNIQUE");
+    refuses(
+        &connection,
+        insert,
+        params!["ben", "c@d.example", phone, bvn, "GH"],
+        "UNIQUE",
+    );
+    let nothing = params!["ben", None::<&str>, None::<&str>, bvn, "NG"];
+    assert_eq!(connection.execute(insert, nothing), Ok(1));
+}
+
+#[test]
 fn a_file_says_once_what_it_is_for() {
     let (_file, _, connection) = used_file();
     let insert = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (?1, 'SANDBOX', 'USD', 0)";

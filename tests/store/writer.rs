@@ -546,28 +546,3 @@ fn a_panic_while_reading_gives_the_connection_back() {
     write(&store, name_merchant("ada"));
     assert!(is_named(&store, "ada"), "the connection was left in an old snapshot");
 }
-
-#[test]
-fn reads_between_writes_leave_no_long_log() {
-    let mut file = TestFile::new();
-    file.settings.checkpoint_pages = 100;
-    file.settings.readers = 8;
-    let store = file.open();
-    let log = file.path.with_file_name("test.db-wal");
-    let log_bytes = || std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-    let trade = Trade::of_key(&store, 1);
-    for _ in 0..300 {
-        trade.top_up("ada", 100_000);
-        store
-            .read(|snapshot| snapshot.balance(trade.merchant, &Account::OutsideWorld))
-            .unwrap();
-    }
-    let frames_bytes = 2_072 * 2 * u64::from(file.settings.checkpoint_pages);
-    assert!(log_bytes() <= frames_bytes, "the log has {} bytes", log_bytes());
-    store.close();
-    assert_eq!(
-        log_bytes(),
-        0,
-        "a connection for reading kept the log from being emptied"
-    );
-}

@@ -2,6 +2,7 @@
 //! section 3).
 
 mod category;
+mod customer;
 mod dispute;
 mod escrow;
 mod page;
@@ -15,6 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use category::{CategoryPositionView, CategoryView};
+pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;

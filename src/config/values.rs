@@ -1,0 +1,66 @@
+//! Reading single settings, each with its own bounds.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use crate::domain::money::Amount;
+
+pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = i64::deserialize(deserializer)?;
+    let wrong = || D::Error::custom(format!("must be a whole number from {MIN} to {MAX}; got {number}"));
+    if (MIN..=MAX).contains(&number) {
+        T::try_from(number).map_err(|_| wrong())
+    } else {
+        Err(wrong())
+    }
+}
+
+pub(super) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    within::<D, i64, 0, { Amount::MAX.minor() }>(deserializer)
+}
+
+pub(super) fn positive_money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    within::<D, i64, 1, { Amount::MAX.minor() }>(deserializer)
+}
+
+pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let currency = String::deserialize(deserializer)?;
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code {
+        Ok(currency)
+    } else {
+        Err(D::Error::custom("must be a currency code, such as NGN"))
+    }
+}
+
+/// Where clients reach a service.
+pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.starts_with("http://") || text.starts_with("https://") {
+        Ok(Some(text))
+    } else {
+        Err(D::Error::custom(format!(
+            "{text:?} does not begin with http:// or https://"
+        )))
+    }
+}
+
+pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hashes = Vec::<String>::deserialize(deserializer)?;
+    match hashes.iter().find(|hash| decode_hash(hash).is_none()) {
+        None => Ok(hashes),
+        Some(_) => Err(D::Error::custom(
+            "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself",
+        )),
+    }
+}
+
+pub(super) fn decode_hash(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    Some(hash)
+}

@@ -1,0 +1,254 @@
+//! Countries that customers come from, and what decides how their phones are
+//! written (contract sections 1.6 and 4.4.1).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A country whose phones are known. A phone is kept as it is dialled within its
+/// country, 0 and then the national digits:
+///
+/// | Country | Code | Calling code | National digits | Kept as |
+/// |---|---|---|---|---|
+/// | Nigeria | `NG` | 234 | 10 | `08012345678` |
+/// | Ghana | `GH` | 233 | 9 | `0241234567` |
+/// | Kenya | `KE` | 254 | 9 | `0712345678` |
+/// | South Africa | `ZA` | 27 | 9 | `0821234567` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Country {
+    /// Nigeria.
+    #[serde(rename = "NG")]
+    Nigeria,
+    /// Ghana.
+    #[serde(rename = "GH")]
+    Ghana,
+    /// Kenya.
+    #[serde(rename = "KE")]
+    Kenya,
+    /// South Africa.
+    #[serde(rename = "ZA")]
+    SouthAfrica,
+}
+
+/// What the table says of one country.
+struct Facts {
+    code: &'static str,
+    name: &'static str,
+    /// 24 hex characters that end in the number ISO 3166 gives it.
+    id: &'static str,
+    calling_code: &'static str,
+    national_digits: usize,
+}
+
+impl Country {
+    /// Every country there is.
+    pub const ALL: [Self; 4] = [Self::Nigeria, Self::Ghana, Self::Kenya, Self::SouthAfrica];
+
+    /// Every country under its stored word.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        (Self::Nigeria.code(), Self::Nigeria),
+        (Self::Ghana.code(), Self::Ghana),
+        (Self::Kenya.code(), Self::Kenya),
+        (Self::SouthAfrica.code(), Self::SouthAfrica),
+    ];
+
+    /// Its two letters of ISO 3166, which are also its stored word.
+    pub const fn code(self) -> &'static str {
+        self.facts().code
+    }
+
+    /// Its name in English.
+    pub const fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Its id on the wire, the same on every server.
+    pub const fn id(self) -> &'static str {
+        self.facts().id
+    }
+
+    /// The country of these two letters, in any case, or of this id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_meant = |country: &Self| country.code().eq_ignore_ascii_case(text) || country.id() == text;
+        Self::ALL.into_iter().find(is_meant)
+    }
+
+    const fn facts(self) -> Facts {
+        match self {
+            Self::Nigeria => Facts {
+                code: "NG",
+                name: "Nigeria",
+                id: "000000000000000000000566",
+                calling_code: "234",
+                national_digits: 10,
+            },
+            Self::Ghana => Facts {
+                code: "GH",
+                name: "Ghana",
+                id: "000000000000000000000288",
+                calling_code: "233",
+                national_digits: 9,
+            },
+            Self::Kenya => Facts {
+                code: "KE",
+                name: "Kenya",
+                id: "000000000000000000000404",
+                calling_code: "254",
+                national_digits: 9,
+            },
+            Self::SouthAfrica => Facts {
+                code: "ZA",
+                name: "South Africa",
+                id: "000000000000000000000710",
+                calling_code: "27",
+                national_digits: 9,
+            },
+        }
+    }
+}
+
+/// A phone within its country: 0 and the national digits. However it was spelled,
+/// one phone is one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone(String);
+
+impl Phone {
+    /// The phone that these digits are in this country: with the leading 0, with
+    /// the calling code, or with neither. `None` when they are none of the three.
+    pub fn parse(digits: &str, country: Country) -> Option<Self> {
+        let Facts {
+            calling_code,
+            national_digits,
+            ..
+        } = country.facts();
+        let is_national = |rest: &&str| {
+            rest.len() == national_digits && !rest.starts_with('0') && rest.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let readings = [
+            digits.strip_prefix('0'),
+            digits.strip_prefix(calling_code),
+            Some(digits),
+        ];
+        let national = readings.into_iter().flatten().find(is_national)?;
+        Some(Self(format!("0{national}")))
+    }
+
+    /// What a spelling can mean when nobody says in which country. Unlike in a
+    /// profile, a leading `+` is let pass, also as the space that it becomes in a
+    /// query.
+    pub fn readings(spelling: &str) -> impl Iterator<Item = (Country, Self)> {
+        let digits = spelling.trim_start_matches(['+', ' ']);
+        Country::ALL
+            .into_iter()
+            .filter_map(move |country| Some((country, Self::parse(digits, country)?)))
+    }
+
+    /// A phone as it was stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The phone as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What digits would be right in this country, for people.
+    pub fn shape(country: Country) -> String {
+        let Facts {
+            name,
+            calling_code,
+            national_digits,
+            ..
+        } = country.facts();
+        let total = national_digits + 1;
+        format!("a phone in {name}: {total} digits with the leading 0, or {calling_code} and {national_digits} digits")
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_country_is_known_by_its_letters_and_by_its_id() {
+        for country in Country::ALL {
+            assert_eq!(Country::parse(country.code()), Some(country));
+            assert_eq!(Country::parse(&country.code().to_lowercase()), Some(country));
+            assert_eq!(Country::parse(country.id()), Some(country));
+            assert!(country.id().len() == 24 && country.id().bytes().all(|byte| byte.is_ascii_digit()));
+        }
+        for text in ["", "N", "NGA", "XX", "000000000000000000000000", "Nigeria"] {
+            assert_eq!(Country::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_phone_is_one_text() {
+        for (country, kept, spellings) in [
+            (
+                Country::Nigeria,
+                "08012345678",
+                ["08012345678", "2348012345678", "8012345678"],
+            ),
+            (
+                Country::Ghana,
+                "0241234567",
+                ["0241234567", "233241234567", "241234567"],
+            ),
+            (
+                Country::Kenya,
+                "0712345678",
+                ["0712345678", "254712345678", "712345678"],
+            ),
+            (
+                Country::SouthAfrica,
+                "0821234567",
+                ["0821234567", "27821234567", "821234567"],
+            ),
+        ] {
+            for spelling in spellings {
+                let phone = Phone::parse(spelling, country).unwrap();
+                assert_eq!(phone.as_str(), kept, "{spelling}");
+                assert!(Phone::readings(spelling).any(|reading| reading == (country, phone.clone())));
+                let with_plus = format!("+{spelling}");
+                assert_eq!(Phone::parse(&with_plus, country), None);
+                assert!(Phone::readings(&with_plus).any(|reading| reading == (country, phone.clone())));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_phone_of_the_country_is_none() {
+        for text in [
+            "",
+            "0",
+            "0801234567",
+            "080123456789",
+            "23408012345678",
+            "234801234567",
+            "80 12345678",
+            "0801234567x",
+            "00801234567",
+            "٠٨٠١٢٣٤٥٦٧٨",
+        ] {
+            assert_eq!(Phone::parse(text, Country::Nigeria), None, "{text}");
+        }
+        assert_eq!(Phone::parse("2348012345678", Country::Ghana), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,20}") {
+            for (_, phone) in Phone::readings(&text) {
+                proptest::prop_assert!(phone.as_str().starts_with('0'));
+            }
+        }
+    }
+}

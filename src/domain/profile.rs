@@ -1,0 +1,291 @@
+//! Who a customer is: names, email address, phone, country (contract sections
+//! 3.3 and 4.4).
+
+use std::fmt;
+
+use email_address::{EmailAddress, Options};
+
+use super::country::{Country, Phone};
+use super::refusal::{Invalid, Refusal, Sent};
+use super::terms::line;
+
+/// Longest first or last name, in characters.
+const NAME_CHARS_MAX: usize = 100;
+/// Digits of a BVN.
+const BVN_DIGITS: usize = 11;
+
+/// Who a customer is. One written for a customer that came without may say less
+/// than a new one must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// First name.
+    pub firstname: Option<String>,
+    /// Last name.
+    pub lastname: Option<String>,
+    /// Email address, one customer's of the merchant.
+    pub email: Option<Email>,
+    /// Phone, one customer's of the merchant.
+    pub phone: Option<Phone>,
+    /// A bank verification number: eleven digits, kept without effect.
+    pub bvn: Option<String>,
+    /// Where the customer comes from.
+    pub country: Country,
+}
+
+/// An email address in lower case, so that one address is one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// The address this text is, in whatever letter case, or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rules = Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
+        EmailAddress::parse_with_options(text, rules).ok()?;
+        Some(Self(text.to_lowercase()))
+    }
+
+    /// An address as it was stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What came in for a new customer.
+#[derive(Clone, Debug)]
+pub struct ProfileDraft {
+    /// First name.
+    pub firstname: Sent<String>,
+    /// Last name.
+    pub lastname: Sent<String>,
+    /// Email address.
+    pub email: Sent<Email>,
+    /// Digits, in any spelling of the phone.
+    pub phone: Sent<String>,
+    /// Where the customer comes from, when not from where the merchant does.
+    pub country: Sent<Option<Country>>,
+    /// A bank verification number.
+    pub bvn: Sent<Option<String>>,
+}
+
+/// What came in to change a customer.
+#[derive(Clone, Debug)]
+pub struct ProfileUpdateDraft {
+    /// First name.
+    pub firstname: Sent<Option<String>>,
+    /// Last name.
+    pub lastname: Sent<Option<String>>,
+    /// Email address.
+    pub email: Sent<Option<Email>>,
+}
+
+/// What of a customer changes: something; the rest stays.
+#[derive(Clone, Debug)]
+pub struct ProfileUpdate {
+    firstname: Option<String>,
+    lastname: Option<String>,
+    email: Option<Email>,
+}
+
+impl ProfileUpdate {
+    /// Checks the fields in the order of [`ProfileUpdateDraft`], then that one of
+    /// them is there (contract section 4.4.4).
+    pub fn new(draft: ProfileUpdateDraft) -> Result<Self, Refusal> {
+        let name = |field: &str, name: Option<String>| {
+            let line = |name| line(field, name, NAME_CHARS_MAX);
+            name.map(line).transpose()
+        };
+        let update = Self {
+            firstname: name("firstname", draft.firstname?)?,
+            lastname: name("lastname", draft.lastname?)?,
+            email: draft.email?,
+        };
+        let changes_nothing = update.firstname.is_none() && update.lastname.is_none() && update.email.is_none();
+        if changes_nothing {
+            return Err(Refusal::NothingToUpdate);
+        }
+        Ok(update)
+    }
+
+    /// The new email address, if there is one.
+    pub const fn email(&self) -> Option<&Email> {
+        self.email.as_ref()
+    }
+}
+
+impl Profile {
+    /// A new customer's profile. Checks the fields in the order of [`ProfileDraft`]
+    /// and refuses the first that is not right; the phone, whose country comes
+    /// after it, once more when that is known.
+    pub fn new(draft: ProfileDraft, of_merchant: Country) -> Result<Self, Invalid> {
+        let firstname = line("firstname", draft.firstname?, NAME_CHARS_MAX)?;
+        let lastname = line("lastname", draft.lastname?, NAME_CHARS_MAX)?;
+        let email = draft.email?;
+        let digits = draft.phone?;
+        if !is_digits(&digits) {
+            let expected = "digits only, without + or spaces";
+            return Err(Invalid::wrong("phone", expected, &format!("{digits:?}")));
+        }
+        let country = draft.country?.unwrap_or(of_merchant);
+        let phone = Phone::parse(&digits, country)
+            .ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))?;
+        let bvn = draft.bvn?;
+        if let Some(bvn) = bvn.as_ref().filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn)) {
+            let expected = format!("{BVN_DIGITS} digits");
+            return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
+        }
+        Ok(Self {
+            firstname: Some(firstname),
+            lastname: Some(lastname),
+            email: Some(email),
+            phone: Some(phone),
+            bvn,
+            country,
+        })
+    }
+
+    /// The profile of a customer of whom nobody said anything yet.
+    pub const fn unknown(country: Country) -> Self {
+        Self {
+            firstname: None,
+            lastname: None,
+            email: None,
+            phone: None,
+            bvn: None,
+            country,
+        }
+    }
+
+    /// First and last name, as far as they are known.
+    pub fn full_name(&self) -> Option<String> {
+        let names: Vec<&str> = [&self.firstname, &self.lastname]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    }
+
+    /// This profile with what the update names.
+    pub fn updated(self, update: ProfileUpdate) -> Self {
+        Self {
+            firstname: update.firstname.or(self.firstname),
+            lastname: update.lastname.or(self.lastname),
+            email: update.email.or(self.email),
+            ..self
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> ProfileDraft {
+        ProfileDraft {
+            firstname: Ok("Ada".to_owned()),
+            lastname: Ok("Obi".to_owned()),
+            email: Ok(Email::parse("Ada@Shop.example").unwrap()),
+            phone: Ok("2348012345678".to_owned()),
+            country: Ok(None),
+            bvn: Ok(None),
+        }
+    }
+
+    #[test]
+    fn a_profile_is_kept_in_one_spelling() {
+        let profile = Profile::new(draft(), Country::Nigeria).unwrap();
+        assert_eq!(profile.email.as_ref().unwrap().as_str(), "ada@shop.example");
+        assert_eq!(profile.phone.as_ref().unwrap().as_str(), "08012345678");
+        assert_eq!(profile.full_name().as_deref(), Some("Ada Obi"));
+        assert_eq!(Profile::unknown(Country::Kenya).full_name(), None);
+    }
+
+    #[test]
+    fn the_first_field_that_is_not_right_is_the_one_told_of() {
+        let mut all_wrong = ProfileDraft {
+            firstname: Ok(" ".to_owned()),
+            lastname: Ok("x".repeat(101)),
+            email: Err(Invalid::missing("email")),
+            phone: Ok("+2348012345678".to_owned()),
+            country: Err(Invalid::missing("countryId")),
+            bvn: Ok(Some("1234567890".to_owned())),
+        };
+        let field = |draft: &ProfileDraft| Profile::new(draft.clone(), Country::Nigeria).unwrap_err().field;
+        assert_eq!(field(&all_wrong), "firstname");
+        all_wrong.firstname = draft().firstname;
+        assert_eq!(field(&all_wrong), "lastname");
+        all_wrong.lastname = draft().lastname;
+        assert_eq!(field(&all_wrong), "email");
+        all_wrong.email = draft().email;
+        assert_eq!(field(&all_wrong), "phone");
+        all_wrong.phone = Ok("0241234567".to_owned());
+        assert_eq!(field(&all_wrong), "countryId");
+        all_wrong.country = Ok(None);
+        assert_eq!(field(&all_wrong), "phone", "of another country");
+        all_wrong.country = Ok(Some(Country::Ghana));
+        assert_eq!(field(&all_wrong), "bvn");
+        all_wrong.bvn = Ok(Some("12345678901".to_owned()));
+        assert!(Profile::new(all_wrong, Country::Nigeria).is_ok());
+    }
+
+    #[test]
+    fn addresses_are_what_mail_can_be_sent_to() {
+        for text in ["a@b.co", "Ada.Obi+shop@Mail.Example.com"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), text.to_lowercase());
+        }
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@shop.example",
+            "ada@shop",
+            "a b@shop.example",
+            "Ada <ada@shop.example>",
+            "ada@[10.0.0.1]",
+            "ada@shop.example\n",
+        ] {
+            assert_eq!(Email::parse(text), None, "{text}");
+        }
+        assert_eq!(Email::parse(&format!("{}@shop.example", "x".repeat(300))), None);
+    }
+
+    #[test]
+    fn an_update_changes_what_it_names() {
+        let nothing = ProfileUpdateDraft {
+            firstname: Ok(None),
+            lastname: Ok(None),
+            email: Ok(None),
+        };
+        let before = Profile::new(draft(), Country::Nigeria).unwrap();
+        let lastname = ProfileUpdate::new(ProfileUpdateDraft {
+            lastname: Ok(Some("Eze".to_owned())),
+            ..nothing.clone()
+        });
+        let after = before.clone().updated(lastname.unwrap());
+        assert_eq!(after.full_name().as_deref(), Some("Ada Eze"));
+        assert_eq!((after.phone, after.email), (before.phone, before.email));
+        let blank = ProfileUpdate::new(ProfileUpdateDraft {
+            firstname: Ok(Some(" ".to_owned())),
+            ..nothing.clone()
+        });
+        assert_eq!(blank.unwrap_err(), Refusal::Invalid(Invalid::missing("firstname")));
+        assert_eq!(ProfileUpdate::new(nothing).unwrap_err(), Refusal::NothingToUpdate);
+    }
+}

@@ -1,0 +1,176 @@
+//! How often a key may ask (contract section 1.10): so many requests in a window
+//! of a minute, which begins with the first of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
+/// How long a window is.
+const WINDOW: Duration = Duration::from_mins(1);
+/// Keys whose windows are counted at once. With one more those that have ended go
+/// and, if none has, all of them: memory stays bounded, and nobody is refused who
+/// should not be.
+const KEYS_MAX: usize = 10_000;
+
+/// Counts the requests of every key, over all workers.
+#[derive(Debug)]
+pub struct RateLimiter {
+    limit: u32,
+    /// By the key's SHA-256 hash.
+    windows: Mutex<HashMap<[u8; 32], Window>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    began: Instant,
+    requests: u32,
+}
+
+/// How a key stands after a request of its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RateState {
+    limit: u32,
+    remaining: u32,
+    /// Seconds until the window ends, 1 to 60.
+    pub(super) reset_seconds: u64,
+    /// Whether this request was one too many.
+    pub(super) is_exceeded: bool,
+}
+
+impl RateLimiter {
+    /// Allows this many requests in a window.
+    pub fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            windows: Mutex::default(),
+        }
+    }
+
+    /// Counts a request of the key with this hash.
+    pub(super) fn count(&self, key_hash: [u8; 32], now: Instant) -> RateState {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= KEYS_MAX && !windows.contains_key(&key_hash) {
+            windows.retain(|_, window| !window.has_ended(now));
+            if windows.len() >= KEYS_MAX {
+                windows.clear();
+            }
+        }
+        let fresh = Window {
+            began: now,
+            requests: 0,
+        };
+        let window = windows.entry(key_hash).or_insert(fresh);
+        if window.has_ended(now) {
+            *window = fresh;
+        }
+        window.requests = window.requests.saturating_add(1);
+        let left = WINDOW.saturating_sub(window.age(now));
+        RateState {
+            limit: self.limit,
+            remaining: self.limit.saturating_sub(window.requests),
+            reset_seconds: left.as_secs() + u64::from(left.subsec_nanos() > 0),
+            is_exceeded: window.requests > self.limit,
+        }
+    }
+}
+
+impl Window {
+    fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+
+    fn has_ended(&self, now: Instant) -> bool {
+        self.age(now) >= WINDOW
+    }
+}
+
+impl RateState {
+    /// Tells of it in a reply's headers.
+    pub(super) fn tell(self, headers: &mut HeaderMap) {
+        let Self {
+            limit,
+            remaining,
+            reset_seconds,
+            ..
+        } = self;
+        let texts = [
+            (POLICY, format!("{limit};w={}", WINDOW.as_secs())),
+            (
+                STATE,
+                format!("limit={limit}, remaining={remaining}, reset={reset_seconds}"),
+            ),
+        ];
+        for (name, text) in texts {
+            let text = HeaderValue::from_str(&text).expect("it is plain text");
+            headers.insert(name, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [1; 32];
+
+    #[test]
+    fn a_window_of_a_minute_begins_with_the_first_request() {
+        let limiter = RateLimiter::new(10);
+        let start = Instant::now();
+        let at = |millis| limiter.count(KEY, start + Duration::from_millis(millis));
+        let states: Vec<RateState> = (0..12).map(|second| at(second * 1000 + 1)).collect();
+        let remaining: Vec<u32> = states.iter().map(|state| state.remaining).collect();
+        assert_eq!(remaining, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]);
+        assert_eq!(states.iter().filter(|state| state.is_exceeded).count(), 2);
+        assert_eq!((states[0].reset_seconds, states[11].reset_seconds), (60, 49));
+        let last_moment = at(60_000);
+        assert_eq!((last_moment.reset_seconds, last_moment.is_exceeded), (1, true));
+        let anew = at(60_001);
+        assert_eq!((anew.remaining, anew.reset_seconds, anew.is_exceeded), (9, 60, false));
+    }
+
+    #[test]
+    fn every_key_is_counted_by_itself() {
+        let limiter = RateLimiter::new(1);
+        let now = Instant::now();
+        assert!(!limiter.count(KEY, now).is_exceeded);
+        assert!(!limiter.count([2; 32], now).is_exceeded);
+        assert!(limiter.count(KEY, now).is_exceeded);
+    }
+
+    #[test]
+    fn keys_that_never_come_back_take_no_room() {
+        let limiter = RateLimiter::new(1);
+        let start = Instant::now();
+        let key = |number: usize| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_be_bytes());
+            key
+        };
+        let held = |limiter: &RateLimiter| limiter.windows.lock().unwrap().len();
+        for number in 0..KEYS_MAX {
+            limiter.count(key(number), start);
+        }
+        assert!(limiter.count(key(0), start).is_exceeded, "a full table still counts");
+        let later = start + WINDOW;
+        limiter.count(key(KEYS_MAX), later);
+        assert_eq!(held(&limiter), 1, "those that have ended went");
+        for number in 0..2 * KEYS_MAX {
+            limiter.count(key(number), later);
+            assert!(held(&limiter) <= KEYS_MAX);
+        }
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_contract() {
+        let mut headers = HeaderMap::new();
+        RateLimiter::new(10).count(KEY, Instant::now()).tell(&mut headers);
+        assert_eq!(headers.get("ratelimit-policy").unwrap(), "10;w=60");
+        assert_eq!(headers.get("ratelimit").unwrap(), "limit=10, remaining=9, reset=60");
+    }
+}

@@ -1,0 +1,182 @@
+//! Who is let in: what a `customer-id` must name, and what a block and missing
+//! permissions forbid (contract sections 1.3 and 4.4).
+
+use serde_json::{Value, json};
+
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
+    two_milestones,
+};
+
+const BLOCKED: &str = "Your account is disabled. Please contact support";
+const NO_BUYING: &str = "Your account has been disabled from buying, please contact support";
+const NO_SELLING: &str = "Your account has been disabled from selling, please contact support";
+
+/// Whatever a customer can ask for, as themselves.
+fn everything(app: &TestApp, customer: &str, deal: &Deal) -> Vec<Answer> {
+    vec![
+        app.wallet(customer),
+        app.create_escrow(customer, &standard_terms()),
+        app.create_milestone_escrow(customer, &two_milestones()),
+        app.edit_milestone_escrow(customer, &deal.token, &two_milestones()),
+        app.pay_for(customer, deal),
+        app.confirm_milestone(customer, &deal.id, &deal.milestones[0]),
+        app.confirm_payment(customer, &deal.id),
+        app.top_up(customer, 1000),
+    ]
+}
+
+#[test]
+fn a_blocked_customer_can_do_nothing() {
+    let app = spawn_app();
+    let deal = app.offered();
+    app.wallet("ben").ok();
+    app.block("ada").ok();
+    app.block("ben").ok();
+    let before = app.dump();
+    for customer in ["ada", "ben"] {
+        for answer in everything(&app, customer, &deal) {
+            assert_eq!((answer.status, answer.message()), (401, BLOCKED), "{answer:?}");
+            assert_eq!(*answer.data(), json!({}));
+        }
+    }
+    // Before the body is looked at.
+    let answer = app.json_text("POST", "/v1/escrow/create", "ada", "{");
+    assert_eq!((answer.status, answer.message()), (401, BLOCKED));
+    assert_eq!(app.dump(), before);
+    app.unblock("ben").ok();
+    app.pay_for("ben", &deal).ok();
+}
+
+#[test]
+fn a_blocked_customers_deals_go_on_without_them() {
+    let app = spawn_app();
+    let deal = app.offered();
+    app.block("ada").ok();
+    app.pay_for("ben", &deal).ok();
+    for milestone in &deal.milestones {
+        app.confirm_milestone("ben", &deal.id, milestone).ok();
+    }
+    app.unblock("ada").ok();
+    assert_eq!(app.balances("ada"), (json!(1_010_000), json!(0)));
+}
+
+#[test]
+fn a_blocked_customer_is_no_beneficiary() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    app.wallet("cleo").ok();
+    let mut offer = two_milestones();
+    offer["milestones"][1]["customerId"] = json!("cleo");
+    let deal = Deal::of(&app.create_milestone_escrow("ada", &offer).ok());
+    app.block("cleo").ok();
+    let message = "milestones[1].customerId must be a customer who is not blocked; got \"cleo\"";
+    app.refuses(400, message, |app| app.create_milestone_escrow("ada", &offer));
+    app.refuses(400, message, |app| {
+        app.edit_milestone_escrow("ada", &deal.token, &offer)
+    });
+    // A deal that stands pays them all the same.
+    app.pay_for("ben", &deal).ok();
+    app.confirm_milestone("ben", &deal.id, &deal.milestones[1]).ok();
+    app.unblock("cleo").ok();
+    assert_eq!(app.balances("cleo").0, json!(1_006_000));
+}
+
+#[test]
+fn who_may_not_buy_cannot_pay() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let other = app.offered();
+    app.pay_for("ben", &other).ok();
+    app.permit("ben", &json!({ "canBuy": false })).ok();
+    app.refuses(401, NO_BUYING, |app| app.pay_for("ben", &deal));
+    // Before the body is looked at.
+    app.refuses(401, NO_BUYING, |app| app.pay("ben", &json!({})));
+    // What was bought before is theirs to confirm, and the rest of their account to use.
+    app.confirm_milestone("ben", &other.id, &other.milestones[0]).ok();
+    app.create_escrow("ben", &standard_terms()).ok();
+    app.top_up("ben", 1000).ok();
+    app.permit("ben", &json!({ "canBuy": true })).ok();
+    app.pay_for("ben", &deal).ok();
+}
+
+#[test]
+fn who_may_not_sell_cannot_offer() {
+    let app = spawn_app();
+    let deal = app.offered();
+    app.permit("ada", &json!({ "canSell": false })).ok();
+    for offer in [two_milestones(), json!({})] {
+        app.refuses(401, NO_SELLING, |app| app.create_milestone_escrow("ada", &offer));
+        app.refuses(401, NO_SELLING, |app| {
+            app.edit_milestone_escrow("ada", &deal.token, &offer)
+        });
+        app.refuses(401, NO_SELLING, |app| app.create_escrow("ada", &offer));
+    }
+    // What was offered before can be paid, and they can buy.
+    app.pay_for("ben", &deal).ok();
+    let theirs = Deal::of(&app.create_milestone_escrow("ben", &two_milestones()).ok());
+    app.pay_for("ada", &theirs).ok();
+}
+
+#[test]
+fn who_may_not_withdraw_can_do_the_rest() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    app.permit("ada", &json!({ "canWithdraw": false })).ok();
+    let deal = app.offered();
+    app.pay_for("ben", &deal).ok();
+    app.top_up("ada", 1000).ok();
+}
+
+#[test]
+fn nobody_is_registered_on_first_use_where_that_is_strict() {
+    let app = spawn_app_with(|config| {
+        config.strict = true;
+        config.limits.requests_per_minute = 1000;
+    });
+    let theirs = app
+        .json_with_key("sk_test_other", "POST", "/v1/customer/create", "", &new_customer())
+        .ok()
+        .text("customerId");
+    let ours = app.create_customer(&new_customer()).ok().text("customerId");
+    app.wallet(&ours).ok();
+    for (customer, status, message) in [
+        ("nobody", 404, "Customer not found"),
+        ("665f1b2c9a1e4d0012ab3c10", 404, "Customer not found"),
+        (&theirs, 403, "Customer does not belong to the merchant"),
+    ] {
+        app.refuses(status, message, |app| app.wallet(customer));
+        app.refuses(status, message, |app| app.create_escrow(customer, &standard_terms()));
+        app.refuses(status, message, |app| {
+            app.json_text("POST", "/v1/escrow/create", customer, "{")
+        });
+        let mut offer = two_milestones();
+        offer["milestones"][0]["customerId"] = json!(customer);
+        let message = format!("milestones[0].customerId must be a customer of this merchant; got \"{customer}\"");
+        app.refuses(400, &message, |app| app.create_milestone_escrow(&ours, &offer));
+    }
+    // A key that has done nothing yet has no customers either.
+    let headers = [("authorization", "Bearer sk_test_new"), ("customer-id", ours.as_str())];
+    app.refuses(403, "Customer does not belong to the merchant", |app| {
+        app.send("GET", "/v1/wallet", &headers, None)
+    });
+}
+
+#[test]
+fn a_live_merchants_customers_act_by_the_same_rules() {
+    let app = spawn_live_app(|_| {});
+    let send = |method: &str, path: &str, customer: &str, body: &Value| {
+        app.json_with_key(LIVE_KEY, method, path, customer, body)
+    };
+    let ada = send("POST", "/v1/customer/create", "", &new_customer())
+        .ok()
+        .text("customerId");
+    send("POST", "/v1/escrow/create", &ada, &standard_terms()).ok();
+    send("PUT", &format!("/v1/customer/block/{ada}"), "", &json!({})).ok();
+    app.refuses(401, BLOCKED, |_| {
+        send("POST", "/v1/escrow/create", &ada, &standard_terms())
+    });
+    app.refuses(404, "Customer not found", |_| {
+        send("GET", "/v1/wallet", "nobody", &json!({}))
+    });
+}

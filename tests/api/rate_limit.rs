@@ -1,0 +1,164 @@
+//! How often a key may ask (contract section 1.10 and section 9.3, rows 64 to 67).
+
+use crate::helpers::{Answer, LIVE_KEY, TestApp, hash_of, spawn_app, spawn_app_with, spawn_live_app};
+
+fn strict_app() -> TestApp {
+    spawn_app_with(|config| config.strict = true)
+}
+
+fn limited_app(requests_per_minute: u32) -> TestApp {
+    spawn_app_with(|config| config.limits.requests_per_minute = requests_per_minute)
+}
+
+fn with_key(app: &TestApp, key: &str, path: &str) -> Answer {
+    app.send("GET", path, &[("authorization", &format!("Bearer {key}"))], None)
+}
+
+/// `limit`, `remaining` and `reset` of a reply.
+#[track_caller]
+fn rate(answer: &Answer) -> (u64, u64, u64) {
+    let header = answer
+        .header("ratelimit")
+        .unwrap_or_else(|| panic!("no rate: {answer:?}"));
+    let numbers: Vec<u64> = header
+        .split(", ")
+        .zip(["limit=", "remaining=", "reset="])
+        .map(|(part, name)| part.strip_prefix(name).unwrap().parse().unwrap())
+        .collect();
+    (numbers[0], numbers[1], numbers[2])
+}
+
+#[track_caller]
+fn assert_exceeded(answer: &Answer) {
+    assert_eq!(answer.status, 429);
+    assert_eq!(
+        answer.body.to_string(),
+        r#"{"status":429,"message":"Too many request"}"#
+    );
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let (_, remaining, reset) = rate(answer);
+    assert_eq!(remaining, 0);
+    assert_eq!(answer.header("retry-after"), Some(reset.to_string().as_str()));
+}
+
+#[test]
+fn ten_requests_a_minute_where_that_is_strict() {
+    let app = strict_app();
+    for used in 1..=10 {
+        let answer = with_key(&app, "sk_test_a", "/v1/countries").ok();
+        assert_eq!(answer.header("ratelimit-policy"), Some("10;w=60"));
+        let (limit, remaining, reset) = rate(&answer);
+        assert_eq!((limit, remaining), (10, 10 - used));
+        assert!((1..=60).contains(&reset), "{reset}");
+    }
+    for _ in 0..3 {
+        let answer = with_key(&app, "sk_test_a", "/v1/countries");
+        assert_exceeded(&answer);
+        assert_eq!(answer.header("ratelimit-policy"), Some("10;w=60"));
+    }
+    let another = with_key(&app, "sk_test_b", "/v1/countries").ok();
+    assert_eq!(rate(&another).1, 9, "every key by itself");
+    let without_a_key = app.as_merchant("GET", "/v1/countries", None).ok();
+    assert_eq!(rate(&without_a_key).1, 9, "the default merchant too");
+}
+
+#[test]
+fn nothing_is_limited_or_told_of_otherwise() {
+    let app = spawn_app();
+    for _ in 0..30 {
+        let answer = app.as_merchant("GET", "/v1/countries", None).ok();
+        assert_eq!(answer.header("ratelimit"), None);
+        assert_eq!(answer.header("ratelimit-policy"), None);
+    }
+}
+
+#[test]
+fn refused_requests_count_once_the_key_is_known() {
+    let app = limited_app(6);
+    let key = ("authorization", "Bearer sk_test_a");
+    let json_body = ("content-type", "application/json");
+    for (expected, remaining, answer) in [
+        (400, 5, app.send("GET", "/v1/wallet", &[key], None)),
+        (
+            404,
+            4,
+            app.send("GET", "/v1/wallet", &[key, ("customer-id", "a b")], None),
+        ),
+        (400, 3, app.send("GET", "/v1/escrow/verify/PY_NOBODY", &[key], None)),
+        (415, 2, app.send("POST", "/v1/customer/create", &[key], Some(b"{}"))),
+        (
+            400,
+            1,
+            app.send("POST", "/v1/customer/create", &[key, json_body], Some(b"{")),
+        ),
+        (400, 0, app.send("GET", "/v1/customers?page=0", &[key], None)),
+    ] {
+        assert_eq!((answer.status, rate(&answer).1), (expected, remaining), "{answer:?}");
+    }
+    // Before the header and the body are looked at, and nothing is done.
+    let before = app.dump();
+    assert_exceeded(&app.send("GET", "/v1/wallet", &[key], None));
+    assert_exceeded(&app.send("GET", "/v1/wallet", &[key, ("customer-id", "ada")], None));
+    assert_exceeded(&app.send("POST", "/v1/customer/create", &[key], Some(b"{}")));
+    assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn requests_without_a_known_key_are_not_counted() {
+    let app = limited_app(1);
+    for authorization in ["", "Bearer", "Bearer sk_live_1"] {
+        let headers = [("authorization", authorization)];
+        for _ in 0..3 {
+            let answer = app.send("GET", "/v1/countries", &headers, None);
+            assert!(matches!(answer.status, 401 | 403), "{answer:?}");
+            assert_eq!(answer.header("ratelimit"), None);
+        }
+    }
+    for _ in 0..3 {
+        let health = app.send("GET", "/healthz", &[], None).ok();
+        assert_eq!(health.header("ratelimit"), None);
+    }
+}
+
+#[test]
+fn requests_at_once_are_counted_over_all_workers() {
+    let app = limited_app(10);
+    let answers = app.at_once(40, |app, _| with_key(app, "sk_test_a", "/v1/countries"));
+    let mut remaining: Vec<u64> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .map(|ok| rate(ok).1)
+        .collect();
+    remaining.sort_unstable();
+    assert_eq!(remaining, (0..10).collect::<Vec<u64>>());
+    assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 30);
+}
+
+#[test]
+fn a_request_from_a_foreign_address_counts_and_is_told_of() {
+    let app = spawn_live_app(|config| {
+        config.merchant[0].allowed_ips = vec!["192.0.2.7".parse().unwrap()];
+        config.limits.requests_per_minute = 2;
+    });
+    for remaining in [1, 0, 0] {
+        let answer = with_key(&app, LIVE_KEY, "/v1/countries");
+        assert_eq!((answer.status, answer.message()), (403, "Unauthorized IP address"));
+        assert_eq!(rate(&answer).1, remaining);
+    }
+}
+
+/// The scope of a key is looked at after its rate.
+#[test]
+fn a_key_on_a_route_it_does_not_open_counts() {
+    let app = spawn_live_app(|config| {
+        config.merchant[0].business_key_sha256 = vec![hash_of("sk_live_business")];
+        config.limits.requests_per_minute = 1;
+    });
+    let denied = with_key(&app, "sk_live_business", "/v1/countries");
+    assert_eq!(
+        (denied.status, denied.message(), rate(&denied).1),
+        (401, "Access denied", 0)
+    );
+    assert_exceeded(&with_key(&app, "sk_live_business", "/v1/countries"));
+    with_key(&app, LIVE_KEY, "/v1/countries").ok();
+}
