@@ -37,6 +37,8 @@ CREATE TABLE merchant (
     id         INTEGER PRIMARY KEY,       -- also `merchantId` on the wire
     name       TEXT    UNIQUE,            -- as configured; NULL for one a sandbox key made
     chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
+    wallet_id    INTEGER NOT NULL,        -- what the merchant earned is a wallet on the wire, and that has an id
+    wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -61,6 +63,7 @@ CREATE TABLE customer (
     blocked_at     INTEGER,               -- NULL while active
     blocked_reason TEXT,
     created_at     INTEGER NOT NULL,
+    topped_up_at   INTEGER,               -- when play money was last added
     PRIMARY KEY (merchant_id, id),
     CHECK ((blocked_at IS NULL) = (blocked_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -106,6 +109,7 @@ CREATE TABLE account (
     -- page and no index of its own. Neither is a foreign key, which would look up a
     -- page of long ago at every entry; `escrowd check` follows them all.
     newest_transaction_id INTEGER,
+    transaction_count INTEGER NOT NULL DEFAULT 0, -- entries of that history, so that a list's length needs no walk
     CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
@@ -268,7 +272,8 @@ CREATE TABLE transfer (
     merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
     kind              TEXT    NOT NULL CHECK (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'FUND'
                           OR kind = 'STAKE' OR kind = 'RELEASE' OR kind = 'REFUND' OR kind = 'COMMISSION'
-                          OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE'),
+                          OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE' OR kind = 'DEPOSIT' OR kind = 'WITHDRAWAL'
+                          OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'),
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
     amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
@@ -278,7 +283,8 @@ CREATE TABLE transfer (
     -- column above, so that a row changed, removed or slipped in later shows.
     hash              BLOB    NOT NULL CHECK (length(hash) = 32),
     CHECK (debit_account_id <> credit_account_id),
-    CHECK ((escrow_id IS NULL) = (kind IN ('OPENING_BALANCE', 'TOP_UP')))
+    CHECK ((escrow_id IS NULL) = (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'DEPOSIT'
+                               OR kind = 'WITHDRAWAL' OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'))
 ) STRICT;
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
@@ -286,8 +292,9 @@ CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 
 -- The payment history of a customer or a merchant, one entry for each thing
--- they would recognise ("paid for two escrows", "received a milestone"). Every
--- one has succeeded. An owner's history is read from account.newest_transaction_id
+-- they would recognise ("paid for two escrows", "received a milestone"). An entry
+-- never changes; whether one has succeeded is in payment_detail, and nearly all
+-- have no row there. An owner's history is read from account.newest_transaction_id
 -- backwards, newest first.
 CREATE TABLE payment_transaction (
     id               INTEGER PRIMARY KEY,
@@ -295,13 +302,64 @@ CREATE TABLE payment_transaction (
     account_id       INTEGER NOT NULL REFERENCES account (id), -- the owner's main account
     previous_id      INTEGER,             -- the owner's entry before this one
     transaction_type TEXT    NOT NULL CHECK (transaction_type = 'deposit' OR transaction_type = 'escrow'
-                         OR transaction_type = 'commission' OR transaction_type = 'delivery'),
+                         OR transaction_type = 'commission' OR transaction_type = 'delivery'
+                         OR transaction_type = 'withdrawal' OR transaction_type = 'wallet_transfer'
+                         OR transaction_type = 'transfer'),
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,
-    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
+    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from, or the vault of a stake; a funding's escrows name it by payment_id
     created_at       INTEGER NOT NULL,
     CHECK (previous_id < id)
+) STRICT;
+
+-- What there is to say of a transaction beside its entry: of an intent, of what the
+-- other side of a wallet transfer received, of an escrow payment by card. A
+-- transaction without a row here succeeded at once, cost nothing and moved its
+-- owner's main balance by its amount. One with a row moved it only if it succeeded,
+-- and not at all if a card paid for an escrow: that money goes straight into the hold.
+CREATE TABLE payment_detail (
+    transaction_id INTEGER PRIMARY KEY REFERENCES payment_transaction (id),
+    status         TEXT    NOT NULL CHECK (status IN ('pending', 'success', 'failed', 'reversed')),
+    fee            INTEGER NOT NULL CHECK (fee BETWEEN 0 AND 9007199254740991), -- of a debit, on top of its amount
+    settled_at     INTEGER,               -- when it stopped being pending
+    method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET')),
+    details        TEXT    NOT NULL,      -- JSON, of a shape that follows from the method
+    CHECK ((settled_at IS NULL) = (status = 'pending'))
+) STRICT;
+
+-- Sandbox: the bank accounts that deposits wait at to be paid.
+CREATE TABLE test_account (
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    account_number TEXT    NOT NULL CHECK (length(account_number) = 10),
+    transaction_id INTEGER NOT NULL REFERENCES payment_transaction (id),
+    PRIMARY KEY (merchant_id, account_number)
+) STRICT, WITHOUT ROWID;
+
+-- Sandbox: test cards that customers have saved. The number is one of the few
+-- documented ones, never that of a real card. Removing a card deletes its row.
+CREATE TABLE card (
+    id          INTEGER PRIMARY KEY,
+    guard       INTEGER NOT NULL,
+    merchant_id INTEGER NOT NULL,
+    customer_id TEXT    NOT NULL,
+    number      TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    UNIQUE (merchant_id, customer_id, number),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT;
+
+-- Sandbox: addresses that crypto withdrawals may go to.
+CREATE TABLE whitelist_address (
+    id             INTEGER PRIMARY KEY,
+    guard          INTEGER NOT NULL,
+    merchant_id    INTEGER NOT NULL,
+    customer_id    TEXT    NOT NULL,
+    wallet_address TEXT    NOT NULL COLLATE NOCASE, -- as it was written; letter case only carries a checksum
+    label          TEXT,
+    created_at     INTEGER NOT NULL,
+    UNIQUE (merchant_id, customer_id, wallet_address),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
 
 -- References already used by a payment that a client asked for, with what was

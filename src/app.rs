@@ -12,6 +12,7 @@ use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::customer::Admission;
+use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
@@ -203,6 +204,8 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
     Ok(MerchantSettings {
         rates: config.rates(Some(merchant))?,
         is_business: merchant.is_business,
+        // There is nothing to charge a real card with.
+        cards: false,
         country: merchant.country.unwrap_or(config.country),
     })
 }
@@ -224,9 +227,12 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         merchant_default: MerchantSettings {
             rates: config.rates(None)?,
             is_business: config.sandbox.is_business,
+            cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
         },
         merchants: HashMap::new(),
+        withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
+            .expect("checked when the configuration was read"),
         terms_limits: TermsLimits {
             amount_min: money(config.amount_min_minor()),
             milestones_max: config.limits.milestones_max,

@@ -18,7 +18,7 @@ use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
 use crate::store::Synchronous;
-use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, within};
+use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, withdrawal_fees, within};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
@@ -66,6 +66,9 @@ pub struct Fees {
     pub platform_bps: u16,
     /// The merchant's part.
     pub commission_bps: u16,
+    /// What withdrawals cost, in minor units.
+    #[serde(deserialize_with = "withdrawal_fees")]
+    pub withdrawal_minor: String,
 }
 
 /// Settings of sandbox mode.
@@ -79,6 +82,8 @@ pub struct Sandbox {
     pub expose: bool,
     /// Whether merchants are business accounts, which may sell in their own name.
     pub is_business: bool,
+    /// Whether customers may save test cards and pay by them.
+    pub cards: bool,
 }
 
 /// Bounds on requests.
@@ -207,6 +212,7 @@ impl Default for Fees {
         Self {
             platform_bps: 200,
             commission_bps: 0,
+            withdrawal_minor: "500000:1000, 5000000:2500, 5000".to_owned(),
         }
     }
 }
@@ -217,6 +223,7 @@ impl Default for Sandbox {
             opening_balance_minor: 100_000_000,
             expose: false,
             is_business: true,
+            cards: true,
         }
     }
 }
@@ -597,6 +604,11 @@ mod tests {
                 "expected one of `NG`, `GH`, `KE`, `ZA`",
             ),
             ("currency = \"naira\"", "line 1", "must be a currency code"),
+            (
+                "[fees]\nwithdrawal_minor = \"5:1\"",
+                "line 2",
+                "must be steps of rising amounts",
+            ),
             (
                 "[storage]\nsynchronous = \"off\"",
                 "line 2",

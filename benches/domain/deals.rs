@@ -1,6 +1,6 @@
 //! Deals to measure with: the same every time.
 
-use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, fund};
+use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
 use escrowd::domain::fees::Rates;
 use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};
 use escrowd::domain::money::Amount;
@@ -97,7 +97,7 @@ pub(crate) fn funded(milestones: usize) -> Escrow {
     let payment = PaymentOffer {
         reference: ids.reference(),
         amount: None,
-        available: Amount::MAX,
+        source: Source::Wallet { available: Amount::MAX },
     };
     fund(std::slice::from_mut(&mut escrow), &buyer(), payment, &mut ids, now()).expect("a buyer who can pay");
     escrow

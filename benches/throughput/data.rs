@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use escrowd::app;
 use escrowd::clock::SystemClock;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
-use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, merchants};
 use escrowd::config::{Config, Limits};
 use escrowd::domain::fees::WhoPays;
@@ -141,6 +141,7 @@ fn deal(
         escrows: vec![EscrowKey::Id(escrow.id)],
         amount: None,
         reference: None,
+        gateway: Gateway::Wallet,
     };
     payments::fund(tx, policy, &actor(&buyer), Ok(request))?;
     Ok(Deal {

@@ -6,19 +6,24 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
+pub mod cards;
 pub mod categories;
 pub mod customers;
+pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;
 pub mod standard_escrows;
 pub mod vaults;
+pub mod whitelist;
 
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
 use crate::domain::escrow::{Escrow, Seller};
+use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ledger::Account;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
@@ -80,6 +85,13 @@ impl From<Actor> for PartyActor {
     }
 }
 
+impl Actor {
+    /// The account of what the acting customer can spend.
+    pub fn wallet(&self) -> Account {
+        Account::CustomerMain(self.customer.clone())
+    }
+}
+
 /// What the operator has decided.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -94,6 +106,8 @@ pub struct Policy {
     pub merchant_default: MerchantSettings,
     /// Merchants with settings of their own.
     pub merchants: HashMap<MerchantId, MerchantSettings>,
+    /// What withdrawals cost.
+    pub withdrawal_fees: WithdrawalFees,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
     /// Most participants in one vault.
@@ -106,6 +120,26 @@ impl Policy {
     /// What holds for this merchant.
     pub fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
+    }
+
+    /// Refuses what takes a bank, a card or a blockchain: only the sandbox has them,
+    /// as play. In live mode nothing here can reach a real one.
+    pub fn check_processor(&self) -> Result<(), Refusal> {
+        match self.mode {
+            Mode::Sandbox => Ok(()),
+            Mode::Live => Err(Refusal::FeatureNotEnabled),
+        }
+    }
+
+    /// Refuses cards where they are switched off for the merchant, or there is
+    /// nothing to charge them with.
+    pub fn check_cards(&self, merchant: MerchantId) -> Result<(), Refusal> {
+        self.check_processor()?;
+        if self.merchant(merchant).cards {
+            Ok(())
+        } else {
+            Err(Refusal::FeatureNotEnabled)
+        }
     }
 
     /// Someone as a seller, at their merchant's rates.

@@ -3,17 +3,17 @@
 use sha2::{Digest, Sha256};
 
 use super::customers::admit;
-use super::{Actor, Error, Policy};
-use crate::domain::escrow::{self, Escrow, PaymentOffer};
-use crate::domain::ids::{EscrowKey, IdSource, MerchantId, Reference};
+use super::{Actor, Error, Policy, cards};
+use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
+use crate::domain::ids::{CardId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::payment::{self, Transaction};
+use crate::domain::payment::{self, Payment};
 use crate::domain::refusal::{Invalid, Refusal, Sent};
 use crate::store::Tx;
 
-/// What a buyer sends to pay from their wallet.
+/// What a buyer sends to pay.
 #[derive(Clone, Debug)]
 pub struct PaymentRequest {
     /// The escrows to fund, one or more, none twice.
@@ -22,15 +22,17 @@ pub struct PaymentRequest {
     pub amount: Option<Amount>,
     /// The payment's name, when the buyer gives one.
     pub reference: Option<Reference>,
+    /// Where the money comes from.
+    pub gateway: Gateway,
 }
 
-/// A payment and what it funded, in the order the escrows were offered.
-#[derive(Clone, Debug)]
-pub struct Payment {
-    /// The buyer's transaction.
-    pub transaction: Transaction,
-    /// The escrows it funded.
-    pub escrows: Vec<Escrow>,
+/// Where the money of a payment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    /// The buyer's wallet.
+    Wallet,
+    /// A card they have saved.
+    Card(CardId),
 }
 
 /// Pays for one escrow or several, all or none. The same request under the same
@@ -38,24 +40,16 @@ pub struct Payment {
 pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<PaymentRequest>) -> Result<Payment, Error> {
     admit(tx, policy, actor)?.check_may_buy()?;
     let request = request?;
-    let wallet = Account::CustomerMain(actor.customer.clone());
     let request_hash = request.hash();
-    if let Some(reference) = &request.reference
-        && let Some(used) = tx.used_reference(actor.merchant, reference)?
-    {
-        let first = tx.transaction_of(actor.merchant, &used, &wallet)?;
-        let transaction = first
-            .filter(|_| used.request_hash == request_hash)
-            .ok_or(Refusal::DuplicateReference)?;
-        let escrows = tx.escrows_of_payment(transaction.id)?;
-        return Ok(Payment { transaction, escrows });
+    if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
+        return Ok(first);
     }
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
     let offer = PaymentOffer {
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
-        available: tx.balance(actor.merchant, &wallet)?,
+        source: source_of(tx, policy, actor, request.gateway)?,
     };
     let now = tx.now();
     let (transaction, settlement) = escrow::fund(&mut escrows, &actor.customer, offer, tx, now)?;
@@ -64,7 +58,48 @@ pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Payme
         tx.save_funding(escrow)?;
     }
     tx.insert_reference(actor.merchant, &transaction, &request_hash)?;
-    Ok(Payment { transaction, escrows })
+    let detail = settlement.details.into_iter().next().map(|(_, detail)| detail);
+    Ok(Payment {
+        transaction,
+        detail,
+        escrows,
+        vault: None,
+    })
+}
+
+/// What the acting customer got the first time they sent this request under this
+/// reference; nothing when the reference is new or was left out.
+pub(super) fn first_payment(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    reference: Option<&Reference>,
+    request_hash: &[u8; 32],
+) -> Result<Option<Payment>, Error> {
+    let Some(reference) = reference else {
+        return Ok(None);
+    };
+    let Some(used) = tx.used_reference(actor.merchant, reference)? else {
+        return Ok(None);
+    };
+    if used.request_hash != *request_hash {
+        return Err(Refusal::DuplicateReference.into());
+    }
+    let first = tx.payment_of(actor.merchant, &used, &actor.wallet())?;
+    Ok(Some(first.ok_or(Refusal::DuplicateReference)?))
+}
+
+/// The wallet as it is now, or the card. Refuses a card where cards are off, then
+/// one for a customer of another country, then one that the customer has not saved.
+fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
+    match gateway {
+        Gateway::Wallet => Ok(Source::Wallet {
+            available: tx.balance(actor.merchant, &actor.wallet())?,
+        }),
+        Gateway::Card(id) => Ok(Source::Card {
+            card: cards::usable(tx, policy, actor, id)?,
+            inside: tx.balance(actor.merchant, &Account::OutsideWorld)?,
+        }),
+    }
 }
 
 /// Adds play money to the acting customer's wallet and answers what is in it.
@@ -73,11 +108,16 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
         return Err(Refusal::SandboxOnly.into());
     }
     admit(tx, policy, actor)?;
-    let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
+    let amount = amount?;
     let now = tx.now();
-    let settlement = payment::top_up(&actor.customer, amount?, inside, tx, now)?;
+    if policy.strict {
+        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, &actor.customer)?, now)?;
+    }
+    let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
+    let settlement = payment::top_up(&actor.customer, amount, inside, tx, now)?;
     tx.post(actor.merchant, &settlement)?;
-    Ok(tx.balance(actor.merchant, &Account::CustomerMain(actor.customer.clone()))?)
+    tx.save_top_up(actor.merchant, &actor.customer)?;
+    Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }
 
 /// Loads the escrows of a payment. Refuses, in the order they were named, the
@@ -118,6 +158,9 @@ impl PaymentRequest {
                 EscrowKey::Token(token) => hash.update(token.as_str()),
             }
             hash.update([0]);
+        }
+        if let Gateway::Card(card) = self.gateway {
+            hash.update(card.to_string());
         }
         hash.finalize().into()
     }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::domain::fees::WithdrawalFees;
 use crate::domain::money::Amount;
 
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -46,6 +47,14 @@ pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         Err(D::Error::custom(format!(
             "{text:?} does not begin with http:// or https://"
         )))
+    }
+}
+
+pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let table = String::deserialize(deserializer)?;
+    match WithdrawalFees::parse(&table) {
+        Some(_) => Ok(table),
+        None => Err(D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE))),
     }
 }
 

@@ -86,6 +86,12 @@ impl Customer {
         self.profile.as_ref().map_or(of_merchant, |profile| profile.country)
     }
 
+    /// What others see them as: their name, or their id while nobody said it.
+    pub fn name(&self) -> String {
+        let name = self.profile.as_ref().and_then(Profile::full_name);
+        name.unwrap_or_else(|| self.id.to_string())
+    }
+
     /// Keeps it from acting; one that is blocked already stays so since then.
     pub fn block(&mut self, now: Timestamp) {
         self.block.get_or_insert_with(|| Block {

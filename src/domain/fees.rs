@@ -129,6 +129,46 @@ impl Fee {
     }
 }
 
+/// What withdrawals cost: a flat fee for each step of amounts (contract section 5.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithdrawalFees {
+    /// Up to which amount each step goes, rising, and what a withdrawal in it costs.
+    steps: Vec<(Amount, Amount)>,
+    /// What a withdrawal above them all costs.
+    above: Amount,
+}
+
+impl WithdrawalFees {
+    /// How a table is written, for people.
+    pub const SHAPE: &'static str =
+        "steps of rising amounts with a fee each and then the fee above them, such as \"500000:1000, 5000\"";
+
+    /// Reads a table in minor units: `up to:fee`, ..., `fee above`. `None` when it is
+    /// not of [`WithdrawalFees::SHAPE`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let amount = |text: &str| Amount::from_minor(text.trim().parse().ok()?);
+        let (steps, above) = match text.rsplit_once(',') {
+            Some((steps, above)) => (steps.split(',').collect(), above),
+            None => (Vec::new(), text),
+        };
+        let step = |text: &str| {
+            let (up_to, fee) = text.split_once(':')?;
+            Some((amount(up_to)?, amount(fee)?))
+        };
+        let steps: Vec<(Amount, Amount)> = steps.into_iter().map(step).collect::<Option<_>>()?;
+        let above = amount(above)?;
+        steps
+            .is_sorted_by(|(lower, _), (higher, _)| lower < higher)
+            .then_some(Self { steps, above })
+    }
+
+    /// What withdrawing this amount costs.
+    pub fn of(&self, amount: Amount) -> Amount {
+        let step = self.steps.iter().find(|(up_to, _)| amount <= *up_to);
+        step.map_or(self.above, |(_, fee)| *fee)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +213,35 @@ mod tests {
         assert!(Rates::new(2_500, 2_500).is_some());
         assert!(Rates::new(2_500, 2_501).is_none());
         assert!(Rates::new(u16::MAX, u16::MAX).is_none());
+    }
+
+    #[test]
+    fn a_withdrawal_costs_what_its_step_says() {
+        let fees = WithdrawalFees::parse("500000:1000, 5000000:2500, 5000").unwrap();
+        for (amount, fee) in [
+            (0, 1000),
+            (500_000, 1000),
+            (500_001, 2500),
+            (5_000_000, 2500),
+            (5_000_001, 5000),
+        ] {
+            assert_eq!(fees.of(kobo(amount)), kobo(fee), "{amount}");
+        }
+        assert_eq!(WithdrawalFees::parse("0").unwrap().of(Amount::MAX), Amount::ZERO);
+        for text in [
+            "",
+            "x",
+            "-1",
+            "5:1",
+            "5:1,",
+            "5:1, 5:2, 3",
+            "9:1, 5:2, 3",
+            "5, 3",
+            "5:1:2, 3",
+            "1.5",
+        ] {
+            assert_eq!(WithdrawalFees::parse(text), None, "{text}");
+        }
     }
 
     proptest! {

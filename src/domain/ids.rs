@@ -3,6 +3,7 @@
 //! Ids are made outside (`entropy.rs`) and only shaped here.
 
 use std::fmt;
+use std::iter;
 
 use super::time::Timestamp;
 
@@ -97,12 +98,20 @@ object_id!(
     TransactionId
 );
 object_id!(
-    /// Names a customer's wallet.
+    /// Names a customer's wallet, or the merchant's own.
     WalletId
 );
 object_id!(
     /// Names a category.
     CategoryId
+);
+object_id!(
+    /// Names a saved card.
+    CardId
+);
+object_id!(
+    /// Names an address on a customer's whitelist.
+    WhitelistAddressId
 );
 
 fn encode_hex(number: i64, guard: u32, text: &mut [u8; 24]) -> &str {
@@ -221,6 +230,22 @@ pub trait IdSource {
     /// A name for a new category.
     fn category_id(&mut self) -> CategoryId {
         CategoryId::new(self.number(), self.guard())
+    }
+
+    /// A name for a newly saved card.
+    fn card_id(&mut self) -> CardId {
+        CardId::new(self.number(), self.guard())
+    }
+
+    /// A name for a newly whitelisted address.
+    fn whitelist_address_id(&mut self) -> WhitelistAddressId {
+        WhitelistAddressId::new(self.number(), self.guard())
+    }
+
+    /// A number for a new test account: `99` and 8 digits (contract section 3.5.1).
+    fn test_account_number(&mut self) -> String {
+        let mut draw = Draw(self.random());
+        iter::chain("99".chars(), (0..8).map(|_| draw.one_of(DIGITS))).collect()
     }
 
     /// A name for a new customer who did not bring one.

@@ -55,11 +55,20 @@ pub enum TransferKind {
     AdditionalFee,
     /// Out of the hold to the platform, when the escrow closes.
     PlatformFee,
+    /// Into a wallet from a bank account or a card.
+    Deposit,
+    /// Out of a wallet to a bank account or a blockchain address; the other way
+    /// when it was reversed.
+    Withdrawal,
+    /// What a withdrawal costs; the other way when it was reversed.
+    WithdrawalFee,
+    /// From one customer's wallet into another's.
+    WalletTransfer,
 }
 
 impl TransferKind {
     /// Every kind, under its stored name.
-    pub const WORDS: [(&'static str, Self); 9] = [
+    pub const WORDS: [(&'static str, Self); 13] = [
         (Self::OpeningBalance.as_str(), Self::OpeningBalance),
         (Self::TopUp.as_str(), Self::TopUp),
         (Self::Fund.as_str(), Self::Fund),
@@ -69,6 +78,10 @@ impl TransferKind {
         (Self::AdditionalFee.as_str(), Self::AdditionalFee),
         (Self::Commission.as_str(), Self::Commission),
         (Self::PlatformFee.as_str(), Self::PlatformFee),
+        (Self::Deposit.as_str(), Self::Deposit),
+        (Self::Withdrawal.as_str(), Self::Withdrawal),
+        (Self::WithdrawalFee.as_str(), Self::WithdrawalFee),
+        (Self::WalletTransfer.as_str(), Self::WalletTransfer),
     ];
 
     /// The kind's stored name, which is also part of the transfer's hash.
@@ -83,6 +96,10 @@ impl TransferKind {
             Self::AdditionalFee => "ADDITIONAL_FEE",
             Self::Commission => "COMMISSION",
             Self::PlatformFee => "PLATFORM_FEE",
+            Self::Deposit => "DEPOSIT",
+            Self::Withdrawal => "WITHDRAWAL",
+            Self::WithdrawalFee => "WITHDRAWAL_FEE",
+            Self::WalletTransfer => "WALLET_TRANSFER",
         }
     }
 }

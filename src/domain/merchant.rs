@@ -45,6 +45,8 @@ pub struct MerchantSettings {
     pub rates: Rates,
     /// Whether it is a business account, which may sell in its own name.
     pub is_business: bool,
+    /// Whether its customers may pay by card.
+    pub cards: bool,
     /// Where it is, and its customers are unless somebody says otherwise.
     pub country: Country,
 }

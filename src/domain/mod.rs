@@ -5,6 +5,8 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod bank;
+pub mod card;
 pub mod category;
 pub mod country;
 pub mod customer;
@@ -13,7 +15,9 @@ pub mod dispute;
 pub mod escrow;
 pub mod fees;
 pub mod file;
+pub mod history;
 pub mod ids;
+pub mod intent;
 pub mod ledger;
 pub mod merchant;
 pub mod milestone;
@@ -28,3 +32,4 @@ pub mod settlement;
 pub mod terms;
 pub mod time;
 pub mod vault;
+pub mod whitelist;

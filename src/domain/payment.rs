@@ -1,11 +1,14 @@
 //! Payments and the history they leave (contract sections 3.5, 4.3.1, 4.3.9).
 
+use super::escrow::Escrow;
 use super::ids::{CustomerId, EscrowId, IdSource, Reference, TransactionId};
+use super::intent::{Detail, Method, PaymentStatus};
 use super::ledger::{self, Account, TransferKind};
 use super::money::Amount;
 use super::refusal::{Invalid, Refusal};
 use super::settlement::Settlement;
 use super::time::Timestamp;
+use super::vault::Vault;
 
 /// What kind of payment a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,17 +19,27 @@ pub enum TransactionType {
     Escrow,
     /// The merchant's commission on a closed escrow.
     Commission,
-    /// The additional fee the merchant took from a closed escrow.
+    /// The merchant's additional fee of a closed escrow.
     Delivery,
+    /// Money taken out of a wallet.
+    Withdrawal,
+    /// Money sent from one customer's wallet to another's.
+    WalletTransfer,
+    /// Money that came into a reserved bank account. The contract knows it; there
+    /// are no such accounts here, so no transaction is one.
+    Transfer,
 }
 
 impl TransactionType {
     /// Every type, under its name.
-    pub const WORDS: [(&'static str, Self); 4] = [
+    pub const WORDS: [(&'static str, Self); 7] = [
         (Self::Deposit.as_str(), Self::Deposit),
         (Self::Escrow.as_str(), Self::Escrow),
         (Self::Commission.as_str(), Self::Commission),
         (Self::Delivery.as_str(), Self::Delivery),
+        (Self::Withdrawal.as_str(), Self::Withdrawal),
+        (Self::WalletTransfer.as_str(), Self::WalletTransfer),
+        (Self::Transfer.as_str(), Self::Transfer),
     ];
 
     /// The type's name on the wire and in storage.
@@ -36,6 +49,9 @@ impl TransactionType {
             Self::Escrow => "escrow",
             Self::Commission => "commission",
             Self::Delivery => "delivery",
+            Self::Withdrawal => "withdrawal",
+            Self::WalletTransfer => "wallet_transfer",
+            Self::Transfer => "transfer",
         }
     }
 }
@@ -65,8 +81,8 @@ impl CreditType {
     }
 }
 
-/// An entry of a customer's or merchant's payment history. Every one that
-/// exists has succeeded.
+/// An entry of a customer's or merchant's payment history. It never changes; what
+/// became of one that did not succeed at once is in its [`Detail`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     /// Its id.
@@ -81,11 +97,51 @@ pub struct Transaction {
     pub amount: Amount,
     /// The payment's reference, the client's own or one of ours.
     pub reference: Reference,
-    /// The escrow a credit came from. A buyer's payment may fund several, and
+    /// The escrow a credit came from, or the vault a stake went into. A buyer's payment may fund several, and
     /// they name it instead.
     pub escrow: Option<EscrowId>,
     /// When it happened.
     pub created_at: Timestamp,
+}
+
+/// A transaction with all there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The entry in its owner's history.
+    pub transaction: Transaction,
+    /// What there is beside it; nothing for one that succeeded at once, cost
+    /// nothing and moved its owner's main balance by its amount.
+    pub detail: Option<Detail>,
+    /// The escrows it paid for, in the order they were offered, or the one it came
+    /// from.
+    pub escrows: Vec<Escrow>,
+    /// The vault it was staked in, or came from.
+    pub vault: Option<Vault>,
+}
+
+impl Payment {
+    /// Where it stands.
+    pub fn status(&self) -> PaymentStatus {
+        self.detail
+            .as_ref()
+            .map_or(PaymentStatus::Success, |detail| detail.status)
+    }
+
+    /// How its money goes, where that is not from or to an escrow.
+    pub fn method(&self) -> Option<&Method> {
+        self.detail.as_ref().map(|detail| &detail.method)
+    }
+
+    /// What it cost: on top of a debit.
+    pub fn fee(&self) -> Amount {
+        self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
+    }
+
+    /// When it last changed.
+    pub fn updated_at(&self) -> Timestamp {
+        let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
+        settled_at.unwrap_or(self.transaction.created_at)
+    }
 }
 
 /// What an escrow remembers of the payment that funded it.
@@ -104,6 +160,17 @@ pub struct FundingPayment {
 pub const TOP_UP_MIN: i64 = 100_000;
 /// Largest top-up, in minor units: 100,000.
 pub const TOP_UP_MAX: i64 = 10_000_000;
+
+/// With `strict`, how long a customer waits between two top-ups.
+const TOP_UP_EVERY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// With `strict`, refuses a top-up within 24 hours of the one before.
+pub fn check_top_up_is_due(topped_up_at: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
+    match topped_up_at {
+        Some(before) if now.millis() - before.millis() < TOP_UP_EVERY_MILLIS => Err(Refusal::ToppedUpToday),
+        _ => Ok(()),
+    }
+}
 
 /// Adds play money to a customer's wallet. `inside` is all the money the
 /// merchant's accounts hold together. Checks the amount, then the total.

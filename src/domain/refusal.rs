@@ -4,6 +4,7 @@
 //! status and message of each live in one table, `http/refusals.rs`. Rules check
 //! in a fixed order, which each rule's documentation gives.
 
+use super::card::Decline;
 use super::ids::CustomerId;
 use super::money::Amount;
 
@@ -125,6 +126,40 @@ pub enum Refusal {
     DuplicateReference,
     /// Play money exists in sandbox mode only.
     SandboxOnly,
+    /// Play money was added less than 24 hours ago.
+    ToppedUpToday,
+    /// The merchant may not use this, or, in live mode, there is nothing to do it
+    /// with.
+    FeatureNotEnabled,
+    /// The acting customer has made no payment of that reference.
+    PaymentNotFound,
+    /// No deposit of this merchant waits at that test account.
+    TestAccountNotFound,
+    /// The acting customer has no such card.
+    CardNotFound,
+    /// The card was charged in vain.
+    CardDeclined(Decline),
+    /// Cards are for customers of one country.
+    CardsForNigeriansOnly,
+    /// No bank knows that account.
+    AccountNotResolved,
+    /// No customer of this merchant has that phone number.
+    PhoneUnknown,
+    /// A customer cannot send money to themselves.
+    SenderIsReceiver,
+    /// Crypto goes to whitelisted addresses only.
+    AddressNotWhitelisted,
+    /// The acting customer has that address on their whitelist.
+    AddressAlreadyWhitelisted,
+    /// The acting customer's whitelist is as long as it may be.
+    WhitelistFull,
+    /// The acting customer has no such address on their whitelist.
+    AddressNotFound,
+    /// More transactions are wanted than fit into one answer without pages.
+    TooManyTransactions {
+        /// How many fit.
+        max: usize,
+    },
     /// The merchant's accounts would hold more than [`Amount::MAX`].
     TooMuchMoney,
 }

@@ -2,6 +2,7 @@
 //! history entries they leave, and the events subscribers will be told.
 
 use super::ids::{EscrowId, TransactionId};
+use super::intent::{Detail, PaymentStatus};
 use super::ledger::{Account, Transfer, TransferKind};
 use super::money::Amount;
 use super::payment::{Transaction, TransactionType};
@@ -14,6 +15,8 @@ pub struct Settlement {
     pub transfers: Vec<Transfer>,
     /// Entries of payment histories.
     pub transactions: Vec<Transaction>,
+    /// What there is to say of some of them beside the entry.
+    pub details: Vec<(TransactionId, Detail)>,
     /// What subscribers will be told, in order.
     pub events: Vec<Event>,
 }
@@ -23,8 +26,9 @@ pub struct Settlement {
 pub enum Event {
     /// An escrow reached a status.
     Escrow(EscrowEvent, EscrowId),
-    /// A transaction of this type succeeded.
-    Payment(TransactionType, TransactionId),
+    /// A transaction of this type came to this end. Of a pending one nothing is
+    /// told.
+    Payment(TransactionType, PaymentStatus, TransactionId),
 }
 
 /// What can be told of an escrow.
@@ -71,7 +75,9 @@ impl Event {
     pub fn name(&self) -> String {
         match self {
             Self::Escrow(event, _) => event.name().to_owned(),
-            Self::Payment(transaction_type, ..) => format!("payment.{}.success", transaction_type.as_str()),
+            Self::Payment(transaction_type, status, _) => {
+                format!("payment.{}.{}", transaction_type.as_str(), status.as_str())
+            }
         }
     }
 }
@@ -106,13 +112,28 @@ impl Settlement {
         }
     }
 
-    /// Enters a transaction into its owner's history and tells of it.
+    /// Enters a transaction that succeeded into its owner's history and tells of it.
     pub fn record_and_tell(&mut self, transaction: Transaction) {
         if !transaction.amount.is_zero() {
-            let event = Event::Payment(transaction.transaction_type, transaction.id);
-            self.events.push(event);
+            self.tell_of(&transaction, PaymentStatus::Success);
         }
         self.record(transaction);
+    }
+
+    /// Enters a transaction, which is not over nothing, with what there is to say
+    /// beside it. Of one that is settled already it tells.
+    pub fn record_with(&mut self, transaction: Transaction, detail: Detail) {
+        if detail.status != PaymentStatus::Pending {
+            self.tell_of(&transaction, detail.status);
+        }
+        self.details.push((transaction.id, detail));
+        self.record(transaction);
+    }
+
+    /// Tells that a transaction came to this end.
+    pub fn tell_of(&mut self, transaction: &Transaction, status: PaymentStatus) {
+        self.events
+            .push(Event::Payment(transaction.transaction_type, status, transaction.id));
     }
 
     /// Tells of an escrow.

@@ -152,6 +152,16 @@ impl Api {
         Ok(merchant.await?)
     }
 
+    /// The merchant of a key, made now if this is the key's first use.
+    pub(crate) async fn merchant_of(&self, key_holder: KeyHolder) -> Result<MerchantId, ApiError> {
+        match key_holder.known() {
+            Some(merchant) => Ok(merchant),
+            None => Ok(self
+                .act_as_merchant(key_holder, |_tx, _policy, merchant| Ok::<_, store::Error>(merchant))
+                .await?),
+        }
+    }
+
     /// The deal of this token, if the caller may see it.
     pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
         self.deal_of(viewer.key_holder, token)

@@ -22,6 +22,10 @@ const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 #[derive(Debug)]
 pub(crate) struct JsonBody(String);
 
+/// A body of JSON that may be left out.
+#[derive(Debug)]
+pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
+
 /// A body of JSON or of form fields, whole and not yet read.
 #[derive(Debug)]
 pub(crate) enum JsonOrFormBody {
@@ -64,6 +68,26 @@ impl FromRequest for JsonBody {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
             in_time(limits, read_json(payload, limits)).await
+        })
+    }
+}
+
+impl FromRequest for OptionalJsonBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let body = JsonBody::from_request(request, payload);
+            return Box::pin(async move { body.await.map(Self) });
+        }
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let limits = limits_of(&request)?;
+            match in_time(limits, read_json(payload, limits)).await? {
+                JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}".to_owned()))),
+                JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
+            }
         })
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn list(
 ) -> Result<Reply<PageView<CategoryView>>, ApiError> {
     let merchant = api.admitted_party(&acting).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = queries::categories(&api.store, merchant, &acting.party, request)?;
+    let page = queries::categories::page(&api.store, merchant, &acting.party, request)?;
     let viewing = api.viewing(None);
     let view = PageView::new(page, |category| CategoryView::new(category, &viewing));
     Ok(Reply::ok("Categories fetched successfully", view))
@@ -71,7 +71,8 @@ pub(super) async fn get(
 ) -> Result<Reply<CategoryView>, ApiError> {
     let merchant = api.admitted_party(&acting).await?;
     let id = CategoryId::named(&category);
-    let category = queries::category(&api.store, merchant, &acting.party, id)?.ok_or(Refusal::CategoryNotFound)?;
+    let category =
+        queries::categories::by_id(&api.store, merchant, &acting.party, id)?.ok_or(Refusal::CategoryNotFound)?;
     let view = CategoryView::new(category, &api.viewing(None));
     Ok(Reply::ok("Category fetched successfully", view))
 }

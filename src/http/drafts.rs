@@ -3,14 +3,16 @@
 
 pub(super) mod categories;
 pub(super) mod customers;
+pub(super) mod payments;
 pub(super) mod vaults;
 
+use super::api::Api;
 use super::body::{JsonBody, JsonOrFormBody};
 use super::fields::{Field, Fields};
 use crate::commands::milestone_escrows::MilestoneEscrowDraft;
-use crate::commands::payments::PaymentRequest;
+use crate::commands::payments::{Gateway, PaymentRequest};
 use crate::domain::fees::WhoPays;
-use crate::domain::ids::{EscrowId, EscrowKey, PaymentToken};
+use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken, Reference};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Sent};
 use crate::domain::terms::{DeliveryTimeline, MilestoneDraft, TermsDraft};
@@ -44,27 +46,63 @@ pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Sent<TermsDraft> {
     })
 }
 
-/// Contract section 4.3.1 and design section 5.
-pub(super) fn payment(body: &JsonBody, escrows_max: usize, currency: &str) -> Sent<PaymentRequest> {
+/// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
+/// `reference` are required, and `gateway` is a card when it is left out.
+pub(super) fn payment(body: &JsonBody, api: &Api) -> Sent<PaymentRequest> {
     let fields = body.fields()?;
-    let amount = fields.field("amount").optional(Field::amount)?;
-    let reference = fields.field("reference").optional(Field::reference)?;
+    let strict = api.policy.strict;
+    let amount = fields.field("amount");
+    let offered = if strict {
+        Some(amount.amount()?)
+    } else {
+        amount.optional(Field::amount)?
+    };
+    let smallest = api.policy.terms_limits.amount_min;
+    if strict && offered.is_some_and(|offered| offered < smallest) {
+        return Err(amount.must_be(format!("a number of {smallest} or more")));
+    }
+    let reference = reference(&fields, strict)?;
     let escrow_payments = [("escrow", ())];
     fields
         .field("transactionType")
         .optional(|field| field.word_of_any_case(&escrow_payments))?;
-    let gateways = [("wallet", ())];
-    fields
+    let gateways = [("wallet", false), ("card", true)];
+    let is_card = fields
         .field("gateway")
         .optional(|field| field.word_of_any_case(&gateways))?;
-    let currencies = [(currency, ())];
-    fields.field("currency").optional(|field| field.word(&currencies))?;
-    let escrows = escrows_to_pay(&fields.field("escrowDetails").object()?, escrows_max)?;
+    let gateway = if is_card.unwrap_or(strict) {
+        Gateway::Card(CardId::named(&fields.field("cardId").text()?))
+    } else {
+        Gateway::Wallet
+    };
+    check_currency(&fields, &api.currency)?;
+    let escrows = escrows_to_pay(
+        &fields.field("escrowDetails").object()?,
+        api.limits.escrows_per_payment_max,
+    )?;
     Ok(PaymentRequest {
         escrows,
-        amount,
+        amount: offered,
         reference,
+        gateway,
     })
+}
+
+/// The name of a payment; with `strict` it is required.
+fn reference(fields: &Fields<'_>, strict: bool) -> Sent<Option<Reference>> {
+    let reference = fields.field("reference");
+    if strict {
+        reference.reference().map(Some)
+    } else {
+        reference.optional(Field::reference)
+    }
+}
+
+/// There is one currency, which may be left out.
+fn check_currency(fields: &Fields<'_>, currency: &str) -> Sent<()> {
+    let currencies = [(currency, ())];
+    fields.field("currency").optional(|field| field.word(&currencies))?;
+    Ok(())
 }
 
 /// Contract section 4.3.9.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::refusals::{self, Wire};
-use crate::domain::refusal::{Refusal, shortened};
+use crate::domain::refusal::{Invalid, Refusal, shortened};
 use crate::{commands, store};
 
 /// Seconds after which a refused write may be tried again.
@@ -127,6 +127,8 @@ pub(crate) enum ApiError {
         /// Whether it is a route of the merchant's own account.
         is_of_account: bool,
     },
+    /// Virtual accounts are a thing of the past.
+    NoVirtualAccounts,
     /// The body is larger than it may be.
     BodyTooLarge { bytes_max: usize },
     /// The body did not come in time.
@@ -156,7 +158,7 @@ impl ApiError {
     /// (section 1.4).
     fn data(&self) -> Value {
         match self {
-            Self::CustomerHeaderForbidden { is_of_account: true } => Value::Null,
+            Self::NoVirtualAccounts | Self::CustomerHeaderForbidden { is_of_account: true } => Value::Null,
             _ => Value::Object(Map::new()),
         }
     }
@@ -179,6 +181,11 @@ impl ApiError {
                 "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
             ),
             Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
+            Self::NoVirtualAccounts => plain(
+                410,
+                "no_virtual_accounts",
+                "Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent".into(),
+            ),
             Self::ForeignAddress => plain(403, "foreign_address", "Unauthorized IP address".into()),
             Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request".into()),
             Self::CustomerHeaderForbidden { .. } => plain(
@@ -322,6 +329,12 @@ impl From<commands::Error> for ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(invalid.into())
     }
 }
 

@@ -5,13 +5,17 @@
 
 mod api;
 mod auth;
+mod banks;
 mod body;
+mod cards;
 mod categories;
 mod customers;
 mod drafts;
 pub mod encoding;
 mod envelope;
 mod fields;
+mod histories;
+mod intents;
 mod keyring;
 mod milestone_escrows;
 mod observe;
@@ -23,6 +27,7 @@ mod routes;
 mod standard_escrows;
 mod vaults;
 mod views;
+mod whitelist;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,10 +70,11 @@ pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, Sock
             keyring: Arc::default(),
             ..api.clone()
         };
+        let mode = api.policy.mode;
         App::new()
             .app_data(web::Data::new(api))
             .wrap(middleware::from_fn(observe::observe))
-            .configure(routes::configure)
+            .configure(|config| routes::configure(config, mode))
     })
     .workers(workers)
     .max_connections(settings.connections_max.div_ceil(workers))

@@ -18,13 +18,13 @@ pub(super) async fn pay(
     acting: ActingCustomer,
     body: JsonBody,
 ) -> Result<Reply<TransactionView>, ApiError> {
-    let request = drafts::payment(&body, api.limits.escrows_per_payment_max, &api.currency);
+    let request = drafts::payment(&body, &api);
     let payment = api
         .act(&acting, move |tx, policy, actor| {
             payments::fund(tx, policy, actor, request)
         })
         .await?;
-    let view = TransactionView::new(&payment.transaction, payment.escrows, &api.currency);
+    let view = TransactionView::new(payment, &api.currency);
     Ok(Reply::ok("Payment intent verified successfully", view))
 }
 

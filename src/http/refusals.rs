@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::views::WireAmount;
+use crate::domain::card::Decline;
 use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
 
 /// How a refusal is spoken.
@@ -170,6 +171,55 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
             "sandbox_only",
             "This route is only available on staging environment",
         ),
+        Refusal::ToppedUpToday => (401, "topped_up_today", "You can only top up your account once a day"),
+        Refusal::FeatureNotEnabled => (
+            403,
+            "feature_not_enabled",
+            "This feature is not enabled on your merchant account, please enable to access this route",
+        ),
+        Refusal::PaymentNotFound => (400, "payment_not_found", "Payment not found"),
+        Refusal::TestAccountNotFound => (400, "test_account_not_found", "Test account not found"),
+        Refusal::CardNotFound => (400, "card_not_found", "Card not found"),
+        Refusal::CardDeclined(Decline::InsufficientFunds) => {
+            (400, "card_insufficient_funds", "Card declined: insufficient funds")
+        }
+        Refusal::CardDeclined(Decline::Expired) => (400, "card_expired", "Card declined: the card has expired"),
+        Refusal::CardDeclined(Decline::ProcessorError) => {
+            (400, "card_processor_error", "Card declined: the card processor failed")
+        }
+        Refusal::CardsForNigeriansOnly => (
+            400,
+            "cards_for_nigerians_only",
+            "Card payments are only available for Nigerian users",
+        ),
+        Refusal::AccountNotResolved => (
+            400,
+            "account_not_resolved",
+            "Account details could not be found; check the account number and the bank",
+        ),
+        Refusal::PhoneUnknown => (400, "phone_unknown", "Phone number does not belong to a customer"),
+        Refusal::SenderIsReceiver => (
+            400,
+            "sender_is_receiver",
+            "Sender and receiver must be different customers",
+        ),
+        Refusal::AddressNotWhitelisted => (
+            400,
+            "address_not_whitelisted",
+            "Crypto can only be withdrawn to a whitelisted address",
+        ),
+        Refusal::AddressAlreadyWhitelisted => (
+            400,
+            "address_already_whitelisted",
+            "Wallet address is already whitelisted",
+        ),
+        Refusal::WhitelistFull => (400, "whitelist_full", "Whitelist limit reached"),
+        Refusal::AddressNotFound => (400, "address_not_found", "Address not found"),
+        Refusal::TooManyTransactions { .. } => (
+            400,
+            "too_many_transactions",
+            "Too many transactions at once; ask for fewer days with fromDate and toDate",
+        ),
         Refusal::TooMuchMoney => (
             400,
             "too_much_money",
@@ -206,6 +256,7 @@ fn details(refusal: &Refusal) -> Option<Value> {
         Refusal::StakeNotCovered { stake, available, .. } => {
             Some(json!({ "stake": WireAmount(*stake), "available": WireAmount(*available) }))
         }
+        Refusal::TooManyTransactions { max } => Some(json!({ "max": max })),
         _ => None,
     }
 }
@@ -298,6 +349,23 @@ mod tests {
             Refusal::TooManyCategories { max: 1000 },
             Refusal::DuplicateReference,
             Refusal::SandboxOnly,
+            Refusal::ToppedUpToday,
+            Refusal::FeatureNotEnabled,
+            Refusal::PaymentNotFound,
+            Refusal::TestAccountNotFound,
+            Refusal::CardNotFound,
+            Refusal::CardDeclined(Decline::InsufficientFunds),
+            Refusal::CardDeclined(Decline::Expired),
+            Refusal::CardDeclined(Decline::ProcessorError),
+            Refusal::CardsForNigeriansOnly,
+            Refusal::AccountNotResolved,
+            Refusal::PhoneUnknown,
+            Refusal::SenderIsReceiver,
+            Refusal::AddressNotWhitelisted,
+            Refusal::AddressAlreadyWhitelisted,
+            Refusal::WhitelistFull,
+            Refusal::AddressNotFound,
+            Refusal::TooManyTransactions { max: 10_000 },
             Refusal::TooMuchMoney,
         ];
         let table: Vec<String> = refusals

@@ -9,7 +9,11 @@ use actix_web::{Handler, HttpRequest, Resource, Responder, guard};
 use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
-use super::{categories, customers, milestone_escrows, payments, standard_escrows, vaults};
+use super::{
+    banks, cards, categories, customers, histories, intents, milestone_escrows, payments, standard_escrows, vaults,
+    whitelist,
+};
+use crate::domain::mode::Mode;
 use crate::queries;
 
 const DELETE: Method = Method::DELETE;
@@ -17,10 +21,10 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route. Routes are tried one after another: first those that are
+/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried one after another: first those that are
 /// asked for most; a literal path before one with a part to fill in.
 #[rustfmt::skip] // A table is read in columns.
-pub(super) fn configure(config: &mut ServiceConfig) {
+pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
     use Access::{Business, SuperAdmin};
 
     let mut route = Routes::default();
@@ -49,6 +53,25 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     route.add(PUT, "/v1/customer/unblock/{customerId}", SuperAdmin, customers::unblock);
     route.add(GET, "/v1/countries", SuperAdmin, customers::countries);
 
+    route.add(POST, "/v1/payment/create-intent", SuperAdmin, intents::create);
+    route.add(POST, "/v1/payment/verify", SuperAdmin, intents::verify);
+    route.add(GET, "/v1/payment/history", SuperAdmin, histories::of_customer);
+    route.add(GET, "/v1/payment/bank-list", SuperAdmin, banks::list);
+    route.add(POST, "/v1/payment/verify-account", SuperAdmin, banks::verify_account);
+    route.add(GET, "/v1/payment/verify-phone/{phone}", SuperAdmin, banks::verify_phone);
+    route.add(GET, "/v1/payment/deposit/wallet", SuperAdmin, banks::deposit_wallet);
+    route.add(POST, "/v1/payment/virtual-account", SuperAdmin, banks::virtual_account);
+
+    route.add(GET, "/v1/merchant/balance", SuperAdmin, histories::merchant_balance);
+    route.add(GET, "/v1/merchant/transactions", SuperAdmin, histories::of_merchant);
+
+    route.add(GET, "/v1/cards", SuperAdmin, cards::list);
+    route.add(DELETE, "/v1/card/{cardId}", SuperAdmin, cards::remove);
+
+    route.add(GET, "/v1/whitelist-address", SuperAdmin, whitelist::list);
+    route.add(POST, "/v1/whitelist-address", SuperAdmin, whitelist::add);
+    route.add(DELETE, "/v1/whitelist-address/{addressId}", SuperAdmin, whitelist::remove);
+
     route.add(POST, "/v1/escrow/vault/create", SuperAdmin, vaults::create);
     route.add(POST, "/v1/escrow/vault/winner/{paymentToken}", SuperAdmin, vaults::declare_winner);
     route.add(POST, "/v1/escrow/vault/cancel/{paymentToken}", SuperAdmin, vaults::cancel);
@@ -60,6 +83,11 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     route.add(GET, "/v1/escrow/category/get/{categoryId}", Business, categories::get);
     route.add(PUT, "/v1/escrow/category/position/{categoryId}", Business, categories::move_to);
     route.add(DELETE, "/v1/escrow/category/delete/{categoryId}", Business, categories::delete);
+
+    if mode == Mode::Sandbox {
+        route.add(POST, "/sandbox/test-accounts/{accountNumber}/pay", SuperAdmin, intents::pay_test_account);
+        route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
+    }
 
     route.serve(config);
     config.default_service(web::to(unknown_route));

@@ -1,16 +1,18 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
+pub mod categories;
 pub mod customers;
 
-use crate::domain::category::Category;
+use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
-use crate::domain::ids::{CategoryId, CustomerId, EscrowKey, MerchantId};
-use crate::domain::ledger::Transfer;
+use crate::domain::history::{HistoryFilter, HistoryShape};
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ledger::{Account, Transfer};
 use crate::domain::merchant::KeyOwner;
-use crate::domain::page::{Page, PageRequest};
-use crate::domain::party::Party;
+use crate::domain::payment::Payment;
+use crate::domain::whitelist::WhitelistAddress;
 use crate::store::{Error, Store};
 
 /// That the file can be read.
@@ -42,20 +44,31 @@ pub fn wallet(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Res
     store.read(|snapshot| snapshot.wallet(merchant, customer))
 }
 
-/// A page of an account's categories, in their order.
-pub fn categories(
+/// The wanted part of an owner's payment history, newest first, and how many
+/// transactions are wanted in all. The owner must exist.
+pub fn history(
     store: &Store,
     merchant: MerchantId,
-    owner: &Party,
-    request: PageRequest,
-) -> Result<Page<Category>, Error> {
-    store.read(|snapshot| snapshot.categories(merchant, owner, request))
+    owner: &Account,
+    filter: &HistoryFilter,
+    shape: HistoryShape,
+) -> Result<(Vec<Payment>, u64), Error> {
+    store.read(|snapshot| snapshot.history(merchant, owner, filter, shape))
 }
 
-/// A category of this account; anyone else's is as good as none.
-pub fn category(store: &Store, merchant: MerchantId, owner: &Party, id: CategoryId) -> Result<Option<Category>, Error> {
-    let category = store.read(|snapshot| snapshot.category(merchant, id))?;
-    Ok(category.filter(|category| category.owner == *owner))
+/// What a merchant itself has earned.
+pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
+    store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// A customer's saved cards, the one saved first at the front.
+pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
+    store.read(|snapshot| snapshot.cards(merchant, customer))
+}
+
+/// A customer's whitelist, newest first.
+pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
+    store.read(|snapshot| snapshot.whitelist(merchant, customer))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

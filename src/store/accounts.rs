@@ -9,6 +9,15 @@ use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 
+/// Where a payment history begins, and how long it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HistoryHead {
+    /// Its newest entry.
+    pub(super) newest: Option<i64>,
+    /// How many entries it has.
+    pub(super) count: u64,
+}
+
 /// The account whose purpose and customer stand in this column and the next.
 pub(super) fn account_at(row: &Row<'_>, column: usize) -> Result<Account, Error> {
     let purpose = text_at(row, column)?;
@@ -46,10 +55,40 @@ impl Snapshot<'_> {
         Amount::from_minor(minor).ok_or_else(|| Error::Corrupt(format!("the balance of {account:?} is {minor}")))
     }
 
+    /// The stored number of an account.
+    pub(super) fn account_number(&self, merchant: MerchantId, account: &Account) -> Result<i64, Error> {
+        self.account(merchant, account, |row| row.get(0))
+    }
+
+    /// Where an account's payment history begins, and how long it is.
+    pub(super) fn history_head(&self, merchant: MerchantId, account: &Account) -> Result<HistoryHead, Error> {
+        let (newest, count) = self.account(merchant, account, |row| Ok((row.get(2)?, row.get::<_, i64>(3)?)))?;
+        Ok(HistoryHead {
+            newest,
+            count: count.unsigned_abs(),
+        })
+    }
+
     /// The stored number of an account, and that of the newest entry in its
     /// payment history.
-    pub(super) fn account_number(&self, merchant: MerchantId, account: &Account) -> Result<(i64, Option<i64>), Error> {
+    pub(super) fn account_to_touch(
+        &self,
+        merchant: MerchantId,
+        account: &Account,
+    ) -> Result<(i64, Option<i64>), Error> {
         self.account(merchant, account, |row| Ok((row.get(0)?, row.get(2)?)))
+    }
+
+    /// The account with this stored number.
+    pub(super) fn account_of_number(&self, number: i64) -> Result<Account, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT purpose, customer_id FROM account WHERE id = ?1")?;
+        let mut rows = statement.query([number])?;
+        match rows.next()? {
+            Some(row) => account_at(row, 0),
+            None => Err(broken("the number of an account", &number.to_string())),
+        }
     }
 
     fn account<T>(
@@ -62,14 +101,14 @@ impl Snapshot<'_> {
             Some(customer) => self
                 .connection
                 .prepare_cached(
-                    "SELECT id, balance, newest_transaction_id FROM account
+                    "SELECT id, balance, newest_transaction_id, transaction_count FROM account
                      WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3",
                 )?
                 .query_row(params![merchant.0, customer.as_str(), purpose(account)], read),
             None => self
                 .connection
                 .prepare_cached(
-                    "SELECT id, balance, newest_transaction_id FROM account
+                    "SELECT id, balance, newest_transaction_id, transaction_count FROM account
                      WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2",
                 )?
                 .query_row(params![merchant.0, purpose(account)], read),

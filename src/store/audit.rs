@@ -85,6 +85,7 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
         auditor.read_escrows(&snapshot)?;
         let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
         auditor.take_histories(histories);
+        auditor.read_details(&snapshot)?;
         auditor.check_accounts(&snapshot)?;
         Ok(auditor.audit)
     })
@@ -218,6 +219,7 @@ impl Hold {
 #[derive(Clone, Copy, Default)]
 struct History {
     newest: Option<i64>,
+    count: i64,
     sum: i128,
 }
 
@@ -246,6 +248,7 @@ impl Histories {
                 histories.broken_at.push((entry, account));
             }
             history.newest = Some(entry);
+            history.count += 1;
             history.sum += if is_debit { -amount } else { amount };
         }
         Ok(histories)
@@ -548,10 +551,40 @@ impl Auditor {
         self.histories = histories.of_account;
     }
 
+    /// Corrects the sums of the histories by what is known beside the entries: what
+    /// is pending, failed or was reversed has moved nothing, a debit has cost its fee
+    /// on top, and a card that paid for an escrow has not touched the wallet.
+    fn read_details(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare(
+            "SELECT transaction_id, account_id, credit_type = 'debit', amount, fee,
+                    status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow')
+             FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(account) = row.get::<_, Option<i64>>(1)? else {
+                let entry: i64 = row.get(0)?;
+                self.find(
+                    8,
+                    format!("something is said of transaction {entry:016x}..., which does not exist"),
+                );
+                continue;
+            };
+            let (is_debit, has_moved): (bool, bool) = (row.get(2)?, row.get(5)?);
+            let (amount, fee) = (i128::from(row.get::<_, i64>(3)?), i128::from(row.get::<_, i64>(4)?));
+            let entered = if is_debit { -amount } else { amount };
+            let moved = if has_moved { entered - fee } else { 0 };
+            self.histories.entry(account).or_default().sum += moved - entered;
+        }
+        Ok(())
+    }
+
     fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
         let mut sums: ByNumber<i128> = ByNumber::default();
-        let mut statement = connection
-            .prepare("SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id FROM account")?;
+        let mut statement = connection.prepare(
+            "SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id, transaction_count
+                 FROM account",
+        )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.accounts += 1;
@@ -598,6 +631,14 @@ impl Auditor {
             self.find(
                 8,
                 format!("the newest transactions of account {account} are missing from its history"),
+            );
+        }
+        let counted: i64 = row.get(6)?;
+        if history.count != counted {
+            let count = history.count;
+            self.find(
+                8,
+                format!("account {account} counts {counted} transactions, and its history has {count}"),
             );
         }
         if matches!(purpose, "CUSTOMER_MAIN" | "MERCHANT_MAIN") && history.sum != balance {

@@ -11,6 +11,7 @@ use crate::domain::ids::{CustomerId, MerchantId, WalletId};
 use crate::domain::ledger::Account;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{Email, Profile};
+use crate::domain::time::Timestamp;
 
 /// Columns in the order that [`read_customer`] reads them.
 macro_rules! select_customer {
@@ -57,6 +58,15 @@ impl Snapshot<'_> {
             .prepare_cached("SELECT 1 FROM customer WHERE id = ?1")?
             .exists([customer.as_str()])?;
         Ok(exists)
+    }
+
+    /// When a customer last added play money.
+    pub fn topped_up_at(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Timestamp>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT topped_up_at FROM customer WHERE merchant_id = ?1 AND id = ?2")?;
+        let mut rows = statement.query(params![merchant.0, customer.as_str()])?;
+        rows.next()?.map_or(Ok(None), |row| optional_timestamp_at(row, 0))
     }
 
     /// A merchant's customer, with everything that is known.
@@ -195,6 +205,15 @@ fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
 }
 
 impl Tx<'_> {
+    /// A customer added play money now.
+    pub fn save_top_up(&mut self, merchant: MerchantId, customer: &CustomerId) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE customer SET topped_up_at = ?3 WHERE merchant_id = ?1 AND id = ?2")?
+            .execute(params![merchant.0, customer.as_str(), self.now().millis()])?;
+        one_row(changed, "a customer")
+    }
+
     /// A new customer, active and with every permission, and two empty accounts.
     pub fn insert_customer(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         self.connection

@@ -58,6 +58,13 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
+    /// The deal of this id, whoever's it is.
+    pub(super) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
+        let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
+        let mut rows = statement.query((id.number(), id.guard()))?;
+        rows.next()?.map(|row| self.read_deal(row)).transpose()
+    }
+
     /// Whether any merchant has this deal.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {

@@ -23,7 +23,8 @@ impl Snapshot<'_> {
     /// numbered after it.
     pub(super) fn newest_number(&self) -> Result<i64, Error> {
         let newest = self.connection.query_row(
-            "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0))",
+            "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
+                        coalesce((SELECT max(id) FROM card), 0), coalesce((SELECT max(id) FROM whitelist_address), 0))",
             [],
             |row| row.get(0),
         )?;

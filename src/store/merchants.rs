@@ -2,12 +2,14 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::columns::word_at;
+use super::columns::{amount_at, broken, timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::ids::MerchantId;
+use crate::domain::customer::Wallet;
+use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::money::Amount;
 
 impl Snapshot<'_> {
     /// Whose the key with this SHA-256 hash is.
@@ -34,6 +36,27 @@ impl Snapshot<'_> {
         Ok(name)
     }
 
+    /// What a merchant itself has earned. It funds no escrow as a buyer, so nothing
+    /// of its own is ever held.
+    pub fn merchant_wallet(&self, merchant: MerchantId) -> Result<Wallet, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT wallet_id, wallet_guard, merchant.created_at, balance, updated_at
+             FROM merchant JOIN account ON merchant_id = merchant.id AND customer_id IS NULL
+             WHERE merchant.id = ?1 AND purpose = 'MERCHANT_MAIN'",
+        )?;
+        let mut rows = statement.query([merchant.0])?;
+        let Some(row) = rows.next()? else {
+            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+        };
+        Ok(Wallet {
+            id: WalletId::new(row.get(0)?, row.get(1)?),
+            created_at: timestamp_at(row, 2)?,
+            main_balance: amount_at(row, 3)?,
+            escrow_balance: Amount::ZERO,
+            updated_at: timestamp_at(row, 4)?,
+        })
+    }
+
     /// The merchant that is configured under this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
@@ -48,14 +71,24 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// A new merchant with its own accounts, and no key yet.
     pub fn insert_merchant(&mut self, name: Option<&str>) -> Result<MerchantId, Error> {
-        let now = self.now().millis();
+        let (now, wallet) = (self.now().millis(), self.wallet_id());
         let merchant: i64 = self
             .connection
             .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM merchant")?
             .query_row([], |row| row.get(0))?;
         self.connection
-            .prepare_cached("INSERT INTO merchant (id, name, chain_head, created_at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![merchant, name, ChainHash::START.bytes(), now])?;
+            .prepare_cached(
+                "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                merchant,
+                name,
+                ChainHash::START.bytes(),
+                wallet.number(),
+                wallet.guard(),
+                now
+            ])?;
         let merchant = MerchantId(merchant);
         for account in [Account::MerchantMain, Account::PlatformFees, Account::OutsideWorld] {
             self.insert_account(merchant, &account)?;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod cards;
 mod categories;
 mod checkpoints;
 mod columns;
@@ -24,6 +25,7 @@ mod readers;
 mod settlements;
 mod snapshot;
 mod vaults;
+mod whitelist;
 mod writer;
 
 use std::fmt;

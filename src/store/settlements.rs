@@ -49,6 +49,10 @@ impl Tx<'_> {
             let owner = accounts.touch(self, &transaction.owner)?;
             self.insert_transaction(owner.number, owner.newest_transaction, transaction)?;
             owner.newest_transaction = Some(transaction.id.number());
+            owner.new_transactions += 1;
+        }
+        for (transaction, detail) in &settlement.details {
+            self.insert_detail(*transaction, detail)?;
         }
         for account in &accounts.touched {
             self.save_account(account)?;
@@ -100,12 +104,15 @@ impl Tx<'_> {
         let changed = self
             .connection
             .prepare_cached(
-                "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3, updated_at = ?4 WHERE id = ?1",
+                "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3,
+                     transaction_count = transaction_count + ?4, updated_at = ?5
+                 WHERE id = ?1",
             )?
             .execute(params![
                 account.number,
                 account.change,
                 account.newest_transaction,
+                account.new_transactions,
                 self.now().millis()
             ])?;
         one_row(changed, "an account")
@@ -135,7 +142,7 @@ impl Tx<'_> {
     fn insert_event(&mut self, merchant: MerchantId, event: &Event) -> Result<(), Error> {
         let (escrow, transaction) = match event {
             Event::Escrow(_, escrow) => (Some(escrow.number()), None),
-            Event::Payment(_, transaction) => (None, Some(transaction.number())),
+            Event::Payment(_, _, transaction) => (None, Some(transaction.number())),
         };
         self.connection
             .prepare_cached(
@@ -163,6 +170,7 @@ struct TouchedAccount {
     number: i64,
     change: i64,
     newest_transaction: Option<i64>,
+    new_transactions: i64,
 }
 
 impl TouchedAccounts {
@@ -177,12 +185,13 @@ impl TouchedAccounts {
         if let Some(known) = self.touched.iter().position(|touched| touched.account == *account) {
             return Ok(&mut self.touched[known]);
         }
-        let (number, newest_transaction) = snapshot.account_number(self.merchant, account)?;
+        let (number, newest_transaction) = snapshot.account_to_touch(self.merchant, account)?;
         Ok(self.touched.push_mut(TouchedAccount {
             account: account.clone(),
             number,
             change: 0,
             newest_transaction,
+            new_transactions: 0,
         }))
     }
 }

@@ -33,6 +33,19 @@ fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
         ),
         ("POST", "/v1/payment/topup".into(), Some(json!({ "amount": 1000 }))),
         ("GET", "/v1/wallet".into(), None),
+        (
+            "POST",
+            "/v1/payment/create-intent".into(),
+            Some(json!({ "amount": 1000, "transactionType": "deposit" })),
+        ),
+        ("GET", "/v1/payment/history".into(), None),
+        (
+            "POST",
+            "/v1/payment/verify-account".into(),
+            Some(json!({ "accountNumber": "0123456789", "bankCode": "058" })),
+        ),
+        ("GET", "/v1/cards".into(), None),
+        ("GET", "/v1/whitelist-address".into(), None),
     ]
 }
 

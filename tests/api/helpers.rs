@@ -355,6 +355,66 @@ impl TestApp {
         )
     }
 
+    pub(crate) fn intend(&self, customer: &str, body: &Value) -> Answer {
+        self.json("POST", "/v1/payment/create-intent", customer, body)
+    }
+
+    pub(crate) fn verify_payment(&self, customer: &str, reference: &str) -> Answer {
+        let body = json!({ "reference": reference });
+        self.json("POST", "/v1/payment/verify", customer, &body)
+    }
+
+    /// A customer's history, narrowed by a query such as `?type=escrow`.
+    pub(crate) fn history(&self, customer: &str, query: &str) -> Answer {
+        let path = format!("/v1/payment/history{query}");
+        self.send("GET", &path, &[("customer-id", customer)], None)
+    }
+
+    pub(crate) fn save_card(&self, customer: &str, number: &str) -> Answer {
+        self.json("POST", "/sandbox/cards", customer, &json!({ "number": number }))
+    }
+
+    /// A new customer with this name and phone, and how much in the wallet.
+    #[track_caller]
+    pub(crate) fn customer_with(&self, firstname: &str, phone: &str, major: i64) -> String {
+        let body = json!({
+            "firstname": firstname,
+            "lastname": "Obi",
+            "email": format!("{firstname}@shop.example"),
+            "phone": phone,
+        });
+        let headers = [("content-type", "application/json")];
+        let created = self.send(
+            "POST",
+            "/v1/customer/create",
+            &headers,
+            Some(body.to_string().as_bytes()),
+        );
+        let id = created.ok().text("customerId");
+        if major > 0 {
+            self.top_up(&id, major).ok();
+        }
+        id
+    }
+
+    /// The names of all events, oldest first.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.column("SELECT name FROM event ORDER BY id")
+    }
+
+    /// Every transfer that concerns no escrow and is no top-up, in order, as
+    /// [`TestApp::escrow_transfers`] has them.
+    pub(crate) fn other_transfers(&self) -> Vec<String> {
+        self.column(
+            "SELECT kind || ' ' || lower(debit.purpose) || coalesce(':' || debit.customer_id, '')
+                    || ' -> ' || lower(credit.purpose) || coalesce(':' || credit.customer_id, '') || ' ' || amount
+             FROM transfer
+             JOIN account AS debit ON debit.id = debit_account_id
+             JOIN account AS credit ON credit.id = credit_account_id
+             WHERE escrow_id IS NULL AND kind NOT IN ('TOP_UP', 'OPENING_BALANCE') ORDER BY transfer.id",
+        )
+    }
+
     pub(crate) fn wallet(&self, customer: &str) -> Answer {
         self.send("GET", "/v1/wallet", &[("customer-id", customer)], None)
     }

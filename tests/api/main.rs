@@ -4,11 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod admission;
+mod banks;
+mod cards;
 mod categories;
 mod customers;
 mod headers;
 mod helpers;
+mod histories;
 mod http_edge;
+mod intents;
 mod keys;
 mod milestone_escrows;
 mod milestone_input;
@@ -19,5 +23,7 @@ mod rate_limit;
 mod shapes;
 mod standard_escrows;
 mod stopping;
+mod transfers;
 mod vaults;
 mod wallets;
+mod whitelist;

@@ -151,13 +151,13 @@ fn a_payment_of_another_kind_is_refused() {
             "[\"escrow\"]",
             "transactionType must be \"escrow\"; got [\"escrow\"]",
         ),
-        ("/gateway", "\"card\"", "gateway must be \"wallet\"; got \"card\""),
+        ("/gateway", "\"card\"", "cardId is required"),
         (
             "/gateway",
             "\"PAYSTACK\"",
-            "gateway must be \"wallet\"; got \"PAYSTACK\"",
+            "gateway must be \"wallet\" or \"card\"; got \"PAYSTACK\"",
         ),
-        ("/gateway", "false", "gateway must be \"wallet\"; got false"),
+        ("/gateway", "false", "gateway must be \"wallet\" or \"card\"; got false"),
         ("/currency", "\"USD\"", "currency must be \"NGN\"; got \"USD\""),
         ("/currency", "\"ngn\"", "currency must be \"NGN\"; got \"ngn\""),
         ("/currency", "{}", "currency must be \"NGN\"; got {}"),
@@ -292,7 +292,7 @@ fn fifty_escrows_are_paid_for_at_once() {
 fn the_first_field_of_a_payment_that_is_wrong_is_told_of() {
     let (app, deal) = with_an_offer();
     let mut body = json!({
-        "escrowDetails": 5, "currency": "USD", "gateway": "card", "transactionType": "deposit",
+        "escrowDetails": 5, "currency": "USD", "gateway": "cash", "transactionType": "deposit",
         "reference": 5, "amount": "5",
     });
     for (message, field, mended) in [
@@ -311,7 +311,11 @@ fn the_first_field_of_a_payment_that_is_wrong_is_told_of() {
             "transactionType",
             json!("escrow"),
         ),
-        ("gateway must be \"wallet\"; got \"card\"", "gateway", json!("wallet")),
+        (
+            "gateway must be \"wallet\" or \"card\"; got \"cash\"",
+            "gateway",
+            json!("wallet"),
+        ),
         ("currency must be \"NGN\"; got \"USD\"", "currency", json!("NGN")),
         (
             "escrowDetails must be an object; got 5",

@@ -54,10 +54,6 @@ impl TestApp {
              WHERE transaction_type <> 'deposit' ORDER BY payment_transaction.id",
         )
     }
-
-    fn events(&self) -> Vec<String> {
-        self.column("SELECT name FROM event ORDER BY id")
-    }
 }
 
 #[test]
@@ -184,6 +180,39 @@ fn the_winner_takes_the_pot_less_the_fee() {
     assert_eq!(app.money(), money);
     assert_eq!(app.vault(&token).ok().data(), won.data());
     assert_eq!(app.verify(&token).ok().data(), won.data());
+}
+
+#[test]
+fn histories_name_the_vault() {
+    let app = spawn_app();
+    let token = app.opened_vault();
+    let history = |customer: &str| {
+        let headers = [("customer-id", customer)];
+        let history = app.send("GET", "/v1/payment/history?type=escrow", &headers, None).ok();
+        history.data()["data"].as_array().unwrap().clone()
+    };
+    let staked = &history("ada")[0];
+    assert_eq!(
+        (&staked["creditType"], &staked["amount"]),
+        (&json!("debit"), &json!(600_000))
+    );
+    let vault = app.vault(&token).ok();
+    let named = |winner: Value| {
+        json!({
+            "escrowId": vault.data()["id"], "beneficiary": winner, "description": null, "amount": 1_000_000,
+            "fee": 20_000, "paymentToken": token, "purpose": "A race", "channel": "API", "callbackUrl": null,
+        })
+    };
+    assert_eq!(staked["escrowDetails"], named(Value::Null));
+    app.declare_winner(&token, "ben").ok();
+    let winner = json!({ "name": "ben", "phone": null });
+    assert_eq!(history("ada")[0]["escrowDetails"], named(winner.clone()));
+    let won = &history("ben")[0];
+    assert_eq!(
+        (&won["creditType"], &won["amount"]),
+        (&json!("credit"), &json!(980_000))
+    );
+    assert_eq!(won["escrowDetails"], named(winner));
 }
 
 /// Contract example 14.

@@ -184,6 +184,8 @@ impl Reference {
             return Err("SandboxOnly".into());
         }
         if !self.admit(order, &order.customer, &mut newcomers)? {
+            let has_them = |merchant: &Merchant| merchant.customers.contains_key(&order.customer);
+            refuse_if(self.merchants.iter().any(has_them), "CustomerOfAnotherMerchant")?;
             return Err("CustomerNotFound".into());
         }
         match &order.wish {

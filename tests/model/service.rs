@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use escrowd::app;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
-use escrowd::commands::payments::{self, PaymentRequest};
+use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
@@ -140,6 +140,7 @@ impl Service {
                     escrows: deals.iter().map(key).collect(),
                     amount: offered.map(kobo),
                     reference: name.as_deref().map(|name| PaymentName::parse(name).unwrap()),
+                    gateway: Gateway::Wallet,
                 };
                 wait_for(
                     self.store
@@ -334,6 +335,7 @@ fn policy(merchant: &reference::Merchant) -> Policy {
         fees: Fees {
             platform_bps: bps(merchant.platform_bps),
             commission_bps: bps(merchant.commission_bps),
+            ..Fees::default()
         },
         sandbox: Sandbox {
             opening_balance_minor: merchant.opening_balance,

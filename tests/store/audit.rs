@@ -415,6 +415,57 @@ fn a_changed_history_is_found() {
     );
 }
 
+/// A file with intents of every end and an escrow that a card paid for, damaged by a
+/// statement that must change one row.
+#[track_caller]
+fn audit_of_payments_after(sql: &str) -> Audit {
+    let file = TestFile::new();
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    for (index, account) in ["0123456789", "0000000001", "0000000002"].into_iter().enumerate() {
+        trade.withdraw("ada", &format!("w-{index}"), account);
+        trade.verify("ada", &format!("w-{index}"));
+    }
+    trade.withdraw("ada", "w-pending", "0123456789");
+    let escrow = trade.offer_milestones("ada", &[400_000, 600_000]);
+    trade.fund_by_card("ben", escrow.id);
+    store.close();
+    file.assert_sound();
+    let connection = file.sqlite();
+    connection.execute_batch("PRAGMA foreign_keys = OFF;").unwrap();
+    assert_eq!(connection.execute(sql, []).unwrap(), 1, "{sql}");
+    file.audit()
+}
+
+#[test]
+fn a_payment_that_ended_otherwise_is_found() {
+    for change in [
+        "status = 'failed' WHERE status = 'success' AND method = 'BANK'",
+        "status = 'success' WHERE status = 'failed'",
+        "status = 'success' WHERE status = 'reversed'",
+        "status = 'success', settled_at = 1 WHERE status = 'pending'",
+        "fee = fee + 1 WHERE status = 'success' AND method = 'BANK'",
+        "method = 'BANK' WHERE method = 'CARD'",
+    ] {
+        let audit = audit_of_payments_after(&format!("UPDATE payment_detail SET {change}"));
+        assert_finds(&audit, &[8], "(CUSTOMER_MAIN) has a balance of");
+    }
+    let audit = audit_of_payments_after("DELETE FROM payment_detail WHERE method = 'CARD'");
+    assert_finds(&audit, &[8], "(CUSTOMER_MAIN) has a balance of");
+    let audit = audit_of_payments_after(
+        "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details)
+         VALUES (999, 'success', 0, 0, 'BANK', '{}')",
+    );
+    assert_finds(&audit, &[8], "transaction 00000000000003e7..., which does not exist");
+}
+
+#[test]
+fn a_miscounted_history_is_found() {
+    let ada = account("ada", "CUSTOMER_MAIN");
+    let sql = "UPDATE account SET transaction_count = transaction_count + 1 WHERE id = ?1";
+    assert_finds(&audit_after(sql, [ada]), &[8], &format!("account {ada} counts"));
+}
+
 /// A generator that needs no library: xorshift64.
 struct Random(u64);
 

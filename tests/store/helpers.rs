@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use escrowd::app;
+use escrowd::commands::intents::{self, IntentDraft, IntentRequest};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
-use escrowd::commands::payments::{self, PaymentRequest};
-use escrowd::commands::{Actor, Policy, merchants, standard_escrows};
+use escrowd::commands::payments::{self, Gateway, PaymentRequest};
+use escrowd::commands::{Actor, Policy, cards, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
+use escrowd::domain::bank::BankAccount;
+use escrowd::domain::card::TEST_CARDS;
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::fees::WhoPays;
-use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId};
+use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId, Reference};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
@@ -299,9 +302,53 @@ impl Trade {
             escrows: vec![EscrowKey::Id(escrow)],
             amount: None,
             reference: None,
+            gateway: Gateway::Wallet,
         };
         write(&self.store, move |tx| {
             payments::fund(tx, &policy(), &buyer, Ok(request))
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn fund_by_card(&self, buyer: &str, escrow: EscrowId) {
+        let buyer = self.actor(buyer);
+        write(&self.store, move |tx| {
+            let card = cards::save(tx, &policy(), &buyer, Ok(TEST_CARDS[0]))?.card;
+            let request = PaymentRequest {
+                escrows: vec![EscrowKey::Id(escrow)],
+                amount: None,
+                reference: None,
+                gateway: Gateway::Card(card.id),
+            };
+            payments::fund(tx, &policy(), &buyer, Ok(request))
+        });
+    }
+
+    /// The intent to withdraw 1,000 to this account.
+    #[track_caller]
+    pub(crate) fn withdraw(&self, customer: &str, reference: &str, account_number: &str) {
+        let customer = self.actor(customer);
+        let request = IntentRequest {
+            amount: kobo(100_000),
+            reference: Reference::parse(reference),
+            draft: IntentDraft::BankWithdrawal(BankAccount {
+                bank_code: "058".to_owned(),
+                account_number: account_number.to_owned(),
+                account_name: "Ada".to_owned(),
+                bank_name: "Bank".to_owned(),
+                narration: None,
+            }),
+        };
+        write(&self.store, move |tx| {
+            intents::create(tx, &policy(), &customer, Ok(request))
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn verify(&self, customer: &str, reference: &str) {
+        let (customer, reference) = (self.actor(customer), Reference::parse(reference).unwrap());
+        write(&self.store, move |tx| {
+            intents::verify(tx, &policy(), &customer, Ok(reference))
         });
     }
 

@@ -296,3 +296,39 @@ fn a_file_says_once_what_it_is_for() {
     refuses(&connection, insert, [2], "CHECK");
     refuses(&connection, "UPDATE instance SET mode = 'DEMO'", [], "CHECK");
 }
+
+#[test]
+fn what_is_said_of_a_payment_is_of_a_known_kind() {
+    let (_file, _, connection) = used_file();
+    let entry: i64 = connection
+        .query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))
+        .unwrap();
+    let insert = "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details)
+                  VALUES (?1, ?2, ?3, ?4, ?5, '{}')";
+    let check = "CHECK constraint failed";
+    refuses(&connection, insert, params![entry, "done", 0, 1, "BANK"], check);
+    refuses(&connection, insert, params![entry, "success", 0, 1, "CASH"], check);
+    refuses(&connection, insert, params![entry, "success", -1, 1, "BANK"], check);
+    refuses(
+        &connection,
+        insert,
+        params![entry, "success", 0, None::<i64>, "BANK"],
+        check,
+    );
+    refuses(&connection, insert, params![entry, "pending", 0, 1, "BANK"], check);
+    refuses(
+        &connection,
+        insert,
+        params![999, "success", 0, 1, "BANK"],
+        "FOREIGN KEY constraint failed",
+    );
+}
+
+#[test]
+fn an_address_is_whitelisted_once_in_whatever_letter_case() {
+    let (_file, _, connection) = used_file();
+    let insert = "INSERT INTO whitelist_address (id, guard, merchant_id, customer_id, wallet_address, created_at)
+                  VALUES (?1, 0, 1, 'ada', ?2, 0)";
+    assert_eq!(connection.execute(insert, params![1, "0xAB"]), Ok(1));
+    refuses(&connection, insert, params![2, "0xab"], "UNIQUE constraint failed");
+}

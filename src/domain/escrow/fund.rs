@@ -2,8 +2,10 @@
 //! section 4.3.1).
 
 use super::{Escrow, Funding, Progress};
+use crate::domain::card::Card;
 use crate::domain::ids::{CustomerId, IdSource, Reference};
-use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::intent::{Detail, Method, PaymentStatus};
+use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::milestone::Milestone;
 use crate::domain::money::Amount;
 use crate::domain::payment::{CreditType, FundingPayment, Transaction, TransactionType};
@@ -18,15 +20,75 @@ pub struct PaymentOffer {
     pub reference: Reference,
     /// What the buyer expects to pay, when they say.
     pub amount: Option<Amount>,
-    /// What is in their wallet.
-    pub available: Amount,
+    /// Where the money comes from.
+    pub source: Source,
+}
+
+/// Where a buyer's money comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Their wallet.
+    Wallet {
+        /// What is in it.
+        available: Amount,
+    },
+    /// A saved card: the money comes from outside straight into the hold.
+    Card {
+        /// The card.
+        card: Card,
+        /// All the money that the merchant's accounts hold together.
+        inside: Amount,
+    },
+}
+
+impl Source {
+    /// Refuses what it cannot give: a wallet that is short; for a card, money that
+    /// the merchant's accounts cannot hold, then a declined charge.
+    fn check(&self, due: Amount) -> Result<(), Refusal> {
+        match self {
+            Self::Wallet { available } if *available < due => Err(Refusal::InsufficientBalance {
+                needed: due,
+                available: *available,
+            }),
+            Self::Card { inside, .. } if !ledger::may_enter(due, *inside) => Err(Refusal::TooMuchMoney),
+            Self::Card { card, .. } => card.kind.charge().map_err(Refusal::CardDeclined),
+            Self::Wallet { .. } => Ok(()),
+        }
+    }
+
+    /// Enters the buyer's payment into their history: what came from a card says so,
+    /// since it never passed through their wallet.
+    fn record(&self, transaction: Transaction, now: Timestamp, settlement: &mut Settlement) {
+        match self {
+            Self::Wallet { .. } => settlement.record_and_tell(transaction),
+            Self::Card { card, .. } => {
+                let detail = Detail {
+                    status: PaymentStatus::Success,
+                    fee: Amount::ZERO,
+                    settled_at: Some(now),
+                    method: Method::Card {
+                        card_id: card.id.to_string(),
+                    },
+                };
+                settlement.record_with(transaction, detail);
+            }
+        }
+    }
+
+    /// The account that the hold is filled from.
+    fn account(&self, buyer: &CustomerId) -> Account {
+        match self {
+            Self::Wallet { .. } => Account::CustomerMain(buyer.clone()),
+            Self::Card { .. } => Account::OutsideWorld,
+        }
+    }
 }
 
 /// Funds every escrow of one payment, or none.
 ///
 /// Checks, in this order: for each escrow whether it awaits payment, whether the
 /// buyer is its seller, whether the buyer is paid by one of its milestones; then
-/// the amount offered against what is due, then the balance. `escrows` are left
+/// the amount offered against what is due, then whether the money is there. `escrows` are left
 /// untouched by a refusal and must not be empty.
 pub fn fund(
     escrows: &mut [Escrow],
@@ -42,12 +104,7 @@ pub fn fund(
     if let Some(offered) = offer.amount.filter(|&offered| offered != due) {
         return Err(Refusal::AmountMismatch { due, offered });
     }
-    if offer.available < due {
-        return Err(Refusal::InsufficientBalance {
-            needed: due,
-            available: offer.available,
-        });
-    }
+    offer.source.check(due)?;
     let transaction = Transaction {
         id: ids.transaction_id(),
         owner: Account::CustomerMain(buyer.clone()),
@@ -59,14 +116,15 @@ pub fn fund(
         created_at: now,
     };
     let mut settlement = Settlement::default();
-    settlement.record_and_tell(transaction.clone());
+    offer.source.record(transaction.clone(), now, &mut settlement);
+    let source = offer.source.account(buyer);
     for escrow in escrows {
         let payment = FundingPayment {
             id: transaction.id,
             reference: transaction.reference.clone(),
             amount: due,
         };
-        escrow.open(buyer.clone(), payment, now, &mut settlement);
+        escrow.open(buyer.clone(), source.clone(), payment, now, &mut settlement);
     }
     Ok((transaction, settlement))
 }
@@ -89,10 +147,17 @@ impl Escrow {
     }
 
     /// Opens an escrow that [`Escrow::check_payable_by`] accepted.
-    fn open(&mut self, buyer: CustomerId, payment: FundingPayment, now: Timestamp, settlement: &mut Settlement) {
+    fn open(
+        &mut self,
+        buyer: CustomerId,
+        source: Account,
+        payment: FundingPayment,
+        now: Timestamp,
+        settlement: &mut Settlement,
+    ) {
         settlement.transfer(
             TransferKind::Fund,
-            Account::CustomerMain(buyer.clone()),
+            source,
             Account::CustomerEscrow(buyer.clone()),
             self.charge(),
             Some(self.id),

@@ -11,7 +11,7 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-pub use fund::{PaymentOffer, fund};
+pub use fund::{PaymentOffer, Source, fund};
 
 use super::dispute::Dispute;
 use super::fees::{Fee, Rates};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Escrow, PaymentOffer, Plan, Progress, Seller, fund};
+use super::{Escrow, PaymentOffer, Plan, Progress, Seller, Source, fund};
 use crate::domain::category::Category;
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};
@@ -115,7 +115,7 @@ fn payment(available: Amount) -> PaymentOffer {
     PaymentOffer {
         reference: Reference::parse("REF").unwrap(),
         amount: None,
-        available,
+        source: Source::Wallet { available },
     }
 }
 

@@ -1,26 +1,34 @@
 //! What is sent out: the contract's objects, made from the domain's (contract
 //! section 3).
 
+mod bank;
+mod card;
 mod category;
 mod customer;
 mod dispute;
 mod escrow;
+mod history;
 mod page;
 mod transaction;
 mod vault;
 mod wallet;
+mod whitelist;
 
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+pub(crate) use bank::{AccountNameView, BankView, PhoneView};
+pub(crate) use card::CardView;
 pub(crate) use category::{CategoryPositionView, CategoryView};
 pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use history::HistoryView;
 pub(crate) use page::PageView;
 pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
+pub(crate) use whitelist::{DepositWalletView, WhitelistAddressView};
 
 use crate::domain::file::FileName;
 use crate::domain::ids::CustomerId;

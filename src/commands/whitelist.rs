@@ -1,0 +1,42 @@
+//! Adding and removing addresses that crypto withdrawals may go to (contract
+//! section 4.11).
+
+use super::customers::admit;
+use super::{Actor, Error, Policy};
+use crate::domain::ids::{IdSource, WhitelistAddressId};
+use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::whitelist::{self, WhitelistAddress, WhitelistDraft};
+use crate::store::Tx;
+
+/// Adds an address to the acting customer's whitelist.
+pub fn add(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    draft: Sent<WhitelistDraft>,
+) -> Result<WhitelistAddress, Error> {
+    admit(tx, policy, actor)?;
+    let draft = draft?;
+    policy.check_processor()?;
+    let listed = tx.whitelist(actor.merchant, &actor.customer)?;
+    whitelist::check_addition(&listed, &draft.wallet_address)?;
+    let address = WhitelistAddress {
+        id: tx.whitelist_address_id(),
+        wallet_address: draft.wallet_address,
+        label: draft.label,
+        created_at: tx.now(),
+    };
+    tx.insert_whitelist_address(actor.merchant, &actor.customer, &address)?;
+    Ok(address)
+}
+
+/// Takes an address off the acting customer's whitelist.
+pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: WhitelistAddressId) -> Result<(), Error> {
+    admit(tx, policy, actor)?;
+    policy.check_processor()?;
+    let listed = tx.whitelist(actor.merchant, &actor.customer)?;
+    if !listed.iter().any(|address| address.id == id) {
+        return Err(Refusal::AddressNotFound.into());
+    }
+    Ok(tx.delete_whitelist_address(id)?)
+}

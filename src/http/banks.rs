@@ -1,0 +1,68 @@
+//! Routes that ask a bank or a blockchain, as the sandbox plays them, or look up a
+//! customer by phone (contract sections 4.3.5 to 4.3.8 and 4.3.10).
+
+use actix_web::web::{Data, Path};
+
+use super::api::Api;
+use super::auth::{ActingCustomer, Viewer};
+use super::body::JsonBody;
+use super::drafts;
+use super::envelope::{ApiError, Reply};
+use super::views::{AccountNameView, BankView, DepositWalletView, PhoneView};
+use crate::commands::intents;
+use crate::domain::bank::BANKS;
+use crate::domain::refusal::Refusal;
+use crate::domain::whitelist::EvmAddress;
+use crate::queries;
+
+/// `GET /v1/payment/bank-list`.
+pub(super) async fn list(api: Data<Api>, _viewer: Viewer) -> Result<Reply<Vec<BankView>>, ApiError> {
+    api.policy.check_processor()?;
+    let banks = BANKS.map(|(code, name)| BankView { name, code });
+    Ok(Reply::ok("Banks fetched successfully", banks.into()))
+}
+
+/// `POST /v1/payment/verify-account`, as the customer.
+pub(super) async fn verify_account(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    body: JsonBody,
+) -> Result<Reply<AccountNameView>, ApiError> {
+    let query = drafts::payments::account_query(&body);
+    let (query, name) = api
+        .act(&acting, move |tx, policy, actor| {
+            intents::resolve_account(tx, policy, actor, query)
+        })
+        .await?;
+    Ok(Reply::ok(
+        "Account details retrieved successfully",
+        AccountNameView::new(query, name),
+    ))
+}
+
+/// `GET /v1/payment/verify-phone/{phone}`, in any spelling.
+pub(super) async fn verify_phone(
+    api: Data<Api>,
+    viewer: Viewer,
+    phone: Path<String>,
+) -> Result<Reply<PhoneView>, ApiError> {
+    let merchant = viewer.key_holder.known().ok_or(Refusal::PhoneUnknown)?;
+    let found = queries::customers::by_phone(&api.store, merchant, &phone)?;
+    let customer = found.ok_or(Refusal::PhoneUnknown)?;
+    Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
+}
+
+/// `GET /v1/payment/deposit/wallet`: an address that nobody has a key to.
+pub(super) async fn deposit_wallet(api: Data<Api>, viewer: Viewer) -> Result<Reply<DepositWalletView>, ApiError> {
+    api.policy.check_processor()?;
+    let merchant = api.merchant_of(viewer.key_holder).await?;
+    Ok(Reply::ok(
+        "Deposit wallet address retrieved successfully",
+        DepositWalletView::new(&EvmAddress::of_merchant(merchant)),
+    ))
+}
+
+/// `POST /v1/payment/virtual-account`: gone for good.
+pub(super) async fn virtual_account(_acting: ActingCustomer) -> Result<Reply<()>, ApiError> {
+    Err(ApiError::NoVirtualAccounts)
+}

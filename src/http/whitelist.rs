@@ -1,0 +1,53 @@
+//! Routes of whitelisted addresses (contract section 4.11).
+
+use actix_web::web::{Data, Path};
+
+use super::api::Api;
+use super::auth::ActingCustomer;
+use super::body::JsonBody;
+use super::drafts;
+use super::envelope::{ApiError, Reply};
+use super::views::WhitelistAddressView;
+use crate::commands::whitelist;
+use crate::domain::ids::WhitelistAddressId;
+use crate::queries;
+
+/// `GET /v1/whitelist-address`, as the customer.
+pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
+    let merchant = api.admitted(&acting).await?;
+    api.policy.check_processor()?;
+    let addresses = queries::whitelist(&api.store, merchant, &acting.customer)?;
+    let views = addresses.into_iter().map(WhitelistAddressView::new).collect();
+    Ok(Reply::ok("Whitelisted addresses retrieved successfully", views))
+}
+
+/// `POST /v1/whitelist-address`, as the customer.
+pub(super) async fn add(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    body: JsonBody,
+) -> Result<Reply<WhitelistAddressView>, ApiError> {
+    let draft = drafts::payments::whitelist_address(&body);
+    let address = api
+        .act(&acting, move |tx, policy, actor| {
+            whitelist::add(tx, policy, actor, draft)
+        })
+        .await?;
+    Ok(Reply::created(
+        "Wallet address whitelisted successfully",
+        WhitelistAddressView::new(address),
+    ))
+}
+
+/// `DELETE /v1/whitelist-address/{addressId}`, as the customer.
+pub(super) async fn remove(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    address: Path<String>,
+) -> Result<Reply<serde_json::Value>, ApiError> {
+    api.act(&acting, move |tx, policy, actor| {
+        whitelist::remove(tx, policy, actor, WhitelistAddressId::named(&address))
+    })
+    .await?;
+    Ok(Reply::ok("Address removed successfully", serde_json::json!({})))
+}

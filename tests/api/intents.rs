@@ -1,0 +1,545 @@
+//! Deposits and withdrawals: an intent, then its verification (contract sections
+//! 4.3.2, 4.3.3, 5.9 and 6.4).
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use crate::shapes::{ID, ISO, REFERENCE, assert_shape};
+
+const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
+const ADDRESS: &str = "0x0123456789abcdefABCDEF0123456789abcdef01";
+
+fn deposit(reference: &str, major: i64) -> Value {
+    json!({ "amount": major, "reference": reference, "transactionType": "deposit" })
+}
+
+fn withdrawal(reference: &str, major: i64, account_number: &str) -> Value {
+    json!({
+        "amount": major,
+        "reference": reference,
+        "transactionType": "withdrawal",
+        "withdrawalDetails": {
+            "bankCode": "058",
+            "accountNumber": account_number,
+            "accountName": "Ada Obi",
+            "bankName": "Guaranty Trust Bank",
+            "narration": "rent",
+        },
+    })
+}
+
+fn crypto(reference: &str, address: &str) -> Value {
+    json!({
+        "amount": 1000,
+        "reference": reference,
+        "transactionType": "withdrawal",
+        "blockchainDetails": { "toAddress": address, "network": "BSC" },
+    })
+}
+
+fn pay_test_account(app: &TestApp, intent: &Answer, body: Option<&Value>) -> Answer {
+    let number = intent.data()["testAccount"]["accountNumber"].as_str().unwrap();
+    let path = format!("/sandbox/test-accounts/{number}/pay");
+    match body {
+        Some(body) => app.json("POST", &path, "anyone", body),
+        None => app.send("POST", &path, &[], None),
+    }
+}
+
+/// A service on which every withdrawal costs 100 (contract Ex 16).
+fn app_with_fee() -> TestApp {
+    spawn_app_with(|config| "10000".clone_into(&mut config.fees.withdrawal_minor))
+}
+
+#[test]
+fn an_intent_has_every_field_of_the_contract_in_its_order() {
+    let app = spawn_app();
+    let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
+    let data = intent.data();
+    assert_shape(&data["id"], ID);
+    assert_shape(&data["createdAt"], ISO);
+    assert_shape(&data["testAccount"]["accountNumber"], "9900000000");
+    let expected = json!({
+        "status": 200,
+        "message": "Payment intent created successfully",
+        "data": {
+            "id": data["id"],
+            "amount": 2500,
+            "reference": "d-1",
+            "fee": 0,
+            "transactionType": "deposit",
+            "currency": "NGN",
+            "transferDetails": null,
+            "depositDetails": null,
+            "walletDetails": null,
+            "withdrawalDetails": null,
+            "blockchainDetails": null,
+            "testAccount": {
+                "accountNumber": data["testAccount"]["accountNumber"],
+                "bankCode": "999999",
+                "amount": 2500,
+                "accountName": "Sandbox Account",
+                "bank": "Sandbox Bank",
+                "expiresIn": null,
+                "dedicated": false,
+            },
+            "escrowDetails": null,
+            "metadata": null,
+            "status": "pending",
+            "creditType": "credit",
+            "createdAt": data["createdAt"],
+            "updatedAt": data["createdAt"],
+        },
+    });
+    assert_eq!(format!("{:#}", intent.body), format!("{expected:#}"));
+}
+
+#[test]
+fn a_deposit_waits_until_its_test_account_is_paid() {
+    let app = spawn_app();
+    let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
+    assert_eq!(app.balances("ada"), (json!(1_000_000), json!(0)));
+    let waiting = app.verify_payment("ada", "d-1").ok();
+    assert_eq!(waiting.message(), "Payment intent verified successfully");
+    assert_eq!(waiting.text("status"), "pending");
+    assert_eq!(app.events(), [""; 0]);
+
+    let paid = pay_test_account(&app, &intent, None).ok();
+    assert_eq!(paid.message(), "Test account paid successfully");
+    assert_eq!(
+        (paid.text("status"), paid.text("id")),
+        ("success".to_owned(), intent.text("id"))
+    );
+    assert_eq!(app.balances("ada"), (json!(1_002_500), json!(0)));
+    assert_eq!(app.events(), ["payment.deposit.success"]);
+    assert_eq!(
+        app.other_transfers(),
+        ["DEPOSIT outside_world -> customer_main:ada 250000"]
+    );
+
+    // Once.
+    let after = app.dump();
+    assert_eq!(app.verify_payment("ada", "d-1").ok().text("status"), "success");
+    assert_eq!(pay_test_account(&app, &intent, None).ok().data(), paid.data());
+    assert_eq!(app.intend("ada", &deposit("d-1", 2500)).ok().data(), paid.data());
+    assert_eq!(app.dump(), after);
+}
+
+#[test]
+fn a_test_account_takes_what_is_due_and_nothing_else() {
+    let app = spawn_app();
+    let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
+    app.refuses(400, "Amount mismatch", |app| {
+        pay_test_account(app, &intent, Some(&json!({ "amount": 2499.99 })))
+    });
+    app.refuses(400, "amount must be a number of 0 or more; got -1", |app| {
+        pay_test_account(app, &intent, Some(&json!({ "amount": -1 })))
+    });
+    pay_test_account(&app, &intent, Some(&json!({ "amount": 2500 }))).ok();
+    for number in ["9900000000", "x", "0123456789"] {
+        app.refuses(400, "Test account not found", |app| {
+            app.send("POST", &format!("/sandbox/test-accounts/{number}/pay"), &[], None)
+        });
+    }
+    // Another merchant's is as good as none.
+    let number = intent.data()["testAccount"]["accountNumber"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/sandbox/test-accounts/{number}/pay");
+    app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ada", &json!({}))
+        .ok();
+    app.refuses(400, "Test account not found", |app| {
+        app.json_with_key("sk_test_other", "POST", &path, "ada", &json!({}))
+    });
+}
+
+#[test]
+fn a_card_is_charged_when_its_deposit_is_verified() {
+    let app = spawn_app();
+    for (number, status, balance) in [
+        ("4242424242424242", "success", 1_001_000),
+        ("4000000000009995", "failed", 1_001_000),
+        ("4000000000000069", "failed", 1_001_000),
+        ("4000000000000119", "failed", 1_001_000),
+        ("5555555555554444", "success", 1_002_000),
+    ] {
+        let card = app.save_card("ada", number).ok().text("id");
+        let mut request = deposit(number, 1000);
+        request["depositDetails"] = json!({ "cardId": card });
+        let intent = app.intend("ada", &request).ok();
+        assert_eq!(intent.data()["depositDetails"], json!({ "cardId": card }));
+        assert_eq!(
+            (intent.text("status"), intent.text("cardId")),
+            ("pending".to_owned(), card)
+        );
+        let verified = app.verify_payment("ada", number).ok();
+        assert_eq!(verified.text("status"), status, "{number}");
+        assert_eq!(app.balances("ada").0, json!(balance), "{number}");
+        assert_eq!(app.events().last().unwrap(), &format!("payment.deposit.{status}"));
+        let after = app.dump();
+        assert_eq!(app.verify_payment("ada", number).ok().body, verified.body);
+        assert_eq!(app.dump(), after);
+    }
+    // A card that is gone by then cannot be charged.
+    let card = app.save_card("ada", "4242424242424242").ok().text("id");
+    let mut request = deposit("late", 1000);
+    request["depositDetails"] = json!({ "cardId": card });
+    app.intend("ada", &request).ok();
+    app.send("DELETE", &format!("/v1/card/{card}"), &[("customer-id", "ada")], None)
+        .ok();
+    assert_eq!(app.verify_payment("ada", "late").ok().text("status"), "failed");
+    request["reference"] = json!("later");
+    app.refuses(400, "Card not found", |app| app.intend("ada", &request));
+}
+
+#[test]
+fn a_withdrawal_takes_its_amount_and_its_fee() {
+    let app = app_with_fee();
+    let intent = app.intend("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
+    assert_eq!(intent.data()["fee"], 100);
+    assert_eq!(intent.data()["status"], "pending");
+    assert_eq!(app.balances("ada").0, json!(1_000_000));
+    let verified = app.verify_payment("ada", "w-1").ok();
+    assert_eq!(verified.data()["amount"], 10_000);
+    assert_eq!(verified.data()["fee"], 100);
+    assert_eq!(verified.data()["status"], "success");
+    assert_eq!(verified.data()["creditType"], "debit");
+    assert_eq!(
+        verified.data()["withdrawalDetails"].to_string(),
+        withdrawal("w-1", 10_000, "0123456789")["withdrawalDetails"].to_string()
+    );
+    assert_eq!(app.balances("ada").0, json!(989_900));
+    assert_eq!(
+        app.other_transfers(),
+        [
+            "WITHDRAWAL customer_main:ada -> outside_world 1000000",
+            "WITHDRAWAL_FEE customer_main:ada -> platform_fees 10000",
+        ]
+    );
+    assert_eq!(app.events(), ["payment.withdrawal.success"]);
+    let after = app.dump();
+    assert_eq!(app.verify_payment("ada", "w-1").ok().body, verified.body);
+    assert_eq!(app.dump(), after);
+}
+
+#[test]
+fn a_fee_stays_what_it_was_when_the_intent_was_made() {
+    let mut app = app_with_fee();
+    app.intend("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
+    let database = app.database.clone();
+    app.stop();
+    let again = spawn_app_with(|config| {
+        drop(fs::copy(database, &config.database).unwrap());
+        config.fees.withdrawal_minor = "500000:1000, 5000000:2500, 5000".to_owned();
+    });
+    assert_eq!(again.verify_payment("ada", "w-1").ok().data()["fee"], 100);
+    assert_eq!(again.balances("ada").0, json!(989_900));
+    for (major, fee) in [(5000, 10), (5001, 25), (50_000, 25), (50_001, 50)] {
+        let request = withdrawal(&major.to_string(), major, "0123456789");
+        assert_eq!(again.intend("ada", &request).ok().data()["fee"], fee, "{major}");
+    }
+}
+
+#[test]
+fn a_withdrawal_that_fails_or_comes_back_leaves_the_wallet_whole() {
+    let app = app_with_fee();
+    for (number, status) in [("0000000001", "failed"), ("0000000002", "reversed")] {
+        app.intend("ada", &withdrawal(number, 10_000, number)).ok();
+        let verified = app.verify_payment("ada", number).ok();
+        assert_eq!(verified.text("status"), status);
+        assert_eq!(app.balances("ada").0, json!(1_000_000));
+        assert_eq!(app.events().last().unwrap(), &format!("payment.withdrawal.{status}"));
+        let after = app.dump();
+        assert_eq!(app.verify_payment("ada", number).ok().body, verified.body);
+        assert_eq!(app.dump(), after);
+    }
+    assert_eq!(
+        app.other_transfers(),
+        [
+            "WITHDRAWAL customer_main:ada -> outside_world 1000000",
+            "WITHDRAWAL_FEE customer_main:ada -> platform_fees 10000",
+            "WITHDRAWAL_FEE platform_fees -> customer_main:ada 10000",
+            "WITHDRAWAL outside_world -> customer_main:ada 1000000",
+        ]
+    );
+}
+
+#[test]
+fn a_wallet_that_is_short_is_told_early_and_again_at_the_end() {
+    let app = spawn_app_with(|config| {
+        config.fees.withdrawal_minor = "10000".to_owned();
+        config.sandbox.opening_balance_minor = 1_010_000;
+    });
+    app.wallet("ada").ok();
+    let refused = app.refuses(400, "Insufficient balance", |app| {
+        app.intend("ada", &withdrawal("w-0", 10_001, "0123456789"))
+    });
+    assert_eq!(
+        refused.body["details"],
+        json!({ "needed": 10_101, "available": 10_100 })
+    );
+    for reference in ["w-1", "w-2"] {
+        app.intend("ada", &withdrawal(reference, 10_000, "0123456789")).ok();
+    }
+    app.verify_payment("ada", "w-1").ok();
+    assert_eq!(app.balances("ada").0, json!(0));
+    app.refuses(400, "Insufficient balance", |app| app.verify_payment("ada", "w-2"));
+    // It is pending still, and goes through when there is enough again.
+    app.top_up("ada", 10_100).ok();
+    assert_eq!(app.verify_payment("ada", "w-2").ok().text("status"), "success");
+    assert_eq!(app.balances("ada").0, json!(0));
+}
+
+#[test]
+fn crypto_goes_to_whitelisted_addresses_only_and_is_simulated() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let refusal = "Crypto can only be withdrawn to a whitelisted address";
+    app.refuses(400, refusal, |app| app.intend("ada", &crypto("c-1", ADDRESS)));
+    let body = json!({ "walletAddress": ADDRESS, "network": "BSC" });
+    let added = app.json("POST", "/v1/whitelist-address", "ada", &body).ok();
+    let intent = app.intend("ada", &crypto("c-1", &ADDRESS.to_lowercase())).ok();
+    let details = &intent.data()["blockchainDetails"];
+    assert_eq!(details["toAddress"], ADDRESS.to_lowercase());
+    assert_eq!(details["network"], "BSC");
+    assert_shape(&details["fromAddress"], &format!("0x{}", "h".repeat(40)));
+    assert_eq!((&details["hash"], &details["confirmations"]), (&Value::Null, &json!(0)));
+    // Off the list before it is verified.
+    let path = format!("/v1/whitelist-address/{}", added.text("id"));
+    app.send("DELETE", &path, &[("customer-id", "ada")], None).ok();
+    app.refuses(400, refusal, |app| app.verify_payment("ada", "c-1"));
+    app.json("POST", "/v1/whitelist-address", "ada", &body).ok();
+    assert_eq!(app.verify_payment("ada", "c-1").ok().text("status"), "success");
+    assert_eq!(app.balances("ada").0, json!(998_990));
+    // Another customer's list is not theirs.
+    app.wallet("ben").ok();
+    app.refuses(400, refusal, |app| app.intend("ben", &crypto("c-2", ADDRESS)));
+}
+
+#[test]
+fn an_intent_that_is_not_right_is_refused() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let good = withdrawal("w-1", 1000, "0123456789");
+    let cases = [
+        (
+            "/amount",
+            json!(99.99),
+            "amount must be a number of 100 or more; got 99.99",
+        ),
+        (
+            "/amount",
+            json!(100.001),
+            "amount must be a number with at most two decimals; got 100.001",
+        ),
+        ("/amount", Value::Null, "amount is required"),
+        (
+            "/reference",
+            json!("é"),
+            "reference must be 1 to 64 printable ASCII characters; got \"é\"",
+        ),
+        ("/transactionType", Value::Null, "transactionType is required"),
+        (
+            "/transactionType",
+            json!("escrow"),
+            "transactionType must be \"withdrawal\" or \"deposit\" or \"wallet_transfer\"; got \"escrow\"",
+        ),
+        ("/currency", json!("USD"), "currency must be \"NGN\"; got \"USD\""),
+        ("/withdrawalDetails", Value::Null, "withdrawalDetails is required"),
+        (
+            "/withdrawalDetails/bankCode",
+            Value::Null,
+            "withdrawalDetails.bankCode is required",
+        ),
+        (
+            "/withdrawalDetails/bankCode",
+            json!("000"),
+            "withdrawalDetails.bankCode must be a code that GET /v1/payment/bank-list gives; got \"000\"",
+        ),
+        (
+            "/withdrawalDetails/accountNumber",
+            json!("12345"),
+            "withdrawalDetails.accountNumber must be 10 digits; got \"12345\"",
+        ),
+        (
+            "/withdrawalDetails/accountName",
+            Value::Null,
+            "withdrawalDetails.accountName is required",
+        ),
+        (
+            "/withdrawalDetails/bankName",
+            Value::Null,
+            "withdrawalDetails.bankName is required",
+        ),
+        (
+            "/blockchainDetails",
+            json!({ "toAddress": ADDRESS, "network": "BSC" }),
+            "blockchainDetails must be left out where withdrawalDetails is sent; got \
+             {\"toAddress\":\"0x0123456789abcdefABCDEF0123456789abcdef01\",\"network\":\"BSC\"}",
+        ),
+    ];
+    for (pointer, value, message) in cases {
+        let mut body = good.clone();
+        match body.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => body[&pointer[1..]] = value,
+        }
+        app.refuses(400, message, |app| app.intend("ada", &body));
+    }
+    for (details, message) in [
+        (
+            json!({ "toAddress": "0x12", "network": "BSC" }),
+            "blockchainDetails.toAddress must be a wallet address: 0x and 40 hex characters; got \"0x12\"",
+        ),
+        (
+            json!({ "toAddress": ADDRESS, "network": "ETH" }),
+            "blockchainDetails.network must be \"BSC\"; got \"ETH\"",
+        ),
+        (
+            json!({ "toAddress": ADDRESS, "network": "BSC", "tokenAddress": "x" }),
+            "blockchainDetails.tokenAddress must be a wallet address: 0x and 40 hex characters; got \"x\"",
+        ),
+    ] {
+        let mut body = crypto("c-1", ADDRESS);
+        body["blockchainDetails"] = details;
+        app.refuses(400, message, |app| app.intend("ada", &body));
+    }
+    let mut body = deposit("d-1", 1000);
+    body["depositDetails"] = json!({ "cardId": "0123456789abcdef01234567" });
+    app.refuses(400, "Card not found", |app| app.intend("ada", &body));
+}
+
+#[test]
+fn a_reference_names_one_payment_of_one_customer() {
+    let app = spawn_app();
+    let deal = app.offered();
+    app.wallet("ada").ok();
+    app.wallet("ben").ok();
+    let first = app.intend("ada", &deposit("r-1", 1000)).ok();
+    let after = app.dump();
+    assert_eq!(app.intend("ada", &deposit("r-1", 1000)).ok().body, first.body);
+    assert_eq!(app.dump(), after);
+    // Another body, another customer, another kind of payment.
+    let duplicate = "Duplicate reference";
+    app.refuses(400, duplicate, |app| app.intend("ada", &deposit("r-1", 1001)));
+    app.refuses(400, duplicate, |app| app.intend("ben", &deposit("r-1", 1000)));
+    app.refuses(400, duplicate, |app| {
+        app.intend("ada", &withdrawal("r-1", 1000, "0123456789"))
+    });
+    let pay = json!({ "reference": "r-1", "escrowDetails": { "escrowId": deal.id } });
+    app.refuses(400, duplicate, |app| app.pay("ben", &pay));
+    let pay = json!({ "reference": "r-2", "escrowDetails": { "escrowId": deal.id } });
+    let paid = app.pay("ben", &pay).ok();
+    app.refuses(400, duplicate, |app| app.intend("ben", &deposit("r-2", 10_200)));
+    // Verified by whoever asked for it, and it may be a payment for an escrow.
+    assert_eq!(app.verify_payment("ben", "r-2").ok().body, paid.body);
+    for (customer, reference) in [("ben", "r-1"), ("ada", "r-2"), ("ada", "r-3")] {
+        app.refuses(400, "Payment not found", |app| app.verify_payment(customer, reference));
+    }
+    app.refuses(400, "reference is required", |app| {
+        app.json("POST", "/v1/payment/verify", "ada", &json!({}))
+    });
+    // One is made when none is sent.
+    let mut unnamed = deposit("", 1000);
+    unnamed.as_object_mut().unwrap().remove("reference");
+    let intent = app.intend("ada", &unnamed).ok();
+    assert_shape(&intent.data()["reference"], REFERENCE);
+    assert_eq!(
+        app.verify_payment("ada", &intent.text("reference")).ok().text("id"),
+        intent.text("id")
+    );
+}
+
+#[test]
+fn who_may_not_withdraw_may_still_deposit() {
+    let app = spawn_app();
+    app.intend("ada", &withdrawal("w-1", 1000, "0123456789")).ok();
+    let headers = [("content-type", "application/json")];
+    let body = json!({ "canWithdraw": false }).to_string();
+    app.send("PUT", "/v1/customer/permissions/ada", &headers, Some(body.as_bytes()))
+        .ok();
+    let message = "Your account has been disabled from withdrawing, please contact support";
+    app.refuses(401, message, |app| {
+        app.intend("ada", &withdrawal("w-2", 1000, "0123456789"))
+    });
+    app.refuses(401, message, |app| app.verify_payment("ada", "w-1"));
+    app.intend("ada", &deposit("d-1", 1000)).ok();
+}
+
+#[test]
+fn deposits_cannot_bring_in_more_than_can_be_counted() {
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 9_007_199_254_740_991);
+    let intent = app.intend("ada", &deposit("d-1", 1000)).ok();
+    let message = "This merchant's accounts cannot hold that much money together";
+    app.refuses(400, message, |app| pay_test_account(app, &intent, None));
+    let card = app.save_card("ada", "4242424242424242").ok().text("id");
+    let mut request = deposit("d-2", 1000);
+    request["depositDetails"] = json!({ "cardId": card });
+    app.intend("ada", &request).ok();
+    app.refuses(400, message, |app| app.verify_payment("ada", "d-2"));
+}
+
+#[test]
+fn strict_wants_a_reference() {
+    let mut app = spawn_app();
+    app.wallet("ada").ok();
+    let database = app.database.clone();
+    app.stop();
+    let strict = spawn_app_with(|config| {
+        drop(fs::copy(database, &config.database).unwrap());
+        config.strict = true;
+    });
+    let mut unnamed = deposit("", 1000);
+    unnamed.as_object_mut().unwrap().remove("reference");
+    strict.refuses(400, "reference is required", |app| app.intend("ada", &unnamed));
+    strict.intend("ada", &deposit("d-1", 1000)).ok();
+    // Play money comes once a day.
+    strict.top_up("ada", 1000).ok();
+    strict.refuses(401, "You can only top up your account once a day", |app| {
+        app.top_up("ada", 1000)
+    });
+}
+
+#[test]
+fn live_mode_has_no_processor() {
+    let app = spawn_live_app(|_| {});
+    let profile = json!({
+        "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08012345678",
+    });
+    let created = app
+        .json_with_key(LIVE_KEY, "POST", "/v1/customer/create", "", &profile)
+        .ok();
+    let ada = created.text("customerId");
+    let mut by_card = deposit("d-2", 1000);
+    by_card["depositDetails"] = json!({ "cardId": "0123456789abcdef01234567" });
+    let account = json!({ "accountNumber": "0123456789", "bankCode": "058" });
+    let address = json!({ "walletAddress": ADDRESS, "network": "BSC" });
+    for (method, path, body) in [
+        ("POST", "/v1/payment/create-intent", deposit("d-1", 1000)),
+        ("POST", "/v1/payment/create-intent", by_card),
+        (
+            "POST",
+            "/v1/payment/create-intent",
+            withdrawal("w-1", 1000, "0123456789"),
+        ),
+        ("POST", "/v1/payment/create-intent", crypto("c-1", ADDRESS)),
+        ("POST", "/v1/payment/verify-account", account),
+        ("GET", "/v1/payment/bank-list", json!({})),
+        ("GET", "/v1/payment/deposit/wallet", json!({})),
+        ("GET", "/v1/cards", json!({})),
+        ("DELETE", "/v1/card/0123456789abcdef01234567", json!({})),
+        ("GET", "/v1/whitelist-address", json!({})),
+        ("POST", "/v1/whitelist-address", address),
+        ("DELETE", "/v1/whitelist-address/0123456789abcdef01234567", json!({})),
+    ] {
+        app.refuses(403, OFF, |app| app.json_with_key(LIVE_KEY, method, path, &ada, &body));
+    }
+    for path in ["/sandbox/cards", "/sandbox/test-accounts/9900000000/pay"] {
+        app.refuses(404, &format!("There is no route {path}"), |app| {
+            app.json_with_key(LIVE_KEY, "POST", path, &ada, &json!({ "number": "4242424242424242" }))
+        });
+    }
+}
