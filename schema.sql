@@ -63,7 +63,7 @@ CREATE TABLE customer (
     blocked_at     INTEGER,               -- NULL while active
     blocked_reason TEXT,
     created_at     INTEGER NOT NULL,
-    topped_up_at   INTEGER,               -- when play money was last added
+    topped_up_at   INTEGER,               -- with `strict`, when play money was last added
     PRIMARY KEY (merchant_id, id),
     CHECK ((blocked_at IS NULL) = (blocked_reason IS NULL))
 ) STRICT, WITHOUT ROWID;

@@ -112,11 +112,11 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
     let now = tx.now();
     if policy.strict {
         payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, &actor.customer)?, now)?;
+        tx.save_top_up(actor.merchant, &actor.customer)?;
     }
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
     let settlement = payment::top_up(&actor.customer, amount, inside, tx, now)?;
     tx.post(actor.merchant, &settlement)?;
-    tx.save_top_up(actor.merchant, &actor.customer)?;
     Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }
 

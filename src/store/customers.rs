@@ -60,7 +60,7 @@ impl Snapshot<'_> {
         Ok(exists)
     }
 
-    /// When a customer last added play money.
+    /// When a customer last added play money, as far as [`Tx::save_top_up`] noted it.
     pub fn topped_up_at(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Timestamp>, Error> {
         let mut statement = self
             .connection
@@ -205,7 +205,7 @@ fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
 }
 
 impl Tx<'_> {
-    /// A customer added play money now.
+    /// Notes that a customer adds play money now.
     pub fn save_top_up(&mut self, merchant: MerchantId, customer: &CustomerId) -> Result<(), Error> {
         let changed = self
             .connection

@@ -243,7 +243,7 @@ fn strict_wants_amount_and_reference_and_pays_by_card_unless_told_otherwise() {
     let database = app.database.clone();
     app.stop();
     let strict = spawn_app_with(|config| {
-        drop(fs::copy(database, &config.database).unwrap());
+        assert!(fs::copy(database, &config.database).is_ok());
         config.strict = true;
     });
     let mut request = json!({ "escrowDetails": { "escrowId": deal.id } });

@@ -232,7 +232,7 @@ fn a_fee_stays_what_it_was_when_the_intent_was_made() {
     let database = app.database.clone();
     app.stop();
     let again = spawn_app_with(|config| {
-        drop(fs::copy(database, &config.database).unwrap());
+        assert!(fs::copy(database, &config.database).is_ok());
         config.fees.withdrawal_minor = "500000:1000, 5000000:2500, 5000".to_owned();
     });
     assert_eq!(again.verify_payment("ada", "w-1").ok().data()["fee"], 100);
@@ -489,7 +489,7 @@ fn strict_wants_a_reference() {
     let database = app.database.clone();
     app.stop();
     let strict = spawn_app_with(|config| {
-        drop(fs::copy(database, &config.database).unwrap());
+        assert!(fs::copy(database, &config.database).is_ok());
         config.strict = true;
     });
     let mut unnamed = deposit("", 1000);
