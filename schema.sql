@@ -117,6 +117,13 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_of_customer ON account (merchant_id, customer_id, purpose) WHERE customer_id IS NOT NULL;
 CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE customer_id IS NULL;
 
+-- Files that something here names: pictures of what is sold, evidence in a dispute.
+-- What is in them lies in the folder beside the database, `escrowd.db-files`, under
+-- these names. A file that was named once stays.
+CREATE TABLE file (
+    name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 68 AND 69) -- SHA-256 of its bytes in hex, a dot, its kind
+) STRICT, WITHOUT ROWID;
+
 -- A seller's own way to sort their deals.
 CREATE TABLE category (
     id          INTEGER PRIMARY KEY,
@@ -126,7 +133,7 @@ CREATE TABLE category (
     name        TEXT    NOT NULL,
     description TEXT,
     position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's: 1, 2, 3, ... without a gap
-    image       TEXT,                     -- name of a file
+    image       TEXT    REFERENCES file (name),
     created_at  INTEGER NOT NULL,
     deleted_at  INTEGER,                  -- from then on nobody finds it, and its escrows have none
     FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
@@ -224,13 +231,16 @@ CREATE INDEX escrow_by_merchant ON escrow (merchant_id);
 CREATE INDEX escrow_by_seller ON escrow (merchant_id, seller_id);
 CREATE INDEX escrow_by_buyer ON escrow (merchant_id, buyer_id) WHERE buyer_id IS NOT NULL;
 CREATE INDEX escrow_disputed ON escrow (merchant_id) WHERE dispute IS NOT NULL;
+CREATE INDEX escrow_disputed_by_seller ON escrow (merchant_id, seller_id) WHERE dispute IS NOT NULL;
+CREATE INDEX escrow_disputed_by_buyer ON escrow (merchant_id, buyer_id) WHERE dispute IS NOT NULL;
 
 -- What was said in a dispute.
 CREATE TABLE dispute_statement (
     escrow_id  INTEGER NOT NULL REFERENCES escrow (id),
     speaker    TEXT    NOT NULL CHECK (speaker IN ('BUYER', 'SELLER', 'MERCHANT')),
+    name       TEXT,                      -- of who said it, as it was then; NULL when not known
     message    TEXT    NOT NULL,
-    proof      TEXT,                      -- name of a file
+    proof      TEXT    REFERENCES file (name),
     created_at INTEGER NOT NULL,
     PRIMARY KEY (escrow_id, speaker)
 ) STRICT, WITHOUT ROWID;
@@ -246,6 +256,7 @@ CREATE TABLE vault_stake (
     UNIQUE (escrow_id, customer_id),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX vault_stake_by_customer ON vault_stake (merchant_id, customer_id);
 
 -- One stage of a milestone escrow. Escrows take every 1024th number and their
 -- milestones the numbers behind it, so that those of one escrow lie side by side.

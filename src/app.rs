@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::{Server, ServerHandle};
+use tokio::sync::Semaphore;
 
 use crate::clock::SystemClock;
 use crate::commands::Policy;
@@ -99,6 +100,8 @@ impl App {
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,
                 body_seconds_max: config.limits.body_seconds_max,
+                file_bytes_max: config.limits.file_bytes_max,
+                files_per_request_max: config.limits.files_per_request_max,
                 escrows_per_payment_max: config.limits.escrows_per_payment_max,
             },
             allowed_ips: Arc::new(allowed_ips),
@@ -106,6 +109,7 @@ impl App {
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
             files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
         };

@@ -114,6 +114,15 @@ pub struct Limits {
     /// Bytes of a body.
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub body_bytes_max: usize,
+    /// Bytes of a file.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 67_108_864>")]
+    pub file_bytes_max: usize,
+    /// Files in one request.
+    #[serde(deserialize_with = "within::<_, _, 1, 100>")]
+    pub files_per_request_max: usize,
+    /// Bytes of all files that are being received at once.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 17_179_869_184>")]
+    pub uploads_bytes_max: usize,
     /// Seconds a body may take to arrive.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub body_seconds_max: u64,
@@ -239,6 +248,9 @@ impl Default for Limits {
             categories_max: 1_000,
             escrows_per_payment_max: 50,
             body_bytes_max: 65_536,
+            file_bytes_max: 5_242_880,
+            files_per_request_max: 5,
+            uploads_bytes_max: 268_435_456,
             body_seconds_max: 10,
             connections_max: 512,
             requests_per_minute: 0,

@@ -9,6 +9,7 @@
 pub mod cards;
 pub mod categories;
 pub mod customers;
+pub mod disputes;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;

@@ -3,18 +3,27 @@
 use super::customers::{admit, admit_seller};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
+use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey};
 use crate::domain::refusal::{Refusal, Sent};
 use crate::domain::terms::{Terms, TermsDraft};
 use crate::store::Tx;
 
-/// Offers a standard escrow.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, draft: Sent<TermsDraft>) -> Result<Escrow, Error> {
+/// Offers a standard escrow, with pictures of what is sold.
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    draft: Sent<TermsDraft>,
+    images: Sent<Vec<FileName>>,
+) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
+    let images = images?;
     let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor.merchant, &actor.party), terms, tx, now)?;
+    let escrow = escrow.with_images(images);
     tx.insert_escrow(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)

@@ -32,6 +32,8 @@ pub struct CategoryDraft {
     pub name: Sent<Option<String>>,
     /// More of it.
     pub description: Sent<Option<String>>,
+    /// Its picture.
+    pub image: Sent<Option<FileName>>,
     /// Its place among the account's.
     pub position: Sent<Option<i64>>,
 }
@@ -52,16 +54,26 @@ pub struct Shift {
 struct Details {
     name: Option<String>,
     description: Option<String>,
+    image: Option<FileName>,
     position: Option<i64>,
 }
 
 impl CategoryDraft {
+    /// The draft with the pictures that came with it, at most one.
+    pub fn with_image(self, images: Sent<Vec<FileName>>) -> Self {
+        Self {
+            image: images.map(|images| images.first().copied()),
+            ..self
+        }
+    }
+
     fn checked(self, limits: &TermsLimits) -> Result<Details, Invalid> {
         let name = self.name?;
         let name = name
             .map(|name| line("name", name, limits.purpose_chars_max))
             .transpose()?;
         let description = prose("description", self.description?, limits.description_chars_max)?;
+        let image = self.image?;
         let position = self.position?;
         let position = position
             .map(|position| place("category_position", position))
@@ -69,6 +81,7 @@ impl CategoryDraft {
         Ok(Details {
             name,
             description,
+            image,
             position,
         })
     }
@@ -101,7 +114,7 @@ impl Category {
             name,
             description: details.description,
             position,
-            image: None,
+            image: details.image,
         };
         let room = Shift {
             first: position,
@@ -124,6 +137,7 @@ impl Category {
         self.check_owner(caller)?;
         self.name = details.name.unwrap_or_else(|| std::mem::take(&mut self.name));
         self.description = details.description.or_else(|| self.description.take());
+        self.image = details.image.or(self.image);
         Ok(details.position.and_then(|position| self.put_at(position, count)))
     }
 
@@ -203,6 +217,7 @@ mod tests {
         CategoryDraft {
             name: Ok(name.map(str::to_owned)),
             description: Ok(None),
+            image: Ok(None),
             position: Ok(position),
         }
     }
@@ -311,6 +326,9 @@ mod tests {
         let mut rest = draft(None, Some(0));
         rest.description = wrong("description");
         assert_eq!(refusal(rest), Invalid::missing("description").into());
+        let mut rest = draft(None, Some(0));
+        rest.image = Err(Invalid::missing("imageUrl"));
+        assert_eq!(refusal(rest), Invalid::missing("imageUrl").into());
         assert_eq!(refusal(draft(None, Some(0))), too_low().into());
         assert_eq!(refusal(draft(None, None)), Invalid::missing("name").into());
         assert_eq!(

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// What a file holds. Nothing else is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileKind {
     /// A JPEG picture.
     Jpeg,
@@ -27,6 +29,32 @@ impl FileKind {
         (Self::Pdf.extension(), Self::Pdf),
     ];
 
+    /// What these bytes are, by what they begin with and not by what anyone calls
+    /// them; `None` for anything that is not taken.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let mime = infer::get(bytes)?.mime_type();
+        Self::WORDS
+            .into_iter()
+            .map(|(_, kind)| kind)
+            .find(|kind| kind.mime() == mime)
+    }
+
+    /// Its media type.
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Webp => "image/webp",
+            Self::Pdf => "application/pdf",
+        }
+    }
+
+    /// Whether it is a picture.
+    pub const fn is_picture(self) -> bool {
+        !matches!(self, Self::Pdf)
+    }
+
     /// The end of its name.
     pub const fn extension(self) -> &'static str {
         match self {
@@ -41,7 +69,7 @@ impl FileKind {
 
 /// The name a file is kept under: the SHA-256 of what is in it, and its kind.
 /// Never a name that came from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileName {
     /// SHA-256 of the file's bytes.
     pub hash: [u8; 32],
@@ -50,6 +78,14 @@ pub struct FileName {
 }
 
 impl FileName {
+    /// The name of a file with this in it.
+    pub fn of(kind: FileKind, bytes: &[u8]) -> Self {
+        Self {
+            hash: Sha256::digest(bytes).into(),
+            kind,
+        }
+    }
+
     /// The name this text is, or `None` when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let (hash, extension) = text.split_once('.')?;
@@ -71,6 +107,25 @@ impl fmt::Display for FileName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_what_it_begins_with() {
+        for (bytes, kind) in [
+            (&b"\xff\xd8\xff\xe0 and more"[..], Some(FileKind::Jpeg)),
+            (b"\x89PNG\r\n\x1a\n and more", Some(FileKind::Png)),
+            (b"GIF89a and more", Some(FileKind::Gif)),
+            (b"RIFF\x10\0\0\0WEBPVP8 and more", Some(FileKind::Webp)),
+            (b"%PDF-1.7 and more", Some(FileKind::Pdf)),
+            (b"", None),
+            (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", None),
+            (b"<!DOCTYPE html><html></html>", None),
+            (b"MZ a program", None),
+            (b"BM a bitmap", None),
+            (b"PK\x03\x04 an archive", None),
+        ] {
+            assert_eq!(FileKind::of(bytes), kind, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn only_names_of_ours_are_names() {

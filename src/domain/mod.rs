@@ -13,6 +13,7 @@ pub mod customer;
 pub mod deal;
 pub mod dispute;
 pub mod escrow;
+pub mod feed;
 pub mod fees;
 pub mod file;
 pub mod history;

@@ -57,6 +57,33 @@ pub enum Refusal {
     MilestonesDoNotAddUp,
     /// Nobody has paid yet.
     EscrowNotFunded,
+    /// The buyer has had their say in this dispute.
+    BuyerAlreadyDisputed,
+    /// The seller has had their say in this dispute.
+    SellerAlreadyReplied,
+    /// Every milestone was released: nothing is held that could be disputed.
+    NothingLeftToDispute,
+    /// The participants of a vault settle it among themselves.
+    VaultNotDisputable,
+    /// The caller has no part in a dispute over this escrow, or there is none.
+    DisputeNotAccessible,
+    /// There is no dispute to rule on.
+    NoDispute,
+    /// The escrow has closed; nothing is held that could be ruled on.
+    AlreadyResolved,
+    /// What is said of the additional fee is neither true nor false.
+    AdditionalFeeRefundableUnclear,
+    /// A split must say what each side gets.
+    SplitAmountsMissing,
+    /// The parts of a split are not all that is held.
+    SplitDoesNotAddUp {
+        /// What there is to divide.
+        pool: Amount,
+    },
+    /// Only a split says what each side gets.
+    SplitAmountsWithoutSplit,
+    /// A vault has no two sides to split it between.
+    VaultNotSplittable,
     /// The escrow has no such milestone.
     MilestoneNotFound,
     /// The milestone's money has left already.

@@ -76,6 +76,16 @@ impl Date {
     }
 }
 
+impl Date {
+    /// Milliseconds from 1970-01-01 UTC to its beginning in UTC, and to its end, which
+    /// is the beginning of the next day.
+    pub fn span_millis(self) -> (i64, i64) {
+        const DAY: i64 = 86_400_000;
+        let start = self.0.duration_since(jiff::civil::date(1970, 1, 1)).as_secs() * 1_000;
+        (start, start + DAY)
+    }
+}
+
 /// `YYYY-MM-DD`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +114,15 @@ mod tests {
     fn a_point_in_time_no_calendar_has_is_refused() {
         assert_eq!(Timestamp::from_millis(-1), None);
         assert_eq!(Timestamp::from_millis(i64::MAX), None);
+    }
+
+    #[test]
+    fn a_day_is_from_midnight_to_midnight() {
+        let span = |text| Date::parse(text).unwrap().span_millis();
+        assert_eq!(span("1970-01-01"), (0, 86_400_000));
+        assert_eq!(span("2026-06-22"), (1_782_086_400_000, 1_782_172_800_000));
+        assert_eq!(span("1969-12-31").1, 0);
+        assert!(span("0000-01-01").0 < 0 && span("9999-12-31").0 > 0);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::Semaphore;
+
 use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
@@ -25,6 +27,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Longest wait for a whole body, in seconds.
     pub body_seconds_max: u64,
+    /// Largest file, in bytes.
+    pub file_bytes_max: usize,
+    /// Most files in one request.
+    pub files_per_request_max: usize,
     /// Most escrows in one payment.
     pub escrows_per_payment_max: usize,
 }
@@ -50,6 +56,8 @@ pub struct Api {
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
+    /// Bytes of memory left for files that are being received.
+    pub room_for_files: Arc<Semaphore>,
     /// Where files are served from, up to the slash before their name; set when the
     /// address is known.
     pub files_url: Arc<OnceLock<String>>,

@@ -1,14 +1,16 @@
 //! Reading a body: bounded in size and time, of a type the route reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_multipart::{Multipart, MultipartError};
+use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{Api, Limits};
 use super::envelope::ApiError;
@@ -17,6 +19,11 @@ use crate::domain::refusal::{Invalid, shortened};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
+/// What every part of a form takes beside its name and what is in it, so that a form
+/// of very many empty ones is too large too.
+const PART_HEAD_BYTES: usize = 48;
+/// Slower than this, files are not waited for: a megabit per second.
+const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 
 /// A body of JSON, whole and not yet read.
 #[derive(Debug)]
@@ -30,7 +37,23 @@ pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 #[derive(Debug)]
 pub(crate) enum JsonOrFormBody {
     Json(JsonBody),
-    Form(Vec<(String, String)>),
+    Form(FormBody),
+}
+
+/// A form: its fields, and the files among them.
+#[derive(Debug, Default)]
+pub(crate) struct FormBody {
+    fields: Vec<(String, String)>,
+    files: Vec<SentFile>,
+}
+
+/// A file of a form, whole and not yet looked at.
+#[derive(Debug)]
+pub(crate) struct SentFile {
+    field: String,
+    pub(crate) bytes: Vec<u8>,
+    /// What it takes of the memory for files, given back with it.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 impl JsonBody {
@@ -50,7 +73,15 @@ impl JsonOrFormBody {
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         match self {
             Self::Json(body) => body.fields(),
-            Self::Form(fields) => Fields::of_form(fields),
+            Self::Form(form) => Fields::of_form(&form.fields),
+        }
+    }
+
+    /// Takes out the files of this field; others are never looked at.
+    pub(crate) fn take_files(&mut self, field: &str) -> Vec<SentFile> {
+        match self {
+            Self::Json(_) => Vec::new(),
+            Self::Form(form) => form.files.extract_if(.., |file| file.field == field).collect(),
         }
     }
 }
@@ -105,11 +136,38 @@ impl FromRequest for JsonOrFormBody {
                 return in_time(limits, read_json(payload, limits)).await.map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
-                let form = Multipart::new(request.headers(), at_most(limits.body_bytes_max, payload));
-                return in_time(limits, read_form(form, limits)).await.map(Self::Form);
+                let bytes_max = limits.form_bytes_max();
+                let form = Multipart::new(request.headers(), at_most(bytes_max, payload));
+                let reading = read_form(form, limits, &request);
+                return in_time(limits.with_time_for(&request), reading).await.map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
         })
+    }
+}
+
+impl Limits {
+    /// Bytes of a form with all that it may bring.
+    const fn form_bytes_max(&self) -> usize {
+        let of_files = self.files_per_request_max.saturating_mul(self.file_bytes_max);
+        self.body_bytes_max.saturating_add(of_files)
+    }
+
+    /// The same with a second more for every [`FILE_BYTES_PER_SECOND_MIN`] that the
+    /// request says it brings.
+    fn with_time_for(self, request: &HttpRequest) -> Self {
+        let said = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|said| said.to_str().ok());
+        let bytes: usize = said.and_then(|said| said.parse().ok()).unwrap_or(0);
+        let seconds = bytes.min(self.form_bytes_max()) / FILE_BYTES_PER_SECOND_MIN;
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        let body_seconds_max = self.body_seconds_max.saturating_add(seconds);
+        Self {
+            body_seconds_max,
+            ..self
+        }
     }
 }
 
@@ -138,33 +196,97 @@ async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiErro
     Ok(JsonBody::of(text))
 }
 
-async fn read_form(mut form: Multipart, limits: Limits) -> Result<Vec<(String, String)>, ApiError> {
-    let unread = |error| match error {
-        MultipartError::Payload(error) => payload_error(&error, limits),
-        other => unreadable(other),
-    };
-    let mut fields = Vec::new();
-    while let Some(field) = form.try_next().await.map_err(unread)? {
+async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
+    let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
+    let mut read = FormBody::default();
+    let mut text_bytes_left = limits.body_bytes_max;
+    while let Some(field) = form.try_next().await.map_err(|error| form_error(error, limits))? {
         let name = field.name().unwrap_or_default().to_owned();
-        let unreadable_field = |problem| unreadable(format!("{} {problem}", shortened(&name)));
-        let file_name = field
-            .content_disposition()
-            .and_then(|disposition| disposition.get_filename().map(str::to_owned));
-        let bytes = collect(field.map_err(unread)).await?;
-        match file_name.as_deref() {
-            None => {}
-            // What a browser sends for a file input that was left empty.
-            Some("") if bytes.is_empty() => continue,
-            Some(_) => return Err(unreadable_field("is a file, and files cannot be stored yet")),
+        let head_bytes = name.len() + PART_HEAD_BYTES;
+        let bytes_left = text_bytes_left.checked_sub(head_bytes);
+        text_bytes_left = bytes_left.ok_or(ApiError::BodyTooLarge {
+            bytes_max: limits.body_bytes_max,
+        })?;
+        let disposition = field.content_disposition();
+        match disposition.and_then(|disposition| disposition.get_filename()) {
+            None => {
+                let text = read_text(field, &name, limits, &mut text_bytes_left).await?;
+                read.fields.push((name, text));
+            }
+            Some(file_name) => {
+                // What a browser sends for a file input that was left empty.
+                let may_be_nothing = file_name.is_empty();
+                let file = read_file(field, name, limits, &api.room_for_files).await?;
+                if may_be_nothing && file.bytes.is_empty() {
+                    continue;
+                }
+                if read.files.len() >= limits.files_per_request_max {
+                    return Err(ApiError::TooManyFiles {
+                        files_max: limits.files_per_request_max,
+                    });
+                }
+                read.files.push(file);
+            }
         }
-        let text = String::from_utf8(bytes).map_err(|_| unreadable_field("is not UTF-8 text"))?;
-        fields.push((name, text));
     }
-    Ok(fields)
+    Ok(read)
 }
 
-/// The body as it comes, cut off with an error after this many bytes. It is the
-/// only bound: all that is kept of a body was part of it.
+async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut usize) -> Result<String, ApiError> {
+    let chunks = field.map(|chunk| {
+        let chunk = chunk.map_err(|error| form_error(error, limits))?;
+        let left = bytes_left.checked_sub(chunk.len());
+        *bytes_left = left.ok_or(ApiError::BodyTooLarge {
+            bytes_max: limits.body_bytes_max,
+        })?;
+        Ok(chunk)
+    });
+    let bytes = collect(chunks).await?;
+    String::from_utf8(bytes).map_err(|_| unreadable(format!("{} is not UTF-8 text", shortened(name))))
+}
+
+/// Reads a file into memory, as far as there is room for it.
+async fn read_file(
+    mut chunks: Field,
+    field: String,
+    limits: Limits,
+    room_for_files: &Arc<Semaphore>,
+) -> Result<SentFile, ApiError> {
+    let mut file = SentFile {
+        field,
+        bytes: Vec::new(),
+        room: None,
+    };
+    while let Some(chunk) = chunks.try_next().await.map_err(|error| form_error(error, limits))? {
+        if file.bytes.len() + chunk.len() > limits.file_bytes_max {
+            return Err(ApiError::FileTooLarge {
+                field: shortened(&file.field),
+                bytes_max: limits.file_bytes_max,
+            });
+        }
+        let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
+        let room = Arc::clone(room_for_files).try_acquire_many_owned(needed);
+        let room = room.map_err(|_| ApiError::UploadsBusy)?;
+        match &mut file.room {
+            None => file.room = Some(room),
+            Some(known) => known.merge(room),
+        }
+        file.bytes.extend_from_slice(&chunk);
+    }
+    Ok(file)
+}
+
+fn form_error(error: MultipartError, limits: Limits) -> ApiError {
+    match error {
+        MultipartError::Payload(PayloadError::Overflow) => ApiError::BodyTooLarge {
+            bytes_max: limits.form_bytes_max(),
+        },
+        MultipartError::Payload(error) => payload_error(&error, limits),
+        other => unreadable(other),
+    }
+}
+
+/// The body as it comes, cut off with an error after this many bytes.
 fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
     let mut bytes_left = bytes_max;
     payload.map(move |chunk| {

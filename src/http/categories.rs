@@ -6,27 +6,32 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::auth::ActingParty;
 use super::body::{JsonBody, JsonOrFormBody};
-use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::query::{self, Query};
 use super::views::{CategoryPositionView, CategoryView, PageView};
-use crate::commands::categories;
+use super::{drafts, files};
+use crate::commands::{PartyActor, Policy, categories};
 use crate::domain::ids::CategoryId;
 use crate::domain::refusal::Refusal;
 use crate::queries;
+use crate::store::Tx;
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(super) async fn create(
     api: Data<Api>,
     acting: ActingParty,
-    body: JsonOrFormBody,
+    mut body: JsonOrFormBody,
 ) -> Result<Reply<CategoryView>, ApiError> {
     let draft = drafts::categories::category(&body);
-    let category = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            categories::create(tx, policy, actor, draft)
-        })
-        .await?;
+    let picture = files::pictures(&mut body, "imageUrl", 1);
+    let service = api.clone();
+    let create = move |images| async move {
+        let draft = draft.map(|draft| draft.with_image(images));
+        let command =
+            move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| categories::create(tx, policy, actor, draft);
+        service.act_as_party(&acting, command).await
+    };
+    let category = api.with_files(picture, create).await?;
     let view = CategoryView::new(category, &api.viewing(None));
     Ok(Reply::created("Category created successfully", view))
 }
@@ -36,15 +41,19 @@ pub(super) async fn edit(
     api: Data<Api>,
     acting: ActingParty,
     category: Path<String>,
-    body: JsonOrFormBody,
+    mut body: JsonOrFormBody,
 ) -> Result<Reply<CategoryView>, ApiError> {
     let draft = drafts::categories::category(&body);
     let id = CategoryId::named(&category);
-    let category = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            categories::edit(tx, policy, actor, id, draft)
-        })
-        .await?;
+    let picture = files::pictures(&mut body, "imageUrl", 1);
+    let service = api.clone();
+    let edit = move |images| async move {
+        let draft = draft.map(|draft| draft.with_image(images));
+        let command =
+            move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| categories::edit(tx, policy, actor, id, draft);
+        service.act_as_party(&acting, command).await
+    };
+    let category = api.with_files(picture, edit).await?;
     let view = CategoryView::new(category, &api.viewing(None));
     Ok(Reply::ok("Category updated successfully", view))
 }

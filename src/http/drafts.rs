@@ -3,6 +3,7 @@
 
 pub(super) mod categories;
 pub(super) mod customers;
+pub(super) mod disputes;
 pub(super) mod payments;
 pub(super) mod vaults;
 

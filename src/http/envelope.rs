@@ -131,6 +131,14 @@ pub(crate) enum ApiError {
     NoVirtualAccounts,
     /// The body is larger than it may be.
     BodyTooLarge { bytes_max: usize },
+    /// A file in the body is larger than it may be.
+    FileTooLarge { field: String, bytes_max: usize },
+    /// More files came than one request may bring.
+    TooManyFiles { files_max: usize },
+    /// There is no room for more files that are being received.
+    UploadsBusy,
+    /// No file of that name.
+    FileNotFound,
     /// The body did not come in time.
     BodyTooSlow { seconds_max: u64 },
     /// The body broke off or was not what its headers said.
@@ -198,6 +206,22 @@ impl ApiError {
                 "body_too_large",
                 format!("The body must be at most {bytes_max} bytes").into(),
             ),
+            Self::FileTooLarge { field, bytes_max } => plain(
+                413,
+                "file_too_large",
+                format!("{field} must be a file of at most {bytes_max} bytes").into(),
+            ),
+            Self::TooManyFiles { files_max } => plain(
+                400,
+                "too_many_files",
+                format!("A request may bring at most {files_max} files").into(),
+            ),
+            Self::UploadsBusy => plain(
+                503,
+                "busy",
+                "Too many files are being received; nothing was changed, try again shortly".into(),
+            ),
+            Self::FileNotFound => plain(404, "file_not_found", "File not found".into()),
             Self::BodyTooSlow { seconds_max } => plain(
                 408,
                 "body_too_slow",
@@ -261,7 +285,7 @@ fn store_wire(error: &store::Error) -> Wire {
             "outcome_unknown",
             "The disk failed; whether this took effect shows after a restart",
         ),
-        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) => {
+        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
             (500, "internal", "Something went wrong on our side; nothing was changed")
         }
     };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::views::WireAmount;
 use crate::domain::card::Decline;
+use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
 
 /// How a refusal is spoken.
@@ -106,6 +107,38 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
             "The sum of milestone amounts must equal the escrow amount",
         ),
         Refusal::EscrowNotFunded => (400, "escrow_not_funded", "Escrow has not been funded yet"),
+        Refusal::BuyerAlreadyDisputed => (400, "buyer_already_disputed", "Buyer already submitted Dispute"),
+        Refusal::SellerAlreadyReplied => (400, "seller_already_replied", "Seller already submitted Dispute"),
+        Refusal::NothingLeftToDispute => (
+            400,
+            "nothing_left_to_dispute",
+            "All milestones have been released; there are no held funds to dispute",
+        ),
+        Refusal::VaultNotDisputable => (400, "vault_not_disputable", "Vault escrows cannot be disputed"),
+        Refusal::DisputeNotAccessible => (400, "dispute_not_accessible", "Access denied"),
+        Refusal::NoDispute => (400, "no_dispute", "No dispute found for this escrow"),
+        Refusal::AlreadyResolved => (400, "already_resolved", "Escrow already completed"),
+        Refusal::AdditionalFeeRefundableUnclear => (
+            400,
+            "additional_fee_refundable_unclear",
+            "additionalFeeRefundable must be true or false",
+        ),
+        Refusal::SplitAmountsMissing => (
+            400,
+            "split_amounts_missing",
+            "sellerAmount and buyerAmount are required on a SPLIT resolution",
+        ),
+        Refusal::SplitDoesNotAddUp { pool } => return split_wire(*pool),
+        Refusal::SplitAmountsWithoutSplit => (
+            400,
+            "split_amounts_without_split",
+            "sellerAmount and buyerAmount are only valid on a SPLIT resolution",
+        ),
+        Refusal::VaultNotSplittable => (
+            400,
+            "vault_not_splittable",
+            "A VAULT escrow cannot be split between the parties",
+        ),
         Refusal::MilestoneNotFound => (400, "milestone_not_found", "Milestone not found"),
         Refusal::MilestoneAlreadyReleased => (400, "milestone_already_released", "Milestone has already been released"),
         Refusal::EscrowNotPayable => (400, "escrow_not_payable", "Escrow is not in a valid state for checkout"),
@@ -261,6 +294,16 @@ fn details(refusal: &Refusal) -> Option<Value> {
     }
 }
 
+fn split_wire(pool: Amount) -> Wire {
+    let number = serde_json::to_string(&WireAmount(pool)).expect("an amount is a number");
+    Wire {
+        status: 400,
+        code: "split_does_not_add_up",
+        message: format!("A split must add up to the {number} still held on this escrow").into(),
+        details: Some(json!({ "pool": WireAmount(pool) })),
+    }
+}
+
 fn invalid_wire(Invalid { field, problem }: &Invalid) -> Wire {
     let (message, details) = match problem {
         Problem::Missing => (format!("{field} is required"), json!({ "field": field })),
@@ -314,6 +357,20 @@ mod tests {
             Refusal::TooFewMilestones,
             Refusal::MilestonesDoNotAddUp,
             Refusal::EscrowNotFunded,
+            Refusal::BuyerAlreadyDisputed,
+            Refusal::SellerAlreadyReplied,
+            Refusal::NothingLeftToDispute,
+            Refusal::VaultNotDisputable,
+            Refusal::DisputeNotAccessible,
+            Refusal::NoDispute,
+            Refusal::AlreadyResolved,
+            Refusal::AdditionalFeeRefundableUnclear,
+            Refusal::SplitAmountsMissing,
+            Refusal::SplitDoesNotAddUp {
+                pool: amount(14_850_050),
+            },
+            Refusal::SplitAmountsWithoutSplit,
+            Refusal::VaultNotSplittable,
             Refusal::MilestoneNotFound,
             Refusal::MilestoneAlreadyReleased,
             Refusal::EscrowNotPayable,

@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, customers, histories, intents, milestone_escrows, payments, standard_escrows, vaults,
-    whitelist,
+    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments,
+    standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -32,6 +32,7 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
     route.add(POST, "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}", Business, milestone_escrows::confirm);
 
     route.add(GET, "/healthz", Business, health);
+    route.add(GET, "/files/{name}", Business, files::serve);
 
     route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
     route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);
@@ -39,6 +40,13 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
 
     route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
     route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
+
+    route.add(POST, "/v1/escrow/submit-dispute/{paymentToken}", SuperAdmin, disputes::submit);
+    route.add(GET, "/v1/escrow/dispute/get", SuperAdmin, disputes::list_own);
+    route.add(GET, "/v1/escrow/dispute/get/{escrowId}", SuperAdmin, disputes::get);
+    route.add(GET, "/v1/escrow/all-dispute", SuperAdmin, disputes::list_all);
+    route.add(GET, "/v1/escrow/feeds", SuperAdmin, disputes::feed);
+    route.add(POST, "/v1/escrow/dispute/resolve/{escrowId}", SuperAdmin, disputes::resolve);
 
     route.add(POST, "/v1/payment/escrow", SuperAdmin, payments::pay);
     route.add(POST, "/v1/payment/topup", SuperAdmin, payments::top_up);

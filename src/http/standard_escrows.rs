@@ -5,24 +5,29 @@ use actix_web::web::{Data, Path};
 use super::api::Api;
 use super::auth::{ActingCustomer, ActingParty, Viewer};
 use super::body::JsonOrFormBody;
-use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::EscrowView;
-use crate::commands::standard_escrows;
+use super::views::{DetailedEscrowView, EscrowView};
+use super::{drafts, files};
+use crate::commands::{PartyActor, Policy, standard_escrows};
 use crate::domain::ids::EscrowId;
+use crate::store::Tx;
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(super) async fn create(
     api: Data<Api>,
     acting: ActingParty,
-    body: JsonOrFormBody,
+    mut body: JsonOrFormBody,
 ) -> Result<Reply<EscrowView>, ApiError> {
     let draft = drafts::standard_escrow(&body);
-    let escrow = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            standard_escrows::create(tx, policy, actor, draft)
-        })
-        .await?;
+    let pictures = files::pictures(&mut body, "imageUrl", api.limits.files_per_request_max);
+    let (service, seller) = (api.clone(), acting.clone());
+    let create = |images| async move {
+        let command = |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| {
+            standard_escrows::create(tx, policy, actor, draft, images)
+        };
+        service.act_as_party(&seller, command).await
+    };
+    let escrow = api.with_files(pictures, create).await?;
     let view = EscrowView::new(escrow, &api.viewing_as(&acting.party));
     Ok(Reply::created("Created successfully", view))
 }
@@ -39,13 +44,13 @@ pub(super) async fn confirm_payment(
     api: Data<Api>,
     acting: ActingCustomer,
     escrow: Path<String>,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Reply<DetailedEscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let escrow = api
         .act(&acting, move |tx, policy, actor| {
             standard_escrows::confirm_payment(tx, policy, actor, escrow)
         })
         .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
+    let view = DetailedEscrowView::new(escrow, &api.viewing(Some(&acting.customer)), api.policy.mode);
     Ok(Reply::ok("Escrow updated successfully", view))
 }

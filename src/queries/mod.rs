@@ -3,6 +3,7 @@
 
 pub mod categories;
 pub mod customers;
+pub mod disputes;
 
 use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};

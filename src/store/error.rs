@@ -1,5 +1,6 @@
 //! What can go wrong with storage, told apart by what the caller may conclude.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub enum Error {
     /// SQLite refused: a bug, or a broken file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
+    /// The folder of files could not be read or written.
+    #[error("the folder of files: {0}")]
+    Files(Arc<io::Error>),
     /// No connection for reading came free in time.
     #[error("no connection for reading: {0}")]
     NoReader(String),
@@ -62,6 +66,15 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DiskFull) => Self::StorageFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::FileBusy,
             _ => Self::Sqlite(Arc::new(error)),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::StorageFull,
+            _ => Self::Files(Arc::new(error)),
         }
     }
 }

@@ -24,7 +24,7 @@ const VAULT: &str = "VAULT";
 
 /// Columns in the order that [`Snapshot::read_deal`] reads them.
 macro_rules! select_deal {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT id, guard, merchant_id, payment_token, seller_id, settlement_type,
                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
@@ -39,6 +39,7 @@ macro_rules! select_deal {
         )
     };
 }
+pub(super) use select_deal;
 
 impl Snapshot<'_> {
     /// A merchant's deal; another merchant's is as good as none.
@@ -287,6 +288,7 @@ impl Tx<'_> {
                 escrow.created_at.millis(),
                 escrow.updated_at.millis(),
             ])?;
+        self.name_files(&escrow.images)?;
         self.insert_milestones(escrow)
     }
 
@@ -327,6 +329,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
             .execute([escrow.id.number()])?;
+        self.name_files(&escrow.images)?;
         self.insert_milestones(escrow)
     }
 
@@ -362,6 +365,17 @@ impl Tx<'_> {
             .prepare_cached("UPDATE milestone SET is_released = 1, updated_at = ?2 WHERE id = ?1 AND is_released = 0")?
             .execute(params![milestone.number(), self.now().millis()])?;
         one_row(changed, "a pending milestone")
+    }
+
+    /// Every milestone of the escrow that was not released before was released now.
+    pub fn save_release_of_rest(&mut self, escrow: EscrowId) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "UPDATE milestone SET is_released = 1, updated_at = ?2
+                 WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0",
+            )?
+            .execute(params![escrow.number(), self.now().millis()])?;
+        Ok(())
     }
 
     /// The escrow was closed. One that was completed keeps its row as long as it

@@ -232,8 +232,8 @@ pub(super) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes a rename in the folder survive a power failure.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+/// Makes what happened to this name in its folder survive a power failure.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

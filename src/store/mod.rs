@@ -16,7 +16,9 @@ mod customers;
 mod disputes;
 mod error;
 mod escrows;
+mod feeds;
 mod file;
+mod folder;
 mod instance;
 mod lock;
 mod merchants;
@@ -40,11 +42,13 @@ pub use error::{Error, OpenError};
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 
+use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy};
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use checkpoints::{Checkpoints, SyncHandle};
 use connection::Role;
+use folder::Folder;
 use lock::InstanceLock;
 use readers::Readers;
 use writer::{GroupCommit, Writer, WriterThread};
@@ -78,6 +82,7 @@ pub struct Store {
 }
 
 struct Inner {
+    folder: Folder,
     readers: Arc<Readers>,
     writer: Writer,
     thread: Mutex<Option<WriterThread>>,
@@ -127,6 +132,7 @@ impl Store {
         let of_newest = newest.map_or(0, ids::last_number_of);
         entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
         let readers = Arc::new(Readers::open(path, settings.readers)?);
+        let folder = Folder::open(path, Arc::clone(&readers))?;
 
         let (ended, writer_ended) = oneshot::channel();
         let copying = connection::open(path, Role::Checkpoints { synchronous })?;
@@ -142,6 +148,7 @@ impl Store {
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
         let inner = Inner {
+            folder,
             readers,
             writer,
             thread: Mutex::new(Some(thread)),
@@ -168,6 +175,24 @@ impl Store {
     /// would cost more than the read.
     pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.inner.readers.read(query)
+    }
+
+    /// Keeps files that a command is about to name, and answers their names. They
+    /// are on the disk when this returns, and must be settled when the outcome of that
+    /// command is known. Waits for the disk, so it wants a thread of its own.
+    pub fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
+        self.inner.folder.keep(files)
+    }
+
+    /// Removes those of these files that nothing names, unless another command is
+    /// about to. Waits for the disk.
+    pub fn settle_files(&self, files: &[FileName]) -> Result<(), Error> {
+        self.inner.folder.settle(files)
+    }
+
+    /// What is in a file, if there is one of this name. Waits for the disk.
+    pub fn read_file(&self, file: FileName) -> Result<Option<Vec<u8>>, Error> {
+        self.inner.folder.read(file)
     }
 
     /// Lets the commands that are waiting finish, moves the log into the file

@@ -113,6 +113,55 @@ fn a_form_is_read_as_json_is() {
     assert_eq!(app.names("ada"), ["Shoes", "Caps"]);
 }
 
+/// A picture comes with a form, once, and stays until another comes.
+#[test]
+fn a_category_has_one_picture() {
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a shoe";
+    const GIF: &[u8] = b"GIF89a a shoe that walks";
+    let app = spawn_app();
+    let name = ("name", None, b"Shoes".as_slice());
+    let picture = |bytes| ("imageUrl", Some("../shoe"), bytes);
+    let path = "/v1/escrow/category/create";
+    let served = |answer: &Answer| {
+        let url = answer.text("imageUrl");
+        let path = url.strip_prefix(&format!("http://{}", app.address)).unwrap();
+        app.file(path).2
+    };
+    let created = app.form("POST", path, "ada", &[name, picture(PNG)]).ok();
+    assert_eq!(served(&created), PNG);
+    let edit = format!("/v1/escrow/category/edit/{}", created.text("id"));
+    let renamed = app
+        .edit_category("ada", &created.text("id"), &json!({ "name": "Boots" }))
+        .ok();
+    assert_eq!(renamed.data()["imageUrl"], created.data()["imageUrl"]);
+    let edited = app.form("PUT", &edit, "ada", &[picture(GIF)]).ok();
+    assert_eq!(served(&edited), GIF);
+    assert_eq!(app.category("ada", &created.text("id")).ok().data(), edited.data());
+
+    let stored = app.stored_files();
+    for (method, path, parts, message) in [
+        (
+            "POST",
+            path,
+            [name, picture(b"%PDF-1.7 a paper")].as_slice(),
+            "imageUrl must be a JPEG, PNG, GIF or WebP picture; got something else",
+        ),
+        (
+            "PUT",
+            &edit,
+            &[picture(PNG), picture(GIF)],
+            "imageUrl must be sent once; got 2 files",
+        ),
+        ("POST", path, &[picture(b"GIF89a never kept")], "name is required"),
+    ] {
+        app.refuses(400, message, |app| app.form(method, path, "ada", parts));
+    }
+    app.refuses(401, "Access denied", |app| {
+        app.form("PUT", &edit, "", &[picture(b"GIF89a never kept either")])
+    });
+    assert_eq!(app.stored_files(), stored);
+}
+
 #[test]
 fn positions_are_dense_whatever_happens() {
     let app = spawn_app();

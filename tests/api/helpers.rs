@@ -1,6 +1,7 @@
 //! A server for one test, and a method for each route.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -220,6 +221,20 @@ pub(crate) fn with_field(mut body: Value, pointer: &str, raw: &str) -> String {
     body.to_string().replace(&format!("\"{MARK}\""), raw)
 }
 
+/// The body of a form with the boundary `form`.
+pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (field, file_name, content) in parts {
+        let file_name = file_name.map_or(String::new(), |name| format!("; filename=\"{name}\""));
+        let head = format!("--form\r\ncontent-disposition: form-data; name=\"{field}\"{file_name}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--form--\r\n");
+    body
+}
+
 impl TestApp {
     /// Any request at all.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
@@ -256,6 +271,54 @@ impl TestApp {
     pub(crate) fn json_text(&self, method: &str, path: &str, customer: &str, body: &str) -> Answer {
         let headers = [("customer-id", customer), ("content-type", "application/json")];
         self.send(method, path, &headers, Some(body.as_bytes()))
+    }
+
+    /// A request with a form, acting for a customer, or for nobody when the name is
+    /// empty: each part a field, the file's name if it is one, and what is in it.
+    pub(crate) fn form(
+        &self,
+        method: &str,
+        path: &str,
+        customer: &str,
+        parts: &[(&str, Option<&str>, &[u8])],
+    ) -> Answer {
+        let body = form_of(parts);
+        let form = ("content-type", "multipart/form-data; boundary=form");
+        let headers = [form, ("customer-id", customer)];
+        let headers = if customer.is_empty() { &headers[..1] } else { &headers };
+        self.send(method, path, headers, Some(&body))
+    }
+
+    /// A file as it is served, or what came instead of it.
+    pub(crate) fn file(&self, path: &str) -> (u16, Vec<(String, String)>, Vec<u8>) {
+        let mut response = self.agent.get(format!("http://{}{path}", self.address)).call().unwrap();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        let headers = headers.collect();
+        (
+            response.status().as_u16(),
+            headers,
+            response.body_mut().read_to_vec().unwrap(),
+        )
+    }
+
+    /// Every file beside the database, by its path in its folder.
+    pub(crate) fn stored_files(&self) -> Vec<String> {
+        let root = PathBuf::from(format!("{}-files", self.database.display()));
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// A connection to the service, for requests that no client would make.

@@ -631,22 +631,6 @@ fn a_form_field_sent_twice_is_refused() {
 }
 
 #[test]
-fn a_file_in_a_form_is_refused() {
-    let app = with_ada();
-    // What a browser sends for a file input that was left empty.
-    let fields = [&STANDARD[..], &[("imageUrl", Some(""), "")]].concat();
-    send_form(&app, &form(&fields)).ok();
-    for file in ["a.png", "", "../../x"] {
-        let fields = [&STANDARD[..], &[("imageUrl", Some(file), "PNG")]].concat();
-        app.refuses(
-            400,
-            "The body cannot be read: imageUrl is a file, and files cannot be stored yet",
-            |app| send_form(app, &form(&fields)),
-        );
-    }
-}
-
-#[test]
 fn a_form_that_is_broken_is_refused() {
     let app = with_ada();
     let whole = form(&STANDARD);

@@ -112,7 +112,7 @@ impl Service {
                 let (draft, actor) = (terms_draft(draft), actor.into());
                 wait_for(
                     self.store
-                        .write(move |tx| standard_escrows::create(tx, &policy, &actor, Ok(draft))),
+                        .write(move |tx| standard_escrows::create(tx, &policy, &actor, Ok(draft), Ok(Vec::new()))),
                 )
                 .map(one)
             }

@@ -228,7 +228,7 @@ pub(crate) fn policy() -> Policy {
     app::policy(&config).unwrap()
 }
 
-fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
+pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
     TermsDraft {
         amount: Ok(kobo(minor)),
         purpose: Ok("Shop fit-out".to_owned()),
@@ -291,7 +291,7 @@ impl Trade {
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
         let seller = self.actor(seller).into();
         write(&self.store, move |tx| {
-            standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)))
+            standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), Ok(Vec::new()))
         })
     }
 

@@ -7,6 +7,7 @@
 mod audit;
 mod files;
 mod helpers;
+mod kept_files;
 mod log_length;
 mod schema;
 mod writer;

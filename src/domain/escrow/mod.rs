@@ -5,6 +5,9 @@
 //! changes the escrow only when none applies.
 
 mod close;
+mod dispute;
+#[cfg(test)]
+mod dispute_tests;
 mod fund;
 mod offer;
 mod release;
@@ -274,6 +277,11 @@ impl Escrow {
             Progress::AwaitingPayment => None,
             Progress::Opened { funding, .. } | Progress::Closed { funding, .. } => Some(funding),
         }
+    }
+
+    /// Whether this customer sells it or has paid for it.
+    pub fn has_party(&self, customer: &CustomerId) -> bool {
+        self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
 
     /// The dispute, if there was one.

@@ -2,6 +2,7 @@
 
 use super::{AdditionalFee, Escrow, Plan, Progress, Seller};
 use crate::domain::fees::{Fee, Rates};
+use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, IdSource};
 use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
@@ -21,6 +22,12 @@ impl Escrow {
     ) -> Result<(Self, Settlement), Refusal> {
         let id = ids.escrow_id();
         Self::offer(id, seller, terms, Plan::Standard, ids, now)
+    }
+
+    /// The same offer with more pictures of what is sold, after those it has.
+    pub fn with_images(mut self, images: impl IntoIterator<Item = FileName>) -> Self {
+        self.images.extend(images);
+        self
     }
 
     /// A milestone escrow: awaits payment, and releases milestone by milestone.

@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 
 /// What counts up, and no randomness at all.
 #[derive(Default)]
-struct Counter(u64);
+pub(super) struct Counter(u64);
 
 impl IdSource for Counter {
     fn number(&mut self) -> i64 {
@@ -44,23 +44,23 @@ const LIMITS: TermsLimits = TermsLimits {
     description_chars_max: 2000,
 };
 
-fn kobo(minor: i64) -> Amount {
+pub(super) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }
 
-fn naira(major: i64) -> Amount {
+pub(super) fn naira(major: i64) -> Amount {
     kobo(major * 100)
 }
 
-fn customer(id: &str) -> CustomerId {
+pub(super) fn customer(id: &str) -> CustomerId {
     CustomerId::parse(id).unwrap()
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1000).unwrap()
 }
 
-fn seller(id: &str, commission_bps: u16) -> Seller {
+pub(super) fn seller(id: &str, commission_bps: u16) -> Seller {
     Seller {
         merchant: MerchantId(1),
         rates: Rates::new(200, commission_bps).unwrap(),
@@ -68,7 +68,7 @@ fn seller(id: &str, commission_bps: u16) -> Seller {
     }
 }
 
-fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
+pub(super) fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
     TermsDraft {
         amount: Ok(amount),
         purpose: Ok("Shop fit-out".to_owned()),
@@ -81,7 +81,7 @@ fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
     }
 }
 
-fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
+pub(super) fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     let drafts = stages
         .iter()
         .map(|(major, beneficiary)| {
@@ -98,13 +98,13 @@ fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     MilestoneOffer::new(terms_draft(amount, WhoPays::Buyer), Ok(drafts), &LIMITS, at(0).date()).unwrap()
 }
 
-fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: &mut Counter) -> Escrow {
+pub(super) fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: &mut Counter) -> Escrow {
     Escrow::offer_milestones(seller("ada", commission_bps), milestone_offer(stages), ids, at(1))
         .unwrap()
         .0
 }
 
-fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps: u16, ids: &mut Counter) -> Escrow {
+pub(super) fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps: u16, ids: &mut Counter) -> Escrow {
     let terms = Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", commission_bps), terms, ids, at(1))
         .unwrap()
@@ -119,26 +119,26 @@ fn payment(available: Amount) -> PaymentOffer {
     }
 }
 
-fn funded(mut escrow: Escrow, ids: &mut Counter) -> Escrow {
+pub(super) fn funded(mut escrow: Escrow, ids: &mut Counter) -> Escrow {
     let escrows = std::slice::from_mut(&mut escrow);
     fund(escrows, &customer("ben"), payment(Amount::MAX), ids, at(2)).unwrap();
     escrow
 }
 
-fn legs(settlement: &Settlement) -> Vec<(TransferKind, Account, Account, i64)> {
+pub(super) fn legs(settlement: &Settlement) -> Vec<(TransferKind, Account, Account, i64)> {
     let leg = |t: &crate::domain::ledger::Transfer| (t.kind, t.debit.clone(), t.credit.clone(), t.amount.minor());
     settlement.transfers.iter().map(leg).collect()
 }
 
-fn events(settlement: &Settlement) -> Vec<String> {
+pub(super) fn events(settlement: &Settlement) -> Vec<String> {
     settlement.events.iter().map(Event::name).collect()
 }
 
-fn main(id: &str) -> Account {
+pub(super) fn main(id: &str) -> Account {
     Account::CustomerMain(customer(id))
 }
 
-fn hold(id: &str) -> Account {
+pub(super) fn hold(id: &str) -> Account {
     Account::CustomerEscrow(customer(id))
 }
 

@@ -153,6 +153,11 @@ impl EscrowView {
         }
     }
 
+    /// The same with its dispute in another form.
+    pub(super) fn with_dispute(self, dispute: Option<Vec<StatementView>>) -> Self {
+        Self { dispute, ..self }
+    }
+
     /// A vault. It has no seller and no delivery; where the contract wants one,
     /// the fee comes out of the pot and delivery is as when nobody says.
     pub(crate) fn of_vault(vault: Vault, viewing: &Viewing<'_>) -> Self {

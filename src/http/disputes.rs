@@ -1,0 +1,131 @@
+//! Routes of disputes, and of a merchant's feed (contract sections 4.6.2 to 4.6.7).
+
+use actix_web::web::{Data, Path};
+
+use super::api::Api;
+use super::auth::{ActingCustomer, ActingMerchant};
+use super::body::JsonOrFormBody;
+use super::drafts::disputes as drafts;
+use super::envelope::{ApiError, Reply};
+use super::files;
+use super::query::Query;
+use super::views::{DetailedEscrowView, EscrowView, PageView, Viewing};
+use crate::commands::disputes;
+use crate::domain::deal::Deal;
+use crate::domain::feed::DealFilter;
+use crate::domain::ids::{EscrowId, MerchantId, PaymentToken};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::party::Party;
+use crate::domain::refusal::{Refusal, Sent};
+use crate::queries;
+
+/// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
+pub(super) async fn submit(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    token: Path<String>,
+    mut body: JsonOrFormBody,
+) -> Result<Reply<DetailedEscrowView>, ApiError> {
+    let token = PaymentToken::named(&token);
+    let message = drafts::message(&body);
+    let evidence = files::evidence(&mut body, "file");
+    let (service, caller) = (api.clone(), acting.clone());
+    let submit = |proof| async move {
+        service
+            .act(&caller, move |tx, policy, actor| {
+                disputes::submit(tx, policy, actor, token, message, proof)
+            })
+            .await
+    };
+    let escrow = api.with_files(evidence, submit).await?;
+    let viewing = api.viewing(Some(&acting.customer));
+    let view = DetailedEscrowView::as_written(escrow, &viewing, api.policy.mode);
+    Ok(Reply::ok("Escrow dispute submitted successfully", view))
+}
+
+/// `POST /v1/escrow/dispute/resolve/{escrowId}`, as the merchant.
+pub(super) async fn resolve(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    escrow: Path<String>,
+    mut body: JsonOrFormBody,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let escrow = EscrowId::named(&escrow);
+    let draft = drafts::resolution(&body);
+    let evidence = files::evidence(&mut body, "file");
+    let service = api.clone();
+    let resolve = move |proof| async move {
+        service
+            .act_as_merchant(acting.key_holder, move |tx, policy, merchant| {
+                disputes::resolve(tx, policy, merchant, escrow, draft, proof)
+            })
+            .await
+    };
+    let escrow = api.with_files(evidence, resolve).await?;
+    let view = EscrowView::new(escrow, &api.viewing_as(&Party::Merchant));
+    Ok(Reply::ok("Dispute resolution submitted successfully", view))
+}
+
+/// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, on either side.
+pub(super) async fn list_own(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
+    let merchant = api.admitted(&acting).await?;
+    let wanted = drafts::disputes_of(&acting.customer, &query);
+    let viewing = api.viewing(Some(&acting.customer));
+    let page = page_of_deals(&api, Some(merchant), wanted, &viewing)?;
+    Ok(Reply::ok("Escrow retrieved successfully", page))
+}
+
+/// `GET /v1/escrow/dispute/get/{escrowId}`, as its buyer or its seller.
+pub(super) async fn get(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    escrow: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let merchant = api.admitted(&acting).await?;
+    let escrow = EscrowId::named(&escrow);
+    let found = queries::disputes::disputed(&api.store, merchant, &acting.customer, escrow)?;
+    let escrow = found.ok_or(Refusal::DisputeNotAccessible)?;
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
+    Ok(Reply::ok("Escrow dispute retrieved successfully", view))
+}
+
+/// `GET /v1/escrow/all-dispute`, as the merchant.
+pub(super) async fn list_all(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
+    let viewing = api.viewing_as(&Party::Merchant);
+    let page = page_of_deals(&api, acting.key_holder.known(), drafts::all_disputes(&query), &viewing)?;
+    Ok(Reply::ok("Dispute fetched successfully", page))
+}
+
+/// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
+pub(super) async fn feed(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
+    let viewing = api.viewing_as(&Party::Merchant);
+    let page = page_of_deals(&api, acting.key_holder.known(), drafts::feed(&query), &viewing)?;
+    Ok(Reply::ok("Escrow transactions fetched successfully", page))
+}
+
+/// A key that was never used has no merchant, and so no deals.
+fn page_of_deals(
+    api: &Api,
+    merchant: Option<MerchantId>,
+    wanted: Sent<(DealFilter, PageRequest)>,
+    viewing: &Viewing<'_>,
+) -> Result<PageView<EscrowView>, ApiError> {
+    let (filter, request) = wanted.map_err(Refusal::from)?;
+    let page: Page<Deal> = match merchant {
+        Some(merchant) => queries::disputes::deals(&api.store, merchant, &filter, request)?,
+        None => Page::empty(request),
+    };
+    Ok(PageView::new(page, |deal| EscrowView::of_deal(deal, viewing)))
+}

@@ -1,0 +1,139 @@
+//! Files: those that come with a body, and those that are asked for.
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{self, Data, Path};
+use actix_web::{HttpResponse, rt};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::api::Api;
+use super::body::{JsonOrFormBody, SentFile};
+use super::envelope::ApiError;
+use crate::commands;
+use crate::domain::file::{FileKind, FileName};
+use crate::domain::refusal::{Invalid, Sent};
+use crate::store;
+
+/// Files of a body that are of a kind the route takes.
+#[derive(Debug, Default)]
+pub(super) struct Uploads {
+    files: Vec<(FileKind, Vec<u8>)>,
+    /// What they take of the memory for files.
+    room: Vec<OwnedSemaphorePermit>,
+}
+
+/// The pictures in this field of a body, at most so many.
+pub(super) fn pictures(body: &mut JsonOrFormBody, field: &str, files_max: usize) -> Sent<Uploads> {
+    let files = body.take_files(field);
+    let expected = "a JPEG, PNG, GIF or WebP picture";
+    Uploads::of(files, field, files_max, expected, FileKind::is_picture)
+}
+
+/// The picture or document in this field of a body, if there is one.
+pub(super) fn evidence(body: &mut JsonOrFormBody, field: &str) -> Sent<Uploads> {
+    let files = body.take_files(field);
+    let expected = "a JPEG, PNG, GIF or WebP picture or a PDF document";
+    Uploads::of(files, field, 1, expected, |_| true)
+}
+
+impl Uploads {
+    fn of(
+        files: Vec<SentFile>,
+        field: &str,
+        files_max: usize,
+        expected: &str,
+        is_taken: impl Fn(FileKind) -> bool,
+    ) -> Sent<Self> {
+        if files.len() > files_max {
+            let expected = match files_max {
+                1 => "sent once".to_owned(),
+                _ => format!("sent at most {files_max} times"),
+            };
+            return Err(Invalid::wrong(field, expected, &format!("{} files", files.len())));
+        }
+        let mut uploads = Self::default();
+        for SentFile { bytes, room, .. } in files {
+            let kind = FileKind::of(&bytes).filter(|&kind| is_taken(kind)).ok_or_else(|| {
+                let got = if bytes.is_empty() {
+                    "an empty file"
+                } else {
+                    "something else"
+                };
+                Invalid::wrong(field, expected, got)
+            })?;
+            uploads.files.push((kind, bytes));
+            uploads.room.extend(room);
+        }
+        Ok(uploads)
+    }
+}
+
+impl Api {
+    /// Runs a command with the names of files that came with it. They are on the disk
+    /// before it begins, and gone again when it is refused. It runs to its end even when
+    /// the caller goes away, so that none is left behind.
+    pub(super) async fn with_files<T, F>(
+        &self,
+        uploads: Sent<Uploads>,
+        command: impl FnOnce(Sent<Vec<FileName>>) -> F + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: 'static,
+        F: Future<Output = Result<T, commands::Error>>,
+    {
+        let uploads = match uploads {
+            Ok(uploads) if uploads.files.is_empty() => return Ok(command(Ok(Vec::new())).await?),
+            Ok(uploads) => uploads,
+            Err(invalid) => return Ok(command(Err(invalid)).await?),
+        };
+        let store = self.store.clone();
+        let run = async move {
+            let keeping = store.clone();
+            let keep = web::block(move || {
+                let Uploads { files, room } = uploads;
+                let kept = keeping.keep_files(&files);
+                drop(room);
+                kept
+            });
+            let names = keep.await.map_err(|_| ApiError::Internal)??;
+            let outcome = command(Ok(names.clone())).await;
+            if !may_name_them_later(&outcome) {
+                let settle = web::block(move || store.settle_files(&names));
+                if let Err(cause) = settle.await.map_err(|_| ApiError::Internal)? {
+                    log::warn!("files were left behind until the next start: {cause}");
+                }
+            }
+            Ok(outcome?)
+        };
+        rt::spawn(run).await.map_err(|_| ApiError::Internal)?
+    }
+}
+
+/// Whether only the next start will know if the command took effect.
+const fn may_name_them_later<T>(outcome: &Result<T, commands::Error>) -> bool {
+    matches!(
+        outcome,
+        Err(commands::Error::Store(
+            store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_)
+        ))
+    )
+}
+
+/// `GET /files/{name}`: a file, for everyone who knows its name. It is of the kind
+/// that its bytes are, and no browser is to take it for anything else or to run what
+/// may be in it.
+pub(super) async fn serve(api: Data<Api>, name: Path<String>) -> Result<HttpResponse, ApiError> {
+    let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
+    let store = api.store.clone();
+    let read = web::block(move || store.read_file(name));
+    let bytes = read.await.map_err(|_| ApiError::Internal)??;
+    let bytes = bytes.ok_or(ApiError::FileNotFound)?;
+    let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
+    Ok(HttpResponse::Ok()
+        .content_type(name.kind.mime())
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
+        .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
+        // What a name stands for never changes.
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .body(bytes))
+}

@@ -1,0 +1,88 @@
+//! The folder of files beside a database, over refusals, restarts and crashes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use escrowd::commands::standard_escrows;
+use escrowd::domain::escrow::Escrow;
+use escrowd::domain::fees::WhoPays;
+use escrowd::domain::file::{FileKind, FileName};
+use escrowd::store::Store;
+
+use crate::helpers::{TestFile, Trade, policy, terms, write};
+
+const PICTURE: &[u8] = b"\x89PNG a drawing";
+
+fn keep(store: &Store, bytes: &[u8]) -> FileName {
+    let files = [(FileKind::Png, bytes.to_vec())];
+    store.keep_files(&files).unwrap()[0]
+}
+
+/// An offer that shows this picture.
+fn offer(store: &Store, image: FileName) -> Escrow {
+    let seller = Trade::of_key(store, 1).actor("ada").into();
+    write(store, move |tx| {
+        let terms = terms(123_456, WhoPays::Buyer);
+        standard_escrows::create(tx, &policy(), &seller, Ok(terms), Ok(vec![image]))
+    })
+}
+
+/// What lies in the folder under the name of a file: the file, its mark.
+fn found(file: &TestFile, name: FileName) -> (bool, bool) {
+    let root = PathBuf::from(format!("{}-files", file.path.display()));
+    let name = name.to_string();
+    let (kept, mark) = (root.join(&name[..2]).join(&name), root.join("incoming").join(&name));
+    (kept.exists(), mark.exists())
+}
+
+#[test]
+fn a_file_nothing_names_goes_when_the_last_who_sent_it_was_refused() {
+    let file = TestFile::new();
+    let store = file.open();
+    let name = keep(&store, PICTURE);
+    assert_eq!(keep(&store, PICTURE), name);
+    assert_eq!(found(&file, name), (true, true));
+    store.settle_files(&[name]).unwrap();
+    assert_eq!(found(&file, name), (true, true), "another request is under way");
+    store.settle_files(&[name]).unwrap();
+    assert_eq!(found(&file, name), (false, false));
+    assert_eq!(store.read_file(name).unwrap(), None);
+}
+
+#[test]
+fn a_file_that_is_named_stays() {
+    let file = TestFile::new();
+    let store = file.open();
+    let name = keep(&store, PICTURE);
+    assert_eq!(offer(&store, name).images, [name]);
+    store.settle_files(&[name]).unwrap();
+    assert_eq!(found(&file, name), (true, false));
+    keep(&store, PICTURE);
+    store.settle_files(&[name]).unwrap();
+    assert_eq!(store.read_file(name).unwrap().as_deref(), Some(PICTURE));
+}
+
+#[test]
+fn what_a_crash_cut_off_is_cleared_away_at_the_next_start() {
+    let file = TestFile::new();
+    let store = file.open();
+    let (named, unnamed) = (keep(&store, PICTURE), keep(&store, b"\x89PNG another"));
+    offer(&store, named);
+    let incoming = PathBuf::from(format!("{}-files/incoming", file.path.display()));
+    fs::write(incoming.join(".tmpAbC"), "half a fi").unwrap();
+    store.close();
+    drop(store);
+
+    let store = file.open();
+    assert_eq!(found(&file, named), (true, false));
+    assert_eq!(found(&file, unnamed), (false, false));
+    assert_eq!(fs::read_dir(incoming).unwrap().count(), 0);
+    assert_eq!(store.read_file(named).unwrap().as_deref(), Some(PICTURE));
+}
+
+#[test]
+fn without_files_there_is_no_folder() {
+    let file = TestFile::new();
+    file.open().close();
+    assert!(!fs::exists(format!("{}-files", file.path.display())).unwrap());
+}
