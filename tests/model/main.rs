@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod disputes;
 #[path = "../store/helpers.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
@@ -31,7 +32,7 @@ const COMMANDS_PER_FILE: u64 = 100_000;
 const AUDIT_STEP: u64 = 1_000;
 
 /// The kinds of commands, each of which must have succeeded and been refused.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 12] = [
     "offer milestones",
     "offer standard",
     "edit",
@@ -40,15 +41,19 @@ const KINDS: [&str; 10] = [
     "fund again",
     "confirm milestone",
     "confirm payment",
+    "dispute",
+    "resolve",
     "top up",
     "see wallet",
 ];
 
 /// Every refusal there is, by its first word.
-const REFUSALS: [&str; 20] = [
+const REFUSALS: [&str; 26] = [
     "AccessDenied",
     "ActionNotAllowed",
+    "AlreadyResolved",
     "AmountMismatch",
+    "BuyerAlreadyDisputed",
     "BuyerIsBeneficiary",
     "BuyerIsSeller",
     "CustomerNotFound",
@@ -62,8 +67,12 @@ const REFUSALS: [&str; 20] = [
     "MilestoneAlreadyReleased",
     "MilestoneNotFound",
     "MilestonesDoNotAddUp",
+    "NoDispute",
     "NotAMilestoneEscrow",
+    "NothingLeftToDispute",
     "SandboxOnly",
+    "SellerAlreadyReplied",
+    "SplitDoesNotAddUp",
     "TooFewMilestones",
     "TooMuchMoney",
 ];
@@ -230,9 +239,11 @@ fn learn(reference: &mut Reference, order: &Order, reply: &Reply, deals: &[usize
 /// The deals an order means.
 fn meant(order: &Order) -> Vec<usize> {
     match &order.wish {
-        Wish::Edit { deal, .. } | Wish::ConfirmMilestone { deal, .. } | Wish::ConfirmPayment { deal } => {
-            deal.iter().copied().collect()
-        }
+        Wish::Edit { deal, .. }
+        | Wish::ConfirmMilestone { deal, .. }
+        | Wish::ConfirmPayment { deal }
+        | Wish::Dispute { deal }
+        | Wish::Resolve { deal, .. } => deal.iter().copied().collect(),
         Wish::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
         Wish::OfferMilestones(_) | Wish::OfferStandard(_) | Wish::TopUp { .. } | Wish::SeeWallet => Vec::new(),
     }
@@ -249,6 +260,8 @@ fn kind(order: &Order, reference: &Reference) -> &'static str {
         Wish::Fund { .. } => "fund several",
         Wish::ConfirmMilestone { .. } => "confirm milestone",
         Wish::ConfirmPayment { .. } => "confirm payment",
+        Wish::Dispute { .. } => "dispute",
+        Wish::Resolve { .. } => "resolve",
         Wish::TopUp { .. } => "top up",
         Wish::SeeWallet => "see wallet",
     }

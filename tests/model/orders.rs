@@ -1,6 +1,7 @@
 //! Random orders, made with an eye on the reference: most of them possible,
 //! many of them wrong in one respect.
 
+use crate::disputes;
 use crate::reference::{Draft, Id, MOST, Named, Order, PARTS_MAX, PartDraft, Reference, Wish};
 
 /// A generator that needs no library and gives the same on every machine: splitmix64.
@@ -46,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
         is_live: random.one_in(20),
         wish: Wish::SeeWallet,
     };
-    order.wish = match random.below(100) {
+    order.wish = match random.below(118) {
         0..18 => Wish::OfferMilestones(draft(random, merchant, true)),
         18..28 => Wish::OfferStandard(draft(random, merchant, false)),
         28..34 => edit(random, reference, &mut order),
@@ -56,6 +57,8 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
         92..97 => Wish::TopUp {
             amount: top_up_amount(random),
         },
+        97..109 => disputes::next_statement(random, reference, &mut order),
+        109..115 => disputes::next_ruling(random, reference, &order),
         _ => Wish::SeeWallet,
     };
     order
@@ -146,7 +149,7 @@ fn spoil(random: &mut Random, draft: &mut Draft) {
 
 /// A deal like this if there is one lately; now and then any deal, of any
 /// merchant, or none at all.
-fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(usize) -> bool) -> Option<usize> {
     let deals = reference.deals.len();
     if deals == 0 || random.one_in(50) {
         return None;
@@ -231,10 +234,12 @@ fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
 }
 
 fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let is_over = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
         let has_pending = deal.parts.iter().flatten().any(|part| !part.is_released);
-        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending
+        let is_in_state = is_over == (deal.is_closed || deal.is_frozen());
+        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending && is_in_state
     });
     act_as_buyer(random, reference, order, place);
     let somewhere = if random.one_in(20) {

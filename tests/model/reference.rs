@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::disputes::{Dispute, Ruling};
+
 /// 2^53-1: the most that a merchant's accounts may hold together.
 pub(crate) const MOST: i64 = 9_007_199_254_740_991;
 /// Milestones in one escrow at most.
@@ -42,6 +44,13 @@ pub(crate) enum Wish {
     },
     ConfirmPayment {
         deal: Option<usize>,
+    },
+    Dispute {
+        deal: Option<usize>,
+    },
+    Resolve {
+        deal: Option<usize>,
+        ruling: Ruling,
     },
     TopUp {
         amount: i64,
@@ -131,7 +140,10 @@ pub(crate) struct Deal {
     /// `None` for a standard escrow.
     pub(crate) parts: Option<Vec<Part>>,
     pub(crate) buyer: Option<String>,
+    pub(crate) dispute: Dispute,
     pub(crate) is_closed: bool,
+    /// The status it closed with.
+    pub(crate) ending: &'static str,
     /// What is left of the buyer's payment.
     pub(crate) held: i64,
 }
@@ -182,6 +194,9 @@ impl Reference {
             && order.is_live
         {
             return Err("SandboxOnly".into());
+        }
+        if let Wish::Resolve { deal, ruling } = order.wish {
+            return self.resolve(order, deal, ruling);
         }
         if !self.admit(order, &order.customer, &mut newcomers)? {
             let has_them = |merchant: &Merchant| merchant.customers.contains_key(&order.customer);
@@ -234,6 +249,7 @@ impl Reference {
                 let position = position.ok_or("MilestoneNotFound")?;
                 let parts = deal.parts.as_ref().unwrap();
                 refuse_if(parts[position].is_released, "MilestoneAlreadyReleased")?;
+                refuse_if(deal.is_closed || deal.dispute != Dispute::None, "ActionNotAllowed")?;
                 self.release_part(place, position);
                 Ok(vec![place])
             }
@@ -242,13 +258,16 @@ impl Reference {
                 let deal = &self.deals[place];
                 let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
                 refuse_if(*buyer != order.customer, "AccessDenied")?;
-                refuse_if(deal.parts.is_some() || deal.is_closed, "ActionNotAllowed")?;
+                let is_over = deal.is_closed || deal.dispute != Dispute::None;
+                refuse_if(deal.parts.is_some() || is_over, "ActionNotAllowed")?;
                 let seller_fee = deal.platform_fee + deal.commission - deal.buyer_fee;
                 let (payee, net) = (deal.seller.clone(), deal.amount - seller_fee);
                 self.pay_out(place, &payee, net);
-                self.close(place);
+                self.close(place, "COMPLETED");
                 Ok(vec![place])
             }
+            Wish::Dispute { deal } => self.dispute(order, *deal),
+            Wish::Resolve { .. } => unreachable!("a ruling is no customer's"),
             Wish::TopUp { amount } => {
                 refuse_if(!(100_000..=10_000_000).contains(amount), "Invalid amount")?;
                 let merchant = &self.merchants[order.merchant];
@@ -299,13 +318,13 @@ impl Reference {
         self.rows.entries += i64::from(amount > 0);
     }
 
-    fn purse(&mut self, merchant: usize, customer: &str) -> &mut Purse {
+    pub(crate) fn purse(&mut self, merchant: usize, customer: &str) -> &mut Purse {
         let customers = &mut self.merchants[merchant].customers;
         customers.get_mut(customer).expect("only known customers have money")
     }
 
     /// The deal, if it is one of the merchant's own.
-    fn own(&self, order: &Order, deal: Option<usize>) -> Option<usize> {
+    pub(crate) fn own(&self, order: &Order, deal: Option<usize>) -> Option<usize> {
         deal.filter(|&place| self.deals[place].merchant == order.merchant)
     }
 
@@ -349,7 +368,9 @@ impl Reference {
             buyer_fee,
             parts: has_parts.then(|| draft.parts.iter().map(part).collect()),
             buyer: None,
+            dispute: Dispute::None,
             is_closed: false,
+            ending: "",
             held: 0,
         })
     }
@@ -442,11 +463,11 @@ impl Reference {
         let is_last = deal.parts.iter().flatten().all(|part| part.is_released);
         self.pay_out(place, &payee, amount);
         if is_last {
-            self.close(place);
+            self.close(place, "COMPLETED");
         }
     }
 
-    fn pay_out(&mut self, place: usize, payee: &str, amount: i64) {
+    pub(crate) fn pay_out(&mut self, place: usize, payee: &str, amount: i64) {
         let (merchant, buyer) = self.take_from_hold(place, amount);
         debug_assert_ne!(buyer, payee, "nobody is paid by their own escrow");
         self.purse(merchant, payee).main += amount;
@@ -455,10 +476,15 @@ impl Reference {
         self.rows.events += i64::from(amount > 0);
     }
 
-    fn close(&mut self, place: usize) {
+    /// On a refund the commission is the platform's.
+    pub(crate) fn close(&mut self, place: usize, ending: &'static str) {
         let deal = &mut self.deals[place];
         deal.is_closed = true;
-        let (platform_fee, commission) = (deal.platform_fee, deal.commission);
+        deal.ending = ending;
+        let (platform_fee, commission) = match ending {
+            "REFUNDED" => (deal.platform_fee + deal.commission, 0),
+            _ => (deal.platform_fee, deal.commission),
+        };
         let (merchant, buyer) = self.take_from_hold(place, platform_fee + commission);
         assert_eq!(self.deals[place].held, 0, "a closed deal holds nothing");
         self.purse(merchant, &buyer).fees_in_hold -= platform_fee + commission;
@@ -469,7 +495,7 @@ impl Reference {
         self.rows.events += 1 + i64::from(commission > 0);
     }
 
-    fn take_from_hold(&mut self, place: usize, amount: i64) -> (usize, String) {
+    pub(crate) fn take_from_hold(&mut self, place: usize, amount: i64) -> (usize, String) {
         let deal = &mut self.deals[place];
         deal.held -= amount;
         let (merchant, buyer) = (deal.merchant, deal.buyer.clone().expect("it was paid for"));
@@ -501,7 +527,7 @@ fn nameless(wish: &Wish) -> Wish {
     wish
 }
 
-fn refuse_if(is_broken: bool, rule: &str) -> Result<(), String> {
+pub(crate) fn refuse_if(is_broken: bool, rule: &str) -> Result<(), String> {
     if is_broken { Err(rule.to_owned()) } else { Ok(()) }
 }
 

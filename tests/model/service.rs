@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use escrowd::app;
+use escrowd::commands::disputes::{self, ResolutionDraft};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
 use escrowd::domain::deal::Deal as StoredDeal;
+use escrowd::domain::dispute::{RulingDraft, Verdict};
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
@@ -22,6 +24,7 @@ use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous};
 use rusqlite::Connection;
 
+use crate::disputes::Ruling;
 use crate::helpers::{TestFile, kobo, wait_for, write};
 use crate::reference::{self, Deal, Named, Order, PARTS_MAX, Reference, Rows, Wish};
 
@@ -167,6 +170,11 @@ impl Service {
                 )
                 .map(one)
             }
+            Wish::Dispute { deal } => {
+                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+                self.dispute(policy, actor, token).map(one)
+            }
+            Wish::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
             Wish::TopUp { amount } => {
                 let amount = kobo(*amount);
                 wait_for(
@@ -183,6 +191,22 @@ impl Service {
             Error::Refused(refusal) => name_of(&refusal),
             Error::Store(error) => panic!("the store failed: {error}"),
         })
+    }
+
+    fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
+        let message = Ok("It leaks".to_owned());
+        wait_for(
+            self.store
+                .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
+        )
+    }
+
+    fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+        let draft = resolution(ruling);
+        wait_for(
+            self.store
+                .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
+        )
     }
 
     /// Compares every balance of a merchant, and the rows there are.
@@ -279,6 +303,7 @@ impl Service {
         };
         let buyer = buyer.map(|funding| funding.buyer.as_str());
         assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
+        assert_eq!(escrow.status().as_str(), deal.status());
     }
 
     /// The eight invariants, and the rows that are too many to count each time.
@@ -317,7 +342,25 @@ fn name_of(refusal: &Refusal) -> String {
         Refusal::InsufficientBalance { needed, available } => {
             format!("InsufficientBalance {} {}", needed.minor(), available.minor())
         }
+        Refusal::SplitDoesNotAddUp { pool } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
+    }
+}
+
+fn resolution(ruling: Ruling) -> ResolutionDraft {
+    let (verdict, seller, buyer) = match ruling {
+        Ruling::Complete => (Verdict::Completed, None, None),
+        Ruling::Refund => (Verdict::Refunded, None, None),
+        Ruling::Split { seller, buyer } => (Verdict::Split, Some(kobo(seller)), Some(kobo(buyer))),
+    };
+    ResolutionDraft {
+        resolution: Ok("So be it".to_owned()),
+        ruling: RulingDraft {
+            verdict: Ok(verdict),
+            seller_amount: Ok(seller),
+            buyer_amount: Ok(buyer),
+            additional_fee_refundable: Ok(None),
+        },
     }
 }
 

@@ -231,6 +231,10 @@ fn statuses(escrow: &Escrow) -> Vec<MilestoneStatus> {
     escrow.milestones().iter().map(status).collect()
 }
 
+fn released(seconds: i64) -> MilestoneStatus {
+    MilestoneStatus::Released(at(seconds))
+}
+
 #[test]
 fn milestones_are_refunded_as_in_contract_example_11() {
     let ids = &mut Counter::default();
@@ -241,8 +245,10 @@ fn milestones_are_refunded_as_in_contract_example_11() {
         (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 2_000_000),
     ];
     assert_eq!(legs(&settlement), expected);
-    use MilestoneStatus::{Refunded, Released};
-    assert_eq!(statuses(&escrow), [Released(at(3)), Refunded, Refunded]);
+    assert_eq!(
+        statuses(&escrow),
+        [released(3), MilestoneStatus::Refunded, MilestoneStatus::Refunded]
+    );
 }
 
 #[test]
@@ -256,8 +262,7 @@ fn each_held_milestone_is_completed_to_its_own_payee() {
         (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 2_000_000),
     ];
     assert_eq!(legs(&settlement), expected);
-    use MilestoneStatus::Released;
-    assert_eq!(statuses(&escrow), [Released(at(3)), Released(at(9)), Released(at(9))]);
+    assert_eq!(statuses(&escrow), [released(3), released(9), released(9)]);
 }
 
 #[test]
@@ -293,8 +298,10 @@ fn splits_are_those_of_contract_examples_12_and_13() {
         0,
         "the seller's part is the seller's"
     );
-    use MilestoneStatus::{Released, Split as Divided};
-    assert_eq!(statuses(&escrow), [Released(at(3)), Divided, Divided]);
+    assert_eq!(
+        statuses(&escrow),
+        [released(3), MilestoneStatus::Split, MilestoneStatus::Split]
+    );
     let Progress::Closed { outcome, .. } = escrow.progress else {
         panic!("a ruling closes");
     };

@@ -67,8 +67,8 @@ pub(in super::super) fn feed(query: &Query) -> Sent<(DealFilter, PageRequest)> {
     let customer = fields.field("customerId").optional(Field::customer_id)?;
     let category = fields.field("categoryId").optional(Field::category_id)?;
     let filter = DealFilter {
-        status,
         customer,
+        status,
         category,
         ..made(&fields)?
     };

@@ -1,0 +1,169 @@
+//! Disputes, in the reference and in the orders: who may speak when, what a ruling
+//! pays out, and to whom.
+
+use crate::orders::{Random, deal};
+use crate::reference::{Deal, Order, Part, Reference, Wish, refuse_if};
+
+/// How far a dispute got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dispute {
+    #[default]
+    None,
+    Opened,
+    Answered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    Complete,
+    Refund,
+    Split { seller: i64, buyer: i64 },
+}
+
+impl Deal {
+    /// The contract's word for where it is.
+    pub(crate) fn status(&self) -> &'static str {
+        match (self.buyer.is_some(), self.is_closed, self.dispute) {
+            (false, ..) => "PENDING",
+            (true, true, _) => self.ending,
+            (true, false, Dispute::None) => "ONGOING",
+            (true, false, Dispute::Opened) => "DISPUTED",
+            (true, false, Dispute::Answered) => "INVESTIGATING",
+        }
+    }
+
+    /// What is held and is no fee.
+    fn pool(&self) -> i64 {
+        self.held - self.platform_fee - self.commission
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.dispute != Dispute::None && !self.is_closed
+    }
+}
+
+impl Reference {
+    pub(crate) fn dispute(&mut self, order: &Order, deal: Option<usize>) -> Result<Vec<usize>, String> {
+        let place = self.own(order, deal).ok_or("EscrowNotFound")?;
+        let deal = &mut self.deals[place];
+        let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
+        let is_buyer = *buyer == order.customer;
+        refuse_if(!is_buyer && deal.seller != order.customer, "AccessDenied")?;
+        let has_parts_left = deal.parts.as_ref().is_none_or(|parts| parts.iter().any(is_pending));
+        refuse_if(!has_parts_left, "NothingLeftToDispute")?;
+        refuse_if(deal.is_closed, "ActionNotAllowed")?;
+        deal.dispute = match (is_buyer, deal.dispute) {
+            (true, Dispute::None) => Dispute::Opened,
+            (true, _) => return Err("BuyerAlreadyDisputed".into()),
+            (false, Dispute::None) => return Err("ActionNotAllowed".into()),
+            (false, Dispute::Opened) => Dispute::Answered,
+            (false, Dispute::Answered) => return Err("SellerAlreadyReplied".into()),
+        };
+        self.rows.events += 1;
+        Ok(vec![place])
+    }
+
+    pub(crate) fn resolve(&mut self, order: &Order, deal: Option<usize>, ruling: Ruling) -> Result<Vec<usize>, String> {
+        let place = self.own(order, deal).ok_or("EscrowNotFound")?;
+        let deal = &self.deals[place];
+        refuse_if(deal.is_closed, "AlreadyResolved")?;
+        refuse_if(deal.dispute == Dispute::None, "NoDispute")?;
+        let (pool, seller_name) = (deal.pool(), deal.seller.clone());
+        match ruling {
+            Ruling::Complete => {
+                for (payee, amount) in self.take_all_parts(place, pool) {
+                    self.pay_out(place, &payee, amount);
+                }
+                self.close(place, "COMPLETED");
+            }
+            Ruling::Refund => {
+                self.pay_back(place, pool);
+                self.close(place, "REFUNDED");
+            }
+            Ruling::Split { seller, buyer } => {
+                refuse_if(
+                    seller.checked_add(buyer) != Some(pool),
+                    &format!("SplitDoesNotAddUp {pool}"),
+                )?;
+                self.pay_out(place, &seller_name, seller);
+                self.pay_back(place, buyer);
+                self.close(place, "SPLIT");
+            }
+        }
+        Ok(vec![place])
+    }
+
+    /// Releases every part that is left, and answers who is owed what for it.
+    fn take_all_parts(&mut self, place: usize, pool: i64) -> Vec<(String, i64)> {
+        let deal = &mut self.deals[place];
+        let Some(parts) = &mut deal.parts else {
+            return vec![(deal.seller.clone(), pool)];
+        };
+        let mut owed = Vec::new();
+        for part in parts.iter_mut().filter(|part| is_pending(part)) {
+            part.is_released = true;
+            owed.push((part.payee.clone().unwrap_or_else(|| deal.seller.clone()), part.amount));
+        }
+        owed
+    }
+
+    fn pay_back(&mut self, place: usize, amount: i64) {
+        let (merchant, buyer) = self.take_from_hold(place, amount);
+        self.purse(merchant, &buyer).main += amount;
+        self.rows.transfers += i64::from(amount > 0);
+        self.rows.entries += i64::from(amount > 0);
+        self.rows.events += i64::from(amount > 0);
+    }
+}
+
+fn is_pending(part: &Part) -> bool {
+    !part.is_released
+}
+
+/// Mostly the one whose turn it is, over a deal that is open.
+pub(crate) fn next_statement(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+    let (is_any_fit, may_be_answered) = (random.one_in(5), random.one_in(6));
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        let has_turns = may_be_answered == (deal.dispute == Dispute::Answered);
+        let is_open = deal.buyer.is_some() && !deal.is_closed;
+        deal.merchant == order.merchant && (is_any_fit || is_open && has_turns)
+    });
+    if let Some(deal) = place.map(|place| &reference.deals[place]) {
+        let is_sellers_turn = (deal.dispute != Dispute::None) != random.one_in(6);
+        let speaker = match &deal.buyer {
+            Some(buyer) if !is_sellers_turn => buyer,
+            _ => &deal.seller,
+        };
+        if !random.one_in(10) {
+            order.customer.clone_from(speaker);
+        }
+    }
+    Wish::Dispute { deal: place }
+}
+
+pub(crate) fn next_ruling(random: &mut Random, reference: &Reference, order: &Order) -> Wish {
+    let is_any_fit = random.one_in(8);
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        deal.merchant == order.merchant && (is_any_fit || deal.is_frozen())
+    });
+    let pool = place.map_or(1, |place| reference.deals[place].pool()).max(0);
+    let ruling = match random.below(4) {
+        0 => Ruling::Complete,
+        1 => Ruling::Refund,
+        _ => {
+            let seller = match random.below(6) {
+                0 => 0,
+                1 => pool,
+                _ => i64::try_from(random.below(usize::try_from(pool).unwrap() + 1)).unwrap(),
+            };
+            let off = i64::from(random.one_in(6));
+            Ruling::Split {
+                seller,
+                buyer: pool - seller + off,
+            }
+        }
+    };
+    Wish::Resolve { deal: place, ruling }
+}
