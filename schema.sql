@@ -132,12 +132,13 @@ CREATE TABLE category (
     owner_id    TEXT,                     -- the customer; NULL for the merchant's own
     name        TEXT    NOT NULL,
     description TEXT,
-    position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's, from 1
+    position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's: 1, 2, 3, ... without a gap
     image       TEXT    REFERENCES file (name),
     created_at  INTEGER NOT NULL,
+    deleted_at  INTEGER,                  -- from then on nobody finds it, and its escrows have none
     FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
-CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position);
+CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position) WHERE deleted_at IS NULL;
 
 -- One deal. The terms come from the seller and are replaced whole by an edit.
 -- `buyer_id` and what follows up to `paid_at` come with the one payment that
@@ -318,7 +319,7 @@ CREATE TABLE payment_transaction (
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,
-    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from; a funding's escrows name it by payment_id
+    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from, or the vault of a stake; a funding's escrows name it by payment_id
     created_at       INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;

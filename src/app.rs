@@ -248,5 +248,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,
         },
+        participants_max: config.limits.participants_max,
+        categories_max: config.limits.categories_max,
     })
 }

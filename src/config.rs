@@ -105,6 +105,12 @@ pub struct Limits {
     /// Characters of a description.
     #[serde(deserialize_with = "within::<_, _, 1, 100_000>")]
     pub description_chars_max: usize,
+    /// Participants in one vault.
+    #[serde(deserialize_with = "within::<_, _, 2, 1_000>")]
+    pub participants_max: usize,
+    /// Categories of one account.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub categories_max: u32,
     /// Escrows in one payment.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000>")]
     pub escrows_per_payment_max: usize,
@@ -242,6 +248,8 @@ impl Default for Limits {
             milestones_max: 100,
             purpose_chars_max: 255,
             description_chars_max: 2000,
+            participants_max: 100,
+            categories_max: 1_000,
             escrows_per_payment_max: 50,
             body_bytes_max: 65_536,
             file_bytes_max: 5_242_880,

@@ -1,12 +1,86 @@
-//! Categories, as far as deals are sorted into them.
+//! What an account does to its categories, and how its deals find them (contract
+//! section 4.9).
 
-use super::Error;
-use crate::domain::category::Category;
-use crate::domain::ids::MerchantId;
+use super::customers::admit_party;
+use super::{Error, PartyActor, Policy};
+use crate::domain::category::{Category, CategoryDraft};
+use crate::domain::ids::{CategoryId, IdSource, MerchantId};
 use crate::domain::party::Party;
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, Refusal, Sent};
 use crate::domain::terms::TermsDraft;
+use crate::domain::vault::VaultDraft;
 use crate::store::Tx;
+
+/// A new category of the acting account.
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    draft: Sent<CategoryDraft>,
+) -> Result<Category, Error> {
+    admit_party(tx, policy, actor)?;
+    let (draft, owner) = (draft?, actor.party.clone());
+    let count = tx.category_count(actor.merchant, &owner)?;
+    let id = tx.category_id();
+    let (category, room) = Category::new(id, owner, draft, &policy.terms_limits, count, policy.categories_max)?;
+    tx.shift_categories(actor.merchant, &actor.party, room)?;
+    tx.insert_category(actor.merchant, &category)?;
+    Ok(category)
+}
+
+/// Changes a category.
+pub fn edit(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    id: CategoryId,
+    draft: Sent<CategoryDraft>,
+) -> Result<Category, Error> {
+    admit_party(tx, policy, actor)?;
+    let draft = draft?;
+    let (mut category, count) = load(tx, actor, id)?;
+    let room = category.edit(&actor.party, draft, &policy.terms_limits, count)?;
+    if let Some(room) = room {
+        tx.shift_categories(actor.merchant, &actor.party, room)?;
+    }
+    tx.save_category(&category)?;
+    Ok(category)
+}
+
+/// Moves a category to another place.
+pub fn move_to(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    id: CategoryId,
+    position: Sent<i64>,
+) -> Result<Category, Error> {
+    admit_party(tx, policy, actor)?;
+    let position = position?;
+    let (mut category, count) = load(tx, actor, id)?;
+    if let Some(room) = category.move_to(&actor.party, position, count)? {
+        tx.shift_categories(actor.merchant, &actor.party, room)?;
+        tx.save_category(&category)?;
+    }
+    Ok(category)
+}
+
+/// Takes a category away; its escrows have none from then on.
+pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, id: CategoryId) -> Result<(), Error> {
+    admit_party(tx, policy, actor)?;
+    let (category, count) = load(tx, actor, id)?;
+    let gap = category.delete(&actor.party, count)?;
+    tx.delete_category(id)?;
+    tx.shift_categories(actor.merchant, &actor.party, gap)?;
+    Ok(())
+}
+
+/// A category of the merchant, and how many its owner has.
+fn load(tx: &Tx<'_>, actor: &PartyActor, id: CategoryId) -> Result<(Category, u32), Error> {
+    let category = tx.category(actor.merchant, id)?.ok_or(Refusal::CategoryNotFound)?;
+    let count = tx.category_count(actor.merchant, &category.owner)?;
+    Ok((category, count))
+}
 
 /// Looks up the category that a draft names among the owner's.
 pub(super) fn find_for(
@@ -15,9 +89,33 @@ pub(super) fn find_for(
     owner: &Party,
     draft: TermsDraft,
 ) -> Result<TermsDraft<Category>, Error> {
-    let named = draft.category.as_ref().ok().copied().flatten();
-    let found = named.map(|id| tx.category(merchant, owner, id)).transpose()?.flatten();
-    Ok(draft.with_category(|id| {
-        found.ok_or_else(|| Invalid::wrong("categoryId", "the id of a category of the seller", &format!("\"{id}\"")))
-    }))
+    let found = named(tx, merchant, owner, &draft.category)?;
+    Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
+}
+
+/// Looks up the category that a vault names among the merchant's own.
+pub(super) fn find_for_vault(
+    tx: &Tx<'_>,
+    merchant: MerchantId,
+    draft: VaultDraft,
+) -> Result<VaultDraft<Category>, Error> {
+    let found = named(tx, merchant, &Party::Merchant, &draft.category)?;
+    let sent = draft.category.clone();
+    let category = sent.and_then(|id| id.map(|id| found.ok_or_else(|| not_found(id))).transpose());
+    Ok(draft.with_category(category))
+}
+
+fn named(
+    tx: &Tx<'_>,
+    merchant: MerchantId,
+    owner: &Party,
+    sent: &Sent<Option<CategoryId>>,
+) -> Result<Option<Category>, Error> {
+    let named = sent.as_ref().ok().copied().flatten();
+    let found = named.map(|id| tx.category(merchant, id)).transpose()?.flatten();
+    Ok(found.filter(|category| category.owner == *owner))
+}
+
+fn not_found(id: CategoryId) -> Invalid {
+    Invalid::wrong("categoryId", "the id of a category of the seller", &format!("\"{id}\""))
 }

@@ -15,6 +15,7 @@ pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;
 pub mod standard_escrows;
+pub mod vaults;
 pub mod whitelist;
 
 use std::collections::HashMap;
@@ -112,6 +113,10 @@ pub struct Policy {
     pub terms_limits: TermsLimits,
     /// How long a buyer has to confirm once the delivery window is over.
     pub claim_grace_seconds: i64,
+    /// Most participants in one vault.
+    pub participants_max: usize,
+    /// Most categories of one account.
+    pub categories_max: u32,
 }
 
 impl Policy {

@@ -64,6 +64,7 @@ pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Payme
         transaction,
         detail,
         escrows,
+        vault: None,
     })
 }
 

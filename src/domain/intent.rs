@@ -223,6 +223,7 @@ pub fn intend(
         transaction,
         detail: Some(detail),
         escrows: Vec::new(),
+        vault: None,
     };
     Ok((payment, settlement))
 }

@@ -8,6 +8,7 @@ use super::money::Amount;
 use super::refusal::{Invalid, Refusal};
 use super::settlement::Settlement;
 use super::time::Timestamp;
+use super::vault::Vault;
 
 /// What kind of payment a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +97,7 @@ pub struct Transaction {
     pub amount: Amount,
     /// The payment's reference, the client's own or one of ours.
     pub reference: Reference,
-    /// The escrow a credit came from. A buyer's payment may fund several, and
+    /// The escrow a credit came from, or the vault a stake went into. A buyer's payment may fund several, and
     /// they name it instead.
     pub escrow: Option<EscrowId>,
     /// When it happened.
@@ -114,6 +115,8 @@ pub struct Payment {
     /// The escrows it paid for, in the order they were offered, or the one it came
     /// from.
     pub escrows: Vec<Escrow>,
+    /// The vault it was staked in, or came from.
+    pub vault: Option<Vault>,
 }
 
 impl Payment {

@@ -5,6 +5,7 @@
 //! in a fixed order, which each rule's documentation gives.
 
 use super::card::Decline;
+use super::ids::CustomerId;
 use super::money::Amount;
 use super::time::Timestamp;
 
@@ -130,6 +131,45 @@ pub enum Refusal {
         needed: Amount,
         /// What the wallet holds.
         available: Amount,
+    },
+    /// A vault needs two participants or more.
+    TooFewParticipants,
+    /// A participant was named twice.
+    ParticipantTwice,
+    /// The stakes are less than a pot must be.
+    PotTooSmall {
+        /// What it must be.
+        min: Amount,
+        /// What the stakes add up to.
+        pot: Amount,
+    },
+    /// A participant is no customer of this merchant.
+    ParticipantUnknown(CustomerId),
+    /// A participant is blocked.
+    ParticipantBlocked(CustomerId),
+    /// A participant's wallet does not hold the stake.
+    StakeNotCovered {
+        /// Whose.
+        participant: CustomerId,
+        /// What was to be staked.
+        stake: Amount,
+        /// What the wallet holds.
+        available: Amount,
+    },
+    /// The vault belongs to another merchant.
+    VaultOfAnotherMerchant,
+    /// The escrow is no vault.
+    NotAVault,
+    /// The vault's stakes have left already.
+    VaultAlreadySettled,
+    /// Who should win has no stake in the vault.
+    WinnerNotAParticipant,
+    /// The acting account has no such category.
+    CategoryNotFound,
+    /// The acting account has as many categories as it may have.
+    TooManyCategories {
+        /// How many.
+        max: u32,
     },
     /// The reference was used for something else before.
     DuplicateReference,

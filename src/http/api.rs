@@ -172,7 +172,12 @@ impl Api {
 
     /// The deal of this token, if the caller may see it.
     pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
-        let merchant = viewer.key_holder.known().ok_or(Refusal::EscrowNotFound)?;
+        self.deal_of(viewer.key_holder, token)
+    }
+
+    /// The deal of this token, if it is the merchant's.
+    pub(crate) fn deal_of(&self, key_holder: KeyHolder, token: &str) -> Result<Deal, ApiError> {
+        let merchant = key_holder.known().ok_or(Refusal::EscrowNotFound)?;
         let key = EscrowKey::Token(PaymentToken::named(token));
         let deal = queries::deal(&self.store, merchant, &key)?;
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)

@@ -1,10 +1,12 @@
 //! Bodies as commands want them. Fields are read in the order the contract lists
 //! them, and the first that is not right is the one that is told of.
 
+pub(super) mod categories;
 pub(super) mod customers;
 pub(super) mod disputes;
 pub(super) mod payments;
 pub(super) mod standard_escrows;
+pub(super) mod vaults;
 
 use super::api::Api;
 use super::body::{JsonBody, JsonOrFormBody};

@@ -8,6 +8,7 @@ mod auth;
 mod banks;
 mod body;
 mod cards;
+mod categories;
 mod customers;
 mod disputes;
 mod drafts;
@@ -26,6 +27,7 @@ mod rate_limit;
 mod refusals;
 mod routes;
 mod standard_escrows;
+mod vaults;
 mod views;
 mod whitelist;
 

@@ -184,6 +184,49 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         ),
         Refusal::AmountMismatch { .. } => (400, "amount_mismatch", "Amount mismatch"),
         Refusal::InsufficientBalance { .. } => (400, "insufficient_balance", "Insufficient balance"),
+        Refusal::TooFewParticipants => (
+            400,
+            "too_few_participants",
+            "A vault escrow must have at least 2 participants",
+        ),
+        Refusal::ParticipantTwice => (
+            400,
+            "participant_twice",
+            "Each participant may only appear once in a vault",
+        ),
+        Refusal::PotTooSmall { min, .. } => {
+            let message = format!("The total staked amount must be at least {min}");
+            return spoken(refusal, "pot_too_small", message);
+        }
+        Refusal::ParticipantUnknown(customer) => {
+            let message = format!("Participant {customer} is not a customer of this merchant");
+            return spoken(refusal, "participant_unknown", message);
+        }
+        Refusal::ParticipantBlocked(customer) => {
+            let message = format!("Participant {customer} is not an active customer");
+            return spoken(refusal, "participant_blocked", message);
+        }
+        Refusal::StakeNotCovered { participant, .. } => {
+            let message = format!("Participant {participant} has insufficient main balance for their stake");
+            return spoken(refusal, "stake_not_covered", message);
+        }
+        Refusal::VaultOfAnotherMerchant => (
+            400,
+            "vault_of_another_merchant",
+            "Vault does not belong to this merchant",
+        ),
+        Refusal::NotAVault => (400, "not_a_vault", "Escrow is not a vault escrow"),
+        Refusal::VaultAlreadySettled => (400, "vault_already_settled", "Vault has already been settled"),
+        Refusal::WinnerNotAParticipant => (
+            400,
+            "winner_not_a_participant",
+            "Winner must be a participant of this vault",
+        ),
+        Refusal::CategoryNotFound => (400, "category_not_found", "Category not found"),
+        Refusal::TooManyCategories { max } => {
+            let message = format!("An account can have at most {max} categories");
+            return spoken(refusal, "too_many_categories", message);
+        }
         Refusal::DuplicateReference => (400, "duplicate_reference", "Duplicate reference"),
         Refusal::SandboxOnly => (
             403,
@@ -253,6 +296,16 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
     }
 }
 
+/// A refusal whose message names what it is about.
+fn spoken(refusal: &Refusal, code: &'static str, message: String) -> Wire {
+    Wire {
+        status: 400,
+        code,
+        message: message.into(),
+        details: details(refusal),
+    }
+}
+
 fn details(refusal: &Refusal) -> Option<Value> {
     match refusal {
         Refusal::AmountMismatch { due, offered } => {
@@ -260,6 +313,10 @@ fn details(refusal: &Refusal) -> Option<Value> {
         }
         Refusal::InsufficientBalance { needed, available } => {
             Some(json!({ "needed": WireAmount(*needed), "available": WireAmount(*available) }))
+        }
+        Refusal::PotTooSmall { min, pot } => Some(json!({ "min": WireAmount(*min), "pot": WireAmount(*pot) })),
+        Refusal::StakeNotCovered { stake, available, .. } => {
+            Some(json!({ "stake": WireAmount(*stake), "available": WireAmount(*available) }))
         }
         Refusal::TooManyTransactions { max } => Some(json!({ "max": max })),
         Refusal::ClaimTooEarly { claimable_at } => {
@@ -298,11 +355,14 @@ fn invalid_wire(Invalid { field, problem }: &Invalid) -> Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::CustomerId;
+    use crate::domain::money::Amount;
     use crate::domain::time::Timestamp;
 
     #[test]
     fn the_table_is_what_clients_match_on() {
         let amount = |minor| Amount::from_minor(minor).unwrap();
+        let ben = || CustomerId::parse("ben").unwrap();
         let refusals = [
             Refusal::Invalid(Invalid::missing("amount")),
             Refusal::Invalid(Invalid::wrong("amount", "a number of 0 or more", "-1")),
@@ -369,6 +429,25 @@ mod tests {
                 needed: amount(10_250),
                 available: amount(5),
             },
+            Refusal::TooFewParticipants,
+            Refusal::ParticipantTwice,
+            Refusal::PotTooSmall {
+                min: amount(100_000),
+                pot: amount(99_999),
+            },
+            Refusal::ParticipantUnknown(ben()),
+            Refusal::ParticipantBlocked(ben()),
+            Refusal::StakeNotCovered {
+                participant: ben(),
+                stake: amount(50_000),
+                available: amount(5),
+            },
+            Refusal::VaultOfAnotherMerchant,
+            Refusal::NotAVault,
+            Refusal::VaultAlreadySettled,
+            Refusal::WinnerNotAParticipant,
+            Refusal::CategoryNotFound,
+            Refusal::TooManyCategories { max: 1000 },
             Refusal::DuplicateReference,
             Refusal::SandboxOnly,
             Refusal::ToppedUpToday,

@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, customers, disputes, files, histories, intents, milestone_escrows, payments, standard_escrows,
-    whitelist,
+    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments,
+    standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -86,6 +86,18 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
     route.add(GET, "/v1/whitelist-address", SuperAdmin, whitelist::list);
     route.add(POST, "/v1/whitelist-address", SuperAdmin, whitelist::add);
     route.add(DELETE, "/v1/whitelist-address/{addressId}", SuperAdmin, whitelist::remove);
+
+    route.add(POST, "/v1/escrow/vault/create", SuperAdmin, vaults::create);
+    route.add(POST, "/v1/escrow/vault/winner/{paymentToken}", SuperAdmin, vaults::declare_winner);
+    route.add(POST, "/v1/escrow/vault/cancel/{paymentToken}", SuperAdmin, vaults::cancel);
+    route.add(GET, "/v1/escrow/vault/{paymentToken}", SuperAdmin, vaults::get);
+
+    route.add(POST, "/v1/escrow/category/create", Business, categories::create);
+    route.add(PUT, "/v1/escrow/category/edit/{categoryId}", Business, categories::edit);
+    route.add(GET, "/v1/escrow/category/get", Business, categories::list);
+    route.add(GET, "/v1/escrow/category/get/{categoryId}", Business, categories::get);
+    route.add(PUT, "/v1/escrow/category/position/{categoryId}", Business, categories::move_to);
+    route.add(DELETE, "/v1/escrow/category/delete/{categoryId}", Business, categories::delete);
 
     if mode == Mode::Sandbox {
         route.add(POST, "/sandbox/test-accounts/{accountNumber}/pay", SuperAdmin, intents::pay_test_account);

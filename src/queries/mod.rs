@@ -1,6 +1,7 @@
 //! Every read, from a snapshot that waits for no writer and that no writer
 //! waits for.
 
+pub mod categories;
 pub mod customers;
 pub mod disputes;
 

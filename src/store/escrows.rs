@@ -59,15 +59,11 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// The escrow of this id, whoever's it is; none for a vault.
-    pub(super) fn escrow_by_id(&self, id: EscrowId) -> Result<Option<Escrow>, Error> {
+    /// The deal of this id, whoever's it is.
+    pub(super) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
         let mut rows = statement.query((id.number(), id.guard()))?;
-        let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
-        Ok(deal.and_then(|deal| match deal {
-            Deal::Escrow(escrow) => Some(escrow),
-            Deal::Vault(_) => None,
-        }))
+        rows.next()?.map(|row| self.read_deal(row)).transpose()
     }
 
     /// Whether any merchant has this deal.

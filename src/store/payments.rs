@@ -8,6 +8,7 @@ use super::columns::{
 };
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
+use crate::domain::deal::Deal;
 use crate::domain::history::{HistoryFilter, HistoryShape};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::intent::{Detail, Method, PaymentStatus};
@@ -134,15 +135,20 @@ impl Snapshot<'_> {
 
     fn read_payment(&self, row: &Row<'_>, owner: &Account) -> Result<Payment, Error> {
         let transaction = read_transaction(row, owner)?;
-        let escrows = match (&transaction.escrow, transaction.transaction_type) {
-            (Some(escrow), _) => Vec::from_iter(self.escrow_by_id(*escrow)?),
-            (None, TransactionType::Escrow) => self.escrows_of_payment(transaction.id)?,
-            (None, _) => Vec::new(),
+        let (escrows, vault) = match (&transaction.escrow, transaction.transaction_type) {
+            (Some(deal), _) => match self.deal_by_id(*deal)? {
+                Some(Deal::Escrow(escrow)) => (vec![escrow], None),
+                Some(Deal::Vault(vault)) => (Vec::new(), Some(vault)),
+                None => (Vec::new(), None),
+            },
+            (None, TransactionType::Escrow) => (self.escrows_of_payment(transaction.id)?, None),
+            (None, _) => (Vec::new(), None),
         };
         Ok(Payment {
             detail: read_detail(row)?,
             transaction,
             escrows,
+            vault,
         })
     }
 }

@@ -6,6 +6,7 @@
 mod admission;
 mod banks;
 mod cards;
+mod categories;
 mod claims;
 mod customers;
 mod dispute_lists;
@@ -31,5 +32,6 @@ mod standard_escrows;
 mod stopping;
 mod strict;
 mod transfers;
+mod vaults;
 mod wallets;
 mod whitelist;

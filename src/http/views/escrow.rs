@@ -99,7 +99,7 @@ impl EscrowView {
     pub(crate) fn of_deal(deal: Deal, viewing: &Viewing<'_>) -> Self {
         match deal {
             Deal::Escrow(escrow) => Self::new(escrow, viewing),
-            Deal::Vault(vault) => Self::of_vault(vault),
+            Deal::Vault(vault) => Self::of_vault(vault, viewing),
         }
     }
 
@@ -126,7 +126,11 @@ impl EscrowView {
             is_seller: viewing.is(&escrow.seller),
             dispute: StatementView::list(&escrow, viewing),
             payment_details: PaymentDetailsView::of(&escrow, viewing.currency),
-            category: escrow.terms.category.clone().map(CategoryView::new),
+            category: escrow
+                .terms
+                .category
+                .clone()
+                .map(|category| CategoryView::new(category, viewing)),
             completed_at: escrow.closed_at().map(|at| WireText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
@@ -156,7 +160,7 @@ impl EscrowView {
 
     /// A vault. It has no seller and no delivery; where the contract wants one,
     /// the fee comes out of the pot and delivery is as when nobody says.
-    pub(crate) fn of_vault(vault: Vault) -> Self {
+    pub(crate) fn of_vault(vault: Vault, viewing: &Viewing<'_>) -> Self {
         let settled_at = vault.settled_at();
         let (state, status) = match vault.progress {
             VaultProgress::Opened => ("OPENED", Status::Ongoing),
@@ -192,7 +196,7 @@ impl EscrowView {
             split: None,
             created_at: WireText(vault.created_at),
             updated_at: WireText(settled_at.unwrap_or(vault.created_at)),
-            category: vault.category.map(CategoryView::new),
+            category: vault.category.map(|category| CategoryView::new(category, viewing)),
             winner_id: match vault.progress {
                 VaultProgress::Won { winner, .. } => Some(WireText(winner)),
                 VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,

@@ -8,6 +8,7 @@ use crate::domain::escrow::Escrow;
 use crate::domain::intent::{BlockchainTarget, Method, WalletTarget};
 use crate::domain::money::Amount;
 use crate::domain::payment::Payment;
+use crate::domain::vault::{Vault, VaultProgress};
 use crate::domain::whitelist::NETWORK;
 
 /// An entry of a payment history. Every field of the contract is sent, null when
@@ -107,7 +108,7 @@ enum EscrowDetailsView {
 #[serde(rename_all = "camelCase")]
 struct EscrowDetailView {
     escrow_id: String,
-    beneficiary: BeneficiaryView,
+    beneficiary: Option<BeneficiaryView>,
     description: Option<String>,
     amount: WireAmount,
     fee: WireAmount,
@@ -131,6 +132,7 @@ impl TransactionView {
         let transaction = payment.transaction;
         let is_for_escrows = !payment.escrows.is_empty();
         let mut details: Vec<EscrowDetailView> = payment.escrows.into_iter().map(EscrowDetailView::of).collect();
+        details.extend(payment.vault.map(EscrowDetailView::of_vault));
         let escrow_details = match details.len() {
             0 => None,
             1 => details.pop().map(EscrowDetailsView::One),
@@ -233,13 +235,13 @@ impl EscrowDetailView {
     fn of(escrow: Escrow) -> Self {
         Self {
             escrow_id: escrow.id.to_string(),
-            beneficiary: BeneficiaryView {
+            beneficiary: Some(BeneficiaryView {
                 name: escrow
                     .seller
                     .customer()
                     .map_or_else(|| "Merchant".to_owned(), ToString::to_string),
                 phone: None,
-            },
+            }),
             description: escrow.terms.description,
             amount: WireAmount(escrow.terms.amount),
             fee: WireAmount(escrow.fee.total()),
@@ -247,6 +249,28 @@ impl EscrowDetailView {
             purpose: escrow.terms.purpose,
             channel: "API",
             callback_url: None,
+        }
+    }
+
+    /// A vault's beneficiary is its winner, once there is one.
+    fn of_vault(vault: Vault) -> Self {
+        let winner = match &vault.progress {
+            VaultProgress::Won { winner, .. } => Some(winner),
+            VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
+        };
+        Self {
+            escrow_id: vault.id.to_string(),
+            beneficiary: winner.map(|winner| BeneficiaryView {
+                name: winner.to_string(),
+                phone: None,
+            }),
+            amount: WireAmount(vault.pot()),
+            fee: WireAmount(vault.fee.total()),
+            payment_token: vault.payment_token.as_str().to_owned(),
+            channel: "API",
+            callback_url: None,
+            purpose: vault.purpose,
+            description: vault.description,
         }
     }
 }

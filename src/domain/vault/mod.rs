@@ -1,9 +1,17 @@
-//! Vaults: several participants stake, and one takes the pot (contract section
-//! 4.8).
+//! Vaults: several participants stake, and one takes the pot (contract sections
+//! 4.8, 5.8 and 6.3). The rules of each step have a file of their own.
+
+mod open;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+pub use open::{StakeDraft, VaultDraft, VaultOffer, VaultOwner};
 
 use super::category::Category;
 use super::fees::Fee;
 use super::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
+use super::ledger::Account;
 use super::money::Amount;
 use super::time::Timestamp;
 
@@ -60,10 +68,22 @@ pub enum VaultProgress {
     },
 }
 
+impl Stake {
+    /// Where it comes from, and where it goes back to.
+    fn main_account(&self) -> Account {
+        Account::CustomerMain(self.customer.clone())
+    }
+
+    /// Where it is held.
+    fn hold(&self) -> Account {
+        Account::CustomerEscrow(self.customer.clone())
+    }
+}
+
 impl Vault {
     /// All stakes together.
     pub fn pot(&self) -> Amount {
-        Amount::total(self.stakes.iter().map(|stake| stake.amount)).expect("checked when the stakes were taken")
+        pot_of(&self.stakes).expect("checked when the stakes were taken")
     }
 
     /// When it was settled, if it was.
@@ -73,4 +93,9 @@ impl Vault {
             VaultProgress::Won { at, .. } | VaultProgress::Cancelled { at } => Some(*at),
         }
     }
+}
+
+/// These stakes together, or `None` above [`Amount::MAX`].
+fn pot_of(stakes: &[Stake]) -> Option<Amount> {
+    Amount::total(stakes.iter().map(|stake| stake.amount))
 }

@@ -1,0 +1,92 @@
+//! Opening and settling vaults (contract section 4.8).
+
+use super::customers::admit_customer;
+use super::{Error, Policy, categories};
+use crate::domain::deal::Deal;
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::vault::{Stake, Vault, VaultDraft, VaultOffer, VaultOwner};
+use crate::store::Tx;
+
+/// Opens a vault and takes every participant's stake, or none.
+///
+/// Refuses, in this order: what is wrong with the request, the first participant
+/// who is no customer of the merchant or is blocked, the first who cannot cover
+/// their stake.
+pub fn create(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, draft: Sent<VaultDraft>) -> Result<Vault, Error> {
+    let draft = categories::find_for_vault(tx, merchant, draft?)?;
+    let offer = VaultOffer::new(draft, &policy.terms_limits, policy.participants_max)?;
+    admit_participants(tx, policy, merchant, offer.stakes())?;
+    let available = balances(tx, merchant, offer.stakes())?;
+    let owner = VaultOwner {
+        merchant,
+        rates: policy.merchant(merchant).rates,
+    };
+    let now = tx.now();
+    let (vault, settlement) = Vault::open(owner, offer, &available, tx, now)?;
+    tx.insert_vault(&vault)?;
+    tx.post(merchant, &settlement)?;
+    Ok(vault)
+}
+
+/// Pays a vault's pot to one of its participants.
+pub fn declare_winner(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    token: PaymentToken,
+    winner: Sent<CustomerId>,
+) -> Result<Vault, Error> {
+    let winner = winner?;
+    let mut vault = load(tx, merchant, token)?;
+    let now = tx.now();
+    let settlement = vault.declare_winner(winner, tx, now)?;
+    tx.save_vault_close(&vault)?;
+    tx.post(merchant, &settlement)?;
+    Ok(vault)
+}
+
+/// Pays everyone's stake back.
+pub fn cancel(tx: &mut Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
+    let mut vault = load(tx, merchant, token)?;
+    let now = tx.now();
+    let settlement = vault.cancel(tx, now)?;
+    tx.save_vault_close(&vault)?;
+    tx.post(merchant, &settlement)?;
+    Ok(vault)
+}
+
+/// The merchant's vault with this token. Refuses, in this order: a token that
+/// nothing has, another merchant's, an escrow that is no vault.
+fn load(tx: &Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
+    let key = EscrowKey::Token(token);
+    match tx.deal(merchant, &key)? {
+        Some(Deal::Vault(vault)) => Ok(vault),
+        Some(Deal::Escrow(_)) => Err(Refusal::NotAVault.into()),
+        None if tx.is_anyones_deal(&key)? => Err(Refusal::VaultOfAnotherMerchant.into()),
+        None => Err(Refusal::EscrowNotFound.into()),
+    }
+}
+
+/// Lets in everyone who is to stake, by the rule of any customer; one who is
+/// refused is named.
+fn admit_participants(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, stakes: &[Stake]) -> Result<(), Error> {
+    for Stake { customer, .. } in stakes {
+        admit_customer(tx, policy, merchant, customer).map_err(|error| match error {
+            Error::Refused(Refusal::CustomerNotFound | Refusal::CustomerOfAnotherMerchant) => {
+                Refusal::ParticipantUnknown(customer.clone()).into()
+            }
+            Error::Refused(Refusal::CustomerBlocked) => Refusal::ParticipantBlocked(customer.clone()).into(),
+            other => other,
+        })?;
+    }
+    Ok(())
+}
+
+/// What is in each participant's wallet.
+fn balances(tx: &Tx<'_>, merchant: MerchantId, stakes: &[Stake]) -> Result<Vec<Amount>, Error> {
+    let wallets = stakes.iter().map(|stake| Account::CustomerMain(stake.customer.clone()));
+    let balances = wallets.map(|wallet| tx.balance(merchant, &wallet));
+    Ok(balances.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,79 @@
+//! Routes of vaults (contract section 4.8).
+
+use actix_web::web::{Data, Path};
+
+use super::api::Api;
+use super::auth::ActingMerchant;
+use super::body::JsonBody;
+use super::drafts;
+use super::envelope::{ApiError, Reply};
+use super::views::EscrowView;
+use crate::commands::vaults;
+use crate::domain::deal::Deal;
+use crate::domain::ids::PaymentToken;
+use crate::domain::refusal::Refusal;
+
+/// `POST /v1/escrow/vault/create`, as the merchant.
+pub(super) async fn create(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    body: JsonBody,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let draft = drafts::vaults::vault(&body);
+    let vault = api
+        .act_as_merchant(acting.key_holder, move |tx, policy, merchant| {
+            vaults::create(tx, policy, merchant, draft)
+        })
+        .await?;
+    let view = EscrowView::of_vault(vault, &api.viewing(None));
+    Ok(Reply::created("Vault escrow created successfully", view))
+}
+
+/// `POST /v1/escrow/vault/winner/{paymentToken}`, as the merchant.
+pub(super) async fn declare_winner(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    token: Path<String>,
+    body: JsonBody,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let winner = drafts::vaults::winner(&body);
+    let token = PaymentToken::named(&token);
+    let vault = api
+        .act_as_merchant(acting.key_holder, move |tx, _policy, merchant| {
+            vaults::declare_winner(tx, merchant, token, winner)
+        })
+        .await?;
+    let view = EscrowView::of_vault(vault, &api.viewing(None));
+    Ok(Reply::ok("Vault winner declared successfully", view))
+}
+
+/// `POST /v1/escrow/vault/cancel/{paymentToken}`, as the merchant.
+pub(super) async fn cancel(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let token = PaymentToken::named(&token);
+    let vault = api
+        .act_as_merchant(acting.key_holder, move |tx, _policy, merchant| {
+            vaults::cancel(tx, merchant, token)
+        })
+        .await?;
+    let view = EscrowView::of_vault(vault, &api.viewing(None));
+    Ok(Reply::ok("Vault escrow cancelled successfully", view))
+}
+
+/// `GET /v1/escrow/vault/{paymentToken}`, as the merchant.
+pub(super) async fn get(
+    api: Data<Api>,
+    acting: ActingMerchant,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
+    match api.deal_of(acting.key_holder, &token)? {
+        Deal::Vault(vault) => {
+            let view = EscrowView::of_vault(vault, &api.viewing(None));
+            Ok(Reply::ok("Vault escrow fetched successfully", view))
+        }
+        Deal::Escrow(_) => Err(Refusal::NotAVault.into()),
+    }
+}

@@ -1,0 +1,396 @@
+//! Categories, as contract sections 3.9 and 4.9 have them.
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms};
+use crate::shapes::{ID, assert_shape};
+
+const NO_ID: &str = "0123456789abcdef01234567";
+/// The header is left out: the merchant itself acts.
+const MERCHANT: &str = "";
+
+impl TestApp {
+    /// A request with a JSON body, acting for a customer or the merchant.
+    fn as_party(&self, method: &str, path: &str, party: &str, body: Option<&Value>) -> Answer {
+        let mut headers = vec![("content-type", "application/json")];
+        if party != MERCHANT {
+            headers.push(("customer-id", party));
+        }
+        let text = body.map(Value::to_string);
+        self.send(method, path, &headers, text.as_ref().map(String::as_bytes))
+    }
+
+    fn create_category(&self, party: &str, body: &Value) -> Answer {
+        self.as_party("POST", "/v1/escrow/category/create", party, Some(body))
+    }
+
+    fn edit_category(&self, party: &str, id: &str, body: &Value) -> Answer {
+        self.as_party("PUT", &format!("/v1/escrow/category/edit/{id}"), party, Some(body))
+    }
+
+    fn categories(&self, party: &str, query: &str) -> Answer {
+        self.as_party("GET", &format!("/v1/escrow/category/get{query}"), party, None)
+    }
+
+    fn category(&self, party: &str, id: &str) -> Answer {
+        self.as_party("GET", &format!("/v1/escrow/category/get/{id}"), party, None)
+    }
+
+    fn move_category(&self, party: &str, id: &str, position: impl Into<Value>) -> Answer {
+        let body = json!({ "newPosition": position.into() });
+        self.as_party("PUT", &format!("/v1/escrow/category/position/{id}"), party, Some(&body))
+    }
+
+    fn delete_category(&self, party: &str, id: &str) -> Answer {
+        self.as_party("DELETE", &format!("/v1/escrow/category/delete/{id}"), party, None)
+    }
+
+    /// A new category of this name, by its id.
+    #[track_caller]
+    fn named_category(&self, party: &str, name: &str) -> String {
+        self.create_category(party, &json!({ "name": name })).ok().text("id")
+    }
+
+    /// The names of an account's categories in their order, which must be dense.
+    #[track_caller]
+    fn names(&self, party: &str) -> Vec<String> {
+        let page = self.categories(party, "?limit=100").ok();
+        let rows = page.data()["data"].as_array().unwrap();
+        for (row, position) in rows.iter().zip(1..) {
+            assert_eq!(row["category_position"], json!(position));
+        }
+        rows.iter()
+            .map(|row| row["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+#[test]
+fn a_created_category_has_every_field_of_the_contract() {
+    let app = spawn_app();
+    let created = app
+        .create_category("ada", &json!({ "name": "Shoes", "description": "For feet" }))
+        .ok();
+    assert_shape(&created.data()["id"], ID);
+    let expected = json!({
+        "status": 201,
+        "message": "Category created successfully",
+        "data": {
+            "id": created.data()["id"],
+            "name": "Shoes",
+            "description": "For feet",
+            "imageUrl": null,
+            "category_position": 1,
+        },
+    });
+    assert_eq!(format!("{:#}", created.body), format!("{expected:#}"));
+    let fetched = app.category("ada", &created.text("id")).ok();
+    assert_eq!(fetched.message(), "Category fetched successfully");
+    assert_eq!(fetched.data(), created.data());
+}
+
+#[test]
+fn a_form_is_read_as_json_is() {
+    let app = spawn_app();
+    let form = "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nHats\r\n\
+                --b\r\nContent-Disposition: form-data; name=\"category_position\"\r\n\r\n1\r\n--b--\r\n";
+    let headers = [
+        ("content-type", "multipart/form-data; boundary=b"),
+        ("customer-id", "ada"),
+    ];
+    app.named_category("ada", "Shoes");
+    let path = "/v1/escrow/category/create";
+    let created = app.send("POST", path, &headers, Some(form.as_bytes())).ok();
+    assert_eq!(
+        (created.text("name"), &created.data()["category_position"]),
+        ("Hats".into(), &json!(1))
+    );
+    assert_eq!(app.names("ada"), ["Hats", "Shoes"]);
+    let path = format!("/v1/escrow/category/edit/{}", created.text("id"));
+    let form = form.replace("Hats", "Caps").replace("\r\n1\r\n", "\r\n2\r\n");
+    let edited = app.send("PUT", &path, &headers, Some(form.as_bytes())).ok();
+    assert_eq!(edited.message(), "Category updated successfully");
+    assert_eq!(app.names("ada"), ["Shoes", "Caps"]);
+}
+
+/// A picture comes with a form, once, and stays until another comes.
+#[test]
+fn a_category_has_one_picture() {
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a shoe";
+    const GIF: &[u8] = b"GIF89a a shoe that walks";
+    let app = spawn_app();
+    let name = ("name", None, b"Shoes".as_slice());
+    let picture = |bytes| ("imageUrl", Some("../shoe"), bytes);
+    let path = "/v1/escrow/category/create";
+    let served = |answer: &Answer| {
+        let url = answer.text("imageUrl");
+        let path = url.strip_prefix(&format!("http://{}", app.address)).unwrap();
+        app.file(path).2
+    };
+    let created = app.form("POST", path, "ada", &[name, picture(PNG)]).ok();
+    assert_eq!(served(&created), PNG);
+    let edit = format!("/v1/escrow/category/edit/{}", created.text("id"));
+    let renamed = app
+        .edit_category("ada", &created.text("id"), &json!({ "name": "Boots" }))
+        .ok();
+    assert_eq!(renamed.data()["imageUrl"], created.data()["imageUrl"]);
+    let edited = app.form("PUT", &edit, "ada", &[picture(GIF)]).ok();
+    assert_eq!(served(&edited), GIF);
+    assert_eq!(app.category("ada", &created.text("id")).ok().data(), edited.data());
+
+    let stored = app.stored_files();
+    for (method, path, parts, message) in [
+        (
+            "POST",
+            path,
+            [name, picture(b"%PDF-1.7 a paper")].as_slice(),
+            "imageUrl must be a JPEG, PNG, GIF or WebP picture; got something else",
+        ),
+        (
+            "PUT",
+            &edit,
+            &[picture(PNG), picture(GIF)],
+            "imageUrl must be sent once; got 2 files",
+        ),
+        ("POST", path, &[picture(b"GIF89a never kept")], "name is required"),
+    ] {
+        app.refuses(400, message, |app| app.form(method, path, "ada", parts));
+    }
+    app.refuses(401, "Access denied", |app| {
+        app.form("PUT", &edit, "", &[picture(b"GIF89a never kept either")])
+    });
+    assert_eq!(app.stored_files(), stored);
+}
+
+#[test]
+fn positions_are_dense_whatever_happens() {
+    let app = spawn_app();
+    let [a, b, c] = ["a", "b", "c"].map(|name| app.named_category("ada", name));
+    assert_eq!(app.names("ada"), ["a", "b", "c"]);
+    for (id, position, at, order) in [
+        (&a, 3, 3, ["b", "c", "a"]),
+        (&a, 1, 1, ["a", "b", "c"]),
+        (&b, 99, 3, ["a", "c", "b"]),
+        (&b, 3, 3, ["a", "c", "b"]),
+        (&b, 2, 2, ["a", "b", "c"]),
+    ] {
+        let moved = app.move_category("ada", id, position).ok();
+        assert_eq!(moved.message(), "Category position updated successfully");
+        assert_eq!(moved.data(), &json!({ "id": id, "category_position": at }));
+        assert_eq!(app.names("ada"), order);
+    }
+    let at = |position: i64| json!({ "name": format!("at {position}"), "category_position": position });
+    assert_eq!(app.create_category("ada", &at(2)).ok().data()["category_position"], 2);
+    assert_eq!(app.create_category("ada", &at(50)).ok().data()["category_position"], 5);
+    assert_eq!(app.names("ada"), ["a", "at 2", "b", "c", "at 50"]);
+    let deleted = app.delete_category("ada", &b).ok();
+    assert_eq!(deleted.message(), "Category deleted successfully");
+    assert_eq!(deleted.data(), &json!({}));
+    assert_eq!(app.names("ada"), ["a", "at 2", "c", "at 50"]);
+    app.edit_category("ada", &c, &json!({ "category_position": 1 })).ok();
+    assert_eq!(app.names("ada"), ["c", "a", "at 2", "at 50"]);
+}
+
+#[test]
+fn an_edit_changes_what_it_names() {
+    let app = spawn_app();
+    let id = app.named_category("ada", "Shoes");
+    let described = app
+        .edit_category("ada", &id, &json!({ "description": "For feet" }))
+        .ok();
+    assert_eq!(described.message(), "Category updated successfully");
+    assert_eq!(
+        (described.text("name"), described.text("description")),
+        ("Shoes".into(), "For feet".into())
+    );
+    let renamed = app.edit_category("ada", &id, &json!({ "name": "Boots" })).ok();
+    assert_eq!(
+        (renamed.text("name"), renamed.text("description")),
+        ("Boots".into(), "For feet".into())
+    );
+    let same = app.edit_category("ada", &id, &json!({})).ok();
+    assert_eq!(same.data(), renamed.data());
+    assert_eq!(app.category("ada", &id).ok().data(), renamed.data());
+}
+
+#[test]
+fn lists_come_in_pages() {
+    let app = spawn_app();
+    for name in 1..=12 {
+        app.named_category(MERCHANT, &name.to_string());
+    }
+    let first = app.categories(MERCHANT, "").ok();
+    assert_eq!(first.message(), "Categories fetched successfully");
+    assert_eq!(first.data()["data"].as_array().unwrap().len(), 10);
+    let pagination = json!({ "count": 12, "pages": 2, "isLastPage": false, "nextPage": 2, "previousPage": null });
+    assert_eq!(first.data()["pagination"], pagination);
+    let last = app.categories(MERCHANT, "?page=3&limit=5").ok();
+    let names: Vec<&str> = last.data()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["11", "12"]);
+    let pagination = json!({ "count": 12, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2 });
+    assert_eq!(last.data()["pagination"], pagination);
+    assert_eq!(app.categories(MERCHANT, "?page=99").ok().data()["data"], json!([]));
+    for (query, message) in [
+        ("?page=0", "page must be a whole number from 1 to 4294967295; got 0"),
+        ("?page=x", "page must be a whole number; got x"),
+        ("?limit=101", "limit must be a whole number from 1 to 100; got 101"),
+        ("?limit=0", "limit must be a whole number from 1 to 100; got 0"),
+    ] {
+        app.refuses(400, message, |app| app.categories(MERCHANT, query));
+    }
+}
+
+#[test]
+fn each_account_has_its_own() {
+    let app = spawn_app();
+    app.wallet("ben").ok();
+    let adas = app.named_category("ada", "Ada's");
+    let merchants = app.named_category(MERCHANT, "The merchant's");
+    assert_eq!(app.names("ada"), ["Ada's"]);
+    assert_eq!(app.names(MERCHANT), ["The merchant's"]);
+    assert_eq!(app.names("ben"), Vec::<String>::new());
+    for (party, id) in [("ben", &adas), (MERCHANT, &adas), ("ada", &merchants)] {
+        app.refuses(400, "Category not found", |app| app.category(party, id));
+        app.refuses(401, "Access denied", |app| {
+            app.edit_category(party, id, &json!({ "name": "Mine" }))
+        });
+        app.refuses(401, "Access denied", |app| app.move_category(party, id, 1));
+        app.refuses(401, "Access denied", |app| app.delete_category(party, id));
+    }
+}
+
+#[test]
+fn what_does_not_exist_is_not_found() {
+    let app = spawn_app();
+    let deleted = app.named_category("ada", "Gone");
+    app.delete_category("ada", &deleted).ok();
+    let foreign = app.named_category("ada", "Shoes");
+    let not_found = "Category not found";
+    for id in [NO_ID, "x", &deleted] {
+        app.refuses(400, not_found, |app| app.category("ada", id));
+        app.refuses(400, not_found, |app| {
+            app.edit_category("ada", id, &json!({ "name": "Mine" }))
+        });
+        app.refuses(400, not_found, |app| app.move_category("ada", id, 1));
+        app.refuses(400, not_found, |app| app.delete_category("ada", id));
+    }
+    let key = "sk_test_other";
+    app.json_with_key(key, "GET", "/v1/wallet", "ada", &json!({})).ok();
+    for (method, route) in [
+        ("GET", "get"),
+        ("PUT", "edit"),
+        ("PUT", "position"),
+        ("DELETE", "delete"),
+    ] {
+        let path = format!("/v1/escrow/category/{route}/{foreign}");
+        let body = json!({ "name": "Mine", "newPosition": 1 });
+        app.refuses(400, not_found, |app| {
+            app.json_with_key(key, method, &path, "ada", &body)
+        });
+    }
+    let unknown_key = "sk_test_never_seen";
+    let path = "/v1/escrow/category/get";
+    let empty = app.json_with_key(unknown_key, "GET", path, "ada", &json!({})).ok();
+    assert_eq!(empty.data()["data"], json!([]));
+    app.refuses(400, not_found, |app| {
+        app.json_with_key(unknown_key, "GET", &format!("{path}/{foreign}"), "ada", &json!({}))
+    });
+}
+
+#[test]
+fn what_is_wrong_with_a_category_is_said() {
+    let app = spawn_app_with(|config| config.limits.categories_max = 2);
+    let id = app.named_category("ada", "Shoes");
+    let long = "x".repeat(256);
+    for (body, message) in [
+        (json!({}), "name is required".to_owned()),
+        (json!({ "name": " " }), "name is required".to_owned()),
+        (json!({ "name": 7 }), "name must be a text; got 7".to_owned()),
+        (
+            json!({ "name": long }),
+            "name must be a text of at most 255 characters; got 256 characters".to_owned(),
+        ),
+        (
+            json!({ "name": "Hats", "category_position": 0 }),
+            "category_position must be a whole number of 1 or more; got 0".to_owned(),
+        ),
+        (
+            json!({ "name": "Hats", "category_position": "first" }),
+            "category_position must be a whole number; got \"first\"".to_owned(),
+        ),
+    ] {
+        app.refuses(400, &message, |app| app.create_category("ada", &body));
+        if body["name"] != Value::Null {
+            app.refuses(400, &message, |app| app.edit_category("ada", &id, &body));
+        }
+    }
+    for (position, message) in [
+        (Value::Null, "newPosition is required"),
+        (json!(0), "newPosition must be a whole number of 1 or more; got 0"),
+        (json!(1.5), "newPosition must be a whole number; got 1.5"),
+    ] {
+        app.refuses(400, message, |app| app.move_category("ada", &id, position));
+    }
+    app.named_category("ada", "Hats");
+    app.refuses(400, "An account can have at most 2 categories", |app| {
+        app.create_category("ada", &json!({ "name": "Bags" }))
+    });
+    app.named_category("ben", "Bags");
+}
+
+#[test]
+fn a_deleted_category_leaves_its_escrows_without_one() {
+    let app = spawn_app();
+    let id = app.named_category("ada", "Bicycles");
+    let mut terms = standard_terms();
+    terms["categoryId"] = json!(id);
+    let escrow = app.create_escrow("ada", &terms).ok();
+    assert_eq!(escrow.data()["category"], *app.category("ada", &id).ok().data());
+    app.delete_category("ada", &id).ok();
+    let token = escrow.text("paymentToken");
+    assert_eq!(app.verify(&token).ok().data()["category"], Value::Null);
+    let message = format!("categoryId must be the id of a category of the seller; got \"{id}\"");
+    app.refuses(400, &message, |app| app.create_escrow("ada", &terms));
+}
+
+#[test]
+fn an_unknown_customer_is_refused_where_customers_are_known() {
+    let app = spawn_app_with(|config| config.strict = true);
+    let body = json!({ "name": "Shoes", "newPosition": 1 });
+    for (method, route) in [
+        ("POST", "create".to_owned()),
+        ("PUT", format!("edit/{NO_ID}")),
+        ("GET", "get".to_owned()),
+        ("GET", format!("get/{NO_ID}")),
+        ("PUT", format!("position/{NO_ID}")),
+        ("DELETE", format!("delete/{NO_ID}")),
+    ] {
+        app.refuses(404, "Customer not found", |app| {
+            app.as_party(method, &format!("/v1/escrow/category/{route}"), "nobody", Some(&body))
+        });
+    }
+    app.named_category(MERCHANT, "Shoes");
+}
+
+/// Everything at once on one account's list: whatever the order, it stays dense.
+#[test]
+fn a_crowd_leaves_positions_dense() {
+    let app = spawn_app();
+    let ids: Vec<String> = (0..8)
+        .map(|name| app.named_category("ada", &name.to_string()))
+        .collect();
+    app.at_once(8, |app, index| {
+        match index % 3 {
+            0 => app.move_category("ada", &ids[index], 1),
+            1 => app.delete_category("ada", &ids[index]),
+            _ => app.create_category("ada", &json!({ "name": "new", "category_position": 2 })),
+        }
+        .ok()
+    });
+    assert_eq!(app.names("ada").len(), 8 - 3 + 2);
+}
