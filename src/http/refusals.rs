@@ -360,6 +360,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table has as many lines as it has rows")]
     fn the_table_is_what_clients_match_on() {
         let amount = |minor| Amount::from_minor(minor).unwrap();
         let ben = || CustomerId::parse("ben").unwrap();

@@ -291,21 +291,23 @@ impl Reference {
             Wish::Delete { deal } => self.delete(order, *deal),
             Wish::Dispute { deal } => self.dispute(order, *deal),
             Wish::Resolve { .. } | Wish::SetFee { .. } => unreachable!("they are the merchant's own"),
-            Wish::TopUp { amount } => {
-                refuse_if(!(100_000..=10_000_000).contains(amount), "Invalid amount")?;
-                let merchant = &self.merchants[order.merchant];
-                let with_newcomers = merchant.came_in + merchant.opening_balance * count(&newcomers);
-                refuse_if(with_newcomers + amount > MOST, "TooMuchMoney")?;
-                self.register(order, newcomers);
-                self.come_in(order.merchant, &order.customer, *amount);
-                self.rows.events += 1;
-                Ok(vec![])
-            }
+            Wish::TopUp { amount } => self.top_up(order, *amount, newcomers),
             Wish::SeeWallet => {
                 self.register(order, newcomers);
                 Ok(vec![])
             }
         }
+    }
+
+    fn top_up(&mut self, order: &Order, amount: i64, newcomers: Newcomers) -> Result<Vec<usize>, String> {
+        refuse_if(!(100_000..=10_000_000).contains(&amount), "Invalid amount")?;
+        let merchant = &self.merchants[order.merchant];
+        let with_newcomers = merchant.came_in + merchant.opening_balance * count(&newcomers);
+        refuse_if(with_newcomers + amount > MOST, "TooMuchMoney")?;
+        self.register(order, newcomers);
+        self.come_in(order.merchant, &order.customer, amount);
+        self.rows.events += 1;
+        Ok(vec![])
     }
 
     /// Whether the customer is known or may become so. In the sandbox everyone

@@ -160,32 +160,7 @@ impl Service {
                 )
                 .map(one)
             }
-            Wish::SetFee {
-                deal,
-                amount,
-                comes_back,
-            } => {
-                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-                let draft = AdditionalFeeDraft {
-                    amount: kobo(*amount),
-                    is_refundable: *comes_back,
-                };
-                let merchant = actor.merchant;
-                wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))),
-                )
-                .map(one)
-            }
-            Wish::Delete { deal } => {
-                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-                let actor = actor.into();
-                wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::delete(tx, &policy, &actor, token)),
-                )
-                .map(|()| Reply::default())
-            }
+            Wish::SetFee { .. } | Wish::Delete { .. } => self.before_payment(order, reference, actor, policy),
             Wish::Dispute { deal } => {
                 let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
                 self.dispute(policy, actor, token).map(one)
@@ -223,6 +198,48 @@ impl Service {
             self.store
                 .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
         )
+    }
+
+    /// What is done to an offer that nobody has paid for.
+    fn before_payment(
+        &self,
+        order: &Order,
+        reference: &Reference,
+        actor: Actor,
+        policy: Policy,
+    ) -> Result<Reply, Error> {
+        let token =
+            |deal: Option<usize>| PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+        match order.wish {
+            Wish::SetFee {
+                deal,
+                amount,
+                comes_back,
+            } => {
+                let (merchant, token) = (actor.merchant, token(deal));
+                let draft = AdditionalFeeDraft {
+                    amount: kobo(amount),
+                    is_refundable: comes_back,
+                };
+                let escrow = wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))),
+                )?;
+                Ok(Reply {
+                    escrows: vec![escrow],
+                    reference: None,
+                })
+            }
+            Wish::Delete { deal } => {
+                let (actor, token) = (actor.into(), token(deal));
+                wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::delete(tx, &policy, &actor, token)),
+                )?;
+                Ok(Reply::default())
+            }
+            _ => unreachable!("another kind of order"),
+        }
     }
 
     /// Compares every balance of a merchant, and the rows there are.

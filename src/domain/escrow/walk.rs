@@ -12,7 +12,7 @@ use crate::domain::dispute::{Ruling, Statement};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, MilestoneId};
 use crate::domain::ledger::Account;
-use crate::domain::milestone::MilestoneStatus;
+use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::payment::CreditType;
@@ -129,7 +129,7 @@ impl Node {
             Progress::Closed { .. } => assert_eq!((*paid_in, *paid_out, held), (charge, charge, 0)),
         }
         let is_done = matches!(escrow.progress, Progress::Closed { .. });
-        let has_pending = escrow.milestones().iter().any(|milestone| milestone.is_pending());
+        let has_pending = escrow.milestones().iter().any(Milestone::is_pending);
         assert!(!(is_done && has_pending), "a closed escrow with a pending milestone");
         assert_eq!(
             escrow.pool().is_zero(),
