@@ -19,6 +19,7 @@ use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
+use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Api, RateLimiter, ServerSettings};
 use crate::store::{self, Store, WriterEnded};
@@ -78,11 +79,13 @@ impl Stopper {
 impl App {
     /// Opens the store and binds the address.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
-        let (store, writer_ended) = Store::open(
-            &store_settings(config),
-            Box::new(SystemClock),
-            Box::new(SystemEntropy::new()),
-        )?;
+        Self::start_by(config, Box::new(SystemClock)).await
+    }
+
+    /// The same, by another clock than the system's.
+    pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
+        let entropy = Box::new(SystemEntropy::new());
+        let (store, writer_ended) = Store::open(&store_settings(config), clock, entropy)?;
         let mut policy = policy(config)?;
         let merchants = configure_merchants(&store, config).await?;
         let mut allowed_ips = HashMap::new();
@@ -237,7 +240,9 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
             .expect("checked when the configuration was read"),
+        claim_grace_seconds: config.claim_grace_seconds,
         terms_limits: TermsLimits {
+            is_strict: config.strict,
             amount_min: money(config.amount_min_minor()),
             milestones_max: config.limits.milestones_max,
             purpose_chars_max: config.limits.purpose_chars_max,

@@ -77,6 +77,7 @@ pub(crate) fn body(milestones: usize) -> String {
 /// What that body offers, checked.
 pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
     let limits = TermsLimits {
+        is_strict: false,
         amount_min: kobo(100),
         milestones_max: 100,
         purpose_chars_max: 255,

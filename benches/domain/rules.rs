@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
-use escrowd::domain::escrow::Escrow;
+use escrowd::domain::escrow::{Escrow, ReleaseOrder};
 use escrowd::domain::fees::{Fee, WhoPays};
 use escrowd::domain::ids::{EscrowId, MerchantId, PaymentToken};
 use escrowd::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
@@ -52,7 +52,8 @@ fn deals(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || escrow.clone(),
                 |mut escrow| {
-                    let settlement = escrow.confirm_milestone(&buyer, milestone, &mut ids, deals::now());
+                    let settlement =
+                        escrow.confirm_milestone(&buyer, milestone, ReleaseOrder::Any, &mut ids, deals::now());
                     (settlement, escrow)
                 },
                 BatchSize::SmallInput,

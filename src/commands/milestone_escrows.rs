@@ -1,11 +1,12 @@
-//! Offering, editing and confirming milestone escrows (contract section 4.1).
+//! Offering, editing, converting to and confirming milestone escrows (contract section 4.1).
 
 use super::customers::{admit, admit_beneficiaries};
 use super::{Actor, Error, Policy, categories, load_escrow};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
+use crate::domain::money::Amount;
 use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{MilestoneDraft, MilestoneOffer, TermsDraft};
+use crate::domain::terms::{Conversion, MilestoneDraft, MilestoneOffer, TermsDraft};
 use crate::store::Tx;
 
 /// What a seller sends to offer or edit a milestone escrow.
@@ -13,6 +14,15 @@ use crate::store::Tx;
 pub struct MilestoneEscrowDraft {
     /// What holds for the whole escrow.
     pub terms: TermsDraft,
+    /// Its milestones, in order.
+    pub milestones: Sent<Vec<Sent<MilestoneDraft>>>,
+}
+
+/// What a seller sends to turn a standard escrow into a milestone escrow.
+#[derive(Clone, Debug)]
+pub struct ConversionDraft {
+    /// The new escrow amount, if it changes.
+    pub amount: Sent<Option<Amount>>,
     /// Its milestones, in order.
     pub milestones: Sent<Vec<Sent<MilestoneDraft>>>,
 }
@@ -53,6 +63,26 @@ pub fn edit(
     Ok(escrow)
 }
 
+/// Turns a standard escrow that nobody has paid for into a milestone escrow.
+pub fn convert(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    token: PaymentToken,
+    draft: Sent<ConversionDraft>,
+) -> Result<Escrow, Error> {
+    admit(tx, policy, actor)?.check_may_sell()?;
+    let draft = draft?;
+    let now = tx.now();
+    let conversion = Conversion::new(draft.amount, draft.milestones, &policy.terms_limits, now.date())?;
+    admit_beneficiaries(tx, policy, actor.merchant, &conversion.milestones)?;
+    let key = EscrowKey::Token(token);
+    let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
+    escrow.convert_to_milestones(&policy.seller(actor.merchant, &actor.party()), conversion, tx, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
 /// Confirms one milestone as its buyer, which releases its money.
 pub fn confirm(
     tx: &mut Tx<'_>,
@@ -64,7 +94,7 @@ pub fn confirm(
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
-    let settlement = escrow.confirm_milestone(&actor.customer, milestone, tx, now)?;
+    let settlement = escrow.confirm_milestone(&actor.customer, milestone, policy.release_order(), tx, now)?;
     tx.save_release(milestone)?;
     if matches!(escrow.progress, Progress::Closed { .. }) {
         tx.save_close(&escrow)?;

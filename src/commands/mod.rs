@@ -21,7 +21,7 @@ pub mod whitelist;
 use std::collections::HashMap;
 
 use crate::domain::customer::Admission;
-use crate::domain::escrow::{Escrow, Seller};
+use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::Account;
@@ -115,6 +115,8 @@ pub struct Policy {
     pub participants_max: usize,
     /// Most categories of one account.
     pub categories_max: u32,
+    /// How long a buyer has to confirm once the delivery window is over.
+    pub claim_grace_seconds: i64,
 }
 
 impl Policy {
@@ -140,6 +142,15 @@ impl Policy {
             Ok(())
         } else {
             Err(Refusal::FeatureNotEnabled)
+        }
+    }
+
+    /// In which order milestones are released.
+    const fn release_order(&self) -> ReleaseOrder {
+        if self.strict {
+            ReleaseOrder::FirstPending
+        } else {
+            ReleaseOrder::Any
         }
     }
 

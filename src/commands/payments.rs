@@ -46,6 +46,7 @@ pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Payme
     }
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
+    take_from_links(tx, &mut escrows)?;
     let offer = PaymentOffer {
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
@@ -144,6 +145,22 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
     }
     escrows.sort_by_key(|escrow| escrow.id);
     Ok(escrows)
+}
+
+/// Puts in the place of each link the escrow that its next buyer pays for. One that is
+/// sold out stays, to be refused in its turn.
+fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<(), Error> {
+    let now = tx.now();
+    for escrow in escrows.iter_mut() {
+        if let Some((taken, settlement)) = escrow.take_from_link(tx, now) {
+            tx.save_link(escrow)?;
+            tx.insert_escrow(&taken)?;
+            tx.post(taken.merchant, &settlement)?;
+            *escrow = taken;
+        }
+    }
+    escrows.sort_by_key(|escrow| escrow.id);
+    Ok(())
 }
 
 impl PaymentRequest {

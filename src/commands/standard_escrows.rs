@@ -1,13 +1,33 @@
-//! Offering and confirming standard escrows (contract sections 4.2.1, 4.6.1).
+//! Standard escrows, from the offer to the end of the deal, and what holds for
+//! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
 
-use super::customers::{admit, admit_seller};
+use super::customers::{admit, admit_party, admit_seller};
 use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::file::FileName;
-use crate::domain::ids::{EscrowId, EscrowKey};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::money::Amount;
 use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{Terms, TermsDraft};
+use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
 use crate::store::Tx;
+
+/// What a seller sends to edit a standard escrow.
+#[derive(Clone, Debug)]
+pub struct EditDraft {
+    /// The new terms.
+    pub terms: TermsDraft,
+    /// What of the old ones stays.
+    pub keeps: KeptTerms,
+}
+
+/// What a merchant sends to set an additional fee.
+#[derive(Clone, Copy, Debug)]
+pub struct AdditionalFeeDraft {
+    /// How much.
+    pub amount: Amount,
+    /// Whether it goes back with a refund; as it was when left out.
+    pub is_refundable: Option<bool>,
+}
 
 /// Offers a standard escrow, with pictures of what is sold.
 pub fn create(
@@ -22,9 +42,71 @@ pub fn create(
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
     let images = images?;
-    let (escrow, settlement) = Escrow::offer_standard(policy.seller(actor.merchant, &actor.party), terms, tx, now)?;
-    let escrow = escrow.with_images(images);
+    let seller = policy.seller(actor.merchant, &actor.party);
+    let (mut escrow, settlement) = Escrow::offer_standard(seller, terms, tx, now)?;
+    escrow.add_images(images)?;
     tx.insert_escrow(&escrow)?;
+    tx.post(actor.merchant, &settlement)?;
+    Ok(escrow)
+}
+
+/// Replaces the terms of a standard escrow that nobody has paid for, and adds pictures.
+pub fn edit(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &PartyActor,
+    token: PaymentToken,
+    draft: Sent<EditDraft>,
+    images: Sent<Vec<FileName>>,
+) -> Result<Escrow, Error> {
+    admit_seller(tx, policy, actor)?;
+    let draft = draft?;
+    let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
+    let terms = Terms::new(terms, &policy.terms_limits)?;
+    let images = images?;
+    let now = tx.now();
+    let mut escrow = load_for_seller(tx, actor, token)?;
+    let seller = policy.seller(actor.merchant, &actor.party);
+    escrow.edit_standard(&seller, terms, draft.keeps, images, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
+/// Takes back an escrow that nobody has paid for, of any settlement type: from then on
+/// nobody finds it.
+pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<(), Error> {
+    admit_party(tx, policy, actor)?;
+    let escrow = load_for_seller(tx, actor, token)?;
+    escrow.check_deletable_by(&actor.party)?;
+    Ok(tx.delete_escrow(escrow.id)?)
+}
+
+/// Sets the merchant's additional fee on a standard escrow that nobody has paid for.
+pub fn set_additional_fee(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    token: PaymentToken,
+    draft: Result<AdditionalFeeDraft, Refusal>,
+) -> Result<Escrow, Error> {
+    let draft = draft?;
+    let now = tx.now();
+    let key = EscrowKey::Token(token);
+    if tx.deal(merchant, &key)?.is_none() && tx.is_anyones_deal(&key)? {
+        return Err(Refusal::EscrowNotOfThisMerchant.into());
+    }
+    let mut escrow = load_escrow(tx, merchant, &key, Refusal::AdditionalFeeNotStandard)?;
+    escrow.set_additional_fee(draft.amount, draft.is_refundable, now)?;
+    tx.replace_terms(&escrow)?;
+    Ok(escrow)
+}
+
+/// Pays a seller whose buyer has not confirmed in time.
+pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+    admit_party(tx, policy, actor)?;
+    let now = tx.now();
+    let mut escrow = load_for_seller(tx, actor, token)?;
+    let settlement = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)?;
+    tx.save_close(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
 }
@@ -38,4 +120,9 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     tx.save_close(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)
+}
+
+/// An escrow that a seller may do something to; a vault has no seller.
+fn load_for_seller(tx: &Tx<'_>, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+    load_escrow(tx, actor.merchant, &EscrowKey::Token(token), Refusal::ActionNotAllowed)
 }

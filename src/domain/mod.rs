@@ -20,6 +20,7 @@ pub mod history;
 pub mod ids;
 pub mod intent;
 pub mod ledger;
+pub mod listing;
 pub mod merchant;
 pub mod milestone;
 pub mod mode;

@@ -35,6 +35,9 @@ impl Amount {
     /// No money.
     pub const ZERO: Self = Self(0);
 
+    /// One major unit.
+    pub const ONE_MAJOR: Self = Self(MINOR_PER_MAJOR);
+
     /// 2^53-1 minor units: the largest whole number a JavaScript client reads
     /// without rounding.
     pub const MAX: Self = Self(9_007_199_254_740_991);

@@ -7,6 +7,7 @@
 use super::card::Decline;
 use super::ids::CustomerId;
 use super::money::Amount;
+use super::time::Timestamp;
 
 /// A rule that the request broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,27 @@ pub enum Refusal {
     AccessDenied,
     /// The escrow's state does not allow this.
     ActionNotAllowed,
+    /// The escrow is of another merchant, and this is for its own.
+    EscrowNotOfThisMerchant,
+    /// An additional fee is never negative.
+    AdditionalFeeNegative,
+    /// Only a standard escrow has an additional fee.
+    AdditionalFeeNotStandard,
+    /// The additional fee is frozen once the escrow is paid for.
+    AdditionalFeeNotPending,
+    /// The buyer still has time to confirm.
+    ClaimTooEarly {
+        /// From when on the seller may claim.
+        claimable_at: Timestamp,
+    },
+    /// The list does not say which side of the deals it is of.
+    ListTypeMissing,
+    /// There is no such side of a deal.
+    ListTypeUnknown,
     /// The escrow has no milestones.
     NotAMilestoneEscrow,
+    /// The escrow has milestones already.
+    AlreadyAMilestoneEscrow,
     /// A milestone escrow needs two milestones or more.
     TooFewMilestones,
     /// The milestone amounts do not add up to the escrow amount.
@@ -88,6 +108,8 @@ pub enum Refusal {
     MilestoneNotFound,
     /// The milestone's money has left already.
     MilestoneAlreadyReleased,
+    /// A milestone before this one was not released yet.
+    MilestonesOutOfOrder,
     /// The escrow was paid for already.
     EscrowNotPayable,
     /// The escrow belongs to another merchant.

@@ -4,6 +4,8 @@
 //! Field names in errors are those of the wire (contract section 4.1.1), which
 //! are also the words of the domain.
 
+use std::mem;
+
 use super::category::Category;
 use super::fees::WhoPays;
 use super::ids::{CategoryId, CustomerId};
@@ -44,11 +46,23 @@ impl DeliveryTimeline {
             Self::Days => "days",
         }
     }
+
+    /// How long one of them is (contract section 9.2, row 48).
+    const fn seconds(self) -> i64 {
+        match self {
+            Self::Minutes => 60,
+            Self::Hours => 3_600,
+            Self::Days => 86_400,
+        }
+    }
 }
 
 /// Bounds on what may be offered.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {
+    /// Whether to take what the reference API takes: milestone amounts with
+    /// decimals, and a delivery window that is always said (design section 5).
+    pub is_strict: bool,
     /// Smallest escrow amount.
     pub amount_min: Amount,
     /// Most milestones in one escrow.
@@ -117,6 +131,18 @@ pub struct Terms {
     pub category: Option<Category>,
 }
 
+/// What an edit of a standard escrow leaves as it was. Its five required fields
+/// come with every edit; the others keep what they hold when they are not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptTerms {
+    /// The description.
+    pub description: bool,
+    /// How many buyers may still take the offer.
+    pub total_quantity: bool,
+    /// The category.
+    pub category: bool,
+}
+
 impl<C> TermsDraft<C> {
     /// The draft with its category looked up.
     pub fn with_category<D>(self, find: impl FnOnce(C) -> Sent<D>) -> TermsDraft<D> {
@@ -140,7 +166,8 @@ pub struct MilestoneTerms {
     pub title: String,
     /// More of it.
     pub description: Option<String>,
-    /// What is released for it, a whole number of major units.
+    /// What is released for it: a whole number of major units or, where the limits
+    /// are strict, any amount from one of them.
     pub amount: Amount,
     /// When it is planned for; has no effect once the offer stands.
     pub due_date: Option<Date>,
@@ -163,10 +190,7 @@ impl Terms {
     /// is not right.
     pub fn new(draft: TermsDraft<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
         let amount = draft.amount?;
-        if amount < limits.amount_min {
-            let expected = format!("at least {}", limits.amount_min);
-            return Err(Invalid::wrong("amount", expected, &amount.to_string()));
-        }
+        check_smallest(amount, limits)?;
         let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
         let description = prose("description", draft.description?, limits.description_chars_max)?;
         let who_pays = draft.who_pays?;
@@ -198,38 +222,119 @@ impl Terms {
             category: draft.category?,
         })
     }
+
+    /// These terms in place of others, but for what is kept of those.
+    pub(super) fn replace(&mut self, new: Self, keeps: KeptTerms) {
+        let old = mem::replace(self, new);
+        if keeps.description {
+            self.description = old.description;
+        }
+        if keeps.total_quantity {
+            self.total_quantity = old.total_quantity;
+        }
+        if keeps.category {
+            self.category = old.category;
+        }
+    }
+
+    /// How long the seller has to deliver once the escrow is funded, in seconds.
+    pub const fn delivery_seconds(&self) -> i64 {
+        self.max_delivery * self.delivery_timeline.seconds()
+    }
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then the number of milestones if they are too many, then each
-    /// milestone in order, then whether they are too few, then their sum. `today` is
-    /// the current day in UTC: a due date lies after it (contract section 9.2, row 39).
+    /// Checks the terms, then the milestones as [`milestone_list`] does, then their sum.
+    /// `today` is the current day in UTC.
     pub fn new(
         draft: TermsDraft<Category>,
         milestones: Sent<Vec<Sent<MilestoneDraft>>>,
         limits: &TermsLimits,
         today: Date,
     ) -> Result<Self, Refusal> {
-        let who_pays = draft.who_pays.and_then(buyer_only);
-        let terms = Terms::new(TermsDraft { who_pays, ..draft }, limits)?;
-        let milestones = milestones?;
-        if milestones.len() > limits.milestones_max {
-            let expected = format!("a list of at most {} milestones", limits.milestones_max);
-            return Err(Invalid::wrong("milestones", expected, &format!("{} of them", milestones.len())).into());
+        let mut draft = TermsDraft {
+            who_pays: draft.who_pays.and_then(buyer_only),
+            ..draft
+        };
+        if limits.is_strict {
+            draft.max_delivery = said("maxDelivery", draft.max_delivery);
+            draft.delivery_timeline = said("deliveryTimeline", draft.delivery_timeline);
         }
-        let milestones = milestones
-            .into_iter()
-            .enumerate()
-            .map(|(index, milestone)| MilestoneTerms::new(index, milestone?, limits, today))
-            .collect::<Result<Vec<_>, _>>()?;
-        if milestones.len() < 2 {
-            return Err(Refusal::TooFewMilestones);
-        }
-        if Amount::total(milestones.iter().map(|milestone| milestone.amount)) != Some(terms.amount) {
-            return Err(Refusal::MilestonesDoNotAddUp);
-        }
+        let terms = Terms::new(draft, limits)?;
+        let milestones = milestone_list(milestones, limits, today)?;
+        check_sum(&milestones, terms.amount)?;
         Ok(Self { terms, milestones })
     }
+}
+
+/// What turns a standard escrow into a milestone escrow (contract section 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// The new escrow amount; as it was when left out.
+    pub amount: Option<Amount>,
+    /// Its milestones, in order. Whether they add up is known when the escrow is.
+    pub milestones: Vec<MilestoneTerms>,
+}
+
+impl Conversion {
+    /// Checks the amount, then the milestones as [`milestone_list`] does. `today` is
+    /// the current day in UTC.
+    pub fn new(
+        amount: Sent<Option<Amount>>,
+        milestones: Sent<Vec<Sent<MilestoneDraft>>>,
+        limits: &TermsLimits,
+        today: Date,
+    ) -> Result<Self, Refusal> {
+        let amount = amount?;
+        amount.map_or(Ok(()), |amount| check_smallest(amount, limits))?;
+        let milestones = milestone_list(milestones, limits, today)?;
+        Ok(Self { amount, milestones })
+    }
+}
+
+/// The milestones of an offer. Checks their number if they are too many, then each in
+/// order, then whether they are too few.
+fn milestone_list(
+    milestones: Sent<Vec<Sent<MilestoneDraft>>>,
+    limits: &TermsLimits,
+    today: Date,
+) -> Result<Vec<MilestoneTerms>, Refusal> {
+    let milestones = milestones?;
+    if milestones.len() > limits.milestones_max {
+        let expected = format!("a list of at most {} milestones", limits.milestones_max);
+        return Err(Invalid::wrong("milestones", expected, &format!("{} of them", milestones.len())).into());
+    }
+    let milestones = milestones
+        .into_iter()
+        .enumerate()
+        .map(|(index, milestone)| MilestoneTerms::new(index, milestone?, limits, today))
+        .collect::<Result<Vec<_>, _>>()?;
+    if milestones.len() < 2 {
+        return Err(Refusal::TooFewMilestones);
+    }
+    Ok(milestones)
+}
+
+/// Milestones add up to the escrow amount.
+pub(super) fn check_sum(milestones: &[MilestoneTerms], amount: Amount) -> Result<(), Refusal> {
+    if Amount::total(milestones.iter().map(|milestone| milestone.amount)) == Some(amount) {
+        Ok(())
+    } else {
+        Err(Refusal::MilestonesDoNotAddUp)
+    }
+}
+
+fn check_smallest(amount: Amount, limits: &TermsLimits) -> Result<(), Invalid> {
+    if amount >= limits.amount_min {
+        return Ok(());
+    }
+    let expected = format!("at least {}", limits.amount_min);
+    Err(Invalid::wrong("amount", expected, &amount.to_string()))
+}
+
+/// A field that may not be left out.
+fn said<T>(field: &str, sent: Sent<Option<T>>) -> Sent<Option<T>> {
+    sent?.map(Some).ok_or_else(|| Invalid::missing(field))
 }
 
 /// On a milestone escrow the fee is the buyer's (seed page).
@@ -242,14 +347,22 @@ fn buyer_only(who_pays: WhoPays) -> Sent<WhoPays> {
 }
 
 impl MilestoneTerms {
+    /// `today`: a due date lies after it (contract section 9.2, row 39).
     fn new(index: usize, draft: MilestoneDraft, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
         let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;
         let description = prose(&field("description"), draft.description?, limits.description_chars_max)?;
         let amount = draft.amount?;
-        if amount.is_zero() || amount.whole_major().is_none() {
-            let got = amount.to_string();
-            return Err(Invalid::wrong(field("amount"), "a positive whole number", &got));
+        let (is_right, expected) = if limits.is_strict {
+            (amount >= Amount::ONE_MAJOR, "a number of at least 1")
+        } else {
+            (
+                !amount.is_zero() && amount.whole_major().is_some(),
+                "a positive whole number",
+            )
+        };
+        if !is_right {
+            return Err(Invalid::wrong(field("amount"), expected, &amount.to_string()));
         }
         let due_date = draft.due_date?;
         if let Some(due_date) = due_date.filter(|&due_date| due_date <= today) {

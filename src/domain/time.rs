@@ -31,6 +31,14 @@ impl Timestamp {
         self.0 / 1000
     }
 
+    /// The beginning of the second this many seconds after its own; the last there is,
+    /// late in the year 9999, when that is later.
+    #[must_use]
+    pub fn seconds_later(self, seconds: i64) -> Self {
+        let millis = self.unix_seconds().saturating_add(seconds).saturating_mul(1000);
+        Self::from_millis(millis).unwrap_or(Self(jiff::Timestamp::MAX.as_second() * 1000))
+    }
+
     /// The long text that a customer's `blockedAt` has (contract section 1.7):
     /// `Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)`.
     pub fn long_text(self) -> String {
@@ -108,6 +116,15 @@ mod tests {
             at.long_text(),
             "Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)"
         );
+    }
+
+    #[test]
+    fn later_is_counted_in_whole_seconds_up_to_the_last_there_is() {
+        let at = Timestamp::from_millis(1_782_123_300_007).unwrap();
+        assert_eq!(at.seconds_later(60).millis(), 1_782_123_360_000);
+        let last = at.seconds_later(i64::MAX);
+        assert!(last.to_string().starts_with("9999-12-30"), "{last}");
+        assert_eq!(Timestamp::from_millis(last.millis()), Some(last));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(super) mod categories;
 pub(super) mod customers;
 pub(super) mod disputes;
 pub(super) mod payments;
+pub(super) mod standard_escrows;
 pub(super) mod vaults;
 
 use super::api::Api;
@@ -28,23 +29,9 @@ pub(super) fn milestone_escrow(body: &JsonBody) -> Sent<MilestoneEscrowDraft> {
     })
 }
 
-/// Contract section 4.2.1: the delivery window is required here. One buyer for
-/// each escrow, so far.
+/// Contract section 4.2.1.
 pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Sent<TermsDraft> {
-    let fields = body.fields()?;
-    let total_quantity = fields.field("totalQuantity");
-    Ok(TermsDraft {
-        max_delivery: fields.field("maxDelivery").integer().map(Some),
-        delivery_timeline: fields
-            .field("deliveryTimeline")
-            .word(&DeliveryTimeline::WORDS)
-            .map(Some),
-        total_quantity: match total_quantity.optional(Field::integer) {
-            Ok(Some(2..)) => Err(total_quantity.must_be("1: links for several buyers are not supported yet")),
-            other => other,
-        },
-        ..terms(&fields)
-    })
+    Ok(standard_terms(&body.fields()?))
 }
 
 /// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
@@ -123,6 +110,18 @@ fn terms(fields: &Fields<'_>) -> TermsDraft {
             .optional(|field| field.word(&DeliveryTimeline::WORDS)),
         total_quantity: fields.field("totalQuantity").optional(Field::integer),
         category: fields.field("categoryId").optional(Field::category_id),
+    }
+}
+
+/// Of a standard escrow the delivery window is required.
+fn standard_terms(fields: &Fields<'_>) -> TermsDraft {
+    TermsDraft {
+        max_delivery: fields.field("maxDelivery").integer().map(Some),
+        delivery_timeline: fields
+            .field("deliveryTimeline")
+            .word(&DeliveryTimeline::WORDS)
+            .map(Some),
+        ..terms(fields)
     }
 }
 

@@ -70,6 +70,11 @@ impl<'a> Fields<'a> {
         Ok(Self { path, values })
     }
 
+    /// Whether a field of this name came, though it may hold nothing.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(key, _)| key == name)
+    }
+
     /// The field of this name.
     pub(crate) fn field(&self, name: &str) -> Field<'a> {
         let value = self
@@ -190,6 +195,12 @@ impl<'a> Field<'a> {
     /// Yes or no; in a form, the word of it.
     pub(crate) fn boolean(&self) -> Result<bool, Invalid> {
         self.read("true or false", |value| value.as_written().parse().ok())
+    }
+
+    /// Whether it holds a number below zero.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.value
+            .is_some_and(|value| Amount::parse_major(value.as_written()) == Err(NotAnAmount::Negative))
     }
 
     /// The name of a payment.
@@ -371,6 +382,13 @@ mod tests {
         }
         let form = [("a".to_owned(), "true".to_owned())];
         assert_eq!(Fields::of_form(&form).unwrap().field("a").boolean(), Ok(true));
+    }
+
+    #[test]
+    fn a_field_that_came_empty_came() {
+        let fields = Fields::of_json(r#"{"a":"","b":null}"#).unwrap();
+        assert!(fields.has("a") && fields.has("b") && !fields.has("c"));
+        assert!(fields.field("a").is_absent() && fields.field("b").is_absent());
     }
 
     #[test]

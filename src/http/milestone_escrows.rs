@@ -46,6 +46,24 @@ pub(super) async fn edit(
     Ok(Reply::ok("Milestone escrow updated successfully", view))
 }
 
+/// `PUT /v1/escrow/milestone/convert/{paymentToken}`, as the seller.
+pub(super) async fn convert(
+    api: Data<Api>,
+    acting: ActingCustomer,
+    token: Path<String>,
+    body: JsonBody,
+) -> Result<Reply<EscrowView>, ApiError> {
+    let draft = drafts::standard_escrows::conversion(&body);
+    let token = PaymentToken::named(&token);
+    let escrow = api
+        .act(&acting, move |tx, policy, actor| {
+            milestone_escrows::convert(tx, policy, actor, token, draft)
+        })
+        .await?;
+    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
+    Ok(Reply::ok("Escrow converted to milestone successfully", view))
+}
+
 /// `GET /v1/escrow/milestone/{paymentToken}`: no milestones for a standard escrow.
 pub(super) async fn list(
     api: Data<Api>,

@@ -95,7 +95,35 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         Refusal::EscrowNotFound => (400, "escrow_not_found", "Escrow not found"),
         Refusal::AccessDenied => (401, "access_denied", "Access denied"),
         Refusal::ActionNotAllowed => (400, "action_not_allowed", "Action not allowed"),
+        Refusal::EscrowNotOfThisMerchant => (
+            400,
+            "escrow_not_of_this_merchant",
+            "Escrow does not belong to this merchant",
+        ),
+        Refusal::AdditionalFeeNegative => (400, "additional_fee_negative", "additionalFee cannot be negative"),
+        Refusal::AdditionalFeeNotStandard => (
+            400,
+            "additional_fee_not_standard",
+            "An additional fee can only be set on a standard escrow",
+        ),
+        Refusal::AdditionalFeeNotPending => (
+            400,
+            "additional_fee_not_pending",
+            "An additional fee can only be updated while the escrow is pending payment",
+        ),
+        Refusal::ClaimTooEarly { .. } => (400, "claim_too_early", "Escrow cannot be claimed yet"),
+        Refusal::ListTypeMissing => (401, "list_type_missing", "Type is required"),
+        Refusal::ListTypeUnknown => (
+            401,
+            "list_type_unknown",
+            "Invalid type provider, allowed types: sales | buy",
+        ),
         Refusal::NotAMilestoneEscrow => (400, "not_a_milestone_escrow", "Escrow is not a milestone escrow"),
+        Refusal::AlreadyAMilestoneEscrow => (
+            400,
+            "already_a_milestone_escrow",
+            "Escrow is already a milestone escrow",
+        ),
         Refusal::TooFewMilestones => (
             400,
             "too_few_milestones",
@@ -141,6 +169,7 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         ),
         Refusal::MilestoneNotFound => (400, "milestone_not_found", "Milestone not found"),
         Refusal::MilestoneAlreadyReleased => (400, "milestone_already_released", "Milestone has already been released"),
+        Refusal::MilestonesOutOfOrder => (400, "milestones_out_of_order", "Milestones must be confirmed in order"),
         Refusal::EscrowNotPayable => (400, "escrow_not_payable", "Escrow is not in a valid state for checkout"),
         Refusal::EscrowOfAnotherMerchant => (
             400,
@@ -290,6 +319,9 @@ fn details(refusal: &Refusal) -> Option<Value> {
             Some(json!({ "stake": WireAmount(*stake), "available": WireAmount(*available) }))
         }
         Refusal::TooManyTransactions { max } => Some(json!({ "max": max })),
+        Refusal::ClaimTooEarly { claimable_at } => {
+            Some(json!({ "claimableAt": claimable_at.unix_seconds().to_string() }))
+        }
         _ => None,
     }
 }
@@ -325,6 +357,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::CustomerId;
     use crate::domain::money::Amount;
+    use crate::domain::time::Timestamp;
 
     #[test]
     fn the_table_is_what_clients_match_on() {
@@ -353,7 +386,17 @@ mod tests {
             Refusal::EscrowNotFound,
             Refusal::AccessDenied,
             Refusal::ActionNotAllowed,
+            Refusal::EscrowNotOfThisMerchant,
+            Refusal::AdditionalFeeNegative,
+            Refusal::AdditionalFeeNotStandard,
+            Refusal::AdditionalFeeNotPending,
+            Refusal::ClaimTooEarly {
+                claimable_at: Timestamp::from_millis(1_782_123_300_000).unwrap(),
+            },
+            Refusal::ListTypeMissing,
+            Refusal::ListTypeUnknown,
             Refusal::NotAMilestoneEscrow,
+            Refusal::AlreadyAMilestoneEscrow,
             Refusal::TooFewMilestones,
             Refusal::MilestonesDoNotAddUp,
             Refusal::EscrowNotFunded,
@@ -373,6 +416,7 @@ mod tests {
             Refusal::VaultNotSplittable,
             Refusal::MilestoneNotFound,
             Refusal::MilestoneAlreadyReleased,
+            Refusal::MilestonesOutOfOrder,
             Refusal::EscrowNotPayable,
             Refusal::EscrowOfAnotherMerchant,
             Refusal::BuyerIsSeller,

@@ -21,10 +21,27 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried one after another: first those that are
-/// asked for most; a literal path before one with a part to fill in.
-#[rustfmt::skip] // A table is read in columns.
+/// Adds every route.
 pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
+    table(mode).serve(config);
+    config.default_service(web::to(unknown_route));
+}
+
+/// Every route there is in this mode, by its method and its path.
+pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
+    let routes = table(mode).0.into_iter();
+    let named = routes.flat_map(|route| {
+        let path = route.path;
+        route.methods.into_iter().map(move |method| (method.to_string(), path))
+    });
+    named.collect()
+}
+
+/// Every route; those under `/sandbox` in sandbox mode only. Routes are tried one
+/// after another: first those that are asked for most; a literal path before one with
+/// a part to fill in.
+#[rustfmt::skip] // A table is read in columns.
+fn table(mode: Mode) -> Routes {
     use Access::{Business, SuperAdmin};
 
     let mut route = Routes::default();
@@ -36,9 +53,15 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
 
     route.add(POST, "/v1/escrow/milestone/create", Business, milestone_escrows::create);
     route.add(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Business, milestone_escrows::edit);
+    route.add(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Business, milestone_escrows::convert);
     route.add(GET, "/v1/escrow/milestone/{paymentToken}", Business, milestone_escrows::list);
 
     route.add(POST, "/v1/escrow/create", Business, standard_escrows::create);
+    route.add(PUT, "/v1/escrow/edit/{paymentToken}", Business, standard_escrows::edit);
+    route.add(PUT, "/v1/escrow/additional-fee/{paymentToken}", SuperAdmin, standard_escrows::set_additional_fee);
+    route.add(DELETE, "/v1/escrow/delete/{paymentToken}", Business, standard_escrows::delete);
+    route.add(GET, "/v1/escrow/claim-funds/{paymentToken}", Business, standard_escrows::claim);
+    route.add(GET, "/v1/escrow/transactions", Business, standard_escrows::list);
     route.add(POST, "/v1/escrow/confirm-payment/{escrowId}", SuperAdmin, standard_escrows::confirm_payment);
 
     route.add(POST, "/v1/escrow/submit-dispute/{paymentToken}", SuperAdmin, disputes::submit);
@@ -97,8 +120,7 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
         route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
     }
 
-    route.serve(config);
-    config.default_service(web::to(unknown_route));
+    route
 }
 
 /// Paths in the order they are tried.

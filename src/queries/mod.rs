@@ -11,7 +11,9 @@ use crate::domain::deal::Deal;
 use crate::domain::history::{HistoryFilter, HistoryShape};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use crate::domain::ledger::{Account, Transfer};
+use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
+use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
 use crate::domain::whitelist::WhitelistAddress;
 use crate::store::{Error, Store};
@@ -29,6 +31,16 @@ pub fn owner_of_key(store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwne
 /// A merchant's deal; another merchant's is as good as none.
 pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
     store.read(|snapshot| snapshot.deal(merchant, key))
+}
+
+/// A page of a party's own escrows, newest first, with the report over all of them.
+pub fn escrows(
+    store: &Store,
+    merchant: MerchantId,
+    filter: &EscrowFilter,
+    request: PageRequest,
+) -> Result<EscrowList, Error> {
+    store.read(|snapshot| snapshot.escrows(merchant, filter, request))
 }
 
 /// How a customer stands; `None` for one nobody has seen.

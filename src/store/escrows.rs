@@ -333,6 +333,31 @@ impl Tx<'_> {
         self.insert_milestones(escrow)
     }
 
+    /// A link was taken from: it is open to so many buyers now.
+    pub fn save_link(&mut self, link: &Escrow) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE escrow SET total_quantity = ?2, updated_at = ?3 WHERE id = ?1 AND is_link = 1")?
+            .execute(params![
+                link.id.number(),
+                link.terms.total_quantity,
+                link.updated_at.millis()
+            ])?;
+        one_row(changed, "a link")
+    }
+
+    /// Nobody finds the escrow from now on.
+    pub fn delete_escrow(&mut self, escrow: EscrowId) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE escrow SET deleted_at = ?2
+                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL",
+            )?
+            .execute(params![escrow.number(), self.now().millis()])?;
+        one_row(changed, "an escrow awaiting payment")
+    }
+
     /// The escrow was funded.
     pub fn save_funding(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let Some(funding) = escrow.funding() else {

@@ -20,6 +20,7 @@ mod feeds;
 mod file;
 mod folder;
 mod instance;
+mod listings;
 mod lock;
 mod merchants;
 mod payments;

@@ -151,6 +151,8 @@ fn nobody_is_registered_on_first_use_where_that_is_strict() {
             app.json_text("POST", "/v1/escrow/create", customer, "{")
         });
         let mut offer = two_milestones();
+        offer["maxDelivery"] = json!(30);
+        offer["deliveryTimeline"] = json!("days");
         offer["milestones"][0]["customerId"] = json!(customer);
         let message = format!("milestones[0].customerId must be a customer of this merchant; got \"{customer}\"");
         app.refuses(400, &message, |app| app.create_milestone_escrow(&ours, &offer));

@@ -5,13 +5,16 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Barrier, mpsc};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use escrowd::app::{App, Stopper};
+use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::mode::Mode;
+use escrowd::domain::time::{Clock, Timestamp};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -24,9 +27,23 @@ pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) database: PathBuf,
     agent: ureq::Agent,
+    clock: MovedClock,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
     _folder: TempDir,
+}
+
+/// The system's clock, as far ahead as the test has moved it.
+#[derive(Clone, Default)]
+struct MovedClock {
+    ahead_millis: Arc<AtomicI64>,
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        let millis = SystemClock.now().millis() + self.ahead_millis.load(Ordering::SeqCst);
+        Timestamp::from_millis(millis).unwrap()
+    }
 }
 
 /// What came back.
@@ -131,10 +148,12 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     };
     change(&mut config);
     let database = config.database.clone();
+    let clock = MovedClock::default();
+    let of_service = Box::new(clock.clone());
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let app = App::start(&config).await.unwrap();
+            let app = App::start_by(&config, of_service).await.unwrap();
             started.send((app.address(), app.stopper())).unwrap();
             app.run().await.unwrap();
         });
@@ -149,6 +168,7 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
         address,
         database,
         agent,
+        clock,
         stopper,
         thread: Some(thread),
         _folder: folder,
@@ -392,6 +412,45 @@ impl TestApp {
         self.json("POST", "/v1/escrow/create", seller, body)
     }
 
+    /// For a customer or, when the name is empty, for the merchant itself.
+    fn party(&self, method: &str, path: &str, party: &str, body: Option<&Value>) -> Answer {
+        let headers = [("content-type", "application/json"), ("customer-id", party)];
+        let headers = if party.is_empty() { &headers[..1] } else { &headers };
+        let body = body.map(Value::to_string);
+        self.send(method, path, headers, body.as_deref().map(str::as_bytes))
+    }
+
+    pub(crate) fn edit_escrow(&self, seller: &str, token: &str, body: &Value) -> Answer {
+        self.party("PUT", &format!("/v1/escrow/edit/{token}"), seller, Some(body))
+    }
+
+    pub(crate) fn set_additional_fee(&self, token: &str, body: &Value) -> Answer {
+        self.party("PUT", &format!("/v1/escrow/additional-fee/{token}"), "", Some(body))
+    }
+
+    pub(crate) fn delete_escrow(&self, seller: &str, token: &str) -> Answer {
+        self.party("DELETE", &format!("/v1/escrow/delete/{token}"), seller, None)
+    }
+
+    pub(crate) fn claim(&self, seller: &str, token: &str) -> Answer {
+        self.party("GET", &format!("/v1/escrow/claim-funds/{token}"), seller, None)
+    }
+
+    pub(crate) fn convert(&self, seller: &str, token: &str, body: &Value) -> Answer {
+        let path = format!("/v1/escrow/milestone/convert/{token}");
+        self.party("PUT", &path, seller, Some(body))
+    }
+
+    /// A party's own escrows, by a query without its question mark.
+    pub(crate) fn escrows(&self, party: &str, query: &str) -> Answer {
+        self.party("GET", &format!("/v1/escrow/transactions?{query}"), party, None)
+    }
+
+    /// Lets this much time go by.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.clock.ahead_millis.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
     pub(crate) fn verify(&self, token: &str) -> Answer {
         self.send("GET", &format!("/v1/escrow/verify/{token}"), &[], None)
     }
@@ -571,6 +630,22 @@ impl TestApp {
             ("content-type", "application/json"),
         ];
         self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+    }
+
+    /// A category of this customer, put into the file behind the service's back, and its
+    /// id.
+    pub(crate) fn insert_category(&self, owner: &str, number: i64) -> String {
+        self.wallet(owner).ok();
+        let connection = Connection::open(&self.database).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection
+            .execute(
+                "INSERT INTO category (id, guard, merchant_id, owner_id, name, position, created_at)
+                 SELECT ?2, ?2, merchant_id, id, 'Bicycles', ?2, created_at FROM customer WHERE id = ?1",
+                (owner, number),
+            )
+            .unwrap();
+        format!("{number:016x}{number:08x}")
     }
 
     /// The first column of what a query finds in the file, as text.

@@ -133,18 +133,7 @@ impl Service {
                 offered,
                 reference: name,
             } => {
-                let key = |named: &Named| match named.deal {
-                    Some(place) if named.by_token => {
-                        EscrowKey::Token(PaymentToken::named(&reference.deals[place].token))
-                    }
-                    _ => EscrowKey::Id(escrow(&named.deal)),
-                };
-                let request = PaymentRequest {
-                    escrows: deals.iter().map(key).collect(),
-                    amount: offered.map(kobo),
-                    reference: name.as_deref().map(|name| PaymentName::parse(name).unwrap()),
-                    gateway: Gateway::Wallet,
-                };
+                let request = payment_request(deals, *offered, name.as_deref(), reference);
                 wait_for(
                     self.store
                         .write(move |tx| payments::fund(tx, &policy, &actor, Ok(request))),
@@ -344,6 +333,23 @@ fn name_of(refusal: &Refusal) -> String {
         }
         Refusal::SplitDoesNotAddUp { pool } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
+    }
+}
+
+fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, reference: &Reference) -> PaymentRequest {
+    let key = |named: &Named| match named.deal {
+        Some(place) if named.by_token => EscrowKey::Token(PaymentToken::named(&reference.deals[place].token)),
+        _ => EscrowKey::Id(escrow_id(
+            named
+                .deal
+                .map_or((i64::MAX, u32::MAX), |place| reference.deals[place].id),
+        )),
+    };
+    PaymentRequest {
+        escrows: deals.iter().map(key).collect(),
+        amount: offered.map(kobo),
+        reference: name.map(|name| PaymentName::parse(name).unwrap()),
+        gateway: Gateway::Wallet,
     }
 }
 

@@ -2,7 +2,7 @@
 //! in its order.
 
 use super::tests::{Counter, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard};
-use super::{AdditionalFee, Escrow, Outcome, Progress, Split, Status};
+use super::{AdditionalFee, Escrow, Outcome, Progress, ReleaseOrder, Split, Status};
 use crate::domain::dispute::{Ruling, RulingDraft, Speaker, Statement, Verdict};
 use crate::domain::fees::WhoPays;
 use crate::domain::ledger::{Account, TransferKind};
@@ -114,7 +114,9 @@ fn refusals_of_a_statement_come_in_order() {
     let mut stages = funded(offered(&[(1_000, None), (2_000, Some("cleo"))], 0, ids), ids);
     for stage in 0..2 {
         let id = stages.milestones()[stage].id;
-        stages.confirm_milestone(&customer("ben"), id, ids, at(3)).unwrap();
+        stages
+            .confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(3))
+            .unwrap();
     }
     refuses("cleo", Refusal::AccessDenied, &mut stages);
     refuses("ben", Refusal::NothingLeftToDispute, &mut stages);
@@ -143,10 +145,10 @@ fn a_dispute_freezes_every_release() {
     assert_eq!(refused, Err(Refusal::ActionNotAllowed));
     let mut stages = disputed(offered(&[(1_000, None), (2_000, None)], 0, ids), ids);
     let id = stages.milestones()[0].id;
-    let refused = stages.confirm_milestone(&customer("ben"), id, ids, at(5));
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed));
     resolve(&mut stages, REFUND, ids).unwrap();
-    let refused = stages.confirm_milestone(&customer("ben"), id, ids, at(5));
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed), "a refunded milestone");
 }
 
@@ -220,7 +222,9 @@ fn one_of_three_released(ids: &mut Counter) -> Escrow {
     let stages = [(300_000, None), (500_000, Some("cleo")), (200_000, None)];
     let mut escrow = funded(offered(&stages, 0, ids), ids);
     let first = escrow.milestones()[0].id;
-    escrow.confirm_milestone(&customer("ben"), first, ids, at(3)).unwrap();
+    escrow
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .unwrap();
     escrow.submit_statement(&customer("ben"), said("Late", 4)).unwrap();
     assert_eq!(escrow.pool(), naira(700_000));
     escrow

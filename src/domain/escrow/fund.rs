@@ -130,10 +130,11 @@ pub fn fund(
 }
 
 impl Escrow {
-    /// Whether this buyer could pay now: not when it was paid for already, not
+    /// Whether this buyer could pay now: not when it was paid for already or is a
+    /// link, which never opens itself and is met here when it is sold out; not
     /// when the buyer is the seller, not when a milestone pays the buyer.
     fn check_payable_by(&self, buyer: &CustomerId) -> Result<(), Refusal> {
-        if self.progress != Progress::AwaitingPayment {
+        if self.progress != Progress::AwaitingPayment || self.is_link {
             return Err(Refusal::EscrowNotPayable);
         }
         if self.seller.is(buyer) {

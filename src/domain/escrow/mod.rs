@@ -1,5 +1,5 @@
 //! One deal, from offer to close: its states, and in a file for each step every
-//! rule of what may happen to it (contract sections 4.1, 4.6.1 and 6).
+//! rule of what may happen to it (contract sections 4.1, 4.2, 4.6.1 and 6).
 //!
 //! Each step checks its refusals in the order its documentation gives, and
 //! changes the escrow only when none applies.
@@ -9,12 +9,19 @@ mod dispute;
 #[cfg(test)]
 mod dispute_tests;
 mod fund;
+mod link;
 mod offer;
 mod release;
 #[cfg(test)]
+mod standard_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 pub use fund::{PaymentOffer, Source, fund};
+pub use offer::IMAGES_MAX;
+pub use release::ReleaseOrder;
 
 use super::dispute::Dispute;
 use super::fees::{Fee, Rates};

@@ -1,5 +1,5 @@
-//! Releasing: money leaves the hold as the buyer confirms, and the last of it
-//! closes the escrow.
+//! Releasing: money leaves the hold as the buyer confirms, or as the seller claims
+//! when the buyer does not, and the last of it closes the escrow.
 
 use super::{Escrow, Funding, Outcome, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
@@ -12,17 +12,27 @@ use crate::domain::refusal::Refusal;
 use crate::domain::settlement::Settlement;
 use crate::domain::time::Timestamp;
 
+/// Which of its pending milestones an escrow releases (design section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseOrder {
+    /// Any of them.
+    Any,
+    /// The first.
+    FirstPending,
+}
+
 impl Escrow {
     /// Releases one milestone to its payee; the last one closes the escrow
     /// (contract section 4.1.5).
     ///
     /// Checks that it is funded, that the caller is its buyer, that the
-    /// milestone exists, that it was not released before, and that the escrow is
-    /// open and undisputed.
+    /// milestone exists, that it was not released before, that the escrow is open
+    /// and undisputed, and that it is the milestone's turn.
     pub fn confirm_milestone(
         &mut self,
         buyer: &CustomerId,
         milestone: MilestoneId,
+        order: ReleaseOrder,
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<Settlement, Refusal> {
@@ -37,6 +47,10 @@ impl Escrow {
             return Err(Refusal::MilestoneAlreadyReleased);
         }
         self.check_ongoing()?;
+        let is_first_pending = !self.milestones()[..position].iter().any(Milestone::is_pending);
+        if order == ReleaseOrder::FirstPending && !is_first_pending {
+            return Err(Refusal::MilestonesOutOfOrder);
+        }
 
         let payee = found.payee(&self.seller);
         let net = self.net_releases()[position];
@@ -77,11 +91,41 @@ impl Escrow {
         Ok(settlement)
     }
 
+    /// Pays the seller of a standard escrow whose buyer has not confirmed in time, and
+    /// closes it (contract section 4.2.6). The buyer has until the delivery window and
+    /// `grace_seconds` have passed, counted in the seconds that `paidAt` shows; at that
+    /// very second the seller may claim.
+    ///
+    /// Checks that the caller is the seller, that it is a standard escrow, that it is
+    /// open and undisputed, and that the time has come.
+    pub fn claim(
+        &mut self,
+        seller: &Party,
+        grace_seconds: i64,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<Settlement, Refusal> {
+        self.check_sold_by(seller)?;
+        if self.plan != Plan::Standard {
+            return Err(Refusal::ActionNotAllowed);
+        }
+        let funding = self.check_ongoing()?.clone();
+        let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
+        let claimable_at = funding.paid_at.seconds_later(wait_seconds);
+        if now < claimable_at {
+            return Err(Refusal::ClaimTooEarly { claimable_at });
+        }
+        let mut settlement = Settlement::default();
+        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut settlement);
+        self.close(Outcome::Claimed, Some(&credit), ids, now, &mut settlement);
+        Ok(settlement)
+    }
+
     /// Whether money may leave the hold as agreed: it is funded, and nothing is
-    /// disputed.
-    pub(super) fn check_ongoing(&self) -> Result<(), Refusal> {
-        match self.progress {
-            Progress::Opened { dispute: None, .. } => Ok(()),
+    /// disputed. Answers how it was funded.
+    pub(super) fn check_ongoing(&self) -> Result<&Funding, Refusal> {
+        match &self.progress {
+            Progress::Opened { funding, dispute: None } => Ok(funding),
             _ => Err(Refusal::ActionNotAllowed),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Escrow, PaymentOffer, Plan, Progress, Seller, Source, fund};
+use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, Source, fund};
 use crate::domain::category::Category;
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};
@@ -34,7 +34,8 @@ impl IdSource for Counter {
     }
 }
 
-const LIMITS: TermsLimits = TermsLimits {
+pub(super) const LIMITS: TermsLimits = TermsLimits {
+    is_strict: false,
     amount_min: match Amount::from_minor(100) {
         Some(amount) => amount,
         None => Amount::ZERO,
@@ -111,7 +112,7 @@ pub(super) fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps
         .0
 }
 
-fn payment(available: Amount) -> PaymentOffer {
+pub(super) fn payment(available: Amount) -> PaymentOffer {
     PaymentOffer {
         reference: Reference::parse("REF").unwrap(),
         amount: None,
@@ -159,7 +160,7 @@ fn three_stages_settle_as_in_contract_example_7() {
 
     let mut confirm = |milestone| {
         escrow
-            .confirm_milestone(&customer("ben"), milestone, ids, at(3))
+            .confirm_milestone(&customer("ben"), milestone, ReleaseOrder::Any, ids, at(3))
             .unwrap()
     };
     let (first, second, last) = (confirm(milestones[0]), confirm(milestones[1]), confirm(milestones[2]));
@@ -198,7 +199,9 @@ fn the_hold_falls_by_each_release() {
     let mut escrow = funded(offered(&[(300_000, None), (700_000, None)], 50, ids), ids);
     assert_eq!(escrow.held(), naira(1_025_000));
     let first = escrow.milestones()[0].id;
-    escrow.confirm_milestone(&customer("ben"), first, ids, at(3)).unwrap();
+    escrow
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .unwrap();
     assert_eq!(escrow.held(), naira(725_000));
 }
 
@@ -266,11 +269,13 @@ fn refusals_of_a_confirm_come_in_order() {
     let mut partly = funded(unfunded.clone(), ids);
     let released = partly.milestones()[0].id;
     partly
-        .confirm_milestone(&customer("ben"), released, ids, at(3))
+        .confirm_milestone(&customer("ben"), released, ReleaseOrder::Any, ids, at(3))
         .unwrap();
     let mut completed = partly.clone();
     let last = completed.milestones()[1].id;
-    completed.confirm_milestone(&customer("ben"), last, ids, at(3)).unwrap();
+    completed
+        .confirm_milestone(&customer("ben"), last, ReleaseOrder::Any, ids, at(3))
+        .unwrap();
     let standard = funded(offered_standard(naira(10), WhoPays::Buyer, 0, ids), ids);
     let nothing = MilestoneId::named("");
 
@@ -287,7 +292,7 @@ fn refusals_of_a_confirm_come_in_order() {
     for (index, (escrow, who, milestone, refusal)) in cases.into_iter().enumerate() {
         let mut after = escrow.clone();
         assert_eq!(
-            after.confirm_milestone(&customer(who), milestone, ids, at(9)),
+            after.confirm_milestone(&customer(who), milestone, ReleaseOrder::Any, ids, at(9)),
             Err(refusal),
             "row {index}"
         );
@@ -587,7 +592,8 @@ impl Book {
                     .get(*milestone)
                     .map(|milestone| milestone.id);
                 let milestone = found.unwrap_or(MilestoneId::named(""));
-                let settlement = self.escrows[escrow].confirm_milestone(&who(index), milestone, ids, at(4))?;
+                let settlement =
+                    self.escrows[escrow].confirm_milestone(&who(index), milestone, ReleaseOrder::Any, ids, at(4))?;
                 self.post(&settlement);
             }
             Step::ConfirmPayment { who: index, escrow } => {

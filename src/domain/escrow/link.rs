@@ -1,0 +1,39 @@
+//! Links: one offer to several buyers, each of whom pays for an escrow of their own
+//! (contract section 4.2.8).
+
+use super::{Escrow, Progress};
+use crate::domain::ids::IdSource;
+use crate::domain::settlement::{EscrowEvent, Settlement};
+use crate::domain::terms::Terms;
+use crate::domain::time::Timestamp;
+
+impl Escrow {
+    /// Makes the escrow that the next buyer of a link pays for, and leaves one less for
+    /// the buyers after them. Nothing when this is no link, or sold out.
+    ///
+    /// The escrow has what the link has: terms, images, the fees as they were fixed
+    /// with the link. It is told of as created, and never as awaiting payment: it is
+    /// made to be funded at once.
+    pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Settlement)> {
+        if !self.is_link || self.terms.total_quantity < 1 {
+            return None;
+        }
+        self.terms.total_quantity -= 1;
+        self.updated_at = now;
+        let taken = Self {
+            id: ids.escrow_id(),
+            payment_token: ids.payment_token(),
+            terms: Terms {
+                total_quantity: 1,
+                ..self.terms.clone()
+            },
+            is_link: false,
+            progress: Progress::AwaitingPayment,
+            created_at: now,
+            ..self.clone()
+        };
+        let mut settlement = Settlement::default();
+        settlement.tell(EscrowEvent::Created, taken.id);
+        Some((taken, settlement))
+    }
+}

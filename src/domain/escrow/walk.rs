@@ -1,0 +1,500 @@
+//! A walk through every state that an escrow can get into: from each offer, everyone
+//! tries everything, and whatever is new is tried from again. In every state the money
+//! must be right, a refusal must change nothing, and there must be a way out of the
+//! hold; and what succeeds must be a line of the contract's tables (section 6).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use super::standard_tests::conversion;
+use super::tests::{Counter, LIMITS, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft};
+use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
+use crate::domain::dispute::{Ruling, Statement};
+use crate::domain::fees::WhoPays;
+use crate::domain::ids::{CustomerId, MilestoneId};
+use crate::domain::ledger::Account;
+use crate::domain::milestone::MilestoneStatus;
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+use crate::domain::payment::CreditType;
+use crate::domain::refusal::Refusal;
+use crate::domain::settlement::Settlement;
+use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
+
+/// Ada sells, and so may the merchant; Ben and Eve may pay.
+const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];
+const COMMISSION_BPS: u16 = 33;
+const STAGES: [&[(i64, Option<&str>)]; 3] = [
+    &[(300, None), (700, None)],
+    &[(500, Some("eve")), (300, None), (200, None)],
+    &[(100, None), (200, None), (300, None), (400, None)],
+];
+
+/// Every line of the contract's tables: the state, what is done by whom, what it leads to.
+const TRANSITIONS: [&str; 36] = [
+    "link PENDING: delete by the seller -> nothing",
+    "link PENDING: edit by the seller -> link PENDING",
+    "link PENDING: edit by the seller -> standard PENDING",
+    "link PENDING: pay by another -> link PENDING and standard ONGOING",
+    "link PENDING: set the additional fee by the merchant -> link PENDING",
+    "milestones DISPUTED: dispute by the seller -> milestones INVESTIGATING",
+    "milestones DISPUTED: resolve by the merchant -> milestones COMPLETED",
+    "milestones DISPUTED: resolve by the merchant -> milestones REFUNDED",
+    "milestones DISPUTED: resolve by the merchant -> milestones SPLIT",
+    "milestones INVESTIGATING: resolve by the merchant -> milestones COMPLETED",
+    "milestones INVESTIGATING: resolve by the merchant -> milestones REFUNDED",
+    "milestones INVESTIGATING: resolve by the merchant -> milestones SPLIT",
+    "milestones ONGOING: confirm the first pending by the buyer -> milestones COMPLETED",
+    "milestones ONGOING: confirm the first pending by the buyer -> milestones ONGOING",
+    "milestones ONGOING: confirm any by the buyer -> milestones COMPLETED",
+    "milestones ONGOING: confirm any by the buyer -> milestones ONGOING",
+    "milestones ONGOING: dispute by the buyer -> milestones DISPUTED",
+    "milestones PENDING: delete by the seller -> nothing",
+    "milestones PENDING: edit the milestones by the seller -> milestones PENDING",
+    "milestones PENDING: pay by another -> milestones ONGOING",
+    "standard DISPUTED: dispute by the seller -> standard INVESTIGATING",
+    "standard DISPUTED: resolve by the merchant -> standard COMPLETED",
+    "standard DISPUTED: resolve by the merchant -> standard REFUNDED",
+    "standard DISPUTED: resolve by the merchant -> standard SPLIT",
+    "standard INVESTIGATING: resolve by the merchant -> standard COMPLETED",
+    "standard INVESTIGATING: resolve by the merchant -> standard REFUNDED",
+    "standard INVESTIGATING: resolve by the merchant -> standard SPLIT",
+    "standard ONGOING: claim in time by the seller -> standard CLAIMED",
+    "standard ONGOING: confirm the payment by the buyer -> standard COMPLETED",
+    "standard ONGOING: dispute by the buyer -> standard DISPUTED",
+    "standard PENDING: convert by the seller -> milestones PENDING",
+    "standard PENDING: delete by the seller -> nothing",
+    "standard PENDING: edit by the seller -> link PENDING",
+    "standard PENDING: edit by the seller -> standard PENDING",
+    "standard PENDING: pay by another -> standard ONGOING",
+    "standard PENDING: set the additional fee by the merchant -> standard PENDING",
+];
+
+/// An escrow on its way, and what the ledger says went in and out of its hold.
+#[derive(Clone)]
+struct Node {
+    escrow: Escrow,
+    paid_in: i64,
+    paid_out: i64,
+}
+
+/// What came of something that someone tried: the escrows there are then, none when the
+/// offer is gone.
+struct Attempt {
+    what: &'static str,
+    who: Party,
+    outcome: Result<Vec<Node>, Refusal>,
+}
+
+impl Node {
+    const fn new(escrow: Escrow) -> Self {
+        Self {
+            escrow,
+            paid_in: 0,
+            paid_out: 0,
+        }
+    }
+
+    /// The same escrow after a step, with what the step's transfers did to its hold.
+    fn then(&self, escrow: Escrow, settlement: &Settlement) -> Self {
+        let is_hold = |account: &Account| matches!(account, Account::CustomerEscrow(_));
+        let mut after = Self {
+            escrow,
+            paid_in: self.paid_in,
+            paid_out: self.paid_out,
+        };
+        for transfer in &settlement.transfers {
+            assert_eq!(transfer.escrow, Some(after.escrow.id), "whose money it is");
+            assert!(!transfer.amount.is_zero(), "a transfer of nothing");
+            match (is_hold(&transfer.debit), is_hold(&transfer.credit)) {
+                (false, true) => after.paid_in += transfer.amount.minor(),
+                (true, false) => after.paid_out += transfer.amount.minor(),
+                _ => panic!("{transfer:?} passes by the hold"),
+            }
+        }
+        check_histories(settlement);
+        after.check_money();
+        after
+    }
+
+    fn check_money(&self) {
+        let Self {
+            escrow,
+            paid_in,
+            paid_out,
+        } = self;
+        let (charge, held) = (escrow.charge().minor(), escrow.held().minor());
+        match escrow.progress {
+            Progress::AwaitingPayment => assert_eq!((*paid_in, *paid_out, held), (0, 0, 0)),
+            Progress::Opened { .. } => assert_eq!((*paid_in, held), (charge, charge - paid_out)),
+            Progress::Closed { .. } => assert_eq!((*paid_in, *paid_out, held), (charge, charge, 0)),
+        }
+        let is_done = matches!(escrow.progress, Progress::Closed { .. });
+        let has_pending = escrow.milestones().iter().any(|milestone| milestone.is_pending());
+        assert!(!(is_done && has_pending), "a closed escrow with a pending milestone");
+        assert_eq!(
+            escrow.pool().is_zero(),
+            !matches!(escrow.progress, Progress::Opened { .. })
+        );
+    }
+
+    /// All that makes a difference to what may happen, and no name or time.
+    fn state(&self) -> String {
+        let escrow = &self.escrow;
+        let stages: Vec<_> = escrow
+            .milestones()
+            .iter()
+            .map(|milestone| (milestone.terms.amount, phase(milestone.status)))
+            .collect();
+        let buyer = escrow.funding().map(|funding| &funding.buyer);
+        let dispute = escrow
+            .dispute()
+            .map(|dispute| (dispute.seller.is_some(), dispute.merchant.is_some()));
+        format!(
+            "{} {stages:?} {:?} {buyer:?} {dispute:?} {:?} {:?} {:?} {} {}",
+            name(escrow),
+            escrow.seller,
+            escrow.terms.amount,
+            escrow.terms.who_pays,
+            escrow.additional_fee,
+            escrow.terms.total_quantity,
+            self.paid_out,
+        )
+    }
+}
+
+const fn phase(status: MilestoneStatus) -> &'static str {
+    match status {
+        MilestoneStatus::Pending => "pending",
+        MilestoneStatus::Released(_) => "released",
+        MilestoneStatus::Refunded => "refunded",
+        MilestoneStatus::Split => "split",
+    }
+}
+
+/// Whoever's main account moved has entries that say by how much.
+fn check_histories(settlement: &Settlement) {
+    let mut moved: BTreeMap<&Account, i64> = BTreeMap::new();
+    for transfer in &settlement.transfers {
+        *moved.entry(&transfer.debit).or_default() -= transfer.amount.minor();
+        *moved.entry(&transfer.credit).or_default() += transfer.amount.minor();
+    }
+    assert_eq!(moved.values().sum::<i64>(), 0);
+    moved.retain(|account, _| matches!(account, Account::CustomerMain(_) | Account::MerchantMain));
+    let mut entered: BTreeMap<&Account, i64> = BTreeMap::new();
+    for entry in &settlement.transactions {
+        let sign = if entry.credit_type == CreditType::Credit { 1 } else { -1 };
+        *entered.entry(&entry.owner).or_default() += sign * entry.amount.minor();
+    }
+    assert_eq!(moved, entered, "balances and histories");
+}
+
+/// Settlement type and status, for the table.
+fn name(escrow: &Escrow) -> String {
+    let kind = match escrow.plan {
+        Plan::Standard if escrow.is_link => "link",
+        Plan::Standard => "standard",
+        Plan::Milestones(_) => "milestones",
+    };
+    format!("{kind} {}", escrow.status().as_str())
+}
+
+fn role(escrow: &Escrow, who: &Party) -> &'static str {
+    if escrow.seller == *who {
+        return "the seller";
+    }
+    match who {
+        Party::Merchant => "the merchant",
+        Party::Customer(customer) if escrow.funding().is_some_and(|funding| funding.buyer == *customer) => "the buyer",
+        Party::Customer(_) => "another",
+    }
+}
+
+/// Everything that everyone can try, one after the other.
+struct Trial<'a> {
+    node: &'a Node,
+    ids: &'a mut Counter,
+    attempts: Vec<Attempt>,
+}
+
+impl Trial<'_> {
+    fn attempt(
+        &mut self,
+        what: &'static str,
+        who: &Party,
+        step: impl FnOnce(&mut Escrow, &mut Counter) -> Result<Settlement, Refusal>,
+    ) {
+        let mut escrow = self.node.escrow.clone();
+        let outcome = match step(&mut escrow, self.ids) {
+            Ok(settlement) => Ok(vec![self.node.then(escrow, &settlement)]),
+            Err(refusal) => {
+                assert!(
+                    escrow == self.node.escrow,
+                    "{what} was refused with {refusal:?} and changed the escrow"
+                );
+                Err(refusal)
+            }
+        };
+        self.attempts.push(Attempt {
+            what,
+            who: who.clone(),
+            outcome,
+        });
+    }
+
+    fn seller_tries(&mut self, who: &Party) {
+        let as_seller = Seller {
+            party: who.clone(),
+            ..seller("ada", COMMISSION_BPS)
+        };
+        for (who_pays, quantity) in [(WhoPays::Buyer, 1), (WhoPays::Both, 1), (WhoPays::Seller, 2)] {
+            self.attempt("edit", who, |escrow, _| {
+                let terms = terms(who_pays, quantity);
+                escrow.edit_standard(&as_seller, terms, KeptTerms::default(), Vec::new(), at(1))?;
+                Ok(Settlement::default())
+            });
+        }
+        for stages in STAGES {
+            self.attempt("edit the milestones", who, |escrow, ids| {
+                escrow.edit_milestones(&as_seller, milestone_offer(stages), ids, at(1))?;
+                Ok(Settlement::default())
+            });
+        }
+        for stages in [[400, 600], [1, 1]] {
+            self.attempt("convert", who, |escrow, ids| {
+                let conversion = conversion(Some(naira(1_000)), &stages);
+                escrow.convert_to_milestones(&as_seller, conversion, ids, at(1))?;
+                Ok(Settlement::default())
+            });
+        }
+        self.attempts.push(Attempt {
+            what: "delete",
+            who: who.clone(),
+            outcome: self.node.escrow.check_deletable_by(who).map(|()| Vec::new()),
+        });
+        for (what, seconds) in [("claim early", 100), ("claim in time", 500 * 86_400)] {
+            self.attempt(what, who, |escrow, ids| escrow.claim(who, 86_400, ids, at(seconds)));
+        }
+    }
+
+    fn customer_tries(&mut self, customer: &CustomerId) {
+        let who = &Party::Customer(customer.clone());
+        self.pay(
+            customer,
+            "pay too little",
+            PaymentOffer {
+                amount: Some(kobo(1)),
+                ..payment(Amount::MAX)
+            },
+        );
+        self.pay(customer, "pay with an empty wallet", payment(Amount::ZERO));
+        self.pay(customer, "pay", payment(Amount::MAX));
+        let mut milestones: Vec<MilestoneId> = self
+            .node
+            .escrow
+            .milestones()
+            .iter()
+            .map(|milestone| milestone.id)
+            .collect();
+        milestones.push(MilestoneId::named(""));
+        for (what, order) in [
+            ("confirm any", ReleaseOrder::Any),
+            ("confirm the first pending", ReleaseOrder::FirstPending),
+        ] {
+            for &milestone in &milestones {
+                self.attempt(what, who, |escrow, ids| {
+                    escrow.confirm_milestone(customer, milestone, order, ids, at(3))
+                });
+            }
+        }
+        self.attempt("confirm the payment", who, |escrow, ids| {
+            escrow.confirm_payment(customer, ids, at(3))
+        });
+        self.attempt("dispute", who, |escrow, _| escrow.submit_statement(customer, said()));
+    }
+
+    /// Of a link, the buyer pays for an escrow of their own; all of it or nothing.
+    fn pay(&mut self, customer: &CustomerId, what: &'static str, offer: PaymentOffer) {
+        let mut link = self.node.escrow.clone();
+        let taken = link.take_from_link(self.ids, at(2));
+        let (mut escrow, left) = match taken {
+            Some((escrow, _)) => (escrow, Some(self.node.then(link, &Settlement::default()))),
+            None => (link, None),
+        };
+        let before = escrow.clone();
+        let outcome = fund(std::slice::from_mut(&mut escrow), customer, offer, self.ids, at(2));
+        assert!(
+            outcome.is_ok() || escrow == before,
+            "a refused payment changed the escrow"
+        );
+        let paid = |(_, settlement): (_, Settlement)| Node::new(before).then(escrow, &settlement);
+        self.attempts.push(Attempt {
+            what,
+            who: Party::Customer(customer.clone()),
+            outcome: outcome.map(|paid_for| left.into_iter().chain([paid(paid_for)]).collect()),
+        });
+    }
+
+    fn merchant_tries(&mut self) {
+        let who = &Party::Merchant;
+        let fees = [(0, None), (37_04, Some(true)), (37_04, Some(false))];
+        for (minor, is_refundable) in fees {
+            self.attempt("set the additional fee", who, |escrow, _| {
+                escrow.set_additional_fee(kobo(minor), is_refundable, at(1))?;
+                Ok(Settlement::default())
+            });
+        }
+        let pool = self.node.escrow.pool();
+        let half = pool.half_rounded_up();
+        let rest = pool.checked_sub(half).unwrap();
+        let mut rulings = vec![Ruling::Completed];
+        for additional_fee_refundable in [None, Some(true), Some(false)] {
+            rulings.push(Ruling::Refunded {
+                additional_fee_refundable,
+            });
+            let too_much = half.checked_add(kobo(1)).unwrap();
+            let splits = [
+                (half, rest),
+                (pool, Amount::ZERO),
+                (Amount::ZERO, pool),
+                (too_much, rest),
+            ];
+            rulings.extend(splits.map(|(seller, buyer)| Ruling::Split {
+                seller,
+                buyer,
+                additional_fee_refundable,
+            }));
+        }
+        for ruling in rulings {
+            self.attempt("resolve", who, |escrow, ids| escrow.resolve(ruling, said(), ids));
+        }
+    }
+}
+
+fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
+    let draft = TermsDraft {
+        total_quantity: Ok(Some(quantity)),
+        ..terms_draft(kobo(100_003), who_pays)
+    };
+    Terms::new(draft, &LIMITS).unwrap()
+}
+
+fn said() -> Statement {
+    Statement {
+        name: None,
+        message: "Words".to_owned(),
+        proof: None,
+        at: at(3),
+    }
+}
+
+fn attempts(node: &Node, ids: &mut Counter) -> Vec<Attempt> {
+    let mut trial = Trial {
+        node,
+        ids,
+        attempts: Vec::new(),
+    };
+    for customer in PEOPLE.map(customer) {
+        trial.seller_tries(&Party::Customer(customer.clone()));
+        trial.customer_tries(&customer);
+    }
+    trial.seller_tries(&Party::Merchant);
+    trial.merchant_tries();
+    trial.attempts
+}
+
+/// Every state there is: how it is called, and what it leads to.
+#[derive(Default)]
+struct Map {
+    next: HashMap<String, HashSet<String>>,
+    opened: HashSet<String>,
+    closed: HashSet<String>,
+    transitions: BTreeSet<String>,
+}
+
+/// A line of the table. The merchant may be the seller too; what only a merchant can do
+/// it does as such.
+fn transition(from: &Escrow, what: &str, who: &Party, nodes: &[Node]) -> String {
+    let role = match what {
+        "resolve" | "set the additional fee" => "the merchant",
+        _ => role(from, who),
+    };
+    let names: Vec<String> = nodes.iter().map(|node| name(&node.escrow)).collect();
+    let led_to = if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(" and ")
+    };
+    format!("{}: {what} by {role} -> {led_to}", name(from))
+}
+
+fn walk(start: Vec<Escrow>, ids: &mut Counter) -> Map {
+    let mut map = Map::default();
+    let mut queue: VecDeque<Node> = start.into_iter().map(Node::new).collect();
+    while let Some(node) = queue.pop_front() {
+        let state = node.state();
+        if map.next.contains_key(&state) {
+            continue;
+        }
+        match node.escrow.progress {
+            Progress::AwaitingPayment => {}
+            Progress::Opened { .. } => drop(map.opened.insert(state.clone())),
+            Progress::Closed { .. } => drop(map.closed.insert(state.clone())),
+        }
+        let mut next = HashSet::new();
+        for Attempt { what, who, outcome } in attempts(&node, ids) {
+            let Ok(nodes) = outcome else {
+                continue;
+            };
+            map.transitions.insert(transition(&node.escrow, what, &who, &nodes));
+            next.extend(nodes.iter().map(Node::state));
+            queue.extend(nodes);
+        }
+        map.next.insert(state, next);
+    }
+    map
+}
+
+impl Map {
+    /// The states from which a closed one can be reached.
+    fn with_a_way_out(&self) -> HashSet<&String> {
+        let mut found: HashSet<&String> = self.closed.iter().collect();
+        loop {
+            let before = found.len();
+            for (state, next) in &self.next {
+                if next.iter().any(|next| found.contains(next)) {
+                    found.insert(state);
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+}
+
+#[test]
+fn everyone_tries_everything_in_every_state() {
+    let ids = &mut Counter::default();
+    let of = |party: Party| Seller {
+        party,
+        ..seller("ada", COMMISSION_BPS)
+    };
+    let ada = of(Party::Customer(customer("ada")));
+    let mut start = Vec::new();
+    for seller in [&ada, &of(Party::Merchant)] {
+        let terms = terms(WhoPays::Buyer, 1);
+        start.push(Escrow::offer_standard(seller.clone(), terms, ids, at(1)).unwrap().0);
+    }
+    let offer = milestone_offer(STAGES[0]);
+    start.push(Escrow::offer_milestones(ada, offer, ids, at(1)).unwrap().0);
+
+    let map = walk(start, ids);
+    println!("{} states", map.next.len());
+    let expected: BTreeSet<String> = TRANSITIONS.map(str::to_owned).into();
+    assert_eq!(map.transitions, expected);
+    let goes_on = map.closed.iter().find(|state| !map.next[*state].is_empty());
+    assert_eq!(goes_on, None, "something can be done with a closed escrow");
+    let has_way_out = map.with_a_way_out();
+    let stuck: Vec<&String> = map.opened.iter().filter(|state| !has_way_out.contains(state)).collect();
+    assert!(stuck.is_empty(), "nothing empties the hold of {stuck:#?}");
+}
