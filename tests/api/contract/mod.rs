@@ -3,5 +3,7 @@
 
 mod matrix;
 mod messages;
+mod row;
+mod scene;
 mod table;
 mod walk;

@@ -5,7 +5,9 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, standard_terms, two_milestones};
+use super::row::{Outcome, Request, Row, row};
+use super::scene::{address, card, category, completed, disputed, paid, profile, profiled, stakes, standard, vault};
+use crate::helpers::{Deal, standard_terms, two_milestones};
 
 const ACCESS_DENIED: Outcome = (401, "Access denied");
 const ACTION_NOT_ALLOWED: Outcome = (400, "Action not allowed");
@@ -14,201 +16,6 @@ const CUSTOMER_NOT_FOUND: Outcome = (400, "Customer not found");
 const ESCROW_NOT_FOUND: Outcome = (400, "Escrow not found");
 const NOT_PAYABLE: Outcome = (400, "Escrow is not in a valid state for checkout");
 const NO_FOREIGN_VAULT: Outcome = (400, "Vault does not belong to this merchant");
-
-/// Status and message.
-pub(super) type Outcome = (u16, &'static str);
-
-/// What goes out, beside the method and the path that the matrix gives.
-pub(super) struct Request {
-    /// Who acts; nobody where the merchant does.
-    pub(super) customer: Option<String>,
-    /// For the parts of the path in braces.
-    pub(super) ids: Vec<String>,
-    /// With its question mark.
-    pub(super) query: &'static str,
-    pub(super) body: Option<Value>,
-}
-
-/// Makes what a request needs, and the request.
-type Make = fn(&TestApp) -> Request;
-
-/// What one route answers.
-pub(super) struct Row {
-    /// Method and path.
-    pub(super) name: &'static str,
-    pub(super) success: Outcome,
-    pub(super) right: Make,
-    /// The right request a second time; the same again where nothing is said.
-    pub(super) again: Option<Outcome>,
-    /// Ids in the path that nothing has.
-    pub(super) unknown: Option<Outcome>,
-    /// The right request with another merchant's key.
-    pub(super) foreign: Option<Outcome>,
-    /// The right request as Dan.
-    pub(super) stranger: Option<Outcome>,
-    /// The right request without the header, where that is the merchant.
-    pub(super) as_merchant: Option<Outcome>,
-    /// Requests that are wrong in a way of their own, and what they are told.
-    pub(super) refusals: Vec<(Make, Outcome)>,
-}
-
-impl Row {
-    const fn again(mut self, outcome: Outcome) -> Self {
-        self.again = Some(outcome);
-        self
-    }
-
-    const fn unknown(mut self, outcome: Outcome) -> Self {
-        self.unknown = Some(outcome);
-        self
-    }
-
-    const fn foreign(mut self, outcome: Outcome) -> Self {
-        self.foreign = Some(outcome);
-        self
-    }
-
-    /// Neither other merchants nor anyone else have it.
-    const fn hidden(self, outcome: Outcome) -> Self {
-        self.unknown(outcome).foreign(outcome)
-    }
-
-    const fn stranger(mut self, outcome: Outcome) -> Self {
-        self.stranger = Some(outcome);
-        self
-    }
-
-    const fn as_merchant(mut self, outcome: Outcome) -> Self {
-        self.as_merchant = Some(outcome);
-        self
-    }
-
-    fn refuses(mut self, make: Make, outcome: Outcome) -> Self {
-        self.refusals.push((make, outcome));
-        self
-    }
-}
-
-fn row(name: &'static str, status: u16, message: &'static str, right: Make) -> Row {
-    Row {
-        name,
-        success: (status, message),
-        right,
-        again: None,
-        unknown: None,
-        foreign: None,
-        stranger: None,
-        as_merchant: None,
-        refusals: Vec::new(),
-    }
-}
-
-impl Request {
-    fn of_merchant() -> Self {
-        Self {
-            customer: None,
-            ids: Vec::new(),
-            query: "",
-            body: None,
-        }
-    }
-
-    fn by(customer: impl Into<String>) -> Self {
-        Self {
-            customer: Some(customer.into()),
-            ..Self::of_merchant()
-        }
-    }
-
-    fn to(mut self, id: impl Into<String>) -> Self {
-        self.ids.push(id.into());
-        self
-    }
-
-    fn with(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-
-    fn asking(mut self, query: &'static str) -> Self {
-        self.query = query;
-        self
-    }
-}
-
-/// Ada's offer of a standard escrow.
-fn standard(app: &TestApp) -> Deal {
-    Deal::of(&app.create_escrow("ada", &standard_terms()).ok())
-}
-
-/// The same, paid for by Ben.
-fn paid(app: &TestApp) -> Deal {
-    let deal = standard(app);
-    app.pay_for("ben", &deal).ok();
-    deal
-}
-
-/// The same, confirmed by Ben.
-fn completed(app: &TestApp) -> Deal {
-    let deal = paid(app);
-    app.confirm_payment("ben", &deal.id).ok();
-    deal
-}
-
-/// The same, disputed by Ben.
-fn disputed(app: &TestApp) -> Deal {
-    let deal = paid(app);
-    let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
-    app.json("POST", &path, "ben", &json!({ "message": "It is broken" }))
-        .ok();
-    deal
-}
-
-/// An open vault of Ada and Ben.
-fn vault(app: &TestApp) -> Answer {
-    app.as_merchant("POST", "/v1/escrow/vault/create", Some(&stakes("ada", "ben")))
-        .ok()
-}
-
-fn stakes(one: &str, other: &str) -> Value {
-    json!({
-        "purpose": "A race",
-        "participants": [{ "customerId": one, "amount": 600 }, { "customerId": other, "amount": 400 }],
-    })
-}
-
-/// A category of Ada's.
-fn category(app: &TestApp) -> String {
-    let body = json!({ "name": "Bicycles" });
-    app.json("POST", "/v1/escrow/category/create", "ada", &body)
-        .ok()
-        .text("id")
-}
-
-/// A new customer with a profile.
-fn profiled(app: &TestApp) -> Answer {
-    app.create_customer(&profile(app)).ok()
-}
-
-/// A profile that no customer has yet.
-fn profile(app: &TestApp) -> Value {
-    let number = app.count("customer_profile");
-    json!({
-        "firstname": "Eve",
-        "lastname": "Obi",
-        "email": format!("eve{number}@shop.example"),
-        "phone": format!("080{number:08}"),
-    })
-}
-
-fn card(app: &TestApp) -> String {
-    app.save_card("ada", "4242424242424242").ok().text("id")
-}
-
-fn address(app: &TestApp) -> Value {
-    let number = app.count("whitelist_address");
-    json!({ "walletAddress": format!("0x{number:040x}"), "network": "BSC" })
-}
 
 /// Every route of the contract, in its order.
 pub(super) fn rows() -> Vec<Row> {
@@ -513,6 +320,14 @@ fn customers() -> Vec<Row> {
         .refuses(
             |_| Request::of_merchant().asking("?email=nobody@shop.example"),
             (400, "No customer found with the provided email"),
+        )
+        .refuses(
+            |_| Request::of_merchant().asking("?phone=08099999999"),
+            (400, "No customer found with the provided phone"),
+        )
+        .refuses(
+            |_| Request::of_merchant().asking("?email=nobody@shop.example&phone=08099999999"),
+            (400, "No customer found with the provided email and phone"),
         ),
         row(
             "GET /v1/customer/get/{customerId}",

@@ -8,7 +8,8 @@ use escrowd::http;
 use serde_json::{Value, json};
 
 use super::matrix::{self, BodyRule, HeaderRule, Route};
-use super::table::{self, Outcome, Request, Row};
+use super::row::{Outcome, Request, Row};
+use super::table;
 use crate::helpers::{Answer, TestApp, form_of, hash_of, new_customer, spawn_app, spawn_app_with, spawn_live_app};
 
 const BUSINESS_KEY: &str = "sk_live_business";
@@ -132,6 +133,38 @@ fn the_right_request_is_answered_as_the_contract_says() {
         assert_outcome(row.name, &again, row.again.unwrap_or(row.success));
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
+}
+
+/// The same as a form, where the contract has one.
+#[test]
+fn forms_are_read_where_the_contract_has_them() {
+    let app = peopled_app();
+    let mut forms = 0;
+    for (route, row) in every_row()
+        .into_iter()
+        .filter(|(route, _)| route.body == BodyRule::Form)
+    {
+        let request = (row.right)(&app);
+        let fields = request.body.as_ref().unwrap().as_object().unwrap();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fields: Vec<(&str, String)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), text(value)))
+            .collect();
+        let parts: Vec<(&str, Option<&str>, &[u8])> = fields
+            .iter()
+            .map(|(name, text)| (*name, None, text.as_bytes()))
+            .collect();
+        let form = form_of(&parts);
+        let change = Change {
+            content_type: Some("multipart/form-data; boundary=form"),
+            body: Some(&form),
+            ..Change::default()
+        };
+        assert_outcome(row.name, &send(&app, &route, &request, change), row.success);
+        forms += 1;
+    }
+    assert_eq!(forms, 6);
 }
 
 #[test]
