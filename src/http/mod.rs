@@ -41,6 +41,7 @@ use actix_web::{App, HttpServer, middleware, web};
 pub use api::{Api, Limits};
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
+pub use routes::routes;
 
 /// Under which name the log tells of requests that were no HTTP.
 pub const CLIENT_FAULTS_LOG: &str = "actix_http";

@@ -21,11 +21,27 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route; those under `/sandbox` in sandbox mode only. Routes are tried
-/// one after another: first those that are asked for most; a literal path before one
-/// with a part to fill in.
-#[rustfmt::skip] // A table is read in columns.
+/// Adds every route.
 pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
+    table(mode).serve(config);
+    config.default_service(web::to(unknown_route));
+}
+
+/// Every route there is in this mode, by its method and its path.
+pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
+    let routes = table(mode).0.into_iter();
+    let named = routes.flat_map(|route| {
+        let path = route.path;
+        route.methods.into_iter().map(move |method| (method.to_string(), path))
+    });
+    named.collect()
+}
+
+/// Every route; those under `/sandbox` in sandbox mode only. Routes are tried one
+/// after another: first those that are asked for most; a literal path before one with
+/// a part to fill in.
+#[rustfmt::skip] // A table is read in columns.
+fn table(mode: Mode) -> Routes {
     use Access::{Business, SuperAdmin};
 
     let mut route = Routes::default();
@@ -104,8 +120,7 @@ pub(super) fn configure(config: &mut ServiceConfig, mode: Mode) {
         route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
     }
 
-    route.serve(config);
-    config.default_service(web::to(unknown_route));
+    route
 }
 
 /// Paths in the order they are tried.

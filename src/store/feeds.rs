@@ -65,7 +65,8 @@ impl Question {
             question.and(condition_of(status), []);
         }
         if let Some(category) = filter.category {
-            let of_category = "category_id = (SELECT id FROM category WHERE id = ? AND guard = ?)";
+            let of_category =
+                "category_id = (SELECT id FROM category WHERE id = ? AND guard = ? AND deleted_at IS NULL)";
             question.and(of_category, [category.number().into(), category.guard().into()]);
         }
         if let Some(token) = &filter.token {

@@ -8,6 +8,7 @@ mod banks;
 mod cards;
 mod categories;
 mod claims;
+mod contract;
 mod customers;
 mod dispute_lists;
 mod disputes;

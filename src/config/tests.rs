@@ -1,0 +1,166 @@
+//! What is written in the three places becomes one configuration, or an error that
+//! names its line.
+
+use super::*;
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    let flags = Flags {
+        config: Some(path),
+        ..Flags::default()
+    };
+    let variables = variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())));
+    Config::load(&flags, variables)
+}
+
+fn error(text: &str, variables: &[(&str, &str)]) -> String {
+    load(text, variables).unwrap_err().to_string()
+}
+
+#[test]
+fn the_documented_file_holds_every_setting_at_its_default() {
+    let documented: Table = include_str!("../../config.toml").parse().unwrap();
+    assert_eq!(documented, default_table());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let text = "listen = \"127.0.0.1:1\"\ndatabase = \"file.db\"\n[limits]\nmilestones_max = 7";
+    let config = load(
+        text,
+        &[
+            ("ESCROWD_LISTEN", "127.0.0.1:2"),
+            ("ESCROWD_LIMITS_MILESTONES_MAX", "8"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.listen.port(), config.limits.milestones_max), (2, 8));
+    assert_eq!(config.database, Path::new("file.db"));
+
+    let flags = Flags {
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
+        ..Flags::default()
+    };
+    let variables = [("ESCROWD_LISTEN".to_owned(), Ok("127.0.0.1:2".to_owned()))];
+    assert_eq!(Config::load(&flags, variables).unwrap().listen.port(), 3);
+}
+
+#[test]
+fn requests_are_limited_when_configured_or_strict() {
+    let limit = |text| load(text, &[]).unwrap().requests_per_minute();
+    assert_eq!(limit(""), None);
+    assert_eq!(limit("strict = true"), Some(10));
+    assert_eq!(limit("[limits]\nrequests_per_minute = 600"), Some(600));
+    assert_eq!(limit("strict = true\n[limits]\nrequests_per_minute = 600"), Some(600));
+}
+
+#[test]
+fn a_wrong_line_is_named() {
+    for (text, line, problem) in [
+        (
+            "mode = \"sandbox\"\nlisten_on = 1",
+            "line 2",
+            "unknown field `listen_on`",
+        ),
+        (
+            "\n\n[limits]\nmilestones_max = 1",
+            "line 4",
+            "must be a whole number from 2 to 1000; got 1",
+        ),
+        ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
+        ("listen = \"8080\"", "line 1", "invalid socket address"),
+        (
+            "country = \"Nigeria\"",
+            "line 1",
+            "expected one of `NG`, `GH`, `KE`, `ZA`",
+        ),
+        ("currency = \"naira\"", "line 1", "must be a currency code"),
+        (
+            "[fees]\nwithdrawal_minor = \"5:1\"",
+            "line 2",
+            "must be steps of rising amounts",
+        ),
+        (
+            "[storage]\nsynchronous = \"off\"",
+            "line 2",
+            "expected `full` or `normal`",
+        ),
+        ("log = ", "line 1", ""),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = [\"sk_live_oops\"]",
+            "line 3",
+            "not the key itself",
+        ),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"10.0.0.300\"]",
+            "line 4",
+            "invalid IP address",
+        ),
+    ] {
+        let error = error(text, &[]);
+        assert!(error.contains(line) && error.contains(problem), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, text, problem) in [
+        ("ESCROWD_LISTN", "x", "there is no such setting"),
+        (
+            "ESCROWD_LIMITS_MILESTONES_MAX",
+            "many",
+            "\"many\" is not a whole number",
+        ),
+        ("ESCROWD_LIMITS_MILESTONES_MAX", "1", "from 2 to 1000"),
+        ("ESCROWD_SANDBOX_EXPOSE", "yes", "true or false"),
+    ] {
+        let error = error("", &[(name, text)]);
+        assert!(error.contains(name) && error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let variables = [("ESCROWD_DATABASE".to_owned(), Err("x\u{fffd}".to_owned()))];
+    let error = Config::load(&Flags::default(), variables).unwrap_err().to_string();
+    assert!(error.contains("ESCROWD_DATABASE") && error.contains("UTF-8"), "{error}");
+}
+
+#[test]
+fn what_kubernetes_adds_to_the_environment_is_not_meant_for_us() {
+    let variables = [
+        ("ESCROWD_PORT", "tcp://10.0.0.1:80"),
+        ("ESCROWD_SERVICE_HOST", "10.0.0.1"),
+        ("ESCROWD_SERVICE_PORT_HTTP", "80"),
+        ("ESCROWD_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert_eq!(load("", &variables).unwrap(), Config::default());
+}
+
+#[test]
+fn settings_that_expose_play_money_or_lock_everybody_out_are_refused() {
+    let key = "a".repeat(64);
+    let merchant = |name: &str| format!("[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n");
+    for (text, problem) in [
+        ("listen = \"0.0.0.0:80\"".to_owned(), "sandbox.expose"),
+        ("mode = \"live\"".to_owned(), "escrowd keygen"),
+        (merchant("a"), "for mode \"live\""),
+        (format!("mode = \"live\"\n{}{}", merchant("a"), merchant("b")), "twice"),
+        ("[fees]\nplatform_bps = 5001".to_owned(), "at most 5000 together"),
+    ] {
+        let error = error(&text, &[]);
+        assert!(error.contains(problem), "{text}: {error}");
+    }
+    assert!(load("listen = \"0.0.0.0:80\"\n[sandbox]\nexpose = true", &[]).is_ok());
+    assert!(
+        load(
+            &format!("mode = \"live\"\nlisten = \"0.0.0.0:80\"\n{}", merchant("a")),
+            &[]
+        )
+        .is_ok()
+    );
+}

@@ -1,0 +1,9 @@
+//! The contract as one table: every route of its section 1.3, with what each
+//! answers to the right request and to everything that is wrong with one.
+
+mod matrix;
+mod messages;
+mod row;
+mod scene;
+mod table;
+mod walk;
