@@ -111,12 +111,12 @@ pub struct Policy {
     pub withdrawal_fees: WithdrawalFees,
     /// Bounds on what may be offered.
     pub terms_limits: TermsLimits,
+    /// How long a buyer has to confirm once the delivery window is over.
+    pub claim_grace_seconds: i64,
     /// Most participants in one vault.
     pub participants_max: usize,
     /// Most categories of one account.
     pub categories_max: u32,
-    /// How long a buyer has to confirm once the delivery window is over.
-    pub claim_grace_seconds: i64,
 }
 
 impl Policy {

@@ -206,11 +206,11 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMITS: TermsLimits = TermsLimits {
+        is_strict: false,
         amount_min: Amount::ZERO,
         milestones_max: 2,
         purpose_chars_max: 5,
         description_chars_max: 5,
-        is_strict: false,
     };
     const COUNT_MAX: u32 = 9;
 

@@ -334,6 +334,17 @@ fn a_dispute_freezes_the_money() {
         app.refuses(400, "Escrow is not in a valid state for checkout", |app| {
             app.pay_for("cleo", &deal)
         });
+        app.refuses(400, "Action not allowed", |app| {
+            let path = format!("/v1/escrow/edit/{}", deal.token);
+            app.json("PUT", &path, "ada", &terms(10_000, "buyer"))
+        });
+        let claim = format!("/v1/escrow/claim-funds/{}", deal.token);
+        let delete = format!("/v1/escrow/delete/{}", deal.token);
+        for (method, path) in [("GET", &claim), ("DELETE", &delete)] {
+            app.refuses(400, "Action not allowed", |app| {
+                app.send(method, path, &[("customer-id", "ada")], None)
+            });
+        }
     };
     app.wallet("cleo").ok();
     refuse_all(&app);
@@ -405,7 +416,9 @@ fn an_additional_fee_follows_the_flag() {
     for (flag, to_buyer, to_merchant) in [("true", 50_000, 0), ("false", 0, 50_000)] {
         let app = spawn_app();
         let deal = Deal::of(&app.create_escrow("ada", &terms(10_000, "buyer")).ok());
-        execute(&app, "UPDATE escrow SET additional_fee = 50000");
+        let path = format!("/v1/escrow/additional-fee/{}", deal.token);
+        let headers = [("content-type", "application/json")];
+        app.send("PUT", &path, &headers, Some(b"{\"additionalFee\":500}")).ok();
         app.pay_for("ben", &deal).ok();
         submit(&app, "ben", &deal, "It leaks").ok();
         let path = format!("/v1/escrow/dispute/resolve/{}", deal.id);

@@ -41,11 +41,11 @@ fn at(seconds: i64) -> Timestamp {
 
 fn limits(amount_min: i64) -> TermsLimits {
     TermsLimits {
+        is_strict: false,
         amount_min: kobo(amount_min),
         milestones_max: 2,
         purpose_chars_max: 10,
         description_chars_max: 10,
-        is_strict: false,
     }
 }
 

@@ -273,7 +273,7 @@ fn the_customer_header_is_required_optional_forbidden_or_ignored() {
             }
         }
         assert!(
-            row.as_merchant.is_none() || route.header == HeaderRule::Optional,
+            row.unnamed.is_none() || route.header == HeaderRule::Optional,
             "{}",
             row.name
         );
