@@ -123,7 +123,7 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
 
 /// Loads the escrows of a payment. Refuses, in the order they were named, the
 /// first that does not exist, is another merchant's, or was named before; answers
-/// them in the order they were offered, which is how a replay finds them too.
+/// them in the order they were offered.
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
     let mut escrows: Vec<Escrow> = Vec::with_capacity(keys.len());
     for key in keys {
@@ -147,8 +147,9 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
     Ok(escrows)
 }
 
-/// Puts in the place of each link the escrow that its next buyer pays for. One that is
-/// sold out stays, to be refused in its turn.
+/// Puts in the place of each link the escrow that its next buyer pays for, in the order
+/// of ids, which is how a replay finds them too. A link that is sold out stays, to be
+/// refused in its turn.
 fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<(), Error> {
     let now = tx.now();
     for escrow in escrows.iter_mut() {

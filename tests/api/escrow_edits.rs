@@ -94,7 +94,7 @@ fn the_five_terms_come_with_every_edit() {
 #[test]
 fn what_an_edit_does_not_send_stays_and_what_it_sends_empty_goes() {
     let app = spawn_app();
-    let category = app.insert_category("ada", 7);
+    let category = app.category_of("ada");
     let mut terms = standard_terms();
     terms["description"] = json!("As new");
     terms["totalQuantity"] = json!(5);
@@ -112,7 +112,7 @@ fn what_an_edit_does_not_send_stays_and_what_it_sends_empty_goes() {
     assert_eq!(emptied.data()["description"], Value::Null);
     assert_eq!(emptied.data()["totalQuantity"], 5, "a number cannot be nothing");
     assert_eq!(emptied.data()["category"], Value::Null);
-    empty["categoryId"] = json!(app.insert_category("ben", 8));
+    empty["categoryId"] = json!(app.category_of("ben"));
     let message = format!(
         "categoryId must be the id of a category of the seller; got {}",
         empty["categoryId"]
@@ -191,6 +191,36 @@ fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
             "ada",
             &new_terms(),
         )
+    });
+}
+
+#[test]
+fn a_vault_is_not_edited_charged_taken_back_claimed_or_converted() {
+    let app = spawn_app();
+    let body = json!({
+        "purpose": "A race",
+        "participants": [{ "customerId": "ada", "amount": 600 }, { "customerId": "ben", "amount": 400 }],
+    });
+    let vault = app.as_merchant("POST", "/v1/escrow/vault/create", Some(&body)).ok();
+    let token = vault.text("paymentToken");
+    let not_allowed = "Action not allowed";
+    for caller in ["ada", ""] {
+        app.refuses(400, not_allowed, |app| app.edit_escrow(caller, &token, &new_terms()));
+        app.refuses(400, not_allowed, |app| app.delete_escrow(caller, &token));
+        app.refuses(400, not_allowed, |app| app.claim(caller, &token));
+        for side in ["sales", "buy"] {
+            let list = app.escrows(caller, &format!("type={side}")).ok();
+            assert_eq!(
+                list.data()["report"]["total"],
+                0,
+                "a vault has neither seller nor buyer"
+            );
+        }
+    }
+    let conversion = json!({ "milestones": two_stages() });
+    app.refuses(400, not_allowed, |app| app.convert("ada", &token, &conversion));
+    app.refuses(400, "An additional fee can only be set on a standard escrow", |app| {
+        app.set_additional_fee(&token, &json!({ "additionalFee": 5 }))
     });
 }
 

@@ -131,7 +131,7 @@ fn a_list_is_of_one_status_or_one_category() {
         assert_eq!(ids(&list), expected, "{status}");
         assert_eq!(list.data()["report"]["total"], expected.len());
     }
-    let category = app.insert_category("ada", 7);
+    let category = app.category_of("ada");
     let mut terms = standard_terms();
     terms["categoryId"] = json!(category);
     let sorted = Deal::of(&app.create_escrow("ada", &terms).ok());
@@ -149,6 +149,43 @@ fn a_list_is_of_one_status_or_one_category() {
     app.pay_for("ben", &sorted).ok();
     let buys = app.escrows("ben", &format!("type=buy&categoryId={category}")).ok();
     assert_eq!(ids(&buys), [&sorted.id]);
+}
+
+/// A dispute counts as one until it is ruled on; what went back to the buyer counts in
+/// the total alone.
+#[test]
+fn a_report_tells_of_disputes() {
+    let app = spawn_app();
+    let deals: Vec<Deal> = [1, 2, 4, 8].map(|amount| offered(&app, "ada", amount)).into();
+    let said = |who: &str, deal: &Deal| {
+        let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
+        app.json("POST", &path, who, &json!({ "message": "It leaks" })).ok()
+    };
+    for deal in &deals {
+        app.pay_for("ben", deal).ok();
+        said("ben", deal);
+    }
+    said("ada", &deals[1]);
+    let sales = |query: &str| app.escrows("ada", &format!("type=sales{query}")).ok();
+    assert_eq!(sales("").data()["report"], report([4, 0, 0, 4], [15, 0, 0, 15]));
+    let rule = |deal: &Deal, body: Value| {
+        let path = format!("/v1/escrow/dispute/resolve/{}", deal.id);
+        app.as_merchant("POST", &path, Some(&body)).ok()
+    };
+    rule(&deals[2], json!({ "resolution": "Sorry", "status": "REFUNDED" }));
+    let split = json!({ "resolution": "Sorry", "status": "SPLIT", "sellerAmount": 7.84, "buyerAmount": 0 });
+    rule(&deals[3], split);
+    assert_eq!(sales("").data()["report"], report([4, 0, 0, 2], [15, 0, 0, 3]));
+    for (status, deal) in ["DISPUTED", "INVESTIGATING", "REFUNDED", "SPLIT"]
+        .into_iter()
+        .zip(&deals)
+    {
+        assert_eq!(ids(&sales(&format!("&status={status}"))), [&deal.id], "{status}");
+        assert_eq!(
+            ids(&app.escrows("ben", &format!("type=buy&status={status}")).ok()),
+            [&deal.id]
+        );
+    }
 }
 
 #[test]

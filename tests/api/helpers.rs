@@ -420,6 +420,14 @@ impl TestApp {
         self.send(method, path, headers, body.as_deref().map(str::as_bytes))
     }
 
+    /// A new category of this party's, by its id.
+    #[track_caller]
+    pub(crate) fn category_of(&self, party: &str) -> String {
+        let body = json!({ "name": "Bicycles" });
+        let created = self.party("POST", "/v1/escrow/category/create", party, Some(&body));
+        created.ok().text("id")
+    }
+
     pub(crate) fn edit_escrow(&self, seller: &str, token: &str, body: &Value) -> Answer {
         self.party("PUT", &format!("/v1/escrow/edit/{token}"), seller, Some(body))
     }
@@ -630,22 +638,6 @@ impl TestApp {
             ("content-type", "application/json"),
         ];
         self.send(method, path, &headers, Some(body.to_string().as_bytes()))
-    }
-
-    /// A category of this customer, put into the file behind the service's back, and its
-    /// id.
-    pub(crate) fn insert_category(&self, owner: &str, number: i64) -> String {
-        self.wallet(owner).ok();
-        let connection = Connection::open(&self.database).unwrap();
-        connection.busy_timeout(Duration::from_secs(10)).unwrap();
-        connection
-            .execute(
-                "INSERT INTO category (id, guard, merchant_id, owner_id, name, position, created_at)
-                 SELECT ?2, ?2, merchant_id, id, 'Bicycles', ?2, created_at FROM customer WHERE id = ?1",
-                (owner, number),
-            )
-            .unwrap();
-        format!("{number:016x}{number:08x}")
     }
 
     /// The first column of what a query finds in the file, as text.

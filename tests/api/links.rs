@@ -173,6 +173,20 @@ fn one_payment_may_fund_links_and_others() {
 }
 
 #[test]
+fn a_card_pays_for_a_link_too() {
+    let app = spawn_app();
+    let link = link(&app, 2);
+    let card = app.save_card("ben", "4242424242424242").ok().text("id");
+    let body = json!({
+        "reference": "one", "gateway": "card", "cardId": card, "escrowDetails": { "escrowId": link.id },
+    });
+    let payment = app.pay("ben", &body).ok();
+    assert_eq!(app.verify(&bought(&payment).token).text("status"), "ONGOING");
+    assert_eq!(left(&app, &link), 1);
+    assert_eq!(app.balances("ben"), (json!(1_000_000), json!(1209.87)));
+}
+
+#[test]
 fn a_refused_payment_leaves_the_stock() {
     let app = spawn_app();
     let link = link(&app, 2);

@@ -34,7 +34,7 @@ impl Deal {
 
     /// What is held and is no fee.
     fn pool(&self) -> i64 {
-        self.held - self.platform_fee - self.commission
+        self.held - self.platform_fee - self.commission - self.extra
     }
 
     pub(crate) fn is_frozen(&self) -> bool {

@@ -14,6 +14,7 @@ mod helpers;
 mod orders;
 mod reference;
 mod service;
+mod standard;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 use helpers::START;
 use orders::Random;
-use reference::{MOST, Merchant, Order, Reference, Wish};
+use reference::{Id, MOST, Merchant, Named, Order, Reference, Wish};
 use service::{Reply, Service, parts_of};
 
 const COMMANDS: u64 = 20_000;
@@ -32,7 +33,7 @@ const COMMANDS_PER_FILE: u64 = 100_000;
 const AUDIT_STEP: u64 = 1_000;
 
 /// The kinds of commands, each of which must have succeeded and been refused.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 15] = [
     "offer milestones",
     "offer standard",
     "edit",
@@ -41,6 +42,9 @@ const KINDS: [&str; 12] = [
     "fund again",
     "confirm milestone",
     "confirm payment",
+    "pay for a link",
+    "set the fee",
+    "delete",
     "dispute",
     "resolve",
     "top up",
@@ -48,9 +52,11 @@ const KINDS: [&str; 12] = [
 ];
 
 /// Every refusal there is, by its first word.
-const REFUSALS: [&str; 26] = [
+const REFUSALS: [&str; 29] = [
     "AccessDenied",
     "ActionNotAllowed",
+    "AdditionalFeeNotPending",
+    "AdditionalFeeNotStandard",
     "AlreadyResolved",
     "AmountMismatch",
     "BuyerAlreadyDisputed",
@@ -60,6 +66,7 @@ const REFUSALS: [&str; 26] = [
     "DuplicateReference",
     "EscrowNotFound",
     "EscrowNotFunded",
+    "EscrowNotOfThisMerchant",
     "EscrowNotPayable",
     "EscrowOfAnotherMerchant",
     "InsufficientBalance",
@@ -197,6 +204,9 @@ fn step(service: &Service, reference: &mut Reference, order: &Order, tally: &mut
                 service.assert_same(escrow, &reference.deals[deal]);
                 service.assert_stored(&reference.deals[deal]);
             }
+            for deal in meant(order) {
+                service.assert_stored(&reference.deals[deal]);
+            }
         }
         (Err(refusal), Err(must)) => {
             assert_eq!(refusal, must, "which refusal");
@@ -220,14 +230,12 @@ fn learn(reference: &mut Reference, order: &Order, reply: &Reply, deals: &[usize
     if let Some(name) = &reply.reference {
         reference.learn_reference(order, name, deals);
     }
-    if !matches!(
-        order.wish,
-        Wish::OfferMilestones(_) | Wish::OfferStandard(_) | Wish::Edit { .. }
-    ) {
-        return;
-    }
+    let is_edit = matches!(order.wish, Wish::Edit { .. });
     for (escrow, &place) in reply.escrows.iter().zip(deals) {
         let deal = &mut reference.deals[place];
+        if !is_edit && deal.id != Id::default() {
+            continue;
+        }
         deal.id = (escrow.id.number(), escrow.id.guard());
         escrow.payment_token.as_str().clone_into(&mut deal.token);
         for (part, known) in deal.parts.iter_mut().flatten().zip(parts_of(escrow)) {
@@ -242,6 +250,8 @@ fn meant(order: &Order) -> Vec<usize> {
         Wish::Edit { deal, .. }
         | Wish::ConfirmMilestone { deal, .. }
         | Wish::ConfirmPayment { deal }
+        | Wish::SetFee { deal, .. }
+        | Wish::Delete { deal }
         | Wish::Dispute { deal }
         | Wish::Resolve { deal, .. } => deal.iter().copied().collect(),
         Wish::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
@@ -250,16 +260,20 @@ fn meant(order: &Order) -> Vec<usize> {
 }
 
 fn kind(order: &Order, reference: &Reference) -> &'static str {
+    let is_link = |named: &Named| named.deal.is_some_and(|place| reference.deals[place].stock.is_some());
     let is_used = |name: &String| reference.merchants[order.merchant].references.contains_key(name);
     match &order.wish {
         Wish::OfferMilestones(_) => "offer milestones",
         Wish::OfferStandard(_) => "offer standard",
         Wish::Edit { .. } => "edit",
         Wish::Fund { reference: name, .. } if name.as_ref().is_some_and(is_used) => "fund again",
+        Wish::Fund { deals, .. } if deals.iter().any(is_link) => "pay for a link",
         Wish::Fund { deals, .. } if deals.len() == 1 => "fund one",
         Wish::Fund { .. } => "fund several",
         Wish::ConfirmMilestone { .. } => "confirm milestone",
         Wish::ConfirmPayment { .. } => "confirm payment",
+        Wish::SetFee { .. } => "set the fee",
+        Wish::Delete { .. } => "delete",
         Wish::Dispute { .. } => "dispute",
         Wish::Resolve { .. } => "resolve",
         Wish::TopUp { .. } => "top up",

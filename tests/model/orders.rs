@@ -1,8 +1,8 @@
 //! Random orders, made with an eye on the reference: most of them possible,
 //! many of them wrong in one respect.
 
-use crate::disputes;
-use crate::reference::{Draft, Id, MOST, Named, Order, PARTS_MAX, PartDraft, Reference, Wish};
+use crate::reference::{Deal, Draft, Id, MOST, Named, Order, PARTS_MAX, PartDraft, Reference, Wish};
+use crate::{disputes, standard};
 
 /// A generator that needs no library and gives the same on every machine: splitmix64.
 pub(crate) struct Random(pub(crate) u64);
@@ -47,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
         is_live: random.one_in(20),
         wish: Wish::SeeWallet,
     };
-    order.wish = match random.below(118) {
+    order.wish = match random.below(126) {
         0..18 => Wish::OfferMilestones(draft(random, merchant, true)),
         18..28 => Wish::OfferStandard(draft(random, merchant, false)),
         28..34 => edit(random, reference, &mut order),
@@ -59,7 +59,15 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
         },
         97..109 => disputes::next_statement(random, reference, &mut order),
         109..115 => disputes::next_ruling(random, reference, &order),
-        _ => Wish::SeeWallet,
+        115..120 => standard::next_fee(random, reference, &order),
+        120..123 => standard::next_deletion(random, reference, &mut order),
+        _ => {
+            if random.one_in(10) {
+                order.customer = stranger(random);
+                order.is_live = random.one_in(2);
+            }
+            Wish::SeeWallet
+        }
     };
     order
 }
@@ -67,10 +75,14 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
 /// Mostly a regular; now and then one who was never seen.
 fn somebody(random: &mut Random) -> String {
     if random.one_in(100) {
-        format!("stranger-{}", random.next())
+        stranger(random)
     } else {
         random.one_of(&REGULARS).to_owned()
     }
+}
+
+fn stranger(random: &mut Random) -> String {
+    format!("stranger-{}", random.next())
 }
 
 fn top_up_amount(random: &mut Random) -> i64 {
@@ -208,7 +220,7 @@ fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
     let is_fit = |place: usize| {
         let deal = &reference.deals[place];
         let is_own = deal.seller == order.customer;
-        deal.merchant == order.merchant && deal.buyer.is_none() && (may_be_own || !is_own)
+        deal.merchant == order.merchant && is_payable(deal) && (may_be_own || !is_own)
     };
     let deals: Vec<Named> = (0..several)
         .map(|_| Named {
@@ -231,6 +243,11 @@ fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
         },
         reference: random.one_in(2).then(|| format!("ref {}", random.below(3_000))),
     }
+}
+
+/// Whether nobody has paid, and somebody still can.
+fn is_payable(deal: &Deal) -> bool {
+    deal.buyer.is_none() && !deal.is_deleted && deal.stock != Some(0)
 }
 
 fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {

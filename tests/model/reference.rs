@@ -45,6 +45,14 @@ pub(crate) enum Wish {
     ConfirmPayment {
         deal: Option<usize>,
     },
+    SetFee {
+        deal: Option<usize>,
+        amount: i64,
+        comes_back: Option<bool>,
+    },
+    Delete {
+        deal: Option<usize>,
+    },
     Dispute {
         deal: Option<usize>,
     },
@@ -137,6 +145,12 @@ pub(crate) struct Deal {
     pub(crate) platform_fee: i64,
     pub(crate) commission: i64,
     pub(crate) buyer_fee: i64,
+    /// What the merchant adds, and whether it comes back when the deal fails.
+    pub(crate) extra: i64,
+    pub(crate) extra_comes_back: bool,
+    /// Of a link, how many buyers it is still open to.
+    pub(crate) stock: Option<i64>,
+    pub(crate) is_deleted: bool,
     /// `None` for a standard escrow.
     pub(crate) parts: Option<Vec<Part>>,
     pub(crate) buyer: Option<String>,
@@ -158,7 +172,7 @@ pub(crate) struct Part {
 
 impl Deal {
     pub(crate) const fn charge(&self) -> i64 {
-        self.amount + self.buyer_fee
+        self.amount + self.buyer_fee + self.extra
     }
 }
 
@@ -197,6 +211,14 @@ impl Reference {
         }
         if let Wish::Resolve { deal, ruling } = order.wish {
             return self.resolve(order, deal, ruling);
+        }
+        if let Wish::SetFee {
+            deal,
+            amount,
+            comes_back,
+        } = order.wish
+        {
+            return self.set_fee(order, deal, amount, comes_back);
         }
         if !self.admit(order, &order.customer, &mut newcomers)? {
             let has_them = |merchant: &Merchant| merchant.customers.contains_key(&order.customer);
@@ -266,8 +288,9 @@ impl Reference {
                 self.close(place, "COMPLETED");
                 Ok(vec![place])
             }
+            Wish::Delete { deal } => self.delete(order, *deal),
             Wish::Dispute { deal } => self.dispute(order, *deal),
-            Wish::Resolve { .. } => unreachable!("a ruling is no customer's"),
+            Wish::Resolve { .. } | Wish::SetFee { .. } => unreachable!("they are the merchant's own"),
             Wish::TopUp { amount } => {
                 refuse_if(!(100_000..=10_000_000).contains(amount), "Invalid amount")?;
                 let merchant = &self.merchants[order.merchant];
@@ -325,7 +348,7 @@ impl Reference {
 
     /// The deal, if it is one of the merchant's own.
     pub(crate) fn own(&self, order: &Order, deal: Option<usize>) -> Option<usize> {
-        deal.filter(|&place| self.deals[place].merchant == order.merchant)
+        deal.filter(|&place| self.deals[place].merchant == order.merchant && !self.deals[place].is_deleted)
     }
 
     fn check_milestones(&self, order: &Order, draft: &Draft, newcomers: &mut Newcomers) -> Result<(), String> {
@@ -366,6 +389,10 @@ impl Reference {
             platform_fee,
             commission,
             buyer_fee,
+            extra: 0,
+            extra_comes_back: true,
+            stock: draft.quantity.filter(|&quantity| !has_parts && quantity > 1),
+            is_deleted: false,
             parts: has_parts.then(|| draft.parts.iter().map(part).collect()),
             buyer: None,
             dispute: Dispute::None,
@@ -397,13 +424,18 @@ impl Reference {
         }
         let mut places = BTreeSet::new();
         for name in named {
-            let place = name.deal.ok_or("EscrowNotFound")?;
+            let place = name.deal.filter(|&place| !self.deals[place].is_deleted);
+            let place = place.ok_or("EscrowNotFound")?;
             refuse_if(self.deals[place].merchant != order.merchant, "EscrowOfAnotherMerchant")?;
             refuse_if(!places.insert(place), "Invalid escrowDetails.escrowId")?;
         }
+        // What a link becomes is newer than all the rest, and so it comes last.
+        let is_link = |&place: &usize| self.deals[place].stock.is_some_and(|stock| stock > 0);
+        let (links, mut places): (Vec<usize>, Vec<usize>) = places.into_iter().partition(is_link);
+        places.extend(links);
         for &place in &places {
             let deal = &self.deals[place];
-            refuse_if(deal.buyer.is_some(), "EscrowNotPayable")?;
+            refuse_if(deal.buyer.is_some() || deal.stock == Some(0), "EscrowNotPayable")?;
             refuse_if(deal.seller == order.customer, "BuyerIsSeller")?;
             let pays_the_buyer = |part: &Part| part.payee.as_ref() == Some(&order.customer);
             refuse_if(deal.parts.iter().flatten().any(pays_the_buyer), "BuyerIsBeneficiary")?;
@@ -421,11 +453,12 @@ impl Reference {
         refuse_if(available < due, &format!("InsufficientBalance {due} {available}"))?;
 
         self.register(order, newcomers);
-        for &place in &places {
+        let deals = self.take_from_links(&places);
+        for &place in &deals {
             let deal = &mut self.deals[place];
             deal.buyer = Some(order.customer.clone());
             deal.held = deal.charge();
-            let (charge, fee) = (deal.held, deal.platform_fee + deal.commission);
+            let (charge, fee) = (deal.held, deal.platform_fee + deal.commission + deal.extra);
             let purse = self.purse(order.merchant, &order.customer);
             purse.main -= charge;
             purse.hold += charge;
@@ -435,7 +468,6 @@ impl Reference {
         }
         self.rows.entries += 1;
         self.rows.events += 1;
-        let deals: Vec<usize> = places.into_iter().collect();
         if let Some(reference) = reference {
             self.learn_reference(order, reference, &deals);
         }
@@ -485,6 +517,7 @@ impl Reference {
             "REFUNDED" => (deal.platform_fee + deal.commission, 0),
             _ => (deal.platform_fee, deal.commission),
         };
+        self.settle_extra(place, ending);
         let (merchant, buyer) = self.take_from_hold(place, platform_fee + commission);
         assert_eq!(self.deals[place].held, 0, "a closed deal holds nothing");
         self.purse(merchant, &buyer).fees_in_hold -= platform_fee + commission;

@@ -6,7 +6,8 @@ use escrowd::app;
 use escrowd::commands::disputes::{self, ResolutionDraft};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::{Actor, Error, Policy, customers, merchants, standard_escrows};
+use escrowd::commands::standard_escrows::{self, AdditionalFeeDraft};
+use escrowd::commands::{Actor, Error, Policy, customers, merchants};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
 use escrowd::domain::deal::Deal as StoredDeal;
@@ -159,6 +160,32 @@ impl Service {
                 )
                 .map(one)
             }
+            Wish::SetFee {
+                deal,
+                amount,
+                comes_back,
+            } => {
+                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+                let draft = AdditionalFeeDraft {
+                    amount: kobo(*amount),
+                    is_refundable: *comes_back,
+                };
+                let merchant = actor.merchant;
+                wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))),
+                )
+                .map(one)
+            }
+            Wish::Delete { deal } => {
+                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+                let actor = actor.into();
+                wait_for(
+                    self.store
+                        .write(move |tx| standard_escrows::delete(tx, &policy, &actor, token)),
+                )
+                .map(|()| Reply::default())
+            }
             Wish::Dispute { deal } => {
                 let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
                 self.dispute(policy, actor, token).map(one)
@@ -254,10 +281,10 @@ impl Service {
     pub(crate) fn assert_stored(&self, deal: &Deal) {
         let (merchant, id) = (self.merchants[deal.merchant].0, escrow_id(deal.id));
         let stored = self.store.read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
-        let Some(StoredDeal::Escrow(escrow)) = stored.unwrap() else {
-            panic!("the deal is not stored");
-        };
-        self.assert_same(&escrow, deal);
+        match stored.unwrap() {
+            Some(StoredDeal::Escrow(escrow)) if !deal.is_deleted => self.assert_same(&escrow, deal),
+            stored => assert!(deal.is_deleted && stored.is_none(), "the deal is stored as {stored:?}"),
+        }
     }
 
     pub(crate) fn assert_same(&self, escrow: &Escrow, deal: &Deal) {
@@ -273,6 +300,7 @@ impl Service {
             escrow.fee.platform(),
             escrow.fee.commission(),
             escrow.fee.buyer_share(),
+            escrow.additional_fee.amount,
             escrow.held(),
         ];
         let must = [
@@ -280,9 +308,13 @@ impl Service {
             deal.platform_fee,
             deal.commission,
             deal.buyer_fee,
+            deal.extra,
             deal.held,
         ];
         assert_eq!(money.map(Amount::minor), must, "amount, fees, held");
+        assert_eq!(escrow.additional_fee.is_refundable, deal.extra_comes_back);
+        let stock = escrow.is_link.then_some(escrow.terms.total_quantity);
+        assert_eq!(stock, deal.stock, "how many buyers a link is open to");
         let parts: Vec<reference::Part> = parts_of(escrow);
         assert_eq!(parts, deal.parts.clone().unwrap_or_default());
         let (buyer, is_closed) = match &escrow.progress {
