@@ -206,7 +206,6 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMITS: TermsLimits = TermsLimits {
-        is_strict: false,
         amount_min: Amount::ZERO,
         milestones_max: 2,
         purpose_chars_max: 5,

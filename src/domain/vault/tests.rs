@@ -41,7 +41,6 @@ fn at(seconds: i64) -> Timestamp {
 
 fn limits(amount_min: i64) -> TermsLimits {
     TermsLimits {
-        is_strict: false,
         amount_min: kobo(amount_min),
         milestones_max: 2,
         purpose_chars_max: 10,
