@@ -210,6 +210,7 @@ mod tests {
         milestones_max: 2,
         purpose_chars_max: 5,
         description_chars_max: 5,
+        is_strict: false,
     };
     const COUNT_MAX: u32 = 9;
 

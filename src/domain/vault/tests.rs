@@ -45,6 +45,7 @@ fn limits(amount_min: i64) -> TermsLimits {
         milestones_max: 2,
         purpose_chars_max: 10,
         description_chars_max: 10,
+        is_strict: false,
     }
 }
 
