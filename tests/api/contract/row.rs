@@ -36,7 +36,7 @@ pub(super) struct Row {
     /// The right request as Dan.
     pub(super) stranger: Option<Outcome>,
     /// The right request without the header, where that is the merchant.
-    pub(super) as_merchant: Option<Outcome>,
+    pub(super) unnamed: Option<Outcome>,
     /// Requests that are wrong in a way of their own, and what they are told.
     pub(super) refusals: Vec<(Make, Outcome)>,
 }
@@ -67,8 +67,8 @@ impl Row {
         self
     }
 
-    pub(super) const fn as_merchant(mut self, outcome: Outcome) -> Self {
-        self.as_merchant = Some(outcome);
+    pub(super) const fn unnamed(mut self, outcome: Outcome) -> Self {
+        self.unnamed = Some(outcome);
         self
     }
 
@@ -88,7 +88,7 @@ pub(super) fn row(name: &'static str, status: u16, message: &'static str, right:
         unknown: None,
         foreign: None,
         stranger: None,
-        as_merchant: None,
+        unnamed: None,
         refusals: Vec::new(),
     }
 }

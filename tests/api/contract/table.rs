@@ -3,7 +3,7 @@
 //!
 //! Ada sells, Ben buys, Dan has nothing to do with it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::row::{Outcome, Request, Row, row};
 use super::scene::{address, card, category, completed, disputed, paid, profile, profiled, stakes, standard, vault};
@@ -22,6 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
     [
         milestone_escrows(),
         standard_escrows(),
+        standard_escrows_later(),
         payments(),
         customers(),
         disputes(),
@@ -110,14 +111,14 @@ fn standard_escrows() -> Vec<Row> {
         row("POST /v1/escrow/create", 201, "Created successfully", |_| {
             Request::by("ada").with(standard_terms())
         })
-        .as_merchant((201, "Created successfully")),
+        .unnamed((201, "Created successfully")),
         row(
             "PUT /v1/escrow/edit/{paymentToken}",
             200,
             "Escrow updated successfully",
             |app| Request::by("ada").to(standard(app).token).with(standard_terms()),
         )
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(ESCROW_NOT_FOUND)
         .stranger(ACCESS_DENIED)
         .refuses(
@@ -162,10 +163,16 @@ fn standard_escrows() -> Vec<Row> {
             |app| Request::by("ada").to(standard(app).token),
         )
         .again(ESCROW_NOT_FOUND)
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(ESCROW_NOT_FOUND)
         .stranger(ACCESS_DENIED)
         .refuses(|app| Request::by("ada").to(paid(app).token), ACTION_NOT_ALLOWED),
+    ]
+}
+
+/// What becomes of an escrow once it is offered, beside confirmation and disputes.
+fn standard_escrows_later() -> Vec<Row> {
+    vec![
         row(
             "GET /v1/escrow/verify/{paymentToken}",
             200,
@@ -184,7 +191,7 @@ fn standard_escrows() -> Vec<Row> {
             },
         )
         .again(ACTION_NOT_ALLOWED)
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(ESCROW_NOT_FOUND)
         .stranger(ACCESS_DENIED)
         .refuses(
@@ -201,7 +208,7 @@ fn standard_escrows() -> Vec<Row> {
                 Request::by("ada").asking("?type=sales")
             },
         )
-        .as_merchant((200, "Transaction fetched successfully"))
+        .unnamed((200, "Transaction fetched successfully"))
         .refuses(|_| Request::by("ada"), (401, "Type is required"))
         .refuses(
             |_| Request::by("ada").asking("?type=all"),
@@ -557,7 +564,7 @@ fn categories() -> Vec<Row> {
             "Category created successfully",
             |_| Request::by("ada").with(json!({ "name": "Bicycles" })),
         )
-        .as_merchant((201, "Category created successfully"))
+        .unnamed((201, "Category created successfully"))
         .refuses(|_| Request::by("ada").with(json!({})), (400, "name is required")),
         row(
             "PUT /v1/escrow/category/edit/{categoryId}",
@@ -565,7 +572,7 @@ fn categories() -> Vec<Row> {
             "Category updated successfully",
             |app| Request::by("ada").to(category(app)).with(json!({ "name": "Boats" })),
         )
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(CATEGORY_NOT_FOUND)
         .stranger(ACCESS_DENIED),
         row(
@@ -574,14 +581,14 @@ fn categories() -> Vec<Row> {
             "Categories fetched successfully",
             |_| Request::by("ada"),
         )
-        .as_merchant((200, "Categories fetched successfully")),
+        .unnamed((200, "Categories fetched successfully")),
         row(
             "GET /v1/escrow/category/get/{categoryId}",
             200,
             "Category fetched successfully",
             |app| Request::by("ada").to(category(app)),
         )
-        .as_merchant(CATEGORY_NOT_FOUND)
+        .unnamed(CATEGORY_NOT_FOUND)
         .hidden(CATEGORY_NOT_FOUND)
         .stranger(CATEGORY_NOT_FOUND),
         row(
@@ -590,7 +597,7 @@ fn categories() -> Vec<Row> {
             "Category position updated successfully",
             |app| Request::by("ada").to(category(app)).with(json!({ "newPosition": 1 })),
         )
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(CATEGORY_NOT_FOUND)
         .stranger(ACCESS_DENIED),
         row(
@@ -600,7 +607,7 @@ fn categories() -> Vec<Row> {
             |app| Request::by("ada").to(category(app)),
         )
         .again(CATEGORY_NOT_FOUND)
-        .as_merchant(ACCESS_DENIED)
+        .unnamed(ACCESS_DENIED)
         .hidden(CATEGORY_NOT_FOUND)
         .stranger(ACCESS_DENIED),
     ]

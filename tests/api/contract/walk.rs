@@ -253,7 +253,7 @@ fn the_customer_header_is_required_optional_forbidden_or_ignored() {
             }
             HeaderRule::Optional => {
                 let outcome = row
-                    .as_merchant
+                    .unnamed
                     .unwrap_or_else(|| panic!("{} says what a merchant gets", row.name));
                 if outcome.0 < 300 {
                     assert_outcome(row.name, &send(&app, &route, &request, without), outcome);
@@ -273,7 +273,7 @@ fn the_customer_header_is_required_optional_forbidden_or_ignored() {
             }
         }
         assert!(
-            row.as_merchant.is_none() || route.header == HeaderRule::Optional,
+            row.unnamed.is_none() || route.header == HeaderRule::Optional,
             "{}",
             row.name
         );
