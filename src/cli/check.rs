@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +13,9 @@ use crate::store;
 pub(super) struct CheckArguments {
     /// The database file
     pub(super) file: PathBuf,
+    /// Also ask SQLite whether the file itself is whole; takes several times as long
+    #[arg(long)]
+    pub(super) deep: bool,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -21,6 +24,19 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Audits the file and says what it found: exit code 0 when every invariant
 /// holds, 1 when one is broken or the file cannot be read.
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    if arguments.deep {
+        let spinner = ProgressBar::new_spinner().with_message("looking at every page, index and reference");
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        let problems = store::check_structure(&arguments.file)?;
+        spinner.finish_and_clear();
+        for problem in &problems {
+            anstream::println!("  {BAD}structure{BAD:#}: {problem}");
+        }
+        if !problems.is_empty() {
+            anstream::println!("{BAD}The file is damaged.{BAD:#} Keep it, restore a backup.");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     let started = Instant::now();
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} transfers {eta}")?);
     let audit = store::audit(&arguments.file, &mut |done, total| {
@@ -43,7 +59,12 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         arguments.file.display()
     );
     if findings_total == 0 {
-        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all eight invariants hold.");
+        let structure = if arguments.deep {
+            "The file is whole."
+        } else {
+            "(Whether the file itself is whole, --deep would say.)"
+        };
+        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all eight invariants hold. {structure}");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {

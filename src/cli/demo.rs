@@ -62,7 +62,10 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     server.stop()?;
 
     anstream::println!("\n{STEP}The ledger, checked from its first transfer{STEP:#}");
-    check::run(&CheckArguments { file: database })
+    check::run(&CheckArguments {
+        file: database,
+        deep: false,
+    })
 }
 
 struct Demo {

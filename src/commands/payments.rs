@@ -61,6 +61,7 @@ pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Payme
     tx.insert_reference(actor.merchant, &transaction, &request_hash)?;
     let detail = settlement.details.into_iter().next().map(|(_, detail)| detail);
     Ok(Payment {
+        payees: tx.payees(&escrows, None)?,
         transaction,
         detail,
         escrows,

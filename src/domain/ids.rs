@@ -320,6 +320,13 @@ impl Reference {
         Self((0..19).map(|_| draw.one_of(DIGITS_AND_LETTERS)).collect())
     }
 
+    /// The reference of what concerns only this one of the escrows that a payment
+    /// funded.
+    #[must_use]
+    pub fn of_escrow(&self, escrow: EscrowId) -> Self {
+        Self(format!("{}-{:08x}", self.0, escrow.guard()))
+    }
+
     /// The reference of the commission taken from a deal that this one funded
     /// (contract section 1.6).
     #[must_use]

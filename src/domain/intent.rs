@@ -224,6 +224,7 @@ pub fn intend(
         detail: Some(detail),
         escrows: Vec::new(),
         vault: None,
+        payees: Vec::new(),
     };
     Ok((payment, settlement))
 }

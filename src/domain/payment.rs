@@ -1,5 +1,6 @@
 //! Payments and the history they leave (contract sections 3.5, 4.3.1, 4.3.9).
 
+use super::customer::Customer;
 use super::escrow::Escrow;
 use super::ids::{CustomerId, EscrowId, IdSource, Reference, TransactionId};
 use super::intent::{Detail, Method, PaymentStatus};
@@ -117,9 +118,16 @@ pub struct Payment {
     pub escrows: Vec<Escrow>,
     /// The vault it was staked in, or came from.
     pub vault: Option<Vault>,
+    /// Who sells in those escrows or won the vault, of the merchant's customers.
+    pub payees: Vec<Customer>,
 }
 
 impl Payment {
+    /// The payee of this id.
+    pub fn payee(&self, id: &CustomerId) -> Option<&Customer> {
+        self.payees.iter().find(|payee| payee.id == *id)
+    }
+
     /// Where it stands.
     pub fn status(&self) -> PaymentStatus {
         self.detail

@@ -3,29 +3,29 @@
 //! histories are whole and add up to the balances. Reads only, from one snapshot,
 //! each table once; may run beside a server.
 
+mod escrows;
+mod histories;
+mod transfers;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::mem;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc;
 use std::thread;
 
-use rusqlite::{Connection, Row, Rows};
+use rusqlite::{Connection, Row};
 
 use super::columns::text_at;
 use super::connection;
 use super::error::{Error, OpenError};
-use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
+use crate::domain::ids::MerchantId;
+use crate::domain::ledger::ChainHash;
+use escrows::{Milestones, StoredEscrow};
+use histories::{Histories, History};
+use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
 
 /// How many findings are described; those beyond are counted.
 const FINDINGS_MAX: usize = 100;
-/// Transfers handed from the thread that reads them to the one that adds them up,
-/// at once, and reported as progress.
-const BATCH: usize = 4096;
-/// Batches that may wait in between.
-const BATCHES_WAITING: usize = 4;
-
 /// What an audit saw.
 #[derive(Debug, Default)]
 pub struct Audit {
@@ -65,6 +65,31 @@ pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, O
     })
 }
 
+/// Asks SQLite whether the file itself is whole: every page readable, every index
+/// like its table, every reference to something that exists. Answers what is not,
+/// as SQLite says it. Reads the whole file, some parts of it often.
+pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
+    let connection = connection::open_to_audit(path)?;
+    let damaged = |cause: rusqlite::Error| OpenError::Damaged {
+        path: path.to_owned(),
+        cause: cause.into(),
+    };
+    let mut problems = Vec::new();
+    let take = |row: &Row<'_>| row.get::<_, String>(0);
+    let mut integrity = connection.prepare("PRAGMA integrity_check").map_err(damaged)?;
+    for problem in integrity.query_map([], take).map_err(damaged)? {
+        problems.push(problem.map_err(damaged)?);
+    }
+    problems.retain(|problem| problem != "ok");
+    let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
+               FROM pragma_foreign_key_check";
+    let mut references = connection.prepare(sql).map_err(damaged)?;
+    for problem in references.query_map([], take).map_err(damaged)? {
+        problems.push(problem.map_err(damaged)?);
+    }
+    Ok(problems)
+}
+
 fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, Error> {
     let snapshot = connection.unchecked_transaction()?;
     let newest: Option<i64> = snapshot.query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))?;
@@ -91,106 +116,6 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
     })
 }
 
-/// A transfer as it stands in the file.
-struct StoredTransfer {
-    posted: PostedTransfer<'static>,
-    hash: ChainHash,
-}
-
-impl StoredTransfer {
-    fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let kind = text_at(row, 2)?;
-        let known = TransferKind::WORDS.iter().find(|(word, _)| *word == kind);
-        let posted = PostedTransfer {
-            id: row.get(0)?,
-            merchant: MerchantId(row.get(1)?),
-            // One of no kind has been changed, and its hash will show it.
-            kind: known.map_or("", |(word, _)| word),
-            debit_account: row.get(3)?,
-            credit_account: row.get(4)?,
-            amount: row.get(5)?,
-            escrow: row.get(6)?,
-            created_at: row.get(7)?,
-        };
-        Ok(Self {
-            posted,
-            hash: ChainHash::from_bytes(row.get(8)?),
-        })
-    }
-}
-
-/// Reads every transfer, oldest first, and answers how many there are.
-fn read_transfers(
-    connection: &Connection,
-    batches: &SyncSender<Vec<StoredTransfer>>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<u64, Error> {
-    // Transfers are numbered from 1, so the newest says how many there are
-    // without a look at each.
-    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
-    let expected = newest.map_or(0, i64::unsigned_abs);
-    let mut statement = connection.prepare(
-        "SELECT id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id, created_at, hash
-         FROM transfer ORDER BY id",
-    )?;
-    let mut rows = statement.query([])?;
-    let (mut transfers, mut batch) = (0, Vec::with_capacity(BATCH));
-    while let Some(row) = rows.next()? {
-        batch.push(StoredTransfer::read(row)?);
-        transfers += 1;
-        if batch.len() == BATCH {
-            progress(transfers, expected);
-            let full = mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            batches.send(full).map_err(|_| Error::Panicked)?;
-        }
-    }
-    batches.send(batch).map_err(|_| Error::Panicked)?;
-    progress(transfers, transfers);
-    Ok(transfers)
-}
-
-/// What the transfers add up to.
-#[derive(Default)]
-struct Ledger {
-    /// By merchant, the hash of its newest transfer.
-    heads: ByNumber<ChainHash>,
-    balances: ByNumber<i128>,
-    /// By the escrow's number.
-    holds: ByNumber<Hold>,
-    /// Transfers that do not follow from the one before, and whose they are.
-    broken_at: Vec<(i64, MerchantId)>,
-}
-
-impl Ledger {
-    fn of(batches: Receiver<Vec<StoredTransfer>>) -> Self {
-        let mut ledger = Self::default();
-        for transfer in batches.into_iter().flatten() {
-            ledger.add(&transfer);
-        }
-        ledger
-    }
-
-    fn add(&mut self, StoredTransfer { posted, hash }: &StoredTransfer) {
-        let head = self.heads.entry(posted.merchant.0).or_insert(ChainHash::START);
-        if head.followed_by(posted) != *hash {
-            self.broken_at.push((posted.id, posted.merchant));
-        }
-        *head = *hash;
-        let amount = i128::from(posted.amount);
-        *self.balances.entry(posted.debit_account).or_default() -= amount;
-        *self.balances.entry(posted.credit_account).or_default() += amount;
-        if let Some(escrow) = posted.escrow {
-            let hold = self.holds.entry(escrow).or_default();
-            match posted.kind {
-                "FUND" | "STAKE" => hold.paid_in += amount,
-                "RELEASE" => hold.released += amount,
-                "REFUND" => hold.refunded += amount,
-                _ => hold.fees += amount,
-            }
-        }
-    }
-}
-
 /// Compares what was read, and says what does not fit.
 struct Auditor {
     audit: Audit,
@@ -198,206 +123,6 @@ struct Auditor {
     histories: ByNumber<History>,
     /// By merchant and customer, what the open escrows they funded must hold.
     owed: HashMap<(i64, String), i128>,
-}
-
-/// What went in and out of one escrow's hold.
-#[derive(Clone, Copy, Default)]
-struct Hold {
-    paid_in: i128,
-    released: i128,
-    refunded: i128,
-    fees: i128,
-}
-
-impl Hold {
-    const fn kept(self) -> i128 {
-        self.paid_in - self.released - self.refunded - self.fees
-    }
-}
-
-/// An account's payment history, as far as it was read.
-#[derive(Clone, Copy, Default)]
-struct History {
-    newest: Option<i64>,
-    count: i64,
-    sum: i128,
-}
-
-/// Every account's payment history.
-#[derive(Default)]
-struct Histories {
-    of_account: ByNumber<History>,
-    /// Entries that do not follow the one before, and whose they are.
-    broken_at: Vec<(i64, i64)>,
-}
-
-impl Histories {
-    fn up_to(newest: Option<i64>, connection: &Connection) -> Result<Self, Error> {
-        let mut statement = connection.prepare(
-            "SELECT id, account_id, previous_id, credit_type, amount FROM payment_transaction
-             WHERE id <= ?1 ORDER BY id",
-        )?;
-        let mut rows = statement.query([newest])?;
-        let mut histories = Self::default();
-        while let Some(row) = rows.next()? {
-            let (entry, account): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let amount = i128::from(row.get::<_, i64>(4)?);
-            let is_debit = text_at(row, 3)? == "debit";
-            let history = histories.of_account.entry(account).or_default();
-            if history.newest != row.get(2)? {
-                histories.broken_at.push((entry, account));
-            }
-            history.newest = Some(entry);
-            history.count += 1;
-            history.sum += if is_debit { -amount } else { amount };
-        }
-        Ok(histories)
-    }
-}
-
-/// An escrow's row, as far as it says where its money must be.
-struct StoredEscrow {
-    id: EscrowId,
-    kind: Kind,
-    state: State,
-    /// How it ended, once it is closed.
-    end: Option<End>,
-    amount: i128,
-    fee: i128,
-    buyer_fee: i128,
-    additional_fee: i128,
-    is_additional_fee_refundable: bool,
-    /// What its released milestones add up to.
-    released: i128,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Standard,
-    Milestones,
-    Vault,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    AwaitingPayment,
-    Opened,
-    Closed,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// To the payees.
-    Released,
-    /// To who paid.
-    Refunded,
-    /// To the seller and the buyer.
-    Split { seller: i128, buyer: i128 },
-}
-
-impl StoredEscrow {
-    fn read(row: &Row<'_>, released: &mut Released<'_>) -> Result<Self, Error> {
-        let id = EscrowId::new(row.get(0)?, row.get(1)?);
-        let money = |column| row.get::<_, i64>(column).map(i128::from);
-        let state = match text_at(row, 3)? {
-            "OPENED" => State::Opened,
-            "CLOSED" => State::Closed,
-            _ => State::AwaitingPayment,
-        };
-        let end = match row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)? {
-            Some("REFUNDED") => End::Refunded,
-            Some("SPLIT") => End::Split {
-                seller: money(12)?,
-                buyer: money(13)?,
-            },
-            _ => End::Released,
-        };
-        Ok(Self {
-            id,
-            kind: match text_at(row, 8)? {
-                "MILESTONE" => Kind::Milestones,
-                "VAULT" => Kind::Vault,
-                _ => Kind::Standard,
-            },
-            state,
-            end: Some(end).filter(|_| state == State::Closed),
-            amount: money(5)?,
-            buyer_fee: money(6)?,
-            fee: money(7)?,
-            additional_fee: money(9)?,
-            is_additional_fee_refundable: row.get(10)?,
-            released: released.by(id.number())?,
-        })
-    }
-
-    /// What its transfers must add up to. A milestone escrow's fee is on its buyer,
-    /// so a milestone releases its amount whole; the schema sees to that.
-    fn must_hold(&self) -> Hold {
-        let payable = self.amount + self.buyer_fee - self.fee;
-        let opened = Hold {
-            paid_in: self.amount + self.buyer_fee + self.additional_fee,
-            released: self.released,
-            ..Hold::default()
-        };
-        let Some(end) = self.end else {
-            return if self.state == State::AwaitingPayment {
-                Hold::default()
-            } else {
-                opened
-            };
-        };
-        let (released, refunded) = match end {
-            End::Released => (payable, 0),
-            End::Refunded => (self.released, payable - self.released),
-            End::Split { seller, buyer } => (self.released + seller, buyer),
-        };
-        let goes_back = if end != End::Released && self.is_additional_fee_refundable {
-            self.additional_fee
-        } else {
-            0
-        };
-        Hold {
-            released,
-            refunded: refunded + goes_back,
-            fees: self.fee + self.additional_fee - goes_back,
-            ..opened
-        }
-    }
-}
-
-/// What the released milestones of each escrow add up to, in the order of ids.
-struct Released<'a> {
-    rows: Rows<'a>,
-    next: Option<(i64, i64)>,
-}
-
-impl<'a> Released<'a> {
-    fn new(rows: Rows<'a>) -> Result<Self, Error> {
-        let mut released = Self { rows, next: None };
-        released.advance()?;
-        Ok(released)
-    }
-
-    fn advance(&mut self) -> Result<(), Error> {
-        self.next = match self.rows.next()? {
-            Some(row) => Some((row.get(0)?, row.get(1)?)),
-            None => None,
-        };
-        Ok(())
-    }
-
-    /// The sum of the escrow with this number, which comes after all that were
-    /// asked for before.
-    fn by(&mut self, escrow: i64) -> Result<i128, Error> {
-        let mut sum = 0;
-        while let Some((of, amount)) = self.next.filter(|(of, _)| *of <= escrow) {
-            if of == escrow {
-                sum += i128::from(amount);
-            }
-            self.advance()?;
-        }
-        Ok(sum)
-    }
 }
 
 /// A map whose keys were given out by us, a few lookups for each transfer.
@@ -471,22 +196,26 @@ impl Auditor {
     }
 
     fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
+        let holders = Self::holders(connection)?;
         // Both in the order of ids, so that one pass over each is enough.
-        let mut milestones =
-            connection.prepare("SELECT escrow_id, amount FROM milestone WHERE is_released = 1 ORDER BY id")?;
-        let mut released = Released::new(milestones.query([])?)?;
-        let mut statement = connection.prepare(
-            "SELECT id, guard, merchant_id, state, buyer_id, amount, buyer_fee, fee, settlement_type,
-                    additional_fee, additional_fee_refundable, closed_as, split_seller_amount, split_buyer_amount
-             FROM escrow ORDER BY id",
-        )?;
+        let mut milestones = connection.prepare("SELECT escrow_id, amount, is_released FROM milestone ORDER BY id")?;
+        let mut milestones = Milestones::of(&mut milestones)?;
+        let mut statement = connection.prepare(StoredEscrow::SELECT)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.escrows += 1;
-            let escrow = StoredEscrow::read(row, &mut released)?;
-            self.check_escrow(&escrow);
-            if escrow.state == State::Opened && escrow.kind != Kind::Vault {
-                let buyer = (row.get(2)?, row.get(4)?);
+            let escrow = StoredEscrow::read(row, &mut milestones)?;
+            let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
+            self.check_escrow(&escrow, hold);
+            if escrow.has_buyer() {
+                let buyer = (row.get(2)?, row.get::<_, Option<String>>(4)?.unwrap_or_default());
+                if hold.account.is_some() && hold.account != holders.get(&buyer).copied() {
+                    let (id, (merchant, buyer)) = (escrow.id, &buyer);
+                    let problem = format!(
+                        "escrow {id} names customer {buyer} of merchant {merchant} as its buyer, and was paid by another"
+                    );
+                    self.find(6, problem);
+                }
                 *self.owed.entry(buyer).or_default() += escrow.must_hold().kept();
             }
         }
@@ -501,11 +230,18 @@ impl Auditor {
         Ok(())
     }
 
-    fn check_escrow(&mut self, escrow: &StoredEscrow) {
-        let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
+    /// The escrow account of every customer, by merchant and customer.
+    fn holders(connection: &Connection) -> Result<HashMap<(i64, String), i64>, Error> {
+        let mut statement =
+            connection.prepare("SELECT merchant_id, customer_id, id FROM account WHERE purpose = 'CUSTOMER_ESCROW'")?;
+        let holders = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(holders.collect::<Result<_, _>>()?)
+    }
+
+    fn check_escrow(&mut self, escrow: &StoredEscrow, hold: Hold) {
         let must = escrow.must_hold();
         let id = escrow.id;
-        if escrow.state == State::Closed && hold.kept() != 0 {
+        if escrow.is_closed() && hold.kept() != 0 {
             let kept = hold.kept();
             self.find(5, format!("escrow {id} is closed and its transfers still hold {kept}"));
         }
@@ -519,8 +255,13 @@ impl Auditor {
                 self.find(6, format!("escrow {id} must {what} {must}, and its transfers say {is}"));
             }
         }
-        if escrow.kind == Kind::Milestones && escrow.end == Some(End::Released) && escrow.released != escrow.amount {
-            let (released, amount) = (escrow.released, escrow.amount);
+        if let Some((sum, amount)) = escrow.wrong_milestones() {
+            self.find(
+                6,
+                format!("escrow {id} is over {amount}, and its milestones add up to {sum}"),
+            );
+        }
+        if let Some((released, amount)) = escrow.unreleased() {
             let problem = format!("escrow {id} is closed and its milestones released {released} of {amount}");
             self.find(6, problem);
         }

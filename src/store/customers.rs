@@ -7,11 +7,13 @@ use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::country::{Country, Phone};
 use crate::domain::customer::{Block, Customer, CustomerStanding, Permissions, Wallet};
+use crate::domain::escrow::Escrow;
 use crate::domain::ids::{CustomerId, MerchantId, WalletId};
 use crate::domain::ledger::Account;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{Email, Profile};
 use crate::domain::time::Timestamp;
+use crate::domain::vault::Vault;
 
 /// Columns in the order that [`read_customer`] reads them.
 macro_rules! select_customer {
@@ -73,6 +75,19 @@ impl Snapshot<'_> {
     pub fn customer(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Customer>, Error> {
         let sql = select_customer!("customer.id = ?2");
         self.one_customer(sql, params![merchant.0, customer.as_str()])
+    }
+
+    /// The customers who sell in these escrows, or won this vault, each once.
+    pub fn payees(&self, escrows: &[Escrow], vault: Option<&Vault>) -> Result<Vec<Customer>, Error> {
+        let sellers = escrows.iter().map(|escrow| (escrow.merchant, escrow.seller.customer()));
+        let winner = vault.map(|vault| (vault.merchant, vault.winner()));
+        let mut payees: Vec<Customer> = Vec::new();
+        for (merchant, id) in sellers.chain(winner) {
+            if let Some(id) = id.filter(|id| payees.iter().all(|known| known.id != **id)) {
+                payees.extend(self.customer(merchant, id)?);
+            }
+        }
+        Ok(payees)
     }
 
     /// The merchant's customer with this email address.

@@ -19,12 +19,13 @@ impl Snapshot<'_> {
         )?
     }
 
-    /// The greatest number an escrow or a transaction has; what comes next must be
-    /// numbered after it.
+    /// The greatest number that a row took from [`IdSource`](crate::domain::ids::IdSource);
+    /// what comes next must be numbered after it.
     pub(super) fn newest_number(&self) -> Result<i64, Error> {
         let newest = self.connection.query_row(
             "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
-                        coalesce((SELECT max(id) FROM card), 0), coalesce((SELECT max(id) FROM whitelist_address), 0))",
+                        coalesce((SELECT max(id) FROM card), 0), coalesce((SELECT max(id) FROM whitelist_address), 0),
+                        coalesce((SELECT max(id) FROM category), 0))",
             [],
             |row| row.get(0),
         )?;

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-pub use audit::{Audit, Finding, audit};
+pub use audit::{Audit, Finding, audit, check_structure};
 pub use connection::Synchronous;
 pub use error::{Error, OpenError};
 pub use payments::UsedReference;

@@ -145,6 +145,7 @@ impl Snapshot<'_> {
             (None, _) => (Vec::new(), None),
         };
         Ok(Payment {
+            payees: self.payees(&escrows, vault.as_ref())?,
             detail: read_detail(row)?,
             transaction,
             escrows,

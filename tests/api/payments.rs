@@ -98,6 +98,50 @@ fn one_payment_funds_several_escrows() {
     assert_eq!(app.balances("ben"), (json!(988_565.44), json!(4000)));
 }
 
+/// A reference is one transaction's (contract section 1.6): receivers of webhooks
+/// drop what comes under one they have seen.
+#[test]
+fn commissions_of_one_payment_have_references_of_their_own() {
+    let app = spawn_app_with(|config| config.fees.commission_bps = 100);
+    let deals = [standard(&app), standard(&app)];
+    let mut body = payment(&[&deals[0], &deals[1]]);
+    body["reference"] = json!("CART-1");
+    app.pay("ben", &body).ok();
+    for deal in &deals {
+        app.confirm_payment("ben", &deal.id).ok();
+    }
+    let entries = app.as_merchant("GET", "/v1/merchant/transactions", None).ok();
+    let references: Vec<&str> = entries.data()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["reference"].as_str().unwrap())
+        .collect();
+    assert_eq!(references.len(), 2);
+    assert_ne!(references[0], references[1]);
+    assert!(
+        references.iter().all(|reference| reference.starts_with("CMSN-CART-1-")),
+        "{references:?}"
+    );
+}
+
+#[test]
+fn a_payment_names_its_seller_as_they_are_called() {
+    let app = spawn_app();
+    let seller = app
+        .create_customer(&crate::helpers::new_customer())
+        .ok()
+        .text("customerId");
+    let deal = Deal::of(&app.create_escrow(&seller, &standard_terms()).ok());
+    let beneficiary = json!({ "name": "Ada Obi", "phone": "08012345678" });
+    let paid = app.pay_for("ben", &deal).ok();
+    assert_eq!(paid.data()["escrowDetails"]["beneficiary"], beneficiary);
+    let history = app
+        .send("GET", "/v1/payment/history", &[("customer-id", "ben")], None)
+        .ok();
+    assert_eq!(history.data()["data"][0]["escrowDetails"]["beneficiary"], beneficiary);
+}
+
 #[test]
 fn a_list_of_one_is_answered_like_one() {
     let app = spawn_app();

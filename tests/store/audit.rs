@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use escrowd::domain::ids::EscrowId;
-use escrowd::store::{Audit, OpenError, audit};
+use escrowd::store::{Audit, OpenError, audit, check_structure};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
@@ -205,8 +205,8 @@ fn an_escrow_balance_that_is_not_what_is_held_is_found() {
 fn an_open_escrow_given_to_another_buyer_is_found() {
     let escrow = SOUND.1.open;
     let audit = audit_after("UPDATE escrow SET buyer_id = 'cleo' WHERE id = ?1", [escrow.number()]);
-    assert_finds(&audit, &[4], "customer cleo");
-    assert_finds(&audit, &[4], "customer ben");
+    assert_finds(&audit, &[4, 6], "customer cleo");
+    assert_finds(&audit, &[4, 6], "customer ben");
 }
 
 /// Closes an escrow, whatever it holds.
@@ -256,6 +256,63 @@ fn a_milestone_released_without_a_transfer_is_found() {
     let sql = "UPDATE milestone SET is_released = 1 WHERE escrow_id = ?1 AND position = 1";
     let audit = audit_after(sql, [escrow.number()]);
     assert_finds(&audit, &[6, 4], &format!("escrow {escrow} "));
+}
+
+/// Nothing has moved yet; what the escrow will pay is no longer what was paid.
+#[test]
+fn a_pending_milestone_that_was_changed_lost_or_added_is_found() {
+    let pending = "SELECT max(id) FROM milestone WHERE is_released = 0";
+    for sql in [
+        format!("UPDATE milestone SET amount = amount + 1 WHERE id = ({pending})"),
+        format!("DELETE FROM milestone WHERE id = ({pending})"),
+        format!(
+            "INSERT INTO milestone (id, guard, title, amount, is_released, updated_at)
+             SELECT id + 100, 1, title, amount, 0, updated_at FROM milestone WHERE id = ({pending})"
+        ),
+    ] {
+        assert_finds(&audit_after(&sql, []), &[6], "its milestones add up to");
+    }
+}
+
+#[test]
+fn a_closed_escrow_given_to_another_buyer_or_merchant_is_found() {
+    let closed = "SELECT min(id) FROM escrow WHERE state = 'CLOSED' AND merchant_id = 1";
+    let other = "SELECT id FROM customer WHERE merchant_id = 1 AND id NOT IN (buyer_id, seller_id)";
+    let sql = format!("UPDATE escrow SET buyer_id = ({other}) WHERE id = ({closed})");
+    assert_finds(&audit_after(&sql, []), &[6], "was paid by another");
+    let sql = format!("UPDATE escrow SET merchant_id = 2 WHERE id = ({closed})");
+    assert_finds(&audit_after(&sql, []), &[6], "was paid by another");
+}
+
+#[test]
+fn damage_below_the_ledger_is_found_when_asked_for() {
+    assert_eq!(check_structure(&SOUND.0.path).unwrap(), Vec::<String>::new());
+    let (file, connection) = damaged();
+    let sql = "DELETE FROM payment_transaction WHERE id = (SELECT max(payment_id) FROM escrow)";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    drop(connection);
+    let problems = check_structure(&file.path).unwrap();
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("names one of payment_transaction")),
+        "{problems:?}"
+    );
+
+    let file = TestFile::copy_of(&SOUND.0);
+    let connection = file.sqlite();
+    let root: i64 = connection
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'event'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut bytes = fs::read(&file.path).unwrap();
+    let at = usize::try_from((root - 1) * page).unwrap();
+    bytes[at..][..usize::try_from(page).unwrap()].fill(0);
+    fs::write(&file.path, bytes).unwrap();
+    assert!(check_structure(&file.path).map_or(true, |problems| !problems.is_empty()));
 }
 
 #[test]

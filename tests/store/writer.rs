@@ -4,6 +4,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
 use escrowd::domain::merchant::{KeyOwner, KeyScope};
 use escrowd::domain::money::Amount;
@@ -482,6 +483,22 @@ fn ids_rise_through_clock_steps_and_restarts() {
         }
         store.close();
     }
+}
+
+/// A category takes a number and nothing else dates the file as late.
+#[test]
+fn a_category_keeps_its_number_across_a_restart() {
+    let file = TestFile::new();
+    let store = file.open();
+    Trade::of_key(&store, 1).top_up("ada", 100_000);
+    drop(store);
+    let number = (START + 1_000_000) << 15;
+    let sql =
+        "INSERT INTO category (id, guard, merchant_id, name, position, created_at) VALUES (?1, 1, 1, 'Toys', 1, 0)";
+    assert_eq!(file.sqlite().execute(sql, [number]).unwrap(), 1);
+    let store = file.open();
+    let next = write(&store, |tx| Ok::<_, Error>(tx.number()));
+    assert!(next > number, "{next:x} does not follow {number:x}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Escrow {
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Commission,
                 amount: self.fee.commission(),
-                reference: funding.payment.reference.commission(),
+                reference: self.payment_reference(funding).commission(),
             };
             self.pay_out(&funding.buyer, commission, ids, now, settlement);
             self.fee.platform()
@@ -88,6 +88,16 @@ impl Escrow {
             platform,
             Some(self.id),
         );
+    }
+
+    /// The funding payment's reference, told apart where it funded other escrows too:
+    /// a reference is one transaction's (contract section 1.6).
+    fn payment_reference(&self, funding: &Funding) -> Reference {
+        if funding.payment.amount == self.charge() {
+            funding.payment.reference.clone()
+        } else {
+            funding.payment.reference.of_escrow(self.id)
+        }
     }
 
     fn book_additional_fee(
@@ -109,7 +119,7 @@ impl Escrow {
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Delivery,
                 amount,
-                reference: credit.unwrap_or(&funding.payment.reference).delivery(),
+                reference: credit.unwrap_or(&self.payment_reference(funding)).delivery(),
             }
         };
         self.pay_out(&funding.buyer, out, ids, now, settlement);

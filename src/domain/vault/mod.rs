@@ -86,6 +86,14 @@ impl Vault {
         pot_of(&self.stakes).expect("checked when the stakes were taken")
     }
 
+    /// Who took the pot, if anyone did.
+    pub const fn winner(&self) -> Option<&CustomerId> {
+        match &self.progress {
+            VaultProgress::Won { winner, .. } => Some(winner),
+            VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
+        }
+    }
+
     /// When it was settled, if it was.
     pub const fn settled_at(&self) -> Option<Timestamp> {
         match &self.progress {

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::WireAmount;
 use crate::domain::bank::{ACCOUNT_NAME, BankAccount, TEST_BANK_CODE, TEST_BANK_NAME};
+use crate::domain::customer::Customer;
 use crate::domain::escrow::Escrow;
+use crate::domain::ids::CustomerId;
 use crate::domain::intent::{BlockchainTarget, Method, WalletTarget};
 use crate::domain::money::Amount;
 use crate::domain::payment::Payment;
-use crate::domain::vault::{Vault, VaultProgress};
+use crate::domain::vault::Vault;
 use crate::domain::whitelist::NETWORK;
 
 /// An entry of a payment history. Every field of the contract is sent, null when
@@ -122,17 +124,23 @@ struct EscrowDetailView {
 #[derive(Debug, Serialize)]
 struct BeneficiaryView {
     name: String,
-    phone: Option<()>,
+    phone: Option<String>,
 }
 
 impl TransactionView {
     /// A transaction with the escrows it paid for, or the one it came from.
     pub(crate) fn new(payment: Payment, currency: &str) -> Self {
         let (fee, status, updated_at) = (payment.fee(), payment.status(), payment.updated_at());
-        let transaction = payment.transaction;
         let is_for_escrows = !payment.escrows.is_empty();
-        let mut details: Vec<EscrowDetailView> = payment.escrows.into_iter().map(EscrowDetailView::of).collect();
-        details.extend(payment.vault.map(EscrowDetailView::of_vault));
+        let of_escrow = |escrow| EscrowDetailView::of(escrow, &payment);
+        let mut details: Vec<EscrowDetailView> = payment.escrows.iter().map(of_escrow).collect();
+        details.extend(
+            payment
+                .vault
+                .as_ref()
+                .map(|vault| EscrowDetailView::of_vault(vault, &payment)),
+        );
+        let transaction = payment.transaction;
         let escrow_details = match details.len() {
             0 => None,
             1 => details.pop().map(EscrowDetailsView::One),
@@ -231,46 +239,52 @@ impl WalletDetailsView {
     }
 }
 
+impl BeneficiaryView {
+    /// A payee of the payment, or the merchant itself.
+    fn of(party: Option<&CustomerId>, payment: &Payment) -> Self {
+        let Some(id) = party else {
+            return Self {
+                name: "Merchant".to_owned(),
+                phone: None,
+            };
+        };
+        let payee = payment.payee(id);
+        let phone = payee.and_then(|payee| payee.profile.as_ref()?.phone.as_ref());
+        Self {
+            name: payee.map_or_else(|| id.to_string(), Customer::name),
+            phone: phone.map(|phone| phone.as_str().to_owned()),
+        }
+    }
+}
+
 impl EscrowDetailView {
-    fn of(escrow: Escrow) -> Self {
+    fn of(escrow: &Escrow, payment: &Payment) -> Self {
         Self {
             escrow_id: escrow.id.to_string(),
-            beneficiary: Some(BeneficiaryView {
-                name: escrow
-                    .seller
-                    .customer()
-                    .map_or_else(|| "Merchant".to_owned(), ToString::to_string),
-                phone: None,
-            }),
-            description: escrow.terms.description,
+            beneficiary: Some(BeneficiaryView::of(escrow.seller.customer(), payment)),
+            description: escrow.terms.description.clone(),
             amount: WireAmount(escrow.terms.amount),
             fee: WireAmount(escrow.fee.total()),
             payment_token: escrow.payment_token.as_str().to_owned(),
-            purpose: escrow.terms.purpose,
+            purpose: escrow.terms.purpose.clone(),
             channel: "API",
             callback_url: None,
         }
     }
 
-    /// A vault's beneficiary is its winner, once there is one.
-    fn of_vault(vault: Vault) -> Self {
-        let winner = match &vault.progress {
-            VaultProgress::Won { winner, .. } => Some(winner),
-            VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
-        };
+    /// A vault has a payee once there is a winner.
+    fn of_vault(vault: &Vault, payment: &Payment) -> Self {
+        let winner = vault.winner();
         Self {
             escrow_id: vault.id.to_string(),
-            beneficiary: winner.map(|winner| BeneficiaryView {
-                name: winner.to_string(),
-                phone: None,
-            }),
+            beneficiary: winner.map(|winner| BeneficiaryView::of(Some(winner), payment)),
+            description: vault.description.clone(),
             amount: WireAmount(vault.pot()),
             fee: WireAmount(vault.fee.total()),
             payment_token: vault.payment_token.as_str().to_owned(),
+            purpose: vault.purpose.clone(),
             channel: "API",
             callback_url: None,
-            purpose: vault.purpose,
-            description: vault.description,
         }
     }
 }
