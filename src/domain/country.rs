@@ -135,12 +135,13 @@ impl Phone {
 
     /// What a spelling can mean when nobody says in which country. Unlike in a
     /// profile, a leading `+` is let pass, also as the space that it becomes in a
-    /// query.
+    /// query, and what people write between digits.
     pub fn readings(spelling: &str) -> impl Iterator<Item = (Country, Self)> {
-        let digits = spelling.trim_start_matches(['+', ' ']);
+        let is_between = |c: char| matches!(c, ' ' | '-' | '(' | ')' | '.');
+        let digits: String = spelling.trim_start_matches(['+', ' ']).replace(is_between, "");
         Country::ALL
             .into_iter()
-            .filter_map(move |country| Some((country, Self::parse(digits, country)?)))
+            .filter_map(move |country| Some((country, Self::parse(&digits, country)?)))
     }
 
     /// A phone as it was stored.
@@ -222,6 +223,15 @@ mod tests {
                 assert!(Phone::readings(&with_plus).any(|reading| reading == (country, phone.clone())));
             }
         }
+    }
+
+    #[test]
+    fn what_people_write_between_digits_is_let_pass() {
+        for spelling in ["+234 801 234 5678", "0801-234-5678", "(0801) 234.5678"] {
+            let mut readings = Phone::readings(spelling);
+            assert!(readings.any(|(_, phone)| phone.as_str() == "08012345678"), "{spelling}");
+        }
+        assert_eq!(Phone::parse("0801-234-5678", Country::Nigeria), None);
     }
 
     #[test]
