@@ -1,6 +1,6 @@
 //! Every write: load, decide, apply. A file for each family.
 //!
-//! A command runs inside one [`Tx`](store::Tx). It brings what the domain needs to decide
+//! A command runs inside one [`Tx`]. It brings what the domain needs to decide
 //! and saves what the domain decided; it holds no rule of its own. Every command
 //! that acts for a customer first admits them, then looks at the body, then at
 //! what the store has: the order in which refusals are found is part of the

@@ -244,7 +244,8 @@ impl Terms {
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then the milestones as [`milestone_list`] does, then their sum.
+    /// Checks the terms, then that the milestones are not too many, each of them in
+    /// order, that they are not too few, then their sum.
     /// `today` is the current day in UTC.
     pub fn new(
         draft: TermsDraft<Category>,
@@ -277,7 +278,7 @@ pub struct Conversion {
 }
 
 impl Conversion {
-    /// Checks the amount, then the milestones as [`milestone_list`] does. `today` is
+    /// Checks the amount, then the milestones as [`MilestoneOffer::new`] does. `today` is
     /// the current day in UTC.
     pub fn new(
         amount: Sent<Option<Amount>>,
