@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use escrowd::app::{App, Stopper};
+use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::time::{Clock, Timestamp};
+use escrowd::store::OpenError;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -149,11 +150,11 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     change(&mut config);
     let database = config.database.clone();
     let clock = MovedClock::default();
-    let of_service = Box::new(clock.clone());
+    let of_service = clock.clone();
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let app = App::start_by(&config, of_service).await.unwrap();
+            let app = start_when_free(&config, &of_service).await;
             started.send((app.address(), app.stopper())).unwrap();
             app.run().await.unwrap();
         });
@@ -172,6 +173,20 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
         stopper,
         thread: Some(thread),
         _folder: folder,
+    }
+}
+
+/// Starts a service, maybe on the file of one that was stopped a moment ago: in this
+/// one process, its last worker may still be on its way out.
+async fn start_when_free(config: &Config, clock: &MovedClock) -> App {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        match App::start_by(config, Box::new(clock.clone())).await {
+            Err(AppError::Open(OpenError::InUse { .. })) if Instant::now() < patience => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome.unwrap(),
+        }
     }
 }
 
