@@ -122,8 +122,10 @@ impl Campaign {
     ) -> Self {
         let mut random = Random::new(random.next());
         let disk = Disk::new();
+        // Before the disk's trouble begins: making the file and the customers
+        // is not under test.
+        load::register(CLIENTS, &mut disk.serve(&[]).connect());
         let server = serve(&disk, environment, checkpoint_pages, &mut random);
-        load::register(CLIENTS, &mut server.connect());
         Self {
             clients: load::clients(CLIENTS, &mut random),
             disk,
