@@ -10,6 +10,7 @@ mod categories;
 mod claims;
 mod contract;
 mod customers;
+mod declines;
 mod dispute_lists;
 mod disputes;
 mod escrow_edits;
