@@ -11,6 +11,7 @@ pub mod category;
 pub mod country;
 pub mod customer;
 pub mod deal;
+pub mod delivery;
 pub mod dispute;
 pub mod escrow;
 pub mod feed;

@@ -13,6 +13,7 @@ mod checkpoints;
 mod columns;
 mod connection;
 mod customers;
+mod deliveries;
 mod disputes;
 mod error;
 mod escrows;
