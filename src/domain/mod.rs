@@ -5,7 +5,9 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod addresses;
 pub mod bank;
+pub mod callback;
 pub mod card;
 pub mod category;
 pub mod country;
