@@ -22,6 +22,7 @@ pub mod intent;
 pub mod ledger;
 pub mod listing;
 pub mod merchant;
+pub mod merchant_clock;
 pub mod milestone;
 pub mod mode;
 pub mod money;

@@ -15,6 +15,7 @@ use super::views::{Looking, Viewing};
 use crate::commands::{Actor, PartyActor, Policy, customers};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::queries;
@@ -114,7 +115,8 @@ impl Api {
         .await
     }
 
-    /// Runs one command for a merchant, made now if this is its key's first use.
+    /// Runs one command for a merchant, made now if this is its key's first use. In a
+    /// sandbox it happens at the merchant's own time.
     pub(crate) async fn act_as_merchant<T, E>(
         &self,
         key_holder: KeyHolder,
@@ -126,6 +128,9 @@ impl Api {
     {
         self.write(move |tx, policy| {
             let merchant = key_holder.merchant(tx)?;
+            if policy.mode == Mode::Sandbox {
+                tx.attend(merchant)?;
+            }
             command(tx, policy, merchant)
         })
         .await
