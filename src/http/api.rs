@@ -11,7 +11,6 @@ use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
 use super::envelope::ApiError;
 use super::keyring::Keyring;
 use super::rate_limit::RateLimiter;
-use super::views::{Looking, Viewing};
 use crate::commands::{Actor, PartyActor, Policy, customers};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
@@ -20,6 +19,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Store, Tx};
+use crate::wire::{Looking, Viewing};
 
 /// Bounds on requests.
 #[derive(Clone, Copy, Debug)]

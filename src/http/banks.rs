@@ -8,12 +8,12 @@ use super::auth::{ActingCustomer, Viewer};
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::{AccountNameView, BankView, DepositWalletView, PhoneView};
 use crate::commands::intents;
 use crate::domain::bank::BANKS;
 use crate::domain::refusal::Refusal;
 use crate::domain::whitelist::EvmAddress;
 use crate::queries;
+use crate::wire::{AccountNameView, BankView, DepositWalletView, PhoneView};
 
 /// `GET /v1/payment/bank-list`.
 pub(super) async fn list(api: Data<Api>, _viewer: Viewer) -> Result<Reply<Vec<BankView>>, ApiError> {

@@ -7,10 +7,10 @@ use super::auth::ActingCustomer;
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::CardView;
 use crate::commands::cards;
 use crate::domain::ids::CardId;
 use crate::queries;
+use crate::wire::CardView;
 
 /// `GET /v1/cards`, as the customer.
 pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<Vec<CardView>>, ApiError> {

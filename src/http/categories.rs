@@ -8,13 +8,13 @@ use super::auth::ActingParty;
 use super::body::{JsonBody, JsonOrFormBody};
 use super::envelope::{ApiError, Reply};
 use super::query::{self, Query};
-use super::views::{CategoryPositionView, CategoryView, PageView};
 use super::{drafts, files};
 use crate::commands::{PartyActor, Policy, categories};
 use crate::domain::ids::CategoryId;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::Tx;
+use crate::wire::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(super) async fn create(

@@ -9,7 +9,6 @@ use super::body::JsonBody;
 use super::drafts::customers::{self as drafts, CustomersWanted};
 use super::envelope::{ApiError, Reply};
 use super::query::Query;
-use super::views::{CountryView, CustomerView, PageView};
 use crate::commands::{self, Policy, customers};
 use crate::domain::country::Country;
 use crate::domain::customer::Customer;
@@ -19,6 +18,7 @@ use crate::domain::refusal::{LookedFor, Refusal};
 use crate::queries;
 use crate::queries::customers::CustomerKey;
 use crate::store::Tx;
+use crate::wire::{CountryView, CustomerView, PageView};
 
 /// `POST /v1/customer/create`.
 pub(super) async fn create(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Reply<CustomerView>, ApiError> {

@@ -9,7 +9,6 @@ use super::drafts::disputes as drafts;
 use super::envelope::{ApiError, Reply};
 use super::files;
 use super::query::Query;
-use super::views::{DetailedEscrowView, EscrowView, PageView, Viewing};
 use crate::commands::disputes;
 use crate::domain::deal::Deal;
 use crate::domain::feed::DealFilter;
@@ -18,6 +17,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::queries;
+use crate::wire::{DetailedEscrowView, EscrowView, PageView, Viewing};
 
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
 pub(super) async fn submit(

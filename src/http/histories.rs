@@ -8,13 +8,13 @@ use super::auth::{ActingCustomer, ActingMerchant};
 use super::drafts;
 use super::envelope::{ApiError, Reply};
 use super::query::Query;
-use super::views::{HistoryView, WalletView};
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::Account;
 use crate::domain::payment::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
 use crate::queries;
+use crate::wire::{HistoryView, WalletView};
 
 /// What a customer's history can be asked for, and a merchant's beside it.
 const TYPES: [(&str, TransactionType); 7] = [

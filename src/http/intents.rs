@@ -8,8 +8,8 @@ use super::auth::{ActingCustomer, Viewer};
 use super::body::{JsonBody, OptionalJsonBody};
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::TransactionView;
 use crate::commands::intents;
+use crate::wire::TransactionView;
 
 const VERIFIED: &str = "Payment intent verified successfully";
 

@@ -7,10 +7,10 @@ use super::auth::{ActingCustomer, Viewer};
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::{EscrowView, MilestoneView};
 use crate::commands::milestone_escrows;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
+use crate::wire::{EscrowView, MilestoneView};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(super) async fn create(

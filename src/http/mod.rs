@@ -28,7 +28,6 @@ mod refusals;
 mod routes;
 mod standard_escrows;
 mod vaults;
-mod views;
 mod whitelist;
 
 use std::net::SocketAddr;

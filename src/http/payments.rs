@@ -7,10 +7,10 @@ use super::auth::ActingCustomer;
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::{MainBalanceView, TransactionView, WalletView};
 use crate::commands::payments;
 use crate::domain::refusal::Refusal;
 use crate::queries;
+use crate::wire::{MainBalanceView, TransactionView, WalletView};
 
 /// `POST /v1/payment/escrow`, as the buyer.
 pub(super) async fn pay(

@@ -8,13 +8,13 @@ use super::auth::{ActingCustomer, ActingMerchant, ActingParty, Viewer};
 use super::body::{JsonBody, JsonOrFormBody};
 use super::envelope::{ApiError, Reply};
 use super::query::Query;
-use super::views::{DetailedEscrowView, EscrowListView, EscrowView};
 use super::{drafts, files};
 use crate::commands::{PartyActor, Policy, standard_escrows};
 use crate::domain::ids::{EscrowId, PaymentToken};
 use crate::domain::party::Party;
 use crate::queries;
 use crate::store::Tx;
+use crate::wire::{DetailedEscrowView, EscrowListView, EscrowView};
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(super) async fn create(

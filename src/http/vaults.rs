@@ -7,11 +7,11 @@ use super::auth::ActingMerchant;
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::EscrowView;
 use crate::commands::vaults;
 use crate::domain::deal::Deal;
 use crate::domain::ids::PaymentToken;
 use crate::domain::refusal::Refusal;
+use crate::wire::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
 pub(super) async fn create(

@@ -7,10 +7,10 @@ use super::auth::ActingCustomer;
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{ApiError, Reply};
-use super::views::WhitelistAddressView;
 use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
 use crate::queries;
+use crate::wire::WhitelistAddressView;
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
