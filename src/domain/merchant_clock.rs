@@ -2,6 +2,7 @@
 //! merchant has moved it. It is never moved back, so nothing that has happened comes
 //! to lie in the future.
 
+use super::span::Span;
 use super::time::Timestamp;
 
 /// How far a merchant's clock is ahead of the file's time.
@@ -32,6 +33,11 @@ impl ClockOffset {
         self.0 / 1000
     }
 
+    /// So much further ahead; `None` when that is beyond [`ClockOffset::MAX`].
+    pub fn moved_by(self, span: Span) -> Option<Self> {
+        Self::from_millis(self.0 + span.seconds() * 1000)
+    }
+
     /// What such a clock shows at this time of the file; at most the last moment there
     /// is.
     pub fn shown_at(self, file_time: Timestamp) -> Timestamp {
@@ -54,6 +60,7 @@ mod tests {
         assert_eq!(ClockOffset::NONE.shown_at(file_time), file_time);
         let day = ClockOffset::from_millis(86_400_000).unwrap();
         assert_eq!(day.seconds(), 86_400);
+        assert_eq!(ClockOffset::NONE.moved_by(Span::parse("1d").unwrap()), Some(day));
         assert_eq!(day.shown_at(file_time).to_string(), "2026-06-23T10:15:00.007Z");
         assert_eq!(day.file_time_of(day.shown_at(file_time)), file_time);
         assert_eq!(day.file_time_of(Timestamp::EPOCH), Timestamp::EPOCH);
@@ -63,6 +70,7 @@ mod tests {
     fn no_clock_runs_behind_or_out_of_the_calendar() {
         assert_eq!(ClockOffset::from_millis(-1), None);
         assert_eq!(ClockOffset::from_millis(ClockOffset::MAX.millis() + 1), None);
+        assert_eq!(ClockOffset::MAX.moved_by(Span::parse("1s").unwrap()), None);
         let last = Timestamp::EPOCH.seconds_later(i64::MAX);
         assert!(ClockOffset::MAX.shown_at(last) >= last);
     }

@@ -32,6 +32,7 @@ pub mod payment;
 pub mod profile;
 pub mod refusal;
 pub mod settlement;
+pub mod span;
 pub mod terms;
 pub mod time;
 pub mod vault;
