@@ -5,7 +5,8 @@
 -- How to read the columns
 --   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
 --     that every client can hold it exactly.
---   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`.
+--   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`. In a
+--     sandbox they are the merchant's time, unless a comment says "the file's time".
 --   * Escrows, milestones, payment transactions and wallets are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
@@ -28,7 +29,7 @@ CREATE TABLE instance (
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    heartbeat_at INTEGER                  -- when a health check last proved that writing works
+    heartbeat_at INTEGER                  -- by the file's time, when a health check last proved that writing works
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers; none
@@ -39,7 +40,12 @@ CREATE TABLE merchant (
     chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
     wallet_id    INTEGER NOT NULL,        -- what the merchant earned is a wallet on the wire, and that has an id
     wallet_guard INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    -- Sandbox: how far the merchant's clock is ahead of the file's time. It is only
+    -- ever moved forward, so that nothing that has happened comes to lie in the future.
+    clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
+    clock_moved_at      INTEGER,          -- when it was last moved, by the file's time
+    CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
 
 -- Secret keys, hashed: the key itself is never stored. Several keys may belong

@@ -10,6 +10,7 @@ mod audit;
 mod cards;
 mod categories;
 mod checkpoints;
+mod clocks;
 mod columns;
 mod connection;
 mod customers;
@@ -39,6 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit, check_structure};
+pub use clocks::Attended;
 pub use connection::Synchronous;
 pub use error::{Error, OpenError};
 pub use payments::UsedReference;
