@@ -7,6 +7,7 @@ use super::auth::{ActingCustomer, ActingParty, KeyHolder};
 use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::{self, Actor, PartyActor, Policy, customers};
 use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::queries;
 use crate::store::{self, Tx};
@@ -120,7 +121,8 @@ impl Api {
         }
     }
 
-    /// Runs one command for a merchant, made now if this is its key's first use.
+    /// Runs one command for a merchant, made now if this is its key's first use. In a
+    /// sandbox it happens at the merchant's own time.
     async fn run_as_merchant<T, E>(
         &self,
         key_holder: &KeyHolder,
@@ -133,6 +135,9 @@ impl Api {
         let key_holder = key_holder.clone();
         self.write(move |tx, policy| {
             let merchant = key_holder.merchant(tx)?;
+            if policy.mode == Mode::Sandbox {
+                tx.attend(merchant)?;
+            }
             command(tx, policy, merchant)
         })
         .await
