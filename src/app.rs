@@ -21,7 +21,7 @@ use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Api, RateLimiter, ServerSettings};
+use crate::http::{self, Api, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
 use crate::store::{self, Store, WriterEnded};
 
 /// The service, bound to its address and not yet running.
@@ -111,6 +111,8 @@ impl App {
             rate_limiter: config
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
+            faults: Arc::new(FaultBook::default()),
+            requests: requests_kept(config).map(|kept| Arc::new(RequestLog::new(kept))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
             files_url: Arc::clone(&files_url),
@@ -171,6 +173,14 @@ impl App {
         self.store.close();
         outcome
     }
+}
+
+/// How many requests are kept to be looked at, where they are.
+fn requests_kept(config: &Config) -> Option<Kept> {
+    (config.mode == Mode::Sandbox).then_some(Kept {
+        requests_max: config.sandbox.requests_kept,
+        bytes_max: config.sandbox.requests_bytes_max,
+    })
 }
 
 fn store_settings(config: &Config) -> store::Settings {

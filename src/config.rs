@@ -98,6 +98,12 @@ pub struct Sandbox {
     pub is_business: bool,
     /// Whether customers may save test cards and pay by them.
     pub cards: bool,
+    /// Requests that are kept to be looked at.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub requests_kept: usize,
+    /// Bytes of all of them.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 17_179_869_184>")]
+    pub requests_bytes_max: usize,
 }
 
 /// Bounds on requests.
@@ -273,6 +279,8 @@ impl Default for Sandbox {
             expose: false,
             is_business: true,
             cards: true,
+            requests_kept: 10_000,
+            requests_bytes_max: 67_108_864,
         }
     }
 }

@@ -19,7 +19,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("commands", &["domain", "store", "wire"]),
     ("queries", &["domain", "store"]),
     ("config", &["domain", "store"]),
-    ("http", &["commands", "queries", "store", "wire", "domain", "entropy"]),
+    (
+        "http",
+        &["commands", "queries", "store", "wire", "domain", "clock", "entropy"],
+    ),
     ("main", &["cli"]),
 ];
 

@@ -1,5 +1,7 @@
 //! The one way from a handler to a command and back to a reply.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::api::Api;
@@ -132,14 +134,18 @@ impl Api {
         T: Send + 'static,
         E: From<store::Error> + Send + 'static,
     {
+        let call = Arc::clone(&key_holder.call);
         let key_holder = key_holder.clone();
-        self.write(move |tx, policy| {
+        let committed = self.write(move |tx, policy| {
             let merchant = key_holder.merchant(tx)?;
             if policy.mode == Mode::Sandbox {
                 tx.attend(merchant)?;
             }
-            command(tx, policy, merchant)
-        })
-        .await
+            let outcome = command(tx, policy, merchant)?;
+            Ok::<_, E>((outcome, tx.take_caused()))
+        });
+        let (outcome, caused) = committed.await?;
+        call.add_caused(caused);
+        Ok(outcome)
     }
 }

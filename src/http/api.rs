@@ -9,8 +9,10 @@ use tokio::sync::Semaphore;
 
 use super::auth::KeyHolder;
 use super::envelope::ApiError;
+use super::faults::FaultBook;
 use super::keyring::Keyring;
 use super::rate_limit::RateLimiter;
+use super::requests::RequestLog;
 use crate::commands::Policy;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
@@ -53,6 +55,10 @@ pub struct Api {
     pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
     /// How often a key may ask, if that is limited.
     pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// What is to go wrong on purpose; nothing ever in live mode.
+    pub faults: Arc<FaultBook>,
+    /// What was asked lately and answered; in sandbox mode only.
+    pub requests: Option<Arc<RequestLog>>,
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,

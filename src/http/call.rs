@@ -1,13 +1,14 @@
 //! One request on its way through the service: what is known of it before, beside
 //! and after the command it asks for.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::envelope::ApiError;
 use crate::entropy;
+use crate::store::Caused;
 
 /// One request. Made when it comes, found among its extensions from then on, and
 /// carried along by who acts. What is read later is set once.
@@ -25,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) customer: OnceLock<String>,
     /// Its body, once that was read whole.
     pub(crate) body: OnceLock<SentBody>,
+    /// What its commands left behind, each added once it was committed.
+    caused: Mutex<Vec<Caused>>,
 }
 
 /// A body as it came.
@@ -52,6 +55,20 @@ pub(crate) struct SentFileSummary {
     pub(crate) hash: Option<[u8; 32]>,
 }
 
+impl SentBody {
+    /// The memory it takes, or nearly.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Form { fields, files } => {
+                let fields: usize = fields.iter().map(|(name, text)| name.len() + text.len()).sum();
+                let files: usize = files.iter().map(|file| file.field.len()).sum();
+                fields + files
+            }
+        }
+    }
+}
+
 impl Call {
     /// A request that has just come.
     pub(super) fn new(method: Method, uri: Uri) -> Self {
@@ -62,12 +79,25 @@ impl Call {
             key_hash: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
+            caused: Mutex::default(),
         }
     }
 
     /// The call that this request is.
     pub(super) fn of(request: &HttpRequest) -> Result<Arc<Self>, ApiError> {
         request.extensions().get().cloned().ok_or(ApiError::Internal)
+    }
+
+    /// Adds what a command of its left behind. It must have been committed.
+    pub(super) fn add_caused(&self, caused: Caused) {
+        if caused != Caused::default() {
+            self.caused.lock().unwrap_or_else(PoisonError::into_inner).push(caused);
+        }
+    }
+
+    /// What its commands left behind, in their order.
+    pub(super) fn caused(&self) -> Vec<Caused> {
+        self.caused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its path, without the query.

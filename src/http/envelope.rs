@@ -19,7 +19,7 @@ use crate::{commands, store};
 /// Seconds after which a refused write may be tried again.
 const RETRY_AFTER_SECONDS: u16 = 1;
 /// Room for a reply, in bytes: an escrow with five milestones takes about 1,700.
-const BODY_BYTES: usize = 2_048;
+pub(super) const BODY_BYTES: usize = 2_048;
 
 /// A reply to a request that did what it asked.
 #[derive(Debug)]
@@ -169,6 +169,12 @@ pub(crate) enum ApiError {
     BodyUnreadable { problem: String },
     /// The body is of a type that this route does not read.
     UnsupportedMediaType { expected: &'static str },
+    /// What a fault asked for, set by the merchant itself.
+    Fault { status: StatusCode },
+    /// The key has as many faults as it may have.
+    TooManyFaults { faults_max: usize },
+    /// No request of that id is kept that came with this key.
+    RequestNotFound { requests_kept: usize },
     /// No such route.
     RouteNotFound { path: String },
     /// The route exists, for another method.
@@ -261,6 +267,21 @@ impl ApiError {
                 "unsupported_media_type",
                 format!("Send the body as {expected}, and say so in the content-type header").into(),
             ),
+            Self::Fault { status } => plain(
+                status.as_u16(),
+                "fault",
+                "Fault requested by POST /sandbox/faults".into(),
+            ),
+            Self::TooManyFaults { faults_max } => plain(
+                400,
+                "too_many_faults",
+                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them").into(),
+            ),
+            Self::RequestNotFound { requests_kept } => plain(
+                404,
+                "request_not_found",
+                format!("Request not found; the last {requests_kept} requests of all keys together are kept").into(),
+            ),
             Self::RouteNotFound { path } => plain(
                 404,
                 "route_not_found",
@@ -340,7 +361,7 @@ impl ResponseError for ApiError {
             details,
         } = self.wire();
         let mut response = HttpResponse::build(self.status_code());
-        if status == 503 {
+        if status == 503 || matches!(self, Self::Fault { status } if *status == StatusCode::TOO_MANY_REQUESTS) {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
         }
         if let Self::MethodNotAllowed { allowed } = self {

@@ -16,6 +16,7 @@ mod disputes;
 mod drafts;
 pub mod encoding;
 mod envelope;
+mod faults;
 mod fields;
 mod files;
 mod histories;
@@ -27,6 +28,7 @@ mod payments;
 mod query;
 mod rate_limit;
 mod refusals;
+mod requests;
 mod routes;
 mod standard_escrows;
 mod vaults;
@@ -40,8 +42,10 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
+pub use faults::FaultBook;
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
+pub use requests::{Kept, RequestLog};
 pub use routes::routes;
 
 /// Under which name the log tells of requests that were no HTTP.

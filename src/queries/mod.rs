@@ -5,6 +5,8 @@ pub mod categories;
 pub mod customers;
 pub mod disputes;
 
+use std::ops::RangeInclusive;
+
 use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
@@ -84,9 +86,8 @@ pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> 
     store.read(|snapshot| snapshot.whitelist(merchant, customer))
 }
 
-/// Every transfer of the file, whoever's it is, that was posted after the one with
-/// this number: oldest first, each with its own number. For the operator's eyes;
-/// unbounded, so ask for what came since the last time.
-pub fn transfers_after(store: &Store, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
-    store.read(|snapshot| snapshot.transfers_after(id))
+/// The transfers of the file with these numbers, whoever's they are: oldest first,
+/// each with its own. Unbounded: ask for those of one command, or since the last time.
+pub fn transfers_in(store: &Store, numbers: RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
+    store.read(|snapshot| snapshot.transfers_in(&numbers))
 }

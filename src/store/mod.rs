@@ -44,7 +44,7 @@ pub use clocks::Attended;
 pub use connection::Synchronous;
 pub use error::{Error, OpenError};
 pub use payments::UsedReference;
-pub use snapshot::{Snapshot, Tx};
+pub use snapshot::{Caused, Snapshot, Tx};
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy};

@@ -1,7 +1,8 @@
 //! A consistent view of the file to read from, and one command's view to write
 //! through. Their methods, in domain terms, are in the file of each family.
 
-use std::ops::Deref;
+use std::mem;
+use std::ops::{Deref, RangeInclusive};
 
 use rusqlite::Connection;
 
@@ -22,6 +23,15 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    pub(super) caused: Caused,
+}
+
+/// What a command leaves behind beside the rows it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caused {
+    /// The numbers of the transfers that it posted, from the first to the last: nobody
+    /// else posts while it runs.
+    pub transfers: Option<RangeInclusive<i64>>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -39,7 +49,13 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
+            caused: Caused::default(),
         }
+    }
+
+    /// What this command has left behind so far.
+    pub fn take_caused(&mut self) -> Caused {
+        mem::take(&mut self.caused)
     }
 
     /// When this command happens, by the clock of the merchant that is attended. Never
@@ -57,6 +73,14 @@ impl<'a> Tx<'a> {
     /// What the merchant has set up that this command acts for.
     pub const fn attended(&self) -> &Attended {
         &self.attended
+    }
+}
+
+impl Caused {
+    /// Adds the transfer that was posted now.
+    pub(super) fn add_transfer(&mut self, number: i64) {
+        let first = self.transfers.as_ref().map_or(number, |known| *known.start());
+        self.transfers = Some(first..=number);
     }
 }
 
