@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::{Server, ServerHandle};
 use tokio::sync::Semaphore;
@@ -12,6 +12,7 @@ use crate::clock::SystemClock;
 use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{Config, ConfigError, Merchant};
+use crate::domain::callback::CallbackUrl;
 use crate::domain::customer::Admission;
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::MerchantId;
@@ -94,12 +95,12 @@ impl App {
             allowed_ips.insert(id, merchant.allowed_ips.clone());
         }
         let stopping = Arc::new(AtomicBool::new(false));
-        let files_url = Arc::new(OnceLock::new());
+        let files_url = Arc::clone(&policy.files_url);
         let api = Api {
             store: store.clone(),
             keyring: Arc::default(),
+            currency: Arc::clone(&policy.currency),
             policy: Arc::new(policy),
-            currency: config.currency.as_str().into(),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,
                 body_seconds_max: config.limits.body_seconds_max,
@@ -214,7 +215,13 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
+        callback_url: callback_url(merchant.callback_url.as_deref(), config.mode),
+        signing_secret: merchant.signing_secret.clone(),
     })
+}
+
+fn callback_url(configured: Option<&str>, mode: Mode) -> Option<CallbackUrl> {
+    configured.map(|url| CallbackUrl::parse(url, mode).expect("checked when the configuration was read"))
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -236,6 +243,8 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
+            callback_url: callback_url(config.webhooks.callback_url.as_deref(), config.mode),
+            signing_secret: None,
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
@@ -250,5 +259,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         },
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
+        currency: config.currency.as_str().into(),
+        files_url: Arc::default(),
     })
 }
