@@ -6,7 +6,7 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::ids::{Entropy, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -22,6 +22,8 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -39,6 +41,7 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
+            new_deliveries: Vec::new(),
         }
     }
 
