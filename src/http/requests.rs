@@ -119,16 +119,11 @@ pub(super) async fn get(api: Data<Api>, caller: Viewer, id: Path<String>) -> Res
     let answered = found.ok_or(ApiError::RequestNotFound {
         requests_kept: log.requests_max(),
     })?;
-    let mut transfers = Vec::new();
+    let mut view = RequestView::new(&answered);
     for caused in answered.call.caused() {
-        if let Some(numbers) = caused.transfers {
-            transfers.extend(queries::transfers_in(&api.store, numbers)?);
-        }
+        view.add_caused(queries::caused(&api.store, &caused)?);
     }
-    Ok(Reply::ok(
-        "Request fetched successfully",
-        RequestView::new(&answered, transfers),
-    ))
+    Ok(Reply::ok("Request fetched successfully", view))
 }
 
 /// Every service that has these routes keeps requests.

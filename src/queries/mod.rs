@@ -11,14 +11,17 @@ use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
 use crate::domain::history::{HistoryFilter, HistoryShape};
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ids::{CustomerId, EscrowKey, EventId, MerchantId};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Error, Store};
+use crate::store::{Caused, Error, Store};
+
+/// Transfers with their numbers, and events with their names.
+pub type CausedRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
 
 /// That the file can be read.
 pub fn is_readable(store: &Store) -> Result<(), Error> {
@@ -84,6 +87,22 @@ pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Resu
 /// A customer's whitelist, newest first.
 pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
     store.read(|snapshot| snapshot.whitelist(merchant, customer))
+}
+
+/// What a command caused: its transfers, each with its number, and its events that were
+/// not swept meanwhile, each with its name; oldest first.
+pub fn caused(store: &Store, caused: &Caused) -> Result<CausedRows, Error> {
+    store.read(|snapshot| {
+        let transfers = match &caused.transfers {
+            Some(numbers) => snapshot.transfers_in(numbers)?,
+            None => Vec::new(),
+        };
+        let mut events = Vec::with_capacity(caused.events.len());
+        for &event in &caused.events {
+            events.extend(snapshot.event_name(event)?.map(|name| (event, name)));
+        }
+        Ok((transfers, events))
+    })
 }
 
 /// The transfers of the file with these numbers, whoever's they are: oldest first,

@@ -2,12 +2,14 @@
 //! through. Their methods, in domain terms, are in the file of each family.
 
 use std::mem;
-use std::ops::{Deref, RangeInclusive};
+use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::caused::Caused;
 use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -23,15 +25,19 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    told: Vec<Told>,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
     pub(super) caused: Caused,
 }
 
-/// What a command leaves behind beside the rows it changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caused {
-    /// The numbers of the transfers that it posted, from the first to the last: nobody
-    /// else posts while it runs.
-    pub transfers: Option<RangeInclusive<i64>>,
+/// What a command has told and nobody has written down yet.
+#[derive(Debug)]
+pub struct Told {
+    /// Whose subscribers are to hear it.
+    pub merchant: MerchantId,
+    /// What happened.
+    pub event: Event,
 }
 
 impl<'a> Snapshot<'a> {
@@ -49,11 +55,13 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
+            told: Vec::new(),
+            new_deliveries: Vec::new(),
             caused: Caused::default(),
         }
     }
 
-    /// What this command has left behind so far.
+    /// What this command has left behind so far, beside the rows it changed.
     pub fn take_caused(&mut self) -> Caused {
         mem::take(&mut self.caused)
     }
@@ -74,13 +82,20 @@ impl<'a> Tx<'a> {
     pub const fn attended(&self) -> &Attended {
         &self.attended
     }
-}
 
-impl Caused {
-    /// Adds the transfer that was posted now.
-    pub(super) fn add_transfer(&mut self, number: i64) {
-        let first = self.transfers.as_ref().map_or(number, |known| *known.start());
-        self.transfers = Some(first..=number);
+    pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
+        let told = events.iter().cloned().map(|event| Told { merchant, event });
+        self.told.extend(told);
+    }
+
+    /// What this command has told so far, in order, to be written down now. A command
+    /// that leaves something told behind is refused as a whole.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        mem::take(&mut self.told)
+    }
+
+    pub(super) const fn has_told(&self) -> bool {
+        !self.told.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::faults::bytes_back;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, two_milestones};
-use crate::shapes::{ISO, assert_shape};
+use crate::shapes::{ID, ISO, assert_shape};
 
 fn show(app: &TestApp, answer: &Answer) -> Value {
     let id = answer.header("x-request-id").unwrap();
@@ -18,6 +18,10 @@ fn shown(app: &TestApp, id: &str) -> Answer {
 fn list(app: &TestApp, query: &str) -> Value {
     let list = app.as_merchant("GET", &format!("/sandbox/requests{query}"), None).ok();
     list.data().clone()
+}
+
+fn shown_events(request: &Value) -> impl Iterator<Item = &Value> {
+    request["events"].as_array().unwrap().iter()
 }
 
 /// The paths of the requests on the first page, newest first.
@@ -58,12 +62,23 @@ fn a_request_is_shown_with_its_reply_and_what_it_moved() {
             "replayed",
             "fault",
             "transfers",
+            "events",
         ]
     );
     for varying in ["id", "receivedAt", "durationMicros", "replyBody"] {
         request.as_object_mut().unwrap().remove(varying);
     }
     let escrow = &deal.id;
+    let told = app.events();
+    let names: Vec<&str> = shown_events(&request)
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["payment.escrow.success", "escrow.completed"]);
+    assert_eq!(names, told[told.len() - 2..]);
+    for event in shown_events(&request) {
+        assert_shape(&event["id"], ID);
+    }
+    request.as_object_mut().unwrap().remove("events");
     assert_eq!(
         request,
         json!({
@@ -102,6 +117,7 @@ fn a_refusal_is_shown_and_moved_nothing() {
     let refused = app.pay_for("ben", &deal);
     let request = show(&app, &refused);
     assert_eq!((&request["status"], &request["transfers"]), (&json!(400), &json!([])));
+    assert_eq!(request["events"], json!([]));
     assert!(
         request["replyBody"]
             .as_str()

@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
-use crate::http::call::Call;
+use crate::http::call::{Call, SentBody};
 use crate::http::envelope::BODY_BYTES;
 use crate::http::faults::Effect;
 
@@ -134,7 +134,7 @@ impl Answered {
 
     /// The memory it takes, or somewhat more.
     fn bytes(&self) -> usize {
-        let sent = self.call.body.get().map_or(0, |body| body.bytes());
+        let sent = self.call.body.get().map_or(0, SentBody::bytes);
         BYTES_EACH + self.call.path_and_query().len() + sent + self.reply.text.len().max(BODY_BYTES)
     }
 }

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::log::{Answered, ReplyBody};
-use crate::domain::ids::EscrowId;
+use crate::domain::ids::{EscrowId, EventId};
 use crate::domain::ledger::{Account, Transfer};
 use crate::http::call::{Call, SentBody};
 use crate::http::faults::EffectView;
+use crate::queries::CausedRows;
 use crate::wire::{WireAmount, WireText};
 
 /// Bytes of a body that are shown.
@@ -42,6 +43,7 @@ pub(crate) struct RequestView {
     replayed: bool,
     fault: Option<EffectView>,
     transfers: Vec<TransferView>,
+    events: Vec<EventView>,
 }
 
 /// A movement of money that a request caused.
@@ -54,6 +56,14 @@ struct TransferView {
     credit: WireText<Account>,
     amount: WireAmount,
     escrow_id: Option<WireText<EscrowId>>,
+}
+
+/// An event that a request caused.
+#[derive(Debug, Serialize)]
+struct EventView {
+    id: WireText<EventId>,
+    #[serde(rename = "type")]
+    name: String,
 }
 
 impl RequestLineView {
@@ -73,8 +83,8 @@ impl RequestLineView {
 }
 
 impl RequestView {
-    /// The request with the transfers that it caused.
-    pub(super) fn new(answered: &Answered, transfers: Vec<(i64, Transfer)>) -> Self {
+    /// The request by itself.
+    pub(super) fn new(answered: &Answered) -> Self {
         let RequestLineView {
             id,
             received_at,
@@ -97,8 +107,16 @@ impl RequestView {
             duration_micros,
             replayed,
             fault: answered.fault.map(EffectView::new),
-            transfers: transfers.into_iter().map(TransferView::new).collect(),
+            transfers: Vec::new(),
+            events: Vec::new(),
         }
+    }
+
+    /// Adds what a command of its caused.
+    pub(super) fn add_caused(&mut self, (transfers, events): CausedRows) {
+        self.transfers.extend(transfers.into_iter().map(TransferView::new));
+        let event = |(id, name)| EventView { id: WireText(id), name };
+        self.events.extend(events.into_iter().map(event));
     }
 }
 
