@@ -23,6 +23,7 @@ use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Api, RateLimiter, ServerSettings};
 use crate::store::{self, Store, WriterEnded};
+use crate::sweeper;
 
 /// The service, bound to its address and not yet running.
 pub struct App {
@@ -31,6 +32,7 @@ pub struct App {
     store: Store,
     writer_ended: WriterEnded,
     stopping: Arc<AtomicBool>,
+    idempotency_kept_seconds: i64,
 }
 
 /// Why the service cannot start or had to stop.
@@ -93,6 +95,7 @@ impl App {
             policy.merchants.insert(id, settings(config, merchant)?);
             allowed_ips.insert(id, merchant.allowed_ips.clone());
         }
+        let idempotency_kept_seconds = policy.idempotency_kept_seconds;
         let stopping = Arc::new(AtomicBool::new(false));
         let files_url = Arc::new(OnceLock::new());
         let api = Api {
@@ -112,6 +115,7 @@ impl App {
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            in_flight: Arc::default(),
             room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
             files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
@@ -133,6 +137,7 @@ impl App {
             store,
             writer_ended,
             stopping,
+            idempotency_kept_seconds,
         })
     }
 
@@ -158,6 +163,7 @@ impl App {
     /// store ended by itself: nothing is served on a file that cannot be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
+        let sweeping = actix_web::rt::spawn(sweeper::run(self.store.clone(), self.idempotency_kept_seconds));
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -168,6 +174,7 @@ impl App {
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
         };
+        sweeping.abort();
         self.store.close();
         outcome
     }
@@ -248,6 +255,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,
         },
+        idempotency_kept_seconds: config.idempotency.kept_hours * 3_600,
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
     })

@@ -24,4 +24,5 @@ pub mod entropy;
 pub mod http;
 pub mod queries;
 pub mod store;
+mod sweeper;
 mod wire;

@@ -11,6 +11,7 @@ pub mod categories;
 pub mod clocks;
 pub mod customers;
 pub mod disputes;
+pub mod idempotency;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
@@ -114,6 +115,8 @@ pub struct Policy {
     pub terms_limits: TermsLimits,
     /// How long a buyer has to confirm once the delivery window is over.
     pub claim_grace_seconds: i64,
+    /// How long replies are kept for requests that come again.
+    pub idempotency_kept_seconds: i64,
     /// Most participants in one vault.
     pub participants_max: usize,
     /// Most categories of one account.

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::auth::KeyHolder;
 use super::envelope::ApiError;
+use super::in_flight::InFlight;
 use super::keyring::Keyring;
 use super::rate_limit::RateLimiter;
 use crate::commands::Policy;
@@ -56,6 +57,8 @@ pub struct Api {
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
+    /// Requests with an idempotency key that are being worked on.
+    pub in_flight: Arc<InFlight>,
     /// Bytes of memory left for files that are being received.
     pub room_for_files: Arc<Semaphore>,
     /// Where files are served from, up to the slash before their name; set when the

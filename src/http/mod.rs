@@ -19,6 +19,7 @@ mod envelope;
 mod fields;
 mod files;
 mod histories;
+mod in_flight;
 mod intents;
 mod keyring;
 mod milestone_escrows;
@@ -40,6 +41,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
+pub use in_flight::InFlight;
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
 pub use routes::routes;

@@ -15,8 +15,9 @@ use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
+use crate::domain::time::Timestamp;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Error, Store};
+use crate::store::{Error, ExpiredRecord, Store};
 
 /// That the file can be read.
 pub fn is_readable(store: &Store) -> Result<(), Error> {
@@ -82,6 +83,17 @@ pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Resu
 /// A customer's whitelist, newest first.
 pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
     store.read(|snapshot| snapshot.whitelist(merchant, customer))
+}
+
+/// Replies kept for retries that are older than this by the clocks of their merchants,
+/// at most so many.
+pub fn expired_idempotency_records(
+    store: &Store,
+    file_time: Timestamp,
+    kept_seconds: i64,
+    records_max: u32,
+) -> Result<Vec<ExpiredRecord>, Error> {
+    store.read(|snapshot| snapshot.expired_idempotency_records(file_time, kept_seconds, records_max))
 }
 
 /// Every transfer of the file, whoever's it is, that was posted after the one with

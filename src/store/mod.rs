@@ -21,6 +21,7 @@ mod escrows;
 mod feeds;
 mod file;
 mod folder;
+mod idempotency;
 mod instance;
 mod listings;
 mod lock;
@@ -43,6 +44,7 @@ pub use audit::{Audit, Finding, audit, check_structure};
 pub use clocks::Attended;
 pub use connection::Synchronous;
 pub use error::{Error, OpenError};
+pub use idempotency::ExpiredRecord;
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Tx};
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use super::clocks::Attended;
+use super::error::Error;
 use crate::domain::ids::{Entropy, IdSource};
 use crate::domain::time::Timestamp;
 
@@ -52,6 +53,32 @@ impl<'a> Tx<'a> {
     /// an earlier command.
     pub const fn file_time(&self) -> Timestamp {
         self.file_time
+    }
+
+    /// Runs a part of this command. When it fails, what it changed is undone, and the
+    /// command may go on. The outer error ends the command: the store could not, or it
+    /// lost the whole group of commands meanwhile.
+    pub fn attempt<T, E: From<Error>>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, E> {
+        let attended = self.attended.clone();
+        self.execute("SAVEPOINT attempt")?;
+        let outcome = part(self);
+        if self.connection.is_autocommit() {
+            return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
+        }
+        if outcome.is_err() {
+            self.attended = attended;
+            self.execute("ROLLBACK TO attempt")?;
+        }
+        self.execute("RELEASE attempt")?;
+        Ok(outcome)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 
     /// What the merchant has set up that this command acts for.
