@@ -19,6 +19,7 @@ mod headers;
 mod helpers;
 mod histories;
 mod http_edge;
+mod idempotency;
 mod intents;
 mod keys;
 mod links;
