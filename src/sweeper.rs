@@ -9,7 +9,7 @@ use crate::queries;
 use crate::store::{Error, Store};
 
 /// How often it looks.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Rows in one commit, so that no request waits long behind it.
 const ROWS_MAX: u32 = 100;
 

@@ -1,14 +1,12 @@
 //! The one way from a handler to a command and back to a reply.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::api::Api;
 use super::auth::{ActingCustomer, ActingParty, KeyHolder};
 use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::idempotency::{self, KeyedRequest, Outcome};
-use crate::commands::{self, Actor, PartyActor, Policy, customers};
+use crate::commands::{self, Actor, PartyActor, Policy, customers, outbox};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -117,13 +115,11 @@ impl Api {
         let party = Party::from(looking.customer().cloned());
         let asked = key_holder.call.asked(party.customer());
         let request = KeyedRequest { key, asked };
-        let (currency, files_url) = (Arc::clone(&self.currency), Arc::clone(&self.files_url));
         let outcome = self.run_as_merchant(key_holder, move |tx, policy, merchant| {
             let render = |outcome: Result<T, Refusal>| {
                 let viewing = Viewing {
                     viewer: Some(Looking::from(&party)),
-                    currency: &currency,
-                    files_url: files_url.get().map_or("", String::as_str),
+                    ..policy.viewing()
                 };
                 let answer = outcome.map_or_else(Answer::from, |done| render(done, &viewing).into());
                 answer.kept()
@@ -195,7 +191,7 @@ impl Api {
             if policy.mode == Mode::Sandbox {
                 tx.attend(merchant)?;
             }
-            command(tx, policy, merchant)
+            outbox::run(tx, policy, |tx| command(tx, policy, merchant))
         })
         .await
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
@@ -19,6 +19,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Store, Tx};
+use crate::webhooks;
 use crate::wire::{Looking, Viewing};
 
 /// Bounds on requests.
@@ -41,6 +42,8 @@ pub struct Limits {
 pub struct Api {
     /// Where everything is kept.
     pub store: Store,
+    /// What brings events to merchants.
+    pub webhooks: webhooks::Handle,
     /// Which key belongs to whom.
     pub keyring: Arc<Keyring>,
     /// What the operator has decided.
@@ -61,9 +64,6 @@ pub struct Api {
     pub in_flight: Arc<InFlight>,
     /// Bytes of memory left for files that are being received.
     pub room_for_files: Arc<Semaphore>,
-    /// Where files are served from, up to the slash before their name; set when the
-    /// address is known.
-    pub files_url: Arc<OnceLock<String>>,
     /// Set when the service is about to stop: replies then close their connection.
     pub stopping: Arc<AtomicBool>,
 }
@@ -94,8 +94,7 @@ impl Api {
     pub(crate) fn viewing<'a>(&'a self, customer: Option<&'a CustomerId>) -> Viewing<'a> {
         Viewing {
             viewer: customer.map(Looking::Customer),
-            currency: &self.currency,
-            files_url: self.files_url.get().map_or("", String::as_str),
+            ..self.policy.viewing()
         }
     }
 

@@ -1,6 +1,7 @@
 //! Requests that come again under an `Idempotency-Key`: what they did happens once, and
 //! what they were answered is answered again, byte for byte.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -126,7 +127,7 @@ impl Request {
             body.len()
         );
         for (name, value) in headers {
-            bytes.push_str(&format!("{name}: {value}\r\n"));
+            write!(bytes, "{name}: {value}\r\n").unwrap();
         }
         let mut bytes = bytes.into_bytes();
         bytes.extend_from_slice(b"\r\n");

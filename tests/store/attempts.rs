@@ -1,12 +1,15 @@
 //! A part of a command that may fail alone.
 
+use escrowd::commands::{Error as CommandError, outbox, payments};
+use escrowd::domain::merchant_clock::ClockOffset;
+use escrowd::domain::refusal::Refusal;
 use escrowd::store::{Error, Tx};
 
-use crate::helpers::{TestFile, Trade, is_named, wait_for, write};
+use crate::helpers::{TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
 
 /// Leaves a trace and fails.
 fn failing(tx: &mut Tx<'_>) -> Result<(), Error> {
-    tx.insert_merchant(Some("within"))?;
+    name_merchant("within")(tx)?;
     Err(Error::Corrupt("refused".to_owned()))
 }
 
@@ -15,9 +18,9 @@ fn a_part_that_fails_is_undone_alone() {
     let file = TestFile::new();
     let store = file.open();
     let refused = write(&store, |tx| {
-        tx.insert_merchant(Some("before"))?;
+        name_merchant("before")(tx)?;
         let outcome = tx.attempt(failing)?;
-        tx.insert_merchant(Some("after"))?;
+        name_merchant("after")(tx)?;
         Ok::<_, Error>(outcome.is_err())
     });
     assert!(refused);
@@ -29,10 +32,9 @@ fn a_part_that_fails_is_undone_alone() {
 fn a_part_that_succeeds_stands_and_falls_with_its_command() {
     let file = TestFile::new();
     let store = file.open();
-    let name = |name| move |tx: &mut Tx<'_>| tx.insert_merchant(Some(name));
-    write(&store, move |tx| tx.attempt(name("kept"))?);
-    let refused = wait_for(store.write(move |tx| {
-        tx.attempt(name("lost"))??;
+    write(&store, |tx| tx.attempt(name_merchant("kept"))?);
+    let refused = wait_for(store.write(|tx| {
+        tx.attempt(name_merchant("lost"))??;
         failing(tx)
     }));
     assert!(matches!(refused, Err(Error::Corrupt(_))));
@@ -45,7 +47,7 @@ fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
     let store = file.open();
     let [first, second] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
     write(&store, move |tx| {
-        let ahead = escrowd::domain::merchant_clock::ClockOffset::from_millis(1_000).unwrap();
+        let ahead = ClockOffset::from_millis(1_000).unwrap();
         tx.save_clock(second, ahead)
     });
     let [before, after] = write(&store, move |tx| {
@@ -59,6 +61,35 @@ fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
         Ok::<_, Error>([before, tx.now()])
     });
     assert_eq!(after, before);
+}
+
+#[test]
+fn what_a_part_that_fails_has_told_nobody_hears() {
+    let file = TestFile::new();
+    let store = file.open();
+    let ada = Trade::of_key(&store, 1).actor("ada");
+    for (fails, events) in [(true, 0), (false, 1)] {
+        let ada = ada.clone();
+        write(&store, move |tx| {
+            outbox::run(tx, &policy(), |tx| {
+                let attempt = tx.attempt(|tx| {
+                    payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))?;
+                    if fails {
+                        Err(CommandError::from(Refusal::AccessDenied))
+                    } else {
+                        Ok(())
+                    }
+                });
+                assert_eq!(attempt?.is_err(), fails);
+                Ok::<_, CommandError>(())
+            })
+        });
+        let told: i64 = file
+            .sqlite()
+            .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(told, events);
+    }
 }
 
 /// When SQLite has given up the whole group there is nothing left to go on in: what was
@@ -75,12 +106,12 @@ fn when_the_group_is_lost_the_command_ends() {
         .unwrap();
     for overlooks in [false, true] {
         let ended = wait_for(store.write(move |tx| {
-            let attempt = tx.attempt(|tx| match tx.insert_merchant(Some("within")) {
+            let attempt = tx.attempt(|tx| match name_merchant("within")(tx) {
                 Err(_) if overlooks => Ok(()),
                 outcome => outcome.map(drop),
             });
             drop(attempt?);
-            tx.insert_merchant(Some("after")).map(drop)
+            name_merchant("after")(tx).map(drop)
         }));
         let is_expected = match ended {
             Err(Error::Abandoned) => overlooks,
@@ -97,9 +128,9 @@ fn a_part_that_panics_takes_its_command_with_it() {
     let file = TestFile::new();
     let store = file.open();
     let panicked = wait_for(store.write(|tx| {
-        tx.insert_merchant(Some("before"))?;
+        name_merchant("before")(tx)?;
         tx.attempt(|tx| -> Result<(), Error> {
-            tx.insert_merchant(Some("within"))?;
+            name_merchant("within")(tx)?;
             panic!("planned by the test")
         })?
     }));
