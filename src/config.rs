@@ -65,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// How merchants are told of events.
     pub webhooks: Webhooks,
+    /// How requests may be tried again.
+    pub idempotency: Idempotency,
     /// Settings of the store.
     pub storage: Storage,
     /// Merchants of live mode.
@@ -175,6 +177,15 @@ pub struct Webhooks {
     pub events_kept_days: u32,
 }
 
+/// How requests may be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Idempotency {
+    /// Hours that a reply is kept for retries.
+    #[serde(deserialize_with = "within::<_, _, 1, 8_760>")]
+    pub kept_hours: i64,
+}
+
 /// Settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -256,6 +267,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
+            idempotency: Idempotency::default(),
             storage: Storage::default(),
             merchant: Vec::new(),
         }
@@ -315,6 +327,12 @@ impl Default for Webhooks {
             timeout_seconds: 10,
             events_kept_days: 30,
         }
+    }
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Self { kept_hours: 24 }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod feed;
 pub mod fees;
 pub mod file;
 pub mod history;
+pub mod idempotency;
 pub mod ids;
 pub mod intent;
 pub mod ledger;

@@ -20,6 +20,7 @@ mod faults;
 mod fields;
 mod files;
 mod histories;
+mod in_flight;
 mod intents;
 mod keyring;
 mod milestone_escrows;
@@ -43,6 +44,7 @@ use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
 pub use faults::FaultBook;
+pub use in_flight::InFlight;
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
 pub use requests::{Kept, RequestLog};

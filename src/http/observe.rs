@@ -30,7 +30,7 @@ pub(super) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let arrival = Arrival::now();
-    let call = Arc::new(Call::new(request.method().clone(), request.head().uri.clone()));
+    let call = Arc::new(Call::new(request.head()));
     request.extensions_mut().insert(Arc::clone(&call));
     let id = &call.id;
     let api = request.app_data::<web::Data<Api>>().cloned();

@@ -12,7 +12,6 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::Method;
-use actix_web::http::header::HeaderName;
 use actix_web::web::{Bytes, Data, Path};
 
 pub use log::{Kept, RequestLog};
@@ -20,7 +19,7 @@ pub use log::{Kept, RequestLog};
 use super::api::Api;
 use super::auth::Viewer;
 use super::call::Call;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{ApiError, REPLAYED, Reply};
 use super::faults::Effect;
 use super::query::{self, Query};
 use crate::clock::SystemClock;
@@ -33,9 +32,6 @@ use view::{RequestLineView, RequestView};
 
 /// Where the routes begin that show what happened.
 const LOOKING: &str = "/sandbox/";
-
-/// Says that the reply is an earlier one's.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// When a request came: what the log tells, and what its duration is counted from.
 #[derive(Clone, Copy, Debug)]

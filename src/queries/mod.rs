@@ -17,8 +17,9 @@ use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
+use crate::domain::time::Timestamp;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Caused, Error, Store};
+use crate::store::{Caused, Error, ExpiredRecord, Store};
 
 /// Transfers with their numbers, and events with their names.
 pub type CausedRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
@@ -109,4 +110,15 @@ pub fn caused(store: &Store, caused: &Caused) -> Result<CausedRows, Error> {
 /// each with its own. Unbounded: ask for those of one command, or since the last time.
 pub fn transfers_in(store: &Store, numbers: RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
     store.read(|snapshot| snapshot.transfers_in(&numbers))
+}
+
+/// Replies kept for retries that are older than this by the clocks of their merchants,
+/// at most so many.
+pub fn expired_idempotency_records(
+    store: &Store,
+    file_time: Timestamp,
+    kept_seconds: i64,
+    records_max: u32,
+) -> Result<Vec<ExpiredRecord>, Error> {
+    store.read(|snapshot| snapshot.expired_idempotency_records(file_time, kept_seconds, records_max))
 }

@@ -201,6 +201,26 @@ fn a_cut_top_up_that_is_sent_again_happens_twice() {
 }
 
 #[test]
+fn a_cut_top_up_that_is_sent_again_under_its_idempotency_key_happens_once() {
+    let app = spawn_app();
+    app.wallet("ben").ok();
+    set(&app, &json!({ "cutAfterCommit": true })).ok();
+    let body = json!({ "amount": 5000 }).to_string();
+    let key = "idempotency-key: top-up-1\r\n";
+    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", key, &body), b"");
+    let headers = [
+        ("customer-id", "ben"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "top-up-1"),
+    ];
+    let again = app
+        .send("POST", "/v1/payment/topup", &headers, Some(body.as_bytes()))
+        .ok();
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(app.balances("ben").0, json!(1_005_000));
+}
+
+#[test]
 fn a_cut_refusal_and_a_cut_reading_bring_nothing_either() {
     let app = spawn_app();
     set(&app, &json!({ "cutAfterCommit": true, "times": 3 })).ok();

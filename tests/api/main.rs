@@ -21,6 +21,7 @@ mod headers;
 mod helpers;
 mod histories;
 mod http_edge;
+mod idempotency;
 mod intents;
 mod keys;
 mod links;

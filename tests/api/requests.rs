@@ -150,6 +150,30 @@ fn a_form_is_shown_without_its_files_and_no_request_with_its_key() {
 }
 
 #[test]
+fn only_the_first_request_under_an_idempotency_key_moved_anything() {
+    let app = spawn_app();
+    app.wallet("ben").ok();
+    let keyed = |customer: &str, path: &str, body: &str| {
+        let headers = [
+            ("customer-id", customer),
+            ("content-type", "application/json"),
+            ("idempotency-key", path),
+        ];
+        show(&app, &app.send("POST", path, &headers, Some(body.as_bytes())))
+    };
+    let top_up = |_| keyed("ben", "/v1/payment/topup", r#"{"amount":5000}"#);
+    let [first, again] = [0, 1].map(top_up);
+    assert_eq!((&first["replayed"], &again["replayed"]), (&json!(false), &json!(true)));
+    assert_eq!(first["transfers"].as_array().unwrap().len(), 1);
+    assert_eq!((&again["transfers"], &again["events"]), (&json!([]), &json!([])));
+    assert_eq!(first["replyBody"], again["replyBody"]);
+    // The refusal is kept, and not the opening balance that came before it.
+    let unknown = r#"{"escrowDetails":{"escrowId":"0123456789abcdef01234567"}}"#;
+    let refused = keyed("zoe", "/v1/payment/escrow", unknown);
+    assert_eq!((&refused["status"], &refused["transfers"]), (&json!(400), &json!([])));
+}
+
+#[test]
 fn what_a_fault_did_is_shown() {
     let app = spawn_app();
     let fault = json!({ "status": 503, "delayMs": 1 });

@@ -158,7 +158,7 @@ impl ReplyBody {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::{Method, Uri};
+    use actix_web::dev::RequestHead;
 
     use super::*;
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn answered(key_hash: [u8; 32], reply: &[u8]) -> (String, Answered) {
-        let call = Call::new(Method::GET, Uri::from_static("/v1/wallet"));
+        let call = Call::new(&RequestHead::default());
         call.key_hash.get_or_init(|| key_hash);
         let answered = Answered {
             received_at: Timestamp::EPOCH,
