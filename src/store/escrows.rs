@@ -46,20 +46,28 @@ impl Snapshot<'_> {
     pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
         let mut statement;
         let mut rows = match key {
+            EscrowKey::Id(id) if id.is_seeded() => {
+                statement = self
+                    .connection
+                    .prepare_cached(select_deal!("merchant_id = ?1 AND guard = ?2 AND guard > 4294967295"))?;
+                statement.query((merchant.0, id.guard()))?
+            }
             EscrowKey::Id(id) => {
                 statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
                 statement.query((id.number(), id.guard()))?
             }
             EscrowKey::Token(token) => {
-                statement = self.connection.prepare_cached(select_deal!("payment_token = ?1"))?;
-                statement.query([token.as_str()])?
+                statement = self
+                    .connection
+                    .prepare_cached(select_deal!("payment_token = ?1 AND merchant_id = ?2"))?;
+                statement.query((token.as_str(), merchant.0))?
             }
         };
         let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// The deal of this id, whoever's it is.
+    /// The deal of this row's id, whoever's it is.
     pub(super) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
         let mut rows = statement.query((id.number(), id.guard()))?;
@@ -69,6 +77,10 @@ impl Snapshot<'_> {
     /// Whether any merchant has this deal.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
+            EscrowKey::Id(id) if id.is_seeded() => self
+                .connection
+                .prepare_cached("SELECT 1 FROM escrow WHERE guard = ?1 AND guard > 4294967295 AND deleted_at IS NULL")?
+                .exists([id.guard()]),
             EscrowKey::Id(id) => self
                 .connection
                 .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND deleted_at IS NULL")?
@@ -78,6 +90,16 @@ impl Snapshot<'_> {
                 .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1 AND deleted_at IS NULL")?
                 .exists([token.as_str()]),
         };
+        exists.map_err(Error::from)
+    }
+
+    /// Whether a seed made an escrow of this id for the merchant, though it may have
+    /// been taken back since.
+    pub fn is_seeded(&self, merchant: MerchantId, escrow: EscrowId) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached("SELECT 1 FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+            .exists((merchant.0, escrow.guard()));
         exists.map_err(Error::from)
     }
 

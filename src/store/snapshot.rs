@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::ids::{Entropy, IdSource, Seed};
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -20,6 +20,7 @@ pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     now: Timestamp,
     entropy: &'a mut dyn Entropy,
+    seed: Option<Seed>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -36,12 +37,19 @@ impl<'a> Tx<'a> {
             snapshot: Snapshot::of(connection),
             now,
             entropy,
+            seed: None,
         }
     }
 
     /// When this command happens. Never before an earlier command.
     pub const fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// From here on this command draws the names of escrows, their milestones and
+    /// customers from a seed.
+    pub fn draw_from(&mut self, seed: Seed) {
+        self.seed = Some(seed);
     }
 }
 
@@ -60,5 +68,9 @@ impl IdSource for Tx<'_> {
 
     fn random(&mut self) -> u128 {
         self.entropy.random()
+    }
+
+    fn seed(&mut self) -> Option<&mut Seed> {
+        self.seed.as_mut()
     }
 }

@@ -10,4 +10,5 @@ mod helpers;
 mod kept_files;
 mod log_length;
 mod schema;
+mod seeds;
 mod writer;
