@@ -7,6 +7,9 @@
 //!            ->  queries  (every read)   ->  store  (SQLite: one writer, many readers)
 //! ```
 //!
+//! What is sent out is made of the domain's objects in `wire`: replies by `http`,
+//! what subscribers are told by the commands.
+//!
 //! [`app`] puts the parts together, [`config`] says how. [`clock`] is the only
 //! place that reads the time and [`entropy`] the only one that makes ids and
 //! randomness. `tests/layers.rs` holds the arrows.
@@ -21,3 +24,4 @@ pub mod entropy;
 pub mod http;
 pub mod queries;
 pub mod store;
+mod wire;

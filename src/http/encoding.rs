@@ -4,11 +4,11 @@
 use super::body::JsonBody;
 use super::drafts;
 use super::envelope::Reply;
-use super::views::{EscrowView, Looking, Viewing};
 use crate::commands::milestone_escrows::MilestoneEscrowDraft;
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::CustomerId;
 use crate::domain::refusal::Sent;
+use crate::wire::{EscrowView, Looking, Viewing};
 
 /// What the body of `POST /v1/escrow/milestone/create` says.
 pub fn read_milestone_escrow(body: String) -> Sent<MilestoneEscrowDraft> {

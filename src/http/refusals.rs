@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::views::WireAmount;
 use crate::domain::card::Decline;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
+use crate::wire::WireAmount;
 
 /// How a refusal is spoken.
 #[derive(Debug)]
