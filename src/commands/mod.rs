@@ -15,6 +15,7 @@ pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod payments;
+pub mod seeds;
 pub mod standard_escrows;
 pub mod vaults;
 pub mod whitelist;

@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{Api, Limits};
@@ -68,6 +69,14 @@ impl JsonBody {
     /// The body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_json(&self.0)
+    }
+
+    /// SHA-256 of what it says, in whatever spacing and order of fields.
+    pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
+        let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
+        let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
+        content.sort_all_objects();
+        Ok(Sha256::digest(content.to_string()).into())
     }
 
     /// Leaves the body with the call it belongs to.

@@ -28,6 +28,7 @@ mod query;
 mod rate_limit;
 mod refusals;
 mod routes;
+mod seeds;
 mod standard_escrows;
 mod vaults;
 mod whitelist;

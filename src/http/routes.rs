@@ -10,7 +10,7 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments,
+    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments, seeds,
     standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
@@ -118,6 +118,7 @@ fn table(mode: Mode) -> Routes {
     if mode == Mode::Sandbox {
         route.add(POST, "/sandbox/test-accounts/{accountNumber}/pay", SuperAdmin, intents::pay_test_account);
         route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
+        route.add(POST, "/sandbox/seed", SuperAdmin, seeds::load);
     }
 
     route
