@@ -405,3 +405,33 @@ CREATE TABLE event (
     created_at     INTEGER NOT NULL,
     CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL))
 ) STRICT;
+
+-- What is still to be brought to a merchant's callback URL: a row for each event, made
+-- in the same commit, and one more for each time it is asked for again. A row goes
+-- when it was delivered or given up; what came of it stays in `delivery_attempt`.
+CREATE TABLE delivery (
+    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one if it is sent again
+    event_id    INTEGER NOT NULL REFERENCES event (id),
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    lane        INTEGER,                  -- the escrow within which order is kept; NULL where there is no order
+    attempts    INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- made so far
+    due_at      INTEGER                   -- of the next attempt, by the merchant's clock; NULL behind an earlier one of its lane
+) STRICT;
+CREATE INDEX delivery_of_event ON delivery (event_id);
+CREATE INDEX delivery_by_lane ON delivery (lane) WHERE lane IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (merchant_id, due_at);
+
+-- What came of each attempt to deliver an event. A status from 200 to 299 is a
+-- delivery, everything else a failure.
+CREATE TABLE delivery_attempt (
+    event_id        INTEGER NOT NULL REFERENCES event (id),
+    number          INTEGER NOT NULL CHECK (number >= 1), -- 1, 2, 3, ... of this event
+    attempted_at    INTEGER NOT NULL,     -- by the merchant's clock
+    url             TEXT    NOT NULL,     -- where it went, without its query
+    status          INTEGER CHECK (status BETWEEN 100 AND 999), -- of the HTTP answer; NULL when none came
+    error           TEXT,                 -- why none came
+    duration_millis INTEGER NOT NULL CHECK (duration_millis >= 0),
+    answer          TEXT,                 -- the beginning of the answer's body
+    PRIMARY KEY (event_id, number),
+    CHECK ((status IS NULL) = (error IS NOT NULL))
+) STRICT, WITHOUT ROWID;

@@ -5,12 +5,15 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod addresses;
 pub mod bank;
+pub mod callback;
 pub mod card;
 pub mod category;
 pub mod country;
 pub mod customer;
 pub mod deal;
+pub mod delivery;
 pub mod dispute;
 pub mod escrow;
 pub mod feed;

@@ -14,6 +14,7 @@ mod clocks;
 mod columns;
 mod connection;
 mod customers;
+mod deliveries;
 mod disputes;
 mod error;
 mod escrows;
