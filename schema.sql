@@ -58,6 +58,9 @@ CREATE TABLE merchant_key (
     scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
 ) STRICT, WITHOUT ROWID;
 
+-- Whether a merchant has a key. One that started over has none, and is out of reach.
+CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
+
 -- A buyer or seller, known by the `customer-id` header. What is read whenever one
 -- of them acts, and nothing more: who they are stands in `customer_profile`.
 CREATE TABLE customer (

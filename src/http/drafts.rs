@@ -2,6 +2,7 @@
 //! them, and the first that is not right is the one that is told of.
 
 pub(super) mod categories;
+pub(super) mod clocks;
 pub(super) mod customers;
 pub(super) mod disputes;
 pub(super) mod payments;

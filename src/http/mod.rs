@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod cards;
 mod categories;
+mod clocks;
 mod customers;
 mod disputes;
 mod drafts;
@@ -27,6 +28,7 @@ mod payments;
 mod query;
 mod rate_limit;
 mod refusals;
+mod resets;
 mod routes;
 mod seeds;
 mod standard_escrows;
@@ -72,7 +74,7 @@ pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, Sock
         // Each worker has a copy and a keyring of its own: counting references to a
         // shared one, and locking it, makes the cores wait for each other.
         let api = Api {
-            keyring: Arc::default(),
+            keyring: Arc::new(api.keyring.beside()),
             ..api.clone()
         };
         let mode = api.policy.mode;

@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments, seeds,
-    standard_escrows, vaults, whitelist,
+    banks, cards, categories, clocks, customers, disputes, files, histories, intents, milestone_escrows, payments,
+    resets, seeds, standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -118,6 +118,9 @@ fn table(mode: Mode) -> Routes {
     if mode == Mode::Sandbox {
         route.add(POST, "/sandbox/test-accounts/{accountNumber}/pay", SuperAdmin, intents::pay_test_account);
         route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
+        route.add(GET, "/sandbox/clock", SuperAdmin, clocks::get);
+        route.add(POST, "/sandbox/clock/advance", SuperAdmin, clocks::advance);
+        route.add(POST, "/sandbox/reset", SuperAdmin, resets::reset);
         route.add(POST, "/sandbox/seed", SuperAdmin, seeds::load);
     }
 

@@ -4,8 +4,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use super::columns::{
-    amount_at, broken, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at, text_at,
-    timestamp_at, word_at,
+    amount_at, broken, is_of_a_key, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at,
+    text_at, timestamp_at, word_at,
 };
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
@@ -74,7 +74,8 @@ impl Snapshot<'_> {
         rows.next()?.map(|row| self.read_deal(row)).transpose()
     }
 
-    /// Whether any merchant has this deal.
+    /// Whether any merchant has this deal. One that started over and left it behind does
+    /// not.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
             EscrowKey::Id(id) if id.is_seeded() => self
@@ -83,11 +84,17 @@ impl Snapshot<'_> {
                 .exists([id.guard()]),
             EscrowKey::Id(id) => self
                 .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND deleted_at IS NULL")?
+                .prepare_cached(concat!(
+                    "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND deleted_at IS NULL AND ",
+                    is_of_a_key!()
+                ))?
                 .exists((id.number(), id.guard())),
             EscrowKey::Token(token) => self
                 .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE payment_token = ?1 AND deleted_at IS NULL")?
+                .prepare_cached(concat!(
+                    "SELECT 1 FROM escrow WHERE payment_token = ?1 AND deleted_at IS NULL AND ",
+                    is_of_a_key!()
+                ))?
                 .exists([token.as_str()]),
         };
         exists.map_err(Error::from)
