@@ -122,7 +122,7 @@ impl Course {
             return draft.check_unpaid().map(|()| Self::Offered);
         }
         if status == Status::Claimed && draft.milestones.is_some() {
-            let expected = "the status of an escrow with milestones, which is never claimed";
+            let expected = "one that an escrow with milestones can have, and it is never claimed";
             return Err(Invalid::wrong("status", expected, &quoted(status.as_str())));
         }
         let released = draft.released(status)?;

@@ -28,6 +28,7 @@ mod payment_input;
 mod payments;
 mod races;
 mod rate_limit;
+mod seeds;
 mod shapes;
 mod standard_escrows;
 mod stopping;

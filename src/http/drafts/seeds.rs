@@ -137,7 +137,7 @@ fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSee
     let timeline = fields.field("deliveryTimeline");
     let timeline = timeline.optional(|field| field.word(&DeliveryTimeline::WORDS))?;
     Ok(TermsDraft {
-        amount: amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok),
+        amount: Ok(amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?),
         purpose: Ok(fields.field("purpose").optional(Field::text)?.unwrap_or(purpose)),
         description: Ok(fields.field("description").optional(Field::text)?),
         who_pays: Ok(fields
