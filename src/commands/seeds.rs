@@ -7,7 +7,7 @@ use super::customers::{check_unused, give_opening_balance};
 use super::disputes::{self, ResolutionDraft};
 use super::milestone_escrows::{self, MilestoneEscrowDraft};
 use super::payments::{self, Gateway, PaymentRequest};
-use super::{Actor, Error, PartyActor, Policy, standard_escrows};
+use super::{Actor, Error, PartyActor, Policy, outbox, standard_escrows};
 use crate::domain::customer::{Admission, Customer};
 use crate::domain::dispute::{RulingDraft, Verdict};
 use crate::domain::escrow::Escrow;
@@ -87,6 +87,13 @@ struct Loader<'a, 't> {
 }
 
 impl Loader<'_, '_> {
+    /// Runs one command. What it tells is written down before the next one begins, so
+    /// that its events show things as they were.
+    fn act<T>(&mut self, command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, Error>) -> Result<T, Error> {
+        let policy = self.policy;
+        outbox::run(self.tx, policy, |tx| command(tx, policy))
+    }
+
     fn register(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
         if self.tx.customer_standing(self.merchant, &id)?.is_some() {
@@ -155,12 +162,12 @@ impl Loader<'_, '_> {
         match milestones {
             None => {
                 let seller = PartyActor::from(seller.clone());
-                standard_escrows::create(self.tx, self.policy, &seller, Ok(terms), Ok(Vec::new()))
+                self.act(|tx, policy| standard_escrows::create(tx, policy, &seller, Ok(terms), Ok(Vec::new())))
             }
             Some(milestones) => {
                 let milestones = Ok(milestones.into_iter().map(Ok).collect());
                 let draft = MilestoneEscrowDraft { terms, milestones };
-                milestone_escrows::create(self.tx, self.policy, seller, Ok(draft))
+                self.act(|tx, policy| milestone_escrows::create(tx, policy, seller, Ok(draft)))
             }
         }
     }
@@ -178,14 +185,14 @@ impl Loader<'_, '_> {
             reference: None,
             gateway: Gateway::Wallet,
         };
-        let payment = payments::fund(self.tx, self.policy, buyer, Ok(request))?;
+        let payment = self.act(|tx, policy| payments::fund(tx, policy, buyer, Ok(request)))?;
         Ok(payment.escrows.into_iter().next().unwrap_or(escrow))
     }
 
     fn confirm(&mut self, buyer: &Actor, mut escrow: Escrow, positions: Vec<usize>) -> Result<Escrow, Error> {
         for position in positions {
             let (id, milestone) = (escrow.id, escrow.milestones()[position].id);
-            escrow = milestone_escrows::confirm(self.tx, self.policy, buyer, id, milestone)?;
+            escrow = self.act(|tx, policy| milestone_escrows::confirm(tx, policy, buyer, id, milestone))?;
         }
         Ok(escrow)
     }
@@ -193,7 +200,7 @@ impl Loader<'_, '_> {
     fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, then: Then) -> Result<Escrow, Error> {
         match then {
             Then::Nothing | Then::Claimed => Ok(escrow),
-            Then::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
+            Then::Confirmed => self.act(|tx, policy| standard_escrows::confirm_payment(tx, policy, buyer, escrow.id)),
             Then::Disputed => self.dispute(buyer, &escrow),
             Then::Answered => {
                 self.dispute(buyer, &escrow)?;
@@ -216,7 +223,7 @@ impl Loader<'_, '_> {
 
     fn say(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
         let (token, message) = (escrow.payment_token.clone(), Ok(message.to_owned()));
-        disputes::submit(self.tx, self.policy, party, token, message, Ok(Vec::new()))
+        self.act(|tx, policy| disputes::submit(tx, policy, party, token, message, Ok(Vec::new())))
     }
 
     fn rule(&mut self, escrow: EscrowId, verdict: Verdict, split: Option<(Amount, Amount)>) -> Result<Escrow, Error> {
@@ -229,7 +236,8 @@ impl Loader<'_, '_> {
                 additional_fee_refundable: Ok(None),
             },
         };
-        disputes::resolve(self.tx, self.policy, self.merchant, escrow, Ok(draft), Ok(Vec::new()))
+        let merchant = self.merchant;
+        self.act(|tx, policy| disputes::resolve(tx, policy, merchant, escrow, Ok(draft), Ok(Vec::new())))
     }
 
     /// Moves the merchant's clock to when every escrow that awaits a claim can be
@@ -257,7 +265,7 @@ impl Loader<'_, '_> {
             merchant: self.merchant,
             party: escrow.seller.clone(),
         };
-        let claimed = standard_escrows::claim(self.tx, self.policy, &seller, escrow.payment_token)?;
+        let claimed = self.act(|tx, policy| standard_escrows::claim(tx, policy, &seller, escrow.payment_token))?;
         Ok((name, claimed))
     }
 }

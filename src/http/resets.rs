@@ -14,9 +14,13 @@ use crate::wire::ResetView;
 /// Works in a task of its own: a caller who goes away leaves a handler where it is,
 /// and a key that has changed hands must be forgotten by every worker.
 pub(super) async fn reset(api: Data<Api>, caller: Viewer) -> Result<Reply<ResetView>, ApiError> {
-    let key_hash = caller.key_holder.key_hash;
+    let (key_hash, key_holder) = (caller.key_holder.key_hash, caller.key_holder.clone());
     let task = rt::spawn(async move {
-        let merchant = api.write(move |tx, _policy| merchants::start_over(tx, &key_hash)).await;
+        let merchant = api.write(move |tx, _policy| {
+            let old = key_holder.merchant(tx)?;
+            merchants::start_over(tx, &key_hash, old)
+        });
+        let merchant = merchant.await;
         api.keyring.forget_everywhere();
         merchant
     });

@@ -1,12 +1,14 @@
 //! A consistent view of the file to read from, and one command's view to write
 //! through. Their methods, in domain terms, are in the file of each family.
 
+use std::mem;
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
 use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource, Seed};
+use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -23,6 +25,18 @@ pub struct Tx<'a> {
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
     seed: Option<Seed>,
+    told: Vec<Told>,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
+}
+
+/// What a command has told and nobody has written down yet.
+#[derive(Debug)]
+pub struct Told {
+    /// Whose subscribers are to hear it.
+    pub merchant: MerchantId,
+    /// What happened.
+    pub event: Event,
 }
 
 impl<'a> Snapshot<'a> {
@@ -41,6 +55,8 @@ impl<'a> Tx<'a> {
             attended: Attended::default(),
             entropy,
             seed: None,
+            told: Vec::new(),
+            new_deliveries: Vec::new(),
         }
     }
 
@@ -65,6 +81,21 @@ impl<'a> Tx<'a> {
     /// customers from a seed.
     pub fn draw_from(&mut self, seed: Seed) {
         self.seed = Some(seed);
+    }
+
+    pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
+        let told = events.iter().cloned().map(|event| Told { merchant, event });
+        self.told.extend(told);
+    }
+
+    /// What this command has told so far, in order, to be written down now. A command
+    /// that leaves something told behind is refused as a whole.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        mem::take(&mut self.told)
+    }
+
+    pub(super) const fn has_told(&self) -> bool {
+        !self.told.is_empty()
     }
 }
 
