@@ -440,6 +440,11 @@ fn a_claim_moves_the_clock_to_when_it_can_be_made() {
             .text("createdAt")
     };
     assert_eq!(made(0)[..10], made(2)[..10], "everything else happened before");
+    let told = "SELECT DISTINCT name FROM event WHERE name LIKE 'escrow.%' AND created_at";
+    let newest = "(SELECT max(created_at) FROM event) ORDER BY name";
+    assert_eq!(app.column(&format!("{told} = {newest}")), ["escrow.claimed"]);
+    let before = ["escrow.created", "escrow.ongoing", "escrow.pending"];
+    assert_eq!(app.column(&format!("{told} < {newest}")), before);
     let elsewhere = shop(&app, "two").get("/sandbox/clock", "");
     assert_eq!(elsewhere.ok().data()["offsetSeconds"], 0);
 }
