@@ -44,3 +44,14 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<
     tx.save_clock(merchant, ahead)?;
     Ok(ClockReading::of(tx, ahead))
 }
+
+/// Moves the clock of the merchant who is attended to this moment, or as near to it as
+/// a clock goes, unless it is past; the rest of the command happens then.
+pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
+    let ahead = ClockOffset::showing(moment, tx.file_time());
+    if ahead > tx.attended().clock {
+        tx.save_clock(merchant, ahead)?;
+        tx.attend(merchant)?;
+    }
+    Ok(())
+}

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::caused::Caused;
 use super::clocks::Attended;
 use super::error::Error;
-use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -26,6 +26,7 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    seed: Option<Seed>,
     told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
@@ -56,6 +57,7 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
+            seed: None,
             told: Vec::new(),
             new_deliveries: Vec::new(),
             caused: Caused::default(),
@@ -115,6 +117,12 @@ impl<'a> Tx<'a> {
         &self.attended
     }
 
+    /// From here on this command draws the names of escrows, their milestones and
+    /// customers from a seed.
+    pub fn draw_from(&mut self, seed: Seed) {
+        self.seed = Some(seed);
+    }
+
     pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
         let told = events.iter().cloned().map(|event| Told { merchant, event });
         self.told.extend(told);
@@ -148,5 +156,9 @@ impl IdSource for Tx<'_> {
 
     fn random(&mut self) -> u128 {
         self.entropy.random()
+    }
+
+    fn seed(&mut self) -> Option<&mut Seed> {
+        self.seed.as_mut()
     }
 }

@@ -32,6 +32,7 @@ mod payments;
 mod races;
 mod rate_limit;
 mod requests;
+mod seeds;
 mod shapes;
 mod standard_escrows;
 mod stopping;
