@@ -3,7 +3,7 @@
 use crate::domain::delivery::{Attempt, Delivery, Next, RetrySchedule};
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
-use crate::store::{CallbackSetting, Error, Tx};
+use crate::store::{Error, OwnCallback, Tx};
 
 /// One attempt that was made, and the delivery it was for.
 #[derive(Clone, Debug)]
@@ -36,10 +36,9 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
 pub fn drop_unwanted(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    is_wanted: impl FnOnce(&CallbackSetting) -> bool,
+    is_wanted: impl FnOnce(&OwnCallback) -> bool,
 ) -> Result<(), Error> {
-    let setting = tx.callback_setting(merchant)?;
-    if is_wanted(&setting) {
+    if is_wanted(&tx.own_callback(merchant)?) {
         return Ok(());
     }
     tx.delete_deliveries(merchant)

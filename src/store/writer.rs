@@ -65,7 +65,11 @@ where
         let Some(work) = self.work.take() else {
             return Verdict::Undo;
         };
-        let outcome = self.outcome.insert(work(tx));
+        let outcome = work(tx);
+        let is_untold = outcome.is_ok() && tx.has_told();
+        let outcome = self
+            .outcome
+            .insert(if is_untold { Err(Error::Untold.into()) } else { outcome });
         if outcome.is_ok() { Verdict::Keep } else { Verdict::Undo }
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Deliverer {
     /// Attempts made and not yet being recorded.
     attempted: Vec<Attempted>,
     is_recording: bool,
+    /// Whether the store has stopped.
+    is_over: bool,
     /// Not to record before, since the store could not.
     record_after: Instant,
     reports: UnboundedSender<Report>,
@@ -78,6 +80,7 @@ impl Deliverer {
             in_flight: 0,
             attempted: Vec::new(),
             is_recording: false,
+            is_over: false,
             record_after: Instant::now(),
             reports,
             incoming,
@@ -98,7 +101,7 @@ impl Deliverer {
                 self.begin_what_is_due();
             }
             self.record();
-            if stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
+            if self.is_over || stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
                 return;
             }
             let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
@@ -213,9 +216,9 @@ impl Deliverer {
             return Ok(());
         }
         let limit = queue.in_flight() + room + 1;
-        let (clock, setting, mut waiting) = self.store.read(|snapshot| {
+        let (clock, own, mut waiting) = self.store.read(|snapshot| {
             let next = snapshot.next_deliveries(merchant, limit)?;
-            Ok((snapshot.clock_of(merchant)?, snapshot.callback_setting(merchant)?, next))
+            Ok((snapshot.clock_of(merchant)?, snapshot.own_callback(merchant)?, next))
         })?;
         waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
         let now = clock.shown_at(self.store.file_time());
@@ -226,7 +229,7 @@ impl Deliverer {
             .min(room);
         let later = waiting.split_off(due);
         if !waiting.is_empty() {
-            let Some(receiver) = self.settings.receiver_of(merchant, &setting) else {
+            let Some(receiver) = self.settings.receiver_of(merchant, &own) else {
                 self.drop_unwanted(merchant);
                 return Ok(());
             };
@@ -285,6 +288,8 @@ impl Deliverer {
                     self.ready(delivery.merchant);
                 }
             }
+            // There is nobody to record anything any more.
+            Report::Recorded(_, Err(Error::Stopped)) => self.is_over = true,
             Report::Recorded(attempted, Err(error)) => {
                 log::warn!(
                     "what came of {} deliveries cannot be recorded yet: {error}",
