@@ -10,6 +10,7 @@ pub mod cards;
 pub mod categories;
 pub mod clocks;
 pub mod customers;
+pub mod deliveries;
 pub mod disputes;
 pub mod intents;
 pub mod merchants;

@@ -133,9 +133,9 @@ impl CallbackChoice {
     }
 }
 
-/// Where a merchant's events go, and what signs them.
+/// Who is told of a merchant's events: where they go, and what signs them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callback {
+pub struct Receiver {
     /// Where they go.
     pub url: CallbackUrl,
     /// What signs them.
@@ -250,7 +250,7 @@ mod tests {
         assert!(url.as_str().contains("token=t"));
         let shown = format!(
             "{:?}",
-            Callback {
+            Receiver {
                 url,
                 secret: SigningSecret::new("sk_live_1")
             }

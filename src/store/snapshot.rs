@@ -25,6 +25,8 @@ pub struct Tx<'a> {
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
     told: Vec<Told>,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
 }
 
 /// What a command has told and nobody has written down yet.
@@ -52,6 +54,7 @@ impl<'a> Tx<'a> {
             attended: Attended::default(),
             entropy,
             told: Vec::new(),
+            new_deliveries: Vec::new(),
         }
     }
 
