@@ -162,7 +162,7 @@ mod tests {
         let schedule = RetrySchedule::new(vec![60, 300]);
         let since = Timestamp::from_millis(1_782_123_300_007).unwrap();
         let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, since);
-        let retry_in = |seconds| Next::RetryAt(since.millis_later(seconds * 1000));
+        let retry_in = |seconds: i64| Next::RetryAt(since.millis_later(seconds * 1000));
         assert_eq!(after(0, Some(500)), retry_in(60));
         assert_eq!(after(1, None), retry_in(300));
         assert_eq!(after(2, None), Next::Nothing, "it is given up");
