@@ -13,7 +13,7 @@ use crate::clock::SystemClock;
 use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{Config, ConfigError, Merchant};
-use crate::domain::callback::CallbackUrl;
+use crate::domain::callback::{CallbackUrl, Receiver};
 use crate::domain::customer::Admission;
 use crate::domain::delivery::RetrySchedule;
 use crate::domain::fees::WithdrawalFees;
@@ -99,12 +99,14 @@ impl App {
         let mut policy = policy(config)?;
         let merchants = configure_merchants(&store, config).await?;
         let mut allowed_ips = HashMap::new();
+        let mut receivers = HashMap::new();
         for (id, merchant) in merchants {
             policy.merchants.insert(id, settings(config, merchant)?);
             allowed_ips.insert(id, merchant.allowed_ips.clone());
+            receivers.extend(receiver(merchant).map(|receiver| (id, receiver)));
         }
-        let policy = Arc::new(policy);
-        let webhooks = webhooks::start(store.clone(), webhook_settings(config, &policy)).map_err(AppError::Webhooks)?;
+        let webhooks =
+            webhooks::start(store.clone(), webhook_settings(config, receivers)).map_err(AppError::Webhooks)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let files_url = Arc::clone(&policy.files_url);
         let api = Api {
@@ -112,7 +114,7 @@ impl App {
             webhooks: webhooks.clone(),
             keyring: Arc::default(),
             currency: Arc::clone(&policy.currency),
-            policy,
+            policy: Arc::new(policy),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,
                 body_seconds_max: config.limits.body_seconds_max,
@@ -203,12 +205,31 @@ fn store_settings(config: &Config) -> store::Settings {
     }
 }
 
-fn webhook_settings(config: &Config, policy: &Arc<Policy>) -> webhooks::Settings {
+/// Who is told of a live merchant's events, if anybody.
+fn receiver(merchant: &Merchant) -> Option<Receiver> {
+    let url = merchant.callback_url.as_deref()?;
+    let secret = merchant.signing_secret.clone();
+    Some(Receiver {
+        url: checked_url(url, Mode::Live),
+        secret: secret.expect("checked when the configuration was read"),
+    })
+}
+
+fn checked_url(url: &str, mode: Mode) -> CallbackUrl {
+    CallbackUrl::parse(url, mode).expect("checked when the configuration was read")
+}
+
+fn webhook_settings(config: &Config, receivers: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
     const DAY: u64 = 86_400;
     let settings = &config.webhooks;
     let kept = settings.events_kept_days;
     webhooks::Settings {
-        policy: Arc::clone(policy),
+        mode: config.mode,
+        callback_default: settings
+            .callback_url
+            .as_deref()
+            .map(|url| checked_url(url, Mode::Sandbox)),
+        receivers,
         schedule: RetrySchedule::new(settings.retry_seconds.clone()),
         timeout: Duration::from_secs(settings.timeout_seconds),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
@@ -244,13 +265,8 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
-        callback_url: callback_url(merchant.callback_url.as_deref(), config.mode),
-        signing_secret: merchant.signing_secret.clone(),
+        callback_url: merchant.callback_url.as_deref().map(|url| checked_url(url, Mode::Live)),
     })
-}
-
-fn callback_url(configured: Option<&str>, mode: Mode) -> Option<CallbackUrl> {
-    configured.map(|url| CallbackUrl::parse(url, mode).expect("checked when the configuration was read"))
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -272,8 +288,11 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            callback_url: callback_url(config.webhooks.callback_url.as_deref(), config.mode),
-            signing_secret: None,
+            callback_url: config
+                .webhooks
+                .callback_url
+                .as_deref()
+                .map(|url| checked_url(url, Mode::Sandbox)),
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)

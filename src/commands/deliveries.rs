@@ -3,7 +3,7 @@
 use crate::domain::delivery::{Attempt, Delivery, Next, RetrySchedule};
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
-use crate::store::{Error, OwnCallback, Tx};
+use crate::store::{CallbackSetting, Error, Tx};
 
 /// One attempt that was made, and the delivery it was for.
 #[derive(Clone, Debug)]
@@ -36,9 +36,10 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
 pub fn drop_unwanted(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    is_wanted: impl FnOnce(&OwnCallback) -> bool,
+    is_wanted: impl FnOnce(&CallbackSetting) -> bool,
 ) -> Result<(), Error> {
-    if is_wanted(&tx.own_callback(merchant)?) {
+    let setting = tx.callback_setting(merchant)?;
+    if is_wanted(&setting) {
         return Ok(());
     }
     tx.delete_deliveries(merchant)

@@ -2,40 +2,14 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{broken, optional_timestamp_at, timestamp_at};
+use super::columns::{optional_timestamp_at, timestamp_at};
 use super::error::Error;
-use super::merchants::callback_at;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::callback::{CallbackChoice, SigningSecret};
 use crate::domain::delivery::{Attempt, Delivery, DeliveryId, Outcome, Progress};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 
-/// What a sandbox merchant itself has said of its events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnCallback {
-    /// Where they go.
-    pub choice: CallbackChoice,
-    /// What signs them: its key. That of a live merchant is not known here.
-    pub signing_secret: Option<SigningSecret>,
-}
-
 impl Snapshot<'_> {
-    /// What a merchant itself has said of its events.
-    pub fn own_callback(&self, merchant: MerchantId) -> Result<OwnCallback, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT callback_url, signing_secret FROM merchant WHERE id = ?1")?;
-        let mut rows = statement.query([merchant.0])?;
-        let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
-        };
-        Ok(OwnCallback {
-            choice: callback_at(row, 0)?,
-            signing_secret: row.get::<_, Option<String>>(1)?.map(SigningSecret::new),
-        })
-    }
-
     /// The first deliveries of a merchant whose turn it is, in the order they are due,
     /// now or later.
     pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {

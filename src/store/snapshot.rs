@@ -24,9 +24,9 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
-    told: Vec<Told>,
 }
 
 /// What a command has told and nobody has written down yet.
@@ -53,8 +53,8 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
-            new_deliveries: Vec::new(),
             told: Vec::new(),
+            new_deliveries: Vec::new(),
         }
     }
 

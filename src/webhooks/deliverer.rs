@@ -216,9 +216,9 @@ impl Deliverer {
             return Ok(());
         }
         let limit = queue.in_flight() + room + 1;
-        let (clock, own, mut waiting) = self.store.read(|snapshot| {
+        let (clock, setting, mut waiting) = self.store.read(|snapshot| {
             let next = snapshot.next_deliveries(merchant, limit)?;
-            Ok((snapshot.clock_of(merchant)?, snapshot.own_callback(merchant)?, next))
+            Ok((snapshot.clock_of(merchant)?, snapshot.callback_setting(merchant)?, next))
         })?;
         waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
         let now = clock.shown_at(self.store.file_time());
@@ -229,7 +229,7 @@ impl Deliverer {
             .min(room);
         let later = waiting.split_off(due);
         if !waiting.is_empty() {
-            let Some(receiver) = self.settings.receiver_of(merchant, &own) else {
+            let Some(receiver) = self.settings.receiver_of(merchant, &setting) else {
                 self.drop_unwanted(merchant);
                 return Ok(());
             };

@@ -13,27 +13,31 @@ mod resolver;
 mod retention;
 pub mod signing;
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::commands::Policy;
-use crate::domain::callback::Receiver;
+use crate::domain::callback::{CallbackUrl, Receiver};
 use crate::domain::delivery::RetrySchedule;
 use crate::domain::ids::MerchantId;
-use crate::store::{OwnCallback, Store};
+use crate::domain::mode::Mode;
+use crate::store::{CallbackSetting, Store};
 use client::Client;
 use deliverer::Deliverer;
 
 /// What the operator has decided about deliveries.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where events go of merchants that have not said where, and what may be reached.
-    pub policy: Arc<Policy>,
+    /// What may be reached, and whether merchants have settings of their own.
+    pub mode: Mode,
+    /// Where events of sandbox merchants go that have not said where.
+    pub callback_default: Option<CallbackUrl>,
+    /// Where events of live merchants go.
+    pub receivers: HashMap<MerchantId, Receiver>,
     /// When a failed attempt is made again.
     pub schedule: RetrySchedule,
     /// How long an attempt may take.
@@ -46,13 +50,14 @@ pub struct Settings {
 
 impl Settings {
     /// Who is told of a merchant's events, if anybody.
-    fn receiver_of(&self, merchant: MerchantId, own: &OwnCallback) -> Option<Receiver> {
-        let configured = self.policy.merchant(merchant);
-        let url = own.choice.url(configured.callback_url.as_ref())?;
-        let secret = own.signing_secret.as_ref().or(configured.signing_secret.as_ref())?;
+    fn receiver_of(&self, merchant: MerchantId, setting: &CallbackSetting) -> Option<Receiver> {
+        if self.mode == Mode::Live {
+            return self.receivers.get(&merchant).cloned();
+        }
+        let url = setting.choice.url(self.callback_default.as_ref());
         Some(Receiver {
-            url: url.clone(),
-            secret: secret.clone(),
+            url: url?.clone(),
+            secret: setting.secret.clone()?,
         })
     }
 }
@@ -79,8 +84,7 @@ pub struct Handle {
 
 /// Starts delivering what is in the store.
 pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
-    let client = Client::new(settings.policy.mode, settings.timeout, resolver::system_lookup());
-    let client = client.map_err(io::Error::other)?;
+    let client = Client::new(settings.mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
