@@ -6,6 +6,7 @@
 
 mod audit;
 mod clocks;
+mod deliveries;
 mod files;
 mod helpers;
 mod kept_files;

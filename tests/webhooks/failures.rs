@@ -1,17 +1,19 @@
 //! Receivers that fail, hang, go away and come back, send elsewhere, or talk too much.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
 use crate::deliveries::{assert_all_in_order, by_escrow};
 use crate::receiver::{Call, Receiver, Reply};
-use crate::service::{Disk, until};
+use crate::service::{Disk, Event, until};
 
 /// Retries soon, so that a test need not wait.
 const SOON: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1");
+
+/// Attempts may take longer than a test does.
+const LONG: (&str, &str) = ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60");
 
 /// Fails unless every attempt of an event was the same but for its timestamp and what
 /// that signs.
@@ -82,56 +84,55 @@ fn an_event_is_given_up_after_the_last_retry_and_the_next_one_sent() {
 }
 
 #[test]
-fn a_receiver_that_never_answers_holds_up_nobody_else() {
-    let (disk, slow, quick) = (Disk::new(), Receiver::start(), Receiver::start());
-    let hung = std::sync::Mutex::new(None);
-    // It hangs on the first escrow it hears of, and takes all others.
-    slow.answers(move |call| {
-        let escrow = call.event()["data"]["id"].as_str().map(str::to_owned);
-        let mut hung = hung.lock().unwrap();
-        if hung.is_none() {
-            *hung = escrow.clone();
-        }
-        if *hung == escrow {
-            Reply::Never
-        } else {
-            Reply::Status(200)
-        }
+fn an_escrow_whose_event_hangs_holds_up_no_other() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    // It hangs on the first event that it hears of.
+    let is_first = AtomicBool::new(true);
+    receiver.answers(move |_| match is_first.swap(false, Ordering::SeqCst) {
+        true => Reply::Never,
+        false => Reply::Status(200),
     });
-    let service = disk.serve_to(&slow.url(), &[("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60")]);
-    let url = json!({ "url": quick.url() });
-    service.send("sk_test_quick", "", "PUT", "/sandbox/callback", &url);
-    service.funded("sk_test_slow", 2);
-    slow.waits_for(1);
-    let began = Instant::now();
-    for _ in 0..10 {
-        service.completed("sk_test_slow", 2);
-        service.completed("sk_test_quick", 2);
-    }
-    let events = disk.events();
-    let of_quick = |id: &String| events.iter().any(|event| event.id == *id && event.merchant == 2);
-    let (of_quick, of_slow): (Vec<String>, Vec<String>) =
-        events.iter().map(|event| event.id.clone()).partition(of_quick);
-    until("the other merchant gets everything", || {
-        quick.taken().len() >= of_quick.len().min(10)
+    let service = disk.serve_to(&receiver.url(), &[LONG]);
+    service.funded("", 2);
+    receiver.waits_for(1);
+    let hung = receiver.calls()[0].id().to_owned();
+    (0..10).for_each(|_| drop(service.completed("", 2)));
+    let lanes = by_escrow(&disk.events());
+    let waiting = lanes.into_values().find(|lane| lane.contains(&hung)).unwrap();
+    until("everything else is taken", || {
+        let taken = receiver.taken();
+        let mut others = disk.events().into_iter().filter(|event| !waiting.contains(&event.id));
+        others.all(|event| taken.contains(&event.id))
     });
-    let waiting = by_escrow(&events)
-        .into_values()
-        .find(|lane| of_slow.contains(&lane[0]))
-        .unwrap();
-    until("so do the merchant's other escrows", || {
-        let taken = slow.taken();
-        of_slow.iter().all(|id| waiting.contains(id) || taken.contains(id))
-    });
-    assert!(
-        began.elapsed() < Duration::from_secs(60),
-        "the hung attempt is still under way"
-    );
-    let of_waiting = slow
+    let of_waiting = receiver
         .calls()
         .into_iter()
         .filter(|call| waiting.contains(&call.id().to_owned()));
     assert_eq!(of_waiting.count(), 1, "nothing of the hung escrow overtakes");
+}
+
+#[test]
+fn a_receiver_that_never_answers_holds_up_no_other_merchant_and_no_request() {
+    let (disk, slow, quick) = (Disk::new(), Receiver::start(), Receiver::start());
+    slow.answers(|_| Reply::Never);
+    let service = disk.serve_to(&slow.url(), &[LONG]);
+    let url = json!({ "url": quick.url() });
+    service.send("sk_test_quick", "", "PUT", "/sandbox/callback", &url);
+    // More escrows than attempts that may be under way for one merchant.
+    (0..30).for_each(|_| drop(service.funded("sk_test_slow", 2)));
+    slow.waits_for(16);
+    (0..10).for_each(|_| drop(service.completed("sk_test_quick", 2)));
+    let of_quick = |event: &Event| event.merchant == 1;
+    until("the other merchant gets everything", || {
+        let taken = quick.taken();
+        disk.events()
+            .iter()
+            .filter(|event| of_quick(event))
+            .all(|event| taken.contains(&event.id))
+    });
+    assert!(disk.events().iter().any(of_quick));
+    quick.verified("sk_test_quick");
+    assert_eq!(slow.calls().len(), 16, "as many as may be under way");
 }
 
 #[test]
