@@ -32,7 +32,7 @@ const RECORDS_PER_COMMAND_MAX: usize = 64;
 /// How long to wait when the store cannot read or write.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often to look for merchants that nobody told of. There should be none.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 
 /// What came of something that was begun.
 enum Report {

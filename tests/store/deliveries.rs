@@ -112,25 +112,34 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
 fn of_one_escrow_only_the_oldest_has_its_turn() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let [a, b, c, d, e] = [Some(0), Some(0), Some(1), None, None].map(|escrow| shop.tell(escrow));
-    assert_eq!(shop.turns(), [a, c, d, e]);
-    shop.attempt(a, 500);
-    assert_eq!(shop.turns(), [c, d, e, a], "a retry keeps its turn, later");
+    let [first, second] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.tell(escrow));
+    assert_eq!(shop.turns(), [first, other, free, freer]);
+    shop.attempt(first, 500);
+    assert_eq!(
+        shop.turns(),
+        [other, free, freer, first],
+        "a retry keeps its turn, later"
+    );
     assert_eq!(shop.next()[3].due_at, at(START + 63_000));
     assert_eq!(
-        (shop.status(a), shop.status(b)),
+        (shop.status(first), shop.status(second)),
         (DeliveryStatus::Pending, DeliveryStatus::Pending)
     );
-    shop.attempt(a, 500);
-    assert_eq!(shop.turns(), [c, d, e, b], "given up, and the next one has its turn");
+    shop.attempt(first, 500);
+    assert_eq!(
+        shop.turns(),
+        [other, free, freer, second],
+        "given up, and the next one has its turn"
+    );
     assert_eq!(shop.next()[3].due_at, at(START + 3_000));
-    assert_eq!(shop.status(a), DeliveryStatus::Failed);
-    shop.attempt(b, 200);
-    assert_eq!(shop.status(b), DeliveryStatus::Delivered);
+    assert_eq!(shop.status(first), DeliveryStatus::Failed);
+    shop.attempt(second, 200);
+    assert_eq!(shop.status(second), DeliveryStatus::Delivered);
     let after = shop.tell(Some(0));
     assert_eq!(
         shop.turns(),
-        [c, d, e, after],
+        [other, free, freer, after],
         "nothing of the escrow is left to wait for"
     );
 }

@@ -88,9 +88,9 @@ fn an_escrow_whose_event_hangs_holds_up_no_other() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     // It hangs on the first event that it hears of.
     let is_first = AtomicBool::new(true);
-    receiver.answers(move |_| match is_first.swap(false, Ordering::SeqCst) {
-        true => Reply::Never,
-        false => Reply::Status(200),
+    receiver.answers(move |_| {
+        let is_first = is_first.swap(false, Ordering::SeqCst);
+        if is_first { Reply::Never } else { Reply::Status(200) }
     });
     let service = disk.serve_to(&receiver.url(), &[LONG]);
     service.funded("", 2);

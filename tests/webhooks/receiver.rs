@@ -130,7 +130,9 @@ impl Receiver {
     #[track_caller]
     pub(crate) fn verified(&self, key: &str) -> Vec<Call> {
         let calls = self.calls();
-        calls.iter().for_each(|call| call.verify(key));
+        for call in &calls {
+            call.verify(key);
+        }
         calls
     }
 

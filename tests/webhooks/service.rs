@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const DATABASE: &str = "test.db";
 
 /// How long something may take that should take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until it is so.
 #[track_caller]
