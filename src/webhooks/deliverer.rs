@@ -281,9 +281,6 @@ impl Deliverer {
                 for Attempted { delivery, .. } in recorded {
                     let queue = self.queues.entry(delivery.merchant).or_default();
                     queue.end(delivery.id);
-                    if let Some(catch_up) = &mut queue.catch_up {
-                        catch_up.attempts += 1;
-                    }
                     self.in_flight -= 1;
                     self.ready(delivery.merchant);
                 }
@@ -365,7 +362,7 @@ impl Deliverer {
         });
     }
 
-    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<usize>) {
+    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<()>) {
         // When the clock cannot be read, nobody is told anything.
         let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
             return;
@@ -374,7 +371,6 @@ impl Deliverer {
         let queue = self.queues.entry(merchant).or_default();
         let catch_up = queue.catch_up.get_or_insert_with(|| CatchUp {
             until,
-            attempts: 0,
             waiting: Vec::new(),
         });
         catch_up.until = until;

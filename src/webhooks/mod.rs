@@ -64,9 +64,8 @@ impl Settings {
 
 /// Something the deliverer is asked to do.
 enum Order {
-    /// Attempt whatever is due to this merchant by now, and say how many attempts that
-    /// took.
-    CatchUp(MerchantId, oneshot::Sender<usize>),
+    /// Attempt whatever is due to this merchant by now, and say when that is done.
+    CatchUp(MerchantId, oneshot::Sender<()>),
     /// Begin nothing more.
     Stop,
 }
@@ -107,14 +106,13 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
 }
 
 impl Handle {
-    /// Attempts whatever is due to a merchant by now, with the retries that are due by
-    /// now in turn, and answers how many attempts were made. Nothing when the service
-    /// stops meanwhile.
-    pub async fn catch_up(&self, merchant: MerchantId) -> usize {
+    /// Waits until whatever is due to a merchant by now was attempted, with the retries
+    /// that are due by now in turn; no longer when the service stops meanwhile.
+    pub async fn catch_up(&self, merchant: MerchantId) {
         let (answer, answered) = oneshot::channel();
         // One that has ended drops the order, and with it the way to answer.
         drop(self.orders.send(Order::CatchUp(merchant, answer)));
-        answered.await.unwrap_or_default()
+        drop(answered.await);
     }
 
     /// Begins no further attempt.
