@@ -7,6 +7,7 @@
 mod attempts;
 mod audit;
 mod clocks;
+mod deliveries;
 mod files;
 mod helpers;
 mod idempotency;
