@@ -173,7 +173,6 @@ fn every_date_in_a_reply_is_the_merchants() {
         "completedAt",
     );
     shown(&ask("GET", "/v1/wallet", "ben", &json!({})), "updatedAt");
-    shown(&ask("GET", "/v1/merchant/balance", "", &json!({})), "updatedAt");
     let created = ask("POST", "/v1/customer/create", "", &new_customer());
     shown(&created, "createdAt");
     let dates = app.column("SELECT DISTINCT created_at FROM event WHERE merchant_id = 1 ORDER BY 1");
