@@ -2,7 +2,7 @@
 //! configuration in live mode (design section 6).
 
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::store::{self, Tx};
 
 /// A merchant of the configuration.
@@ -15,25 +15,28 @@ pub struct ConfiguredMerchant {
 }
 
 /// The merchant of a key, made now if this is the key's first use.
-pub fn of_sandbox_key(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId, store::Error> {
-    if let Some(owner) = tx.owner_of_key(key_hash)? {
+pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, store::Error> {
+    if let Some(owner) = tx.owner_of_key(key.hash())? {
         return Ok(owner.merchant);
     }
-    let merchant = tx.insert_merchant(None)?;
+    let merchant = tx.insert_merchant(None, Some(key.signing_secret()))?;
     let scope = KeyScope::SuperAdmin;
-    tx.insert_merchant_key(key_hash, KeyOwner { merchant, scope })?;
+    tx.insert_merchant_key(key.hash(), KeyOwner { merchant, scope })?;
     Ok(merchant)
 }
 
-/// Gives a sandbox key a merchant with nothing in it, made now. The one it had stays in
-/// the file, since a ledger is never rewritten; no key leads to it any more.
-pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId, store::Error> {
-    if tx.owner_of_key(key_hash)?.is_none() {
-        return of_sandbox_key(tx, key_hash);
-    }
-    let merchant = tx.insert_merchant(None)?;
+/// Gives a sandbox key that has a merchant another one with nothing in it, made now.
+/// The one it had stays in the file, since a ledger is never rewritten; no key leads to
+/// it any more, and what was still to be delivered for it is not.
+pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, store::Error> {
+    let Some(KeyOwner { merchant: left, .. }) = tx.owner_of_key(key_hash)? else {
+        return Ok(None);
+    };
+    let signing_secret = tx.callback_setting(left)?.secret;
+    let merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, merchant)?;
-    Ok(merchant)
+    tx.delete_deliveries(left)?;
+    Ok(Some(merchant))
 }
 
 /// Why the merchants of the configuration cannot be made to count.
@@ -67,7 +70,7 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
     for ConfiguredMerchant { name, keys } in merchants {
         let merchant = match tx.merchant_named(name)? {
             Some(merchant) => merchant,
-            None => tx.insert_merchant(Some(name))?,
+            None => tx.insert_merchant(Some(name), None)?,
         };
         for &(key_hash, scope) in keys {
             tx.insert_merchant_key(&key_hash, KeyOwner { merchant, scope })?;

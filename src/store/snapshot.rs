@@ -1,12 +1,14 @@
 //! A consistent view of the file to read from, and one command's view to write
 //! through. Their methods, in domain terms, are in the file of each family.
 
+use std::mem;
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use crate::domain::merchant_clock::ClockOffset;
+use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -20,8 +22,21 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    pub(super) attended: Attended,
+    /// Of the merchant that is attended.
+    pub(super) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
+    told: Vec<Told>,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
+}
+
+/// What a command has told and nobody has written down yet.
+#[derive(Debug)]
+pub struct Told {
+    /// Whose subscribers are to hear it.
+    pub merchant: MerchantId,
+    /// What happened.
+    pub event: Event,
 }
 
 impl<'a> Snapshot<'a> {
@@ -37,15 +52,17 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            attended: Attended::default(),
+            clock: ClockOffset::NONE,
             entropy,
+            told: Vec::new(),
+            new_deliveries: Vec::new(),
         }
     }
 
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.attended.clock.shown_at(self.file_time)
+        self.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -54,9 +71,25 @@ impl<'a> Tx<'a> {
         self.file_time
     }
 
-    /// What the merchant has set up that this command acts for.
-    pub const fn attended(&self) -> &Attended {
-        &self.attended
+    /// How far the clock of the merchant that is attended is ahead of that; not at all
+    /// when none is.
+    pub const fn clock(&self) -> ClockOffset {
+        self.clock
+    }
+
+    pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
+        let told = events.iter().cloned().map(|event| Told { merchant, event });
+        self.told.extend(told);
+    }
+
+    /// What this command has told so far, in order, to be written down now. A command
+    /// that leaves something told behind is refused as a whole.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        mem::take(&mut self.told)
+    }
+
+    pub(super) const fn has_told(&self) -> bool {
+        !self.told.is_empty()
     }
 }
 
