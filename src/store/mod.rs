@@ -16,6 +16,7 @@ mod connection;
 mod customers;
 mod deliveries;
 mod disputes;
+mod ephemeral;
 mod error;
 mod escrows;
 mod events;
@@ -44,9 +45,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit, check_structure};
-pub use clocks::Attended;
 pub use connection::Synchronous;
 pub use deliveries::CallbackSetting;
+pub use ephemeral::EphemeralFolder;
 pub use error::{Error, OpenError};
 pub use events::NewEvent;
 pub use merchants::Subscriber;

@@ -6,8 +6,8 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use super::clocks::Attended;
 use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -22,7 +22,8 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    pub(super) attended: Attended,
+    /// Of the merchant that is attended.
+    pub(super) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<Seed>,
     told: Vec<Told>,
@@ -52,7 +53,7 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            attended: Attended::default(),
+            clock: ClockOffset::NONE,
             entropy,
             seed: None,
             told: Vec::new(),
@@ -63,7 +64,7 @@ impl<'a> Tx<'a> {
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.attended.clock.shown_at(self.file_time)
+        self.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -72,9 +73,10 @@ impl<'a> Tx<'a> {
         self.file_time
     }
 
-    /// What the merchant has set up that this command acts for.
-    pub const fn attended(&self) -> &Attended {
-        &self.attended
+    /// How far the clock of the merchant that is attended is ahead of that; not at all
+    /// when none is.
+    pub const fn clock(&self) -> ClockOffset {
+        self.clock
     }
 
     /// From here on this command draws the names of escrows, their milestones and

@@ -17,11 +17,15 @@ const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// Routes of ours, which the contract does not have.
-const OURS: [&str; 4] = [
+const OURS: [&str; 8] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
     "POST /sandbox/cards",
+    "GET /sandbox/clock",
+    "POST /sandbox/clock/advance",
+    "POST /sandbox/reset",
+    "POST /sandbox/seed",
 ];
 
 /// Each route of the matrix with its row.
