@@ -24,6 +24,9 @@ pub(super) struct ServeArguments {
     /// Database file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Keep nothing: everything is gone when the service stops
+    #[arg(long)]
+    ephemeral: bool,
     /// Do exactly what the reference API does, where the default is kinder
     #[arg(long)]
     strict: bool,
@@ -45,6 +48,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         config,
         listen,
         database,
+        ephemeral,
         strict,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
@@ -57,6 +61,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             listen,
             database,
             strict,
+            ephemeral,
         },
         variables,
     )?;
@@ -66,18 +71,24 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let app = App::start(config).await?;
-    greet(config, app.address());
-    actix_web::rt::spawn(stop_on_signal(app.stopper()));
+    greet(config, &app);
+    actix_web::rt::spawn(stop_on_signal(app.stopper(), !config.ephemeral));
     app.run().await?;
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The first lines a newcomer sees: where, what, and what to try.
-fn greet(config: &Config, address: SocketAddr) {
+fn greet(config: &Config, app: &App) {
+    let address = app.address();
     let version = env!("CARGO_PKG_VERSION");
     anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
-    anstream::println!("  database  {}", config.database.display());
+    let database = app.database().display();
+    if config.ephemeral {
+        anstream::println!("  database  none is kept; until the service stops it is {database}");
+    } else {
+        anstream::println!("  database  {database}");
+    }
     let mode = match config.mode {
         Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
         Mode::Live => "live",
@@ -89,7 +100,7 @@ fn greet(config: &Config, address: SocketAddr) {
         ""
     };
     anstream::println!("  try       curl -s http://{address}/v1/wallet -H 'customer-id: ada'{key}");
-    if config.storage.synchronous == Synchronous::Normal {
+    if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
     }
 }
@@ -106,7 +117,7 @@ fn start_log(level: LogLevel) {
     env_logger::Builder::new().parse_filters(&filters).init();
 }
 
-async fn stop_on_signal(stopper: Stopper) {
+async fn stop_on_signal(stopper: Stopper, is_kept: bool) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         log::warn!("signals cannot be listened for; the service stops without letting requests finish");
@@ -121,6 +132,10 @@ async fn stop_on_signal(stopper: Stopper) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    log::warn!("stopping at once; what was acknowledged is safe");
+    stopper.give_up();
+    log::warn!(
+        "stopping at once{}",
+        if is_kept { "; what was acknowledged is safe" } else { "" }
+    );
     std::process::exit(STOPPED_AT_ONCE);
 }

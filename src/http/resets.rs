@@ -6,7 +6,6 @@ use actix_web::web::Data;
 use super::api::Api;
 use super::auth::Viewer;
 use super::envelope::{ApiError, Reply};
-use crate::commands::merchants;
 use crate::wire::ResetView;
 
 /// `POST /sandbox/reset`. A `customer-id` header has no effect.
@@ -14,13 +13,8 @@ use crate::wire::ResetView;
 /// Works in a task of its own: a caller who goes away leaves a handler where it is,
 /// and a key that has changed hands must be forgotten by every worker.
 pub(super) async fn reset(api: Data<Api>, caller: Viewer) -> Result<Reply<ResetView>, ApiError> {
-    let (key_hash, key_holder) = (caller.key_holder.key_hash, caller.key_holder.clone());
     let task = rt::spawn(async move {
-        let merchant = api.write(move |tx, _policy| {
-            let old = key_holder.merchant(tx)?;
-            merchants::start_over(tx, &key_hash, old)
-        });
-        let merchant = merchant.await;
+        let merchant = api.write(move |tx, _policy| caller.key_holder.start_over(tx)).await;
         api.keyring.forget_everywhere();
         merchant
     });

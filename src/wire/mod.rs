@@ -28,7 +28,7 @@ use serde_json::value::RawValue;
 pub(crate) use bank::{AccountNameView, BankView, PhoneView};
 pub(crate) use card::CardView;
 pub(crate) use category::{CategoryPositionView, CategoryView};
-pub(crate) use clock::ClockView;
+pub(crate) use clock::{AdvancedClockView, ClockView};
 pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
