@@ -1,11 +1,12 @@
 //! `escrowd serve`: the service itself.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::Style;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
 use crate::config::{Config, Flags, LogLevel};
@@ -70,9 +71,12 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    // Listened for from the beginning: one that comes while the service starts must not
+    // end the process as it stands.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let app = App::start(config).await?;
     greet(config, &app);
-    actix_web::rt::spawn(stop_on_signal(app.stopper(), !config.ephemeral));
+    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !config.ephemeral));
     app.run().await?;
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -117,9 +121,8 @@ fn start_log(level: LogLevel) {
     env_logger::Builder::new().parse_filters(&filters).init();
 }
 
-async fn stop_on_signal(stopper: Stopper, is_kept: bool) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         log::warn!("signals cannot be listened for; the service stops without letting requests finish");
         return;
     };
