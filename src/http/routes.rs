@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, customers, disputes, files, histories, intents, milestone_escrows, payments,
-    standard_escrows, vaults, whitelist,
+    banks, cards, categories, customers, disputes, faults, files, histories, intents, milestone_escrows, payments,
+    requests, standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -118,6 +118,11 @@ fn table(mode: Mode) -> Routes {
     if mode == Mode::Sandbox {
         route.add(POST, "/sandbox/test-accounts/{accountNumber}/pay", SuperAdmin, intents::pay_test_account);
         route.add(POST, "/sandbox/cards", SuperAdmin, cards::save);
+        route.add(POST, "/sandbox/faults", SuperAdmin, faults::set);
+        route.add(GET, "/sandbox/faults", SuperAdmin, faults::list);
+        route.add(DELETE, "/sandbox/faults", SuperAdmin, faults::clear);
+        route.add(GET, "/sandbox/requests", SuperAdmin, requests::list);
+        route.add(GET, "/sandbox/requests/{requestId}", SuperAdmin, requests::get);
     }
 
     route

@@ -6,7 +6,9 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::caused::Caused;
 use super::clocks::Attended;
+use super::error::Error;
 use crate::domain::ids::{Entropy, IdSource, MerchantId};
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
@@ -27,6 +29,7 @@ pub struct Tx<'a> {
     told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
+    pub(super) caused: Caused,
 }
 
 /// What a command has told and nobody has written down yet.
@@ -55,7 +58,13 @@ impl<'a> Tx<'a> {
             entropy,
             told: Vec::new(),
             new_deliveries: Vec::new(),
+            caused: Caused::default(),
         }
+    }
+
+    /// What this command has left behind so far, beside the rows it changed.
+    pub fn take_caused(&mut self) -> Caused {
+        mem::take(&mut self.caused)
     }
 
     /// When this command happens, by the clock of the merchant that is attended. Never
@@ -68,6 +77,37 @@ impl<'a> Tx<'a> {
     /// an earlier command.
     pub const fn file_time(&self) -> Timestamp {
         self.file_time
+    }
+
+    /// Runs a part of this command. When it fails, what it changed and told is undone, and
+    /// the command may go on. The outer error ends the command: the store could not, or it
+    /// lost the whole group of commands meanwhile.
+    pub fn attempt<T, E: From<Error>>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, E> {
+        let attended = self.attended.clone();
+        let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
+        let caused = self.caused.clone();
+        self.execute("SAVEPOINT attempt")?;
+        let outcome = part(self);
+        if self.connection.is_autocommit() {
+            return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
+        }
+        if outcome.is_err() {
+            self.attended = attended;
+            self.told.truncate(told);
+            self.new_deliveries.truncate(new_deliveries);
+            self.caused = caused;
+            self.execute("ROLLBACK TO attempt")?;
+        }
+        self.execute("RELEASE attempt")?;
+        Ok(outcome)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
     }
 
     /// What the merchant has set up that this command acts for.

@@ -17,11 +17,16 @@ const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// Routes of ours, which the contract does not have.
-const OURS: [&str; 4] = [
+const OURS: [&str; 9] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
     "POST /sandbox/cards",
+    "POST /sandbox/faults",
+    "GET /sandbox/faults",
+    "DELETE /sandbox/faults",
+    "GET /sandbox/requests",
+    "GET /sandbox/requests/{requestId}",
 ];
 
 /// Each route of the matrix with its row.
