@@ -54,7 +54,6 @@ pub use connection::Synchronous;
 pub use error::{Error, OpenError};
 pub use events::NewEvent;
 pub use idempotency::ExpiredRecord;
-pub use merchants::Subscriber;
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Told, Tx};
 
