@@ -16,6 +16,7 @@ pub mod deal;
 pub mod delivery;
 pub mod dispute;
 pub mod escrow;
+pub mod event;
 pub mod feed;
 pub mod fees;
 pub mod file;

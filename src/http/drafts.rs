@@ -4,6 +4,7 @@
 pub(super) mod categories;
 pub(super) mod customers;
 pub(super) mod disputes;
+pub(super) mod events;
 pub(super) mod payments;
 pub(super) mod standard_escrows;
 pub(super) mod vaults;

@@ -4,6 +4,7 @@
 pub mod categories;
 pub mod customers;
 pub mod disputes;
+pub mod events;
 
 use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
@@ -16,7 +17,7 @@ use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Error, Store};
+use crate::store::{CallbackSetting, Error, Store};
 
 /// That the file can be read.
 pub fn is_readable(store: &Store) -> Result<(), Error> {
@@ -72,6 +73,11 @@ pub fn history(
 /// What a merchant itself has earned.
 pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
     store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// How a sandbox merchant wants to be told of events.
+pub fn callback_setting(store: &Store, merchant: MerchantId) -> Result<CallbackSetting, Error> {
+    store.read(|snapshot| snapshot.callback_setting(merchant))
 }
 
 /// A customer's saved cards, the one saved first at the front.

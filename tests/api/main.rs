@@ -5,6 +5,7 @@
 
 mod admission;
 mod banks;
+mod callbacks;
 mod cards;
 mod categories;
 mod claims;
@@ -14,11 +15,13 @@ mod dispute_lists;
 mod disputes;
 mod escrow_edits;
 mod escrow_lists;
+mod events;
 mod files;
 mod headers;
 mod helpers;
 mod histories;
 mod http_edge;
+mod inbox;
 mod intents;
 mod keys;
 mod links;
