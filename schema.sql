@@ -399,6 +399,24 @@ CREATE TABLE payment_reference (
     PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
 
+-- The first request under each idempotency key of a merchant and the reply to it,
+-- written in the same commit as what it did. The same request again gets the reply
+-- again. A row goes when it is old enough, by the merchant's clock.
+CREATE TABLE idempotency_record (
+    id          INTEGER PRIMARY KEY,
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    key         TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255), -- as the caller chose it
+    route       TEXT    NOT NULL,         -- method, and path with its query
+    customer_id TEXT,                     -- for whom the request acted; NULL for the merchant itself
+    body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of what it brought
+    status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; what failed on our side is not kept
+    body        TEXT    NOT NULL,         -- of the reply, byte for byte
+    created_at  INTEGER NOT NULL,
+    UNIQUE (merchant_id, key)
+) STRICT;
+-- Those of a merchant that are old enough to go.
+CREATE INDEX idempotency_record_by_age ON idempotency_record (merchant_id, created_at);
+
 -- What subscribers are told, appended in the same commit as the change it tells of,
 -- whether or not anybody is called about it. An event of an escrow names it; an event
 -- of a payment names its transaction, and the escrow if it is about just one.

@@ -25,8 +25,9 @@ use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Api, RateLimiter, ServerSettings};
+use crate::http::{self, Api, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
 use crate::store::{self, EphemeralFolder, Store, Synchronous, WriterEnded};
+use crate::sweeper;
 use crate::webhooks;
 
 /// The service, bound to its address and not yet running.
@@ -39,6 +40,7 @@ pub struct App {
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
+    idempotency_kept_seconds: i64,
 }
 
 /// Why the service cannot start or had to stop.
@@ -119,6 +121,7 @@ impl App {
             allowed_ips.insert(id, merchant.allowed_ips.clone());
             receivers.extend(receiver(merchant).map(|receiver| (id, receiver)));
         }
+        let idempotency_kept_seconds = policy.idempotency_kept_seconds;
         let webhooks =
             webhooks::start(store.clone(), webhook_settings(config, receivers)).map_err(AppError::Webhooks)?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -140,9 +143,11 @@ impl App {
             rate_limiter: config
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
+            faults: Arc::new(FaultBook::default()),
+            requests: requests_kept(config).map(|kept| Arc::new(RequestLog::new(kept))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            in_flight: Arc::default(),
             room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
-            files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
         };
         let settings = ServerSettings {
@@ -165,6 +170,7 @@ impl App {
             writer_ended,
             webhooks,
             stopping,
+            idempotency_kept_seconds,
         })
     }
 
@@ -197,6 +203,7 @@ impl App {
     /// store ended by itself: nothing is served on a file that cannot be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
+        let sweeping = actix_web::rt::spawn(sweeper::run(self.store.clone(), self.idempotency_kept_seconds));
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -207,12 +214,21 @@ impl App {
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
         };
+        sweeping.abort();
         self.webhooks.begin_stop();
         self.webhooks.ended().await;
         self.store.close();
         stopper.give_up();
         outcome
     }
+}
+
+/// How many requests are kept to be looked at, where they are.
+fn requests_kept(config: &Config) -> Option<Kept> {
+    (config.mode == Mode::Sandbox).then_some(Kept {
+        requests_max: config.sandbox.requests_kept,
+        bytes_max: config.sandbox.requests_bytes_max,
+    })
 }
 
 /// Of an ephemeral service, on a file in this folder: nothing outlives the process, so
@@ -333,6 +349,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,
         },
+        idempotency_kept_seconds: config.idempotency.kept_hours * 3_600,
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
         currency: config.currency.as_str().into(),

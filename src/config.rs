@@ -67,6 +67,8 @@ pub struct Config {
     pub limits: Limits,
     /// How merchants are told of events.
     pub webhooks: Webhooks,
+    /// How requests may be tried again.
+    pub idempotency: Idempotency,
     /// Settings of the store.
     pub storage: Storage,
     /// Merchants of live mode.
@@ -100,6 +102,12 @@ pub struct Sandbox {
     pub is_business: bool,
     /// Whether customers may save test cards and pay by them.
     pub cards: bool,
+    /// Requests that are kept to be looked at.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub requests_kept: usize,
+    /// Bytes of all of them.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 17_179_869_184>")]
+    pub requests_bytes_max: usize,
 }
 
 /// Bounds on requests.
@@ -169,6 +177,15 @@ pub struct Webhooks {
     /// Days after which an event is forgotten; 0 for never.
     #[serde(deserialize_with = "within::<_, _, 0, 36_500>")]
     pub events_kept_days: u32,
+}
+
+/// How requests may be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Idempotency {
+    /// Hours that a reply is kept for retries.
+    #[serde(deserialize_with = "within::<_, _, 1, 8_760>")]
+    pub kept_hours: i64,
 }
 
 /// Settings of the store.
@@ -253,6 +270,7 @@ impl Default for Config {
             sandbox: Sandbox::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
+            idempotency: Idempotency::default(),
             storage: Storage::default(),
             merchant: Vec::new(),
         }
@@ -276,6 +294,8 @@ impl Default for Sandbox {
             expose: false,
             is_business: true,
             cards: true,
+            requests_kept: 10_000,
+            requests_bytes_max: 67_108_864,
         }
     }
 }
@@ -310,6 +330,12 @@ impl Default for Webhooks {
             timeout_seconds: 10,
             events_kept_days: 30,
         }
+    }
+}
+
+impl Default for Idempotency {
+    fn default() -> Self {
+        Self { kept_hours: 24 }
     }
 }
 

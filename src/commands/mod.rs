@@ -12,6 +12,7 @@ pub mod clocks;
 pub mod customers;
 pub mod deliveries;
 pub mod disputes;
+pub mod idempotency;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
@@ -118,6 +119,8 @@ pub struct Policy {
     pub terms_limits: TermsLimits,
     /// How long a buyer has to confirm once the delivery window is over.
     pub claim_grace_seconds: i64,
+    /// How long replies are kept for requests that come again.
+    pub idempotency_kept_seconds: i64,
     /// Most participants in one vault.
     pub participants_max: usize,
     /// Most categories of one account.

@@ -4,7 +4,7 @@
 //! status and message of each live in one table, `http/refusals.rs`. Rules check
 //! in a fixed order, which each rule's documentation gives.
 
-use super::card::Decline;
+use super::decline::Decline;
 use super::ids::CustomerId;
 use super::money::Amount;
 use super::time::Timestamp;

@@ -17,9 +17,11 @@ mod disputes;
 mod drafts;
 pub mod encoding;
 mod envelope;
+mod faults;
 mod fields;
 mod files;
 mod histories;
+mod in_flight;
 mod intents;
 mod keyring;
 mod milestone_escrows;
@@ -28,6 +30,7 @@ mod payments;
 mod query;
 mod rate_limit;
 mod refusals;
+mod requests;
 mod resets;
 mod routes;
 mod standard_escrows;
@@ -42,8 +45,11 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
+pub use faults::FaultBook;
+pub use in_flight::InFlight;
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
+pub use requests::{Kept, RequestLog};
 pub use routes::routes;
 
 /// Under which name the log tells of requests that were no HTTP.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::domain::card::Decline;
+use crate::domain::decline::Decline;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
 use crate::wire::WireAmount;

@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, clocks, customers, disputes, files, histories, intents, milestone_escrows, payments,
-    resets, standard_escrows, vaults, whitelist,
+    banks, cards, categories, clocks, customers, disputes, faults, files, histories, intents, milestone_escrows,
+    payments, requests, resets, standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -121,6 +121,11 @@ fn table(mode: Mode) -> Routes {
         route.add(GET, "/sandbox/clock", SuperAdmin, clocks::get);
         route.add(POST, "/sandbox/clock/advance", SuperAdmin, clocks::advance);
         route.add(POST, "/sandbox/reset", SuperAdmin, resets::reset);
+        route.add(POST, "/sandbox/faults", SuperAdmin, faults::set);
+        route.add(GET, "/sandbox/faults", SuperAdmin, faults::list);
+        route.add(DELETE, "/sandbox/faults", SuperAdmin, faults::clear);
+        route.add(GET, "/sandbox/requests", SuperAdmin, requests::list);
+        route.add(GET, "/sandbox/requests/{requestId}", SuperAdmin, requests::get);
     }
 
     route

@@ -41,6 +41,7 @@ impl Tx<'_> {
                 self.now().millis(),
                 event.payload,
             ])?;
+        self.caused.events.push(event.id);
         Ok(())
     }
 }

@@ -6,8 +6,10 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::caused::Caused;
+use super::clocks::Attended;
+use super::error::Error;
 use crate::domain::ids::{Entropy, IdSource, MerchantId};
-use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -22,12 +24,12 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    /// Of the merchant that is attended.
-    pub(super) clock: ClockOffset,
+    pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
     told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
+    pub(super) caused: Caused,
 }
 
 /// What a command has told and nobody has written down yet.
@@ -52,17 +54,23 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            clock: ClockOffset::NONE,
+            attended: Attended::default(),
             entropy,
             told: Vec::new(),
             new_deliveries: Vec::new(),
+            caused: Caused::default(),
         }
+    }
+
+    /// What this command has left behind so far, beside the rows it changed.
+    pub fn take_caused(&mut self) -> Caused {
+        mem::take(&mut self.caused)
     }
 
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.clock.shown_at(self.file_time)
+        self.attended.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -71,10 +79,40 @@ impl<'a> Tx<'a> {
         self.file_time
     }
 
-    /// How far the clock of the merchant that is attended is ahead of that; not at all
-    /// when none is.
-    pub const fn clock(&self) -> ClockOffset {
-        self.clock
+    /// Runs a part of this command. When it fails, what it changed and told is undone, and
+    /// the command may go on. The outer error ends the command: the store could not, or it
+    /// lost the whole group of commands meanwhile.
+    pub fn attempt<T, E: From<Error>>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, E> {
+        let attended = self.attended.clone();
+        let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
+        let caused = self.caused.clone();
+        self.execute("SAVEPOINT attempt")?;
+        let outcome = part(self);
+        if self.connection.is_autocommit() {
+            return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
+        }
+        if outcome.is_err() {
+            self.attended = attended;
+            self.told.truncate(told);
+            self.new_deliveries.truncate(new_deliveries);
+            self.caused = caused;
+            self.execute("ROLLBACK TO attempt")?;
+        }
+        self.execute("RELEASE attempt")?;
+        Ok(outcome)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// What the merchant has set up that this command acts for.
+    pub const fn attended(&self) -> &Attended {
+        &self.attended
     }
 
     pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {

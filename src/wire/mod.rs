@@ -52,6 +52,16 @@ pub(crate) enum Looking<'a> {
     Merchant,
 }
 
+impl<'a> Looking<'a> {
+    /// The customer, if it is one.
+    pub(crate) const fn customer(self) -> Option<&'a CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Merchant => None,
+        }
+    }
+}
+
 impl<'a> From<&'a Party> for Looking<'a> {
     fn from(party: &'a Party) -> Self {
         party.customer().map_or(Self::Merchant, Self::Customer)

@@ -17,7 +17,7 @@ const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// Routes of ours, which the contract does not have.
-const OURS: [&str; 7] = [
+const OURS: [&str; 12] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
@@ -25,6 +25,11 @@ const OURS: [&str; 7] = [
     "GET /sandbox/clock",
     "POST /sandbox/clock/advance",
     "POST /sandbox/reset",
+    "POST /sandbox/faults",
+    "GET /sandbox/faults",
+    "DELETE /sandbox/faults",
+    "GET /sandbox/requests",
+    "GET /sandbox/requests/{requestId}",
 ];
 
 /// Each route of the matrix with its row.
