@@ -7,7 +7,7 @@ use super::detailed::ToldDealView;
 use super::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
 use super::{Viewing, WireAmount, WireText};
 use crate::domain::deal::Deal;
-use crate::domain::ids::{MerchantId, TransactionId, WalletId};
+use crate::domain::ids::{MerchantId, TransactionId};
 use crate::domain::intent::Method;
 use crate::domain::mode::Mode;
 use crate::domain::payment::PaidDeal;
@@ -30,10 +30,11 @@ pub(crate) struct ToldPayment {
     pub(crate) payment: PaymentEvent,
     /// The deals it paid for, or the one it came from.
     pub(crate) deals: Vec<PaidDeal>,
-    /// Whose it is.
+    /// Whose it is. What the merchant earned goes by the id of its own wallet, which has
+    /// the shape of a customer's id and is nobody else's.
+    pub(crate) customer_id: String,
+    /// Whose customer that is.
     pub(crate) merchant: MerchantId,
-    /// The merchant's own wallet.
-    pub(crate) merchant_wallet: WalletId,
 }
 
 /// The bytes that are kept, signed and sent: `{"event", "data", "timestamp"}`.
@@ -87,12 +88,9 @@ struct ToldPaymentView {
 }
 
 impl ToldPaymentView {
-    /// What the merchant earned is told under the id of its own wallet, which has the
-    /// shape of a customer's id and is nobody else's.
     fn new(told: ToldPayment, viewing: &Viewing<'_>, mode: Mode) -> Self {
         let (fee, status, updated_at) = (told.payment.fee(), told.payment.status(), told.payment.updated_at());
         let transaction = told.payment.transaction;
-        let customer = transaction.owner.customer();
         let mut view = Self {
             id: WireText(transaction.id),
             amount: WireAmount(transaction.amount),
@@ -101,7 +99,7 @@ impl ToldPaymentView {
             status: status.as_str(),
             transaction_type: transaction.transaction_type.as_str(),
             credit_type: transaction.credit_type.as_str(),
-            customer_id: customer.map_or_else(|| told.merchant_wallet.to_string(), ToString::to_string),
+            customer_id: told.customer_id,
             reference: transaction.reference.as_str().to_owned(),
             withdrawal_details: None,
             wallet_details: None,
