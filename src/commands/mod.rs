@@ -18,6 +18,7 @@ pub mod merchants;
 pub mod milestone_escrows;
 pub mod outbox;
 pub mod payments;
+pub mod seeds;
 pub mod standard_escrows;
 pub mod vaults;
 pub mod whitelist;

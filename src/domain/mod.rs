@@ -36,6 +36,7 @@ pub mod party;
 pub mod payment;
 pub mod profile;
 pub mod refusal;
+pub mod seed;
 pub mod settlement;
 pub mod span;
 pub mod terms;

@@ -211,6 +211,15 @@ pub enum Refusal {
     },
     /// The merchant's accounts would hold more than [`Amount::MAX`].
     TooMuchMoney,
+    /// The merchant has this seed already.
+    SeededBefore,
+    /// What a seed says of this entry is refused.
+    SeedEntry {
+        /// The entry's path, such as `escrows[2]`.
+        entry: String,
+        /// By this rule.
+        refusal: Box<Self>,
+    },
 }
 
 /// By what a merchant looked for a customer.
@@ -285,6 +294,23 @@ pub fn shortened(text: &str) -> String {
         echo.push('…');
     }
     echo
+}
+
+impl Refusal {
+    /// This refusal as one of a seed's entry, at this path.
+    #[must_use]
+    pub fn of_seed_entry(self, entry: String) -> Self {
+        match self {
+            Self::Invalid(invalid) => Self::Invalid(Invalid {
+                field: format!("{entry}.{}", invalid.field),
+                ..invalid
+            }),
+            other => Self::SeedEntry {
+                entry,
+                refusal: Box::new(other),
+            },
+        }
+    }
 }
 
 impl From<Invalid> for Refusal {

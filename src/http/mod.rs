@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod cards;
 mod categories;
+mod clocks;
 mod customers;
 mod disputes;
 mod drafts;
@@ -30,7 +31,9 @@ mod query;
 mod rate_limit;
 mod refusals;
 mod requests;
+mod resets;
 mod routes;
+mod seeds;
 mod standard_escrows;
 mod vaults;
 mod whitelist;
@@ -77,7 +80,7 @@ pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, Sock
         // Each worker has a copy and a keyring of its own: counting references to a
         // shared one, and locking it, makes the cores wait for each other.
         let api = Api {
-            keyring: Arc::default(),
+            keyring: Arc::new(api.keyring.beside()),
             ..api.clone()
         };
         let mode = api.policy.mode;

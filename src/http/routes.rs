@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, customers, disputes, faults, files, histories, intents, milestone_escrows, payments,
-    requests, standard_escrows, vaults, whitelist,
+    banks, cards, categories, clocks, customers, disputes, faults, files, histories, intents, milestone_escrows,
+    payments, requests, resets, seeds, standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -123,6 +123,10 @@ fn table(mode: Mode) -> Routes {
         route.add(DELETE, "/sandbox/faults", SuperAdmin, faults::clear);
         route.add(GET, "/sandbox/requests", SuperAdmin, requests::list);
         route.add(GET, "/sandbox/requests/{requestId}", SuperAdmin, requests::get);
+        route.add(GET, "/sandbox/clock", SuperAdmin, clocks::get);
+        route.add(POST, "/sandbox/clock/advance", SuperAdmin, clocks::advance);
+        route.add(POST, "/sandbox/reset", SuperAdmin, resets::reset);
+        route.add(POST, "/sandbox/seed", SuperAdmin, seeds::load);
     }
 
     route

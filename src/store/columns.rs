@@ -9,6 +9,14 @@ use crate::domain::ids::{CustomerId, EscrowId, Reference};
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 
+/// The condition that a row's merchant has a key; one without is out of reach.
+macro_rules! is_of_a_key {
+    () => {
+        "merchant_id IN (SELECT merchant_id FROM merchant_key)"
+    };
+}
+pub(super) use is_of_a_key;
+
 pub(super) fn amount_at(row: &Row<'_>, column: usize) -> Result<Amount, Error> {
     let minor: i64 = row.get(column)?;
     Amount::from_minor(minor).ok_or_else(|| broken("an amount", &minor.to_string()))

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{amount_at, broken, timestamp_at, word_at};
-use super::error::Error;
+use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::callback::SigningSecret;
 use crate::domain::customer::Wallet;
@@ -114,6 +114,15 @@ impl Tx<'_> {
             .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, ?2, ?3)")?
             .execute(params![key_hash, owner.merchant.0, owner.scope.as_str()])?;
         Ok(())
+    }
+
+    /// Gives a key to another merchant.
+    pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
+            .execute(params![key_hash, merchant.0])?;
+        one_row(changed, "a key")
     }
 
     /// Takes all keys away, from every merchant.

@@ -14,4 +14,5 @@ mod idempotency;
 mod kept_files;
 mod log_length;
 mod schema;
+mod seeds;
 mod writer;
