@@ -231,10 +231,9 @@ impl Deliverer {
         let due = waiting.iter().take_while(is_due).count().min(room);
         let later = waiting.split_off(due);
         if let Some(receiver) = receiver {
-            let all_due = waiting.into_iter();
-            all_due
-                .map(|delivery| self.begin(delivery, &receiver, now))
-                .collect::<Result<(), _>>()?;
+            for delivery in waiting {
+                self.begin(delivery, &receiver, now)?;
+            }
         }
         let next_due = later.first().map(|delivery| delivery.due_at);
         if let Some(queue) = self.queues.get_mut(&merchant) {
