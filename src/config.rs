@@ -334,7 +334,7 @@ impl Config {
         let mut table = read_file(flags.config.as_deref())?;
         let keys = leaves(&default_table(), "");
         for (name, text) in environment {
-            if name.starts_with(ENV_PREFIX) && !is_of_kubernetes(&name) {
+            if name.starts_with(ENV_PREFIX) && !is_of_clients(&name) && !is_of_kubernetes(&name) {
                 let text = text.map_err(|lossy| ConfigError::Variable {
                     name: name.clone(),
                     problem: format!("{lossy:?} is not UTF-8 text"),
@@ -484,6 +484,12 @@ fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(St
         .try_into::<Config>()
         .map_err(|error: toml::de::Error| wrong(error.message()))?;
     Ok((key.clone(), value))
+}
+
+/// Whether a variable says where a sandbox is, and as whom to use it, for the
+/// subcommands that speak to one.
+fn is_of_clients(name: &str) -> bool {
+    ["URL", "KEY"].iter().any(|of| name.strip_prefix(ENV_PREFIX) == Some(of))
 }
 
 /// Whether a variable is one of those that Kubernetes gives every pod beside a
