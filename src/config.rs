@@ -489,7 +489,9 @@ fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(St
 /// Whether a variable says where a sandbox is, and as whom to use it, for the
 /// subcommands that speak to one.
 fn is_of_clients(name: &str) -> bool {
-    ["URL", "KEY"].iter().any(|of| name.strip_prefix(ENV_PREFIX) == Some(of))
+    ["URL", "KEY"]
+        .iter()
+        .any(|of| name.strip_prefix(ENV_PREFIX) == Some(of))
 }
 
 /// Whether a variable is one of those that Kubernetes gives every pod beside a

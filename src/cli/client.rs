@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// How long to wait for a connection, and for the whole of a reply.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
+const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Speaks to one server as a client would.
 pub(super) struct Client {

@@ -46,7 +46,11 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     ];
     let filter: String = filter
         .iter()
-        .filter_map(|(name, value)| value.as_ref().map(|value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))))
+        .filter_map(|(name, value)| {
+            value
+                .as_ref()
+                .map(|value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        })
         .collect();
     let client = arguments.sandbox.connect()?;
     let newest = client.ask("GET", &format!("/sandbox/events?limit=1{filter}"), None, None)?;

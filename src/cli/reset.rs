@@ -12,10 +12,7 @@ pub(super) struct ResetArguments {
 
 /// Gives the key a merchant with nothing in it.
 pub(super) fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
-    let reset = arguments
-        .sandbox
-        .connect()?
-        .ask("POST", "/sandbox/reset", None, None)?;
+    let reset = arguments.sandbox.connect()?.ask("POST", "/sandbox/reset", None, None)?;
     anstream::println!("A fresh merchant, number {}.", reset["merchantId"]);
     Ok(ExitCode::SUCCESS)
 }

@@ -65,7 +65,10 @@ const INBOX_PAUSE: Duration = Duration::from_millis(50);
 pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
     let TriggerArguments { event, sandbox } = arguments;
     let mut stage = Stage::set(sandbox.connect()?)?;
-    let (_, story) = EVENTS.iter().find(|(name, _)| *name == event).context("no such event")?;
+    let (_, story) = EVENTS
+        .iter()
+        .find(|(name, _)| *name == event)
+        .context("no such event")?;
     story(&mut stage)?;
     let found = stage.find(&event)?;
     anstream::println!("{BOLD}{event}{BOLD:#}");
@@ -116,13 +119,15 @@ impl Stage {
             "phone": phone,
             "countryId": "NG",
         });
-        let customer = self
-            .client
-            .ask("POST", "/v1/customer/create", None, Some(&person))?;
+        let customer = self.client.ask("POST", "/v1/customer/create", None, Some(&person))?;
         let id = text(&customer, "/customerId")?;
         self.phones.push(phone);
-        self.client
-            .ask("POST", "/v1/payment/topup", Some(&id), Some(&json!({ "amount": TOP_UP })))?;
+        self.client.ask(
+            "POST",
+            "/v1/payment/topup",
+            Some(&id),
+            Some(&json!({ "amount": TOP_UP })),
+        )?;
         self.made.push((role, id.clone()));
         Ok(id)
     }
@@ -192,8 +197,12 @@ impl Stage {
 
     fn dispute(&mut self) -> anyhow::Result<()> {
         self.fund()?;
-        self.as_buyer("POST", &self.dispute_path(), Some(&json!({ "message": "It is not what was agreed" })))
-            .map(drop)
+        self.as_buyer(
+            "POST",
+            &self.dispute_path(),
+            Some(&json!({ "message": "It is not what was agreed" })),
+        )
+        .map(drop)
     }
 
     fn reply(&mut self) -> anyhow::Result<()> {
@@ -203,20 +212,20 @@ impl Stage {
     }
 
     fn refund(&mut self) -> anyhow::Result<()> {
-        self.resolve(json!({ "status": "REFUNDED", "resolution": "The buyer is right" }))
+        self.resolve(&json!({ "status": "REFUNDED", "resolution": "The buyer is right" }))
     }
 
     fn split(&mut self) -> anyhow::Result<()> {
         let half = AMOUNT / 2;
-        self.resolve(json!({
+        self.resolve(&json!({
             "status": "SPLIT", "resolution": "Both are right", "sellerAmount": half, "buyerAmount": AMOUNT - half,
         }))
     }
 
-    fn resolve(&mut self, ruling: Value) -> anyhow::Result<()> {
+    fn resolve(&mut self, ruling: &Value) -> anyhow::Result<()> {
         self.dispute()?;
         let path = format!("/v1/escrow/dispute/resolve/{}", self.escrow);
-        self.as_merchant("POST", &path, Some(&ruling)).map(drop)
+        self.as_merchant("POST", &path, Some(ruling)).map(drop)
     }
 
     fn dispute_path(&self) -> String {
