@@ -5,7 +5,8 @@
 -- How to read the columns
 --   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
 --     that every client can hold it exactly.
---   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`.
+--   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`. In a
+--     sandbox they are the merchant's time, unless a comment says "the file's time".
 --   * Escrows, milestones, payment transactions and wallets are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
@@ -28,7 +29,7 @@ CREATE TABLE instance (
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    heartbeat_at INTEGER                  -- when a health check last proved that writing works
+    heartbeat_at INTEGER                  -- by the file's time, when a health check last proved that writing works
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers; none
@@ -39,7 +40,12 @@ CREATE TABLE merchant (
     chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
     wallet_id    INTEGER NOT NULL,        -- what the merchant earned is a wallet on the wire, and that has an id
     wallet_guard INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    -- Sandbox: how far the merchant's clock is ahead of the file's time. It is only
+    -- ever moved forward, so that nothing that has happened comes to lie in the future.
+    clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
+    clock_moved_at      INTEGER,          -- when it was last moved, by the file's time
+    CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
 
 -- Secret keys, hashed: the key itself is never stored. Several keys may belong
@@ -396,3 +402,33 @@ CREATE TABLE event (
     created_at     INTEGER NOT NULL,
     CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL))
 ) STRICT;
+
+-- What is still to be brought to a merchant's callback URL: a row for each event, made
+-- in the same commit, and one more for each time it is asked for again. A row goes
+-- when it was delivered or given up; what came of it stays in `delivery_attempt`.
+CREATE TABLE delivery (
+    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one if it is sent again
+    event_id    INTEGER NOT NULL REFERENCES event (id),
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    lane        INTEGER,                  -- the escrow within which order is kept; NULL where there is no order
+    attempts    INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- made so far
+    due_at      INTEGER                   -- of the next attempt, by the merchant's clock; NULL behind an earlier one of its lane
+) STRICT;
+CREATE INDEX delivery_of_event ON delivery (event_id);
+CREATE INDEX delivery_by_lane ON delivery (lane) WHERE lane IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (merchant_id, due_at);
+
+-- What came of each attempt to deliver an event. A status from 200 to 299 is a
+-- delivery, everything else a failure.
+CREATE TABLE delivery_attempt (
+    event_id        INTEGER NOT NULL REFERENCES event (id),
+    number          INTEGER NOT NULL CHECK (number >= 1), -- 1, 2, 3, ... of this event
+    attempted_at    INTEGER NOT NULL,     -- by the merchant's clock
+    url             TEXT    NOT NULL,     -- where it went, without its query
+    status          INTEGER CHECK (status BETWEEN 100 AND 999), -- of the HTTP answer; NULL when none came
+    error           TEXT,                 -- why none came
+    duration_millis INTEGER NOT NULL CHECK (duration_millis >= 0),
+    answer          TEXT,                 -- the beginning of the answer's body
+    PRIMARY KEY (event_id, number),
+    CHECK ((status IS NULL) = (error IS NOT NULL))
+) STRICT, WITHOUT ROWID;

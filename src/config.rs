@@ -14,15 +14,22 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::domain::callback::SigningSecret;
 use crate::domain::country::Country;
 use crate::domain::fees::Rates;
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
 use crate::store::Synchronous;
-use values::{currency, decode_hash, key_hashes, money, positive_money, web_address, withdrawal_fees, within};
+use values::{
+    currency, decode_hash, key_hashes, live_callback, money, positive_money, retry_seconds, sandbox_callback,
+    signing_secret, web_address, withdrawal_fees, within,
+};
 
 const ENV_PREFIX: &str = "ESCROWD_";
+
+/// Settings that nothing stands for when they are left out; each is a text.
+const WITHOUT_DEFAULT: [&str; 2] = ["public_url", "webhooks.callback_url"];
 
 /// Every setting, checked. `config.toml` documents each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +63,8 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Bounds on requests.
     pub limits: Limits,
+    /// How merchants are told of events.
+    pub webhooks: Webhooks,
     /// Settings of the store.
     pub storage: Storage,
     /// Merchants of live mode.
@@ -142,6 +151,24 @@ pub struct Limits {
     pub stop_seconds_max: u64,
 }
 
+/// How merchants are told of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Where the events of a sandbox merchant go that has set nothing of its own.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "sandbox_callback")]
+    pub callback_url: Option<String>,
+    /// Seconds from each failed attempt to the next; after the last, an event is given up.
+    #[serde(deserialize_with = "retry_seconds")]
+    pub retry_seconds: Vec<u32>,
+    /// Seconds an attempt may take in all.
+    #[serde(deserialize_with = "within::<_, _, 1, 60>")]
+    pub timeout_seconds: u64,
+    /// Days after which an event is forgotten; 0 for never.
+    #[serde(deserialize_with = "within::<_, _, 0, 36_500>")]
+    pub events_kept_days: u32,
+}
+
 /// Settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -187,6 +214,12 @@ pub struct Merchant {
     /// Its part of the fee, when it has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commission_bps: Option<u16>,
+    /// Where its events go.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "live_callback")]
+    pub callback_url: Option<String>,
+    /// What its events are signed with.
+    #[serde(default, skip_serializing, deserialize_with = "signing_secret")]
+    pub signing_secret: Option<SigningSecret>,
 }
 
 /// What the log shows, with everything more serious.
@@ -216,6 +249,7 @@ impl Default for Config {
             fees: Fees::default(),
             sandbox: Sandbox::default(),
             limits: Limits::default(),
+            webhooks: Webhooks::default(),
             storage: Storage::default(),
             merchant: Vec::new(),
         }
@@ -261,6 +295,17 @@ impl Default for Limits {
             connections_max: 512,
             requests_per_minute: 0,
             stop_seconds_max: 10,
+        }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            callback_url: None,
+            retry_seconds: vec![60, 300, 1500],
+            timeout_seconds: 10,
+            events_kept_days: 30,
         }
     }
 }
@@ -332,7 +377,8 @@ impl Config {
         environment: impl IntoIterator<Item = (String, Result<String, String>)>,
     ) -> Result<Self, ConfigError> {
         let mut table = read_file(flags.config.as_deref())?;
-        let keys = leaves(&default_table(), "");
+        let mut keys = leaves(&default_table(), "");
+        keys.extend(WITHOUT_DEFAULT.map(|key| (key.to_owned(), Value::String(String::new()))));
         for (name, text) in environment {
             if name.starts_with(ENV_PREFIX) && !is_of_clients(&name) && !is_of_kubernetes(&name) {
                 let text = text.map_err(|lossy| ConfigError::Variable {
@@ -385,6 +431,13 @@ impl Config {
             if !names.insert(&merchant.name) {
                 return wrong(format!("merchant.name {:?} is there twice", merchant.name));
             }
+            if merchant.callback_url.is_some() && merchant.signing_secret.is_none() {
+                return wrong(format!(
+                    "merchant {:?} has a callback_url and no signing_secret, so that nothing would prove whom its events \
+                     come from; set its secret key there, or a secret of its own",
+                    merchant.name
+                ));
+            }
             let keys = merchant.keys();
             if let Some((hash, _)) = keys.into_iter().find(|(hash, _)| !hashes.insert(*hash)) {
                 return wrong(format!(
@@ -397,6 +450,10 @@ impl Config {
             Mode::Live if hashes.is_empty() => {
                 wrong("mode is \"live\" and no [[merchant]] has a key_sha256; `escrowd keygen` makes one".to_owned())
             }
+            Mode::Live if self.webhooks.callback_url.is_some() => wrong(
+                "webhooks.callback_url is for mode \"sandbox\"; in live mode each [[merchant]] has its own callback_url"
+                    .to_owned(),
+            ),
             Mode::Sandbox if !self.merchant.is_empty() => wrong(
                 "[[merchant]] is for mode \"live\"; in sandbox mode every key is a merchant of its own".to_owned(),
             ),
@@ -475,6 +532,7 @@ fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(St
     let value = match default {
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) => list_of(text),
         _ => Some(Value::String(text.to_owned())),
     };
     let value = value.ok_or_else(|| wrong(&format!("{text:?} is not {}", kind_of(default))))?;
@@ -507,10 +565,22 @@ fn variable_of(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
+/// The list that a variable holds, with its brackets or without.
+fn list_of(text: &str) -> Option<Value> {
+    let items = text.trim();
+    let items = items
+        .strip_prefix('[')
+        .and_then(|items| items.strip_suffix(']'))
+        .unwrap_or(items);
+    let mut alone: Table = format!("list = [{items}]").parse().ok()?;
+    alone.remove("list").filter(|_| alone.is_empty())
+}
+
 const fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Integer(_) => "a whole number",
         Value::Boolean(_) => "true or false",
+        Value::Array(_) => "a list, such as [60, 300]",
         _ => "a text",
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod cards;
 pub mod categories;
+pub mod clocks;
 pub mod customers;
 pub mod disputes;
 pub mod intents;

@@ -100,6 +100,29 @@ fn a_wrong_line_is_named() {
             "line 4",
             "invalid IP address",
         ),
+        (
+            "[webhooks]\ncallback_url = \"shop.example\"",
+            "line 2",
+            "must be a web address",
+        ),
+        (
+            "[webhooks]\ncallback_url = \"http://169.254.169.254/\"",
+            "line 2",
+            "which is a metadata address",
+        ),
+        ("[webhooks]\nretry_seconds = [60, 0]", "line 2", "each from 1 to 604800"),
+        ("[webhooks]\ntimeout_seconds = 0", "line 2", "from 1 to 60"),
+        ("[webhooks]\nevents_kept_days = -1", "line 2", "from 0 to 36500"),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"http://shop.example/\"",
+            "line 4",
+            "must begin with https://",
+        ),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"https://0x7f.1/\"",
+            "line 4",
+            "must not lead to 127.0.0.1, which is a loopback address",
+        ),
     ] {
         let error = error(text, &[]);
         assert!(error.contains(line) && error.contains(problem), "{text}: {error}");
@@ -121,6 +144,40 @@ fn a_wrong_variable_is_named() {
         let error = error("", &[(name, text)]);
         assert!(error.contains(name) && error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn a_list_and_what_has_no_default_can_be_variables() {
+    for text in ["[1, 2,3]", "1,2,3", " 1, 2, 3 "] {
+        let config = load("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", text)]).unwrap();
+        assert_eq!(config.webhooks.retry_seconds, [1, 2, 3], "{text}");
+    }
+    let none = load("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "")]).unwrap();
+    assert!(none.webhooks.retry_seconds.is_empty());
+    let error = error("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "soon")]);
+    assert!(error.contains("is not a list"), "{error}");
+    let variables = [
+        ("ESCROWD_PUBLIC_URL", "https://escrow.example"),
+        ("ESCROWD_WEBHOOKS_CALLBACK_URL", "http://127.0.0.1:9000/"),
+    ];
+    let config = load("", &variables).unwrap();
+    assert_eq!(config.public_url.as_deref(), Some("https://escrow.example"));
+    assert_eq!(config.webhooks.callback_url.as_deref(), Some("http://127.0.0.1:9000/"));
+}
+
+#[test]
+fn a_signing_secret_is_never_shown() {
+    let merchant = |secret: &str| {
+        let keys = format!("name = \"a\"\nkey_sha256 = [\"{}\"]", "a".repeat(64));
+        format!("mode = \"live\"\n[[merchant]]\n{keys}\ncallback_url = \"https://a.example/\"\n{secret}")
+    };
+    let config = load(&merchant("signing_secret = \"sk_live_0123456789\""), &[]).unwrap();
+    let secret = config.merchant[0].signing_secret.as_ref().unwrap();
+    assert_eq!(secret.as_str(), "sk_live_0123456789");
+    assert!(!format!("{config:?}").contains("sk_live"));
+    assert!(error(&merchant(""), &[]).contains("no signing_secret"));
+    let short = error(&merchant("signing_secret = \"sk_live_012345\""), &[]);
+    assert!(short.contains("at least 16 characters"), "{short}");
 }
 
 #[test]
@@ -151,6 +208,13 @@ fn settings_that_expose_play_money_or_lock_everybody_out_are_refused() {
         (merchant("a"), "for mode \"live\""),
         (format!("mode = \"live\"\n{}{}", merchant("a"), merchant("b")), "twice"),
         ("[fees]\nplatform_bps = 5001".to_owned(), "at most 5000 together"),
+        (
+            format!(
+                "mode = \"live\"\n[webhooks]\ncallback_url = \"https://a.example\"\n{}",
+                merchant("a")
+            ),
+            "each [[merchant]] has its own",
+        ),
     ] {
         let error = error(&text, &[]);
         assert!(error.contains(problem), "{text}: {error}");

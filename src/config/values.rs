@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::domain::callback::{CallbackUrl, SigningSecret};
 use crate::domain::fees::WithdrawalFees;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -72,4 +74,43 @@ pub(super) fn decode_hash(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     hex::decode_to_slice(text, &mut hash).ok()?;
     Some(hash)
+}
+
+pub(super) fn sandbox_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    callback(deserializer, Mode::Sandbox)
+}
+
+pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    callback(deserializer, Mode::Live)
+}
+
+fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    CallbackUrl::parse(&text, mode).map_err(D::Error::custom)?;
+    Ok(Some(text))
+}
+
+pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SigningSecret>, D::Error> {
+    const CHARS_MIN: usize = 16;
+    let text = String::deserialize(deserializer)?;
+    if text.chars().count() < CHARS_MIN {
+        return Err(D::Error::custom(format!(
+            "must be at least {CHARS_MIN} characters long; `escrowd keygen` makes keys that nobody guesses"
+        )));
+    }
+    Ok(Some(SigningSecret::new(text)))
+}
+
+pub(super) fn retry_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    const RETRIES_MAX: usize = 20;
+    const SECONDS_MAX: u32 = 604_800;
+    let seconds = Vec::<u32>::deserialize(deserializer)?;
+    let are_right = seconds.len() <= RETRIES_MAX && seconds.iter().all(|seconds| (1..=SECONDS_MAX).contains(seconds));
+    if are_right {
+        Ok(seconds)
+    } else {
+        Err(D::Error::custom(format!(
+            "must be at most {RETRIES_MAX} whole numbers of seconds, each from 1 to {SECONDS_MAX}"
+        )))
+    }
 }

@@ -113,6 +113,10 @@ object_id!(
     /// Names an address on a customer's whitelist.
     WhitelistAddressId
 );
+object_id!(
+    /// Names an event.
+    EventId
+);
 
 fn encode_hex(number: i64, guard: u32, text: &mut [u8; 24]) -> &str {
     let mut bytes = [0; 12];

@@ -5,12 +5,15 @@
 //! transfers to post, or a [`refusal::Refusal`]. Nothing here knows how it is
 //! stored or spoken.
 
+pub mod addresses;
 pub mod bank;
+pub mod callback;
 pub mod card;
 pub mod category;
 pub mod country;
 pub mod customer;
 pub mod deal;
+pub mod delivery;
 pub mod dispute;
 pub mod escrow;
 pub mod feed;
@@ -22,6 +25,7 @@ pub mod intent;
 pub mod ledger;
 pub mod listing;
 pub mod merchant;
+pub mod merchant_clock;
 pub mod milestone;
 pub mod mode;
 pub mod money;
@@ -31,6 +35,7 @@ pub mod payment;
 pub mod profile;
 pub mod refusal;
 pub mod settlement;
+pub mod span;
 pub mod terms;
 pub mod time;
 pub mod vault;

@@ -36,7 +36,14 @@ impl Timestamp {
     #[must_use]
     pub fn seconds_later(self, seconds: i64) -> Self {
         let millis = self.unix_seconds().saturating_add(seconds).saturating_mul(1000);
-        Self::from_millis(millis).unwrap_or(Self(jiff::Timestamp::MAX.as_second() * 1000))
+        Self::from_millis(millis).unwrap_or_else(Self::last)
+    }
+
+    /// The moment this many milliseconds after it; the last second there is, late in the
+    /// year 9999, when that is later.
+    #[must_use]
+    pub fn millis_later(self, millis: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(millis)).unwrap_or_else(Self::last)
     }
 
     /// The long text that a customer's `blockedAt` has (contract section 1.7):
@@ -49,6 +56,11 @@ impl Timestamp {
     /// The calendar day it falls on in UTC.
     pub fn date(self) -> Date {
         Date(self.utc().date())
+    }
+
+    /// The last second that the calendar has, late in the year 9999.
+    fn last() -> Self {
+        Self(jiff::Timestamp::MAX.as_second() * 1000)
     }
 
     fn utc(self) -> jiff::civil::DateTime {

@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
-use super::auth::{ActingCustomer, ActingParty, KeyHolder, Viewer};
+use super::auth::KeyHolder;
 use super::envelope::ApiError;
 use super::keyring::Keyring;
 use super::rate_limit::RateLimiter;
-use crate::commands::{Actor, PartyActor, Policy, customers};
+use crate::commands::Policy;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::Party;
@@ -79,104 +79,8 @@ impl Api {
         self.store.write(move |tx| command(tx, &policy)).await
     }
 
-    /// Runs one command for an acting customer. A key's first command makes its
-    /// merchant too, so that a refusal leaves neither.
-    pub(crate) async fn act<T, E>(
-        &self,
-        acting: &ActingCustomer,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<store::Error> + Send + 'static,
-    {
-        let ActingCustomer { key_holder, customer } = acting.clone();
-        self.act_as_merchant(key_holder, move |tx, policy, merchant| {
-            command(tx, policy, &Actor { merchant, customer })
-        })
-        .await
-    }
-
-    /// Runs one command for a customer or the merchant itself.
-    pub(crate) async fn act_as_party<T, E>(
-        &self,
-        acting: &ActingParty,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<store::Error> + Send + 'static,
-    {
-        let ActingParty { key_holder, party } = acting.clone();
-        self.act_as_merchant(key_holder, move |tx, policy, merchant| {
-            command(tx, policy, &PartyActor { merchant, party })
-        })
-        .await
-    }
-
-    /// Runs one command for a merchant, made now if this is its key's first use.
-    pub(crate) async fn act_as_merchant<T, E>(
-        &self,
-        key_holder: KeyHolder,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<store::Error> + Send + 'static,
-    {
-        self.write(move |tx, policy| {
-            let merchant = key_holder.merchant(tx)?;
-            command(tx, policy, merchant)
-        })
-        .await
-    }
-
-    /// Lets in the acting customer of a route that only reads, and answers the
-    /// merchant to read from. One who is seen for the first time in a sandbox is
-    /// registered by it.
-    pub(crate) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
-        let acting = acting.clone();
-        self.admitted_party(&ActingParty {
-            key_holder: acting.key_holder,
-            party: Party::Customer(acting.customer),
-        })
-        .await
-    }
-
-    /// The same for a customer or the merchant itself.
-    pub(crate) async fn admitted_party(&self, acting: &ActingParty) -> Result<MerchantId, ApiError> {
-        if let Some(merchant) = acting.key_holder.known() {
-            let Party::Customer(customer) = &acting.party else {
-                return Ok(merchant);
-            };
-            if let Some(standing) = queries::customer_standing(&self.store, merchant, customer)? {
-                standing.check_active()?;
-                return Ok(merchant);
-            }
-        }
-        let merchant = self.act_as_party(acting, |tx, policy, actor| {
-            customers::admit_party(tx, policy, actor).map(|()| actor.merchant)
-        });
-        Ok(merchant.await?)
-    }
-
-    /// The merchant of a key, made now if this is the key's first use.
-    pub(crate) async fn merchant_of(&self, key_holder: KeyHolder) -> Result<MerchantId, ApiError> {
-        match key_holder.known() {
-            Some(merchant) => Ok(merchant),
-            None => Ok(self
-                .act_as_merchant(key_holder, |_tx, _policy, merchant| Ok::<_, store::Error>(merchant))
-                .await?),
-        }
-    }
-
-    /// The deal of this token, if the caller may see it.
-    pub(crate) fn deal_for(&self, viewer: &Viewer, token: &str) -> Result<Deal, ApiError> {
-        self.deal_of(viewer.key_holder, token)
-    }
-
     /// The deal of this token, if it is the merchant's.
-    pub(crate) fn deal_of(&self, key_holder: KeyHolder, token: &str) -> Result<Deal, ApiError> {
+    pub(crate) fn deal_of(&self, key_holder: &KeyHolder, token: &str) -> Result<Deal, ApiError> {
         let merchant = key_holder.known().ok_or(Refusal::EscrowNotFound)?;
         let key = EscrowKey::Token(PaymentToken::named(token));
         let deal = queries::deal(&self.store, merchant, &key)?;
@@ -194,8 +98,13 @@ impl Api {
 
     /// What views need to know, for a customer or the merchant itself.
     pub(crate) fn viewing_as<'a>(&'a self, party: &'a Party) -> Viewing<'a> {
+        self.viewing_of(party.into())
+    }
+
+    /// What views need to know, for whoever looks.
+    pub(crate) fn viewing_of<'a>(&'a self, looking: Looking<'a>) -> Viewing<'a> {
         Viewing {
-            viewer: Some(party.customer().map_or(Looking::Merchant, Looking::Customer)),
+            viewer: Some(looking),
             ..self.viewing(None)
         }
     }

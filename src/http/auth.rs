@@ -4,6 +4,7 @@
 //! Which of these types a handler takes is the header rule of its route.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
@@ -12,6 +13,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
+use super::call::Call;
 use super::envelope::ApiError;
 use super::rate_limit::RateState;
 use crate::commands::merchants;
@@ -31,17 +33,22 @@ const LIVE_KEY_PREFIX: &str = "sk_live_";
 /// Routes of the merchant's own account.
 const MERCHANT_ACCOUNT: &str = "/v1/merchant/";
 
-/// Who holds the key that a request carries.
+/// Who holds the key that a request carries, and the request.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHolder {
+    key: Key,
+    /// SHA-256 of the key.
+    pub(crate) key_hash: [u8; 32],
+    pub(crate) call: Arc<Call>,
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum KeyHolder {
-    /// A merchant.
+enum Key {
+    /// A merchant's.
     Known(KeyOwner),
-    /// Nobody yet: a sandbox key becomes a merchant with the first command it is
+    /// Nobody's yet: a sandbox key becomes a merchant with the first command it is
     /// used for, and not before that command succeeds.
-    New {
-        /// SHA-256 of the key.
-        key_hash: [u8; 32],
-    },
+    New,
 }
 
 /// Which keys a route takes (contract section 1.2). Stands beside each route.
@@ -93,16 +100,18 @@ impl KeyHolder {
         }
         let key = key_of(request, api)?;
         let key_hash: [u8; 32] = Sha256::digest(&key).into();
-        let holder = match api.keyring.owner_of_key(&api.store, &key_hash)? {
-            Some(owner) => Self::Known(owner),
+        let call = Call::of(request)?;
+        call.key_hash.get_or_init(|| key_hash);
+        let key = match api.keyring.owner_of_key(&api.store, &key_hash)? {
+            Some(owner) => Key::Known(owner),
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
                 return Err(ApiError::UnknownKey);
             }
-            None => Self::New { key_hash },
+            None => Key::New,
         };
         // Counted before anything else is refused; see contract section 9.3, rows 64 to 67.
         let rate = count(request, api, key_hash);
-        if let Self::Known(owner) = holder
+        if let Key::Known(owner) = key
             && !api.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
         {
             return Err(ApiError::ForeignAddress);
@@ -112,26 +121,36 @@ impl KeyHolder {
                 reset_seconds: rate.reset_seconds,
             });
         }
-        if let Self::Known(owner) = holder {
+        if let Key::Known(owner) = key {
             check_access(request, owner.scope)?;
         }
-        Ok(holder)
+        Ok(Self { key, key_hash, call })
     }
 
     /// The merchant, if there is one already.
-    pub(crate) const fn known(self) -> Option<MerchantId> {
-        match self {
-            Self::Known(owner) => Some(owner.merchant),
-            Self::New { .. } => None,
+    pub(crate) const fn known(&self) -> Option<MerchantId> {
+        match self.key {
+            Key::Known(owner) => Some(owner.merchant),
+            Key::New => None,
         }
     }
 
     /// The merchant, made by this command if there is none.
-    pub(crate) fn merchant(self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
-        match self {
-            Self::Known(owner) => Ok(owner.merchant),
-            Self::New { key_hash } => merchants::of_sandbox_key(tx, &key_hash),
+    pub(crate) fn merchant(&self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
+        match self.key {
+            Key::Known(owner) => Ok(owner.merchant),
+            Key::New => merchants::of_sandbox_key(tx, &self.key_hash),
         }
+    }
+
+    /// The `customer-id` header, remembered as it came. An error when it came with
+    /// different texts.
+    fn customer(&self, request: &HttpRequest) -> Result<Option<String>, ApiError> {
+        let named = single(request.headers(), &CUSTOMER_ID)?;
+        if let Some(named) = &named {
+            self.call.customer.get_or_init(|| named.clone());
+        }
+        Ok(named)
     }
 }
 
@@ -142,7 +161,7 @@ impl FromRequest for ActingCustomer {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let extract = || {
             let key_holder = KeyHolder::of(request)?;
-            let customer = single(request.headers(), &CUSTOMER_ID)?.ok_or(ApiError::CustomerHeaderMissing)?;
+            let customer = key_holder.customer(request)?.ok_or(ApiError::CustomerHeaderMissing)?;
             let customer = CustomerId::parse(&customer).ok_or(Refusal::CustomerNotFound)?;
             Ok(Self { key_holder, customer })
         };
@@ -157,8 +176,8 @@ impl FromRequest for ActingParty {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let extract = || {
             let key_holder = KeyHolder::of(request)?;
-            let named = single(request.headers(), &CUSTOMER_ID)?;
-            let customer = named.map(|id| CustomerId::parse(&id).ok_or(Refusal::CustomerNotFound));
+            let customer = key_holder.customer(request)?;
+            let customer = customer.map(|id| CustomerId::parse(&id).ok_or(Refusal::CustomerNotFound));
             Ok(Self {
                 key_holder,
                 party: customer.transpose()?.into(),
@@ -190,9 +209,13 @@ impl FromRequest for Viewer {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let named = single(request.headers(), &CUSTOMER_ID).ok().flatten();
-        let customer = named.as_deref().and_then(CustomerId::parse);
-        ready(KeyHolder::of(request).map(|key_holder| Self { key_holder, customer }))
+        let extract = || {
+            let key_holder = KeyHolder::of(request)?;
+            let named = key_holder.customer(request).ok().flatten();
+            let customer = named.as_deref().and_then(CustomerId::parse);
+            Ok(Self { key_holder, customer })
+        };
+        ready(extract())
     }
 }
 

@@ -7,7 +7,7 @@ use super::api::Api;
 use super::auth::{ActingCustomer, Viewer};
 use super::body::JsonBody;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::intents;
 use crate::domain::bank::BANKS;
 use crate::domain::refusal::Refusal;
@@ -23,21 +23,19 @@ pub(super) async fn list(api: Data<Api>, _viewer: Viewer) -> Result<Reply<Vec<Ba
 }
 
 /// `POST /v1/payment/verify-account`, as the customer.
-pub(super) async fn verify_account(
-    api: Data<Api>,
-    acting: ActingCustomer,
-    body: JsonBody,
-) -> Result<Reply<AccountNameView>, ApiError> {
+pub(super) async fn verify_account(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Answer, ApiError> {
     let query = drafts::payments::account_query(&body);
-    let (query, name) = api
-        .act(&acting, move |tx, policy, actor| {
-            intents::resolve_account(tx, policy, actor, query)
-        })
-        .await?;
-    Ok(Reply::ok(
-        "Account details retrieved successfully",
-        AccountNameView::new(query, name),
-    ))
+    api.act(
+        &acting,
+        move |tx, policy, actor| intents::resolve_account(tx, policy, actor, query),
+        move |(query, name), _viewing| {
+            Reply::ok(
+                "Account details retrieved successfully",
+                AccountNameView::new(query, name),
+            )
+        },
+    )
+    .await
 }
 
 /// `GET /v1/payment/verify-phone/{phone}`, in any spelling.
@@ -55,7 +53,7 @@ pub(super) async fn verify_phone(
 /// `GET /v1/payment/deposit/wallet`: an address that nobody has a key to.
 pub(super) async fn deposit_wallet(api: Data<Api>, viewer: Viewer) -> Result<Reply<DepositWalletView>, ApiError> {
     api.policy.check_processor()?;
-    let merchant = api.merchant_of(viewer.key_holder).await?;
+    let merchant = api.merchant_of(&viewer.key_holder).await?;
     Ok(Reply::ok(
         "Deposit wallet address retrieved successfully",
         DepositWalletView::new(&EvmAddress::of_merchant(merchant)),

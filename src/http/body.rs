@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{Api, Limits};
+use super::call::{Call, SentBody, SentFileSummary};
 use super::envelope::ApiError;
 use super::fields::Fields;
 use crate::domain::refusal::{Invalid, shortened};
@@ -27,7 +28,7 @@ const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 
 /// A body of JSON, whole and not yet read.
 #[derive(Debug)]
-pub(crate) struct JsonBody(String);
+pub(crate) struct JsonBody(Arc<str>);
 
 /// A body of JSON that may be left out.
 #[derive(Debug)]
@@ -52,19 +53,45 @@ pub(crate) struct FormBody {
 pub(crate) struct SentFile {
     field: String,
     pub(crate) bytes: Vec<u8>,
+    /// SHA-256 of them, where somebody will compare it.
+    hash: Option<[u8; 32]>,
     /// What it takes of the memory for files, given back with it.
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 impl JsonBody {
     /// A body of this text.
-    pub(crate) const fn of(text: String) -> Self {
-        Self(text)
+    pub(crate) fn of(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
     }
 
     /// The body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_json(&self.0)
+    }
+
+    /// Leaves the body with the call it belongs to.
+    fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
+        Call::of(request)?
+            .body
+            .get_or_init(|| SentBody::Json(Arc::clone(&self.0)));
+        Ok(self)
+    }
+}
+
+impl FormBody {
+    /// Leaves what the form says, and which files it brings, with the call it belongs to.
+    fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
+        let summary = |file: &SentFile| SentFileSummary {
+            field: file.field.clone(),
+            bytes: file.bytes.len(),
+            hash: file.hash,
+        };
+        Call::of(request)?.body.get_or_init(|| SentBody::Form {
+            fields: self.fields.clone(),
+            files: self.files.iter().map(summary).collect(),
+        });
+        Ok(self)
     }
 }
 
@@ -98,7 +125,8 @@ impl FromRequest for JsonBody {
             if !is_json(&request) {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
-            in_time(limits, read_json(payload, limits)).await
+            let body = in_time(limits, read_json(payload, limits)).await?;
+            body.remember(&request)
         })
     }
 }
@@ -116,7 +144,7 @@ impl FromRequest for OptionalJsonBody {
         Box::pin(async move {
             let limits = limits_of(&request)?;
             match in_time(limits, read_json(payload, limits)).await? {
-                JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}".to_owned()))),
+                JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}"))),
                 JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
             }
         })
@@ -133,13 +161,15 @@ impl FromRequest for JsonOrFormBody {
         Box::pin(async move {
             let limits = limits_of(&request)?;
             if is_json(&request) {
-                return in_time(limits, read_json(payload, limits)).await.map(Self::Json);
+                let body = in_time(limits, read_json(payload, limits)).await?;
+                return body.remember(&request).map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
                 let form = Multipart::new(request.headers(), at_most(bytes_max, payload));
                 let reading = read_form(form, limits, &request);
-                return in_time(limits.with_time_for(&request), reading).await.map(Self::Form);
+                let form = in_time(limits.with_time_for(&request), reading).await?;
+                return form.remember(&request).map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
         })
@@ -255,6 +285,7 @@ async fn read_file(
     let mut file = SentFile {
         field,
         bytes: Vec::new(),
+        hash: None,
         room: None,
     };
     while let Some(chunk) = chunks.try_next().await.map_err(|error| form_error(error, limits))? {

@@ -6,7 +6,7 @@ use super::api::Api;
 use super::auth::ActingCustomer;
 use super::body::JsonBody;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::cards;
 use crate::domain::ids::CardId;
 use crate::queries;
@@ -24,30 +24,34 @@ pub(super) async fn list(api: Data<Api>, acting: ActingCustomer) -> Result<Reply
 }
 
 /// `POST /sandbox/cards`, as the customer.
-pub(super) async fn save(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Reply<CardView>, ApiError> {
+pub(super) async fn save(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Answer, ApiError> {
     let kind = drafts::payments::card(&body);
-    let saved = api
-        .act(&acting, move |tx, policy, actor| cards::save(tx, policy, actor, kind))
-        .await?;
-    Ok(Reply::created(
-        "Card saved successfully",
-        CardView::new(&saved.card, saved.is_default, &acting.customer),
-    ))
+    let owner = acting.customer.clone();
+    api.act(
+        &acting,
+        move |tx, policy, actor| cards::save(tx, policy, actor, kind),
+        move |saved, _viewing| {
+            Reply::created(
+                "Card saved successfully",
+                CardView::new(&saved.card, saved.is_default, &owner),
+            )
+        },
+    )
+    .await
 }
 
 /// `DELETE /v1/card/{cardId}`, as the customer.
-pub(super) async fn remove(
-    api: Data<Api>,
-    acting: ActingCustomer,
-    card: Path<String>,
-) -> Result<Reply<CardView>, ApiError> {
-    let removed = api
-        .act(&acting, move |tx, policy, actor| {
-            cards::remove(tx, policy, actor, CardId::named(&card))
-        })
-        .await?;
-    Ok(Reply::ok(
-        "Card removed successfully",
-        CardView::new(&removed.card, removed.is_default, &acting.customer),
-    ))
+pub(super) async fn remove(api: Data<Api>, acting: ActingCustomer, card: Path<String>) -> Result<Answer, ApiError> {
+    let owner = acting.customer.clone();
+    api.act(
+        &acting,
+        move |tx, policy, actor| cards::remove(tx, policy, actor, CardId::named(&card)),
+        move |removed, _viewing| {
+            Reply::ok(
+                "Card removed successfully",
+                CardView::new(&removed.card, removed.is_default, &owner),
+            )
+        },
+    )
+    .await
 }

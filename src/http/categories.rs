@@ -1,39 +1,34 @@
 //! Routes of categories (contract section 4.9).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::api::Api;
 use super::auth::ActingParty;
 use super::body::{JsonBody, JsonOrFormBody};
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use super::query::{self, Query};
 use super::{drafts, files};
-use crate::commands::{PartyActor, Policy, categories};
+use crate::commands::categories;
 use crate::domain::ids::CategoryId;
 use crate::domain::refusal::Refusal;
 use crate::queries;
-use crate::store::Tx;
 use crate::wire::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
-pub(super) async fn create(
-    api: Data<Api>,
-    acting: ActingParty,
-    mut body: JsonOrFormBody,
-) -> Result<Reply<CategoryView>, ApiError> {
+pub(super) async fn create(api: Data<Api>, acting: ActingParty, mut body: JsonOrFormBody) -> Result<Answer, ApiError> {
     let draft = drafts::categories::category(&body);
     let picture = files::pictures(&mut body, "imageUrl", 1);
-    let service = api.clone();
-    let create = move |images| async move {
-        let draft = draft.map(|draft| draft.with_image(images));
-        let command =
-            move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| categories::create(tx, policy, actor, draft);
-        service.act_as_party(&acting, command).await
-    };
-    let category = api.with_files(picture, create).await?;
-    let view = CategoryView::new(category, &api.viewing(None));
-    Ok(Reply::created("Category created successfully", view))
+    api.act_as_party_with_files(
+        acting,
+        picture,
+        move |tx, policy, actor, images| {
+            let draft = draft.map(|draft| draft.with_image(images));
+            categories::create(tx, policy, actor, draft)
+        },
+        |category, viewing| Reply::created("Category created successfully", CategoryView::new(category, viewing)),
+    )
+    .await
 }
 
 /// `PUT /v1/escrow/category/edit/{categoryId}`, as its owner.
@@ -42,20 +37,20 @@ pub(super) async fn edit(
     acting: ActingParty,
     category: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply<CategoryView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let draft = drafts::categories::category(&body);
     let id = CategoryId::named(&category);
     let picture = files::pictures(&mut body, "imageUrl", 1);
-    let service = api.clone();
-    let edit = move |images| async move {
-        let draft = draft.map(|draft| draft.with_image(images));
-        let command =
-            move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| categories::edit(tx, policy, actor, id, draft);
-        service.act_as_party(&acting, command).await
-    };
-    let category = api.with_files(picture, edit).await?;
-    let view = CategoryView::new(category, &api.viewing(None));
-    Ok(Reply::ok("Category updated successfully", view))
+    api.act_as_party_with_files(
+        acting,
+        picture,
+        move |tx, policy, actor, images| {
+            let draft = draft.map(|draft| draft.with_image(images));
+            categories::edit(tx, policy, actor, id, draft)
+        },
+        |category, viewing| Reply::ok("Category updated successfully", CategoryView::new(category, viewing)),
+    )
+    .await
 }
 
 /// `GET /v1/escrow/category/get`: those of the acting account, in their order.
@@ -92,28 +87,29 @@ pub(super) async fn move_to(
     acting: ActingParty,
     category: Path<String>,
     body: JsonBody,
-) -> Result<Reply<CategoryPositionView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let position = drafts::categories::position(&body);
     let id = CategoryId::named(&category);
-    let category = api
-        .act_as_party(&acting, move |tx, policy, actor| {
-            categories::move_to(tx, policy, actor, id, position)
-        })
-        .await?;
-    let view = CategoryPositionView::new(&category);
-    Ok(Reply::ok("Category position updated successfully", view))
+    api.act_as_party(
+        &acting,
+        move |tx, policy, actor| categories::move_to(tx, policy, actor, id, position),
+        move |category, _viewing| {
+            Reply::ok(
+                "Category position updated successfully",
+                CategoryPositionView::new(&category),
+            )
+        },
+    )
+    .await
 }
 
 /// `DELETE /v1/escrow/category/delete/{categoryId}`, as its owner.
-pub(super) async fn delete(
-    api: Data<Api>,
-    acting: ActingParty,
-    category: Path<String>,
-) -> Result<Reply<Value>, ApiError> {
+pub(super) async fn delete(api: Data<Api>, acting: ActingParty, category: Path<String>) -> Result<Answer, ApiError> {
     let id = CategoryId::named(&category);
-    api.act_as_party(&acting, move |tx, policy, actor| {
-        categories::delete(tx, policy, actor, id)
-    })
-    .await?;
-    Ok(Reply::ok("Category deleted successfully", json!({})))
+    api.act_as_party(
+        &acting,
+        move |tx, policy, actor| categories::delete(tx, policy, actor, id),
+        |(), _viewing| Reply::ok("Category deleted successfully", json!({})),
+    )
+    .await
 }

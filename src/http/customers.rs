@@ -7,7 +7,7 @@ use super::api::Api;
 use super::auth::Viewer;
 use super::body::JsonBody;
 use super::drafts::customers::{self as drafts, CustomersWanted};
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use super::query::Query;
 use crate::commands::{self, Policy, customers};
 use crate::domain::country::Country;
@@ -21,12 +21,15 @@ use crate::store::Tx;
 use crate::wire::{CountryView, CustomerView, PageView};
 
 /// `POST /v1/customer/create`.
-pub(super) async fn create(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Reply<CustomerView>, ApiError> {
+pub(super) async fn create(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
     let draft = drafts::new(&body);
-    let view = change(&api, &caller, move |tx, policy, merchant| {
-        customers::create(tx, policy, merchant, draft)
-    });
-    Ok(Reply::created("Customer created successfully", view.await?))
+    change(
+        &api,
+        &caller,
+        move |tx, policy, merchant| customers::create(tx, policy, merchant, draft),
+        |view| Reply::created("Customer created successfully", view),
+    )
+    .await
 }
 
 /// `GET /v1/customers`: a page, or the one with an email address or a phone.
@@ -74,13 +77,16 @@ pub(super) async fn update(
     caller: Viewer,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Reply<CustomerView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let draft = drafts::update(&body);
     let customer = CustomerId::parse(&customer);
-    let view = change(&api, &caller, move |tx, policy, merchant| {
-        customers::update(tx, policy, merchant, customer, draft)
-    });
-    Ok(Reply::ok("Customer updated successfully", view.await?))
+    change(
+        &api,
+        &caller,
+        move |tx, policy, merchant| customers::update(tx, policy, merchant, customer, draft),
+        |view| Reply::ok("Customer updated successfully", view),
+    )
+    .await
 }
 
 /// `PUT /v1/customer/permissions/{customerId}`.
@@ -89,39 +95,40 @@ pub(super) async fn update_permissions(
     caller: Viewer,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Reply<CustomerView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let update = drafts::permissions(&body);
     let customer = CustomerId::parse(&customer);
-    let view = change(&api, &caller, move |tx, _policy, merchant| {
-        customers::update_permissions(tx, merchant, customer, update)
-    });
-    Ok(Reply::ok("Customer permissions updated successfully", view.await?))
+    change(
+        &api,
+        &caller,
+        move |tx, _policy, merchant| customers::update_permissions(tx, merchant, customer, update),
+        |view| Reply::ok("Customer permissions updated successfully", view),
+    )
+    .await
 }
 
 /// `PUT /v1/customer/block/{customerId}`.
-pub(super) async fn block(
-    api: Data<Api>,
-    caller: Viewer,
-    customer: Path<String>,
-) -> Result<Reply<CustomerView>, ApiError> {
+pub(super) async fn block(api: Data<Api>, caller: Viewer, customer: Path<String>) -> Result<Answer, ApiError> {
     let customer = CustomerId::parse(&customer);
-    let view = change(&api, &caller, move |tx, _policy, merchant| {
-        customers::block(tx, merchant, customer)
-    });
-    Ok(Reply::ok("Customer status updated successfully", view.await?))
+    change(
+        &api,
+        &caller,
+        move |tx, _policy, merchant| customers::block(tx, merchant, customer),
+        |view| Reply::ok("Customer status updated successfully", view),
+    )
+    .await
 }
 
 /// `PUT /v1/customer/unblock/{customerId}`.
-pub(super) async fn unblock(
-    api: Data<Api>,
-    caller: Viewer,
-    customer: Path<String>,
-) -> Result<Reply<CustomerView>, ApiError> {
+pub(super) async fn unblock(api: Data<Api>, caller: Viewer, customer: Path<String>) -> Result<Answer, ApiError> {
     let customer = CustomerId::parse(&customer);
-    let view = change(&api, &caller, move |tx, _policy, merchant| {
-        customers::unblock(tx, merchant, customer)
-    });
-    Ok(Reply::ok("Customer status updated successfully", view.await?))
+    change(
+        &api,
+        &caller,
+        move |tx, _policy, merchant| customers::unblock(tx, merchant, customer),
+        |view| Reply::ok("Customer status updated successfully", view),
+    )
+    .await
 }
 
 /// `GET /v1/countries`.
@@ -134,12 +141,14 @@ async fn change(
     api: &Api,
     caller: &Viewer,
     command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<Customer, commands::Error> + Send + 'static,
-) -> Result<CustomerView, ApiError> {
+    render: impl FnOnce(CustomerView) -> Reply<CustomerView> + Send + 'static,
+) -> Result<Answer, ApiError> {
     let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
         let customer = command(tx, policy, merchant)?;
-        Ok::<_, commands::Error>(CustomerView::new(customer, policy.merchant(merchant).country))
+        Ok(CustomerView::new(customer, policy.merchant(merchant).country))
     };
-    Ok(api.act_as_merchant(caller.key_holder, command).await?)
+    api.act_as_merchant(&caller.key_holder, command, |view, _viewing| render(view))
+        .await
 }
 
 /// Where the caller's customers are unless somebody says otherwise.

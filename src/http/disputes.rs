@@ -6,10 +6,10 @@ use super::api::Api;
 use super::auth::{ActingCustomer, ActingMerchant};
 use super::body::JsonOrFormBody;
 use super::drafts::disputes as drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use super::files;
 use super::query::Query;
-use crate::commands::disputes;
+use crate::commands::{Actor, Policy, disputes};
 use crate::domain::deal::Deal;
 use crate::domain::feed::DealFilter;
 use crate::domain::ids::{EscrowId, MerchantId, PaymentToken};
@@ -17,6 +17,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::domain::refusal::{Refusal, Sent};
 use crate::queries;
+use crate::store::Tx;
 use crate::wire::{DetailedEscrowView, EscrowView, PageView, Viewing};
 
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
@@ -25,22 +26,22 @@ pub(super) async fn submit(
     acting: ActingCustomer,
     token: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply<DetailedEscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let token = PaymentToken::named(&token);
     let message = drafts::message(&body);
     let evidence = files::evidence(&mut body, "file");
-    let (service, caller) = (api.clone(), acting.clone());
-    let submit = |proof| async move {
-        service
-            .act(&caller, move |tx, policy, actor| {
-                disputes::submit(tx, policy, actor, token, message, proof)
-            })
-            .await
+    let (service, mode) = (api.clone(), api.policy.mode);
+    let submit = move |proof| async move {
+        let submit = |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
+            disputes::submit(tx, policy, actor, token, message, proof)
+        };
+        let render = move |escrow, viewing: &Viewing<'_>| {
+            let view = DetailedEscrowView::as_written(escrow, viewing, mode);
+            Reply::ok("Escrow dispute submitted successfully", view)
+        };
+        service.act(&acting, submit, render).await
     };
-    let escrow = api.with_files(evidence, submit).await?;
-    let viewing = api.viewing(Some(&acting.customer));
-    let view = DetailedEscrowView::as_written(escrow, &viewing, api.policy.mode);
-    Ok(Reply::ok("Escrow dispute submitted successfully", view))
+    api.with_files(evidence, submit).await
 }
 
 /// `POST /v1/escrow/dispute/resolve/{escrowId}`, as the merchant.
@@ -49,21 +50,24 @@ pub(super) async fn resolve(
     acting: ActingMerchant,
     escrow: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let draft = drafts::resolution(&body);
     let evidence = files::evidence(&mut body, "file");
     let service = api.clone();
     let resolve = move |proof| async move {
-        service
-            .act_as_merchant(acting.key_holder, move |tx, policy, merchant| {
-                disputes::resolve(tx, policy, merchant, escrow, draft, proof)
-            })
-            .await
+        let resolve = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
+            disputes::resolve(tx, policy, merchant, escrow, draft, proof)
+        };
+        let render = |escrow, viewing: &Viewing<'_>| {
+            Reply::ok(
+                "Dispute resolution submitted successfully",
+                EscrowView::new(escrow, viewing),
+            )
+        };
+        service.act_as_merchant(&acting.key_holder, resolve, render).await
     };
-    let escrow = api.with_files(evidence, resolve).await?;
-    let view = EscrowView::new(escrow, &api.viewing_as(&Party::Merchant));
-    Ok(Reply::ok("Dispute resolution submitted successfully", view))
+    api.with_files(evidence, resolve).await
 }
 
 /// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, on either side.

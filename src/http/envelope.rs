@@ -49,6 +49,13 @@ impl<T> Reply<T> {
     }
 }
 
+/// A reply as it is sent.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     status: u16,
@@ -89,11 +96,28 @@ impl<T: Serialize> Reply<T> {
     }
 }
 
+impl<T: Serialize> From<Reply<T>> for Answer {
+    fn from(reply: Reply<T>) -> Self {
+        Self {
+            status: reply.status,
+            body: reply.into_body(),
+        }
+    }
+}
+
 impl<T: Serialize> Responder for Reply<T> {
     type Body = BoxBody;
 
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        Answer::from(self).respond_to(request)
+    }
+}
+
+impl Responder for Answer {
+    type Body = BoxBody;
+
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
-        json(HttpResponse::build(self.status), self.into_body())
+        json(HttpResponse::build(self.status), self.body)
     }
 }
 

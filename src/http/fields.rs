@@ -18,6 +18,7 @@ use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::profile::Email;
 use crate::domain::refusal::{Invalid, shortened};
+use crate::domain::span::Span;
 use crate::domain::time::Date;
 
 /// The fields of one object, and where in the body it is.
@@ -167,6 +168,13 @@ impl<'a> Field<'a> {
     /// A calendar day.
     pub(crate) fn date(&self) -> Result<Date, Invalid> {
         self.parsed("a date written YYYY-MM-DD", Date::parse)
+    }
+
+    /// A span of time: a text, or a number of seconds.
+    pub(crate) fn span(&self) -> Result<Span, Invalid> {
+        let value = self.required()?;
+        let text = value.as_text().unwrap_or_else(|| value.as_written().to_owned());
+        Span::parse(&text).map_err(|problem| self.must_be(problem.to_string()))
     }
 
     /// The id of a customer.

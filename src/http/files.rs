@@ -3,15 +3,18 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{self, Data, Path};
 use actix_web::{HttpResponse, rt};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::api::Api;
+use super::auth::ActingParty;
 use super::body::{JsonOrFormBody, SentFile};
-use super::envelope::ApiError;
-use crate::commands;
+use super::envelope::{Answer, ApiError, Reply};
+use crate::commands::{self, PartyActor, Policy};
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::refusal::{Invalid, Sent};
-use crate::store;
+use crate::store::{self, Tx};
+use crate::wire::Viewing;
 
 /// Files of a body that are of a kind the route takes.
 #[derive(Debug, Default)]
@@ -71,19 +74,18 @@ impl Api {
     /// Runs a command with the names of files that came with it. They are on the disk
     /// before it begins, and gone again when it is refused. It runs to its end even when
     /// the caller goes away, so that none is left behind.
-    pub(super) async fn with_files<T, F>(
+    pub(super) async fn with_files<F>(
         &self,
         uploads: Sent<Uploads>,
         command: impl FnOnce(Sent<Vec<FileName>>) -> F + 'static,
-    ) -> Result<T, ApiError>
+    ) -> Result<Answer, ApiError>
     where
-        T: 'static,
-        F: Future<Output = Result<T, commands::Error>>,
+        F: Future<Output = Result<Answer, ApiError>>,
     {
         let uploads = match uploads {
-            Ok(uploads) if uploads.files.is_empty() => return Ok(command(Ok(Vec::new())).await?),
+            Ok(uploads) if uploads.files.is_empty() => return command(Ok(Vec::new())).await,
             Ok(uploads) => uploads,
-            Err(invalid) => return Ok(command(Err(invalid)).await?),
+            Err(invalid) => return command(Err(invalid)).await,
         };
         let store = self.store.clone();
         let run = async move {
@@ -102,17 +104,40 @@ impl Api {
                     log::warn!("files were left behind until the next start: {cause}");
                 }
             }
-            Ok(outcome?)
+            outcome
         };
         rt::spawn(run).await.map_err(|_| ApiError::Internal)?
+    }
+
+    /// Runs one command for a customer or the merchant itself, with the names of files
+    /// that came with it.
+    pub(super) async fn act_as_party_with_files<T, V>(
+        &self,
+        acting: ActingParty,
+        uploads: Sent<Uploads>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor, Sent<Vec<FileName>>) -> Result<T, commands::Error>
+        + Send
+        + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize + 'static,
+    {
+        let service = self.clone();
+        let act = move |files| async move {
+            let command = move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| command(tx, policy, actor, files);
+            service.act_as_party(&acting, command, render).await
+        };
+        self.with_files(uploads, act).await
     }
 }
 
 /// Whether only the next start will know if the command took effect.
-const fn may_name_them_later<T>(outcome: &Result<T, commands::Error>) -> bool {
+const fn may_name_them_later(outcome: &Result<Answer, ApiError>) -> bool {
     matches!(
         outcome,
-        Err(commands::Error::Store(
+        Err(ApiError::Store(
             store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_)
         ))
     )

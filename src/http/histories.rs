@@ -45,13 +45,13 @@ pub(super) async fn of_merchant(
     acting: ActingMerchant,
     query: Query,
 ) -> Result<Reply<HistoryView>, ApiError> {
-    let merchant = api.merchant_of(acting.key_holder).await?;
+    let merchant = api.merchant_of(&acting.key_holder).await?;
     history(&api, merchant, &Account::MerchantMain, &query, &TYPES)
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
 pub(super) async fn merchant_balance(api: Data<Api>, acting: ActingMerchant) -> Result<Reply<WalletView>, ApiError> {
-    let merchant = api.merchant_of(acting.key_holder).await?;
+    let merchant = api.merchant_of(&acting.key_holder).await?;
     let wallet = queries::merchant_wallet(&api.store, merchant)?;
     Ok(Reply::ok(
         "Merchant balance fetched successfully",

@@ -6,26 +6,26 @@ use super::api::Api;
 use super::auth::{ActingCustomer, Viewer};
 use super::body::JsonBody;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::milestone_escrows;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
 use crate::wire::{EscrowView, MilestoneView};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
-pub(super) async fn create(
-    api: Data<Api>,
-    acting: ActingCustomer,
-    body: JsonBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+pub(super) async fn create(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Answer, ApiError> {
     let draft = drafts::milestone_escrow(&body);
-    let escrow = api
-        .act(&acting, move |tx, policy, actor| {
-            milestone_escrows::create(tx, policy, actor, draft)
-        })
-        .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
-    Ok(Reply::created("Milestone escrow created successfully", view))
+    api.act(
+        &acting,
+        move |tx, policy, actor| milestone_escrows::create(tx, policy, actor, draft),
+        move |escrow, viewing| {
+            Reply::created(
+                "Milestone escrow created successfully",
+                EscrowView::new(escrow, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `PUT /v1/escrow/milestone/edit/{paymentToken}`, as the seller.
@@ -34,16 +34,20 @@ pub(super) async fn edit(
     acting: ActingCustomer,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let draft = drafts::milestone_escrow(&body);
     let token = PaymentToken::named(&token);
-    let escrow = api
-        .act(&acting, move |tx, policy, actor| {
-            milestone_escrows::edit(tx, policy, actor, token, draft)
-        })
-        .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
-    Ok(Reply::ok("Milestone escrow updated successfully", view))
+    api.act(
+        &acting,
+        move |tx, policy, actor| milestone_escrows::edit(tx, policy, actor, token, draft),
+        move |escrow, viewing| {
+            Reply::ok(
+                "Milestone escrow updated successfully",
+                EscrowView::new(escrow, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `PUT /v1/escrow/milestone/convert/{paymentToken}`, as the seller.
@@ -52,16 +56,20 @@ pub(super) async fn convert(
     acting: ActingCustomer,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let draft = drafts::standard_escrows::conversion(&body);
     let token = PaymentToken::named(&token);
-    let escrow = api
-        .act(&acting, move |tx, policy, actor| {
-            milestone_escrows::convert(tx, policy, actor, token, draft)
-        })
-        .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
-    Ok(Reply::ok("Escrow converted to milestone successfully", view))
+    api.act(
+        &acting,
+        move |tx, policy, actor| milestone_escrows::convert(tx, policy, actor, token, draft),
+        move |escrow, viewing| {
+            Reply::ok(
+                "Escrow converted to milestone successfully",
+                EscrowView::new(escrow, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `GET /v1/escrow/milestone/{paymentToken}`: no milestones for a standard escrow.
@@ -70,7 +78,7 @@ pub(super) async fn list(
     viewer: Viewer,
     token: Path<String>,
 ) -> Result<Reply<Vec<MilestoneView>>, ApiError> {
-    let milestones = match api.deal_for(&viewer, &token)? {
+    let milestones = match api.deal_of(&viewer.key_holder, &token)? {
         Deal::Escrow(escrow) => MilestoneView::list(escrow.plan),
         Deal::Vault(_) => Vec::new(),
     };
@@ -82,13 +90,12 @@ pub(super) async fn confirm(
     api: Data<Api>,
     acting: ActingCustomer,
     path: Path<(String, String)>,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let (escrow, milestone) = (EscrowId::named(&path.0), MilestoneId::named(&path.1));
-    let escrow = api
-        .act(&acting, move |tx, policy, actor| {
-            milestone_escrows::confirm(tx, policy, actor, escrow, milestone)
-        })
-        .await?;
-    let view = EscrowView::new(escrow, &api.viewing(Some(&acting.customer)));
-    Ok(Reply::ok("Milestone confirmed successfully", view))
+    api.act(
+        &acting,
+        move |tx, policy, actor| milestone_escrows::confirm(tx, policy, actor, escrow, milestone),
+        move |escrow, viewing| Reply::ok("Milestone confirmed successfully", EscrowView::new(escrow, viewing)),
+    )
+    .await
 }

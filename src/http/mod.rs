@@ -3,10 +3,12 @@
 //! A handler takes typed extractors, hands one closure to the store, and renders
 //! what comes back. It holds no rule and no SQL.
 
+mod act;
 mod api;
 mod auth;
 mod banks;
 mod body;
+mod call;
 mod cards;
 mod categories;
 mod customers;

@@ -2,6 +2,7 @@
 //! that whatever happens the reply is an envelope.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -14,6 +15,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use super::api::Api;
+use super::call::Call;
 use super::envelope::ApiError;
 use super::rate_limit::RateState;
 use crate::domain::refusal::shortened;
@@ -27,12 +29,13 @@ pub(super) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
-    let (method, uri) = (request.method().clone(), request.head().uri.clone());
+    let call = Arc::new(Call::new(request.method().clone(), request.head().uri.clone()));
+    request.extensions_mut().insert(Arc::clone(&call));
+    let id = &call.id;
     let api = request.app_data::<web::Data<Api>>().cloned();
     let counts_requests = api.as_ref().is_some_and(|api| api.rate_limiter.is_some());
     let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
 
-    let id = crate::entropy::request_id();
     let log_cause = |error: &Error| {
         if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
             log::error!("{id} failed: {cause}");
@@ -41,8 +44,9 @@ pub(super) async fn observe(
     let finish = |mut response: HttpResponse| {
         let status = response.status().as_u16();
         let micros = started.elapsed().as_micros();
-        log::info!("{id} {method} {:?} {status} {micros}us", shortened(uri.path()));
-        let id = HeaderValue::from_str(&id).expect("an id is plain text");
+        let (method, path) = (&call.method, shortened(call.path()));
+        log::info!("{id} {method} {path:?} {status} {micros}us");
+        let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         if api.is_some_and(|api| api.is_stopping()) {
             response.head_mut().set_connection_type(ConnectionType::Close);

@@ -6,44 +6,39 @@ use super::api::Api;
 use super::auth::ActingCustomer;
 use super::body::JsonBody;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::payments;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::wire::{MainBalanceView, TransactionView, WalletView};
 
 /// `POST /v1/payment/escrow`, as the buyer.
-pub(super) async fn pay(
-    api: Data<Api>,
-    acting: ActingCustomer,
-    body: JsonBody,
-) -> Result<Reply<TransactionView>, ApiError> {
+pub(super) async fn pay(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Answer, ApiError> {
     let request = drafts::payment(&body, &api);
-    let payment = api
-        .act(&acting, move |tx, policy, actor| {
-            payments::fund(tx, policy, actor, request)
-        })
-        .await?;
-    let view = TransactionView::new(payment, &api.currency);
-    Ok(Reply::ok("Payment intent verified successfully", view))
+    api.act(
+        &acting,
+        move |tx, policy, actor| payments::fund(tx, policy, actor, request),
+        move |payment, viewing| {
+            Reply::ok(
+                "Payment intent verified successfully",
+                TransactionView::new(payment, viewing.currency),
+            )
+        },
+    )
+    .await
 }
 
 /// `POST /v1/payment/topup`, as the customer; sandbox mode only.
-pub(super) async fn top_up(
-    api: Data<Api>,
-    acting: ActingCustomer,
-    body: JsonBody,
-) -> Result<Reply<MainBalanceView>, ApiError> {
+pub(super) async fn top_up(api: Data<Api>, acting: ActingCustomer, body: JsonBody) -> Result<Answer, ApiError> {
     let amount = drafts::top_up(&body);
-    let main_balance = api
-        .act(&acting, move |tx, policy, actor| {
-            payments::top_up(tx, policy, actor, amount)
-        })
-        .await?;
-    Ok(Reply::ok(
-        "Virtual account top up successful",
-        MainBalanceView::new(main_balance),
-    ))
+    api.act(
+        &acting,
+        move |tx, policy, actor| payments::top_up(tx, policy, actor, amount),
+        move |main_balance, _viewing| {
+            Reply::ok("Virtual account top up successful", MainBalanceView::new(main_balance))
+        },
+    )
+    .await
 }
 
 /// `GET /v1/wallet`, as the customer. One who is seen for the first time gets

@@ -6,7 +6,7 @@ use super::api::Api;
 use super::auth::ActingMerchant;
 use super::body::JsonBody;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::vaults;
 use crate::domain::deal::Deal;
 use crate::domain::ids::PaymentToken;
@@ -14,19 +14,19 @@ use crate::domain::refusal::Refusal;
 use crate::wire::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
-pub(super) async fn create(
-    api: Data<Api>,
-    acting: ActingMerchant,
-    body: JsonBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+pub(super) async fn create(api: Data<Api>, acting: ActingMerchant, body: JsonBody) -> Result<Answer, ApiError> {
     let draft = drafts::vaults::vault(&body);
-    let vault = api
-        .act_as_merchant(acting.key_holder, move |tx, policy, merchant| {
-            vaults::create(tx, policy, merchant, draft)
-        })
-        .await?;
-    let view = EscrowView::of_vault(vault, &api.viewing(None));
-    Ok(Reply::created("Vault escrow created successfully", view))
+    api.act_as_merchant(
+        &acting.key_holder,
+        move |tx, policy, merchant| vaults::create(tx, policy, merchant, draft),
+        |vault, viewing| {
+            Reply::created(
+                "Vault escrow created successfully",
+                EscrowView::of_vault(vault, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `POST /v1/escrow/vault/winner/{paymentToken}`, as the merchant.
@@ -35,32 +35,36 @@ pub(super) async fn declare_winner(
     acting: ActingMerchant,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply<EscrowView>, ApiError> {
+) -> Result<Answer, ApiError> {
     let winner = drafts::vaults::winner(&body);
     let token = PaymentToken::named(&token);
-    let vault = api
-        .act_as_merchant(acting.key_holder, move |tx, _policy, merchant| {
-            vaults::declare_winner(tx, merchant, token, winner)
-        })
-        .await?;
-    let view = EscrowView::of_vault(vault, &api.viewing(None));
-    Ok(Reply::ok("Vault winner declared successfully", view))
+    api.act_as_merchant(
+        &acting.key_holder,
+        move |tx, _policy, merchant| vaults::declare_winner(tx, merchant, token, winner),
+        |vault, viewing| {
+            Reply::ok(
+                "Vault winner declared successfully",
+                EscrowView::of_vault(vault, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `POST /v1/escrow/vault/cancel/{paymentToken}`, as the merchant.
-pub(super) async fn cancel(
-    api: Data<Api>,
-    acting: ActingMerchant,
-    token: Path<String>,
-) -> Result<Reply<EscrowView>, ApiError> {
+pub(super) async fn cancel(api: Data<Api>, acting: ActingMerchant, token: Path<String>) -> Result<Answer, ApiError> {
     let token = PaymentToken::named(&token);
-    let vault = api
-        .act_as_merchant(acting.key_holder, move |tx, _policy, merchant| {
-            vaults::cancel(tx, merchant, token)
-        })
-        .await?;
-    let view = EscrowView::of_vault(vault, &api.viewing(None));
-    Ok(Reply::ok("Vault escrow cancelled successfully", view))
+    api.act_as_merchant(
+        &acting.key_holder,
+        move |tx, _policy, merchant| vaults::cancel(tx, merchant, token),
+        |vault, viewing| {
+            Reply::ok(
+                "Vault escrow cancelled successfully",
+                EscrowView::of_vault(vault, viewing),
+            )
+        },
+    )
+    .await
 }
 
 /// `GET /v1/escrow/vault/{paymentToken}`, as the merchant.
@@ -69,7 +73,7 @@ pub(super) async fn get(
     acting: ActingMerchant,
     token: Path<String>,
 ) -> Result<Reply<EscrowView>, ApiError> {
-    match api.deal_of(acting.key_holder, &token)? {
+    match api.deal_of(&acting.key_holder, &token)? {
         Deal::Vault(vault) => {
             let view = EscrowView::of_vault(vault, &api.viewing(None));
             Ok(Reply::ok("Vault escrow fetched successfully", view))

@@ -13,6 +13,7 @@ use crate::domain::deal::Deal;
 use crate::domain::escrow::Status;
 use crate::domain::feed::DealFilter;
 use crate::domain::ids::{self, MerchantId};
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::{Date, Timestamp};
 
@@ -44,7 +45,7 @@ struct Question {
 }
 
 impl Question {
-    fn new(merchant: MerchantId, filter: &DealFilter) -> Self {
+    fn new(merchant: MerchantId, clock: ClockOffset, filter: &DealFilter) -> Self {
         let is_narrow = filter.token.is_some() || filter.customer.is_some();
         let mut question = Self {
             of_merchant: if is_narrow { OF_OTHER_INDEX } else { OF_MERCHANT },
@@ -73,15 +74,16 @@ impl Question {
         if let Some(token) = &filter.token {
             question.and("payment_token = ?", [token.as_str().to_owned().into()]);
         }
-        question.made(filter.from, filter.to);
+        question.made(clock, filter.from, filter.to);
         question
     }
 
-    fn made(&mut self, from: Option<Date>, to: Option<Date>) {
+    fn made(&mut self, clock: ClockOffset, from: Option<Date>, to: Option<Date>) {
         if let Some((start, _)) = from.map(Date::span_millis) {
-            // Numbers follow time: what was made since then has this one or a later.
+            // Numbers follow the file's time: what was made since then has this one or a
+            // later, also if the merchant's clock was less far ahead.
             let at = Timestamp::from_millis(start).unwrap_or(Timestamp::EPOCH);
-            let first = ids::number_after(0, at);
+            let first = ids::number_after(0, clock.file_time_of(at));
             self.and("id >= ? AND created_at >= ?", [first.into(), start.into()]);
         }
         if let Some((_, end)) = to.map(Date::span_millis) {
@@ -112,7 +114,7 @@ impl Question {
 impl Snapshot<'_> {
     /// A page of a merchant's deals, newest first.
     pub fn deals(&self, merchant: MerchantId, filter: &DealFilter, request: PageRequest) -> Result<Page<Deal>, Error> {
-        let mut question = Question::new(merchant, filter);
+        let mut question = Question::new(merchant, self.clock_of(merchant)?, filter);
         let count: i64 = self
             .connection
             .prepare_cached(&question.count())?

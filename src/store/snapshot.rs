@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
+use super::clocks::Attended;
 use crate::domain::ids::{Entropy, IdSource};
 use crate::domain::time::Timestamp;
 
@@ -18,7 +19,8 @@ pub struct Snapshot<'a> {
 /// together with the commands beside it, or not at all.
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
-    now: Timestamp,
+    file_time: Timestamp,
+    pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
 }
 
@@ -31,17 +33,30 @@ impl<'a> Snapshot<'a> {
 impl<'a> Tx<'a> {
     /// A command on a connection that the caller manages, inside a transaction of
     /// the caller's: for comparing other ways of committing with the writer's.
-    pub fn on(connection: &'a Connection, now: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
+    pub fn on(connection: &'a Connection, file_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
         Self {
             snapshot: Snapshot::of(connection),
-            now,
+            file_time,
+            attended: Attended::default(),
             entropy,
         }
     }
 
-    /// When this command happens. Never before an earlier command.
-    pub const fn now(&self) -> Timestamp {
-        self.now
+    /// When this command happens, by the clock of the merchant that is attended. Never
+    /// before an earlier command of that merchant.
+    pub fn now(&self) -> Timestamp {
+        self.attended.clock.shown_at(self.file_time)
+    }
+
+    /// When this command happens, by the clock that all merchants share. Never before
+    /// an earlier command.
+    pub const fn file_time(&self) -> Timestamp {
+        self.file_time
+    }
+
+    /// What the merchant has set up that this command acts for.
+    pub const fn attended(&self) -> &Attended {
+        &self.attended
     }
 }
 
@@ -54,8 +69,10 @@ impl<'a> Deref for Tx<'a> {
 }
 
 impl IdSource for Tx<'_> {
+    /// Numbers follow the file's time, not a merchant's: those of all merchants are in
+    /// one order, and one whose clock is far ahead must not push the others' along.
     fn number(&mut self) -> i64 {
-        self.entropy.number(self.now)
+        self.entropy.number(self.file_time)
     }
 
     fn random(&mut self) -> u128 {

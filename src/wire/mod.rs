@@ -46,6 +46,12 @@ pub(crate) enum Looking<'a> {
     Merchant,
 }
 
+impl<'a> From<&'a Party> for Looking<'a> {
+    fn from(party: &'a Party) -> Self {
+        party.customer().map_or(Self::Merchant, Self::Customer)
+    }
+}
+
 /// What a view needs to know beside what it shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Viewing<'a> {
@@ -59,7 +65,7 @@ pub(crate) struct Viewing<'a> {
 
 impl Viewing<'_> {
     fn is(&self, party: &Party) -> bool {
-        self.viewer == Some(party.customer().map_or(Looking::Merchant, Looking::Customer))
+        self.viewer == Some(party.into())
     }
 
     fn file_url(&self, file: FileName) -> String {

@@ -206,6 +206,8 @@ pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
             country: None,
             allowed_ips: Vec::new(),
             commission_bps: None,
+            callback_url: None,
+            signing_secret: None,
         }];
         change(config);
     })

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod audit;
+mod clocks;
 mod files;
 mod helpers;
 mod kept_files;

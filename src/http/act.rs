@@ -1,0 +1,145 @@
+//! The one way from a handler to a command and back to a reply.
+
+use serde::Serialize;
+
+use super::api::Api;
+use super::auth::{ActingCustomer, ActingParty, KeyHolder};
+use super::envelope::{Answer, ApiError, Reply};
+use crate::commands::{self, Actor, PartyActor, Policy, customers};
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::domain::party::Party;
+use crate::queries;
+use crate::store::{self, Tx};
+use crate::wire::{Looking, Viewing};
+
+impl Api {
+    /// Runs one command for an acting customer and renders what came of it, as they
+    /// see it. A key's first command makes its merchant too, so that a refusal leaves
+    /// neither.
+    pub(super) async fn act<T, V>(
+        &self,
+        acting: &ActingCustomer,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize,
+    {
+        let customer = acting.customer.clone();
+        let command =
+            move |tx: &mut Tx<'_>, policy: &Policy, merchant| command(tx, policy, &Actor { merchant, customer });
+        let looking = Looking::Customer(&acting.customer);
+        self.answer(&acting.key_holder, looking, command, render).await
+    }
+
+    /// The same for a customer or the merchant itself.
+    pub(super) async fn act_as_party<T, V>(
+        &self,
+        acting: &ActingParty,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize,
+    {
+        let party = acting.party.clone();
+        let command =
+            move |tx: &mut Tx<'_>, policy: &Policy, merchant| command(tx, policy, &PartyActor { merchant, party });
+        let looking = Looking::from(&acting.party);
+        self.answer(&acting.key_holder, looking, command, render).await
+    }
+
+    /// The same for a merchant.
+    pub(super) async fn act_as_merchant<T, V>(
+        &self,
+        key_holder: &KeyHolder,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize,
+    {
+        self.answer(key_holder, Looking::Merchant, command, render).await
+    }
+
+    async fn answer<T, V>(
+        &self,
+        key_holder: &KeyHolder,
+        looking: Looking<'_>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize,
+    {
+        let outcome = self.run_as_merchant(key_holder, command).await?;
+        Ok(render(outcome, &self.viewing_of(looking)).into())
+    }
+
+    /// Lets in the acting customer of a route that only reads, and answers the
+    /// merchant to read from. One who is seen for the first time in a sandbox is
+    /// registered by it.
+    pub(super) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
+        let acting = acting.clone();
+        self.admitted_party(&ActingParty {
+            key_holder: acting.key_holder,
+            party: Party::Customer(acting.customer),
+        })
+        .await
+    }
+
+    /// The same for a customer or the merchant itself.
+    pub(super) async fn admitted_party(&self, acting: &ActingParty) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = acting.key_holder.known() {
+            let Party::Customer(customer) = &acting.party else {
+                return Ok(merchant);
+            };
+            if let Some(standing) = queries::customer_standing(&self.store, merchant, customer)? {
+                standing.check_active()?;
+                return Ok(merchant);
+            }
+        }
+        let party = acting.party.clone();
+        let merchant = self.run_as_merchant(&acting.key_holder, move |tx, policy, merchant| {
+            customers::admit_party(tx, policy, &PartyActor { merchant, party }).map(|()| merchant)
+        });
+        Ok(merchant.await?)
+    }
+
+    /// The merchant of a key, made now if this is the key's first use.
+    pub(super) async fn merchant_of(&self, key_holder: &KeyHolder) -> Result<MerchantId, ApiError> {
+        match key_holder.known() {
+            Some(merchant) => Ok(merchant),
+            None => Ok(self
+                .run_as_merchant(key_holder, |_tx, _policy, merchant| Ok::<_, store::Error>(merchant))
+                .await?),
+        }
+    }
+
+    /// Runs one command for a merchant, made now if this is its key's first use. In a
+    /// sandbox it happens at the merchant's own time.
+    async fn run_as_merchant<T, E>(
+        &self,
+        key_holder: &KeyHolder,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<store::Error> + Send + 'static,
+    {
+        let key_holder = key_holder.clone();
+        self.write(move |tx, policy| {
+            let merchant = key_holder.merchant(tx)?;
+            if policy.mode == Mode::Sandbox {
+                tx.attend(merchant)?;
+            }
+            command(tx, policy, merchant)
+        })
+        .await
+    }
+}

@@ -1,0 +1,126 @@
+//! A merchant's own clock beside the file's time.
+
+use escrowd::commands::{Error as CommandError, customers};
+use escrowd::domain::ids::{CustomerId, MerchantId};
+use escrowd::domain::merchant_clock::ClockOffset;
+use escrowd::store::{Error, Store};
+
+use crate::helpers::{START, TestFile, Trade, policy, write};
+
+const MONTH: i64 = 30 * 86_400_000;
+
+/// What a merchant's clock shows.
+fn shown(store: &Store, merchant: MerchantId) -> i64 {
+    write(store, move |tx| {
+        tx.attend(merchant)?;
+        Ok::<_, Error>(tx.now().millis())
+    })
+}
+
+fn advance(store: &Store, merchant: MerchantId, millis: i64) {
+    write(store, move |tx| {
+        let ahead = tx.clock_of(merchant)?.millis() + millis;
+        tx.save_clock(merchant, ClockOffset::from_millis(ahead).unwrap())
+    });
+}
+
+/// A new customer with play money, at the merchant's time: accounts, a transfer, an
+/// entry in a history, an event.
+fn register(store: &Store, merchant: MerchantId, customer: &str) {
+    let customer = CustomerId::parse(customer).unwrap();
+    write(store, move |tx| {
+        tx.attend(merchant)?;
+        let party = Some(customer).into();
+        customers::admit_party(tx, &policy(), &escrowd::commands::PartyActor { merchant, party })?;
+        Ok::<_, CommandError>(())
+    });
+}
+
+#[test]
+fn a_merchant_lives_by_its_own_clock_and_no_other_by_it() {
+    let file = TestFile::new();
+    let store = file.open();
+    let [ahead, other] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
+    advance(&store, ahead, MONTH);
+    assert_eq!(shown(&store, ahead), START + MONTH);
+    assert_eq!(shown(&store, other), START);
+    register(&store, ahead, "ada");
+    register(&store, other, "ada");
+    let dates = "SELECT DISTINCT created_at FROM transfer WHERE merchant_id = ?1
+                 UNION SELECT created_at FROM event WHERE merchant_id = ?1
+                 UNION SELECT created_at FROM customer WHERE merchant_id = ?1
+                 UNION SELECT updated_at FROM account WHERE merchant_id = ?1 AND customer_id IS NOT NULL";
+    for (merchant, date) in [(ahead, START + MONTH), (other, START)] {
+        let sqlite = file.sqlite();
+        let mut statement = sqlite.prepare(dates).unwrap();
+        let found: Vec<i64> = statement
+            .query_map([merchant.0], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(found, [date], "{merchant:?}");
+    }
+}
+
+#[test]
+fn a_clock_never_goes_back() {
+    let file = TestFile::new();
+    let store = file.open();
+    let merchant = Trade::of_key(&store, 1).merchant;
+    advance(&store, merchant, MONTH);
+    for millis in [MONTH - 1, MONTH, 0] {
+        let clock = ClockOffset::from_millis(millis).unwrap();
+        let moved = crate::helpers::wait_for(store.write(move |tx| tx.save_clock(merchant, clock)));
+        assert!(moved.is_err(), "{millis}");
+    }
+    assert_eq!(shown(&store, merchant), START + MONTH);
+}
+
+/// Where the file's time stood is found in its newest rows, and some of them bear the
+/// time of a merchant who is far ahead.
+#[test]
+fn a_clock_far_ahead_leaves_the_files_time_where_it_was() {
+    let steps: [(&str, fn(&Store, MerchantId)); 4] = [
+        ("moved and used", |store, merchant| {
+            advance(store, merchant, MONTH);
+            register(store, merchant, "ada");
+        }),
+        ("used and moved", |store, merchant| {
+            register(store, merchant, "ada");
+            advance(store, merchant, MONTH);
+        }),
+        ("moved, used and moved", |store, merchant| {
+            advance(store, merchant, MONTH);
+            register(store, merchant, "ada");
+            advance(store, merchant, 100 * 12 * MONTH);
+        }),
+        ("moved and used before another", |store, merchant| {
+            advance(store, merchant, MONTH);
+            register(store, merchant, "ada");
+            let other = Trade::of_key(store, 2).merchant;
+            register(store, other, "ada");
+        }),
+    ];
+    for (case, step) in steps {
+        let file = TestFile::new();
+        let store = file.open();
+        let merchant = Trade::of_key(&store, 1).merchant;
+        file.clock.set(START + 7_000);
+        step(&store, merchant);
+        let ahead = store.read(|snapshot| snapshot.clock_of(merchant)).unwrap().millis();
+        store.close();
+        drop(store);
+
+        for (clock, file_time) in [(START + 10, START + 7_000), (START + 9_000, START + 9_000)] {
+            file.clock.set(clock);
+            let store = file.open();
+            let now = write(&store, |tx| Ok::<_, Error>(tx.now().millis()));
+            assert_eq!(now, file_time, "{case}");
+            assert_eq!(shown(&store, merchant), file_time + ahead, "{case}");
+            let newcomer = Trade::of_key(&store, 3).merchant;
+            assert_eq!(shown(&store, newcomer), file_time, "{case}");
+            store.close();
+        }
+        file.assert_sound();
+    }
+}
