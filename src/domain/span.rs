@@ -31,7 +31,9 @@ pub enum NotASpan {
 
 impl Span {
     /// The longest: ten years of 365 days.
-    pub const MAX: Self = Self { seconds: 3_650 * 86_400 };
+    pub const MAX: Self = Self {
+        seconds: 3_650 * 86_400,
+    };
 
     /// Reads numbers with a unit each, which add up, or digits alone, which are
     /// seconds. There may be spaces between them.
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_refused_for_its_own_reason() {
-        use NotASpan::{Backwards, Fraction, Nothing, TooLong, Unreadable, UnknownUnit};
+        use NotASpan::{Backwards, Fraction, Nothing, TooLong, UnknownUnit, Unreadable};
         for (text, problem) in [
             ("", Unreadable),
             ("  ", Unreadable),
