@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod commands;
+mod examples;
 mod helpers;
 mod readme;
+mod sandbox;
 mod serve;
