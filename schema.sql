@@ -7,7 +7,7 @@
 --     that every client can hold it exactly.
 --   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`. In a
 --     sandbox they are the merchant's time, unless a comment says "the file's time".
---   * Escrows, milestones, payment transactions and wallets are numbered in time order,
+--   * Escrows, milestones, payment transactions, wallets and events are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
 --     is random, so that nobody guesses one id from another.
@@ -41,6 +41,13 @@ CREATE TABLE merchant (
     wallet_id    INTEGER NOT NULL,        -- what the merchant earned is a wallet on the wire, and that has an id
     wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    -- Sandbox: where to call when something happened. NULL is where the configuration
+    -- says, the empty text is nowhere.
+    callback_url TEXT,
+    -- Sandbox: what calls are signed with, which by the contract is the key itself. A
+    -- sandbox key opens play money only, and anybody may make one up. A live key is
+    -- never stored: what calls are signed with then stands in the configuration.
+    signing_secret TEXT,
     -- Sandbox: how far the merchant's clock is ahead of the file's time. It is only
     -- ever moved forward, so that nothing that has happened comes to lie in the future.
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
@@ -389,19 +396,22 @@ CREATE TABLE payment_reference (
     PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
 
--- What subscribers will be told, appended in the same commit as the change it
--- tells of. An escrow event names its escrow, a payment event its transaction.
--- Nothing reads it yet: it is kept from the first day so that no subscriber ever
--- misses one.
+-- What subscribers are told, appended in the same commit as the change it tells of,
+-- whether or not anybody is called about it. An event of an escrow names it; an event
+-- of a payment names its transaction, and the escrow if it is about just one.
+-- Events go when they are older than the operator wants to keep.
 CREATE TABLE event (
-    id             INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
+    id             INTEGER PRIMARY KEY,
+    guard          INTEGER NOT NULL,
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     name           TEXT    NOT NULL,      -- for example escrow.completed
-    escrow_id      INTEGER REFERENCES escrow (id),
+    escrow_id      INTEGER REFERENCES escrow (id), -- also what keeps it in order: events of one escrow are told one after another
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
-    CHECK ((escrow_id IS NULL) <> (transaction_id IS NULL))
+    payload        TEXT    NOT NULL,      -- JSON: the very bytes that are signed and sent, on every attempt
+    CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
+CREATE INDEX event_of_merchant ON event (merchant_id);
 
 -- What is still to be brought to a merchant's callback URL: a row for each event, made
 -- in the same commit, and one more for each time it is asked for again. A row goes

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use tokio::sync::Semaphore;
@@ -12,7 +13,9 @@ use crate::clock::SystemClock;
 use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{Config, ConfigError, Merchant};
+use crate::domain::callback::{CallbackUrl, Receiver};
 use crate::domain::customer::Admission;
+use crate::domain::delivery::RetrySchedule;
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
@@ -23,6 +26,7 @@ use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Api, RateLimiter, ServerSettings};
 use crate::store::{self, Store, WriterEnded};
+use crate::webhooks;
 
 /// The service, bound to its address and not yet running.
 pub struct App {
@@ -30,6 +34,7 @@ pub struct App {
     address: SocketAddr,
     store: Store,
     writer_ended: WriterEnded,
+    webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
 }
 
@@ -56,6 +61,9 @@ pub enum AppError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// Events cannot be delivered.
+    #[error("webhooks cannot be sent: {0}")]
+    Webhooks(std::io::Error),
     /// The server ended by itself.
     #[error("the server failed: {0}")]
     Server(std::io::Error),
@@ -65,6 +73,7 @@ pub enum AppError {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     handle: ServerHandle,
+    webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
 }
 
@@ -72,6 +81,7 @@ impl Stopper {
     /// Stops accepting, lets requests in flight finish, then ends the service.
     pub async fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.webhooks.begin_stop();
         self.handle.stop(true).await;
     }
 }
@@ -89,17 +99,22 @@ impl App {
         let mut policy = policy(config)?;
         let merchants = configure_merchants(&store, config).await?;
         let mut allowed_ips = HashMap::new();
+        let mut receivers = HashMap::new();
         for (id, merchant) in merchants {
             policy.merchants.insert(id, settings(config, merchant)?);
             allowed_ips.insert(id, merchant.allowed_ips.clone());
+            receivers.extend(receiver(merchant).map(|receiver| (id, receiver)));
         }
+        let webhooks =
+            webhooks::start(store.clone(), webhook_settings(config, receivers)).map_err(AppError::Webhooks)?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let files_url = Arc::new(OnceLock::new());
+        let files_url = Arc::clone(&policy.files_url);
         let api = Api {
             store: store.clone(),
+            webhooks: webhooks.clone(),
             keyring: Arc::default(),
+            currency: Arc::clone(&policy.currency),
             policy: Arc::new(policy),
-            currency: config.currency.as_str().into(),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,
                 body_seconds_max: config.limits.body_seconds_max,
@@ -132,6 +147,7 @@ impl App {
             address,
             store,
             writer_ended,
+            webhooks,
             stopping,
         })
     }
@@ -150,6 +166,7 @@ impl App {
     pub fn stopper(&self) -> Stopper {
         Stopper {
             handle: self.server.handle(),
+            webhooks: self.webhooks.clone(),
             stopping: Arc::clone(&self.stopping),
         }
     }
@@ -168,6 +185,8 @@ impl App {
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
         };
+        self.webhooks.begin_stop();
+        self.webhooks.ended().await;
         self.store.close();
         outcome
     }
@@ -183,6 +202,38 @@ fn store_settings(config: &Config) -> store::Settings {
         queue_commands_max: config.storage.queue_commands_max,
         group_commands_max: config.storage.group_commands_max,
         checkpoint_pages: config.storage.checkpoint_pages,
+    }
+}
+
+/// Who is told of a live merchant's events, if anybody.
+fn receiver(merchant: &Merchant) -> Option<Receiver> {
+    let url = merchant.callback_url.as_deref()?;
+    let secret = merchant.signing_secret.clone();
+    Some(Receiver {
+        url: checked_url(url, Mode::Live),
+        secret: secret.expect("checked when the configuration was read"),
+    })
+}
+
+fn checked_url(url: &str, mode: Mode) -> CallbackUrl {
+    CallbackUrl::parse(url, mode).expect("checked when the configuration was read")
+}
+
+fn webhook_settings(config: &Config, receivers: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
+    const DAY: u64 = 86_400;
+    let settings = &config.webhooks;
+    let kept = settings.events_kept_days;
+    webhooks::Settings {
+        mode: config.mode,
+        callback_default: settings
+            .callback_url
+            .as_deref()
+            .map(|url| checked_url(url, Mode::Sandbox)),
+        receivers,
+        schedule: RetrySchedule::new(settings.retry_seconds.clone()),
+        timeout: Duration::from_secs(settings.timeout_seconds),
+        stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
+        events_kept: (kept > 0).then(|| Duration::from_secs(u64::from(kept) * DAY)),
     }
 }
 
@@ -214,7 +265,13 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
+        callback_url: callback_url(merchant.callback_url.as_deref(), config.mode),
+        signing_secret: merchant.signing_secret.clone(),
     })
+}
+
+fn callback_url(configured: Option<&str>, mode: Mode) -> Option<CallbackUrl> {
+    configured.map(|url| CallbackUrl::parse(url, mode).expect("checked when the configuration was read"))
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -236,6 +293,8 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
+            callback_url: callback_url(config.webhooks.callback_url.as_deref(), config.mode),
+            signing_secret: None,
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
@@ -250,5 +309,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         },
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
+        currency: config.currency.as_str().into(),
+        files_url: Arc::default(),
     })
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! What is sent out is made of the domain's objects in `wire`: replies by `http`,
-//! what subscribers are told by the commands.
+//! what subscribers are told by the commands. [`webhooks`] brings it to them, from the
+//! store and beside all requests.
 //!
 //! [`app`] puts the parts together, [`config`] says how. [`clock`] is the only
 //! place that reads the time and [`entropy`] the only one that makes ids and
@@ -24,4 +25,5 @@ pub mod entropy;
 pub mod http;
 pub mod queries;
 pub mod store;
+pub mod webhooks;
 mod wire;

@@ -9,17 +9,17 @@ use escrowd::app;
 use escrowd::clock::SystemClock;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::{Actor, Error, Policy, merchants};
+use escrowd::commands::{Actor, Error, Policy, merchants, outbox};
 use escrowd::config::{Config, Limits};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
 
 use crate::deals::{Deal, Deals};
 use crate::stop;
@@ -85,9 +85,8 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     let policy = Arc::new(policy());
     let mut random = fastrand::Rng::with_seed(7);
     let mut kept = Vec::with_capacity(size.kept);
-    // The key of a program that sends none.
-    let key_hash: [u8; 32] = Sha256::digest("").into();
-    let merchant = runtime.block_on(store.write(move |tx| merchants::of_sandbox_key(tx, &key_hash)))?;
+    // That of a program that sends no key.
+    let merchant = runtime.block_on(store.write(|tx| merchants::of_sandbox_key(tx, &SandboxKey::new(""))))?;
     for start in (0..size.escrows).step_by(BATCH * BATCHES_IN_FLIGHT) {
         stop::check()?;
         let end = size.escrows.min(start + BATCH * BATCHES_IN_FLIGHT);
@@ -136,14 +135,16 @@ fn deal(
         merchant,
         customer: CustomerId::parse(id).expect("a plain id"),
     };
-    let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))?;
+    let escrow = outbox::run(tx, policy, |tx| {
+        milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))
+    })?;
     let request = PaymentRequest {
         escrows: vec![EscrowKey::Id(escrow.id)],
         amount: None,
         reference: None,
         gateway: Gateway::Wallet,
     };
-    payments::fund(tx, policy, &actor(&buyer), Ok(request))?;
+    outbox::run(tx, policy, |tx| payments::fund(tx, policy, &actor(&buyer), Ok(request)))?;
     Ok(Deal {
         buyer,
         escrow: escrow.id.to_string(),

@@ -2,7 +2,7 @@
 //! configuration in live mode (design section 6).
 
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::store::{self, Tx};
 
 /// A merchant of the configuration.
@@ -15,13 +15,13 @@ pub struct ConfiguredMerchant {
 }
 
 /// The merchant of a key, made now if this is the key's first use.
-pub fn of_sandbox_key(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<MerchantId, store::Error> {
-    if let Some(owner) = tx.owner_of_key(key_hash)? {
+pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, store::Error> {
+    if let Some(owner) = tx.owner_of_key(key.hash())? {
         return Ok(owner.merchant);
     }
-    let merchant = tx.insert_merchant(None)?;
+    let merchant = tx.insert_merchant(None, Some(key.signing_secret()))?;
     let scope = KeyScope::SuperAdmin;
-    tx.insert_merchant_key(key_hash, KeyOwner { merchant, scope })?;
+    tx.insert_merchant_key(key.hash(), KeyOwner { merchant, scope })?;
     Ok(merchant)
 }
 
@@ -56,7 +56,7 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
     for ConfiguredMerchant { name, keys } in merchants {
         let merchant = match tx.merchant_named(name)? {
             Some(merchant) => merchant,
-            None => tx.insert_merchant(Some(name))?,
+            None => tx.insert_merchant(Some(name), None)?,
         };
         for &(key_hash, scope) in keys {
             tx.insert_merchant_key(&key_hash, KeyOwner { merchant, scope })?;

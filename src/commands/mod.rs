@@ -10,16 +10,19 @@ pub mod cards;
 pub mod categories;
 pub mod clocks;
 pub mod customers;
+pub mod deliveries;
 pub mod disputes;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
+pub mod outbox;
 pub mod payments;
 pub mod standard_escrows;
 pub mod vaults;
 pub mod whitelist;
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::customer::Admission;
 use crate::domain::deal::Deal;
@@ -33,6 +36,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::terms::TermsLimits;
 use crate::store::{self, Tx};
+use crate::wire::Viewing;
 
 /// Why a command did nothing.
 #[derive(Clone, Debug)]
@@ -119,12 +123,26 @@ pub struct Policy {
     pub participants_max: usize,
     /// Most categories of one account.
     pub categories_max: u32,
+    /// The currency of every amount.
+    pub currency: Arc<str>,
+    /// Where files are served from, up to the slash before their name; set when the
+    /// address is known.
+    pub files_url: Arc<OnceLock<String>>,
 }
 
 impl Policy {
     /// What holds for this merchant.
     pub fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
+    }
+
+    /// What views need to know where nobody in particular looks.
+    pub(crate) fn viewing(&self) -> Viewing<'_> {
+        Viewing {
+            viewer: None,
+            currency: &self.currency,
+            files_url: self.files_url.get().map_or("", String::as_str),
+        }
     }
 
     /// Refuses what takes a bank, a card or a blockchain: only the sandbox has them,

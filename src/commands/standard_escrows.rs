@@ -43,8 +43,7 @@ pub fn create(
     let now = tx.now();
     let images = images?;
     let seller = policy.seller(actor.merchant, &actor.party);
-    let (mut escrow, settlement) = Escrow::offer_standard(seller, terms, tx, now)?;
-    escrow.add_images(images)?;
+    let (escrow, settlement) = Escrow::offer_standard(seller, terms, images, tx, now)?;
     tx.insert_escrow(&escrow)?;
     tx.post(actor.merchant, &settlement)?;
     Ok(escrow)

@@ -111,9 +111,31 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// Where a merchant's events go, and what signs them.
+/// Where a sandbox merchant has said that its events go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Callback {
+pub enum CallbackChoice {
+    /// It has said nothing: where the configuration says, if that does.
+    Configured,
+    /// Nowhere.
+    Nowhere,
+    /// There.
+    At(CallbackUrl),
+}
+
+impl CallbackChoice {
+    /// Where they go then, by what the configuration says.
+    pub const fn url<'a>(&'a self, configured: Option<&'a CallbackUrl>) -> Option<&'a CallbackUrl> {
+        match self {
+            Self::Configured => configured,
+            Self::Nowhere => None,
+            Self::At(url) => Some(url),
+        }
+    }
+}
+
+/// Who is told of a merchant's events: where they go, and what signs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
     /// Where they go.
     pub url: CallbackUrl,
     /// What signs them.
@@ -228,7 +250,7 @@ mod tests {
         assert!(url.as_str().contains("token=t"));
         let shown = format!(
             "{:?}",
-            Callback {
+            Receiver {
                 url,
                 secret: SigningSecret::new("sk_live_1")
             }

@@ -1,7 +1,59 @@
 //! Bringing an event to a merchant's callback URL: what came of each attempt, and
 //! when the next one is due.
 
+use super::ids::{EventId, MerchantId};
 use super::time::Timestamp;
+
+/// Names a delivery; of two in one lane the smaller goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+/// A delivery whose turn it is, now or later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its name.
+    pub id: DeliveryId,
+    /// What is delivered.
+    pub event: EventId,
+    /// To whom.
+    pub merchant: MerchantId,
+    /// The lane in which it goes first, if it is in one.
+    pub lane: Option<i64>,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When the next one is due, by the merchant's clock.
+    pub due_at: Timestamp,
+}
+
+/// How long to wait after each failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySchedule(Vec<u32>);
+
+/// What is to be done after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it was delivered, or is given up.
+    Nothing,
+    /// Another attempt then, by the merchant's clock.
+    RetryAt(Timestamp),
+}
+
+impl RetrySchedule {
+    /// So many seconds after the first, the second, ... failure.
+    pub const fn new(seconds: Vec<u32>) -> Self {
+        Self(seconds)
+    }
+
+    /// What follows an attempt with this outcome. `attempts` were made before it; the
+    /// wait is counted from `since`.
+    pub fn after(&self, attempts: u32, outcome: &Outcome, since: Timestamp) -> Next {
+        let wait = usize::try_from(attempts).ok().and_then(|made| self.0.get(made));
+        match wait {
+            Some(&seconds) if !outcome.is_delivered() => Next::RetryAt(since.millis_later(i64::from(seconds) * 1000)),
+            _ => Next::Nothing,
+        }
+    }
+}
 
 /// One attempt to deliver an event, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +155,19 @@ mod tests {
             ),
             duration_millis: 1,
         }
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_as_often_as_there_are_waits() {
+        let schedule = RetrySchedule::new(vec![60, 300]);
+        let since = Timestamp::from_millis(1_782_123_300_007).unwrap();
+        let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, since);
+        let retry_in = |seconds: i64| Next::RetryAt(since.millis_later(seconds * 1000));
+        assert_eq!(after(0, Some(500)), retry_in(60));
+        assert_eq!(after(1, None), retry_in(300));
+        assert_eq!(after(2, None), Next::Nothing, "it is given up");
+        assert_eq!(after(0, Some(204)), Next::Nothing, "it was delivered");
+        assert_eq!(after(0, Some(301)), retry_in(60), "another address is no delivery");
     }
 
     #[test]

@@ -236,6 +236,11 @@ pub trait IdSource {
         CategoryId::new(self.number(), self.guard())
     }
 
+    /// A name for what subscribers are told now.
+    fn event_id(&mut self) -> EventId {
+        EventId::new(self.number(), self.guard())
+    }
+
     /// A name for a newly saved card.
     fn card_id(&mut self) -> CardId {
         CardId::new(self.number(), self.guard())

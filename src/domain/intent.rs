@@ -269,7 +269,7 @@ pub fn settle(
     for Move { kind, from, to, amount } in back.iter().rev() {
         settlement.transfer(*kind, to.clone(), from.clone(), *amount, None);
     }
-    settlement.tell_of(transaction, detail.status);
+    settlement.tell_of(transaction, Some(&*detail));
     if let (Method::Wallet(target), Outcome::Success) = (&detail.method, outcome) {
         receive(transaction, target, sender, ids, now, &mut settlement);
     }

@@ -1,5 +1,8 @@
 //! Merchants and what their keys may do (contract section 1.2).
 
+use sha2::{Digest, Sha256};
+
+use super::callback::{CallbackUrl, SigningSecret};
 use super::country::Country;
 use super::fees::Rates;
 use super::ids::MerchantId;
@@ -38,8 +41,38 @@ pub struct KeyOwner {
     pub scope: KeyScope,
 }
 
+/// A sandbox key; its first use makes a merchant.
+#[derive(Clone, Debug)]
+pub struct SandboxKey {
+    hash: [u8; 32],
+    signing_secret: SigningSecret,
+}
+
+impl SandboxKey {
+    /// What signs the events of the merchant that needs no key.
+    const DEFAULT_SECRET: &'static str = "sk_test_default";
+
+    /// The key of this text; the empty text is the default merchant's, which needs none.
+    pub fn new(text: &str) -> Self {
+        Self {
+            hash: Sha256::digest(text).into(),
+            signing_secret: SigningSecret::new(if text.is_empty() { Self::DEFAULT_SECRET } else { text }),
+        }
+    }
+
+    /// SHA-256 of the key.
+    pub const fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// What signs its merchant's events: the key itself (contract section 7.6).
+    pub const fn signing_secret(&self) -> &SigningSecret {
+        &self.signing_secret
+    }
+}
+
 /// What the operator has decided for one merchant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MerchantSettings {
     /// What its escrows cost.
     pub rates: Rates,
@@ -49,4 +82,8 @@ pub struct MerchantSettings {
     pub cards: bool,
     /// Where it is, and its customers are unless somebody says otherwise.
     pub country: Country,
+    /// Where it is told of events, unless it has said otherwise itself.
+    pub callback_url: Option<CallbackUrl>,
+    /// What signs its events; of a sandbox merchant its own key does.
+    pub signing_secret: Option<SigningSecret>,
 }

@@ -14,6 +14,16 @@ pub enum Mode {
     Live,
 }
 
+impl Mode {
+    /// The contract's word for where a record belongs.
+    pub const fn environment(self) -> &'static str {
+        match self {
+            Self::Sandbox => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// `sandbox` or `live`, as in the configuration.
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use super::customer::Customer;
 use super::escrow::Escrow;
-use super::ids::{CustomerId, EscrowId, IdSource, Reference, TransactionId};
+use super::ids::{CustomerId, EscrowId, IdSource, PaymentToken, Reference, TransactionId};
 use super::intent::{Detail, Method, PaymentStatus};
 use super::ledger::{self, Account, TransferKind};
 use super::money::Amount;
@@ -122,10 +122,81 @@ pub struct Payment {
     pub payees: Vec<Customer>,
 }
 
+/// What a transaction says of a deal that it paid for or came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidDeal {
+    /// The deal.
+    pub id: EscrowId,
+    /// What it is paid with.
+    pub payment_token: PaymentToken,
+    /// What it is about.
+    pub purpose: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// What was agreed on.
+    pub amount: Amount,
+    /// What it costs.
+    pub fee: Amount,
+    /// Who sells or, of a vault, who won it: nobody yet.
+    pub payee: Option<Payee>,
+}
+
+/// Whom a deal pays, as others see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payee {
+    /// Their name, or their id while nobody said it.
+    pub name: String,
+    /// Their phone, as dialled within their country.
+    pub phone: Option<String>,
+}
+
+impl Payee {
+    /// A merchant that sells in its own name.
+    pub fn merchant() -> Self {
+        Self {
+            name: "Merchant".to_owned(),
+            phone: None,
+        }
+    }
+}
+
 impl Payment {
-    /// The payee of this id.
-    pub fn payee(&self, id: &CustomerId) -> Option<&Customer> {
-        self.payees.iter().find(|payee| payee.id == *id)
+    /// The deals it paid for, or the one it came from.
+    pub fn deals(&self) -> Vec<PaidDeal> {
+        let escrows = self.escrows.iter().map(|escrow| PaidDeal {
+            id: escrow.id,
+            payment_token: escrow.payment_token.clone(),
+            purpose: escrow.terms.purpose.clone(),
+            description: escrow.terms.description.clone(),
+            amount: escrow.terms.amount,
+            fee: escrow.fee.total(),
+            payee: Some(
+                escrow
+                    .seller
+                    .customer()
+                    .map_or_else(Payee::merchant, |id| self.payee(id)),
+            ),
+        });
+        let vault = self.vault.as_ref().map(|vault| PaidDeal {
+            id: vault.id,
+            payment_token: vault.payment_token.clone(),
+            purpose: vault.purpose.clone(),
+            description: vault.description.clone(),
+            amount: vault.pot(),
+            fee: vault.fee.total(),
+            payee: vault.winner().map(|id| self.payee(id)),
+        });
+        escrows.chain(vault).collect()
+    }
+
+    /// The payee of this id, who may be known by it only.
+    fn payee(&self, id: &CustomerId) -> Payee {
+        let payee = self.payees.iter().find(|payee| payee.id == *id);
+        let phone = payee.and_then(|payee| payee.profile.as_ref()?.phone.as_ref());
+        Payee {
+            name: payee.map_or_else(|| id.to_string(), Customer::name),
+            phone: phone.map(|phone| phone.as_str().to_owned()),
+        }
     }
 
     /// Where it stands.

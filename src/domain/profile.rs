@@ -171,11 +171,7 @@ impl Profile {
 
     /// First and last name, as far as they are known.
     pub fn full_name(&self) -> Option<String> {
-        let names: Vec<&str> = [&self.firstname, &self.lastname]
-            .into_iter()
-            .filter_map(Option::as_deref)
-            .collect();
-        (!names.is_empty()).then(|| names.join(" "))
+        full_name(self.firstname.as_deref(), self.lastname.as_deref())
     }
 
     /// This profile with what the update names.
@@ -191,6 +187,14 @@ impl Profile {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// First and last name as one, as far as they are known.
+pub fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<String> {
+    match (firstname, lastname) {
+        (Some(firstname), Some(lastname)) => Some(format!("{firstname} {lastname}")),
+        (name, None) | (None, name) => name.map(str::to_owned),
+    }
 }
 
 #[cfg(test)]

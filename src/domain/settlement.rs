@@ -1,11 +1,15 @@
 //! What one event does to money, decided at once: the transfers to post, the
 //! history entries they leave, and the events subscribers will be told.
 
+use super::deal::Deal;
+use super::escrow::Escrow;
 use super::ids::{EscrowId, TransactionId};
 use super::intent::{Detail, PaymentStatus};
 use super::ledger::{Account, Transfer, TransferKind};
 use super::money::Amount;
 use super::payment::{Transaction, TransactionType};
+use super::time::Timestamp;
+use super::vault::Vault;
 
 /// Everything one command does beside changing its escrow. Posted whole or not
 /// at all.
@@ -21,14 +25,25 @@ pub struct Settlement {
     pub events: Vec<Event>,
 }
 
-/// Something subscribers will be told (contract section 7).
+/// Something subscribers will be told (contract section 7), with what it is about as
+/// it was then: what happens later in the same command does not show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An escrow reached a status.
-    Escrow(EscrowEvent, EscrowId),
-    /// A transaction of this type came to this end. Of a pending one nothing is
-    /// told.
-    Payment(TransactionType, PaymentStatus, TransactionId),
+    /// An escrow or a vault reached a status.
+    Escrow(EscrowEvent, Box<Deal>),
+    /// A transaction came to its end.
+    Payment(Box<PaymentEvent>),
+}
+
+/// A transaction that succeeded, failed or was reversed. Of a pending one nothing is
+/// told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentEvent {
+    /// The entry in its owner's history.
+    pub transaction: Transaction,
+    /// What there is beside it; nothing for one that succeeded at once, cost nothing
+    /// and moved its owner's main balance by its amount.
+    pub detail: Option<Detail>,
 }
 
 /// What can be told of an escrow.
@@ -75,10 +90,31 @@ impl Event {
     pub fn name(&self) -> String {
         match self {
             Self::Escrow(event, _) => event.name().to_owned(),
-            Self::Payment(transaction_type, status, _) => {
-                format!("payment.{}.{}", transaction_type.as_str(), status.as_str())
+            Self::Payment(payment) => {
+                let transaction_type = payment.transaction.transaction_type.as_str();
+                format!("payment.{transaction_type}.{}", payment.status().as_str())
             }
         }
+    }
+}
+
+impl PaymentEvent {
+    /// How it ended.
+    pub fn status(&self) -> PaymentStatus {
+        self.detail
+            .as_ref()
+            .map_or(PaymentStatus::Success, |detail| detail.status)
+    }
+
+    /// What it cost: on top of a debit.
+    pub fn fee(&self) -> Amount {
+        self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
+    }
+
+    /// When it came to its end.
+    pub fn updated_at(&self) -> Timestamp {
+        let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
+        settled_at.unwrap_or(self.transaction.created_at)
     }
 }
 
@@ -115,7 +151,7 @@ impl Settlement {
     /// Enters a transaction that succeeded into its owner's history and tells of it.
     pub fn record_and_tell(&mut self, transaction: Transaction) {
         if !transaction.amount.is_zero() {
-            self.tell_of(&transaction, PaymentStatus::Success);
+            self.tell_of(&transaction, None);
         }
         self.record(transaction);
     }
@@ -124,20 +160,39 @@ impl Settlement {
     /// beside it. Of one that is settled already it tells.
     pub fn record_with(&mut self, transaction: Transaction, detail: Detail) {
         if detail.status != PaymentStatus::Pending {
-            self.tell_of(&transaction, detail.status);
+            self.tell_of(&transaction, Some(&detail));
         }
         self.details.push((transaction.id, detail));
         self.record(transaction);
     }
 
-    /// Tells that a transaction came to this end.
-    pub fn tell_of(&mut self, transaction: &Transaction, status: PaymentStatus) {
-        self.events
-            .push(Event::Payment(transaction.transaction_type, status, transaction.id));
+    /// Tells that a transaction came to its end. Of the merchant's own account nobody
+    /// hears but of what it earned with a deal (contract section 7.1).
+    pub fn tell_of(&mut self, transaction: &Transaction, detail: Option<&Detail>) {
+        let is_earned = matches!(
+            transaction.transaction_type,
+            TransactionType::Commission | TransactionType::Delivery
+        );
+        if transaction.owner.customer().is_some() || is_earned {
+            self.events.push(Event::Payment(Box::new(PaymentEvent {
+                transaction: transaction.clone(),
+                detail: detail.cloned(),
+            })));
+        }
     }
 
-    /// Tells of an escrow.
-    pub fn tell(&mut self, event: EscrowEvent, escrow: EscrowId) {
-        self.events.push(Event::Escrow(event, escrow));
+    /// Tells what became of an escrow. Of one that the merchant itself sells nobody
+    /// hears (contract section 7.1).
+    pub fn tell(&mut self, event: EscrowEvent, escrow: &Escrow) {
+        if escrow.seller.customer().is_some() {
+            self.events
+                .push(Event::Escrow(event, Box::new(Deal::Escrow(escrow.clone()))));
+        }
+    }
+
+    /// Tells what became of a vault, which nobody sells (contract section 9.3, row 77).
+    pub fn tell_of_vault(&mut self, event: EscrowEvent, vault: &Vault) {
+        self.events
+            .push(Event::Escrow(event, Box::new(Deal::Vault(vault.clone()))));
     }
 }

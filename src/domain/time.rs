@@ -78,7 +78,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Where the time comes from: the system in service, a test's own hand elsewhere.
-pub trait Clock: Send {
+pub trait Clock: Send + Sync {
     /// The current time. May step back; the store does not follow it there.
     fn now(&self) -> Timestamp;
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::api::Api;
 use super::auth::{ActingCustomer, ActingParty, KeyHolder};
 use super::envelope::{Answer, ApiError, Reply};
-use crate::commands::{self, Actor, PartyActor, Policy, customers};
+use crate::commands::{self, Actor, PartyActor, Policy, customers, outbox};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
@@ -138,7 +138,7 @@ impl Api {
             if policy.mode == Mode::Sandbox {
                 tx.attend(merchant)?;
             }
-            command(tx, policy, merchant)
+            outbox::run(tx, policy, |tx| command(tx, policy, merchant))
         })
         .await
     }

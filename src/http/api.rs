@@ -18,6 +18,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Store, Tx};
+use crate::webhooks;
 use crate::wire::{Looking, Viewing};
 
 /// Bounds on requests.
@@ -40,6 +41,8 @@ pub struct Limits {
 pub struct Api {
     /// Where everything is kept.
     pub store: Store,
+    /// What brings events to merchants.
+    pub webhooks: webhooks::Handle,
     /// Which key belongs to whom.
     pub keyring: Arc<Keyring>,
     /// What the operator has decided.

@@ -18,7 +18,7 @@ use super::envelope::ApiError;
 use super::rate_limit::RateState;
 use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
-use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
@@ -42,13 +42,13 @@ pub(crate) struct KeyHolder {
     pub(crate) call: Arc<Call>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Key {
     /// A merchant's.
     Known(KeyOwner),
     /// Nobody's yet: a sandbox key becomes a merchant with the first command it is
     /// used for, and not before that command succeeds.
-    New,
+    New(SandboxKey),
 }
 
 /// Which keys a route takes (contract section 1.2). Stands beside each route.
@@ -107,7 +107,7 @@ impl KeyHolder {
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
                 return Err(ApiError::UnknownKey);
             }
-            None => Key::New,
+            None => Key::New(SandboxKey::new(&key)),
         };
         // Counted before anything else is refused; see contract section 9.3, rows 64 to 67.
         let rate = count(request, api, key_hash);
@@ -129,17 +129,17 @@ impl KeyHolder {
 
     /// The merchant, if there is one already.
     pub(crate) const fn known(&self) -> Option<MerchantId> {
-        match self.key {
+        match &self.key {
             Key::Known(owner) => Some(owner.merchant),
-            Key::New => None,
+            Key::New(_) => None,
         }
     }
 
     /// The merchant, made by this command if there is none.
     pub(crate) fn merchant(&self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
-        match self.key {
+        match &self.key {
             Key::Known(owner) => Ok(owner.merchant),
-            Key::New => merchants::of_sandbox_key(tx, &self.key_hash),
+            Key::New(key) => merchants::of_sandbox_key(tx, key),
         }
     }
 

@@ -309,9 +309,11 @@ fn store_wire(error: &store::Error) -> Wire {
             "outcome_unknown",
             "The disk failed; whether this took effect shows after a restart",
         ),
-        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
-            (500, "internal", "Something went wrong on our side; nothing was changed")
-        }
+        store::Error::Panicked
+        | store::Error::Untold
+        | store::Error::Sqlite(_)
+        | store::Error::Corrupt(_)
+        | store::Error::Files(_) => (500, "internal", "Something went wrong on our side; nothing was changed"),
     };
     Wire {
         status,

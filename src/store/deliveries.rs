@@ -5,11 +5,77 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::columns::{optional_timestamp_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::delivery::{Attempt, Outcome, Progress};
-use crate::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
+use crate::domain::callback::SigningSecret;
+use crate::domain::delivery::{Attempt, Delivery, DeliveryId, Outcome, Progress};
+use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 
+/// How a sandbox merchant wants to be told of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackSetting {
+    /// Where: nothing for where the configuration says, the empty text for nowhere.
+    pub url: Option<String>,
+    /// What signs them, if the merchant's key is known.
+    pub secret: Option<SigningSecret>,
+}
+
 impl Snapshot<'_> {
+    /// How a sandbox merchant wants to be told of events.
+    pub fn callback_setting(&self, merchant: MerchantId) -> Result<CallbackSetting, Error> {
+        let setting = self
+            .connection
+            .prepare_cached("SELECT callback_url, signing_secret FROM merchant WHERE id = ?1")?
+            .query_row([merchant.0], |row| {
+                let secret: Option<String> = row.get(1)?;
+                Ok(CallbackSetting {
+                    url: row.get(0)?,
+                    secret: secret.map(SigningSecret::new),
+                })
+            })?;
+        Ok(setting)
+    }
+
+    /// The first deliveries of a merchant whose turn it is, in the order they are due,
+    /// now or later.
+    pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT delivery.id, event_id, event.guard, lane, attempts, due_at
+             FROM delivery JOIN event ON event.id = event_id
+             WHERE delivery.merchant_id = ?1 AND due_at IS NOT NULL ORDER BY due_at, delivery.id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut deliveries = Vec::new();
+        while let Some(row) = rows.next()? {
+            deliveries.push(Delivery {
+                id: DeliveryId(row.get(0)?),
+                event: EventId::new(row.get(1)?, row.get(2)?),
+                merchant,
+                lane: row.get(3)?,
+                attempts: row.get(4)?,
+                due_at: timestamp_at(row, 5)?,
+            });
+        }
+        Ok(deliveries)
+    }
+
+    /// The first merchant after this one with something to be delivered.
+    pub fn merchant_with_deliveries_after(&self, merchant: MerchantId) -> Result<Option<MerchantId>, Error> {
+        let next: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1")?
+            .query_row([merchant.0], |row| row.get(0))?;
+        Ok(next.map(MerchantId))
+    }
+
+    /// The bytes of an event, the same on every attempt.
+    pub fn payload_of(&self, event: EventId) -> Result<String, Error> {
+        let payload = self
+            .connection
+            .prepare_cached("SELECT payload FROM event WHERE id = ?1")?
+            .query_row([event.number()], |row| row.get(0))?;
+        Ok(payload)
+    }
+
     /// How far an event has come on its way to the merchant.
     pub fn delivery_of(&self, event: EventId) -> Result<Progress, Error> {
         let pending = self
@@ -96,7 +162,75 @@ impl Tx<'_> {
                 lane.as_ref().map(EscrowId::number),
                 due.millis()
             ])?;
+        self.new_deliveries.push(merchant);
         Ok(())
+    }
+
+    /// Writes down what came of an attempt, as long as the event is remembered.
+    pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<(), Error> {
+        let (status, error, answer) = match &attempt.outcome {
+            Outcome::Answered { status, beginning } => (Some(*status), None, Some(beginning)),
+            Outcome::Failed(error) => (None, Some(error), None),
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO delivery_attempt (event_id, number, attempted_at, url, status, error, duration_millis, answer)
+                 SELECT ?1, (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE event_id = ?1),
+                        ?2, ?3, ?4, ?5, ?6, ?7
+                 WHERE EXISTS (SELECT 1 FROM event WHERE id = ?1)",
+            )?
+            .execute(params![
+                event.number(),
+                attempt.attempted_at.millis(),
+                attempt.url,
+                status,
+                error,
+                attempt.duration_millis,
+                answer
+            ])?;
+        Ok(())
+    }
+
+    /// Counts an attempt that failed, and says when the next one is due. Of a delivery
+    /// that was dropped meanwhile nothing is left to be counted.
+    pub fn postpone_delivery(&mut self, delivery: &Delivery, due: Timestamp) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("UPDATE delivery SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")?
+            .execute(params![delivery.id.0, due.millis()])?;
+        Ok(())
+    }
+
+    /// A delivery is done, one way or the other, and the next of its lane is due.
+    pub fn finish_delivery(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE id = ?1")?
+            .execute([delivery.id.0])?;
+        if let Some(lane) = delivery.lane {
+            self.connection
+                .prepare_cached(
+                    "UPDATE delivery SET due_at = ?2
+                     WHERE id = (SELECT min(id) FROM delivery WHERE lane = ?1) AND due_at IS NULL",
+                )?
+                .execute(params![lane, next_due.millis()])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets events from before this time with what came of them, oldest first and
+    /// not those still to be delivered, and answers how many: at most `limit`.
+    pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+        let numbers_before = ids::number_after(0, before);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let old = "SELECT id FROM event WHERE id < ?1
+                   AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id) ORDER BY id LIMIT ?2";
+        self.connection
+            .prepare_cached(&format!("DELETE FROM delivery_attempt WHERE event_id IN ({old})"))?
+            .execute([numbers_before, limit])?;
+        let deleted = self
+            .connection
+            .prepare_cached(&format!("DELETE FROM event WHERE id IN ({old})"))?
+            .execute([numbers_before, limit])?;
+        Ok(deleted)
     }
 
     /// Gives up whatever is still to be delivered to a merchant.

@@ -28,6 +28,9 @@ pub enum Error {
     /// Another command of the same commit broke it off, on a full or failing disk.
     #[error("the commit was broken off")]
     Abandoned,
+    /// The command told something that was not written down for subscribers: a bug.
+    #[error("the command left untold what subscribers must hear")]
+    Untold,
     /// SQLite refused: a bug, or a broken file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),

@@ -1,14 +1,16 @@
 //! Merchants and their keys.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{amount_at, broken, timestamp_at, word_at};
+use super::columns::{amount_at, broken, optional_text_at, timestamp_at, word_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
+use crate::domain::callback::{CallbackChoice, CallbackUrl, SigningSecret};
 use crate::domain::customer::Wallet;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 
 impl Snapshot<'_> {
@@ -57,6 +59,21 @@ impl Snapshot<'_> {
         })
     }
 
+    /// What a merchant's subscribers depend on.
+    pub fn subscriber(&self, merchant: MerchantId) -> Result<Subscriber, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT callback_url, wallet_id, wallet_guard FROM merchant WHERE id = ?1")?;
+        let mut rows = statement.query([merchant.0])?;
+        let Some(row) = rows.next()? else {
+            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+        };
+        Ok(Subscriber {
+            callback: callback_at(row, 0)?,
+            wallet: WalletId::new(row.get(1)?, row.get(2)?),
+        })
+    }
+
     /// The merchant that is configured under this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
@@ -68,9 +85,29 @@ impl Snapshot<'_> {
     }
 }
 
+fn callback_at(row: &Row<'_>, column: usize) -> Result<CallbackChoice, Error> {
+    match optional_text_at(row, column)? {
+        None => Ok(CallbackChoice::Configured),
+        Some("") => Ok(CallbackChoice::Nowhere),
+        Some(url) => CallbackUrl::parse(url, Mode::Sandbox)
+            .map(CallbackChoice::At)
+            .map_err(|_| broken("a callback URL", url)),
+    }
+}
+
+/// What a merchant's subscribers depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Where it has said that its events go.
+    pub callback: CallbackChoice,
+    /// The merchant's own wallet.
+    pub wallet: WalletId,
+}
+
 impl Tx<'_> {
-    /// A new merchant with its own accounts, and no key yet.
-    pub fn insert_merchant(&mut self, name: Option<&str>) -> Result<MerchantId, Error> {
+    /// A new merchant with its own accounts, and no key yet. A configured one has a
+    /// name; one that a sandbox key made, what signs its events.
+    pub fn insert_merchant(&mut self, name: Option<&str>, secret: Option<&SigningSecret>) -> Result<MerchantId, Error> {
         let (now, wallet) = (self.now().millis(), self.wallet_id());
         let merchant: i64 = self
             .connection
@@ -78,8 +115,8 @@ impl Tx<'_> {
             .query_row([], |row| row.get(0))?;
         self.connection
             .prepare_cached(
-                "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at, signing_secret)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 merchant,
@@ -87,7 +124,8 @@ impl Tx<'_> {
                 ChainHash::START.bytes(),
                 wallet.number(),
                 wallet.guard(),
-                now
+                now,
+                secret.map(SigningSecret::as_str),
             ])?;
         let merchant = MerchantId(merchant);
         for account in [Account::MerchantMain, Account::PlatformFees, Account::OutsideWorld] {

@@ -18,6 +18,7 @@ mod deliveries;
 mod disputes;
 mod error;
 mod escrows;
+mod events;
 mod feeds;
 mod file;
 mod folder;
@@ -25,6 +26,7 @@ mod instance;
 mod listings;
 mod lock;
 mod merchants;
+mod new_deliveries;
 mod payments;
 mod readers;
 mod settlements;
@@ -33,8 +35,10 @@ mod vaults;
 mod whitelist;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,18 +46,23 @@ use tokio::sync::oneshot;
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use clocks::Attended;
 pub use connection::Synchronous;
+pub use deliveries::CallbackSetting;
 pub use error::{Error, OpenError};
+pub use events::NewEvent;
+pub use merchants::Subscriber;
 pub use payments::UsedReference;
-pub use snapshot::{Snapshot, Tx};
+pub use snapshot::{Snapshot, Told, Tx};
 
 use crate::domain::file::{FileKind, FileName};
-use crate::domain::ids::{self, Entropy};
+use crate::domain::ids::{self, Entropy, MerchantId};
+use crate::domain::ledger;
 use crate::domain::mode::Mode;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use checkpoints::{Checkpoints, SyncHandle};
 use connection::Role;
 use folder::Folder;
 use lock::InstanceLock;
+use new_deliveries::NewDeliveries;
 use readers::Readers;
 use writer::{GroupCommit, Writer, WriterThread};
 
@@ -89,6 +98,10 @@ struct Inner {
     folder: Folder,
     readers: Arc<Readers>,
     writer: Writer,
+    clock: Arc<dyn Clock>,
+    /// What [`GroupCommit::file_time`] shares.
+    file_time: Arc<AtomicI64>,
+    new_deliveries: Arc<NewDeliveries>,
     thread: Mutex<Option<WriterThread>>,
     /// After every connection; see there.
     _file: SyncHandle,
@@ -141,13 +154,18 @@ impl Store {
         let (ended, writer_ended) = oneshot::channel();
         let copying = connection::open(path, Role::Checkpoints { synchronous })?;
         let checkpoints = Checkpoints::start(copying, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
+        let clock: Arc<dyn Clock> = Arc::from(clock);
+        let file_time = Arc::new(AtomicI64::new(newest.map_or(0, Timestamp::millis)));
+        let new_deliveries = Arc::<NewDeliveries>::default();
         let group_commit = GroupCommit {
             connection,
             readers: Arc::clone(&readers),
             checkpoints,
-            clock,
+            clock: Arc::clone(&clock),
             entropy,
-            newest,
+            file_time: Arc::clone(&file_time),
+            new_deliveries: Arc::clone(&new_deliveries),
+            told_of: Vec::new(),
             group_commands_max: settings.group_commands_max,
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
@@ -155,6 +173,9 @@ impl Store {
             folder,
             readers,
             writer,
+            clock,
+            file_time,
+            new_deliveries,
             thread: Mutex::new(Some(thread)),
             _file: file,
             _lock: lock,
@@ -179,6 +200,18 @@ impl Store {
     /// would cost more than the read.
     pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.inner.readers.read(query)
+    }
+
+    /// The file's time: that of the system, and never before any command.
+    pub fn file_time(&self) -> Timestamp {
+        let newest = Timestamp::from_millis(self.inner.file_time.load(Ordering::SeqCst));
+        ledger::not_before(newest, self.inner.clock.now())
+    }
+
+    /// Waits until events of some merchants have come to be delivered since it was
+    /// last asked, and answers which. For one who asks.
+    pub async fn new_deliveries(&self) -> BTreeSet<MerchantId> {
+        self.inner.new_deliveries.next().await
     }
 
     /// Keeps files that a command is about to name, and answers their names. They

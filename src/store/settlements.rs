@@ -8,7 +8,7 @@ use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::{EscrowId, MerchantId};
 use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
-use crate::domain::settlement::{Event, Settlement};
+use crate::domain::settlement::Settlement;
 
 impl Snapshot<'_> {
     /// Every transfer after the one with this number, oldest first, each with its
@@ -41,7 +41,8 @@ impl Snapshot<'_> {
 
 impl Tx<'_> {
     /// Posts a settlement: writes down each transfer and each history entry, moves
-    /// the balances by what they add up to, and then tells the events.
+    /// the balances by what they add up to, and keeps what is to be told of it, for
+    /// [`Tx::take_told`].
     pub fn post(&mut self, merchant: MerchantId, settlement: &Settlement) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::of(merchant);
         self.post_transfers(&mut accounts, &settlement.transfers)?;
@@ -57,9 +58,7 @@ impl Tx<'_> {
         for account in &accounts.touched {
             self.save_account(account)?;
         }
-        for event in &settlement.events {
-            self.insert_event(merchant, event)?;
-        }
+        self.tell(merchant, &settlement.events);
         Ok(())
     }
 
@@ -135,25 +134,6 @@ impl Tx<'_> {
                 posted.escrow,
                 posted.created_at,
                 hash.bytes(),
-            ])?;
-        Ok(())
-    }
-
-    fn insert_event(&mut self, merchant: MerchantId, event: &Event) -> Result<(), Error> {
-        let (escrow, transaction) = match event {
-            Event::Escrow(_, escrow) => (Some(escrow.number()), None),
-            Event::Payment(_, _, transaction) => (None, Some(transaction.number())),
-        };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO event (merchant_id, name, escrow_id, transaction_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                merchant.0,
-                event.name(),
-                escrow,
-                transaction,
-                self.now().millis(),
             ])?;
         Ok(())
     }

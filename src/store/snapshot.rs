@@ -1,12 +1,14 @@
 //! A consistent view of the file to read from, and one command's view to write
 //! through. Their methods, in domain terms, are in the file of each family.
 
+use std::mem;
 use std::ops::Deref;
 
 use rusqlite::Connection;
 
 use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource};
+use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
 /// The file as it is at one moment.
@@ -22,6 +24,18 @@ pub struct Tx<'a> {
     file_time: Timestamp,
     pub(super) attended: Attended,
     entropy: &'a mut dyn Entropy,
+    told: Vec<Told>,
+    /// Whose events have come to be delivered.
+    pub(super) new_deliveries: Vec<MerchantId>,
+}
+
+/// What a command has told and nobody has written down yet.
+#[derive(Debug)]
+pub struct Told {
+    /// Whose subscribers are to hear it.
+    pub merchant: MerchantId,
+    /// What happened.
+    pub event: Event,
 }
 
 impl<'a> Snapshot<'a> {
@@ -39,6 +53,8 @@ impl<'a> Tx<'a> {
             file_time,
             attended: Attended::default(),
             entropy,
+            told: Vec::new(),
+            new_deliveries: Vec::new(),
         }
     }
 
@@ -57,6 +73,21 @@ impl<'a> Tx<'a> {
     /// What the merchant has set up that this command acts for.
     pub const fn attended(&self) -> &Attended {
         &self.attended
+    }
+
+    pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
+        let told = events.iter().cloned().map(|event| Told { merchant, event });
+        self.told.extend(told);
+    }
+
+    /// What this command has told so far, in order, to be written down now. A command
+    /// that leaves something told behind is refused as a whole.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        mem::take(&mut self.told)
+    }
+
+    pub(super) const fn has_told(&self) -> bool {
+        !self.told.is_empty()
     }
 }
 

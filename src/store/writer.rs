@@ -8,6 +8,7 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -16,9 +17,10 @@ use tokio::sync::oneshot;
 
 use super::checkpoints::Checkpoints;
 use super::error::Error;
+use super::new_deliveries::NewDeliveries;
 use super::readers::Readers;
 use super::snapshot::Tx;
-use crate::domain::ids::Entropy;
+use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::ledger;
 use crate::domain::time::{Clock, Timestamp};
 
@@ -63,7 +65,11 @@ where
         let Some(work) = self.work.take() else {
             return Verdict::Undo;
         };
-        let outcome = self.outcome.insert(work(tx));
+        let outcome = work(tx);
+        let is_untold = outcome.is_ok() && tx.has_told();
+        let outcome = self
+            .outcome
+            .insert(if is_untold { Err(Error::Untold.into()) } else { outcome });
         if outcome.is_ok() { Verdict::Keep } else { Verdict::Undo }
     }
 
@@ -149,10 +155,14 @@ pub(super) struct GroupCommit {
     pub(super) connection: Connection,
     pub(super) readers: Arc<Readers>,
     pub(super) checkpoints: Checkpoints,
-    pub(super) clock: Box<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Box<dyn Entropy>,
-    /// The date of the newest row.
-    pub(super) newest: Option<Timestamp>,
+    /// When the newest command happened, in milliseconds; no command happens before.
+    pub(super) file_time: Arc<AtomicI64>,
+    /// Who hears of what was committed for delivery.
+    pub(super) new_deliveries: Arc<NewDeliveries>,
+    /// Whose deliveries the group that is under way has brought.
+    pub(super) told_of: Vec<MerchantId>,
     /// Commands that share one commit.
     pub(super) group_commands_max: usize,
 }
@@ -197,6 +207,7 @@ impl GroupCommit {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ok(refuse_all(first, waiting, &error));
         }
+        self.told_of.clear();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
         let mut stop_after = false;
@@ -222,6 +233,9 @@ impl GroupCommit {
         }
         // Refusals alone leave nothing to write, and cost no disk.
         let commit = if is_any_kept { self.commit() } else { self.roll_back() };
+        if commit.is_ok() {
+            self.new_deliveries.tell(&mut self.told_of);
+        }
         answer_all(group, &commit);
         match commit {
             Ok(()) if is_any_kept => {
@@ -238,10 +252,14 @@ impl GroupCommit {
         if let Err(error) = self.execute("SAVEPOINT command") {
             return Ran::GroupLost(Err(error));
         }
-        let now = ledger::not_before(self.newest, self.clock.now());
-        self.newest = Some(now);
+        let newest = Timestamp::from_millis(self.file_time.load(Ordering::SeqCst));
+        let now = ledger::not_before(newest, self.clock.now());
+        self.file_time.store(now.millis(), Ordering::SeqCst);
         let mut tx = Tx::on(&self.connection, now, self.entropy.as_mut());
         let verdict = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(Verdict::Undo);
+        if verdict == Verdict::Keep {
+            self.told_of.append(&mut tx.new_deliveries);
+        }
         if self.connection.is_autocommit() {
             let is_refused = verdict == Verdict::Undo;
             return Ran::GroupLost(if is_refused { Ok(()) } else { Err(Error::Abandoned) });

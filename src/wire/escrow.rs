@@ -37,9 +37,17 @@ pub(crate) struct EscrowView {
     state: &'static str,
     logs: &'static [&'static str],
     channel: &'static str,
-    is_seller: bool,
+    /// Not there when nobody in particular looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_seller: Option<bool>,
     dispute: Option<Vec<StatementView>>,
-    payment_details: Option<PaymentDetailsView>,
+    /// Null before it is funded; not there when nobody in particular looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(
+        clippy::option_option,
+        reason = "a field that is not there is another thing than null"
+    )]
+    payment_details: Option<Option<PaymentDetailsView>>,
     category: Option<CategoryView>,
     completed_at: Option<WireText<i64>>,
     approved_claim_by: Option<()>,
@@ -123,9 +131,9 @@ impl EscrowView {
             },
             logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
             channel: "API",
-            is_seller: viewing.is(&escrow.seller),
+            is_seller: Some(viewing.is(&escrow.seller)),
             dispute: StatementView::list(&escrow, viewing),
-            payment_details: PaymentDetailsView::of(&escrow, viewing.currency),
+            payment_details: Some(PaymentDetailsView::of(&escrow, viewing.currency)),
             category: escrow
                 .terms
                 .category
@@ -150,6 +158,15 @@ impl EscrowView {
             updated_at: WireText(escrow.updated_at),
             purpose: escrow.terms.purpose,
             description: escrow.terms.description,
+        }
+    }
+
+    /// The same for subscribers, without what only a looking party sees.
+    pub(super) fn for_subscribers(self) -> Self {
+        Self {
+            is_seller: None,
+            payment_details: None,
+            ..self
         }
     }
 
@@ -180,9 +197,9 @@ impl EscrowView {
             state,
             logs: &[],
             channel: "API",
-            is_seller: false,
+            is_seller: Some(false),
             dispute: None,
-            payment_details: None,
+            payment_details: Some(None),
             completed_at: settled_at.map(|at| WireText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,

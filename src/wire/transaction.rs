@@ -4,13 +4,9 @@ use serde::Serialize;
 
 use super::WireAmount;
 use crate::domain::bank::{ACCOUNT_NAME, BankAccount, TEST_BANK_CODE, TEST_BANK_NAME};
-use crate::domain::customer::Customer;
-use crate::domain::escrow::Escrow;
-use crate::domain::ids::CustomerId;
 use crate::domain::intent::{BlockchainTarget, Method, WalletTarget};
 use crate::domain::money::Amount;
-use crate::domain::payment::Payment;
-use crate::domain::vault::Vault;
+use crate::domain::payment::{PaidDeal, Payment};
 use crate::domain::whitelist::NETWORK;
 
 /// An entry of a payment history. Every field of the contract is sent, null when
@@ -57,7 +53,7 @@ struct DepositDetailsView {
 }
 
 #[derive(Debug, Serialize)]
-struct WalletDetailsView {
+pub(super) struct WalletDetailsView {
     phone: Option<String>,
     name: String,
     narration: Option<String>,
@@ -65,7 +61,7 @@ struct WalletDetailsView {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WithdrawalDetailsView {
+pub(super) struct WithdrawalDetailsView {
     bank_code: String,
     account_number: String,
     account_name: String,
@@ -76,7 +72,7 @@ struct WithdrawalDetailsView {
 /// Simulated: nothing is ever on a chain, so there is no hash to look up.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BlockchainDetailsView {
+pub(super) struct BlockchainDetailsView {
     to_address: String,
     network: &'static str,
     from_address: String,
@@ -101,14 +97,14 @@ struct TestAccountView {
 /// What an escrow payment paid for: an object for one escrow, a list for several.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum EscrowDetailsView {
+pub(super) enum EscrowDetailsView {
     One(EscrowDetailView),
     Several(Vec<EscrowDetailView>),
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EscrowDetailView {
+pub(super) struct EscrowDetailView {
     escrow_id: String,
     beneficiary: Option<BeneficiaryView>,
     description: Option<String>,
@@ -120,7 +116,7 @@ struct EscrowDetailView {
     callback_url: Option<()>,
 }
 
-/// Who is paid. A customer known only by id goes by it.
+/// Who is paid.
 #[derive(Debug, Serialize)]
 struct BeneficiaryView {
     name: String,
@@ -132,20 +128,8 @@ impl TransactionView {
     pub(crate) fn new(payment: Payment, currency: &str) -> Self {
         let (fee, status, updated_at) = (payment.fee(), payment.status(), payment.updated_at());
         let is_for_escrows = !payment.escrows.is_empty();
-        let of_escrow = |escrow| EscrowDetailView::of(escrow, &payment);
-        let mut details: Vec<EscrowDetailView> = payment.escrows.iter().map(of_escrow).collect();
-        details.extend(
-            payment
-                .vault
-                .as_ref()
-                .map(|vault| EscrowDetailView::of_vault(vault, &payment)),
-        );
+        let escrow_details = EscrowDetailsView::of(payment.deals());
         let transaction = payment.transaction;
-        let escrow_details = match details.len() {
-            0 => None,
-            1 => details.pop().map(EscrowDetailsView::One),
-            _ => Some(EscrowDetailsView::Several(details)),
-        };
         let method = payment.detail.map(|detail| detail.method);
         Self {
             id: transaction.id.to_string(),
@@ -205,7 +189,7 @@ impl TestAccountView {
 }
 
 impl WithdrawalDetailsView {
-    fn of(account: BankAccount) -> Self {
+    pub(super) fn of(account: BankAccount) -> Self {
         Self {
             bank_code: account.bank_code,
             account_number: account.account_number,
@@ -217,7 +201,7 @@ impl WithdrawalDetailsView {
 }
 
 impl BlockchainDetailsView {
-    fn of(target: BlockchainTarget) -> Self {
+    pub(super) fn of(target: BlockchainTarget) -> Self {
         Self {
             to_address: target.to_address,
             network: NETWORK,
@@ -230,7 +214,7 @@ impl BlockchainDetailsView {
 }
 
 impl WalletDetailsView {
-    fn of(target: WalletTarget) -> Self {
+    pub(super) fn of(target: WalletTarget) -> Self {
         Self {
             phone: target.phone,
             name: target.name,
@@ -239,50 +223,31 @@ impl WalletDetailsView {
     }
 }
 
-impl BeneficiaryView {
-    /// A payee of the payment, or the merchant itself.
-    fn of(party: Option<&CustomerId>, payment: &Payment) -> Self {
-        let Some(id) = party else {
-            return Self {
-                name: "Merchant".to_owned(),
-                phone: None,
-            };
-        };
-        let payee = payment.payee(id);
-        let phone = payee.and_then(|payee| payee.profile.as_ref()?.phone.as_ref());
-        Self {
-            name: payee.map_or_else(|| id.to_string(), Customer::name),
-            phone: phone.map(|phone| phone.as_str().to_owned()),
+impl EscrowDetailsView {
+    /// Nothing when it was about no deal.
+    pub(super) fn of(deals: Vec<PaidDeal>) -> Option<Self> {
+        let mut details: Vec<EscrowDetailView> = deals.into_iter().map(EscrowDetailView::of).collect();
+        match details.len() {
+            0 => None,
+            1 => details.pop().map(Self::One),
+            _ => Some(Self::Several(details)),
         }
     }
 }
 
 impl EscrowDetailView {
-    fn of(escrow: &Escrow, payment: &Payment) -> Self {
+    fn of(deal: PaidDeal) -> Self {
         Self {
-            escrow_id: escrow.id.to_string(),
-            beneficiary: Some(BeneficiaryView::of(escrow.seller.customer(), payment)),
-            description: escrow.terms.description.clone(),
-            amount: WireAmount(escrow.terms.amount),
-            fee: WireAmount(escrow.fee.total()),
-            payment_token: escrow.payment_token.as_str().to_owned(),
-            purpose: escrow.terms.purpose.clone(),
-            channel: "API",
-            callback_url: None,
-        }
-    }
-
-    /// A vault has a payee once there is a winner.
-    fn of_vault(vault: &Vault, payment: &Payment) -> Self {
-        let winner = vault.winner();
-        Self {
-            escrow_id: vault.id.to_string(),
-            beneficiary: winner.map(|winner| BeneficiaryView::of(Some(winner), payment)),
-            description: vault.description.clone(),
-            amount: WireAmount(vault.pot()),
-            fee: WireAmount(vault.fee.total()),
-            payment_token: vault.payment_token.as_str().to_owned(),
-            purpose: vault.purpose.clone(),
+            escrow_id: deal.id.to_string(),
+            beneficiary: deal.payee.map(|payee| BeneficiaryView {
+                name: payee.name,
+                phone: payee.phone,
+            }),
+            description: deal.description,
+            amount: WireAmount(deal.amount),
+            fee: WireAmount(deal.fee),
+            payment_token: deal.payment_token.as_str().to_owned(),
+            purpose: deal.purpose,
             channel: "API",
             callback_url: None,
         }

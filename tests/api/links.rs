@@ -103,7 +103,7 @@ fn what_is_told_of_a_link_and_of_what_it_became() {
             "escrow.created 1",
             "escrow.pending 1",
             "escrow.created 1",
-            "payment.escrow.success ",
+            "payment.escrow.success 1",
             "escrow.ongoing 1"
         ]
     );

@@ -26,7 +26,7 @@ const QUERIES: [&str; 12] = [
      FROM transfer LEFT JOIN escrow ON escrow.id = escrow_id
      JOIN account AS debit ON debit.id = debit_account_id JOIN account AS credit ON credit.id = credit_account_id
      WHERE escrow_id IS NOT NULL",
-    "SELECT purpose, 'event ' || event.name FROM event LEFT JOIN escrow ON escrow.id = escrow_id WHERE escrow_id IS NOT NULL",
+    "SELECT purpose, 'event ' || event.name FROM event LEFT JOIN escrow ON escrow.id = escrow_id WHERE transaction_id IS NULL",
     // What a payee or the merchant received.
     "SELECT escrow.purpose, 'history ' || transaction_type || ' ' || credit_type || ' ' || coalesce(customer_id, '') || ' '
             || entry.amount

@@ -7,7 +7,7 @@ use escrowd::commands::disputes::{self, ResolutionDraft};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::standard_escrows::{self, AdditionalFeeDraft};
-use escrowd::commands::{Actor, Error, Policy, customers, merchants};
+use escrowd::commands::{Actor, Error, Policy, customers, merchants, outbox};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customer::Admission;
 use escrowd::domain::deal::Deal as StoredDeal;
@@ -22,11 +22,11 @@ use escrowd::domain::money::Amount;
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::domain::time::Date;
-use escrowd::store::{Store, Synchronous};
+use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
 
 use crate::disputes::Ruling;
-use crate::helpers::{TestFile, kobo, wait_for, write};
+use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
 use crate::reference::{self, Deal, Named, Order, PARTS_MAX, Reference, Rows, Wish};
 
 /// What a command answered.
@@ -73,7 +73,7 @@ impl Service {
         let store = file.open();
         let rows = file.sqlite();
         let merchant = |(key, merchant)| {
-            let id = write(&store, move |tx| merchants::of_sandbox_key(tx, &[key; 32]));
+            let id = write(&store, move |tx| merchants::of_sandbox_key(tx, &sandbox_key(key)));
             (id, policy(merchant))
         };
         let merchants = (1_u8..).zip(&reference.merchants).map(merchant).collect();
@@ -106,27 +106,24 @@ impl Service {
         let reply: Result<Reply, Error> = match &order.wish {
             Wish::OfferMilestones(draft) => {
                 let draft = milestone_draft(draft);
-                wait_for(
-                    self.store
-                        .write(move |tx| milestone_escrows::create(tx, &policy, &actor, Ok(draft))),
-                )
+                self.run(policy, move |tx, policy| {
+                    milestone_escrows::create(tx, policy, &actor, Ok(draft))
+                })
                 .map(one)
             }
             Wish::OfferStandard(draft) => {
                 let (draft, actor) = (terms_draft(draft), actor.into());
-                wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::create(tx, &policy, &actor, Ok(draft), Ok(Vec::new()))),
-                )
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::create(tx, policy, &actor, Ok(draft), Ok(Vec::new()))
+                })
                 .map(one)
             }
             Wish::Edit { deal, draft } => {
                 let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
                 let draft = milestone_draft(draft);
-                wait_for(
-                    self.store
-                        .write(move |tx| milestone_escrows::edit(tx, &policy, &actor, token, Ok(draft))),
-                )
+                self.run(policy, move |tx, policy| {
+                    milestone_escrows::edit(tx, policy, &actor, token, Ok(draft))
+                })
                 .map(one)
             }
             Wish::Fund {
@@ -135,10 +132,9 @@ impl Service {
                 reference: name,
             } => {
                 let request = payment_request(deals, *offered, name.as_deref(), reference);
-                wait_for(
-                    self.store
-                        .write(move |tx| payments::fund(tx, &policy, &actor, Ok(request))),
-                )
+                self.run(policy, move |tx, policy| {
+                    payments::fund(tx, policy, &actor, Ok(request))
+                })
                 .map(|payment| Reply {
                     escrows: payment.escrows,
                     reference: Some(payment.transaction.reference.as_str().to_owned()),
@@ -146,18 +142,16 @@ impl Service {
             }
             Wish::ConfirmMilestone { deal, milestone } => {
                 let (escrow, milestone) = (escrow(deal), MilestoneId::new(milestone.0, milestone.1));
-                wait_for(
-                    self.store
-                        .write(move |tx| milestone_escrows::confirm(tx, &policy, &actor, escrow, milestone)),
-                )
+                self.run(policy, move |tx, policy| {
+                    milestone_escrows::confirm(tx, policy, &actor, escrow, milestone)
+                })
                 .map(one)
             }
             Wish::ConfirmPayment { deal } => {
                 let escrow = escrow(deal);
-                wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::confirm_payment(tx, &policy, &actor, escrow)),
-                )
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::confirm_payment(tx, policy, &actor, escrow)
+                })
                 .map(one)
             }
             Wish::SetFee { .. } | Wish::Delete { .. } => self.before_payment(order, reference, actor, policy),
@@ -168,15 +162,14 @@ impl Service {
             Wish::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
             Wish::TopUp { amount } => {
                 let amount = kobo(*amount);
-                wait_for(
-                    self.store
-                        .write(move |tx| payments::top_up(tx, &policy, &actor, Ok(amount))),
-                )
+                self.run(policy, move |tx, policy| {
+                    payments::top_up(tx, policy, &actor, Ok(amount))
+                })
                 .map(|_| Reply::default())
             }
-            Wish::SeeWallet => {
-                wait_for(self.store.write(move |tx| customers::admit(tx, &policy, &actor))).map(|_| Reply::default())
-            }
+            Wish::SeeWallet => self
+                .run(policy, move |tx, policy| customers::admit(tx, policy, &actor))
+                .map(|_| Reply::default()),
         };
         reply.map_err(|error| match error {
             Error::Refused(refusal) => name_of(&refusal),
@@ -184,20 +177,30 @@ impl Service {
         })
     }
 
-    fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
-        let message = Ok("It leaks".to_owned());
+    /// Runs one command through the door that every command goes through.
+    fn run<T: Send + 'static>(
+        &self,
+        policy: Policy,
+        command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         wait_for(
             self.store
-                .write(move |tx| disputes::submit(tx, &policy, &actor, token, message, Ok(Vec::new()))),
+                .write(move |tx| outbox::run(tx, &policy, |tx| command(tx, &policy))),
         )
+    }
+
+    fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
+        let message = Ok("It leaks".to_owned());
+        self.run(policy, move |tx, policy| {
+            disputes::submit(tx, policy, &actor, token, message, Ok(Vec::new()))
+        })
     }
 
     fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
         let draft = resolution(ruling);
-        wait_for(
-            self.store
-                .write(move |tx| disputes::resolve(tx, &policy, merchant, escrow, Ok(draft), Ok(Vec::new()))),
-        )
+        self.run(policy, move |tx, policy| {
+            disputes::resolve(tx, policy, merchant, escrow, Ok(draft), Ok(Vec::new()))
+        })
     }
 
     /// What is done to an offer that nobody has paid for.
@@ -221,10 +224,9 @@ impl Service {
                     amount: kobo(amount),
                     is_refundable: comes_back,
                 };
-                let escrow = wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))),
-                )?;
+                let escrow = self.run(policy, move |tx, _policy| {
+                    standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))
+                })?;
                 Ok(Reply {
                     escrows: vec![escrow],
                     reference: None,
@@ -232,10 +234,9 @@ impl Service {
             }
             Wish::Delete { deal } => {
                 let (actor, token) = (actor.into(), token(deal));
-                wait_for(
-                    self.store
-                        .write(move |tx| standard_escrows::delete(tx, &policy, &actor, token)),
-                )?;
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::delete(tx, policy, &actor, token)
+                })?;
                 Ok(Reply::default())
             }
             _ => unreachable!("another kind of order"),
@@ -274,7 +275,7 @@ impl Service {
     }
 
     pub(crate) fn assert_newest_rows(&self, must: Rows) {
-        let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT coalesce(max(id), 0) FROM event)";
+        let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT count(*) FROM event)";
         let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (transfers, events): (i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
         assert_eq!(

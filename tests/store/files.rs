@@ -224,7 +224,7 @@ fn the_lock_is_held_until_the_last_command_has_run() {
                 .write(move |tx| {
                     started.send(()).unwrap();
                     released.recv().unwrap();
-                    tx.insert_merchant(Some("late"))
+                    tx.insert_merchant(Some("late"), None)
                 })
                 .await
         });
@@ -406,7 +406,7 @@ fn a_write_error_is_never_answered_with_success() {
         let (store, writer_ended) = file.try_open().unwrap();
         let mut acknowledged = 0_u64;
         let failure = loop {
-            match wait_for(store.write(move |tx| tx.insert_merchant(None))) {
+            match wait_for(store.write(move |tx| tx.insert_merchant(None, None))) {
                 Ok(_) => acknowledged += 1,
                 Err(failure) => break failure,
             }
@@ -415,7 +415,7 @@ fn a_write_error_is_never_answered_with_success() {
         assert!(matches!(failure, Error::OutcomeUnknown(_)), "{failure:?}");
         let ended = wait_for(outcome_of(writer_ended));
         assert!(matches!(ended, Err(Error::OutcomeUnknown(_))), "{ended:?}");
-        let later = wait_for(store.write(|tx| tx.insert_merchant(None)));
+        let later = wait_for(store.write(|tx| tx.insert_merchant(None, None)));
         assert!(matches!(later, Err(Error::Stopped)), "{later:?}");
         fs::write(beside(&file.path, ".acknowledged"), acknowledged.to_string()).unwrap();
         return;
@@ -486,7 +486,7 @@ fn full_disk(file: &TestFile) {
         take_all_room();
         let mut acknowledged = merchants();
         let failure = loop {
-            match wait_for(store.write(|tx| tx.insert_merchant(None))) {
+            match wait_for(store.write(|tx| tx.insert_merchant(None, None))) {
                 Ok(_) => acknowledged += 1,
                 Err(failure) => break failure,
             }
@@ -494,7 +494,7 @@ fn full_disk(file: &TestFile) {
         assert!(matches!(failure, Error::StorageFull), "{failure:?}");
         assert_eq!(merchants(), acknowledged, "reads go on, and nothing is partial");
         fs::remove_file(&ballast).unwrap();
-        write(&store, |tx| tx.insert_merchant(None));
+        write(&store, |tx| tx.insert_merchant(None, None));
         assert_eq!(merchants(), acknowledged + 1);
     }
     store.close();

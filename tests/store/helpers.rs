@@ -12,13 +12,14 @@ use escrowd::app;
 use escrowd::commands::intents::{self, IntentDraft, IntentRequest};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::{Actor, Policy, cards, merchants, standard_escrows};
+use escrowd::commands::{self, Actor, Policy, cards, merchants, outbox, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::bank::BankAccount;
 use escrowd::domain::card::TEST_CARDS;
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId, Reference};
+use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
@@ -183,15 +184,32 @@ where
     wait_for(store.write(command)).unwrap()
 }
 
+/// The same for a command that may tell subscribers something.
+#[track_caller]
+pub(crate) fn act<T>(
+    store: &Store,
+    command: impl FnOnce(&mut Tx<'_>) -> Result<T, commands::Error> + Send + 'static,
+) -> T
+where
+    T: Send + 'static,
+{
+    write(store, move |tx| outbox::run(tx, &policy(), command))
+}
+
 /// A command that leaves a trace: a merchant of this name.
 pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
-    move |tx| tx.insert_merchant(Some(name))
+    move |tx| tx.insert_merchant(Some(name), None)
 }
 
 /// Whether [`name_merchant`] has left its trace.
 #[track_caller]
 pub(crate) fn is_named(store: &Store, name: &str) -> bool {
     store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
+}
+
+/// A sandbox key for each number.
+pub(crate) fn sandbox_key(number: u8) -> SandboxKey {
+    SandboxKey::new(&format!("sk_test_{number}"))
 }
 
 /// Every column of a transfer.
@@ -251,7 +269,7 @@ pub(crate) struct Trade {
 impl Trade {
     /// The merchant of this sandbox key.
     pub(crate) fn of_key(store: &Store, key: u8) -> Self {
-        let merchant = write(store, move |tx| merchants::of_sandbox_key(tx, &[key; 32]));
+        let merchant = write(store, move |tx| merchants::of_sandbox_key(tx, &sandbox_key(key)));
         Self {
             store: store.clone(),
             merchant,
@@ -282,7 +300,7 @@ impl Trade {
             milestones: Ok(amounts.iter().map(stage).collect()),
         };
         let seller = self.actor(seller);
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
         })
     }
@@ -290,7 +308,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
         let seller = self.actor(seller).into();
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), Ok(Vec::new()))
         })
     }
@@ -304,7 +322,7 @@ impl Trade {
             reference: None,
             gateway: Gateway::Wallet,
         };
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             payments::fund(tx, &policy(), &buyer, Ok(request))
         });
     }
@@ -312,7 +330,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn fund_by_card(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             let card = cards::save(tx, &policy(), &buyer, Ok(TEST_CARDS[0]))?.card;
             let request = PaymentRequest {
                 escrows: vec![EscrowKey::Id(escrow)],
@@ -339,7 +357,7 @@ impl Trade {
                 narration: None,
             }),
         };
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             intents::create(tx, &policy(), &customer, Ok(request))
         });
     }
@@ -347,7 +365,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn verify(&self, customer: &str, reference: &str) {
         let (customer, reference) = (self.actor(customer), Reference::parse(reference).unwrap());
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             intents::verify(tx, &policy(), &customer, Ok(reference))
         });
     }
@@ -358,7 +376,7 @@ impl Trade {
         for &position in positions {
             let (buyer, id) = (self.actor(buyer), escrow.id);
             let milestone = escrow.milestones()[position].id;
-            write(&self.store, move |tx| {
+            act(&self.store, move |tx| {
                 milestone_escrows::confirm(tx, &policy(), &buyer, id, milestone)
             });
         }
@@ -367,7 +385,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn confirm_payment(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             standard_escrows::confirm_payment(tx, &policy(), &buyer, escrow)
         });
     }
@@ -375,7 +393,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn top_up(&self, customer: &str, minor: i64) {
         let customer = self.actor(customer);
-        write(&self.store, move |tx| {
+        act(&self.store, move |tx| {
             payments::top_up(tx, &policy(), &customer, Ok(kobo(minor)))
         });
     }

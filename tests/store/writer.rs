@@ -4,6 +4,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use escrowd::commands::{self, payments};
 use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
 use escrowd::domain::merchant::{KeyOwner, KeyScope};
@@ -13,7 +14,7 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, write};
+use crate::helpers::{START, TestFile, Trade, is_named, kobo, name_merchant, outcome_of, policy, wait_for, write};
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
@@ -74,7 +75,7 @@ impl Gate {
 /// Leaves a trace, then says no.
 fn refused(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
     move |tx| {
-        tx.insert_merchant(Some(name))?;
+        tx.insert_merchant(Some(name), None)?;
         Err(Error::Corrupt("refused".to_owned()))
     }
 }
@@ -82,7 +83,7 @@ fn refused(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> 
 /// Leaves a trace, then panics.
 fn panicking(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
     move |tx| {
-        tx.insert_merchant(Some(name))?;
+        tx.insert_merchant(Some(name), None)?;
         panic!("planned by the test")
     }
 }
@@ -160,7 +161,7 @@ async fn what_was_answered_can_be_read_at_once() {
         let owner = store
             .write(move |tx| {
                 let owner = KeyOwner {
-                    merchant: tx.insert_merchant(None)?,
+                    merchant: tx.insert_merchant(None, None)?,
                     scope: KeyScope::SuperAdmin,
                 };
                 tx.insert_merchant_key(&key, owner)?;
@@ -370,12 +371,30 @@ async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
     let store = file.open();
     give_up_on_the_doomed(&file);
     let overlooking = store.write(|tx| {
-        drop(tx.insert_merchant(Some("doomed")));
+        drop(tx.insert_merchant(Some("doomed"), None));
         Ok::<_, Error>(())
     });
     assert!(matches!(overlooking.await, Err(Error::Abandoned)));
     store.write(name_merchant("next")).await.unwrap();
     assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
+}
+
+/// What a command told and nobody wrote down would never reach a subscriber.
+#[test]
+fn a_command_that_leaves_something_untold_changes_nothing() {
+    let file = TestFile::new();
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    let ada = trade.actor("ada");
+    let untold = store.write(move |tx| {
+        tx.insert_merchant(Some("beside it"), None)?;
+        payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))
+    });
+    assert!(matches!(wait_for(untold), Err(commands::Error::Store(Error::Untold))));
+    assert!(!is_named(&store, "beside it"));
+    let ada = trade.actor("ada");
+    let wallet = store.read(|snapshot| snapshot.wallet(ada.merchant, &ada.customer));
+    assert_eq!(wallet.unwrap(), None);
 }
 
 /// The first waits for the outside program as long as the connection does; the
@@ -413,7 +432,7 @@ async fn refusals_alone_write_nothing_to_the_disk() {
         let name = format!("nobody {number}");
         let refused = store
             .write(move |tx| {
-                tx.insert_merchant(Some(&name))?;
+                tx.insert_merchant(Some(&name), None)?;
                 Err::<(), Error>(Error::Corrupt("refused".to_owned()))
             })
             .await;

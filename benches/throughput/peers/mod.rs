@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::anyhow;
-use escrowd::commands::{Actor, Policy, milestone_escrows};
+use escrowd::commands::{Actor, Policy, milestone_escrows, outbox};
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId};
 use escrowd::store::Tx;
@@ -83,7 +83,10 @@ fn confirm(
     let customer = CustomerId::parse(buyer).ok_or_else(|| anyhow!("{buyer:?} is no customer id"))?;
     let actor = Actor { merchant, customer };
     let (escrow, milestone) = (EscrowId::named(escrow), MilestoneId::named(milestone));
-    milestone_escrows::confirm(tx, policy, &actor, escrow, milestone).map_err(|error| anyhow!("{error:?}"))
+    outbox::run(tx, policy, |tx| {
+        milestone_escrows::confirm(tx, policy, &actor, escrow, milestone)
+    })
+    .map_err(|error| anyhow!("{error:?}"))
 }
 
 /// The settings that the design recommends, by hand.

@@ -39,9 +39,6 @@ impl Escrow {
             Outcome::Refunded => (EscrowEvent::Refunded, MilestoneStatus::Refunded),
             Outcome::Split(_) => (EscrowEvent::Split, MilestoneStatus::Split),
         };
-        settlement.tell(event, self.id);
-        self.book_fee(&funding, outcome, ids, now, settlement);
-        self.book_additional_fee(&funding, outcome, credit, ids, now, settlement);
         if let Plan::Milestones(milestones) = &mut self.plan {
             for milestone in milestones
                 .iter_mut()
@@ -52,11 +49,14 @@ impl Escrow {
         }
         self.updated_at = now;
         self.progress = Progress::Closed {
-            funding,
+            funding: funding.clone(),
             dispute,
             outcome,
             at: now,
         };
+        settlement.tell(event, self);
+        self.book_fee(&funding, outcome, ids, now, settlement);
+        self.book_additional_fee(&funding, outcome, credit, ids, now, settlement);
     }
 
     fn book_fee(

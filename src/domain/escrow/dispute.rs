@@ -53,7 +53,7 @@ impl Escrow {
         };
         self.updated_at = now;
         let mut settlement = Settlement::default();
-        settlement.tell(event, self.id);
+        settlement.tell(event, self);
         Ok(settlement)
     }
 

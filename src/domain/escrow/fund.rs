@@ -163,7 +163,6 @@ impl Escrow {
             self.charge(),
             Some(self.id),
         );
-        settlement.tell(EscrowEvent::Ongoing, self.id);
         self.progress = Progress::Opened {
             funding: Funding {
                 buyer,
@@ -173,5 +172,6 @@ impl Escrow {
             dispute: None,
         };
         self.updated_at = now;
+        settlement.tell(EscrowEvent::Ongoing, self);
     }
 }

@@ -33,7 +33,7 @@ impl Escrow {
             ..self.clone()
         };
         let mut settlement = Settlement::default();
-        settlement.tell(EscrowEvent::Created, taken.id);
+        settlement.tell(EscrowEvent::Created, &taken);
         Some((taken, settlement))
     }
 }

@@ -17,16 +17,20 @@ use crate::domain::time::Timestamp;
 pub const IMAGES_MAX: usize = 5;
 
 impl Escrow {
-    /// A standard escrow: awaits payment, and releases everything at once.
-    /// Refused when amount and fee together exceed [`Amount::MAX`].
+    /// A standard escrow with pictures of what is sold: awaits payment, and releases
+    /// everything at once. Refused when amount and fee together exceed
+    /// [`Amount::MAX`], and then when there are too many pictures.
     pub fn offer_standard(
         seller: Seller,
         terms: Terms,
+        images: Vec<FileName>,
         ids: &mut dyn IdSource,
         now: Timestamp,
     ) -> Result<(Self, Settlement), Refusal> {
         let id = ids.escrow_id();
-        Self::offer(id, seller, terms, Plan::Standard, ids, now)
+        let mut escrow = Self::offer(id, seller, terms, Plan::Standard, ids, now)?;
+        escrow.add_images(images)?;
+        Ok(escrow.announced())
     }
 
     /// A milestone escrow: awaits payment, and releases milestone by milestone.
@@ -39,7 +43,7 @@ impl Escrow {
     ) -> Result<(Self, Settlement), Refusal> {
         let id = ids.escrow_id();
         let plan = Plan::Milestones(fresh_milestones(id, offer.milestones, ids));
-        Self::offer(id, seller, offer.terms, plan, ids, now)
+        Ok(Self::offer(id, seller, offer.terms, plan, ids, now)?.announced())
     }
 
     fn offer(
@@ -49,8 +53,8 @@ impl Escrow {
         plan: Plan,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<(Self, Settlement), Refusal> {
-        let escrow = Self {
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
             id,
             merchant: seller.merchant,
             payment_token: ids.payment_token(),
@@ -64,11 +68,15 @@ impl Escrow {
             progress: Progress::AwaitingPayment,
             created_at: now,
             updated_at: now,
-        };
+        })
+    }
+
+    /// A new offer, and that subscribers are told of it.
+    fn announced(self) -> (Self, Settlement) {
         let mut settlement = Settlement::default();
-        settlement.tell(EscrowEvent::Created, escrow.id);
-        settlement.tell(EscrowEvent::Pending, escrow.id);
-        Ok((escrow, settlement))
+        settlement.tell(EscrowEvent::Created, &self);
+        settlement.tell(EscrowEvent::Pending, &self);
+        (self, settlement)
     }
 
     /// Replaces terms and milestones of an offer nobody has paid for; the fee is

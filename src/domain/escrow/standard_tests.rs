@@ -39,7 +39,9 @@ fn link(quantity: i64, ids: &mut Counter) -> Escrow {
         ..terms_draft(naira(1_000), WhoPays::Buyer)
     };
     let terms = Terms::new(draft, &LIMITS).unwrap();
-    Escrow::offer_standard(seller("ada", 0), terms, ids, at(1)).unwrap().0
+    Escrow::offer_standard(seller("ada", 0), terms, Vec::new(), ids, at(1))
+        .unwrap()
+        .0
 }
 
 fn image(byte: u8) -> FileName {
@@ -339,7 +341,7 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
             ..terms_draft(naira(1_000), WhoPays::Both)
         };
         let terms = Terms::new(draft, &LIMITS).unwrap();
-        let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, ids, at(1)).unwrap();
+        let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, Vec::new(), ids, at(1)).unwrap();
         escrow.set_additional_fee(naira(5), None, at(1)).unwrap();
         let mut open = escrow.clone();
         // Late in the second that `paidAt` shows, which the deadline is counted from.
@@ -384,7 +386,8 @@ fn the_merchant_claims_what_it_sold_itself() {
         party: Party::Merchant,
         ..seller("ada", 0)
     };
-    let (escrow, _) = Escrow::offer_standard(of_merchant, terms(naira(10), WhoPays::Seller), ids, at(1)).unwrap();
+    let (escrow, _) =
+        Escrow::offer_standard(of_merchant, terms(naira(10), WhoPays::Seller), Vec::new(), ids, at(1)).unwrap();
     let mut escrow = funded(escrow, ids);
     let settlement = escrow.claim(&Party::Merchant, 0, ids, at(30 * 86_400 + 2)).unwrap();
     assert_eq!(

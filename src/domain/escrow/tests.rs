@@ -107,7 +107,7 @@ pub(super) fn offered(stages: &[(i64, Option<&str>)], commission_bps: u16, ids: 
 
 pub(super) fn offered_standard(amount: Amount, who_pays: WhoPays, commission_bps: u16, ids: &mut Counter) -> Escrow {
     let terms = Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap();
-    Escrow::offer_standard(seller("ada", commission_bps), terms, ids, at(1))
+    Escrow::offer_standard(seller("ada", commission_bps), terms, Vec::new(), ids, at(1))
         .unwrap()
         .0
 }
@@ -421,7 +421,8 @@ fn an_edit_gives_new_milestones_and_a_new_fee() {
 fn an_amount_that_its_fee_makes_too_large_is_refused() {
     let ids = &mut Counter::default();
     let terms = |who_pays| Terms::new(terms_draft(Amount::MAX, who_pays), &LIMITS).unwrap();
-    let offer = |who_pays, ids: &mut Counter| Escrow::offer_standard(seller("ada", 0), terms(who_pays), ids, at(1));
+    let offer =
+        |who_pays, ids: &mut Counter| Escrow::offer_standard(seller("ada", 0), terms(who_pays), Vec::new(), ids, at(1));
     assert!(matches!(offer(WhoPays::Buyer, ids), Err(Refusal::Invalid(invalid)) if invalid.field == "amount"));
     assert!(offer(WhoPays::Seller, ids).is_ok());
 }
@@ -535,7 +536,8 @@ impl Book {
                 who_pays,
             } => {
                 let terms = Terms::new(terms_draft(kobo(*minor), *who_pays), &LIMITS)?;
-                let (escrow, settlement) = Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, ids, at(1))?;
+                let (escrow, settlement) =
+                    Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids, at(1))?;
                 self.escrows.push(escrow);
                 self.post(&settlement);
             }

@@ -483,7 +483,11 @@ fn everyone_tries_everything_in_every_state() {
     let mut start = Vec::new();
     for seller in [&ada, &of(Party::Merchant)] {
         let terms = terms(WhoPays::Buyer, 1);
-        start.push(Escrow::offer_standard(seller.clone(), terms, ids, at(1)).unwrap().0);
+        start.push(
+            Escrow::offer_standard(seller.clone(), terms, Vec::new(), ids, at(1))
+                .unwrap()
+                .0,
+        );
     }
     let offer = milestone_offer(STAGES[0]);
     start.push(Escrow::offer_milestones(ada, offer, ids, at(1)).unwrap().0);

@@ -194,7 +194,7 @@ impl Vault {
                 created_at: self.created_at,
             });
         }
-        settlement.tell(EscrowEvent::Ongoing, self.id);
+        settlement.tell_of_vault(EscrowEvent::Ongoing, self);
         settlement
     }
 }

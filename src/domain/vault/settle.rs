@@ -45,9 +45,9 @@ impl Vault {
         let credit = ids.reference();
         let id = ids.transaction_id();
         settlement.record_and_tell(self.credit(id, account, TransactionType::Escrow, won, credit.clone(), now));
-        settlement.tell(EscrowEvent::Completed, self.id);
-        self.book_fee(&credit, ids, now, &mut settlement);
         self.progress = VaultProgress::Won { winner, at: now };
+        settlement.tell_of_vault(EscrowEvent::Completed, self);
+        self.book_fee(&credit, ids, now, &mut settlement);
         Ok(settlement)
     }
 
@@ -66,10 +66,10 @@ impl Vault {
             let id = ids.transaction_id();
             settlement.record_and_tell(self.credit(id, main, TransactionType::Escrow, cut.net, credit, now));
         }
-        settlement.tell(EscrowEvent::Refunded, self.id);
+        self.progress = VaultProgress::Cancelled { at: now };
+        settlement.tell_of_vault(EscrowEvent::Refunded, self);
         let credit = first_credit.expect("a vault has participants");
         self.book_fee(&credit, ids, now, &mut settlement);
-        self.progress = VaultProgress::Cancelled { at: now };
         Ok(settlement)
     }
 

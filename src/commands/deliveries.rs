@@ -1,0 +1,56 @@
+//! What came of deliveries: recorded, tried again, given up, forgotten.
+
+use crate::domain::delivery::{Attempt, Delivery, Next, RetrySchedule};
+use crate::domain::ids::MerchantId;
+use crate::domain::time::Timestamp;
+use crate::store::{CallbackSetting, Error, Tx};
+
+/// One attempt that was made, and the delivery it was for.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// What was to be delivered.
+    pub delivery: Delivery,
+    /// What came of it.
+    pub attempt: Attempt,
+    /// What the next attempt's wait is counted from: when this one was made, or when it
+    /// had been due, for a merchant whose clock was moved past it.
+    pub since: Timestamp,
+}
+
+/// Records an attempt and what follows from it.
+pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) -> Result<(), Error> {
+    let Attempted {
+        delivery,
+        attempt,
+        since,
+    } = attempted;
+    tx.insert_attempt(delivery.event, attempt)?;
+    match schedule.after(delivery.attempts, &attempt.outcome, *since) {
+        Next::RetryAt(due) => tx.postpone_delivery(delivery, due),
+        Next::Nothing => tx.finish_delivery(delivery, *since),
+    }
+}
+
+/// Gives up whatever is to be delivered to a merchant that wants nothing any more.
+/// Asks once more whether it is so, since the merchant may have changed its mind.
+pub fn drop_unwanted(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    is_wanted: impl FnOnce(&CallbackSetting) -> bool,
+) -> Result<(), Error> {
+    let setting = tx.callback_setting(merchant)?;
+    if is_wanted(&setting) {
+        return Ok(());
+    }
+    tx.delete_deliveries(merchant)
+}
+
+/// Events that one command forgets, so that none keeps the others waiting for long.
+const EVENTS_PER_COMMAND_MAX: usize = 500;
+
+/// Forgets some of the events from before this time, and answers whether there may be
+/// more.
+pub fn forget_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
+    let deleted = tx.delete_events_before(before, EVENTS_PER_COMMAND_MAX)?;
+    Ok(deleted == EVENTS_PER_COMMAND_MAX)
+}

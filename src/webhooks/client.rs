@@ -1,0 +1,205 @@
+//! One attempt to deliver one event: what is sent, and what came of it. Must not know
+//! when, how often or in which order.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, redirect, retry};
+
+use super::resolver::{FilteringResolver, Lookup};
+use super::signing;
+use crate::domain::callback::Receiver;
+use crate::domain::delivery::Outcome;
+use crate::domain::ids::EventId;
+use crate::domain::mode::Mode;
+
+/// Bytes of an answer that are read. What is longer is cut off with its connection.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an answer that are kept.
+const BEGINNING_BYTES_MAX: usize = 256;
+/// Idle connections kept to one receiver, and for how long.
+const IDLE_CONNECTIONS_MAX: usize = 4;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sends events. Follows no redirect and uses no proxy.
+pub(super) struct Client {
+    mode: Mode,
+    lookup: Lookup,
+    timeout: Duration,
+    plain: reqwest::Client,
+    /// Made when it is first needed: it reads the certificates that the system trusts,
+    /// of which a machine without encrypted receivers may have none.
+    encrypting: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Client {
+    /// A client for a service in this mode, whose attempts take at most so long.
+    pub(super) fn new(mode: Mode, timeout: Duration, lookup: Lookup) -> Result<Self, String> {
+        // Already installed is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let resolver = FilteringResolver::new(mode, Arc::clone(&lookup));
+        let plain = builder(timeout, resolver).tls_certs_only([]).build();
+        Ok(Self {
+            mode,
+            lookup,
+            timeout,
+            plain: plain.map_err(|error| innermost(&error))?,
+            encrypting: OnceLock::new(),
+        })
+    }
+
+    /// Sends an event, signed at this second since 1970.
+    pub(super) async fn attempt(&self, to: &Receiver, event: EventId, body: String, unix_seconds: i64) -> Outcome {
+        let client = match self.client_for(to) {
+            Ok(client) => client,
+            Err(problem) => return Outcome::Failed(problem),
+        };
+        let request = client
+            .post(to.url.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header("x-payluk-signature", signing::contract_signature(&to.secret, &body))
+            .header("webhook-id", event.to_string())
+            .header("webhook-timestamp", unix_seconds)
+            .header(
+                "webhook-signature",
+                signing::standard_signature(&to.secret, event, unix_seconds, &body),
+            )
+            .body(body);
+        match request.send().await {
+            Ok(response) => Outcome::Answered {
+                status: response.status().as_u16(),
+                beginning: beginning_of(response).await,
+            },
+            Err(error) => Outcome::Failed(self.problem(&error)),
+        }
+    }
+
+    fn client_for(&self, to: &Receiver) -> Result<&reqwest::Client, String> {
+        if !to.url.is_https() {
+            return Ok(&self.plain);
+        }
+        let make = || {
+            let resolver = FilteringResolver::new(self.mode, Arc::clone(&self.lookup));
+            builder(self.timeout, resolver)
+                .build()
+                .map_err(|error| innermost(&error))
+        };
+        self.encrypting.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+
+    /// Why no answer came, for people, and without the URL, which may hold secrets.
+    fn problem(&self, error: &reqwest::Error) -> String {
+        if error.is_timeout() {
+            format!("no answer within {} seconds", self.timeout.as_secs())
+        } else if error.is_connect() {
+            format!("no connection: {}", innermost(error))
+        } else {
+            format!("no answer: {}", innermost(error))
+        }
+    }
+}
+
+fn builder(timeout: Duration, resolver: FilteringResolver) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("escrowd-webhook/", env!("CARGO_PKG_VERSION")))
+        .timeout(timeout)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .referer(false)
+        .dns_resolver(Arc::new(resolver))
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+}
+
+/// The first bytes of an answer. That it breaks off or takes too long does not matter:
+/// its status has come, and that is what counts.
+async fn beginning_of(mut response: Response) -> String {
+    let mut beginning = Vec::new();
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        let room = BEGINNING_BYTES_MAX - beginning.len();
+        beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if read > ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&beginning).into_owned()
+}
+
+/// What lies at the bottom of an error, which is what the system or the resolver said.
+fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, TcpListener};
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::domain::callback::{CallbackUrl, SigningSecret};
+
+    /// Leads every name to these addresses, one after another.
+    fn leading_to(addresses: &[&str]) -> Lookup {
+        let addresses: Vec<IpAddr> = addresses.iter().rev().map(|text| text.parse().unwrap()).collect();
+        let left = Mutex::new(addresses);
+        Arc::new(move |_| {
+            let next = left.lock().unwrap().pop();
+            Box::pin(async move { Ok(next.into_iter().collect()) })
+        })
+    }
+
+    fn outcome(mode: Mode, lookup: Lookup, url: &str) -> Outcome {
+        let client = Client::new(mode, Duration::from_millis(500), lookup).unwrap();
+        let receiver = Receiver {
+            url: CallbackUrl::parse(url, mode).unwrap(),
+            secret: SigningSecret::new("sk_test_1"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let attempt = client.attempt(&receiver, EventId::new(1, 1), "{}".to_owned(), 0);
+        runtime.unwrap().block_on(attempt)
+    }
+
+    #[test]
+    fn a_name_that_leads_inside_is_refused_when_it_is_called() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("https://shop.example:{}/hook", listener.local_addr().unwrap().port());
+        for (address, reach) in [
+            ("127.0.0.1", "loopback"),
+            ("::1", "loopback"),
+            ("::ffff:127.0.0.1", "translated"),
+            ("0.0.0.0", "reserved"),
+            ("10.0.0.1", "private"),
+            ("100.64.0.1", "private"),
+            ("169.254.169.254", "metadata"),
+            ("fe80::1", "link-local"),
+            ("fd00::1", "private"),
+            ("224.0.0.1", "multicast"),
+        ] {
+            let Outcome::Failed(problem) = outcome(Mode::Live, leading_to(&[address]), &url) else {
+                panic!("{address} was reached");
+            };
+            assert!(problem.contains(&format!("which is a {reach} address")), "{problem}");
+        }
+        assert!(listener.accept().is_err(), "nobody was called");
+    }
+
+    #[test]
+    fn a_name_is_looked_up_again_for_every_connection() {
+        let first = leading_to(&["127.0.0.1", "169.254.169.254"]);
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("http://rebound.example:{}/", unused.port());
+        let refused = |outcome| matches!(outcome, Outcome::Failed(problem) if problem.contains("metadata"));
+        assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&first), &url)));
+        assert!(refused(outcome(Mode::Sandbox, first, &url)));
+    }
+}

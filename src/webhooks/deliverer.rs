@@ -1,0 +1,389 @@
+//! Which attempt is made when: each delivery once it is due, those of one lane one after
+//! another, and so many at a time that no receiver holds up another merchant's.
+//!
+//! It is told of new deliveries after each commit, and sets itself a timer for retries.
+//! What came of attempts is written in batches; a delivery counts as under way until
+//! that is durable, so nothing is attempted twice while the process lives.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep_until;
+
+use super::client::Client;
+use super::queue::{CatchUp, Queue};
+use super::{Order, Settings};
+use crate::clock::SystemClock;
+use crate::commands::deliveries::{self, Attempted};
+use crate::domain::callback::Receiver;
+use crate::domain::delivery::{Attempt, Delivery, Outcome};
+use crate::domain::ids::MerchantId;
+use crate::domain::time::{Clock, Timestamp};
+use crate::store::{Error, Store};
+
+/// Attempts under way at once, of all merchants.
+const IN_FLIGHT_MAX: usize = 256;
+/// Attempts whose outcome is recorded by one command, so that none of them keeps
+/// requests waiting for long.
+const RECORDS_PER_COMMAND_MAX: usize = 64;
+/// How long to wait when the store cannot read or write.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often to look for merchants that nobody told of. There should be none.
+const POLL: Duration = Duration::from_secs(60);
+
+/// What came of something that was begun.
+enum Report {
+    /// An attempt was made.
+    Attempted(Delivery, Attempt),
+    /// Outcomes were written down, or not.
+    Recorded(Vec<Attempted>, Result<(), Error>),
+    /// What a merchant no longer wants was dropped, or not.
+    Dropped(MerchantId, Result<(), Error>),
+}
+
+pub(super) struct Deliverer {
+    store: Store,
+    settings: Arc<Settings>,
+    client: Arc<Client>,
+    /// The merchants with something under way, due, or failing.
+    queues: HashMap<MerchantId, Queue>,
+    /// Those to look at, in turn.
+    ready: VecDeque<MerchantId>,
+    /// Those to look at later, by the file's time.
+    timers: BTreeSet<(Timestamp, MerchantId)>,
+    /// Attempts under way, or made and not yet recorded.
+    in_flight: usize,
+    /// Attempts made and not yet being recorded.
+    attempted: Vec<Attempted>,
+    is_recording: bool,
+    /// Not to record before, since the store could not.
+    record_after: Instant,
+    reports: UnboundedSender<Report>,
+    incoming: UnboundedReceiver<Report>,
+}
+
+impl Deliverer {
+    pub(super) fn new(store: Store, settings: Settings, client: Client) -> Self {
+        let (reports, incoming) = unbounded_channel();
+        Self {
+            store,
+            settings: Arc::new(settings),
+            client: Arc::new(client),
+            queues: HashMap::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            in_flight: 0,
+            attempted: Vec::new(),
+            is_recording: false,
+            record_after: Instant::now(),
+            reports,
+            incoming,
+        }
+    }
+
+    /// Delivers until it is told to stop, and then until what is under way is recorded
+    /// or its time is over. Ends at once when nobody can give it orders any more.
+    pub(super) async fn run(mut self, mut orders: UnboundedReceiver<Order>) {
+        let mut poll_at = Instant::now();
+        let mut stop_at: Option<Instant> = None;
+        loop {
+            if poll_at <= Instant::now() {
+                self.find_unattended();
+                poll_at = Instant::now() + POLL;
+            }
+            if stop_at.is_none() {
+                self.begin_what_is_due();
+            }
+            self.record();
+            if stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
+                return;
+            }
+            let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
+            tokio::select! {
+                merchants = self.store.new_deliveries() => merchants.into_iter().for_each(|merchant| self.ready(merchant)),
+                Some(report) = self.incoming.recv() => self.take(report),
+                order = orders.recv() => match order {
+                    Some(Order::CatchUp(merchant, answer)) if stop_at.is_none() => self.catch_up(merchant, answer),
+                    Some(Order::CatchUp(..)) => {}
+                    Some(Order::Stop) => {
+                        stop_at.get_or_insert_with(|| Instant::now() + self.settings.stop_timeout);
+                        self.queues.values_mut().for_each(|queue| queue.catch_up = None);
+                    }
+                    None => return,
+                },
+                () = sleep_until(wake_at.into()) => {}
+            }
+        }
+    }
+
+    /// When to go on by itself.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let first_timer = self.timers.first().map_or(now + POLL, |(at, _)| {
+            let left = at.millis() - self.store.file_time().millis();
+            now + Duration::from_millis(u64::try_from(left).unwrap_or_default())
+        });
+        let can_record = !self.attempted.is_empty() && !self.is_recording;
+        if can_record {
+            first_timer.min(self.record_after)
+        } else {
+            first_timer
+        }
+    }
+
+    /// Has a merchant looked at when it is its turn.
+    fn ready(&mut self, merchant: MerchantId) {
+        let queue = self.queues.entry(merchant).or_default();
+        if !mem::replace(&mut queue.is_ready, true) {
+            self.ready.push_back(merchant);
+        }
+    }
+
+    /// Has a merchant looked at then, and not at another time it may have been set to.
+    fn set_timer(&mut self, merchant: MerchantId, at: Option<Timestamp>) {
+        let queue = self.queues.entry(merchant).or_default();
+        if let Some(before) = mem::replace(&mut queue.timer, at) {
+            self.timers.remove(&(before, merchant));
+        }
+        if let Some(at) = at {
+            self.timers.insert((at, merchant));
+        }
+    }
+
+    fn look_again_soon(&mut self, merchant: MerchantId) {
+        let pause = i64::try_from(PAUSE.as_millis()).unwrap_or_default();
+        let soon = self.store.file_time().millis_later(pause);
+        self.set_timer(merchant, Some(soon));
+    }
+
+    /// Finds merchants with something to be delivered that nobody is about to look at:
+    /// all of them after a start, and none later.
+    fn find_unattended(&mut self) {
+        let mut last = MerchantId(0);
+        loop {
+            match self
+                .store
+                .read(|snapshot| snapshot.merchant_with_deliveries_after(last))
+            {
+                Ok(Some(merchant)) => {
+                    if self.queues.get(&merchant).is_none_or(|queue| !queue.is_attended()) {
+                        self.ready(merchant);
+                    }
+                    last = merchant;
+                }
+                Ok(None) => return,
+                Err(error) => return log::warn!("deliveries cannot be read: {error}"),
+            }
+        }
+    }
+
+    /// Looks at every merchant whose turn it is, as long as there is room.
+    fn begin_what_is_due(&mut self) {
+        let now = self.store.file_time();
+        while let Some(&(at, merchant)) = self.timers.first() {
+            if at > now {
+                break;
+            }
+            self.set_timer(merchant, None);
+            self.ready(merchant);
+        }
+        while self.in_flight < IN_FLIGHT_MAX
+            && let Some(merchant) = self.ready.pop_front()
+        {
+            self.queues.entry(merchant).or_default().is_ready = false;
+            if let Err(error) = self.look_at(merchant) {
+                log::warn!("deliveries cannot be read: {error}");
+                self.look_again_soon(merchant);
+            }
+            if self.queues.get(&merchant).is_some_and(Queue::is_idle) {
+                self.queues.remove(&merchant);
+            }
+        }
+    }
+
+    /// Begins the attempts that are due to a merchant, as far as there is room.
+    fn look_at(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        let queue = self.queues.entry(merchant).or_default();
+        let room = queue.room().min(IN_FLIGHT_MAX - self.in_flight);
+        if room == 0 || queue.is_dropping {
+            // It is looked at again when there is, or when they are dropped.
+            return Ok(());
+        }
+        let limit = queue.in_flight() + room + 1;
+        let (clock, setting, mut waiting) = self.store.read(|snapshot| {
+            let next = snapshot.next_deliveries(merchant, limit)?;
+            Ok((snapshot.clock_of(merchant)?, snapshot.callback_setting(merchant)?, next))
+        })?;
+        waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
+        let now = clock.shown_at(self.store.file_time());
+        let due = waiting
+            .iter()
+            .take_while(|delivery| delivery.due_at <= now)
+            .count()
+            .min(room);
+        let later = waiting.split_off(due);
+        if !waiting.is_empty() {
+            let Some(receiver) = self.settings.receiver_of(merchant, &setting) else {
+                self.drop_unwanted(merchant);
+                return Ok(());
+            };
+            for delivery in waiting {
+                self.begin(delivery, &receiver, now)?;
+            }
+        }
+        let next_due = later.first().map(|delivery| delivery.due_at);
+        if let Some(queue) = self.queues.get_mut(&merchant) {
+            queue.answer_if_caught_up(next_due);
+        }
+        match next_due {
+            Some(due) if due > now => self.set_timer(merchant, Some(clock.file_time_of(due))),
+            Some(_) if self.in_flight == IN_FLIGHT_MAX => self.ready(merchant),
+            // Without room of its own it is looked at again when an attempt is recorded.
+            Some(_) | None => self.set_timer(merchant, None),
+        }
+        Ok(())
+    }
+
+    /// Begins one attempt.
+    fn begin(&mut self, delivery: Delivery, receiver: &Receiver, now: Timestamp) -> Result<(), Error> {
+        let body = self.store.read(|snapshot| snapshot.payload_of(delivery.event))?;
+        let queue = self.queues.entry(delivery.merchant).or_default();
+        queue.begin(delivery.id, delivery.due_at);
+        self.in_flight += 1;
+        let (client, receiver, reports) = (Arc::clone(&self.client), receiver.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            let began = Instant::now();
+            let unix_seconds = SystemClock.now().unix_seconds();
+            let outcome = client.attempt(&receiver, delivery.event, body, unix_seconds).await;
+            let attempt = Attempt {
+                attempted_at: now,
+                url: receiver.url.to_string(),
+                outcome,
+                duration_millis: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
+            };
+            // Nobody listens any more when the service stops.
+            drop(reports.send(Report::Attempted(delivery, attempt)));
+        });
+        Ok(())
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Attempted(delivery, attempt) => self.take_attempt(delivery, attempt),
+            Report::Recorded(recorded, Ok(())) => {
+                self.is_recording = false;
+                for Attempted { delivery, .. } in recorded {
+                    let queue = self.queues.entry(delivery.merchant).or_default();
+                    queue.end(delivery.id);
+                    if let Some(catch_up) = &mut queue.catch_up {
+                        catch_up.attempts += 1;
+                    }
+                    self.in_flight -= 1;
+                    self.ready(delivery.merchant);
+                }
+            }
+            Report::Recorded(attempted, Err(error)) => {
+                log::warn!(
+                    "what came of {} deliveries cannot be recorded yet: {error}",
+                    attempted.len()
+                );
+                self.is_recording = false;
+                self.attempted.extend(attempted);
+                self.record_after = Instant::now() + PAUSE;
+            }
+            Report::Dropped(merchant, outcome) => {
+                self.queues.entry(merchant).or_default().is_dropping = false;
+                match outcome {
+                    Ok(()) => self.ready(merchant),
+                    Err(error) => {
+                        log::warn!("unwanted deliveries cannot be dropped yet: {error}");
+                        self.look_again_soon(merchant);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
+        let queue = self.queues.entry(delivery.merchant).or_default();
+        let is_failing = !attempt.outcome.is_delivered();
+        if mem::replace(&mut queue.is_failing, is_failing) != is_failing {
+            log_change(delivery.merchant, &attempt);
+        }
+        let is_catching_up = queue.catch_up.as_ref().is_some_and(|it| delivery.due_at <= it.until);
+        let since = if is_catching_up {
+            delivery.due_at
+        } else {
+            attempt.attempted_at
+        };
+        self.attempted.push(Attempted {
+            delivery,
+            attempt,
+            since,
+        });
+    }
+
+    /// Writes down what came of attempts, one batch at a time: those that end meanwhile
+    /// make the next one.
+    fn record(&mut self) {
+        if self.is_recording || self.attempted.is_empty() || Instant::now() < self.record_after {
+            return;
+        }
+        self.is_recording = true;
+        let size = self.attempted.len().min(RECORDS_PER_COMMAND_MAX);
+        let batch: Arc<[Attempted]> = self.attempted.drain(..size).collect();
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+        tokio::spawn(async move {
+            let written = Arc::clone(&batch);
+            let record = store.write(move |tx| {
+                let mut all = written.iter();
+                all.try_for_each(|attempted| deliveries::record(tx, &settings.schedule, attempted))
+            });
+            drop(reports.send(Report::Recorded(batch.to_vec(), record.await)));
+        });
+    }
+
+    /// Drops what is to be delivered to a merchant that has no callback URL any more.
+    fn drop_unwanted(&mut self, merchant: MerchantId) {
+        self.queues.entry(merchant).or_default().is_dropping = true;
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+        tokio::spawn(async move {
+            let dropped = store.write(move |tx| {
+                deliveries::drop_unwanted(tx, merchant, |setting| {
+                    settings.receiver_of(merchant, setting).is_some()
+                })
+            });
+            drop(reports.send(Report::Dropped(merchant, dropped.await)));
+        });
+    }
+
+    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<usize>) {
+        // When the clock cannot be read, nobody is told anything.
+        let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
+            return;
+        };
+        let until = clock.shown_at(self.store.file_time());
+        let queue = self.queues.entry(merchant).or_default();
+        let catch_up = queue.catch_up.get_or_insert_with(|| CatchUp {
+            until,
+            attempts: 0,
+            waiting: Vec::new(),
+        });
+        catch_up.until = until;
+        catch_up.waiting.push(answer);
+        self.ready(merchant);
+    }
+}
+
+/// Says once that a receiver fails, and once that it does no more.
+fn log_change(merchant: MerchantId, attempt: &Attempt) {
+    let (merchant, url) = (merchant.0, &attempt.url);
+    match &attempt.outcome {
+        Outcome::Answered { status: 200..=299, .. } => log::info!("merchant {merchant}: {url} takes events again"),
+        Outcome::Answered { status, .. } => log::warn!("merchant {merchant}: {url} answers events with {status}"),
+        Outcome::Failed(problem) => log::warn!("merchant {merchant}: {url} takes no events: {problem}"),
+    }
+}

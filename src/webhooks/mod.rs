@@ -1,0 +1,140 @@
+//! Brings events to merchants' callback URLs (contract section 7.7), on a thread of its
+//! own, so that no request ever waits for a receiver.
+//!
+//! What is to be delivered stands in the file, and goes from there when it is done.
+//! What is in memory is only which attempts are under way; a crash loses at most the
+//! knowledge that one has succeeded, and the event then comes twice, with the same id
+//! and the same bytes.
+
+mod client;
+mod deliverer;
+mod queue;
+mod resolver;
+mod retention;
+pub mod signing;
+
+use std::collections::HashMap;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::domain::callback::{CallbackUrl, Receiver, SigningSecret};
+use crate::domain::delivery::RetrySchedule;
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::store::{CallbackSetting, Store};
+use client::Client;
+use deliverer::Deliverer;
+
+/// What the operator has decided about deliveries.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What may be reached, and whether merchants have settings of their own.
+    pub mode: Mode,
+    /// Where events of sandbox merchants go that have not said where.
+    pub callback_default: Option<CallbackUrl>,
+    /// Where events of live merchants go.
+    pub receivers: HashMap<MerchantId, Receiver>,
+    /// When a failed attempt is made again.
+    pub schedule: RetrySchedule,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// How long attempts under way get to finish when the service stops.
+    pub stop_timeout: Duration,
+    /// How long events are kept, if not for ever.
+    pub events_kept: Option<Duration>,
+}
+
+impl Settings {
+    /// Who is told of a merchant's events, if anybody.
+    fn receiver_of(&self, merchant: MerchantId, setting: &CallbackSetting) -> Option<Receiver> {
+        if self.mode == Mode::Live {
+            return self.receivers.get(&merchant).cloned();
+        }
+        let url = match setting.url.as_deref() {
+            None => self.callback_default.clone(),
+            Some(text) => CallbackUrl::parse(text, self.mode).ok(),
+        };
+        let secret = setting.secret.clone();
+        Some(Receiver {
+            url: url?,
+            secret: secret.unwrap_or_else(|| SigningSecret::new(DEFAULT_SECRET)),
+        })
+    }
+}
+
+/// What signs the events of the merchant that answers without a key.
+const DEFAULT_SECRET: &str = "sk_test_default";
+
+/// Something the deliverer is asked to do.
+enum Order {
+    /// Attempt whatever is due to this merchant by now, and say how many attempts that
+    /// took.
+    CatchUp(MerchantId, oneshot::Sender<usize>),
+    /// Begin nothing more.
+    Stop,
+}
+
+/// Threads that look up names at once; a lookup cannot be broken off, so one that
+/// hangs must leave room for the others.
+const LOOKUPS_MAX: usize = 512;
+
+/// The deliverer at work. Cheap to clone; when the last one is dropped it ends.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    orders: mpsc::UnboundedSender<Order>,
+    ended: watch::Receiver<()>,
+}
+
+/// Starts delivering what is in the store.
+pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
+    let client = Client::new(settings.mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUPS_MAX)
+        .build()?;
+    let (orders, incoming) = mpsc::unbounded_channel();
+    let (end, ended) = watch::channel(());
+    let kept = settings.events_kept;
+    let of_retention = store.clone();
+    thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
+        if let Some(kept) = kept {
+            runtime.spawn(retention::forget_old_events(of_retention, kept));
+        }
+        let deliverer = Deliverer::new(store, settings, client);
+        runtime.block_on(deliverer.run(incoming));
+        // A lookup that hangs is not waited for.
+        runtime.shutdown_background();
+        drop(end);
+    })?;
+    Ok(Handle { orders, ended })
+}
+
+impl Handle {
+    /// Attempts whatever is due to a merchant by now, with the retries that are due by
+    /// now in turn, and answers how many attempts were made. Nothing when the service
+    /// stops meanwhile.
+    pub async fn catch_up(&self, merchant: MerchantId) -> usize {
+        let (answer, answered) = oneshot::channel();
+        // One that has ended drops the order, and with it the way to answer.
+        drop(self.orders.send(Order::CatchUp(merchant, answer)));
+        answered.await.unwrap_or_default()
+    }
+
+    /// Begins no further attempt.
+    pub fn begin_stop(&self) {
+        drop(self.orders.send(Order::Stop));
+    }
+
+    /// Waits until it has ended, after [`Handle::begin_stop`]: attempts under way get
+    /// the time that was set for it. What is not recorded by then is attempted again
+    /// at the next start.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        // The other end is dropped when it has.
+        while ended.changed().await.is_ok() {}
+    }
+}

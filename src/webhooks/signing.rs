@@ -1,0 +1,85 @@
+//! What proves to a receiver that an event came from here: the contract's signature
+//! (section 7.6) and that of Standard Webhooks, from one secret.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::domain::callback::SigningSecret;
+use crate::domain::ids::EventId;
+
+/// The value of `x-payluk-signature`: lower-case hex of the HMAC-SHA512 of the body.
+pub(super) fn contract_signature(secret: &SigningSecret, body: &str) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_str().as_bytes()).expect("a key of any length will do");
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// What a receiver hands to a library for Standard Webhooks. That wants 24 to 64 bytes
+/// in base64, which a key is not, so it gets the key's SHA-256.
+pub fn standard_secret(secret: &SigningSecret) -> String {
+    format!("whsec_{}", STANDARD.encode(standard_key(secret)))
+}
+
+/// The value of `webhook-signature` for an event sent at this second since 1970.
+pub(super) fn standard_signature(secret: &SigningSecret, event: EventId, unix_seconds: i64, body: &str) -> String {
+    sign_standard(&standard_key(secret), &event.to_string(), unix_seconds, body)
+}
+
+fn standard_key(secret: &SigningSecret) -> [u8; 32] {
+    Sha256::digest(secret.as_str()).into()
+}
+
+fn sign_standard(key: &[u8], id: &str, unix_seconds: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
+    for part in [id, ".", &unix_seconds.to_string(), ".", body] {
+        mac.update(part.as_bytes());
+    }
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_signed_as_the_contract_shows() {
+        let body = r#"{"event":"escrow.created","data":{"id":"665f1b2c9a1e4d0012ab3c10"},"timestamp":"2026-10-10T08:00:00.000Z"}"#;
+        assert_eq!(body.len(), 106);
+        assert_eq!(
+            contract_signature(&SigningSecret::new("sk_test_contract_vector"), body),
+            "53248d810f6f1598efc4a451c62e1e0fff36e9caf49e2d07438124e109a1502e\
+             0d0a75d1fb8d3fc2ce831fbd97097bd6ed2c382878ad84cc085cef2099cea10e"
+        );
+    }
+
+    #[test]
+    fn a_body_is_signed_as_standard_webhooks_shows() {
+        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        assert_eq!(
+            sign_standard(
+                &key,
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                r#"{"test": 2432232314}"#
+            ),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+
+    #[test]
+    fn the_two_sides_of_standard_webhooks_agree() {
+        let secret = SigningSecret::new("sk_test_default");
+        // printf sk_test_default | sha256sum | xxd -r -p | base64
+        assert_eq!(
+            standard_secret(&secret),
+            "whsec_SHEVtkn43W+FPJzcQHXW7QBQacIOpQ9VJHcRTb9RSAA="
+        );
+        let (event, body) = (EventId::new(1, 2), "{\"event\":\"escrow.created\"}");
+        let ours = standard_signature(&secret, event, 1_782_123_300, body);
+        let theirs = standardwebhooks::Webhook::new(&standard_secret(&secret)).unwrap();
+        let theirs = theirs.sign(&event.to_string(), 1_782_123_300, body.as_bytes()).unwrap();
+        assert_eq!(ours, theirs);
+    }
+}
