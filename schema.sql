@@ -10,7 +10,9 @@
 --   * Escrows, milestones, payment transactions, wallets and events are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
---     is random, so that nobody guesses one id from another.
+--     is random, so that nobody guesses one id from another. Sandbox: the ids of
+--     escrows and milestones that a seed made are the same in every merchant; their
+--     guards are above 2^32 and show another number (src/domain/ids/seeded.rs).
 --   * Every table is STRICT, relations are foreign keys, enumerations are
 --     CHECKs: the rules live in the domain, and the file still refuses what no
 --     correct program would write. Where rows are written often the words are
@@ -62,6 +64,9 @@ CREATE TABLE merchant_key (
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
     scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
 ) STRICT, WITHOUT ROWID;
+
+-- Whether a merchant has a key. One that started over has none, and is out of reach.
+CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
 
 -- A buyer or seller, known by the `customer-id` header. What is read whenever one
 -- of them acts, and nothing more: who they are stands in `customer_profile`.
@@ -160,7 +165,7 @@ CREATE TABLE escrow (
     id                  INTEGER PRIMARY KEY,
     guard               INTEGER NOT NULL,
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
-    payment_token       TEXT    NOT NULL UNIQUE, -- what the seller hands to the buyer
+    payment_token       TEXT    NOT NULL, -- what the seller hands to the buyer
     seller_id           TEXT,                    -- NULL when the merchant itself sells, and of a vault
     settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE', 'VAULT')),
 
@@ -208,6 +213,7 @@ CREATE TABLE escrow (
     updated_at          INTEGER NOT NULL,
     deleted_at          INTEGER,          -- from then on nobody finds it
 
+    UNIQUE (payment_token, merchant_id),
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, winner_id) REFERENCES customer (merchant_id, id),
@@ -234,6 +240,8 @@ CREATE TABLE escrow (
     CHECK ((winner_id IS NULL) = (settlement_type <> 'VAULT' OR state <> 'CLOSED' OR closed_as IS NOT NULL)),
     CHECK (deleted_at IS NULL OR state = 'AWAITING_PAYMENT')
 ) STRICT;
+-- Sandbox: those that a seed made, whose ids do not show where they are.
+CREATE UNIQUE INDEX escrow_of_seed ON escrow (guard, merchant_id) WHERE guard > 4294967295;
 -- The open escrows a buyer has funded, and their fees, which a wallet's escrow
 -- balance leaves out.
 CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee, additional_fee) WHERE state = 'OPENED';
@@ -395,6 +403,24 @@ CREATE TABLE payment_reference (
     transaction_id  INTEGER NOT NULL REFERENCES payment_transaction (id),
     PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
+
+-- The first request under each idempotency key of a merchant and the reply to it,
+-- written in the same commit as what it did. The same request again gets the reply
+-- again. A row goes when it is old enough, by the merchant's clock.
+CREATE TABLE idempotency_record (
+    id          INTEGER PRIMARY KEY,
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    key         TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255), -- as the caller chose it
+    route       TEXT    NOT NULL,         -- method, and path with its query
+    customer_id TEXT,                     -- for whom the request acted; NULL for the merchant itself
+    body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of what it brought
+    status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; what failed on our side is not kept
+    body        TEXT    NOT NULL,         -- of the reply, byte for byte
+    created_at  INTEGER NOT NULL,
+    UNIQUE (merchant_id, key)
+) STRICT;
+-- Those of a merchant that are old enough to go.
+CREATE INDEX idempotency_record_by_age ON idempotency_record (merchant_id, created_at);
 
 -- What subscribers are told, appended in the same commit as the change it tells of,
 -- whether or not anybody is called about it. An event of an escrow names it; an event

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,8 +25,9 @@ use crate::domain::money::Amount;
 use crate::domain::terms::TermsLimits;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Api, RateLimiter, ServerSettings};
-use crate::store::{self, Store, WriterEnded};
+use crate::http::{self, Api, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
+use crate::store::{self, EphemeralFolder, Store, Synchronous, WriterEnded};
+use crate::sweeper;
 use crate::webhooks;
 
 /// The service, bound to its address and not yet running.
@@ -33,9 +35,12 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     store: Store,
+    database: PathBuf,
+    ephemeral: Option<Arc<EphemeralFolder>>,
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
+    idempotency_kept_seconds: i64,
 }
 
 /// Why the service cannot start or had to stop.
@@ -75,6 +80,7 @@ pub struct Stopper {
     handle: ServerHandle,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
+    ephemeral: Option<Arc<EphemeralFolder>>,
 }
 
 impl Stopper {
@@ -83,6 +89,14 @@ impl Stopper {
         self.stopping.store(true, Ordering::Relaxed);
         self.webhooks.begin_stop();
         self.handle.stop(true).await;
+    }
+
+    /// Removes what the service keeps only while it runs, for a process that is about to
+    /// end without waiting for it.
+    pub fn give_up(&self) {
+        if let Some(folder) = &self.ephemeral {
+            folder.remove();
+        }
     }
 }
 
@@ -95,7 +109,9 @@ impl App {
     /// The same, by another clock than the system's.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
         let entropy = Box::new(SystemEntropy::new());
-        let (store, writer_ended) = Store::open(&store_settings(config), clock, entropy)?;
+        let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
+        let store_settings = store_settings(config, ephemeral.as_deref());
+        let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
         let mut policy = policy(config)?;
         let merchants = configure_merchants(&store, config).await?;
         let mut allowed_ips = HashMap::new();
@@ -105,6 +121,7 @@ impl App {
             allowed_ips.insert(id, merchant.allowed_ips.clone());
             receivers.extend(receiver(merchant).map(|receiver| (id, receiver)));
         }
+        let idempotency_kept_seconds = policy.idempotency_kept_seconds;
         let webhooks =
             webhooks::start(store.clone(), webhook_settings(config, receivers)).map_err(AppError::Webhooks)?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -126,9 +143,11 @@ impl App {
             rate_limiter: config
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
+            faults: Arc::new(FaultBook::default()),
+            requests: requests_kept(config).map(|kept| Arc::new(RequestLog::new(kept))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            in_flight: Arc::default(),
             room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
-            files_url: Arc::clone(&files_url),
             stopping: Arc::clone(&stopping),
         };
         let settings = ServerSettings {
@@ -146,15 +165,23 @@ impl App {
             server,
             address,
             store,
+            database: store_settings.path,
+            ephemeral,
             writer_ended,
             webhooks,
             stopping,
+            idempotency_kept_seconds,
         })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The file in which it keeps everything, by its path.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// Where it keeps everything.
@@ -168,6 +195,7 @@ impl App {
             handle: self.server.handle(),
             webhooks: self.webhooks.clone(),
             stopping: Arc::clone(&self.stopping),
+            ephemeral: self.ephemeral.clone(),
         }
     }
 
@@ -175,6 +203,7 @@ impl App {
     /// store ended by itself: nothing is served on a file that cannot be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
+        let sweeping = actix_web::rt::spawn(sweeper::run(self.store.clone(), self.idempotency_kept_seconds));
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -185,19 +214,32 @@ impl App {
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
         };
+        sweeping.abort();
         self.webhooks.begin_stop();
         self.webhooks.ended().await;
         self.store.close();
+        stopper.give_up();
         outcome
     }
 }
 
-fn store_settings(config: &Config) -> store::Settings {
+/// How many requests are kept to be looked at, where they are.
+fn requests_kept(config: &Config) -> Option<Kept> {
+    (config.mode == Mode::Sandbox).then_some(Kept {
+        requests_max: config.sandbox.requests_kept,
+        bytes_max: config.sandbox.requests_bytes_max,
+    })
+}
+
+/// Of an ephemeral service, on a file in this folder: nothing outlives the process, so
+/// nothing waits for the disk.
+fn store_settings(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store::Settings {
+    let synchronous = config.storage.synchronous;
     store::Settings {
-        path: config.database.clone(),
+        path: ephemeral.map_or_else(|| config.database.clone(), EphemeralFolder::database),
         mode: config.mode,
         currency: config.currency.clone(),
-        synchronous: config.storage.synchronous,
+        synchronous: ephemeral.map_or(synchronous, |_| Synchronous::Off),
         readers: config.storage.readers,
         queue_commands_max: config.storage.queue_commands_max,
         group_commands_max: config.storage.group_commands_max,
@@ -265,13 +307,8 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
-        callback_url: callback_url(merchant.callback_url.as_deref(), config.mode),
-        signing_secret: merchant.signing_secret.clone(),
+        callback_url: merchant.callback_url.as_deref().map(|url| checked_url(url, Mode::Live)),
     })
-}
-
-fn callback_url(configured: Option<&str>, mode: Mode) -> Option<CallbackUrl> {
-    configured.map(|url| CallbackUrl::parse(url, mode).expect("checked when the configuration was read"))
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -293,8 +330,11 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            callback_url: callback_url(config.webhooks.callback_url.as_deref(), config.mode),
-            signing_secret: None,
+            callback_url: config
+                .webhooks
+                .callback_url
+                .as_deref()
+                .map(|url| checked_url(url, Mode::Sandbox)),
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
@@ -307,6 +347,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,
         },
+        idempotency_kept_seconds: config.idempotency.kept_hours * 3_600,
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
         currency: config.currency.as_str().into(),

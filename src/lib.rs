@@ -25,5 +25,6 @@ pub mod entropy;
 pub mod http;
 pub mod queries;
 pub mod store;
+mod sweeper;
 pub mod webhooks;
 mod wire;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// What each part may import of ours, beside itself. A part that is not here
 /// stands on top and may import everything.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("entropy", &["domain"]),
@@ -20,9 +20,12 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("queries", &["domain", "store"]),
     ("config", &["domain", "store"]),
     ("webhooks", &["commands", "store", "domain", "clock"]),
+    ("sweeper", &["commands", "queries", "store"]),
     (
         "http",
-        &["commands", "queries", "store", "webhooks", "wire", "domain", "entropy"],
+        &[
+            "commands", "queries", "store", "webhooks", "wire", "domain", "clock", "entropy",
+        ],
     ),
     ("main", &["cli"]),
 ];

@@ -14,7 +14,7 @@ use super::client::{Client, Reply};
 use super::sandbox::text;
 use crate::app::{App, Stopper};
 use crate::config::{Config, Fees};
-use crate::domain::ledger::{Account, Transfer};
+use crate::domain::ledger::Transfer;
 use crate::queries;
 use crate::store::Store;
 
@@ -81,7 +81,7 @@ struct Demo {
 impl Demo {
     fn walk(&mut self) -> anyhow::Result<()> {
         self.wallets = self.read_wallets()?;
-        self.transfers_seen = queries::transfers_after(&self.store, 0)?
+        self.transfers_seen = queries::transfers_in(&self.store, 1..=i64::MAX)?
             .last()
             .map_or(0, |(id, _)| *id);
         self.show_wallets();
@@ -163,10 +163,10 @@ impl Demo {
                 amount,
                 ..
             },
-        ) in queries::transfers_after(&self.store, self.transfers_seen)?
+        ) in queries::transfers_in(&self.store, self.transfers_seen + 1..=i64::MAX)?
         {
             let (amount, kind) = (amount.to_string(), kind.as_str());
-            let (debit, credit) = (place(&debit), place(&credit));
+            let (debit, credit) = (debit.to_string(), credit.to_string());
             anstream::println!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
             self.transfers_seen = id;
         }
@@ -229,15 +229,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// An account, for people.
-fn place(account: &Account) -> String {
-    match account {
-        Account::CustomerMain(customer) => format!("{customer} main"),
-        Account::CustomerEscrow(customer) => format!("{customer} escrow"),
-        Account::MerchantMain => "merchant main".to_owned(),
-        Account::PlatformFees => "platform fees".to_owned(),
-        Account::OutsideWorld => "outside world".to_owned(),
-    }
 }
 
 /// The service on a thread of its own, so that the demo speaks to it from outside.

@@ -17,6 +17,15 @@ pub struct ClockReading {
     pub ahead: ClockOffset,
 }
 
+/// A clock that was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advanced {
+    /// What it shows now.
+    pub clock: ClockReading,
+    /// How many events it was time to deliver by then, and not before.
+    pub deliveries: u64,
+}
+
 impl ClockReading {
     fn of(tx: &Tx<'_>, ahead: ClockOffset) -> Self {
         Self {
@@ -28,19 +37,33 @@ impl ClockReading {
 
 /// The clock of the merchant who is attended.
 pub fn read(tx: &Tx<'_>) -> ClockReading {
-    ClockReading::of(tx, tx.attended().clock)
+    ClockReading::of(tx, tx.clock())
 }
 
 /// Moves the clock of the merchant who is attended.
 ///
 /// Refuses, in this order: what is no span, a span that leads too far.
-pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<ClockReading, Error> {
+pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<Advanced, Error> {
     let by = by?;
-    let ahead = tx.attended().clock.moved_by(by).ok_or_else(|| {
-        let left = ClockOffset::MAX.seconds() - tx.attended().clock.seconds();
+    let before = read(tx);
+    let ahead = before.ahead.moved_by(by).ok_or_else(|| {
+        let left = ClockOffset::MAX.seconds() - before.ahead.seconds();
         let expected = format!("at most {left} seconds: a clock is never more than 365000 days ahead");
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;
-    Ok(ClockReading::of(tx, ahead))
+    let clock = ClockReading::of(tx, ahead);
+    let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
+    Ok(Advanced { clock, deliveries })
+}
+
+/// Moves the clock of the merchant who is attended to this moment, or as near to it as
+/// a clock goes, unless it is past; the rest of the command happens then.
+pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
+    let ahead = ClockOffset::showing(moment, tx.file_time());
+    if ahead > tx.clock() {
+        tx.save_clock(merchant, ahead)?;
+        tx.attend(merchant)?;
+    }
+    Ok(())
 }

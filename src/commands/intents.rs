@@ -9,6 +9,7 @@ use super::payments::first_payment;
 use super::{Actor, Error, Policy, cards};
 use crate::domain::bank::{AccountQuery, BankAccount};
 use crate::domain::customer::CustomerStanding;
+use crate::domain::decline;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::intent::{
     self, BlockchainTarget, IntentOffer, Method, Outcome, PaymentStatus, Purse, Sender, WalletTarget,
@@ -113,7 +114,8 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Sent<R
     }
 }
 
-/// Sandbox: pays the test account of a deposit, which settles it. An amount that is
+/// Sandbox: pays the test account of a deposit, which settles it. The bank of the
+/// sandbox declines some amounts: the deposit has then failed. An amount that is
 /// sent must be the deposit's. Paying again moves nothing.
 pub fn pay_test_account(
     tx: &mut Tx<'_>,
@@ -128,7 +130,7 @@ pub fn pay_test_account(
     if let Some(offered) = amount.filter(|&offered| offered != due) {
         return Err(Refusal::AmountMismatch { due, offered }.into());
     }
-    settle(tx, merchant, payment, Outcome::Success)
+    settle(tx, merchant, payment, decline::check_amount(due).into())
 }
 
 /// Whose a bank account is, as the sandbox plays it.
@@ -222,17 +224,18 @@ fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) ->
     let Some(method) = payment.method() else {
         return Ok(None);
     };
+    let amount = payment.transaction.amount;
     Ok(match method {
         Method::TestAccount { .. } => None,
         Method::Card { card_id } => Some(match cards::usable(tx, policy, actor, CardId::named(card_id)) {
-            Ok(card) if card.kind.charge().is_ok() => Outcome::Success,
-            Ok(_) | Err(Error::Refused(Refusal::CardNotFound)) => Outcome::Failed,
+            Ok(card) => card.kind.charge(amount).into(),
+            Err(Error::Refused(Refusal::CardNotFound)) => Outcome::Failed,
             Err(error) => return Err(error),
         }),
-        Method::Bank(account) => Some(account.outcome()),
+        Method::Bank(account) => Some(account.outcome(amount)),
         Method::Blockchain(target) => {
             check_whitelisted(tx, actor, &target.to_address)?;
-            Some(Outcome::Success)
+            Some(decline::check_amount(amount).into())
         }
         Method::Wallet(_) => Some(Outcome::Success),
     })

@@ -6,17 +6,21 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
+pub mod callbacks;
 pub mod cards;
 pub mod categories;
 pub mod clocks;
 pub mod customers;
 pub mod deliveries;
 pub mod disputes;
+pub mod events;
+pub mod idempotency;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod outbox;
 pub mod payments;
+pub mod seeds;
 pub mod standard_escrows;
 pub mod vaults;
 pub mod whitelist;
@@ -119,6 +123,8 @@ pub struct Policy {
     pub terms_limits: TermsLimits,
     /// How long a buyer has to confirm once the delivery window is over.
     pub claim_grace_seconds: i64,
+    /// How long replies are kept for requests that come again.
+    pub idempotency_kept_seconds: i64,
     /// Most participants in one vault.
     pub participants_max: usize,
     /// Most categories of one account.

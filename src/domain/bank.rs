@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decline;
 use super::intent::Outcome;
+use super::money::Amount;
 use super::refusal::{Invalid, Refusal};
 
 /// The bank of test accounts.
@@ -92,12 +94,13 @@ impl AccountQuery {
 }
 
 impl BankAccount {
-    /// What becomes of a withdrawal to it.
-    pub fn outcome(&self) -> Outcome {
+    /// What becomes of a withdrawal of this amount to it: the account says, or else
+    /// the amount.
+    pub fn outcome(&self, amount: Amount) -> Outcome {
         match self.account_number.as_str() {
             UNKNOWN_ACCOUNT | FAILING_ACCOUNT => Outcome::Failed,
             REVERSING_ACCOUNT => Outcome::Reversed,
-            _ => Outcome::Success,
+            _ => decline::check_amount(amount).into(),
         }
     }
 }

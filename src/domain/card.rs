@@ -2,7 +2,9 @@
 //! documented numbers say what a charge does, and no other number is taken, so
 //! that no real card is ever stored.
 
+use super::decline::{self, Decline};
 use super::ids::CardId;
+use super::money::Amount;
 use super::refusal::Invalid;
 use super::time::Timestamp;
 
@@ -15,19 +17,8 @@ pub struct TestCard {
     pub brand: &'static str,
     /// The last year it is valid in.
     pub exp_year: &'static str,
-    /// Why charges are declined; nothing when they succeed.
+    /// Why every charge is declined; nothing when that is for the amount to say.
     pub decline: Option<Decline>,
-}
-
-/// Why a charge was declined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decline {
-    /// There is not enough on the card's account.
-    InsufficientFunds,
-    /// The card has expired.
-    Expired,
-    /// The card processor could not do it.
-    ProcessorError,
 }
 
 /// Every test card.
@@ -96,10 +87,10 @@ impl TestCard {
         self.number.get(12..).unwrap_or_default()
     }
 
-    /// Charges it.
-    pub const fn charge(&self) -> Result<(), Decline> {
+    /// Charges it with this amount: the card itself may decline, then the amount.
+    pub const fn charge(&self, amount: Amount) -> Result<(), Decline> {
         match self.decline {
-            None => Ok(()),
+            None => decline::check_amount(amount),
             Some(decline) => Err(decline),
         }
     }
@@ -129,9 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn a_charge_is_declined_by_the_card_or_else_by_the_amount() {
+        let charged = |number: &str, minor: i64| {
+            let amount = Amount::from_minor(minor).unwrap();
+            TestCard::stored(number).unwrap().charge(amount)
+        };
+        assert_eq!(charged("4242424242424242", 100_000), Ok(()));
+        assert_eq!(charged("4242424242424242", 100_091), Err(Decline::ProcessorError));
+        assert_eq!(charged("4000000000000069", 100_000), Err(Decline::Expired));
+        assert_eq!(charged("4000000000000069", 100_091), Err(Decline::Expired));
+    }
+
+    #[test]
     fn only_test_cards_are_taken_and_no_other_number_is_repeated() {
         let spaced = TestCard::of_number("4242 4242-4242 4242").unwrap();
-        assert_eq!((spaced, spaced.charge()), (TEST_CARDS[0], Ok(())));
+        assert_eq!(spaced, TEST_CARDS[0]);
         for number in ["4111111111111111", "", "4242", "42424242424242424"] {
             let refusal = format!("{:?}", TestCard::of_number(number).unwrap_err());
             assert!(refusal.contains("another number"), "{refusal}");

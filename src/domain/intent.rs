@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::BankAccount;
 use super::customer::Customer;
+use super::decline::Decline;
 use super::fees::WithdrawalFees;
 use super::ids::{CustomerId, IdSource, Reference};
 use super::ledger::{self, Account, TransferKind};
@@ -137,6 +138,16 @@ pub enum Outcome {
     Failed,
     /// It takes it and gives it back.
     Reversed,
+}
+
+impl From<Result<(), Decline>> for Outcome {
+    /// What is declined fails.
+    fn from(taken: Result<(), Decline>) -> Self {
+        match taken {
+            Ok(()) => Self::Success,
+            Err(_) => Self::Failed,
+        }
+    }
 }
 
 /// A customer who sends money, as the receiver will see them.

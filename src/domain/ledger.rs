@@ -34,6 +34,19 @@ impl Account {
     }
 }
 
+/// In words: `ben main`, `platform fees`.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CustomerMain(customer) => write!(f, "{customer} main"),
+            Self::CustomerEscrow(customer) => write!(f, "{customer} escrow"),
+            Self::MerchantMain => f.write_str("merchant main"),
+            Self::PlatformFees => f.write_str("platform fees"),
+            Self::OutsideWorld => f.write_str("outside world"),
+        }
+    }
+}
+
 /// Why money moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransferKind {

@@ -1,14 +1,19 @@
 //! The one way from a handler to a command and back to a reply.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::api::Api;
 use super::auth::{ActingCustomer, ActingParty, KeyHolder};
 use super::envelope::{Answer, ApiError, Reply};
+use crate::commands::idempotency::{self, KeyedRequest, Outcome};
 use crate::commands::{self, Actor, PartyActor, Policy, customers, outbox};
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
+use crate::domain::refusal::Refusal;
 use crate::queries;
 use crate::store::{self, Tx};
 use crate::wire::{Looking, Viewing};
@@ -28,8 +33,9 @@ impl Api {
         V: Serialize,
     {
         let customer = acting.customer.clone();
-        let command =
-            move |tx: &mut Tx<'_>, policy: &Policy, merchant| command(tx, policy, &Actor { merchant, customer });
+        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
+            Ok((merchant, command(tx, policy, &Actor { merchant, customer })?))
+        };
         let looking = Looking::Customer(&acting.customer);
         self.answer(&acting.key_holder, looking, command, render).await
     }
@@ -46,8 +52,9 @@ impl Api {
         V: Serialize,
     {
         let party = acting.party.clone();
-        let command =
-            move |tx: &mut Tx<'_>, policy: &Policy, merchant| command(tx, policy, &PartyActor { merchant, party });
+        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
+            Ok((merchant, command(tx, policy, &PartyActor { merchant, party })?))
+        };
         let looking = Looking::from(&acting.party);
         self.answer(&acting.key_holder, looking, command, render).await
     }
@@ -63,22 +70,70 @@ impl Api {
         T: Send + 'static,
         V: Serialize,
     {
+        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| Ok((merchant, command(tx, policy, merchant)?));
         self.answer(key_holder, Looking::Merchant, command, render).await
     }
 
-    async fn answer<T, V>(
+    /// The same for a command after which the key is another merchant's: it answers
+    /// whose, and that merchant keeps the reply for a request that comes again.
+    pub(super) async fn answer<T, V>(
         &self,
         key_holder: &KeyHolder,
         looking: Looking<'_>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, commands::Error> + Send + 'static,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<(MerchantId, T), commands::Error> + Send + 'static,
         render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
     ) -> Result<Answer, ApiError>
     where
         T: Send + 'static,
         V: Serialize,
     {
-        let outcome = self.run_as_merchant(key_holder, command).await?;
+        if let Some(key) = key_holder.call.idempotency_key.clone()? {
+            return self.answer_once(key, key_holder, looking, command, render).await;
+        }
+        let (_, outcome) = self.run_as_merchant(key_holder, command).await?;
         Ok(render(outcome, &self.viewing_of(looking)).into())
+    }
+
+    /// Runs the command unless it ran before under this key, and renders what came of it
+    /// within its commit, to keep it. A refusal is kept too, and with it the merchant that
+    /// a sandbox key's first command makes.
+    ///
+    /// The key is in flight until this is done or dropped. A command that still waits to
+    /// be written then is found by the next one behind it.
+    async fn answer_once<T, V>(
+        &self,
+        key: IdempotencyKey,
+        key_holder: &KeyHolder,
+        looking: Looking<'_>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<(MerchantId, T), commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &Viewing<'_>) -> Reply<V> + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Send + 'static,
+        V: Serialize,
+    {
+        let flight = self.in_flight.begin(key_holder.key_hash, &key);
+        let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
+        let party = Party::from(looking.customer().cloned());
+        let asked = key_holder.call.asked(party.customer());
+        let request = KeyedRequest { key, asked };
+        let outcome = self.run_as_merchant(key_holder, move |tx, policy, merchant| {
+            let render = |outcome: Result<T, Refusal>| {
+                let viewing = Viewing {
+                    viewer: Some(Looking::from(&party)),
+                    ..policy.viewing()
+                };
+                let answer = outcome.map_or_else(Answer::from, |done| render(done, &viewing).into());
+                answer.kept()
+            };
+            let command = |tx: &mut Tx<'_>| command(tx, policy, merchant);
+            idempotency::once(tx, policy, merchant, &request, command, render)
+        });
+        match outcome.await? {
+            Outcome::Done(reply) => Ok(Answer::first(reply)),
+            Outcome::Replayed(reply) => Ok(Answer::replayed(reply)),
+            Outcome::KeyReused(difference) => Err(ApiError::IdempotencyKeyReused(difference)),
+        }
     }
 
     /// Lets in the acting customer of a route that only reads, and answers the
@@ -132,14 +187,18 @@ impl Api {
         T: Send + 'static,
         E: From<store::Error> + Send + 'static,
     {
+        let call = Arc::clone(&key_holder.call);
         let key_holder = key_holder.clone();
-        self.write(move |tx, policy| {
+        let committed = self.write(move |tx, policy| {
             let merchant = key_holder.merchant(tx)?;
             if policy.mode == Mode::Sandbox {
                 tx.attend(merchant)?;
             }
-            outbox::run(tx, policy, |tx| command(tx, policy, merchant))
-        })
-        .await
+            let outcome = outbox::run(tx, policy, |tx| command(tx, policy, merchant))?;
+            Ok::<_, E>((outcome, tx.take_caused()))
+        });
+        let (outcome, caused) = committed.await?;
+        call.add_caused(caused);
+        Ok(outcome)
     }
 }

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
 use super::auth::KeyHolder;
 use super::envelope::ApiError;
+use super::faults::FaultBook;
+use super::in_flight::InFlight;
 use super::keyring::Keyring;
 use super::rate_limit::RateLimiter;
+use super::requests::RequestLog;
 use crate::commands::Policy;
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
@@ -56,14 +59,17 @@ pub struct Api {
     pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
     /// How often a key may ask, if that is limited.
     pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// What is to go wrong on purpose; nothing ever in live mode.
+    pub faults: Arc<FaultBook>,
+    /// What was asked lately and answered; in sandbox mode only.
+    pub requests: Option<Arc<RequestLog>>,
     /// Whether only programs on this machine are meant to reach it: a sandbox that
     /// is not exposed.
     pub is_for_this_machine_only: bool,
+    /// Requests with an idempotency key that are being worked on.
+    pub in_flight: Arc<InFlight>,
     /// Bytes of memory left for files that are being received.
     pub room_for_files: Arc<Semaphore>,
-    /// Where files are served from, up to the slash before their name; set when the
-    /// address is known.
-    pub files_url: Arc<OnceLock<String>>,
     /// Set when the service is about to stop: replies then close their connection.
     pub stopping: Arc<AtomicBool>,
 }
@@ -94,8 +100,7 @@ impl Api {
     pub(crate) fn viewing<'a>(&'a self, customer: Option<&'a CustomerId>) -> Viewing<'a> {
         Viewing {
             viewer: customer.map(Looking::Customer),
-            currency: &self.currency,
-            files_url: self.files_url.get().map_or("", String::as_str),
+            ..self.policy.viewing()
         }
     }
 

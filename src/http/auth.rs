@@ -95,13 +95,8 @@ impl KeyHolder {
     /// whether it opens this route.
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
-        if api.is_for_this_machine_only && !is_for_this_machine(request) {
-            return Err(ApiError::ForeignHost);
-        }
-        let key = key_of(request, api)?;
-        let key_hash: [u8; 32] = Sha256::digest(&key).into();
         let call = Call::of(request)?;
-        call.key_hash.get_or_init(|| key_hash);
+        let (key, key_hash) = read_key(request, api, &call)?;
         let key = match api.keyring.owner_of_key(&api.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
@@ -143,14 +138,18 @@ impl KeyHolder {
         }
     }
 
+    /// A merchant with nothing in it, which this command gives the key.
+    pub(super) fn start_over(&self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
+        match merchants::start_over(tx, &self.key_hash)? {
+            Some(merchant) => Ok(merchant),
+            None => self.merchant(tx),
+        }
+    }
+
     /// The `customer-id` header, remembered as it came. An error when it came with
     /// different texts.
     fn customer(&self, request: &HttpRequest) -> Result<Option<String>, ApiError> {
-        let named = single(request.headers(), &CUSTOMER_ID)?;
-        if let Some(named) = &named {
-            self.call.customer.get_or_init(|| named.clone());
-        }
-        Ok(named)
+        read_customer(request, &self.call)
     }
 }
 
@@ -236,6 +235,28 @@ fn check_access(request: &HttpRequest, scope: KeyScope) -> Result<(), ApiError> 
     } else {
         Err(Refusal::AccessDenied.into())
     }
+}
+
+/// The bearer key and its SHA-256 hash, which the call remembers. Refused when the
+/// request was sent to another machine's name.
+pub(super) fn read_key(request: &HttpRequest, api: &Api, call: &Call) -> Result<(String, [u8; 32]), ApiError> {
+    if api.is_for_this_machine_only && !is_for_this_machine(request) {
+        return Err(ApiError::ForeignHost);
+    }
+    let key = key_of(request, api)?;
+    let key_hash = Sha256::digest(&key).into();
+    call.key_hash.get_or_init(|| key_hash);
+    Ok((key, key_hash))
+}
+
+/// The `customer-id` header, which the call remembers as it came. An error when it came
+/// with different texts.
+pub(super) fn read_customer(request: &HttpRequest, call: &Call) -> Result<Option<String>, ApiError> {
+    let named = single(request.headers(), &CUSTOMER_ID)?;
+    if let Some(named) = &named {
+        call.customer.get_or_init(|| named.clone());
+    }
+    Ok(named)
 }
 
 /// The bearer key. In sandbox mode a program on this machine may come without:

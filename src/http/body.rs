@@ -10,6 +10,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::{Api, Limits};
@@ -68,6 +69,14 @@ impl JsonBody {
     /// The body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_json(&self.0)
+    }
+
+    /// SHA-256 of what it says, in whatever spacing and order of fields.
+    pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
+        let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
+        let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
+        content.sort_all_objects();
+        Ok(Sha256::digest(content.to_string()).into())
     }
 
     /// Leaves the body with the call it belongs to.
@@ -228,6 +237,7 @@ async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiErro
 
 async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
     let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
+    let compares_files = Call::of(request)?.compares_files();
     let mut read = FormBody::default();
     let mut text_bytes_left = limits.body_bytes_max;
     while let Some(field) = form.try_next().await.map_err(|error| form_error(error, limits))? {
@@ -246,7 +256,8 @@ async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -
             Some(file_name) => {
                 // What a browser sends for a file input that was left empty.
                 let may_be_nothing = file_name.is_empty();
-                let file = read_file(field, name, limits, &api.room_for_files).await?;
+                let hash = compares_files.then(Sha256::new);
+                let file = read_file(field, name, limits, &api.room_for_files, hash).await?;
                 if may_be_nothing && file.bytes.is_empty() {
                     continue;
                 }
@@ -275,12 +286,14 @@ async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut us
     String::from_utf8(bytes).map_err(|_| unreadable(format!("{} is not UTF-8 text", shortened(name))))
 }
 
-/// Reads a file into memory, as far as there is room for it.
+/// Reads a file into memory, as far as there is room for it, hashing it on the way if a
+/// hash is wanted.
 async fn read_file(
     mut chunks: Field,
     field: String,
     limits: Limits,
     room_for_files: &Arc<Semaphore>,
+    mut hash: Option<Sha256>,
 ) -> Result<SentFile, ApiError> {
     let mut file = SentFile {
         field,
@@ -302,8 +315,12 @@ async fn read_file(
             None => file.room = Some(room),
             Some(known) => known.merge(room),
         }
+        if let Some(hash) = &mut hash {
+            hash.update(&chunk);
+        }
         file.bytes.extend_from_slice(&chunk);
     }
+    file.hash = hash.map(|hash| hash.finalize().into());
     Ok(file)
 }
 

@@ -2,9 +2,13 @@
 //! them, and the first that is not right is the one that is told of.
 
 pub(super) mod categories;
+pub(super) mod clocks;
 pub(super) mod customers;
 pub(super) mod disputes;
+pub(super) mod events;
+pub(super) mod faults;
 pub(super) mod payments;
+pub(super) mod seeds;
 pub(super) mod standard_escrows;
 pub(super) mod vaults;
 

@@ -7,19 +7,22 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, ResponseError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::refusals::{self, Wire};
+use crate::domain::idempotency::{Difference, SentReply};
 use crate::domain::refusal::{Invalid, Refusal, shortened};
 use crate::{commands, store};
 
+/// Marks a reply that was sent before.
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Seconds after which a refused write may be tried again.
-const RETRY_AFTER_SECONDS: u16 = 1;
+const RETRY_AFTER_SECONDS: u64 = 1;
 /// Room for a reply, in bytes: an escrow with five milestones takes about 1,700.
-const BODY_BYTES: usize = 2_048;
+pub(super) const BODY_BYTES: usize = 2_048;
 
 /// A reply to a request that did what it asked.
 #[derive(Debug)]
@@ -54,6 +57,34 @@ impl<T> Reply<T> {
 pub(crate) struct Answer {
     status: StatusCode,
     body: Vec<u8>,
+    is_replay: bool,
+}
+
+impl Answer {
+    /// A reply to the first request under an idempotency key.
+    pub(crate) fn first(reply: SentReply) -> Self {
+        Self {
+            status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            body: reply.body.into_bytes(),
+            is_replay: false,
+        }
+    }
+
+    /// The same reply to the request that came again, which says so in a header.
+    pub(crate) fn replayed(reply: SentReply) -> Self {
+        Self {
+            is_replay: true,
+            ..Self::first(reply)
+        }
+    }
+
+    /// The reply as it is kept for requests that come again.
+    pub(crate) fn kept(self) -> SentReply {
+        SentReply {
+            status: self.status.as_u16(),
+            body: String::from_utf8(self.body).expect("JSON is text"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -101,6 +132,7 @@ impl<T: Serialize> From<Reply<T>> for Answer {
         Self {
             status: reply.status,
             body: reply.into_body(),
+            is_replay: false,
         }
     }
 }
@@ -117,7 +149,23 @@ impl Responder for Answer {
     type Body = BoxBody;
 
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
-        json(HttpResponse::build(self.status), self.body)
+        let mut response = HttpResponse::build(self.status);
+        if self.is_replay {
+            response.insert_header((REPLAYED, "true"));
+        }
+        json(response, self.body)
+    }
+}
+
+/// What a command refused, as it is sent.
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let error = ApiError::Refused(refusal);
+        Self {
+            status: error.status_code(),
+            body: error.body(),
+            is_replay: false,
+        }
     }
 }
 
@@ -144,6 +192,10 @@ pub(crate) enum ApiError {
     CustomerHeaderMissing,
     /// The key is used from an address that its merchant does not list.
     ForeignAddress,
+    /// A request with the same idempotency key is being worked on.
+    IdempotencyKeyInFlight,
+    /// The idempotency key came with another request before.
+    IdempotencyKeyReused(Difference),
     /// The key has been used too often in this window.
     TooManyRequests { reset_seconds: u64 },
     /// The route acts for the merchant, and a customer was named.
@@ -169,6 +221,12 @@ pub(crate) enum ApiError {
     BodyUnreadable { problem: String },
     /// The body is of a type that this route does not read.
     UnsupportedMediaType { expected: &'static str },
+    /// What a fault asked for, set by the merchant itself.
+    Fault { status: StatusCode },
+    /// The key has as many faults as it may have.
+    TooManyFaults { faults_max: usize },
+    /// No request of that id is kept that came with this key.
+    RequestNotFound { requests_kept: usize },
     /// No such route.
     RouteNotFound { path: String },
     /// The route exists, for another method.
@@ -192,6 +250,39 @@ impl ApiError {
         match self {
             Self::NoVirtualAccounts | Self::CustomerHeaderForbidden { is_of_account: true } => Value::Null,
             _ => Value::Object(Map::new()),
+        }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let Wire {
+            status,
+            code,
+            message,
+            details,
+        } = self.wire();
+        if let Self::TooManyRequests { .. } = self {
+            let bare = BareEnvelope {
+                status,
+                message: &message,
+            };
+            return body_of(&bare);
+        }
+        body_of(&Envelope {
+            status,
+            message: &message,
+            data: self.data(),
+            code: Some(code),
+            details: details.as_ref(),
+        })
+    }
+
+    /// After how many seconds the same request may be tried again, where that helps.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
+            Self::IdempotencyKeyInFlight => Some(RETRY_AFTER_SECONDS),
+            Self::Fault { status } if *status == StatusCode::TOO_MANY_REQUESTS => Some(RETRY_AFTER_SECONDS),
+            _ => (self.status_code() == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS),
         }
     }
 
@@ -219,6 +310,20 @@ impl ApiError {
                 "Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent".into(),
             ),
             Self::ForeignAddress => plain(403, "foreign_address", "Unauthorized IP address".into()),
+            Self::IdempotencyKeyInFlight => plain(
+                409,
+                "idempotency_key_in_flight",
+                "A request with this Idempotency-Key is being worked on; try again shortly".into(),
+            ),
+            Self::IdempotencyKeyReused(difference) => {
+                let first = match difference {
+                    Difference::Route(route) => format!("for {}", shortened(route)),
+                    Difference::Customer => "for another customer-id".to_owned(),
+                    Difference::Body => "with another body".to_owned(),
+                };
+                let message = format!("This Idempotency-Key was first used {first}; a new request needs a new key");
+                plain(422, "idempotency_key_reused", message.into())
+            }
             Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request".into()),
             Self::CustomerHeaderForbidden { .. } => plain(
                 400,
@@ -260,6 +365,21 @@ impl ApiError {
                 415,
                 "unsupported_media_type",
                 format!("Send the body as {expected}, and say so in the content-type header").into(),
+            ),
+            Self::Fault { status } => plain(
+                status.as_u16(),
+                "fault",
+                "Fault requested by POST /sandbox/faults".into(),
+            ),
+            Self::TooManyFaults { faults_max } => plain(
+                400,
+                "too_many_faults",
+                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them").into(),
+            ),
+            Self::RequestNotFound { requests_kept } => plain(
+                404,
+                "request_not_found",
+                format!("Request not found; the last {requests_kept} requests of all keys together are kept").into(),
             ),
             Self::RouteNotFound { path } => plain(
                 404,
@@ -335,35 +455,15 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Wire {
-            status,
-            code,
-            message,
-            details,
-        } = self.wire();
-        let mut response = HttpResponse::build(self.status_code());
-        if status == 503 {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((ALLOW, allowed.as_str()));
         }
-        if let Self::TooManyRequests { reset_seconds } = self {
-            response.insert_header((RETRY_AFTER, reset_seconds.to_string()));
-            let bare = BareEnvelope {
-                status,
-                message: &message,
-            };
-            return json(response, body_of(&bare));
-        }
-        let envelope = Envelope {
-            status,
-            message: &message,
-            data: self.data(),
-            code: Some(code),
-            details: details.as_ref(),
-        };
-        json(response, body_of(&envelope))
+        json(response, self.body())
     }
 }
 

@@ -9,16 +9,21 @@ mod auth;
 mod banks;
 mod body;
 mod call;
+mod callbacks;
 mod cards;
 mod categories;
+mod clocks;
 mod customers;
 mod disputes;
 mod drafts;
 pub mod encoding;
 mod envelope;
+mod events;
+mod faults;
 mod fields;
 mod files;
 mod histories;
+mod in_flight;
 mod intents;
 mod keyring;
 mod milestone_escrows;
@@ -27,7 +32,10 @@ mod payments;
 mod query;
 mod rate_limit;
 mod refusals;
+mod requests;
+mod resets;
 mod routes;
+mod seeds;
 mod standard_escrows;
 mod vaults;
 mod whitelist;
@@ -40,8 +48,11 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, middleware, web};
 
 pub use api::{Api, Limits};
+pub use faults::FaultBook;
+pub use in_flight::InFlight;
 pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
+pub use requests::{Kept, RequestLog};
 pub use routes::routes;
 
 /// Under which name the log tells of requests that were no HTTP.
@@ -71,7 +82,7 @@ pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, Sock
         // Each worker has a copy and a keyring of its own: counting references to a
         // shared one, and locking it, makes the cores wait for each other.
         let api = Api {
-            keyring: Arc::default(),
+            keyring: Arc::new(api.keyring.beside()),
             ..api.clone()
         };
         let mode = api.policy.mode;

@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -17,7 +16,9 @@ use futures_util::FutureExt;
 use super::api::Api;
 use super::call::Call;
 use super::envelope::ApiError;
+use super::faults;
 use super::rate_limit::RateState;
+use super::requests::{self, Arrival};
 use crate::domain::refusal::shortened;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,13 +29,16 @@ pub(super) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
-    let call = Arc::new(Call::new(request.method().clone(), request.head().uri.clone()));
+    let arrival = Arrival::now();
+    let call = Arc::new(Call::new(request.head()));
     request.extensions_mut().insert(Arc::clone(&call));
     let id = &call.id;
     let api = request.app_data::<web::Data<Api>>().cloned();
     let counts_requests = api.as_ref().is_some_and(|api| api.rate_limiter.is_some());
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let effect = api.as_ref().and_then(|api| faults::effect_on(&request, api, &call));
+    let outcome = AssertUnwindSafe(faults::run(effect, request, next))
+        .catch_unwind()
+        .await;
 
     let log_cause = |error: &Error| {
         if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
@@ -43,15 +47,21 @@ pub(super) async fn observe(
     };
     let finish = |mut response: HttpResponse| {
         let status = response.status().as_u16();
-        let micros = started.elapsed().as_micros();
+        let micros = arrival.micros();
         let (method, path) = (&call.method, shortened(call.path()));
         log::info!("{id} {method} {path:?} {status} {micros}us");
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
-        if api.is_some_and(|api| api.is_stopping()) {
+        if api.as_ref().is_some_and(|api| api.is_stopping()) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        response
+        if let Some(log) = api.as_ref().and_then(|api| api.requests.as_ref()) {
+            response = requests::keep(log, &call, arrival, effect, response);
+        }
+        match effect {
+            Some(effect) => effect.on_reply(response),
+            None => response,
+        }
     };
     match outcome {
         Ok(Ok(response)) => {

@@ -4,19 +4,26 @@
 pub mod categories;
 pub mod customers;
 pub mod disputes;
+pub mod events;
+
+use std::ops::RangeInclusive;
 
 use crate::domain::card::Card;
 use crate::domain::customer::{CustomerStanding, Wallet};
 use crate::domain::deal::Deal;
 use crate::domain::history::{HistoryFilter, HistoryShape};
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
+use crate::domain::ids::{CustomerId, EscrowKey, EventId, MerchantId};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
+use crate::domain::time::Timestamp;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Error, Store};
+use crate::store::{CallbackSetting, Caused, Error, ExpiredRecord, Store};
+
+/// Transfers with their numbers, and events with their names.
+pub type CausedRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
 
 /// That the file can be read.
 pub fn is_readable(store: &Store) -> Result<(), Error> {
@@ -74,6 +81,11 @@ pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Er
     store.read(|snapshot| snapshot.merchant_wallet(merchant))
 }
 
+/// How a sandbox merchant wants to be told of events.
+pub fn callback_setting(store: &Store, merchant: MerchantId) -> Result<CallbackSetting, Error> {
+    store.read(|snapshot| snapshot.callback_setting(merchant))
+}
+
 /// A customer's saved cards, the one saved first at the front.
 pub fn cards(store: &Store, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
     store.read(|snapshot| snapshot.cards(merchant, customer))
@@ -84,9 +96,35 @@ pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> 
     store.read(|snapshot| snapshot.whitelist(merchant, customer))
 }
 
-/// Every transfer of the file, whoever's it is, that was posted after the one with
-/// this number: oldest first, each with its own number. For the operator's eyes;
-/// unbounded, so ask for what came since the last time.
-pub fn transfers_after(store: &Store, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
-    store.read(|snapshot| snapshot.transfers_after(id))
+/// What a command caused: its transfers, each with its number, and its events that were
+/// not swept meanwhile, each with its name; oldest first.
+pub fn caused(store: &Store, caused: &Caused) -> Result<CausedRows, Error> {
+    store.read(|snapshot| {
+        let transfers = match &caused.transfers {
+            Some(numbers) => snapshot.transfers_in(numbers)?,
+            None => Vec::new(),
+        };
+        let mut events = Vec::with_capacity(caused.events.len());
+        for &event in &caused.events {
+            events.extend(snapshot.event_name(event)?.map(|name| (event, name)));
+        }
+        Ok((transfers, events))
+    })
+}
+
+/// The transfers of the file with these numbers, whoever's they are: oldest first,
+/// each with its own. Unbounded: ask for those of one command, or since the last time.
+pub fn transfers_in(store: &Store, numbers: RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
+    store.read(|snapshot| snapshot.transfers_in(&numbers))
+}
+
+/// Replies kept for retries that are older than this by the clocks of their merchants,
+/// at most so many.
+pub fn expired_idempotency_records(
+    store: &Store,
+    file_time: Timestamp,
+    kept_seconds: i64,
+    records_max: u32,
+) -> Result<Vec<ExpiredRecord>, Error> {
+    store.read(|snapshot| snapshot.expired_idempotency_records(file_time, kept_seconds, records_max))
 }

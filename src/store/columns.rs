@@ -11,6 +11,14 @@ use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
 
+/// The condition that a row's merchant has a key; one without is out of reach.
+macro_rules! is_of_a_key {
+    () => {
+        "merchant_id IN (SELECT merchant_id FROM merchant_key)"
+    };
+}
+pub(super) use is_of_a_key;
+
 /// Rows to pass over before a page, as SQL counts them.
 pub(super) fn offset_of(request: PageRequest) -> i64 {
     i64::try_from(request.offset()).unwrap_or(i64::MAX)

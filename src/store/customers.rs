@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{
-    amount_at, customer_id_at, offset_of, optional_text_at, optional_timestamp_at, timestamp_at, word_at,
+    amount_at, customer_id_at, is_of_a_key, offset_of, optional_text_at, optional_timestamp_at, timestamp_at, word_at,
 };
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
@@ -55,11 +55,12 @@ impl Snapshot<'_> {
         Ok(standing)
     }
 
-    /// Whether any merchant has a customer of this id.
+    /// Whether any merchant has a customer of this id. One that started over and left
+    /// them behind does not.
     pub fn is_anyones_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached("SELECT 1 FROM customer WHERE id = ?1")?
+            .prepare_cached(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_of_a_key!()))?
             .exists([customer.as_str()])?;
         Ok(exists)
     }

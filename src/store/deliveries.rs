@@ -5,36 +5,11 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::columns::{optional_timestamp_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::callback::SigningSecret;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryId, Outcome, Progress};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 
-/// How a sandbox merchant wants to be told of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallbackSetting {
-    /// Where: nothing for where the configuration says, the empty text for nowhere.
-    pub url: Option<String>,
-    /// What signs them, if the merchant's key is known.
-    pub secret: Option<SigningSecret>,
-}
-
 impl Snapshot<'_> {
-    /// How a sandbox merchant wants to be told of events.
-    pub fn callback_setting(&self, merchant: MerchantId) -> Result<CallbackSetting, Error> {
-        let setting = self
-            .connection
-            .prepare_cached("SELECT callback_url, signing_secret FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| {
-                let secret: Option<String> = row.get(1)?;
-                Ok(CallbackSetting {
-                    url: row.get(0)?,
-                    secret: secret.map(SigningSecret::new),
-                })
-            })?;
-        Ok(setting)
-    }
-
     /// The first deliveries of a merchant whose turn it is, in the order they are due,
     /// now or later.
     pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {
@@ -65,6 +40,20 @@ impl Snapshot<'_> {
             .prepare_cached("SELECT min(merchant_id) FROM delivery WHERE merchant_id > ?1")?
             .query_row([merchant.0], |row| row.get(0))?;
         Ok(next.map(MerchantId))
+    }
+
+    /// How many deliveries of a merchant fall due while its clock goes from one time to
+    /// the other: those whose next attempt does, and those that wait behind them.
+    pub fn deliveries_due(&self, merchant: MerchantId, after: Timestamp, until: Timestamp) -> Result<u64, Error> {
+        let due: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*) + coalesce(sum((SELECT count(*) FROM delivery AS behind
+                                                 WHERE behind.lane = first.lane AND behind.due_at IS NULL)), 0)
+                 FROM delivery AS first WHERE merchant_id = ?1 AND due_at > ?2 AND due_at <= ?3",
+            )?
+            .query_row([merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
+        Ok(due.unsigned_abs())
     }
 
     /// The bytes of an event, the same on every attempt.

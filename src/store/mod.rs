@@ -7,8 +7,10 @@
 
 mod accounts;
 mod audit;
+mod callbacks;
 mod cards;
 mod categories;
+mod caused;
 mod checkpoints;
 mod clocks;
 mod columns;
@@ -16,12 +18,14 @@ mod connection;
 mod customers;
 mod deliveries;
 mod disputes;
+mod ephemeral;
 mod error;
 mod escrows;
 mod events;
 mod feeds;
 mod file;
 mod folder;
+mod idempotency;
 mod instance;
 mod listings;
 mod lock;
@@ -44,12 +48,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit, check_structure};
-pub use clocks::Attended;
+pub use callbacks::CallbackSetting;
+pub use caused::Caused;
 pub use connection::Synchronous;
-pub use deliveries::CallbackSetting;
+pub use ephemeral::EphemeralFolder;
 pub use error::{Error, OpenError};
 pub use events::NewEvent;
-pub use merchants::Subscriber;
+pub use idempotency::ExpiredRecord;
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Told, Tx};
 

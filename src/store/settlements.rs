@@ -1,5 +1,7 @@
 //! Posting a settlement: the one place where balances move.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::params;
 
 use super::accounts::account_at;
@@ -11,9 +13,8 @@ use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, Transf
 use crate::domain::settlement::Settlement;
 
 impl Snapshot<'_> {
-    /// Every transfer after the one with this number, oldest first, each with its
-    /// own number.
-    pub fn transfers_after(&self, id: i64) -> Result<Vec<(i64, Transfer)>, Error> {
+    /// The transfers with these numbers, oldest first, each with its own.
+    pub fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
         let mut statement = self.connection.prepare_cached(
             "SELECT transfer.id, kind, transfer.amount, escrow_id, escrow.guard,
                     debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
@@ -21,9 +22,9 @@ impl Snapshot<'_> {
              LEFT JOIN escrow ON escrow.id = escrow_id
              JOIN account AS debit ON debit.id = debit_account_id
              JOIN account AS credit ON credit.id = credit_account_id
-             WHERE transfer.id > ?1 ORDER BY transfer.id",
+             WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id",
         )?;
-        let mut rows = statement.query([id])?;
+        let mut rows = statement.query([numbers.start(), numbers.end()])?;
         let mut transfers = Vec::new();
         while let Some(row) = rows.next()? {
             let transfer = Transfer {
@@ -89,6 +90,7 @@ impl Tx<'_> {
             };
             head = head.followed_by(&posted);
             self.insert_transfer(&posted, &head)?;
+            self.caused.add_transfer(id);
         }
         let changed = self
             .connection

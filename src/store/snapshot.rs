@@ -6,8 +6,10 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use super::clocks::Attended;
-use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use super::caused::Caused;
+use super::error::Error;
+use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -22,11 +24,14 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    pub(super) attended: Attended,
+    /// Of the merchant that is attended.
+    pub(super) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
+    seed: Option<Seed>,
     told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
+    pub(super) caused: Caused,
 }
 
 /// What a command has told and nobody has written down yet.
@@ -51,17 +56,24 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            attended: Attended::default(),
+            clock: ClockOffset::NONE,
             entropy,
+            seed: None,
             told: Vec::new(),
             new_deliveries: Vec::new(),
+            caused: Caused::default(),
         }
+    }
+
+    /// What this command has left behind so far, beside the rows it changed.
+    pub fn take_caused(&mut self) -> Caused {
+        mem::take(&mut self.caused)
     }
 
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.attended.clock.shown_at(self.file_time)
+        self.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -70,9 +82,47 @@ impl<'a> Tx<'a> {
         self.file_time
     }
 
-    /// What the merchant has set up that this command acts for.
-    pub const fn attended(&self) -> &Attended {
-        &self.attended
+    /// Runs a part of this command. When it fails, what it changed and told is undone, and
+    /// the command may go on. The outer error ends the command: the store could not, or it
+    /// lost the whole group of commands meanwhile.
+    pub fn attempt<T, E: From<Error>>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Result<T, E>, E> {
+        let clock = self.clock;
+        let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
+        let caused = self.caused.clone();
+        self.execute("SAVEPOINT attempt")?;
+        let outcome = part(self);
+        if self.connection.is_autocommit() {
+            return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
+        }
+        if outcome.is_err() {
+            self.clock = clock;
+            self.told.truncate(told);
+            self.new_deliveries.truncate(new_deliveries);
+            self.caused = caused;
+            self.execute("ROLLBACK TO attempt")?;
+        }
+        self.execute("RELEASE attempt")?;
+        Ok(outcome)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// How far the clock of the merchant that is attended is ahead of that; not at all
+    /// when none is.
+    pub const fn clock(&self) -> ClockOffset {
+        self.clock
+    }
+
+    /// From here on this command draws the names of escrows, their milestones and
+    /// customers from a seed.
+    pub fn draw_from(&mut self, seed: Seed) {
+        self.seed = Some(seed);
     }
 
     pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
@@ -108,5 +158,9 @@ impl IdSource for Tx<'_> {
 
     fn random(&mut self) -> u128 {
         self.entropy.random()
+    }
+
+    fn seed(&mut self) -> Option<&mut Seed> {
+        self.seed.as_mut()
     }
 }

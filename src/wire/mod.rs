@@ -2,8 +2,10 @@
 //! section 3).
 
 mod bank;
+mod callback;
 mod card;
 mod category;
+mod clock;
 mod customer;
 mod detailed;
 mod dispute;
@@ -12,6 +14,9 @@ mod event;
 mod history;
 mod listing;
 mod page;
+mod payload;
+mod reset;
+mod seed;
 mod transaction;
 mod vault;
 mod wallet;
@@ -23,15 +28,20 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use bank::{AccountNameView, BankView, PhoneView};
+pub(crate) use callback::CallbackView;
 pub(crate) use card::CardView;
 pub(crate) use category::{CategoryPositionView, CategoryView};
+pub(crate) use clock::{AdvancedClockView, ClockView};
 pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
-pub(crate) use event::{Subject, ToldPayment, payload};
+pub(crate) use event::{EventView, ReplayView};
 pub(crate) use history::HistoryView;
 pub(crate) use listing::EscrowListView;
 pub(crate) use page::PageView;
+pub(crate) use payload::{Subject, ToldPayment, payload};
+pub(crate) use reset::ResetView;
+pub(crate) use seed::SeedView;
 pub(crate) use transaction::TransactionView;
 pub(crate) use wallet::{MainBalanceView, WalletView};
 pub(crate) use whitelist::{DepositWalletView, WhitelistAddressView};
@@ -46,6 +56,16 @@ use crate::domain::party::Party;
 pub(crate) enum Looking<'a> {
     Customer(&'a CustomerId),
     Merchant,
+}
+
+impl<'a> Looking<'a> {
+    /// The customer, if it is one.
+    pub(crate) const fn customer(self) -> Option<&'a CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Merchant => None,
+        }
+    }
 }
 
 impl<'a> From<&'a Party> for Looking<'a> {

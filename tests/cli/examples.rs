@@ -13,8 +13,13 @@ fn block(language: &str) -> String {
     let opening = format!("```{language}\n");
     let mut blocks = README.split(&opening).skip(1);
     let block = blocks.next().and_then(|rest| rest.split("```").next());
-    assert!(blocks.next().is_none(), "the README has more than one block of {language}");
-    block.unwrap_or_else(|| panic!("the README has no block of {language}")).to_owned()
+    assert!(
+        blocks.next().is_none(),
+        "the README has more than one block of {language}"
+    );
+    block
+        .unwrap_or_else(|| panic!("the README has no block of {language}"))
+        .to_owned()
 }
 
 /// The first of these commands that is there; each with what asks for its version.

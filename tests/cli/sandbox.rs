@@ -77,7 +77,12 @@ fn strict_rules_do_not_keep_an_event_from_being_triggered() {
 fn a_commission_that_nobody_takes_is_said_to_be_missing() {
     let work_folder = WorkFolder::new();
     let server = work_folder.serve(&["--database", "test.db"]);
-    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["trigger", "payment.commission.success"]);
+    let (is_done, said) = run(
+        &work_folder,
+        &server,
+        "sk_test_a",
+        &["trigger", "payment.commission.success"],
+    );
     assert!(!is_done && said.contains("ESCROWD_FEES_COMMISSION_BPS=50"), "{said}");
 }
 
@@ -88,7 +93,9 @@ fn the_clock_is_shown_and_moved_and_a_reset_puts_it_back() {
     let clock = |arguments: &[&str]| {
         let (is_done, said) = run(&work_folder, &server, "sk_test_a", arguments);
         assert!(is_done, "{said}");
-        said.trim().parse::<jiff::Timestamp>().unwrap_or_else(|_| panic!("{said}"))
+        said.trim()
+            .parse::<jiff::Timestamp>()
+            .unwrap_or_else(|_| panic!("{said}"))
     };
     let before = clock(&["clock"]);
     let after = clock(&["clock", "advance", "3d"]);
@@ -100,7 +107,10 @@ fn the_clock_is_shown_and_moved_and_a_reset_puts_it_back() {
     assert!(clock(&["clock"]) < after);
 
     let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["clock", "advance", "soon"]);
-    assert!(!is_done && said.contains("by must be") && said.contains("soon"), "{said}");
+    assert!(
+        !is_done && said.contains("by must be") && said.contains("soon"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -152,11 +162,18 @@ fn without_a_sandbox_each_says_what_to_do() {
         let output = work_folder.run(&[arguments, &nowhere].concat());
         assert_eq!(output.status.code(), Some(1));
         let said = stderr(&output);
-        assert!(said.contains("no escrowd answers at http://127.0.0.1:9") && said.contains("--url"), "{said}");
+        assert!(
+            said.contains("no escrowd answers at http://127.0.0.1:9") && said.contains("--url"),
+            "{said}"
+        );
     }
     let output = work_folder.run(&["trigger", "escrow.finished"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("escrow.completed"), "{}", stderr(&output));
     let output = work_folder.run(&["clock", "--url", "127.0.0.1:8080"]);
-    assert!(stderr(&output).contains("must start with http://"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("must start with http://"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -421,11 +421,11 @@ fn a_write_error_is_never_answered_with_success() {
         return;
     }
     let file = TestFile::new();
-    // A file may not grow past 256 KiB in this process, and trying is an error
+    // A file may not grow past 512 blocks of 512 bytes in this process; trying is an error
     // instead of a signal. The log gets there first.
     run_limited(
         &["env"],
-        "trap '' XFSZ; ulimit -f 256",
+        "trap '' XFSZ; ulimit -f 512",
         "files::a_write_error_is_never_answered_with_success",
         &file.path,
     );

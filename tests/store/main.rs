@@ -4,11 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod attempts;
 mod audit;
 mod clocks;
+mod deliveries;
 mod files;
 mod helpers;
+mod idempotency;
 mod kept_files;
 mod log_length;
 mod schema;
+mod seeds;
 mod writer;

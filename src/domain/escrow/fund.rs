@@ -51,7 +51,7 @@ impl Source {
                 available: *available,
             }),
             Self::Card { inside, .. } if !ledger::may_enter(due, *inside) => Err(Refusal::TooMuchMoney),
-            Self::Card { card, .. } => card.kind.charge().map_err(Refusal::CardDeclined),
+            Self::Card { card, .. } => card.kind.charge(due).map_err(Refusal::CardDeclined),
             Self::Wallet { .. } => Ok(()),
         }
     }

@@ -1,0 +1,69 @@
+//! Commands that happen once, however often they are asked for under one key.
+//!
+//! Key, effect and reply are one commit, so that a retry finds all of it or nothing. Kept
+//! is what the command decided: a success, and a refusal on the state of things, since a
+//! retry must never do something else than the first try. A body that could not be read
+//! as what it must be, and a failure of the store, leave the key free.
+
+use crate::commands::{Error, Policy};
+use crate::domain::idempotency::{Asked, Difference, IdempotencyKey, IdempotencyRecord, SentReply};
+use crate::domain::ids::MerchantId;
+use crate::domain::refusal::Refusal;
+use crate::store::{self, Tx};
+
+/// A request under a key.
+#[derive(Clone, Debug)]
+pub struct KeyedRequest {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// What is asked under it.
+    pub asked: Asked,
+}
+
+/// What came of a request under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The command ran now.
+    Done(SentReply),
+    /// It ran before.
+    Replayed(SentReply),
+    /// Something else ran before under this key.
+    KeyReused(Difference),
+}
+
+/// Runs a command of the merchant's unless it ran before, and keeps the reply for the
+/// merchant that the command answers with, which is another only when the merchant starts
+/// over. What the command refuses leaves nothing but the reply.
+pub fn once<T>(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    request: &KeyedRequest,
+    command: impl FnOnce(&mut Tx<'_>) -> Result<(MerchantId, T), Error>,
+    render: impl FnOnce(Result<T, Refusal>) -> SentReply,
+) -> Result<Outcome, Error> {
+    let KeyedRequest { key, asked } = request;
+    let earlier = tx.idempotency_record(merchant, key)?;
+    if let Some(record) = earlier.filter(|record| record.is_kept(tx.now(), policy.idempotency_kept_seconds)) {
+        return Ok(record
+            .reply_to(asked)
+            .map_or_else(Outcome::KeyReused, Outcome::Replayed));
+    }
+    let (merchant, decided) = match tx.attempt(command)? {
+        Ok((merchant, done)) => (merchant, Ok(done)),
+        Err(Error::Refused(refusal)) if !matches!(refusal, Refusal::Invalid(_)) => (merchant, Err(refusal)),
+        Err(error) => return Err(error),
+    };
+    let record = IdempotencyRecord {
+        asked: asked.clone(),
+        reply: render(decided),
+        created_at: tx.now(),
+    };
+    tx.save_idempotency_record(merchant, key, &record)?;
+    Ok(Outcome::Done(record.reply))
+}
+
+/// Forgets the replies that are no longer kept, as many as were found.
+pub fn forget(tx: &mut Tx<'_>, expired: &[store::ExpiredRecord]) -> Result<(), store::Error> {
+    tx.delete_idempotency_records(expired)
+}

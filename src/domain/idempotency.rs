@@ -1,0 +1,149 @@
+//! Safe retries: a request that comes again under the key it came with before gets
+//! the first reply again.
+
+use super::ids::CustomerId;
+use super::time::Timestamp;
+
+const KEY_BYTES_MAX: usize = 255;
+
+/// What a caller names a request by, to retry it: 1 to 255 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// What a key must be, to follow "must be".
+    pub const EXPECTED: &'static str = "1 to 255 printable ASCII characters";
+
+    /// The key of this text; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let is_key = is_printable && (1..=KEY_BYTES_MAX).contains(&text.len());
+        is_key.then(|| Self(text.to_owned()))
+    }
+
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a request asks for. Two that agree in all of it are the same request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its method and its path with the query.
+    pub route: String,
+    /// The customer it acts for, if it does.
+    pub customer: Option<CustomerId>,
+    /// SHA-256 of its body.
+    pub body_hash: [u8; 32],
+}
+
+/// A reply as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentReply {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its body, byte for byte.
+    pub body: String,
+}
+
+/// The first request under a key, and the reply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// What was asked.
+    pub asked: Asked,
+    /// What it was answered.
+    pub reply: SentReply,
+    /// When, by the merchant's clock.
+    pub created_at: Timestamp,
+}
+
+/// In what a request differs from the first one under its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// It asks for something else than this method and path.
+    Route(String),
+    /// It acts for somebody else.
+    Customer,
+    /// It brings another body.
+    Body,
+}
+
+impl IdempotencyRecord {
+    /// Whether it still counts, for records that are kept so long.
+    pub const fn is_kept(&self, now: Timestamp, kept_seconds: i64) -> bool {
+        now.millis() - self.created_at.millis() < kept_seconds * 1000
+    }
+
+    /// The first reply, if this is the first request again.
+    pub fn reply_to(self, asked: &Asked) -> Result<SentReply, Difference> {
+        if self.asked.route != asked.route {
+            Err(Difference::Route(self.asked.route))
+        } else if self.asked.customer != asked.customer {
+            Err(Difference::Customer)
+        } else if self.asked.body_hash != asked.body_hash {
+            Err(Difference::Body)
+        } else {
+            Ok(self.reply)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> IdempotencyRecord {
+        IdempotencyRecord {
+            asked: asked(),
+            reply: SentReply {
+                status: 201,
+                body: "{}".to_owned(),
+            },
+            created_at: Timestamp::from_millis(1_782_123_300_007).unwrap(),
+        }
+    }
+
+    fn asked() -> Asked {
+        Asked {
+            route: "POST /v1/escrow/create".to_owned(),
+            customer: CustomerId::parse("ada"),
+            body_hash: [1; 32],
+        }
+    }
+
+    #[test]
+    fn keys_are_printable_ascii_of_a_bounded_length() {
+        for text in ["a", "two words", "~!{}", &"k".repeat(255)] {
+            assert_eq!(IdempotencyKey::parse(text).unwrap().as_str(), text);
+        }
+        for text in ["", "tab\there", "clé", "del\u{7f}", &"k".repeat(256)] {
+            assert_eq!(IdempotencyKey::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_request_again_gets_the_first_reply_and_any_other_is_told_apart() {
+        assert_eq!(record().reply_to(&asked()), Ok(record().reply));
+        let other = |change: fn(&mut Asked)| {
+            let mut other = asked();
+            change(&mut other);
+            record().reply_to(&other).unwrap_err()
+        };
+        let first_route = Difference::Route("POST /v1/escrow/create".to_owned());
+        assert_eq!(other(|asked| asked.route.push_str("?a=b")), first_route);
+        assert_eq!(other(|asked| asked.customer = None), Difference::Customer);
+        assert_eq!(
+            other(|asked| asked.customer = CustomerId::parse("bo")),
+            Difference::Customer
+        );
+        assert_eq!(other(|asked| asked.body_hash = [2; 32]), Difference::Body);
+    }
+
+    #[test]
+    fn a_record_is_kept_to_the_millisecond() {
+        let at = |millis| Timestamp::from_millis(record().created_at.millis() + millis).unwrap();
+        assert!(record().is_kept(at(0), 1) && record().is_kept(at(999), 1));
+        assert!(!record().is_kept(at(1_000), 1));
+    }
+}

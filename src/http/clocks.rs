@@ -1,0 +1,45 @@
+//! The sandbox's way to let time pass: every merchant has a clock of its own. A
+//! `customer-id` header has no effect.
+
+use actix_web::web::Data;
+
+use super::api::Api;
+use super::auth::Viewer;
+use super::body::JsonBody;
+use super::drafts;
+use super::envelope::{Answer, ApiError, Reply};
+use crate::commands::clocks;
+use crate::wire::{AdvancedClockView, ClockView};
+
+/// `GET /sandbox/clock`.
+pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
+    api.act_as_merchant(
+        &caller.key_holder,
+        |tx, _policy, _merchant| Ok(clocks::read(tx)),
+        |clock, _viewing| Reply::ok("Clock fetched successfully", ClockView::new(clock.now, clock.ahead)),
+    )
+    .await
+}
+
+/// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done.
+pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+    let by = drafts::clocks::advance(&body);
+    let answer = api
+        .act_as_merchant(
+            &caller.key_holder,
+            |tx, _policy, merchant| clocks::advance(tx, merchant, by),
+            |moved, _viewing| {
+                let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
+                Reply::ok(
+                    "Clock advanced successfully",
+                    AdvancedClockView::new(clock, moved.deliveries),
+                )
+            },
+        )
+        .await?;
+    // A merchant that is made by this has nothing that could be due.
+    if let Some(merchant) = caller.key_holder.known() {
+        api.webhooks.catch_up(merchant).await;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,284 @@
+//! Failures on purpose: what `POST /sandbox/faults` does to the requests after it.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_live_app};
+
+const MESSAGE: &str = "Fault requested by POST /sandbox/faults";
+
+fn set(app: &TestApp, fault: &Value) -> Answer {
+    app.as_merchant("POST", "/sandbox/faults", Some(fault))
+}
+
+fn faults(app: &TestApp) -> Value {
+    let list = app.as_merchant("GET", "/sandbox/faults", None).ok();
+    list.data().clone()
+}
+
+/// Sends a request of Ben's by hand, under these headers, and answers every byte that
+/// came back until the end of the connection.
+pub(crate) fn bytes_back(app: &TestApp, head: &str, headers: &str, body: &str) -> Vec<u8> {
+    let mut stream = app.connect();
+    let length = body.len();
+    let request = format!(
+        "{head} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ben\r\n{headers}\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    // Both ways for a connection to end are its end.
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}"),
+    }
+    bytes
+}
+
+#[test]
+fn a_fault_is_set_listed_and_cleared() {
+    let app = spawn_app();
+    assert_eq!(faults(&app), json!([]));
+    let fault = set(&app, &json!({ "times": 3, "status": 503 }));
+    assert_eq!((fault.status, fault.message()), (201, "Fault set successfully"));
+    let expected = json!({
+        "id": 1, "route": null, "customerId": null, "status": 503, "delayMs": null, "cutAfterCommit": false,
+        "times": 3, "remaining": 3,
+    });
+    assert_eq!(fault.data(), &expected);
+    let asked = json!({
+        "route": "/v1/escrow/milestone/confirm/*", "customerId": "ben", "delayMs": 5, "cutAfterCommit": true,
+    });
+    set(&app, &asked).ok();
+    let second = &faults(&app)[1];
+    assert_eq!(second["route"], "/v1/escrow/milestone/confirm/*");
+    assert_eq!((&second["customerId"], &second["delayMs"]), (&json!("ben"), &json!(5)));
+    assert_eq!((&second["cutAfterCommit"], &second["times"]), (&json!(true), &json!(1)));
+    let cleared = app.as_merchant("DELETE", "/sandbox/faults", None).ok();
+    assert_eq!(
+        (cleared.message(), cleared.data()),
+        ("Faults cleared successfully", &json!({ "cleared": 2 }))
+    );
+    assert_eq!(faults(&app), json!([]));
+    app.wallet("ben").ok();
+}
+
+#[test]
+fn as_many_requests_fail_as_were_asked_for_though_they_come_at_once() {
+    let app = spawn_app();
+    let deal = app.offered();
+    set(&app, &json!({ "times": 40, "status": 503 })).ok();
+    let answers = app.at_once(64, |app, _| app.pay_for("ben", &deal));
+    let failed: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert_eq!(failed.len(), 40);
+    for answer in failed {
+        assert_eq!((answer.message(), &answer.body["code"]), (MESSAGE, &json!("fault")));
+        assert_eq!((&answer.body["status"], answer.data()), (&json!(503), &json!({})));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(answer.header("x-request-id").is_some());
+    }
+    let paid = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(paid, 1, "the others found it paid for");
+    assert_eq!(faults(&app), json!([]), "it is used up");
+}
+
+#[test]
+fn what_a_status_hits_is_not_run_and_not_looked_at() {
+    let app = spawn_app();
+    let deal = app.offered();
+    set(&app, &json!({ "times": 4, "status": 500 })).ok();
+    app.refuses(500, MESSAGE, |app| app.pay_for("ben", &deal));
+    // Neither the missing header, nor the body, nor the route is told of.
+    app.refuses(500, MESSAGE, |app| app.send("GET", "/v1/wallet", &[], None));
+    app.refuses(500, MESSAGE, |app| {
+        app.json_text("POST", "/v1/payment/escrow", "ben", "{")
+    });
+    app.refuses(500, MESSAGE, |app| app.send("GET", "/v1/nothing", &[], None));
+    app.pay_for("ben", &deal).ok();
+    let retry_after = |status: u16| {
+        set(&app, &json!({ "status": status })).ok();
+        let answer = app.wallet("ben");
+        assert_eq!(answer.status, status);
+        answer.header("retry-after").map(str::to_owned)
+    };
+    let once = Some("1".to_owned());
+    assert_eq!([429, 503, 502, 418].map(retry_after), [once.clone(), once, None, None]);
+}
+
+#[test]
+fn only_the_contracts_routes_are_hit() {
+    let app = spawn_app();
+    set(&app, &json!({ "status": 503 })).ok();
+    app.send("GET", "/healthz", &[], None).ok();
+    app.save_card("ben", "4242424242424242").ok();
+    app.as_merchant("GET", "/sandbox/requests", None).ok();
+    assert_eq!(faults(&app)[0]["remaining"], 1);
+    assert_eq!(app.wallet("ben").status, 503);
+}
+
+#[test]
+fn a_fault_is_for_the_route_and_the_customer_that_it_names() {
+    let app = spawn_app();
+    let (first, second) = (app.offered(), app.offered());
+    set(
+        &app,
+        &json!({ "status": 503, "route": "POST /v1/payment/escrow", "customerId": "ben" }),
+    )
+    .ok();
+    app.wallet("ben").ok();
+    app.pay_for("cleo", &first).ok();
+    assert_eq!(app.pay_for("ben", &second).status, 503);
+    app.pay_for("ben", &second).ok();
+    set(
+        &app,
+        &json!({ "status": 502, "route": "/v1/escrow/milestone/confirm/*" }),
+    )
+    .ok();
+    assert_eq!(
+        app.confirm_milestone("ben", &second.id, &second.milestones[0]).status,
+        502
+    );
+    app.confirm_milestone("ben", &second.id, &second.milestones[0]).ok();
+}
+
+#[test]
+fn a_fault_is_for_the_key_that_set_it() {
+    let app = spawn_app();
+    let wallet = |key: &str| app.json_with_key(key, "GET", "/v1/wallet", "ada", &json!({})).status;
+    app.json_with_key("sk_test_one", "POST", "/sandbox/faults", "", &json!({ "status": 503 }))
+        .ok();
+    assert_eq!((wallet("sk_test_two"), app.wallet("ada").status), (200, 200));
+    assert_eq!((wallet("sk_test_one"), wallet("sk_test_one")), (503, 200));
+}
+
+#[test]
+fn a_delay_comes_before_the_reply_or_before_the_status() {
+    let app = spawn_app();
+    for (fault, status) in [
+        (json!({ "delayMs": 300 }), 200),
+        (json!({ "delayMs": 300, "status": 504 }), 504),
+    ] {
+        set(&app, &fault).ok();
+        let began = Instant::now();
+        assert_eq!(app.wallet("ben").status, status);
+        assert!(began.elapsed() >= Duration::from_millis(300), "{fault}");
+        let began = Instant::now();
+        app.wallet("ben").ok();
+        assert!(
+            began.elapsed() < Duration::from_millis(300),
+            "only the first was delayed"
+        );
+    }
+}
+
+#[test]
+fn a_cut_connection_brings_not_one_byte_and_the_commit_stays() {
+    let app = spawn_app();
+    let deal = app.offered();
+    set(
+        &app,
+        &json!({ "cutAfterCommit": true, "route": "POST /v1/payment/escrow" }),
+    )
+    .ok();
+    let body = json!({ "escrowDetails": { "escrowId": deal.id } }).to_string();
+    assert_eq!(bytes_back(&app, "POST /v1/payment/escrow", "", &body), b"");
+    let paid = app.verify(&deal.token).ok();
+    assert_eq!(paid.text("status"), "ONGOING");
+    assert_eq!(app.balances("ben"), (json!(989_800), json!(10_000)));
+}
+
+#[test]
+fn a_cut_top_up_that_is_sent_again_happens_twice() {
+    let app = spawn_app();
+    app.wallet("ben").ok();
+    set(&app, &json!({ "cutAfterCommit": true })).ok();
+    let body = json!({ "amount": 5000 }).to_string();
+    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", &body), b"");
+    app.top_up("ben", 5000).ok();
+    assert_eq!(app.balances("ben").0, json!(1_010_000), "5,000 too many");
+}
+
+#[test]
+fn a_cut_top_up_that_is_sent_again_under_its_idempotency_key_happens_once() {
+    let app = spawn_app();
+    app.wallet("ben").ok();
+    set(&app, &json!({ "cutAfterCommit": true })).ok();
+    let body = json!({ "amount": 5000 }).to_string();
+    let key = "idempotency-key: top-up-1\r\n";
+    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", key, &body), b"");
+    let headers = [
+        ("customer-id", "ben"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "top-up-1"),
+    ];
+    let again = app
+        .send("POST", "/v1/payment/topup", &headers, Some(body.as_bytes()))
+        .ok();
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(app.balances("ben").0, json!(1_005_000));
+}
+
+#[test]
+fn a_cut_refusal_and_a_cut_reading_bring_nothing_either() {
+    let app = spawn_app();
+    set(&app, &json!({ "cutAfterCommit": true, "times": 3 })).ok();
+    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", "{"), b"");
+    assert_eq!(bytes_back(&app, "GET /v1/wallet", "", ""), b"");
+    assert_eq!(bytes_back(&app, "GET /v1/nothing", "", ""), b"");
+    assert_eq!(faults(&app), json!([]));
+}
+
+#[test]
+fn what_is_wrong_with_a_fault_is_told() {
+    let app = spawn_app();
+    let refused = |body: Value, message: &str| {
+        let refusal = app.refuses(400, message, |app| set(app, &body));
+        assert_eq!(refusal.body["code"], "invalid_request");
+    };
+    refused(
+        json!({ "times": 3 }),
+        "status must be sent, or else delayMs or cutAfterCommit; got nothing",
+    );
+    refused(
+        json!({ "status": 200 }),
+        "status must be a whole number from 400 to 599; got 200",
+    );
+    refused(
+        json!({ "status": 503, "tmies": 3 }),
+        "tmies must be left out: the fields are times, status, route, customerId, delayMs, cutAfterCommit; got 3",
+    );
+    refused(
+        json!({ "status": 503, "route": "POST /v1/payments/escrow" }),
+        "route must be a route of the service, such as \"POST /v1/payment/escrow\" or \
+         \"/v1/escrow/milestone/confirm/*\"; got \"POST /v1/payments/escrow\"",
+    );
+    for _ in 0..100 {
+        set(&app, &json!({ "status": 503 })).ok();
+    }
+    let message = "At most 100 faults can be set at once; DELETE /sandbox/faults clears them";
+    let refusal = app.refuses(400, message, |app| set(app, &json!({ "status": 503 })));
+    assert_eq!(refusal.body["code"], "too_many_faults");
+}
+
+#[test]
+fn live_mode_has_no_faults_and_shows_no_requests() {
+    let app = spawn_live_app(|_| {});
+    let bearer = format!("Bearer {LIVE_KEY}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    for (method, path) in [
+        ("POST", "/sandbox/faults"),
+        ("GET", "/sandbox/faults"),
+        ("DELETE", "/sandbox/faults"),
+        ("GET", "/sandbox/requests"),
+        ("GET", "/sandbox/requests/req_1"),
+    ] {
+        let answer = app.send(method, path, &headers, Some(br#"{"status":503}"#));
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (404, &json!("route_not_found")),
+            "{path}"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Replies that are kept for requests that come again.
+
+use escrowd::domain::idempotency::{Asked, IdempotencyKey, IdempotencyRecord, SentReply};
+use escrowd::domain::ids::MerchantId;
+use escrowd::domain::merchant_clock::ClockOffset;
+use escrowd::domain::time::Timestamp;
+use escrowd::queries;
+use escrowd::store::Store;
+
+use crate::helpers::{START, TestFile, Trade, write};
+
+const HOUR: i64 = 3_600_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+fn key(text: &str) -> IdempotencyKey {
+    IdempotencyKey::parse(text).unwrap()
+}
+
+/// A record of what one of a merchant's keys was used for when its clock showed this.
+fn record(body: &str, created_at: i64) -> IdempotencyRecord {
+    IdempotencyRecord {
+        asked: Asked {
+            route: "POST /v1/payment/escrow?x=é".to_owned(),
+            customer: None,
+            body_hash: [7; 32],
+        },
+        reply: SentReply {
+            status: 400,
+            body: body.to_owned(),
+        },
+        created_at: at(created_at),
+    }
+}
+
+fn keep(store: &Store, merchant: MerchantId, name: &str, record: &IdempotencyRecord) {
+    let (key, record) = (key(name), record.clone());
+    write(store, move |tx| tx.save_idempotency_record(merchant, &key, &record));
+}
+
+fn kept(store: &Store, merchant: MerchantId, name: &str) -> Option<IdempotencyRecord> {
+    store
+        .read(|snapshot| snapshot.idempotency_record(merchant, &key(name)))
+        .unwrap()
+}
+
+#[test]
+fn a_record_comes_back_as_it_was_and_a_later_one_takes_its_place() {
+    let file = TestFile::new();
+    let store = file.open();
+    let [ours, others] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
+    let first = record("{\"a\": 1}", START);
+    keep(&store, ours, "order 1", &first);
+    assert_eq!(kept(&store, ours, "order 1"), Some(first));
+    assert_eq!(kept(&store, ours, "order 2"), None);
+    assert_eq!(kept(&store, others, "order 1"), None);
+    let second = record("{}", START + HOUR);
+    keep(&store, ours, "order 1", &second);
+    assert_eq!(kept(&store, ours, "order 1"), Some(second));
+}
+
+#[test]
+fn records_expire_by_the_clock_of_their_merchant_and_few_at_once() {
+    let file = TestFile::new();
+    let store = file.open();
+    let [behind, ahead] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
+    for name in ["a", "b", "c"] {
+        keep(&store, behind, name, &record(name, START));
+        keep(&store, ahead, name, &record(name, START));
+    }
+    write(&store, move |tx| {
+        tx.save_clock(ahead, ClockOffset::from_millis(HOUR).unwrap())
+    });
+    let expired = |file_time, records_max| {
+        queries::expired_idempotency_records(&store, at(file_time), HOUR / 1000, records_max).unwrap()
+    };
+    assert_eq!(expired(START - 1, 10).len(), 0);
+    assert_eq!(expired(START, 10).len(), 3);
+    assert_eq!(expired(START, 2).len(), 2);
+    assert_eq!(expired(START + HOUR, 10).len(), 6);
+
+    let found = expired(START, 10);
+    // Used again since it was found, and kept from then on.
+    keep(&store, ahead, "b", &record("again", START + HOUR));
+    write(&store, move |tx| tx.delete_idempotency_records(&found));
+    let left = |merchant| ["a", "b", "c"].map(|name| kept(&store, merchant, name).is_some());
+    assert_eq!((left(behind), left(ahead)), ([true; 3], [false, true, false]));
+}
