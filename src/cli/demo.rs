@@ -229,8 +229,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-}
-
 /// The service on a thread of its own, so that the demo speaks to it from outside.
 struct RunningServer {
     address: std::net::SocketAddr,
