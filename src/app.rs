@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::domain::terms::TermsLimits;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Api, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
-use crate::store::{self, Store, WriterEnded};
+use crate::store::{self, EphemeralFolder, Store, Synchronous, WriterEnded};
 use crate::sweeper;
 use crate::webhooks;
 
@@ -34,6 +35,8 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     store: Store,
+    database: PathBuf,
+    ephemeral: Option<Arc<EphemeralFolder>>,
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
@@ -77,6 +80,7 @@ pub struct Stopper {
     handle: ServerHandle,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
+    ephemeral: Option<Arc<EphemeralFolder>>,
 }
 
 impl Stopper {
@@ -85,6 +89,14 @@ impl Stopper {
         self.stopping.store(true, Ordering::Relaxed);
         self.webhooks.begin_stop();
         self.handle.stop(true).await;
+    }
+
+    /// Removes what the service keeps only while it runs, for a process that is about to
+    /// end without waiting for it.
+    pub fn give_up(&self) {
+        if let Some(folder) = &self.ephemeral {
+            folder.remove();
+        }
     }
 }
 
@@ -97,7 +109,9 @@ impl App {
     /// The same, by another clock than the system's.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
         let entropy = Box::new(SystemEntropy::new());
-        let (store, writer_ended) = Store::open(&store_settings(config), clock, entropy)?;
+        let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
+        let store_settings = store_settings(config, ephemeral.as_deref());
+        let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
         let mut policy = policy(config)?;
         let merchants = configure_merchants(&store, config).await?;
         let mut allowed_ips = HashMap::new();
@@ -151,6 +165,8 @@ impl App {
             server,
             address,
             store,
+            database: store_settings.path,
+            ephemeral,
             writer_ended,
             webhooks,
             stopping,
@@ -161,6 +177,11 @@ impl App {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The file in which it keeps everything, by its path.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// Where it keeps everything.
@@ -174,6 +195,7 @@ impl App {
             handle: self.server.handle(),
             webhooks: self.webhooks.clone(),
             stopping: Arc::clone(&self.stopping),
+            ephemeral: self.ephemeral.clone(),
         }
     }
 
@@ -196,6 +218,7 @@ impl App {
         self.webhooks.begin_stop();
         self.webhooks.ended().await;
         self.store.close();
+        stopper.give_up();
         outcome
     }
 }
@@ -208,12 +231,15 @@ fn requests_kept(config: &Config) -> Option<Kept> {
     })
 }
 
-fn store_settings(config: &Config) -> store::Settings {
+/// Of an ephemeral service, on a file in this folder: nothing outlives the process, so
+/// nothing waits for the disk.
+fn store_settings(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store::Settings {
+    let synchronous = config.storage.synchronous;
     store::Settings {
-        path: config.database.clone(),
+        path: ephemeral.map_or_else(|| config.database.clone(), EphemeralFolder::database),
         mode: config.mode,
         currency: config.currency.clone(),
-        synchronous: config.storage.synchronous,
+        synchronous: ephemeral.map_or(synchronous, |_| Synchronous::Off),
         readers: config.storage.readers,
         queue_commands_max: config.storage.queue_commands_max,
         group_commands_max: config.storage.group_commands_max,

@@ -47,6 +47,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The database file.
     pub database: PathBuf,
+    /// Whether to keep nothing: the file is then one that goes with the service.
+    pub ephemeral: bool,
     /// Of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
@@ -100,7 +102,7 @@ pub struct Sandbox {
     pub is_business: bool,
     /// Whether customers may save test cards and pay by them.
     pub cards: bool,
-    /// Requests that are kept to be looked at.
+    /// Requests that are kept to be looked at; 0 keeps none.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_kept: usize,
     /// Bytes of all of them.
@@ -259,6 +261,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
             database: PathBuf::from("escrowd.db"),
+            ephemeral: false,
             currency: "NGN".to_owned(),
             claim_grace_seconds: 86_400,
             country: Country::Nigeria,
@@ -359,6 +362,8 @@ pub struct Flags {
     pub database: Option<PathBuf>,
     /// Whether to be strict, whatever the configuration says.
     pub strict: bool,
+    /// Whether to keep nothing, whatever the configuration says.
+    pub ephemeral: bool,
 }
 
 /// Which setting is wrong, where it was made, and why.
@@ -421,6 +426,13 @@ impl Config {
         config.listen = flags.listen.unwrap_or(config.listen);
         config.database = flags.database.clone().unwrap_or(config.database);
         config.strict |= flags.strict;
+        config.ephemeral |= flags.ephemeral;
+        if config.ephemeral && flags.database.is_some() {
+            return Err(ConfigError::Together(
+                "--database names a file to keep, and an ephemeral service keeps nothing; leave out one of them"
+                    .to_owned(),
+            ));
+        }
         config.check_together()?;
         Ok(config)
     }
@@ -479,6 +491,9 @@ impl Config {
             Mode::Live if self.webhooks.callback_url.is_some() => wrong(
                 "webhooks.callback_url is for mode \"sandbox\"; in live mode each [[merchant]] has its own callback_url"
                     .to_owned(),
+            ),
+            Mode::Live if self.ephemeral => wrong(
+                "ephemeral is for mode \"sandbox\": real money must not be gone when the service stops".to_owned(),
             ),
             Mode::Sandbox if !self.merchant.is_empty() => wrong(
                 "[[merchant]] is for mode \"live\"; in sandbox mode every key is a merchant of its own".to_owned(),

@@ -1,11 +1,12 @@
 //! `escrowd serve`: the service itself.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::Style;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
 use crate::config::{Config, Flags, LogLevel};
@@ -24,6 +25,9 @@ pub(super) struct ServeArguments {
     /// Database file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
+    /// Keep nothing: everything is gone when the service stops
+    #[arg(long)]
+    ephemeral: bool,
     /// Do exactly what the reference API does, where the default is kinder
     #[arg(long)]
     strict: bool,
@@ -45,6 +49,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         config,
         listen,
         database,
+        ephemeral,
         strict,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
@@ -57,6 +62,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             listen,
             database,
             strict,
+            ephemeral,
         },
         variables,
     )?;
@@ -65,19 +71,28 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    // Listened for from the beginning: one that comes while the service starts must not
+    // end the process as it stands.
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let app = App::start(config).await?;
-    greet(config, app.address());
-    actix_web::rt::spawn(stop_on_signal(app.stopper()));
+    greet(config, &app);
+    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !config.ephemeral));
     app.run().await?;
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The first lines a newcomer sees: where, what, and what to try.
-fn greet(config: &Config, address: SocketAddr) {
+fn greet(config: &Config, app: &App) {
+    let address = app.address();
     let version = env!("CARGO_PKG_VERSION");
     anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
-    anstream::println!("  database  {}", config.database.display());
+    let database = app.database().display();
+    if config.ephemeral {
+        anstream::println!("  database  none is kept; until the service stops it is {database}");
+    } else {
+        anstream::println!("  database  {database}");
+    }
     let mode = match config.mode {
         Mode::Sandbox => "sandbox (play money; every key is a merchant, every customer-id a customer)",
         Mode::Live => "live",
@@ -89,7 +104,7 @@ fn greet(config: &Config, address: SocketAddr) {
         ""
     };
     anstream::println!("  try       curl -s http://{address}/v1/wallet -H 'customer-id: ada'{key}");
-    if config.storage.synchronous == Synchronous::Normal {
+    if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
     }
 }
@@ -106,9 +121,8 @@ fn start_log(level: LogLevel) {
     env_logger::Builder::new().parse_filters(&filters).init();
 }
 
-async fn stop_on_signal(stopper: Stopper) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         log::warn!("signals cannot be listened for; the service stops without letting requests finish");
         return;
     };
@@ -121,6 +135,10 @@ async fn stop_on_signal(stopper: Stopper) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    log::warn!("stopping at once; what was acknowledged is safe");
+    stopper.give_up();
+    log::warn!(
+        "stopping at once{}",
+        if is_kept { "; what was acknowledged is safe" } else { "" }
+    );
     std::process::exit(STOPPED_AT_ONCE);
 }

@@ -17,39 +17,47 @@ pub struct ClockReading {
     pub ahead: ClockOffset,
 }
 
-impl ClockReading {
-    fn of(tx: &Tx<'_>, ahead: ClockOffset) -> Self {
-        Self {
-            now: ahead.shown_at(tx.file_time()),
-            ahead,
-        }
-    }
+/// A clock that was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advanced {
+    /// What it shows now.
+    pub clock: ClockReading,
+    /// How many events it was time to deliver by then, and not before.
+    pub deliveries: u64,
 }
 
 /// The clock of the merchant who is attended.
 pub fn read(tx: &Tx<'_>) -> ClockReading {
-    ClockReading::of(tx, tx.attended().clock)
+    ClockReading {
+        now: tx.now(),
+        ahead: tx.clock(),
+    }
 }
 
-/// Moves the clock of the merchant who is attended.
+/// Moves the clock of the merchant who is attended. What is kept of this command is
+/// dated after the move, or a long one would make it too old at once.
 ///
 /// Refuses, in this order: what is no span, a span that leads too far.
-pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<ClockReading, Error> {
+pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<Advanced, Error> {
     let by = by?;
-    let ahead = tx.attended().clock.moved_by(by).ok_or_else(|| {
-        let left = ClockOffset::MAX.seconds() - tx.attended().clock.seconds();
+    let before = read(tx);
+    let ahead = before.ahead.moved_by(by).ok_or_else(|| {
+        let left = ClockOffset::MAX.seconds() - before.ahead.seconds();
         let expected = format!("at most {left} seconds: a clock is never more than 365000 days ahead");
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;
-    Ok(ClockReading::of(tx, ahead))
+    tx.attend(merchant)?;
+    let clock = read(tx);
+    let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
+    Ok(Advanced { clock, deliveries })
 }
 
 /// Moves the clock of the merchant who is attended to this moment, or as near to it as
 /// a clock goes, unless it is past; the rest of the command happens then.
 pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
     let ahead = ClockOffset::showing(moment, tx.file_time());
-    if ahead > tx.attended().clock {
+    if ahead > tx.clock() {
         tx.save_clock(merchant, ahead)?;
         tx.attend(merchant)?;
     }

@@ -9,7 +9,7 @@ use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::clocks;
-use crate::wire::ClockView;
+use crate::wire::{AdvancedClockView, ClockView};
 
 /// `GET /sandbox/clock`.
 pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
@@ -21,13 +21,25 @@ pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiErr
     .await
 }
 
-/// `POST /sandbox/clock/advance`.
+/// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done.
 pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
     let by = drafts::clocks::advance(&body);
-    api.act_as_merchant(
-        &caller.key_holder,
-        |tx, _policy, merchant| clocks::advance(tx, merchant, by),
-        |clock, _viewing| Reply::ok("Clock advanced successfully", ClockView::new(clock.now, clock.ahead)),
-    )
-    .await
+    let answer = api
+        .act_as_merchant(
+            &caller.key_holder,
+            |tx, _policy, merchant| clocks::advance(tx, merchant, by),
+            |moved, _viewing| {
+                let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
+                Reply::ok(
+                    "Clock advanced successfully",
+                    AdvancedClockView::new(clock, moved.deliveries),
+                )
+            },
+        )
+        .await?;
+    // A merchant that is made by this has nothing that could be due.
+    if let Some(merchant) = caller.key_holder.known() {
+        api.webhooks.catch_up(merchant).await;
+    }
+    Ok(answer)
 }

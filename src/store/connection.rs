@@ -26,11 +26,16 @@ pub enum Synchronous {
     Full,
     /// The last commits may be lost when power fails; none when the process dies.
     Normal,
+    /// Nothing waits for the disk: for a file that is removed with the process anyway.
+    /// No setting chooses it.
+    #[serde(skip)]
+    Off,
 }
 
 impl Synchronous {
     const fn pragma(self) -> i64 {
         match self {
+            Self::Off => 0,
             Self::Normal => 1,
             Self::Full => 2,
         }

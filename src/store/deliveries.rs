@@ -42,6 +42,20 @@ impl Snapshot<'_> {
         Ok(next.map(MerchantId))
     }
 
+    /// How many deliveries of a merchant fall due while its clock goes from one time to
+    /// the other: those whose next attempt does, and those that wait behind them.
+    pub fn deliveries_due(&self, merchant: MerchantId, after: Timestamp, until: Timestamp) -> Result<u64, Error> {
+        let due: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*) + coalesce(sum((SELECT count(*) FROM delivery AS behind
+                                                 WHERE behind.lane = first.lane AND behind.due_at IS NULL)), 0)
+                 FROM delivery AS first WHERE merchant_id = ?1 AND due_at > ?2 AND due_at <= ?3",
+            )?
+            .query_row([merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
+        Ok(due.unsigned_abs())
+    }
+
     /// The bytes of an event, the same on every attempt.
     pub fn payload_of(&self, event: EventId) -> Result<String, Error> {
         let payload = self

@@ -185,7 +185,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../schema.sql")).unwrap();
         for filter in filters() {
-            let question = Question::new(MerchantId(1), ClockOffset::default(), &filter);
+            let question = Question::new(MerchantId(1), ClockOffset::NONE, &filter);
             for sql in [question.page(), question.count()] {
                 let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
                 let mut steps = statement.raw_query();

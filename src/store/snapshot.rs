@@ -7,9 +7,9 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use super::caused::Caused;
-use super::clocks::Attended;
 use super::error::Error;
 use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -24,7 +24,8 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    pub(super) attended: Attended,
+    /// Of the merchant that is attended.
+    pub(super) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<Seed>,
     told: Vec<Told>,
@@ -55,7 +56,7 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            attended: Attended::default(),
+            clock: ClockOffset::NONE,
             entropy,
             seed: None,
             told: Vec::new(),
@@ -72,7 +73,7 @@ impl<'a> Tx<'a> {
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.attended.clock.shown_at(self.file_time)
+        self.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -88,7 +89,7 @@ impl<'a> Tx<'a> {
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, E> {
-        let attended = self.attended.clone();
+        let clock = self.clock;
         let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
         let (caused, seed) = (self.caused.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
@@ -97,7 +98,7 @@ impl<'a> Tx<'a> {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
-            self.attended = attended;
+            self.clock = clock;
             self.told.truncate(told);
             self.new_deliveries.truncate(new_deliveries);
             self.caused = caused;
@@ -113,9 +114,10 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// What the merchant has set up that this command acts for.
-    pub const fn attended(&self) -> &Attended {
-        &self.attended
+    /// How far the clock of the merchant that is attended is ahead of that; not at all
+    /// when none is.
+    pub const fn clock(&self) -> ClockOffset {
+        self.clock
     }
 
     /// From here on this command draws the names of escrows, their milestones and

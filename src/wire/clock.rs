@@ -13,6 +13,21 @@ pub(crate) struct ClockView {
     offset_seconds: i64,
 }
 
+/// The same of a clock that was moved, and how many deliveries fell due by that.
+#[derive(Debug, Serialize)]
+pub(crate) struct AdvancedClockView {
+    #[serde(flatten)]
+    clock: ClockView,
+    deliveries: u64,
+}
+
+impl AdvancedClockView {
+    /// A clock that shows this now, after these deliveries.
+    pub(crate) const fn new(clock: ClockView, deliveries: u64) -> Self {
+        Self { clock, deliveries }
+    }
+}
+
 impl ClockView {
     /// A clock that is so far ahead and shows this.
     pub(crate) fn new(now: Timestamp, ahead: ClockOffset) -> Self {

@@ -476,6 +476,17 @@ impl TestApp {
         self.clock.ahead_millis.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
+    /// Moves the default merchant's clock.
+    pub(crate) fn advance(&self, by: impl Into<Value>) -> Answer {
+        self.as_merchant("POST", "/sandbox/clock/advance", Some(&json!({ "by": by.into() })))
+    }
+
+    /// Gives this key a merchant with nothing in it.
+    pub(crate) fn reset(&self, key: &str) -> Answer {
+        let bearer = format!("Bearer {key}");
+        self.send("POST", "/sandbox/reset", &[("authorization", &bearer)], None)
+    }
+
     pub(crate) fn verify(&self, token: &str) -> Answer {
         self.send("GET", &format!("/v1/escrow/verify/{token}"), &[], None)
     }
@@ -646,15 +657,15 @@ impl TestApp {
         }
     }
 
-    /// A request with a JSON body under a key of its own: another merchant.
+    /// A request under a key of its own: another merchant's. With a JSON body unless that is
+    /// null, for a customer unless the name is empty.
     pub(crate) fn json_with_key(&self, key: &str, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
         let bearer = format!("Bearer {key}");
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("customer-id", customer),
-            ("content-type", "application/json"),
-        ];
-        self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+        let body = Some(body).filter(|body| !body.is_null()).map(Value::to_string);
+        let mut headers = vec![("authorization", bearer.as_str())];
+        headers.extend(Some(("customer-id", customer)).filter(|_| !customer.is_empty()));
+        headers.extend(body.as_ref().map(|_| ("content-type", "application/json")));
+        self.send(method, path, &headers, body.as_deref().map(str::as_bytes))
     }
 
     /// The first column of what a query finds in the file, as text.

@@ -1,0 +1,298 @@
+//! A sandbox merchant that starts over.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
+
+const KEY: &str = "sk_test_suite";
+
+fn ask(app: &TestApp, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
+    app.json_with_key(KEY, method, path, customer, body)
+}
+
+/// A deal of this key's, paid for.
+fn funded(app: &TestApp) -> Deal {
+    let deal = Deal::of(&ask(app, "POST", "/v1/escrow/milestone/create", "ada", &two_milestones()).ok());
+    let payment = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
+    ask(app, "POST", "/v1/payment/escrow", "ben", &payment).ok();
+    deal
+}
+
+#[test]
+fn everything_is_anew_after_a_reset() {
+    let app = spawn_app();
+    let deal = funded(&app);
+    ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" })).ok();
+    let reset = app.reset(KEY).ok();
+    assert_eq!(reset.message(), "Sandbox reset successfully");
+    assert_eq!(*reset.data(), json!({ "merchantId": 2 }));
+
+    let clock = ask(&app, "GET", "/sandbox/clock", "", &Value::Null).ok();
+    assert_eq!(clock.data()["offsetSeconds"], 0);
+    let customers = ask(&app, "GET", "/v1/customers", "", &Value::Null).ok();
+    assert_eq!(customers.data()["pagination"]["count"], 0);
+    let wallet = ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok();
+    assert_eq!(wallet.data()["mainBalance"], 1_000_000);
+    assert_eq!(wallet.data()["escrowBalance"], 0);
+    let earned = ask(&app, "GET", "/v1/merchant/balance", "", &Value::Null).ok();
+    assert_eq!(earned.data()["mainBalance"], 0);
+    let again = funded(&app);
+    assert_ne!(
+        (again.id, again.token),
+        (deal.id, deal.token),
+        "a reference is free again"
+    );
+}
+
+#[test]
+fn what_was_left_behind_is_unknown() {
+    let app = spawn_app();
+    let deal = funded(&app);
+    app.reset(KEY).ok();
+    let unknown = |method: &str, path: &str, customer: &str, body: &Value| {
+        let answer = ask(&app, method, path, customer, body);
+        (answer.status, answer.message().to_owned())
+    };
+    let not_found = (400, "Escrow not found".to_owned());
+    let token = &deal.token;
+    let confirm = format!("/v1/escrow/milestone/confirm/{}/{}", deal.id, deal.milestones[0]);
+    let fee = json!({ "additionalFee": 1 });
+    for by in [json!({ "escrowId": deal.id }), json!({ "paymentToken": token })] {
+        let payment = json!({ "escrowDetails": by });
+        assert_eq!(unknown("POST", "/v1/payment/escrow", "cleo", &payment), not_found);
+    }
+    for (method, path, customer) in [
+        ("GET", format!("/v1/escrow/verify/{token}"), "ben"),
+        ("POST", confirm, "ben"),
+        ("PUT", format!("/v1/escrow/additional-fee/{token}"), ""),
+    ] {
+        assert_eq!(unknown(method, &path, customer, &fee), not_found, "{method} {path}");
+    }
+    let vault = unknown("POST", &format!("/v1/escrow/vault/cancel/{token}"), "", &Value::Null);
+    assert!(!vault.1.contains("another merchant"), "{vault:?}");
+    let customer = unknown("GET", "/v1/customer/get/ada", "", &Value::Null);
+    assert_eq!(customer, (400, "Customer not found".to_owned()));
+    let verified = unknown("POST", "/v1/payment/verify", "ben", &json!({ "reference": "order-1" }));
+    assert!(verified.0 >= 400, "{verified:?}");
+}
+
+/// With `strict` a customer of another merchant is refused otherwise than one of none.
+#[test]
+fn a_customer_who_was_left_behind_is_nobodys() {
+    let app = spawn_app_with(|config| {
+        config.strict = true;
+        config.limits.requests_per_minute = 1_000;
+    });
+    let created = ask(&app, "POST", "/v1/customer/create", "", &crate::helpers::new_customer()).ok();
+    let ada = created.text("customerId");
+    let refusal = |key: &str| {
+        let answer = app.json_with_key(key, "GET", "/v1/wallet", &ada, &Value::Null);
+        (answer.status, answer.message().to_owned())
+    };
+    assert_eq!(refusal("sk_test_other").0, 403);
+    app.reset(KEY).ok();
+    for key in ["sk_test_other", KEY] {
+        assert_eq!(refusal(key), (404, "Customer not found".to_owned()), "{key}");
+    }
+}
+
+#[test]
+fn a_reset_is_of_one_merchant() {
+    let app = spawn_app();
+    let other = app.funded();
+    let before = app.verify(&other.token).ok().body;
+    funded(&app);
+    app.reset(KEY).ok();
+    assert_eq!(app.verify(&other.token).ok().body, before);
+    app.confirm_milestone("ben", &other.id, &other.milestones[0]).ok();
+}
+
+#[test]
+fn a_key_that_was_never_used_gets_its_merchant() {
+    let app = spawn_app();
+    assert_eq!(*app.reset(KEY).ok().data(), json!({ "merchantId": 1 }));
+    assert_eq!(app.count("merchant"), 1);
+    assert_eq!(*app.reset(KEY).ok().data(), json!({ "merchantId": 2 }));
+    funded(&app);
+    let owners = app.column("SELECT DISTINCT merchant_id FROM escrow");
+    assert_eq!(owners, ["2"]);
+}
+
+#[test]
+fn the_default_merchant_starts_over_too() {
+    let app = spawn_app();
+    let deal = app.funded();
+    app.as_merchant("POST", "/sandbox/reset", None).ok();
+    app.refuses(400, "Escrow not found", |app| app.verify(&deal.token));
+    assert_eq!(app.balances("ben"), (json!(1_000_000), json!(0)));
+}
+
+#[test]
+fn a_body_and_a_customer_header_make_no_difference() {
+    let app = spawn_app();
+    app.json("POST", "/sandbox/reset", "ada", &json!({ "anything": 1 }))
+        .ok();
+    app.json_text("POST", "/sandbox/reset", "a b", "{").ok();
+    assert_eq!(app.count("customer"), 0);
+}
+
+/// Each connection stays with one worker, and each worker remembers keys by itself.
+#[test]
+fn every_worker_knows_of_a_reset_when_it_is_answered() {
+    const CONNECTIONS: usize = 32;
+    let app = spawn_app();
+    let request = format!(
+        "GET /v1/wallet HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\ncustomer-id: ben\r\n\r\n"
+    );
+    let connections: Vec<_> = (0..CONNECTIONS).map(|_| app.connect()).collect();
+    let wallet_ids = || -> Vec<String> {
+        let ids = connections.iter().map(|mut connection| {
+            std::io::Write::write_all(&mut connection, request.as_bytes()).unwrap();
+            Answer::read_from(connection).ok().text("id")
+        });
+        ids.collect()
+    };
+    let mut seen = Vec::new();
+    for round in 0..20 {
+        let ids = wallet_ids();
+        let first = ids[0].clone();
+        assert!(ids.iter().all(|id| *id == first), "round {round}: {ids:?}");
+        assert!(
+            !seen.contains(&first),
+            "round {round}: {first} is of a merchant that was left behind"
+        );
+        seen.push(first);
+        app.reset(KEY).ok();
+    }
+}
+
+/// A key that is looked up at the very moment it changes hands must not be remembered
+/// as it was.
+#[test]
+fn a_reset_in_the_middle_of_requests_is_final() {
+    let app = spawn_app();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok();
+                }
+            });
+        }
+        for round in 0..50 {
+            let merchant = app.reset(KEY).ok().data()["merchantId"].clone();
+            let wallets = (0..4).map(|_| ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok().text("id"));
+            let numbers = wallets.map(|id| i64::from_str_radix(&id[..16], 16).unwrap());
+            for number in numbers {
+                let owner = app.column(&format!("SELECT merchant_id FROM customer WHERE wallet_id = {number}"));
+                assert_eq!(owner, [merchant.to_string()], "round {round}");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn resets_at_once_leave_one_merchant() {
+    let app = spawn_app();
+    funded(&app);
+    let merchants = app.at_once(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
+    let newest = merchants.iter().max().unwrap().to_string();
+    assert_eq!(app.column("SELECT merchant_id FROM merchant_key"), [newest.clone()]);
+    funded(&app);
+    assert_eq!(
+        app.column("SELECT merchant_id FROM escrow ORDER BY id DESC LIMIT 1"),
+        [newest]
+    );
+}
+
+/// A client that tries again must not lose what it did in between.
+#[test]
+fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
+    let app = spawn_app();
+    ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" })).ok();
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "start")];
+    let reset = || app.send("POST", "/sandbox/reset", &headers, None).ok();
+    let first = reset();
+    let deal = funded(&app);
+    ask(
+        &app,
+        "POST",
+        "/sandbox/faults",
+        "",
+        &json!({ "status": 503, "route": "GET /v1/customers" }),
+    )
+    .ok();
+    let again = reset();
+    assert_eq!(
+        (again.data(), again.header("idempotent-replayed")),
+        (first.data(), Some("true"))
+    );
+    ask(
+        &app,
+        "GET",
+        &format!("/v1/escrow/verify/{}", deal.token),
+        "",
+        &Value::Null,
+    )
+    .ok();
+    assert_eq!(ask(&app, "GET", "/v1/customers", "", &Value::Null).status, 503);
+    // It is kept as long as by the time of the merchant that was made.
+    ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "25h" })).ok();
+    assert_ne!(reset().data(), first.data());
+}
+
+#[test]
+fn faults_end_with_a_reset() {
+    let app = spawn_app();
+    ask(
+        &app,
+        "POST",
+        "/sandbox/faults",
+        "",
+        &json!({ "status": 503, "times": 9 }),
+    )
+    .ok();
+    assert_eq!(ask(&app, "GET", "/v1/customers", "", &Value::Null).status, 503);
+    app.reset(KEY).ok();
+    ask(&app, "GET", "/v1/customers", "", &Value::Null).ok();
+}
+
+#[test]
+fn a_reset_stays_done_after_a_restart() {
+    let mut app = spawn_app();
+    let deal = funded(&app);
+    app.reset(KEY).ok();
+    app.stop();
+    let database = app.database.clone();
+    let next = spawn_app_with(|config| config.database = database);
+    let answer = ask(
+        &next,
+        "GET",
+        &format!("/v1/escrow/verify/{}", deal.token),
+        "",
+        &Value::Null,
+    );
+    assert_eq!((answer.status, answer.message()), (400, "Escrow not found"));
+}
+
+#[test]
+fn how_much_there_was_makes_no_difference_to_a_reset() {
+    let app = spawn_app();
+    for _ in 0..200 {
+        ask(&app, "POST", "/v1/escrow/milestone/create", "ada", &two_milestones()).ok();
+    }
+    let started = Instant::now();
+    app.reset(KEY).ok();
+    assert!(
+        started.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        started.elapsed()
+    );
+}

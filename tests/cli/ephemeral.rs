@@ -1,0 +1,154 @@
+//! A service that keeps nothing.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::helpers::{RunningServer, WorkFolder, get, stderr};
+
+/// The folder of a running service, by what its first lines say.
+fn folder_of(server: &RunningServer) -> PathBuf {
+    let line = server.greeting[1].trim();
+    let database = line
+        .strip_prefix("database  none is kept; until the service stops it is ")
+        .unwrap_or_else(|| panic!("{line}"));
+    let database = Path::new(database);
+    assert!(database.exists(), "{line}");
+    database.parent().unwrap().to_owned()
+}
+
+/// Stops a server as it should be, so that the test leaves nothing behind.
+fn stop(mut server: RunningServer) {
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+/// What is in a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+/// The folders that this process has made and not removed.
+fn folders_of_process(id: u32) -> Vec<PathBuf> {
+    let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
+    let entries = places
+        .iter()
+        .flat_map(|place| fs::read_dir(place).into_iter().flatten().flatten());
+    let locks = entries.map(|entry| entry.path().join("service.lock"));
+    let is_its = |lock: &PathBuf| fs::read_to_string(lock).is_ok_and(|text| text.trim().ends_with(&format!(" {id}")));
+    locks.filter(is_its).collect()
+}
+
+#[test]
+fn nothing_is_left_of_it_when_it_stops() {
+    for signal in ["-TERM", "-INT"] {
+        let work_folder = WorkFolder::new();
+        let mut server = work_folder.serve(&["--ephemeral"]);
+        let folder = folder_of(&server);
+        assert_eq!(get(&server.url("/v1/wallet"), &[("customer-id", "ada")]).0, 200);
+        let database = folder.join("escrowd.db");
+        assert!(work_folder.run(&["check", database.to_str().unwrap()]).status.success());
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0), "{signal}");
+        assert!(!folder.exists(), "{signal}");
+        assert_eq!(names(work_folder.path()), [""; 0], "{signal}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_it_when_it_is_stopped_at_once() {
+    let work_folder = WorkFolder::new();
+    let mut server = work_folder.serve(&["--ephemeral"]);
+    let folder = folder_of(&server);
+    assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+    let mut stalled = TcpStream::connect(&server.address).unwrap();
+    stalled
+        .write_all(b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("-INT");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(folder.exists(), "it waits for the request");
+    server.signal("-INT");
+    assert_eq!(server.wait().code(), Some(130));
+    assert!(!folder.exists());
+}
+
+#[test]
+fn nothing_is_left_of_one_that_could_not_start() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--ephemeral"]);
+    let mut second = work_folder.command(&["--ephemeral", "--listen", &server.address]);
+    let second = second.stderr(Stdio::piped()).spawn().unwrap();
+    let id = second.id();
+    let output = second.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--listen"), "{}", stderr(&output));
+    assert_eq!(folders_of_process(id), [PathBuf::new(); 0]);
+    assert!(folder_of(&server).exists(), "the first goes on");
+    assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+    stop(server);
+}
+
+/// A signal that comes while the service starts is not missed.
+#[test]
+fn nothing_is_left_of_it_when_it_is_stopped_while_it_starts() {
+    let work_folder = WorkFolder::new();
+    for _ in 0..3 {
+        let mut server = work_folder.serve(&["--ephemeral"]);
+        let folder = folder_of(&server);
+        server.signal("-INT");
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(!folder.exists());
+    }
+}
+
+/// What a killed one leaves behind is removed by the next, and what a running one uses
+/// is not.
+#[test]
+fn the_next_start_removes_what_a_killed_one_left() {
+    let work_folder = WorkFolder::new();
+    let running = work_folder.serve(&["--ephemeral"]);
+    let mut killed = work_folder.serve(&["--ephemeral"]);
+    let left = folder_of(&killed);
+    killed.signal("-KILL");
+    killed.wait();
+    let next = work_folder.serve(&["--ephemeral"]);
+    assert!(!left.exists());
+    assert!(folder_of(&running) != folder_of(&next));
+    for server in [&running, &next] {
+        let (status, wallet) = get(&server.url("/v1/wallet"), &[("customer-id", "ada")]);
+        assert!(status == 200 && wallet.contains("\"mainBalance\":1000000"), "{wallet}");
+    }
+    stop(running);
+    stop(next);
+}
+
+#[test]
+fn it_is_for_play_money_and_for_no_file() {
+    let work_folder = WorkFolder::new();
+    let said = stderr(&work_folder.run(&["--ephemeral", "--database", "kept.db"]));
+    assert!(said.contains("--database names a file to keep"), "{said}");
+    let by_environment = work_folder
+        .command(&["--database", "kept.db"])
+        .env("ESCROWD_EPHEMERAL", "true")
+        .output()
+        .unwrap();
+    assert!(stderr(&by_environment).contains("--database names a file to keep"));
+
+    let hash = "a".repeat(64);
+    let live = format!("mode = \"live\"\nephemeral = true\n[[merchant]]\nname = \"a\"\nkey_sha256 = [\"{hash}\"]\n");
+    work_folder.write("config.toml", &live);
+    let output = work_folder.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("ephemeral is for mode \"sandbox\""),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(names(work_folder.path()), ["config.toml"]);
+}
