@@ -10,7 +10,9 @@
 --   * Escrows, milestones, payment transactions, wallets and events are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
 --     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
---     is random, so that nobody guesses one id from another.
+--     is random, so that nobody guesses one id from another. Sandbox: the ids of
+--     escrows and milestones that a seed made are the same in every merchant; their
+--     guards are above 2^32 and show another number (src/domain/ids/seeded.rs).
 --   * Every table is STRICT, relations are foreign keys, enumerations are
 --     CHECKs: the rules live in the domain, and the file still refuses what no
 --     correct program would write. Where rows are written often the words are
@@ -163,7 +165,7 @@ CREATE TABLE escrow (
     id                  INTEGER PRIMARY KEY,
     guard               INTEGER NOT NULL,
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
-    payment_token       TEXT    NOT NULL UNIQUE, -- what the seller hands to the buyer
+    payment_token       TEXT    NOT NULL, -- what the seller hands to the buyer
     seller_id           TEXT,                    -- NULL when the merchant itself sells, and of a vault
     settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE', 'VAULT')),
 
@@ -211,6 +213,7 @@ CREATE TABLE escrow (
     updated_at          INTEGER NOT NULL,
     deleted_at          INTEGER,          -- from then on nobody finds it
 
+    UNIQUE (payment_token, merchant_id),
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, buyer_id) REFERENCES customer (merchant_id, id),
     FOREIGN KEY (merchant_id, winner_id) REFERENCES customer (merchant_id, id),
@@ -237,6 +240,8 @@ CREATE TABLE escrow (
     CHECK ((winner_id IS NULL) = (settlement_type <> 'VAULT' OR state <> 'CLOSED' OR closed_as IS NOT NULL)),
     CHECK (deleted_at IS NULL OR state = 'AWAITING_PAYMENT')
 ) STRICT;
+-- Sandbox: those that a seed made, whose ids do not show where they are.
+CREATE UNIQUE INDEX escrow_of_seed ON escrow (guard, merchant_id) WHERE guard > 4294967295;
 -- The open escrows a buyer has funded, and their fees, which a wallet's escrow
 -- balance leaves out.
 CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee, additional_fee) WHERE state = 'OPENED';

@@ -307,13 +307,8 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
-        callback_url: callback_url(merchant.callback_url.as_deref(), config.mode),
-        signing_secret: merchant.signing_secret.clone(),
+        callback_url: merchant.callback_url.as_deref().map(|url| checked_url(url, Mode::Live)),
     })
-}
-
-fn callback_url(configured: Option<&str>, mode: Mode) -> Option<CallbackUrl> {
-    configured.map(|url| CallbackUrl::parse(url, mode).expect("checked when the configuration was read"))
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
@@ -335,8 +330,11 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            callback_url: callback_url(config.webhooks.callback_url.as_deref(), config.mode),
-            signing_secret: None,
+            callback_url: config
+                .webhooks
+                .callback_url
+                .as_deref()
+                .map(|url| checked_url(url, Mode::Sandbox)),
         },
         merchants: HashMap::new(),
         withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)

@@ -102,7 +102,7 @@ pub struct Sandbox {
     pub is_business: bool,
     /// Whether customers may save test cards and pay by them.
     pub cards: bool,
-    /// Requests that are kept to be looked at.
+    /// Requests that are kept to be looked at; 0 keeps none.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_kept: usize,
     /// Bytes of all of them.

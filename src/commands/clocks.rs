@@ -30,7 +30,7 @@ pub struct Advanced {
 pub fn read(tx: &Tx<'_>) -> ClockReading {
     ClockReading {
         now: tx.now(),
-        ahead: tx.attended().clock,
+        ahead: tx.clock(),
     }
 }
 
@@ -51,4 +51,15 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<
     let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
     Ok(Advanced { clock, deliveries })
+}
+
+/// Moves the clock of the merchant who is attended to this moment, or as near to it as
+/// a clock goes, unless it is past; the rest of the command happens then.
+pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
+    let ahead = ClockOffset::showing(moment, tx.file_time());
+    if ahead > tx.clock() {
+        tx.save_clock(merchant, ahead)?;
+        tx.attend(merchant)?;
+    }
+    Ok(())
 }

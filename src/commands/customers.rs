@@ -5,6 +5,7 @@ use super::{Actor, Error, PartyActor, Policy};
 use crate::domain::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::payment;
 use crate::domain::profile::{Email, Profile, ProfileDraft, ProfileUpdate, ProfileUpdateDraft};
@@ -83,10 +84,21 @@ pub(super) fn admit_customer(
     let now = tx.now();
     let customer = Customer::new(id.clone(), tx.wallet_id(), None, now);
     tx.insert_customer(merchant, &customer)?;
-    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let settlement = payment::opening_balance(id, opening_balance, inside, tx, now)?;
-    tx.post(merchant, &settlement)?;
+    give_opening_balance(tx, merchant, id, opening_balance)?;
     Ok(CustomerStanding::NEWCOMER)
+}
+
+/// Puts into a new customer's wallet what they start with.
+pub(super) fn give_opening_balance(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    customer: &CustomerId,
+    amount: Amount,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
+    let settlement = payment::opening_balance(customer, amount, inside, tx, now)?;
+    Ok(tx.post(merchant, &settlement)?)
 }
 
 /// A new customer with an empty wallet, under an id of our own making.
@@ -100,6 +112,15 @@ pub fn create(
     draft: Sent<ProfileDraft>,
 ) -> Result<Customer, Error> {
     let profile = Profile::new(draft?, policy.merchant(merchant).country)?;
+    check_unused(tx, merchant, &profile)?;
+    let now = tx.now();
+    let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
+    tx.insert_customer(merchant, &customer)?;
+    Ok(customer)
+}
+
+/// Whether nobody has the email address or the phone of a new profile.
+pub(super) fn check_unused(tx: &Tx<'_>, merchant: MerchantId, profile: &Profile) -> Result<(), Error> {
     if let Some(email) = &profile.email
         && tx.customer_by_email(merchant, email)?.is_some()
     {
@@ -110,10 +131,7 @@ pub fn create(
     {
         return Err(Refusal::PhoneExists.into());
     }
-    let now = tx.now();
-    let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
-    tx.insert_customer(merchant, &customer)?;
-    Ok(customer)
+    Ok(())
 }
 
 /// Changes names or email address. One who had no profile gets one.

@@ -95,7 +95,8 @@ pub fn confirm(
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
     let settlement = escrow.confirm_milestone(&actor.customer, milestone, policy.release_order(), tx, now)?;
-    tx.save_release(milestone)?;
+    let released = escrow.milestone(milestone).ok_or(Refusal::MilestoneNotFound)?;
+    tx.save_release(released.id)?;
     if matches!(escrow.progress, Progress::Closed { .. }) {
         tx.save_close(&escrow)?;
     }

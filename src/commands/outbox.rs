@@ -1,7 +1,7 @@
 //! The one door that commands go through: what they told is written down for
 //! subscribers in the commit of the change it tells of.
 
-use super::Policy;
+use super::{Policy, callbacks};
 use crate::domain::ids::IdSource;
 use crate::domain::settlement::Event;
 use crate::store::{self, NewEvent, Told, Tx};
@@ -23,7 +23,6 @@ pub fn run<T, E: From<store::Error>>(
 
 fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Error> {
     let Told { merchant, event } = told;
-    let subscriber = tx.subscriber(merchant)?;
     let name = event.name();
     let (subject, escrow, transaction) = match event {
         Event::Escrow(_, deal) => {
@@ -37,11 +36,15 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
                 _ => None,
             };
             let id = payment.transaction.id;
+            let customer_id = match payment.transaction.owner.customer() {
+                Some(customer) => customer.to_string(),
+                None => tx.merchant_wallet_id(merchant)?.to_string(),
+            };
             let told = ToldPayment {
                 payment: *payment,
+                customer_id,
                 deals,
                 merchant,
-                merchant_wallet: subscriber.wallet,
             };
             (Subject::Payment(Box::new(told)), escrow, Some(id))
         }
@@ -56,8 +59,7 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
         transaction,
         payload: &payload,
     })?;
-    let configured = policy.merchant(merchant).callback_url.as_ref();
-    if subscriber.callback.url(configured).is_some() {
+    if callbacks::is_set(tx, policy, merchant)? {
         tx.insert_delivery(merchant, id, escrow, tx.now())?;
     }
     Ok(())

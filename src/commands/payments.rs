@@ -144,7 +144,7 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
         }
         escrows.push(escrow);
     }
-    escrows.sort_by_key(|escrow| escrow.id);
+    escrows.sort_by_key(|escrow| escrow.id.number());
     Ok(escrows)
 }
 
@@ -161,7 +161,7 @@ fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<(), Error>
             *escrow = taken;
         }
     }
-    escrows.sort_by_key(|escrow| escrow.id);
+    escrows.sort_by_key(|escrow| escrow.id.number());
     Ok(())
 }
 

@@ -63,7 +63,7 @@ pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
 }
 
 /// The first block that contains an address says what it is for; an IPv4 address in
-/// none of them is public, an IPv6 address only within 2000::/3.
+/// none of them is public, an IPv6 address only within `2000::/3`.
 fn reach_of(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => {
@@ -111,8 +111,7 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32, reach: Reach) -> ((Ipv4Addr, 
 }
 
 const fn v6(segments: [u16; 8], bits: u32, reach: Reach) -> ((Ipv6Addr, u32), Reach) {
-    let [a, b, c, d, e, f, g, h] = segments;
-    ((Ipv6Addr::new(a, b, c, d, e, f, g, h), bits), reach)
+    ((Ipv6Addr::from_segments(segments), bits), reach)
 }
 
 /// IANA's special-purpose registry of IPv4, and the metadata services that lie in it.

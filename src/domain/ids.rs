@@ -1,9 +1,15 @@
 //! Names of things: typed, so that one cannot stand where another is meant.
 //!
-//! Ids are made outside (`entropy.rs`) and only shaped here.
+//! Ids are made outside (`entropy.rs`) and only shaped here. Those of escrows and
+//! milestones, which a seed can make the same in every merchant, are in
+//! `ids/seeded.rs`.
+
+mod seeded;
 
 use std::fmt;
 use std::iter;
+
+pub use seeded::{EscrowId, MilestoneId, Seed};
 
 use super::time::Timestamp;
 
@@ -15,13 +21,18 @@ pub const MILESTONES_MAX: i64 = 1_000;
 /// Numbers of one millisecond, 32 objects; when they run out, numbering goes on
 /// in those of the next.
 const NUMBERS_PER_MILLISECOND: i64 = 1 << 15;
+/// No object has a number below this, not even one made in 1970: ids of seeds show
+/// such numbers (see `ids/seeded.rs`).
+const FIRST_NUMBER: i64 = 1 << 26;
 
 /// The number of an object made now, greater than `previous`, the one given out
 /// before it. Numbers follow time, so that new rows land at the right edge of
 /// their table.
 pub fn number_after(previous: i64, now: Timestamp) -> i64 {
     let first_of_now = now.millis().saturating_mul(NUMBERS_PER_MILLISECOND);
-    first_of_now.max(previous.saturating_add(NUMBERS_APART))
+    first_of_now
+        .max(previous.saturating_add(NUMBERS_APART))
+        .max(FIRST_NUMBER)
 }
 
 /// The last number that [`number_after`] gives out in this millisecond, unless it
@@ -65,8 +76,14 @@ macro_rules! object_id {
             /// zeros, which is never given out: a malformed id is then treated
             /// as an unknown one (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
-                let (number, guard) = decode_hex(text).unwrap_or_default();
-                Self { number, guard }
+                Self::parse(text).unwrap_or(Self::new(0, 0))
+            }
+
+            /// The id this text is, or `None` when it is not 24 lower-case hex
+            /// characters.
+            pub fn parse(text: &str) -> Option<Self> {
+                let (number, guard) = decode_hex(text)?;
+                Some(Self { number, guard })
             }
         }
 
@@ -85,14 +102,6 @@ macro_rules! object_id {
     };
 }
 
-object_id!(
-    /// Names an escrow.
-    EscrowId
-);
-object_id!(
-    /// Names a milestone; an edit gives every milestone a new one.
-    MilestoneId
-);
 object_id!(
     /// Names an entry of a payment history.
     TransactionId
@@ -202,6 +211,12 @@ pub trait IdSource {
     /// Bits nobody can guess.
     fn random(&mut self) -> u128;
 
+    /// What names of escrows, milestones and customers are drawn from instead, while
+    /// a seed is loaded.
+    fn seed(&mut self) -> Option<&mut Seed> {
+        None
+    }
+
     /// The guard of a new id.
     fn guard(&mut self) -> u32 {
         let [.., a, b, c, d] = self.random().to_be_bytes();
@@ -210,7 +225,11 @@ pub trait IdSource {
 
     /// A name for a new escrow.
     fn escrow_id(&mut self) -> EscrowId {
-        EscrowId::new(self.number(), self.guard())
+        let number = self.number();
+        match self.seed() {
+            Some(seed) => seed.next_escrow_id(number),
+            None => EscrowId::new(number, self.guard().into()),
+        }
     }
 
     /// A name for the milestone at this position of its escrow, below
@@ -218,7 +237,11 @@ pub trait IdSource {
     fn milestone_id(&mut self, escrow: EscrowId, position: usize) -> MilestoneId {
         let position = i64::try_from(position).expect("a position is small");
         debug_assert!(position < MILESTONES_MAX, "{position} is for another escrow");
-        MilestoneId::new(escrow.number + 1 + position, self.guard())
+        let number = escrow.number() + 1 + position;
+        match self.seed() {
+            Some(seed) => seed.milestone_id(number),
+            None => MilestoneId::new(number, self.guard().into()),
+        }
     }
 
     /// A name for a new transaction.
@@ -259,12 +282,18 @@ pub trait IdSource {
 
     /// A name for a new customer who did not bring one.
     fn customer_id(&mut self) -> CustomerId {
-        CustomerId::from_parts(self.number(), self.guard())
+        match self.seed() {
+            Some(seed) => seed.next_customer_id(),
+            None => CustomerId::from_parts(self.number(), self.guard()),
+        }
     }
 
-    /// A token for a new escrow.
+    /// A token for the escrow that was named last.
     fn payment_token(&mut self) -> PaymentToken {
-        PaymentToken::from_random(self.random())
+        match self.seed() {
+            Some(seed) => seed.payment_token(),
+            None => PaymentToken::from_random(self.random()),
+        }
     }
 
     /// A reference for a payment that came without one.
@@ -333,7 +362,7 @@ impl Reference {
     /// funded.
     #[must_use]
     pub fn of_escrow(&self, escrow: EscrowId) -> Self {
-        Self(format!("{}-{:08x}", self.0, escrow.guard()))
+        Self(format!("{}-{:08x}", self.0, escrow.shown_guard()))
     }
 
     /// The reference of the commission taken from a deal that this one funded

@@ -84,6 +84,4 @@ pub struct MerchantSettings {
     pub country: Country,
     /// Where it is told of events, unless it has said otherwise itself.
     pub callback_url: Option<CallbackUrl>,
-    /// What signs its events; of a sandbox merchant its own key does.
-    pub signing_secret: Option<SigningSecret>,
 }

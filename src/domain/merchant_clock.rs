@@ -38,6 +38,12 @@ impl ClockOffset {
         Self::from_millis(self.0 + span.seconds() * 1000)
     }
 
+    /// As far as a clock is ahead that shows this at that time of the file, or as near
+    /// to it as one goes.
+    pub fn showing(shown: Timestamp, file_time: Timestamp) -> Self {
+        Self((shown.millis() - file_time.millis()).clamp(0, Self::MAX.0))
+    }
+
     /// What such a clock shows at this time of the file; at most the last moment there
     /// is.
     pub fn shown_at(self, file_time: Timestamp) -> Timestamp {
@@ -64,6 +70,13 @@ mod tests {
         assert_eq!(day.shown_at(file_time).to_string(), "2026-06-23T10:15:00.007Z");
         assert_eq!(day.file_time_of(day.shown_at(file_time)), file_time);
         assert_eq!(day.file_time_of(Timestamp::EPOCH), Timestamp::EPOCH);
+        assert_eq!(ClockOffset::showing(day.shown_at(file_time), file_time), day);
+        assert_eq!(
+            ClockOffset::showing(file_time, day.shown_at(file_time)),
+            ClockOffset::NONE
+        );
+        let last = Timestamp::EPOCH.seconds_later(i64::MAX);
+        assert_eq!(ClockOffset::showing(last, file_time), ClockOffset::MAX);
     }
 
     #[test]

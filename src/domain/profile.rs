@@ -81,6 +81,23 @@ pub struct ProfileDraft {
     pub bvn: Sent<Option<String>>,
 }
 
+/// What came in of who a customer is, where nothing has to.
+#[derive(Clone, Debug)]
+pub struct PartialProfileDraft {
+    /// First name.
+    pub firstname: Sent<Option<String>>,
+    /// Last name.
+    pub lastname: Sent<Option<String>>,
+    /// Email address.
+    pub email: Sent<Option<Email>>,
+    /// Digits, in any spelling of the phone.
+    pub phone: Sent<Option<String>>,
+    /// Where the customer comes from, when not from where the merchant does.
+    pub country: Sent<Option<Country>>,
+    /// A bank verification number.
+    pub bvn: Sent<Option<String>>,
+}
+
 /// What came in to change a customer.
 #[derive(Clone, Debug)]
 pub struct ProfileUpdateDraft {
@@ -131,27 +148,45 @@ impl Profile {
     /// and refuses the first that is not right; the phone, whose country comes
     /// after it, once more when that is known.
     pub fn new(draft: ProfileDraft, of_merchant: Country) -> Result<Self, Invalid> {
-        let firstname = line("firstname", draft.firstname?, NAME_CHARS_MAX)?;
-        let lastname = line("lastname", draft.lastname?, NAME_CHARS_MAX)?;
+        let draft = PartialProfileDraft {
+            firstname: draft.firstname.map(Some),
+            lastname: draft.lastname.map(Some),
+            email: draft.email.map(Some),
+            phone: draft.phone.map(Some),
+            country: draft.country,
+            bvn: draft.bvn,
+        };
+        Self::partial(draft, of_merchant)
+    }
+
+    /// The profile of somebody of whom not all has to be known. Checks what came as
+    /// [`Profile::new`] does.
+    pub fn partial(draft: PartialProfileDraft, of_merchant: Country) -> Result<Self, Invalid> {
+        let name = |field: &str, name: Option<String>| name.map(|name| line(field, name, NAME_CHARS_MAX)).transpose();
+        let firstname = name("firstname", draft.firstname?)?;
+        let lastname = name("lastname", draft.lastname?)?;
         let email = draft.email?;
         let digits = draft.phone?;
-        if !is_digits(&digits) {
+        if let Some(digits) = digits.as_ref().filter(|digits| !is_digits(digits)) {
             let expected = "digits only, without + or spaces";
             return Err(Invalid::wrong("phone", expected, &format!("{digits:?}")));
         }
         let country = draft.country?.unwrap_or(of_merchant);
-        let phone = Phone::parse(&digits, country)
-            .ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))?;
+        let phone = digits.map(|digits| {
+            let phone = Phone::parse(&digits, country);
+            phone.ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))
+        });
+        let phone = phone.transpose()?;
         let bvn = draft.bvn?;
         if let Some(bvn) = bvn.as_ref().filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn)) {
             let expected = format!("{BVN_DIGITS} digits");
             return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
         }
         Ok(Self {
-            firstname: Some(firstname),
-            lastname: Some(lastname),
-            email: Some(email),
-            phone: Some(phone),
+            firstname,
+            lastname,
+            email,
+            phone,
             bvn,
             country,
         })

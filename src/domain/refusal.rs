@@ -184,6 +184,15 @@ pub enum Refusal {
     PaymentNotFound,
     /// No deposit of this merchant waits at that test account.
     TestAccountNotFound,
+    /// Subscribers were never told anything under this id, or it is forgotten.
+    EventNotFound,
+    /// The merchant has nowhere to send events to.
+    NoCallbackUrl,
+    /// More events would be sent again than may be at once.
+    TooManyEvents {
+        /// How many may be.
+        max: u32,
+    },
     /// The acting customer has no such card.
     CardNotFound,
     /// The card was charged in vain.
@@ -211,6 +220,15 @@ pub enum Refusal {
     },
     /// The merchant's accounts would hold more than [`Amount::MAX`].
     TooMuchMoney,
+    /// The merchant has this seed already.
+    SeededBefore,
+    /// What a seed says of this entry is refused.
+    SeedEntry {
+        /// The entry's path, such as `escrows[2]`.
+        entry: String,
+        /// By this rule.
+        refusal: Box<Self>,
+    },
 }
 
 /// By what a merchant looked for a customer.
@@ -285,6 +303,23 @@ pub fn shortened(text: &str) -> String {
         echo.push('…');
     }
     echo
+}
+
+impl Refusal {
+    /// This refusal as one of a seed's entry, at this path.
+    #[must_use]
+    pub fn of_seed_entry(self, entry: String) -> Self {
+        match self {
+            Self::Invalid(invalid) => Self::Invalid(Invalid {
+                field: format!("{entry}.{}", invalid.field),
+                ..invalid
+            }),
+            other => Self::SeedEntry {
+                entry,
+                refusal: Box::new(other),
+            },
+        }
+    }
 }
 
 impl From<Invalid> for Refusal {

@@ -71,6 +71,14 @@ impl JsonBody {
         Fields::of_json(&self.0)
     }
 
+    /// SHA-256 of what it says, in whatever spacing and order of fields.
+    pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
+        let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
+        let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
+        content.sort_all_objects();
+        Ok(Sha256::digest(content.to_string()).into())
+    }
+
     /// Leaves the body with the call it belongs to.
     fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
         Call::of(request)?

@@ -5,8 +5,10 @@ pub(super) mod categories;
 pub(super) mod clocks;
 pub(super) mod customers;
 pub(super) mod disputes;
+pub(super) mod events;
 pub(super) mod faults;
 pub(super) mod payments;
+pub(super) mod seeds;
 pub(super) mod standard_escrows;
 pub(super) mod vaults;
 

@@ -71,6 +71,23 @@ impl<'a> Fields<'a> {
         Ok(Self { path, values })
     }
 
+    /// Refuses every field but these, where one that is misspelled must not be
+    /// ignored.
+    pub(crate) fn check_known(&self, names: &[&str]) -> Result<(), Invalid> {
+        let is_unknown = |(name, _): &&(String, Value<'a>)| !names.contains(&name.as_str());
+        match self.values.iter().find(is_unknown) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let (path, expected) = (join(&self.path, &shortened(name)), names.join(", "));
+                Err(Invalid::wrong(
+                    path,
+                    format!("one of the fields {expected}"),
+                    &format!("{name:?}"),
+                ))
+            }
+        }
+    }
+
     /// Whether a field of this name came, though it may hold nothing.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(key, _)| key == name)
@@ -289,7 +306,7 @@ impl<'a> Field<'a> {
     }
 
     /// What `parse` makes of a text.
-    fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
+    pub(crate) fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
         self.read(expected, |value| parse(&value.as_text()?))
     }
 
@@ -409,6 +426,18 @@ mod tests {
         let fields = Fields::of_json(r#"{"a":"","b":null}"#).unwrap();
         assert!(fields.has("a") && fields.has("b") && !fields.has("c"));
         assert!(fields.field("a").is_absent() && fields.field("b").is_absent());
+    }
+
+    #[test]
+    fn a_field_that_is_not_known_is_named_where_that_matters() {
+        let fields = Fields::of_json(r#"{"a":{"b":1,"B":2}}"#).unwrap();
+        assert_eq!(fields.check_known(&["a", "c"]), Ok(()));
+        let inner = fields.field("a").object().unwrap().check_known(&["b", "c"]);
+        let expected = "one of the fields b, c".to_owned();
+        assert_eq!(
+            wrong(inner.unwrap_err()),
+            ("a.B".to_owned(), expected, "\"B\"".to_owned())
+        );
     }
 
     #[test]

@@ -241,6 +241,12 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         ),
         Refusal::PaymentNotFound => (400, "payment_not_found", "Payment not found"),
         Refusal::TestAccountNotFound => (400, "test_account_not_found", "Test account not found"),
+        Refusal::EventNotFound => (400, "event_not_found", "Event not found"),
+        Refusal::NoCallbackUrl => (400, "no_callback_url", "No callback URL is set"),
+        Refusal::TooManyEvents { max } => {
+            let message = format!("More than {max} events happened since then; start later");
+            return spoken(refusal, "too_many_events", message);
+        }
         Refusal::CardNotFound => (400, "card_not_found", "Card not found"),
         Refusal::CardDeclined(Decline::InsufficientFunds) => {
             (400, "card_insufficient_funds", "Card declined: insufficient funds")
@@ -287,6 +293,12 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
             "too_much_money",
             "This merchant's accounts cannot hold that much money together",
         ),
+        Refusal::SeededBefore => (
+            400,
+            "seeded_before",
+            "This seed was loaded before; POST /sandbox/reset starts over",
+        ),
+        Refusal::SeedEntry { entry, refusal } => return seed_entry_wire(entry, wire(refusal)),
     };
     Wire {
         status,
@@ -333,6 +345,15 @@ fn split_wire(pool: Amount) -> Wire {
         code: "split_does_not_add_up",
         message: format!("A split must add up to the {number} still held on this escrow").into(),
         details: Some(json!({ "pool": WireAmount(pool) })),
+    }
+}
+
+/// The seed is what is wrong, whatever the status of the refusal by itself.
+fn seed_entry_wire(entry: &str, of_entry: Wire) -> Wire {
+    Wire {
+        status: 400,
+        message: format!("{entry}: {}", of_entry.message).into(),
+        ..of_entry
     }
 }
 
@@ -471,6 +492,9 @@ mod tests {
             Refusal::FeatureNotEnabled,
             Refusal::PaymentNotFound,
             Refusal::TestAccountNotFound,
+            Refusal::EventNotFound,
+            Refusal::NoCallbackUrl,
+            Refusal::TooManyEvents { max: 10_000 },
             Refusal::CardNotFound,
             Refusal::CardDeclined(Decline::InsufficientFunds),
             Refusal::CardDeclined(Decline::Expired),
@@ -488,9 +512,28 @@ mod tests {
         ]
     }
 
+    fn of_seeds() -> Vec<Refusal> {
+        let of_entry = |refusal: Refusal| refusal.of_seed_entry("escrows[2]".to_owned());
+        vec![
+            Refusal::SeededBefore,
+            of_entry(Refusal::CustomerBlocked),
+            of_entry(Refusal::InsufficientBalance {
+                needed: amount(10_250),
+                available: amount(5),
+            }),
+            of_entry(Invalid::missing("milestones[0].title").into()),
+        ]
+    }
+
     #[test]
     fn the_table_is_what_clients_match_on() {
-        let refusals = [of_anyone(), of_escrows(), of_vaults_and_categories(), of_payments()];
+        let refusals = [
+            of_anyone(),
+            of_escrows(),
+            of_vaults_and_categories(),
+            of_payments(),
+            of_seeds(),
+        ];
         let table: Vec<String> = refusals
             .iter()
             .flatten()

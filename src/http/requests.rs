@@ -62,7 +62,7 @@ pub(super) fn keep(
     fault: Option<Effect>,
     response: HttpResponse,
 ) -> HttpResponse {
-    if !is_kept(call) {
+    if log.is_off() || !is_kept(call) {
         return response;
     }
     let status = response.status().as_u16();

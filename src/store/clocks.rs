@@ -1,4 +1,4 @@
-//! What a sandbox merchant has set up for its commands: how far its clock is ahead.
+//! How far a sandbox merchant's clock is ahead of the file's time.
 
 use super::columns::broken;
 use super::error::{Error, one_row};
@@ -6,22 +6,9 @@ use super::snapshot::{Snapshot, Tx};
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant_clock::ClockOffset;
 
-/// What every command of a sandbox merchant needs to know of it, read once when the
-/// command begins. Until a merchant is attended, and in live mode always, it is that
-/// of a merchant who has set up nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attended {
-    /// How far its clock is ahead of the file's time.
-    pub clock: ClockOffset,
-}
-
 impl Snapshot<'_> {
     /// How far a merchant's clock is ahead of the file's time.
     pub fn clock_of(&self, merchant: MerchantId) -> Result<ClockOffset, Error> {
-        self.set_up_of(merchant).map(|attended| attended.clock)
-    }
-
-    fn set_up_of(&self, merchant: MerchantId) -> Result<Attended, Error> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT clock_offset_millis FROM merchant WHERE id = ?1")?;
@@ -30,23 +17,20 @@ impl Snapshot<'_> {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
         let ahead: i64 = row.get(0)?;
-        Ok(Attended {
-            clock: ClockOffset::from_millis(ahead)
-                .ok_or_else(|| broken("how far a clock is ahead", &ahead.to_string()))?,
-        })
+        ClockOffset::from_millis(ahead).ok_or_else(|| broken("how far a clock is ahead", &ahead.to_string()))
     }
 }
 
 impl Tx<'_> {
     /// Acts for this sandbox merchant from now on, and by its clock.
     pub fn attend(&mut self, merchant: MerchantId) -> Result<(), Error> {
-        self.attended = self.set_up_of(merchant)?;
+        self.clock = self.clock_of(merchant)?;
         Ok(())
     }
 
-    /// Acts for nobody from now on, or for a merchant who has set up nothing yet.
+    /// Acts for nobody from now on, or for a merchant who is made by this command.
     pub fn attend_nobody(&mut self) {
-        self.attended = Attended::default();
+        self.clock = ClockOffset::NONE;
     }
 
     /// Moves a merchant's clock, further ahead only. The rest of this command still

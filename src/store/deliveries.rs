@@ -5,36 +5,11 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::columns::{optional_timestamp_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::callback::SigningSecret;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryId, Outcome, Progress};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 
-/// How a sandbox merchant wants to be told of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallbackSetting {
-    /// Where: nothing for where the configuration says, the empty text for nowhere.
-    pub url: Option<String>,
-    /// What signs them, if the merchant's key is known.
-    pub secret: Option<SigningSecret>,
-}
-
 impl Snapshot<'_> {
-    /// How a sandbox merchant wants to be told of events.
-    pub fn callback_setting(&self, merchant: MerchantId) -> Result<CallbackSetting, Error> {
-        let setting = self
-            .connection
-            .prepare_cached("SELECT callback_url, signing_secret FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| {
-                let secret: Option<String> = row.get(1)?;
-                Ok(CallbackSetting {
-                    url: row.get(0)?,
-                    secret: secret.map(SigningSecret::new),
-                })
-            })?;
-        Ok(setting)
-    }
-
     /// The first deliveries of a merchant whose turn it is, in the order they are due,
     /// now or later.
     pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {
@@ -247,11 +222,15 @@ impl Tx<'_> {
         Ok(deleted)
     }
 
-    /// Gives up whatever is still to be delivered to a merchant.
-    pub fn delete_deliveries(&mut self, merchant: MerchantId) -> Result<(), Error> {
+    /// Gives up what is still to be delivered to a merchant, at most so many at once:
+    /// first those that wait behind others, which would wait for ever without them.
+    pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE merchant_id = ?1")?
-            .execute([merchant.0])?;
+            .prepare_cached(
+                "DELETE FROM delivery WHERE id IN
+                     (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at LIMIT ?2)",
+            )?
+            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         Ok(())
     }
 }

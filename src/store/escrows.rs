@@ -1,7 +1,7 @@
 //! Escrows and their milestones.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{
     amount_at, broken, is_of_a_key, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at,
@@ -46,20 +46,28 @@ impl Snapshot<'_> {
     pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
         let mut statement;
         let mut rows = match key {
+            EscrowKey::Id(id) if id.is_seeded() => {
+                statement = self
+                    .connection
+                    .prepare_cached(select_deal!("merchant_id = ?1 AND guard = ?2 AND guard > 4294967295"))?;
+                statement.query((merchant.0, id.guard()))?
+            }
             EscrowKey::Id(id) => {
                 statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
                 statement.query((id.number(), id.guard()))?
             }
             EscrowKey::Token(token) => {
-                statement = self.connection.prepare_cached(select_deal!("payment_token = ?1"))?;
-                statement.query([token.as_str()])?
+                statement = self
+                    .connection
+                    .prepare_cached(select_deal!("payment_token = ?1 AND merchant_id = ?2"))?;
+                statement.query((token.as_str(), merchant.0))?
             }
         };
         let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// The deal of this id, whoever's it is.
+    /// The deal of this row's id, whoever's it is.
     pub(super) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
         let mut rows = statement.query((id.number(), id.guard()))?;
@@ -70,6 +78,10 @@ impl Snapshot<'_> {
     /// not.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
+            EscrowKey::Id(id) if id.is_seeded() => self
+                .connection
+                .prepare_cached("SELECT 1 FROM escrow WHERE guard = ?1 AND guard > 4294967295 AND deleted_at IS NULL")?
+                .exists([id.guard()]),
             EscrowKey::Id(id) => self
                 .connection
                 .prepare_cached(concat!(
@@ -86,6 +98,20 @@ impl Snapshot<'_> {
                 .exists([token.as_str()]),
         };
         exists.map_err(Error::from)
+    }
+
+    /// The row of a merchant's deal, though the deal may have been taken back since.
+    pub fn number_of_deal(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<i64>, Error> {
+        let number = if id.is_seeded() {
+            self.connection
+                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+                .query_row((merchant.0, id.guard()), |row| row.get(0))
+        } else {
+            self.connection
+                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND id = ?3")?
+                .query_row((merchant.0, id.guard(), id.number()), |row| row.get(0))
+        };
+        Ok(number.optional()?)
     }
 
     /// The escrows that one payment funded, in the order they were offered.

@@ -1,16 +1,15 @@
 //! Merchants and their keys.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
-use super::columns::{amount_at, broken, optional_text_at, timestamp_at, word_at};
+use super::columns::{amount_at, broken, timestamp_at, word_at};
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
-use crate::domain::callback::{CallbackChoice, CallbackUrl, SigningSecret};
+use crate::domain::callback::SigningSecret;
 use crate::domain::customer::Wallet;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::{KeyOwner, KeyScope};
-use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 
 impl Snapshot<'_> {
@@ -59,19 +58,13 @@ impl Snapshot<'_> {
         })
     }
 
-    /// What a merchant's subscribers depend on.
-    pub fn subscriber(&self, merchant: MerchantId) -> Result<Subscriber, Error> {
-        let mut statement = self
+    /// The id of a merchant's own wallet.
+    pub fn merchant_wallet_id(&self, merchant: MerchantId) -> Result<WalletId, Error> {
+        let id = self
             .connection
-            .prepare_cached("SELECT callback_url, wallet_id, wallet_guard FROM merchant WHERE id = ?1")?;
-        let mut rows = statement.query([merchant.0])?;
-        let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
-        };
-        Ok(Subscriber {
-            callback: callback_at(row, 0)?,
-            wallet: WalletId::new(row.get(1)?, row.get(2)?),
-        })
+            .prepare_cached("SELECT wallet_id, wallet_guard FROM merchant WHERE id = ?1")?
+            .query_row([merchant.0], |row| Ok(WalletId::new(row.get(0)?, row.get(1)?)))?;
+        Ok(id)
     }
 
     /// The merchant that is configured under this name.
@@ -83,25 +76,6 @@ impl Snapshot<'_> {
             .optional()?;
         Ok(merchant)
     }
-}
-
-fn callback_at(row: &Row<'_>, column: usize) -> Result<CallbackChoice, Error> {
-    match optional_text_at(row, column)? {
-        None => Ok(CallbackChoice::Configured),
-        Some("") => Ok(CallbackChoice::Nowhere),
-        Some(url) => CallbackUrl::parse(url, Mode::Sandbox)
-            .map(CallbackChoice::At)
-            .map_err(|_| broken("a callback URL", url)),
-    }
-}
-
-/// What a merchant's subscribers depend on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscriber {
-    /// Where it has said that its events go.
-    pub callback: CallbackChoice,
-    /// The merchant's own wallet.
-    pub wallet: WalletId,
 }
 
 impl Tx<'_> {

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod callbacks;
 mod cards;
 mod categories;
 mod caused;
@@ -47,15 +48,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit, check_structure};
+pub use callbacks::CallbackSetting;
 pub use caused::Caused;
-pub use clocks::Attended;
 pub use connection::Synchronous;
-pub use deliveries::CallbackSetting;
 pub use ephemeral::EphemeralFolder;
 pub use error::{Error, OpenError};
 pub use events::NewEvent;
 pub use idempotency::ExpiredRecord;
-pub use merchants::Subscriber;
 pub use payments::UsedReference;
 pub use snapshot::{Snapshot, Told, Tx};
 

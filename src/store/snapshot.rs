@@ -7,9 +7,9 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use super::caused::Caused;
-use super::clocks::Attended;
 use super::error::Error;
-use crate::domain::ids::{Entropy, IdSource, MerchantId};
+use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::settlement::Event;
 use crate::domain::time::Timestamp;
 
@@ -24,8 +24,10 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     file_time: Timestamp,
-    pub(super) attended: Attended,
+    /// Of the merchant that is attended.
+    pub(super) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
+    seed: Option<Seed>,
     told: Vec<Told>,
     /// Whose events have come to be delivered.
     pub(super) new_deliveries: Vec<MerchantId>,
@@ -54,8 +56,9 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             file_time,
-            attended: Attended::default(),
+            clock: ClockOffset::NONE,
             entropy,
+            seed: None,
             told: Vec::new(),
             new_deliveries: Vec::new(),
             caused: Caused::default(),
@@ -70,7 +73,7 @@ impl<'a> Tx<'a> {
     /// When this command happens, by the clock of the merchant that is attended. Never
     /// before an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
-        self.attended.clock.shown_at(self.file_time)
+        self.clock.shown_at(self.file_time)
     }
 
     /// When this command happens, by the clock that all merchants share. Never before
@@ -86,7 +89,7 @@ impl<'a> Tx<'a> {
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, E> {
-        let attended = self.attended.clone();
+        let clock = self.clock;
         let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
         let caused = self.caused.clone();
         self.execute("SAVEPOINT attempt")?;
@@ -95,7 +98,7 @@ impl<'a> Tx<'a> {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
-            self.attended = attended;
+            self.clock = clock;
             self.told.truncate(told);
             self.new_deliveries.truncate(new_deliveries);
             self.caused = caused;
@@ -110,9 +113,16 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// What the merchant has set up that this command acts for.
-    pub const fn attended(&self) -> &Attended {
-        &self.attended
+    /// How far the clock of the merchant that is attended is ahead of that; not at all
+    /// when none is.
+    pub const fn clock(&self) -> ClockOffset {
+        self.clock
+    }
+
+    /// From here on this command draws the names of escrows, their milestones and
+    /// customers from a seed.
+    pub fn draw_from(&mut self, seed: Seed) {
+        self.seed = Some(seed);
     }
 
     pub(super) fn tell(&mut self, merchant: MerchantId, events: &[Event]) {
@@ -148,5 +158,9 @@ impl IdSource for Tx<'_> {
 
     fn random(&mut self) -> u128 {
         self.entropy.random()
+    }
+
+    fn seed(&mut self) -> Option<&mut Seed> {
+        self.seed.as_mut()
     }
 }

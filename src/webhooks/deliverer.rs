@@ -32,7 +32,7 @@ const RECORDS_PER_COMMAND_MAX: usize = 64;
 /// How long to wait when the store cannot read or write.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often to look for merchants that nobody told of. There should be none.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 
 /// What came of something that was begun.
 enum Report {
@@ -59,6 +59,8 @@ pub(super) struct Deliverer {
     /// Attempts made and not yet being recorded.
     attempted: Vec<Attempted>,
     is_recording: bool,
+    /// Whether the store has stopped.
+    is_over: bool,
     /// Not to record before, since the store could not.
     record_after: Instant,
     reports: UnboundedSender<Report>,
@@ -78,6 +80,7 @@ impl Deliverer {
             in_flight: 0,
             attempted: Vec::new(),
             is_recording: false,
+            is_over: false,
             record_after: Instant::now(),
             reports,
             incoming,
@@ -98,7 +101,7 @@ impl Deliverer {
                 self.begin_what_is_due();
             }
             self.record();
-            if stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
+            if self.is_over || stop_at.is_some_and(|at| self.in_flight == 0 || at <= Instant::now()) {
                 return;
             }
             let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
@@ -278,13 +281,12 @@ impl Deliverer {
                 for Attempted { delivery, .. } in recorded {
                     let queue = self.queues.entry(delivery.merchant).or_default();
                     queue.end(delivery.id);
-                    if let Some(catch_up) = &mut queue.catch_up {
-                        catch_up.attempts += 1;
-                    }
                     self.in_flight -= 1;
                     self.ready(delivery.merchant);
                 }
             }
+            // There is nobody to record anything any more.
+            Report::Recorded(_, Err(Error::Stopped)) => self.is_over = true,
             Report::Recorded(attempted, Err(error)) => {
                 log::warn!(
                     "what came of {} deliveries cannot be recorded yet: {error}",
@@ -360,7 +362,7 @@ impl Deliverer {
         });
     }
 
-    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<usize>) {
+    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<()>) {
         // When the clock cannot be read, nobody is told anything.
         let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
             return;
@@ -369,7 +371,6 @@ impl Deliverer {
         let queue = self.queues.entry(merchant).or_default();
         let catch_up = queue.catch_up.get_or_insert_with(|| CatchUp {
             until,
-            attempts: 0,
             waiting: Vec::new(),
         });
         catch_up.until = until;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::callback::{CallbackUrl, Receiver, SigningSecret};
+use crate::domain::callback::{CallbackUrl, Receiver};
 use crate::domain::delivery::RetrySchedule;
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -54,26 +54,18 @@ impl Settings {
         if self.mode == Mode::Live {
             return self.receivers.get(&merchant).cloned();
         }
-        let url = match setting.url.as_deref() {
-            None => self.callback_default.clone(),
-            Some(text) => CallbackUrl::parse(text, self.mode).ok(),
-        };
-        let secret = setting.secret.clone();
+        let url = setting.choice.url(self.callback_default.as_ref());
         Some(Receiver {
-            url: url?,
-            secret: secret.unwrap_or_else(|| SigningSecret::new(DEFAULT_SECRET)),
+            url: url?.clone(),
+            secret: setting.secret.clone()?,
         })
     }
 }
 
-/// What signs the events of the merchant that answers without a key.
-const DEFAULT_SECRET: &str = "sk_test_default";
-
 /// Something the deliverer is asked to do.
 enum Order {
-    /// Attempt whatever is due to this merchant by now, and say how many attempts that
-    /// took.
-    CatchUp(MerchantId, oneshot::Sender<usize>),
+    /// Attempt whatever is due to this merchant by now, and say when that is done.
+    CatchUp(MerchantId, oneshot::Sender<()>),
     /// Begin nothing more.
     Stop,
 }
@@ -114,14 +106,13 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
 }
 
 impl Handle {
-    /// Attempts whatever is due to a merchant by now, with the retries that are due by
-    /// now in turn, and answers how many attempts were made. Nothing when the service
-    /// stops meanwhile.
-    pub async fn catch_up(&self, merchant: MerchantId) -> usize {
+    /// Waits until whatever is due to a merchant by now was attempted, with the retries
+    /// that are due by now in turn; no longer when the service stops meanwhile.
+    pub async fn catch_up(&self, merchant: MerchantId) {
         let (answer, answered) = oneshot::channel();
         // One that has ended drops the order, and with it the way to answer.
         drop(self.orders.send(Order::CatchUp(merchant, answer)));
-        answered.await.unwrap_or_default()
+        drop(answered.await);
     }
 
     /// Begins no further attempt.

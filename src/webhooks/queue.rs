@@ -34,10 +34,8 @@ pub(super) struct Queue {
 pub(super) struct CatchUp {
     /// What was due by then, by the merchant's clock, is attempted.
     pub(super) until: Timestamp,
-    /// Attempts made so far.
-    pub(super) attempts: usize,
     /// Who wants to know.
-    pub(super) waiting: Vec<oneshot::Sender<usize>>,
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Queue {
@@ -89,7 +87,7 @@ impl Queue {
             return;
         };
         for waiting in catch_up.waiting {
-            let _whether_it_is_heard = waiting.send(catch_up.attempts);
+            let _whether_it_is_heard = waiting.send(());
         }
     }
 }
@@ -122,7 +120,6 @@ mod tests {
         let (answer, mut answered) = oneshot::channel();
         queue.catch_up = Some(CatchUp {
             until: at(100),
-            attempts: 3,
             waiting: vec![answer],
         });
         queue.begin(DeliveryId(1), at(100));
@@ -133,6 +130,6 @@ mod tests {
         assert!(answered.try_recv().is_err(), "one is due");
         queue.begin(DeliveryId(2), at(101));
         queue.answer_if_caught_up(Some(at(101)));
-        assert_eq!(answered.try_recv(), Ok(3), "what is due later is not waited for");
+        assert_eq!(answered.try_recv(), Ok(()), "what is due later is not waited for");
     }
 }

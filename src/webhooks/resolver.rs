@@ -65,9 +65,10 @@ fn allowed(mode: Mode, found: &[IpAddr]) -> Result<Vec<IpAddr>, LeadsNowhere> {
         let reach = addresses::refused(mode, *address)?;
         Some(LeadsNowhere::Refused(*address, reach))
     });
-    match allowed.is_empty() {
-        false => Ok(allowed),
-        true => Err(refused.unwrap_or(LeadsNowhere::Unknown)),
+    if allowed.is_empty() {
+        Err(refused.unwrap_or(LeadsNowhere::Unknown))
+    } else {
+        Ok(allowed)
     }
 }
 

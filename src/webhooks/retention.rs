@@ -8,7 +8,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::store::Store;
 
 /// How often to look for events that have become too old.
-const PERIOD: Duration = Duration::from_secs(3600);
+const PERIOD: Duration = Duration::from_hours(1);
 /// Between two commands that forget, so that requests come in between.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -537,7 +537,11 @@ fn live_mode_has_no_processor() {
     ] {
         app.refuses(403, OFF, |app| app.json_with_key(LIVE_KEY, method, path, &ada, &body));
     }
-    for path in ["/sandbox/cards", "/sandbox/test-accounts/9900000000/pay"] {
+    for path in [
+        "/sandbox/cards",
+        "/sandbox/seed",
+        "/sandbox/test-accounts/9900000000/pay",
+    ] {
         app.refuses(404, &format!("There is no route {path}"), |app| {
             app.json_with_key(LIVE_KEY, "POST", path, &ada, &json!({ "number": "4242424242424242" }))
         });

@@ -159,17 +159,20 @@ fn only_the_first_request_under_an_idempotency_key_moved_anything() {
             ("content-type", "application/json"),
             ("idempotency-key", path),
         ];
-        show(&app, &app.send("POST", path, &headers, Some(body.as_bytes())))
+        app.send("POST", path, &headers, Some(body.as_bytes()))
     };
-    let top_up = |_| keyed("ben", "/v1/payment/topup", r#"{"amount":5000}"#);
+    let top_up = |_| show(&app, &keyed("ben", "/v1/payment/topup", r#"{"amount":5000}"#));
     let [first, again] = [0, 1].map(top_up);
     assert_eq!((&first["replayed"], &again["replayed"]), (&json!(false), &json!(true)));
     assert_eq!(first["transfers"].as_array().unwrap().len(), 1);
     assert_eq!((&again["transfers"], &again["events"]), (&json!([]), &json!([])));
     assert_eq!(first["replyBody"], again["replyBody"]);
-    // The refusal is kept, and not the opening balance that came before it.
+    // The refusal is kept. The opening balance before it is not, and another's transfer
+    // has its number.
     let unknown = r#"{"escrowDetails":{"escrowId":"0123456789abcdef01234567"}}"#;
     let refused = keyed("zoe", "/v1/payment/escrow", unknown);
+    app.wallet("cleo").ok();
+    let refused = show(&app, &refused);
     assert_eq!((&refused["status"], &refused["transfers"]), (&json!(400), &json!([])));
 }
 

@@ -1,5 +1,8 @@
 //! demo, check, keygen, and command lines that are wrong.
 
+use escrowd::domain::callback::SigningSecret;
+use escrowd::webhooks::signing;
+
 use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 #[test]
@@ -75,6 +78,10 @@ fn keygen_makes_a_key_that_opens_live_mode() {
         .map(str::trim)
         .find(|line| line.starts_with("key_sha256"))
         .unwrap();
+    assert!(
+        shown.contains(&signing::standard_secret(&SigningSecret::new(key))),
+        "{shown}"
+    );
     work_folder.write(
         "config.toml",
         &format!("mode = \"live\"\n[[merchant]]\nname = \"acme\"\n{setting}\n"),

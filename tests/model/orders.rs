@@ -265,7 +265,7 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Ord
         place
     };
     let parts = somewhere.and_then(|place| reference.deals[place].parts.as_ref());
-    let mut milestone: Id = (i64::MAX, u32::MAX);
+    let mut milestone: Id = (i64::MAX, u32::MAX.into());
     if let Some(parts) = parts {
         let pending: Vec<Id> = parts
             .iter()

@@ -12,7 +12,7 @@ pub(crate) const MOST: i64 = 9_007_199_254_740_991;
 /// Milestones in one escrow at most.
 pub(crate) const PARTS_MAX: usize = 20;
 
-pub(crate) type Id = (i64, u32);
+pub(crate) type Id = (i64, i64);
 
 /// One command: who asks for what. Deals are named by their place in the
 /// reference; `None` names one that does not exist.

@@ -97,8 +97,9 @@ impl Service {
             merchant: *merchant,
             customer: customer(&order.customer),
         };
-        let escrow =
-            |deal: &Option<usize>| escrow_id(deal.map_or((i64::MAX, u32::MAX), |place| reference.deals[place].id));
+        let escrow = |deal: &Option<usize>| {
+            escrow_id(deal.map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id))
+        };
         let one = |escrow: Escrow| Reply {
             escrows: vec![escrow],
             reference: None,
@@ -392,7 +393,7 @@ fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, re
         _ => EscrowKey::Id(escrow_id(
             named
                 .deal
-                .map_or((i64::MAX, u32::MAX), |place| reference.deals[place].id),
+                .map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id),
         )),
     };
     PaymentRequest {

@@ -283,9 +283,8 @@ impl Trade {
         }
     }
 
-    /// An offer with a milestone for each amount.
-    #[track_caller]
-    pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
+    /// What offers a milestone for each amount.
+    pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowDraft {
         let stage = |&minor: &i64| {
             Ok(MilestoneDraft {
                 title: Ok("Stage".to_owned()),
@@ -295,11 +294,16 @@ impl Trade {
                 beneficiary: Ok(None),
             })
         };
-        let draft = MilestoneEscrowDraft {
+        MilestoneEscrowDraft {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
             milestones: Ok(amounts.iter().map(stage).collect()),
-        };
-        let seller = self.actor(seller);
+        }
+    }
+
+    /// An offer with a milestone for each amount.
+    #[track_caller]
+    pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
+        let (seller, draft) = (self.actor(seller), Self::milestones(amounts));
         act(&self.store, move |tx| {
             milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
         })

@@ -7,10 +7,12 @@
 mod attempts;
 mod audit;
 mod clocks;
+mod deliveries;
 mod files;
 mod helpers;
 mod idempotency;
 mod kept_files;
 mod log_length;
 mod schema;
+mod seeds;
 mod writer;

@@ -26,7 +26,7 @@ pub use release::ReleaseOrder;
 use super::dispute::Dispute;
 use super::fees::{Fee, Rates};
 use super::file::FileName;
-use super::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
+use super::ids::{CustomerId, EscrowId, MerchantId, MilestoneId, PaymentToken};
 use super::milestone::Milestone;
 use super::money::Amount;
 use super::party::Party;
@@ -276,6 +276,11 @@ impl Escrow {
             Plan::Standard => &[],
             Plan::Milestones(milestones) => milestones,
         }
+    }
+
+    /// The milestone that a caller names.
+    pub fn milestone(&self, id: MilestoneId) -> Option<&Milestone> {
+        self.milestones().iter().find(|milestone| milestone.id == id)
     }
 
     /// The funding payment, once there is one.

@@ -110,15 +110,19 @@ impl Escrow {
             return Err(Refusal::ActionNotAllowed);
         }
         let funding = self.check_ongoing()?.clone();
-        let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
-        let claimable_at = funding.paid_at.seconds_later(wait_seconds);
-        if now < claimable_at {
+        if let Some(claimable_at) = self.claimable_at(grace_seconds).filter(|&at| now < at) {
             return Err(Refusal::ClaimTooEarly { claimable_at });
         }
         let mut settlement = Settlement::default();
         let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut settlement);
         self.close(Outcome::Claimed, Some(&credit), ids, now, &mut settlement);
         Ok(settlement)
+    }
+
+    /// From when on a seller may claim it; nothing before somebody has paid.
+    pub fn claimable_at(&self, grace_seconds: i64) -> Option<Timestamp> {
+        let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
+        Some(self.funding()?.paid_at.seconds_later(wait_seconds))
     }
 
     /// Whether money may leave the hold as agreed: it is funded, and nothing is

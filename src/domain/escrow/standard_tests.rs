@@ -279,7 +279,7 @@ fn every_buyer_of_a_link_has_an_escrow_of_their_own() {
     original.add_images(vec![image(1)]).unwrap();
     let (taken, settlement) = original.take_from_link(ids, at(3)).unwrap();
     assert_eq!(events(&settlement), ["escrow.created"]);
-    assert!(taken.id > original.id && taken.payment_token != original.payment_token);
+    assert!(taken.id.number() > original.id.number() && taken.payment_token != original.payment_token);
     assert_eq!((taken.charge(), taken.fee), (original.charge(), original.fee));
     assert_eq!(
         (taken.additional_fee, &taken.images),

@@ -80,6 +80,11 @@ impl RequestLog {
         self.kept.requests_max
     }
 
+    /// Whether none is kept.
+    pub(crate) const fn is_off(&self) -> bool {
+        self.kept.requests_max == 0
+    }
+
     /// Keeps a request whose key is known, and lets go of the oldest for which there is
     /// no room then.
     pub(crate) fn add(&self, answered: Answered) {

@@ -1,0 +1,292 @@
+//! Deliveries as they stand in the file: whose turn it is, what comes of an attempt, and
+//! who hears of new ones.
+
+use std::time::Duration;
+
+use escrowd::commands::deliveries::{self, Attempted};
+use escrowd::domain::delivery::{Attempt, Delivery, DeliveryStatus, Outcome, RetrySchedule};
+use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
+use escrowd::domain::time::Timestamp;
+use escrowd::store::{Error, NewEvent, Store, Tx};
+
+use crate::helpers::{START, TestFile, Trade, name_merchant, wait_for, write};
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap()
+}
+
+/// A merchant with two escrows that events can be about.
+struct Shop {
+    store: Store,
+    merchant: MerchantId,
+    escrows: [EscrowId; 2],
+}
+
+impl Shop {
+    fn on(file: &TestFile) -> Self {
+        let trade = Trade::of_key(&file.open(), 1);
+        let escrows = [100, 200].map(|amount| trade.offer_milestones("ada", &[amount, amount]).id);
+        Self {
+            store: trade.store,
+            merchant: trade.merchant,
+            escrows,
+        }
+    }
+
+    /// An event of one of the escrows, or of none of them in particular, to be
+    /// delivered now.
+    fn tell(&self, escrow: Option<usize>) -> EventId {
+        let (merchant, of_row) = (self.merchant, self.escrows[escrow.unwrap_or(0)]);
+        let lane = escrow.map(|at| self.escrows[at]);
+        write(&self.store, move |tx| {
+            let event = insert_event(tx, merchant, of_row)?;
+            tx.insert_delivery(merchant, event, lane, tx.now())?;
+            Ok::<_, Error>(event)
+        })
+    }
+
+    fn send_again(&self, event: EventId, escrow: Option<usize>) {
+        let (merchant, lane) = (self.merchant, escrow.map(|at| self.escrows[at]));
+        write(&self.store, move |tx| tx.insert_resend(merchant, event, lane, tx.now()));
+    }
+
+    fn next(&self) -> Vec<Delivery> {
+        let merchant = self.merchant;
+        self.store
+            .read(|snapshot| snapshot.next_deliveries(merchant, 100))
+            .unwrap()
+    }
+
+    /// The events whose turn it is.
+    fn turns(&self) -> Vec<EventId> {
+        self.next().into_iter().map(|delivery| delivery.event).collect()
+    }
+
+    /// The only delivery of an event whose turn it is comes to this, three seconds later.
+    fn attempt(&self, event: EventId, status: u16) {
+        let delivery = self
+            .next()
+            .into_iter()
+            .find(|delivery| delivery.event == event)
+            .unwrap();
+        let attempted_at = at(START + 3_000);
+        let attempted = Attempted {
+            delivery,
+            attempt: Attempt {
+                attempted_at,
+                url: "http://127.0.0.1:9/".to_owned(),
+                outcome: Outcome::Answered {
+                    status,
+                    beginning: "thanks".to_owned(),
+                },
+                duration_millis: 17,
+            },
+            since: attempted_at,
+        };
+        let schedule = RetrySchedule::new(vec![60]);
+        write(&self.store, move |tx| deliveries::record(tx, &schedule, &attempted));
+    }
+
+    fn status(&self, event: EventId) -> DeliveryStatus {
+        self.store
+            .read(|snapshot| snapshot.delivery_of(event))
+            .unwrap()
+            .status()
+    }
+}
+
+fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Result<EventId, Error> {
+    let id = tx.event_id();
+    tx.insert_event(&NewEvent {
+        id,
+        merchant,
+        name: "escrow.created",
+        escrow: Some(escrow),
+        transaction: None,
+        payload: "{}",
+    })?;
+    Ok(id)
+}
+
+#[test]
+fn of_one_escrow_only_the_oldest_has_its_turn() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, second] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.tell(escrow));
+    assert_eq!(shop.turns(), [first, other, free, freer]);
+    shop.attempt(first, 500);
+    assert_eq!(
+        shop.turns(),
+        [other, free, freer, first],
+        "a retry keeps its turn, later"
+    );
+    assert_eq!(shop.next()[3].due_at, at(START + 63_000));
+    assert_eq!(
+        (shop.status(first), shop.status(second)),
+        (DeliveryStatus::Pending, DeliveryStatus::Pending)
+    );
+    shop.attempt(first, 500);
+    assert_eq!(
+        shop.turns(),
+        [other, free, freer, second],
+        "given up, and the next one has its turn"
+    );
+    assert_eq!(shop.next()[3].due_at, at(START + 3_000));
+    assert_eq!(shop.status(first), DeliveryStatus::Failed);
+    shop.attempt(second, 200);
+    assert_eq!(shop.status(second), DeliveryStatus::Delivered);
+    let after = shop.tell(Some(0));
+    assert_eq!(
+        shop.turns(),
+        [other, free, freer, after],
+        "nothing of the escrow is left to wait for"
+    );
+}
+
+#[test]
+fn what_is_sent_again_goes_behind_what_is_still_to_be_sent() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [a, b] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    shop.attempt(a, 200);
+    shop.send_again(a, Some(0));
+    shop.send_again(a, None);
+    assert_eq!(shop.turns(), [a, b], "one of the two has no order, and is due first");
+    assert_eq!(shop.status(a), DeliveryStatus::Pending);
+    shop.attempt(a, 200);
+    shop.attempt(b, 200);
+    assert_eq!(shop.turns(), [a]);
+    shop.attempt(a, 404);
+    let progress = shop.store.read(|snapshot| snapshot.delivery_of(a)).unwrap();
+    let statuses: Vec<&Outcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
+    assert!(matches!(
+        statuses[..],
+        [
+            Outcome::Answered { status: 200, .. },
+            Outcome::Answered { status: 200, .. },
+            Outcome::Answered { status: 404, .. }
+        ]
+    ));
+    assert_eq!(progress.next_attempt_at, Some(at(START + 63_000)));
+}
+
+#[test]
+fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_more() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let event = shop.tell(Some(0));
+    let delivery = shop.next().remove(0);
+    let merchant = shop.merchant;
+    write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1_000));
+    assert_eq!((shop.turns(), shop.status(event)), (vec![], DeliveryStatus::None));
+    let attempted = Attempted {
+        delivery,
+        attempt: Attempt {
+            attempted_at: at(START),
+            url: "http://127.0.0.1:9/".to_owned(),
+            outcome: Outcome::Failed("no connection: Connection refused".to_owned()),
+            duration_millis: 1,
+        },
+        since: at(START),
+    };
+    let schedule = RetrySchedule::new(vec![60]);
+    write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));
+    assert_eq!((shop.turns(), shop.status(event)), (vec![], DeliveryStatus::Failed));
+}
+
+#[test]
+fn of_very_many_deliveries_those_that_wait_are_dropped_first() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let merchant = shop.merchant;
+    for left in [2, 1] {
+        write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
+        let sql = "SELECT count(*) FROM delivery";
+        let found: i64 = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            (found, shop.turns()),
+            (left, vec![first]),
+            "whose turn it is does not wait for one that is gone"
+        );
+    }
+    write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
+    assert_eq!(shop.turns(), []);
+}
+
+#[test]
+fn old_events_are_forgotten_unless_they_are_still_to_be_delivered() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.tell(escrow));
+    shop.attempt(gone, 200);
+    let forget = |before: i64| write(&shop.store, move |tx| deliveries::forget_events(tx, at(before)));
+    let events = || {
+        file.sqlite()
+            .query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    let before = events();
+    assert!(!forget(0));
+    assert_eq!(events(), before, "nothing is that old");
+    assert!(!forget(START));
+    assert_eq!((events(), shop.turns()), (1, vec![waiting]));
+    let attempts = shop.store.read(|snapshot| snapshot.delivery_of(gone)).unwrap().attempts;
+    assert_eq!(attempts, []);
+    // The numbers of what was forgotten are not given out again.
+    drop(shop.store);
+    let store = file.open();
+    let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
+    assert!(next > waiting);
+}
+
+#[test]
+fn only_what_was_committed_is_heard_of() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
+    let refused = wait_for(shop.store.write(move |tx| {
+        let event = insert_event(tx, merchant, escrow)?;
+        tx.insert_delivery(merchant, event, None, tx.now())?;
+        Err::<(), _>(Error::Panicked)
+    }));
+    assert!(refused.is_err());
+    write(&shop.store, name_merchant("acme"));
+    let heard = || {
+        let store = shop.store.clone();
+        wait_for(async move {
+            tokio::time::timeout(Duration::from_millis(50), store.new_deliveries())
+                .await
+                .ok()
+        })
+    };
+    assert_eq!(heard(), None);
+    shop.tell(None);
+    shop.tell(Some(0));
+    assert_eq!(heard(), Some([merchant].into()));
+    assert_eq!(heard(), None, "told once");
+    assert_eq!(
+        shop.store
+            .read(|snapshot| snapshot.merchant_with_deliveries_after(MerchantId(0)))
+            .unwrap(),
+        Some(merchant)
+    );
+    assert_eq!(
+        shop.store
+            .read(|snapshot| snapshot.merchant_with_deliveries_after(merchant))
+            .unwrap(),
+        None
+    );
+}
+
+#[test]
+fn the_files_time_never_goes_back() {
+    let file = TestFile::new();
+    let store = file.open();
+    write(&store, name_merchant("acme"));
+    file.clock.set(START - 5_000);
+    assert_eq!(store.file_time(), at(START));
+    file.clock.set(START + 5_000);
+    assert_eq!(store.file_time(), at(START + 5_000));
+}

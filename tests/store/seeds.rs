@@ -1,0 +1,134 @@
+//! Escrows whose ids are the same in several merchants.
+
+use escrowd::commands::milestone_escrows;
+use escrowd::domain::escrow::Escrow;
+use escrowd::domain::ids::{EscrowId, EscrowKey, MilestoneId, Seed};
+use escrowd::store::Store;
+
+use crate::helpers::{TestFile, Trade, act, policy};
+
+const CONTENT: [u8; 32] = [7; 32];
+
+/// Two milestones that the seller offers in each of two merchants, named by one seed.
+struct Twins {
+    file: TestFile,
+    store: Store,
+    merchants: [Trade; 2],
+    escrows: [Escrow; 2],
+}
+
+impl Twins {
+    fn seeded() -> Self {
+        let file = TestFile::new();
+        let store = file.open();
+        let merchants = [1, 2].map(|key| Trade::of_key(&store, key));
+        let escrows = [0, 1].map(|one: usize| {
+            let (seller, draft) = (merchants[one].actor("ada"), Trade::milestones(&[100_000, 200_000]));
+            act(&store, move |tx| {
+                tx.draw_from(Seed::new(CONTENT));
+                milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
+            })
+        });
+        Self {
+            file,
+            store,
+            merchants,
+            escrows,
+        }
+    }
+
+    /// The row that this merchant finds.
+    fn found(&self, merchant: &Trade, key: &EscrowKey) -> Option<i64> {
+        let deal = self.store.read(|snapshot| snapshot.deal(merchant.merchant, key));
+        deal.unwrap().map(|deal| deal.id().number())
+    }
+}
+
+#[test]
+fn each_merchant_finds_its_own_escrow_by_the_id_and_the_token_they_share() {
+    let twins = Twins::seeded();
+    let [one, other] = &twins.escrows;
+    assert_eq!(one.id.to_string(), other.id.to_string());
+    assert_eq!(one.payment_token, other.payment_token);
+    assert_ne!(one.id.number(), other.id.number());
+    let third = Trade::of_key(&twins.store, 3);
+    let written = EscrowKey::Id(EscrowId::named(&one.id.to_string()));
+    for key in [
+        written,
+        EscrowKey::Id(one.id),
+        EscrowKey::Token(one.payment_token.clone()),
+    ] {
+        for (merchant, escrow) in twins.merchants.iter().zip(&twins.escrows) {
+            assert_eq!(twins.found(merchant, &key), Some(escrow.id.number()), "{key:?}");
+        }
+        assert_eq!(twins.found(&third, &key), None, "{key:?}");
+        assert!(twins.store.read(|snapshot| snapshot.is_anyones_deal(&key)).unwrap());
+    }
+    let nobodys = Seed::new([8; 32]).first_escrow_id();
+    for key in [
+        EscrowKey::Id(nobodys),
+        EscrowKey::Id(EscrowId::named("0000000000000400ffffffff")),
+    ] {
+        assert_eq!(twins.found(&twins.merchants[0], &key), None);
+        assert!(!twins.store.read(|snapshot| snapshot.is_anyones_deal(&key)).unwrap());
+    }
+}
+
+#[test]
+fn a_milestone_is_released_in_the_merchant_that_says_so() {
+    let twins = Twins::seeded();
+    let [one, other] = &twins.merchants;
+    let written = EscrowId::named(&twins.escrows[0].id.to_string());
+    let milestone = MilestoneId::named(&twins.escrows[0].milestones()[0].id.to_string());
+    one.fund("ben", written);
+    other.fund("ben", written);
+    let buyer = other.actor("ben");
+    let confirmed = act(&twins.store, move |tx| {
+        milestone_escrows::confirm(tx, &policy(), &buyer, written, milestone)
+    });
+    assert_eq!(confirmed.merchant, other.merchant);
+    let released: Vec<i64> = {
+        let connection = twins.file.sqlite();
+        let mut statement = connection
+            .prepare("SELECT id FROM milestone WHERE is_released = 1")
+            .unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(released, [twins.escrows[1].id.number() + 1]);
+    twins.store.close();
+    twins.file.assert_sound();
+}
+
+#[test]
+fn a_seed_is_known_where_it_was_loaded() {
+    let twins = Twins::seeded();
+    let first = Seed::new(CONTENT).first_escrow_id();
+    assert_eq!(first, twins.escrows[0].id);
+    let is_seeded = |merchant: &Trade, escrow| {
+        let read = twins
+            .store
+            .read(|snapshot| snapshot.number_of_deal(merchant.merchant, escrow));
+        read.unwrap().is_some()
+    };
+    let third = Trade::of_key(&twins.store, 3);
+    assert!(is_seeded(&twins.merchants[0], first) && !is_seeded(&third, first));
+    assert!(!is_seeded(&twins.merchants[0], Seed::new([8; 32]).first_escrow_id()));
+    let sql = "UPDATE escrow SET deleted_at = 1";
+    twins.file.sqlite().execute(sql, []).unwrap();
+    assert!(is_seeded(&twins.merchants[0], first), "also when it was taken back");
+}
+
+#[test]
+fn looking_up_what_a_seed_made_reads_no_table() {
+    let twins = Twins::seeded();
+    let connection = twins.file.sqlite();
+    for condition in [
+        "merchant_id = 1 AND guard = 4294967296 AND guard > 4294967295",
+        "guard = 4294967296 AND guard > 4294967295",
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN SELECT 1 FROM escrow WHERE {condition} AND deleted_at IS NULL");
+        let plan: String = connection.query_row(&sql, [], |row| row.get("detail")).unwrap();
+        assert!(plan.contains("escrow_of_seed"), "{plan}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Retries follow the merchant's clock, and what fell due when it is moved is done
+//! before the call returns.
+
+use serde_json::json;
+
+use crate::receiver::{Receiver, Reply};
+use crate::service::Disk;
+
+#[test]
+fn moving_the_clock_makes_the_retries_that_fell_due() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    receiver.answers(|_| Reply::Status(500));
+    let service = disk.serve_to(&receiver.url(), &[]);
+    let deal = service.send(
+        "",
+        "ada",
+        "POST",
+        "/v1/escrow/milestone/create",
+        &json!({
+            "amount": 200, "purpose": "Shop fit-out", "whoPays": "buyer",
+            "milestones": [{ "title": "A", "amount": 100 }, { "title": "B", "amount": 100 }],
+        }),
+    );
+    // Both events of a new escrow are in one lane: the second waits for the first.
+    receiver.waits_for(1);
+    let numbers = || disk.attempts().iter().map(|attempt| attempt.number).collect::<Vec<_>>();
+    crate::service::until("the first attempt is recorded", || numbers() == [1]);
+    let advance = |by: &str| {
+        service.send("", "", "POST", "/sandbox/clock/advance", &json!({ "by": by }));
+        numbers()
+    };
+    assert_eq!(advance("58s"), [1], "not due yet");
+    assert_eq!(advance("2s"), [1, 2]);
+    assert_eq!(advance("290s"), [1, 2], "not due yet");
+    assert_eq!(advance("10s"), [1, 2, 3], "counted from when the one before was due");
+    receiver.answers(|_| Reply::Status(200));
+    assert_eq!(
+        advance("25m"),
+        [1, 2, 3, 4, 1],
+        "the last retry of the first, and then the second"
+    );
+    assert_eq!(disk.pending(), 0);
+
+    receiver.answers(|_| Reply::Status(500));
+    let payment = json!({ "escrowDetails": { "escrowId": deal["id"] } });
+    service.send("", "ben", "POST", "/v1/payment/escrow", &payment);
+    let events = disk.events().len();
+    advance("1d");
+    assert_eq!(disk.pending(), 0, "a day later everything has been given up");
+    assert_eq!(disk.attempts().len(), 5 + 4 * (events - 2));
+}
+
+#[test]
+fn one_merchants_clock_moves_nobody_elses_retries() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    receiver.answers(|_| Reply::Status(500));
+    let service = disk.serve_to(&receiver.url(), &[]);
+    service.funded("sk_test_a", 2);
+    service.funded("sk_test_b", 2);
+    service.send(
+        "sk_test_a",
+        "",
+        "POST",
+        "/sandbox/clock/advance",
+        &json!({ "by": "1d" }),
+    );
+    let merchants: std::collections::HashMap<String, i64> = disk
+        .events()
+        .into_iter()
+        .map(|event| (event.id, event.merchant))
+        .collect();
+    let tried_again = |merchant: i64| {
+        let attempts = disk.attempts();
+        attempts
+            .iter()
+            .any(|attempt| merchants[&attempt.event] == merchant && attempt.number > 1)
+    };
+    assert!(tried_again(1) && !tried_again(2));
+}

@@ -1,0 +1,264 @@
+//! The real binary on a file that outlives it, and what stands in that file.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const DATABASE: &str = "test.db";
+
+/// How long something may take that should take milliseconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until it is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "{what}: still not after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A folder with one database file.
+pub(crate) struct Disk(TempDir);
+
+/// An event as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Its id on the wire.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// The number of its escrow.
+    pub(crate) escrow: Option<i64>,
+    pub(crate) merchant: i64,
+    pub(crate) payload: String,
+}
+
+/// An attempt as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredAttempt {
+    pub(crate) event: String,
+    pub(crate) number: i64,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) answer: Option<String>,
+    pub(crate) url: String,
+}
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Starts a server with these variables and waits until it listens.
+    pub(crate) fn serve(&self, variables: &[(&str, &str)]) -> Service {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+        command
+            .current_dir(self.0.path())
+            .args(["--listen", "127.0.0.1:0", "--database", DATABASE])
+            .env("ESCROWD_LOG", "error")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut greeting = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut greeting).unwrap();
+        let Some((_, address)) = greeting.trim_end().rsplit_once("http://") else {
+            panic!("the server did not start: {greeting:?} {:?}", process.wait());
+        };
+        Service {
+            address: address.to_owned(),
+            process,
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .new_agent(),
+        }
+    }
+
+    /// What a server says that does not start.
+    pub(crate) fn refuses_to_serve(&self) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+        let output = command
+            .current_dir(self.0.path())
+            .args(["--listen", "127.0.0.1:0"])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Starts a server that sends every merchant's events to this URL.
+    pub(crate) fn serve_to(&self, url: &str, variables: &[(&str, &str)]) -> Service {
+        let variables = [&[("ESCROWD_WEBHOOKS_CALLBACK_URL", url)], variables].concat();
+        self.serve(&variables)
+    }
+
+    fn open(&self) -> Connection {
+        let connection = Connection::open_with_flags(self.path(DATABASE), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        connection
+    }
+
+    fn rows<T>(&self, sql: &str, read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        let connection = self.open();
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], read).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// Every event, oldest first.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.rows(
+            "SELECT printf('%016x%08x', id, guard), name, escrow_id, merchant_id, payload FROM event ORDER BY id",
+            |row| {
+                Ok(Event {
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    escrow: row.get(2)?,
+                    merchant: row.get(3)?,
+                    payload: row.get(4)?,
+                })
+            },
+        )
+    }
+
+    /// Every attempt, by event and number.
+    pub(crate) fn attempts(&self) -> Vec<StoredAttempt> {
+        self.rows(
+            "SELECT printf('%016x%08x', event_id, guard), number, status, error, answer, url
+             FROM delivery_attempt JOIN event ON event.id = event_id ORDER BY event_id, number",
+            |row| {
+                Ok(StoredAttempt {
+                    event: row.get(0)?,
+                    number: row.get(1)?,
+                    status: row.get(2)?,
+                    error: row.get(3)?,
+                    answer: row.get(4)?,
+                    url: row.get(5)?,
+                })
+            },
+        )
+    }
+
+    /// How many deliveries are still to be made.
+    pub(crate) fn pending(&self) -> i64 {
+        self.rows("SELECT count(*) FROM delivery", |row| row.get(0))[0]
+    }
+
+    /// Waits until nothing is to be delivered any more.
+    pub(crate) fn settles(&self) {
+        until("everything is delivered or given up", || self.pending() == 0);
+    }
+
+    /// Whether `escrowd check` is content.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+        let output = check
+            .current_dir(self.0.path())
+            .args(["check", DATABASE])
+            .output()
+            .unwrap();
+        output.status.success()
+    }
+}
+
+/// A server in its own process; killed when dropped.
+pub(crate) struct Service {
+    pub(crate) address: String,
+    process: Child,
+    agent: ureq::Agent,
+}
+
+impl Service {
+    /// A request with this key, which must succeed; what it answered.
+    #[track_caller]
+    pub(crate) fn send(&self, key: &str, customer: &str, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.try_send(key, customer, method, path, body);
+        assert!(status < 300, "{method} {path}: {answer}");
+        answer["data"].clone()
+    }
+
+    pub(crate) fn try_send(&self, key: &str, customer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("content-type", "application/json");
+        if !key.is_empty() {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if !customer.is_empty() {
+            request = request.header("customer-id", customer);
+        }
+        let mut response = self.agent.run(request.body(body.to_string()).unwrap()).unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        (response.status().as_u16(), serde_json::from_str(&text).unwrap())
+    }
+
+    /// A deal of this many milestones, offered and paid for.
+    #[track_caller]
+    pub(crate) fn funded(&self, key: &str, milestones: usize) -> Value {
+        let milestone = |at: usize| json!({ "title": format!("Stage {at}"), "amount": 100 });
+        let terms = json!({
+            "amount": 100 * milestones,
+            "purpose": "Shop fit-out",
+            "whoPays": "buyer",
+            "milestones": (0..milestones).map(milestone).collect::<Vec<_>>(),
+        });
+        let deal = self.send(key, "ada", "POST", "/v1/escrow/milestone/create", &terms);
+        let payment = json!({ "escrowDetails": { "escrowId": deal["id"] } });
+        self.send(key, "ben", "POST", "/v1/payment/escrow", &payment);
+        deal
+    }
+
+    /// Releases one milestone of a deal.
+    #[track_caller]
+    pub(crate) fn confirm(&self, key: &str, deal: &Value, milestone: usize) {
+        self.send(key, "ben", "POST", &Self::confirmation(deal, milestone), &Value::Null);
+    }
+
+    /// The path that releases one milestone of a deal.
+    pub(crate) fn confirmation(deal: &Value, milestone: usize) -> String {
+        let id = |of: &Value| of["id"].as_str().unwrap().to_owned();
+        let milestone = id(&deal["milestones"][milestone]);
+        format!("/v1/escrow/milestone/confirm/{}/{milestone}", id(deal))
+    }
+
+    /// A deal of this many milestones from offer to paid-out.
+    #[track_caller]
+    pub(crate) fn completed(&self, key: &str, milestones: usize) -> Value {
+        let deal = self.funded(key, milestones);
+        (0..milestones).for_each(|milestone| self.confirm(key, &deal, milestone));
+        deal
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
