@@ -96,7 +96,7 @@ impl KeyHolder {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
         let call = Call::of(request)?;
-        let (key, key_hash) = read_key(request, api, &call)?;
+        let (key, key_hash) = read_key(request, api)?;
         let key = match api.keyring.owner_of_key(&api.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
             None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
@@ -104,6 +104,7 @@ impl KeyHolder {
             }
             None => Key::New(SandboxKey::new(&key)),
         };
+        call.key_hash.get_or_init(|| key_hash);
         // Counted before anything else is refused; see contract section 9.3, rows 64 to 67.
         let rate = count(request, api, key_hash);
         if let Key::Known(owner) = key
@@ -229,15 +230,14 @@ fn check_access(request: &HttpRequest, scope: KeyScope) -> Result<(), ApiError> 
     }
 }
 
-/// The bearer key and its SHA-256 hash, which the call remembers. Refused when the
-/// request was sent to another machine's name.
-pub(super) fn read_key(request: &HttpRequest, api: &Api, call: &Call) -> Result<(String, [u8; 32]), ApiError> {
+/// The bearer key and its SHA-256 hash. Refused when the request was sent to another
+/// machine's name.
+pub(super) fn read_key(request: &HttpRequest, api: &Api) -> Result<(String, [u8; 32]), ApiError> {
     if api.is_for_this_machine_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
     }
     let key = key_of(request, api)?;
     let key_hash = Sha256::digest(&key).into();
-    call.key_hash.get_or_init(|| key_hash);
     Ok((key, key_hash))
 }
 

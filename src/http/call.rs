@@ -27,7 +27,7 @@ pub(crate) struct Call {
     /// Its method.
     pub(crate) method: Method,
     uri: Uri,
-    /// SHA-256 of its key, once that was read. A sandbox merchant that starts over keeps
+    /// SHA-256 of its key, once that was found good. A sandbox merchant that starts over keeps
     /// its key.
     pub(crate) key_hash: OnceLock<[u8; 32]>,
     /// What it is named by for a retry, if it is.

@@ -33,23 +33,23 @@ use super::envelope::{ApiError, Reply};
 use super::routes;
 use crate::domain::refusal::Refusal;
 use book::{Asked, FAULTS_PER_KEY_MAX, Fault};
-
-/// Where the routes begin that faults are for.
-const FAULTY: &str = "/v1/";
+use pattern::CONTRACT;
 
 /// What a fault does to this request, if one hits it; it is counted then.
 pub(super) fn effect_on(request: &ServiceRequest, api: &Api, call: &Call) -> Option<Effect> {
-    if !api.faults.has_any() || !request.path().starts_with(FAULTY) {
+    if !api.faults.has_any() || !request.path().starts_with(CONTRACT) {
         return None;
     }
-    let (_, key_hash) = auth::read_key(request.request(), api, call).ok()?;
+    let (_, key_hash) = auth::read_key(request.request(), api).ok()?;
     let customer = auth::read_customer(request.request(), call).ok().flatten();
     let asked = Asked {
         method: request.method().as_str(),
         path: request.path(),
         customer: customer.as_deref(),
     };
-    api.faults.hit(&key_hash, asked)
+    let effect = api.faults.hit(&key_hash, asked)?;
+    call.key_hash.get_or_init(|| key_hash);
+    Some(effect)
 }
 
 /// Runs a request as the fault that hits it wants.

@@ -28,9 +28,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Acts for nobody from now on, or for a merchant who is made by this command.
+    /// Acts for nobody from now on, or for a merchant whose clock was never moved.
     pub fn attend_nobody(&mut self) {
-        self.clock = ClockOffset::NONE;
+        self.clock = ClockOffset::default();
     }
 
     /// Moves a merchant's clock, further ahead only. The rest of this command still

@@ -248,6 +248,19 @@ fn nobody_sees_the_requests_of_another_key() {
 }
 
 #[test]
+fn what_comes_without_a_good_key_is_not_kept() {
+    let app = spawn_app_with(|config| config.sandbox.requests_kept = 1);
+    let kept = app.wallet("ada").ok();
+    app.refuses(403, "Unauthorized Access", |app| {
+        app.json_with_key("sk_live_by_mistake", "GET", "/v1/wallet", "ada", &json!({}))
+    });
+    app.send("GET", "/v1/wallet", &[("authorization", "no key")], None);
+    app.send("GET", "/v1/nothing", &[], None);
+    app.send("GET", "/healthz", &[], None).ok();
+    assert_eq!(show(&app, &kept)["path"], "/v1/wallet", "nothing took its place");
+}
+
+#[test]
 fn the_oldest_requests_are_forgotten() {
     let app = spawn_app_with(|config| config.sandbox.requests_kept = 3);
     let ids: Vec<String> = (0..5)

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-/// Where a pattern's path begins: faults are for the routes of the contract.
-const BEGINNING: &str = "/v1/";
+/// Where the routes of the contract begin, which faults are for.
+pub(super) const CONTRACT: &str = "/v1/";
 
 /// What stands for any part of a path.
 const STAR: &str = "*";
@@ -37,7 +37,7 @@ impl RoutePattern {
             path: parts.join("/"),
         };
         let is_known = |(method, path): &(String, &str)| pattern.fits(method, path);
-        (path.starts_with(BEGINNING) && routes.iter().any(is_known)).then_some(pattern)
+        (path.starts_with(CONTRACT) && routes.iter().any(is_known)).then_some(pattern)
     }
 
     /// Whether a request of this method and path is meant.
