@@ -14,8 +14,10 @@ use crate::wire::ResetView;
 /// and a key that has changed hands must be forgotten by every worker.
 pub(super) async fn reset(api: Data<Api>, caller: Viewer) -> Result<Reply<ResetView>, ApiError> {
     let task = rt::spawn(async move {
+        let key_hash = caller.key_holder.key_hash;
         let merchant = api.write(move |tx, _policy| caller.key_holder.start_over(tx)).await;
         api.keyring.forget_everywhere();
+        api.faults.clear(&key_hash);
         merchant
     });
     let merchant = task.await.map_err(|_| ApiError::Internal)??;
