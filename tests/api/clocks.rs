@@ -182,6 +182,18 @@ fn every_date_in_a_reply_is_the_merchants() {
     }
 }
 
+/// Ids of all merchants are in one order, so one who is far ahead must not push the
+/// others' along.
+#[test]
+fn ids_follow_the_services_own_time() {
+    let app = spawn_app();
+    app.advance("3650d").ok();
+    let id = app.offered().id;
+    let made_at = i64::from_str_radix(&id[..16], 16).unwrap() >> 15;
+    let now = millis(&clock(&app, Some(KEY)).text("now"));
+    assert!((now - 10_000..now + 10_000).contains(&made_at), "{made_at} {now}");
+}
+
 /// A due date lies in the merchant's future or in its past.
 #[test]
 fn due_dates_are_looked_at_by_the_merchants_clock() {
