@@ -26,21 +26,16 @@ pub struct Advanced {
     pub deliveries: u64,
 }
 
-impl ClockReading {
-    fn of(tx: &Tx<'_>, ahead: ClockOffset) -> Self {
-        Self {
-            now: ahead.shown_at(tx.file_time()),
-            ahead,
-        }
+/// The clock of the merchant who is attended.
+pub fn read(tx: &Tx<'_>) -> ClockReading {
+    ClockReading {
+        now: tx.now(),
+        ahead: tx.clock(),
     }
 }
 
-/// The clock of the merchant who is attended.
-pub fn read(tx: &Tx<'_>) -> ClockReading {
-    ClockReading::of(tx, tx.clock())
-}
-
-/// Moves the clock of the merchant who is attended.
+/// Moves the clock of the merchant who is attended. What is kept of this command is
+/// dated after the move, or a long one would make it too old at once.
 ///
 /// Refuses, in this order: what is no span, a span that leads too far.
 pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<Advanced, Error> {
@@ -52,7 +47,8 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;
-    let clock = ClockReading::of(tx, ahead);
+    tx.attend(merchant)?;
+    let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
     Ok(Advanced { clock, deliveries })
 }

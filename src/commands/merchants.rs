@@ -25,18 +25,18 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
     Ok(merchant)
 }
 
-/// Gives a sandbox key that has a merchant another one with nothing in it, made now.
-/// The one it had stays in the file, since a ledger is never rewritten; no key leads to
-/// it any more, and what was still to be delivered for it is not.
-pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32]) -> Result<Option<MerchantId>, store::Error> {
-    let Some(KeyOwner { merchant: left, .. }) = tx.owner_of_key(key_hash)? else {
-        return Ok(None);
-    };
+/// Gives the sandbox key of this merchant another one with nothing in it, made now. The
+/// one it had stays in the file, since a ledger is never rewritten; no key leads to it any
+/// more, and what was still to be delivered for it is not.
+pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
+    // It may have started over since the key was looked up.
+    let left = tx.owner_of_key(key_hash)?.map_or(merchant, |owner| owner.merchant);
     let signing_secret = tx.callback_setting(left)?.secret;
-    let merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
-    tx.save_key_owner(key_hash, merchant)?;
+    tx.attend_nobody();
+    let fresh = tx.insert_merchant(None, signing_secret.as_ref())?;
+    tx.save_key_owner(key_hash, fresh)?;
     tx.delete_deliveries(left)?;
-    Ok(Some(merchant))
+    Ok(fresh)
 }
 
 /// Why the merchants of the configuration cannot be made to count.

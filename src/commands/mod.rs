@@ -6,12 +6,14 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
+pub mod callbacks;
 pub mod cards;
 pub mod categories;
 pub mod clocks;
 pub mod customers;
 pub mod deliveries;
 pub mod disputes;
+pub mod events;
 pub mod idempotency;
 pub mod intents;
 pub mod merchants;

@@ -1,7 +1,7 @@
 //! The one door that commands go through: what they told is written down for
 //! subscribers in the commit of the change it tells of.
 
-use super::Policy;
+use super::{Policy, callbacks};
 use crate::domain::ids::IdSource;
 use crate::domain::settlement::Event;
 use crate::store::{self, NewEvent, Told, Tx};
@@ -59,8 +59,7 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
         transaction,
         payload: &payload,
     })?;
-    let configured = policy.merchant(merchant).callback_url.as_ref();
-    if tx.callback_setting(merchant)?.choice.url(configured).is_some() {
+    if callbacks::is_set(tx, policy, merchant)? {
         tx.insert_delivery(merchant, id, escrow, tx.now())?;
     }
     Ok(())

@@ -40,7 +40,7 @@ pub struct Seeded {
 pub fn load(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, draft: Sent<SeedDraft>) -> Result<Seeded, Error> {
     let draft = draft?;
     let seed = Seed::new(draft.content_hash);
-    if tx.is_seeded(merchant, seed.first_escrow_id())? {
+    if tx.number_of_deal(merchant, seed.first_escrow_id())?.is_some() {
         return Err(Refusal::SeededBefore.into());
     }
     tx.draw_from(seed);

@@ -116,12 +116,12 @@ fn a_wrong_line_is_named() {
         (
             "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"http://shop.example/\"",
             "line 4",
-            "must begin with https://",
+            "must be an address that begins with https://",
         ),
         (
             "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"https://0x7f.1/\"",
             "line 4",
-            "must not lead to 127.0.0.1, which is a loopback address",
+            "does not lead to 127.0.0.1, which is a loopback address",
         ),
     ] {
         let error = error(text, &[]);

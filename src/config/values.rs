@@ -86,7 +86,7 @@ pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    CallbackUrl::parse(&text, mode).map_err(D::Error::custom)?;
+    CallbackUrl::parse(&text, mode).map_err(|problem| D::Error::custom(format!("must be {problem}")))?;
     Ok(Some(text))
 }
 

@@ -13,21 +13,28 @@ use super::mode::Mode;
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallbackUrl(Url);
 
-/// Why a text is no callback URL.
+/// Why a text is no callback URL: what it would have to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackProblem {
     /// It is no web address.
     #[error(
-        "must be a web address, such as https://shop.example/webhooks, of at most {} characters",
+        "a web address, such as https://shop.example/webhooks, of at most {} characters",
         CallbackUrl::CHARS_MAX
     )]
     NotWeb,
     /// It is one that others may read along.
-    #[error("must begin with https:// in live mode")]
+    #[error("an address that begins with https://, in live mode")]
     NotHttps,
     /// Its host is an address that is not to be reached.
-    #[error("must not lead to {0}, which is a {1} address")]
+    #[error("an address that does not lead to {0}, which is a {1} address")]
     Refused(IpAddr, &'static str),
+    /// It holds a name or a password, which anybody who sees the address would have; the
+    /// signature proves who sends.
+    #[error("an address without a name and a password before its host")]
+    Credentials,
+    /// It holds what is never sent.
+    #[error("an address without a fragment, which begins at #")]
+    Fragment,
 }
 
 impl CallbackUrl {
@@ -56,11 +63,17 @@ impl CallbackUrl {
         {
             return Err(CallbackProblem::Refused(address, reach));
         }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(CallbackProblem::Credentials);
+        }
+        if url.fragment().is_some() {
+            return Err(CallbackProblem::Fragment);
+        }
         Ok(Self(url))
     }
 
-    /// The whole address, for the request itself. What is secret in it is in its query
-    /// or before its host, so it is not for logs.
+    /// The whole address, for the request itself. What is secret in it is in its query,
+    /// so it is not for logs.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -71,7 +84,7 @@ impl CallbackUrl {
     }
 }
 
-/// Without what may be secret in it: its query, and what stands before its host.
+/// Without what may be secret in it: its query.
 impl fmt::Display for CallbackUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
@@ -189,7 +202,7 @@ mod tests {
             "https://224.0.0.1/",
             "https://user:pass@192.168.0.1/",
         ] {
-            assert!(problem(text, Mode::Live).contains("must not lead to"), "{text}");
+            assert!(problem(text, Mode::Live).contains("does not lead to"), "{text}");
         }
     }
 
@@ -214,7 +227,7 @@ mod tests {
             "http://[fe80::1]/",
             "http://169.254.1.1./",
         ] {
-            assert!(problem(text, Mode::Sandbox).contains("must not lead to"), "{text}");
+            assert!(problem(text, Mode::Sandbox).contains("does not lead to"), "{text}");
         }
     }
 
@@ -238,14 +251,29 @@ mod tests {
             &long,
         ] {
             for mode in [Mode::Sandbox, Mode::Live] {
-                assert!(problem(text, mode).contains("must be a web address"), "{text}");
+                assert!(problem(text, mode).starts_with("a web address"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_never_sent_or_would_be_seen_is_refused() {
+        for (text, expected) in [
+            ("https://me@shop.example/", "a name and a password"),
+            ("https://me:pw@shop.example/", "a name and a password"),
+            ("https://:pw@shop.example/", "a name and a password"),
+            ("https://shop.example/#", "a fragment"),
+            ("https://shop.example/hook#top", "a fragment"),
+        ] {
+            for mode in [Mode::Sandbox, Mode::Live] {
+                assert!(problem(text, mode).contains(expected), "{text}");
             }
         }
     }
 
     #[test]
     fn nothing_secret_is_shown() {
-        let url = CallbackUrl::parse("https://me:pw@shop.example:8443/hook?token=t#f", Mode::Live).unwrap();
+        let url = CallbackUrl::parse("https://shop.example:8443/hook?token=t", Mode::Live).unwrap();
         assert_eq!(url.to_string(), "https://shop.example:8443/hook");
         assert!(url.as_str().contains("token=t"));
         let shown = format!(
@@ -256,7 +284,7 @@ mod tests {
             }
         );
         assert!(
-            !["pw", "token", "sk_live"].iter().any(|secret| shown.contains(secret)),
+            !["token", "sk_live"].iter().any(|secret| shown.contains(secret)),
             "{shown}"
         );
     }

@@ -76,8 +76,14 @@ macro_rules! object_id {
             /// zeros, which is never given out: a malformed id is then treated
             /// as an unknown one (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
-                let (number, guard) = decode_hex(text).unwrap_or_default();
-                Self { number, guard }
+                Self::parse(text).unwrap_or(Self::new(0, 0))
+            }
+
+            /// The id this text is, or `None` when it is not 24 lower-case hex
+            /// characters.
+            pub fn parse(text: &str) -> Option<Self> {
+                let (number, guard) = decode_hex(text)?;
+                Some(Self { number, guard })
             }
         }
 

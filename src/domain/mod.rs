@@ -17,6 +17,7 @@ pub mod decline;
 pub mod delivery;
 pub mod dispute;
 pub mod escrow;
+pub mod event;
 pub mod feed;
 pub mod fees;
 pub mod file;

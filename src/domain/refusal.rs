@@ -184,6 +184,15 @@ pub enum Refusal {
     PaymentNotFound,
     /// No deposit of this merchant waits at that test account.
     TestAccountNotFound,
+    /// Subscribers were never told anything under this id, or it is forgotten.
+    EventNotFound,
+    /// The merchant has nowhere to send events to.
+    NoCallbackUrl,
+    /// More events would be sent again than may be at once.
+    TooManyEvents {
+        /// How many may be.
+        max: u32,
+    },
     /// The acting customer has no such card.
     CardNotFound,
     /// The card was charged in vain.

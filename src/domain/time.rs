@@ -20,6 +20,13 @@ impl Timestamp {
             .filter(|at| at.0 >= 0)
     }
 
+    /// The moment that this text names, in ISO 8601 with an offset from UTC, such as
+    /// `2026-06-22T10:15:00.000Z`; or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Self::from_millis(at.as_millisecond())
+    }
+
     /// Milliseconds since 1970-01-01 UTC.
     pub const fn millis(self) -> i64 {
         self.0

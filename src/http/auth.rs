@@ -139,14 +139,6 @@ impl KeyHolder {
         }
     }
 
-    /// A merchant with nothing in it, which this command gives the key.
-    pub(super) fn start_over(&self, tx: &mut Tx<'_>) -> Result<MerchantId, store::Error> {
-        match merchants::start_over(tx, &self.key_hash)? {
-            Some(merchant) => Ok(merchant),
-            None => self.merchant(tx),
-        }
-    }
-
     /// The `customer-id` header, remembered as it came. An error when it came with
     /// different texts.
     fn customer(&self, request: &HttpRequest) -> Result<Option<String>, ApiError> {

@@ -5,6 +5,7 @@ pub(super) mod categories;
 pub(super) mod clocks;
 pub(super) mod customers;
 pub(super) mod disputes;
+pub(super) mod events;
 pub(super) mod faults;
 pub(super) mod payments;
 pub(super) mod seeds;

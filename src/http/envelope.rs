@@ -78,6 +78,11 @@ impl Answer {
         }
     }
 
+    /// Whether it was made for this request, and for none before it.
+    pub(crate) const fn is_first(&self) -> bool {
+        !self.is_replay
+    }
+
     /// The reply as it is kept for requests that come again.
     pub(crate) fn kept(self) -> SentReply {
         SentReply {

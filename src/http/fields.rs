@@ -306,7 +306,7 @@ impl<'a> Field<'a> {
     }
 
     /// What `parse` makes of a text.
-    fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
+    pub(crate) fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
         self.read(expected, |value| parse(&value.as_text()?))
     }
 

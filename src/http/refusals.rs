@@ -241,6 +241,12 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         ),
         Refusal::PaymentNotFound => (400, "payment_not_found", "Payment not found"),
         Refusal::TestAccountNotFound => (400, "test_account_not_found", "Test account not found"),
+        Refusal::EventNotFound => (400, "event_not_found", "Event not found"),
+        Refusal::NoCallbackUrl => (400, "no_callback_url", "No callback URL is set"),
+        Refusal::TooManyEvents { max } => {
+            let message = format!("More than {max} events happened since then; start later");
+            return spoken(refusal, "too_many_events", message);
+        }
         Refusal::CardNotFound => (400, "card_not_found", "Card not found"),
         Refusal::CardDeclined(Decline::InsufficientFunds) => {
             (400, "card_insufficient_funds", "Card declined: insufficient funds")
@@ -486,6 +492,9 @@ mod tests {
             Refusal::FeatureNotEnabled,
             Refusal::PaymentNotFound,
             Refusal::TestAccountNotFound,
+            Refusal::EventNotFound,
+            Refusal::NoCallbackUrl,
+            Refusal::TooManyEvents { max: 10_000 },
             Refusal::CardNotFound,
             Refusal::CardDeclined(Decline::InsufficientFunds),
             Refusal::CardDeclined(Decline::Expired),

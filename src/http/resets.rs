@@ -5,21 +5,39 @@ use actix_web::web::Data;
 
 use super::api::Api;
 use super::auth::Viewer;
-use super::envelope::{ApiError, Reply};
-use crate::wire::ResetView;
+use super::envelope::{Answer, ApiError, Reply};
+use crate::commands::merchants;
+use crate::wire::{Looking, ResetView};
 
 /// `POST /sandbox/reset`. A `customer-id` header has no effect.
 ///
 /// Works in a task of its own: a caller who goes away leaves a handler where it is,
 /// and a key that has changed hands must be forgotten by every worker.
-pub(super) async fn reset(api: Data<Api>, caller: Viewer) -> Result<Reply<ResetView>, ApiError> {
+pub(super) async fn reset(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
     let task = rt::spawn(async move {
-        let key_hash = caller.key_holder.key_hash;
-        let merchant = api.write(move |tx, _policy| caller.key_holder.start_over(tx)).await;
+        let key_holder = caller.key_holder;
+        let (key_hash, is_new) = (key_holder.key_hash, key_holder.known().is_none());
+        let answer = api
+            .answer(
+                &key_holder,
+                Looking::Merchant,
+                move |tx, _policy, merchant| {
+                    // One that was made just now for this has nothing in it.
+                    let merchant = if is_new {
+                        merchant
+                    } else {
+                        merchants::start_over(tx, &key_hash, merchant)?
+                    };
+                    Ok((merchant, merchant))
+                },
+                |merchant, _viewing| Reply::ok("Sandbox reset successfully", ResetView::new(merchant)),
+            )
+            .await;
         api.keyring.forget_everywhere();
-        api.faults.clear(&key_hash);
-        merchant
+        if answer.as_ref().is_ok_and(Answer::is_first) {
+            api.faults.clear(&key_hash);
+        }
+        answer
     });
-    let merchant = task.await.map_err(|_| ApiError::Internal)??;
-    Ok(Reply::ok("Sandbox reset successfully", ResetView::new(merchant)))
+    task.await.map_err(|_| ApiError::Internal)?
 }

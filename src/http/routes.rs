@@ -10,8 +10,8 @@ use super::api::Api;
 use super::auth::Access;
 use super::envelope::{ApiError, Reply};
 use super::{
-    banks, cards, categories, clocks, customers, disputes, faults, files, histories, intents, milestone_escrows,
-    payments, requests, resets, seeds, standard_escrows, vaults, whitelist,
+    banks, callbacks, cards, categories, clocks, customers, disputes, events, faults, files, histories, intents,
+    milestone_escrows, payments, requests, resets, seeds, standard_escrows, vaults, whitelist,
 };
 use crate::domain::mode::Mode;
 use crate::queries;
@@ -127,6 +127,13 @@ fn table(mode: Mode) -> Routes {
         route.add(POST, "/sandbox/clock/advance", SuperAdmin, clocks::advance);
         route.add(POST, "/sandbox/reset", SuperAdmin, resets::reset);
         route.add(POST, "/sandbox/seed", SuperAdmin, seeds::load);
+
+        route.add(GET, "/sandbox/callback", SuperAdmin, callbacks::get);
+        route.add(PUT, "/sandbox/callback", SuperAdmin, callbacks::set);
+        route.add(GET, "/sandbox/events", SuperAdmin, events::list);
+        route.add(POST, "/sandbox/events/replay", SuperAdmin, events::replay);
+        route.add(GET, "/sandbox/events/{id}", SuperAdmin, events::get);
+        route.add(POST, "/sandbox/events/{id}/resend", SuperAdmin, events::resend);
     }
 
     route

@@ -4,6 +4,7 @@
 pub mod categories;
 pub mod customers;
 pub mod disputes;
+pub mod events;
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +20,7 @@ use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{Caused, Error, ExpiredRecord, Store};
+use crate::store::{CallbackSetting, Caused, Error, ExpiredRecord, Store};
 
 /// Transfers with their numbers, and events with their names.
 pub type CausedRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
@@ -78,6 +79,11 @@ pub fn history(
 /// What a merchant itself has earned.
 pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Error> {
     store.read(|snapshot| snapshot.merchant_wallet(merchant))
+}
+
+/// How a sandbox merchant wants to be told of events.
+pub fn callback_setting(store: &Store, merchant: MerchantId) -> Result<CallbackSetting, Error> {
+    store.read(|snapshot| snapshot.callback_setting(merchant))
 }
 
 /// A customer's saved cards, the one saved first at the front.

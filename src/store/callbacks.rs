@@ -1,10 +1,10 @@
 //! Where merchants want to be told of events.
 
-use rusqlite::Row;
+use rusqlite::{Row, params};
 
 use super::columns::{broken, optional_text_at};
-use super::error::Error;
-use super::snapshot::Snapshot;
+use super::error::{Error, one_row};
+use super::snapshot::{Snapshot, Tx};
 use crate::domain::callback::{CallbackChoice, CallbackUrl, SigningSecret};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -32,6 +32,22 @@ impl Snapshot<'_> {
             choice: choice_at(row, 0)?,
             secret: optional_text_at(row, 1)?.map(SigningSecret::new),
         })
+    }
+}
+
+impl Tx<'_> {
+    /// A merchant has said where its events go.
+    pub fn save_callback(&mut self, merchant: MerchantId, choice: &CallbackChoice) -> Result<(), Error> {
+        let stored = match choice {
+            CallbackChoice::Configured => None,
+            CallbackChoice::Nowhere => Some(""),
+            CallbackChoice::At(url) => Some(url.as_str()),
+        };
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant SET callback_url = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, stored])?;
+        one_row(changed, "a merchant")
     }
 }
 

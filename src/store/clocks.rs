@@ -28,8 +28,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves a merchant's clock; the rest of this command still happens at the time
-    /// it began. Further ahead only.
+    /// Acts for nobody from now on, or for a merchant whose clock was never moved.
+    pub fn attend_nobody(&mut self) {
+        self.clock = ClockOffset::default();
+    }
+
+    /// Moves a merchant's clock, further ahead only. The rest of this command still
+    /// happens at the time it began, unless the merchant is attended anew.
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
         let changed = self
             .connection

@@ -1,7 +1,7 @@
 //! Escrows and their milestones.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{
     amount_at, broken, is_of_a_key, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at,
@@ -100,14 +100,18 @@ impl Snapshot<'_> {
         exists.map_err(Error::from)
     }
 
-    /// Whether a seed made an escrow of this id for the merchant, though it may have
-    /// been taken back since.
-    pub fn is_seeded(&self, merchant: MerchantId, escrow: EscrowId) -> Result<bool, Error> {
-        let exists = self
-            .connection
-            .prepare_cached("SELECT 1 FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
-            .exists((merchant.0, escrow.guard()));
-        exists.map_err(Error::from)
+    /// The row of a merchant's deal, though the deal may have been taken back since.
+    pub fn number_of_deal(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<i64>, Error> {
+        let number = if id.is_seeded() {
+            self.connection
+                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+                .query_row((merchant.0, id.guard()), |row| row.get(0))
+        } else {
+            self.connection
+                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND id = ?3")?
+                .query_row((merchant.0, id.guard(), id.number()), |row| row.get(0))
+        };
+        Ok(number.optional()?)
     }
 
     /// The escrows that one payment funded, in the order they were offered.

@@ -221,18 +221,16 @@ impl Deliverer {
             Ok((snapshot.clock_of(merchant)?, snapshot.callback_setting(merchant)?, next))
         })?;
         waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
+        let receiver = self.settings.receiver_of(merchant, &setting);
+        if receiver.is_none() && !waiting.is_empty() {
+            self.drop_unwanted(merchant);
+            return Ok(());
+        }
         let now = clock.shown_at(self.store.file_time());
-        let due = waiting
-            .iter()
-            .take_while(|delivery| delivery.due_at <= now)
-            .count()
-            .min(room);
+        let is_due = |delivery: &&Delivery| delivery.due_at <= now;
+        let due = waiting.iter().take_while(is_due).count().min(room);
         let later = waiting.split_off(due);
-        if !waiting.is_empty() {
-            let Some(receiver) = self.settings.receiver_of(merchant, &setting) else {
-                self.drop_unwanted(merchant);
-                return Ok(());
-            };
+        if let Some(receiver) = receiver {
             for delivery in waiting {
                 self.begin(delivery, &receiver, now)?;
             }

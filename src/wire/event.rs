@@ -1,121 +1,94 @@
-//! What subscribers are told: the contract's webhook envelope (section 3.11) around an
-//! escrow, W view, or a transaction, webhook shape (section 3.5.3).
+//! What subscribers were told, for the eyes of who tests against it.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::detailed::ToldDealView;
-use super::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
-use super::{Viewing, WireAmount, WireText};
-use crate::domain::deal::Deal;
-use crate::domain::ids::{MerchantId, TransactionId};
-use crate::domain::intent::Method;
-use crate::domain::mode::Mode;
-use crate::domain::payment::PaidDeal;
-use crate::domain::settlement::PaymentEvent;
+use super::WireText;
+use crate::domain::delivery::{Attempt, Outcome, Progress};
+use crate::domain::event::RecordedEvent;
+use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 
-/// What an event is about.
-#[derive(Debug)]
-pub(crate) enum Subject {
-    /// An escrow or a vault.
-    Deal(Box<Deal>),
-    /// A transaction.
-    Payment(Box<ToldPayment>),
-}
-
-/// A transaction that came to its end, with what is told beside it.
-#[derive(Debug)]
-pub(crate) struct ToldPayment {
-    /// The transaction.
-    pub(crate) payment: PaymentEvent,
-    /// The deals it paid for, or the one it came from.
-    pub(crate) deals: Vec<PaidDeal>,
-    /// Whose it is. What the merchant earned goes by the id of its own wallet, which has
-    /// the shape of a customer's id and is nobody else's.
-    pub(crate) customer_id: String,
-    /// Whose customer that is.
-    pub(crate) merchant: MerchantId,
-}
-
-/// The bytes that are kept, signed and sent: `{"event", "data", "timestamp"}`.
-pub(crate) fn payload(name: &str, subject: Subject, at: Timestamp, viewing: &Viewing<'_>, mode: Mode) -> String {
-    let envelope = EnvelopeView {
-        event: name,
-        data: match subject {
-            Subject::Deal(deal) => DataView::Deal(Box::new(ToldDealView::new(*deal, viewing, mode))),
-            Subject::Payment(told) => DataView::Payment(Box::new(ToldPaymentView::new(*told, viewing, mode))),
-        },
-        timestamp: WireText(at),
-    };
-    serde_json::to_string(&envelope).expect("a view is made of what JSON can say")
-}
-
-#[derive(Serialize)]
-struct EnvelopeView<'a> {
-    event: &'a str,
-    data: DataView,
-    timestamp: WireText<Timestamp>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DataView {
-    Deal(Box<ToldDealView>),
-    Payment(Box<ToldPaymentView>),
-}
-
-/// A transaction; only the detail that matches it holds something.
+/// An event with everything that came of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ToldPaymentView {
-    id: WireText<TransactionId>,
-    reference: String,
-    amount: WireAmount,
-    fee: WireAmount,
-    currency: String,
-    status: &'static str,
-    transaction_type: &'static str,
-    credit_type: &'static str,
-    customer_id: String,
-    withdrawal_details: Option<WithdrawalDetailsView>,
-    wallet_details: Option<WalletDetailsView>,
-    escrow_details: Option<EscrowDetailsView>,
-    blockchain_details: Option<BlockchainDetailsView>,
+pub(crate) struct EventView {
+    id: WireText<EventId>,
+    #[serde(rename = "type")]
+    name: String,
     created_at: WireText<Timestamp>,
-    updated_at: WireText<Timestamp>,
-    environment: &'static str,
-    merchant_id: i64,
+    escrow_id: Option<WireText<EscrowId>>,
+    customer_id: Option<WireText<CustomerId>>,
+    payload: Box<RawValue>,
+    delivery: DeliveryView,
 }
 
-impl ToldPaymentView {
-    fn new(told: ToldPayment, viewing: &Viewing<'_>, mode: Mode) -> Self {
-        let (fee, status, updated_at) = (told.payment.fee(), told.payment.status(), told.payment.updated_at());
-        let transaction = told.payment.transaction;
-        let mut view = Self {
-            id: WireText(transaction.id),
-            amount: WireAmount(transaction.amount),
-            fee: WireAmount(fee),
-            currency: viewing.currency.to_owned(),
-            status: status.as_str(),
-            transaction_type: transaction.transaction_type.as_str(),
-            credit_type: transaction.credit_type.as_str(),
-            customer_id: told.customer_id,
-            reference: transaction.reference.as_str().to_owned(),
-            withdrawal_details: None,
-            wallet_details: None,
-            escrow_details: EscrowDetailsView::of(told.deals),
-            blockchain_details: None,
-            created_at: WireText(transaction.created_at),
-            updated_at: WireText(updated_at),
-            environment: mode.environment(),
-            merchant_id: told.merchant.0,
-        };
-        match told.payment.detail.map(|detail| detail.method) {
-            Some(Method::Bank(account)) => view.withdrawal_details = Some(WithdrawalDetailsView::of(account)),
-            Some(Method::Wallet(target)) => view.wallet_details = Some(WalletDetailsView::of(target)),
-            Some(Method::Blockchain(target)) => view.blockchain_details = Some(BlockchainDetailsView::of(target)),
-            Some(Method::TestAccount { .. } | Method::Card { .. }) | None => {}
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryView {
+    status: &'static str,
+    next_attempt_at: Option<WireText<Timestamp>>,
+    attempts: Vec<AttemptView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptView {
+    attempted_at: WireText<Timestamp>,
+    url: String,
+    /// Of the answer; null when none came.
+    status: Option<u16>,
+    /// Why none came.
+    error: Option<String>,
+    duration_ms: u32,
+    /// Its beginning.
+    answer: Option<String>,
+}
+
+/// How many events are sent again.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReplayView {
+    pub(crate) events: usize,
+}
+
+impl EventView {
+    /// An event; its payload is shown as it is sent, byte for byte.
+    pub(crate) fn new(event: RecordedEvent) -> Self {
+        Self {
+            id: WireText(event.id),
+            name: event.name,
+            created_at: WireText(event.created_at),
+            escrow_id: event.escrow.map(WireText),
+            customer_id: event.customer.map(WireText),
+            payload: RawValue::from_string(event.payload).expect("a payload was written as JSON"),
+            delivery: DeliveryView::new(event.delivery),
         }
-        view
+    }
+}
+
+impl DeliveryView {
+    fn new(progress: Progress) -> Self {
+        Self {
+            status: progress.status().as_str(),
+            next_attempt_at: progress.next_attempt_at.map(WireText),
+            attempts: progress.attempts.into_iter().map(AttemptView::new).collect(),
+        }
+    }
+}
+
+impl AttemptView {
+    fn new(attempt: Attempt) -> Self {
+        let (status, error, answer) = match attempt.outcome {
+            Outcome::Answered { status, beginning } => (Some(status), None, Some(beginning)),
+            Outcome::Failed(error) => (None, Some(error), None),
+        };
+        Self {
+            attempted_at: WireText(attempt.attempted_at),
+            url: attempt.url,
+            status,
+            error,
+            duration_ms: attempt.duration_millis,
+            answer,
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! section 3).
 
 mod bank;
+mod callback;
 mod card;
 mod category;
 mod clock;
@@ -13,6 +14,7 @@ mod event;
 mod history;
 mod listing;
 mod page;
+mod payload;
 mod reset;
 mod seed;
 mod transaction;
@@ -26,16 +28,18 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use bank::{AccountNameView, BankView, PhoneView};
+pub(crate) use callback::CallbackView;
 pub(crate) use card::CardView;
 pub(crate) use category::{CategoryPositionView, CategoryView};
 pub(crate) use clock::{AdvancedClockView, ClockView};
 pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
-pub(crate) use event::{Subject, ToldPayment, payload};
+pub(crate) use event::{EventView, ReplayView};
 pub(crate) use history::HistoryView;
 pub(crate) use listing::EscrowListView;
 pub(crate) use page::PageView;
+pub(crate) use payload::{Subject, ToldPayment, payload};
 pub(crate) use reset::ResetView;
 pub(crate) use seed::SeedView;
 pub(crate) use transaction::TransactionView;

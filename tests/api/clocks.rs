@@ -254,6 +254,24 @@ fn a_clock_is_where_it_was_after_a_restart_and_no_other_has_moved() {
     }
 }
 
+/// However long the move was, the reply to it is kept from then on.
+#[test]
+fn a_clock_that_is_moved_again_under_its_key_is_moved_once() {
+    let app = spawn_app();
+    let body = br#"{"by":"36h"}"#;
+    let headers = [("content-type", "application/json"), ("idempotency-key", "move")];
+    let advance = || app.send("POST", "/sandbox/clock/advance", &headers, Some(body)).ok();
+    let first = advance();
+    let again = advance();
+    assert_eq!(
+        (again.data(), again.header("idempotent-replayed")),
+        (first.data(), Some("true"))
+    );
+    assert_eq!(clock(&app, None).data()["offsetSeconds"], 36 * HOUR);
+    app.advance("24h").ok();
+    assert_eq!(advance().data()["offsetSeconds"], 96 * HOUR);
+}
+
 #[test]
 fn ten_years_pass_at_once() {
     let app = spawn_app();

@@ -5,6 +5,7 @@
 
 mod admission;
 mod banks;
+mod callbacks;
 mod cards;
 mod categories;
 mod claims;
@@ -16,6 +17,7 @@ mod dispute_lists;
 mod disputes;
 mod escrow_edits;
 mod escrow_lists;
+mod events;
 mod faults;
 mod files;
 mod headers;
@@ -23,6 +25,7 @@ mod helpers;
 mod histories;
 mod http_edge;
 mod idempotency;
+mod inbox;
 mod intents;
 mod keys;
 mod links;

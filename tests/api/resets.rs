@@ -211,6 +211,59 @@ fn resets_at_once_leave_one_merchant() {
     );
 }
 
+/// A client that tries again must not lose what it did in between.
+#[test]
+fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
+    let app = spawn_app();
+    ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" })).ok();
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "start")];
+    let reset = || app.send("POST", "/sandbox/reset", &headers, None).ok();
+    let first = reset();
+    let deal = funded(&app);
+    ask(
+        &app,
+        "POST",
+        "/sandbox/faults",
+        "",
+        &json!({ "status": 503, "route": "GET /v1/customers" }),
+    )
+    .ok();
+    let again = reset();
+    assert_eq!(
+        (again.data(), again.header("idempotent-replayed")),
+        (first.data(), Some("true"))
+    );
+    ask(
+        &app,
+        "GET",
+        &format!("/v1/escrow/verify/{}", deal.token),
+        "",
+        &Value::Null,
+    )
+    .ok();
+    assert_eq!(ask(&app, "GET", "/v1/customers", "", &Value::Null).status, 503);
+    // It is kept as long as by the time of the merchant that was made.
+    ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "25h" })).ok();
+    assert_ne!(reset().data(), first.data());
+}
+
+#[test]
+fn faults_end_with_a_reset() {
+    let app = spawn_app();
+    ask(
+        &app,
+        "POST",
+        "/sandbox/faults",
+        "",
+        &json!({ "status": 503, "times": 9 }),
+    )
+    .ok();
+    assert_eq!(ask(&app, "GET", "/v1/customers", "", &Value::Null).status, 503);
+    app.reset(KEY).ok();
+    ask(&app, "GET", "/v1/customers", "", &Value::Null).ok();
+}
+
 #[test]
 fn a_reset_stays_done_after_a_restart() {
     let mut app = spawn_app();

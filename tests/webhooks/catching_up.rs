@@ -77,3 +77,13 @@ fn one_merchants_clock_moves_nobody_elses_retries() {
     };
     assert!(tried_again(1) && !tried_again(2));
 }
+
+#[test]
+fn a_clock_can_be_moved_where_nothing_is_to_be_delivered() {
+    let disk = Disk::new();
+    let service = disk.serve(&[]);
+    service.completed("sk_test_shop", 2);
+    for key in ["sk_test_shop", "sk_test_newcomer", "sk_test_newcomer", ""] {
+        service.send(key, "", "POST", "/sandbox/clock/advance", &json!({ "by": "1d" }));
+    }
+}

@@ -67,7 +67,13 @@ macro_rules! seedable_id {
             /// The id a caller wrote. Text that is no id becomes the id of zeros, as
             /// everywhere.
             pub fn named(text: &str) -> Self {
-                Self(Parts::named(text))
+                Self(Parts::of_shown(decode_hex(text).unwrap_or_default()))
+            }
+
+            /// The id this text is, or `None` when it is not 24 lower-case hex
+            /// characters.
+            pub fn parse(text: &str) -> Option<Self> {
+                decode_hex(text).map(Parts::of_shown).map(Self)
             }
         }
 
@@ -125,8 +131,8 @@ impl Parts {
         (number, u32::from_be_bytes([a, b, c, d]))
     }
 
-    fn named(text: &str) -> Self {
-        let (shown, guard) = decode_hex(text).unwrap_or_default();
+    /// Those of the id that shows this number and this guard.
+    fn of_shown((shown, guard): (i64, u32)) -> Self {
         if (NUMBERS_APART..FIRST_NUMBER).contains(&shown) {
             Self::seeded(shown % NUMBERS_APART, shown / NUMBERS_APART, guard)
         } else {

@@ -17,7 +17,7 @@ const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// Routes of ours, which the contract does not have.
-const OURS: [&str; 13] = [
+const OURS: [&str; 19] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
@@ -31,6 +31,12 @@ const OURS: [&str; 13] = [
     "POST /sandbox/clock/advance",
     "POST /sandbox/reset",
     "POST /sandbox/seed",
+    "GET /sandbox/callback",
+    "PUT /sandbox/callback",
+    "GET /sandbox/events",
+    "POST /sandbox/events/replay",
+    "GET /sandbox/events/{id}",
+    "POST /sandbox/events/{id}/resend",
 ];
 
 /// Each route of the matrix with its row.

@@ -1,0 +1,190 @@
+//! Where events go, and sending them again. Nobody listens where these tests send
+//! them: what a receiver gets is tested elsewhere.
+
+use serde_json::{Value, json};
+
+use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
+
+const NO_ID: &str = "0123456789abcdef01234567";
+/// Nobody listens there.
+const DEAF: &str = "http://127.0.0.1:9/hook";
+
+impl TestApp {
+    fn callback(&self) -> Answer {
+        self.as_merchant("GET", "/sandbox/callback", None)
+    }
+
+    fn set_callback(&self, url: &Value) -> Answer {
+        self.as_merchant("PUT", "/sandbox/callback", Some(&json!({ "url": url })))
+    }
+
+    fn resend(&self, id: &str) -> Answer {
+        self.as_merchant("POST", &format!("/sandbox/events/{id}/resend"), None)
+    }
+
+    fn replay(&self, body: &Value) -> Answer {
+        self.as_merchant("POST", "/sandbox/events/replay", Some(body))
+    }
+
+    /// The deliveries still to be made, by the place of their event among all.
+    fn to_be_delivered(&self) -> Vec<String> {
+        self.column(
+            "SELECT (SELECT count(*) FROM event AS earlier WHERE earlier.id <= delivery.event_id) FROM delivery ORDER BY id",
+        )
+    }
+}
+
+#[test]
+fn a_merchant_sets_where_its_events_go() {
+    let app = spawn_app();
+    let view = |url: Value| {
+        json!({
+            "url": url,
+            "signingSecret": "sk_test_default",
+            // printf sk_test_default | sha256sum | xxd -r -p | base64
+            "standardWebhooksSecret": "whsec_SHEVtkn43W+FPJzcQHXW7QBQacIOpQ9VJHcRTb9RSAA=",
+        })
+    };
+    let fetched = app.callback().ok();
+    assert_eq!(fetched.message(), "Callback fetched successfully");
+    assert_eq!(fetched.data().to_string(), view(Value::Null).to_string());
+    let set = app.set_callback(&json!(DEAF)).ok();
+    assert_eq!(set.message(), "Callback updated successfully");
+    assert_eq!(set.data(), &view(json!(DEAF)));
+    assert_eq!(app.callback().ok().data(), &view(json!(DEAF)));
+    assert_eq!(app.set_callback(&Value::Null).ok().data(), &view(Value::Null));
+    assert_eq!(app.callback().ok().data(), &view(Value::Null));
+}
+
+#[test]
+fn every_key_signs_for_its_own_merchant() {
+    let app = spawn_app();
+    app.set_callback(&json!(DEAF)).ok();
+    let headers = [("authorization", "Bearer sk_test_other")];
+    let other = app.send("GET", "/sandbox/callback", &headers, None).ok();
+    assert_eq!(other.data()["signingSecret"], "sk_test_other");
+    assert_eq!(other.data()["url"], Value::Null);
+}
+
+#[test]
+fn what_the_configuration_says_holds_until_the_merchant_says_otherwise() {
+    let app = spawn_app_with(|config| config.webhooks.callback_url = Some(DEAF.to_owned()));
+    assert_eq!(app.callback().ok().data()["url"], DEAF);
+    app.offered();
+    assert_eq!(app.to_be_delivered(), ["1", "2"]);
+    app.set_callback(&Value::Null).ok();
+    assert_eq!(app.callback().ok().data()["url"], Value::Null);
+    app.top_up("ada", 1000).ok();
+    let newest = app.inbox("?limit=1").ok();
+    assert_eq!(newest.data()["data"][0]["delivery"]["status"], "none");
+}
+
+#[test]
+fn an_address_that_events_cannot_go_to_is_refused() {
+    let app = spawn_app();
+    app.set_callback(&json!(DEAF)).ok();
+    let long = format!("http://127.0.0.1/{}", "x".repeat(2000));
+    for (url, expected) in [
+        (json!("shop.example"), "url must be a web address"),
+        (json!("ftp://shop.example/"), "url must be a web address"),
+        (json!("http://"), "url must be a web address"),
+        (json!(long), "url must be a web address"),
+        (json!(17), "url must be a text"),
+        (
+            json!("http://me:pw@127.0.0.1/"),
+            "url must be an address without a name and a password",
+        ),
+        (
+            json!("http://127.0.0.1/#top"),
+            "url must be an address without a fragment",
+        ),
+        (
+            json!("http://169.254.169.254/"),
+            "url must be an address that does not lead to 169.254.169.254",
+        ),
+    ] {
+        let answer = app.set_callback(&url);
+        assert_eq!(answer.status, 400, "{url}");
+        assert!(answer.message().starts_with(expected), "{url}: {}", answer.message());
+    }
+    let nothing = app.as_merchant("PUT", "/sandbox/callback", Some(&json!({})));
+    assert_eq!((nothing.status, nothing.message()), (400, "url is required"));
+    assert_eq!(app.callback().ok().data()["url"], DEAF);
+}
+
+#[test]
+fn an_event_is_sent_again_under_its_own_id() {
+    let app = spawn_app();
+    let id = app.offered_event();
+    app.refuses(400, "No callback URL is set", |app| app.resend(&id));
+    app.refuses(400, "Event not found", |app| app.resend(NO_ID));
+    app.set_callback(&json!(DEAF)).ok();
+    assert_eq!(
+        app.to_be_delivered(),
+        [""; 0],
+        "what was told before is not sent by itself"
+    );
+    let before = app.all_told();
+    let again = app.resend(&id).ok();
+    assert_eq!(again.message(), "Event queued successfully");
+    assert_eq!(again.data()["delivery"]["status"], "pending");
+    assert_eq!(again.data()["payload"], before[0]["payload"]);
+    assert_eq!(app.to_be_delivered(), ["1"]);
+    assert_eq!(app.all_told().len(), before.len(), "and is no new event");
+    let foreign = app.json_with_key(
+        "sk_test_other",
+        "POST",
+        &format!("/sandbox/events/{id}/resend"),
+        "",
+        &json!({}),
+    );
+    assert_eq!((foreign.status, foreign.message()), (400, "Event not found"));
+}
+
+#[test]
+fn everything_from_a_point_on_is_sent_again_oldest_first() {
+    let app = spawn_app();
+    app.offered();
+    app.pass_seconds(60);
+    app.top_up("ada", 1000).ok();
+    app.top_up("ada", 2000).ok();
+    let events = app.all_told();
+    app.refuses(400, "No callback URL is set", |app| {
+        app.replay(&json!({ "from": events[0]["id"] }))
+    });
+    app.set_callback(&json!(DEAF)).ok();
+    app.refuses(400, "Event not found", |app| app.replay(&json!({ "from": NO_ID })));
+    let second = app.replay(&json!({ "from": events[1]["id"] })).ok();
+    assert_eq!(second.message(), "Events queued successfully");
+    assert_eq!(second.data(), &json!({ "events": 3 }));
+    assert_eq!(app.to_be_delivered(), ["2", "3", "4"]);
+    let since = app.replay(&json!({ "since": events[2]["createdAt"] })).ok();
+    assert_eq!(since.data(), &json!({ "events": 2 }));
+    assert_eq!(app.to_be_delivered(), ["2", "3", "4", "3", "4"]);
+    assert_eq!(
+        app.replay(&json!({ "since": "2999-01-01T00:00:00Z" })).ok().data()["events"],
+        0
+    );
+}
+
+#[test]
+fn a_replay_says_where_it_starts() {
+    let app = spawn_app();
+    app.set_callback(&json!(DEAF)).ok();
+    for (body, field) in [
+        (json!({}), "from"),
+        (json!({ "from": "x" }), "from"),
+        (json!({ "from": 7 }), "from"),
+        (json!({ "since": "yesterday" }), "since"),
+        (json!({ "since": "2026-06-22" }), "since"),
+        (json!({ "from": NO_ID, "since": "2026-06-22T10:15:00.000Z" }), "since"),
+    ] {
+        let answer = app.replay(&body);
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(
+            answer.message().starts_with(&format!("{field} must be")),
+            "{body}: {}",
+            answer.message()
+        );
+    }
+}
