@@ -228,8 +228,6 @@ pub(crate) enum ApiError {
     UnsupportedMediaType { expected: &'static str },
     /// What a fault asked for, set by the merchant itself.
     Fault { status: StatusCode },
-    /// The key has as many faults as it may have.
-    TooManyFaults { faults_max: usize },
     /// No request of that id is kept that came with this key.
     RequestNotFound { requests_kept: usize },
     /// No such route.
@@ -375,11 +373,6 @@ impl ApiError {
                 status.as_u16(),
                 "fault",
                 "Fault requested by POST /sandbox/faults".into(),
-            ),
-            Self::TooManyFaults { faults_max } => plain(
-                400,
-                "too_many_faults",
-                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them").into(),
             ),
             Self::RequestNotFound { requests_kept } => plain(
                 404,
