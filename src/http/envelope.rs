@@ -319,13 +319,7 @@ impl ApiError {
                 "A request with this Idempotency-Key is being worked on; try again shortly".into(),
             ),
             Self::IdempotencyKeyReused(difference) => {
-                let first = match difference {
-                    Difference::Route(route) => format!("for {}", shortened(route)),
-                    Difference::Customer => "for another customer-id".to_owned(),
-                    Difference::Body => "with another body".to_owned(),
-                };
-                let message = format!("This Idempotency-Key was first used {first}; a new request needs a new key");
-                plain(422, "idempotency_key_reused", message.into())
+                plain(422, "idempotency_key_reused", reused_message(difference).into())
             }
             Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request".into()),
             Self::CustomerHeaderForbidden { .. } => plain(
@@ -392,6 +386,15 @@ impl ApiError {
             Self::Internal => plain(500, "internal", "Something went wrong on our side".into()),
         }
     }
+}
+
+fn reused_message(difference: &Difference) -> String {
+    let first = match difference {
+        Difference::Route(route) => format!("for {}", shortened(route)),
+        Difference::Customer => "for another customer-id".to_owned(),
+        Difference::Body => "with another body".to_owned(),
+    };
+    format!("This Idempotency-Key was first used {first}; a new request needs a new key")
 }
 
 fn store_wire(error: &store::Error) -> Wire {
