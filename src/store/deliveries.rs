@@ -222,11 +222,15 @@ impl Tx<'_> {
         Ok(deleted)
     }
 
-    /// Gives up whatever is still to be delivered to a merchant.
-    pub fn delete_deliveries(&mut self, merchant: MerchantId) -> Result<(), Error> {
+    /// Gives up what is still to be delivered to a merchant, at most so many at once:
+    /// first those that wait behind others, which would wait for ever without them.
+    pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE merchant_id = ?1")?
-            .execute([merchant.0])?;
+            .prepare_cached(
+                "DELETE FROM delivery WHERE id IN
+                     (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at LIMIT ?2)",
+            )?
+            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         Ok(())
     }
 }

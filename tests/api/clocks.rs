@@ -272,6 +272,26 @@ fn a_clock_that_is_moved_again_under_its_key_is_moved_once() {
     assert_eq!(advance().data()["offsetSeconds"], 96 * HOUR);
 }
 
+/// Nobody listens where the events of this test go, so each is tried again a minute
+/// later. Of one escrow the later event waits for the earlier.
+#[test]
+fn a_move_tells_how_many_deliveries_fell_due_by_it() {
+    let app = spawn_app();
+    let callback = json!({ "url": "http://127.0.0.1:9/hook" });
+    app.as_merchant("PUT", "/sandbox/callback", Some(&callback)).ok();
+    app.offered();
+    let attempts = || app.column("SELECT count(*) FROM delivery_attempt").remove(0);
+    let waiting = Instant::now();
+    while attempts() != "1" {
+        assert!(waiting.elapsed() < Duration::from_secs(20), "{} attempts", attempts());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let due = |by: &str| app.advance(by).ok().data()["deliveries"].clone();
+    assert_eq!((due("50s"), attempts()), (json!(0), "1".to_owned()));
+    assert_eq!((due("10s"), attempts()), (json!(2), "2".to_owned()));
+    assert_eq!((due("1s"), attempts()), (json!(0), "2".to_owned()));
+}
+
 #[test]
 fn ten_years_pass_at_once() {
     let app = spawn_app();

@@ -154,6 +154,20 @@ fn a_fault_is_for_the_key_that_set_it() {
 }
 
 #[test]
+fn a_reset_clears_the_faults_of_its_key_and_no_others() {
+    let app = spawn_app();
+    let fault = json!({ "status": 503 });
+    set(&app, &fault).ok();
+    app.json_with_key("sk_test_other", "POST", "/sandbox/faults", "", &fault)
+        .ok();
+    app.as_merchant("POST", "/sandbox/reset", None).ok();
+    assert_eq!(faults(&app), json!([]));
+    app.wallet("ada").ok();
+    let of_other = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ada", &json!({}));
+    assert_eq!(of_other.status, 503);
+}
+
+#[test]
 fn a_delay_comes_before_the_reply_or_before_the_status() {
     let app = spawn_app();
     for (fault, status) in [

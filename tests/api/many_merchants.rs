@@ -111,9 +111,25 @@ impl<'a> Suite<'a> {
             let page = self.get(path, customer);
             assert_eq!(page.data()["pagination"]["count"], rows, "{path}: {page:?}");
         }
+        self.check_events(deal);
         let sold = self.get("/v1/escrow/transactions?type=sales", "ada");
         assert_eq!(sold.data()["data"][0]["id"], deal.id);
         assert_eq!(sold.data()["data"][0]["amount"], self.amount);
+    }
+
+    /// The inbox tells of this suite's deal, at its own time.
+    fn check_events(&self, deal: &Deal) {
+        let inbox = self.get("/sandbox/events?limit=50", "");
+        let events = inbox.data()["data"].as_array().unwrap();
+        let now = seconds(&self.get("/sandbox/clock", "").text("now"));
+        let completed = events.iter().filter(|event| event["type"] == "escrow.completed");
+        let amounts: Vec<&Value> = completed.map(|event| &event["payload"]["data"]["amount"]).collect();
+        assert_eq!(amounts, [self.amount], "{events:?}");
+        for event in events {
+            assert!(event["escrowId"] == deal.id || event["escrowId"].is_null(), "{event}");
+            let at = seconds(event["createdAt"].as_str().unwrap());
+            assert!((now - HOUR..=now).contains(&at), "{event} {now}");
+        }
     }
 
     /// To everybody else the deal does not exist.

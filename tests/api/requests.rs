@@ -261,6 +261,17 @@ fn what_comes_without_a_good_key_is_not_kept() {
 }
 
 #[test]
+fn a_reset_leaves_what_happened_before_it_to_be_looked_at() {
+    let app = spawn_app();
+    let topped_up = app.top_up("ada", 1000).ok();
+    let before = show(&app, &topped_up);
+    app.as_merchant("POST", "/sandbox/reset", None).ok();
+    assert_eq!(show(&app, &topped_up), before);
+    assert_eq!(before["transfers"].as_array().unwrap().len(), 2);
+    assert_eq!(paths(&app)[0], "/sandbox/reset");
+}
+
+#[test]
 fn the_oldest_requests_are_forgotten() {
     let app = spawn_app_with(|config| config.sandbox.requests_kept = 3);
     let ids: Vec<String> = (0..5)

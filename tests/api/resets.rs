@@ -248,6 +248,27 @@ fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
     assert_ne!(reset().data(), first.data());
 }
 
+/// Nobody listens where the events of these tests go.
+#[test]
+fn what_was_still_to_be_delivered_is_not() {
+    let app = spawn_app();
+    let callback = json!({ "url": "http://127.0.0.1:9/hook" });
+    ask(&app, "PUT", "/sandbox/callback", "", &callback).ok();
+    funded(&app);
+    assert!(app.count("delivery") > 0);
+    app.reset(KEY).ok();
+    assert_eq!(app.count("delivery"), 0);
+    let anew = ask(&app, "GET", "/sandbox/callback", "", &Value::Null).ok();
+    assert_eq!(
+        (&anew.data()["url"], &anew.data()["signingSecret"]),
+        (&Value::Null, &json!(KEY))
+    );
+    let events = ask(&app, "GET", "/sandbox/events", "", &Value::Null).ok();
+    assert_eq!(events.data()["pagination"]["count"], 0);
+    funded(&app);
+    assert_eq!(app.count("delivery"), 0, "the new merchant has not said where");
+}
+
 #[test]
 fn faults_end_with_a_reset() {
     let app = spawn_app();
