@@ -354,11 +354,6 @@ impl ApiError {
                 format!("Send the body as {expected}, and say so in the content-type header"),
             ),
             Self::Fault { status } => plain(status.as_u16(), "fault", "Fault requested by POST /sandbox/faults"),
-            Self::TooManyFaults { faults_max } => plain(
-                400,
-                "too_many_faults",
-                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them"),
-            ),
             Self::RequestNotFound { requests_kept } => plain(
                 404,
                 "request_not_found",
