@@ -228,8 +228,6 @@ pub(crate) enum ApiError {
     UnsupportedMediaType { expected: &'static str },
     /// What a fault asked for, set by the merchant itself.
     Fault { status: StatusCode },
-    /// The key has as many faults as it may have.
-    TooManyFaults { faults_max: usize },
     /// No request of that id is kept that came with this key.
     RequestNotFound { requests_kept: usize },
     /// No such route.
@@ -292,112 +290,102 @@ impl ApiError {
     }
 
     fn wire(&self) -> Wire {
-        let plain = |status, code, message: Cow<'static, str>| Wire {
-            status,
-            code,
-            message,
-            details: None,
-        };
         match self {
             Self::Refused(refusal) => refusals::wire(refusal),
             Self::Store(error) => store_wire(error),
-            Self::NoToken => plain(401, "no_token", "No token provided".into()),
-            Self::UnknownKey => plain(403, "unknown_key", "Unauthorized Access".into()),
+            Self::NoToken => plain(401, "no_token", "No token provided"),
+            Self::UnknownKey => plain(403, "unknown_key", "Unauthorized Access"),
             Self::ForeignHost => plain(
                 403,
                 "foreign_host",
-                "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names".into(),
+                "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names",
             ),
-            Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required".into()),
+            Self::CustomerHeaderMissing => plain(400, "customer_id_required", "customer-id header is required"),
             Self::NoVirtualAccounts => plain(
                 410,
                 "no_virtual_accounts",
-                "Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent".into(),
+                "Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent",
             ),
-            Self::ForeignAddress => plain(403, "foreign_address", "Unauthorized IP address".into()),
+            Self::ForeignAddress => plain(403, "foreign_address", "Unauthorized IP address"),
             Self::IdempotencyKeyInFlight => plain(
                 409,
                 "idempotency_key_in_flight",
-                "A request with this Idempotency-Key is being worked on; try again shortly".into(),
+                "A request with this Idempotency-Key is being worked on; try again shortly",
             ),
-            Self::IdempotencyKeyReused(difference) => {
-                let first = match difference {
-                    Difference::Route(route) => format!("for {}", shortened(route)),
-                    Difference::Customer => "for another customer-id".to_owned(),
-                    Difference::Body => "with another body".to_owned(),
-                };
-                let message = format!("This Idempotency-Key was first used {first}; a new request needs a new key");
-                plain(422, "idempotency_key_reused", message.into())
-            }
-            Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request".into()),
+            Self::IdempotencyKeyReused(difference) => plain(422, "idempotency_key_reused", reused_message(difference)),
+            Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request"),
             Self::CustomerHeaderForbidden { .. } => plain(
                 400,
                 "customer_id_forbidden",
-                "customer-id is not allowed in request header".into(),
+                "customer-id is not allowed in request header",
             ),
             Self::BodyTooLarge { bytes_max } => plain(
                 413,
                 "body_too_large",
-                format!("The body must be at most {bytes_max} bytes").into(),
+                format!("The body must be at most {bytes_max} bytes"),
             ),
             Self::FileTooLarge { field, bytes_max } => plain(
                 413,
                 "file_too_large",
-                format!("{field} must be a file of at most {bytes_max} bytes").into(),
+                format!("{field} must be a file of at most {bytes_max} bytes"),
             ),
             Self::TooManyFiles { files_max } => plain(
                 400,
                 "too_many_files",
-                format!("A request may bring at most {files_max} files").into(),
+                format!("A request may bring at most {files_max} files"),
             ),
             Self::UploadsBusy => plain(
                 503,
                 "busy",
-                "Too many files are being received; nothing was changed, try again shortly".into(),
+                "Too many files are being received; nothing was changed, try again shortly",
             ),
-            Self::FileNotFound => plain(404, "file_not_found", "File not found".into()),
+            Self::FileNotFound => plain(404, "file_not_found", "File not found"),
             Self::BodyTooSlow { seconds_max } => plain(
                 408,
                 "body_too_slow",
-                format!("The body must arrive within {seconds_max} seconds").into(),
+                format!("The body must arrive within {seconds_max} seconds"),
             ),
-            Self::BodyUnreadable { problem } => plain(
-                400,
-                "body_unreadable",
-                format!("The body cannot be read: {problem}").into(),
-            ),
+            Self::BodyUnreadable { problem } => {
+                plain(400, "body_unreadable", format!("The body cannot be read: {problem}"))
+            }
             Self::UnsupportedMediaType { expected } => plain(
                 415,
                 "unsupported_media_type",
-                format!("Send the body as {expected}, and say so in the content-type header").into(),
+                format!("Send the body as {expected}, and say so in the content-type header"),
             ),
-            Self::Fault { status } => plain(
-                status.as_u16(),
-                "fault",
-                "Fault requested by POST /sandbox/faults".into(),
-            ),
-            Self::TooManyFaults { faults_max } => plain(
-                400,
-                "too_many_faults",
-                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them").into(),
-            ),
+            Self::Fault { status } => plain(status.as_u16(), "fault", "Fault requested by POST /sandbox/faults"),
             Self::RequestNotFound { requests_kept } => plain(
                 404,
                 "request_not_found",
-                format!("Request not found; the last {requests_kept} requests of all keys together are kept").into(),
+                format!("Request not found; the last {requests_kept} requests of all keys together are kept"),
             ),
-            Self::RouteNotFound { path } => plain(
-                404,
-                "route_not_found",
-                format!("There is no route {}", shortened(path)).into(),
-            ),
-            Self::MethodNotAllowed { allowed } => plain(
-                405,
-                "method_not_allowed",
-                format!("This route answers {allowed} only").into(),
-            ),
-            Self::Internal => plain(500, "internal", "Something went wrong on our side".into()),
+            Self::RouteNotFound { path } => {
+                plain(404, "route_not_found", format!("There is no route {}", shortened(path)))
+            }
+            Self::MethodNotAllowed { allowed } => {
+                plain(405, "method_not_allowed", format!("This route answers {allowed} only"))
+            }
+            Self::Internal => plain(500, "internal", "Something went wrong on our side"),
         }
+    }
+}
+
+fn reused_message(difference: &Difference) -> String {
+    let first = match difference {
+        Difference::Route(route) => format!("for {}", shortened(route)),
+        Difference::Customer => "for another customer-id".to_owned(),
+        Difference::Body => "with another body".to_owned(),
+    };
+    format!("This Idempotency-Key was first used {first}; a new request needs a new key")
+}
+
+/// Without details.
+fn plain(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Wire {
+    Wire {
+        status,
+        code,
+        message: message.into(),
+        details: None,
     }
 }
 

@@ -208,7 +208,7 @@ impl Tx<'_> {
     /// Forgets events from before this time with what came of them, oldest first and
     /// not those still to be delivered, and answers how many: at most `limit`.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
-        let numbers_before = ids::number_after(0, before);
+        let numbers_before = ids::first_number_of(before);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let old = "SELECT id FROM event WHERE id < ?1
                    AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id) ORDER BY id LIMIT ?2";

@@ -233,6 +233,47 @@ fn every_id_works_in_its_own_merchant() {
 }
 
 #[test]
+fn events_are_found_by_an_id_of_a_seed() {
+    let app = spawn_app();
+    let shops = ["one", "two"].map(|key| shop(&app, key));
+    let seeds = shops.each_ref().map(|shop| shop.seed(&market()).ok());
+    let fit_out = &seeds[0].data()["escrows"][0];
+    shops[0].confirm(fit_out, 1).ok();
+    let names = |shop: &Shop<'_>| -> Vec<String> {
+        let path = format!("/sandbox/events?escrowId={}&type=escrow", text(&fit_out["id"]));
+        let events = shop.get(&path, "").ok();
+        let events = events.data()["data"].as_array().unwrap().iter();
+        events
+            .map(|event| {
+                assert_eq!(event["escrowId"], fit_out["id"]);
+                assert_eq!(event["payload"]["data"]["id"], fit_out["id"]);
+                text(&event["type"]).to_owned()
+            })
+            .collect()
+    };
+    let told = ["escrow.ongoing", "escrow.pending", "escrow.created"];
+    assert_eq!(names(&shops[1]), told);
+    assert_eq!(names(&shops[0]), told);
+    shops[0].confirm(fit_out, 2).ok();
+    assert_eq!(names(&shops[0])[0], "escrow.completed");
+    assert_eq!(names(&shops[1]), told);
+}
+
+#[test]
+fn a_seed_is_retried_without_fear() {
+    let app = spawn_app();
+    let send = |seed: &Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "suite-7")];
+        app.send("POST", "/sandbox/seed", &headers, Some(seed.to_string().as_bytes()))
+    };
+    let first = send(&market()).ok();
+    let again = send(&market()).ok();
+    assert_eq!(again.body, first.body);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(send(&json!({})).status, 422);
+}
+
+#[test]
 fn a_milestone_of_a_seed_is_another_once_it_was_edited() {
     let app = spawn_app();
     let milestones = json!([{ "amount": 4000 }, { "amount": 6000 }]);

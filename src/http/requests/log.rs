@@ -222,7 +222,8 @@ mod tests {
         // One that is larger than all there is room for takes everything and is not kept.
         let larger = add(&log, KEY, &vec![b'x'; 4 * small]);
         assert!(!is_kept(&log, &larger));
-        assert_eq!((log.ring().bytes, log.ring().answered.len()), (0, 0));
+        let ring = log.ring();
+        assert_eq!((ring.bytes, ring.answered.len()), (0, 0));
     }
 
     #[test]
