@@ -80,7 +80,7 @@ impl<'a> Suite<'a> {
                 let path = format!("/v1/escrow/milestone/confirm/{}/{milestone}", deal.id);
                 self.ask("POST", &path, "ben", &json!({})).ok()
             };
-            deal.milestones.iter().map(confirm).last().unwrap()
+            deal.milestones.iter().map(confirm).collect::<Vec<_>>().pop().unwrap()
         });
         assert_eq!(closed.text("status"), "COMPLETED");
         let unix = |field: &str| closed.text(field).parse::<i64>().unwrap();

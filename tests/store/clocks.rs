@@ -80,7 +80,8 @@ fn a_clock_never_goes_back() {
 /// time of a merchant who is far ahead.
 #[test]
 fn a_clock_far_ahead_leaves_the_files_time_where_it_was() {
-    let steps: [(&str, fn(&Store, MerchantId)); 4] = [
+    type Step = fn(&Store, MerchantId);
+    let steps: [(&str, Step); 4] = [
         ("moved and used", |store, merchant| {
             advance(store, merchant, MONTH);
             register(store, merchant, "ada");
