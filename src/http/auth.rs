@@ -30,6 +30,9 @@ const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 /// it can only have come by mistake.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
 
+/// Where the contract's routes begin.
+const CONTRACT: &str = "/v1/";
+
 /// Routes of the merchant's own account.
 const MERCHANT_ACCOUNT: &str = "/v1/merchant/";
 
@@ -212,9 +215,14 @@ impl FromRequest for Viewer {
 }
 
 /// Counts a request of this key, if requests are counted, and leaves how it stands
-/// for the reply.
+/// for the reply. Those to the sandbox's own routes are not: the limit is one of the
+/// contract's, and moving the clock is how a test waits for it.
 fn count(request: &HttpRequest, api: &Api, key_hash: [u8; 32]) -> Option<RateState> {
-    let state = api.rate_limiter.as_ref()?.count(key_hash, Instant::now());
+    let limiter = api
+        .rate_limiter
+        .as_ref()
+        .filter(|_| request.path().starts_with(CONTRACT))?;
+    let state = limiter.count(key_hash, Instant::now());
     request.extensions_mut().insert(state);
     Some(state)
 }

@@ -1,6 +1,8 @@
 //! The sandbox's way to let time pass: every merchant has a clock of its own. A
 //! `customer-id` header has no effect.
 
+use std::time::Duration;
+
 use actix_web::web::Data;
 
 use super::api::Api;
@@ -24,6 +26,7 @@ pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiErr
 /// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done.
 pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
     let by = drafts::clocks::advance(&body);
+    let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
     let answer = api
         .act_as_merchant(
             &caller.key_holder,
@@ -37,6 +40,9 @@ pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> R
             },
         )
         .await?;
+    if let Some(limiter) = api.rate_limiter.as_ref().filter(|_| answer.is_first()) {
+        limiter.pass(&caller.key_holder.key_hash, time);
+    }
     // A merchant that is made by this has nothing that could be due.
     if let Some(merchant) = caller.key_holder.known() {
         api.webhooks.catch_up(merchant).await;

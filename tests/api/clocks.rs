@@ -112,7 +112,7 @@ fn a_clock_stops_before_the_calendar_ends() {
     app.refuses(400, message, |app| app.advance("1s"));
     let deal = app.funded();
     let confirmed = app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
-    assert!(confirmed.text("createdAt").as_str() > "3025");
+    assert!(confirmed.text("createdAt").as_str() > "3025", "{confirmed:?}");
 }
 
 #[test]
@@ -239,10 +239,7 @@ fn lists_by_date_know_what_was_made_before_the_clock_was_moved() {
         listed(&format!("fromDate={}", day("+0 days"))),
         [second.id.clone(), first.id.clone()]
     );
-    assert_eq!(
-        listed(&format!("fromDate={}", day("+9 days"))),
-        std::slice::from_ref(&second.id)
-    );
+    assert_eq!(listed(&format!("fromDate={}", day("+9 days"))), [second.id.as_str()]);
     assert_eq!(listed(&format!("toDate={}", day("+9 days"))), [first.id]);
     assert_eq!(listed(&format!("fromDate={}", day("+12 days"))), [""; 0]);
 }

@@ -200,10 +200,7 @@ fn resets_at_once_leave_one_merchant() {
     funded(&app);
     let merchants = app.at_once(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
     let newest = merchants.iter().max().unwrap().to_string();
-    assert_eq!(
-        app.column("SELECT merchant_id FROM merchant_key"),
-        std::slice::from_ref(&newest)
-    );
+    assert_eq!(app.column("SELECT merchant_id FROM merchant_key"), [newest.as_str()]);
     funded(&app);
     assert_eq!(
         app.column("SELECT merchant_id FROM escrow ORDER BY id DESC LIMIT 1"),
