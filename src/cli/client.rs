@@ -9,6 +9,9 @@ use serde_json::Value;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How much is shown of an answer that is not escrowd's.
+const ANSWER_SHOWN_CHARS: usize = 80;
+
 /// Speaks to one server as a client would.
 pub(super) struct Client {
     base: String,
@@ -26,10 +29,11 @@ pub(super) struct Reply {
 
 impl Client {
     /// A client of the server at this address, such as `http://127.0.0.1:8080`,
-    /// that shows this key, if any.
+    /// that shows this key, if any. It goes there itself, whatever proxy there is.
     pub(super) fn new(base: &str, key: Option<String>) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .proxy(None)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REPLY_TIMEOUT))
             .build()
@@ -68,8 +72,10 @@ impl Client {
         };
         let mut answer = answer.with_context(|| format!("{method} {path} at {} got no answer", self.base))?;
         let text = answer.body_mut().read_to_string()?;
-        let mut envelope: Value =
-            serde_json::from_str(&text).with_context(|| format!("{method} {path} was answered with {text:?}"))?;
+        let mut envelope: Value = serde_json::from_str(&text).with_context(|| {
+            let beginning: String = text.chars().take(ANSWER_SHOWN_CHARS).collect();
+            format!("{method} {path} was answered with something else than JSON: {beginning:?}")
+        })?;
         Ok(Reply {
             status: answer.status().as_u16(),
             message: envelope["message"].as_str().unwrap_or_default().to_owned(),

@@ -20,21 +20,18 @@ enum ClockCommand {
     Advance {
         /// By how much: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
         by: String,
-        #[command(flatten)]
-        sandbox: SandboxArguments,
     },
 }
 
 /// Shows the clock, moved first if that was asked.
 pub(super) fn run(arguments: ClockArguments) -> anyhow::Result<ExitCode> {
     let ClockArguments { command, sandbox } = arguments;
+    let client = sandbox.connect()?;
     let clock = match command {
-        None => sandbox.connect()?.ask("GET", "/sandbox/clock", None, None)?,
-        Some(ClockCommand::Advance { by, sandbox }) => {
+        None => client.ask("GET", "/sandbox/clock", None, None)?,
+        Some(ClockCommand::Advance { by }) => {
             let body = json!({ "by": span(by) });
-            sandbox
-                .connect()?
-                .ask("POST", "/sandbox/clock/advance", None, Some(&body))?
+            client.ask("POST", "/sandbox/clock/advance", None, Some(&body))?
         }
     };
     anstream::println!("{}", text(&clock, "/now")?);

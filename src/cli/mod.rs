@@ -43,7 +43,6 @@ enum Command {
     /// Show a running sandbox's events as they happen
     Listen(listen::ListenArguments),
     /// Show a merchant's clock in a running sandbox, or move it forward
-    #[command(args_conflicts_with_subcommands = true)]
     Clock(clock::ClockArguments),
     /// Start over in a running sandbox, with nothing
     Reset(reset::ResetArguments),

@@ -9,10 +9,10 @@ use super::client::Client;
 #[derive(Debug, clap::Args)]
 pub(super) struct SandboxArguments {
     /// Where the sandbox listens
-    #[arg(long, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, global = true, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
     /// The merchant's key; without one the default merchant's, on this machine
-    #[arg(long, env = "ESCROWD_KEY", hide_env_values = true)]
+    #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]
     key: Option<String>,
 }
 

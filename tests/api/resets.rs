@@ -245,6 +245,29 @@ fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
     assert_ne!(reset().data(), first.data());
 }
 
+/// One that comes while the first is being done is told so; one that had read its key
+/// before then finds what the first one left.
+#[test]
+fn a_reset_that_is_asked_for_many_times_at_once_under_its_key_is_done_once() {
+    let app = spawn_app();
+    for round in 0..20 {
+        let key = format!("once-{round}");
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
+        let answers = app.at_once(16, |app, _| app.send("POST", "/sandbox/reset", &headers, None));
+        let done: Vec<_> = answers.iter().filter(|answer| answer.status != 409).collect();
+        let first: Vec<_> = done
+            .iter()
+            .filter(|answer| answer.header("idempotent-replayed").is_none())
+            .collect();
+        assert_eq!(first.len(), 1, "round {round}");
+        assert!(
+            done.iter().all(|answer| answer.data() == first[0].data()),
+            "round {round}"
+        );
+    }
+}
+
 /// Nobody listens where the events of these tests go.
 #[test]
 fn what_was_still_to_be_delivered_is_not() {

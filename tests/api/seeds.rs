@@ -306,12 +306,45 @@ fn an_id_of_a_seed_reaches_no_other_merchants_escrow() {
     let by_token = json!({ "escrowDetails": { "paymentToken": escrow["paymentToken"] } });
     for details in [by_id, by_token] {
         let paid = other.post("/v1/payment/escrow", "ben", &details);
-        assert_eq!(paid.message(), "You can only buy to your merchant's escrow");
+        assert_eq!(paid.message(), "Escrow not found");
     }
     let verified = other.get(&format!("/v1/escrow/verify/{}", text(&escrow["paymentToken"])), "ben");
     assert_eq!(verified.message(), "Escrow not found");
     let confirmed = other.confirm(&seeded.data()["escrows"][0], 1);
     assert_eq!(confirmed.message(), "Escrow not found");
+}
+
+/// A seeded row is found by less than its id shows.
+#[test]
+fn an_escrow_of_a_seed_goes_by_its_whole_id_only() {
+    let app = spawn_app();
+    let shop = shop(&app, "a");
+    let seeded = shop.seed(&market()).ok();
+    let id = text(&seeded.data()["escrows"][1]["id"]).to_owned();
+    let other = format!("{}1{}", &id[..15], &id[16..]);
+    assert_ne!(id, other);
+    let path = format!("/v1/escrow/dispute/get/{other}");
+    assert_eq!(shop.get(&path, "ben").status, 400);
+    let events =
+        |id: &str| shop.get(&format!("/sandbox/events?escrowId={id}"), "").ok().data()["pagination"]["count"].clone();
+    assert_eq!(events(&other), 0);
+    assert_ne!(events(&id), 0);
+}
+
+/// What stands in hundreds of merchants under one name is nobody else's.
+#[test]
+fn a_merchant_does_not_see_whether_others_have_loaded_a_seed() {
+    let app = spawn_app();
+    let seeded = shop(&app, "a").seed(&market()).ok();
+    let lamp = &seeded.data()["escrows"][2];
+    let stranger = shop(&app, "b");
+    for details in [
+        json!({ "escrowId": lamp["id"] }),
+        json!({ "paymentToken": lamp["paymentToken"] }),
+    ] {
+        let refused = stranger.post("/v1/payment/escrow", "ben", &json!({ "escrowDetails": details }));
+        assert_eq!((refused.status, refused.message()), (400, "Escrow not found"));
+    }
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn every_event_can_be_triggered_and_its_id_is_printed() {
 #[test]
 fn strict_rules_do_not_keep_an_event_from_being_triggered() {
     let work_folder = WorkFolder::new();
-    work_folder.write("config.toml", "strict = true\n[limits]\nrequests_per_minute = 1000\n");
-    let server = work_folder.serve(&["--database", "test.db"]);
-    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["trigger", "escrow.claimed"]);
-    assert!(is_done, "{said}");
+    let server = work_folder.serve(&["--strict", "--database", "test.db"]);
+    for event in ["escrow.claimed", "escrow.split", "payment.delivery.success"] {
+        let (is_done, said) = run(&work_folder, &server, &format!("sk_test_{event}"), &["trigger", event]);
+        assert!(is_done, "{said}");
+    }
 }
 
 #[test]
@@ -106,6 +107,9 @@ fn the_clock_is_shown_and_moved_and_a_reset_puts_it_back() {
     assert!(is_done && said.contains("fresh merchant"), "{said}");
     assert!(clock(&["clock"]) < after);
 
+    let url = server.url("");
+    let before_the_word = work_folder.run(&["clock", "--url", &url, "advance", "1h"]);
+    assert!(before_the_word.status.success(), "{}", stderr(&before_the_word));
     let (is_done, said) = run(&work_folder, &server, "sk_test_a", &["clock", "advance", "soon"]);
     assert!(
         !is_done && said.contains("by must be") && said.contains("soon"),
@@ -167,6 +171,10 @@ fn without_a_sandbox_each_says_what_to_do() {
             "{said}"
         );
     }
+    let server = work_folder.serve(&["--database", "test.db"]);
+    let mut command = work_folder.command(&["clock", "--url", &server.url("")]);
+    let output = command.env("http_proxy", "http://127.0.0.1:9").output().unwrap();
+    assert!(output.status.success(), "a proxy is not asked: {}", stderr(&output));
     let output = work_folder.run(&["trigger", "escrow.finished"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("escrow.completed"), "{}", stderr(&output));
