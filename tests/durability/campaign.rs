@@ -292,6 +292,7 @@ fn compare_deal(deal: &mut Deal, connection: &mut Connection, outcome: &mut Outc
                 path,
                 customer: &deal.buyer,
                 mark: "",
+                idempotency_key: "",
                 body: Some(body),
             })
             .unwrap();

@@ -14,6 +14,8 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    /// Whether it says that it was given before, under the same key.
+    pub(crate) is_replay: bool,
 }
 
 /// What to send.
@@ -23,6 +25,8 @@ pub(crate) struct Request<'a> {
     pub(crate) customer: &'a str,
     /// Names this request in the log of the shim.
     pub(crate) mark: &'a str,
+    /// Under which it may be sent again; none when it is empty.
+    pub(crate) idempotency_key: &'a str,
     pub(crate) body: Option<Value>,
 }
 
@@ -41,11 +45,16 @@ impl Connection {
             path,
             customer,
             mark,
+            idempotency_key,
             body,
         } = request;
+        let key = match *idempotency_key {
+            "" => String::new(),
+            key => format!("idempotency-key: {key}\r\n"),
+        };
         let body = body.as_ref().map(Value::to_string).unwrap_or_default();
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\nx-mark: {mark}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {customer}\r\nx-mark: {mark}\r\n{key}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -59,6 +68,7 @@ impl Connection {
             path,
             customer,
             mark: "",
+            idempotency_key: "",
             body: None,
         })
     }
@@ -68,21 +78,25 @@ impl Connection {
         let first = self.read_line()?;
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(cut_off)?;
-        let mut length = 0;
+        let (mut length, mut is_replay) = (0, false);
         loop {
             let line = self.read_line()?;
             match line.split_once(": ") {
                 Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                     length = value.parse().map_err(|_| cut_off())?;
                 }
-                Some(_) => {}
+                Some((name, _)) => is_replay |= name.eq_ignore_ascii_case("idempotent-replayed"),
                 None => break,
             }
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;
         let body = serde_json::from_slice(&body)?;
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            body,
+            is_replay,
+        })
     }
 
     fn read_line(&mut self) -> io::Result<String> {

@@ -148,6 +148,7 @@ impl Client {
             path: "/v1/payment/topup",
             customer: &format!("stranger-{mark}"),
             mark: "",
+            idempotency_key: "",
             body: Some(json!({ "amount": 1 })),
         })?;
         unless_stopping(&answer)?;
@@ -245,6 +246,7 @@ impl Client {
             path,
             customer,
             mark,
+            idempotency_key: "",
             body,
         })?;
         unless_stopping(&answer)?;
