@@ -431,7 +431,7 @@ CREATE TABLE event (
     guard          INTEGER NOT NULL,
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     name           TEXT    NOT NULL,      -- for example escrow.completed
-    escrow_id      INTEGER REFERENCES escrow (id), -- also what keeps it in order: events of one escrow are told one after another
+    escrow_id      INTEGER REFERENCES escrow (id), -- within which it is delivered in order
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
     payload        TEXT    NOT NULL,      -- JSON: the very bytes that are signed and sent, on every attempt

@@ -130,7 +130,6 @@ impl App {
             store: store.clone(),
             webhooks: webhooks.clone(),
             keyring: Arc::default(),
-            currency: Arc::clone(&policy.currency),
             policy: Arc::new(policy),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,

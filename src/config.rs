@@ -411,7 +411,7 @@ impl Config {
         let mut keys = leaves(&default_table(), "");
         keys.extend(WITHOUT_DEFAULT.map(|key| (key.to_owned(), Value::String(String::new()))));
         for (name, text) in environment {
-            if name.starts_with(ENV_PREFIX) && !is_of_kubernetes(&name) {
+            if name.starts_with(ENV_PREFIX) && !is_of_clients(&name) && !is_of_kubernetes(&name) {
                 let text = text.map_err(|lossy| ConfigError::Variable {
                     name: name.clone(),
                     problem: format!("{lossy:?} is not UTF-8 text"),
@@ -583,6 +583,14 @@ fn read_variable(keys: &[(String, Value)], name: &str, text: &str) -> Result<(St
         .try_into::<Config>()
         .map_err(|error: toml::de::Error| wrong(error.message()))?;
     Ok((key.clone(), value))
+}
+
+/// Whether a variable says where a sandbox is, and as whom to use it, for the
+/// subcommands that speak to one.
+fn is_of_clients(name: &str) -> bool {
+    ["URL", "KEY"]
+        .iter()
+        .any(|of| name.strip_prefix(ENV_PREFIX) == Some(of))
 }
 
 /// Whether a variable is one of those that Kubernetes gives every pod beside a

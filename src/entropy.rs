@@ -47,6 +47,13 @@ pub fn live_key() -> String {
         .fold("sk_live_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
 }
 
+/// This many random decimal digits.
+pub fn digits<const COUNT: usize>() -> String {
+    let mut bytes = [0; COUNT];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    bytes.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
+}
+
 /// A name for one request in logs and replies: a UUID of random bits.
 pub fn request_id() -> String {
     let bits = REQUEST_BITS.with_borrow_mut(RandomBits::next);

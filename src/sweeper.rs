@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::commands::idempotency;
 use crate::queries;
 use crate::store::{Error, Store};
 
@@ -28,12 +27,12 @@ pub(crate) async fn run(store: Store, idempotency_kept_seconds: i64) {
 
 /// Removes every reply that is no longer kept, in small commits.
 async fn sweep(store: &Store, idempotency_kept_seconds: i64) -> Result<(), Error> {
-    let file_time = store.write(|tx| Ok::<_, Error>(tx.file_time())).await?;
+    let file_time = store.file_time();
     loop {
         let expired = queries::expired_idempotency_records(store, file_time, idempotency_kept_seconds, ROWS_MAX)?;
         if expired.is_empty() {
             return Ok(());
         }
-        store.write(move |tx| idempotency::forget(tx, &expired)).await?;
+        store.write(move |tx| tx.delete_idempotency_records(&expired)).await?;
     }
 }

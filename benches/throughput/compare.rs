@@ -1,16 +1,17 @@
 //! The comparison: in each round every way of doing it takes its turn, so that
 //! what the machine does meanwhile meets all of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rusqlite::Connection;
 
 use crate::arguments::{CommonOptions, CompareOptions};
 use crate::data::{self, Size};
 use crate::deals::Deals;
-use crate::figures::{Line, Ratio, millis, rate};
+use crate::figures::{Line, Ratio, Spread, millis, rate};
 use crate::load::{Load, Run};
 use crate::peers;
 use crate::postgres_peers::PostgresPeers;
@@ -20,14 +21,16 @@ use crate::requests::Requests;
 use crate::workbench::{Workbench, audit};
 
 /// Turns of one round, those of PostgreSQL not counted.
-const TURNS: usize = 6;
+const TURNS: usize = 7;
 /// Of the bytes that a built file can come to: copies and what PostgreSQL keeps.
-const COPIES: u64 = 10;
+const COPIES: u64 = 12;
 
 /// What every round measured.
 #[derive(Default)]
 struct Rounds {
     confirm: Vec<Run>,
+    told: Vec<Run>,
+    deliveries_per_second: Vec<f64>,
     read: Vec<Run>,
     fixed: Vec<Run>,
     read_beside: Vec<Run>,
@@ -46,11 +49,13 @@ struct Comparison<'a> {
     bar: ProgressBar,
     ours: PathBuf,
     ours_read: PathBuf,
+    ours_told: PathBuf,
     naive: PathBuf,
     raw: PathBuf,
     raw_confirmations: PathBuf,
     raw_done: usize,
     to_confirm: Requests,
+    to_confirm_told: Requests,
     to_confirm_beside: Requests,
     to_confirm_naive: Requests,
     rounds: Rounds,
@@ -94,7 +99,7 @@ pub(crate) fn run(options: &CompareOptions, common: &CommonOptions) -> anyhow::R
 impl<'a> Comparison<'a> {
     fn new(
         workbench: &'a Workbench,
-        built: &std::path::Path,
+        built: &Path,
         deals: Arc<Deals>,
         options: &CompareOptions,
         common: &CommonOptions,
@@ -111,11 +116,13 @@ impl<'a> Comparison<'a> {
             bar: ProgressBar::new(turns as u64).with_style(style),
             ours: workbench.copy(built, "escrowd.db")?,
             ours_read: workbench.copy(built, "escrowd-read.db")?,
+            ours_told: workbench.copy(built, "escrowd-told.db")?,
             naive: workbench.copy(built, "naive.db")?,
             raw: workbench.copy(built, "raw.db")?,
             raw_confirmations,
             raw_done: 0,
             to_confirm: Requests::confirm(Arc::clone(&deals)),
+            to_confirm_told: Requests::confirm(Arc::clone(&deals)),
             to_confirm_beside: Requests::confirm(Arc::clone(&deals)),
             to_confirm_naive: Requests::confirm(Arc::clone(&deals)),
             deals,
@@ -131,6 +138,10 @@ impl<'a> Comparison<'a> {
         let run = self.load(&server, &self.to_confirm).run()?;
         self.rounds.confirm.push(run);
         drop(server);
+
+        self.turn("confirm: escrowd, webhooks on");
+        let run = self.confirm_and_tell()?;
+        self.rounds.told.push(run);
 
         self.turn("read: escrowd");
         let server = self.workbench.escrowd(&self.ours_read)?;
@@ -175,6 +186,25 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
+    /// The same while every event is delivered to a receiver on this machine, which
+    /// answers at once. What is still to be delivered when
+    /// the turn ends is sent in the next one, so the last turns show the pace it keeps up.
+    fn confirm_and_tell(&mut self) -> anyhow::Result<Run> {
+        let receiver = self.workbench.peer(&["fixed", "0"])?;
+        let callback = format!("http://{}/", receiver.address);
+        let mut command = self.workbench.escrowd_command(&self.ours_told, "127.0.0.1:0");
+        command.env("ESCROWD_WEBHOOKS_CALLBACK_URL", callback);
+        let before = delivered(&self.ours_told)?;
+        let server = Process::start(command)?;
+        let run = self.load(&server, &self.to_confirm_told).run()?;
+        server.stop()?;
+        let delivered = delivered(&self.ours_told)? - before;
+        self.rounds
+            .deliveries_per_second
+            .push(delivered as f64 / self.seconds as f64);
+        Ok(run)
+    }
+
     fn turn(&self, what: &'static str) {
         self.bar.set_message(what);
         self.bar.inc(1);
@@ -200,10 +230,17 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// Attempts to deliver an event that a file tells of.
+fn delivered(file: &Path) -> anyhow::Result<i64> {
+    let connection = Connection::open(file)?;
+    Ok(connection.query_row("SELECT count(*) FROM delivery_attempt", [], |row| row.get(0))?)
+}
+
 impl Rounds {
     fn report(&self, report: &mut Report, postgres: Option<&PostgresPeers<'_>>, is_slowed: bool) {
         let mut confirms: Vec<Line> = [
             Line::of("escrowd", &self.confirm),
+            Line::of("escrowd, every event delivered", &self.told),
             Line::of("escrowd, at the load of PostgreSQL", &self.paced),
             Line::of("raw rusqlite, groups of 32", &self.raw),
         ]
@@ -217,6 +254,11 @@ impl Rounds {
             "Confirmed milestones, each durable before its reply",
             &confirms,
         );
+        if let Some(Spread { median, min, max }) = Spread::of(self.deliveries_per_second.clone()) {
+            report.say(&format!(
+                "With every event delivered, so many arrived per second: {median:.0} ({min:.0} to {max:.0})."
+            ));
+        }
         let reads: Vec<Line> = [
             Line::of("escrowd", &self.read),
             Line::of("escrowd, with the writer saturated", &self.read_beside),
@@ -260,6 +302,13 @@ impl Rounds {
                 rate,
                 confirm,
                 &self.raw,
+            ),
+            Ratio::of(
+                "confirms per second with every event delivered, of those without",
+                "no target",
+                rate,
+                &self.told,
+                confirm,
             ),
             Ratio::of(
                 "p99.9 of a confirm, of the naive design's",

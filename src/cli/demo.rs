@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::check::{self, CheckArguments};
 use super::client::{Client, Reply};
+use super::sandbox::text;
 use crate::app::{App, Stopper};
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let database = config.database.clone();
     let server = RunningServer::start(config)?;
     let mut demo = Demo {
-        client: Client::new(format!("http://{}", server.address)),
+        client: Client::new(&format!("http://{}", server.address), None),
         store: server.store.clone(),
         transfers_seen: 0,
         wallets: Vec::new(),
@@ -135,7 +136,9 @@ impl Demo {
         if let Some(body) = body {
             anstream::println!("   {FAINT}{body}{FAINT:#}");
         }
-        let Reply { status, message, data } = self.client.send(method, path, actor, body)?;
+        let Reply {
+            status, message, data, ..
+        } = self.client.send(method, path, Some(actor), body)?;
         if status >= 300 {
             bail!("the demo expected success and got {status} {message}");
         }
@@ -187,7 +190,7 @@ impl Demo {
 
     fn read_wallets(&self) -> anyhow::Result<Vec<WalletLine>> {
         let read = |owner| {
-            let Reply { data, .. } = self.client.send("GET", "/v1/wallet", owner, None)?;
+            let data = self.client.ask("GET", "/v1/wallet", Some(owner), None)?;
             let (main, escrow) = (data["mainBalance"].to_string(), data["escrowBalance"].to_string());
             Ok(WalletLine { owner, main, escrow })
         };
@@ -224,13 +227,6 @@ fn at_a_glance(data: &Value) -> String {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found
-        .map(str::to_owned)
-        .with_context(|| format!("the reply has no {pointer}"))
 }
 
 /// The service on a thread of its own, so that the demo speaks to it from outside.

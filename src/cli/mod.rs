@@ -5,9 +5,14 @@
 
 mod check;
 mod client;
+mod clock;
 mod demo;
 mod keygen;
+mod listen;
+mod reset;
+mod sandbox;
 mod serve;
+mod trigger;
 
 use std::process::ExitCode;
 
@@ -33,6 +38,14 @@ enum Command {
     Check(check::CheckArguments),
     /// Make a secret key for live mode, and the hash of it for config.toml
     Keygen,
+    /// Make an event happen in a running sandbox: the deal it takes, and its ids
+    Trigger(trigger::TriggerArguments),
+    /// Show a running sandbox's events as they happen
+    Listen(listen::ListenArguments),
+    /// Show a merchant's clock in a running sandbox, or move it forward
+    Clock(clock::ClockArguments),
+    /// Start over in a running sandbox, with nothing
+    Reset(reset::ResetArguments),
 }
 
 /// Reads the command line, does what it says, and answers the exit code.
@@ -43,6 +56,10 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen => Ok(keygen::run()),
+        Command::Trigger(arguments) => trigger::run(arguments),
+        Command::Listen(arguments) => listen::run(arguments),
+        Command::Clock(arguments) => clock::run(arguments),
+        Command::Reset(arguments) => reset::run(arguments),
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("escrowd: {error:#}");

@@ -100,9 +100,7 @@ pub(super) fn find_for_vault(
     draft: VaultDraft,
 ) -> Result<VaultDraft<Category>, Error> {
     let found = named(tx, merchant, &Party::Merchant, &draft.category)?;
-    let sent = draft.category.clone();
-    let category = sent.and_then(|id| id.map(|id| found.ok_or_else(|| not_found(id))).transpose());
-    Ok(draft.with_category(category))
+    Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
 }
 
 fn named(

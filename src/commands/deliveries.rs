@@ -31,8 +31,12 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     }
 }
 
-/// Gives up whatever is to be delivered to a merchant that wants nothing any more.
-/// Asks once more whether it is so, since the merchant may have changed its mind.
+/// Deliveries that one command gives up, so that none keeps the others waiting for long.
+const DROPS_PER_COMMAND_MAX: usize = 1_000;
+
+/// Gives up some of what is to be delivered to a merchant that wants nothing any more:
+/// all of it, unless that is very much. Asks once more whether it is so, since the
+/// merchant may have changed its mind.
 pub fn drop_unwanted(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
@@ -42,7 +46,12 @@ pub fn drop_unwanted(
     if is_wanted(&setting) {
         return Ok(());
     }
-    tx.delete_deliveries(merchant)
+    drop_some(tx, merchant)
+}
+
+/// Gives up as much of what is to be delivered to a merchant as one command does.
+pub(super) fn drop_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
+    tx.delete_deliveries(merchant, DROPS_PER_COMMAND_MAX)
 }
 
 /// Events that one command forgets, so that none keeps the others waiting for long.

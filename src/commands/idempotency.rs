@@ -9,7 +9,7 @@ use crate::commands::{Error, Policy};
 use crate::domain::idempotency::{Asked, Difference, IdempotencyKey, IdempotencyRecord, SentReply};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::Refusal;
-use crate::store::{self, Tx};
+use crate::store::Tx;
 
 /// A request under a key.
 #[derive(Clone, Debug)]
@@ -61,9 +61,4 @@ pub fn once<T>(
     };
     tx.save_idempotency_record(merchant, key, &record)?;
     Ok(Outcome::Done(record.reply))
-}
-
-/// Forgets the replies that are no longer kept, as many as were found.
-pub fn forget(tx: &mut Tx<'_>, expired: &[store::ExpiredRecord]) -> Result<(), store::Error> {
-    tx.delete_idempotency_records(expired)
 }

@@ -1,6 +1,8 @@
 //! How merchants come to be: on first use in sandbox mode, from the
 //! configuration in live mode (design section 6).
 
+use super::deliveries;
+use crate::domain::callback::CallbackChoice;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::store::{self, Tx};
@@ -27,15 +29,14 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 
 /// Gives the sandbox key of this merchant another one with nothing in it, made now. The
 /// one it had stays in the file, since a ledger is never rewritten; no key leads to it any
-/// more, and what was still to be delivered for it is not.
+/// more, and what was still to be delivered for it goes nowhere.
 pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
-    // It may have started over since the key was looked up.
-    let left = tx.owner_of_key(key_hash)?.map_or(merchant, |owner| owner.merchant);
-    let signing_secret = tx.callback_setting(left)?.secret;
+    let signing_secret = tx.callback_setting(merchant)?.secret;
     tx.attend_nobody();
     let fresh = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, fresh)?;
-    tx.delete_deliveries(left)?;
+    tx.save_callback(merchant, &CallbackChoice::Nowhere)?;
+    deliveries::drop_some(tx, merchant)?;
     Ok(fresh)
 }
 

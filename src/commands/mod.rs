@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::customer::Admission;
+use crate::domain::deal::Deal;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
@@ -192,6 +193,16 @@ impl Policy {
 impl Actor {
     fn party(&self) -> Party {
         Party::Customer(self.customer.clone())
+    }
+}
+
+/// A merchant's deal of any kind; one of another merchant's is refused with
+/// `of_another`.
+fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, of_another: Refusal) -> Result<Deal, Error> {
+    match tx.deal(merchant, key)? {
+        Some(deal) => Ok(deal),
+        None if tx.is_anyones_deal(key)? => Err(of_another.into()),
+        None => Err(Refusal::EscrowNotFound.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::customers::admit;
-use super::{Actor, Error, Policy, cards};
+use super::{Actor, Error, Policy, cards, load_deal};
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{CardId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
@@ -128,15 +128,7 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amou
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
     let mut escrows: Vec<Escrow> = Vec::with_capacity(keys.len());
     for key in keys {
-        let Some(deal) = tx.deal(merchant, key)? else {
-            let is_foreign = tx.is_anyones_deal(key)?;
-            return Err(if is_foreign {
-                Refusal::EscrowOfAnotherMerchant
-            } else {
-                Refusal::EscrowNotFound
-            }
-            .into());
-        };
+        let deal = load_deal(tx, merchant, key, Refusal::EscrowOfAnotherMerchant)?;
         let escrow = deal.escrow_or(Refusal::EscrowNotPayable)?;
         if escrows.iter().any(|earlier| earlier.id == escrow.id) {
             let expected = "a list that names each escrow once";

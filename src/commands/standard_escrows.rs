@@ -2,7 +2,7 @@
 //! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
 
 use super::customers::{admit, admit_party, admit_seller};
-use super::{Actor, Error, PartyActor, Policy, categories, load_escrow};
+use super::{Actor, Error, PartyActor, Policy, categories, load_deal, load_escrow};
 use crate::domain::escrow::Escrow;
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
@@ -90,10 +90,8 @@ pub fn set_additional_fee(
     let draft = draft?;
     let now = tx.now();
     let key = EscrowKey::Token(token);
-    if tx.deal(merchant, &key)?.is_none() && tx.is_anyones_deal(&key)? {
-        return Err(Refusal::EscrowNotOfThisMerchant.into());
-    }
-    let mut escrow = load_escrow(tx, merchant, &key, Refusal::AdditionalFeeNotStandard)?;
+    let deal = load_deal(tx, merchant, &key, Refusal::EscrowNotOfThisMerchant)?;
+    let mut escrow = deal.escrow_or(Refusal::AdditionalFeeNotStandard)?;
     escrow.set_additional_fee(draft.amount, draft.is_refundable, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)

@@ -1,7 +1,7 @@
 //! Opening and settling vaults (contract section 4.8).
 
 use super::customers::admit_customer;
-use super::{Error, Policy, categories};
+use super::{Error, Policy, categories, load_deal};
 use crate::domain::deal::Deal;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Account;
@@ -61,11 +61,9 @@ pub fn cancel(tx: &mut Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Res
 /// nothing has, another merchant's, an escrow that is no vault.
 fn load(tx: &Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let key = EscrowKey::Token(token);
-    match tx.deal(merchant, &key)? {
-        Some(Deal::Vault(vault)) => Ok(vault),
-        Some(Deal::Escrow(_)) => Err(Refusal::NotAVault.into()),
-        None if tx.is_anyones_deal(&key)? => Err(Refusal::VaultOfAnotherMerchant.into()),
-        None => Err(Refusal::EscrowNotFound.into()),
+    match load_deal(tx, merchant, &key, Refusal::VaultOfAnotherMerchant)? {
+        Deal::Vault(vault) => Ok(vault),
+        Deal::Escrow(_) => Err(Refusal::NotAVault.into()),
     }
 }
 

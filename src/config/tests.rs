@@ -176,6 +176,8 @@ fn a_signing_secret_is_never_shown() {
     assert_eq!(secret.as_str(), "sk_live_0123456789");
     assert!(!format!("{config:?}").contains("sk_live"));
     assert!(error(&merchant(""), &[]).contains("no signing_secret"));
+    let derived = error(&merchant("signing_secret = \"whsec_0123456789abcdef\""), &[]);
+    assert!(derived.contains("derived from it"), "{derived}");
     let short = error(&merchant("signing_secret = \"sk_live_012345\""), &[]);
     assert!(short.contains("at least 16 characters"), "{short}");
 }

@@ -93,6 +93,11 @@ fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Op
 pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SigningSecret>, D::Error> {
     const CHARS_MIN: usize = 16;
     let text = String::deserialize(deserializer)?;
+    if text.starts_with("whsec_") {
+        return Err(D::Error::custom(
+            "must be the secret itself, such as the merchant's key; the one of Standard Webhooks is derived from it",
+        ));
+    }
     if text.chars().count() < CHARS_MIN {
         return Err(D::Error::custom(format!(
             "must be at least {CHARS_MIN} characters long; `escrowd keygen` makes keys that nobody guesses"

@@ -29,10 +29,15 @@ const FIRST_NUMBER: i64 = 1 << 26;
 /// before it. Numbers follow time, so that new rows land at the right edge of
 /// their table.
 pub fn number_after(previous: i64, now: Timestamp) -> i64 {
-    let first_of_now = now.millis().saturating_mul(NUMBERS_PER_MILLISECOND);
-    first_of_now
+    first_number_of(now)
         .max(previous.saturating_add(NUMBERS_APART))
         .max(FIRST_NUMBER)
+}
+
+/// The smallest number of an object made in this millisecond: those made before have
+/// smaller ones, unless there were more than their time had numbers for.
+pub fn first_number_of(now: Timestamp) -> i64 {
+    now.millis().saturating_mul(NUMBERS_PER_MILLISECOND)
 }
 
 /// The last number that [`number_after`] gives out in this millisecond, unless it

@@ -171,6 +171,11 @@ pub enum Refusal {
         /// How many.
         max: u32,
     },
+    /// The key has as many faults set as it may have (sandbox).
+    TooManyFaults {
+        /// How many.
+        max: usize,
+    },
     /// The reference was used for something else before.
     DuplicateReference,
     /// Play money exists in sandbox mode only.

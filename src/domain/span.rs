@@ -1,6 +1,7 @@
 //! Spans of time as people write them: `36h`, `10m`, `1d12h`, `3600`.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Seconds of each unit.
 const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
@@ -67,6 +68,11 @@ impl Span {
     /// How many seconds it is.
     pub const fn seconds(self) -> i64 {
         self.seconds
+    }
+
+    /// The same as the system counts time.
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.seconds.unsigned_abs())
     }
 }
 

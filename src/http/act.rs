@@ -190,7 +190,7 @@ impl Api {
         let call = Arc::clone(&key_holder.call);
         let key_holder = key_holder.clone();
         let committed = self.write(move |tx, policy| {
-            let merchant = key_holder.merchant(tx)?;
+            let merchant = key_holder.merchant(tx, policy.mode)?;
             if policy.mode == Mode::Sandbox {
                 tx.attend(merchant)?;
             }

@@ -50,8 +50,6 @@ pub struct Api {
     pub keyring: Arc<Keyring>,
     /// What the operator has decided.
     pub policy: Arc<Policy>,
-    /// The currency of every amount.
-    pub currency: Arc<str>,
     /// Bounds on requests.
     pub limits: Limits,
     /// The addresses that may use a merchant's keys; every address where none is

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
@@ -18,6 +18,8 @@ use crate::entropy;
 use crate::store::Caused;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The contract's one route that changes something by a GET (section 4.2.6).
+const GET_THAT_WRITES: &str = "/v1/escrow/claim-funds/";
 
 /// One request. Made when it comes, found among its extensions from then on, and
 /// carried along by who acts. What is read later is set once.
@@ -88,7 +90,7 @@ impl Call {
             id: entropy::request_id(),
             method: head.method.clone(),
             uri: head.uri.clone(),
-            idempotency_key: read_idempotency_key(&head.headers),
+            idempotency_key: read_idempotency_key(head),
             key_hash: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
@@ -138,10 +140,14 @@ impl Call {
     }
 }
 
-/// The key of the `Idempotency-Key` header, if the request has that header.
-fn read_idempotency_key(headers: &HeaderMap) -> Sent<Option<IdempotencyKey>> {
+/// The key of the `Idempotency-Key` header, if the request has that header and is one
+/// that changes something.
+fn read_idempotency_key(head: &RequestHead) -> Sent<Option<IdempotencyKey>> {
     const HEADER: &str = "Idempotency-Key";
-    let mut values = headers.get_all(&IDEMPOTENCY_KEY);
+    if head.method == Method::GET && !head.uri.path().starts_with(GET_THAT_WRITES) {
+        return Ok(None);
+    }
+    let mut values = head.headers.get_all(&IDEMPOTENCY_KEY);
     let Some(first) = values.next() else {
         return Ok(None);
     };

@@ -1,6 +1,9 @@
 //! The sandbox's way to let time pass: every merchant has a clock of its own. A
 //! `customer-id` header has no effect.
 
+use std::time::Duration;
+
+use actix_web::rt;
 use actix_web::web::Data;
 
 use super::api::Api;
@@ -10,6 +13,9 @@ use super::drafts;
 use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::clocks;
 use crate::wire::{AdvancedClockView, ClockView};
+
+/// How long a move of the clock waits for what fell due.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
 pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
@@ -21,9 +27,11 @@ pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiErr
     .await
 }
 
-/// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done.
+/// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done, or
+/// has taken [`CATCH_UP_TIMEOUT`].
 pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
     let by = drafts::clocks::advance(&body);
+    let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
     let answer = api
         .act_as_merchant(
             &caller.key_holder,
@@ -37,9 +45,14 @@ pub(super) async fn advance(api: Data<Api>, caller: Viewer, body: JsonBody) -> R
             },
         )
         .await?;
+    if let Some(limiter) = api.rate_limiter.as_ref().filter(|_| answer.is_first()) {
+        limiter.pass(&caller.key_holder.key_hash, time);
+    }
     // A merchant that is made by this has nothing that could be due.
     if let Some(merchant) = caller.key_holder.known() {
-        api.webhooks.catch_up(merchant).await;
+        let caught_up = api.webhooks.catch_up(merchant);
+        // What a receiver that hangs keeps waiting longer is done meanwhile.
+        drop(rt::time::timeout(CATCH_UP_TIMEOUT, caught_up).await);
     }
     Ok(answer)
 }

@@ -67,7 +67,7 @@ pub(super) fn payment(body: &JsonBody, api: &Api) -> Sent<PaymentRequest> {
     } else {
         Gateway::Wallet
     };
-    check_currency(&fields, &api.currency)?;
+    check_currency(&fields, &api.policy.currency)?;
     let escrows = escrows_to_pay(
         &fields.field("escrowDetails").object()?,
         api.limits.escrows_per_payment_max,

@@ -228,8 +228,6 @@ pub(crate) enum ApiError {
     UnsupportedMediaType { expected: &'static str },
     /// What a fault asked for, set by the merchant itself.
     Fault { status: StatusCode },
-    /// The key has as many faults as it may have.
-    TooManyFaults { faults_max: usize },
     /// No request of that id is kept that came with this key.
     RequestNotFound { requests_kept: usize },
     /// No such route.
@@ -314,15 +312,7 @@ impl ApiError {
                 "idempotency_key_in_flight",
                 "A request with this Idempotency-Key is being worked on; try again shortly",
             ),
-            Self::IdempotencyKeyReused(difference) => {
-                let first = match difference {
-                    Difference::Route(route) => format!("for {}", shortened(route)),
-                    Difference::Customer => "for another customer-id".to_owned(),
-                    Difference::Body => "with another body".to_owned(),
-                };
-                let message = format!("This Idempotency-Key was first used {first}; a new request needs a new key");
-                plain(422, "idempotency_key_reused", message)
-            }
+            Self::IdempotencyKeyReused(difference) => plain(422, "idempotency_key_reused", reused_message(difference)),
             Self::TooManyRequests { .. } => plain(429, "too_many_requests", "Too many request"),
             Self::CustomerHeaderForbidden { .. } => plain(
                 400,
@@ -364,11 +354,6 @@ impl ApiError {
                 format!("Send the body as {expected}, and say so in the content-type header"),
             ),
             Self::Fault { status } => plain(status.as_u16(), "fault", "Fault requested by POST /sandbox/faults"),
-            Self::TooManyFaults { faults_max } => plain(
-                400,
-                "too_many_faults",
-                format!("At most {faults_max} faults can be set at once; DELETE /sandbox/faults clears them"),
-            ),
             Self::RequestNotFound { requests_kept } => plain(
                 404,
                 "request_not_found",
@@ -383,6 +368,15 @@ impl ApiError {
             Self::Internal => plain(500, "internal", "Something went wrong on our side"),
         }
     }
+}
+
+fn reused_message(difference: &Difference) -> String {
+    let first = match difference {
+        Difference::Route(route) => format!("for {}", shortened(route)),
+        Difference::Customer => "for another customer-id".to_owned(),
+        Difference::Body => "with another body".to_owned(),
+    };
+    format!("This Idempotency-Key was first used {first}; a new request needs a new key")
 }
 
 /// Without details.

@@ -9,6 +9,7 @@ mod book;
 mod pattern;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpResponse};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub use book::FaultBook;
 pub(super) use book::{Effect, End, FaultDraft};
@@ -29,10 +30,9 @@ use super::auth::{self, Viewer};
 use super::body::JsonBody;
 use super::call::Call;
 use super::drafts;
-use super::envelope::{ApiError, Reply};
+use super::envelope::{Answer, ApiError, Reply};
 use super::routes;
-use crate::domain::refusal::Refusal;
-use book::{Asked, FAULTS_PER_KEY_MAX, Fault};
+use book::{Asked, Fault};
 use pattern::CONTRACT;
 
 /// What a fault does to this request, if one hits it; it is counted then.
@@ -146,14 +146,17 @@ impl FaultView {
     }
 }
 
-/// `POST /sandbox/faults`, for the merchant.
-pub(super) async fn set(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Reply<FaultView>, ApiError> {
-    let draft = drafts::faults::fault(&body, &routes::routes(api.policy.mode)).map_err(Refusal::from)?;
-    let fault = api.faults.set(caller.key_holder.key_hash, draft);
-    let fault = fault.map_err(|_| ApiError::TooManyFaults {
-        faults_max: FAULTS_PER_KEY_MAX,
-    })?;
-    Ok(Reply::created("Fault set successfully", FaultView::new(&fault)))
+/// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
+/// command, one is set once under an idempotency key like everything else.
+pub(super) async fn set(api: Data<Api>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+    let draft = drafts::faults::fault(&body, &routes::routes(api.policy.mode));
+    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
+    api.act_as_merchant(
+        &caller.key_holder,
+        move |_tx, _policy, _merchant| Ok(faults.set(key_hash, draft?)?),
+        |fault, _viewing| Reply::created("Fault set successfully", FaultView::new(&fault)),
+    )
+    .await
 }
 
 /// `GET /sandbox/faults`: those of the merchant that have requests left to hit, in
@@ -167,7 +170,12 @@ pub(super) async fn list(api: Data<Api>, caller: Viewer) -> Result<Reply<Vec<Fau
 }
 
 /// `DELETE /sandbox/faults`: clears the merchant's.
-pub(super) async fn clear(api: Data<Api>, caller: Viewer) -> Result<Reply<Value>, ApiError> {
-    let cleared = api.faults.clear(&caller.key_holder.key_hash);
-    Ok(Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })))
+pub(super) async fn clear(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
+    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
+    api.act_as_merchant(
+        &caller.key_holder,
+        move |_tx, _policy, _merchant| Ok(faults.clear(&key_hash)),
+        |cleared, _viewing| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
+    )
+    .await
 }

@@ -93,18 +93,6 @@ impl<'a> Fields<'a> {
         self.values.iter().any(|(key, _)| key == name)
     }
 
-    /// Refuses any field but these: where a misspelt one would be missed in silence.
-    pub(crate) fn only(&self, names: &[&str]) -> Result<(), Invalid> {
-        match self.values.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-            None => Ok(()),
-            Some((name, value)) => Err(Invalid::wrong(
-                join(&self.path, &shortened(name)),
-                format!("left out: the fields are {}", names.join(", ")),
-                value.as_written(),
-            )),
-        }
-    }
-
     /// The field of this name.
     pub(crate) fn field(&self, name: &str) -> Field<'a> {
         let value = self

@@ -55,7 +55,7 @@ pub(super) async fn merchant_balance(api: Data<Api>, acting: ActingMerchant) -> 
     let wallet = queries::merchant_wallet(&api.store, merchant)?;
     Ok(Reply::ok(
         "Merchant balance fetched successfully",
-        WalletView::new(&wallet, &api.currency),
+        WalletView::new(&wallet, &api.policy.currency),
     ))
 }
 
@@ -71,6 +71,6 @@ fn history(
     let history = shape.answer(payments, count)?;
     Ok(Reply::ok(
         "Transactions retrieved successfully",
-        HistoryView::new(history, &api.currency),
+        HistoryView::new(history, &api.policy.currency),
     ))
 }

@@ -74,3 +74,39 @@ impl Keyring {
         found.owners.insert(key_hash, owner);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::MerchantId;
+    use crate::domain::merchant::KeyScope;
+
+    const KEY: [u8; 32] = [1; 32];
+
+    const fn owner(merchant: i64) -> KeyOwner {
+        KeyOwner {
+            merchant: MerchantId(merchant),
+            scope: KeyScope::SuperAdmin,
+        }
+    }
+
+    /// A worker reads the file, the key changes hands, and only then the worker gets
+    /// round to remembering what it read.
+    #[test]
+    fn what_was_looked_up_before_a_change_is_not_believed_after_it() {
+        let keyring = Keyring::default();
+        let of_other_worker = keyring.beside();
+        keyring.remember(KEY, owner(1), 0);
+        assert_eq!(keyring.remembered(&KEY, 0), Some(owner(1)));
+        of_other_worker.forget_everywhere();
+        assert_eq!(keyring.changes.load(Ordering::Acquire), 1);
+        assert_eq!(keyring.remembered(&KEY, 1), None);
+        keyring.remember(KEY, owner(1), 0);
+        assert_eq!(keyring.remembered(&KEY, 1), None);
+        keyring.remember(KEY, owner(2), 1);
+        assert_eq!(keyring.remembered(&KEY, 1), Some(owner(2)));
+        // One that is late even now costs the others a look at the file, and no more.
+        keyring.remember(KEY, owner(1), 0);
+        assert_eq!(keyring.remembered(&KEY, 1), None);
+    }
+}

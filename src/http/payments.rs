@@ -48,6 +48,6 @@ pub(super) async fn wallet(api: Data<Api>, acting: ActingCustomer) -> Result<Rep
     let wallet = queries::wallet(&api.store, merchant, &acting.customer)?.ok_or(Refusal::CustomerNotFound)?;
     Ok(Reply::ok(
         "Wallet fetched successfully",
-        WalletView::new(&wallet, &api.currency),
+        WalletView::new(&wallet, &api.policy.currency),
     ))
 }

@@ -227,6 +227,10 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
             let message = format!("An account can have at most {max} categories");
             return spoken(refusal, "too_many_categories", message);
         }
+        Refusal::TooManyFaults { max } => {
+            let message = format!("At most {max} faults can be set at once; DELETE /sandbox/faults clears them");
+            return spoken(refusal, "too_many_faults", message);
+        }
         Refusal::DuplicateReference => (400, "duplicate_reference", "Duplicate reference"),
         Refusal::SandboxOnly => (
             403,
@@ -495,6 +499,7 @@ mod tests {
             Refusal::EventNotFound,
             Refusal::NoCallbackUrl,
             Refusal::TooManyEvents { max: 10_000 },
+            Refusal::TooManyFaults { max: 100 },
             Refusal::CardNotFound,
             Refusal::CardDeclined(Decline::InsufficientFunds),
             Refusal::CardDeclined(Decline::Expired),

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{optional_customer_id_at, optional_file_name_at};
+use super::columns::{offset_of, optional_customer_id_at, optional_file_name_at};
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::category::{Category, Shift};
@@ -68,7 +68,7 @@ impl Snapshot<'_> {
         owner: &Party,
         request: PageRequest,
     ) -> Result<Page<Category>, Error> {
-        let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);
+        let offset = offset_of(request);
         let mut statement = self.connection.prepare_cached(select_category!(
             "merchant_id = ?1 AND owner_id IS ?2 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;

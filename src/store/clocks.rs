@@ -30,7 +30,7 @@ impl Tx<'_> {
 
     /// Acts for nobody from now on, or for a merchant whose clock was never moved.
     pub fn attend_nobody(&mut self) {
-        self.clock = ClockOffset::default();
+        self.clock = ClockOffset::NONE;
     }
 
     /// Moves a merchant's clock, further ahead only. The rest of this command still

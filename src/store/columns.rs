@@ -1,5 +1,6 @@
 //! Reading stored values back into the domain's types. A value that the domain
-//! cannot read is a broken file, never a business answer.
+//! cannot read is a broken file, never a business answer. And a page's place, in
+//! the numbers that SQL takes.
 
 use rusqlite::Row;
 
@@ -7,6 +8,7 @@ use super::error::Error;
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, Reference};
 use crate::domain::money::Amount;
+use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
 
 /// The condition that a row's merchant has a key; one without is out of reach.
@@ -16,6 +18,11 @@ macro_rules! is_of_a_key {
     };
 }
 pub(super) use is_of_a_key;
+
+/// Rows to pass over before a page, as SQL counts them.
+pub(super) fn offset_of(request: PageRequest) -> i64 {
+    i64::try_from(request.offset()).unwrap_or(i64::MAX)
+}
 
 pub(super) fn amount_at(row: &Row<'_>, column: usize) -> Result<Amount, Error> {
     let minor: i64 = row.get(column)?;

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::columns::{
-    amount_at, customer_id_at, is_of_a_key, optional_text_at, optional_timestamp_at, timestamp_at, word_at,
+    amount_at, customer_id_at, is_of_a_key, offset_of, optional_text_at, optional_timestamp_at, timestamp_at, word_at,
 };
 use super::error::{Error, one_row};
 use super::snapshot::{Snapshot, Tx};
@@ -130,7 +130,7 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare_cached(select_customer!("true ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3"))?;
-        let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);
+        let offset = offset_of(request);
         let mut rows = statement.query(params![merchant.0, request.limit, offset])?;
         let mut customers = Vec::new();
         while let Some(row) = rows.next()? {

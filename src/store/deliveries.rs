@@ -208,7 +208,7 @@ impl Tx<'_> {
     /// Forgets events from before this time with what came of them, oldest first and
     /// not those still to be delivered, and answers how many: at most `limit`.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
-        let numbers_before = ids::number_after(0, before);
+        let numbers_before = ids::first_number_of(before);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let old = "SELECT id FROM event WHERE id < ?1
                    AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id) ORDER BY id LIMIT ?2";
@@ -222,11 +222,15 @@ impl Tx<'_> {
         Ok(deleted)
     }
 
-    /// Gives up whatever is still to be delivered to a merchant.
-    pub fn delete_deliveries(&mut self, merchant: MerchantId) -> Result<(), Error> {
+    /// Gives up what is still to be delivered to a merchant, at most so many at once:
+    /// first those that wait behind others, which would wait for ever without them.
+    pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE merchant_id = ?1")?
-            .execute([merchant.0])?;
+            .prepare_cached(
+                "DELETE FROM delivery WHERE id IN
+                     (SELECT id FROM delivery WHERE merchant_id = ?1 ORDER BY due_at LIMIT ?2)",
+            )?
+            .execute(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         Ok(())
     }
 }

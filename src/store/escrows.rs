@@ -64,7 +64,9 @@ impl Snapshot<'_> {
             }
         };
         let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
-        Ok(deal.filter(|deal| deal.merchant() == merchant))
+        // A seeded row is found by less than its id shows.
+        let is_named = |deal: &Deal| !matches!(key, EscrowKey::Id(id) if *id != deal.id());
+        Ok(deal.filter(|deal| deal.merchant() == merchant && is_named(deal)))
     }
 
     /// The deal of this row's id, whoever's it is.
@@ -75,13 +77,11 @@ impl Snapshot<'_> {
     }
 
     /// Whether any merchant has this deal. One that started over and left it behind does
-    /// not.
+    /// not. A name that a seed gave is nobody's: it may be that of a deal in every
+    /// merchant, and whether it is must not show.
     pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
-            EscrowKey::Id(id) if id.is_seeded() => self
-                .connection
-                .prepare_cached("SELECT 1 FROM escrow WHERE guard = ?1 AND guard > 4294967295 AND deleted_at IS NULL")?
-                .exists([id.guard()]),
+            EscrowKey::Id(id) if id.is_seeded() => Ok(false),
             EscrowKey::Id(id) => self
                 .connection
                 .prepare_cached(concat!(
@@ -92,7 +92,7 @@ impl Snapshot<'_> {
             EscrowKey::Token(token) => self
                 .connection
                 .prepare_cached(concat!(
-                    "SELECT 1 FROM escrow WHERE payment_token = ?1 AND deleted_at IS NULL AND ",
+                    "SELECT 1 FROM escrow WHERE payment_token = ?1 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
                     is_of_a_key!()
                 ))?
                 .exists([token.as_str()]),
@@ -102,7 +102,7 @@ impl Snapshot<'_> {
 
     /// The row of a merchant's deal, though the deal may have been taken back since.
     pub fn number_of_deal(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<i64>, Error> {
-        let number = if id.is_seeded() {
+        let number: Result<i64, _> = if id.is_seeded() {
             self.connection
                 .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
                 .query_row((merchant.0, id.guard()), |row| row.get(0))
@@ -111,7 +111,8 @@ impl Snapshot<'_> {
                 .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND id = ?3")?
                 .query_row((merchant.0, id.guard(), id.number()), |row| row.get(0))
         };
-        Ok(number.optional()?)
+        let number = number.optional()?;
+        Ok(number.filter(|&number| EscrowId::new(number, id.guard()) == id))
     }
 
     /// The escrows that one payment funded, in the order they were offered.

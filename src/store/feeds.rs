@@ -5,6 +5,7 @@
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
+use super::columns::offset_of;
 use super::error::Error;
 use super::escrows::select_deal;
 use super::snapshot::Snapshot;
@@ -120,9 +121,7 @@ impl Snapshot<'_> {
             .query_row(params_from_iter(&question.values), |row| row.get(0))?;
         let sql = question.page();
         question.values.push(request.limit.into());
-        question
-            .values
-            .push(i64::try_from(request.offset()).unwrap_or(i64::MAX).into());
+        question.values.push(offset_of(request).into());
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut found = statement.query(params_from_iter(&question.values))?;
         let mut rows = Vec::new();

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::columns::{amount_at, word_at};
+use super::columns::{amount_at, offset_of, word_at};
 use super::error::Error;
 use super::escrows::select_deal;
 use super::snapshot::Snapshot;
@@ -96,7 +96,7 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Vec<Escrow>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let offset = i64::try_from(request.offset()).unwrap_or(i64::MAX);
+        let offset = offset_of(request);
         let mut rows = statement.query(params![
             merchant.0,
             filter.party.customer().map(CustomerId::as_str),

@@ -91,7 +91,7 @@ impl<'a> Tx<'a> {
     ) -> Result<Result<T, E>, E> {
         let clock = self.clock;
         let (told, new_deliveries) = (self.told.len(), self.new_deliveries.len());
-        let caused = self.caused.clone();
+        let (caused, seed) = (self.caused.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
         let outcome = part(self);
         if self.connection.is_autocommit() {
@@ -102,6 +102,7 @@ impl<'a> Tx<'a> {
             self.told.truncate(told);
             self.new_deliveries.truncate(new_deliveries);
             self.caused = caused;
+            self.seed = seed;
             self.execute("ROLLBACK TO attempt")?;
         }
         self.execute("RELEASE attempt")?;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
 
 use super::client::Client;
-use super::queue::{CatchUp, Queue};
+use super::queue::{CatchUp, Queue, Standing};
 use super::{Order, Settings};
 use crate::clock::SystemClock;
 use crate::commands::deliveries::{self, Attempted};
@@ -26,6 +26,9 @@ use crate::store::{Error, Store};
 
 /// Attempts under way at once, of all merchants.
 const IN_FLIGHT_MAX: usize = 256;
+/// The same of merchants whose receivers fail or are not known yet. What is left is
+/// for those who answer.
+const IN_FLIGHT_UNPROVEN_MAX: usize = 192;
 /// Attempts whose outcome is recorded by one command, so that none of them keeps
 /// requests waiting for long.
 const RECORDS_PER_COMMAND_MAX: usize = 64;
@@ -210,7 +213,17 @@ impl Deliverer {
     /// Begins the attempts that are due to a merchant, as far as there is room.
     fn look_at(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.entry(merchant).or_default();
-        let room = queue.room().min(IN_FLIGHT_MAX - self.in_flight);
+        let shared = if queue.is_proven() {
+            IN_FLIGHT_MAX
+        } else {
+            IN_FLIGHT_UNPROVEN_MAX
+        };
+        let shared = shared.saturating_sub(self.in_flight);
+        if shared == 0 {
+            self.look_again_soon(merchant);
+            return Ok(());
+        }
+        let room = queue.room().min(shared);
         if room == 0 || queue.is_dropping {
             // It is looked at again when there is, or when they are dropped.
             return Ok(());
@@ -295,9 +308,13 @@ impl Deliverer {
                 self.record_after = Instant::now() + PAUSE;
             }
             Report::Dropped(merchant, outcome) => {
-                self.queues.entry(merchant).or_default().is_dropping = false;
+                let queue = self.queues.entry(merchant).or_default();
+                queue.is_dropping = false;
                 match outcome {
-                    Ok(()) => self.ready(merchant),
+                    Ok(()) => {
+                        queue.standing = Standing::Unknown;
+                        self.ready(merchant);
+                    }
                     Err(error) => {
                         log::warn!("unwanted deliveries cannot be dropped yet: {error}");
                         self.look_again_soon(merchant);
@@ -309,8 +326,13 @@ impl Deliverer {
 
     fn take_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
         let queue = self.queues.entry(delivery.merchant).or_default();
-        let is_failing = !attempt.outcome.is_delivered();
-        if mem::replace(&mut queue.is_failing, is_failing) != is_failing {
+        let standing = if attempt.outcome.is_delivered() {
+            Standing::Taking
+        } else {
+            Standing::Failing
+        };
+        let before = mem::replace(&mut queue.standing, standing);
+        if (before == Standing::Failing) != (standing == Standing::Failing) {
             log_change(delivery.merchant, &attempt);
         }
         let is_catching_up = queue.catch_up.as_ref().is_some_and(|it| delivery.due_at <= it.until);

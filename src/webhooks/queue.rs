@@ -6,19 +6,30 @@ use tokio::sync::oneshot;
 use crate::domain::delivery::DeliveryId;
 use crate::domain::time::Timestamp;
 
-/// Attempts under way for one merchant.
+/// Attempts under way for one merchant whose receiver answers.
 const IN_FLIGHT_MAX: usize = 16;
-/// The same while its receiver fails, so that many dead receivers together do not take
-/// all the room there is.
-const IN_FLIGHT_WHILE_FAILING_MAX: usize = 4;
+/// The same while it fails, or nothing is known of it yet.
+const IN_FLIGHT_UNPROVEN_MAX: usize = 4;
+
+/// What came of the last attempt at a merchant's receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There was none.
+    #[default]
+    Unknown,
+    /// It took the event.
+    Taking,
+    /// It did not.
+    Failing,
+}
 
 /// One merchant's deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// Under way, or done and not yet recorded, with when each was due.
     in_flight: Vec<(DeliveryId, Timestamp)>,
-    /// Whether the last attempt failed.
-    pub(super) is_failing: bool,
+    /// What is known of its receiver.
+    pub(super) standing: Standing,
     /// Whether it waits to be looked at.
     pub(super) is_ready: bool,
     /// Whether what is to be delivered is being dropped.
@@ -39,12 +50,17 @@ pub(super) struct CatchUp {
 }
 
 impl Queue {
+    /// Whether its receiver took the last event that was brought to it.
+    pub(super) fn is_proven(&self) -> bool {
+        self.standing == Standing::Taking
+    }
+
     /// How many more attempts may begin.
     pub(super) fn room(&self) -> usize {
-        let most = if self.is_failing {
-            IN_FLIGHT_WHILE_FAILING_MAX
-        } else {
+        let most = if self.is_proven() {
             IN_FLIGHT_MAX
+        } else {
+            IN_FLIGHT_UNPROVEN_MAX
         };
         most.saturating_sub(self.in_flight.len())
     }
@@ -67,7 +83,7 @@ impl Queue {
 
     /// Whether there is nothing to be known of it any more.
     pub(super) fn is_idle(&self) -> bool {
-        let is_busy = self.is_failing || self.is_ready || self.is_dropping;
+        let is_busy = self.standing == Standing::Failing || self.is_ready || self.is_dropping;
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.catch_up.is_none()
     }
 
@@ -103,11 +119,13 @@ mod tests {
     #[test]
     fn a_failing_receiver_gets_less_room() {
         let mut queue = Queue::default();
+        assert_eq!(queue.room(), 4, "nothing is known of it");
+        queue.standing = Standing::Taking;
         for id in 0..10 {
             queue.begin(DeliveryId(id), at(id));
         }
         assert_eq!(queue.room(), 6);
-        queue.is_failing = true;
+        queue.standing = Standing::Failing;
         assert_eq!(queue.room(), 0);
         (0..7).for_each(|id| queue.end(DeliveryId(id)));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));

@@ -1,6 +1,5 @@
 //! Disputes and rulings, as contract sections 4.6.2 and 4.6.7 have them.
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
@@ -59,11 +58,6 @@ fn split(seller: impl Into<Value>, buyer: impl Into<Value>) -> Value {
 fn paid_out(app: &TestApp) -> Vec<String> {
     let transfers = app.escrow_transfers().into_iter();
     transfers.filter(|transfer| !transfer.starts_with("FUND ")).collect()
-}
-
-/// Changes a row as no route does yet.
-fn execute(app: &TestApp, sql: &str) {
-    Connection::open(&app.database).unwrap().execute_batch(sql).unwrap();
 }
 
 #[test]
@@ -690,20 +684,9 @@ fn only_the_merchant_rules_and_only_on_its_own() {
 #[test]
 fn a_vault_is_never_disputed() {
     let app = spawn_app();
-    app.wallet("ben").ok();
-    execute(
-        &app,
-        "INSERT INTO escrow (id, guard, merchant_id, payment_token, settlement_type, amount, purpose, who_pays,
-             max_delivery, delivery_timeline, total_quantity, is_link, fee, commission, buyer_fee, state, paid_at,
-             created_at, updated_at)
-         VALUES (1024, 1, 1, 'PY_VAULT', 'VAULT', 100000, 'A bet', 'seller', 30, 'days', 1, 0, 2000, 0, 0, 'OPENED',
-             1, 1, 1)",
-    );
-    let vault = Deal {
-        id: format!("{:016x}{:08x}", 1024, 1),
-        token: "PY_VAULT".to_owned(),
-        milestones: vec![],
-    };
+    let stakes = json!([{ "customerId": "ben", "amount": 600 }, { "customerId": "cleo", "amount": 400 }]);
+    let body = json!({ "purpose": "A bet", "participants": stakes });
+    let vault = Deal::of(&app.as_merchant("POST", "/v1/escrow/vault/create", Some(&body)).ok());
     app.refuses(400, "Vault escrows cannot be disputed", |app| {
         submit(app, "ben", &vault, "x")
     });
@@ -715,7 +698,6 @@ fn a_vault_is_never_disputed() {
             resolve(app, &vault.id, &ruling(status))
         });
     }
-    execute(&app, "DELETE FROM escrow WHERE id = 1024");
 }
 
 /// The last confirmation and a dispute at the same moment: one of them comes first.

@@ -233,6 +233,51 @@ fn what_a_request_did_is_answered_again_and_not_done_again() {
 }
 
 #[test]
+fn what_the_sandbox_plays_is_done_once_too() {
+    let app = spawn_app();
+    let deal = app.funded();
+    let event = app.as_merchant("GET", "/sandbox/events", None).ok().data()["data"][0]["id"].clone();
+    let post = |path: &str, body: &Value| Request::of("POST", path, "").json(body);
+    let callback = json!({ "url": "http://127.0.0.1:9/" });
+    let requests = [
+        (Request::of("PUT", "/sandbox/callback", "").json(&callback), 200),
+        (
+            Request::of(
+                "POST",
+                &format!("/sandbox/events/{}/resend", event.as_str().unwrap()),
+                "",
+            ),
+            200,
+        ),
+        (post("/sandbox/events/replay", &json!({ "from": event })), 200),
+        (post("/sandbox/clock/advance", &json!({ "by": "36h" })), 200),
+        (post("/sandbox/faults", &json!({ "status": 503, "times": 2 })), 201),
+    ];
+    for (at, (request, status)) in requests.into_iter().enumerate() {
+        let request = request.keyed(&format!("request {at}"));
+        let original = request.send(&app);
+        let replay = request.send(&app);
+        assert_eq!((original.status, original.is_replay), (status, false), "{original:?}");
+        assert_eq!((replay.status, replay.is_replay), (status, true), "{replay:?}");
+        assert_eq!(replay.body, original.body);
+    }
+    let faults = app.as_merchant("GET", "/sandbox/faults", None).ok();
+    assert_eq!(faults.data().as_array().unwrap().len(), 1);
+    let day_and_a_half = DAY * 3 / 2;
+    let clock = |key| Request::of("GET", "/sandbox/clock", "").keyed(key).send(&app);
+    let shown = clock("request 3");
+    assert_eq!((shown.status, shown.is_replay), (200, false), "{shown:?}");
+    assert_eq!(shown.json()["data"]["offsetSeconds"], day_and_a_half);
+
+    let clear = Request::of("DELETE", "/sandbox/faults", "").keyed("clear");
+    assert_replayed(&app, &clear, &clear, 200);
+    let reset = Request::of("POST", "/sandbox/reset", "").keyed("reset");
+    assert_replayed(&app, &reset, &reset, 200);
+    assert_eq!(app.count("merchant"), 2);
+    assert_eq!(app.verify(&deal.token).status, 400, "that is left behind");
+}
+
+#[test]
 fn the_get_that_claims_is_answered_again_and_other_gets_take_no_notice() {
     let app = spawn_app();
     let mut terms = standard_terms();

@@ -76,11 +76,12 @@ impl<'a> Suite<'a> {
         let payment = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
         let (_, when_paid) = self.while_doing(|| self.ask("POST", "/v1/payment/escrow", "ben", &payment).ok());
         let (closed, when_closed) = self.while_doing(|| {
-            let confirm = |milestone: &String| {
-                let path = format!("/v1/escrow/milestone/confirm/{}/{milestone}", deal.id);
-                self.ask("POST", &path, "ben", &json!({})).ok()
-            };
-            deal.milestones.iter().map(confirm).last().unwrap()
+            let [first, last] = [0, 1].map(|place| {
+                let path = format!("/v1/escrow/milestone/confirm/{}/{}", deal.id, deal.milestones[place]);
+                self.ask("POST", &path, "ben", &Value::Null).ok()
+            });
+            assert_eq!(first.text("status"), "ONGOING");
+            last
         });
         assert_eq!(closed.text("status"), "COMPLETED");
         let unix = |field: &str| closed.text(field).parse::<i64>().unwrap();
@@ -111,9 +112,25 @@ impl<'a> Suite<'a> {
             let page = self.get(path, customer);
             assert_eq!(page.data()["pagination"]["count"], rows, "{path}: {page:?}");
         }
+        self.check_events(deal);
         let sold = self.get("/v1/escrow/transactions?type=sales", "ada");
         assert_eq!(sold.data()["data"][0]["id"], deal.id);
         assert_eq!(sold.data()["data"][0]["amount"], self.amount);
+    }
+
+    /// The inbox tells of this suite's deal, at its own time.
+    fn check_events(&self, deal: &Deal) {
+        let inbox = self.get("/sandbox/events?limit=50", "");
+        let events = inbox.data()["data"].as_array().unwrap();
+        let now = seconds(&self.get("/sandbox/clock", "").text("now"));
+        let completed = events.iter().filter(|event| event["type"] == "escrow.completed");
+        let amounts: Vec<&Value> = completed.map(|event| &event["payload"]["data"]["amount"]).collect();
+        assert_eq!(amounts, [self.amount], "{events:?}");
+        for event in events {
+            assert!(event["escrowId"] == deal.id || event["escrowId"].is_null(), "{event}");
+            let at = seconds(event["createdAt"].as_str().unwrap());
+            assert!((now - HOUR..=now).contains(&at), "{event} {now}");
+        }
     }
 
     /// To everybody else the deal does not exist.

@@ -63,6 +63,25 @@ fn ten_requests_a_minute_where_that_is_strict() {
 }
 
 #[test]
+fn a_merchant_that_moves_its_clock_may_ask_again() {
+    let app = strict_app();
+    let ask = || app.as_merchant("GET", "/v1/countries", None);
+    for _ in 0..10 {
+        ask().ok();
+    }
+    assert_exceeded(&ask());
+    app.advance("30s").ok();
+    assert_exceeded(&ask());
+    let moved = app.advance("30s").ok();
+    assert_eq!(
+        moved.header("ratelimit"),
+        None,
+        "the sandbox's own routes are not limited"
+    );
+    assert_eq!(rate(&ask().ok()).1, 9);
+}
+
+#[test]
 fn nothing_is_limited_or_told_of_otherwise() {
     let app = spawn_app();
     for _ in 0..30 {

@@ -1,6 +1,5 @@
 //! A sandbox merchant that starts over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -175,25 +174,23 @@ fn every_worker_knows_of_a_reset_when_it_is_answered() {
 #[test]
 fn a_reset_in_the_middle_of_requests_is_final() {
     let app = spawn_app();
-    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
+                for _ in 0..200 {
                     ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok();
                 }
             });
         }
         for round in 0..50 {
-            let merchant = app.reset(KEY).ok().data()["merchantId"].clone();
-            let wallets = (0..4).map(|_| ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok().text("id"));
-            let numbers = wallets.map(|id| i64::from_str_radix(&id[..16], 16).unwrap());
-            for number in numbers {
+            let merchant = app.reset(KEY).ok().data()["merchantId"].to_string();
+            for _ in 0..4 {
+                let wallet = ask(&app, "GET", "/v1/wallet", "ben", &Value::Null).ok().text("id");
+                let number = i64::from_str_radix(&wallet[..16], 16).unwrap();
                 let owner = app.column(&format!("SELECT merchant_id FROM customer WHERE wallet_id = {number}"));
-                assert_eq!(owner, [merchant.to_string()], "round {round}");
+                assert_eq!(owner, [merchant.as_str()], "round {round}");
             }
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 
@@ -203,7 +200,7 @@ fn resets_at_once_leave_one_merchant() {
     funded(&app);
     let merchants = app.at_once(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
     let newest = merchants.iter().max().unwrap().to_string();
-    assert_eq!(app.column("SELECT merchant_id FROM merchant_key"), [newest.clone()]);
+    assert_eq!(app.column("SELECT merchant_id FROM merchant_key"), [newest.as_str()]);
     funded(&app);
     assert_eq!(
         app.column("SELECT merchant_id FROM escrow ORDER BY id DESC LIMIT 1"),
@@ -246,6 +243,50 @@ fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
     // It is kept as long as by the time of the merchant that was made.
     ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "25h" })).ok();
     assert_ne!(reset().data(), first.data());
+}
+
+/// One that comes while the first is being done is told so; one that had read its key
+/// before then finds what the first one left.
+#[test]
+fn a_reset_that_is_asked_for_many_times_at_once_under_its_key_is_done_once() {
+    let app = spawn_app();
+    for round in 0..20 {
+        let key = format!("once-{round}");
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
+        let answers = app.at_once(16, |app, _| app.send("POST", "/sandbox/reset", &headers, None));
+        let done: Vec<_> = answers.iter().filter(|answer| answer.status != 409).collect();
+        let first: Vec<_> = done
+            .iter()
+            .filter(|answer| answer.header("idempotent-replayed").is_none())
+            .collect();
+        assert_eq!(first.len(), 1, "round {round}");
+        assert!(
+            done.iter().all(|answer| answer.data() == first[0].data()),
+            "round {round}"
+        );
+    }
+}
+
+/// Nobody listens where the events of these tests go.
+#[test]
+fn what_was_still_to_be_delivered_is_not() {
+    let app = spawn_app();
+    let callback = json!({ "url": "http://127.0.0.1:9/hook" });
+    ask(&app, "PUT", "/sandbox/callback", "", &callback).ok();
+    funded(&app);
+    assert!(app.count("delivery") > 0);
+    app.reset(KEY).ok();
+    assert_eq!(app.count("delivery"), 0);
+    let anew = ask(&app, "GET", "/sandbox/callback", "", &Value::Null).ok();
+    assert_eq!(
+        (&anew.data()["url"], &anew.data()["signingSecret"]),
+        (&Value::Null, &json!(KEY))
+    );
+    let events = ask(&app, "GET", "/sandbox/events", "", &Value::Null).ok();
+    assert_eq!(events.data()["pagination"]["count"], 0);
+    funded(&app);
+    assert_eq!(app.count("delivery"), 0, "the new merchant has not said where");
 }
 
 #[test]

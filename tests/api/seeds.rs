@@ -233,6 +233,47 @@ fn every_id_works_in_its_own_merchant() {
 }
 
 #[test]
+fn events_are_found_by_an_id_of_a_seed() {
+    let app = spawn_app();
+    let shops = ["one", "two"].map(|key| shop(&app, key));
+    let seeds = shops.each_ref().map(|shop| shop.seed(&market()).ok());
+    let fit_out = &seeds[0].data()["escrows"][0];
+    shops[0].confirm(fit_out, 1).ok();
+    let names = |shop: &Shop<'_>| -> Vec<String> {
+        let path = format!("/sandbox/events?escrowId={}&type=escrow", text(&fit_out["id"]));
+        let events = shop.get(&path, "").ok();
+        let events = events.data()["data"].as_array().unwrap().iter();
+        events
+            .map(|event| {
+                assert_eq!(event["escrowId"], fit_out["id"]);
+                assert_eq!(event["payload"]["data"]["id"], fit_out["id"]);
+                text(&event["type"]).to_owned()
+            })
+            .collect()
+    };
+    let told = ["escrow.ongoing", "escrow.pending", "escrow.created"];
+    assert_eq!(names(&shops[1]), told);
+    assert_eq!(names(&shops[0]), told);
+    shops[0].confirm(fit_out, 2).ok();
+    assert_eq!(names(&shops[0])[0], "escrow.completed");
+    assert_eq!(names(&shops[1]), told);
+}
+
+#[test]
+fn a_seed_is_retried_without_fear() {
+    let app = spawn_app();
+    let send = |seed: &Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", "suite-7")];
+        app.send("POST", "/sandbox/seed", &headers, Some(seed.to_string().as_bytes()))
+    };
+    let first = send(&market()).ok();
+    let again = send(&market()).ok();
+    assert_eq!(again.body, first.body);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(send(&json!({})).status, 422);
+}
+
+#[test]
 fn a_milestone_of_a_seed_is_another_once_it_was_edited() {
     let app = spawn_app();
     let milestones = json!([{ "amount": 4000 }, { "amount": 6000 }]);
@@ -265,12 +306,45 @@ fn an_id_of_a_seed_reaches_no_other_merchants_escrow() {
     let by_token = json!({ "escrowDetails": { "paymentToken": escrow["paymentToken"] } });
     for details in [by_id, by_token] {
         let paid = other.post("/v1/payment/escrow", "ben", &details);
-        assert_eq!(paid.message(), "You can only buy to your merchant's escrow");
+        assert_eq!(paid.message(), "Escrow not found");
     }
     let verified = other.get(&format!("/v1/escrow/verify/{}", text(&escrow["paymentToken"])), "ben");
     assert_eq!(verified.message(), "Escrow not found");
     let confirmed = other.confirm(&seeded.data()["escrows"][0], 1);
     assert_eq!(confirmed.message(), "Escrow not found");
+}
+
+/// A seeded row is found by less than its id shows.
+#[test]
+fn an_escrow_of_a_seed_goes_by_its_whole_id_only() {
+    let app = spawn_app();
+    let shop = shop(&app, "a");
+    let seeded = shop.seed(&market()).ok();
+    let id = text(&seeded.data()["escrows"][1]["id"]).to_owned();
+    let other = format!("{}1{}", &id[..15], &id[16..]);
+    assert_ne!(id, other);
+    let path = format!("/v1/escrow/dispute/get/{other}");
+    assert_eq!(shop.get(&path, "ben").status, 400);
+    let events =
+        |id: &str| shop.get(&format!("/sandbox/events?escrowId={id}"), "").ok().data()["pagination"]["count"].clone();
+    assert_eq!(events(&other), 0);
+    assert_ne!(events(&id), 0);
+}
+
+/// What stands in hundreds of merchants under one name is nobody else's.
+#[test]
+fn a_merchant_does_not_see_whether_others_have_loaded_a_seed() {
+    let app = spawn_app();
+    let seeded = shop(&app, "a").seed(&market()).ok();
+    let lamp = &seeded.data()["escrows"][2];
+    let stranger = shop(&app, "b");
+    for details in [
+        json!({ "escrowId": lamp["id"] }),
+        json!({ "paymentToken": lamp["paymentToken"] }),
+    ] {
+        let refused = stranger.post("/v1/payment/escrow", "ben", &json!({ "escrowDetails": details }));
+        assert_eq!((refused.status, refused.message()), (400, "Escrow not found"));
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn nothing_is_left_of_one_that_could_not_start() {
     let output = second.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("--listen"), "{}", stderr(&output));
-    assert_eq!(folders_of_process(id), [PathBuf::new(); 0]);
+    assert_eq!(folders_of_process(id), Vec::<PathBuf>::new());
     assert!(folder_of(&server).exists(), "the first goes on");
     assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
     stop(server);

@@ -4,6 +4,8 @@
 
 mod commands;
 mod ephemeral;
+mod examples;
 mod helpers;
 mod readme;
+mod sandbox;
 mod serve;

@@ -7,6 +7,9 @@ use escrowd::store::{Error, Store};
 
 use crate::helpers::{START, TestFile, Trade, policy, write};
 
+/// What happens before a restart.
+type Step = fn(&Store, MerchantId);
+
 const MONTH: i64 = 30 * 86_400_000;
 
 /// What a merchant's clock shows.
@@ -80,7 +83,7 @@ fn a_clock_never_goes_back() {
 /// time of a merchant who is far ahead.
 #[test]
 fn a_clock_far_ahead_leaves_the_files_time_where_it_was() {
-    let steps: [(&str, fn(&Store, MerchantId)); 4] = [
+    let steps: [(&str, Step); 4] = [
         ("moved and used", |store, merchant| {
             advance(store, merchant, MONTH);
             register(store, merchant, "ada");

@@ -178,7 +178,7 @@ fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_mor
     let event = shop.tell(Some(0));
     let delivery = shop.next().remove(0);
     let merchant = shop.merchant;
-    write(&shop.store, move |tx| tx.delete_deliveries(merchant));
+    write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1_000));
     assert_eq!((shop.turns(), shop.status(event)), (vec![], DeliveryStatus::None));
     let attempted = Attempted {
         delivery,
@@ -193,6 +193,26 @@ fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_mor
     let schedule = RetrySchedule::new(vec![60]);
     write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));
     assert_eq!((shop.turns(), shop.status(event)), (vec![], DeliveryStatus::Failed));
+}
+
+#[test]
+fn of_very_many_deliveries_those_that_wait_are_dropped_first() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let merchant = shop.merchant;
+    for left in [2, 1] {
+        write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
+        let sql = "SELECT count(*) FROM delivery";
+        let found: i64 = file.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            (found, shop.turns()),
+            (left, vec![first]),
+            "whose turn it is does not wait for one that is gone"
+        );
+    }
+    write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
+    assert_eq!(shop.turns(), []);
 }
 
 #[test]

@@ -47,6 +47,10 @@ impl Clock for TestClock {
     }
 }
 
+/// In 1970 the numbers of ids begin at this multiple of 1,024, below which are the places
+/// in seeds.
+const FIRST_NUMBER: u64 = 1 << 16;
+
 /// Ids and random bits that count up. Its copies share the count, so that a
 /// file opened again gets no id twice.
 #[derive(Clone)]
@@ -100,7 +104,7 @@ impl TestFile {
             },
             path,
             clock: TestClock(Arc::new(AtomicI64::new(START))),
-            entropy: CountingEntropy(Arc::new(AtomicU64::new(1))),
+            entropy: CountingEntropy(Arc::new(AtomicU64::new(FIRST_NUMBER))),
             _folder: folder,
         }
     }

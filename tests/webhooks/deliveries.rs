@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use crate::receiver::{Receiver, Reply};
-use crate::service::{Disk, Event};
+use crate::service::{Disk, Event, until};
 
 /// Of each escrow, its events in the order they happened.
 pub(crate) fn by_escrow(events: &[Event]) -> HashMap<i64, Vec<String>> {
@@ -118,6 +120,22 @@ fn what_is_pending_is_dropped_when_the_url_goes() {
     drop(service);
     assert_eq!((receiver.calls().len(), disk.pending()), (before, 0));
     assert!(!disk.attempts().is_empty(), "what was attempted stays known");
+}
+
+#[test]
+fn a_merchant_that_wants_nothing_any_more_gets_nothing() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    receiver.answers(|_| Reply::Status(503));
+    let service = disk.serve_to(&receiver.url(), &[]);
+    service.funded("", 2);
+    until("an attempt has failed", || !disk.attempts().is_empty());
+    assert!(disk.pending() > 0);
+    service.send("", "", "PUT", "/sandbox/callback", &json!({ "url": null }));
+    assert_eq!(disk.pending(), 0);
+    let before = receiver.calls().len();
+    service.send("", "", "POST", "/sandbox/clock/advance", &json!({ "by": "1d" }));
+    service.funded("", 2);
+    assert_eq!((receiver.calls().len(), disk.pending()), (before, 0));
 }
 
 #[test]

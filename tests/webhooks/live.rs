@@ -61,7 +61,7 @@ fn a_name_that_leads_to_this_machine_is_not_called() {
 fn a_callback_that_leads_inside_or_is_not_encrypted_stops_the_start() {
     let disk = Disk::new();
     for (url, problem) in [
-        ("http://shop.example/", "must begin with https://"),
+        ("http://shop.example/", "begins with https://"),
         ("https://127.0.0.1/", "a loopback address"),
         ("https://[::ffff:10.0.0.1]/", "a translated address"),
         ("https://169.254.169.254/", "a metadata address"),

@@ -59,11 +59,11 @@ pub struct VaultOwner {
 
 impl<C> VaultDraft<C> {
     /// The draft with its category as it was found.
-    pub fn with_category<D>(self, category: Sent<Option<D>>) -> VaultDraft<D> {
+    pub fn with_category<D>(self, find: impl FnOnce(C) -> Sent<D>) -> VaultDraft<D> {
         VaultDraft {
             purpose: self.purpose,
             description: self.description,
-            category,
+            category: self.category.and_then(|category| category.map(find).transpose()),
             participants: self.participants,
         }
     }

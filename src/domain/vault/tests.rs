@@ -50,7 +50,7 @@ fn limits(amount_min: i64) -> TermsLimits {
 }
 
 /// One stake of each of these amounts, everyone staking once.
-fn draft(stakes: &[i64]) -> VaultDraft<Category> {
+fn draft<C>(stakes: &[i64]) -> VaultDraft<C> {
     let stake = |(index, &amount): (usize, &i64)| {
         Ok(StakeDraft {
             customer: Ok(customer(index)),
@@ -333,7 +333,9 @@ fn there_are_bounds_on_people_and_money() {
 
 #[test]
 fn a_draft_keeps_what_it_had_when_its_category_is_found() {
-    let named: VaultDraft<CategoryId> = draft(&[1, 2]).with_category(Ok(Some(CategoryId::new(1, 2))));
+    let mut sent: VaultDraft<&str> = draft(&[1, 2]);
+    sent.category = Ok(Some("sent"));
+    let named: VaultDraft<CategoryId> = sent.with_category(|_| Ok(CategoryId::new(1, 2)));
     assert_eq!(named.category, Ok(Some(CategoryId::new(1, 2))));
     assert_eq!(named.purpose, Ok("A race".to_owned()));
     assert_eq!(named.participants.unwrap().len(), 2);

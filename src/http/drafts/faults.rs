@@ -17,7 +17,7 @@ const DELAY_MILLIS_MAX: u64 = 60_000;
 /// What `POST /sandbox/faults` asks for. A route must be one of these.
 pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Sent<FaultDraft> {
     let fields = body.fields()?;
-    fields.only(&FIELDS)?;
+    fields.check_known(&FIELDS)?;
     let times = fields
         .field("times")
         .optional(|field| whole_number(field, 1, TIMES_MAX))?;

@@ -36,7 +36,7 @@ pub(in crate::http) fn intent(body: &JsonBody, api: &Api) -> Sent<IntentRequest>
         ("deposit", Purpose::Deposit),
         ("wallet_transfer", Purpose::WalletTransfer),
     ])?;
-    check_currency(&fields, &api.currency)?;
+    check_currency(&fields, &api.policy.currency)?;
     Ok(IntentRequest {
         amount,
         reference,

@@ -9,9 +9,10 @@ use actix_web::http::StatusCode;
 
 use super::pattern::RoutePattern;
 use crate::domain::ids::CustomerId;
+use crate::domain::refusal::Refusal;
 
 /// Most faults of one key at once.
-pub(crate) const FAULTS_PER_KEY_MAX: usize = 100;
+const FAULTS_PER_KEY_MAX: usize = 100;
 /// Keys that may have faults at once. With one more, the key that set its last fault
 /// longest ago loses its own: a test run that ended without clearing them.
 const KEYS_MAX: usize = 1_000;
@@ -71,10 +72,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) customer: Option<&'a str>,
 }
 
-/// A key has as many faults as it may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooManyFaults;
-
 /// The faults of every key, over all workers.
 #[derive(Debug, Default)]
 pub struct FaultBook {
@@ -93,10 +90,12 @@ struct Pages {
 
 impl FaultBook {
     /// Sets a fault of this key.
-    pub(crate) fn set(&self, key_hash: [u8; 32], draft: FaultDraft) -> Result<Fault, TooManyFaults> {
+    pub(crate) fn set(&self, key_hash: [u8; 32], draft: FaultDraft) -> Result<Fault, Refusal> {
         let mut pages = self.pages();
         if pages.of(&key_hash).len() >= FAULTS_PER_KEY_MAX {
-            return Err(TooManyFaults);
+            return Err(Refusal::TooManyFaults {
+                max: FAULTS_PER_KEY_MAX,
+            });
         }
         if pages.by_key.len() >= KEYS_MAX && !pages.by_key.contains_key(&key_hash) {
             self.forget_longest_untouched(&mut pages);
@@ -282,7 +281,10 @@ mod tests {
         for _ in 0..FAULTS_PER_KEY_MAX {
             book.set(KEY, draft(1, 503)).unwrap();
         }
-        assert_eq!(book.set(KEY, draft(1, 503)), Err(TooManyFaults));
+        let refused = Refusal::TooManyFaults {
+            max: FAULTS_PER_KEY_MAX,
+        };
+        assert_eq!(book.set(KEY, draft(1, 503)), Err(refused));
         book.hit(&KEY, PAY).unwrap();
         assert!(book.set(KEY, draft(1, 503)).is_ok(), "there is room again");
     }

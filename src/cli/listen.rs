@@ -1,0 +1,127 @@
+//! `escrowd listen`: shows events as they happen.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::client::Client;
+use super::sandbox::{SandboxArguments, text};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListenArguments {
+    /// Only events of this type or family: escrow.completed, escrow, payment.escrow
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only events of this escrow
+    #[arg(long, value_name = "ID")]
+    escrow: Option<String>,
+    /// Only events of this customer
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// Show each event's payload, one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
+}
+
+const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+
+/// Between two looks at the inbox.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Events fetched at once.
+const PAGE: usize = 100;
+
+/// Shows events until it is interrupted. A sandbox that goes away is waited for.
+pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
+    let filter = [
+        ("type", arguments.event_type),
+        ("escrowId", arguments.escrow),
+        ("customerId", arguments.customer),
+    ];
+    let filter: String = filter
+        .iter()
+        .filter_map(|(name, value)| {
+            value
+                .as_ref()
+                .map(|value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        })
+        .collect();
+    let client = arguments.sandbox.connect()?;
+    let newest = client.ask("GET", &format!("/sandbox/events?limit=1{filter}"), None, None)?;
+    let newest = newest.pointer("/data/0/id").and_then(Value::as_str);
+    let mut inbox = Inbox {
+        client,
+        filter,
+        seen: newest.unwrap_or(BEFORE_ALL).to_owned(),
+    };
+    anstream::eprintln!("Listening for events; Ctrl-C ends it.");
+    let mut is_away = false;
+    loop {
+        match inbox.next_page() {
+            Ok(events) => {
+                if is_away {
+                    anstream::eprintln!("It is back.");
+                }
+                is_away = false;
+                for event in &events {
+                    show(event, arguments.json)?;
+                }
+                if events.len() == PAGE {
+                    continue;
+                }
+            }
+            Err(error) if !is_away => {
+                anstream::eprintln!("{error:#}; waiting for it to come back");
+                is_away = true;
+            }
+            Err(_) => {}
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// An id that every event comes after.
+const BEFORE_ALL: &str = "000000000000000000000000";
+
+struct Inbox {
+    client: Client,
+    filter: String,
+    /// The newest event that was shown.
+    seen: String,
+}
+
+impl Inbox {
+    /// The events since the last time, oldest first.
+    fn next_page(&mut self) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/sandbox/events?limit={PAGE}&after={}{}", self.seen, self.filter);
+        let mut page = self.client.ask("GET", &path, None, None)?;
+        let events = match page["data"].take() {
+            Value::Array(events) => events,
+            _ => Vec::new(),
+        };
+        if let Some(newest) = events.last() {
+            self.seen = text(newest, "/id")?;
+        }
+        Ok(events)
+    }
+}
+
+fn show(event: &Value, json: bool) -> anyhow::Result<()> {
+    if json {
+        anstream::println!("{}", event["payload"]);
+        return Ok(());
+    }
+    let (at, name) = (text(event, "/createdAt")?, text(event, "/type")?);
+    let about = ["escrowId", "customerId"]
+        .iter()
+        .filter_map(|&key| event[key].as_str().map(|id| format!("  {key} {id}")));
+    let about: String = about.collect();
+    anstream::println!("{FAINT}{at}{FAINT:#}  {GOOD}{name:<32}{GOOD:#}{about}");
+    Ok(())
+}
