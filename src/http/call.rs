@@ -1,6 +1,7 @@
 //! One request on its way through the service: what is known of it before, beside
 //! and after the command it asks for.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::RequestHead;
@@ -68,14 +69,15 @@ pub(crate) struct SentFileSummary {
 }
 
 impl SentBody {
-    /// The memory it takes, or nearly.
-    pub(super) fn bytes(&self) -> usize {
+    /// The body for people: a form as a line for each of its fields, and of a file its
+    /// length.
+    pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
-            Self::Json(text) => text.len(),
+            Self::Json(text) => Cow::Borrowed(text),
             Self::Form { fields, files } => {
-                let fields: usize = fields.iter().map(|(name, text)| name.len() + text.len()).sum();
-                let files: usize = files.iter().map(|file| file.field.len()).sum();
-                fields + files
+                let fields = fields.iter().map(|(name, text)| format!("{name}: {text}\n"));
+                let file = |file: &SentFileSummary| format!("{}: a file of {} bytes\n", file.field, file.bytes);
+                fields.chain(files.iter().map(file)).collect()
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// Seconds after which a refused write may be tried again.
 const RETRY_AFTER_SECONDS: u64 = 1;
 /// Room for a reply, in bytes: an escrow with five milestones takes about 1,700.
-pub(super) const BODY_BYTES: usize = 2_048;
+const BODY_BYTES: usize = 2_048;
 
 /// A reply to a request that did what it asked.
 #[derive(Debug)]

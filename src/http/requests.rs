@@ -6,13 +6,12 @@
 mod log;
 mod view;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::Method;
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 
 pub use log::{Kept, RequestLog};
 
@@ -27,7 +26,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{Clock, Timestamp};
 use crate::queries;
 use crate::wire::PageView;
-use log::{Answered, ReplyBody};
+use log::Answered;
 use view::{RequestLineView, RequestView};
 
 /// Where the routes begin that show what happened.
@@ -57,7 +56,7 @@ impl Arrival {
 /// Keeps a request with its reply, which it leaves as it is.
 pub(super) fn keep(
     log: &RequestLog,
-    call: &Arc<Call>,
+    call: &Call,
     arrival: Arrival,
     fault: Option<Effect>,
     response: HttpResponse,
@@ -65,26 +64,23 @@ pub(super) fn keep(
     if log.is_off() || !is_kept(call) {
         return response;
     }
-    let status = response.status().as_u16();
-    let is_replay = response.headers().contains_key(REPLAYED);
-    let mut reply = Bytes::new();
-    let response = response.map_body(|_head, body| match body.try_into_bytes() {
-        Ok(bytes) => {
-            reply = bytes.clone();
-            BoxBody::new(bytes)
-        }
-        Err(streamed) => streamed,
-    });
-    log.add(Answered {
-        call: Arc::clone(call),
+    let answered = Answered {
         received_at: arrival.received_at,
-        status,
-        reply: ReplyBody::of(&reply),
+        status: response.status().as_u16(),
         micros: arrival.micros(),
-        is_replay,
+        is_replay: response.headers().contains_key(REPLAYED),
         fault,
-    });
-    response
+    };
+    response.map_body(|_head, body| match body.try_into_bytes() {
+        Ok(reply) => {
+            log.add(call, &reply, answered);
+            BoxBody::new(reply)
+        }
+        Err(streamed) => {
+            log.add(call, &[], answered);
+            streamed
+        }
+    })
 }
 
 /// Whether a request is one to keep.
@@ -103,7 +99,7 @@ pub(super) async fn list(
     let page = log_of(&api)?.page(&caller.key_holder.key_hash, request);
     Ok(Reply::ok(
         "Requests fetched successfully",
-        PageView::new(page, |answered| RequestLineView::new(&answered)),
+        PageView::new(page, |request| RequestLineView::new(&request)),
     ))
 }
 
@@ -112,12 +108,12 @@ pub(super) async fn list(
 pub(super) async fn get(api: Data<Api>, caller: Viewer, id: Path<String>) -> Result<Reply<RequestView>, ApiError> {
     let log = log_of(&api)?;
     let found = log.find(&caller.key_holder.key_hash, &id);
-    let answered = found.ok_or(ApiError::RequestNotFound {
+    let request = found.ok_or(ApiError::RequestNotFound {
         requests_kept: log.requests_max(),
     })?;
-    let mut view = RequestView::new(&answered);
-    for caused in answered.call.caused() {
-        view.add_caused(queries::caused(&api.store, &caused)?);
+    let mut view = RequestView::new(&request);
+    for caused in &request.caused {
+        view.add_caused(queries::caused(&api.store, caused)?);
     }
     Ok(Reply::ok("Request fetched successfully", view))
 }

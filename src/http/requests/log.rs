@@ -1,40 +1,41 @@
 //! The last requests of a sandbox, in memory: a ring over all keys and workers,
 //! bounded in number and in bytes.
+//!
+//! To keep a request is to copy its texts behind those of the one before, and to let go
+//! of one is to move on: nothing is allocated for it and nothing of it is shared, so
+//! that buffers which the next request could use are not held back.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::web::Bytes;
+use actix_web::http::Method;
 
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::http::call::{Call, SentBody};
-use crate::http::envelope::BODY_BYTES;
 use crate::http::faults::Effect;
+use crate::store::Caused;
 
-/// Bytes that are counted for a request beside its bodies.
-const BYTES_EACH: usize = 1_024;
+/// Bytes of a body that are kept.
+const BODY_BYTES_MAX: usize = 65_536;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
-    /// Most requests.
+    /// Most requests; with 0 none.
     pub requests_max: usize,
     /// Most bytes of all of them together.
     pub bytes_max: usize,
 }
 
-/// A request that was answered.
-#[derive(Debug)]
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
-    /// The request, and what it caused.
-    pub(crate) call: Arc<Call>,
     /// When it came, by the clock of the system.
     pub(crate) received_at: Timestamp,
     /// The status of the reply.
     pub(crate) status: u16,
-    /// The body of the reply, or the beginning of one that is very long.
-    pub(crate) reply: ReplyBody,
     /// How long it took, in microseconds.
     pub(crate) micros: u64,
     /// Whether the reply was an earlier one's, under the same idempotency key.
@@ -43,13 +44,33 @@ pub(crate) struct Answered {
     pub(crate) fault: Option<Effect>,
 }
 
-/// The body of a reply, shared with the reply where that takes no more memory than is
-/// counted.
-#[derive(Debug)]
-pub(crate) struct ReplyBody {
+/// A request as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// Its name.
+    pub(crate) id: String,
+    /// Its method.
+    pub(crate) method: Method,
+    /// Its path with the query.
+    pub(crate) path: String,
+    /// The customer it named.
+    pub(crate) customer: Option<String>,
+    /// Its body, if one was read.
+    pub(crate) sent: Option<Body>,
+    /// The body of the reply.
+    pub(crate) reply: Body,
+    /// What its commands left behind.
+    pub(crate) caused: Vec<Caused>,
+    /// How it was answered.
+    pub(crate) answered: Answered,
+}
+
+/// A body as far as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Body {
     /// Its beginning, nearly always all of it.
-    pub(crate) text: Bytes,
-    /// How long the whole is.
+    pub(crate) text: String,
+    /// Bytes of the whole.
     pub(crate) bytes: usize,
 }
 
@@ -60,11 +81,32 @@ pub struct RequestLog {
     ring: Mutex<Ring>,
 }
 
+/// One record for each request, and beside them their texts, one behind the other.
 #[derive(Debug, Default)]
 struct Ring {
-    answered: VecDeque<Arc<Answered>>,
-    bytes: usize,
+    records: VecDeque<Record>,
+    texts: VecDeque<u8>,
+    /// Bytes of texts that were let go of.
+    bytes_gone: usize,
 }
+
+/// What is kept of a request beside its texts.
+#[derive(Debug)]
+struct Record {
+    key_hash: [u8; 32],
+    method: Method,
+    answered: Answered,
+    caused: Vec<Caused>,
+    /// Bytes of texts before its own, with those that are gone.
+    texts_begin: usize,
+    /// Bytes of each of its texts, in the order of [`Texts`].
+    lengths: [Option<usize>; 5],
+    sent_bytes: usize,
+    reply_bytes: usize,
+}
+
+/// Id, path, customer, request body and reply body.
+type Texts<'a> = [Option<&'a [u8]>; 5];
 
 impl RequestLog {
     /// Nothing yet, and never more than this.
@@ -85,44 +127,49 @@ impl RequestLog {
         self.kept.requests_max == 0
     }
 
-    /// Keeps a request whose key is known, and lets go of the oldest for which there is
-    /// no room then.
-    pub(crate) fn add(&self, answered: Answered) {
-        let bytes = answered.bytes();
-        let answered = Arc::new(answered);
-        let mut forgotten = Vec::new();
-        let mut ring = self.ring();
-        ring.bytes += bytes;
-        ring.answered.push_back(answered);
-        while ring.answered.len() > self.kept.requests_max || ring.bytes > self.kept.bytes_max {
-            let Some(oldest) = ring.answered.pop_front() else {
-                break;
-            };
-            ring.bytes -= oldest.bytes();
-            forgotten.push(oldest);
-        }
-        // Nobody waits while memory is given back.
-        drop(ring);
-        drop(forgotten);
+    /// Keeps a request whose key is known and its reply, and lets go of the oldest for
+    /// which there is no room then. One that is too large by itself is not kept.
+    pub(crate) fn add(&self, call: &Call, reply: &[u8], answered: Answered) {
+        let Some(&key_hash) = call.key_hash.get() else {
+            return;
+        };
+        let sent = call.body.get().map(SentBody::text);
+        let texts: Texts<'_> = [
+            Some(call.id.as_bytes()),
+            Some(call.path_and_query().as_bytes()),
+            call.customer.get().map(String::as_bytes),
+            sent.as_deref().map(|sent| beginning(sent.as_bytes())),
+            Some(beginning(reply)),
+        ];
+        let record = Record {
+            key_hash,
+            method: call.method.clone(),
+            answered,
+            caused: call.caused(),
+            texts_begin: 0,
+            lengths: texts.map(|text| text.map(<[u8]>::len)),
+            sent_bytes: sent.as_deref().map_or(0, str::len),
+            reply_bytes: reply.len(),
+        };
+        self.ring().add(record, texts, self.kept);
     }
 
     /// The request of this id, if it came with this key and is still kept.
-    pub(crate) fn find(&self, key_hash: &[u8; 32], id: &str) -> Option<Arc<Answered>> {
+    pub(crate) fn find(&self, key_hash: &[u8; 32], id: &str) -> Option<Remembered> {
         let ring = self.ring();
-        let mut newest_first = ring.answered.iter().rev();
-        let found = newest_first.find(|answered| answered.call.id == id && answered.is_of(key_hash));
-        found.cloned()
+        let found = ring.newest_first(key_hash).find(|record| ring.is_named(record, id));
+        found.map(|record| ring.remembered(record))
     }
 
     /// A page of what came with this key, newest first.
-    pub(crate) fn page(&self, key_hash: &[u8; 32], request: PageRequest) -> Page<Arc<Answered>> {
+    pub(crate) fn page(&self, key_hash: &[u8; 32], request: PageRequest) -> Page<Remembered> {
         let ring = self.ring();
-        let of_key: Vec<&Arc<Answered>> = ring.answered.iter().filter(|it| it.is_of(key_hash)).collect();
         let offset = usize::try_from(request.offset()).unwrap_or(usize::MAX);
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let rows = ring.newest_first(key_hash).skip(offset).take(limit);
         Page {
-            count: of_key.len() as u64,
-            rows: of_key.into_iter().rev().skip(offset).take(limit).cloned().collect(),
+            rows: rows.map(|record| ring.remembered(record)).collect(),
+            count: ring.newest_first(key_hash).count() as u64,
             request,
         }
     }
@@ -132,33 +179,89 @@ impl RequestLog {
     }
 }
 
-impl Answered {
-    fn is_of(&self, key_hash: &[u8; 32]) -> bool {
-        self.call.key_hash.get() == Some(key_hash)
+impl Ring {
+    fn add(&mut self, record: Record, texts: Texts<'_>, kept: Kept) {
+        let bytes = record.bytes();
+        while self.records.len() >= kept.requests_max || self.bytes() + bytes > kept.bytes_max {
+            if !self.forget_oldest() {
+                return;
+            }
+        }
+        for text in texts.into_iter().flatten() {
+            self.texts.extend(text);
+        }
+        self.records.push_back(Record {
+            texts_begin: self.bytes_gone + self.texts.len() - record.texts_bytes(),
+            ..record
+        });
     }
 
-    /// The memory it takes, or somewhat more.
+    /// Lets go of the oldest, if there is one.
+    fn forget_oldest(&mut self) -> bool {
+        let Some(oldest) = self.records.pop_front() else {
+            return false;
+        };
+        let bytes = oldest.texts_bytes();
+        self.texts.drain(..bytes);
+        self.bytes_gone += bytes;
+        true
+    }
+
+    /// What is kept, without the memory for what is to come.
     fn bytes(&self) -> usize {
-        let sent = self.call.body.get().map_or(0, SentBody::bytes);
-        BYTES_EACH + self.call.path_and_query().len() + sent + self.reply.text.len().max(BODY_BYTES)
+        self.texts.len() + self.records.len() * mem::size_of::<Record>()
+    }
+
+    fn newest_first<'a>(&'a self, key_hash: &[u8; 32]) -> impl Iterator<Item = &'a Record> {
+        let records = self.records.iter().rev();
+        records.filter(move |record| record.key_hash == *key_hash)
+    }
+
+    fn is_named(&self, record: &Record, id: &str) -> bool {
+        let begin = record.texts_begin - self.bytes_gone;
+        let length = record.lengths[0].unwrap_or_default();
+        length == id.len() && self.texts.range(begin..begin + length).eq(id.as_bytes())
+    }
+
+    fn remembered(&self, record: &Record) -> Remembered {
+        let mut begin = record.texts_begin - self.bytes_gone;
+        let [id, path, customer, sent, reply] = record.lengths.map(|length| {
+            let text: Vec<u8> = self.texts.range(begin..begin + length?).copied().collect();
+            begin += text.len();
+            Some(String::from_utf8_lossy(&text).into_owned())
+        });
+        let body = |text, bytes| Body { text, bytes };
+        Remembered {
+            id: id.unwrap_or_default(),
+            method: record.method.clone(),
+            path: path.unwrap_or_default(),
+            customer,
+            sent: sent.map(|text| body(text, record.sent_bytes)),
+            reply: body(reply.unwrap_or_default(), record.reply_bytes),
+            caused: record.caused.clone(),
+            answered: record.answered,
+        }
     }
 }
 
-impl ReplyBody {
-    /// Bytes of a longer reply that are kept.
-    const KEPT_MAX: usize = 65_536;
-
-    /// Shares a reply of usual length. Of a longer one the beginning is copied, so that
-    /// the rest can go.
-    pub(crate) fn of(reply: &Bytes) -> Self {
-        Self {
-            text: match reply.get(..Self::KEPT_MAX) {
-                Some(beginning) => Bytes::copy_from_slice(beginning),
-                None => reply.clone(),
-            },
-            bytes: reply.len(),
-        }
+impl Record {
+    fn texts_bytes(&self) -> usize {
+        self.lengths.iter().flatten().sum()
     }
+
+    fn bytes(&self) -> usize {
+        mem::size_of::<Self>() + self.texts_bytes()
+    }
+}
+
+/// As much of a body as is kept, cut between two characters.
+fn beginning(body: &[u8]) -> &[u8] {
+    if body.len() <= BODY_BYTES_MAX {
+        return body;
+    }
+    let is_inside = |&&byte: &&u8| byte & 0b1100_0000 == 0b1000_0000;
+    let of_cut_character = body[..=BODY_BYTES_MAX].iter().rev().take_while(is_inside).count();
+    &body[..BODY_BYTES_MAX - of_cut_character]
 }
 
 #[cfg(test)]
@@ -176,29 +279,29 @@ mod tests {
         })
     }
 
-    fn answered(key_hash: [u8; 32], reply: &[u8]) -> (String, Answered) {
+    fn add(log: &RequestLog, key_hash: [u8; 32], reply: &[u8]) -> String {
         let call = Call::new(&RequestHead::default());
         call.key_hash.get_or_init(|| key_hash);
         let answered = Answered {
             received_at: Timestamp::EPOCH,
             status: 200,
-            reply: ReplyBody::of(&Bytes::copy_from_slice(reply)),
             micros: 1,
             is_replay: false,
             fault: None,
-            call: Arc::new(call),
         };
-        (answered.call.id.clone(), answered)
-    }
-
-    fn add(log: &RequestLog, key_hash: [u8; 32], reply: &[u8]) -> String {
-        let (id, answered) = answered(key_hash, reply);
-        log.add(answered);
-        id
+        log.add(&call, reply, answered);
+        call.id
     }
 
     fn is_kept(log: &RequestLog, id: &str) -> bool {
         log.find(&KEY, id).is_some()
+    }
+
+    /// What one request with this reply takes.
+    fn bytes_of(reply: &[u8]) -> usize {
+        let log = log(1, usize::MAX);
+        add(&log, KEY, reply);
+        log.ring().bytes()
     }
 
     #[test]
@@ -207,23 +310,41 @@ mod tests {
         let ids: Vec<String> = (0..5).map(|_| add(&log, KEY, b"{}")).collect();
         let kept: Vec<bool> = ids.iter().map(|id| is_kept(&log, id)).collect();
         assert_eq!(kept, [false, false, true, true, true]);
-        assert_eq!(log.ring().bytes, 3 * answered(KEY, b"{}").1.bytes());
+        assert_eq!(log.ring().bytes(), 3 * bytes_of(b"{}"));
     }
 
     #[test]
     fn the_oldest_go_when_they_take_too_much() {
-        let small = answered(KEY, b"{}").1.bytes();
+        let small = bytes_of(b"{}");
         let log = log(1_000, 4 * small);
         let first = add(&log, KEY, b"{}");
         let second = add(&log, KEY, b"{}");
-        let large = add(&log, KEY, &vec![b'x'; 2 * small]);
-        assert!(!is_kept(&log, &first) && is_kept(&log, &second) && is_kept(&log, &large));
-        assert!(log.ring().bytes <= 4 * small);
+        let third = add(&log, KEY, b"{}");
+        let large = add(&log, KEY, &vec![b'x'; 2 + small]);
+        assert!(!is_kept(&log, &first) && is_kept(&log, &second) && is_kept(&log, &third));
+        assert_eq!(log.find(&KEY, &large).unwrap().reply.text, "x".repeat(2 + small));
+        assert_eq!(log.ring().bytes(), 4 * small);
         // One that is larger than all there is room for takes everything and is not kept.
         let larger = add(&log, KEY, &vec![b'x'; 4 * small]);
         assert!(!is_kept(&log, &larger));
-        let ring = log.ring();
-        assert_eq!((ring.bytes, ring.answered.len()), (0, 0));
+        assert_eq!(log.ring().bytes(), 0);
+        assert!(is_kept(&log, &add(&log, KEY, b"{}")));
+    }
+
+    #[test]
+    fn texts_stay_with_their_request_however_often_the_ring_goes_round() {
+        let log = log(1_000, 5_000);
+        for number in 0..500_usize {
+            let reply = number.to_string().repeat(number % 40);
+            let id = add(&log, KEY, reply.as_bytes());
+            let newest = log.find(&KEY, &id).unwrap();
+            assert_eq!((newest.id, newest.reply.text), (id, reply));
+        }
+        let kept = log.page(&KEY, PageRequest { number: 1, limit: 100 });
+        assert!(kept.count > 5, "{}", kept.count);
+        for (number, remembered) in (0..500_usize).rev().zip(kept.rows) {
+            assert_eq!(remembered.reply.text, number.to_string().repeat(number % 40));
+        }
     }
 
     #[test]
@@ -234,10 +355,10 @@ mod tests {
         assert!(!is_kept(&log, &other));
         assert!(log.find(&[2; 32], &other).is_some());
         let page = log.page(&KEY, PageRequest { number: 1, limit: 2 });
-        let shown: Vec<&String> = page.rows.iter().map(|answered| &answered.call.id).collect();
+        let shown: Vec<&String> = page.rows.iter().map(|remembered| &remembered.id).collect();
         assert_eq!((shown, page.count), (vec![&ids[2], &ids[1]], 3));
         let rest = log.page(&KEY, PageRequest { number: 2, limit: 2 });
-        assert_eq!(rest.rows[0].call.id, ids[0]);
+        assert_eq!(rest.rows[0].id, ids[0]);
         let beyond = PageRequest {
             number: u32::MAX,
             limit: 100,
@@ -246,10 +367,21 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_reply_the_beginning_is_kept() {
-        let usual = ReplyBody::of(&Bytes::from(vec![b'x'; 65_535]));
-        assert_eq!((usual.text.len(), usual.bytes), (65_535, 65_535));
-        let long = ReplyBody::of(&Bytes::from(vec![b'x'; 100_000]));
-        assert_eq!((long.text.len(), long.bytes), (65_536, 100_000));
+    fn with_no_room_none_is_kept() {
+        let log = log(0, usize::MAX);
+        let id = add(&log, KEY, b"{}");
+        assert!(!is_kept(&log, &id));
+    }
+
+    #[test]
+    fn a_long_body_is_cut_between_two_characters() {
+        assert_eq!(beginning(&[b'x'; BODY_BYTES_MAX]).len(), BODY_BYTES_MAX);
+        assert_eq!(beginning(&[b'x'; BODY_BYTES_MAX + 1]).len(), BODY_BYTES_MAX);
+        for (letter, shift, length) in [("é", 0, 65_536), ("é", 1, 65_535), ("😀", 1, 65_533), ("😀", 3, 65_535)]
+        {
+            let body = "x".repeat(shift) + &letter.repeat(40_000);
+            let cut = std::str::from_utf8(beginning(body.as_bytes())).unwrap();
+            assert_eq!(cut.len(), length, "{letter} {shift}");
+        }
     }
 }

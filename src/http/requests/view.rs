@@ -2,16 +2,12 @@
 
 use serde::Serialize;
 
-use super::log::{Answered, ReplyBody};
+use super::log::{Body, Remembered};
 use crate::domain::ids::{EscrowId, EventId};
 use crate::domain::ledger::{Account, Transfer};
-use crate::http::call::{Call, SentBody};
 use crate::http::faults::EffectView;
 use crate::queries::CausedRows;
 use crate::wire::{WireAmount, WireText};
-
-/// Bytes of a body that are shown.
-const SHOWN_BYTES_MAX: usize = 65_536;
 
 /// One of a list: without the bodies, and without what came of it.
 #[derive(Debug, Serialize)]
@@ -67,14 +63,14 @@ struct EventView {
 }
 
 impl RequestLineView {
-    pub(super) fn new(answered: &Answered) -> Self {
-        let call = &answered.call;
+    pub(super) fn new(request: &Remembered) -> Self {
+        let answered = request.answered;
         Self {
-            id: call.id.clone(),
+            id: request.id.clone(),
             received_at: answered.received_at.to_string(),
-            method: call.method.to_string(),
-            path: call.path_and_query().to_owned(),
-            customer_id: call.customer.get().cloned(),
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            customer_id: request.customer.clone(),
             status: answered.status,
             duration_micros: answered.micros,
             replayed: answered.is_replay,
@@ -84,7 +80,7 @@ impl RequestLineView {
 
 impl RequestView {
     /// The request by itself.
-    pub(super) fn new(answered: &Answered) -> Self {
+    pub(super) fn new(request: &Remembered) -> Self {
         let RequestLineView {
             id,
             received_at,
@@ -94,19 +90,19 @@ impl RequestView {
             status,
             duration_micros,
             replayed,
-        } = RequestLineView::new(answered);
+        } = RequestLineView::new(request);
         Self {
             id,
             received_at,
             method,
             path,
             customer_id,
-            request_body: sent(&answered.call),
+            request_body: request.sent.as_ref().map(shown),
             status,
-            reply_body: replied(&answered.reply),
+            reply_body: shown(&request.reply),
             duration_micros,
             replayed,
-            fault: answered.fault.map(EffectView::new),
+            fault: request.answered.fault.map(EffectView::new),
             transfers: Vec::new(),
             events: Vec::new(),
         }
@@ -133,33 +129,13 @@ impl TransferView {
     }
 }
 
-/// What was sent, if it was read: a form as a line for each of its fields, and of a
-/// file its length.
-fn sent(call: &Call) -> Option<String> {
-    let text = match call.body.get()? {
-        SentBody::Json(text) => text.to_string(),
-        SentBody::Form { fields, files } => {
-            let fields = fields.iter().map(|(name, text)| format!("{name}: {text}\n"));
-            let files = files
-                .iter()
-                .map(|file| format!("{}: a file of {} bytes\n", file.field, file.bytes));
-            fields.chain(files).collect()
-        }
-    };
-    Some(cut(&text, text.len()))
-}
-
-fn replied(reply: &ReplyBody) -> String {
-    cut(&String::from_utf8_lossy(&reply.text), reply.bytes)
-}
-
-/// A text as far as it is shown, with a mark where it was longer: so many bytes.
-fn cut(text: &str, bytes: usize) -> String {
-    let shown = &text[..text.floor_char_boundary(SHOWN_BYTES_MAX)];
-    if shown.len() < bytes {
-        format!("{shown}… (the first {} of {bytes} bytes)", shown.len())
+/// A body as far as it is kept, with a mark where it was longer.
+fn shown(body: &Body) -> String {
+    let Body { text, bytes } = body;
+    if text.len() < *bytes {
+        format!("{text}… (the first {} of {bytes} bytes)", text.len())
     } else {
-        shown.to_owned()
+        text.clone()
     }
 }
 
@@ -168,14 +144,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_is_cut_between_characters_and_says_so() {
-        assert_eq!(cut("{}", 2), "{}");
-        let long = format!("x{}", "é".repeat(40_000));
-        let shown = cut(&long, long.len());
-        assert!(
-            shown.ends_with("é… (the first 65535 of 80001 bytes)"),
-            "{}",
-            &shown[65_500..]
-        );
+    fn a_body_that_was_cut_says_so() {
+        let body = |text: &str, bytes| Body {
+            text: text.to_owned(),
+            bytes,
+        };
+        assert_eq!(shown(&body("{}", 2)), "{}");
+        assert_eq!(shown(&body("{\"a", 9)), "{\"a… (the first 3 of 9 bytes)");
     }
 }
