@@ -261,7 +261,7 @@ fn what_is_wrong_with_a_fault_is_told() {
     );
     refused(
         json!({ "status": 503, "tmies": 3 }),
-        "tmies must be left out: the fields are times, status, route, customerId, delayMs, cutAfterCommit; got 3",
+        "tmies must be one of the fields times, status, route, customerId, delayMs, cutAfterCommit; got \"tmies\"",
     );
     refused(
         json!({ "status": 503, "route": "POST /v1/payments/escrow" }),

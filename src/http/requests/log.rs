@@ -375,8 +375,9 @@ mod tests {
 
     #[test]
     fn a_long_body_is_cut_between_two_characters() {
-        assert_eq!(beginning(&[b'x'; BODY_BYTES_MAX]).len(), BODY_BYTES_MAX);
-        assert_eq!(beginning(&[b'x'; BODY_BYTES_MAX + 1]).len(), BODY_BYTES_MAX);
+        for bytes in [BODY_BYTES_MAX, BODY_BYTES_MAX + 1] {
+            assert_eq!(beginning(&vec![b'x'; bytes]).len(), BODY_BYTES_MAX);
+        }
         for (letter, shift, length) in [("é", 0, 65_536), ("é", 1, 65_535), ("😀", 1, 65_533), ("😀", 3, 65_535)]
         {
             let body = "x".repeat(shift) + &letter.repeat(40_000);
