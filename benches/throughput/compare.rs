@@ -23,7 +23,7 @@ use crate::workbench::{Workbench, audit};
 /// Turns of one round, those of PostgreSQL not counted.
 const TURNS: usize = 7;
 /// Of the bytes that a built file can come to: copies and what PostgreSQL keeps.
-const COPIES: u64 = 12;
+const COPIES: u64 = 8;
 
 /// What every round measured.
 #[derive(Default)]

@@ -45,7 +45,7 @@ impl Size {
     /// Bytes that a file of this size takes, with every milestone confirmed;
     /// rather too many than too few.
     pub(crate) const fn bytes(self) -> u64 {
-        (self.escrows as u64) * (1000 + 500 * self.milestones as u64)
+        (self.escrows as u64) * (3_000 + 1_000 * self.milestones as u64)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a run takes place: its folder, and how the programs in it are started.
 
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,13 +60,15 @@ impl Workbench {
         self.folder.path().join(name)
     }
 
-    /// A copy of a database file, in place of whatever had its name.
+    /// A copy of a database file, in place of whatever had its name. It is on the disk
+    /// when this returns, so that no turn waits for it to be written.
     pub(crate) fn copy(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
         for suffix in ["-wal", "-shm"] {
             drop(std::fs::remove_file(self.file(&format!("{name}{suffix}"))));
         }
         let file = self.file(name);
-        std::fs::copy(from, &file).with_context(|| format!("{} cannot be copied", from.display()))?;
+        let copied = std::fs::copy(from, &file).and_then(|_| File::open(&file)?.sync_all());
+        copied.with_context(|| format!("{} cannot be copied", from.display()))?;
         Ok(file)
     }
 
