@@ -28,7 +28,7 @@ use super::{CustomerId, FIRST_NUMBER, NUMBERS_APART, PaymentToken, decode_hex, e
 /// Bits of a guard that are shown.
 const GUARD_BITS: u32 = 32;
 
-/// A type for one kind of id, as [`super::object_id`] makes them, of what a seed can
+/// A type for one kind of id, as `object_id` makes them, of what a seed can
 /// make too.
 macro_rules! seedable_id {
     ($(#[$doc:meta])* $name:ident) => {
