@@ -12,19 +12,18 @@ use super::body::JsonBody;
 use super::drafts;
 use super::envelope::{Answer, ApiError, Reply};
 use crate::commands::clocks;
+use crate::queries;
 use crate::wire::{AdvancedClockView, ClockView};
 
 /// How long a move of the clock waits for what fell due.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
-pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Answer, ApiError> {
-    api.act_as_merchant(
-        &caller.key_holder,
-        |tx, _policy, _merchant| Ok(clocks::read(tx)),
-        |clock, _viewing| Reply::ok("Clock fetched successfully", ClockView::new(clock.now, clock.ahead)),
-    )
-    .await
+pub(super) async fn get(api: Data<Api>, caller: Viewer) -> Result<Reply<ClockView>, ApiError> {
+    let merchant = api.merchant_of(&caller.key_holder).await?;
+    let ahead = queries::clock(&api.store, merchant)?;
+    let now = ahead.shown_at(api.store.file_time());
+    Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }
 
 /// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done, or

@@ -16,6 +16,7 @@ use crate::domain::ids::{CustomerId, EscrowKey, EventId, MerchantId};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
+use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::page::PageRequest;
 use crate::domain::payment::Payment;
 use crate::domain::time::Timestamp;
@@ -116,6 +117,11 @@ pub fn caused(store: &Store, caused: &Caused) -> Result<CausedRows, Error> {
 /// each with its own. Unbounded: ask for those of one command, or since the last time.
 pub fn transfers_in(store: &Store, numbers: RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
     store.read(|snapshot| snapshot.transfers_in(&numbers))
+}
+
+/// How far a merchant's clock is ahead of the file's time.
+pub fn clock(store: &Store, merchant: MerchantId) -> Result<ClockOffset, Error> {
+    store.read(|snapshot| snapshot.clock_of(merchant))
 }
 
 /// Replies kept for retries that are older than this by the clocks of their merchants,

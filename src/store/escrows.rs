@@ -1,7 +1,7 @@
 //! Escrows and their milestones.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::columns::{
     amount_at, broken, is_of_a_key, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at,
@@ -120,7 +120,11 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare_cached(concat!(select_deal!("payment_id = ?1"), " ORDER BY id"))?;
-        let mut rows = statement.query([payment.number()])?;
+        self.read_escrows(statement.query([payment.number()])?)
+    }
+
+    /// The escrows among these deals; a vault is left out.
+    pub(super) fn read_escrows(&self, mut rows: Rows<'_>) -> Result<Vec<Escrow>, Error> {
         let mut escrows = Vec::new();
         while let Some(row) = rows.next()? {
             if let Deal::Escrow(escrow) = self.read_deal(row)? {

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
-use super::columns::{optional_customer_id_at, optional_escrow_id_at, timestamp_at};
+use super::columns::{offset_of, optional_customer_id_at, optional_escrow_id_at, timestamp_at};
 use super::error::Error;
 use super::snapshot::{Snapshot, Tx};
 use crate::domain::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
@@ -68,7 +68,7 @@ impl Snapshot<'_> {
             .prepare_cached(&counting())?
             .query_row(params_from_iter(&values), |row| row.get(0))?;
         values.push(request.limit.into());
-        values.push(i64::try_from(request.offset()).unwrap_or(i64::MAX).into());
+        values.push(offset_of(request).into());
         let mut statement = self.connection.prepare_cached(&listing(order))?;
         let mut found = statement.query(params_from_iter(&values))?;
         let mut rows = Vec::new();

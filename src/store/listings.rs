@@ -6,7 +6,6 @@ use super::columns::{amount_at, offset_of, word_at};
 use super::error::Error;
 use super::escrows::select_deal;
 use super::snapshot::Snapshot;
-use crate::domain::deal::Deal;
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::listing::{EscrowFilter, EscrowList, Report, Side};
@@ -97,7 +96,7 @@ impl Snapshot<'_> {
     ) -> Result<Vec<Escrow>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let offset = offset_of(request);
-        let mut rows = statement.query(params![
+        let rows = statement.query(params![
             merchant.0,
             filter.party.customer().map(CustomerId::as_str),
             filter.category.as_ref().map(CategoryId::number),
@@ -106,13 +105,7 @@ impl Snapshot<'_> {
             request.limit,
             offset,
         ])?;
-        let mut escrows = Vec::new();
-        while let Some(row) = rows.next()? {
-            if let Deal::Escrow(escrow) = self.read_deal(row)? {
-                escrows.push(escrow);
-            }
-        }
-        Ok(escrows)
+        self.read_escrows(rows)
     }
 
     fn report(&self, sql: &str, merchant: MerchantId, filter: &EscrowFilter) -> Result<Report, Error> {
