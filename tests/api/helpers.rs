@@ -15,12 +15,14 @@ use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::time::{Clock, Timestamp};
-use escrowd::store::OpenError;
+use escrowd::store::{OpenError, Synchronous};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::snapshots::transcript::{Request, Transcript};
 
 /// A running service. Dropping it stops the service and audits its ledger, so
 /// that every test is a test of the ledger too.
@@ -29,29 +31,41 @@ pub(crate) struct TestApp {
     pub(crate) database: PathBuf,
     agent: ureq::Agent,
     clock: MovedClock,
+    /// The requests and replies of a recorded service.
+    transcript: Option<Transcript>,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
     _folder: TempDir,
 }
 
-/// The system's clock, as far ahead as the test has moved it.
+/// The system's clock, as far ahead as the test has moved it, or a clock that stands
+/// still until the test moves it.
 #[derive(Clone, Default)]
 struct MovedClock {
+    stands_at_millis: Option<i64>,
     ahead_millis: Arc<AtomicI64>,
 }
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
-        let millis = SystemClock.now().millis() + self.ahead_millis.load(Ordering::SeqCst);
-        Timestamp::from_millis(millis).unwrap()
+        let start = self.stands_at_millis.unwrap_or_else(|| SystemClock.now().millis());
+        Timestamp::from_millis(start + self.ahead_millis.load(Ordering::SeqCst)).unwrap()
     }
 }
+
+/// When a recorded service starts: 2031-03-04T05:06:07.008Z. Retention removes old events by
+/// the system's clock, so this must lie in the future.
+const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
+/// How far the clock moves with each recorded request, so that each has a time of its own.
+const RECORDED_STEP_MILLIS: i64 = 1_001;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    /// The body as it was sent.
+    pub(crate) text: String,
     pub(crate) headers: Vec<(String, String)>,
 }
 
@@ -96,6 +110,7 @@ impl Answer {
         let mut answer = Self {
             status,
             body: Value::Null,
+            text: String::new(),
             headers,
         };
         let length = answer
@@ -103,7 +118,8 @@ impl Answer {
             .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        answer.body = serde_json::from_slice(&body).unwrap_or_default();
+        answer.text = String::from_utf8(body).unwrap();
+        answer.body = serde_json::from_str(&answer.text).unwrap_or_default();
         answer
     }
 
@@ -141,6 +157,26 @@ pub(crate) fn spawn_app() -> TestApp {
 
 /// A service whose settings differ from the defaults.
 pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
+    spawn_app_by(MovedClock::default(), change)
+}
+
+/// Spawns a service whose requests and replies are recorded for a snapshot. Its clock moves
+/// by [`RECORDED_STEP_MILLIS`] with each request and not otherwise.
+pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut Config)) -> TestApp {
+    let clock = MovedClock {
+        stands_at_millis: Some(RECORDED_FROM_MILLIS),
+        ..MovedClock::default()
+    };
+    let mut app = spawn_app_by(clock, |config| {
+        // Snapshots take thousands of writes, and none needs to survive a power failure.
+        config.storage.synchronous = Synchronous::Normal;
+        change(config);
+    });
+    app.transcript = Some(Transcript::of(app.address));
+    app
+}
+
+fn spawn_app_by(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -149,7 +185,6 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     };
     change(&mut config);
     let database = config.database.clone();
-    let clock = MovedClock::default();
     let of_service = clock.clone();
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -170,6 +205,7 @@ pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
         database,
         agent,
         clock,
+        transcript: None,
         stopper,
         thread: Some(thread),
         _folder: folder,
@@ -197,20 +233,25 @@ pub(crate) const LIVE_KEY: &str = "sk_live_the_only_one";
 /// further changes.
 pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
     spawn_app_with(|config| {
-        config.mode = Mode::Live;
-        config.merchant = vec![Merchant {
-            name: "shop".to_owned(),
-            key_sha256: vec![hash_of(LIVE_KEY)],
-            business_key_sha256: Vec::new(),
-            is_business: true,
-            country: None,
-            allowed_ips: Vec::new(),
-            commission_bps: None,
-            callback_url: None,
-            signing_secret: None,
-        }];
+        go_live(config);
         change(config);
     })
+}
+
+/// Sets live mode, with one merchant whose key is [`LIVE_KEY`].
+pub(crate) fn go_live(config: &mut Config) {
+    config.mode = Mode::Live;
+    config.merchant = vec![Merchant {
+        name: "shop".to_owned(),
+        key_sha256: vec![hash_of(LIVE_KEY)],
+        business_key_sha256: Vec::new(),
+        is_business: true,
+        country: None,
+        allowed_ips: Vec::new(),
+        commission_bps: None,
+        callback_url: None,
+        signing_secret: None,
+    }];
 }
 
 /// A key's hash, as a configuration has it.
@@ -275,6 +316,8 @@ pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
 impl TestApp {
     /// Any request at all.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        self.step();
+        let request_headers = headers;
         let uri = format!("http://{}{path}", self.address);
         let mut request = ureq::http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
@@ -291,12 +334,43 @@ impl TestApp {
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
         let text = response.body_mut().read_to_string().unwrap();
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
-        Answer {
+        let answer = Answer {
             status: response.status().as_u16(),
-            body,
+            body: serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}")),
+            text,
             headers,
+        };
+        if let Some(transcript) = &self.transcript {
+            let request = Request {
+                line: format!("{method} {path}"),
+                headers: request_headers,
+                body,
+            };
+            transcript.add(&request, &answer);
         }
+        answer
+    }
+
+    /// Moves the clock of a recorded service by one step.
+    fn step(&self) {
+        if self.transcript.is_some() {
+            self.clock
+                .ahead_millis
+                .fetch_add(RECORDED_STEP_MILLIS, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns the transcript of a recorded service.
+    pub(crate) fn transcript(&self) -> &Transcript {
+        self.transcript.as_ref().expect("spawned by spawn_recorded_app")
+    }
+
+    /// Runs requests that the transcript leaves out.
+    pub(crate) fn unrecorded<T>(&self, run: impl FnOnce(&Self) -> T) -> T {
+        let pause = self.transcript.as_ref().map(Transcript::pause);
+        let outcome = run(self);
+        drop(pause);
+        outcome
     }
 
     /// A request with a JSON body, acting for a customer.
@@ -368,8 +442,20 @@ impl TestApp {
     /// Sends these bytes over a new connection and reads the first reply.
     pub(crate) fn exchange(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();
+        self.step();
         stream.write_all(request).unwrap();
-        Answer::read_from(&stream)
+        let answer = Answer::read_from(&stream);
+        if let Some(transcript) = &self.transcript {
+            let end = request.windows(2).position(|bytes| bytes == b"\r\n").unwrap();
+            let line = String::from_utf8_lossy(&request[..end]);
+            let request = Request {
+                line: line.trim_end_matches(" HTTP/1.1").to_owned(),
+                headers: &[],
+                body: Some(&request[end + 2..]),
+            };
+            transcript.add(&request, &answer);
+        }
+        answer
     }
 
     /// A request of the merchant's own, for no customer.
@@ -629,8 +715,8 @@ impl TestApp {
 
     /// How many rows a table has.
     pub(crate) fn count(&self, table: &str) -> usize {
-        let prefix = format!("{table} ");
-        self.dump().lines().filter(|line| line.starts_with(&prefix)).count()
+        let counts = self.column(&format!("SELECT count(*) FROM {table}"));
+        counts[0].parse().unwrap()
     }
 
     /// Asserts that a request is refused like this, in the envelope, and that

@@ -40,6 +40,7 @@ mod requests;
 mod resets;
 mod seeds;
 mod shapes;
+mod snapshots;
 mod standard_escrows;
 mod stopping;
 mod strict;

@@ -55,6 +55,7 @@ impl Wire {
         let answer = Answer {
             status,
             body: serde_json::from_slice(&text).unwrap(),
+            text: String::from_utf8(text).unwrap(),
             headers,
         };
         assert_eq!(answer.body["status"], answer.status);

@@ -62,6 +62,28 @@ DELETE /v1/whitelist-address/{addressId}                       R SA none
 GET    /v1/countries                                           - SA none
 ";
 
+/// The sandbox's own routes, in the same form. A `customer-id` header has no effect on
+/// them but on the one that saves a card.
+const SANDBOX: &str = "\
+POST   /sandbox/test-accounts/{accountNumber}/pay              - SA optional
+POST   /sandbox/cards                                          R SA JSON
+POST   /sandbox/faults                                         - SA JSON
+GET    /sandbox/faults                                         - SA none
+DELETE /sandbox/faults                                         - SA none
+GET    /sandbox/requests                                       - SA none
+GET    /sandbox/requests/{requestId}                           - SA none
+GET    /sandbox/clock                                          - SA none
+POST   /sandbox/clock/advance                                  - SA JSON
+POST   /sandbox/reset                                          - SA none
+POST   /sandbox/seed                                           - SA JSON
+GET    /sandbox/callback                                       - SA none
+PUT    /sandbox/callback                                       - SA JSON
+GET    /sandbox/events                                         - SA none
+POST   /sandbox/events/replay                                  - SA JSON
+GET    /sandbox/events/{id}                                    - SA none
+POST   /sandbox/events/{id}/resend                             - SA none
+";
+
 /// What a route does with the `customer-id` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderRule {
@@ -76,6 +98,8 @@ pub(super) enum HeaderRule {
 pub(super) enum BodyRule {
     None,
     Json,
+    /// JSON, which may be left out.
+    Optional,
     /// A form or JSON.
     Form,
 }
@@ -93,6 +117,11 @@ pub(super) struct Route {
 /// Every route of the contract.
 pub(super) fn routes() -> Vec<Route> {
     MATRIX.lines().map(Route::of).collect()
+}
+
+/// Every route of the sandbox's own.
+pub(super) fn sandbox_routes() -> Vec<Route> {
+    SANDBOX.lines().map(Route::of).collect()
 }
 
 impl Route {
@@ -119,6 +148,7 @@ impl Route {
             body: match body {
                 "none" => BodyRule::None,
                 "JSON" => BodyRule::Json,
+                "optional" => BodyRule::Optional,
                 "multipart" => BodyRule::Form,
                 other => panic!("no body rule: {other}"),
             },

@@ -12,8 +12,8 @@ use super::row::{Outcome, Request, Row};
 use super::table;
 use crate::helpers::{Answer, TestApp, form_of, hash_of, new_customer, spawn_app, spawn_app_with, spawn_live_app};
 
-const BUSINESS_KEY: &str = "sk_live_business";
-const OTHER_KEY: &str = "sk_test_other";
+pub(super) const BUSINESS_KEY: &str = "sk_live_business";
+pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// Routes of ours, which the contract does not have.
@@ -40,7 +40,7 @@ const OURS: [&str; 19] = [
 ];
 
 /// Each route of the matrix with its row.
-fn every_row() -> Vec<(Route, Row)> {
+pub(super) fn every_row() -> Vec<(Route, Row)> {
     let mut rows = table::rows();
     let take = |route: Route| {
         let found = rows.iter().position(|row| row.name == route.name());
@@ -58,26 +58,31 @@ fn every_row() -> Vec<(Route, Row)> {
 /// A service that knows Ada, Ben and Dan, of two merchants.
 fn peopled_app() -> TestApp {
     let app = spawn_app();
+    people(&app);
+    app
+}
+
+/// Makes two merchants' customers Ada, Ben and Dan known.
+pub(super) fn people(app: &TestApp) {
     for customer in ["ada", "ben", "dan"] {
         app.wallet(customer).ok();
         app.json_with_key(OTHER_KEY, "GET", "/v1/wallet", customer, &Value::Null)
             .ok();
     }
-    app
 }
 
 /// How a request differs from the right one.
 #[derive(Clone, Copy, Default)]
-struct Change<'a> {
-    key: Option<&'a str>,
+pub(super) struct Change<'a> {
+    pub(super) key: Option<&'a str>,
     /// `Some("")` for no header at all.
-    customer: Option<&'a str>,
-    path: Option<&'a str>,
-    content_type: Option<&'a str>,
-    body: Option<&'a [u8]>,
+    pub(super) customer: Option<&'a str>,
+    pub(super) path: Option<&'a str>,
+    pub(super) content_type: Option<&'a str>,
+    pub(super) body: Option<&'a [u8]>,
 }
 
-fn send(app: &TestApp, route: &Route, request: &Request, change: Change<'_>) -> Answer {
+pub(super) fn send(app: &TestApp, route: &Route, request: &Request, change: Change<'_>) -> Answer {
     let ids: Vec<&str> = request.ids.iter().map(String::as_str).collect();
     let path = change.path.map_or_else(|| route.path_with(&ids), str::to_owned) + request.query;
     let bearer = change.key.map(|key| format!("Bearer {key}"));
@@ -335,7 +340,7 @@ fn a_customer_who_may_not_act_is_refused() {
 }
 
 /// A request with a body that nothing reads, for whom nobody acts.
-fn request_for_nothing() -> Request {
+pub(super) fn request_for_nothing() -> Request {
     Request {
         customer: None,
         ids: Vec::new(),
@@ -390,7 +395,7 @@ fn a_body_of_another_type_or_shape_is_refused() {
         let request = (row.right)(&app);
         let expected = match route.body {
             BodyRule::Form => "application/json or multipart/form-data",
-            BodyRule::None | BodyRule::Json => "application/json",
+            BodyRule::None | BodyRule::Json | BodyRule::Optional => "application/json",
         };
         let message = format!("Send the body as {expected}, and say so in the content-type header");
         let mut others = vec!["text/plain", "application/x-www-form-urlencoded"];

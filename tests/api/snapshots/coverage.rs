@@ -1,0 +1,263 @@
+//! Checks that the snapshots are complete: they show every route, every code of a refusal
+//! and every message of the contract, and a test writes each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use escrowd::domain::mode::Mode;
+use escrowd::http;
+
+/// Every snapshot. Remove a snapshot from this list together with the test that writes it.
+pub(super) const SNAPSHOTS: [&str; 39] = [
+    "banks_cards_and_addresses",
+    "busy_file",
+    "callbacks_and_inbox",
+    "categories",
+    "customer_header",
+    "customers",
+    "disputes",
+    "empty_replies",
+    "events",
+    "faults",
+    "fields_of_customers",
+    "fields_of_disputes_vaults_and_categories",
+    "fields_of_escrows",
+    "fields_of_payments",
+    "fields_of_seeds",
+    "fields_of_the_sandbox",
+    "files",
+    "idempotency",
+    "intents",
+    "keys",
+    "keys_and_names",
+    "live_merchants",
+    "live_mode",
+    "milestone_escrows",
+    "other_methods",
+    "own_faults",
+    "payments",
+    "queries",
+    "queries_of_the_request_log",
+    "rate_limit",
+    "sandbox",
+    "settings",
+    "slow_body",
+    "standard_escrows",
+    "states_and_ids",
+    "strict_rules",
+    "too_much_at_once",
+    "unreadable_bodies",
+    "vaults",
+];
+
+/// Every code of a refusal except [`CODES_OF_TROUBLE`]. Add a new code here and show it in
+/// a snapshot.
+const CODES: [&str; 110] = [
+    "access_denied",
+    "account_not_resolved",
+    "action_not_allowed",
+    "additional_fee_negative",
+    "additional_fee_not_pending",
+    "additional_fee_not_standard",
+    "additional_fee_refundable_unclear",
+    "address_already_whitelisted",
+    "address_not_found",
+    "address_not_whitelisted",
+    "already_a_milestone_escrow",
+    "already_resolved",
+    "amount_mismatch",
+    "body_too_large",
+    "body_too_slow",
+    "body_unreadable",
+    "busy",
+    "buyer_already_disputed",
+    "buyer_is_beneficiary",
+    "buyer_is_seller",
+    "buying_disabled",
+    "card_expired",
+    "card_insufficient_funds",
+    "card_not_found",
+    "card_processor_error",
+    "cards_for_nigerians_only",
+    "category_not_found",
+    "claim_too_early",
+    "customer_blocked",
+    "customer_id_forbidden",
+    "customer_id_required",
+    "customer_not_found",
+    "customer_of_another_merchant",
+    "dispute_not_accessible",
+    "duplicate_reference",
+    "email_exists",
+    "email_taken",
+    "escrow_not_found",
+    "escrow_not_funded",
+    "escrow_not_of_this_merchant",
+    "escrow_not_payable",
+    "escrow_of_another_merchant",
+    "event_not_found",
+    "fault",
+    "feature_not_enabled",
+    "file_not_found",
+    "file_too_large",
+    "foreign_address",
+    "foreign_host",
+    "idempotency_key_in_flight",
+    "idempotency_key_reused",
+    "insufficient_balance",
+    "internal",
+    "invalid_request",
+    "list_type_missing",
+    "list_type_unknown",
+    "merchant_may_not_sell",
+    "method_not_allowed",
+    "milestone_already_released",
+    "milestone_not_found",
+    "milestones_do_not_add_up",
+    "milestones_out_of_order",
+    "no_callback_url",
+    "no_dispute",
+    "no_permission_named",
+    "no_such_customer",
+    "no_token",
+    "no_virtual_accounts",
+    "not_a_milestone_escrow",
+    "not_a_vault",
+    "nothing_left_to_dispute",
+    "nothing_to_update",
+    "participant_blocked",
+    "participant_twice",
+    "participant_unknown",
+    "payment_not_found",
+    "phone_exists",
+    "phone_unknown",
+    "pot_too_small",
+    "request_not_found",
+    "route_not_found",
+    "sandbox_only",
+    "seeded_before",
+    "seller_already_replied",
+    "selling_disabled",
+    "sender_is_receiver",
+    "split_amounts_missing",
+    "split_amounts_without_split",
+    "split_does_not_add_up",
+    "stake_not_covered",
+    "test_account_not_found",
+    "too_few_milestones",
+    "too_few_participants",
+    "too_many_categories",
+    "too_many_customers_asked",
+    "too_many_events",
+    "too_many_faults",
+    "too_many_files",
+    "too_many_transactions",
+    "too_much_money",
+    "topped_up_today",
+    "unknown_key",
+    "unsupported_media_type",
+    "vault_already_settled",
+    "vault_not_disputable",
+    "vault_not_splittable",
+    "vault_of_another_merchant",
+    "whitelist_full",
+    "winner_not_a_participant",
+    "withdrawing_disabled",
+];
+
+/// Codes of replies that take a failing disk or a service that is stopping. The suites
+/// `trouble` and `durability` provoke them.
+const CODES_OF_TROUBLE: [&str; 4] = ["outcome_unknown", "stopping", "storage_failing", "storage_full"];
+
+/// The one route that never succeeds.
+const GONE: &str = "POST /v1/payment/virtual-account";
+
+/// Reads every snapshot, by its name.
+fn snapshots() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/snapshots");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "snap"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// Returns the method and path of each request in a snapshot, with the status of its reply.
+fn exchanges(snapshot: &str) -> Vec<(&str, &str, u16)> {
+    let mut exchanges = Vec::new();
+    let mut request = None;
+    for line in snapshot.lines() {
+        if let Some((method, path)) = line.split_once(' ')
+            && path.starts_with('/')
+            && method.bytes().all(|byte| byte.is_ascii_uppercase())
+        {
+            request = Some((method, path.split('?').next().unwrap()));
+        } else if let (3, Ok(status)) = (line.len(), line.parse())
+            && let Some((method, path)) = request.take()
+        {
+            exchanges.push((method, path, status));
+        }
+    }
+    exchanges
+}
+
+/// Returns whether a path matches this route.
+fn is_of_route(path: &str, route: &str) -> bool {
+    let is_same = |(part, of_route): (&str, &str)| part == of_route || of_route.starts_with('{');
+    path.split('/').count() == route.split('/').count() && path.split('/').zip(route.split('/')).all(is_same)
+}
+
+/// Returns the routes of this mode that have no wanted reply in these snapshots.
+fn missing<'a>(mode: Mode, snapshots: impl Iterator<Item = &'a String>, is_wanted: fn(u16) -> bool) -> Vec<String> {
+    let routes = http::routes(mode);
+    let name = |(method, path): &(String, &str)| format!("{method} {path}");
+    let mut missing: BTreeSet<String> = routes.iter().map(name).collect();
+    for (method, path, _) in snapshots
+        .flat_map(|snapshot| exchanges(snapshot))
+        .filter(|(_, _, status)| is_wanted(*status))
+    {
+        let route = routes
+            .iter()
+            .find(|(of_route, route)| of_route == method && is_of_route(path, route));
+        if let Some(route) = route {
+            missing.remove(&name(route));
+        }
+    }
+    missing.into_iter().collect()
+}
+
+#[test]
+fn every_route_is_answered_in_some_snapshot() {
+    let snapshots = snapshots();
+    let of_sandbox = snapshots.iter().filter(|(name, _)| !name.starts_with("live_"));
+    let of_sandbox = of_sandbox.map(|(_, snapshot)| snapshot);
+    assert_eq!(missing(Mode::Sandbox, of_sandbox, |status| status < 300), [GONE]);
+    let of_live = [&snapshots["live_mode"]].into_iter();
+    assert_eq!(missing(Mode::Live, of_live, |_| true), [""; 0]);
+}
+
+#[test]
+fn every_code_of_a_refusal_is_in_some_snapshot() {
+    let snapshots = snapshots();
+    let text: String = snapshots.into_values().collect();
+    let found: BTreeSet<&str> = text
+        .split("\"code\":")
+        .skip(1)
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        .filter(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        .collect();
+    let found: Vec<&str> = found.into_iter().collect();
+    assert_eq!(found, CODES);
+    assert!(CODES_OF_TROUBLE.iter().all(|code| !CODES.contains(code)));
+    assert!(text.contains("{\n  \"status\": 429,\n  \"message\": \"Too many request\"\n}"));
+}
+
+#[test]
+fn every_snapshot_is_still_written() {
+    let names: Vec<String> = snapshots().into_keys().collect();
+    assert_eq!(names, SNAPSHOTS);
+}
