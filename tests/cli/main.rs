@@ -7,5 +7,8 @@ mod ephemeral;
 mod examples;
 mod helpers;
 mod readme;
+#[path = "../api/snapshots/redaction.rs"]
+mod redaction;
 mod sandbox;
 mod serve;
+mod snapshots;

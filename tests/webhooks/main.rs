@@ -11,4 +11,5 @@ mod deliveries;
 mod failures;
 mod live;
 mod receiver;
+mod request;
 mod service;
