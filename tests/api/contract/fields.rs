@@ -188,6 +188,40 @@ fn show(app: &TestApp, tried: &Tried) {
             }
         }
     }
+    show_order(app, route, tried);
+}
+
+/// Sends the body with every field wrong, then rights the field that the refusal names,
+/// and so on: the replies show in which order the fields are checked.
+fn show_order(app: &TestApp, route: &Route, tried: &Tried) {
+    let request = app.unrecorded(tried.make);
+    let right = request.body.clone().unwrap();
+    let mut pointers = Vec::new();
+    add_pointers(&right, "", &mut pointers);
+    let is_leaf = |pointer: &&String| !matches!(right.pointer(pointer), Some(Value::Array(_) | Value::Object(_)));
+    let mut body = right.clone();
+    for pointer in pointers.iter().filter(is_leaf) {
+        *body.pointer_mut(pointer).unwrap() = json!([{}]);
+    }
+    let mut righted = "all fields wrong".to_owned();
+    loop {
+        let text = body.to_string();
+        let change = Change {
+            body: Some(text.as_bytes()),
+            ..Change::default()
+        };
+        let answer = app.unrecorded(|app| send(app, route, &request, change));
+        app.transcript().line(&righted, &answer);
+        let Some(field) = answer.body["details"]["field"].as_str() else {
+            return;
+        };
+        let pointer = format!("/{}", field.replace(['.', '['], "/").replace(']', ""));
+        match (body.pointer_mut(&pointer), right.pointer(&pointer)) {
+            (Some(wrong), Some(value)) if wrong != value => *wrong = value.clone(),
+            _ => return,
+        }
+        righted = format!("then {field} right");
+    }
 }
 
 /// Collects the pointers to all fields of a body; of a list, to its first element only.

@@ -53,6 +53,27 @@ fn wrong_states_and_wrong_ids_are_refused_word_for_word() {
                 show(&app, label, &route, &request, change);
             }
         }
+        if route.path.contains('{') && route.body != BodyRule::None {
+            let unknown = route.path_of_nothing();
+            let empty = Change {
+                body: Some(b"{}"),
+                ..Change::default()
+            };
+            let change = Change {
+                path: Some(&unknown),
+                ..empty
+            };
+            show(&app, "an unknown id and no fields", &route, &request, change);
+            let change = Change {
+                customer: request.customer.as_ref().map(|_| "dan"),
+                ..empty
+            };
+            show(&app, "another customer and no fields", &route, &request, change);
+            for (make, _) in &row.refusals {
+                let request = app.unrecorded(make);
+                show(&app, "in another state and no fields", &route, &request, empty);
+            }
+        }
         if route.path.contains('{') || row.foreign.is_some() {
             let change = Change {
                 key: Some(OTHER_KEY),
