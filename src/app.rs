@@ -13,21 +13,21 @@ use tokio::sync::Semaphore;
 use crate::clock::SystemClock;
 use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
-use crate::config::{Config, ConfigError, Merchant};
-use crate::domain::callback::{CallbackUrl, Receiver};
-use crate::domain::customer::Admission;
-use crate::domain::delivery::RetrySchedule;
+use crate::config::{self, Config, ConfigError, Merchant};
+use crate::domain::customers::customer::Admission;
+use crate::domain::escrow::terms::TermsLimits;
+use crate::domain::events::delivery::RetrySchedule;
+use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::terms::TermsLimits;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Api, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
+use crate::http::{self, AppState, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
+use crate::retention::{self, Retention};
 use crate::store::{self, EphemeralFolder, Store, Synchronous, WriterEnded};
-use crate::sweeper;
 use crate::webhooks;
 
 /// The service, bound to its address and not yet running.
@@ -40,7 +40,7 @@ pub struct App {
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
     stopping: Arc<AtomicBool>,
-    idempotency_kept_seconds: i64,
+    retention: Retention,
 }
 
 /// Why the service cannot start or had to stop.
@@ -121,12 +121,15 @@ impl App {
             allowed_ips.insert(id, merchant.allowed_ips.clone());
             receivers.extend(receiver(merchant).map(|receiver| (id, receiver)));
         }
-        let idempotency_kept_seconds = policy.idempotency_kept_seconds;
+        let retention = Retention {
+            idempotency_seconds: policy.idempotency_kept_seconds,
+            events: events_kept(&config.webhooks),
+        };
         let webhooks =
             webhooks::start(store.clone(), webhook_settings(config, receivers)).map_err(AppError::Webhooks)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let files_url = Arc::clone(&policy.files_url);
-        let api = Api {
+        let api = AppState {
             store: store.clone(),
             webhooks: webhooks.clone(),
             keyring: Arc::default(),
@@ -169,7 +172,7 @@ impl App {
             writer_ended,
             webhooks,
             stopping,
-            idempotency_kept_seconds,
+            retention,
         })
     }
 
@@ -202,7 +205,7 @@ impl App {
     /// store ended by itself: nothing is served on a file that cannot be trusted.
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
-        let sweeping = actix_web::rt::spawn(sweeper::run(self.store.clone(), self.idempotency_kept_seconds));
+        let sweeping = actix_web::rt::spawn(retention::run(self.store.clone(), self.retention));
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -256,17 +259,15 @@ fn receiver(merchant: &Merchant) -> Option<Receiver> {
     })
 }
 
-fn checked_url(url: &str, mode: Mode) -> CallbackUrl {
-    CallbackUrl::parse(url, mode).expect("checked when the configuration was read")
+fn checked_url(url: &str, mode: Mode) -> WebhookUrl {
+    WebhookUrl::parse(url, mode).expect("checked when the configuration was read")
 }
 
 fn webhook_settings(config: &Config, receivers: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
-    const DAY: u64 = 86_400;
     let settings = &config.webhooks;
-    let kept = settings.events_kept_days;
     webhooks::Settings {
         mode: config.mode,
-        callback_default: settings
+        webhook_url_default: settings
             .callback_url
             .as_deref()
             .map(|url| checked_url(url, Mode::Sandbox)),
@@ -274,8 +275,14 @@ fn webhook_settings(config: &Config, receivers: HashMap<MerchantId, Receiver>) -
         schedule: RetrySchedule::new(settings.retry_seconds.clone()),
         timeout: Duration::from_secs(settings.timeout_seconds),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
-        events_kept: (kept > 0).then(|| Duration::from_secs(u64::from(kept) * DAY)),
     }
+}
+
+/// How long events are kept; 0 days keep them for ever.
+fn events_kept(webhooks: &config::Webhooks) -> Option<Duration> {
+    const DAY_SECONDS: u64 = 86_400;
+    let days = webhooks.events_kept_days;
+    (days > 0).then(|| Duration::from_secs(u64::from(days) * DAY_SECONDS))
 }
 
 /// In live mode, makes the merchants of the configuration the ones that count.

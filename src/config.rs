@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::domain::callback::SigningSecret;
-use crate::domain::country::Country;
+use crate::domain::customers::country::Country;
+use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::fees::Rates;
 use crate::domain::ids::MILESTONES_MAX;
 use crate::domain::merchant::KeyScope;

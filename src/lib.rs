@@ -7,7 +7,7 @@
 //!            ->  queries  (every read)   ->  store  (SQLite: one writer, many readers)
 //! ```
 //!
-//! What is sent out is made of the domain's objects in `wire`: replies by `http`,
+//! What is sent out is made of the domain's objects in `views`: replies by `http`,
 //! what subscribers are told by the commands. [`webhooks`] brings it to them, from the
 //! store and beside all requests.
 //!
@@ -24,7 +24,7 @@ pub mod domain;
 pub mod entropy;
 pub mod http;
 pub mod queries;
+mod retention;
 pub mod store;
-mod sweeper;
+mod views;
 pub mod webhooks;
-mod wire;

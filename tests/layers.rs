@@ -14,17 +14,17 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("entropy", &["domain"]),
-    ("wire", &["domain"]),
+    ("views", &["domain"]),
     ("store", &["domain"]),
-    ("commands", &["domain", "store", "wire"]),
+    ("commands", &["domain", "store", "views"]),
     ("queries", &["domain", "store"]),
     ("config", &["domain", "store"]),
     ("webhooks", &["commands", "store", "domain", "clock"]),
-    ("sweeper", &["commands", "queries", "store"]),
+    ("retention", &["commands", "store", "domain", "clock"]),
     (
         "http",
         &[
-            "commands", "queries", "store", "webhooks", "wire", "domain", "clock", "entropy",
+            "commands", "queries", "store", "webhooks", "views", "domain", "clock", "entropy",
         ],
     ),
     ("main", &["cli"]),
@@ -229,8 +229,8 @@ fn wrong_arrows_are_seen_however_they_are_written() {
         ("store/accounts.rs", "fn f() { super::super::commands::f() }"),
         ("commands/payments.rs", "    crate::http::bind();"),
         ("queries/mod.rs", "use crate::commands::Policy;"),
-        ("wire/wallet.rs", "use crate::store::Store;"),
-        ("wire/wallet.rs", "use super::super::http::Api;"),
+        ("views/wallet.rs", "use crate::store::Store;"),
+        ("views/wallet.rs", "use super::super::http::AppState;"),
         ("http/drafts/payments.rs", "use super::super::super::config::Config;"),
         ("entropy.rs", "use super::clock::SystemClock;"),
     ] {
@@ -244,7 +244,7 @@ fn wrong_arrows_are_seen_however_they_are_written() {
             "use super::super::envelope;\nuse crate::{commands, store};",
         ),
         ("http/fields.rs", "use crate::http::body::Body;"),
-        ("app.rs", "use crate::http::Api;"),
+        ("app.rs", "use crate::http::AppState;"),
     ] {
         assert_eq!(
             source(path, text).wrong_arrows(),

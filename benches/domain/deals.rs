@@ -1,11 +1,11 @@
 //! Deals to measure with: the same every time.
 
+use escrowd::domain::escrow::terms::{MilestoneOffer, TermsLimits};
 use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
 use escrowd::domain::fees::Rates;
 use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::Party;
-use escrowd::domain::terms::{MilestoneOffer, TermsLimits};
 use escrowd::domain::time::Timestamp;
 use escrowd::http::encoding;
 

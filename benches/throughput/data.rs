@@ -7,16 +7,16 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use escrowd::app;
 use escrowd::clock::SystemClock;
-use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{Actor, Error, Policy, merchants, outbox};
 use escrowd::config::{Config, Limits};
+use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -157,10 +157,10 @@ fn deal(
     })
 }
 
-fn draft(milestones: usize) -> MilestoneEscrowDraft {
+fn draft(milestones: usize) -> MilestoneEscrowRequest {
     let amount = Amount::from_minor(MILESTONE_AMOUNT).expect("a small constant");
     let stage = |number| {
-        Ok(MilestoneDraft {
+        Ok(MilestoneRequest {
             title: Ok(format!("Stage {number}")),
             description: Ok(None),
             amount: Ok(amount),
@@ -168,8 +168,8 @@ fn draft(milestones: usize) -> MilestoneEscrowDraft {
             beneficiary: Ok(None),
         })
     };
-    MilestoneEscrowDraft {
-        terms: TermsDraft {
+    MilestoneEscrowRequest {
+        terms: TermsRequest {
             amount: Ok(Amount::total(vec![amount; milestones]).expect("a small sum")),
             purpose: Ok("Shop fit-out".to_owned()),
             description: Ok(None),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::sandbox::{SandboxArguments, text};
+use crate::cli::sandbox::{SandboxArguments, text};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ClockArguments {

@@ -9,10 +9,10 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::check::{self, CheckArguments};
-use super::client::{Client, Reply};
-use super::sandbox::text;
 use crate::app::{App, Stopper};
+use crate::cli::check::{self, CheckArguments};
+use crate::cli::client::{Client, Reply};
+use crate::cli::sandbox::text;
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
 use crate::queries;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::callback::SigningSecret;
+use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::entropy;
 use crate::webhooks::signing;
 

@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::client::Client;
-use super::sandbox::{SandboxArguments, text};
+use crate::cli::client::Client;
+use crate::cli::sandbox::{SandboxArguments, text};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListenArguments {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::sandbox::SandboxArguments;
+use crate::cli::sandbox::SandboxArguments;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ResetArguments {

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::client::Client;
+use crate::cli::client::Client;
 
 /// Which sandbox, and as which merchant.
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use super::client::{Client, Reply};
-use super::sandbox::{SandboxArguments, text};
+use crate::cli::client::{Client, Reply};
+use crate::cli::sandbox::{SandboxArguments, text};
 use crate::entropy;
 
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,11 @@
 //! Saving and removing test cards (contract section 4.10).
 
-use super::customers::admit;
-use super::{Actor, Error, Policy};
-use crate::domain::card::{Card, TestCard};
-use crate::domain::country::Country;
+use crate::commands::customers::admit;
+use crate::commands::{Actor, Error, Policy};
+use crate::domain::customers::country::Country;
 use crate::domain::ids::{CardId, IdSource};
-use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::payments::card::{Card, TestCard};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// A customer's cards with the one that was asked for: its place among them says
@@ -20,7 +20,7 @@ pub struct CardOf {
 
 /// Saves a test card for the acting customer. One they have saved before stays as
 /// it is and is answered again.
-pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Sent<TestCard>) -> Result<CardOf, Error> {
+pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCard>) -> Result<CardOf, Error> {
     admit(tx, policy, actor)?;
     let kind = kind?;
     policy.check_cards(actor.merchant)?;

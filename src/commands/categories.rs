@@ -1,14 +1,14 @@
 //! What an account does to its categories, and how its deals find them (contract
 //! section 4.9).
 
-use super::customers::admit_party;
-use super::{Error, PartyActor, Policy};
-use crate::domain::category::{Category, CategoryDraft};
+use crate::commands::customers::admit_party;
+use crate::commands::{Error, PartyActor, Policy};
+use crate::domain::escrow::category::{Category, CategoryRequest};
+use crate::domain::escrow::terms::TermsRequest;
+use crate::domain::escrow::vault::VaultRequest;
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};
 use crate::domain::party::Party;
-use crate::domain::refusal::{Invalid, Refusal, Sent};
-use crate::domain::terms::TermsDraft;
-use crate::domain::vault::VaultDraft;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
 /// A new category of the acting account.
@@ -16,7 +16,7 @@ pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &PartyActor,
-    draft: Sent<CategoryDraft>,
+    draft: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
     let (draft, owner) = (draft?, actor.party.clone());
@@ -34,7 +34,7 @@ pub fn edit(
     policy: &Policy,
     actor: &PartyActor,
     id: CategoryId,
-    draft: Sent<CategoryDraft>,
+    draft: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
     let draft = draft?;
@@ -53,7 +53,7 @@ pub fn move_to(
     policy: &Policy,
     actor: &PartyActor,
     id: CategoryId,
-    position: Sent<i64>,
+    position: Parsed<i64>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
     let position = position?;
@@ -87,8 +87,8 @@ pub(super) fn find_for(
     tx: &Tx<'_>,
     merchant: MerchantId,
     owner: &Party,
-    draft: TermsDraft,
-) -> Result<TermsDraft<Category>, Error> {
+    draft: TermsRequest,
+) -> Result<TermsRequest<Category>, Error> {
     let found = named(tx, merchant, owner, &draft.category)?;
     Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
 }
@@ -97,8 +97,8 @@ pub(super) fn find_for(
 pub(super) fn find_for_vault(
     tx: &Tx<'_>,
     merchant: MerchantId,
-    draft: VaultDraft,
-) -> Result<VaultDraft<Category>, Error> {
+    draft: VaultRequest,
+) -> Result<VaultRequest<Category>, Error> {
     let found = named(tx, merchant, &Party::Merchant, &draft.category)?;
     Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
 }
@@ -107,7 +107,7 @@ fn named(
     tx: &Tx<'_>,
     merchant: MerchantId,
     owner: &Party,
-    sent: &Sent<Option<CategoryId>>,
+    sent: &Parsed<Option<CategoryId>>,
 ) -> Result<Option<Category>, Error> {
     let named = sent.as_ref().ok().copied().flatten();
     let found = named.map(|id| tx.category(merchant, id)).transpose()?.flatten();

@@ -1,10 +1,10 @@
 //! A sandbox merchant's own clock.
 
-use super::Error;
+use crate::commands::Error;
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant_clock::ClockOffset;
-use crate::domain::refusal::{Invalid, Sent};
-use crate::domain::span::Span;
+use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::sandbox::clock_offset::ClockOffset;
+use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
@@ -38,7 +38,7 @@ pub fn read(tx: &Tx<'_>) -> ClockReading {
 /// dated after the move, or a long one would make it too old at once.
 ///
 /// Refuses, in this order: what is no span, a span that leads too far.
-pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<Advanced, Error> {
+pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Result<Advanced, Error> {
     let by = by?;
     let before = read(tx);
     let ahead = before.ahead.moved_by(by).ok_or_else(|| {
@@ -47,7 +47,7 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;
-    tx.attend(merchant)?;
+    tx.use_clock_of(merchant)?;
     let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
     Ok(Advanced { clock, deliveries })
@@ -56,10 +56,10 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Sent<Span>) -> Result<
 /// Moves the clock of the merchant who is attended to this moment, or as near to it as
 /// a clock goes, unless it is past; the rest of the command happens then.
 pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
-    let ahead = ClockOffset::showing(moment, tx.file_time());
+    let ahead = ClockOffset::showing(moment, tx.ledger_time());
     if ahead > tx.clock() {
         tx.save_clock(merchant, ahead)?;
-        tx.attend(merchant)?;
+        tx.use_clock_of(merchant)?;
     }
     Ok(())
 }

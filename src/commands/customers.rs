@@ -1,16 +1,16 @@
 //! How customers come to be, who of them is let in, and what a merchant does to
 //! them (contract sections 1.3 and 4.4).
 
-use super::{Actor, Error, PartyActor, Policy};
-use crate::domain::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
+use crate::commands::{Actor, Error, PartyActor, Policy};
+use crate::domain::customers::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
+use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
+use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payment;
-use crate::domain::profile::{Email, Profile, ProfileDraft, ProfileUpdate, ProfileUpdateDraft};
-use crate::domain::refusal::{Invalid, Refusal, Sent};
-use crate::domain::terms::MilestoneTerms;
+use crate::domain::payments::payment;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
 /// Lets the acting customer in, and answers how they stand, which says what they
@@ -109,7 +109,7 @@ pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    draft: Sent<ProfileDraft>,
+    draft: Parsed<ProfileRequest>,
 ) -> Result<Customer, Error> {
     let profile = Profile::new(draft?, policy.merchant(merchant).country)?;
     check_unused(tx, merchant, &profile)?;
@@ -143,7 +143,7 @@ pub fn update(
     policy: &Policy,
     merchant: MerchantId,
     customer: Option<CustomerId>,
-    draft: Sent<ProfileUpdateDraft>,
+    draft: Parsed<ProfileUpdateRequest>,
 ) -> Result<Customer, Error> {
     let update = ProfileUpdate::new(draft?)?;
     let mut customer = named(tx, merchant, customer)?;
@@ -168,7 +168,7 @@ pub fn update_permissions(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     customer: Option<CustomerId>,
-    update: Sent<PermissionsUpdate>,
+    update: Parsed<PermissionsUpdate>,
 ) -> Result<Customer, Error> {
     let update = update?.checked()?;
     let mut customer = named(tx, merchant, customer)?;

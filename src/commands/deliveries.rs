@@ -1,9 +1,9 @@
 //! What came of deliveries: recorded, tried again, given up, forgotten.
 
-use crate::domain::delivery::{Attempt, Delivery, Next, RetrySchedule};
+use crate::domain::events::delivery::{Attempt, Delivery, Next, RetrySchedule};
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
-use crate::store::{CallbackSetting, Error, Tx};
+use crate::store::{Error, Tx, WebhookEndpoint};
 
 /// One attempt that was made, and the delivery it was for.
 #[derive(Clone, Debug)]
@@ -40,9 +40,9 @@ const DROPS_PER_COMMAND_MAX: usize = 1_000;
 pub fn drop_unwanted(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    is_wanted: impl FnOnce(&CallbackSetting) -> bool,
+    is_wanted: impl FnOnce(&WebhookEndpoint) -> bool,
 ) -> Result<(), Error> {
-    let setting = tx.callback_setting(merchant)?;
+    let setting = tx.webhook_endpoint(merchant)?;
     if is_wanted(&setting) {
         return Ok(());
     }

@@ -1,23 +1,23 @@
 //! Disputing an escrow and ruling on it (contract section 4.6).
 
-use super::customers::admit;
-use super::{Actor, Error, Policy, load_escrow};
-use crate::domain::deal::Deal;
-use crate::domain::dispute::{Ruling, RulingDraft, Statement};
+use crate::commands::customers::admit;
+use crate::commands::{Actor, Error, Policy, load_escrow};
+use crate::domain::customers::profile::Profile;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::dispute::{Ruling, RulingRequest, Statement};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
-use crate::domain::profile::Profile;
-use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// What a merchant sends to rule on a dispute.
 #[derive(Clone, Debug)]
-pub struct ResolutionDraft {
+pub struct ResolutionRequest {
     /// In words.
-    pub resolution: Sent<String>,
+    pub resolution: Parsed<String>,
     /// What becomes of the money.
-    pub ruling: RulingDraft,
+    pub ruling: RulingRequest,
 }
 
 /// Takes what the buyer or the seller says in a dispute, with a file that shows it.
@@ -26,8 +26,8 @@ pub fn submit(
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    message: Sent<String>,
-    proof: Sent<Vec<FileName>>,
+    message: Parsed<String>,
+    proof: Parsed<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let chars_max = policy.terms_limits.description_chars_max;
@@ -51,8 +51,8 @@ pub fn resolve(
     policy: &Policy,
     merchant: MerchantId,
     escrow: EscrowId,
-    draft: Sent<ResolutionDraft>,
-    proof: Sent<Vec<FileName>>,
+    draft: Parsed<ResolutionRequest>,
+    proof: Parsed<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
     let draft = draft?;
     let chars_max = policy.terms_limits.description_chars_max;
@@ -75,7 +75,7 @@ pub fn resolve(
     Ok(escrow)
 }
 
-fn with_proof(statement: Statement, proof: Sent<Vec<FileName>>) -> Result<Statement, Error> {
+fn with_proof(statement: Statement, proof: Parsed<Vec<FileName>>) -> Result<Statement, Error> {
     Ok(Statement {
         proof: proof?.first().copied(),
         ..statement

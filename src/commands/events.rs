@@ -1,9 +1,9 @@
 //! Telling subscribers once more what they were told.
 
-use super::{Error, Policy, callbacks};
-use crate::domain::event::{REPLAY_MAX, RecordedEvent, ReplayStart};
+use crate::commands::{Error, Policy, webhook_endpoints};
+use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart};
 use crate::domain::ids::{EventId, MerchantId};
-use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// Sends one event again, with the same bytes under the same id, and answers it as it
@@ -13,7 +13,7 @@ use crate::store::Tx;
 /// nowhere to send it to.
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
-    callbacks::check_set(tx, policy, merchant)?;
+    webhook_endpoints::check_set(tx, policy, merchant)?;
     tx.insert_resend(merchant, id, event.escrow, tx.now())?;
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
@@ -26,7 +26,7 @@ pub fn replay(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    start: Sent<ReplayStart>,
+    start: Parsed<ReplayStart>,
 ) -> Result<usize, Error> {
     let start = start?;
     if let ReplayStart::Event(id) = start
@@ -34,7 +34,7 @@ pub fn replay(
     {
         return Err(Refusal::EventNotFound.into());
     }
-    callbacks::check_set(tx, policy, merchant)?;
+    webhook_endpoints::check_set(tx, policy, merchant)?;
     let events = tx.events_from(merchant, start, REPLAY_MAX + 1)?;
     if events.len() > REPLAY_MAX as usize {
         return Err(Refusal::TooManyEvents { max: REPLAY_MAX }.into());

@@ -6,23 +6,23 @@
 //! as what it must be, and a failure of the store, leave the key free.
 
 use crate::commands::{Error, Policy};
-use crate::domain::idempotency::{Asked, Difference, IdempotencyKey, IdempotencyRecord, SentReply};
+use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// A request under a key.
 #[derive(Clone, Debug)]
-pub struct KeyedRequest {
+pub struct IdempotentRequest {
     /// The key.
     pub key: IdempotencyKey,
     /// What is asked under it.
-    pub asked: Asked,
+    pub asked: RequestFingerprint,
 }
 
 /// What came of a request under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum IdempotentOutcome {
     /// The command ran now.
     Done(SentReply),
     /// It ran before.
@@ -38,16 +38,16 @@ pub fn once<T>(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    request: &KeyedRequest,
+    request: &IdempotentRequest,
     command: impl FnOnce(&mut Tx<'_>) -> Result<(MerchantId, T), Error>,
     render: impl FnOnce(Result<T, Refusal>) -> SentReply,
-) -> Result<Outcome, Error> {
-    let KeyedRequest { key, asked } = request;
+) -> Result<IdempotentOutcome, Error> {
+    let IdempotentRequest { key, asked } = request;
     let earlier = tx.idempotency_record(merchant, key)?;
     if let Some(record) = earlier.filter(|record| record.is_kept(tx.now(), policy.idempotency_kept_seconds)) {
         return Ok(record
             .reply_to(asked)
-            .map_or_else(Outcome::KeyReused, Outcome::Replayed));
+            .map_or_else(IdempotentOutcome::KeyReused, IdempotentOutcome::Replayed));
     }
     let (merchant, decided) = match tx.attempt(command)? {
         Ok((merchant, done)) => (merchant, Ok(done)),
@@ -60,5 +60,5 @@ pub fn once<T>(
         created_at: tx.now(),
     };
     tx.save_idempotency_record(merchant, key, &record)?;
-    Ok(Outcome::Done(record.reply))
+    Ok(IdempotentOutcome::Done(record.reply))
 }

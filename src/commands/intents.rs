@@ -4,21 +4,21 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::customers::admit;
-use super::payments::first_payment;
-use super::{Actor, Error, Policy, cards};
-use crate::domain::bank::{AccountQuery, BankAccount};
-use crate::domain::customer::CustomerStanding;
+use crate::commands::customers::admit;
+use crate::commands::payments::first_payment;
+use crate::commands::{Actor, Error, Policy, cards};
+use crate::domain::customers::customer::CustomerStanding;
 use crate::domain::decline;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
-use crate::domain::intent::{
-    self, BlockchainTarget, IntentOffer, Method, Outcome, PaymentStatus, Purse, Sender, WalletTarget,
-};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::payment::{Payment, TransactionType};
-use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::whitelist::EvmAddress;
+use crate::domain::payments::bank::{AccountQuery, BankAccount};
+use crate::domain::payments::intent::{
+    self, BlockchainTarget, IntentOffer, IntentOutcome, Method, PaymentStatus, Purse, Sender, WalletTarget,
+};
+use crate::domain::payments::payment::{Payment, TransactionType};
+use crate::domain::payments::whitelist::EvmAddress;
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// What a customer sends to deposit, withdraw or transfer.
@@ -29,12 +29,12 @@ pub struct IntentRequest {
     /// The payment's name, when the customer gives one.
     pub reference: Option<Reference>,
     /// What for.
-    pub draft: IntentDraft,
+    pub draft: IntentKind,
 }
 
 /// What a customer wants to do, as they named it.
 #[derive(Clone, Debug, Serialize)]
-pub enum IntentDraft {
+pub enum IntentKind {
     /// Put money in, from a saved card or, without one, through a test account.
     Deposit {
         /// The card's id as it was sent.
@@ -43,14 +43,14 @@ pub enum IntentDraft {
     /// Take money out, to a bank account.
     BankWithdrawal(BankAccount),
     /// Take money out, to an address on a blockchain.
-    CryptoWithdrawal(CryptoDraft),
+    CryptoWithdrawal(CryptoWithdrawalRequest),
     /// Send money to another customer.
-    WalletTransfer(TransferDraft),
+    WalletTransfer(WalletTransferRequest),
 }
 
 /// Where a crypto withdrawal is to go.
 #[derive(Clone, Debug, Serialize)]
-pub struct CryptoDraft {
+pub struct CryptoWithdrawalRequest {
     /// The address.
     pub to_address: String,
     /// The token's own address, when one is named.
@@ -59,7 +59,7 @@ pub struct CryptoDraft {
 
 /// Who is to receive a wallet transfer.
 #[derive(Clone, Debug, Serialize)]
-pub struct TransferDraft {
+pub struct WalletTransferRequest {
     /// Their phone, in any spelling.
     pub phone: String,
     /// Their name.
@@ -70,7 +70,12 @@ pub struct TransferDraft {
 
 /// Notes what the acting customer wants to do; nothing moves. The same request
 /// under the same reference again is answered with the same intent as it stands.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<IntentRequest>) -> Result<Payment, Error> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    request: Parsed<IntentRequest>,
+) -> Result<Payment, Error> {
     let standing = admit(tx, policy, actor)?;
     let request = request?;
     let request_hash = request.hash();
@@ -96,7 +101,7 @@ pub fn create(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<Int
 /// Settles one of the acting customer's intents, once; any later time it is
 /// answered as it stands. A deposit through a test account stays pending until the
 /// account is paid. Any other payment of theirs is answered as it is.
-pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Sent<Reference>) -> Result<Payment, Error> {
+pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed<Reference>) -> Result<Payment, Error> {
     let standing = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
     let used = used.ok_or(Refusal::PaymentNotFound)?;
@@ -121,7 +126,7 @@ pub fn pay_test_account(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     account_number: &str,
-    amount: Sent<Option<Amount>>,
+    amount: Parsed<Option<Amount>>,
 ) -> Result<Payment, Error> {
     let amount = amount?;
     let payment = tx.payment_at_test_account(merchant, account_number)?;
@@ -138,7 +143,7 @@ pub fn resolve_account(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    query: Sent<AccountQuery>,
+    query: Parsed<AccountQuery>,
 ) -> Result<(AccountQuery, &'static str), Error> {
     admit(tx, policy, actor)?;
     let query = query?;
@@ -154,26 +159,26 @@ fn method_of(
     policy: &Policy,
     actor: &Actor,
     standing: CustomerStanding,
-    draft: IntentDraft,
+    draft: IntentKind,
 ) -> Result<Method, Error> {
     match draft {
-        IntentDraft::Deposit { card: None } => {
+        IntentKind::Deposit { card: None } => {
             policy.check_processor()?;
             let account_number = unused_account_number(tx, actor.merchant)?;
             Ok(Method::TestAccount { account_number })
         }
-        IntentDraft::Deposit { card: Some(card) } => {
+        IntentKind::Deposit { card: Some(card) } => {
             let card = cards::usable(tx, policy, actor, CardId::named(&card))?;
             Ok(Method::Card {
                 card_id: card.id.to_string(),
             })
         }
-        IntentDraft::BankWithdrawal(account) => {
+        IntentKind::BankWithdrawal(account) => {
             policy.check_processor()?;
             standing.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
-        IntentDraft::CryptoWithdrawal(draft) => {
+        IntentKind::CryptoWithdrawal(draft) => {
             policy.check_processor()?;
             standing.check_may_withdraw()?;
             check_whitelisted(tx, actor, &draft.to_address)?;
@@ -183,7 +188,7 @@ fn method_of(
                 token_address: draft.token_address,
             }))
         }
-        IntentDraft::WalletTransfer(draft) => {
+        IntentKind::WalletTransfer(draft) => {
             let found = tx.customer_by_phone(actor.merchant, &draft.phone)?;
             let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
             if receiver == actor.customer {
@@ -220,7 +225,7 @@ fn check_whitelisted(tx: &Tx<'_>, actor: &Actor, to_address: &str) -> Result<(),
 
 /// What the world outside does with a pending payment now; nothing when it still
 /// waits for somebody to pay.
-fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) -> Result<Option<Outcome>, Error> {
+fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) -> Result<Option<IntentOutcome>, Error> {
     let Some(method) = payment.method() else {
         return Ok(None);
     };
@@ -229,7 +234,7 @@ fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) ->
         Method::TestAccount { .. } => None,
         Method::Card { card_id } => Some(match cards::usable(tx, policy, actor, CardId::named(card_id)) {
             Ok(card) => card.kind.charge(amount).into(),
-            Err(Error::Refused(Refusal::CardNotFound)) => Outcome::Failed,
+            Err(Error::Refused(Refusal::CardNotFound)) => IntentOutcome::Failed,
             Err(error) => return Err(error),
         }),
         Method::Bank(account) => Some(account.outcome(amount)),
@@ -237,11 +242,16 @@ fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) ->
             check_whitelisted(tx, actor, &target.to_address)?;
             Some(decline::check_amount(amount).into())
         }
-        Method::Wallet(_) => Some(Outcome::Success),
+        Method::Wallet(_) => Some(IntentOutcome::Success),
     })
 }
 
-fn settle(tx: &mut Tx<'_>, merchant: MerchantId, mut payment: Payment, outcome: Outcome) -> Result<Payment, Error> {
+fn settle(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    mut payment: Payment,
+    outcome: IntentOutcome,
+) -> Result<Payment, Error> {
     if payment.status() != PaymentStatus::Pending {
         return Ok(payment);
     }

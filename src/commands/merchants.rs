@@ -1,8 +1,8 @@
 //! How merchants come to be: on first use in sandbox mode, from the
 //! configuration in live mode (design section 6).
 
-use super::deliveries;
-use crate::domain::callback::CallbackChoice;
+use crate::commands::deliveries;
+use crate::domain::events::webhook_endpoint::WebhookUrlChoice;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::store::{self, Tx};
@@ -31,11 +31,11 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 /// one it had stays in the file, since a ledger is never rewritten; no key leads to it any
 /// more, and what was still to be delivered for it goes nowhere.
 pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
-    let signing_secret = tx.callback_setting(merchant)?.secret;
-    tx.attend_nobody();
+    let signing_secret = tx.webhook_endpoint(merchant)?.secret;
+    tx.use_ledger_clock();
     let fresh = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, fresh)?;
-    tx.save_callback(merchant, &CallbackChoice::Nowhere)?;
+    tx.save_webhook_url(merchant, &WebhookUrlChoice::Nowhere)?;
     deliveries::drop_some(tx, merchant)?;
     Ok(fresh)
 }

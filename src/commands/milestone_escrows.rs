@@ -1,30 +1,30 @@
 //! Offering, editing, converting to and confirming milestone escrows (contract section 4.1).
 
-use super::customers::{admit, admit_beneficiaries};
-use super::{Actor, Error, Policy, categories, load_escrow};
+use crate::commands::customers::{admit, admit_beneficiaries};
+use crate::commands::{Actor, Error, Policy, categories, load_escrow};
+use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{Conversion, MilestoneDraft, MilestoneOffer, TermsDraft};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// What a seller sends to offer or edit a milestone escrow.
 #[derive(Clone, Debug)]
-pub struct MilestoneEscrowDraft {
+pub struct MilestoneEscrowRequest {
     /// What holds for the whole escrow.
-    pub terms: TermsDraft,
+    pub terms: TermsRequest,
     /// Its milestones, in order.
-    pub milestones: Sent<Vec<Sent<MilestoneDraft>>>,
+    pub milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
 }
 
 /// What a seller sends to turn a standard escrow into a milestone escrow.
 #[derive(Clone, Debug)]
-pub struct ConversionDraft {
+pub struct ConversionRequest {
     /// The new escrow amount, if it changes.
-    pub amount: Sent<Option<Amount>>,
+    pub amount: Parsed<Option<Amount>>,
     /// Its milestones, in order.
-    pub milestones: Sent<Vec<Sent<MilestoneDraft>>>,
+    pub milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
 }
 
 /// Offers a milestone escrow.
@@ -32,7 +32,7 @@ pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Sent<MilestoneEscrowDraft>,
+    draft: Parsed<MilestoneEscrowRequest>,
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
@@ -48,7 +48,7 @@ pub fn edit(
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Sent<MilestoneEscrowDraft>,
+    draft: Parsed<MilestoneEscrowRequest>,
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
@@ -69,7 +69,7 @@ pub fn convert(
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Sent<ConversionDraft>,
+    draft: Parsed<ConversionRequest>,
 ) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
@@ -108,7 +108,7 @@ fn offer_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Sent<MilestoneEscrowDraft>,
+    draft: Parsed<MilestoneEscrowRequest>,
 ) -> Result<MilestoneOffer, Error> {
     admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;

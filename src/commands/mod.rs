@@ -6,7 +6,6 @@
 //! what the store has: the order in which refusals are found is part of the
 //! contract (section 9.3, row 64).
 
-pub mod callbacks;
 pub mod cards;
 pub mod categories;
 pub mod clocks;
@@ -23,13 +22,15 @@ pub mod payments;
 pub mod seeds;
 pub mod standard_escrows;
 pub mod vaults;
+pub mod webhook_endpoints;
 pub mod whitelist;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::domain::customer::Admission;
-use crate::domain::deal::Deal;
+use crate::domain::customers::customer::Admission;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::terms::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
@@ -38,9 +39,8 @@ use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::domain::terms::TermsLimits;
 use crate::store::{self, Tx};
-use crate::wire::Viewing;
+use crate::views::ViewContext;
 
 /// Why a command did nothing.
 #[derive(Clone, Debug)]
@@ -143,8 +143,8 @@ impl Policy {
     }
 
     /// What views need to know where nobody in particular looks.
-    pub(crate) fn viewing(&self) -> Viewing<'_> {
-        Viewing {
+    pub(crate) fn viewing(&self) -> ViewContext<'_> {
+        ViewContext {
             viewer: None,
             currency: &self.currency,
             files_url: self.files_url.get().map_or("", String::as_str),

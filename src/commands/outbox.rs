@@ -1,11 +1,11 @@
 //! The one door that commands go through: what they told is written down for
 //! subscribers in the commit of the change it tells of.
 
-use super::{Policy, callbacks};
+use crate::commands::{Policy, webhook_endpoints};
+use crate::domain::effects::Event;
 use crate::domain::ids::IdSource;
-use crate::domain::settlement::Event;
-use crate::store::{self, NewEvent, Told, Tx};
-use crate::wire::{self, Subject, ToldPayment};
+use crate::store::{self, NewEvent, Tx, UnrecordedEvent};
+use crate::views::{self, PaymentSubject, Subject};
 
 /// Runs a command and, when it succeeds, writes down what it told, in order. The store
 /// refuses a command that told something and did not come this way.
@@ -15,14 +15,14 @@ pub fn run<T, E: From<store::Error>>(
     command: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let outcome = command(tx)?;
-    for told in tx.take_told() {
+    for told in tx.take_unrecorded_events() {
         record(tx, policy, told)?;
     }
     Ok(outcome)
 }
 
-fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Error> {
-    let Told { merchant, event } = told;
+fn record(tx: &mut Tx<'_>, policy: &Policy, told: UnrecordedEvent) -> Result<(), store::Error> {
+    let UnrecordedEvent { merchant, event } = told;
     let name = event.name();
     let (subject, escrow, transaction) = match event {
         Event::Escrow(_, deal) => {
@@ -40,7 +40,7 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
                 Some(customer) => customer.to_string(),
                 None => tx.merchant_wallet_id(merchant)?.to_string(),
             };
-            let told = ToldPayment {
+            let told = PaymentSubject {
                 payment: *payment,
                 customer_id,
                 deals,
@@ -49,7 +49,7 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
             (Subject::Payment(Box::new(told)), escrow, Some(id))
         }
     };
-    let payload = wire::payload(&name, subject, tx.now(), &policy.viewing(), policy.mode);
+    let payload = views::payload(&name, subject, tx.now(), &policy.viewing(), policy.mode);
     let id = tx.event_id();
     tx.insert_event(&NewEvent {
         id,
@@ -59,7 +59,7 @@ fn record(tx: &mut Tx<'_>, policy: &Policy, told: Told) -> Result<(), store::Err
         transaction,
         payload: &payload,
     })?;
-    if callbacks::is_set(tx, policy, merchant)? {
+    if webhook_endpoints::is_set(tx, policy, merchant)? {
         tx.insert_delivery(merchant, id, escrow, tx.now())?;
     }
     Ok(())

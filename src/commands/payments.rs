@@ -2,15 +2,15 @@
 
 use sha2::{Digest, Sha256};
 
-use super::customers::admit;
-use super::{Actor, Error, Policy, cards, load_deal};
+use crate::commands::customers::admit;
+use crate::commands::{Actor, Error, Policy, cards, load_deal};
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{CardId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
-use crate::domain::payment::{self, Payment};
-use crate::domain::refusal::{Invalid, Refusal, Sent};
+use crate::domain::payments::payment::{self, Payment};
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
 /// What a buyer sends to pay.
@@ -37,7 +37,12 @@ pub enum Gateway {
 
 /// Pays for one escrow or several, all or none. The same request under the same
 /// reference again gets the first payment again and moves nothing.
-pub fn fund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, request: Sent<PaymentRequest>) -> Result<Payment, Error> {
+pub fn fund(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    request: Parsed<PaymentRequest>,
+) -> Result<Payment, Error> {
     admit(tx, policy, actor)?.check_may_buy()?;
     let request = request?;
     let request_hash = request.hash();
@@ -105,7 +110,7 @@ fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> R
 }
 
 /// Adds play money to the acting customer's wallet and answers what is in it.
-pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Sent<Amount>) -> Result<Amount, Error> {
+pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Amount>) -> Result<Amount, Error> {
     if policy.mode != Mode::Sandbox {
         return Err(Refusal::SandboxOnly.into());
     }

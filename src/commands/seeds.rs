@@ -2,22 +2,22 @@
 //! commands that clients use, so that history, ledger and events are as if clients
 //! had done it.
 
-use super::clocks::{self, ClockReading};
-use super::customers::{check_unused, give_opening_balance};
-use super::disputes::{self, ResolutionDraft};
-use super::milestone_escrows::{self, MilestoneEscrowDraft};
-use super::payments::{self, Gateway, PaymentRequest};
-use super::{Actor, Error, PartyActor, Policy, outbox, standard_escrows};
-use crate::domain::customer::{Admission, Customer};
-use crate::domain::dispute::{RulingDraft, Verdict};
+use crate::commands::clocks::{self, ClockReading};
+use crate::commands::customers::{check_unused, give_opening_balance};
+use crate::commands::disputes::{self, ResolutionRequest};
+use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
+use crate::commands::payments::{self, Gateway, PaymentRequest};
+use crate::commands::{Actor, Error, PartyActor, Policy, outbox, standard_escrows};
+use crate::domain::customers::customer::{Admission, Customer};
+use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::Escrow;
+use crate::domain::escrow::dispute::{Resolution, RulingRequest};
+use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, Seed};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::profile::Profile;
-use crate::domain::refusal::{Invalid, Refusal, Sent};
-use crate::domain::seed::{Course, CustomerSeed, EscrowSeed, SeedDraft, Then};
-use crate::domain::terms::{MilestoneDraft, TermsDraft};
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::sandbox::seed::{Course, CustomerSeed, EscrowSeed, SeedRequest, Then};
 use crate::store::Tx;
 
 /// What a seed made, in the order of the seed.
@@ -37,7 +37,12 @@ pub struct Seeded {
 ///
 /// Refuses a seed that this merchant has already, then whatever is refused of its first
 /// entry that cannot be.
-pub fn load(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, draft: Sent<SeedDraft>) -> Result<Seeded, Error> {
+pub fn load(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    draft: Parsed<SeedRequest>,
+) -> Result<Seeded, Error> {
     let draft = draft?;
     let seed = Seed::new(draft.content_hash);
     if tx.number_of_deal(merchant, seed.first_escrow_id())?.is_some() {
@@ -156,8 +161,8 @@ impl Loader<'_, '_> {
     fn offer(
         &mut self,
         seller: &Actor,
-        terms: TermsDraft,
-        milestones: Option<Vec<MilestoneDraft>>,
+        terms: TermsRequest,
+        milestones: Option<Vec<MilestoneRequest>>,
     ) -> Result<Escrow, Error> {
         match milestones {
             None => {
@@ -166,7 +171,7 @@ impl Loader<'_, '_> {
             }
             Some(milestones) => {
                 let milestones = Ok(milestones.into_iter().map(Ok).collect());
-                let draft = MilestoneEscrowDraft { terms, milestones };
+                let draft = MilestoneEscrowRequest { terms, milestones };
                 self.act(|tx, policy| milestone_escrows::create(tx, policy, seller, Ok(draft)))
             }
         }
@@ -208,11 +213,11 @@ impl Loader<'_, '_> {
             }
             Then::Refunded => {
                 self.dispute(buyer, &escrow)?;
-                self.rule(escrow.id, Verdict::Refunded, None)
+                self.rule(escrow.id, Resolution::Refunded, None)
             }
             Then::Split { seller, buyer: back } => {
                 self.dispute(buyer, &escrow)?;
-                self.rule(escrow.id, Verdict::Split, Some((seller, back)))
+                self.rule(escrow.id, Resolution::Split, Some((seller, back)))
             }
         }
     }
@@ -226,10 +231,15 @@ impl Loader<'_, '_> {
         self.act(|tx, policy| disputes::submit(tx, policy, party, token, message, Ok(Vec::new())))
     }
 
-    fn rule(&mut self, escrow: EscrowId, verdict: Verdict, split: Option<(Amount, Amount)>) -> Result<Escrow, Error> {
-        let draft = ResolutionDraft {
+    fn rule(
+        &mut self,
+        escrow: EscrowId,
+        verdict: Resolution,
+        split: Option<(Amount, Amount)>,
+    ) -> Result<Escrow, Error> {
+        let draft = ResolutionRequest {
             resolution: Ok("Both sides were heard".to_owned()),
-            ruling: RulingDraft {
+            ruling: RulingRequest {
                 verdict: Ok(verdict),
                 seller_amount: Ok(split.map(|(seller, _)| seller)),
                 buyer_amount: Ok(split.map(|(_, buyer)| buyer)),

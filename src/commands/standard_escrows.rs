@@ -1,28 +1,28 @@
 //! Standard escrows, from the offer to the end of the deal, and what holds for
 //! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
 
-use super::customers::{admit, admit_party, admit_seller};
-use super::{Actor, Error, PartyActor, Policy, categories, load_deal, load_escrow};
+use crate::commands::customers::{admit, admit_party, admit_seller};
+use crate::commands::{Actor, Error, PartyActor, Policy, categories, load_deal, load_escrow};
 use crate::domain::escrow::Escrow;
+use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// What a seller sends to edit a standard escrow.
 #[derive(Clone, Debug)]
-pub struct EditDraft {
+pub struct StandardEditRequest {
     /// The new terms.
-    pub terms: TermsDraft,
+    pub terms: TermsRequest,
     /// What of the old ones stays.
     pub keeps: KeptTerms,
 }
 
 /// What a merchant sends to set an additional fee.
 #[derive(Clone, Copy, Debug)]
-pub struct AdditionalFeeDraft {
+pub struct AdditionalFeeRequest {
     /// How much.
     pub amount: Amount,
     /// Whether it goes back with a refund; as it was when left out.
@@ -34,8 +34,8 @@ pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &PartyActor,
-    draft: Sent<TermsDraft>,
-    images: Sent<Vec<FileName>>,
+    draft: Parsed<TermsRequest>,
+    images: Parsed<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
     let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
@@ -55,8 +55,8 @@ pub fn edit(
     policy: &Policy,
     actor: &PartyActor,
     token: PaymentToken,
-    draft: Sent<EditDraft>,
-    images: Sent<Vec<FileName>>,
+    draft: Parsed<StandardEditRequest>,
+    images: Parsed<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
     let draft = draft?;
@@ -85,7 +85,7 @@ pub fn set_additional_fee(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     token: PaymentToken,
-    draft: Result<AdditionalFeeDraft, Refusal>,
+    draft: Result<AdditionalFeeRequest, Refusal>,
 ) -> Result<Escrow, Error> {
     let draft = draft?;
     let now = tx.now();

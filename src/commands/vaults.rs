@@ -1,13 +1,13 @@
 //! Opening and settling vaults (contract section 4.8).
 
-use super::customers::admit_customer;
-use super::{Error, Policy, categories, load_deal};
-use crate::domain::deal::Deal;
+use crate::commands::customers::admit_customer;
+use crate::commands::{Error, Policy, categories, load_deal};
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRequest};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::vault::{Stake, Vault, VaultDraft, VaultOffer, VaultOwner};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// Opens a vault and takes every participant's stake, or none.
@@ -15,7 +15,12 @@ use crate::store::Tx;
 /// Refuses, in this order: what is wrong with the request, the first participant
 /// who is no customer of the merchant or is blocked, the first who cannot cover
 /// their stake.
-pub fn create(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, draft: Sent<VaultDraft>) -> Result<Vault, Error> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    draft: Parsed<VaultRequest>,
+) -> Result<Vault, Error> {
     let draft = categories::find_for_vault(tx, merchant, draft?)?;
     let offer = VaultOffer::new(draft, &policy.terms_limits, policy.participants_max)?;
     admit_participants(tx, policy, merchant, offer.stakes())?;
@@ -36,7 +41,7 @@ pub fn declare_winner(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     token: PaymentToken,
-    winner: Sent<CustomerId>,
+    winner: Parsed<CustomerId>,
 ) -> Result<Vault, Error> {
     let winner = winner?;
     let mut vault = load(tx, merchant, token)?;

@@ -1,11 +1,11 @@
 //! Adding and removing addresses that crypto withdrawals may go to (contract
 //! section 4.11).
 
-use super::customers::admit;
-use super::{Actor, Error, Policy};
+use crate::commands::customers::admit;
+use crate::commands::{Actor, Error, Policy};
 use crate::domain::ids::{IdSource, WhitelistAddressId};
-use crate::domain::refusal::{Refusal, Sent};
-use crate::domain::whitelist::{self, WhitelistAddress, WhitelistDraft};
+use crate::domain::payments::whitelist::{self, WhitelistAddress, WhitelistRequest};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// Adds an address to the acting customer's whitelist.
@@ -13,7 +13,7 @@ pub fn add(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Sent<WhitelistDraft>,
+    draft: Parsed<WhitelistRequest>,
 ) -> Result<WhitelistAddress, Error> {
     admit(tx, policy, actor)?;
     let draft = draft?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::domain::callback::{CallbackUrl, SigningSecret};
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
@@ -86,7 +86,7 @@ pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    CallbackUrl::parse(&text, mode).map_err(|problem| D::Error::custom(format!("must be {problem}")))?;
+    WebhookUrl::parse(&text, mode).map_err(|problem| D::Error::custom(format!("must be {problem}")))?;
     Ok(Some(text))
 }
 

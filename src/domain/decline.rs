@@ -1,7 +1,7 @@
 //! Why a payment is declined in a sandbox, and the amounts that are. There is no
 //! bank and no card processor: what is asked for says what will happen.
 
-use super::money::Amount;
+use crate::domain::money::Amount;
 
 /// Why a payment was declined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

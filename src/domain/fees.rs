@@ -1,6 +1,6 @@
 //! The fee of an escrow and who pays which part of it (contract section 5).
 
-use super::money::{Amount, BasisPoints};
+use crate::domain::money::{Amount, BasisPoints};
 
 /// Who pays the fee, on top of the amount (buyer) or out of it (seller).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Safe retries: a request that comes again under the key it came with before gets
 //! the first reply again.
 
-use super::ids::CustomerId;
-use super::time::Timestamp;
+use crate::domain::ids::CustomerId;
+use crate::domain::time::Timestamp;
 
 const KEY_BYTES_MAX: usize = 255;
 
@@ -29,7 +29,7 @@ impl IdempotencyKey {
 
 /// What a request asks for. Two that agree in all of it are the same request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestFingerprint {
     /// Its method and its path with the query.
     pub route: String,
     /// The customer it acts for, if it does.
@@ -51,7 +51,7 @@ pub struct SentReply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
     /// What was asked.
-    pub asked: Asked,
+    pub asked: RequestFingerprint,
     /// What it was answered.
     pub reply: SentReply,
     /// When, by the merchant's clock.
@@ -76,7 +76,7 @@ impl IdempotencyRecord {
     }
 
     /// The first reply, if this is the first request again.
-    pub fn reply_to(self, asked: &Asked) -> Result<SentReply, Difference> {
+    pub fn reply_to(self, asked: &RequestFingerprint) -> Result<SentReply, Difference> {
         if self.asked.route != asked.route {
             Err(Difference::Route(self.asked.route))
         } else if self.asked.customer != asked.customer {
@@ -104,8 +104,8 @@ mod tests {
         }
     }
 
-    fn asked() -> Asked {
-        Asked {
+    fn asked() -> RequestFingerprint {
+        RequestFingerprint {
             route: "POST /v1/escrow/create".to_owned(),
             customer: CustomerId::parse("ada"),
             body_hash: [1; 32],
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn the_first_request_again_gets_the_first_reply_and_any_other_is_told_apart() {
         assert_eq!(record().reply_to(&asked()), Ok(record().reply));
-        let other = |change: fn(&mut Asked)| {
+        let other = |change: fn(&mut RequestFingerprint)| {
             let mut other = asked();
             change(&mut other);
             record().reply_to(&other).unwrap_err()

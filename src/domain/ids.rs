@@ -11,7 +11,7 @@ use std::iter;
 
 pub use seeded::{EscrowId, MilestoneId, Seed};
 
-use super::time::Timestamp;
+use crate::domain::time::Timestamp;
 
 /// Numbers that objects take: each takes the next multiple of this. What lies
 /// between two is for what belongs to the first, an escrow's milestones.

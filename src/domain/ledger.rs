@@ -5,9 +5,9 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::ids::{CustomerId, EscrowId, MerchantId};
-use super::money::Amount;
-use super::time::Timestamp;
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
+use crate::domain::money::Amount;
+use crate::domain::time::Timestamp;
 
 /// A place of one merchant where money can be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,10 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::callback::{CallbackUrl, SigningSecret};
-use super::country::Country;
-use super::fees::Rates;
-use super::ids::MerchantId;
+use crate::domain::customers::country::Country;
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::fees::Rates;
+use crate::domain::ids::MerchantId;
 
 /// Which routes a secret key opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,5 +83,5 @@ pub struct MerchantSettings {
     /// Where it is, and its customers are unless somebody says otherwise.
     pub country: Country,
     /// Where it is told of events, unless it has said otherwise itself.
-    pub callback_url: Option<CallbackUrl>,
+    pub callback_url: Option<WebhookUrl>,
 }

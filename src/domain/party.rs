@@ -1,7 +1,7 @@
 //! Who acts and who sells: a customer, or the merchant in its own name.
 
-use super::ids::CustomerId;
-use super::ledger::Account;
+use crate::domain::ids::CustomerId;
+use crate::domain::ledger::Account;
 
 /// A seller, or whoever acts where the `customer-id` header is optional
 /// (contract section 1.3).

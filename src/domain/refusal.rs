@@ -4,10 +4,10 @@
 //! status and message of each live in one table, `http/refusals.rs`. Rules check
 //! in a fixed order, which each rule's documentation gives.
 
-use super::decline::Decline;
-use super::ids::CustomerId;
-use super::money::Amount;
-use super::time::Timestamp;
+use crate::domain::decline::Decline;
+use crate::domain::ids::CustomerId;
+use crate::domain::money::Amount;
+use crate::domain::time::Timestamp;
 
 /// A rule that the request broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ pub enum Refusal {
     /// Subscribers were never told anything under this id, or it is forgotten.
     EventNotFound,
     /// The merchant has nowhere to send events to.
-    NoCallbackUrl,
+    NoWebhookUrl,
     /// More events would be sent again than may be at once.
     TooManyEvents {
         /// How many may be.
@@ -261,7 +261,7 @@ pub struct Invalid {
 /// cannot be. The reason is carried along until its turn comes: what is wrong with
 /// the caller is told before what is wrong with the body, and of several wrong
 /// fields the first in the contract's order is the one told of.
-pub type Sent<T> = Result<T, Invalid>;
+pub type Parsed<T> = Result<T, Invalid>;
 
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq)]

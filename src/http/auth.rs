@@ -12,16 +12,16 @@ use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
-use super::api::Api;
-use super::call::Call;
-use super::envelope::ApiError;
-use super::rate_limit::RateState;
 use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
+use crate::http::context::RequestContext;
+use crate::http::envelope::ApiError;
+use crate::http::rate_limit::RateState;
+use crate::http::state::AppState;
 use crate::store::{self, Tx};
 
 /// What every webhook carries.
@@ -44,7 +44,7 @@ pub(crate) struct KeyHolder {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
-    pub(crate) call: Arc<Call>,
+    pub(crate) call: Arc<RequestContext>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,8 +99,8 @@ impl KeyHolder {
     /// Checks the key, then the address it is used from, then how often, then
     /// whether it opens this route.
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
-        let call = Call::of(request)?;
+        let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let call = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, api)?;
         let key = match api.keyring.owner_of_key(&api.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
@@ -221,7 +221,7 @@ impl FromRequest for Viewer {
 /// Counts a request of this key, if requests are counted, and leaves how it stands
 /// for the reply. Those to the sandbox's own routes are not: the limit is one of the
 /// contract's, and moving the clock is how a test waits for it.
-fn count(request: &HttpRequest, api: &Api, key_hash: [u8; 32]) -> Option<RateState> {
+fn count(request: &HttpRequest, api: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
     let limiter = api
         .rate_limiter
         .as_ref()
@@ -244,7 +244,7 @@ fn check_access(request: &HttpRequest, scope: KeyScope) -> Result<(), ApiError> 
 
 /// The bearer key and its SHA-256 hash. Refused when the request was sent to another
 /// machine's name.
-pub(super) fn read_key(request: &HttpRequest, api: &Api) -> Result<(String, [u8; 32]), ApiError> {
+pub(super) fn read_key(request: &HttpRequest, api: &AppState) -> Result<(String, [u8; 32]), ApiError> {
     if api.is_for_this_machine_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
     }
@@ -255,7 +255,7 @@ pub(super) fn read_key(request: &HttpRequest, api: &Api) -> Result<(String, [u8;
 
 /// The `customer-id` header, which the call remembers as it came. An error when it came
 /// with different texts.
-pub(super) fn read_customer(request: &HttpRequest, call: &Call) -> Result<Option<String>, ApiError> {
+pub(super) fn read_customer(request: &HttpRequest, call: &RequestContext) -> Result<Option<String>, ApiError> {
     let named = single(request.headers(), &CUSTOMER_ID)?;
     if let Some(named) = &named {
         call.customer.get_or_init(|| named.clone());
@@ -265,7 +265,7 @@ pub(super) fn read_customer(request: &HttpRequest, call: &Call) -> Result<Option
 
 /// The bearer key. In sandbox mode a program on this machine may come without:
 /// it then gets the default merchant, whose key is the empty text.
-fn key_of(request: &HttpRequest, api: &Api) -> Result<String, ApiError> {
+fn key_of(request: &HttpRequest, api: &AppState) -> Result<String, ApiError> {
     let headers = request.headers();
     if !headers.contains_key(AUTHORIZATION) && api.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
         return Ok(String::new());

@@ -13,11 +13,11 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::api::{Api, Limits};
-use super::call::{Call, SentBody, SentFileSummary};
-use super::envelope::ApiError;
-use super::fields::Fields;
 use crate::domain::refusal::{Invalid, shortened};
+use crate::http::context::{RequestContext, SentBody, SentFileSummary};
+use crate::http::envelope::ApiError;
+use crate::http::fields::Fields;
+use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
@@ -81,7 +81,7 @@ impl JsonBody {
 
     /// Leaves the body with the call it belongs to.
     fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
-        Call::of(request)?
+        RequestContext::of(request)?
             .body
             .get_or_init(|| SentBody::Json(Arc::clone(&self.0)));
         Ok(self)
@@ -96,7 +96,7 @@ impl FormBody {
             bytes: file.bytes.len(),
             hash: file.hash,
         };
-        Call::of(request)?.body.get_or_init(|| SentBody::Form {
+        RequestContext::of(request)?.body.get_or_init(|| SentBody::Form {
             fields: self.fields.clone(),
             files: self.files.iter().map(summary).collect(),
         });
@@ -211,7 +211,7 @@ impl Limits {
 }
 
 fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
-    let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
+    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
     Ok(api.limits)
 }
 
@@ -236,8 +236,8 @@ async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiErro
 }
 
 async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
-    let api = request.app_data::<web::Data<Api>>().ok_or(ApiError::Internal)?;
-    let compares_files = Call::of(request)?.compares_files();
+    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let compares_files = RequestContext::of(request)?.compares_files();
     let mut read = FormBody::default();
     let mut text_bytes_left = limits.body_bytes_max;
     while let Some(field) = form.try_next().await.map_err(|error| form_error(error, limits))? {

@@ -12,35 +12,35 @@ pub(super) mod seeds;
 pub(super) mod standard_escrows;
 pub(super) mod vaults;
 
-use super::api::Api;
-use super::body::{JsonBody, JsonOrFormBody};
-use super::fields::{Field, Fields};
-use crate::commands::milestone_escrows::MilestoneEscrowDraft;
+use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::commands::payments::{Gateway, PaymentRequest};
+use crate::domain::escrow::terms::{DeliveryTimeline, MilestoneRequest, TermsRequest};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken, Reference};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Sent};
-use crate::domain::terms::{DeliveryTimeline, MilestoneDraft, TermsDraft};
+use crate::domain::refusal::{Invalid, Parsed};
+use crate::http::body::{JsonBody, JsonOrFormBody};
+use crate::http::fields::{Field, Fields};
+use crate::http::state::AppState;
 
 /// Contract section 4.1.1.
-pub(super) fn milestone_escrow(body: &JsonBody) -> Sent<MilestoneEscrowDraft> {
+pub(super) fn milestone_escrow(body: &JsonBody) -> Parsed<MilestoneEscrowRequest> {
     let fields = body.fields()?;
     let milestones = fields.field("milestones").list();
-    Ok(MilestoneEscrowDraft {
+    Ok(MilestoneEscrowRequest {
         terms: terms(&fields),
         milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
     })
 }
 
 /// Contract section 4.2.1.
-pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Sent<TermsDraft> {
+pub(super) fn standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsRequest> {
     Ok(standard_terms(&body.fields()?))
 }
 
 /// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
 /// `reference` are required, and `gateway` is a card when it is left out.
-pub(super) fn payment(body: &JsonBody, api: &Api) -> Sent<PaymentRequest> {
+pub(super) fn payment(body: &JsonBody, api: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
     let strict = api.policy.strict;
     let amount = fields.field("amount");
@@ -81,7 +81,7 @@ pub(super) fn payment(body: &JsonBody, api: &Api) -> Sent<PaymentRequest> {
 }
 
 /// The name of a payment; with `strict` it is required.
-fn reference(fields: &Fields<'_>, strict: bool) -> Sent<Option<Reference>> {
+fn reference(fields: &Fields<'_>, strict: bool) -> Parsed<Option<Reference>> {
     let reference = fields.field("reference");
     if strict {
         reference.reference().map(Some)
@@ -91,19 +91,19 @@ fn reference(fields: &Fields<'_>, strict: bool) -> Sent<Option<Reference>> {
 }
 
 /// There is one currency, which may be left out.
-fn check_currency(fields: &Fields<'_>, currency: &str) -> Sent<()> {
+fn check_currency(fields: &Fields<'_>, currency: &str) -> Parsed<()> {
     let currencies = [(currency, ())];
     fields.field("currency").optional(|field| field.word(&currencies))?;
     Ok(())
 }
 
 /// Contract section 4.3.9.
-pub(super) fn top_up(body: &JsonBody) -> Sent<Amount> {
+pub(super) fn top_up(body: &JsonBody) -> Parsed<Amount> {
     body.fields()?.field("amount").amount()
 }
 
-fn terms(fields: &Fields<'_>) -> TermsDraft {
-    TermsDraft {
+fn terms(fields: &Fields<'_>) -> TermsRequest {
+    TermsRequest {
         amount: fields.field("amount").amount(),
         purpose: fields.field("purpose").text(),
         description: fields.field("description").optional(Field::text),
@@ -118,8 +118,8 @@ fn terms(fields: &Fields<'_>) -> TermsDraft {
 }
 
 /// Of a standard escrow the delivery window is required.
-fn standard_terms(fields: &Fields<'_>) -> TermsDraft {
-    TermsDraft {
+fn standard_terms(fields: &Fields<'_>) -> TermsRequest {
+    TermsRequest {
         max_delivery: fields.field("maxDelivery").integer().map(Some),
         delivery_timeline: fields
             .field("deliveryTimeline")
@@ -129,9 +129,9 @@ fn standard_terms(fields: &Fields<'_>) -> TermsDraft {
     }
 }
 
-fn milestone(milestone: &Field<'_>) -> Sent<MilestoneDraft> {
+fn milestone(milestone: &Field<'_>) -> Parsed<MilestoneRequest> {
     let fields = milestone.object()?;
-    Ok(MilestoneDraft {
+    Ok(MilestoneRequest {
         title: fields.field("title").text(),
         description: fields.field("description").optional(Field::text),
         amount: fields.field("amount").amount(),
@@ -141,7 +141,7 @@ fn milestone(milestone: &Field<'_>) -> Sent<MilestoneDraft> {
 }
 
 /// One escrow or several by id, or one by payment token.
-fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Sent<Vec<EscrowKey>> {
+fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
     let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
     if ids.is_absent() && !token.is_absent() {
         return Ok(vec![EscrowKey::Token(PaymentToken::named(&token.text()?))]);

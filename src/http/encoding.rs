@@ -1,24 +1,24 @@
 //! From a body to what a command takes, and from an escrow to a body, without a
 //! server around them: the very code behind the routes, for measuring it.
 
-use super::body::JsonBody;
-use super::drafts;
-use super::envelope::Reply;
-use crate::commands::milestone_escrows::MilestoneEscrowDraft;
+use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::domain::escrow::Escrow;
 use crate::domain::ids::CustomerId;
-use crate::domain::refusal::Sent;
-use crate::wire::{EscrowView, Looking, Viewing};
+use crate::domain::refusal::Parsed;
+use crate::http::body::JsonBody;
+use crate::http::drafts;
+use crate::http::envelope::Reply;
+use crate::views::{EscrowView, ViewContext, ViewerRef};
 
 /// What the body of `POST /v1/escrow/milestone/create` says.
-pub fn read_milestone_escrow(body: String) -> Sent<MilestoneEscrowDraft> {
+pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
     drafts::milestone_escrow(&JsonBody::of(body))
 }
 
 /// The body that answers `GET /v1/escrow/verify/{paymentToken}`.
 pub fn write_escrow(escrow: Escrow, viewer: Option<&CustomerId>, currency: &str) -> Vec<u8> {
-    let viewing = Viewing {
-        viewer: viewer.map(Looking::Customer),
+    let viewing = ViewContext {
+        viewer: viewer.map(ViewerRef::Customer),
         currency,
         files_url: "",
     };

@@ -12,9 +12,9 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder, Respo
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::refusals::{self, Wire};
 use crate::domain::idempotency::{Difference, SentReply};
 use crate::domain::refusal::{Invalid, Refusal, shortened};
+use crate::http::refusals::{self, WireRefusal};
 use crate::{commands, store};
 
 /// Marks a reply that was sent before.
@@ -257,7 +257,7 @@ impl ApiError {
     }
 
     fn body(&self) -> Vec<u8> {
-        let Wire {
+        let WireRefusal {
             status,
             code,
             message,
@@ -289,7 +289,7 @@ impl ApiError {
         }
     }
 
-    fn wire(&self) -> Wire {
+    fn wire(&self) -> WireRefusal {
         match self {
             Self::Refused(refusal) => refusals::wire(refusal),
             Self::Store(error) => store_wire(error),
@@ -380,8 +380,8 @@ fn reused_message(difference: &Difference) -> String {
 }
 
 /// Without details.
-fn plain(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Wire {
-    Wire {
+fn plain(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> WireRefusal {
+    WireRefusal {
         status,
         code,
         message: message.into(),
@@ -389,7 +389,7 @@ fn plain(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>)
     }
 }
 
-fn store_wire(error: &store::Error) -> Wire {
+fn store_wire(error: &store::Error) -> WireRefusal {
     let (status, code, message) = match error {
         store::Error::QueueFull => (
             503,
@@ -423,12 +423,12 @@ fn store_wire(error: &store::Error) -> Wire {
             "The disk failed; whether this took effect shows after a restart",
         ),
         store::Error::Panicked
-        | store::Error::Untold
+        | store::Error::UnrecordedEvents
         | store::Error::Sqlite(_)
         | store::Error::Corrupt(_)
         | store::Error::Files(_) => (500, "internal", "Something went wrong on our side; nothing was changed"),
     };
-    Wire {
+    WireRefusal {
         status,
         code,
         message: message.into(),

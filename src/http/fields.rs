@@ -13,12 +13,12 @@ use std::num::{IntErrorKind, ParseIntError};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::country::Country;
+use crate::domain::customers::country::Country;
+use crate::domain::customers::profile::Email;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::profile::Email;
 use crate::domain::refusal::{Invalid, shortened};
-use crate::domain::span::Span;
+use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 
 /// The fields of one object, and where in the body it is.

@@ -3,57 +3,40 @@
 //! A handler takes typed extractors, hands one closure to the store, and renders
 //! what comes back. It holds no rule and no SQL.
 
-mod act;
-mod api;
+mod api_key_cache;
 mod auth;
-mod banks;
 mod body;
-mod call;
-mod callbacks;
-mod cards;
-mod categories;
-mod clocks;
-mod customers;
-mod disputes;
+mod context;
 mod drafts;
 pub mod encoding;
 mod envelope;
-mod events;
-mod faults;
+mod execute;
 mod fields;
-mod files;
-mod histories;
 mod in_flight;
-mod intents;
-mod keyring;
-mod milestone_escrows;
-mod observe;
-mod payments;
+mod middleware;
 mod query;
 mod rate_limit;
 mod refusals;
-mod requests;
-mod resets;
 mod routes;
-mod seeds;
-mod standard_escrows;
-mod vaults;
-mod whitelist;
+mod sandbox;
+mod state;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, middleware, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
 
-pub use api::{Api, Limits};
-pub use faults::FaultBook;
+pub use api_key_cache::ApiKeyCache;
 pub use in_flight::InFlight;
-pub use keyring::Keyring;
 pub use rate_limit::RateLimiter;
-pub use requests::{Kept, RequestLog};
 pub use routes::routes;
+pub use sandbox::fault_book::FaultBook;
+pub use sandbox::request_log::{Kept, RequestLog};
+pub use state::{AppState, Limits};
 
 /// Under which name the log tells of requests that were no HTTP.
 pub const CLIENT_FAULTS_LOG: &str = "actix_http";
@@ -76,19 +59,19 @@ pub struct ServerSettings {
 
 /// Binds the address and answers the server, which runs when it is polled, and
 /// the address it got.
-pub fn bind(api: Api, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
+pub fn bind(api: AppState, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
     let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
         // Each worker has a copy and a keyring of its own: counting references to a
         // shared one, and locking it, makes the cores wait for each other.
-        let api = Api {
+        let api = AppState {
             keyring: Arc::new(api.keyring.beside()),
             ..api.clone()
         };
         let mode = api.policy.mode;
         App::new()
             .app_data(web::Data::new(api))
-            .wrap(middleware::from_fn(observe::observe))
+            .wrap(from_fn(middleware::observe))
             .configure(|config| routes::configure(config, mode))
     })
     .workers(workers)

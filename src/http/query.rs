@@ -5,10 +5,10 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
-use super::envelope::ApiError;
-use super::fields::{Field, Fields};
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
-use crate::domain::refusal::{Invalid, Sent};
+use crate::domain::refusal::{Invalid, Parsed};
+use crate::http::envelope::ApiError;
+use crate::http::fields::{Field, Fields};
 
 /// The query's fields, not yet read.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl FromRequest for Query {
 }
 
 /// `page` and `limit`, where a larger limit than [`LIMIT_MAX`] is an error.
-pub(crate) fn page(fields: &Fields<'_>) -> Sent<PageRequest> {
+pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");
     let rows = limit.optional(Field::integer)?.map(u32::try_from);
     Ok(PageRequest {
@@ -49,7 +49,7 @@ pub(crate) fn page(fields: &Fields<'_>) -> Sent<PageRequest> {
 }
 
 /// `page`, 1 when it is left out.
-pub(crate) fn page_number(fields: &Fields<'_>) -> Sent<u32> {
+pub(crate) fn page_number(fields: &Fields<'_>) -> Parsed<u32> {
     let page = fields.field("page");
     match page.optional(Field::integer)?.map(u32::try_from) {
         None => Ok(1),

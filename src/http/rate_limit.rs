@@ -103,7 +103,7 @@ impl Window {
 
 impl RateState {
     /// Tells of it in a reply's headers.
-    pub(super) fn tell(self, headers: &mut HeaderMap) {
+    pub(super) fn write_headers(self, headers: &mut HeaderMap) {
         let Self {
             limit,
             remaining,
@@ -197,7 +197,9 @@ mod tests {
     #[test]
     fn the_headers_are_those_of_the_contract() {
         let mut headers = HeaderMap::new();
-        RateLimiter::new(10).count(KEY, Instant::now()).tell(&mut headers);
+        RateLimiter::new(10)
+            .count(KEY, Instant::now())
+            .write_headers(&mut headers);
         assert_eq!(headers.get("ratelimit-policy").unwrap(), "10;w=60");
         assert_eq!(headers.get("ratelimit").unwrap(), "limit=10, remaining=9, reset=60");
     }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::domain::decline::Decline;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, LookedFor, Problem, Refusal};
-use crate::wire::WireAmount;
+use crate::views::WireAmount;
 
 /// How a refusal is spoken.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct WireRefusal {
     /// HTTP status, which is also `status` in the envelope.
     pub(crate) status: u16,
     /// Stable word for programs.
@@ -24,7 +24,7 @@ pub(crate) struct Wire {
 
 /// The wire form of a refusal.
 #[allow(clippy::too_many_lines, reason = "a table, one row for each refusal")]
-pub(crate) fn wire(refusal: &Refusal) -> Wire {
+pub(crate) fn wire(refusal: &Refusal) -> WireRefusal {
     let (status, code, message) = match refusal {
         Refusal::Invalid(invalid) => return invalid_wire(invalid),
         Refusal::CustomerNotFound => (404, "customer_not_found", "Customer not found"),
@@ -246,7 +246,7 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         Refusal::PaymentNotFound => (400, "payment_not_found", "Payment not found"),
         Refusal::TestAccountNotFound => (400, "test_account_not_found", "Test account not found"),
         Refusal::EventNotFound => (400, "event_not_found", "Event not found"),
-        Refusal::NoCallbackUrl => (400, "no_callback_url", "No callback URL is set"),
+        Refusal::NoWebhookUrl => (400, "no_callback_url", "No callback URL is set"),
         Refusal::TooManyEvents { max } => {
             let message = format!("More than {max} events happened since then; start later");
             return spoken(refusal, "too_many_events", message);
@@ -304,7 +304,7 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
         ),
         Refusal::SeedEntry { entry, refusal } => return seed_entry_wire(entry, wire(refusal)),
     };
-    Wire {
+    WireRefusal {
         status,
         code,
         message: message.into(),
@@ -313,8 +313,8 @@ pub(crate) fn wire(refusal: &Refusal) -> Wire {
 }
 
 /// A refusal whose message names what it is about.
-fn spoken(refusal: &Refusal, code: &'static str, message: String) -> Wire {
-    Wire {
+fn spoken(refusal: &Refusal, code: &'static str, message: String) -> WireRefusal {
+    WireRefusal {
         status: 400,
         code,
         message: message.into(),
@@ -342,9 +342,9 @@ fn details(refusal: &Refusal) -> Option<Value> {
     }
 }
 
-fn split_wire(pool: Amount) -> Wire {
+fn split_wire(pool: Amount) -> WireRefusal {
     let number = serde_json::to_string(&WireAmount(pool)).expect("an amount is a number");
-    Wire {
+    WireRefusal {
         status: 400,
         code: "split_does_not_add_up",
         message: format!("A split must add up to the {number} still held on this escrow").into(),
@@ -353,15 +353,15 @@ fn split_wire(pool: Amount) -> Wire {
 }
 
 /// The seed is what is wrong, whatever the status of the refusal by itself.
-fn seed_entry_wire(entry: &str, of_entry: Wire) -> Wire {
-    Wire {
+fn seed_entry_wire(entry: &str, of_entry: WireRefusal) -> WireRefusal {
+    WireRefusal {
         status: 400,
         message: format!("{entry}: {}", of_entry.message).into(),
         ..of_entry
     }
 }
 
-fn invalid_wire(Invalid { field, problem }: &Invalid) -> Wire {
+fn invalid_wire(Invalid { field, problem }: &Invalid) -> WireRefusal {
     let (message, details) = match problem {
         Problem::Missing => (format!("{field} is required"), json!({ "field": field })),
         Problem::Wrong { expected, got } => (
@@ -369,7 +369,7 @@ fn invalid_wire(Invalid { field, problem }: &Invalid) -> Wire {
             json!({ "field": field, "expected": expected, "got": got }),
         ),
     };
-    Wire {
+    WireRefusal {
         status: 400,
         code: "invalid_request",
         message: message.into(),
@@ -497,7 +497,7 @@ mod tests {
             Refusal::PaymentNotFound,
             Refusal::TestAccountNotFound,
             Refusal::EventNotFound,
-            Refusal::NoCallbackUrl,
+            Refusal::NoWebhookUrl,
             Refusal::TooManyEvents { max: 10_000 },
             Refusal::TooManyFaults { max: 100 },
             Refusal::CardNotFound,

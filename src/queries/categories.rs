@@ -1,6 +1,6 @@
 //! An account's categories (contract section 4.9).
 
-use crate::domain::category::Category;
+use crate::domain::escrow::category::Category;
 use crate::domain::ids::{CategoryId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;

@@ -1,9 +1,9 @@
 //! A merchant's customers (contract sections 4.3.7 and 4.4).
 
-use crate::domain::customer::Customer;
+use crate::domain::customers::customer::Customer;
+use crate::domain::customers::profile::Email;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::profile::Email;
 use crate::store::{Error, Store};
 
 /// By what one customer is looked for.

@@ -1,8 +1,8 @@
 //! Disputes and feeds (contract sections 4.6.3 to 4.6.6).
 
-use crate::domain::deal::Deal;
 use crate::domain::escrow::Escrow;
-use crate::domain::feed::DealFilter;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::store::{Error, Store};
@@ -11,7 +11,7 @@ use crate::store::{Error, Store};
 pub fn deals(
     store: &Store,
     merchant: MerchantId,
-    filter: &DealFilter,
+    filter: &MerchantEscrowFilter,
     request: PageRequest,
 ) -> Result<Page<Deal>, Error> {
     store.read(|snapshot| snapshot.deals(merchant, filter, request))

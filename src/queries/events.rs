@@ -1,6 +1,6 @@
 //! What subscribers of a merchant were told.
 
-use crate::domain::event::{EventFilter, EventOrder, RecordedEvent};
+use crate::domain::events::event::{EventFilter, EventOrder, RecordedEvent};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::store::{Error, Store};

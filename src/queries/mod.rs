@@ -8,23 +8,22 @@ pub mod events;
 
 use std::ops::RangeInclusive;
 
-use crate::domain::card::Card;
-use crate::domain::customer::{CustomerStanding, Wallet};
-use crate::domain::deal::Deal;
-use crate::domain::history::{HistoryFilter, HistoryShape};
+use crate::domain::customers::customer::{CustomerStanding, Wallet};
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::party_escrows::{EscrowList, PartyEscrowFilter};
 use crate::domain::ids::{CustomerId, EscrowKey, EventId, MerchantId};
 use crate::domain::ledger::{Account, Transfer};
-use crate::domain::listing::{EscrowFilter, EscrowList};
 use crate::domain::merchant::KeyOwner;
-use crate::domain::merchant_clock::ClockOffset;
 use crate::domain::page::PageRequest;
-use crate::domain::payment::Payment;
-use crate::domain::time::Timestamp;
-use crate::domain::whitelist::WhitelistAddress;
-use crate::store::{CallbackSetting, Caused, Error, ExpiredRecord, Store};
+use crate::domain::payments::card::Card;
+use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::payment::Payment;
+use crate::domain::payments::whitelist::WhitelistAddress;
+use crate::domain::sandbox::clock_offset::ClockOffset;
+use crate::store::{Error, Store, WebhookEndpoint, WriteSummary};
 
 /// Transfers with their numbers, and events with their names.
-pub type CausedRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
+pub type WriteSummaryRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
 
 /// That the file can be read.
 pub fn is_readable(store: &Store) -> Result<(), Error> {
@@ -45,7 +44,7 @@ pub fn deal(store: &Store, merchant: MerchantId, key: &EscrowKey) -> Result<Opti
 pub fn escrows(
     store: &Store,
     merchant: MerchantId,
-    filter: &EscrowFilter,
+    filter: &PartyEscrowFilter,
     request: PageRequest,
 ) -> Result<EscrowList, Error> {
     store.read(|snapshot| snapshot.escrows(merchant, filter, request))
@@ -83,8 +82,8 @@ pub fn merchant_wallet(store: &Store, merchant: MerchantId) -> Result<Wallet, Er
 }
 
 /// How a sandbox merchant wants to be told of events.
-pub fn callback_setting(store: &Store, merchant: MerchantId) -> Result<CallbackSetting, Error> {
-    store.read(|snapshot| snapshot.callback_setting(merchant))
+pub fn webhook_endpoint(store: &Store, merchant: MerchantId) -> Result<WebhookEndpoint, Error> {
+    store.read(|snapshot| snapshot.webhook_endpoint(merchant))
 }
 
 /// A customer's saved cards, the one saved first at the front.
@@ -99,7 +98,7 @@ pub fn whitelist(store: &Store, merchant: MerchantId, customer: &CustomerId) -> 
 
 /// What a command caused: its transfers, each with its number, and its events that were
 /// not swept meanwhile, each with its name; oldest first.
-pub fn caused(store: &Store, caused: &Caused) -> Result<CausedRows, Error> {
+pub fn caused(store: &Store, caused: &WriteSummary) -> Result<WriteSummaryRows, Error> {
     store.read(|snapshot| {
         let transfers = match &caused.transfers {
             Some(numbers) => snapshot.transfers_in(numbers)?,
@@ -122,15 +121,4 @@ pub fn transfers_in(store: &Store, numbers: RangeInclusive<i64>) -> Result<Vec<(
 /// How far a merchant's clock is ahead of the file's time.
 pub fn clock(store: &Store, merchant: MerchantId) -> Result<ClockOffset, Error> {
     store.read(|snapshot| snapshot.clock_of(merchant))
-}
-
-/// Replies kept for retries that are older than this by the clocks of their merchants,
-/// at most so many.
-pub fn expired_idempotency_records(
-    store: &Store,
-    file_time: Timestamp,
-    kept_seconds: i64,
-    records_max: u32,
-) -> Result<Vec<ExpiredRecord>, Error> {
-    store.read(|snapshot| snapshot.expired_idempotency_records(file_time, kept_seconds, records_max))
 }

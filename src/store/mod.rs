@@ -5,39 +5,10 @@
 //! and nothing outside it names the database library. A family of tables has a
 //! file of its own here, with its reads on [`Snapshot`] and its writes on [`Tx`].
 
-mod accounts;
 mod audit;
-mod callbacks;
-mod cards;
-mod categories;
-mod caused;
-mod checkpoints;
-mod clocks;
-mod columns;
-mod connection;
-mod customers;
-mod deliveries;
-mod disputes;
-mod ephemeral;
-mod error;
-mod escrows;
-mod events;
-mod feeds;
-mod file;
-mod folder;
-mod idempotency;
-mod instance;
-mod listings;
-mod lock;
-mod merchants;
-mod new_deliveries;
-mod payments;
-mod readers;
-mod settlements;
-mod snapshot;
-mod vaults;
-mod whitelist;
-mod writer;
+mod engine;
+mod tables;
+mod tx;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,28 +19,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 pub use audit::{Audit, Finding, audit, check_structure};
-pub use callbacks::CallbackSetting;
-pub use caused::Caused;
-pub use connection::Synchronous;
-pub use ephemeral::EphemeralFolder;
-pub use error::{Error, OpenError};
-pub use events::NewEvent;
-pub use idempotency::ExpiredRecord;
-pub use payments::UsedReference;
-pub use snapshot::{Snapshot, Told, Tx};
+pub use engine::connection::Synchronous;
+pub use engine::ephemeral::EphemeralFolder;
+pub use engine::error::{Error, OpenError};
+pub use tables::events::NewEvent;
+pub use tables::idempotency::ExpiredRecord;
+pub use tables::payments::UsedReference;
+pub use tables::webhook_endpoints::WebhookEndpoint;
+pub use tables::write_summary::WriteSummary;
+pub use tx::{Snapshot, Tx, UnrecordedEvent};
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy, MerchantId};
 use crate::domain::ledger;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use checkpoints::{Checkpoints, SyncHandle};
-use connection::Role;
-use folder::Folder;
-use lock::InstanceLock;
-use new_deliveries::NewDeliveries;
-use readers::Readers;
-use writer::{GroupCommit, Writer, WriterThread};
+use engine::blobs::Blobs;
+use engine::checkpoints::{Checkpoints, SyncHandle};
+use engine::connection::Role;
+use engine::lock::InstanceLock;
+use engine::new_deliveries::NewDeliveries;
+use engine::readers::Readers;
+use engine::writer::{GroupCommit, Writer, WriterThread};
+use engine::{connection, file};
 
 /// Everything the store needs to know.
 #[derive(Clone, Debug)]
@@ -100,12 +72,12 @@ pub struct Store {
 }
 
 struct Inner {
-    folder: Folder,
+    folder: Blobs,
     readers: Arc<Readers>,
     writer: Writer,
     clock: Arc<dyn Clock>,
-    /// What [`GroupCommit::file_time`] shares.
-    file_time: Arc<AtomicI64>,
+    /// What [`GroupCommit::ledger_time`] shares.
+    ledger_time: Arc<AtomicI64>,
     new_deliveries: Arc<NewDeliveries>,
     thread: Mutex<Option<WriterThread>>,
     /// After every connection; see there.
@@ -154,13 +126,13 @@ impl Store {
         let of_newest = newest.map_or(0, ids::last_number_of);
         entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
         let readers = Arc::new(Readers::open(path, settings.readers)?);
-        let folder = Folder::open(path, Arc::clone(&readers))?;
+        let folder = Blobs::open(path, Arc::clone(&readers))?;
 
         let (ended, writer_ended) = oneshot::channel();
         let copying = connection::open(path, Role::Checkpoints { synchronous })?;
         let checkpoints = Checkpoints::start(copying, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
         let clock: Arc<dyn Clock> = Arc::from(clock);
-        let file_time = Arc::new(AtomicI64::new(newest.map_or(0, Timestamp::millis)));
+        let ledger_time = Arc::new(AtomicI64::new(newest.map_or(0, Timestamp::millis)));
         let new_deliveries = Arc::<NewDeliveries>::default();
         let group_commit = GroupCommit {
             connection,
@@ -168,9 +140,9 @@ impl Store {
             checkpoints,
             clock: Arc::clone(&clock),
             entropy,
-            file_time: Arc::clone(&file_time),
+            ledger_time: Arc::clone(&ledger_time),
             new_deliveries: Arc::clone(&new_deliveries),
-            told_of: Vec::new(),
+            woken: Vec::new(),
             group_commands_max: settings.group_commands_max,
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
@@ -179,7 +151,7 @@ impl Store {
             readers,
             writer,
             clock,
-            file_time,
+            ledger_time,
             new_deliveries,
             thread: Mutex::new(Some(thread)),
             _file: file,
@@ -208,8 +180,8 @@ impl Store {
     }
 
     /// The file's time: that of the system, and never before any command.
-    pub fn file_time(&self) -> Timestamp {
-        let newest = Timestamp::from_millis(self.inner.file_time.load(Ordering::SeqCst));
+    pub fn ledger_time(&self) -> Timestamp {
+        let newest = Timestamp::from_millis(self.inner.ledger_time.load(Ordering::SeqCst));
         ledger::not_before(newest, self.inner.clock.now())
     }
 

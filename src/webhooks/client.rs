@@ -8,12 +8,12 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, redirect, retry};
 
-use super::resolver::{FilteringResolver, Lookup};
-use super::signing;
-use crate::domain::callback::Receiver;
-use crate::domain::delivery::Outcome;
+use crate::domain::events::delivery::AttemptOutcome;
+use crate::domain::events::webhook_endpoint::Receiver;
 use crate::domain::ids::EventId;
 use crate::domain::mode::Mode;
+use crate::webhooks::resolver::{FilteringResolver, Lookup};
+use crate::webhooks::signing;
 
 /// Bytes of an answer that are read. What is longer is cut off with its connection.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -51,10 +51,16 @@ impl Client {
     }
 
     /// Sends an event, signed at this second since 1970.
-    pub(super) async fn attempt(&self, to: &Receiver, event: EventId, body: String, unix_seconds: i64) -> Outcome {
+    pub(super) async fn attempt(
+        &self,
+        to: &Receiver,
+        event: EventId,
+        body: String,
+        unix_seconds: i64,
+    ) -> AttemptOutcome {
         let client = match self.client_for(to) {
             Ok(client) => client,
-            Err(problem) => return Outcome::Failed(problem),
+            Err(problem) => return AttemptOutcome::Failed(problem),
         };
         let request = client
             .post(to.url.as_str())
@@ -68,11 +74,11 @@ impl Client {
             )
             .body(body);
         match request.send().await {
-            Ok(response) => Outcome::Answered {
+            Ok(response) => AttemptOutcome::Answered {
                 status: response.status().as_u16(),
                 beginning: beginning_of(response).await,
             },
-            Err(error) => Outcome::Failed(self.problem(&error)),
+            Err(error) => AttemptOutcome::Failed(self.problem(&error)),
         }
     }
 
@@ -145,7 +151,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::callback::{CallbackUrl, SigningSecret};
+    use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 
     /// Leads every name to these addresses, one after another.
     fn leading_to(addresses: &[&str]) -> Lookup {
@@ -157,10 +163,10 @@ mod tests {
         })
     }
 
-    fn outcome(mode: Mode, lookup: Lookup, url: &str) -> Outcome {
+    fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
         let client = Client::new(mode, Duration::from_millis(500), lookup).unwrap();
         let receiver = Receiver {
-            url: CallbackUrl::parse(url, mode).unwrap(),
+            url: WebhookUrl::parse(url, mode).unwrap(),
             secret: SigningSecret::new("sk_test_1"),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -185,7 +191,7 @@ mod tests {
             ("fd00::1", "private"),
             ("224.0.0.1", "multicast"),
         ] {
-            let Outcome::Failed(problem) = outcome(Mode::Live, leading_to(&[address]), &url) else {
+            let AttemptOutcome::Failed(problem) = outcome(Mode::Live, leading_to(&[address]), &url) else {
                 panic!("{address} was reached");
             };
             assert!(problem.contains(&format!("which is a {reach} address")), "{problem}");
@@ -198,7 +204,7 @@ mod tests {
         let first = leading_to(&["127.0.0.1", "169.254.169.254"]);
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://rebound.example:{}/", unused.port());
-        let refused = |outcome| matches!(outcome, Outcome::Failed(problem) if problem.contains("metadata"));
+        let refused = |outcome| matches!(outcome, AttemptOutcome::Failed(problem) if problem.contains("metadata"));
         assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&first), &url)));
         assert!(refused(outcome(Mode::Sandbox, first, &url)));
     }

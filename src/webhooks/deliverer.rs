@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
 
-use super::client::Client;
-use super::queue::{CatchUp, Queue, Standing};
-use super::{Order, Settings};
 use crate::clock::SystemClock;
 use crate::commands::deliveries::{self, Attempted};
-use crate::domain::callback::Receiver;
-use crate::domain::delivery::{Attempt, Delivery, Outcome};
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
+use crate::domain::events::webhook_endpoint::Receiver;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
+use crate::webhooks::client::Client;
+use crate::webhooks::queue::{CatchUp, Queue, QueueState};
+use crate::webhooks::{Order, Settings};
 
 /// Attempts under way at once, of all merchants.
 const IN_FLIGHT_MAX: usize = 256;
@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_mins(1);
 
 /// What came of something that was begun.
-enum Report {
+enum DeliveryReport {
     /// An attempt was made.
     Attempted(Delivery, Attempt),
     /// Outcomes were written down, or not.
@@ -66,8 +66,8 @@ pub(super) struct Deliverer {
     is_over: bool,
     /// Not to record before, since the store could not.
     record_after: Instant,
-    reports: UnboundedSender<Report>,
-    incoming: UnboundedReceiver<Report>,
+    reports: UnboundedSender<DeliveryReport>,
+    incoming: UnboundedReceiver<DeliveryReport>,
 }
 
 impl Deliverer {
@@ -129,7 +129,7 @@ impl Deliverer {
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
         let first_timer = self.timers.first().map_or(now + POLL, |(at, _)| {
-            let left = at.millis() - self.store.file_time().millis();
+            let left = at.millis() - self.store.ledger_time().millis();
             now + Duration::from_millis(u64::try_from(left).unwrap_or_default())
         });
         let can_record = !self.attempted.is_empty() && !self.is_recording;
@@ -161,7 +161,7 @@ impl Deliverer {
 
     fn look_again_soon(&mut self, merchant: MerchantId) {
         let pause = i64::try_from(PAUSE.as_millis()).unwrap_or_default();
-        let soon = self.store.file_time().millis_later(pause);
+        let soon = self.store.ledger_time().millis_later(pause);
         self.set_timer(merchant, Some(soon));
     }
 
@@ -188,7 +188,7 @@ impl Deliverer {
 
     /// Looks at every merchant whose turn it is, as long as there is room.
     fn begin_what_is_due(&mut self) {
-        let now = self.store.file_time();
+        let now = self.store.ledger_time();
         while let Some(&(at, merchant)) = self.timers.first() {
             if at > now {
                 break;
@@ -231,7 +231,7 @@ impl Deliverer {
         let limit = queue.in_flight() + room + 1;
         let (clock, setting, mut waiting) = self.store.read(|snapshot| {
             let next = snapshot.next_deliveries(merchant, limit)?;
-            Ok((snapshot.clock_of(merchant)?, snapshot.callback_setting(merchant)?, next))
+            Ok((snapshot.clock_of(merchant)?, snapshot.webhook_endpoint(merchant)?, next))
         })?;
         waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
         let receiver = self.settings.receiver_of(merchant, &setting);
@@ -239,7 +239,7 @@ impl Deliverer {
             self.drop_unwanted(merchant);
             return Ok(());
         }
-        let now = clock.shown_at(self.store.file_time());
+        let now = clock.shown_at(self.store.ledger_time());
         let is_due = |delivery: &&Delivery| delivery.due_at <= now;
         let due = waiting.iter().take_while(is_due).count().min(room);
         let later = waiting.split_off(due);
@@ -279,15 +279,15 @@ impl Deliverer {
                 duration_millis: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
             };
             // Nobody listens any more when the service stops.
-            drop(reports.send(Report::Attempted(delivery, attempt)));
+            drop(reports.send(DeliveryReport::Attempted(delivery, attempt)));
         });
         Ok(())
     }
 
-    fn take(&mut self, report: Report) {
+    fn take(&mut self, report: DeliveryReport) {
         match report {
-            Report::Attempted(delivery, attempt) => self.take_attempt(delivery, attempt),
-            Report::Recorded(recorded, Ok(())) => {
+            DeliveryReport::Attempted(delivery, attempt) => self.take_attempt(delivery, attempt),
+            DeliveryReport::Recorded(recorded, Ok(())) => {
                 self.is_recording = false;
                 for Attempted { delivery, .. } in recorded {
                     let queue = self.queues.entry(delivery.merchant).or_default();
@@ -297,8 +297,8 @@ impl Deliverer {
                 }
             }
             // There is nobody to record anything any more.
-            Report::Recorded(_, Err(Error::Stopped)) => self.is_over = true,
-            Report::Recorded(attempted, Err(error)) => {
+            DeliveryReport::Recorded(_, Err(Error::Stopped)) => self.is_over = true,
+            DeliveryReport::Recorded(attempted, Err(error)) => {
                 log::warn!(
                     "what came of {} deliveries cannot be recorded yet: {error}",
                     attempted.len()
@@ -307,12 +307,12 @@ impl Deliverer {
                 self.attempted.extend(attempted);
                 self.record_after = Instant::now() + PAUSE;
             }
-            Report::Dropped(merchant, outcome) => {
+            DeliveryReport::Dropped(merchant, outcome) => {
                 let queue = self.queues.entry(merchant).or_default();
                 queue.is_dropping = false;
                 match outcome {
                     Ok(()) => {
-                        queue.standing = Standing::Unknown;
+                        queue.standing = QueueState::Unknown;
                         self.ready(merchant);
                     }
                     Err(error) => {
@@ -327,12 +327,12 @@ impl Deliverer {
     fn take_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
         let queue = self.queues.entry(delivery.merchant).or_default();
         let standing = if attempt.outcome.is_delivered() {
-            Standing::Taking
+            QueueState::Taking
         } else {
-            Standing::Failing
+            QueueState::Failing
         };
         let before = mem::replace(&mut queue.standing, standing);
-        if (before == Standing::Failing) != (standing == Standing::Failing) {
+        if (before == QueueState::Failing) != (standing == QueueState::Failing) {
             log_change(delivery.merchant, &attempt);
         }
         let is_catching_up = queue.catch_up.as_ref().is_some_and(|it| delivery.due_at <= it.until);
@@ -364,7 +364,7 @@ impl Deliverer {
                 let mut all = written.iter();
                 all.try_for_each(|attempted| deliveries::record(tx, &settings.schedule, attempted))
             });
-            drop(reports.send(Report::Recorded(batch.to_vec(), record.await)));
+            drop(reports.send(DeliveryReport::Recorded(batch.to_vec(), record.await)));
         });
     }
 
@@ -378,7 +378,7 @@ impl Deliverer {
                     settings.receiver_of(merchant, setting).is_some()
                 })
             });
-            drop(reports.send(Report::Dropped(merchant, dropped.await)));
+            drop(reports.send(DeliveryReport::Dropped(merchant, dropped.await)));
         });
     }
 
@@ -387,7 +387,7 @@ impl Deliverer {
         let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
             return;
         };
-        let until = clock.shown_at(self.store.file_time());
+        let until = clock.shown_at(self.store.ledger_time());
         let queue = self.queues.entry(merchant).or_default();
         let catch_up = queue.catch_up.get_or_insert_with(|| CatchUp {
             until,
@@ -403,8 +403,12 @@ impl Deliverer {
 fn log_change(merchant: MerchantId, attempt: &Attempt) {
     let (merchant, url) = (merchant.0, &attempt.url);
     match &attempt.outcome {
-        Outcome::Answered { status: 200..=299, .. } => log::info!("merchant {merchant}: {url} takes events again"),
-        Outcome::Answered { status, .. } => log::warn!("merchant {merchant}: {url} answers events with {status}"),
-        Outcome::Failed(problem) => log::warn!("merchant {merchant}: {url} takes no events: {problem}"),
+        AttemptOutcome::Answered { status: 200..=299, .. } => {
+            log::info!("merchant {merchant}: {url} takes events again")
+        }
+        AttemptOutcome::Answered { status, .. } => {
+            log::warn!("merchant {merchant}: {url} answers events with {status}")
+        }
+        AttemptOutcome::Failed(problem) => log::warn!("merchant {merchant}: {url} takes no events: {problem}"),
     }
 }

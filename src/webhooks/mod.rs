@@ -10,7 +10,6 @@ mod client;
 mod deliverer;
 mod queue;
 mod resolver;
-mod retention;
 pub mod signing;
 
 use std::collections::HashMap;
@@ -21,11 +20,11 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::callback::{CallbackUrl, Receiver};
-use crate::domain::delivery::RetrySchedule;
+use crate::domain::events::delivery::RetrySchedule;
+use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
-use crate::store::{CallbackSetting, Store};
+use crate::store::{Store, WebhookEndpoint};
 use client::Client;
 use deliverer::Deliverer;
 
@@ -35,7 +34,7 @@ pub struct Settings {
     /// What may be reached, and whether merchants have settings of their own.
     pub mode: Mode,
     /// Where events of sandbox merchants go that have not said where.
-    pub callback_default: Option<CallbackUrl>,
+    pub webhook_url_default: Option<WebhookUrl>,
     /// Where events of live merchants go.
     pub receivers: HashMap<MerchantId, Receiver>,
     /// When a failed attempt is made again.
@@ -44,17 +43,15 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long attempts under way get to finish when the service stops.
     pub stop_timeout: Duration,
-    /// How long events are kept, if not for ever.
-    pub events_kept: Option<Duration>,
 }
 
 impl Settings {
     /// Who is told of a merchant's events, if anybody.
-    fn receiver_of(&self, merchant: MerchantId, setting: &CallbackSetting) -> Option<Receiver> {
+    fn receiver_of(&self, merchant: MerchantId, setting: &WebhookEndpoint) -> Option<Receiver> {
         if self.mode == Mode::Live {
             return self.receivers.get(&merchant).cloned();
         }
-        let url = setting.choice.url(self.callback_default.as_ref());
+        let url = setting.choice.url(self.webhook_url_default.as_ref());
         Some(Receiver {
             url: url?.clone(),
             secret: setting.secret.clone()?,
@@ -90,12 +87,7 @@ pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
         .build()?;
     let (orders, incoming) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(());
-    let kept = settings.events_kept;
-    let of_retention = store.clone();
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
-        if let Some(kept) = kept {
-            runtime.spawn(retention::forget_old_events(of_retention, kept));
-        }
         let deliverer = Deliverer::new(store, settings, client);
         runtime.block_on(deliverer.run(incoming));
         // A lookup that hangs is not waited for.

@@ -3,7 +3,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::domain::delivery::DeliveryId;
+use crate::domain::events::delivery::DeliveryId;
 use crate::domain::time::Timestamp;
 
 /// Attempts under way for one merchant whose receiver answers.
@@ -13,7 +13,7 @@ const IN_FLIGHT_UNPROVEN_MAX: usize = 4;
 
 /// What came of the last attempt at a merchant's receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum QueueState {
     /// There was none.
     #[default]
     Unknown,
@@ -29,7 +29,7 @@ pub(super) struct Queue {
     /// Under way, or done and not yet recorded, with when each was due.
     in_flight: Vec<(DeliveryId, Timestamp)>,
     /// What is known of its receiver.
-    pub(super) standing: Standing,
+    pub(super) standing: QueueState,
     /// Whether it waits to be looked at.
     pub(super) is_ready: bool,
     /// Whether what is to be delivered is being dropped.
@@ -52,7 +52,7 @@ pub(super) struct CatchUp {
 impl Queue {
     /// Whether its receiver took the last event that was brought to it.
     pub(super) fn is_proven(&self) -> bool {
-        self.standing == Standing::Taking
+        self.standing == QueueState::Taking
     }
 
     /// How many more attempts may begin.
@@ -83,7 +83,7 @@ impl Queue {
 
     /// Whether there is nothing to be known of it any more.
     pub(super) fn is_idle(&self) -> bool {
-        let is_busy = self.standing == Standing::Failing || self.is_ready || self.is_dropping;
+        let is_busy = self.standing == QueueState::Failing || self.is_ready || self.is_dropping;
         !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.catch_up.is_none()
     }
 
@@ -120,12 +120,12 @@ mod tests {
     fn a_failing_receiver_gets_less_room() {
         let mut queue = Queue::default();
         assert_eq!(queue.room(), 4, "nothing is known of it");
-        queue.standing = Standing::Taking;
+        queue.standing = QueueState::Taking;
         for id in 0..10 {
             queue.begin(DeliveryId(id), at(id));
         }
         assert_eq!(queue.room(), 6);
-        queue.standing = Standing::Failing;
+        queue.standing = QueueState::Failing;
         assert_eq!(queue.room(), 0);
         (0..7).for_each(|id| queue.end(DeliveryId(id)));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::domain::addresses;
+use crate::domain::events::addresses;
 use crate::domain::mode::Mode;
 
 /// Answers where a name leads.

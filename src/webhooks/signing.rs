@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::domain::callback::SigningSecret;
+use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::EventId;
 
 /// The value of `x-payluk-signature`: lower-case hex of the HMAC-SHA512 of the body.

@@ -103,7 +103,7 @@ fn every_spelling_of_a_phone_is_one_number() {
 
 #[test]
 fn a_phone_is_read_as_its_country_has_it() {
-    let app = spawn_app_with(|config| config.country = escrowd::domain::country::Country::Ghana);
+    let app = spawn_app_with(|config| config.country = escrowd::domain::customers::country::Country::Ghana);
     let wrong = "phone must be a phone in Ghana: 10 digits with the leading 0, or 233 and 9 digits; \
                  got \"08012345678\"";
     app.refuses(400, wrong, |app| app.create_customer(&new_customer()));
@@ -479,7 +479,7 @@ fn two_customers_at_once_never_share_an_email_address() {
 #[test]
 fn a_live_merchant_makes_its_customers_here() {
     let app: TestApp = spawn_live_app(|config| {
-        config.merchant[0].country = Some(escrowd::domain::country::Country::Kenya);
+        config.merchant[0].country = Some(escrowd::domain::customers::country::Country::Kenya);
     });
     let kenyan = but(&json!({ "phone": "254712345678" }));
     let created = app

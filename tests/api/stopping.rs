@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
 
 /// A connection that is used for one request after another.
-struct Wire(BufReader<TcpStream>);
+struct WireRefusal(BufReader<TcpStream>);
 
-impl Wire {
+impl WireRefusal {
     /// A new connection, unless nobody listens.
     fn open(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
@@ -72,18 +72,20 @@ struct Load {
 
 /// What one client was told had happened: ids of escrows.
 #[derive(Default)]
-struct Told {
+struct UnrecordedEvent {
     offered: Vec<String>,
     paid: Vec<String>,
     released: Vec<String>,
 }
 
-impl Told {
+impl UnrecordedEvent {
     /// Offers, pays for and releases escrows until nobody answers any more.
     fn keep_dealing(address: SocketAddr, client: usize, load: &Load) -> Self {
         let mut told = Self::default();
         while !load.has_stopped.load(Ordering::SeqCst) {
-            let Some(mut wire) = Wire::open(address) else { break };
+            let Some(mut wire) = WireRefusal::open(address) else {
+                break;
+            };
             while told.deal(&mut wire, client).is_some() {
                 load.deals.fetch_add(1, Ordering::SeqCst);
             }
@@ -92,7 +94,7 @@ impl Told {
     }
 
     /// One deal; `None` when the connection has to be given up.
-    fn deal(&mut self, wire: &mut Wire, client: usize) -> Option<()> {
+    fn deal(&mut self, wire: &mut WireRefusal, client: usize) -> Option<()> {
         let (seller, buyer) = (format!("seller-{client}"), format!("buyer-{client}"));
         let offered = success(wire.ask("/v1/escrow/milestone/create", &seller, &two_milestones())?)?;
         let deal = Deal::of(&offered);
@@ -129,10 +131,10 @@ fn a_service_stopped_under_load_keeps_everything_it_answered() {
     app.wallet("ada").ok();
     let address = app.address;
     let load = Load::default();
-    let told: Vec<Told> = thread::scope(|scope| {
+    let told: Vec<UnrecordedEvent> = thread::scope(|scope| {
         let load = &load;
         let clients: Vec<_> = (0..12)
-            .map(|client| scope.spawn(move || Told::keep_dealing(address, client, load)))
+            .map(|client| scope.spawn(move || UnrecordedEvent::keep_dealing(address, client, load)))
             .collect();
         // In the midst of it, and not for ever should the load get stuck.
         for _ in 0..2_000 {
@@ -217,7 +219,7 @@ fn a_payment_is_replayed_after_a_restart() {
 #[test]
 fn a_service_with_an_idle_client_stops_soon() {
     let mut app = spawn_app();
-    let mut idle = Wire::open(app.address).unwrap();
+    let mut idle = WireRefusal::open(app.address).unwrap();
     idle.ask("/v1/payment/topup", "ada", &json!({ "amount": 1000 }))
         .unwrap();
     let started = std::time::Instant::now();

@@ -1,6 +1,6 @@
 //! demo, check, keygen, and command lines that are wrong.
 
-use escrowd::domain::callback::SigningSecret;
+use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use escrowd::webhooks::signing;
 
 use crate::helpers::{WorkFolder, get, stderr, stdout};

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use escrowd::app;
-use escrowd::commands::disputes::{self, ResolutionDraft};
-use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
+use escrowd::commands::disputes::{self, ResolutionRequest};
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::standard_escrows::{self, AdditionalFeeDraft};
+use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest};
 use escrowd::commands::{Actor, Error, Policy, customers, merchants, outbox};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
-use escrowd::domain::customer::Admission;
-use escrowd::domain::deal::Deal as StoredDeal;
-use escrowd::domain::dispute::{RulingDraft, Verdict};
+use escrowd::domain::customers::customer::Admission;
+use escrowd::domain::escrow::deal::Deal as StoredDeal;
+use escrowd::domain::escrow::dispute::{RulingRequest, Resolution};
+use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
@@ -20,7 +21,6 @@ use escrowd::domain::ids::{
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::refusal::Refusal;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
 use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
@@ -221,7 +221,7 @@ impl Service {
                 comes_back,
             } => {
                 let (merchant, token) = (actor.merchant, token(deal));
-                let draft = AdditionalFeeDraft {
+                let draft = AdditionalFeeRequest {
                     amount: kobo(amount),
                     is_refundable: comes_back,
                 };
@@ -404,15 +404,15 @@ fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, re
     }
 }
 
-fn resolution(ruling: Ruling) -> ResolutionDraft {
+fn resolution(ruling: Ruling) -> ResolutionRequest {
     let (verdict, seller, buyer) = match ruling {
-        Ruling::Complete => (Verdict::Completed, None, None),
-        Ruling::Refund => (Verdict::Refunded, None, None),
-        Ruling::Split { seller, buyer } => (Verdict::Split, Some(kobo(seller)), Some(kobo(buyer))),
+        Ruling::Complete => (Resolution::Completed, None, None),
+        Ruling::Refund => (Resolution::Refunded, None, None),
+        Ruling::Split { seller, buyer } => (Resolution::Split, Some(kobo(seller)), Some(kobo(buyer))),
     };
-    ResolutionDraft {
+    ResolutionRequest {
         resolution: Ok("So be it".to_owned()),
-        ruling: RulingDraft {
+        ruling: RulingRequest {
             verdict: Ok(verdict),
             seller_amount: Ok(seller),
             buyer_amount: Ok(buyer),
@@ -451,9 +451,9 @@ fn policy(merchant: &reference::Merchant) -> Policy {
     app::policy(&config).unwrap()
 }
 
-fn terms_draft(draft: &reference::Draft) -> TermsDraft {
+fn terms_draft(draft: &reference::Draft) -> TermsRequest {
     let who_pays = WhoPays::WORDS.iter().find(|(word, _)| *word == draft.who_pays);
-    TermsDraft {
+    TermsRequest {
         amount: Ok(kobo(draft.amount)),
         purpose: Ok(draft.purpose.to_owned()),
         description: Ok(None),
@@ -465,10 +465,10 @@ fn terms_draft(draft: &reference::Draft) -> TermsDraft {
     }
 }
 
-fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowDraft {
+fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowRequest {
     let stage = |part: &reference::PartDraft| {
         let due_date = if part.is_overdue { "2026-06-22" } else { "2199-12-31" };
-        Ok(MilestoneDraft {
+        Ok(MilestoneRequest {
             title: Ok("Stage".to_owned()),
             description: Ok(None),
             amount: Ok(kobo(part.amount)),
@@ -476,7 +476,7 @@ fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowDraft {
             beneficiary: Ok(part.payee.as_deref().map(customer)),
         })
     };
-    MilestoneEscrowDraft {
+    MilestoneEscrowRequest {
         terms: terms_draft(draft),
         milestones: Ok(draft.parts.iter().map(stage).collect()),
     }

@@ -1,8 +1,8 @@
 //! A part of a command that may fail alone.
 
 use escrowd::commands::{Error as CommandError, outbox, payments};
-use escrowd::domain::merchant_clock::ClockOffset;
 use escrowd::domain::refusal::Refusal;
+use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Tx};
 
 use crate::helpers::{TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
@@ -51,10 +51,10 @@ fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
         tx.save_clock(second, ahead)
     });
     let [before, after] = write(&store, move |tx| {
-        tx.attend(first)?;
+        tx.use_clock_of(first)?;
         let before = tx.now();
         let attempt = tx.attempt(|tx| {
-            tx.attend(second)?;
+            tx.use_clock_of(second)?;
             failing(tx)
         });
         assert!(attempt?.is_err());

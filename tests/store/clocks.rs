@@ -2,7 +2,7 @@
 
 use escrowd::commands::{Error as CommandError, customers};
 use escrowd::domain::ids::{CustomerId, MerchantId};
-use escrowd::domain::merchant_clock::ClockOffset;
+use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Store};
 
 use crate::helpers::{START, TestFile, Trade, policy, write};
@@ -15,7 +15,7 @@ const MONTH: i64 = 30 * 86_400_000;
 /// What a merchant's clock shows.
 fn shown(store: &Store, merchant: MerchantId) -> i64 {
     write(store, move |tx| {
-        tx.attend(merchant)?;
+        tx.use_clock_of(merchant)?;
         Ok::<_, Error>(tx.now().millis())
     })
 }
@@ -32,7 +32,7 @@ fn advance(store: &Store, merchant: MerchantId, millis: i64) {
 fn register(store: &Store, merchant: MerchantId, customer: &str) {
     let customer = CustomerId::parse(customer).unwrap();
     write(store, move |tx| {
-        tx.attend(merchant)?;
+        tx.use_clock_of(merchant)?;
         let party = Some(customer).into();
         customers::admit_party(tx, &policy(), &escrowd::commands::PartyActor { merchant, party })?;
         Ok::<_, CommandError>(())
@@ -114,14 +114,14 @@ fn a_clock_far_ahead_leaves_the_files_time_where_it_was() {
         store.close();
         drop(store);
 
-        for (clock, file_time) in [(START + 10, START + 7_000), (START + 9_000, START + 9_000)] {
+        for (clock, ledger_time) in [(START + 10, START + 7_000), (START + 9_000, START + 9_000)] {
             file.clock.set(clock);
             let store = file.open();
             let now = write(&store, |tx| Ok::<_, Error>(tx.now().millis()));
-            assert_eq!(now, file_time, "{case}");
-            assert_eq!(shown(&store, merchant), file_time + ahead, "{case}");
+            assert_eq!(now, ledger_time, "{case}");
+            assert_eq!(shown(&store, merchant), ledger_time + ahead, "{case}");
             let newcomer = Trade::of_key(&store, 3).merchant;
-            assert_eq!(shown(&store, newcomer), file_time, "{case}");
+            assert_eq!(shown(&store, newcomer), ledger_time, "{case}");
             store.close();
         }
         file.assert_sound();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
-use escrowd::domain::delivery::{Attempt, Delivery, DeliveryStatus, Outcome, RetrySchedule};
+use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, RetrySchedule};
 use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
@@ -75,7 +75,7 @@ impl Shop {
             attempt: Attempt {
                 attempted_at,
                 url: "http://127.0.0.1:9/".to_owned(),
-                outcome: Outcome::Answered {
+                outcome: AttemptOutcome::Answered {
                     status,
                     beginning: "thanks".to_owned(),
                 },
@@ -159,13 +159,13 @@ fn what_is_sent_again_goes_behind_what_is_still_to_be_sent() {
     assert_eq!(shop.turns(), [a]);
     shop.attempt(a, 404);
     let progress = shop.store.read(|snapshot| snapshot.delivery_of(a)).unwrap();
-    let statuses: Vec<&Outcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
+    let statuses: Vec<&AttemptOutcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
     assert!(matches!(
         statuses[..],
         [
-            Outcome::Answered { status: 200, .. },
-            Outcome::Answered { status: 200, .. },
-            Outcome::Answered { status: 404, .. }
+            AttemptOutcome::Answered { status: 200, .. },
+            AttemptOutcome::Answered { status: 200, .. },
+            AttemptOutcome::Answered { status: 404, .. }
         ]
     ));
     assert_eq!(progress.next_attempt_at, Some(at(START + 63_000)));
@@ -185,7 +185,7 @@ fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_mor
         attempt: Attempt {
             attempted_at: at(START),
             url: "http://127.0.0.1:9/".to_owned(),
-            outcome: Outcome::Failed("no connection: Connection refused".to_owned()),
+            outcome: AttemptOutcome::Failed("no connection: Connection refused".to_owned()),
             duration_millis: 1,
         },
         since: at(START),
@@ -286,7 +286,7 @@ fn the_files_time_never_goes_back() {
     let store = file.open();
     write(&store, name_merchant("acme"));
     file.clock.set(START - 5_000);
-    assert_eq!(store.file_time(), at(START));
+    assert_eq!(store.ledger_time(), at(START));
     file.clock.set(START + 5_000);
-    assert_eq!(store.file_time(), at(START + 5_000));
+    assert_eq!(store.ledger_time(), at(START + 5_000));
 }

@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use escrowd::app;
-use escrowd::commands::intents::{self, IntentDraft, IntentRequest};
-use escrowd::commands::milestone_escrows::{self, MilestoneEscrowDraft};
+use escrowd::commands::intents::{self, IntentKind, IntentRequest};
+use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::{self, Actor, Policy, cards, merchants, outbox, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
-use escrowd::domain::bank::BankAccount;
-use escrowd::domain::card::TEST_CARDS;
 use escrowd::domain::escrow::Escrow;
+use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId, Reference};
 use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::terms::{MilestoneDraft, TermsDraft};
+use escrowd::domain::payments::bank::BankAccount;
+use escrowd::domain::payments::card::TEST_CARDS;
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
@@ -250,8 +250,8 @@ pub(crate) fn policy() -> Policy {
     app::policy(&config).unwrap()
 }
 
-pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsDraft {
-    TermsDraft {
+pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsRequest {
+    TermsRequest {
         amount: Ok(kobo(minor)),
         purpose: Ok("Shop fit-out".to_owned()),
         description: Ok(None),
@@ -288,9 +288,9 @@ impl Trade {
     }
 
     /// What offers a milestone for each amount.
-    pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowDraft {
+    pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowRequest {
         let stage = |&minor: &i64| {
-            Ok(MilestoneDraft {
+            Ok(MilestoneRequest {
                 title: Ok("Stage".to_owned()),
                 description: Ok(None),
                 amount: Ok(kobo(minor)),
@@ -298,7 +298,7 @@ impl Trade {
                 beneficiary: Ok(None),
             })
         };
-        MilestoneEscrowDraft {
+        MilestoneEscrowRequest {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
             milestones: Ok(amounts.iter().map(stage).collect()),
         }
@@ -357,7 +357,7 @@ impl Trade {
         let request = IntentRequest {
             amount: kobo(100_000),
             reference: Reference::parse(reference),
-            draft: IntentDraft::BankWithdrawal(BankAccount {
+            draft: IntentKind::BankWithdrawal(BankAccount {
                 bank_code: "058".to_owned(),
                 account_number: account_number.to_owned(),
                 account_name: "Ada".to_owned(),

@@ -1,10 +1,9 @@
 //! Replies that are kept for requests that come again.
 
-use escrowd::domain::idempotency::{Asked, IdempotencyKey, IdempotencyRecord, SentReply};
+use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
 use escrowd::domain::ids::MerchantId;
-use escrowd::domain::merchant_clock::ClockOffset;
+use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::domain::time::Timestamp;
-use escrowd::queries;
 use escrowd::store::Store;
 
 use crate::helpers::{START, TestFile, Trade, write};
@@ -22,7 +21,7 @@ fn key(text: &str) -> IdempotencyKey {
 /// A record of what one of a merchant's keys was used for when its clock showed this.
 fn record(body: &str, created_at: i64) -> IdempotencyRecord {
     IdempotencyRecord {
-        asked: Asked {
+        asked: RequestFingerprint {
             route: "POST /v1/payment/escrow?x=é".to_owned(),
             customer: None,
             body_hash: [7; 32],
@@ -73,8 +72,8 @@ fn records_expire_by_the_clock_of_their_merchant_and_few_at_once() {
     write(&store, move |tx| {
         tx.save_clock(ahead, ClockOffset::from_millis(HOUR).unwrap())
     });
-    let expired = |file_time, records_max| {
-        queries::expired_idempotency_records(&store, at(file_time), HOUR / 1000, records_max).unwrap()
+    let expired = |ledger_time, records_max| {
+        store.read(|snapshot| snapshot.expired_idempotency_records(at(ledger_time), HOUR / 1000, records_max)).unwrap()
     };
     assert_eq!(expired(START - 1, 10).len(), 0);
     assert_eq!(expired(START, 10).len(), 3);

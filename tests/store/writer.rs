@@ -390,7 +390,10 @@ fn a_command_that_leaves_something_untold_changes_nothing() {
         tx.insert_merchant(Some("beside it"), None)?;
         payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))
     });
-    assert!(matches!(wait_for(untold), Err(commands::Error::Store(Error::Untold))));
+    assert!(matches!(
+        wait_for(untold),
+        Err(commands::Error::Store(Error::UnrecordedEvents))
+    ));
     assert!(!is_named(&store, "beside it"));
     let ada = trade.actor("ada");
     let wallet = store.read(|snapshot| snapshot.wallet(ada.merchant, &ada.customer));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use escrowd::clock::SystemClock;
-use escrowd::domain::deal::Deal;
+use escrowd::domain::escrow::deal::Deal;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MerchantId};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Store, Synchronous};

@@ -3,14 +3,14 @@
 
 use std::mem;
 
-use super::release::PayOut;
-use super::{Escrow, Funding, Outcome, Plan, Progress};
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::release::PayOut;
+use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{Account, TransferKind};
-use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
-use crate::domain::payment::TransactionType;
-use crate::domain::settlement::{EscrowEvent, Settlement};
+use crate::domain::payments::payment::TransactionType;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
@@ -24,20 +24,20 @@ impl Escrow {
     /// split, and is the merchant's otherwise.
     pub(super) fn close(
         &mut self,
-        outcome: Outcome,
+        outcome: CloseReason,
         credit: Option<&Reference>,
         ids: &mut dyn IdSource,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) {
         let Progress::Opened { funding, dispute } = mem::replace(&mut self.progress, Progress::AwaitingPayment) else {
             unreachable!("only an open escrow is closed");
         };
         let (event, of_pending) = match outcome {
-            Outcome::Completed => (EscrowEvent::Completed, MilestoneStatus::Released(now)),
-            Outcome::Claimed => (EscrowEvent::Claimed, MilestoneStatus::Released(now)),
-            Outcome::Refunded => (EscrowEvent::Refunded, MilestoneStatus::Refunded),
-            Outcome::Split(_) => (EscrowEvent::Split, MilestoneStatus::Split),
+            CloseReason::Completed => (EscrowEvent::Completed, MilestoneStatus::Released(now)),
+            CloseReason::Claimed => (EscrowEvent::Claimed, MilestoneStatus::Released(now)),
+            CloseReason::Refunded => (EscrowEvent::Refunded, MilestoneStatus::Refunded),
+            CloseReason::Split(_) => (EscrowEvent::Split, MilestoneStatus::Split),
         };
         if let Plan::Milestones(milestones) = &mut self.plan {
             for milestone in milestones
@@ -54,20 +54,20 @@ impl Escrow {
             outcome,
             at: now,
         };
-        settlement.tell(event, self);
-        self.book_fee(&funding, outcome, ids, now, settlement);
-        self.book_additional_fee(&funding, outcome, credit, ids, now, settlement);
+        effects.emit(event, self);
+        self.book_fee(&funding, outcome, ids, now, effects);
+        self.book_additional_fee(&funding, outcome, credit, ids, now, effects);
     }
 
     fn book_fee(
         &self,
         funding: &Funding,
-        outcome: Outcome,
+        outcome: CloseReason,
         ids: &mut dyn IdSource,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) {
-        let platform = if outcome == Outcome::Refunded {
+        let platform = if outcome == CloseReason::Refunded {
             self.fee.total()
         } else {
             let commission = PayOut {
@@ -77,11 +77,11 @@ impl Escrow {
                 amount: self.fee.commission(),
                 reference: self.payment_reference(funding).commission(),
             };
-            self.pay_out(&funding.buyer, commission, ids, now, settlement);
+            self.pay_out(&funding.buyer, commission, ids, now, effects);
             self.fee.platform()
         };
         let hold = Account::CustomerEscrow(funding.buyer.clone());
-        settlement.transfer(
+        effects.transfer(
             TransferKind::PlatformFee,
             hold,
             Account::PlatformFees,
@@ -103,13 +103,14 @@ impl Escrow {
     fn book_additional_fee(
         &self,
         funding: &Funding,
-        outcome: Outcome,
+        outcome: CloseReason,
         credit: Option<&Reference>,
         ids: &mut dyn IdSource,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) {
-        let goes_back = self.additional_fee.is_refundable && matches!(outcome, Outcome::Refunded | Outcome::Split(_));
+        let goes_back =
+            self.additional_fee.is_refundable && matches!(outcome, CloseReason::Refunded | CloseReason::Split(_));
         let amount = self.additional_fee.amount;
         let out = if goes_back {
             refund(&funding.buyer, amount, ids.reference())
@@ -122,7 +123,7 @@ impl Escrow {
                 reference: credit.unwrap_or(&self.payment_reference(funding)).delivery(),
             }
         };
-        self.pay_out(&funding.buyer, out, ids, now, settlement);
+        self.pay_out(&funding.buyer, out, ids, now, effects);
     }
 }
 

@@ -1,16 +1,16 @@
 //! Funding: the buyer's one payment that opens an escrow, or several (contract
 //! section 4.3.1).
 
-use super::{Escrow, Funding, Progress};
-use crate::domain::card::Card;
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::milestone::Milestone;
+use crate::domain::escrow::{Escrow, Funding, Progress};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
-use crate::domain::intent::{Detail, Method, PaymentStatus};
 use crate::domain::ledger::{self, Account, TransferKind};
-use crate::domain::milestone::Milestone;
 use crate::domain::money::Amount;
-use crate::domain::payment::{CreditType, FundingPayment, Transaction, TransactionType};
+use crate::domain::payments::card::Card;
+use crate::domain::payments::intent::{Detail, Method, PaymentStatus};
+use crate::domain::payments::payment::{CreditType, FundingPayment, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
-use crate::domain::settlement::{EscrowEvent, Settlement};
 use crate::domain::time::Timestamp;
 
 /// A buyer's wish to pay.
@@ -58,9 +58,9 @@ impl Source {
 
     /// Enters the buyer's payment into their history: what came from a card says so,
     /// since it never passed through their wallet.
-    fn record(&self, transaction: Transaction, now: Timestamp, settlement: &mut Settlement) {
+    fn record(&self, transaction: Transaction, now: Timestamp, effects: &mut Effects) {
         match self {
-            Self::Wallet { .. } => settlement.record_and_tell(transaction),
+            Self::Wallet { .. } => effects.record_and_emit(transaction),
             Self::Card { card, .. } => {
                 let detail = Detail {
                     status: PaymentStatus::Success,
@@ -70,7 +70,7 @@ impl Source {
                         card_id: card.id.to_string(),
                     },
                 };
-                settlement.record_with(transaction, detail);
+                effects.record_with(transaction, detail);
             }
         }
     }
@@ -96,7 +96,7 @@ pub fn fund(
     offer: PaymentOffer,
     ids: &mut dyn IdSource,
     now: Timestamp,
-) -> Result<(Transaction, Settlement), Refusal> {
+) -> Result<(Transaction, Effects), Refusal> {
     for escrow in &*escrows {
         escrow.check_payable_by(buyer)?;
     }
@@ -115,8 +115,8 @@ pub fn fund(
         escrow: None,
         created_at: now,
     };
-    let mut settlement = Settlement::default();
-    offer.source.record(transaction.clone(), now, &mut settlement);
+    let mut effects = Effects::default();
+    offer.source.record(transaction.clone(), now, &mut effects);
     let source = offer.source.account(buyer);
     for escrow in escrows {
         let payment = FundingPayment {
@@ -124,9 +124,9 @@ pub fn fund(
             reference: transaction.reference.clone(),
             amount: due,
         };
-        escrow.open(buyer.clone(), source.clone(), payment, now, &mut settlement);
+        escrow.open(buyer.clone(), source.clone(), payment, now, &mut effects);
     }
-    Ok((transaction, settlement))
+    Ok((transaction, effects))
 }
 
 impl Escrow {
@@ -154,9 +154,9 @@ impl Escrow {
         source: Account,
         payment: FundingPayment,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) {
-        settlement.transfer(
+        effects.transfer(
             TransferKind::Fund,
             source,
             Account::CustomerEscrow(buyer.clone()),
@@ -172,6 +172,6 @@ impl Escrow {
             dispute: None,
         };
         self.updated_at = now;
-        settlement.tell(EscrowEvent::Ongoing, self);
+        effects.emit(EscrowEvent::Ongoing, self);
     }
 }

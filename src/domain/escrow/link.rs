@@ -1,10 +1,10 @@
 //! Links: one offer to several buyers, each of whom pays for an escrow of their own
 //! (contract section 4.2.8).
 
-use super::{Escrow, Progress};
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::terms::Terms;
+use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::IdSource;
-use crate::domain::settlement::{EscrowEvent, Settlement};
-use crate::domain::terms::Terms;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
@@ -14,7 +14,7 @@ impl Escrow {
     /// The escrow has what the link has: terms, images, the fees as they were fixed
     /// with the link. It is told of as created, and never as awaiting payment: it is
     /// made to be funded at once.
-    pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Settlement)> {
+    pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Effects)> {
         if !self.is_link || self.terms.total_quantity < 1 {
             return None;
         }
@@ -32,8 +32,8 @@ impl Escrow {
             created_at: now,
             ..self.clone()
         };
-        let mut settlement = Settlement::default();
-        settlement.tell(EscrowEvent::Created, &taken);
-        Some((taken, settlement))
+        let mut effects = Effects::default();
+        effects.emit(EscrowEvent::Created, &taken);
+        Some((taken, effects))
     }
 }

@@ -4,18 +4,23 @@
 //! Each step checks its refusals in the order its documentation gives, and
 //! changes the escrow only when none applies.
 
+pub mod category;
 mod close;
-mod dispute;
-#[cfg(test)]
-mod dispute_tests;
+pub mod deal;
+pub mod dispute;
 mod fund;
 mod link;
+pub mod merchant_escrows;
+pub mod milestone;
 mod offer;
+pub mod party_escrows;
 mod release;
 #[cfg(test)]
 mod standard_tests;
+pub mod terms;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 #[cfg(test)]
 mod walk;
 
@@ -23,16 +28,16 @@ pub use fund::{PaymentOffer, Source, fund};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;
 
-use super::dispute::Dispute;
-use super::fees::{Fee, Rates};
-use super::file::FileName;
-use super::ids::{CustomerId, EscrowId, MerchantId, MilestoneId, PaymentToken};
-use super::milestone::Milestone;
-use super::money::Amount;
-use super::party::Party;
-use super::payment::FundingPayment;
-use super::terms::Terms;
-use super::time::Timestamp;
+use crate::domain::escrow::dispute::Dispute;
+use crate::domain::escrow::milestone::Milestone;
+use crate::domain::escrow::terms::Terms;
+use crate::domain::fees::{Fee, Rates};
+use crate::domain::file::FileName;
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId, PaymentToken};
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+use crate::domain::payments::payment::FundingPayment;
+use crate::domain::time::Timestamp;
 
 /// A deal between a seller and, once funded, a buyer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +116,7 @@ pub enum Progress {
         /// What was disputed, and the ruling.
         dispute: Option<Dispute>,
         /// How it ended.
-        outcome: Outcome,
+        outcome: CloseReason,
         /// When.
         at: Timestamp,
     },
@@ -119,7 +124,7 @@ pub enum Progress {
 
 /// How an escrow ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CloseReason {
     /// Everything was released.
     Completed,
     /// The seller took it after the delivery window.
@@ -262,10 +267,10 @@ impl Escrow {
                 ..
             } => Status::Investigating,
             Progress::Closed { outcome, .. } => match outcome {
-                Outcome::Completed => Status::Completed,
-                Outcome::Claimed => Status::Claimed,
-                Outcome::Refunded => Status::Refunded,
-                Outcome::Split(_) => Status::Split,
+                CloseReason::Completed => Status::Completed,
+                CloseReason::Claimed => Status::Claimed,
+                CloseReason::Refunded => Status::Refunded,
+                CloseReason::Split(_) => Status::Split,
             },
         }
     }

@@ -1,16 +1,16 @@
 //! Offering and editing: what a seller does before anyone pays, and the fee that the
 //! merchant may add.
 
-use super::{AdditionalFee, Escrow, Plan, Progress, Seller};
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::terms::{Conversion, KeptTerms, MilestoneOffer, MilestoneTerms, Terms, check_sum};
+use crate::domain::escrow::{AdditionalFee, Escrow, Plan, Progress, Seller};
 use crate::domain::fees::{Fee, Rates, WhoPays};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, IdSource};
-use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::domain::settlement::{EscrowEvent, Settlement};
-use crate::domain::terms::{Conversion, KeptTerms, MilestoneOffer, MilestoneTerms, Terms, check_sum};
 use crate::domain::time::Timestamp;
 
 /// Most pictures of what is sold (contract section 4.2.1).
@@ -26,7 +26,7 @@ impl Escrow {
         images: Vec<FileName>,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<(Self, Settlement), Refusal> {
+    ) -> Result<(Self, Effects), Refusal> {
         let id = ids.escrow_id();
         let mut escrow = Self::offer(id, seller, terms, Plan::Standard, ids, now)?;
         escrow.add_images(images)?;
@@ -40,7 +40,7 @@ impl Escrow {
         offer: MilestoneOffer,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<(Self, Settlement), Refusal> {
+    ) -> Result<(Self, Effects), Refusal> {
         let id = ids.escrow_id();
         let plan = Plan::Milestones(fresh_milestones(id, offer.milestones, ids));
         Ok(Self::offer(id, seller, offer.terms, plan, ids, now)?.announced())
@@ -72,11 +72,11 @@ impl Escrow {
     }
 
     /// A new offer, and that subscribers are told of it.
-    fn announced(self) -> (Self, Settlement) {
-        let mut settlement = Settlement::default();
-        settlement.tell(EscrowEvent::Created, &self);
-        settlement.tell(EscrowEvent::Pending, &self);
-        (self, settlement)
+    fn announced(self) -> (Self, Effects) {
+        let mut effects = Effects::default();
+        effects.emit(EscrowEvent::Created, &self);
+        effects.emit(EscrowEvent::Pending, &self);
+        (self, effects)
     }
 
     /// Replaces terms and milestones of an offer nobody has paid for; the fee is

@@ -1,15 +1,15 @@
 //! Releasing: money leaves the hold as the buyer confirms, or as the seller claims
 //! when the buyer does not, and the last of it closes the escrow.
 
-use super::{Escrow, Funding, Outcome, Plan, Progress};
+use crate::domain::effects::Effects;
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
-use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payment::{CreditType, Transaction, TransactionType};
+use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
-use crate::domain::settlement::Settlement;
 use crate::domain::time::Timestamp;
 
 /// Which of its pending milestones an escrow releases (design section 5).
@@ -35,7 +35,7 @@ impl Escrow {
         order: ReleaseOrder,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<Settlement, Refusal> {
+    ) -> Result<Effects, Refusal> {
         let funding = self.funding_of(buyer)?;
         let (position, found) = self
             .milestones()
@@ -54,16 +54,16 @@ impl Escrow {
 
         let payee = found.payee(&self.seller);
         let net = self.net_releases()[position];
-        let mut settlement = Settlement::default();
-        let credit = self.release(&funding.buyer, &payee, net, ids, now, &mut settlement);
+        let mut effects = Effects::default();
+        let credit = self.release(&funding.buyer, &payee, net, ids, now, &mut effects);
         if let Plan::Milestones(milestones) = &mut self.plan {
             milestones[position].status = MilestoneStatus::Released(now);
         }
         self.updated_at = now;
         if !self.milestones().iter().any(Milestone::is_pending) {
-            self.close(Outcome::Completed, Some(&credit), ids, now, &mut settlement);
+            self.close(CloseReason::Completed, Some(&credit), ids, now, &mut effects);
         }
-        Ok(settlement)
+        Ok(effects)
     }
 
     /// Releases everything to the seller and closes a standard escrow (contract
@@ -76,7 +76,7 @@ impl Escrow {
         buyer: &CustomerId,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<Settlement, Refusal> {
+    ) -> Result<Effects, Refusal> {
         if self.progress == Progress::AwaitingPayment {
             return Err(Refusal::ActionNotAllowed);
         }
@@ -85,10 +85,10 @@ impl Escrow {
             return Err(Refusal::ActionNotAllowed);
         }
         self.check_ongoing()?;
-        let mut settlement = Settlement::default();
-        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut settlement);
-        self.close(Outcome::Completed, Some(&credit), ids, now, &mut settlement);
-        Ok(settlement)
+        let mut effects = Effects::default();
+        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut effects);
+        self.close(CloseReason::Completed, Some(&credit), ids, now, &mut effects);
+        Ok(effects)
     }
 
     /// Pays the seller of a standard escrow whose buyer has not confirmed in time, and
@@ -104,7 +104,7 @@ impl Escrow {
         grace_seconds: i64,
         ids: &mut dyn IdSource,
         now: Timestamp,
-    ) -> Result<Settlement, Refusal> {
+    ) -> Result<Effects, Refusal> {
         self.check_sold_by(seller)?;
         if self.plan != Plan::Standard {
             return Err(Refusal::ActionNotAllowed);
@@ -113,10 +113,10 @@ impl Escrow {
         if let Some(claimable_at) = self.claimable_at(grace_seconds).filter(|&at| now < at) {
             return Err(Refusal::ClaimTooEarly { claimable_at });
         }
-        let mut settlement = Settlement::default();
-        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut settlement);
-        self.close(Outcome::Claimed, Some(&credit), ids, now, &mut settlement);
-        Ok(settlement)
+        let mut effects = Effects::default();
+        let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut effects);
+        self.close(CloseReason::Claimed, Some(&credit), ids, now, &mut effects);
+        Ok(effects)
     }
 
     /// From when on a seller may claim it; nothing before somebody has paid.
@@ -153,7 +153,7 @@ impl Escrow {
         amount: Amount,
         ids: &mut dyn IdSource,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) -> Reference {
         let reference = ids.reference();
         self.pay_out(
@@ -167,7 +167,7 @@ impl Escrow {
             },
             ids,
             now,
-            settlement,
+            effects,
         );
         reference
     }
@@ -180,11 +180,11 @@ impl Escrow {
         out: PayOut,
         ids: &mut dyn IdSource,
         now: Timestamp,
-        settlement: &mut Settlement,
+        effects: &mut Effects,
     ) {
         let hold = Account::CustomerEscrow(buyer.clone());
-        settlement.transfer(out.kind, hold, out.to.clone(), out.amount, Some(self.id));
-        settlement.record_and_tell(Transaction {
+        effects.transfer(out.kind, hold, out.to.clone(), out.amount, Some(self.id));
+        effects.record_and_emit(Transaction {
             id: ids.transaction_id(),
             owner: out.to,
             transaction_type: out.transaction_type,

@@ -1,11 +1,17 @@
 //! Standard escrows before anyone pays, links, claims, and what `strict` asks of
 //! milestones.
 
-use super::tests::{
+use crate::domain::escrow::terms::{
+    Conversion, DeliveryTimeline, KeptTerms, MilestoneOffer, MilestoneRequest, MilestoneTerms, Terms, TermsLimits,
+    TermsRequest,
+};
+use crate::domain::escrow::tests::{
     Counter, LIMITS, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard, payment,
     seller, terms_draft,
 };
-use super::{AdditionalFee, Escrow, IMAGES_MAX, Outcome, Progress, ReleaseOrder, Seller, Status, fund};
+use crate::domain::escrow::{
+    AdditionalFee, CloseReason, Escrow, IMAGES_MAX, Progress, ReleaseOrder, Seller, Status, fund,
+};
 use crate::domain::fees::WhoPays;
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::MilestoneId;
@@ -13,10 +19,6 @@ use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
-use crate::domain::terms::{
-    Conversion, DeliveryTimeline, KeptTerms, MilestoneDraft, MilestoneOffer, MilestoneTerms, Terms, TermsDraft,
-    TermsLimits,
-};
 use crate::domain::time::Timestamp;
 
 const STRICT: TermsLimits = TermsLimits {
@@ -34,7 +36,7 @@ fn terms(amount: Amount, who_pays: WhoPays) -> Terms {
 }
 
 fn link(quantity: i64, ids: &mut Counter) -> Escrow {
-    let draft = TermsDraft {
+    let draft = TermsRequest {
         total_quantity: Ok(Some(quantity)),
         ..terms_draft(naira(1_000), WhoPays::Buyer)
     };
@@ -335,7 +337,7 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
     ];
     for (unit, seconds) in units {
         let ids = &mut Counter::default();
-        let draft = TermsDraft {
+        let draft = TermsRequest {
             max_delivery: Ok(Some(6)),
             delivery_timeline: Ok(Some(unit)),
             ..terms_draft(naira(1_000), WhoPays::Both)
@@ -375,7 +377,9 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
             ]
         );
         assert_eq!((claimed.status(), claimed.held()), (Status::Claimed, Amount::ZERO));
-        assert!(matches!(claimed.progress, Progress::Closed { outcome: Outcome::Claimed, at, .. } if at == deadline));
+        assert!(
+            matches!(claimed.progress, Progress::Closed { outcome: CloseReason::Claimed, at, .. } if at == deadline)
+        );
     }
 }
 
@@ -421,7 +425,7 @@ fn milestones_that_have_an_order_are_released_in_it() {
 #[test]
 fn strict_takes_milestones_of_kobo_and_asks_for_the_window() {
     let stage = |minor| {
-        Ok(MilestoneDraft {
+        Ok(MilestoneRequest {
             title: Ok("Stage".to_owned()),
             description: Ok(None),
             amount: Ok(kobo(minor)),
@@ -430,7 +434,7 @@ fn strict_takes_milestones_of_kobo_and_asks_for_the_window() {
         })
     };
     let offer = |minor: [i64; 2], window: bool, limits: &TermsLimits| {
-        let draft = TermsDraft {
+        let draft = TermsRequest {
             max_delivery: Ok(window.then_some(3)),
             delivery_timeline: Ok(window.then_some(DeliveryTimeline::Days)),
             ..terms_draft(kobo(minor.iter().sum()), WhoPays::Buyer)

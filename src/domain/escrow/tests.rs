@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, Source, fund};
-use crate::domain::category::Category;
+use crate::domain::effects::{Effects, Event};
+use crate::domain::escrow::category::Category;
+use crate::domain::escrow::milestone::Milestone;
+use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsLimits, TermsRequest};
+use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, Source, fund};
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
-use crate::domain::milestone::Milestone;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payment;
+use crate::domain::payments::payment;
 use crate::domain::refusal::Refusal;
-use crate::domain::settlement::{Event, Settlement};
-use crate::domain::terms::{MilestoneDraft, MilestoneOffer, Terms, TermsDraft, TermsLimits};
 use crate::domain::time::Timestamp;
 
 /// What counts up, and no randomness at all.
@@ -69,8 +69,8 @@ pub(super) fn seller(id: &str, commission_bps: u16) -> Seller {
     }
 }
 
-pub(super) fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsDraft<Category> {
-    TermsDraft {
+pub(super) fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsRequest<Category> {
+    TermsRequest {
         amount: Ok(amount),
         purpose: Ok("Shop fit-out".to_owned()),
         description: Ok(None),
@@ -86,7 +86,7 @@ pub(super) fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer 
     let drafts = stages
         .iter()
         .map(|(major, beneficiary)| {
-            Ok(MilestoneDraft {
+            Ok(MilestoneRequest {
                 title: Ok("Stage".to_owned()),
                 description: Ok(None),
                 amount: Ok(naira(*major)),
@@ -126,13 +126,13 @@ pub(super) fn funded(mut escrow: Escrow, ids: &mut Counter) -> Escrow {
     escrow
 }
 
-pub(super) fn legs(settlement: &Settlement) -> Vec<(TransferKind, Account, Account, i64)> {
+pub(super) fn legs(effects: &Effects) -> Vec<(TransferKind, Account, Account, i64)> {
     let leg = |t: &crate::domain::ledger::Transfer| (t.kind, t.debit.clone(), t.credit.clone(), t.amount.minor());
-    settlement.transfers.iter().map(leg).collect()
+    effects.transfers.iter().map(leg).collect()
 }
 
-pub(super) fn events(settlement: &Settlement) -> Vec<String> {
-    settlement.events.iter().map(Event::name).collect()
+pub(super) fn events(effects: &Effects) -> Vec<String> {
+    effects.events.iter().map(Event::name).collect()
 }
 
 pub(super) fn main(id: &str) -> Account {
@@ -151,12 +151,12 @@ fn three_stages_settle_as_in_contract_example_7() {
     let milestones: Vec<MilestoneId> = escrow.milestones().iter().map(|milestone| milestone.id).collect();
 
     let escrows = std::slice::from_mut(&mut escrow);
-    let (_, settlement) = fund(escrows, &customer("ben"), payment(naira(1_025_000)), ids, at(2)).unwrap();
+    let (_, effects) = fund(escrows, &customer("ben"), payment(naira(1_025_000)), ids, at(2)).unwrap();
     assert_eq!(
-        legs(&settlement),
+        legs(&effects),
         [(TransferKind::Fund, main("ben"), hold("ben"), 102_500_000)]
     );
-    assert_eq!(events(&settlement), ["payment.escrow.success", "escrow.ongoing"]);
+    assert_eq!(events(&effects), ["payment.escrow.success", "escrow.ongoing"]);
 
     let mut confirm = |milestone| {
         escrow
@@ -209,10 +209,10 @@ fn the_hold_falls_by_each_release() {
 fn a_commission_of_nothing_leaves_no_trace() {
     let ids = &mut Counter::default();
     let mut escrow = funded(offered_standard(naira(1_000), WhoPays::Buyer, 0, ids), ids);
-    let settlement = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
-    assert_eq!(settlement.transfers.len(), 2);
-    assert_eq!(settlement.transactions.len(), 1);
-    assert_eq!(events(&settlement), ["payment.escrow.success", "escrow.completed"]);
+    let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+    assert_eq!(effects.transfers.len(), 2);
+    assert_eq!(effects.transactions.len(), 1);
+    assert_eq!(events(&effects), ["payment.escrow.success", "escrow.completed"]);
 }
 
 #[test]
@@ -247,12 +247,9 @@ fn standard_escrows_settle_as_in_the_worked_examples() {
         let ids = &mut Counter::default();
         let mut escrow = funded(offered_standard(kobo(amount), who_pays, commission_bps, ids), ids);
         assert_eq!(escrow.held(), kobo(charge), "{name}");
-        let settlement = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
+        let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
         let to = |account: &Account| -> i64 {
-            let legs = settlement
-                .transfers
-                .iter()
-                .filter(|transfer| transfer.credit == *account);
+            let legs = effects.transfers.iter().filter(|transfer| transfer.credit == *account);
             legs.map(|transfer| transfer.amount.minor()).sum()
         };
         let got = [to(&main("ada")), to(&Account::MerchantMain), to(&Account::PlatformFees)];
@@ -499,8 +496,8 @@ impl Book {
         self.balances.get(account).copied().unwrap_or_default()
     }
 
-    fn post(&mut self, settlement: &Settlement) {
-        for transfer in &settlement.transfers {
+    fn post(&mut self, effects: &Effects) {
+        for transfer in &effects.transfers {
             assert!(!transfer.amount.is_zero());
             *self.balances.entry(transfer.debit.clone()).or_default() -= transfer.amount.minor();
             *self.balances.entry(transfer.credit.clone()).or_default() += transfer.amount.minor();
@@ -527,8 +524,8 @@ impl Book {
         match step {
             Step::TopUp { who: index, minor } => {
                 let inside = kobo(-self.balance(&Account::OutsideWorld));
-                let settlement = payment::top_up(&who(index), kobo(*minor), inside, ids, at(1))?;
-                self.post(&settlement);
+                let effects = payment::top_up(&who(index), kobo(*minor), inside, ids, at(1))?;
+                self.post(&effects);
             }
             Step::OfferStandard {
                 who: index,
@@ -536,16 +533,16 @@ impl Book {
                 who_pays,
             } => {
                 let terms = Terms::new(terms_draft(kobo(*minor), *who_pays), &LIMITS)?;
-                let (escrow, settlement) =
+                let (escrow, effects) =
                     Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids, at(1))?;
                 self.escrows.push(escrow);
-                self.post(&settlement);
+                self.post(&effects);
             }
             Step::OfferMilestones { who: index, stages } => {
-                let (escrow, settlement) =
+                let (escrow, effects) =
                     Escrow::offer_milestones(seller(PEOPLE[*index], 37), offer(stages), ids, at(1))?;
                 self.escrows.push(escrow);
-                self.post(&settlement);
+                self.post(&effects);
             }
             Step::Edit {
                 who: index,
@@ -577,11 +574,11 @@ impl Book {
                 if outcome.is_err() {
                     assert_eq!(loaded, before, "a refused payment changed an escrow");
                 }
-                let (_, settlement) = outcome?;
+                let (_, effects) = outcome?;
                 for (index, escrow) in chosen.into_iter().zip(loaded) {
                     self.escrows[index] = escrow;
                 }
-                self.post(&settlement);
+                self.post(&effects);
             }
             Step::ConfirmMilestone {
                 who: index,
@@ -594,14 +591,14 @@ impl Book {
                     .get(*milestone)
                     .map(|milestone| milestone.id);
                 let milestone = found.unwrap_or(MilestoneId::named(""));
-                let settlement =
+                let effects =
                     self.escrows[escrow].confirm_milestone(&who(index), milestone, ReleaseOrder::Any, ids, at(4))?;
-                self.post(&settlement);
+                self.post(&effects);
             }
             Step::ConfirmPayment { who: index, escrow } => {
                 let escrow = pick(*escrow, self)?;
-                let settlement = self.escrows[escrow].confirm_payment(&who(index), ids, at(4))?;
-                self.post(&settlement);
+                let effects = self.escrows[escrow].confirm_payment(&who(index), ids, at(4))?;
+                self.post(&effects);
             }
         }
         Ok(())

@@ -5,20 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::standard_tests::conversion;
-use super::tests::{Counter, LIMITS, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft};
-use super::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
-use crate::domain::dispute::{Ruling, Statement};
+use crate::domain::effects::Effects;
+use crate::domain::escrow::dispute::{Ruling, Statement};
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::standard_tests::conversion;
+use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
+use crate::domain::escrow::tests::{
+    Counter, LIMITS, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft,
+};
+use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, MilestoneId};
 use crate::domain::ledger::Account;
-use crate::domain::milestone::{Milestone, MilestoneStatus};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payment::CreditType;
+use crate::domain::payments::payment::CreditType;
 use crate::domain::refusal::Refusal;
-use crate::domain::settlement::Settlement;
-use crate::domain::terms::{KeptTerms, Terms, TermsDraft};
 
 /// Ada sells, and so may the merchant; Ben and Eve may pay.
 const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];
@@ -95,14 +97,14 @@ impl Node {
     }
 
     /// The same escrow after a step, with what the step's transfers did to its hold.
-    fn then(&self, escrow: Escrow, settlement: &Settlement) -> Self {
+    fn then(&self, escrow: Escrow, effects: &Effects) -> Self {
         let is_hold = |account: &Account| matches!(account, Account::CustomerEscrow(_));
         let mut after = Self {
             escrow,
             paid_in: self.paid_in,
             paid_out: self.paid_out,
         };
-        for transfer in &settlement.transfers {
+        for transfer in &effects.transfers {
             assert_eq!(transfer.escrow, Some(after.escrow.id), "whose money it is");
             assert!(!transfer.amount.is_zero(), "a transfer of nothing");
             match (is_hold(&transfer.debit), is_hold(&transfer.credit)) {
@@ -111,7 +113,7 @@ impl Node {
                 _ => panic!("{transfer:?} passes by the hold"),
             }
         }
-        check_histories(settlement);
+        check_histories(effects);
         after.check_money();
         after
     }
@@ -172,23 +174,23 @@ const fn phase(status: MilestoneStatus) -> &'static str {
 }
 
 /// Whoever's main account moved has entries that say by how much.
-fn check_histories(settlement: &Settlement) {
+fn check_histories(effects: &Effects) {
     let mut moved: BTreeMap<&Account, i64> = BTreeMap::new();
-    for transfer in &settlement.transfers {
+    for transfer in &effects.transfers {
         *moved.entry(&transfer.debit).or_default() -= transfer.amount.minor();
         *moved.entry(&transfer.credit).or_default() += transfer.amount.minor();
     }
     assert_eq!(moved.values().sum::<i64>(), 0);
     moved.retain(|account, _| matches!(account, Account::CustomerMain(_) | Account::MerchantMain));
     let mut entered: BTreeMap<&Account, i64> = BTreeMap::new();
-    for entry in &settlement.transactions {
+    for entry in &effects.transactions {
         let sign = if entry.credit_type == CreditType::Credit { 1 } else { -1 };
         *entered.entry(&entry.owner).or_default() += sign * entry.amount.minor();
     }
     assert_eq!(moved, entered, "balances and histories");
 }
 
-/// Settlement type and status, for the table.
+/// Effects type and status, for the table.
 fn name(escrow: &Escrow) -> String {
     let kind = match escrow.plan {
         Plan::Standard if escrow.is_link => "link",
@@ -221,11 +223,11 @@ impl Trial<'_> {
         &mut self,
         what: &'static str,
         who: &Party,
-        step: impl FnOnce(&mut Escrow, &mut Counter) -> Result<Settlement, Refusal>,
+        step: impl FnOnce(&mut Escrow, &mut Counter) -> Result<Effects, Refusal>,
     ) {
         let mut escrow = self.node.escrow.clone();
         let outcome = match step(&mut escrow, self.ids) {
-            Ok(settlement) => Ok(vec![self.node.then(escrow, &settlement)]),
+            Ok(effects) => Ok(vec![self.node.then(escrow, &effects)]),
             Err(refusal) => {
                 assert!(
                     escrow == self.node.escrow,
@@ -250,20 +252,20 @@ impl Trial<'_> {
             self.attempt("edit", who, |escrow, _| {
                 let terms = terms(who_pays, quantity);
                 escrow.edit_standard(&as_seller, terms, KeptTerms::default(), Vec::new(), at(1))?;
-                Ok(Settlement::default())
+                Ok(Effects::default())
             });
         }
         for stages in STAGES {
             self.attempt("edit the milestones", who, |escrow, ids| {
                 escrow.edit_milestones(&as_seller, milestone_offer(stages), ids, at(1))?;
-                Ok(Settlement::default())
+                Ok(Effects::default())
             });
         }
         for stages in [[400, 600], [1, 1]] {
             self.attempt("convert", who, |escrow, ids| {
                 let conversion = conversion(Some(naira(1_000)), &stages);
                 escrow.convert_to_milestones(&as_seller, conversion, ids, at(1))?;
-                Ok(Settlement::default())
+                Ok(Effects::default())
             });
         }
         self.attempts.push(Attempt {
@@ -317,7 +319,7 @@ impl Trial<'_> {
         let mut link = self.node.escrow.clone();
         let taken = link.take_from_link(self.ids, at(2));
         let (mut escrow, left) = match taken {
-            Some((escrow, _)) => (escrow, Some(self.node.then(link, &Settlement::default()))),
+            Some((escrow, _)) => (escrow, Some(self.node.then(link, &Effects::default()))),
             None => (link, None),
         };
         let before = escrow.clone();
@@ -326,7 +328,7 @@ impl Trial<'_> {
             outcome.is_ok() || escrow == before,
             "a refused payment changed the escrow"
         );
-        let paid = |(_, settlement): (_, Settlement)| Node::new(before).then(escrow, &settlement);
+        let paid = |(_, effects): (_, Effects)| Node::new(before).then(escrow, &effects);
         self.attempts.push(Attempt {
             what,
             who: Party::Customer(customer.clone()),
@@ -340,7 +342,7 @@ impl Trial<'_> {
         for (minor, is_refundable) in fees {
             self.attempt("set the additional fee", who, |escrow, _| {
                 escrow.set_additional_fee(kobo(minor), is_refundable, at(1))?;
-                Ok(Settlement::default())
+                Ok(Effects::default())
             });
         }
         let pool = self.node.escrow.pool();
@@ -371,7 +373,7 @@ impl Trial<'_> {
 }
 
 fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
-    let draft = TermsDraft {
+    let draft = TermsRequest {
         total_quantity: Ok(Some(quantity)),
         ..terms_draft(kobo(100_003), who_pays)
     };

@@ -23,7 +23,7 @@ use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
-use super::{CustomerId, FIRST_NUMBER, NUMBERS_APART, PaymentToken, decode_hex, encode_hex};
+use crate::domain::ids::{CustomerId, FIRST_NUMBER, NUMBERS_APART, PaymentToken, decode_hex, encode_hex};
 
 /// Bits of a guard that are shown.
 const GUARD_BITS: u32 = 32;

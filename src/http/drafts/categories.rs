@@ -1,14 +1,14 @@
 //! Bodies of categories (contract section 4.9).
 
-use crate::domain::category::CategoryDraft;
-use crate::domain::refusal::Sent;
+use crate::domain::escrow::category::CategoryRequest;
+use crate::domain::refusal::Parsed;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::fields::Field;
 
 /// A new category, or what is changed in one, without its picture.
-pub(in crate::http) fn category(body: &JsonOrFormBody) -> Sent<CategoryDraft> {
+pub(in crate::http) fn category(body: &JsonOrFormBody) -> Parsed<CategoryRequest> {
     let fields = body.fields()?;
-    Ok(CategoryDraft {
+    Ok(CategoryRequest {
         name: fields.field("name").optional(Field::text),
         description: fields.field("description").optional(Field::text),
         image: Ok(None),
@@ -17,6 +17,6 @@ pub(in crate::http) fn category(body: &JsonOrFormBody) -> Sent<CategoryDraft> {
 }
 
 /// Where a category goes.
-pub(in crate::http) fn position(body: &JsonBody) -> Sent<i64> {
+pub(in crate::http) fn position(body: &JsonBody) -> Parsed<i64> {
     body.fields()?.field("newPosition").integer()
 }

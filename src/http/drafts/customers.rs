@@ -1,12 +1,12 @@
 //! Bodies and queries of a merchant's customers (contract section 4.4).
 
-use super::super::body::JsonBody;
-use super::super::fields::{Field, Fields};
-use super::super::query;
-use crate::domain::customer::PermissionsUpdate;
+use crate::domain::customers::customer::PermissionsUpdate;
+use crate::domain::customers::profile::{ProfileRequest, ProfileUpdateRequest};
 use crate::domain::page::{LIMIT_DEFAULT, PageRequest};
-use crate::domain::profile::{ProfileDraft, ProfileUpdateDraft};
-use crate::domain::refusal::{Refusal, Sent};
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::http::body::JsonBody;
+use crate::http::fields::{Field, Fields};
+use crate::http::query;
 use crate::queries::customers::CustomerKey;
 
 /// Most customers on one page.
@@ -22,9 +22,9 @@ pub(crate) enum CustomersWanted {
 }
 
 /// Contract section 4.4.1.
-pub(crate) fn new(body: &JsonBody) -> Sent<ProfileDraft> {
+pub(crate) fn new(body: &JsonBody) -> Parsed<ProfileRequest> {
     let fields = body.fields()?;
-    Ok(ProfileDraft {
+    Ok(ProfileRequest {
         firstname: fields.field("firstname").text(),
         lastname: fields.field("lastname").text(),
         email: fields.field("email").email(),
@@ -35,9 +35,9 @@ pub(crate) fn new(body: &JsonBody) -> Sent<ProfileDraft> {
 }
 
 /// Contract section 4.4.4.
-pub(crate) fn update(body: &JsonBody) -> Sent<ProfileUpdateDraft> {
+pub(crate) fn update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
     let fields = body.fields()?;
-    Ok(ProfileUpdateDraft {
+    Ok(ProfileUpdateRequest {
         firstname: fields.field("firstname").optional(Field::text),
         lastname: fields.field("lastname").optional(Field::text),
         email: fields.field("email").optional(Field::email),
@@ -45,7 +45,7 @@ pub(crate) fn update(body: &JsonBody) -> Sent<ProfileUpdateDraft> {
 }
 
 /// Contract section 4.4.5.
-pub(crate) fn permissions(body: &JsonBody) -> Sent<PermissionsUpdate> {
+pub(crate) fn permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
     let fields = body.fields()?;
     Ok(PermissionsUpdate {
         can_withdraw: fields.field("canWithdraw").optional(Field::boolean)?,

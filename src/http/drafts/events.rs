@@ -1,26 +1,26 @@
 //! Events and callbacks of a sandbox.
 
-use super::super::body::JsonBody;
-use super::super::fields::Field;
-use super::super::query::{self, Query};
-use crate::domain::callback::CallbackUrl;
-use crate::domain::event::{EventFilter, EventOrder, EventType, ReplayStart};
+use crate::domain::events::event::{EventFilter, EventOrder, EventType, ReplayStart};
+use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::ids::{EscrowId, EventId};
 use crate::domain::mode::Mode;
 use crate::domain::page::PageRequest;
-use crate::domain::refusal::{Invalid, Sent};
+use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::time::Timestamp;
+use crate::http::body::JsonBody;
+use crate::http::fields::Field;
+use crate::http::query::{self, Query};
 
 /// Which events are listed.
 #[derive(Debug)]
-pub(in super::super) struct EventsWanted {
-    pub(in super::super) filter: EventFilter,
-    pub(in super::super) order: EventOrder,
-    pub(in super::super) page: PageRequest,
+pub(in crate::http) struct EventsWanted {
+    pub(in crate::http) filter: EventFilter,
+    pub(in crate::http) order: EventOrder,
+    pub(in crate::http) page: PageRequest,
 }
 
 /// Of `GET /sandbox/events`.
-pub(in super::super) fn wanted(query: &Query) -> Sent<EventsWanted> {
+pub(in crate::http) fn wanted(query: &Query) -> Parsed<EventsWanted> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;
     let filter = EventFilter {
@@ -37,7 +37,7 @@ pub(in super::super) fn wanted(query: &Query) -> Sent<EventsWanted> {
 }
 
 /// Of `POST /sandbox/events/replay`: `from` an event or `since` a moment, not both.
-pub(in super::super) fn replay_start(body: &JsonBody) -> Sent<ReplayStart> {
+pub(in crate::http) fn replay_start(body: &JsonBody) -> Parsed<ReplayStart> {
     let fields = body.fields()?;
     let (from, since) = (fields.field("from"), fields.field("since"));
     match (from.optional(event_id)?, since.optional(moment)?) {
@@ -49,7 +49,7 @@ pub(in super::super) fn replay_start(body: &JsonBody) -> Sent<ReplayStart> {
 }
 
 /// Of `PUT /sandbox/callback`: a URL, or null for nowhere.
-pub(in super::super) fn callback_url(body: &JsonBody) -> Sent<Option<CallbackUrl>> {
+pub(in crate::http) fn callback_url(body: &JsonBody) -> Parsed<Option<WebhookUrl>> {
     let fields = body.fields()?;
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
@@ -57,9 +57,9 @@ pub(in super::super) fn callback_url(body: &JsonBody) -> Sent<Option<CallbackUrl
     fields.field("url").optional(callback)
 }
 
-fn callback(field: &Field<'_>) -> Result<CallbackUrl, Invalid> {
+fn callback(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
     let text = field.text()?;
-    CallbackUrl::parse(&text, Mode::Sandbox).map_err(|problem| field.must_be(problem.to_string()))
+    WebhookUrl::parse(&text, Mode::Sandbox).map_err(|problem| field.must_be(problem.to_string()))
 }
 
 fn event_type(field: &Field<'_>) -> Result<EventType, Invalid> {

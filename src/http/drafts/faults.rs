@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 
-use super::{Field, Fields, JsonBody, Sent};
-use crate::http::faults::{Effect, End, FaultDraft, RoutePattern};
+use crate::http::drafts::{Field, Fields, JsonBody, Parsed};
+use crate::http::sandbox::fault_book::{Effect, FaultEnding, FaultRequest};
+use crate::http::sandbox::route_pattern::RoutePattern;
 
 /// Every field there is.
 const FIELDS: [&str; 6] = ["times", "status", "route", "customerId", "delayMs", "cutAfterCommit"];
@@ -15,7 +16,7 @@ const TIMES_MAX: u32 = 1_000;
 const DELAY_MILLIS_MAX: u64 = 60_000;
 
 /// What `POST /sandbox/faults` asks for. A route must be one of these.
-pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Sent<FaultDraft> {
+pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultRequest> {
     let fields = body.fields()?;
     fields.check_known(&FIELDS)?;
     let times = fields
@@ -26,7 +27,7 @@ pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Sent
         let pattern = RoutePattern::parse(&field.text()?, routes);
         pattern.ok_or_else(|| field.must_be(RoutePattern::SHAPE))
     })?;
-    Ok(FaultDraft {
+    Ok(FaultRequest {
         route,
         customer: fields.field("customerId").optional(Field::customer_id)?,
         times: times.unwrap_or(1),
@@ -35,7 +36,7 @@ pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Sent
 }
 
 /// A status, a cut or neither, and maybe a delay; at least one of the three.
-fn effect(fields: &Fields<'_>) -> Sent<Effect> {
+fn effect(fields: &Fields<'_>) -> Parsed<Effect> {
     let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
     let answer = status.optional(error_status)?;
     let is_cut = cut.optional(Field::boolean)?.unwrap_or(false);
@@ -45,20 +46,20 @@ fn effect(fields: &Fields<'_>) -> Sent<Effect> {
         .map(Duration::from_millis);
     let end = match (answer, is_cut) {
         (Some(_), true) => return Err(cut.must_be("left out where status is sent, which is answered without a commit")),
-        (Some(status), false) => End::Status(status),
-        (None, true) => End::CutAfterCommit,
+        (Some(status), false) => FaultEnding::Status(status),
+        (None, true) => FaultEnding::CutAfterCommit,
         (None, false) if delay.is_none() => return Err(status.must_be("sent, or else delayMs or cutAfterCommit")),
-        (None, false) => End::AsEver,
+        (None, false) => FaultEnding::AsEver,
     };
     Ok(Effect { delay, end })
 }
 
-fn error_status(field: &Field<'_>) -> Sent<StatusCode> {
+fn error_status(field: &Field<'_>) -> Parsed<StatusCode> {
     let status: u16 = whole_number(field, 400, 599)?;
     StatusCode::from_u16(status).map_err(|_| field.must_be("a status"))
 }
 
-fn whole_number<T>(field: &Field<'_>, min: T, max: T) -> Sent<T>
+fn whole_number<T>(field: &Field<'_>, min: T, max: T) -> Parsed<T>
 where
     T: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
 {
@@ -74,7 +75,7 @@ where
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<FaultDraft, String> {
+    fn read(body: &str) -> Result<FaultRequest, String> {
         let routes = [("GET".to_owned(), "/v1/wallet")];
         fault(&JsonBody::of(body.to_owned()), &routes).map_err(|invalid| invalid.field)
     }
@@ -83,7 +84,7 @@ mod tests {
     fn what_is_left_out_is_once_everywhere_and_for_everybody() {
         let draft = read(r#"{"status":503}"#).unwrap();
         assert_eq!((draft.times, draft.route, draft.customer), (1, None, None));
-        let end = End::Status(StatusCode::SERVICE_UNAVAILABLE);
+        let end = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(draft.effect, Effect { delay: None, end });
     }
 
@@ -91,9 +92,9 @@ mod tests {
     fn a_delay_comes_alone_or_before_the_rest() {
         let effect = |body: &str| read(body).unwrap().effect;
         let delay = Some(Duration::from_millis(250));
-        let end = End::AsEver;
+        let end = FaultEnding::AsEver;
         assert_eq!(effect(r#"{"delayMs":250}"#), Effect { delay, end });
-        let end = End::CutAfterCommit;
+        let end = FaultEnding::CutAfterCommit;
         assert_eq!(
             effect(r#"{"delayMs":250,"cutAfterCommit":true}"#),
             Effect { delay, end }

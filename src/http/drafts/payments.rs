@@ -1,18 +1,18 @@
 //! Bodies and queries of payments, cards and the whitelist (contract sections
 //! 4.3.2 to 4.3.6, 4.10 and 4.11).
 
-use super::{Api, Field, Fields, JsonBody, Sent, check_currency, reference};
-use crate::commands::intents::{CryptoDraft, IntentDraft, IntentRequest, TransferDraft};
-use crate::domain::bank::{AccountQuery, BankAccount, check_bank_code, is_account_number};
-use crate::domain::card::TestCard;
-use crate::domain::history::{HistoryFilter, HistoryShape};
+use crate::commands::intents::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::ids::Reference;
-use crate::domain::intent;
 use crate::domain::money::Amount;
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
-use crate::domain::payment::TransactionType;
+use crate::domain::payments::bank::{AccountQuery, BankAccount, check_bank_code, is_account_number};
+use crate::domain::payments::card::TestCard;
+use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::intent;
+use crate::domain::payments::payment::TransactionType;
+use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistRequest};
 use crate::domain::refusal::Invalid;
-use crate::domain::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistDraft};
+use crate::http::drafts::{AppState, Field, Fields, JsonBody, Parsed, check_currency, reference};
 use crate::http::query::page_number;
 
 /// Characters of a name, a narration or a phone number.
@@ -27,7 +27,7 @@ enum Purpose {
 }
 
 /// Contract section 4.3.2.
-pub(in crate::http) fn intent(body: &JsonBody, api: &Api) -> Sent<IntentRequest> {
+pub(in crate::http) fn intent(body: &JsonBody, api: &AppState) -> Parsed<IntentRequest> {
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;
     let reference = reference(&fields, api.policy.strict)?;
@@ -48,20 +48,20 @@ pub(in crate::http) fn intent(body: &JsonBody, api: &Api) -> Sent<IntentRequest>
     })
 }
 
-fn deposit(fields: &Fields<'_>) -> Sent<IntentDraft> {
+fn deposit(fields: &Fields<'_>) -> Parsed<IntentKind> {
     let details = fields.field("depositDetails").optional(Field::object)?;
     let card = match details {
         Some(details) => details.field("cardId").optional(Field::text)?,
         None => None,
     };
-    Ok(IntentDraft::Deposit { card })
+    Ok(IntentKind::Deposit { card })
 }
 
 /// To a bank account or to an address on a blockchain, not both.
-fn withdrawal(fields: &Fields<'_>) -> Sent<IntentDraft> {
+fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
     let (bank, chain) = (fields.field("withdrawalDetails"), fields.field("blockchainDetails"));
     if chain.is_absent() {
-        return Ok(IntentDraft::BankWithdrawal(bank_account(&bank.object()?)?));
+        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?)?));
     }
     if !bank.is_absent() {
         return Err(chain.must_be("left out where withdrawalDetails is sent"));
@@ -70,13 +70,13 @@ fn withdrawal(fields: &Fields<'_>) -> Sent<IntentDraft> {
     let to_address = evm_address(&details.field("toAddress"))?;
     details.field("network").word(&[(NETWORK, ())])?;
     let token_address = details.field("tokenAddress").optional(evm_address)?;
-    Ok(IntentDraft::CryptoWithdrawal(CryptoDraft {
+    Ok(IntentKind::CryptoWithdrawal(CryptoWithdrawalRequest {
         to_address: to_address.as_str().to_owned(),
         token_address: token_address.map(|address| address.as_str().to_owned()),
     }))
 }
 
-fn bank_account(details: &Fields<'_>) -> Sent<BankAccount> {
+fn bank_account(details: &Fields<'_>) -> Parsed<BankAccount> {
     Ok(BankAccount {
         bank_code: bank_code(&details.field("bankCode"), "withdrawalDetails.bankCode")?,
         account_number: account_number(&details.field("accountNumber"))?,
@@ -86,9 +86,9 @@ fn bank_account(details: &Fields<'_>) -> Sent<BankAccount> {
     })
 }
 
-fn wallet_transfer(fields: &Fields<'_>) -> Sent<IntentDraft> {
+fn wallet_transfer(fields: &Fields<'_>) -> Parsed<IntentKind> {
     let details = fields.field("walletDetails").object()?;
-    Ok(IntentDraft::WalletTransfer(TransferDraft {
+    Ok(IntentKind::WalletTransfer(WalletTransferRequest {
         phone: short_text(&details.field("phone"))?,
         name: short_text(&details.field("name"))?,
         narration: details.field("narration").optional(short_text)?,
@@ -96,17 +96,17 @@ fn wallet_transfer(fields: &Fields<'_>) -> Sent<IntentDraft> {
 }
 
 /// Contract section 4.3.3. An `otp` is never asked for, and so ignored.
-pub(in crate::http) fn verification(body: &JsonBody) -> Sent<Reference> {
+pub(in crate::http) fn verification(body: &JsonBody) -> Parsed<Reference> {
     body.fields()?.field("reference").reference()
 }
 
 /// What pays a test account: an amount, or whatever is due.
-pub(in crate::http) fn test_payment(body: &JsonBody) -> Sent<Option<Amount>> {
+pub(in crate::http) fn test_payment(body: &JsonBody) -> Parsed<Option<Amount>> {
     body.fields()?.field("amount").optional(Field::amount)
 }
 
 /// Contract section 4.3.6.
-pub(in crate::http) fn account_query(body: &JsonBody) -> Sent<AccountQuery> {
+pub(in crate::http) fn account_query(body: &JsonBody) -> Parsed<AccountQuery> {
     let fields = body.fields()?;
     Ok(AccountQuery {
         account_number: account_number(&fields.field("accountNumber"))?,
@@ -116,17 +116,17 @@ pub(in crate::http) fn account_query(body: &JsonBody) -> Sent<AccountQuery> {
 }
 
 /// The number of a test card.
-pub(in crate::http) fn card(body: &JsonBody) -> Sent<TestCard> {
+pub(in crate::http) fn card(body: &JsonBody) -> Parsed<TestCard> {
     TestCard::of_number(&body.fields()?.field("number").text()?)
 }
 
 /// Contract section 4.11. An `otp` is never asked for, and so ignored.
-pub(in crate::http) fn whitelist_address(body: &JsonBody) -> Sent<WhitelistDraft> {
+pub(in crate::http) fn whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
     let fields = body.fields()?;
     let wallet_address = evm_address(&fields.field("walletAddress"))?;
     fields.field("network").word(&[(NETWORK, ())])?;
     let label = fields.field("label");
-    Ok(WhitelistDraft {
+    Ok(WhitelistRequest {
         wallet_address,
         label: label.optional(|label| text_up_to(label, LABEL_CHARS_MAX))?,
     })
@@ -138,7 +138,7 @@ pub(in crate::http) fn whitelist_address(body: &JsonBody) -> Sent<WhitelistDraft
 pub(in crate::http) fn history(
     fields: &Fields<'_>,
     types: &[(&str, TransactionType)],
-) -> Sent<(HistoryFilter, HistoryShape)> {
+) -> Parsed<(HistoryFilter, HistoryShape)> {
     let filter = HistoryFilter {
         transaction_type: fields.field("type").optional(|field| field.word(types))?,
         reference: fields.field("reference").optional(Field::text)?,
@@ -156,7 +156,7 @@ pub(in crate::http) fn history(
     Ok((filter, HistoryShape::Page(PageRequest { number, limit })))
 }
 
-fn account_number(field: &Field<'_>) -> Sent<String> {
+fn account_number(field: &Field<'_>) -> Parsed<String> {
     let number = field.text()?;
     if is_account_number(&number) {
         Ok(number)
@@ -165,17 +165,17 @@ fn account_number(field: &Field<'_>) -> Sent<String> {
     }
 }
 
-fn bank_code(field: &Field<'_>, name: &str) -> Sent<String> {
+fn bank_code(field: &Field<'_>, name: &str) -> Parsed<String> {
     let code = field.text()?;
     check_bank_code(name, &code)?;
     Ok(code)
 }
 
-fn evm_address(field: &Field<'_>) -> Sent<EvmAddress> {
+fn evm_address(field: &Field<'_>) -> Parsed<EvmAddress> {
     EvmAddress::parse(&field.text()?).ok_or_else(|| field.must_be(EvmAddress::SHAPE))
 }
 
-fn short_text(field: &Field<'_>) -> Sent<String> {
+fn short_text(field: &Field<'_>) -> Parsed<String> {
     text_up_to(field, TEXT_CHARS_MAX)
 }
 

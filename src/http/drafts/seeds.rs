@@ -3,14 +3,14 @@
 
 use std::collections::HashSet;
 
+use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::Status;
+use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, TermsRequest};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, Seed};
 use crate::domain::money::Amount;
-use crate::domain::profile::PartialProfileDraft;
-use crate::domain::refusal::Sent;
-use crate::domain::seed::{CUSTOMERS_MAX, CourseDraft, CustomerSeed, EscrowSeed, SeedDraft};
-use crate::domain::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneDraft, TermsDraft};
+use crate::domain::refusal::Parsed;
+use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CourseRequest, CustomerSeed, EscrowSeed, SeedRequest};
 use crate::domain::time::Date;
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
@@ -46,16 +46,16 @@ const OF_ESCROW: [&str; 15] = [
 const OF_MILESTONE: [&str; 6] = ["title", "description", "amount", "dueDate", "customerId", "released"];
 
 /// `POST /sandbox/seed`.
-pub(in crate::http) fn seed(body: &JsonBody) -> Sent<SeedDraft> {
+pub(in crate::http) fn seed(body: &JsonBody) -> Parsed<SeedRequest> {
     let fields = body.fields()?;
     fields.check_known(&OF_SEED)?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
     let escrows = entries(&fields.field("escrows"), Seed::ESCROWS_MAX)?;
-    let customers = customers.iter().map(customer).collect::<Sent<_>>()?;
+    let customers = customers.iter().map(customer).collect::<Parsed<_>>()?;
     let mut names = HashSet::new();
     let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names);
-    let escrows = escrows.iter().zip(1..).map(escrow).collect::<Sent<_>>()?;
-    Ok(SeedDraft {
+    let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<_>>()?;
+    Ok(SeedRequest {
         content_hash: body.content_hash()?,
         customers,
         escrows,
@@ -63,7 +63,7 @@ pub(in crate::http) fn seed(body: &JsonBody) -> Sent<SeedDraft> {
 }
 
 /// A list that may be left out.
-fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Sent<Vec<Field<'a>>> {
+fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> {
     let entries = field.optional(Field::list)?.unwrap_or_default();
     if entries.len() > entries_max {
         return Err(field.must_be(format!("a list of at most {entries_max} entries")));
@@ -71,13 +71,13 @@ fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Sent<Vec<Field<'a>>> {
     Ok(entries)
 }
 
-fn customer(entry: &Field<'_>) -> Sent<CustomerSeed> {
+fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
     let fields = entry.object()?;
     fields.check_known(&OF_CUSTOMER)?;
     Ok(CustomerSeed {
         id: fields.field("id").optional(Field::customer_id)?,
         balance: fields.field("balance").optional(Field::amount)?,
-        profile: PartialProfileDraft {
+        profile: PartialProfileRequest {
             firstname: Ok(fields.field("firstname").optional(Field::text)?),
             lastname: Ok(fields.field("lastname").optional(Field::text)?),
             email: Ok(fields.field("email").optional(Field::email)?),
@@ -89,7 +89,7 @@ fn customer(entry: &Field<'_>) -> Sent<CustomerSeed> {
 }
 
 /// The escrow at this place among all, from 1.
-fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Sent<EscrowSeed> {
+fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
     let fields = entry.object()?;
     fields.check_known(&OF_ESCROW)?;
     let name = name(&fields.field("name"), names)?;
@@ -103,7 +103,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Sent<
     let purpose = name.clone().unwrap_or_else(|| format!("Escrow {place}"));
     let terms = terms(&fields, purpose, milestones.as_deref())?;
     let marks = |milestones: &Vec<MilestoneSeed>| milestones.iter().map(|milestone| milestone.released).collect();
-    let course = CourseDraft {
+    let course = CourseRequest {
         status,
         buyer,
         released: fields.field("released").optional(Field::integer)?,
@@ -121,7 +121,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Sent<
 }
 
 /// What the author calls an escrow, to find it by: no two are called the same.
-fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Sent<Option<String>> {
+fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>> {
     let name = field.optional(Field::text)?;
     match &name {
         Some(name) if !names.insert(name.clone()) => Err(field.must_be("a name that no escrow before it has")),
@@ -131,12 +131,12 @@ fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Sent<Option<String>> 
 
 /// What may be left out of terms stands as the reference API has it, or follows from
 /// the rest: the amount is the sum of the milestones.
-fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Sent<TermsDraft> {
+fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").optional(Field::amount)?;
     let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
     let timeline = fields.field("deliveryTimeline");
     let timeline = timeline.optional(|field| field.word(&DeliveryTimeline::WORDS))?;
-    Ok(TermsDraft {
+    Ok(TermsRequest {
         amount: Ok(amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?),
         purpose: Ok(fields.field("purpose").optional(Field::text)?.unwrap_or(purpose)),
         description: Ok(fields.field("description").optional(Field::text)?),
@@ -166,7 +166,7 @@ struct MilestoneSeed {
     released: Option<bool>,
 }
 
-fn milestone((entry, place): (&Field<'_>, usize)) -> Sent<MilestoneSeed> {
+fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
     let fields = entry.object()?;
     fields.check_known(&OF_MILESTONE)?;
     let title = fields.field("title").optional(Field::text)?;
@@ -181,8 +181,8 @@ fn milestone((entry, place): (&Field<'_>, usize)) -> Sent<MilestoneSeed> {
 }
 
 impl MilestoneSeed {
-    fn draft(self) -> MilestoneDraft {
-        MilestoneDraft {
+    fn draft(self) -> MilestoneRequest {
+        MilestoneRequest {
             title: Ok(self.title),
             description: Ok(self.description),
             amount: Ok(self.amount),

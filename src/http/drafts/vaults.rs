@@ -1,16 +1,16 @@
 //! Bodies of vaults (contract section 4.8).
 
+use crate::domain::escrow::vault::{StakeRequest, VaultRequest};
 use crate::domain::ids::CustomerId;
-use crate::domain::refusal::Sent;
-use crate::domain::vault::{StakeDraft, VaultDraft};
+use crate::domain::refusal::Parsed;
 use crate::http::body::JsonBody;
 use crate::http::fields::Field;
 
 /// Contract section 4.8.1.
-pub(in crate::http) fn vault(body: &JsonBody) -> Sent<VaultDraft> {
+pub(in crate::http) fn vault(body: &JsonBody) -> Parsed<VaultRequest> {
     let fields = body.fields()?;
     let participants = fields.field("participants").list();
-    Ok(VaultDraft {
+    Ok(VaultRequest {
         purpose: fields.field("purpose").text(),
         description: fields.field("description").optional(Field::text),
         category: fields.field("categoryId").optional(Field::category_id),
@@ -19,13 +19,13 @@ pub(in crate::http) fn vault(body: &JsonBody) -> Sent<VaultDraft> {
 }
 
 /// Contract section 4.8.2.
-pub(in crate::http) fn winner(body: &JsonBody) -> Sent<CustomerId> {
+pub(in crate::http) fn winner(body: &JsonBody) -> Parsed<CustomerId> {
     body.fields()?.field("winnerId").customer_id()
 }
 
-fn stake(participant: &Field<'_>) -> Sent<StakeDraft> {
+fn stake(participant: &Field<'_>) -> Parsed<StakeRequest> {
     let fields = participant.object()?;
-    Ok(StakeDraft {
+    Ok(StakeRequest {
         customer: fields.field("customerId").customer_id(),
         amount: fields.field("amount").amount(),
     })

@@ -2,10 +2,10 @@
 
 use rusqlite::{Row, Rows, Statement};
 
-use super::transfers::Hold;
 use crate::domain::ids::EscrowId;
-use crate::store::columns::text_at;
-use crate::store::error::Error;
+use crate::store::audit::transfers::Hold;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::text_at;
 
 /// An escrow's row, as far as it says where its money must be.
 pub(super) struct StoredEscrow {
@@ -13,7 +13,7 @@ pub(super) struct StoredEscrow {
     kind: Kind,
     state: State,
     /// How it ended, once it is closed.
-    end: Option<End>,
+    end: Option<StoredClose>,
     amount: i128,
     fee: i128,
     buyer_fee: i128,
@@ -37,7 +37,7 @@ enum State {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum StoredClose {
     /// To the payees.
     Released,
     /// To who paid.
@@ -72,7 +72,7 @@ impl StoredEscrow {
     /// The milestones of a closed escrow that were not all released, though
     /// everything was: what was, and what must have been.
     pub(super) fn unreleased(&self) -> Option<(i128, i128)> {
-        let is_released = self.kind == Kind::Milestones && self.end == Some(End::Released);
+        let is_released = self.kind == Kind::Milestones && self.end == Some(StoredClose::Released);
         let sums = (self.milestones.released, self.amount);
         (is_released && sums.0 != sums.1).then_some(sums)
     }
@@ -86,12 +86,12 @@ impl StoredEscrow {
             _ => State::AwaitingPayment,
         };
         let end = match row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)? {
-            Some("REFUNDED") => End::Refunded,
-            Some("SPLIT") => End::Split {
+            Some("REFUNDED") => StoredClose::Refunded,
+            Some("SPLIT") => StoredClose::Split {
                 seller: money(12)?,
                 buyer: money(13)?,
             },
-            _ => End::Released,
+            _ => StoredClose::Released,
         };
         Ok(Self {
             id,
@@ -128,11 +128,11 @@ impl StoredEscrow {
             };
         };
         let (released, refunded) = match end {
-            End::Released => (payable, 0),
-            End::Refunded => (self.milestones.released, payable - self.milestones.released),
-            End::Split { seller, buyer } => (self.milestones.released + seller, buyer),
+            StoredClose::Released => (payable, 0),
+            StoredClose::Refunded => (self.milestones.released, payable - self.milestones.released),
+            StoredClose::Split { seller, buyer } => (self.milestones.released + seller, buyer),
         };
-        let goes_back = if end != End::Released && self.is_additional_fee_refundable {
+        let goes_back = if end != StoredClose::Released && self.is_additional_fee_refundable {
             self.additional_fee
         } else {
             0

@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::ByNumber;
-use crate::store::columns::text_at;
-use crate::store::error::Error;
+use crate::store::audit::ByNumber;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::text_at;
 
 /// An account's payment history, as far as it was read.
 #[derive(Clone, Copy, Default)]

@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use rusqlite::{Connection, Row};
 
-use super::ByNumber;
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
-use crate::store::columns::text_at;
-use crate::store::error::Error;
+use crate::store::audit::ByNumber;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::text_at;
 
 /// Transfers handed from the thread that reads them to the one that adds them up,
 /// at once, and reported as progress.

@@ -1,0 +1,33 @@
+//! Where a sandbox merchant's events go.
+
+use crate::commands::{Error, Policy, deliveries};
+use crate::domain::events::webhook_endpoint::{WebhookUrl, WebhookUrlChoice};
+use crate::domain::ids::MerchantId;
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::store::{self, Tx, WebhookEndpoint};
+
+/// Sends a merchant's events there from now on, also those that wait; or nowhere, and
+/// then those that wait are given up.
+pub fn set(tx: &mut Tx<'_>, merchant: MerchantId, url: Parsed<Option<WebhookUrl>>) -> Result<WebhookEndpoint, Error> {
+    let choice = url?.map_or(WebhookUrlChoice::Nowhere, WebhookUrlChoice::At);
+    tx.save_webhook_url(merchant, &choice)?;
+    if choice == WebhookUrlChoice::Nowhere {
+        deliveries::drop_some(tx, merchant)?;
+    }
+    Ok(tx.webhook_endpoint(merchant)?)
+}
+
+/// Whether a merchant's events go anywhere.
+pub(super) fn is_set(tx: &Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<bool, store::Error> {
+    let configured = policy.merchant(merchant).callback_url.as_ref();
+    Ok(tx.webhook_endpoint(merchant)?.choice.url(configured).is_some())
+}
+
+/// Refuses a merchant whose events go nowhere.
+pub(super) fn check_set(tx: &Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
+    if is_set(tx, policy, merchant)? {
+        Ok(())
+    } else {
+        Err(Refusal::NoWebhookUrl.into())
+    }
+}

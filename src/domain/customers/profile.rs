@@ -1,0 +1,330 @@
+//! Who a customer is: names, email address, phone, country (contract sections
+//! 3.3 and 4.4).
+
+use std::fmt;
+
+use email_address::{EmailAddress, Options};
+
+use crate::domain::customers::country::{Country, Phone};
+use crate::domain::escrow::terms::line;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+
+/// Longest first or last name, in characters.
+const NAME_CHARS_MAX: usize = 100;
+/// Digits of a BVN.
+const BVN_DIGITS: usize = 11;
+
+/// Who a customer is. One written for a customer that came without may say less
+/// than a new one must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// First name.
+    pub firstname: Option<String>,
+    /// Last name.
+    pub lastname: Option<String>,
+    /// Email address, one customer's of the merchant.
+    pub email: Option<Email>,
+    /// Phone, one customer's of the merchant.
+    pub phone: Option<Phone>,
+    /// A bank verification number: eleven digits, kept without effect.
+    pub bvn: Option<String>,
+    /// Where the customer comes from.
+    pub country: Country,
+}
+
+/// An email address in lower case, so that one address is one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// The address this text is, in whatever letter case, or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rules = Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
+        EmailAddress::parse_with_options(text, rules).ok()?;
+        Some(Self(text.to_lowercase()))
+    }
+
+    /// An address as it was stored.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What came in for a new customer.
+#[derive(Clone, Debug)]
+pub struct ProfileRequest {
+    /// First name.
+    pub firstname: Parsed<String>,
+    /// Last name.
+    pub lastname: Parsed<String>,
+    /// Email address.
+    pub email: Parsed<Email>,
+    /// Digits, in any spelling of the phone.
+    pub phone: Parsed<String>,
+    /// Where the customer comes from, when not from where the merchant does.
+    pub country: Parsed<Option<Country>>,
+    /// A bank verification number.
+    pub bvn: Parsed<Option<String>>,
+}
+
+/// What came in of who a customer is, where nothing has to.
+#[derive(Clone, Debug)]
+pub struct PartialProfileRequest {
+    /// First name.
+    pub firstname: Parsed<Option<String>>,
+    /// Last name.
+    pub lastname: Parsed<Option<String>>,
+    /// Email address.
+    pub email: Parsed<Option<Email>>,
+    /// Digits, in any spelling of the phone.
+    pub phone: Parsed<Option<String>>,
+    /// Where the customer comes from, when not from where the merchant does.
+    pub country: Parsed<Option<Country>>,
+    /// A bank verification number.
+    pub bvn: Parsed<Option<String>>,
+}
+
+/// What came in to change a customer.
+#[derive(Clone, Debug)]
+pub struct ProfileUpdateRequest {
+    /// First name.
+    pub firstname: Parsed<Option<String>>,
+    /// Last name.
+    pub lastname: Parsed<Option<String>>,
+    /// Email address.
+    pub email: Parsed<Option<Email>>,
+}
+
+/// What of a customer changes: something; the rest stays.
+#[derive(Clone, Debug)]
+pub struct ProfileUpdate {
+    firstname: Option<String>,
+    lastname: Option<String>,
+    email: Option<Email>,
+}
+
+impl ProfileUpdate {
+    /// Checks the fields in the order of [`ProfileUpdateRequest`], then that one of
+    /// them is there (contract section 4.4.4).
+    pub fn new(draft: ProfileUpdateRequest) -> Result<Self, Refusal> {
+        let name = |field: &str, name: Option<String>| {
+            let line = |name| line(field, name, NAME_CHARS_MAX);
+            name.map(line).transpose()
+        };
+        let update = Self {
+            firstname: name("firstname", draft.firstname?)?,
+            lastname: name("lastname", draft.lastname?)?,
+            email: draft.email?,
+        };
+        let changes_nothing = update.firstname.is_none() && update.lastname.is_none() && update.email.is_none();
+        if changes_nothing {
+            return Err(Refusal::NothingToUpdate);
+        }
+        Ok(update)
+    }
+
+    /// The new email address, if there is one.
+    pub const fn email(&self) -> Option<&Email> {
+        self.email.as_ref()
+    }
+}
+
+impl Profile {
+    /// A new customer's profile. Checks the fields in the order of [`ProfileRequest`]
+    /// and refuses the first that is not right; the phone, whose country comes
+    /// after it, once more when that is known.
+    pub fn new(draft: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
+        let draft = PartialProfileRequest {
+            firstname: draft.firstname.map(Some),
+            lastname: draft.lastname.map(Some),
+            email: draft.email.map(Some),
+            phone: draft.phone.map(Some),
+            country: draft.country,
+            bvn: draft.bvn,
+        };
+        Self::partial(draft, of_merchant)
+    }
+
+    /// The profile of somebody of whom not all has to be known. Checks what came as
+    /// [`Profile::new`] does.
+    pub fn partial(draft: PartialProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
+        let name = |field: &str, name: Option<String>| name.map(|name| line(field, name, NAME_CHARS_MAX)).transpose();
+        let firstname = name("firstname", draft.firstname?)?;
+        let lastname = name("lastname", draft.lastname?)?;
+        let email = draft.email?;
+        let digits = draft.phone?;
+        if let Some(digits) = digits.as_ref().filter(|digits| !is_digits(digits)) {
+            let expected = "digits only, without + or spaces";
+            return Err(Invalid::wrong("phone", expected, &format!("{digits:?}")));
+        }
+        let country = draft.country?.unwrap_or(of_merchant);
+        let phone = digits.map(|digits| {
+            let phone = Phone::parse(&digits, country);
+            phone.ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))
+        });
+        let phone = phone.transpose()?;
+        let bvn = draft.bvn?;
+        if let Some(bvn) = bvn.as_ref().filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn)) {
+            let expected = format!("{BVN_DIGITS} digits");
+            return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
+        }
+        Ok(Self {
+            firstname,
+            lastname,
+            email,
+            phone,
+            bvn,
+            country,
+        })
+    }
+
+    /// The profile of a customer of whom nobody said anything yet.
+    pub const fn unknown(country: Country) -> Self {
+        Self {
+            firstname: None,
+            lastname: None,
+            email: None,
+            phone: None,
+            bvn: None,
+            country,
+        }
+    }
+
+    /// First and last name, as far as they are known.
+    pub fn full_name(&self) -> Option<String> {
+        full_name(self.firstname.as_deref(), self.lastname.as_deref())
+    }
+
+    /// This profile with what the update names.
+    pub fn updated(self, update: ProfileUpdate) -> Self {
+        Self {
+            firstname: update.firstname.or(self.firstname),
+            lastname: update.lastname.or(self.lastname),
+            email: update.email.or(self.email),
+            ..self
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// First and last name as one, as far as they are known.
+pub fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<String> {
+    match (firstname, lastname) {
+        (Some(firstname), Some(lastname)) => Some(format!("{firstname} {lastname}")),
+        (name, None) | (None, name) => name.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> ProfileRequest {
+        ProfileRequest {
+            firstname: Ok("Ada".to_owned()),
+            lastname: Ok("Obi".to_owned()),
+            email: Ok(Email::parse("Ada@Shop.example").unwrap()),
+            phone: Ok("2348012345678".to_owned()),
+            country: Ok(None),
+            bvn: Ok(None),
+        }
+    }
+
+    #[test]
+    fn a_profile_is_kept_in_one_spelling() {
+        let profile = Profile::new(draft(), Country::Nigeria).unwrap();
+        assert_eq!(profile.email.as_ref().unwrap().as_str(), "ada@shop.example");
+        assert_eq!(profile.phone.as_ref().unwrap().as_str(), "08012345678");
+        assert_eq!(profile.full_name().as_deref(), Some("Ada Obi"));
+        assert_eq!(Profile::unknown(Country::Kenya).full_name(), None);
+    }
+
+    #[test]
+    fn the_first_field_that_is_not_right_is_the_one_told_of() {
+        let mut all_wrong = ProfileRequest {
+            firstname: Ok(" ".to_owned()),
+            lastname: Ok("x".repeat(101)),
+            email: Err(Invalid::missing("email")),
+            phone: Ok("+2348012345678".to_owned()),
+            country: Err(Invalid::missing("countryId")),
+            bvn: Ok(Some("1234567890".to_owned())),
+        };
+        let field = |draft: &ProfileRequest| Profile::new(draft.clone(), Country::Nigeria).unwrap_err().field;
+        assert_eq!(field(&all_wrong), "firstname");
+        all_wrong.firstname = draft().firstname;
+        assert_eq!(field(&all_wrong), "lastname");
+        all_wrong.lastname = draft().lastname;
+        assert_eq!(field(&all_wrong), "email");
+        all_wrong.email = draft().email;
+        assert_eq!(field(&all_wrong), "phone");
+        all_wrong.phone = Ok("0241234567".to_owned());
+        assert_eq!(field(&all_wrong), "countryId");
+        all_wrong.country = Ok(None);
+        assert_eq!(field(&all_wrong), "phone", "of another country");
+        all_wrong.country = Ok(Some(Country::Ghana));
+        assert_eq!(field(&all_wrong), "bvn");
+        all_wrong.bvn = Ok(Some("12345678901".to_owned()));
+        assert!(Profile::new(all_wrong, Country::Nigeria).is_ok());
+    }
+
+    #[test]
+    fn addresses_are_what_mail_can_be_sent_to() {
+        for text in ["a@b.co", "Ada.Obi+shop@Mail.Example.com"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), text.to_lowercase());
+        }
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@shop.example",
+            "ada@shop",
+            "a b@shop.example",
+            "Ada <ada@shop.example>",
+            "ada@[10.0.0.1]",
+            "ada@shop.example\n",
+        ] {
+            assert_eq!(Email::parse(text), None, "{text}");
+        }
+        assert_eq!(Email::parse(&format!("{}@shop.example", "x".repeat(300))), None);
+    }
+
+    #[test]
+    fn an_update_changes_what_it_names() {
+        let nothing = ProfileUpdateRequest {
+            firstname: Ok(None),
+            lastname: Ok(None),
+            email: Ok(None),
+        };
+        let before = Profile::new(draft(), Country::Nigeria).unwrap();
+        let lastname = ProfileUpdate::new(ProfileUpdateRequest {
+            lastname: Ok(Some("Eze".to_owned())),
+            ..nothing.clone()
+        });
+        let after = before.clone().updated(lastname.unwrap());
+        assert_eq!(after.full_name().as_deref(), Some("Ada Eze"));
+        assert_eq!((after.phone, after.email), (before.phone, before.email));
+        let blank = ProfileUpdate::new(ProfileUpdateRequest {
+            firstname: Ok(Some(" ".to_owned())),
+            ..nothing.clone()
+        });
+        assert_eq!(blank.unwrap_err(), Refusal::Invalid(Invalid::missing("firstname")));
+        assert_eq!(ProfileUpdate::new(nothing).unwrap_err(), Refusal::NothingToUpdate);
+    }
+}

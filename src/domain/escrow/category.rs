@@ -1,0 +1,386 @@
+//! Categories: an account's own way to sort its deals (contract sections 3.9 and
+//! 4.9). An account's categories stand in an order of its own: their positions are
+//! 1, 2, 3 and so on, without a gap.
+
+use crate::domain::escrow::terms::{TermsLimits, line, prose};
+use crate::domain::file::FileName;
+use crate::domain::ids::CategoryId;
+use crate::domain::party::Party;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+
+/// A category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Category {
+    /// Its id.
+    pub id: CategoryId,
+    /// Whose it is: a customer's, or the merchant's own.
+    pub owner: Party,
+    /// What it is called.
+    pub name: String,
+    /// More of it.
+    pub description: Option<String>,
+    /// Its place among its owner's, from 1.
+    pub position: i64,
+    /// Its picture.
+    pub image: Option<FileName>,
+}
+
+/// What came in for a category. What is left out of an edit stays as it is.
+#[derive(Clone, Debug)]
+pub struct CategoryRequest {
+    /// What it is called; a new one needs a name.
+    pub name: Parsed<Option<String>>,
+    /// More of it.
+    pub description: Parsed<Option<String>>,
+    /// Its picture.
+    pub image: Parsed<Option<FileName>>,
+    /// Its place among the account's.
+    pub position: Parsed<Option<i64>>,
+}
+
+/// Categories that make room, or close a gap: those from one position to another
+/// move by this many places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// The first that moves.
+    pub first: i64,
+    /// The last.
+    pub last: i64,
+    /// By how many places: 1 or -1.
+    pub by: i64,
+}
+
+/// A draft of which every field is right.
+struct Details {
+    name: Option<String>,
+    description: Option<String>,
+    image: Option<FileName>,
+    position: Option<i64>,
+}
+
+impl CategoryRequest {
+    /// The draft with the pictures that came with it, at most one.
+    pub fn with_image(self, images: Parsed<Vec<FileName>>) -> Self {
+        Self {
+            image: images.map(|images| images.first().copied()),
+            ..self
+        }
+    }
+
+    fn checked(self, limits: &TermsLimits) -> Result<Details, Invalid> {
+        let name = self.name?;
+        let name = name
+            .map(|name| line("name", name, limits.purpose_chars_max))
+            .transpose()?;
+        let description = prose("description", self.description?, limits.description_chars_max)?;
+        let image = self.image?;
+        let position = self.position?;
+        let position = position
+            .map(|position| place("category_position", position))
+            .transpose()?;
+        Ok(Details {
+            name,
+            description,
+            image,
+            position,
+        })
+    }
+}
+
+impl Category {
+    /// A new category of an account that has `count` of them, and those that make
+    /// room for it. Without a position, or with one beyond the end, it comes last.
+    ///
+    /// Checks the fields in the order of [`CategoryRequest`], then that the account may
+    /// have another.
+    pub fn new(
+        id: CategoryId,
+        owner: Party,
+        draft: CategoryRequest,
+        limits: &TermsLimits,
+        count: u32,
+        count_max: u32,
+    ) -> Result<(Self, Shift), Refusal> {
+        let details = draft.checked(limits)?;
+        let name = details.name.ok_or_else(|| Invalid::missing("name"))?;
+        if count >= count_max {
+            return Err(Refusal::TooManyCategories { max: count_max });
+        }
+        let last = i64::from(count) + 1;
+        let position = details.position.map_or(last, |position| position.min(last));
+        let category = Self {
+            id,
+            owner,
+            name,
+            description: details.description,
+            position,
+            image: details.image,
+        };
+        let room = Shift {
+            first: position,
+            last,
+            by: 1,
+        };
+        Ok((category, room))
+    }
+
+    /// Changes what the draft names, of one among `count`, and answers those that
+    /// make room. Checks that the caller owns it.
+    pub fn edit(
+        &mut self,
+        caller: &Party,
+        draft: CategoryRequest,
+        limits: &TermsLimits,
+        count: u32,
+    ) -> Result<Option<Shift>, Refusal> {
+        let details = draft.checked(limits)?;
+        self.check_owner(caller)?;
+        self.name = details.name.unwrap_or_else(|| std::mem::take(&mut self.name));
+        self.description = details.description.or_else(|| self.description.take());
+        self.image = details.image.or(self.image);
+        Ok(details.position.and_then(|position| self.put_at(position, count)))
+    }
+
+    /// Moves it, one among `count`, and answers those that make room. Checks the
+    /// position, then that the caller owns it.
+    pub fn move_to(&mut self, caller: &Party, position: i64, count: u32) -> Result<Option<Shift>, Refusal> {
+        let position = place("newPosition", position)?;
+        self.check_owner(caller)?;
+        Ok(self.put_at(position, count))
+    }
+
+    /// Takes it away, one among `count`, and answers those that close the gap.
+    /// Checks that the caller owns it.
+    pub fn delete(&self, caller: &Party, count: u32) -> Result<Shift, Refusal> {
+        self.check_owner(caller)?;
+        Ok(Shift {
+            first: self.position + 1,
+            last: i64::from(count),
+            by: -1,
+        })
+    }
+
+    fn check_owner(&self, caller: &Party) -> Result<(), Refusal> {
+        if self.owner == *caller {
+            Ok(())
+        } else {
+            Err(Refusal::AccessDenied)
+        }
+    }
+
+    fn put_at(&mut self, position: i64, count: u32) -> Option<Shift> {
+        let (from, to) = (self.position, position.min(i64::from(count)));
+        self.position = to;
+        match from.cmp(&to) {
+            std::cmp::Ordering::Less => Some(Shift {
+                first: from + 1,
+                last: to,
+                by: -1,
+            }),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(Shift {
+                first: to,
+                last: from - 1,
+                by: 1,
+            }),
+        }
+    }
+}
+
+/// A position counts from 1.
+fn place(field: &str, position: i64) -> Parsed<i64> {
+    if position < 1 {
+        return Err(Invalid::wrong(
+            field,
+            "a whole number of 1 or more",
+            &position.to_string(),
+        ));
+    }
+    Ok(position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Amount;
+    use proptest::prelude::*;
+
+    const LIMITS: TermsLimits = TermsLimits {
+        amount_min: Amount::ZERO,
+        milestones_max: 2,
+        purpose_chars_max: 5,
+        description_chars_max: 5,
+        is_strict: false,
+    };
+    const COUNT_MAX: u32 = 9;
+
+    fn draft(name: Option<&str>, position: Option<i64>) -> CategoryRequest {
+        CategoryRequest {
+            name: Ok(name.map(str::to_owned)),
+            description: Ok(None),
+            image: Ok(None),
+            position: Ok(position),
+        }
+    }
+
+    fn created(number: i64, position: Option<i64>, count: u32) -> Result<(Category, Shift), Refusal> {
+        let id = CategoryId::new(number, 0);
+        Category::new(
+            id,
+            Party::Merchant,
+            draft(Some("Shoes"), position),
+            &LIMITS,
+            count,
+            COUNT_MAX,
+        )
+    }
+
+    /// What is stored: each category, in no order.
+    #[derive(Default)]
+    struct Shelf(Vec<Category>);
+
+    impl Shelf {
+        fn count(&self) -> u32 {
+            u32::try_from(self.0.len()).unwrap()
+        }
+
+        fn shift(&mut self, shift: Option<Shift>) {
+            let Some(shift) = shift else { return };
+            for category in &mut self.0 {
+                if (shift.first..=shift.last).contains(&category.position) {
+                    category.position += shift.by;
+                }
+            }
+        }
+
+        fn create(&mut self, position: Option<i64>) {
+            let number = i64::from(self.count()) + 1;
+            let (category, shift) = created(number, position, self.count()).unwrap();
+            self.shift(Some(shift));
+            self.0.push(category);
+        }
+
+        fn move_to(&mut self, index: usize, position: i64) {
+            let mut category = self.0.remove(index);
+            let shift = category.move_to(&Party::Merchant, position, self.count() + 1).unwrap();
+            self.shift(shift);
+            self.0.push(category);
+        }
+
+        fn delete(&mut self, index: usize) {
+            let category = self.0.remove(index);
+            let shift = category.delete(&Party::Merchant, self.count() + 1).unwrap();
+            self.shift(Some(shift));
+        }
+
+        /// The numbers of the categories in their order.
+        fn order(&self) -> Vec<i64> {
+            let mut categories: Vec<&Category> = self.0.iter().collect();
+            categories.sort_by_key(|category| category.position);
+            categories.iter().map(|category| category.id.number()).collect()
+        }
+
+        fn positions(&self) -> Vec<i64> {
+            let mut positions: Vec<i64> = self.0.iter().map(|category| category.position).collect();
+            positions.sort_unstable();
+            positions
+        }
+    }
+
+    #[test]
+    fn a_moved_category_pushes_the_others_aside() {
+        let mut shelf = Shelf::default();
+        for position in [None, Some(7), Some(1), None] {
+            shelf.create(position);
+        }
+        assert_eq!(shelf.order(), [3, 1, 2, 4]);
+        let at = |shelf: &Shelf, number| shelf.0.iter().position(|one| one.id.number() == number).unwrap();
+        for (number, position, order) in [
+            (3, 3, [1, 2, 3, 4]),
+            (4, 1, [4, 1, 2, 3]),
+            (4, 99, [1, 2, 3, 4]),
+            (2, 2, [1, 2, 3, 4]),
+        ] {
+            let index = at(&shelf, number);
+            shelf.move_to(index, position);
+            assert_eq!(shelf.order(), order);
+        }
+        let index = at(&shelf, 2);
+        shelf.delete(index);
+        assert_eq!((shelf.order(), shelf.positions()), (vec![1, 3, 4], vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_category_is_told_in_a_fixed_order() {
+        let refusal = |draft| {
+            let id = CategoryId::new(1, 0);
+            Category::new(id, Party::Merchant, draft, &LIMITS, COUNT_MAX, COUNT_MAX).unwrap_err()
+        };
+        let wrong = |field: &str| Err(Invalid::missing(field));
+        let too_low = || Invalid::wrong("category_position", "a whole number of 1 or more", "0");
+        let mut everything = draft(Some("too long"), Some(0));
+        everything.description = wrong("description");
+        let Refusal::Invalid(first) = refusal(everything) else {
+            panic!("a name is too long");
+        };
+        assert_eq!(first.field, "name");
+        let mut rest = draft(None, Some(0));
+        rest.description = wrong("description");
+        assert_eq!(refusal(rest), Invalid::missing("description").into());
+        let mut rest = draft(None, Some(0));
+        rest.image = Err(Invalid::missing("imageUrl"));
+        assert_eq!(refusal(rest), Invalid::missing("imageUrl").into());
+        assert_eq!(refusal(draft(None, Some(0))), too_low().into());
+        assert_eq!(refusal(draft(None, None)), Invalid::missing("name").into());
+        assert_eq!(
+            refusal(draft(Some("Shoes"), None)),
+            Refusal::TooManyCategories { max: COUNT_MAX }
+        );
+    }
+
+    #[test]
+    fn only_its_owner_changes_a_category() {
+        let (mut category, _) = created(1, None, 0).unwrap();
+        let before = category.clone();
+        let caller = Party::Customer(crate::domain::ids::CustomerId::parse("ben").unwrap());
+        let edited = category.edit(&caller, draft(Some("Hats"), Some(1)), &LIMITS, 1);
+        assert_eq!(edited, Err(Refusal::AccessDenied));
+        assert_eq!(category.move_to(&caller, 1, 1), Err(Refusal::AccessDenied));
+        let too_low = Invalid::wrong("newPosition", "a whole number of 1 or more", "0");
+        assert_eq!(category.move_to(&caller, 0, 1), Err(too_low.into()), "told first");
+        assert_eq!(category.delete(&caller, 1), Err(Refusal::AccessDenied));
+        assert_eq!(category, before);
+    }
+
+    #[test]
+    fn an_edit_leaves_alone_what_it_does_not_name() {
+        let (mut category, _) = created(1, None, 0).unwrap();
+        category.description = Some("Left".to_owned());
+        let before = category.clone();
+        assert_eq!(category.edit(&Party::Merchant, draft(None, None), &LIMITS, 1), Ok(None));
+        assert_eq!(category, before);
+        category
+            .edit(&Party::Merchant, draft(Some("Hats"), None), &LIMITS, 1)
+            .unwrap();
+        assert_eq!(
+            (category.name.as_str(), category.description),
+            ("Hats", before.description)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn positions_stay_dense(steps in prop::collection::vec((0_u8..3, any::<prop::sample::Index>(), 1_i64..12), 1..40)) {
+            let mut shelf = Shelf::default();
+            for (step, index, position) in steps {
+                match step {
+                    0 if shelf.count() < COUNT_MAX => shelf.create(Some(position)),
+                    1 if shelf.count() > 0 => shelf.move_to(index.index(shelf.0.len()), position),
+                    2 if shelf.count() > 0 => shelf.delete(index.index(shelf.0.len())),
+                    _ => {}
+                }
+                prop_assert_eq!(shelf.positions(), (1..=i64::from(shelf.count())).collect::<Vec<_>>());
+            }
+        }
+    }
+}

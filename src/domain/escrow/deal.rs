@@ -1,0 +1,45 @@
+//! A deal of any settlement type, where a token or a list may lead to either.
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::vault::Vault;
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::refusal::Refusal;
+
+/// An escrow between a seller and a buyer, or a vault of several participants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every deal is an escrow, and none is kept for long"
+)]
+pub enum Deal {
+    /// A standard or a milestone escrow.
+    Escrow(Escrow),
+    /// A vault.
+    Vault(Vault),
+}
+
+impl Deal {
+    /// Its id.
+    pub const fn id(&self) -> EscrowId {
+        match self {
+            Self::Escrow(escrow) => escrow.id,
+            Self::Vault(vault) => vault.id,
+        }
+    }
+
+    /// Whose it is.
+    pub const fn merchant(&self) -> MerchantId {
+        match self {
+            Self::Escrow(escrow) => escrow.merchant,
+            Self::Vault(vault) => vault.merchant,
+        }
+    }
+
+    /// The escrow it is; a vault is refused with this.
+    pub fn escrow_or(self, refusal: Refusal) -> Result<Escrow, Refusal> {
+        match self {
+            Self::Escrow(escrow) => Ok(escrow),
+            Self::Vault(_) => Err(refusal),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Disputing: the buyer freezes what is held, the seller replies, and the merchant
+//! rules who gets it (contract sections 4.6.2 and 4.6.7).
+
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::close::refund;
+use crate::domain::escrow::dispute::{Dispute, Ruling, Statement};
+use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress, Split};
+use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+
+impl Escrow {
+    /// Takes what a side has to say: the buyer opens the dispute, which freezes the
+    /// money, and the seller replies to it. A merchant that sells in its own name does
+    /// not reply, since it is the one to rule.
+    ///
+    /// Checks that it is funded, that the caller is its buyer or its seller, that a
+    /// milestone is left to be disputed, that it is open, and that the caller's turn
+    /// has come: the buyer's once, the seller's once after that.
+    pub fn submit_statement(&mut self, caller: &CustomerId, statement: Statement) -> Result<Effects, Refusal> {
+        let funding = self.funding().ok_or(Refusal::ActionNotAllowed)?;
+        let is_buyer = funding.buyer == *caller;
+        if !is_buyer && !self.seller.is(caller) {
+            return Err(Refusal::AccessDenied);
+        }
+        if let Plan::Milestones(milestones) = &self.plan
+            && milestones.iter().all(|milestone| milestone.released_at().is_some())
+        {
+            return Err(Refusal::NothingLeftToDispute);
+        }
+        let now = statement.at;
+        let Progress::Opened { dispute, .. } = &mut self.progress else {
+            return Err(Refusal::ActionNotAllowed);
+        };
+        let event = match dispute {
+            Some(_) if is_buyer => return Err(Refusal::BuyerAlreadyDisputed),
+            None if is_buyer => {
+                *dispute = Some(Dispute {
+                    buyer: statement,
+                    seller: None,
+                    merchant: None,
+                });
+                EscrowEvent::Disputed
+            }
+            None => return Err(Refusal::ActionNotAllowed),
+            Some(Dispute { seller: Some(_), .. }) => return Err(Refusal::SellerAlreadyReplied),
+            Some(dispute) => {
+                dispute.seller = Some(statement);
+                EscrowEvent::Investigating
+            }
+        };
+        self.updated_at = now;
+        let mut effects = Effects::default();
+        effects.emit(event, self);
+        Ok(effects)
+    }
+
+    /// Rules on the dispute, whether or not the seller replied: pays the pool out and
+    /// closes the escrow. A completion pays each held milestone to its own payee; of a
+    /// split the seller's part goes to the seller (contract section 9.1, row 24). A part
+    /// may be nothing.
+    ///
+    /// Checks that it has not closed, that it is disputed, and that a split divides the
+    /// pool exactly.
+    pub fn resolve(
+        &mut self,
+        ruling: Ruling,
+        resolution: Statement,
+        ids: &mut dyn IdSource,
+    ) -> Result<Effects, Refusal> {
+        let funding = match &self.progress {
+            Progress::AwaitingPayment | Progress::Opened { dispute: None, .. } => return Err(Refusal::NoDispute),
+            Progress::Closed { .. } => return Err(Refusal::AlreadyResolved),
+            Progress::Opened { funding, .. } => funding.clone(),
+        };
+        let pool = self.pool();
+        if let Ruling::Split { seller, buyer, .. } = ruling
+            && seller.checked_add(buyer) != Some(pool)
+        {
+            return Err(Refusal::SplitDoesNotAddUp { pool });
+        }
+        let now = resolution.at;
+        if let Progress::Opened {
+            dispute: Some(dispute), ..
+        } = &mut self.progress
+        {
+            dispute.merchant = Some(resolution);
+        }
+        let mut effects = Effects::default();
+        let (outcome, credit) = self.divide(ruling, pool, &funding, ids, now, &mut effects);
+        self.close(outcome, credit.as_ref(), ids, now, &mut effects);
+        Ok(effects)
+    }
+
+    /// Pays the pool out, and answers how the escrow ends and the reference of what the
+    /// seller's side was paid last.
+    fn divide(
+        &mut self,
+        ruling: Ruling,
+        pool: Amount,
+        funding: &Funding,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> (CloseReason, Option<Reference>) {
+        match ruling {
+            Ruling::Completed => {
+                let credit = self.release_rest(funding, ids, now, effects);
+                (CloseReason::Completed, credit)
+            }
+            Ruling::Refunded {
+                additional_fee_refundable,
+            } => {
+                self.decide_additional_fee(additional_fee_refundable);
+                self.pay_back(&funding.buyer, pool, ids, now, effects);
+                (CloseReason::Refunded, None)
+            }
+            Ruling::Split {
+                seller,
+                buyer,
+                additional_fee_refundable,
+            } => {
+                self.decide_additional_fee(additional_fee_refundable);
+                let credit = self.release(&funding.buyer, &self.seller, seller, ids, now, effects);
+                self.pay_back(&funding.buyer, buyer, ids, now, effects);
+                let credit = Some(credit).filter(|_| !seller.is_zero());
+                (CloseReason::Split(Split { seller, buyer }), credit)
+            }
+        }
+    }
+
+    /// Releases all that the buyer has not confirmed, each part to its payee.
+    fn release_rest(
+        &mut self,
+        funding: &Funding,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Option<Reference> {
+        let mut credit = None;
+        for (payee, amount) in self.unpaid() {
+            credit = Some(self.release(&funding.buyer, &payee, amount, ids, now, effects));
+        }
+        credit
+    }
+
+    fn pay_back(
+        &self,
+        buyer: &CustomerId,
+        amount: Amount,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) {
+        let out = refund(buyer, amount, ids.reference());
+        self.pay_out(buyer, out, ids, now, effects);
+    }
+
+    /// Who the pool is meant for, and how much of it.
+    fn unpaid(&self) -> Vec<(Party, Amount)> {
+        match &self.plan {
+            Plan::Standard => vec![(self.seller.clone(), self.pool())],
+            Plan::Milestones(milestones) => std::iter::zip(milestones, self.net_releases())
+                .filter(|(milestone, _)| milestone.is_pending())
+                .map(|(milestone, net)| (milestone.payee(&self.seller), net))
+                .collect(),
+        }
+    }
+
+    fn decide_additional_fee(&mut self, is_refundable: Option<bool>) {
+        let additional_fee = &mut self.additional_fee;
+        additional_fee.is_refundable = is_refundable.unwrap_or(additional_fee.is_refundable);
+    }
+}

@@ -1,0 +1,411 @@
+//! Disputes and rulings, case by case: contract examples 9 to 13 and every refusal
+//! in its order.
+
+use crate::domain::effects::Effects;
+use crate::domain::escrow::dispute::{Resolution, Ruling, RulingRequest, Speaker, Statement};
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::tests::{
+    Counter, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
+};
+use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Progress, ReleaseOrder, Split, Status};
+use crate::domain::fees::WhoPays;
+use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+use crate::domain::refusal::{Invalid, Refusal};
+
+const REFUND: Ruling = Ruling::Refunded {
+    additional_fee_refundable: None,
+};
+
+fn said(message: &str, seconds: i64) -> Statement {
+    Statement::new("message", Ok(message.to_owned()), 2_000, at(seconds)).unwrap()
+}
+
+/// Ada sells, Ben has paid and disputes.
+fn disputed(escrow: Escrow, ids: &mut Counter) -> Escrow {
+    let mut escrow = funded(escrow, ids);
+    escrow
+        .submit_statement(&customer("ben"), said("It is broken", 3))
+        .unwrap();
+    escrow
+}
+
+fn standard(major: i64, who_pays: WhoPays, ids: &mut Counter) -> Escrow {
+    offered_standard(naira(major), who_pays, 0, ids)
+}
+
+fn resolve(escrow: &mut Escrow, ruling: Ruling, ids: &mut Counter) -> Result<Effects, Refusal> {
+    escrow.resolve(ruling, said("We have looked at it", 9), ids)
+}
+
+const fn split(seller: Amount, buyer: Amount) -> Ruling {
+    Ruling::Split {
+        seller,
+        buyer,
+        additional_fee_refundable: None,
+    }
+}
+
+/// What someone got, in minor units.
+fn received(effects: &Effects, account: &Account) -> i64 {
+    let legs = legs(effects);
+    let theirs = legs.iter().filter(|(_, _, credit, _)| credit == account);
+    theirs.map(|(_, _, _, amount)| amount).sum()
+}
+
+#[test]
+fn the_buyer_opens_the_seller_replies_and_no_money_moves() {
+    let ids = &mut Counter::default();
+    let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
+    let held = escrow.held();
+    let opened = escrow
+        .submit_statement(&customer("ben"), said("It is broken", 3))
+        .unwrap();
+    assert_eq!((escrow.status(), escrow.updated_at), (Status::Disputed, at(3)));
+    let replied = escrow.submit_statement(&customer("ada"), said("It is not", 4)).unwrap();
+    assert_eq!((escrow.status(), escrow.updated_at), (Status::Investigating, at(4)));
+    assert_eq!(
+        (events(&opened), events(&replied)),
+        (
+            vec!["escrow.disputed".to_owned()],
+            vec!["escrow.investigating".to_owned()]
+        )
+    );
+    assert_eq!((legs(&opened), legs(&replied), escrow.held()), (vec![], vec![], held));
+    let said: Vec<_> = escrow
+        .dispute()
+        .unwrap()
+        .statements()
+        .map(|(who, said)| (who, said.message.as_str()))
+        .collect();
+    assert_eq!(said, [(Speaker::Buyer, "It is broken"), (Speaker::Seller, "It is not")]);
+}
+
+#[test]
+fn refusals_of_a_statement_come_in_order() {
+    let ids = &mut Counter::default();
+    let mut unfunded = standard(10_000, WhoPays::Buyer, ids);
+    for who in ["ben", "ada", "dan"] {
+        let refused = unfunded.submit_statement(&customer(who), said("x", 3));
+        assert_eq!(refused, Err(Refusal::ActionNotAllowed), "{who}");
+    }
+    let mut escrow = funded(unfunded, ids);
+    let refuses = |who: &str, refusal: Refusal, escrow: &mut Escrow| {
+        let before = escrow.clone();
+        assert_eq!(
+            escrow.submit_statement(&customer(who), said("x", 3)),
+            Err(refusal),
+            "{who}"
+        );
+        assert_eq!(*escrow, before);
+    };
+    refuses("dan", Refusal::AccessDenied, &mut escrow);
+    refuses("ada", Refusal::ActionNotAllowed, &mut escrow);
+    let mut escrow = disputed(standard(10_000, WhoPays::Buyer, ids), ids);
+    refuses("ben", Refusal::BuyerAlreadyDisputed, &mut escrow);
+    escrow.submit_statement(&customer("ada"), said("No", 4)).unwrap();
+    refuses("ada", Refusal::SellerAlreadyReplied, &mut escrow);
+    refuses("ben", Refusal::BuyerAlreadyDisputed, &mut escrow);
+    refuses("dan", Refusal::AccessDenied, &mut escrow);
+    resolve(&mut escrow, REFUND, ids).unwrap();
+    refuses("ben", Refusal::ActionNotAllowed, &mut escrow);
+    refuses("dan", Refusal::AccessDenied, &mut escrow);
+
+    // Of milestones, something must be left.
+    let mut stages = funded(offered(&[(1_000, None), (2_000, Some("cleo"))], 0, ids), ids);
+    for stage in 0..2 {
+        let id = stages.milestones()[stage].id;
+        stages
+            .confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(3))
+            .unwrap();
+    }
+    refuses("cleo", Refusal::AccessDenied, &mut stages);
+    refuses("ben", Refusal::NothingLeftToDispute, &mut stages);
+    refuses("ada", Refusal::NothingLeftToDispute, &mut stages);
+    let mut stages = disputed(offered(&[(1_000, None), (2_000, None)], 0, ids), ids);
+    resolve(&mut stages, REFUND, ids).unwrap();
+    refuses("ben", Refusal::ActionNotAllowed, &mut stages);
+}
+
+#[test]
+fn a_merchant_that_sells_itself_is_ruled_on_without_a_reply() {
+    let ids = &mut Counter::default();
+    let mut escrow = standard(10_000, WhoPays::Buyer, ids);
+    escrow.seller = Party::Merchant;
+    let mut escrow = disputed(escrow, ids);
+    let effects = resolve(&mut escrow, split(naira(4_000), naira(6_000)), ids).unwrap();
+    assert_eq!(received(&effects, &Account::MerchantMain), 400_000);
+    assert_eq!(received(&effects, &main("ben")), 600_000);
+}
+
+#[test]
+fn a_dispute_freezes_every_release() {
+    let ids = &mut Counter::default();
+    let mut escrow = disputed(standard(10_000, WhoPays::Buyer, ids), ids);
+    let refused = escrow.confirm_payment(&customer("ben"), ids, at(5));
+    assert_eq!(refused, Err(Refusal::ActionNotAllowed));
+    let mut stages = disputed(offered(&[(1_000, None), (2_000, None)], 0, ids), ids);
+    let id = stages.milestones()[0].id;
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
+    assert_eq!(refused, Err(Refusal::ActionNotAllowed));
+    resolve(&mut stages, REFUND, ids).unwrap();
+    let refused = stages.confirm_milestone(&customer("ben"), id, ReleaseOrder::Any, ids, at(5));
+    assert_eq!(refused, Err(Refusal::ActionNotAllowed), "a refunded milestone");
+}
+
+#[test]
+fn refunds_are_those_of_contract_example_9() {
+    use WhoPays::{Both, Buyer, Seller};
+    for (who_pays, paid, pool) in [(Buyer, 10_200, 10_000), (Seller, 10_000, 9_800), (Both, 10_100, 9_900)] {
+        let ids = &mut Counter::default();
+        let mut escrow = disputed(standard(10_000, who_pays, ids), ids);
+        assert_eq!((escrow.charge(), escrow.pool()), (naira(paid), naira(pool)));
+        let effects = resolve(&mut escrow, REFUND, ids).unwrap();
+        let expected = [
+            (TransferKind::Refund, hold("ben"), main("ben"), pool * 100),
+            (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 20_000),
+        ];
+        assert_eq!(legs(&effects), expected);
+        assert_eq!(events(&effects), ["payment.escrow.success", "escrow.refunded"]);
+        assert_eq!(escrow.status(), Status::Refunded);
+        assert_eq!((escrow.held(), escrow.closed_at()), (Amount::ZERO, Some(at(9))));
+    }
+}
+
+#[test]
+fn an_additional_fee_goes_where_contract_example_10_says() {
+    let rulings = [
+        (None, true, 10_500, 0),
+        (None, false, 10_000, 500),
+        (Some(true), false, 10_500, 0),
+        (Some(false), true, 10_000, 500),
+    ];
+    for (said, on_escrow, to_buyer, to_merchant) in rulings {
+        let ids = &mut Counter::default();
+        let mut escrow = standard(10_000, WhoPays::Buyer, ids);
+        escrow.additional_fee = AdditionalFee {
+            amount: naira(500),
+            is_refundable: on_escrow,
+        };
+        let mut escrow = disputed(escrow, ids);
+        assert_eq!((escrow.charge(), escrow.pool()), (naira(10_700), naira(10_000)));
+        let ruling = Ruling::Refunded {
+            additional_fee_refundable: said,
+        };
+        let effects = resolve(&mut escrow, ruling, ids).unwrap();
+        assert_eq!(received(&effects, &main("ben")), to_buyer * 100);
+        assert_eq!(received(&effects, &Account::MerchantMain), to_merchant * 100);
+        assert_eq!(received(&effects, &Account::PlatformFees), 20_000);
+        assert_eq!(escrow.additional_fee.is_refundable, said.unwrap_or(on_escrow));
+    }
+}
+
+#[test]
+fn a_completion_pays_the_additional_fee_to_the_merchant_whatever_is_said() {
+    let ids = &mut Counter::default();
+    let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
+    escrow.additional_fee.amount = naira(500);
+    let mut escrow = disputed(escrow, ids);
+    let effects = resolve(&mut escrow, Ruling::Completed, ids).unwrap();
+    let expected = [
+        (TransferKind::Release, hold("ben"), main("ada"), 1_000_000),
+        (TransferKind::Commission, hold("ben"), Account::MerchantMain, 10_000),
+        (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 20_000),
+        (TransferKind::AdditionalFee, hold("ben"), Account::MerchantMain, 50_000),
+    ];
+    assert_eq!(legs(&effects), expected);
+    assert!(escrow.additional_fee.is_refundable);
+    assert_eq!(escrow.status(), Status::Completed);
+}
+
+/// A million in three stages, of which the first was released.
+fn one_of_three_released(ids: &mut Counter) -> Escrow {
+    let stages = [(300_000, None), (500_000, Some("cleo")), (200_000, None)];
+    let mut escrow = funded(offered(&stages, 0, ids), ids);
+    let first = escrow.milestones()[0].id;
+    escrow
+        .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
+        .unwrap();
+    escrow.submit_statement(&customer("ben"), said("Late", 4)).unwrap();
+    assert_eq!(escrow.pool(), naira(700_000));
+    escrow
+}
+
+fn statuses(escrow: &Escrow) -> Vec<MilestoneStatus> {
+    let status = |milestone: &Milestone| milestone.status;
+    escrow.milestones().iter().map(status).collect()
+}
+
+fn released(seconds: i64) -> MilestoneStatus {
+    MilestoneStatus::Released(at(seconds))
+}
+
+#[test]
+fn milestones_are_refunded_as_in_contract_example_11() {
+    let ids = &mut Counter::default();
+    let mut escrow = one_of_three_released(ids);
+    let effects = resolve(&mut escrow, REFUND, ids).unwrap();
+    let expected = [
+        (TransferKind::Refund, hold("ben"), main("ben"), 70_000_000),
+        (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 2_000_000),
+    ];
+    assert_eq!(legs(&effects), expected);
+    assert_eq!(
+        statuses(&escrow),
+        [released(3), MilestoneStatus::Refunded, MilestoneStatus::Refunded]
+    );
+}
+
+#[test]
+fn each_held_milestone_is_completed_to_its_own_payee() {
+    let ids = &mut Counter::default();
+    let mut escrow = one_of_three_released(ids);
+    let effects = resolve(&mut escrow, Ruling::Completed, ids).unwrap();
+    let expected = [
+        (TransferKind::Release, hold("ben"), main("cleo"), 50_000_000),
+        (TransferKind::Release, hold("ben"), main("ada"), 20_000_000),
+        (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 2_000_000),
+    ];
+    assert_eq!(legs(&effects), expected);
+    assert_eq!(statuses(&escrow), [released(3), released(9), released(9)]);
+}
+
+#[test]
+fn splits_are_those_of_contract_examples_12_and_13() {
+    let ids = &mut Counter::default();
+    let mut escrow = disputed(standard(150_000, WhoPays::Both, ids), ids);
+    assert_eq!((escrow.charge(), escrow.pool()), (naira(151_500), naira(148_500)));
+    let before = escrow.clone();
+    for (seller, buyer) in [
+        (naira(100_000), naira(50_000)),
+        (naira(100_000), naira(48_499)),
+        (Amount::MAX, Amount::MAX),
+        (Amount::ZERO, Amount::ZERO),
+    ] {
+        let refused = resolve(&mut escrow, split(seller, buyer), ids);
+        assert_eq!(refused, Err(Refusal::SplitDoesNotAddUp { pool: naira(148_500) }));
+    }
+    assert_eq!(escrow, before);
+    let effects = resolve(&mut escrow, split(naira(100_000), naira(48_500)), ids).unwrap();
+    let expected = [
+        (TransferKind::Release, hold("ben"), main("ada"), 10_000_000),
+        (TransferKind::Refund, hold("ben"), main("ben"), 4_850_000),
+        (TransferKind::PlatformFee, hold("ben"), Account::PlatformFees, 300_000),
+    ];
+    assert_eq!(legs(&effects), expected);
+
+    let mut escrow = one_of_three_released(ids);
+    let (seller, buyer) = (kobo(45_000_050), kobo(24_999_950));
+    let effects = resolve(&mut escrow, split(seller, buyer), ids).unwrap();
+    assert_eq!(received(&effects, &main("ada")), 45_000_050);
+    assert_eq!(
+        received(&effects, &main("cleo")),
+        0,
+        "the seller's part is the seller's"
+    );
+    assert_eq!(
+        statuses(&escrow),
+        [released(3), MilestoneStatus::Split, MilestoneStatus::Split]
+    );
+    let Progress::Closed { outcome, .. } = escrow.progress else {
+        panic!("a ruling closes");
+    };
+    assert_eq!(outcome, CloseReason::Split(Split { seller, buyer }));
+}
+
+#[test]
+fn a_part_of_a_split_may_be_nothing_and_leaves_no_trace() {
+    for (seller, buyer, payee) in [(0, 10_000, "ben"), (10_000, 0, "ada")] {
+        let ids = &mut Counter::default();
+        let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
+        escrow.additional_fee.amount = naira(500);
+        let mut escrow = disputed(escrow, ids);
+        let effects = resolve(&mut escrow, split(naira(seller), naira(buyer)), ids).unwrap();
+        let payouts = effects.transfers.iter().filter(|out| out.amount == naira(10_000));
+        assert_eq!(payouts.count(), 1);
+        assert!(received(&effects, &main(payee)) >= 1_000_000);
+        assert_eq!(
+            received(&effects, &Account::MerchantMain),
+            10_000,
+            "the commission is paid on a split"
+        );
+        assert_eq!(escrow.held(), Amount::ZERO);
+    }
+}
+
+#[test]
+fn refusals_of_a_ruling_come_in_order() {
+    let ids = &mut Counter::default();
+    let wrong_split = split(naira(1), naira(1));
+    let mut escrow = standard(10_000, WhoPays::Buyer, ids);
+    assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));
+    let mut escrow = funded(escrow, ids);
+    assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));
+    escrow.submit_statement(&customer("ben"), said("x", 3)).unwrap();
+    let refused = resolve(&mut escrow, wrong_split, ids);
+    assert_eq!(refused, Err(Refusal::SplitDoesNotAddUp { pool: naira(10_000) }));
+    resolve(&mut escrow, REFUND, ids).unwrap();
+    assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::AlreadyResolved));
+    // Closed without any dispute.
+    let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
+    escrow.confirm_payment(&customer("ben"), ids, at(5)).unwrap();
+    assert_eq!(resolve(&mut escrow, REFUND, ids), Err(Refusal::AlreadyResolved));
+}
+
+fn draft(verdict: Resolution, seller: Option<i64>, buyer: Option<i64>) -> RulingRequest {
+    RulingRequest {
+        verdict: Ok(verdict),
+        seller_amount: Ok(seller.map(naira)),
+        buyer_amount: Ok(buyer.map(naira)),
+        additional_fee_refundable: Ok(None),
+    }
+}
+
+#[test]
+fn a_ruling_is_refused_by_its_first_fault() {
+    let missing = || Invalid::missing("status");
+    let unclear = Err(Refusal::AdditionalFeeRefundableUnclear);
+    let mut ruling = RulingRequest {
+        verdict: Err(missing()),
+        seller_amount: Err(Invalid::missing("sellerAmount")),
+        buyer_amount: Err(Invalid::missing("buyerAmount")),
+        additional_fee_refundable: unclear.clone(),
+    };
+    let fault = |ruling: &RulingRequest| Ruling::new(ruling.clone()).unwrap_err();
+    assert_eq!(fault(&ruling), missing().into());
+    ruling.verdict = Ok(Resolution::Split);
+    assert_eq!(fault(&ruling), Invalid::missing("sellerAmount").into());
+    ruling.seller_amount = Ok(None);
+    assert_eq!(fault(&ruling), Invalid::missing("buyerAmount").into());
+    ruling.buyer_amount = Ok(Some(naira(1)));
+    assert_eq!(fault(&ruling), Refusal::SplitAmountsMissing);
+    ruling.verdict = Ok(Resolution::Completed);
+    assert_eq!(fault(&ruling), Refusal::SplitAmountsWithoutSplit);
+    ruling.buyer_amount = Ok(None);
+    assert_eq!(fault(&ruling), Refusal::AdditionalFeeRefundableUnclear);
+
+    for (seller, buyer) in [(None, None), (Some(1), None), (None, Some(1))] {
+        assert_eq!(
+            fault(&draft(Resolution::Split, seller, buyer)),
+            Refusal::SplitAmountsMissing
+        );
+    }
+    for verdict in [Resolution::Completed, Resolution::Refunded] {
+        for (seller, buyer) in [(Some(0), None), (None, Some(1)), (Some(1), Some(1))] {
+            assert_eq!(fault(&draft(verdict, seller, buyer)), Refusal::SplitAmountsWithoutSplit);
+        }
+    }
+    assert_eq!(Ruling::new(draft(Resolution::Refunded, None, None)), Ok(REFUND));
+    let ruling = Ruling::new(draft(Resolution::Split, Some(0), Some(1)));
+    assert_eq!(ruling, Ok(split(Amount::ZERO, naira(1))));
+}
+
+#[test]
+fn a_statement_says_something() {
+    let statement = |message: &str| Statement::new("message", Ok(message.to_owned()), 10, at(1));
+    for message in ["", "  \n", "12345678901", "a\u{0}b"] {
+        assert_eq!(statement(message).unwrap_err().field, "message", "{message:?}");
+    }
+    assert_eq!(statement("Two\nlines").unwrap().message, "Two\nlines");
+}

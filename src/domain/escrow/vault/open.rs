@@ -1,0 +1,200 @@
+//! Opening a vault: what a merchant asks for, checked, and the stakes taken.
+
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::category::Category;
+use crate::domain::escrow::terms::{TermsLimits, line, prose};
+use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
+use crate::domain::fees::{Fee, Rates, WhoPays};
+use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId};
+use crate::domain::ledger::TransferKind;
+use crate::domain::money::Amount;
+use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::time::Timestamp;
+
+/// Smallest stake, in minor units: 1 (contract section 1.5).
+const STAKE_MIN: i64 = 100;
+/// Smallest pot, in minor units: 1,000.
+const POT_MIN: i64 = 100_000;
+
+/// What came in; a category first by its id, then as it was found.
+#[derive(Clone, Debug)]
+pub struct VaultRequest<C = CategoryId> {
+    /// What it is about.
+    pub purpose: Parsed<String>,
+    /// More of it.
+    pub description: Parsed<Option<String>>,
+    /// How the merchant sorts it.
+    pub category: Parsed<Option<C>>,
+    /// Who puts in how much.
+    pub participants: Parsed<Vec<Parsed<StakeRequest>>>,
+}
+
+/// What came in for one participant.
+#[derive(Clone, Debug)]
+pub struct StakeRequest {
+    /// Who.
+    pub customer: Parsed<CustomerId>,
+    /// How much.
+    pub amount: Parsed<Amount>,
+}
+
+/// A vault that could be opened, if everyone named can stake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultOffer {
+    purpose: String,
+    description: Option<String>,
+    category: Option<Category>,
+    stakes: Vec<Stake>,
+}
+
+/// Whose vault it is, and what it costs.
+#[derive(Clone, Copy, Debug)]
+pub struct VaultOwner {
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// Its rates.
+    pub rates: Rates,
+}
+
+impl<C> VaultRequest<C> {
+    /// The draft with its category as it was found.
+    pub fn with_category<D>(self, find: impl FnOnce(C) -> Parsed<D>) -> VaultRequest<D> {
+        VaultRequest {
+            purpose: self.purpose,
+            description: self.description,
+            category: self.category.and_then(|category| category.map(find).transpose()),
+            participants: self.participants,
+        }
+    }
+}
+
+impl VaultOffer {
+    /// Checks the fields in the order of [`VaultRequest`], with each participant in
+    /// turn; then that there are two participants or more, that nobody is named
+    /// twice, and that the stakes are a pot: at least 1,000, and the smallest
+    /// escrow amount where that is more.
+    pub fn new(draft: VaultRequest<Category>, limits: &TermsLimits, participants_max: usize) -> Result<Self, Refusal> {
+        let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
+        let description = prose("description", draft.description?, limits.description_chars_max)?;
+        let category = draft.category?;
+        let participants = draft.participants?;
+        if participants.len() > participants_max {
+            let expected = format!("a list of at most {participants_max} participants");
+            let got = format!("{} of them", participants.len());
+            return Err(Invalid::wrong("participants", expected, &got).into());
+        }
+        let stakes = participants
+            .into_iter()
+            .enumerate()
+            .map(|(index, stake)| Stake::new(index, stake?))
+            .collect::<Result<Vec<_>, _>>()?;
+        let offer = Self {
+            purpose,
+            description,
+            category,
+            stakes,
+        };
+        offer.check_stakes(limits)?;
+        Ok(offer)
+    }
+
+    fn check_stakes(&self, limits: &TermsLimits) -> Result<(), Refusal> {
+        if self.stakes.len() < 2 {
+            return Err(Refusal::TooFewParticipants);
+        }
+        let is_named_before = |(index, stake): (usize, &Stake)| {
+            let earlier = &self.stakes[..index];
+            earlier.iter().any(|earlier| earlier.customer == stake.customer)
+        };
+        if self.stakes.iter().enumerate().any(is_named_before) {
+            return Err(Refusal::ParticipantTwice);
+        }
+        let pot = pot_of(&self.stakes).ok_or(Refusal::TooMuchMoney)?;
+        let min = Amount::from_minor(POT_MIN).map_or(limits.amount_min, |min| min.max(limits.amount_min));
+        if pot < min {
+            return Err(Refusal::PotTooSmall { min, pot });
+        }
+        Ok(())
+    }
+
+    /// Who stakes how much.
+    pub fn stakes(&self) -> &[Stake] {
+        &self.stakes
+    }
+}
+
+impl Stake {
+    fn new(index: usize, draft: StakeRequest) -> Result<Self, Invalid> {
+        let customer = draft.customer?;
+        let amount = draft.amount?;
+        if amount.minor() < STAKE_MIN {
+            let field = format!("participants[{index}].amount");
+            return Err(Invalid::wrong(field, "a number of 1 or more", &amount.to_string()));
+        }
+        Ok(Self { customer, amount })
+    }
+}
+
+impl Vault {
+    /// Opens a vault and takes every stake, or none. `available` says, in the order
+    /// of the stakes, what is in each participant's wallet; the first who cannot
+    /// cover their stake is refused.
+    pub fn open(
+        owner: VaultOwner,
+        offer: VaultOffer,
+        available: &[Amount],
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<(Self, Effects), Refusal> {
+        assert_eq!(offer.stakes.len(), available.len(), "one balance for each stake");
+        let is_short = |(stake, available): &(&Stake, &Amount)| **available < stake.amount;
+        if let Some((stake, available)) = offer.stakes.iter().zip(available).find(is_short) {
+            return Err(Refusal::StakeNotCovered {
+                participant: stake.customer.clone(),
+                stake: stake.amount,
+                available: *available,
+            });
+        }
+        let pot = pot_of(&offer.stakes).expect("checked when it was offered");
+        let vault = Self {
+            id: ids.escrow_id(),
+            merchant: owner.merchant,
+            payment_token: ids.payment_token(),
+            purpose: offer.purpose,
+            description: offer.description,
+            category: offer.category,
+            fee: Fee::of(pot, WhoPays::Seller, owner.rates),
+            stakes: offer.stakes,
+            progress: VaultProgress::Opened,
+            created_at: now,
+        };
+        let effects = vault.take_stakes(ids);
+        Ok((vault, effects))
+    }
+
+    fn take_stakes(&self, ids: &mut dyn IdSource) -> Effects {
+        let mut effects = Effects::default();
+        for stake in &self.stakes {
+            effects.transfer(
+                TransferKind::Stake,
+                stake.main_account(),
+                stake.hold(),
+                stake.amount,
+                Some(self.id),
+            );
+            effects.record_and_emit(Transaction {
+                id: ids.transaction_id(),
+                owner: stake.main_account(),
+                transaction_type: TransactionType::Escrow,
+                credit_type: CreditType::Debit,
+                amount: stake.amount,
+                reference: ids.reference(),
+                escrow: Some(self.id),
+                created_at: self.created_at,
+            });
+        }
+        effects.emit_vault(EscrowEvent::Ongoing, self);
+        effects
+    }
+}

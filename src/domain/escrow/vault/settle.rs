@@ -1,0 +1,145 @@
+//! Settling a vault: the stakes leave it, to one participant or back to each. The
+//! fee is taken either way (contract section 5.8).
+
+use crate::domain::effects::{Effects, EscrowEvent};
+use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
+use crate::domain::ids::{CustomerId, IdSource, Reference, TransactionId};
+use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+
+/// How one stake is divided; the parts add up to it.
+struct Cut<'a> {
+    stake: &'a Stake,
+    commission: Amount,
+    platform: Amount,
+    net: Amount,
+}
+
+impl Vault {
+    /// Pays the pot, less the fee, to one participant.
+    ///
+    /// Checks that nobody settled it before, then that the winner is a participant.
+    pub fn declare_winner(
+        &mut self,
+        winner: CustomerId,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_opened()?;
+        if !self.stakes.iter().any(|stake| stake.customer == winner) {
+            return Err(Refusal::WinnerNotAParticipant);
+        }
+        let account = Account::CustomerMain(winner.clone());
+        let mut effects = Effects::default();
+        for cut in self.cuts() {
+            let hold = cut.stake.hold();
+            effects.transfer(TransferKind::Release, hold, account.clone(), cut.net, Some(self.id));
+        }
+        let won = self
+            .pot()
+            .checked_sub(self.fee.total())
+            .expect("a fee is at most its pot");
+        let credit = ids.reference();
+        let id = ids.transaction_id();
+        effects.record_and_emit(self.credit(id, account, TransactionType::Escrow, won, credit.clone(), now));
+        self.progress = VaultProgress::Won { winner, at: now };
+        effects.emit_vault(EscrowEvent::Completed, self);
+        self.book_fee(&credit, ids, now, &mut effects);
+        Ok(effects)
+    }
+
+    /// Pays each participant their stake back, less its share of the fee.
+    ///
+    /// Checks that nobody settled it before.
+    pub fn cancel(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Result<Effects, Refusal> {
+        self.check_opened()?;
+        let mut effects = Effects::default();
+        let mut first_credit = None;
+        for cut in self.cuts() {
+            let (hold, main) = (cut.stake.hold(), cut.stake.main_account());
+            effects.transfer(TransferKind::Refund, hold, main.clone(), cut.net, Some(self.id));
+            let credit = ids.reference();
+            first_credit.get_or_insert_with(|| credit.clone());
+            let id = ids.transaction_id();
+            effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, cut.net, credit, now));
+        }
+        self.progress = VaultProgress::Cancelled { at: now };
+        effects.emit_vault(EscrowEvent::Refunded, self);
+        let credit = first_credit.expect("a vault has participants");
+        self.book_fee(&credit, ids, now, &mut effects);
+        Ok(effects)
+    }
+
+    const fn check_opened(&self) -> Result<(), Refusal> {
+        match self.progress {
+            VaultProgress::Opened => Ok(()),
+            VaultProgress::Won { .. } | VaultProgress::Cancelled { .. } => Err(Refusal::VaultAlreadySettled),
+        }
+    }
+
+    /// What becomes of each stake. The fee is cut in proportion to the stakes by
+    /// largest remainder, and the commission in it in proportion to those shares, so
+    /// that every hold empties and both add up to the kobo.
+    fn cuts(&self) -> impl Iterator<Item = Cut<'_>> {
+        let stakes: Vec<Amount> = self.stakes.iter().map(|stake| stake.amount).collect();
+        let fees = self.fee.total().pro_rata(&stakes);
+        let commissions = self.fee.commission().pro_rata(&fees);
+        self.stakes
+            .iter()
+            .zip(fees)
+            .zip(commissions)
+            .map(|((stake, fee), commission)| Cut {
+                stake,
+                commission,
+                platform: fee.checked_sub(commission).expect("commission is part of the fee"),
+                net: stake.amount.checked_sub(fee).expect("a fee is part of its stake"),
+            })
+    }
+
+    /// Takes the fee out of every hold: the commission is the merchant's, with one
+    /// entry in its history, and the rest the platform's. `credit` is the reference of
+    /// what was paid out.
+    fn book_fee(&self, credit: &Reference, ids: &mut dyn IdSource, now: Timestamp, effects: &mut Effects) {
+        for cut in self.cuts() {
+            for (kind, to, amount) in [
+                (TransferKind::Commission, Account::MerchantMain, cut.commission),
+                (TransferKind::PlatformFee, Account::PlatformFees, cut.platform),
+            ] {
+                effects.transfer(kind, cut.stake.hold(), to, amount, Some(self.id));
+            }
+        }
+        effects.record_and_emit(self.credit(
+            ids.transaction_id(),
+            Account::MerchantMain,
+            TransactionType::Commission,
+            self.fee.commission(),
+            credit.commission(),
+            now,
+        ));
+    }
+
+    /// What somebody received, as it stands in their history.
+    fn credit(
+        &self,
+        id: TransactionId,
+        owner: Account,
+        transaction_type: TransactionType,
+        amount: Amount,
+        reference: Reference,
+        now: Timestamp,
+    ) -> Transaction {
+        Transaction {
+            id,
+            owner,
+            transaction_type,
+            credit_type: CreditType::Credit,
+            amount,
+            reference,
+            escrow: Some(self.id),
+            created_at: now,
+        }
+    }
+}

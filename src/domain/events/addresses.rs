@@ -1,0 +1,229 @@
+//! Which addresses of the internet a callback may reach.
+//!
+//! A live service stands in a network of its operator's, and callbacks must not become
+//! a way into it: only what is reachable from everywhere may be reached. A sandbox is
+//! there for receivers on the same machine or network, and only what no receiver ever
+//! has is refused.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::domain::mode::Mode;
+
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// One of the whole internet's.
+    Public,
+    /// This machine.
+    Loopback,
+    /// A private network, or one that a provider shares among its customers.
+    Private,
+    /// Whatever hangs on the same cable.
+    LinkLocal,
+    /// Where clouds keep the secrets of a machine.
+    Metadata,
+    /// Many machines at once.
+    Multicast,
+    /// Another address in disguise, which only translators along the way know.
+    Translated,
+    /// Nobody, or nobody yet.
+    Reserved,
+}
+
+impl Reach {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::LinkLocal => "link-local",
+            Self::Metadata => "metadata",
+            Self::Multicast => "multicast",
+            Self::Translated => "translated",
+            Self::Reserved => "reserved",
+        }
+    }
+}
+
+/// Says what an address is when a callback must not reach it in this mode, and nothing
+/// when it may.
+pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
+    let (reach, is_allowed) = match mode {
+        Mode::Live => {
+            let reach = reach_of(address);
+            (reach, reach == Reach::Public)
+        }
+        Mode::Sandbox => {
+            let reach = reach_of(undisguised(address));
+            let is_refused = matches!(reach, Reach::LinkLocal | Reach::Metadata | Reach::Multicast);
+            (reach, !is_refused)
+        }
+    };
+    (!is_allowed).then(|| reach.name())
+}
+
+/// The first block that contains an address says what it is for; an IPv4 address in
+/// none of them is public, an IPv6 address only within `2000::/3`.
+fn reach_of(address: IpAddr) -> Reach {
+    match address {
+        IpAddr::V4(address) => {
+            let is_in = |(block, bits): (Ipv4Addr, u32)| {
+                let differing = u32::from(address) ^ u32::from(block);
+                differing.leading_zeros() >= bits
+            };
+            let found = V4_BLOCKS.iter().find(|(block, ..)| is_in(*block));
+            found.map_or(Reach::Public, |(_, reach)| *reach)
+        }
+        IpAddr::V6(address) => {
+            let is_in = |(block, bits): (Ipv6Addr, u32)| {
+                let differing = u128::from(address) ^ u128::from(block);
+                differing.leading_zeros() >= bits
+            };
+            let found = V6_BLOCKS.iter().find(|(block, ..)| is_in(*block));
+            found.map_or(Reach::Reserved, |(_, reach)| *reach)
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for, if it does.
+fn undisguised(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
+    let bits = u128::from(v6).to_be_bytes();
+    let at = |start: usize| {
+        IpAddr::V4(Ipv4Addr::new(
+            bits[start],
+            bits[start + 1],
+            bits[start + 2],
+            bits[start + 3],
+        ))
+    };
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => at(12),
+        [0x2002, ..] => at(2),
+        _ => v6.to_ipv4().filter(|_| !v6.is_loopback()).map_or(address, IpAddr::V4),
+    }
+}
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32, reach: Reach) -> ((Ipv4Addr, u32), Reach) {
+    ((Ipv4Addr::new(a, b, c, d), bits), reach)
+}
+
+const fn v6(segments: [u16; 8], bits: u32, reach: Reach) -> ((Ipv6Addr, u32), Reach) {
+    ((Ipv6Addr::from_segments(segments), bits), reach)
+}
+
+/// IANA's special-purpose registry of IPv4, and the metadata services that lie in it.
+const V4_BLOCKS: [((Ipv4Addr, u32), Reach); 18] = [
+    v4(169, 254, 169, 254, 32, Reach::Metadata),
+    v4(100, 100, 100, 200, 32, Reach::Metadata),
+    v4(192, 0, 0, 192, 32, Reach::Metadata),
+    v4(168, 63, 129, 16, 32, Reach::Metadata),
+    v4(127, 0, 0, 0, 8, Reach::Loopback),
+    v4(10, 0, 0, 0, 8, Reach::Private),
+    v4(172, 16, 0, 0, 12, Reach::Private),
+    v4(192, 168, 0, 0, 16, Reach::Private),
+    v4(100, 64, 0, 0, 10, Reach::Private),
+    v4(198, 18, 0, 0, 15, Reach::Private),
+    v4(169, 254, 0, 0, 16, Reach::LinkLocal),
+    v4(224, 0, 0, 0, 4, Reach::Multicast),
+    v4(0, 0, 0, 0, 8, Reach::Reserved),
+    v4(192, 0, 0, 0, 24, Reach::Reserved),
+    v4(192, 0, 2, 0, 24, Reach::Reserved),
+    v4(198, 51, 100, 0, 24, Reach::Reserved),
+    v4(203, 0, 113, 0, 24, Reach::Reserved),
+    v4(240, 0, 0, 0, 4, Reach::Reserved),
+];
+
+/// The same of IPv6; what is in no block is not given out.
+const V6_BLOCKS: [((Ipv6Addr, u32), Reach); 17] = [
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128, Reach::Loopback),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 128, Reach::Reserved),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 96, Reach::Translated),
+    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96, Reach::Translated),
+    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 32, Reach::Translated),
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, Reach::Translated),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32, Reach::Translated),
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, Reach::Metadata),
+    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128, Reach::Metadata),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, Reach::Private),
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, Reach::Private),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, Reach::LinkLocal),
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, Reach::Multicast),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, Reach::Reserved),
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32, Reach::Reserved),
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, Reach::Reserved),
+    v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, Reach::Public),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_mode_refuses() {
+        // The address, what it is called in live mode, and whether a sandbox refuses it.
+        for (address, live, sandbox) in [
+            ("1.1.1.1", None, None),
+            ("8.8.8.8", None, None),
+            ("100.63.255.255", None, None),
+            ("100.128.0.0", None, None),
+            ("172.15.255.255", None, None),
+            ("172.32.0.0", None, None),
+            ("192.167.255.255", None, None),
+            ("223.255.255.255", None, None),
+            ("2606:4700:4700::1111", None, None),
+            ("2a00:1450:4001:81b::200e", None, None),
+            ("127.0.0.1", Some("loopback"), None),
+            ("127.255.255.254", Some("loopback"), None),
+            ("::1", Some("loopback"), None),
+            ("10.0.0.1", Some("private"), None),
+            ("172.16.0.1", Some("private"), None),
+            ("172.31.255.255", Some("private"), None),
+            ("192.168.1.1", Some("private"), None),
+            ("100.64.0.1", Some("private"), None),
+            ("100.127.255.255", Some("private"), None),
+            ("198.18.0.1", Some("private"), None),
+            ("fd00::1", Some("private"), None),
+            ("fc00::1", Some("private"), None),
+            ("fec0::1", Some("private"), None),
+            ("0.0.0.0", Some("reserved"), None),
+            ("0.1.2.3", Some("reserved"), None),
+            ("::", Some("reserved"), None),
+            ("192.0.2.1", Some("reserved"), None),
+            ("198.51.100.1", Some("reserved"), None),
+            ("203.0.113.1", Some("reserved"), None),
+            ("240.0.0.1", Some("reserved"), None),
+            ("255.255.255.255", Some("reserved"), None),
+            ("2001:db8::1", Some("reserved"), None),
+            ("4000::1", Some("reserved"), None),
+            ("169.254.0.1", Some("link-local"), Some("link-local")),
+            ("fe80::1", Some("link-local"), Some("link-local")),
+            ("febf::1", Some("link-local"), Some("link-local")),
+            ("169.254.169.254", Some("metadata"), Some("metadata")),
+            ("100.100.100.200", Some("metadata"), Some("metadata")),
+            ("168.63.129.16", Some("metadata"), Some("metadata")),
+            ("fd00:ec2::254", Some("metadata"), Some("metadata")),
+            ("224.0.0.1", Some("multicast"), Some("multicast")),
+            ("239.255.255.255", Some("multicast"), Some("multicast")),
+            ("ff02::1", Some("multicast"), Some("multicast")),
+            ("::ffff:1.1.1.1", Some("translated"), None),
+            ("::ffff:127.0.0.1", Some("translated"), None),
+            ("::ffff:10.0.0.1", Some("translated"), None),
+            ("::ffff:169.254.169.254", Some("translated"), Some("metadata")),
+            ("::127.0.0.1", Some("translated"), None),
+            ("::169.254.169.254", Some("translated"), Some("metadata")),
+            ("64:ff9b::7f00:1", Some("translated"), None),
+            ("64:ff9b::a9fe:a9fe", Some("translated"), Some("metadata")),
+            ("64:ff9b:1::1", Some("translated"), None),
+            ("2002:7f00:1::", Some("translated"), None),
+            ("2002:a9fe:a9fe::", Some("translated"), Some("metadata")),
+            ("2001::1", Some("translated"), None),
+        ] {
+            let parsed = address.parse().unwrap();
+            assert_eq!(refused(Mode::Live, parsed), live, "{address} in live mode");
+            assert_eq!(refused(Mode::Sandbox, parsed), sandbox, "{address} in a sandbox");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Events and their delivery to webhook endpoints.
+
+pub mod addresses;
+pub mod delivery;
+pub mod event;
+pub mod webhook_endpoint;

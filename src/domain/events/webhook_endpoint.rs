@@ -1,0 +1,291 @@
+//! Where a merchant wants to be told of events, and what signs them.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use crate::domain::events::addresses;
+use crate::domain::mode::Mode;
+
+/// A web address that events may be sent to. Its host may be a name; where that leads
+/// is checked whenever a connection is made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookUrl(Url);
+
+/// Why a text is no callback URL: what it would have to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookUrlProblem {
+    /// It is no web address.
+    #[error(
+        "a web address, such as https://shop.example/webhooks, of at most {} characters",
+        WebhookUrl::CHARS_MAX
+    )]
+    NotWeb,
+    /// It is one that others may read along.
+    #[error("an address that begins with https://, in live mode")]
+    NotHttps,
+    /// Its host is an address that is not to be reached.
+    #[error("an address that does not lead to {0}, which is a {1} address")]
+    Refused(IpAddr, &'static str),
+    /// It holds a name or a password, which anybody who sees the address would have; the
+    /// signature proves who sends.
+    #[error("an address without a name and a password before its host")]
+    Credentials,
+    /// It holds what is never sent.
+    #[error("an address without a fragment, which begins at #")]
+    Fragment,
+}
+
+impl WebhookUrl {
+    /// Characters of the longest one.
+    pub const CHARS_MAX: usize = 2_000;
+
+    /// The callback URL that somebody wrote, for a service in this mode. However an
+    /// address of the internet is written in it, it is read as browsers read it.
+    pub fn parse(text: &str, mode: Mode) -> Result<Self, WebhookUrlProblem> {
+        let url = Url::parse(text).map_err(|_| WebhookUrlProblem::NotWeb)?;
+        match url.scheme() {
+            _ if text.chars().count() > Self::CHARS_MAX => return Err(WebhookUrlProblem::NotWeb),
+            "https" => {}
+            "http" if mode == Mode::Sandbox => {}
+            "http" => return Err(WebhookUrlProblem::NotHttps),
+            _ => return Err(WebhookUrlProblem::NotWeb),
+        }
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) => None,
+            None => return Err(WebhookUrlProblem::NotWeb),
+        };
+        if let Some(address) = address
+            && let Some(reach) = addresses::refused(mode, address)
+        {
+            return Err(WebhookUrlProblem::Refused(address, reach));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(WebhookUrlProblem::Credentials);
+        }
+        if url.fragment().is_some() {
+            return Err(WebhookUrlProblem::Fragment);
+        }
+        Ok(Self(url))
+    }
+
+    /// The whole address, for the request itself. What is secret in it is in its query,
+    /// so it is not for logs.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether what is sent is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+/// Without what may be secret in it: its query.
+impl fmt::Display for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
+        if let Some(port) = self.0.port() {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.0.path())
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookUrl({self})")
+    }
+}
+
+/// What a merchant's events are signed with: its secret key, as far as that is known,
+/// or a secret for this purpose alone. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret(String);
+
+impl SigningSecret {
+    /// The secret that this text is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, to sign with.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret(...)")
+    }
+}
+
+/// Where a sandbox merchant has said that its events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookUrlChoice {
+    /// It has said nothing: where the configuration says, if that does.
+    Configured,
+    /// Nowhere.
+    Nowhere,
+    /// There.
+    At(WebhookUrl),
+}
+
+impl WebhookUrlChoice {
+    /// Where they go then, by what the configuration says.
+    pub const fn url<'a>(&'a self, configured: Option<&'a WebhookUrl>) -> Option<&'a WebhookUrl> {
+        match self {
+            Self::Configured => configured,
+            Self::Nowhere => None,
+            Self::At(url) => Some(url),
+        }
+    }
+}
+
+/// Who is told of a merchant's events: where they go, and what signs them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Where they go.
+    pub url: WebhookUrl,
+    /// What signs them.
+    pub secret: SigningSecret,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str, mode: Mode) -> String {
+        let problem = WebhookUrl::parse(text, mode).err();
+        problem.map(|problem| problem.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_live_callback_is_encrypted_and_leads_out() {
+        for text in [
+            "https://shop.example/webhooks?token=1",
+            "https://shop.example.:8443/",
+            "https://1.1.1.1/",
+            "https://[2606:4700:4700::1111]/",
+            "https://localhost/",
+        ] {
+            assert_eq!(problem(text, Mode::Live), "", "{text}");
+        }
+        assert!(problem("http://shop.example/", Mode::Live).contains("https://"));
+        for text in [
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://127.0.0.1./",
+            "https://2130706433/",
+            "https://0x7f000001/",
+            "https://0x7f.0.0.1/",
+            "https://0177.0.0.01/",
+            "https://1\u{ff12}7.0.0.1/",
+            "https://%31%32%37.0.0.1/",
+            "https://0/",
+            "https://0.0.0.0/",
+            "https://[::]/",
+            "https://[::1]:8443/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://10.1.2.3/",
+            "https://100.64.0.1/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://0xa9fea9fe/",
+            "https://2852039166/",
+            "https://[fd00:ec2::254]/",
+            "https://[fe80::1]/",
+            "https://224.0.0.1/",
+            "https://user:pass@192.168.0.1/",
+        ] {
+            assert!(problem(text, Mode::Live).contains("does not lead to"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sandbox_reaches_this_machine_and_its_network() {
+        for text in [
+            "http://127.0.0.1:9000/hook",
+            "http://localhost:9000",
+            "http://[::1]:9000/",
+            "http://192.168.1.20/",
+            "http://10.0.0.1/",
+            "https://shop.example/",
+            "http://receiver:8000/",
+            "http://0.0.0.0:9000/",
+        ] {
+            assert_eq!(problem(text, Mode::Sandbox), "", "{text}");
+        }
+        for text in [
+            "http://169.254.169.254/",
+            "http://0xa9.0xfe.0xa9.0xfe/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[fe80::1]/",
+            "http://169.254.1.1./",
+        ] {
+            assert!(problem(text, Mode::Sandbox).contains("does not lead to"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_web_address_is_refused() {
+        let long = format!("https://shop.example/{}", "x".repeat(WebhookUrl::CHARS_MAX));
+        for text in [
+            "",
+            "shop.example",
+            "/webhooks",
+            "ftp://shop.example/",
+            "file:///etc/passwd",
+            "https://",
+            "https:///",
+            "http://a b/",
+            "http://1.2.3.4.5/",
+            "http://256.256.256.256/",
+            "http://[fe80::1%25eth0]/",
+            "http://shop.example:99999/",
+            "javascript:alert(1)",
+            &long,
+        ] {
+            for mode in [Mode::Sandbox, Mode::Live] {
+                assert!(problem(text, mode).starts_with("a web address"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_never_sent_or_would_be_seen_is_refused() {
+        for (text, expected) in [
+            ("https://me@shop.example/", "a name and a password"),
+            ("https://me:pw@shop.example/", "a name and a password"),
+            ("https://:pw@shop.example/", "a name and a password"),
+            ("https://shop.example/#", "a fragment"),
+            ("https://shop.example/hook#top", "a fragment"),
+        ] {
+            for mode in [Mode::Sandbox, Mode::Live] {
+                assert!(problem(text, mode).contains(expected), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let url = WebhookUrl::parse("https://shop.example:8443/hook?token=t", Mode::Live).unwrap();
+        assert_eq!(url.to_string(), "https://shop.example:8443/hook");
+        assert!(url.as_str().contains("token=t"));
+        let shown = format!(
+            "{:?}",
+            Receiver {
+                url,
+                secret: SigningSecret::new("sk_live_1")
+            }
+        );
+        assert!(
+            !["token", "sk_live"].iter().any(|secret| shown.contains(secret)),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,519 @@
+//! Payments in two steps: an intent, which moves nothing, and its effects, once
+//! (contract sections 4.3.2, 4.3.3, 5.9 and 6.4).
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::customers::customer::Customer;
+use crate::domain::decline::Decline;
+use crate::domain::effects::Effects;
+use crate::domain::fees::WithdrawalFees;
+use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::ledger::{self, Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::payments::bank::BankAccount;
+use crate::domain::payments::payment::{CreditType, Payment, Transaction, TransactionType};
+use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::time::Timestamp;
+
+/// Smallest amount of an intent, in minor units: 100 (contract section 1.5).
+const INTENT_MIN: i64 = 10_000;
+
+/// Where a payment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// Asked for; nothing has moved.
+    Pending,
+    /// Done.
+    Success,
+    /// It could not be done; nothing has moved.
+    Failed,
+    /// It was done and undone; the wallet is whole again.
+    Reversed,
+}
+
+impl PaymentStatus {
+    /// Every status, under its name.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        (Self::Pending.as_str(), Self::Pending),
+        (Self::Success.as_str(), Self::Success),
+        (Self::Failed.as_str(), Self::Failed),
+        (Self::Reversed.as_str(), Self::Reversed),
+    ];
+
+    /// The status's name on the wire and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Reversed => "reversed",
+        }
+    }
+}
+
+/// What there is to say of a transaction beside its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// What it costs: on top of a debit.
+    pub fee: Amount,
+    /// When it stopped being pending.
+    pub settled_at: Option<Timestamp>,
+    /// How the money goes.
+    pub method: Method,
+}
+
+/// How the money of a payment goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// In, when this test account is paid.
+    TestAccount {
+        /// Its number.
+        account_number: String,
+    },
+    /// In, from a saved card.
+    Card {
+        /// The card's id.
+        card_id: String,
+    },
+    /// Out, to a bank account.
+    Bank(BankAccount),
+    /// Out, to an address on a blockchain.
+    Blockchain(BlockchainTarget),
+    /// From one wallet to another.
+    Wallet(WalletTarget),
+}
+
+/// An address on a blockchain that money is sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockchainTarget {
+    /// The address that the merchant's money comes from.
+    pub from_address: String,
+    /// The address that it goes to.
+    pub to_address: String,
+    /// The token's own address, when one was named.
+    pub token_address: Option<String>,
+}
+
+/// The customer on the other side of a wallet transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletTarget {
+    /// Their id.
+    pub customer_id: String,
+    /// Their phone, as the sender wrote it; the sender's where money was received.
+    pub phone: Option<String>,
+    /// Their name.
+    pub name: String,
+    /// What the receiver is told.
+    pub narration: Option<String>,
+}
+
+/// What a customer wants to do, with everything it names looked up.
+#[derive(Clone, Debug)]
+pub struct IntentOffer {
+    /// The payment's reference.
+    pub reference: Reference,
+    /// How much, before the fee.
+    pub amount: Amount,
+    /// How the money goes.
+    pub method: Method,
+}
+
+/// Money as it stands when something is settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Purse {
+    /// What is in the customer's wallet.
+    pub available: Amount,
+    /// All the money that the merchant's accounts hold together.
+    pub inside: Amount,
+}
+
+/// What the world outside does with a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentOutcome {
+    /// It takes it.
+    Success,
+    /// It does not.
+    Failed,
+    /// It takes it and gives it back.
+    Reversed,
+}
+
+impl From<Result<(), Decline>> for IntentOutcome {
+    /// What is declined fails.
+    fn from(taken: Result<(), Decline>) -> Self {
+        match taken {
+            Ok(()) => Self::Success,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
+/// A customer who sends money, as the receiver will see them.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The sender's phone, when it is known.
+    pub phone: Option<String>,
+    /// The sender's name.
+    pub name: String,
+}
+
+impl From<&Customer> for Sender {
+    /// One whose name nobody knows goes by their id.
+    fn from(customer: &Customer) -> Self {
+        let profile = customer.profile.as_ref();
+        let phone = profile.and_then(|profile| profile.phone.as_ref());
+        Self {
+            phone: phone.map(ToString::to_string),
+            name: customer.name(),
+        }
+    }
+}
+
+/// Refuses an amount that is too small for an intent.
+pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
+    if amount.minor() < INTENT_MIN {
+        let expected = "a number of 100 or more";
+        return Err(Invalid::wrong("amount", expected, &amount.to_string()));
+    }
+    Ok(amount)
+}
+
+impl Method {
+    const fn transaction_type(&self) -> TransactionType {
+        match self {
+            Self::TestAccount { .. } | Self::Card { .. } => TransactionType::Deposit,
+            Self::Bank(_) | Self::Blockchain(_) => TransactionType::Withdrawal,
+            Self::Wallet(_) => TransactionType::WalletTransfer,
+        }
+    }
+}
+
+/// Notes what a customer wants to do. Nothing moves and nothing is told yet; the
+/// fee is fixed here.
+///
+/// Checks, for what goes out, whether the wallet holds the amount and the fee.
+pub fn intend(
+    customer: &CustomerId,
+    offer: IntentOffer,
+    fees: &WithdrawalFees,
+    available: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<(Payment, Effects), Refusal> {
+    let transaction_type = offer.method.transaction_type();
+    let transaction = Transaction {
+        id: ids.transaction_id(),
+        owner: Account::CustomerMain(customer.clone()),
+        transaction_type,
+        credit_type: match transaction_type {
+            TransactionType::Deposit => CreditType::Credit,
+            _ => CreditType::Debit,
+        },
+        amount: offer.amount,
+        reference: offer.reference,
+        escrow: None,
+        created_at: now,
+    };
+    let detail = Detail {
+        status: PaymentStatus::Pending,
+        fee: match transaction_type {
+            TransactionType::Withdrawal => fees.of(offer.amount),
+            _ => Amount::ZERO,
+        },
+        settled_at: None,
+        method: offer.method,
+    };
+    if transaction.credit_type == CreditType::Debit {
+        check_balance(&transaction, detail.fee, available)?;
+    }
+    let mut effects = Effects::default();
+    effects.record_with(transaction.clone(), detail.clone());
+    let payment = Payment {
+        transaction,
+        detail: Some(detail),
+        escrows: Vec::new(),
+        vault: None,
+        payees: Vec::new(),
+    };
+    Ok((payment, effects))
+}
+
+/// Settles a pending payment for good; one that is settled stays as it is and
+/// moves nothing.
+///
+/// Checks, for what goes out, whether the wallet holds the amount and the fee, and
+/// for what comes in, whether the merchant's accounts can hold it. A refusal leaves
+/// the payment pending.
+pub fn settle(
+    payment: &mut Payment,
+    outcome: IntentOutcome,
+    purse: Purse,
+    sender: Sender,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Effects, Refusal> {
+    let mut effects = Effects::default();
+    let Some(detail) = payment.detail.as_mut() else {
+        return Ok(effects);
+    };
+    if detail.status != PaymentStatus::Pending {
+        return Ok(effects);
+    }
+    let transaction = &payment.transaction;
+    let moves = moves(transaction, detail, purse)?;
+    detail.settled_at = Some(now);
+    detail.status = match outcome {
+        IntentOutcome::Success => PaymentStatus::Success,
+        IntentOutcome::Failed => PaymentStatus::Failed,
+        IntentOutcome::Reversed => PaymentStatus::Reversed,
+    };
+    let (there, back): (&[Move], &[Move]) = match outcome {
+        IntentOutcome::Success => (&moves, &[]),
+        IntentOutcome::Failed => (&[], &[]),
+        IntentOutcome::Reversed => (&moves, &moves),
+    };
+    for Move { kind, from, to, amount } in there {
+        effects.transfer(*kind, from.clone(), to.clone(), *amount, None);
+    }
+    for Move { kind, from, to, amount } in back.iter().rev() {
+        effects.transfer(*kind, to.clone(), from.clone(), *amount, None);
+    }
+    effects.emit_payment(transaction, Some(&*detail));
+    if let (Method::Wallet(target), IntentOutcome::Success) = (&detail.method, outcome) {
+        receive(transaction, target, sender, ids, now, &mut effects);
+    }
+    Ok(effects)
+}
+
+/// One way that money goes when a payment succeeds.
+struct Move {
+    kind: TransferKind,
+    from: Account,
+    to: Account,
+    amount: Amount,
+}
+
+/// What a payment moves when it succeeds, if the money and the room for it are
+/// there.
+fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec<Move>, Refusal> {
+    let wallet = || transaction.owner.clone();
+    let of_amount = |kind, from, to| Move {
+        kind,
+        from,
+        to,
+        amount: transaction.amount,
+    };
+    if transaction.credit_type == CreditType::Debit {
+        check_balance(transaction, detail.fee, purse.available)?;
+    } else if !ledger::may_enter(transaction.amount, purse.inside) {
+        return Err(Refusal::TooMuchMoney);
+    }
+    Ok(match &detail.method {
+        Method::TestAccount { .. } | Method::Card { .. } => {
+            vec![of_amount(TransferKind::Deposit, Account::OutsideWorld, wallet())]
+        }
+        Method::Bank(_) | Method::Blockchain(_) => vec![
+            of_amount(TransferKind::Withdrawal, wallet(), Account::OutsideWorld),
+            Move {
+                kind: TransferKind::WithdrawalFee,
+                from: wallet(),
+                to: Account::PlatformFees,
+                amount: detail.fee,
+            },
+        ],
+        Method::Wallet(target) => {
+            let receiver = CustomerId::parse(&target.customer_id).ok_or(Refusal::PhoneUnknown)?;
+            let to = Account::CustomerMain(receiver);
+            vec![of_amount(TransferKind::WalletTransfer, wallet(), to)]
+        }
+    })
+}
+
+/// The receiver's side of a wallet transfer: an entry of its own, under a reference
+/// of its own, that names the sender.
+fn receive(
+    sent: &Transaction,
+    target: &WalletTarget,
+    sender: Sender,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+    effects: &mut Effects,
+) {
+    let (Some(receiver), Some(sender_id)) = (CustomerId::parse(&target.customer_id), sent.owner.customer()) else {
+        return;
+    };
+    let entry = Transaction {
+        id: ids.transaction_id(),
+        owner: Account::CustomerMain(receiver),
+        transaction_type: TransactionType::WalletTransfer,
+        credit_type: CreditType::Credit,
+        amount: sent.amount,
+        reference: ids.reference(),
+        escrow: None,
+        created_at: now,
+    };
+    let detail = Detail {
+        status: PaymentStatus::Success,
+        fee: Amount::ZERO,
+        settled_at: Some(now),
+        method: Method::Wallet(WalletTarget {
+            customer_id: sender_id.to_string(),
+            phone: sender.phone,
+            name: sender.name,
+            narration: target.narration.clone(),
+        }),
+    };
+    effects.record_with(entry, detail);
+}
+
+fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> Result<(), Refusal> {
+    let needed = transaction.amount.checked_add(fee).ok_or(Refusal::TooMuchMoney)?;
+    if available < needed {
+        return Err(Refusal::InsufficientBalance { needed, available });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(i64);
+
+    impl IdSource for Counter {
+        fn number(&mut self) -> i64 {
+            self.0 += 1024;
+            self.0
+        }
+
+        fn random(&mut self) -> u128 {
+            u128::from(self.number().unsigned_abs())
+        }
+    }
+
+    fn kobo(minor: i64) -> Amount {
+        Amount::from_minor(minor).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000).unwrap()
+    }
+
+    fn bank() -> Method {
+        Method::Bank(BankAccount {
+            bank_code: "058".to_owned(),
+            account_number: "0123456789".to_owned(),
+            account_name: "Ada".to_owned(),
+            bank_name: "Bank".to_owned(),
+            narration: None,
+        })
+    }
+
+    fn to_ben() -> Method {
+        Method::Wallet(WalletTarget {
+            customer_id: "ben".to_owned(),
+            phone: None,
+            name: "Ben".to_owned(),
+            narration: None,
+        })
+    }
+
+    fn card() -> Method {
+        Method::Card {
+            card_id: "c".to_owned(),
+        }
+    }
+
+    fn intent(method: Method, available: i64) -> Result<(Payment, Effects), Refusal> {
+        let offer = IntentOffer {
+            reference: Reference::parse("R").unwrap(),
+            amount: kobo(1_000_000),
+            method,
+        };
+        let fees = WithdrawalFees::parse("10000").unwrap();
+        let ada = CustomerId::parse("ada").unwrap();
+        intend(&ada, offer, &fees, kobo(available), &mut Counter::default(), at(1))
+    }
+
+    fn settled(payment: &mut Payment, outcome: IntentOutcome, available: i64) -> Result<Effects, Refusal> {
+        let purse = Purse {
+            available: kobo(available),
+            inside: kobo(available),
+        };
+        let sender = Sender {
+            phone: None,
+            name: "Ada".to_owned(),
+        };
+        settle(payment, outcome, purse, sender, &mut Counter(1 << 20), at(2))
+    }
+
+    /// What a effects does to each account.
+    fn moved(effects: &Effects, account: &Account) -> i64 {
+        let of = |side: &Account, amount: Amount| if side == account { amount.minor() } else { 0 };
+        let transfers = effects.transfers.iter();
+        transfers
+            .map(|transfer| of(&transfer.credit, transfer.amount) - of(&transfer.debit, transfer.amount))
+            .sum()
+    }
+
+    #[test]
+    fn an_intent_moves_and_tells_nothing() {
+        for (method, fee) in [(bank(), 10_000), (to_ben(), 0), (card(), 0)] {
+            let (payment, effects) = intent(method, 1_010_000).unwrap();
+            assert_eq!((payment.status(), payment.fee()), (PaymentStatus::Pending, kobo(fee)));
+            assert_eq!((effects.transfers.len(), effects.events.len()), (0, 0));
+            assert_eq!((effects.transactions.len(), effects.details.len()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn what_goes_out_needs_amount_and_fee_and_what_comes_in_does_not() {
+        let short = |needed, available| Refusal::InsufficientBalance {
+            needed: kobo(needed),
+            available: kobo(available),
+        };
+        assert_eq!(intent(bank(), 1_009_999).unwrap_err(), short(1_010_000, 1_009_999));
+        assert_eq!(intent(to_ben(), 999_999).unwrap_err(), short(1_000_000, 999_999));
+        assert!(intent(to_ben(), 1_000_000).is_ok());
+        assert!(intent(card(), 0).is_ok());
+    }
+
+    #[test]
+    fn each_end_moves_what_it_must() {
+        let wallet = Account::CustomerMain(CustomerId::parse("ada").unwrap());
+        for (method, outcome, change, status) in [
+            (bank(), IntentOutcome::Success, -1_010_000, PaymentStatus::Success),
+            (bank(), IntentOutcome::Failed, 0, PaymentStatus::Failed),
+            (bank(), IntentOutcome::Reversed, 0, PaymentStatus::Reversed),
+            (card(), IntentOutcome::Success, 1_000_000, PaymentStatus::Success),
+            (card(), IntentOutcome::Failed, 0, PaymentStatus::Failed),
+            (to_ben(), IntentOutcome::Success, -1_000_000, PaymentStatus::Success),
+        ] {
+            let (mut payment, _) = intent(method, 2_000_000).unwrap();
+            let effects = settled(&mut payment, outcome, 2_000_000).unwrap();
+            assert_eq!((payment.status(), payment.updated_at()), (status, at(2)));
+            assert_eq!(moved(&effects, &wallet), change, "{payment:?}");
+            // And never again.
+            let again = settled(&mut payment, IntentOutcome::Success, 2_000_000).unwrap();
+            assert_eq!((again, payment.status()), (Effects::default(), status));
+        }
+    }
+
+    #[test]
+    fn a_refused_settlement_leaves_the_payment_pending() {
+        for (method, available) in [(bank(), 1_009_999), (to_ben(), 999_999), (card(), Amount::MAX.minor())] {
+            let (mut payment, _) = intent(method, 2_000_000).unwrap();
+            assert!(settled(&mut payment, IntentOutcome::Success, available).is_err());
+            assert_eq!(payment.status(), PaymentStatus::Pending);
+        }
+    }
+
+    #[test]
+    fn an_intent_is_over_100_or_more() {
+        assert!(check_amount(kobo(9_999)).is_err());
+        assert_eq!(check_amount(kobo(10_000)), Ok(kobo(10_000)));
+    }
+}

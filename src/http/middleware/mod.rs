@@ -1,0 +1,106 @@
+//! Around every request: its id, its log line, and the last net under it, so
+//! that whatever happens the reply is an envelope.
+
+mod faults;
+mod recording;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+
+use crate::domain::refusal::shortened;
+use crate::http::context::RequestContext;
+use crate::http::envelope::ApiError;
+use crate::http::rate_limit::RateState;
+use crate::http::state::AppState;
+use recording::Arrival;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id, runs it, logs one line, and sends the id back. A
+/// panic becomes a 500, and an error page of the framework an envelope.
+pub(crate) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let arrival = Arrival::now();
+    let call = Arc::new(RequestContext::new(request.head()));
+    request.extensions_mut().insert(Arc::clone(&call));
+    let id = &call.id;
+    let api = request.app_data::<web::Data<AppState>>().cloned();
+    let counts_requests = api.as_ref().is_some_and(|api| api.rate_limiter.is_some());
+    let effect = api.as_ref().and_then(|api| faults::effect_on(&request, api, &call));
+    let outcome = AssertUnwindSafe(faults::run(effect, request, next))
+        .catch_unwind()
+        .await;
+
+    let log_cause = |error: &Error| {
+        if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
+            log::error!("{id} failed: {cause}");
+        }
+    };
+    let finish = |mut response: HttpResponse| {
+        let status = response.status().as_u16();
+        let micros = arrival.micros();
+        let (method, path) = (&call.method, shortened(call.path()));
+        log::info!("{id} {method} {path:?} {status} {micros}us");
+        let id = HeaderValue::from_str(id).expect("an id is plain text");
+        response.headers_mut().insert(REQUEST_ID, id);
+        if api.as_ref().is_some_and(|api| api.is_stopping()) {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        if let Some(log) = api.as_ref().and_then(|api| api.requests.as_ref()) {
+            response = recording::keep(log, &call, arrival, effect, response);
+        }
+        match effect {
+            Some(effect) => effect.on_reply(response),
+            None => response,
+        }
+    };
+    match outcome {
+        Ok(Ok(response)) => {
+            let (request, response) = response.map_into_boxed_body().into_parts();
+            if let Some(error) = response.error() {
+                log_cause(error);
+            }
+            let mut response = finish(enveloped(response));
+            if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
+                rate.write_headers(response.headers_mut());
+            }
+            Ok(ServiceResponse::new(request, response))
+        }
+        Ok(Err(error)) => {
+            log_cause(&error);
+            let response = finish(enveloped(error.error_response()));
+            Err(InternalError::from_response(error, response).into())
+        }
+        Err(_panic) => {
+            log::error!("{id} panicked");
+            let response = finish(ApiError::Internal.error_response());
+            Err(InternalError::from_response(ApiError::Internal, response).into())
+        }
+    }
+}
+
+/// An error that is not in an envelope yet was made by the framework, from input
+/// that never reached a handler.
+fn enveloped(response: HttpResponse) -> HttpResponse {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if is_json || response.status().is_success() {
+        response
+    } else if response.status().is_client_error() {
+        let problem = response.status().to_string();
+        ApiError::BodyUnreadable { problem }.error_response()
+    } else {
+        ApiError::Internal.error_response()
+    }
+}

@@ -1,0 +1,100 @@
+//! Faults, set by the merchant (sandbox).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::http::auth::Viewer;
+use crate::http::body::JsonBody;
+use crate::http::drafts;
+use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::routes;
+use crate::http::sandbox::fault_book::{Effect, Fault, FaultEnding};
+use crate::http::state::AppState;
+
+/// A fault as its merchant sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FaultView {
+    id: u64,
+    route: Option<String>,
+    customer_id: Option<String>,
+    #[serde(flatten)]
+    effect: EffectView,
+    times: u32,
+    remaining: u32,
+}
+
+/// What a fault does.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EffectView {
+    status: Option<u16>,
+    delay_ms: Option<u64>,
+    cut_after_commit: bool,
+}
+
+impl EffectView {
+    pub(crate) fn new(effect: Effect) -> Self {
+        let millis = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            status: match effect.end {
+                FaultEnding::Status(status) => Some(status.as_u16()),
+                FaultEnding::AsEver | FaultEnding::CutAfterCommit => None,
+            },
+            delay_ms: effect.delay.map(millis),
+            cut_after_commit: effect.end == FaultEnding::CutAfterCommit,
+        }
+    }
+}
+
+impl FaultView {
+    fn new(fault: &Fault) -> Self {
+        let draft = &fault.draft;
+        Self {
+            id: fault.id,
+            route: draft.route.as_ref().map(ToString::to_string),
+            customer_id: draft.customer.as_ref().map(ToString::to_string),
+            effect: EffectView::new(draft.effect),
+            times: draft.times,
+            remaining: fault.remaining,
+        }
+    }
+}
+
+/// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
+/// command, one is set once under an idempotency key like everything else.
+pub(crate) async fn set(api: Data<AppState>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+    let draft = drafts::faults::fault(&body, &routes::routes(api.policy.mode));
+    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
+    api.act_as_merchant(
+        &caller.key_holder,
+        move |_tx, _policy, _merchant| Ok(faults.set(key_hash, draft?)?),
+        |fault, _viewing| Reply::created("Fault set successfully", FaultView::new(&fault)),
+    )
+    .await
+}
+
+/// `GET /sandbox/faults`: those of the merchant that have requests left to hit, in
+/// the order they were set.
+pub(crate) async fn list(api: Data<AppState>, caller: Viewer) -> Result<Reply<Vec<FaultView>>, ApiError> {
+    let faults = api.faults.list(&caller.key_holder.key_hash);
+    Ok(Reply::ok(
+        "Faults fetched successfully",
+        faults.iter().map(FaultView::new).collect(),
+    ))
+}
+
+/// `DELETE /sandbox/faults`: clears the merchant's.
+pub(crate) async fn clear(api: Data<AppState>, caller: Viewer) -> Result<Answer, ApiError> {
+    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
+    api.act_as_merchant(
+        &caller.key_holder,
+        move |_tx, _policy, _merchant| Ok(faults.clear(&key_hash)),
+        |cleared, _viewing| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
+    )
+    .await
+}

@@ -1,0 +1,29 @@
+//! Stored pictures and evidence.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{self, Data, Path};
+
+use crate::domain::file::FileName;
+use crate::http::envelope::ApiError;
+use crate::http::state::AppState;
+
+/// `GET /files/{name}`: a file, for everyone who knows its name. It is of the kind
+/// that its bytes are, and no browser is to take it for anything else or to run what
+/// may be in it.
+pub(crate) async fn serve(api: Data<AppState>, name: Path<String>) -> Result<HttpResponse, ApiError> {
+    let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
+    let store = api.store.clone();
+    let read = web::block(move || store.read_file(name));
+    let bytes = read.await.map_err(|_| ApiError::Internal)??;
+    let bytes = bytes.ok_or(ApiError::FileNotFound)?;
+    let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
+    Ok(HttpResponse::Ok()
+        .content_type(name.kind.mime())
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
+        .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
+        // What a name stands for never changes.
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .body(bytes))
+}

@@ -1,0 +1,79 @@
+//! Routes of payment histories and of the merchant's own account (contract
+//! sections 4.3.4 and 4.7).
+
+use actix_web::web::Data;
+
+use crate::domain::ids::MerchantId;
+use crate::domain::ledger::Account;
+use crate::domain::payments::payment::TransactionType::{
+    self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
+};
+use crate::http::auth::{ActingCustomer, ActingMerchant};
+use crate::http::drafts;
+use crate::http::envelope::{ApiError, Reply};
+use crate::http::query::Query;
+use crate::http::state::AppState;
+use crate::queries;
+use crate::views::{HistoryView, WalletView};
+
+/// What a customer's history can be asked for, and a merchant's beside it.
+const TYPES: [(&str, TransactionType); 7] = [
+    (Deposit.as_str(), Deposit),
+    (Withdrawal.as_str(), Withdrawal),
+    (Transfer.as_str(), Transfer),
+    (WalletTransfer.as_str(), WalletTransfer),
+    (Escrow.as_str(), Escrow),
+    (Delivery.as_str(), Delivery),
+    (Commission.as_str(), Commission),
+];
+const TYPES_OF_CUSTOMERS: usize = 6;
+
+/// `GET /v1/payment/history`, as the customer.
+pub(crate) async fn of_customer(
+    api: Data<AppState>,
+    acting: ActingCustomer,
+    query: Query,
+) -> Result<Reply<HistoryView>, ApiError> {
+    let merchant = api.admitted(&acting).await?;
+    let owner = Account::CustomerMain(acting.customer);
+    history(&api, merchant, &owner, &query, &TYPES[..TYPES_OF_CUSTOMERS])
+}
+
+/// `GET /v1/merchant/transactions`, as the merchant.
+pub(crate) async fn of_merchant(
+    api: Data<AppState>,
+    acting: ActingMerchant,
+    query: Query,
+) -> Result<Reply<HistoryView>, ApiError> {
+    let merchant = api.merchant_of(&acting.key_holder).await?;
+    history(&api, merchant, &Account::MerchantMain, &query, &TYPES)
+}
+
+/// `GET /v1/merchant/balance`, as the merchant.
+pub(crate) async fn merchant_balance(
+    api: Data<AppState>,
+    acting: ActingMerchant,
+) -> Result<Reply<WalletView>, ApiError> {
+    let merchant = api.merchant_of(&acting.key_holder).await?;
+    let wallet = queries::merchant_wallet(&api.store, merchant)?;
+    Ok(Reply::ok(
+        "Merchant balance fetched successfully",
+        WalletView::new(&wallet, &api.policy.currency),
+    ))
+}
+
+fn history(
+    api: &AppState,
+    merchant: MerchantId,
+    owner: &Account,
+    query: &Query,
+    types: &[(&str, TransactionType)],
+) -> Result<Reply<HistoryView>, ApiError> {
+    let (filter, shape) = drafts::payments::history(&query.fields()?, types)?;
+    let (payments, count) = queries::history(&api.store, merchant, owner, &filter, shape)?;
+    let history = shape.answer(payments, count)?;
+    Ok(Reply::ok(
+        "Transactions retrieved successfully",
+        HistoryView::new(history, &api.policy.currency),
+    ))
+}

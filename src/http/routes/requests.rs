@@ -1,0 +1,195 @@
+//! The last requests of a key, with the effects of each (sandbox).
+
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+
+use crate::domain::ids::{EscrowId, EventId};
+use crate::domain::ledger::{Account, Transfer};
+use crate::domain::refusal::Refusal;
+use crate::http::auth::Viewer;
+use crate::http::envelope::{ApiError, Reply};
+use crate::http::query::{self, Query};
+use crate::http::routes::faults::EffectView;
+use crate::http::sandbox::request_log::{Body, Remembered, RequestLog};
+use crate::http::state::AppState;
+use crate::queries::{self, WriteSummaryRows};
+use crate::views::{PageView, WireAmount, WireText};
+
+/// One of a list: without the bodies, and without what came of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestLineView {
+    id: String,
+    received_at: String,
+    method: String,
+    path: String,
+    customer_id: Option<String>,
+    status: u16,
+    duration_micros: u64,
+    replayed: bool,
+}
+
+/// All there is to say of one.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestView {
+    id: String,
+    received_at: String,
+    method: String,
+    path: String,
+    customer_id: Option<String>,
+    request_body: Option<String>,
+    status: u16,
+    reply_body: String,
+    duration_micros: u64,
+    replayed: bool,
+    fault: Option<EffectView>,
+    transfers: Vec<TransferView>,
+    events: Vec<EmittedEventView>,
+}
+
+/// A movement of money that a request caused.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TransferView {
+    number: i64,
+    kind: &'static str,
+    debit: WireText<Account>,
+    credit: WireText<Account>,
+    amount: WireAmount,
+    escrow_id: Option<WireText<EscrowId>>,
+}
+
+/// An event that a request caused.
+#[derive(Debug, Serialize)]
+struct EmittedEventView {
+    id: WireText<EventId>,
+    #[serde(rename = "type")]
+    name: String,
+}
+
+impl RequestLineView {
+    pub(crate) fn new(request: &Remembered) -> Self {
+        let answered = request.answered;
+        Self {
+            id: request.id.clone(),
+            received_at: answered.received_at.to_string(),
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            customer_id: request.customer.clone(),
+            status: answered.status,
+            duration_micros: answered.micros,
+            replayed: answered.is_replay,
+        }
+    }
+}
+
+impl RequestView {
+    /// The request by itself.
+    pub(crate) fn new(request: &Remembered) -> Self {
+        let RequestLineView {
+            id,
+            received_at,
+            method,
+            path,
+            customer_id,
+            status,
+            duration_micros,
+            replayed,
+        } = RequestLineView::new(request);
+        Self {
+            id,
+            received_at,
+            method,
+            path,
+            customer_id,
+            request_body: request.sent.as_ref().map(shown),
+            status,
+            reply_body: shown(&request.reply),
+            duration_micros,
+            replayed,
+            fault: request.answered.fault.map(EffectView::new),
+            transfers: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Adds what a command of its caused.
+    pub(crate) fn add_write_summary(&mut self, (transfers, events): WriteSummaryRows) {
+        self.transfers.extend(transfers.into_iter().map(TransferView::new));
+        let event = |(id, name)| EmittedEventView { id: WireText(id), name };
+        self.events.extend(events.into_iter().map(event));
+    }
+}
+
+impl TransferView {
+    fn new((number, transfer): (i64, Transfer)) -> Self {
+        Self {
+            number,
+            kind: transfer.kind.as_str(),
+            debit: WireText(transfer.debit),
+            credit: WireText(transfer.credit),
+            amount: WireAmount(transfer.amount),
+            escrow_id: transfer.escrow.map(WireText),
+        }
+    }
+}
+
+/// A body as far as it is kept, with a mark where it was longer.
+fn shown(body: &Body) -> String {
+    let Body { text, bytes } = body;
+    if text.len() < *bytes {
+        format!("{text}… (the first {} of {bytes} bytes)", text.len())
+    } else {
+        text.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_was_cut_says_so() {
+        let body = |text: &str, bytes| Body {
+            text: text.to_owned(),
+            bytes,
+        };
+        assert_eq!(shown(&body("{}", 2)), "{}");
+        assert_eq!(shown(&body("{\"a", 9)), "{\"a… (the first 3 of 9 bytes)");
+    }
+}
+
+/// `GET /sandbox/requests`, for the merchant: newest first.
+pub(crate) async fn list(
+    api: Data<AppState>,
+    caller: Viewer,
+    query: Query,
+) -> Result<Reply<PageView<RequestLineView>>, ApiError> {
+    let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
+    let page = log_of(&api)?.page(&caller.key_holder.key_hash, request);
+    Ok(Reply::ok(
+        "Requests fetched successfully",
+        PageView::new(page, |request| RequestLineView::new(&request)),
+    ))
+}
+
+/// `GET /sandbox/requests/{requestId}`, for the merchant: the request, the reply, and
+/// what came of it.
+pub(crate) async fn get(api: Data<AppState>, caller: Viewer, id: Path<String>) -> Result<Reply<RequestView>, ApiError> {
+    let log = log_of(&api)?;
+    let found = log.find(&caller.key_holder.key_hash, &id);
+    let request = found.ok_or(ApiError::RequestNotFound {
+        requests_kept: log.requests_max(),
+    })?;
+    let mut view = RequestView::new(&request);
+    for caused in &request.caused {
+        view.add_write_summary(queries::caused(&api.store, caused)?);
+    }
+    Ok(Reply::ok("Request fetched successfully", view))
+}
+
+/// Every service that has these routes keeps requests.
+fn log_of(api: &AppState) -> Result<&RequestLog, ApiError> {
+    api.requests.as_deref().ok_or(ApiError::Internal)
+}

@@ -1,0 +1,82 @@
+//! Removes idempotency records and events that are past their retention, in small
+//! commits, so that no request waits long behind one.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::SystemClock;
+use crate::commands::deliveries;
+use crate::domain::time::{Clock, Timestamp};
+use crate::store::{Error, Store};
+
+/// The pause between two passes over the idempotency records.
+const IDEMPOTENCY_PERIOD: Duration = Duration::from_mins(1);
+/// The pause between two passes over the events.
+const EVENTS_PERIOD: Duration = Duration::from_hours(1);
+/// The pause between two commits of one pass over the events.
+const EVENTS_PAUSE: Duration = Duration::from_millis(20);
+/// Idempotency records removed in one commit.
+const RECORDS_MAX: u32 = 100;
+
+/// How long rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    /// Seconds for idempotency records, by each merchant's clock.
+    pub(crate) idempotency_seconds: i64,
+    /// How long events are kept, by the system's clock; `None` keeps them for ever.
+    pub(crate) events: Option<Duration>,
+}
+
+/// Removes expired rows until it is dropped. A pass that fails is made again later.
+pub(crate) async fn run(store: Store, retention: Retention) {
+    let events = async {
+        if let Some(kept) = retention.events {
+            remove_old_events(&store, kept).await;
+        }
+    };
+    tokio::join!(remove_expired_records(&store, retention.idempotency_seconds), events);
+}
+
+async fn remove_expired_records(store: &Store, kept_seconds: i64) {
+    let mut ticks = interval(IDEMPOTENCY_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match remove_all_expired(store, kept_seconds).await {
+            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
+            Err(cause) => log::warn!("expired idempotency records could not be removed: {cause}"),
+        }
+    }
+}
+
+async fn remove_all_expired(store: &Store, kept_seconds: i64) -> Result<(), Error> {
+    let now = store.ledger_time();
+    loop {
+        let expired = store.read(|snapshot| snapshot.expired_idempotency_records(now, kept_seconds, RECORDS_MAX))?;
+        if expired.is_empty() {
+            return Ok(());
+        }
+        store.write(move |tx| tx.delete_idempotency_records(&expired)).await?;
+    }
+}
+
+async fn remove_old_events(store: &Store, kept: Duration) {
+    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    loop {
+        let before = Timestamp::from_millis(SystemClock.now().millis().saturating_sub(kept));
+        let before = before.unwrap_or(Timestamp::EPOCH);
+        while removed_some_events(store, before).await {
+            tokio::time::sleep(EVENTS_PAUSE).await;
+        }
+        tokio::time::sleep(EVENTS_PERIOD).await;
+    }
+}
+
+async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
+    let removed = store.write(move |tx| deliveries::forget_events(tx, before)).await;
+    removed.unwrap_or_else(|error| {
+        log::warn!("old events could not be removed: {error}");
+        false
+    })
+}

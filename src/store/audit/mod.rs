@@ -1,0 +1,407 @@
+//! The seven invariants of the ledger (design section 4), recomputed from the
+//! transfers and compared with what is stored, and an eighth: that the payment
+//! histories are whole and add up to the balances. Reads only, from one snapshot,
+//! each table once; may run beside a server.
+
+mod escrows;
+mod histories;
+mod transfers;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use rusqlite::{Connection, Row};
+
+use crate::domain::ids::MerchantId;
+use crate::domain::ledger::ChainHash;
+use crate::store::engine::connection;
+use crate::store::engine::error::{Error, OpenError};
+use crate::store::tables::columns::text_at;
+use escrows::{Milestones, StoredEscrow};
+use histories::{Histories, History};
+use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
+
+/// How many findings are described; those beyond are counted.
+const FINDINGS_MAX: usize = 100;
+/// What an audit saw.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Merchants in the file.
+    pub merchants: u64,
+    /// Accounts in the file.
+    pub accounts: u64,
+    /// Escrows in the file.
+    pub escrows: u64,
+    /// Transfers in the file.
+    pub transfers: u64,
+    /// What is wrong, as far as it was kept.
+    pub findings: Vec<Finding>,
+    /// How much is wrong.
+    pub findings_total: u64,
+}
+
+/// One broken invariant, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its number in design section 4; 8 is a broken payment history.
+    pub invariant: u8,
+    /// Where it is broken, and how.
+    pub problem: String,
+}
+
+/// Audits a file. `progress` hears how many transfers of how many are done.
+///
+/// Fails when the file cannot be opened or read; a broken invariant is a
+/// finding, not a failure.
+pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
+    let connection = connection::open_to_audit(path)?;
+    let beside = connection::open_to_audit(path)?;
+    run(&connection, beside, progress).map_err(|cause| OpenError::Damaged {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Asks SQLite whether the file itself is whole: every page readable, every index
+/// like its table, every reference to something that exists. Answers what is not,
+/// as SQLite says it. Reads the whole file, some parts of it often.
+pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
+    let connection = connection::open_to_audit(path)?;
+    let damaged = |cause: rusqlite::Error| OpenError::Damaged {
+        path: path.to_owned(),
+        cause: cause.into(),
+    };
+    let mut problems = Vec::new();
+    let take = |row: &Row<'_>| row.get::<_, String>(0);
+    let mut integrity = connection.prepare("PRAGMA integrity_check").map_err(damaged)?;
+    for problem in integrity.query_map([], take).map_err(damaged)? {
+        problems.push(problem.map_err(damaged)?);
+    }
+    problems.retain(|problem| problem != "ok");
+    let sql = "SELECT 'a row of ' || \"table\" || ' names one of ' || parent || ' that does not exist'
+               FROM pragma_foreign_key_check";
+    let mut references = connection.prepare(sql).map_err(damaged)?;
+    for problem in references.query_map([], take).map_err(damaged)? {
+        problems.push(problem.map_err(damaged)?);
+    }
+    Ok(problems)
+}
+
+fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, Error> {
+    let snapshot = connection.unchecked_transaction()?;
+    let newest: Option<i64> = snapshot.query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))?;
+    thread::scope(|scope| {
+        // Histories are half of all rows and need nothing of the rest. Entries are
+        // only ever added, so those up to the newest of this snapshot are the same
+        // in any later one.
+        let histories = scope.spawn(move || Histories::up_to(newest, &beside));
+        // Reading transfers and adding them up are as much work each.
+        let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
+        let ledger = scope.spawn(move || Ledger::of(read));
+        let transfers = read_transfers(&snapshot, &batches, progress);
+        drop(batches);
+        let ledger = ledger.join().map_err(|_| Error::Panicked)?;
+        let mut auditor = Auditor::of(ledger);
+        auditor.audit.transfers = transfers?;
+        auditor.check_chains(&snapshot)?;
+        auditor.read_escrows(&snapshot)?;
+        let histories = histories.join().unwrap_or(Err(Error::Panicked))?;
+        auditor.take_histories(histories);
+        auditor.read_details(&snapshot)?;
+        auditor.check_accounts(&snapshot)?;
+        Ok(auditor.audit)
+    })
+}
+
+/// Compares what was read, and says what does not fit.
+struct Auditor {
+    audit: Audit,
+    ledger: Ledger,
+    histories: ByNumber<History>,
+    /// By merchant and customer, what the open escrows they funded must hold.
+    owed: HashMap<(i64, String), i128>,
+}
+
+/// A map whose keys were given out by us, a few lookups for each transfer.
+type ByNumber<V> = HashMap<i64, V, BuildHasherDefault<NumberHasher>>;
+
+/// Spreads numbers, which nobody outside can choose, at the cost of a
+/// multiplication for each.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    /// A product is best spread in its upper bits, and a map looks at the lower.
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}
+
+impl Auditor {
+    fn of(ledger: Ledger) -> Self {
+        let mut auditor = Self {
+            audit: Audit::default(),
+            ledger: Ledger::default(),
+            histories: ByNumber::default(),
+            owed: HashMap::new(),
+        };
+        for (transfer, MerchantId(merchant)) in &ledger.broken_at {
+            let problem = format!(
+                "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, \
+                 was changed, or one between them was removed"
+            );
+            auditor.find(7, problem);
+        }
+        auditor.ledger = ledger;
+        auditor
+    }
+
+    fn find(&mut self, invariant: u8, problem: String) {
+        self.audit.findings_total += 1;
+        if self.audit.findings.len() < FINDINGS_MAX {
+            self.audit.findings.push(Finding { invariant, problem });
+        }
+    }
+
+    fn check_chains(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare("SELECT id, chain_head FROM merchant ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (merchant, head) = (row.get(0)?, ChainHash::from_bytes(row.get(1)?));
+            self.audit.merchants += 1;
+            if self.ledger.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
+                let problem =
+                    format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed");
+                self.find(7, problem);
+            }
+        }
+        let orphans: Vec<i64> = self.ledger.heads.drain().map(|(merchant, _)| merchant).collect();
+        for merchant in orphans {
+            self.find(7, format!("transfers name merchant {merchant}, which does not exist"));
+        }
+        Ok(())
+    }
+
+    fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
+        let holders = Self::holders(connection)?;
+        // Both in the order of ids, so that one pass over each is enough.
+        let mut milestones = connection.prepare("SELECT escrow_id, amount, is_released FROM milestone ORDER BY id")?;
+        let mut milestones = Milestones::of(&mut milestones)?;
+        let mut statement = connection.prepare(StoredEscrow::SELECT)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.audit.escrows += 1;
+            let escrow = StoredEscrow::read(row, &mut milestones)?;
+            let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
+            self.check_escrow(&escrow, hold);
+            if escrow.has_buyer() {
+                let buyer = (row.get(2)?, row.get::<_, Option<String>>(4)?.unwrap_or_default());
+                if hold.account.is_some() && hold.account != holders.get(&buyer).copied() {
+                    let (id, (merchant, buyer)) = (escrow.id, &buyer);
+                    let problem = format!(
+                        "escrow {id} names customer {buyer} of merchant {merchant} as its buyer, and was paid by another"
+                    );
+                    self.find(6, problem);
+                }
+                *self.owed.entry(buyer).or_default() += escrow.must_hold().kept();
+            }
+        }
+        self.read_stakes(connection)?;
+        let orphans: Vec<i64> = self.ledger.holds.drain().map(|(escrow, _)| escrow).collect();
+        for escrow in orphans {
+            self.find(
+                6,
+                format!("transfers name escrow {escrow:016x}..., which does not exist"),
+            );
+        }
+        Ok(())
+    }
+
+    /// The escrow account of every customer, by merchant and customer.
+    fn holders(connection: &Connection) -> Result<HashMap<(i64, String), i64>, Error> {
+        let mut statement =
+            connection.prepare("SELECT merchant_id, customer_id, id FROM account WHERE purpose = 'CUSTOMER_ESCROW'")?;
+        let holders = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(holders.collect::<Result<_, _>>()?)
+    }
+
+    fn check_escrow(&mut self, escrow: &StoredEscrow, hold: Hold) {
+        let must = escrow.must_hold();
+        let id = escrow.id;
+        if escrow.is_closed() && hold.kept() != 0 {
+            let kept = hold.kept();
+            self.find(5, format!("escrow {id} is closed and its transfers still hold {kept}"));
+        }
+        for (what, must, is) in [
+            ("have been paid", must.paid_in, hold.paid_in),
+            ("have released", must.released, hold.released),
+            ("have refunded", must.refunded, hold.refunded),
+            ("have paid in fees", must.fees, hold.fees),
+        ] {
+            if must != is {
+                self.find(6, format!("escrow {id} must {what} {must}, and its transfers say {is}"));
+            }
+        }
+        if let Some((sum, amount)) = escrow.wrong_milestones() {
+            self.find(
+                6,
+                format!("escrow {id} is over {amount}, and its milestones add up to {sum}"),
+            );
+        }
+        if let Some((released, amount)) = escrow.unreleased() {
+            let problem = format!("escrow {id} is closed and its milestones released {released} of {amount}");
+            self.find(6, problem);
+        }
+    }
+
+    /// What participants have staked in open vaults is owed to them.
+    fn read_stakes(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare(
+            "SELECT escrow.merchant_id, vault_stake.customer_id, vault_stake.amount
+             FROM vault_stake JOIN escrow ON escrow.id = escrow_id WHERE state = 'OPENED'",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let amount: i64 = row.get(2)?;
+            *self.owed.entry((row.get(0)?, row.get(1)?)).or_default() += i128::from(amount);
+        }
+        Ok(())
+    }
+
+    fn take_histories(&mut self, histories: Histories) {
+        for (entry, account) in histories.broken_at {
+            let problem = format!(
+                "transaction {entry:016x}... does not follow the one before it in the history of account {account}: \
+                 it was changed, or one between them was removed"
+            );
+            self.find(8, problem);
+        }
+        self.histories = histories.of_account;
+    }
+
+    /// Corrects the sums of the histories by what is known beside the entries: what
+    /// is pending, failed or was reversed has moved nothing, a debit has cost its fee
+    /// on top, and a card that paid for an escrow has not touched the wallet.
+    fn read_details(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare(
+            "SELECT transaction_id, account_id, credit_type = 'debit', amount, fee,
+                    status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow')
+             FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let Some(account) = row.get::<_, Option<i64>>(1)? else {
+                let entry: i64 = row.get(0)?;
+                self.find(
+                    8,
+                    format!("something is said of transaction {entry:016x}..., which does not exist"),
+                );
+                continue;
+            };
+            let (is_debit, has_moved): (bool, bool) = (row.get(2)?, row.get(5)?);
+            let (amount, fee) = (i128::from(row.get::<_, i64>(3)?), i128::from(row.get::<_, i64>(4)?));
+            let entered = if is_debit { -amount } else { amount };
+            let moved = if has_moved { entered - fee } else { 0 };
+            self.histories.entry(account).or_default().sum += moved - entered;
+        }
+        Ok(())
+    }
+
+    fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut sums: ByNumber<i128> = ByNumber::default();
+        let mut statement = connection.prepare(
+            "SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id, transaction_count
+                 FROM account",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.audit.accounts += 1;
+            let balance: i64 = row.get(4)?;
+            *sums.entry(row.get(1)?).or_default() += i128::from(balance);
+            self.check_account(row, i128::from(balance))?;
+        }
+        let orphans: Vec<i64> = self.ledger.balances.drain().map(|(account, _)| account).collect();
+        for account in orphans {
+            self.find(2, format!("transfers name account {account}, which does not exist"));
+        }
+        let orphans: Vec<i64> = self.histories.drain().map(|(account, _)| account).collect();
+        for account in orphans {
+            self.find(8, format!("transactions name account {account}, which does not exist"));
+        }
+        let unbalanced = sums.into_iter().filter(|(_, sum)| *sum != 0);
+        for (merchant, sum) in unbalanced {
+            self.find(
+                1,
+                format!("the balances of merchant {merchant} add up to {sum} and not to zero"),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_account(&mut self, row: &Row<'_>, balance: i128) -> Result<(), Error> {
+        let account: i64 = row.get(0)?;
+        let moved = self.ledger.balances.remove(&account).unwrap_or_default();
+        if moved != balance {
+            self.find(
+                2,
+                format!("account {account} has a balance of {balance}, and its transfers add up to {moved}"),
+            );
+        }
+        let purpose = text_at(row, 3)?;
+        if purpose != "OUTSIDE_WORLD" && balance < 0 {
+            self.find(
+                3,
+                format!("account {account} ({purpose}) has a balance of {balance}, below zero"),
+            );
+        }
+        let history = self.histories.remove(&account).unwrap_or_default();
+        if history.newest != row.get(5)? {
+            self.find(
+                8,
+                format!("the newest transactions of account {account} are missing from its history"),
+            );
+        }
+        let counted: i64 = row.get(6)?;
+        if history.count != counted {
+            let count = history.count;
+            self.find(
+                8,
+                format!("account {account} counts {counted} transactions, and its history has {count}"),
+            );
+        }
+        if matches!(purpose, "CUSTOMER_MAIN" | "MERCHANT_MAIN") && history.sum != balance {
+            let sum = history.sum;
+            self.find(
+                8,
+                format!("account {account} ({purpose}) has a balance of {balance}, and its history adds up to {sum}"),
+            );
+        }
+        if purpose == "CUSTOMER_ESCROW" {
+            let customer: String = row.get(2)?;
+            let owner = (row.get(1)?, customer);
+            let owed = self.owed.remove(&owner).unwrap_or_default();
+            if owed != balance {
+                let customer = owner.1;
+                let problem = format!(
+                    "the escrow account of customer {customer} holds {balance}, and the open escrows they funded \
+                     must hold {owed}"
+                );
+                self.find(4, problem);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! What subscribers are told.
+
+use rusqlite::types::Value;
+use rusqlite::{Row, params, params_from_iter};
+
+use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
+use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
+use crate::domain::page::{Page, PageRequest};
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{offset_of, optional_customer_id_at, optional_escrow_id_at, timestamp_at};
+use crate::store::tx::{Snapshot, Tx};
+
+/// An event as it is written down, once and for ever the same.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEvent<'a> {
+    /// Its id.
+    pub id: EventId,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// Its name on the wire.
+    pub name: &'a str,
+    /// The escrow it is about, or the only one that its transaction is about.
+    pub escrow: Option<EscrowId>,
+    /// The transaction it is about.
+    pub transaction: Option<TransactionId>,
+    /// The bytes that subscribers get.
+    pub payload: &'a str,
+}
+
+/// What is known of an event, in the order that [`Snapshot::read_event`] reads it.
+const COLUMNS: &str = "event.id, event.guard, name, event.escrow_id, escrow.guard, account.customer_id,
+    event.created_at, payload";
+
+const TABLES: &str = "event
+    LEFT JOIN escrow ON escrow.id = event.escrow_id
+    LEFT JOIN payment_transaction AS entry ON entry.id = event.transaction_id
+    LEFT JOIN account ON account.id = entry.account_id";
+
+/// The number of no escrow.
+const NO_ROW: i64 = 0;
+
+/// Those of a merchant that a filter wants; what it leaves out is NULL. The payment of
+/// several escrows at once names none of them, but each of them names it.
+const WANTED: &str = "event.merchant_id = ?1 AND event.id > ?2
+    AND (?3 IS NULL OR name = ?3 OR substr(name, 1, length(?3) + 1) = ?3 || '.')
+    AND (?4 IS NULL OR event.escrow_id = ?4
+        OR event.transaction_id = (SELECT payment_id FROM escrow WHERE id = ?4))
+    AND (?5 IS NULL OR CASE WHEN event.transaction_id IS NOT NULL THEN account.customer_id = ?5
+        ELSE seller_id = ?5 OR buyer_id = ?5
+            OR EXISTS (SELECT 1 FROM vault_stake WHERE escrow_id = event.escrow_id AND customer_id = ?5) END)";
+
+impl Snapshot<'_> {
+    /// A page of a merchant's events.
+    pub fn events(
+        &self,
+        merchant: MerchantId,
+        filter: &EventFilter,
+        order: EventOrder,
+        request: PageRequest,
+    ) -> Result<Page<RecordedEvent>, Error> {
+        let escrow = match filter.escrow {
+            None => None,
+            Some(id) => Some(self.number_of_deal(merchant, id)?.unwrap_or(NO_ROW)),
+        };
+        let mut values = values_of(merchant, filter, escrow, order);
+        let count: i64 = self
+            .connection
+            .prepare_cached(&counting())?
+            .query_row(params_from_iter(&values), |row| row.get(0))?;
+        values.push(request.limit.into());
+        values.push(offset_of(request).into());
+        let mut statement = self.connection.prepare_cached(&listing(order))?;
+        let mut found = statement.query(params_from_iter(&values))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(self.read_event(row)?);
+        }
+        Ok(Page {
+            rows,
+            count: u64::try_from(count).unwrap_or_default(),
+            request,
+        })
+    }
+
+    /// One of a merchant's events.
+    pub fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<RecordedEvent>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {TABLES} WHERE event.id = ?1 AND event.guard = ?2 AND event.merchant_id = ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![id.number(), id.guard(), merchant.0])?;
+        rows.next()?.map(|row| self.read_event(row)).transpose()
+    }
+
+    /// Up to `limit` of a merchant's events from there on, oldest first, each with the
+    /// escrow that keeps it in order.
+    pub fn events_from(
+        &self,
+        merchant: MerchantId,
+        start: ReplayStart,
+        limit: u32,
+    ) -> Result<Vec<(EventId, Option<EscrowId>)>, Error> {
+        let (number, millis) = match start {
+            ReplayStart::Event(id) => (id.number(), 0),
+            ReplayStart::Moment(at) => (0, at.millis()),
+        };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT event.id, event.guard, escrow_id, escrow.guard FROM event LEFT JOIN escrow ON escrow.id = escrow_id
+             WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.created_at >= ?3 ORDER BY event.id LIMIT ?4",
+        )?;
+        let mut rows = statement.query(params![merchant.0, number, millis, limit])?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            events.push((EventId::new(row.get(0)?, row.get(1)?), optional_escrow_id_at(row, 2)?));
+        }
+        Ok(events)
+    }
+
+    fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {
+        let id = EventId::new(row.get(0)?, row.get(1)?);
+        Ok(RecordedEvent {
+            id,
+            name: row.get(2)?,
+            escrow: optional_escrow_id_at(row, 3)?,
+            customer: optional_customer_id_at(row, 5)?,
+            created_at: timestamp_at(row, 6)?,
+            payload: row.get(7)?,
+            delivery: self.delivery_of(id)?,
+        })
+    }
+}
+
+fn counting() -> String {
+    format!("SELECT count(*) FROM {TABLES} WHERE {WANTED}")
+}
+
+fn listing(order: EventOrder) -> String {
+    let direction = match order {
+        EventOrder::NewestFirst => "DESC",
+        EventOrder::After(_) => "ASC",
+    };
+    format!("SELECT {COLUMNS} FROM {TABLES} WHERE {WANTED} ORDER BY event.id {direction} LIMIT ?6 OFFSET ?7")
+}
+
+/// What is bound to [`WANTED`]; the filter's escrow by the number of its row.
+fn values_of(merchant: MerchantId, filter: &EventFilter, escrow: Option<i64>, order: EventOrder) -> Vec<Value> {
+    let after = match order {
+        EventOrder::NewestFirst => 0,
+        EventOrder::After(id) => id.number(),
+    };
+    let text = |text: &str| text.to_owned();
+    vec![
+        merchant.0.into(),
+        after.into(),
+        filter.event_type.as_ref().map(EventType::as_str).map(text).into(),
+        escrow.into(),
+        filter.customer.as_ref().map(CustomerId::as_str).map(text).into(),
+    ]
+}
+
+impl Tx<'_> {
+    /// Writes an event down, as of now.
+    pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                event.id.number(),
+                event.id.guard(),
+                event.merchant.0,
+                event.name,
+                event.escrow.as_ref().map(EscrowId::number),
+                event.transaction.as_ref().map(TransactionId::number),
+                self.now().millis(),
+                event.payload,
+            ])?;
+        self.caused.events.push(event.id);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_list_goes_along_the_events_of_its_merchant_and_sorts_nothing() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        let tail = EventOrder::After(EventId::new(1, 2));
+        for sql in [counting(), listing(EventOrder::NewestFirst), listing(tail)] {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = statement.query_map(
+                params_from_iter([1; 8].iter().take(statement.parameter_count())),
+                |row| row.get::<_, String>("detail"),
+            );
+            let plan: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+            let is_along =
+                |step: &String| step.starts_with("SEARCH event USING") && step.contains("(merchant_id=? AND rowid>?)");
+            assert!(plan.iter().any(is_along), "{plan:#?}");
+            let is_wide = |step: &String| step.starts_with("SCAN") && !step.contains("CONSTANT ROW");
+            let sorts = |step: &String| step.contains("TEMP B-TREE");
+            assert!(!plan.iter().any(|step| is_wide(step) || sorts(step)), "{plan:#?}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Lists of a merchant's deals, newest first. Which rows are meant differs from one
+//! question to the next, so the SQL is put together from parts that are written here;
+//! what is asked for is bound, never written in.
+
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+
+use crate::domain::escrow::Status;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
+use crate::domain::ids::{self, MerchantId};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::sandbox::clock_offset::ClockOffset;
+use crate::domain::time::{Date, Timestamp};
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::offset_of;
+use crate::store::tables::escrows::select_deal;
+use crate::store::tx::Snapshot;
+
+/// A merchant's deals and how many they are: all in the order they were made, or,
+/// where an index leads to fewer of them, with a `+` that keeps SQLite from taking the
+/// merchant's.
+const OF_MERCHANT: [&str; 2] = [
+    select_deal!("merchant_id = ?1"),
+    "SELECT count(*) FROM escrow WHERE merchant_id = ?1 AND deleted_at IS NULL",
+];
+const OF_OTHER_INDEX: [&str; 2] = [
+    select_deal!("+merchant_id = ?1"),
+    "SELECT count(*) FROM escrow WHERE +merchant_id = ?1 AND deleted_at IS NULL",
+];
+
+const CONCERNS: &str = "id IN (SELECT id FROM escrow WHERE merchant_id = ?1 AND seller_id = ?
+     UNION ALL SELECT id FROM escrow WHERE merchant_id = ?1 AND buyer_id = ?
+     UNION ALL SELECT escrow_id FROM vault_stake WHERE merchant_id = ?1 AND customer_id = ?)";
+const CONCERNS_DISPUTED: &str =
+    "id IN (SELECT id FROM escrow WHERE merchant_id = ?1 AND seller_id = ? AND dispute IS NOT NULL
+     UNION ALL SELECT id FROM escrow WHERE merchant_id = ?1 AND buyer_id = ? AND dispute IS NOT NULL)";
+
+/// Which rows are meant: conditions to follow others, each after an `AND`, and what is
+/// bound to them, in the order of their question marks.
+struct Question {
+    of_merchant: [&'static str; 2],
+    conditions: String,
+    values: Vec<Value>,
+}
+
+impl Question {
+    fn new(merchant: MerchantId, clock: ClockOffset, filter: &MerchantEscrowFilter) -> Self {
+        let is_narrow = filter.token.is_some() || filter.customer.is_some();
+        let mut question = Self {
+            of_merchant: if is_narrow { OF_OTHER_INDEX } else { OF_MERCHANT },
+            conditions: String::new(),
+            values: vec![merchant.0.into()],
+        };
+        if filter.is_disputed {
+            question.and("dispute IS NOT NULL", []);
+        }
+        if let Some(customer) = &filter.customer {
+            let id = || Value::from(customer.as_str().to_owned());
+            if filter.is_disputed {
+                question.and(CONCERNS_DISPUTED, [id(), id()]);
+            } else {
+                question.and(CONCERNS, [id(), id(), id()]);
+            }
+        }
+        if let Some(status) = filter.status {
+            question.and(condition_of(status), []);
+        }
+        if let Some(category) = filter.category {
+            let of_category =
+                "category_id = (SELECT id FROM category WHERE id = ? AND guard = ? AND deleted_at IS NULL)";
+            question.and(of_category, [category.number().into(), category.guard().into()]);
+        }
+        if let Some(token) = &filter.token {
+            question.and("payment_token = ?", [token.as_str().to_owned().into()]);
+        }
+        question.made(clock, filter.from, filter.to);
+        question
+    }
+
+    fn made(&mut self, clock: ClockOffset, from: Option<Date>, to: Option<Date>) {
+        if let Some((start, _)) = from.map(Date::span_millis) {
+            // Numbers follow the file's time: what was made since then has this one or a
+            // later, also if the merchant's clock was less far ahead.
+            let at = Timestamp::from_millis(start).unwrap_or(Timestamp::EPOCH);
+            let first = ids::number_after(0, clock.file_time_of(at));
+            self.and("id >= ? AND created_at >= ?", [first.into(), start.into()]);
+        }
+        if let Some((_, end)) = to.map(Date::span_millis) {
+            self.and("created_at < ?", [end.into()]);
+        }
+    }
+
+    fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
+        self.conditions.push_str(" AND ");
+        self.conditions.push_str(condition);
+        self.values.extend(values);
+    }
+
+    /// The question for the rows of a page, which takes two values more: how many, and
+    /// how many before them.
+    fn page(&self) -> String {
+        let (deals, conditions) = (self.of_merchant[0], &self.conditions);
+        format!("{deals}{conditions} ORDER BY id DESC LIMIT ? OFFSET ?")
+    }
+
+    /// The question for how many there are.
+    fn count(&self) -> String {
+        let (count, conditions) = (self.of_merchant[1], &self.conditions);
+        format!("{count}{conditions}")
+    }
+}
+
+impl Snapshot<'_> {
+    /// A page of a merchant's deals, newest first.
+    pub fn deals(
+        &self,
+        merchant: MerchantId,
+        filter: &MerchantEscrowFilter,
+        request: PageRequest,
+    ) -> Result<Page<Deal>, Error> {
+        let mut question = Question::new(merchant, self.clock_of(merchant)?, filter);
+        let count: i64 = self
+            .connection
+            .prepare_cached(&question.count())?
+            .query_row(params_from_iter(&question.values), |row| row.get(0))?;
+        let sql = question.page();
+        question.values.push(request.limit.into());
+        question.values.push(offset_of(request).into());
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut found = statement.query(params_from_iter(&question.values))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(self.read_deal(row)?);
+        }
+        Ok(Page {
+            rows,
+            count: u64::try_from(count).unwrap_or_default(),
+            request,
+        })
+    }
+}
+
+/// What the row of an escrow in this status holds.
+const fn condition_of(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "state = 'AWAITING_PAYMENT'",
+        Status::Ongoing => "state = 'OPENED' AND dispute IS NULL",
+        Status::Disputed => "state = 'OPENED' AND dispute = 'DISPUTED'",
+        Status::Investigating => "state = 'OPENED' AND dispute = 'INVESTIGATING'",
+        Status::Completed => "state = 'CLOSED' AND closed_as IS NULL",
+        Status::Claimed => "closed_as = 'CLAIMED'",
+        Status::Refunded => "closed_as = 'REFUNDED'",
+        Status::Split => "closed_as = 'SPLIT'",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::domain::ids::{CategoryId, CustomerId, PaymentToken};
+
+    /// Every combination of what can be asked for, with every status.
+    fn filters() -> Vec<MerchantEscrowFilter> {
+        let mut filters = Vec::new();
+        let statuses = Status::WORDS.map(|(_, status)| Some(status));
+        for status in [None].into_iter().chain(statuses) {
+            for asked in 0..64_u8 {
+                let asks = |bit: u8| asked & (1 << bit) != 0;
+                let date = Date::parse("2026-06-22");
+                filters.push(MerchantEscrowFilter {
+                    is_disputed: asks(0),
+                    customer: asks(1).then(|| CustomerId::parse("ada").unwrap()),
+                    status,
+                    category: asks(2).then(|| CategoryId::new(1, 2)),
+                    token: asks(3).then(|| PaymentToken::named("PY_")),
+                    from: date.filter(|_| asks(4)),
+                    to: date.filter(|_| asks(5)),
+                });
+            }
+        }
+        filters
+    }
+
+    #[test]
+    fn no_list_reads_the_whole_table() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        for filter in filters() {
+            let question = Question::new(MerchantId(1), ClockOffset::NONE, &filter);
+            for sql in [question.page(), question.count()] {
+                let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let mut steps = statement.raw_query();
+                let mut plan: Vec<String> = Vec::new();
+                while let Some(step) = steps.next().unwrap() {
+                    plan.push(step.get("detail").unwrap());
+                }
+                let is_wide = |step: &&String| step.starts_with("SCAN");
+                assert_eq!(plan.iter().find(is_wide), None, "{filter:?} {sql} {plan:#?}");
+                let index = match &filter {
+                    MerchantEscrowFilter { token: Some(_), .. } => "payment_token=?",
+                    MerchantEscrowFilter { customer: Some(_), .. } => "INTEGER PRIMARY KEY (rowid=?)",
+                    MerchantEscrowFilter { is_disputed: true, .. } => "escrow_disputed (merchant_id=?",
+                    _ => "(merchant_id=?",
+                };
+                let is_along = |step: &String| step.starts_with("SEARCH escrow") && step.contains(index);
+                assert!(plan.iter().any(is_along), "{filter:?} {plan:#?}");
+                let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+                let is_few = filter.token.is_some() || filter.customer.is_some();
+                assert!(is_few || !sorts, "{filter:?} {plan:#?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The tables, a file for each family: its reads on [`Snapshot`](crate::store::Snapshot)
+//! and its writes on [`Tx`](crate::store::Tx).
+
+pub(crate) mod accounts;
+pub(crate) mod cards;
+pub(crate) mod categories;
+pub(crate) mod clocks;
+pub(crate) mod columns;
+pub(crate) mod customers;
+pub(crate) mod deliveries;
+pub(crate) mod disputes;
+pub(crate) mod escrows;
+pub(crate) mod events;
+pub(crate) mod idempotency;
+pub(crate) mod merchant_escrows;
+pub(crate) mod merchants;
+pub(crate) mod party_escrows;
+pub(crate) mod payments;
+pub(crate) mod transfers;
+pub(crate) mod vaults;
+pub(crate) mod webhook_endpoints;
+pub(crate) mod whitelist;
+pub(crate) mod write_summary;

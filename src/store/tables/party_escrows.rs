@@ -1,0 +1,166 @@
+//! Lists of a party's own escrows. Each is read along an index, newest first.
+
+use rusqlite::{Row, params};
+
+use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter, Side};
+use crate::domain::escrow::{Escrow, Status};
+use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::party::Party;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{amount_at, offset_of, word_at};
+use crate::store::tables::escrows::select_deal;
+use crate::store::tx::Snapshot;
+
+/// The contract's status of an escrow, from where its money is.
+macro_rules! status {
+    () => {
+        "CASE state WHEN 'AWAITING_PAYMENT' THEN 'PENDING' WHEN 'OPENED' THEN coalesce(dispute, 'ONGOING')
+                    ELSE coalesce(closed_as, 'COMPLETED') END"
+    };
+}
+
+/// Which rows are meant: ?1 merchant, ?2 the party, ?3 and ?4 a category's number and
+/// guard, ?5 a status.
+macro_rules! filtered {
+    ($side:literal) => {
+        concat!(
+            "merchant_id = ?1 AND ",
+            $side,
+            " AND (?3 IS NULL OR category_id = ?3 AND ?4 = (SELECT guard FROM category WHERE id = ?3 AND deleted_at IS NULL))
+             AND (?5 IS NULL OR ?5 = ",
+            status!(),
+            ")"
+        )
+    };
+}
+
+macro_rules! page_of {
+    ($side:literal) => {
+        concat!(select_deal!(filtered!($side)), " ORDER BY id DESC LIMIT ?6 OFFSET ?7")
+    };
+}
+
+macro_rules! report_of {
+    ($side:literal) => {
+        concat!(
+            "SELECT ",
+            status!(),
+            ", amount FROM escrow WHERE ",
+            filtered!($side),
+            " AND deleted_at IS NULL"
+        )
+    };
+}
+
+/// The page and the report of a customer's sales, of the merchant's own, which have no
+/// seller to name, and of a customer's buys.
+const SALES: [&str; 2] = [page_of!("seller_id = ?2"), report_of!("seller_id = ?2")];
+const MERCHANTS_SALES: [&str; 2] = [
+    page_of!("seller_id IS ?2 AND settlement_type <> 'VAULT'"),
+    report_of!("seller_id IS ?2 AND settlement_type <> 'VAULT'"),
+];
+const BUYS: [&str; 2] = [page_of!("buyer_id = ?2"), report_of!("buyer_id = ?2")];
+
+impl Snapshot<'_> {
+    /// A page of a party's escrows, newest first, with the report over all of them.
+    pub fn escrows(
+        &self,
+        merchant: MerchantId,
+        filter: &PartyEscrowFilter,
+        request: PageRequest,
+    ) -> Result<EscrowList, Error> {
+        let [page, report] = match (filter.side, &filter.party) {
+            (Side::Seller, Party::Customer(_)) => SALES,
+            (Side::Seller, Party::Merchant) => MERCHANTS_SALES,
+            // A merchant never buys: nobody's id is NULL.
+            (Side::Buyer, _) => BUYS,
+        };
+        let report = self.report(report, merchant, filter)?;
+        Ok(EscrowList {
+            page: Page {
+                rows: self.page(page, merchant, filter, request)?,
+                count: report.total.count,
+                request,
+            },
+            report,
+        })
+    }
+
+    fn page(
+        &self,
+        sql: &str,
+        merchant: MerchantId,
+        filter: &PartyEscrowFilter,
+        request: PageRequest,
+    ) -> Result<Vec<Escrow>, Error> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let offset = offset_of(request);
+        let rows = statement.query(params![
+            merchant.0,
+            filter.party.customer().map(CustomerId::as_str),
+            filter.category.as_ref().map(CategoryId::number),
+            filter.category.as_ref().map(CategoryId::guard),
+            filter.status.map(Status::as_str),
+            request.limit,
+            offset,
+        ])?;
+        self.read_escrows(rows)
+    }
+
+    fn report(&self, sql: &str, merchant: MerchantId, filter: &PartyEscrowFilter) -> Result<EscrowReport, Error> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![
+            merchant.0,
+            filter.party.customer().map(CustomerId::as_str),
+            filter.category.as_ref().map(CategoryId::number),
+            filter.category.as_ref().map(CategoryId::guard),
+            filter.status.map(Status::as_str),
+        ])?;
+        let mut report = EscrowReport::default();
+        while let Some(row) = rows.next()? {
+            report.count(status_at(row, 0)?, amount_at(row, 1)?);
+        }
+        Ok(report)
+    }
+}
+
+fn status_at(row: &Row<'_>, column: usize) -> Result<Status, Error> {
+    word_at(row, column, "a status", &Status::WORDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// How SQLite goes about a query, step by step.
+    fn plan(sql: &str) -> Vec<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut steps = statement.raw_query();
+        let mut plan = Vec::new();
+        while let Some(step) = steps.next().unwrap() {
+            plan.push(step.get("detail").unwrap());
+        }
+        plan
+    }
+
+    #[test]
+    fn every_list_goes_along_its_index_and_sorts_nothing() {
+        for (statements, index) in [
+            (SALES, "escrow_by_seller (merchant_id=? AND seller_id=?)"),
+            (MERCHANTS_SALES, "escrow_by_seller (merchant_id=? AND seller_id=?)"),
+            (BUYS, "escrow_by_buyer (merchant_id=? AND buyer_id=?)"),
+        ] {
+            for sql in statements {
+                let plan = plan(sql);
+                assert_eq!(plan[0], format!("SEARCH escrow USING INDEX {index}"), "{plan:#?}");
+                let is_wide = |step: &&String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+                assert_eq!(plan.iter().find(is_wide), None, "{plan:#?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Posting a effects: the one place where balances move.
+
+use std::ops::RangeInclusive;
+
+use rusqlite::params;
+
+use crate::domain::effects::Effects;
+use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
+use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::accounts::account_at;
+use crate::store::tables::columns::{amount_at, broken, optional_escrow_id_at, word_at};
+use crate::store::tx::{Snapshot, Tx};
+
+impl Snapshot<'_> {
+    /// The transfers with these numbers, oldest first, each with its own.
+    pub fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT transfer.id, kind, transfer.amount, escrow_id, escrow.guard,
+                    debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
+             FROM transfer
+             LEFT JOIN escrow ON escrow.id = escrow_id
+             JOIN account AS debit ON debit.id = debit_account_id
+             JOIN account AS credit ON credit.id = credit_account_id
+             WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id",
+        )?;
+        let mut rows = statement.query([numbers.start(), numbers.end()])?;
+        let mut transfers = Vec::new();
+        while let Some(row) = rows.next()? {
+            let transfer = Transfer {
+                kind: word_at(row, 1, "a kind of transfer", &TransferKind::WORDS)?,
+                amount: amount_at(row, 2)?,
+                escrow: optional_escrow_id_at(row, 3)?,
+                debit: account_at(row, 5)?,
+                credit: account_at(row, 7)?,
+            };
+            transfers.push((row.get(0)?, transfer));
+        }
+        Ok(transfers)
+    }
+}
+
+impl Tx<'_> {
+    /// Posts a effects: writes down each transfer and each history entry, moves
+    /// the balances by what they add up to, and keeps what is to be told of it, for
+    /// [`Tx::take_unrecorded_events`].
+    pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
+        let mut accounts = TouchedAccounts::of(merchant);
+        self.post_transfers(&mut accounts, &effects.transfers)?;
+        for transaction in &effects.transactions {
+            let owner = accounts.touch(self, &transaction.owner)?;
+            self.insert_transaction(owner.number, owner.newest_transaction, transaction)?;
+            owner.newest_transaction = Some(transaction.id.number());
+            owner.new_transactions += 1;
+        }
+        for (transaction, detail) in &effects.details {
+            self.insert_detail(*transaction, detail)?;
+        }
+        for account in &accounts.touched {
+            self.save_account(account)?;
+        }
+        self.emit(merchant, &effects.events);
+        Ok(())
+    }
+
+    fn post_transfers(&mut self, accounts: &mut TouchedAccounts, transfers: &[Transfer]) -> Result<(), Error> {
+        if transfers.is_empty() {
+            return Ok(());
+        }
+        let merchant = accounts.merchant;
+        let (mut head, newest_id): (ChainHash, i64) = self
+            .connection
+            .prepare_cached(
+                "SELECT chain_head, (SELECT coalesce(max(id), 0) FROM transfer) FROM merchant WHERE id = ?1",
+            )?
+            .query_row([merchant.0], |row| {
+                Ok((ChainHash::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
+        for (id, transfer) in (newest_id + 1..).zip(transfers) {
+            let amount = transfer.amount.minor();
+            let posted = PostedTransfer {
+                id,
+                merchant,
+                kind: transfer.kind.as_str(),
+                debit_account: accounts.touch(self, &transfer.debit)?.moved_by(-amount)?,
+                credit_account: accounts.touch(self, &transfer.credit)?.moved_by(amount)?,
+                amount,
+                escrow: transfer.escrow.as_ref().map(EscrowId::number),
+                created_at: self.now().millis(),
+            };
+            head = head.followed_by(&posted);
+            self.insert_transfer(&posted, &head)?;
+            self.caused.add_transfer(id);
+        }
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, head.bytes()])?;
+        one_row(changed, "a merchant")
+    }
+
+    /// The file's own CHECK refuses a balance out of bounds; the domain has seen
+    /// to it before.
+    fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3,
+                     transaction_count = transaction_count + ?4, updated_at = ?5
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                account.number,
+                account.change,
+                account.newest_transaction,
+                account.new_transactions,
+                self.now().millis()
+            ])?;
+        one_row(changed, "an account")
+    }
+
+    fn insert_transfer(&mut self, posted: &PostedTransfer<'_>, hash: &ChainHash) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO transfer (id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id,
+                     created_at, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                posted.id,
+                posted.merchant.0,
+                posted.kind,
+                posted.debit_account,
+                posted.credit_account,
+                posted.amount,
+                posted.escrow,
+                posted.created_at,
+                hash.bytes(),
+            ])?;
+        Ok(())
+    }
+}
+
+/// The accounts one effects touches, each looked up once and written once.
+struct TouchedAccounts {
+    merchant: MerchantId,
+    touched: Vec<TouchedAccount>,
+}
+
+struct TouchedAccount {
+    account: Account,
+    number: i64,
+    change: i64,
+    newest_transaction: Option<i64>,
+    new_transactions: i64,
+}
+
+impl TouchedAccounts {
+    const fn of(merchant: MerchantId) -> Self {
+        Self {
+            merchant,
+            touched: Vec::new(),
+        }
+    }
+
+    fn touch(&mut self, snapshot: &Snapshot<'_>, account: &Account) -> Result<&mut TouchedAccount, Error> {
+        if let Some(known) = self.touched.iter().position(|touched| touched.account == *account) {
+            return Ok(&mut self.touched[known]);
+        }
+        let (number, newest_transaction) = snapshot.account_to_touch(self.merchant, account)?;
+        Ok(self.touched.push_mut(TouchedAccount {
+            account: account.clone(),
+            number,
+            change: 0,
+            newest_transaction,
+            new_transactions: 0,
+        }))
+    }
+}
+
+impl TouchedAccount {
+    /// Notes a movement and answers the account's number.
+    fn moved_by(&mut self, amount: i64) -> Result<i64, Error> {
+        let change = self.change.checked_add(amount);
+        self.change = change.ok_or_else(|| broken("a sum of transfers that fits", &amount.to_string()))?;
+        Ok(self.number)
+    }
+}

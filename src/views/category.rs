@@ -1,0 +1,48 @@
+//! The contract's Category (section 3.9).
+
+use serde::Serialize;
+
+use crate::domain::escrow::category::Category;
+use crate::domain::ids::CategoryId;
+use crate::views::{ViewContext, WireText};
+
+/// A category.
+#[derive(Debug, Serialize)]
+pub(crate) struct CategoryView {
+    id: WireText<CategoryId>,
+    name: String,
+    description: Option<String>,
+    #[serde(rename = "imageUrl")]
+    image_url: Option<String>,
+    category_position: i64,
+}
+
+/// Where a category is now.
+#[derive(Debug, Serialize)]
+pub(crate) struct CategoryPositionView {
+    id: WireText<CategoryId>,
+    category_position: i64,
+}
+
+impl CategoryView {
+    /// The category as everyone sees it.
+    pub(crate) fn new(category: Category, viewing: &ViewContext<'_>) -> Self {
+        Self {
+            id: WireText(category.id),
+            image_url: category.image.map(|file| viewing.file_url(file)),
+            name: category.name,
+            description: category.description,
+            category_position: category.position,
+        }
+    }
+}
+
+impl CategoryPositionView {
+    /// The category's place.
+    pub(crate) const fn new(category: &Category) -> Self {
+        Self {
+            id: WireText(category.id),
+            category_position: category.position,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The contract's Escrow, R view, and Milestone (sections 3.1 and 3.2).
+
+use serde::Serialize;
+
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
+use crate::domain::escrow::vault::{Vault, VaultProgress};
+use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress, Status};
+use crate::domain::fees::WhoPays;
+use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, TransactionId};
+use crate::domain::money::Amount;
+use crate::domain::payments::payment::TransactionType;
+use crate::domain::time::{Date, Timestamp};
+use crate::views::category::CategoryView;
+use crate::views::dispute::StatementView;
+use crate::views::vault::ParticipantView;
+use crate::views::{ViewContext, WireAmount, WireText};
+
+/// An escrow as one customer sees it. Every field of the contract is sent, null
+/// when it holds nothing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EscrowView {
+    id: WireText<EscrowId>,
+    amount: WireAmount,
+    purpose: String,
+    description: Option<String>,
+    who_pays: &'static str,
+    image_url: Option<Vec<String>>,
+    fee: WireAmount,
+    additional_fee: WireAmount,
+    additional_fee_refundable: bool,
+    payment_token: String,
+    paid_at: Option<WireText<i64>>,
+    status: &'static str,
+    state: &'static str,
+    logs: &'static [&'static str],
+    channel: &'static str,
+    /// Not there when nobody in particular looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_seller: Option<bool>,
+    dispute: Option<Vec<StatementView>>,
+    /// Null before it is funded; not there when nobody in particular looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[expect(
+        clippy::option_option,
+        reason = "a field that is not there is another thing than null"
+    )]
+    payment_details: Option<Option<PaymentDetailsView>>,
+    category: Option<CategoryView>,
+    completed_at: Option<WireText<i64>>,
+    approved_claim_by: Option<()>,
+    refunded_by: Option<()>,
+    max_delivery: i64,
+    delivery_timeline: &'static str,
+    total_quantity: i64,
+    settlement_type: &'static str,
+    milestones: Vec<MilestoneView>,
+    participants: Option<Vec<ParticipantView>>,
+    winner_id: Option<WireText<CustomerId>>,
+    split: Option<SplitView>,
+    created_at: WireText<Timestamp>,
+    updated_at: WireText<Timestamp>,
+}
+
+/// How what was held was split (contract section 3.7).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SplitView {
+    seller_amount: WireAmount,
+    buyer_amount: WireAmount,
+    pool: WireAmount,
+    resolved_at: WireText<i64>,
+}
+
+/// The payment that funded an escrow (contract section 3.5.2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PaymentDetailsView {
+    id: WireText<TransactionId>,
+    amount: WireAmount,
+    status: &'static str,
+    reference: String,
+    fee: u8,
+    transaction_type: &'static str,
+    currency: String,
+    created_at: WireText<Timestamp>,
+}
+
+/// A milestone.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MilestoneView {
+    id: WireText<MilestoneId>,
+    title: String,
+    description: Option<String>,
+    amount: WireAmount,
+    due_date: Option<WireText<Date>>,
+    customer_id: Option<WireText<CustomerId>>,
+    status: &'static str,
+    released_at: Option<WireText<i64>>,
+}
+
+impl EscrowView {
+    /// A deal of any settlement type.
+    pub(crate) fn of_deal(deal: Deal, viewing: &ViewContext<'_>) -> Self {
+        match deal {
+            Deal::Escrow(escrow) => Self::new(escrow, viewing),
+            Deal::Vault(vault) => Self::of_vault(vault, viewing),
+        }
+    }
+
+    /// An escrow.
+    pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>) -> Self {
+        let images = escrow.images.iter().map(|&file| viewing.file_url(file));
+        Self {
+            id: WireText(escrow.id),
+            amount: WireAmount(escrow.terms.amount),
+            fee: WireAmount(escrow.fee.total()),
+            image_url: (!escrow.images.is_empty()).then(|| images.collect()),
+            additional_fee: WireAmount(escrow.additional_fee.amount),
+            additional_fee_refundable: escrow.additional_fee.is_refundable,
+            payment_token: escrow.payment_token.as_str().to_owned(),
+            paid_at: escrow.funding().map(|funding| WireText(funding.paid_at.unix_seconds())),
+            status: escrow.status().as_str(),
+            state: match escrow.progress {
+                Progress::AwaitingPayment => "AWAITING_PAYMENT",
+                Progress::Opened { .. } => "OPENED",
+                Progress::Closed { .. } => "CLOSED",
+            },
+            logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
+            channel: "API",
+            is_seller: Some(viewing.is(&escrow.seller)),
+            dispute: StatementView::list(&escrow, viewing),
+            payment_details: Some(PaymentDetailsView::of(&escrow, viewing.currency)),
+            category: escrow
+                .terms
+                .category
+                .clone()
+                .map(|category| CategoryView::new(category, viewing)),
+            completed_at: escrow.closed_at().map(|at| WireText(at.unix_seconds())),
+            approved_claim_by: None,
+            refunded_by: None,
+            who_pays: escrow.terms.who_pays.as_str(),
+            max_delivery: escrow.terms.max_delivery,
+            delivery_timeline: escrow.terms.delivery_timeline.as_str(),
+            total_quantity: escrow.terms.total_quantity,
+            settlement_type: match escrow.plan {
+                Plan::Standard => "STANDARD",
+                Plan::Milestones(_) => "MILESTONE",
+            },
+            split: SplitView::of(&escrow),
+            milestones: MilestoneView::list(escrow.plan),
+            participants: None,
+            winner_id: None,
+            created_at: WireText(escrow.created_at),
+            updated_at: WireText(escrow.updated_at),
+            purpose: escrow.terms.purpose,
+            description: escrow.terms.description,
+        }
+    }
+
+    /// The same for subscribers, without what only a looking party sees.
+    pub(super) fn for_subscribers(self) -> Self {
+        Self {
+            is_seller: None,
+            payment_details: None,
+            ..self
+        }
+    }
+
+    /// The same with its dispute in another form.
+    pub(super) fn with_dispute(self, dispute: Option<Vec<StatementView>>) -> Self {
+        Self { dispute, ..self }
+    }
+
+    /// A vault. It has no seller and no delivery; where the contract wants one,
+    /// the fee comes out of the pot and delivery is as when nobody says.
+    pub(crate) fn of_vault(vault: Vault, viewing: &ViewContext<'_>) -> Self {
+        let settled_at = vault.settled_at();
+        let (state, status) = match vault.progress {
+            VaultProgress::Opened => ("OPENED", Status::Ongoing),
+            VaultProgress::Won { .. } => ("CLOSED", Status::Completed),
+            VaultProgress::Cancelled { .. } => ("CLOSED", Status::Refunded),
+        };
+        Self {
+            id: WireText(vault.id),
+            amount: WireAmount(vault.pot()),
+            fee: WireAmount(vault.fee.total()),
+            image_url: None,
+            additional_fee: WireAmount(Amount::ZERO),
+            additional_fee_refundable: true,
+            payment_token: vault.payment_token.as_str().to_owned(),
+            paid_at: Some(WireText(vault.created_at.unix_seconds())),
+            status: status.as_str(),
+            state,
+            logs: &[],
+            channel: "API",
+            is_seller: Some(false),
+            dispute: None,
+            payment_details: Some(None),
+            completed_at: settled_at.map(|at| WireText(at.unix_seconds())),
+            approved_claim_by: None,
+            refunded_by: None,
+            who_pays: WhoPays::Seller.as_str(),
+            max_delivery: MAX_DELIVERY_DEFAULT,
+            delivery_timeline: DeliveryTimeline::Days.as_str(),
+            total_quantity: 1,
+            settlement_type: "VAULT",
+            milestones: Vec::new(),
+            participants: Some(ParticipantView::list(&vault)),
+            split: None,
+            created_at: WireText(vault.created_at),
+            updated_at: WireText(settled_at.unwrap_or(vault.created_at)),
+            category: vault.category.map(|category| CategoryView::new(category, viewing)),
+            winner_id: match vault.progress {
+                VaultProgress::Won { winner, .. } => Some(WireText(winner)),
+                VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
+            },
+            purpose: vault.purpose,
+            description: vault.description,
+        }
+    }
+}
+
+impl SplitView {
+    fn of(escrow: &Escrow) -> Option<Self> {
+        let Progress::Closed {
+            outcome: CloseReason::Split(split),
+            at,
+            ..
+        } = &escrow.progress
+        else {
+            return None;
+        };
+        let pool = split.seller.checked_add(split.buyer)?;
+        Some(Self {
+            seller_amount: WireAmount(split.seller),
+            buyer_amount: WireAmount(split.buyer),
+            pool: WireAmount(pool),
+            resolved_at: WireText(at.unix_seconds()),
+        })
+    }
+}
+
+impl PaymentDetailsView {
+    fn of(escrow: &Escrow, currency: &str) -> Option<Self> {
+        let funding = escrow.funding()?;
+        Some(Self {
+            id: WireText(funding.payment.id),
+            amount: WireAmount(funding.payment.amount),
+            status: "success",
+            reference: funding.payment.reference.as_str().to_owned(),
+            fee: 0,
+            transaction_type: TransactionType::Escrow.as_str(),
+            currency: currency.to_owned(),
+            created_at: WireText(funding.paid_at),
+        })
+    }
+}
+
+impl MilestoneView {
+    /// The plan's milestones in their order; none of a standard escrow.
+    pub(crate) fn list(plan: Plan) -> Vec<Self> {
+        match plan {
+            Plan::Standard => Vec::new(),
+            Plan::Milestones(milestones) => milestones.into_iter().map(Self::of).collect(),
+        }
+    }
+
+    fn of(milestone: Milestone) -> Self {
+        let released_at = milestone.released_at();
+        let terms = milestone.terms;
+        Self {
+            id: WireText(milestone.id),
+            title: terms.title,
+            description: terms.description,
+            amount: WireAmount(terms.amount),
+            due_date: terms.due_date.map(WireText),
+            customer_id: terms.beneficiary.map(WireText),
+            status: match milestone.status {
+                MilestoneStatus::Pending => "PENDING",
+                MilestoneStatus::Released(_) => "RELEASED",
+                MilestoneStatus::Refunded => "REFUNDED",
+                MilestoneStatus::Split => "SPLIT",
+            },
+            released_at: released_at.map(|at| WireText(at.unix_seconds())),
+        }
+    }
+}

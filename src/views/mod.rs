@@ -1,0 +1,121 @@
+//! What is sent out: the contract's objects, made from the domain's (contract
+//! section 3).
+
+mod bank;
+mod card;
+mod category;
+mod clock;
+mod customer;
+mod detailed;
+mod dispute;
+mod escrow;
+mod event;
+mod history;
+mod page;
+mod party_escrows;
+mod payload;
+mod reset;
+mod seed;
+mod transaction;
+mod vault;
+mod wallet;
+mod webhook_endpoint;
+mod whitelist;
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+pub(crate) use bank::{AccountNameView, BankView, PhoneView};
+pub(crate) use card::CardView;
+pub(crate) use category::{CategoryPositionView, CategoryView};
+pub(crate) use clock::{AdvancedClockView, ClockView};
+pub(crate) use customer::{CountryView, CustomerView};
+pub(crate) use detailed::DetailedEscrowView;
+pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use event::{EventView, ReplayView};
+pub(crate) use history::HistoryView;
+pub(crate) use page::PageView;
+pub(crate) use party_escrows::EscrowListView;
+pub(crate) use payload::{PaymentSubject, Subject, payload};
+pub(crate) use reset::ResetView;
+pub(crate) use seed::SeedView;
+pub(crate) use transaction::TransactionView;
+pub(crate) use wallet::{MainBalanceView, WalletView};
+pub(crate) use webhook_endpoint::WebhookEndpointView;
+pub(crate) use whitelist::{DepositWalletView, WhitelistAddressView};
+
+use crate::domain::file::FileName;
+use crate::domain::ids::CustomerId;
+use crate::domain::money::Amount;
+use crate::domain::party::Party;
+
+/// Who is looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ViewerRef<'a> {
+    Customer(&'a CustomerId),
+    Merchant,
+}
+
+impl<'a> ViewerRef<'a> {
+    /// The customer, if it is one.
+    pub(crate) const fn customer(self) -> Option<&'a CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Merchant => None,
+        }
+    }
+}
+
+impl<'a> From<&'a Party> for ViewerRef<'a> {
+    fn from(party: &'a Party) -> Self {
+        party.customer().map_or(Self::Merchant, Self::Customer)
+    }
+}
+
+/// What a view needs to know beside what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ViewContext<'a> {
+    /// Who looks, when somebody does.
+    pub(crate) viewer: Option<ViewerRef<'a>>,
+    /// The currency of every amount.
+    pub(crate) currency: &'a str,
+    /// What stands before the name of a file.
+    pub(crate) files_url: &'a str,
+}
+
+impl ViewContext<'_> {
+    fn is(&self, party: &Party) -> bool {
+        self.viewer == Some(party.into())
+    }
+
+    fn file_url(&self, file: FileName) -> String {
+        format!("{}{file}", self.files_url)
+    }
+}
+
+/// Anything with a textual form, written straight into the reply.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireText<T>(pub(crate) T);
+
+impl<T: Display> Serialize for WireText<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// An amount as a JSON number of major units, written digit by digit and never
+/// through a floating-point number: `1500`, `100.2`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireAmount(pub(crate) Amount);
+
+impl Serialize for WireAmount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(whole) = self.0.whole_major() {
+            return serializer.serialize_i64(whole);
+        }
+        let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        digits.serialize(serializer)
+    }
+}

@@ -1,0 +1,121 @@
+//! What subscribers are told: the contract's webhook envelope (section 3.11) around an
+//! escrow, W view, or a transaction, webhook shape (section 3.5.3).
+
+use serde::Serialize;
+
+use crate::domain::effects::PaymentEvent;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::ids::{MerchantId, TransactionId};
+use crate::domain::mode::Mode;
+use crate::domain::payments::intent::Method;
+use crate::domain::payments::payment::PaidDeal;
+use crate::domain::time::Timestamp;
+use crate::views::detailed::EventDealView;
+use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
+use crate::views::{ViewContext, WireAmount, WireText};
+
+/// What an event is about.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// An escrow or a vault.
+    Deal(Box<Deal>),
+    /// A transaction.
+    Payment(Box<PaymentSubject>),
+}
+
+/// A transaction that came to its end, with what is told beside it.
+#[derive(Debug)]
+pub(crate) struct PaymentSubject {
+    /// The transaction.
+    pub(crate) payment: PaymentEvent,
+    /// The deals it paid for, or the one it came from.
+    pub(crate) deals: Vec<PaidDeal>,
+    /// Whose it is. What the merchant earned goes by the id of its own wallet, which has
+    /// the shape of a customer's id and is nobody else's.
+    pub(crate) customer_id: String,
+    /// Whose customer that is.
+    pub(crate) merchant: MerchantId,
+}
+
+/// The bytes that are kept, signed and sent: `{"event", "data", "timestamp"}`.
+pub(crate) fn payload(name: &str, subject: Subject, at: Timestamp, viewing: &ViewContext<'_>, mode: Mode) -> String {
+    let envelope = EnvelopeView {
+        event: name,
+        data: match subject {
+            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(*deal, viewing, mode))),
+            Subject::Payment(told) => DataView::Payment(Box::new(EventPaymentView::new(*told, viewing, mode))),
+        },
+        timestamp: WireText(at),
+    };
+    serde_json::to_string(&envelope).expect("a view is made of what JSON can say")
+}
+
+#[derive(Serialize)]
+struct EnvelopeView<'a> {
+    event: &'a str,
+    data: DataView,
+    timestamp: WireText<Timestamp>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DataView {
+    Deal(Box<EventDealView>),
+    Payment(Box<EventPaymentView>),
+}
+
+/// A transaction; only the detail that matches it holds something.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventPaymentView {
+    id: WireText<TransactionId>,
+    reference: String,
+    amount: WireAmount,
+    fee: WireAmount,
+    currency: String,
+    status: &'static str,
+    transaction_type: &'static str,
+    credit_type: &'static str,
+    customer_id: String,
+    withdrawal_details: Option<WithdrawalDetailsView>,
+    wallet_details: Option<WalletDetailsView>,
+    escrow_details: Option<EscrowDetailsView>,
+    blockchain_details: Option<BlockchainDetailsView>,
+    created_at: WireText<Timestamp>,
+    updated_at: WireText<Timestamp>,
+    environment: &'static str,
+    merchant_id: i64,
+}
+
+impl EventPaymentView {
+    fn new(told: PaymentSubject, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+        let (fee, status, updated_at) = (told.payment.fee(), told.payment.status(), told.payment.updated_at());
+        let transaction = told.payment.transaction;
+        let mut view = Self {
+            id: WireText(transaction.id),
+            amount: WireAmount(transaction.amount),
+            fee: WireAmount(fee),
+            currency: viewing.currency.to_owned(),
+            status: status.as_str(),
+            transaction_type: transaction.transaction_type.as_str(),
+            credit_type: transaction.credit_type.as_str(),
+            customer_id: told.customer_id,
+            reference: transaction.reference.as_str().to_owned(),
+            withdrawal_details: None,
+            wallet_details: None,
+            escrow_details: EscrowDetailsView::of(told.deals),
+            blockchain_details: None,
+            created_at: WireText(transaction.created_at),
+            updated_at: WireText(updated_at),
+            environment: mode.environment(),
+            merchant_id: told.merchant.0,
+        };
+        match told.payment.detail.map(|detail| detail.method) {
+            Some(Method::Bank(account)) => view.withdrawal_details = Some(WithdrawalDetailsView::of(account)),
+            Some(Method::Wallet(target)) => view.wallet_details = Some(WalletDetailsView::of(target)),
+            Some(Method::Blockchain(target)) => view.blockchain_details = Some(BlockchainDetailsView::of(target)),
+            Some(Method::TestAccount { .. } | Method::Card { .. }) | None => {}
+        }
+        view
+    }
+}

@@ -1,0 +1,255 @@
+//! The contract's Transaction (section 3.5.1).
+
+use serde::Serialize;
+
+use crate::domain::money::Amount;
+use crate::domain::payments::bank::{ACCOUNT_NAME, BankAccount, TEST_BANK_CODE, TEST_BANK_NAME};
+use crate::domain::payments::intent::{BlockchainTarget, Method, WalletTarget};
+use crate::domain::payments::payment::{PaidDeal, Payment};
+use crate::domain::payments::whitelist::NETWORK;
+use crate::views::WireAmount;
+
+/// An entry of a payment history. Every field of the contract is sent, null when
+/// it holds nothing, but `cardId` and `testAccount`, which are there only where
+/// they are used.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TransactionView {
+    id: String,
+    amount: WireAmount,
+    reference: String,
+    fee: WireAmount,
+    transaction_type: &'static str,
+    currency: String,
+    transfer_details: Option<()>,
+    #[serde(flatten)]
+    method: MethodView,
+    escrow_details: Option<EscrowDetailsView>,
+    metadata: Option<()>,
+    status: &'static str,
+    credit_type: &'static str,
+    created_at: String,
+    updated_at: String,
+}
+
+/// How the money went: at most one of these holds something, beside `cardId`.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MethodView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card_id: Option<String>,
+    deposit_details: Option<DepositDetailsView>,
+    wallet_details: Option<WalletDetailsView>,
+    withdrawal_details: Option<WithdrawalDetailsView>,
+    blockchain_details: Option<BlockchainDetailsView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_account: Option<TestAccountView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DepositDetailsView {
+    card_id: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct WalletDetailsView {
+    phone: Option<String>,
+    name: String,
+    narration: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WithdrawalDetailsView {
+    bank_code: String,
+    account_number: String,
+    account_name: String,
+    bank_name: String,
+    narration: Option<String>,
+}
+
+/// Simulated: nothing is ever on a chain, so there is no hash to look up.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BlockchainDetailsView {
+    to_address: String,
+    network: &'static str,
+    from_address: String,
+    token_address: Option<String>,
+    hash: Option<()>,
+    confirmations: u8,
+}
+
+/// The bank account whose payment a deposit waits for. It does not expire.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TestAccountView {
+    account_number: String,
+    bank_code: &'static str,
+    amount: WireAmount,
+    account_name: &'static str,
+    bank: &'static str,
+    expires_in: Option<()>,
+    dedicated: bool,
+}
+
+/// What an escrow payment paid for: an object for one escrow, a list for several.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum EscrowDetailsView {
+    One(EscrowDetailView),
+    Several(Vec<EscrowDetailView>),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EscrowDetailView {
+    escrow_id: String,
+    beneficiary: Option<BeneficiaryView>,
+    description: Option<String>,
+    amount: WireAmount,
+    fee: WireAmount,
+    payment_token: String,
+    purpose: String,
+    channel: &'static str,
+    callback_url: Option<()>,
+}
+
+/// Who is paid.
+#[derive(Debug, Serialize)]
+struct BeneficiaryView {
+    name: String,
+    phone: Option<String>,
+}
+
+impl TransactionView {
+    /// A transaction with the escrows it paid for, or the one it came from.
+    pub(crate) fn new(payment: Payment, currency: &str) -> Self {
+        let (fee, status, updated_at) = (payment.fee(), payment.status(), payment.updated_at());
+        let is_for_escrows = !payment.escrows.is_empty();
+        let escrow_details = EscrowDetailsView::of(payment.deals());
+        let transaction = payment.transaction;
+        let method = payment.detail.map(|detail| detail.method);
+        Self {
+            id: transaction.id.to_string(),
+            amount: WireAmount(transaction.amount),
+            reference: transaction.reference.as_str().to_owned(),
+            fee: WireAmount(fee),
+            transaction_type: transaction.transaction_type.as_str(),
+            currency: currency.to_owned(),
+            transfer_details: None,
+            method: method.map_or_else(MethodView::default, |method| {
+                MethodView::of(method, transaction.amount, is_for_escrows)
+            }),
+            escrow_details,
+            metadata: None,
+            status: status.as_str(),
+            credit_type: transaction.credit_type.as_str(),
+            created_at: transaction.created_at.to_string(),
+            updated_at: updated_at.to_string(),
+        }
+    }
+}
+
+impl MethodView {
+    fn of(method: Method, amount: Amount, is_for_escrows: bool) -> Self {
+        let mut view = Self::default();
+        match method {
+            Method::TestAccount { account_number } => {
+                view.test_account = Some(TestAccountView::of(account_number, amount));
+            }
+            Method::Card { card_id } => {
+                let is_deposit = !is_for_escrows;
+                view.deposit_details = is_deposit.then(|| DepositDetailsView {
+                    card_id: card_id.clone(),
+                });
+                view.card_id = Some(card_id);
+            }
+            Method::Bank(account) => view.withdrawal_details = Some(WithdrawalDetailsView::of(account)),
+            Method::Blockchain(target) => view.blockchain_details = Some(BlockchainDetailsView::of(target)),
+            Method::Wallet(target) => view.wallet_details = Some(WalletDetailsView::of(target)),
+        }
+        view
+    }
+}
+
+impl TestAccountView {
+    const fn of(account_number: String, amount: Amount) -> Self {
+        Self {
+            account_number,
+            bank_code: TEST_BANK_CODE,
+            amount: WireAmount(amount),
+            account_name: ACCOUNT_NAME,
+            bank: TEST_BANK_NAME,
+            expires_in: None,
+            dedicated: false,
+        }
+    }
+}
+
+impl WithdrawalDetailsView {
+    pub(super) fn of(account: BankAccount) -> Self {
+        Self {
+            bank_code: account.bank_code,
+            account_number: account.account_number,
+            account_name: account.account_name,
+            bank_name: account.bank_name,
+            narration: account.narration,
+        }
+    }
+}
+
+impl BlockchainDetailsView {
+    pub(super) fn of(target: BlockchainTarget) -> Self {
+        Self {
+            to_address: target.to_address,
+            network: NETWORK,
+            from_address: target.from_address,
+            token_address: target.token_address,
+            hash: None,
+            confirmations: 0,
+        }
+    }
+}
+
+impl WalletDetailsView {
+    pub(super) fn of(target: WalletTarget) -> Self {
+        Self {
+            phone: target.phone,
+            name: target.name,
+            narration: target.narration,
+        }
+    }
+}
+
+impl EscrowDetailsView {
+    /// Nothing when it was about no deal.
+    pub(super) fn of(deals: Vec<PaidDeal>) -> Option<Self> {
+        let mut details: Vec<EscrowDetailView> = deals.into_iter().map(EscrowDetailView::of).collect();
+        match details.len() {
+            0 => None,
+            1 => details.pop().map(Self::One),
+            _ => Some(Self::Several(details)),
+        }
+    }
+}
+
+impl EscrowDetailView {
+    fn of(deal: PaidDeal) -> Self {
+        Self {
+            escrow_id: deal.id.to_string(),
+            beneficiary: deal.payee.map(|payee| BeneficiaryView {
+                name: payee.name,
+                phone: payee.phone,
+            }),
+            description: deal.description,
+            amount: WireAmount(deal.amount),
+            fee: WireAmount(deal.fee),
+            payment_token: deal.payment_token.as_str().to_owned(),
+            purpose: deal.purpose,
+            channel: "API",
+            callback_url: None,
+        }
+    }
+}

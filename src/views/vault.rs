@@ -1,0 +1,38 @@
+//! The contract's Vault participant (section 3.8).
+
+use serde::Serialize;
+
+use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
+use crate::domain::ids::CustomerId;
+use crate::views::{WireAmount, WireText};
+
+/// What one participant put into a vault.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParticipantView {
+    customer_id: WireText<CustomerId>,
+    amount: WireAmount,
+    status: &'static str,
+    staked_at: WireText<i64>,
+    settled_at: Option<WireText<i64>>,
+}
+
+impl ParticipantView {
+    /// Everyone in the vault, in the order they were named.
+    pub(crate) fn list(vault: &Vault) -> Vec<Self> {
+        let status = match vault.progress {
+            VaultProgress::Opened => "STAKED",
+            VaultProgress::Won { .. } => "RELEASED",
+            VaultProgress::Cancelled { .. } => "REFUNDED",
+        };
+        let settled_at = vault.settled_at().map(|at| WireText(at.unix_seconds()));
+        let view = |stake: &Stake| Self {
+            customer_id: WireText(stake.customer.clone()),
+            amount: WireAmount(stake.amount),
+            status,
+            staked_at: WireText(vault.created_at.unix_seconds()),
+            settled_at,
+        };
+        vault.stakes.iter().map(view).collect()
+    }
+}
