@@ -15,7 +15,7 @@ use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{self, Config, ConfigError, Merchant};
 use crate::domain::customers::customer::Admission;
-use crate::domain::escrow::terms::TermsLimits;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;

@@ -1,6 +1,7 @@
 //! Deals to measure with: the same every time.
 
-use escrowd::domain::escrow::terms::{MilestoneOffer, TermsLimits};
+use escrowd::domain::escrow::limits::TermsLimits;
+use escrowd::domain::escrow::terms::MilestoneOffer;
 use escrowd::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
 use escrowd::domain::fees::Rates;
 use escrowd::domain::ids::{CustomerId, IdSource, MerchantId};

@@ -12,13 +12,12 @@ use crate::domain::decline;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::payments::bank::{AccountQuery, BankAccount};
-use crate::domain::payments::intent::{
-    self, BlockchainTarget, IntentOffer, IntentOutcome, Method, PaymentStatus, Purse, Sender, WalletTarget,
-};
-use crate::domain::payments::payment::{Payment, TransactionType};
+use crate::domain::payments::bank::AccountQuery;
+use crate::domain::payments::intent::{self, IntentOffer, IntentOutcome, Purse, Sender};
+use crate::domain::payments::payment::Payment;
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
 use crate::store::Tx;
 
 /// What a customer sends to deposit, withdraw or transfer.

@@ -30,7 +30,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::terms::TermsLimits;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};

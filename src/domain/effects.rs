@@ -7,9 +7,8 @@ use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{EscrowId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::payments::intent::{Detail, PaymentStatus};
-use crate::domain::payments::payment::{Transaction, TransactionType};
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{Detail, PaymentStatus, Transaction, TransactionType};
 
 /// Everything one command does beside changing its escrow. Posted whole or not
 /// at all.

@@ -25,4 +25,6 @@ pub mod party;
 pub mod payments;
 pub mod refusal;
 pub mod sandbox;
+pub mod text;
 pub mod time;
+pub mod transaction;

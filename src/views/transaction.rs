@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::domain::money::Amount;
-use crate::domain::payments::bank::{ACCOUNT_NAME, BankAccount, TEST_BANK_CODE, TEST_BANK_NAME};
-use crate::domain::payments::intent::{BlockchainTarget, Method, WalletTarget};
+use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME};
 use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
+use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, WalletTarget};
 use crate::views::WireAmount;
 
 /// An entry of a payment history. Every field of the contract is sent, null when

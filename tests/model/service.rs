@@ -11,7 +11,7 @@ use escrowd::commands::{Actor, Error, Policy, customers, merchants, outbox};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customers::customer::Admission;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
-use escrowd::domain::escrow::dispute::{RulingRequest, Resolution};
+use escrowd::domain::escrow::dispute::{Resolution, RulingRequest};
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;

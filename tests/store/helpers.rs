@@ -21,9 +21,9 @@ use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId,
 use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
-use escrowd::domain::payments::bank::BankAccount;
 use escrowd::domain::payments::card::TEST_CARDS;
 use escrowd::domain::time::{Clock, Timestamp};
+use escrowd::domain::transaction::BankAccount;
 use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
 use rusqlite::Connection;
 use tempfile::TempDir;

@@ -73,7 +73,9 @@ fn records_expire_by_the_clock_of_their_merchant_and_few_at_once() {
         tx.save_clock(ahead, ClockOffset::from_millis(HOUR).unwrap())
     });
     let expired = |ledger_time, records_max| {
-        store.read(|snapshot| snapshot.expired_idempotency_records(at(ledger_time), HOUR / 1000, records_max)).unwrap()
+        store
+            .read(|snapshot| snapshot.expired_idempotency_records(at(ledger_time), HOUR / 1000, records_max))
+            .unwrap()
     };
     assert_eq!(expired(START - 1, 10).len(), 0);
     assert_eq!(expired(START, 10).len(), 3);

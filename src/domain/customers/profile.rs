@@ -6,8 +6,8 @@ use std::fmt;
 use email_address::{EmailAddress, Options};
 
 use crate::domain::customers::country::{Country, Phone};
-use crate::domain::escrow::terms::line;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::text::line;
 
 /// Longest first or last name, in characters.
 const NAME_CHARS_MAX: usize = 100;

@@ -2,11 +2,12 @@
 //! 4.9). An account's categories stand in an order of its own: their positions are
 //! 1, 2, 3 and so on, without a gap.
 
-use crate::domain::escrow::terms::{TermsLimits, line, prose};
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::file::FileName;
 use crate::domain::ids::CategoryId;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::text::{line, prose};
 
 /// A category.
 #[derive(Clone, Debug, PartialEq, Eq)]

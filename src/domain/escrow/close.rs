@@ -10,8 +10,8 @@ use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::TransactionType;
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::TransactionType;
 
 impl Escrow {
     /// Closes an open escrow whose pool has been paid out: books its fees and tells

@@ -8,10 +8,11 @@ use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
-use crate::domain::payments::intent::{Detail, Method, PaymentStatus};
-use crate::domain::payments::payment::{CreditType, FundingPayment, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{
+    CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
+};
 
 /// A buyer's wish to pay.
 #[derive(Clone, Debug)]

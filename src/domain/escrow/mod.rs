@@ -9,6 +9,7 @@ mod close;
 pub mod deal;
 pub mod dispute;
 mod fund;
+pub mod limits;
 mod link;
 pub mod merchant_escrows;
 pub mod milestone;
@@ -36,8 +37,8 @@ use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId, PaymentToken};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payments::payment::FundingPayment;
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::FundingPayment;
 
 /// A deal between a seller and, once funded, a buyer.
 #[derive(Clone, Debug, PartialEq, Eq)]

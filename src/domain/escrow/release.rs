@@ -8,9 +8,9 @@ use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// Which of its pending milestones an escrow releases (design section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

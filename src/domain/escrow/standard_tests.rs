@@ -1,9 +1,9 @@
 //! Standard escrows before anyone pays, links, claims, and what `strict` asks of
 //! milestones.
 
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
-    Conversion, DeliveryTimeline, KeptTerms, MilestoneOffer, MilestoneRequest, MilestoneTerms, Terms, TermsLimits,
-    TermsRequest,
+    Conversion, DeliveryTimeline, KeptTerms, MilestoneOffer, MilestoneRequest, MilestoneTerms, Terms, TermsRequest,
 };
 use crate::domain::escrow::tests::{
     Counter, LIMITS, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard, payment,

@@ -7,10 +7,12 @@
 use std::mem;
 
 use crate::domain::escrow::category::Category;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CategoryId, CustomerId};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::text::{line, prose};
 use crate::domain::time::Date;
 
 /// The days of delivery when the seller names none (design section 5).
@@ -55,22 +57,6 @@ impl DeliveryTimeline {
             Self::Days => 86_400,
         }
     }
-}
-
-/// Bounds on what may be offered.
-#[derive(Clone, Copy, Debug)]
-pub struct TermsLimits {
-    /// Whether to take what the reference API takes: milestone amounts with
-    /// decimals, and a delivery window that is always said (design section 5).
-    pub is_strict: bool,
-    /// Smallest escrow amount.
-    pub amount_min: Amount,
-    /// Most milestones in one escrow.
-    pub milestones_max: usize,
-    /// Longest purpose or milestone title, in characters.
-    pub purpose_chars_max: usize,
-    /// Longest description, in characters.
-    pub description_chars_max: usize,
 }
 
 /// What came in; a category first by its id, then as it was found.
@@ -381,45 +367,4 @@ impl MilestoneTerms {
             beneficiary: draft.beneficiary?,
         })
     }
-}
-
-/// A required text of one line.
-pub(crate) fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
-    if text.trim().is_empty() {
-        return Err(Invalid::missing(field));
-    }
-    bounded(
-        field,
-        text,
-        chars_max,
-        char::is_control,
-        "without line breaks or control characters",
-    )
-}
-
-/// An optional text that may have several lines. Blank is as good as absent.
-pub(crate) fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
-    let is_forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    text.filter(|text| !text.trim().is_empty())
-        .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))
-        .transpose()
-}
-
-fn bounded(
-    field: &str,
-    text: String,
-    chars_max: usize,
-    is_forbidden: impl Fn(char) -> bool,
-    rule: &str,
-) -> Result<String, Invalid> {
-    let chars = text.chars().count();
-    if chars > chars_max {
-        let expected = format!("a text of at most {chars_max} characters");
-        return Err(Invalid::wrong(field, expected, &format!("{chars} characters")));
-    }
-    if text.contains(is_forbidden) {
-        let expected = format!("a text {rule}");
-        return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
-    }
-    Ok(text)
 }

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use crate::domain::effects::{Effects, Event};
 use crate::domain::escrow::category::Category;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::milestone::Milestone;
-use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsLimits, TermsRequest};
+use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsRequest};
 use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, Source, fund};
 use crate::domain::fees::{Rates, WhoPays};
 use crate::domain::ids::{CustomerId, IdSource, MerchantId, MilestoneId, Reference};

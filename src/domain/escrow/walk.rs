@@ -19,8 +19,8 @@ use crate::domain::ids::{CustomerId, MilestoneId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::payments::payment::CreditType;
 use crate::domain::refusal::Refusal;
+use crate::domain::transaction::CreditType;
 
 /// Ada sells, and so may the merchant; Ben and Eve may pay.
 const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];

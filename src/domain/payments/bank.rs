@@ -1,12 +1,11 @@
 //! Banks and bank accounts as the sandbox plays them (contract sections 4.3.5 and
 //! 4.3.6). No bank is ever asked: an account number says what will happen.
 
-use serde::{Deserialize, Serialize};
-
 use crate::domain::decline;
 use crate::domain::money::Amount;
 use crate::domain::payments::intent::IntentOutcome;
 use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::transaction::BankAccount;
 
 /// The bank of test accounts.
 pub const TEST_BANK_CODE: &str = "999999";
@@ -42,21 +41,6 @@ const REVERSING_ACCOUNT: &str = "0000000002";
 
 /// Who any other account belongs to.
 pub const ACCOUNT_NAME: &str = "Sandbox Account";
-
-/// A bank account that money is sent to, as the customer names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BankAccount {
-    /// The bank's code, one of [`BANKS`].
-    pub bank_code: String,
-    /// Ten digits.
-    pub account_number: String,
-    /// Who it belongs to.
-    pub account_name: String,
-    /// The bank's name.
-    pub bank_name: String,
-    /// What the receiver is told.
-    pub narration: Option<String>,
-}
 
 /// A question to a bank: whose account is this?
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Which part of a payment history is asked for (contract sections 1.8 and 4.3.4).
 
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::payments::payment::TransactionType;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
+use crate::domain::transaction::TransactionType;
 
 /// Most transactions of an answer without pages. More are refused and not cut
 /// off: who adds up a month must not miss a day.

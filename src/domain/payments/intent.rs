@@ -1,8 +1,6 @@
 //! Payments in two steps: an intent, which moves nothing, and its effects, once
 //! (contract sections 4.3.2, 4.3.3, 5.9 and 6.4).
 
-use serde::{Deserialize, Serialize};
-
 use crate::domain::customers::customer::Customer;
 use crate::domain::decline::Decline;
 use crate::domain::effects::Effects;
@@ -10,104 +8,15 @@ use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::payments::bank::BankAccount;
-use crate::domain::payments::payment::{CreditType, Payment, Transaction, TransactionType};
+use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{
+    CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType, WalletTarget,
+};
 
 /// Smallest amount of an intent, in minor units: 100 (contract section 1.5).
 const INTENT_MIN: i64 = 10_000;
-
-/// Where a payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PaymentStatus {
-    /// Asked for; nothing has moved.
-    Pending,
-    /// Done.
-    Success,
-    /// It could not be done; nothing has moved.
-    Failed,
-    /// It was done and undone; the wallet is whole again.
-    Reversed,
-}
-
-impl PaymentStatus {
-    /// Every status, under its name.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        (Self::Pending.as_str(), Self::Pending),
-        (Self::Success.as_str(), Self::Success),
-        (Self::Failed.as_str(), Self::Failed),
-        (Self::Reversed.as_str(), Self::Reversed),
-    ];
-
-    /// The status's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Reversed => "reversed",
-        }
-    }
-}
-
-/// What there is to say of a transaction beside its entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detail {
-    /// Where it stands.
-    pub status: PaymentStatus,
-    /// What it costs: on top of a debit.
-    pub fee: Amount,
-    /// When it stopped being pending.
-    pub settled_at: Option<Timestamp>,
-    /// How the money goes.
-    pub method: Method,
-}
-
-/// How the money of a payment goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Method {
-    /// In, when this test account is paid.
-    TestAccount {
-        /// Its number.
-        account_number: String,
-    },
-    /// In, from a saved card.
-    Card {
-        /// The card's id.
-        card_id: String,
-    },
-    /// Out, to a bank account.
-    Bank(BankAccount),
-    /// Out, to an address on a blockchain.
-    Blockchain(BlockchainTarget),
-    /// From one wallet to another.
-    Wallet(WalletTarget),
-}
-
-/// An address on a blockchain that money is sent to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockchainTarget {
-    /// The address that the merchant's money comes from.
-    pub from_address: String,
-    /// The address that it goes to.
-    pub to_address: String,
-    /// The token's own address, when one was named.
-    pub token_address: Option<String>,
-}
-
-/// The customer on the other side of a wallet transfer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletTarget {
-    /// Their id.
-    pub customer_id: String,
-    /// Their phone, as the sender wrote it; the sender's where money was received.
-    pub phone: Option<String>,
-    /// Their name.
-    pub name: String,
-    /// What the receiver is told.
-    pub narration: Option<String>,
-}
 
 /// What a customer wants to do, with everything it names looked up.
 #[derive(Clone, Debug)]
@@ -178,16 +87,6 @@ pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
         return Err(Invalid::wrong("amount", expected, &amount.to_string()));
     }
     Ok(amount)
-}
-
-impl Method {
-    const fn transaction_type(&self) -> TransactionType {
-        match self {
-            Self::TestAccount { .. } | Self::Card { .. } => TransactionType::Deposit,
-            Self::Bank(_) | Self::Blockchain(_) => TransactionType::Withdrawal,
-            Self::Wallet(_) => TransactionType::WalletTransfer,
-        }
-    }
 }
 
 /// Notes what a customer wants to do. Nothing moves and nothing is told yet; the
@@ -379,6 +278,7 @@ fn check_balance(transaction: &Transaction, fee: Amount, available: Amount) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::transaction::BankAccount;
 
     #[derive(Default)]
     struct Counter(i64);

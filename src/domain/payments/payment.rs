@@ -4,106 +4,12 @@ use crate::domain::customers::customer::Customer;
 use crate::domain::effects::Effects;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::vault::Vault;
-use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken, Reference, TransactionId};
+use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::payments::intent::{Detail, Method, PaymentStatus};
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
-
-/// What kind of payment a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TransactionType {
-    /// Money added to a wallet.
-    Deposit,
-    /// A buyer funding escrows, or a payee receiving from one.
-    Escrow,
-    /// The merchant's commission on a closed escrow.
-    Commission,
-    /// The merchant's additional fee of a closed escrow.
-    Delivery,
-    /// Money taken out of a wallet.
-    Withdrawal,
-    /// Money sent from one customer's wallet to another's.
-    WalletTransfer,
-    /// Money that came into a reserved bank account. The contract knows it; there
-    /// are no such accounts here, so no transaction is one.
-    Transfer,
-}
-
-impl TransactionType {
-    /// Every type, under its name.
-    pub const WORDS: [(&'static str, Self); 7] = [
-        (Self::Deposit.as_str(), Self::Deposit),
-        (Self::Escrow.as_str(), Self::Escrow),
-        (Self::Commission.as_str(), Self::Commission),
-        (Self::Delivery.as_str(), Self::Delivery),
-        (Self::Withdrawal.as_str(), Self::Withdrawal),
-        (Self::WalletTransfer.as_str(), Self::WalletTransfer),
-        (Self::Transfer.as_str(), Self::Transfer),
-    ];
-
-    /// The type's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deposit => "deposit",
-            Self::Escrow => "escrow",
-            Self::Commission => "commission",
-            Self::Delivery => "delivery",
-            Self::Withdrawal => "withdrawal",
-            Self::WalletTransfer => "wallet_transfer",
-            Self::Transfer => "transfer",
-        }
-    }
-}
-
-/// Which way a transaction moved its owner's main balance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreditType {
-    /// Up.
-    Credit,
-    /// Down.
-    Debit,
-}
-
-impl CreditType {
-    /// Both directions, under their names.
-    pub const WORDS: [(&'static str, Self); 2] = [
-        (Self::Credit.as_str(), Self::Credit),
-        (Self::Debit.as_str(), Self::Debit),
-    ];
-
-    /// The direction's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Credit => "credit",
-            Self::Debit => "debit",
-        }
-    }
-}
-
-/// An entry of a customer's or merchant's payment history. It never changes; what
-/// became of one that did not succeed at once is in its [`Detail`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
-    /// Its id.
-    pub id: TransactionId,
-    /// Whose history it stands in: their main account.
-    pub owner: Account,
-    /// What kind of payment it was.
-    pub transaction_type: TransactionType,
-    /// Which way it moved the owner's main balance.
-    pub credit_type: CreditType,
-    /// By how much.
-    pub amount: Amount,
-    /// The payment's reference, the client's own or one of ours.
-    pub reference: Reference,
-    /// The escrow a credit came from, or the vault a stake went into. A buyer's payment may fund several, and
-    /// they name it instead.
-    pub escrow: Option<EscrowId>,
-    /// When it happened.
-    pub created_at: Timestamp,
-}
+use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 
 /// A transaction with all there is to say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,18 +127,6 @@ impl Payment {
         let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
         settled_at.unwrap_or(self.transaction.created_at)
     }
-}
-
-/// What an escrow remembers of the payment that funded it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FundingPayment {
-    /// The buyer's transaction.
-    pub id: TransactionId,
-    /// Its reference.
-    pub reference: Reference,
-    /// All that was charged; more than this escrow's charge when the payment
-    /// funded several.
-    pub amount: Amount,
 }
 
 /// Smallest top-up, in minor units: 1,000 (design section 5).

@@ -5,13 +5,13 @@ use crate::commands::intents::{CryptoWithdrawalRequest, IntentKind, IntentReques
 use crate::domain::ids::Reference;
 use crate::domain::money::Amount;
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
-use crate::domain::payments::bank::{AccountQuery, BankAccount, check_bank_code, is_account_number};
+use crate::domain::payments::bank::{AccountQuery, check_bank_code, is_account_number};
 use crate::domain::payments::card::TestCard;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::intent;
-use crate::domain::payments::payment::TransactionType;
 use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistRequest};
 use crate::domain::refusal::Invalid;
+use crate::domain::transaction::{BankAccount, TransactionType};
 use crate::http::drafts::{AppState, Field, Fields, JsonBody, Parsed, check_currency, reference};
 use crate::http::query::page_number;
 

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::Account;
-use crate::domain::payments::payment::TransactionType::{
+use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
 use crate::http::auth::{ActingCustomer, ActingMerchant};

@@ -10,7 +10,7 @@ use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Funding, Plan, P
 use crate::domain::fees::{Fee, WhoPays};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
-use crate::domain::payments::payment::FundingPayment;
+use crate::domain::transaction::FundingPayment;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{
     amount_at, broken, is_of_a_key, optional_amount_at, optional_customer_id_at, optional_date_at, reference_at,

@@ -8,9 +8,9 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, MerchantId, PaymentToken, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
-use crate::domain::payments::intent::{Detail, Method, PaymentStatus};
-use crate::domain::payments::payment::{CreditType, PaidDeal, Payee, Payment, Transaction, TransactionType};
+use crate::domain::payments::payment::{PaidDeal, Payee, Payment};
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{
     amount_at, broken, optional_escrow_id_at, optional_text_at, optional_timestamp_at, reference_at, text_at,

@@ -5,10 +5,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::escrow::terms;
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::text::prose;
 use crate::domain::time::Timestamp;
 
 /// A dispute over an escrow. The buyer opens it.
@@ -68,7 +68,7 @@ impl Statement {
     /// What someone says now, without evidence or a name so far. Refuses a message that
     /// is blank, longer than `chars_max` or not plain text, named by `field`.
     pub fn new(field: &str, message: Parsed<String>, chars_max: usize, now: Timestamp) -> Result<Self, Invalid> {
-        let message = terms::prose(field, Some(message?), chars_max)?;
+        let message = prose(field, Some(message?), chars_max)?;
         Ok(Self {
             name: None,
             message: message.ok_or_else(|| Invalid::missing(field))?,

@@ -2,15 +2,16 @@
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::category::Category;
-use crate::domain::escrow::terms::{TermsLimits, line, prose};
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
 use crate::domain::fees::{Fee, Rates, WhoPays};
 use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::text::{line, prose};
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// Smallest stake, in minor units: 1 (contract section 1.5).
 const STAKE_MIN: i64 = 100;

@@ -6,9 +6,9 @@ use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::ids::{CustomerId, IdSource, Reference, TransactionId};
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::payments::payment::{CreditType, Transaction, TransactionType};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// How one stake is divided; the parts add up to it.
 struct Cut<'a> {

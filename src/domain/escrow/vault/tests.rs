@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::effects::Effects;
-use crate::domain::escrow::terms::TermsLimits;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::Rates;
 use crate::domain::ids::{CategoryId, IdSource};
 use crate::domain::ledger::TransferKind;
