@@ -13,7 +13,7 @@
 //!
 //! [`app`] puts the parts together, [`config`] says how. [`clock`] is the only
 //! place that reads the time and [`entropy`] the only one that makes ids and
-//! randomness. `tests/layers.rs` holds the arrows.
+//! randomness. `tests/layers` holds the arrows.
 
 pub mod app;
 pub mod cli;

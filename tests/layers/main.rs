@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
