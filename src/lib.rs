@@ -23,6 +23,7 @@ pub mod config;
 pub mod domain;
 pub mod entropy;
 pub mod http;
+mod http_client;
 pub mod queries;
 mod retention;
 pub mod store;

@@ -1,90 +1,114 @@
-//! A small client of the service's own API, for subcommands that speak to it.
+//! A small client of the service's own API, for the subcommands that talk to a sandbox.
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
+use tokio::runtime::{self, Runtime};
 
-/// How long to wait for a connection, and for the whole of a reply.
+use crate::http_client::{self, innermost};
+
+/// The time limits for a connection and for a whole reply.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How much is shown of an answer that is not escrowd's.
-const ANSWER_SHOWN_CHARS: usize = 80;
+/// The largest reply that is read.
+const REPLY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-/// Speaks to one server as a client would.
-pub(super) struct Client {
+/// Characters shown of a reply that is not JSON.
+const REPLY_SHOWN_CHARS: usize = 80;
+
+/// A client of one server. It blocks until each reply has arrived: the subcommands send
+/// one request at a time.
+pub(super) struct SandboxClient {
     base: String,
     key: Option<String>,
-    agent: ureq::Agent,
+    client: reqwest::Client,
+    runtime: Runtime,
 }
 
-/// The envelope that came back.
-pub(super) struct Reply {
+/// The envelope of a reply.
+pub(super) struct SandboxReply {
     pub(super) status: u16,
     pub(super) message: String,
     pub(super) data: Value,
     pub(super) details: Value,
 }
 
-impl Client {
-    /// A client of the server at this address, such as `http://127.0.0.1:8080`,
-    /// that shows this key, if any. It goes there itself, whatever proxy there is.
-    pub(super) fn new(base: &str, key: Option<String>) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(REPLY_TIMEOUT))
-            .build()
-            .new_agent();
-        Self {
+impl SandboxClient {
+    /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. It
+    /// sends the key, if there is one, and ignores the environment's proxy.
+    pub(super) fn new(base: &str, key: Option<String>) -> anyhow::Result<Self> {
+        let builder = if base.starts_with("https://") {
+            http_client::builder()
+        } else {
+            http_client::builder_without_certificates()
+        };
+        let builder = builder.connect_timeout(CONNECT_TIMEOUT).timeout(REPLY_TIMEOUT);
+        Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             key,
-            agent,
-        }
+            client: builder.build().map_err(|error| anyhow!(innermost(&error)))?,
+            runtime: runtime::Builder::new_current_thread().enable_all().build()?,
+        })
     }
 
-    /// Sends a request, for a customer or for the merchant itself, with a JSON body
-    /// if there is one.
+    /// Sends a request for a customer, or for the merchant when there is none, and returns
+    /// the reply, whatever its status.
     pub(super) fn send(
         &self,
         method: &str,
         path: &str,
         customer: Option<&str>,
         body: Option<&Value>,
-    ) -> anyhow::Result<Reply> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
+    ) -> anyhow::Result<SandboxReply> {
+        let mut request = self.client.request(method.parse()?, format!("{}{path}", self.base));
         if let Some(customer) = customer {
             request = request.header("customer-id", customer);
         }
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let answer = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json");
-                self.agent.run(request.body(body.to_string())?)
-            }
-            None => self.agent.run(request.body(())?),
-        };
-        let mut answer = answer.with_context(|| format!("{method} {path} at {} got no answer", self.base))?;
-        let text = answer.body_mut().read_to_string()?;
-        let mut envelope: Value = serde_json::from_str(&text).with_context(|| {
-            let beginning: String = text.chars().take(ANSWER_SHOWN_CHARS).collect();
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let request = request.build().map_err(|error| anyhow!(innermost(&error)))?;
+        let (status, bytes) = self
+            .runtime
+            .block_on(self.exchange(request))
+            .with_context(|| format!("{method} {path} at {} got no answer", self.base))?;
+        let mut envelope: Value = serde_json::from_slice(&bytes).with_context(|| {
+            let text = String::from_utf8_lossy(&bytes);
+            let beginning: String = text.chars().take(REPLY_SHOWN_CHARS).collect();
             format!("{method} {path} was answered with something else than JSON: {beginning:?}")
         })?;
-        Ok(Reply {
-            status: answer.status().as_u16(),
+        Ok(SandboxReply {
+            status,
             message: envelope["message"].as_str().unwrap_or_default().to_owned(),
             data: envelope["data"].take(),
             details: envelope["details"].take(),
         })
     }
 
-    /// The same, and what it answers with; anything but a success is an error.
+    /// Sends a request and reads its reply to the end.
+    async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Vec<u8>)> {
+        let cause = |error: reqwest::Error| anyhow!(innermost(&error));
+        let mut response = self.client.execute(request).await.map_err(cause)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(cause)? {
+            body.extend_from_slice(&chunk);
+            ensure!(
+                body.len() <= REPLY_BYTES_MAX,
+                "it is longer than {REPLY_BYTES_MAX} bytes"
+            );
+        }
+        Ok((response.status().as_u16(), body))
+    }
+
+    /// Sends a request and returns the data of its reply; a status of 300 or more is an
+    /// error.
     pub(super) fn ask(
         &self,
         method: &str,
@@ -92,12 +116,10 @@ impl Client {
         customer: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let Reply {
+        let SandboxReply {
             status, message, data, ..
         } = self.send(method, path, customer, body)?;
-        if status >= 300 {
-            bail!("{method} {path} was answered with {status} {message}");
-        }
+        ensure!(status < 300, "{method} {path} was answered with {status} {message}");
         Ok(data)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Stopper};
 use crate::cli::check::{self, CheckArguments};
-use crate::cli::client::{Client, Reply};
+use crate::cli::client::{SandboxClient, SandboxReply};
 use crate::cli::sandbox::text;
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let database = config.database.clone();
     let server = RunningServer::start(config)?;
     let mut demo = Demo {
-        client: Client::new(&format!("http://{}", server.address), None),
+        client: SandboxClient::new(&format!("http://{}", server.address), None)?,
         store: server.store.clone(),
         transfers_seen: 0,
         wallets: Vec::new(),
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 }
 
 struct Demo {
-    client: Client,
+    client: SandboxClient,
     store: Store,
     transfers_seen: i64,
     wallets: Vec<WalletLine>,
@@ -136,7 +136,7 @@ impl Demo {
         if let Some(body) = body {
             anstream::println!("   {FAINT}{body}{FAINT:#}");
         }
-        let Reply {
+        let SandboxReply {
             status, message, data, ..
         } = self.client.send(method, path, Some(actor), body)?;
         if status >= 300 {

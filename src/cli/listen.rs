@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::cli::client::Client;
+use crate::cli::client::SandboxClient;
 use crate::cli::sandbox::{SandboxArguments, text};
 
 #[derive(Debug, clap::Args)]
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
 const BEFORE_ALL: &str = "000000000000000000000000";
 
 struct Inbox {
-    client: Client,
+    client: SandboxClient,
     filter: String,
     /// The newest event that was shown.
     seen: String,

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::cli::client::Client;
+use crate::cli::client::SandboxClient;
 
 /// Which sandbox, and as which merchant.
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,12 @@ pub(super) struct SandboxArguments {
 impl SandboxArguments {
     /// A client of the sandbox, which has answered. An error says when there is none,
     /// when it is not a sandbox, and when it does not take the key.
-    pub(super) fn connect(self) -> anyhow::Result<Client> {
+    pub(super) fn connect(self) -> anyhow::Result<SandboxClient> {
         let Self { url, key } = self;
         if !url.starts_with("http://") && !url.starts_with("https://") {
             bail!("--url must start with http:// or https://; got {url:?}");
         }
-        let client = Client::new(&url, key);
+        let client = SandboxClient::new(&url, key)?;
         let reply = client.send("GET", "/sandbox/clock", None, None).with_context(|| {
             format!("no escrowd answers at {url}; start one with `escrowd`, or say with --url where it is")
         })?;

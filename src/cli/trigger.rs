@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use crate::cli::client::{Client, Reply};
+use crate::cli::client::{SandboxClient, SandboxReply};
 use crate::cli::sandbox::{SandboxArguments, text};
 use crate::entropy;
 
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
 
 /// A seller and a buyer who are there for this event only.
 struct Stage {
-    client: Client,
+    client: SandboxClient,
     seller: String,
     buyer: String,
     /// Theirs, in that order.
@@ -93,7 +93,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(client: Client) -> anyhow::Result<Self> {
+    fn set(client: SandboxClient) -> anyhow::Result<Self> {
         let mut stage = Self {
             client,
             seller: String::new(),
@@ -184,7 +184,7 @@ impl Stage {
     fn claim(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         let path = format!("/v1/escrow/claim-funds/{}", self.payment_token);
-        let early: Reply = self.client.send("GET", &path, Some(&self.seller), None)?;
+        let early: SandboxReply = self.client.send("GET", &path, Some(&self.seller), None)?;
         let claimable_at = text(&early.details, "/claimableAt")
             .with_context(|| format!("the claim was answered with {} {}", early.status, early.message))?;
         let clock = self.as_merchant("GET", "/sandbox/clock", None)?;

@@ -1,7 +1,6 @@
 //! One attempt to deliver one event: what is sent, and what came of it. Must not know
 //! when, how often or in which order.
 
-use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::domain::events::delivery::AttemptOutcome;
 use crate::domain::events::webhook_endpoint::Receiver;
 use crate::domain::ids::EventId;
 use crate::domain::mode::Mode;
+use crate::http_client::{self, innermost};
 use crate::webhooks::resolver::{FilteringResolver, Lookup};
 use crate::webhooks::signing;
 
@@ -37,10 +37,8 @@ pub(super) struct Client {
 impl Client {
     /// A client for a service in this mode, whose attempts take at most so long.
     pub(super) fn new(mode: Mode, timeout: Duration, lookup: Lookup) -> Result<Self, String> {
-        // Already installed is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
         let resolver = FilteringResolver::new(mode, Arc::clone(&lookup));
-        let plain = builder(timeout, resolver).tls_certs_only([]).build();
+        let plain = configure(http_client::builder_without_certificates(), timeout, resolver).build();
         Ok(Self {
             mode,
             lookup,
@@ -88,7 +86,7 @@ impl Client {
         }
         let make = || {
             let resolver = FilteringResolver::new(self.mode, Arc::clone(&self.lookup));
-            builder(self.timeout, resolver)
+            configure(http_client::builder(), self.timeout, resolver)
                 .build()
                 .map_err(|error| innermost(&error))
         };
@@ -107,14 +105,16 @@ impl Client {
     }
 }
 
-fn builder(timeout: Duration, resolver: FilteringResolver) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn configure(
+    builder: reqwest::ClientBuilder,
+    timeout: Duration,
+    resolver: FilteringResolver,
+) -> reqwest::ClientBuilder {
+    builder
         .user_agent(concat!("escrowd-webhook/", env!("CARGO_PKG_VERSION")))
         .timeout(timeout)
         .redirect(redirect::Policy::none())
         .retry(retry::never())
-        .no_proxy()
-        .referer(false)
         .dns_resolver(Arc::new(resolver))
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .pool_idle_timeout(IDLE_TIMEOUT)
@@ -134,15 +134,6 @@ async fn beginning_of(mut response: Response) -> String {
         }
     }
     String::from_utf8_lossy(&beginning).into_owned()
-}
-
-/// What lies at the bottom of an error, which is what the system or the resolver said.
-fn innermost(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// What each part may import of ours, beside itself. A part that is not here
 /// stands on top and may import everything.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("entropy", &["domain"]),
@@ -21,7 +21,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("commands", &["domain", "store", "views"]),
     ("queries", &["domain", "store"]),
     ("config", &["domain", "store"]),
-    ("webhooks", &["commands", "store", "domain", "clock"]),
+    ("http_client", &[]),
+    ("webhooks", &["commands", "store", "domain", "clock", "http_client"]),
     ("retention", &["commands", "store", "domain", "clock"]),
     (
         "http",
@@ -40,8 +41,8 @@ const LIBRARIES: [(&str, &[&str]); 7] = [
     ("actix", &["http/", "app.rs"]),
     ("rusqlite", &["store/"]),
     ("r2d2", &["store/"]),
-    ("reqwest", &["webhooks/"]),
-    ("rustls", &["webhooks/"]),
+    ("reqwest", &["http_client.rs", "webhooks/", "cli/"]),
+    ("rustls", &["http_client.rs"]),
     ("hmac", &["webhooks/"]),
     ("anyhow", &["main.rs", "cli/"]),
 ];
