@@ -1,9 +1,9 @@
-//! The storage engine: one SQLite file, one writer with group commit, many
-//! readers (design section 3).
+//! Storage: one SQLite file, one writer with group commit, many readers (architecture
+//! section 3).
 //!
-//! It speaks the domain's types and decides nothing. No SQL leaves this folder,
-//! and nothing outside it names the database library. A family of tables has a
-//! file of its own here, with its reads on [`Snapshot`] and its writes on [`Tx`].
+//! The store takes and returns the domain's types and decides nothing. All SQL is in this
+//! folder, and no other part names the database library. Each family of tables has a
+//! file in `tables`, with its reads on [`Snapshot`] and its writes on [`Tx`].
 
 mod audit;
 mod engine;
@@ -37,62 +37,66 @@ use crate::domain::time::{Clock, Timestamp};
 use engine::blobs::Blobs;
 use engine::checkpoints::{Checkpoints, SyncHandle};
 use engine::connection::Role;
+use engine::delivery_wakeups::DeliveryWakeups;
 use engine::lock::InstanceLock;
-use engine::new_deliveries::NewDeliveries;
 use engine::readers::Readers;
 use engine::writer::{GroupCommit, Writer, WriterThread};
 use engine::{connection, file};
 
-/// Everything the store needs to know.
+/// The settings of a store.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The database file; made when it does not exist.
+    /// The database file; created if it does not exist.
     pub path: PathBuf,
-    /// Play money or real money. A file keeps what it was made for.
+    /// Sandbox or live. A file keeps the mode that it was created with.
     pub mode: Mode,
-    /// The currency of every amount in the file. A file keeps it too.
+    /// The currency of every amount in the file. A file keeps its currency too.
     pub currency: String,
-    /// How much a commit waits for.
+    /// How far a commit waits for the disk.
     pub synchronous: Synchronous,
-    /// Connections for reading.
+    /// The number of connections for reading.
     pub readers: u32,
-    /// Commands that may wait to be written.
+    /// The most commands that may wait in the writer's queue.
     pub queue_commands_max: usize,
-    /// Commands that share one commit.
+    /// The most commands that share one commit.
     pub group_commands_max: usize,
-    /// Pages of the write-ahead log at which copying it into the file begins.
+    /// Pages in the write-ahead log at which a checkpoint begins.
     pub checkpoint_pages: u32,
 }
 
-/// One open file. Cheap to clone; every clone is the same store, and dropping
-/// the last one closes it.
+/// An open database file. Clones are cheap and share the file. Dropping the last clone
+/// closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    folder: Blobs,
+    blobs: Blobs,
     readers: Arc<Readers>,
     writer: Writer,
     clock: Arc<dyn Clock>,
-    /// What [`GroupCommit::ledger_time`] shares.
+    /// Shared with [`GroupCommit::ledger_time`].
     ledger_time: Arc<AtomicI64>,
-    new_deliveries: Arc<NewDeliveries>,
+    wakeups: Arc<DeliveryWakeups>,
     thread: Mutex<Option<WriterThread>>,
-    /// After every connection; see there.
+    /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
     _file: SyncHandle,
+    /// Dropped last: two writers must never meet on one file.
     _lock: InstanceLock,
 }
 
-/// Hears when the writer has ended: `Ok` after [`Store::close`], `Err` when the
-/// file can no longer be trusted and nothing more is written.
+/// Resolves when the writer has ended: to `Ok` after [`Store::close`], to `Err` when the
+/// file can no longer be trusted. Then nothing more is written.
 pub type WriterEnded = oneshot::Receiver<Result<(), Error>>;
 
 impl Store {
-    /// Opens the file, and makes it if there is none. Refuses a file that is in
-    /// use, not ours, newer than this program, or made for another mode or
-    /// currency, and leaves it untouched.
+    /// Opens the database file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a file that is in use, foreign, newer than this program, or of another
+    /// mode or currency, and leaves it untouched.
     pub fn open(
         settings: &Settings,
         clock: Box<dyn Clock>,
@@ -122,18 +126,21 @@ impl Store {
         };
         let stored = Snapshot::of(&connection);
         let newest = stored.newest_row_at().map_err(unreadable)?;
-        // Wallets take numbers too and leave nothing but their time.
+        // Wallets take numbers too, and no index leads to the greatest of them. But each
+        // wallet is created with accounts, whose time `newest_row_at` includes.
         let of_newest = newest.map_or(0, ids::last_number_of);
         entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
         let readers = Arc::new(Readers::open(path, settings.readers)?);
-        let folder = Blobs::open(path, Arc::clone(&readers))?;
+        let of_blobs = Arc::clone(&readers);
+        let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
+        let blobs = Blobs::open(path, is_referenced)?;
 
         let (ended, writer_ended) = oneshot::channel();
-        let copying = connection::open(path, Role::Checkpoints { synchronous })?;
-        let checkpoints = Checkpoints::start(copying, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
+        let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
+        let checkpoints = Checkpoints::start(checkpointing, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
         let clock: Arc<dyn Clock> = Arc::from(clock);
         let ledger_time = Arc::new(AtomicI64::new(newest.map_or(0, Timestamp::millis)));
-        let new_deliveries = Arc::<NewDeliveries>::default();
+        let wakeups = Arc::<DeliveryWakeups>::default();
         let group_commit = GroupCommit {
             connection,
             readers: Arc::clone(&readers),
@@ -141,18 +148,18 @@ impl Store {
             clock: Arc::clone(&clock),
             entropy,
             ledger_time: Arc::clone(&ledger_time),
-            new_deliveries: Arc::clone(&new_deliveries),
-            woken: Vec::new(),
+            wakeups: Arc::clone(&wakeups),
+            merchants_to_wake: Vec::new(),
             group_commands_max: settings.group_commands_max,
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
         let inner = Inner {
-            folder,
+            blobs,
             readers,
             writer,
             clock,
             ledger_time,
-            new_deliveries,
+            wakeups,
             thread: Mutex::new(Some(thread)),
             _file: file,
             _lock: lock,
@@ -160,10 +167,12 @@ impl Store {
         Ok((Self { inner: Arc::new(inner) }, writer_ended))
     }
 
-    /// Runs one command and waits until what it did is durable.
+    /// Runs one command and waits until its changes are durable. A command that returns
+    /// `Err` changes nothing. The command runs even if the caller stops waiting.
     ///
-    /// A command that returns `Err` changes nothing. The command runs even when
-    /// the caller stops waiting.
+    /// # Errors
+    ///
+    /// The command's own error, or the reason why the store could not run or commit it.
     pub async fn write<T, E>(&self, command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -172,45 +181,48 @@ impl Store {
         self.inner.writer.submit(command).await
     }
 
-    /// Reads from one consistent snapshot, on the calling thread: a read takes
-    /// microseconds and never waits for the writer, so a hop to another thread
-    /// would cost more than the read.
+    /// Reads from one consistent snapshot, on the calling thread. A read takes
+    /// microseconds and never waits for the writer, so handing it to another thread would
+    /// cost more than the read itself.
     pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.inner.readers.read(query)
     }
 
-    /// The file's time: that of the system, and never before any command.
+    /// Returns the ledger time: the system's time, or the time of the newest command if
+    /// that is later.
     pub fn ledger_time(&self) -> Timestamp {
         let newest = Timestamp::from_millis(self.inner.ledger_time.load(Ordering::SeqCst));
         ledger::not_before(newest, self.inner.clock.now())
     }
 
-    /// Waits until events of some merchants have come to be delivered since it was
-    /// last asked, and answers which. For one who asks.
-    pub async fn new_deliveries(&self) -> BTreeSet<MerchantId> {
-        self.inner.new_deliveries.next().await
+    /// Waits until deliveries have been committed since the last call, and returns their
+    /// merchants. Serves one waiting task at a time.
+    pub async fn wait_for_deliveries(&self) -> BTreeSet<MerchantId> {
+        self.inner.wakeups.next().await
     }
 
-    /// Keeps files that a command is about to name, and answers their names. They
-    /// are on the disk when this returns, and must be settled when the outcome of that
-    /// command is known. Waits for the disk, so it wants a thread of its own.
+    /// Writes files that a command is about to refer to, and returns their names. The
+    /// files are on the disk when this returns. The caller must settle them when the
+    /// outcome of that command is known. Blocks on the disk, so it needs a thread where
+    /// that is allowed.
     pub fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
-        self.inner.folder.keep(files)
+        self.inner.blobs.keep(files)
     }
 
-    /// Removes those of these files that nothing names, unless another command is
-    /// about to. Waits for the disk.
+    /// Ends the wait of [`Store::keep_files`] for these files: removes each that no row
+    /// refers to, unless another request is still waiting with the same file. Blocks on
+    /// the disk.
     pub fn settle_files(&self, files: &[FileName]) -> Result<(), Error> {
-        self.inner.folder.settle(files)
+        self.inner.blobs.settle(files)
     }
 
-    /// What is in a file, if there is one of this name. Waits for the disk.
+    /// Returns the content of a file, or `None` if it does not exist. Blocks on the disk.
     pub fn read_file(&self, file: FileName) -> Result<Option<Vec<u8>>, Error> {
-        self.inner.folder.read(file)
+        self.inner.blobs.read(file)
     }
 
-    /// Lets the commands that are waiting finish, moves the log into the file
-    /// and ends the writer. Later writes are answered with [`Error::Stopped`].
+    /// Lets the waiting commands finish, runs the last checkpoint and ends the writer.
+    /// Later writes fail with [`Error::Stopped`].
     pub fn close(&self) {
         self.inner.close();
     }
@@ -227,8 +239,8 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// The lock goes last: a command whose caller went away may still be
-    /// running, and two writers must never meet on one file.
+    /// Waits for the writer, since a command may still be running whose caller has stopped
+    /// waiting. The lock is released after that.
     fn drop(&mut self) {
         self.close();
     }

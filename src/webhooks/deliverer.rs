@@ -109,7 +109,7 @@ impl Deliverer {
             }
             let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
             tokio::select! {
-                merchants = self.store.new_deliveries() => merchants.into_iter().for_each(|merchant| self.ready(merchant)),
+                merchants = self.store.wait_for_deliveries() => merchants.into_iter().for_each(|merchant| self.ready(merchant)),
                 Some(report) = self.incoming.recv() => self.take(report),
                 order = orders.recv() => match order {
                     Some(Order::CatchUp(merchant, answer)) if stop_at.is_none() => self.catch_up(merchant, answer),

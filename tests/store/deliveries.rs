@@ -256,7 +256,7 @@ fn only_what_was_committed_is_heard_of() {
     let heard = || {
         let store = shop.store.clone();
         wait_for(async move {
-            tokio::time::timeout(Duration::from_millis(50), store.new_deliveries())
+            tokio::time::timeout(Duration::from_millis(50), store.wait_for_deliveries())
                 .await
                 .ok()
         })

@@ -1,59 +1,67 @@
-//! The folder of files beside the database: what customers sent, each file under
-//! the hash of what is in it. It belongs to the database and is backed up with it.
+//! Blobs: the pictures and the evidence that customers sent, in the folder beside the
+//! database, each file under the hash of its content. The folder belongs to the
+//! database and is backed up with it.
 //!
-//! A file reaches the disk before the commit that names it (`file` in schema.sql),
-//! so a name never leads nowhere. From its first byte until the outcome of that
-//! commit is known there is a mark of its name in `incoming`: what was refused is
-//! removed then, and what a crash left behind at the next start. Only marked files
-//! are ever removed, and never one that is named or that another request has marked
-//! too, since both may have sent the same.
+//! A file is on the disk before the commit that refers to it (table `file` in
+//! schema.sql), so a reference never leads nowhere. From the first byte until the
+//! outcome of that commit is known, an empty file of the same name in `incoming`, the
+//! mark, says that the file may still be unreferenced. After a refusal the caller
+//! settles the mark, which removes the file; after a crash the next start does.
+//!
+//! Only marked files are ever removed, and only when no row refers to them and no other
+//! request has marked them: two requests may send the same content.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use crate::domain::file::{FileKind, FileName};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::file::{sibling, sync_folder_of};
-use crate::store::engine::readers::Readers;
-use crate::store::tx::{Snapshot, Tx};
 
-/// Only the owner reads and writes what belongs to a ledger.
+/// Only the owner may read and write.
 const FILE_PERMISSIONS: u32 = 0o600;
 const FOLDER_PERMISSIONS: u32 = 0o700;
 const INCOMING: &str = "incoming";
 
-/// The folder. It is made with the first file.
+/// Tells whether a row of the database refers to a file.
+type IsReferenced = Box<dyn Fn(FileName) -> Result<bool, Error> + Send + Sync>;
+
+/// The folder of blobs. It is created with the first file.
 pub(crate) struct Blobs {
     root: PathBuf,
-    readers: Arc<Readers>,
-    /// For each file with a mark, how many requests wait to know its outcome.
+    is_referenced: IsReferenced,
+    /// The marked files, each with the number of requests that have marked it and not
+    /// settled it yet.
     marked: Mutex<HashMap<FileName, usize>>,
 }
 
 impl Blobs {
-    /// The folder of this database. Removes what requests that a crash cut off have
-    /// left in it.
-    pub(crate) fn open(database: &Path, readers: Arc<Readers>) -> Result<Self, OpenError> {
-        let folder = Self {
+    /// Opens the folder beside this database and settles the marks that a crash left
+    /// behind.
+    pub(crate) fn open(
+        database: &Path,
+        is_referenced: impl Fn(FileName) -> Result<bool, Error> + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        let blobs = Self {
             root: sibling(database, "-files"),
-            readers,
+            is_referenced: Box::new(is_referenced),
             marked: Mutex::default(),
         };
-        folder.settle_leftovers().map_err(|cause| OpenError::Store {
-            path: folder.root.clone(),
+        blobs.settle_leftovers().map_err(|cause| OpenError::Store {
+            path: blobs.root.clone(),
             cause,
         })?;
-        Ok(folder)
+        Ok(blobs)
     }
 
-    /// Keeps all of these files or none, and answers their names; each is marked once
-    /// more and on the disk.
+    /// Writes all of these files or none, and returns their names. Each file is then
+    /// synced to the disk and has one mark more.
     pub(crate) fn keep(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
         let mut kept = Vec::with_capacity(files.len());
         for (kind, bytes) in files {
@@ -70,8 +78,8 @@ impl Blobs {
         Ok(kept)
     }
 
-    /// Takes a mark off each of these files, and removes one that has no other and
-    /// that nothing names.
+    /// Takes one mark off each of these files. Removes a file without further marks if
+    /// no row refers to it.
     pub(crate) fn settle(&self, files: &[FileName]) -> Result<(), Error> {
         for &file in files {
             let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +94,7 @@ impl Blobs {
         Ok(())
     }
 
-    /// What is in this file, if there is one.
+    /// Returns the content of this file, or `None` if it does not exist.
     pub(crate) fn read(&self, file: FileName) -> Result<Option<Vec<u8>>, Error> {
         match fs::read(self.path_of(file)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -109,15 +117,15 @@ impl Blobs {
         Ok(())
     }
 
-    /// Writes a marked file, unless it is there already; then it may still be on its way
-    /// to the disk, which is waited for in either case.
+    /// Writes a marked file unless it exists. In both cases waits until its name is
+    /// synced: another request may have created it a moment ago.
     fn write(&self, file: FileName, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path_of(file);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
         if !fs::exists(&path)? {
-            // Readable and writable by the owner only, and gone if it goes wrong.
+            // A temporary file has the owner's permissions only, and vanishes on failure.
             let mut temporary = NamedTempFile::new_in(self.incoming())?;
             temporary.write_all(bytes)?;
             temporary.as_file().sync_all()?;
@@ -127,9 +135,10 @@ impl Blobs {
         Ok(up_to_the_database.into_iter().try_for_each(sync_folder_of)?)
     }
 
-    /// Removes the mark, and before it the file if nothing names it.
+    /// Removes the last mark of a file. Before it, removes the file if no row refers to
+    /// it.
     fn settle_last(&self, file: FileName) -> Result<(), Error> {
-        if !self.readers.read(|snapshot| snapshot.names_file(file))? {
+        if !(self.is_referenced)(file)? {
             remove(&self.path_of(file))?;
         }
         Ok(remove(&self.mark_of(file))?)
@@ -150,7 +159,7 @@ impl Blobs {
         Ok(())
     }
 
-    /// Files are spread over folders by how their hash begins.
+    /// The first byte of its hash chooses the folder of a file.
     fn path_of(&self, file: FileName) -> PathBuf {
         self.root.join(hex::encode(&file.hash[..1])).join(file.to_string())
     }
@@ -161,29 +170,6 @@ impl Blobs {
 
     fn incoming(&self) -> PathBuf {
         self.root.join(INCOMING)
-    }
-}
-
-impl Snapshot<'_> {
-    /// Whether anything names this file.
-    fn names_file(&self, file: FileName) -> Result<bool, Error> {
-        let exists = self
-            .connection
-            .prepare_cached("SELECT 1 FROM file WHERE name = ?1")?
-            .exists([file.to_string()])?;
-        Ok(exists)
-    }
-}
-
-impl Tx<'_> {
-    /// Something names these files from now on. Comes before the row that does.
-    pub(crate) fn name_files(&mut self, files: &[FileName]) -> Result<(), Error> {
-        for file in files {
-            self.connection
-                .prepare_cached("INSERT INTO file (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
-                .execute([file.to_string()])?;
-        }
-        Ok(())
     }
 }
 

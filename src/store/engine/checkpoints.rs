@@ -1,10 +1,10 @@
-//! Moving the write-ahead log into the file. A thread beside the writer copies
-//! nearly all of it while commands go on; the writer itself only copies the rest,
-//! which is short, so that no command waits long for a checkpoint.
+//! Checkpoints: copying the write-ahead log into the database file. A thread beside the
+//! writer copies nearly all of it while commands go on. The writer copies only the
+//! short rest, so no command waits long for a checkpoint.
 //!
-//! What the system could not write to the disk it may never try again, and says so
-//! once. After such a failure nothing more may be copied, and the log must stay: the
-//! next start copies it again from its beginning. So the store stops.
+//! When fsync fails, the operating system may drop the unwritten pages and report the
+//! error only once. After such a failure the store copies nothing more and stops. The
+//! log stays, and the next start copies all of it again.
 
 use std::fs::File;
 use std::io;
@@ -18,33 +18,32 @@ use rusqlite::{Connection, ErrorCode};
 use crate::store::engine::error::Error;
 use crate::store::engine::readers::Readers;
 
-/// Passes of the thread over the log. The second copies what was written during
-/// the first, and leaves the writer what is written during the second.
+/// Passes of the thread over the log. The second pass copies the pages written during
+/// the first, and leaves the writer those written during the second.
 const PASSES: usize = 2;
-/// Copies what no reader needs in the log, and waits for nobody.
+/// Copies the pages that no reader needs in the log, without waiting for readers.
 const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
-/// Only tells how long the log is.
+/// Reports the length of the log and copies nothing.
 const NOOP: &str = "PRAGMA wal_checkpoint(NOOP)";
 
-/// The database file, opened once more to be synced. SQLite syncs it only when the
-/// whole log is copied, which would leave the writer to wait for all that the
-/// thread has copied.
+/// A handle of the database file for syncing it. SQLite itself syncs the file only when
+/// the whole log is copied; the writer, which copies the rest, would then wait for
+/// everything that the thread has copied.
 ///
-/// Closing it gives up the locks that this process has on the file, whichever
-/// handle took them: it must be opened before every connection and kept until all
-/// are closed.
+/// Closing any handle of a file drops all POSIX locks of the process on that file. This
+/// handle must therefore be opened before every connection and outlive all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct SyncHandle(Arc<File>);
 
 impl SyncHandle {
-    /// Opens the file, which exists.
+    /// Opens the database file, which must exist.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         File::open(path).map(Arc::new).map(Self)
     }
 }
 
-/// When the log is copied, as the writer sees it. Dropping it ends the thread,
-/// after the copy it is at.
+/// Starts and finishes checkpoints, from the writer's thread. Dropping it ends the
+/// copying thread, after the copy under way.
 pub(crate) struct Checkpoints {
     wake: Option<SyncSender<()>>,
     done: Receiver<Result<(), Error>>,
@@ -52,12 +51,12 @@ pub(crate) struct Checkpoints {
     is_copying: bool,
     /// Pages in the log at which copying begins.
     pages: i64,
-    /// Pages in the log when it was last copied. While it is longer, it has not
-    /// started anew.
+    /// Pages in the log at the last copy. A log longer than this has not restarted from
+    /// its beginning since.
     log_at_last_copy: i64,
 }
 
-/// Pages in the log, and how many of them are in the file by now.
+/// Pages in the log, and the number of them that are copied into the file.
 struct CopyProgress {
     log: i64,
     copied: i64,
@@ -70,7 +69,7 @@ impl Checkpoints {
         let (finished, done) = sync_channel(1);
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
             while woken.recv().is_ok() {
-                // Nobody hears of it when the store is going away.
+                // The receiver is gone only when the store closes.
                 drop(finished.send(copy_nearly_all(&connection, &file)));
             }
             drop(connection);
@@ -86,9 +85,13 @@ impl Checkpoints {
         })
     }
 
-    /// To be called by the writer when it has committed and answered. Fails only
-    /// when the disk did, so that the file can no longer be trusted; a checkpoint
-    /// that cannot be done for another reason is tried again later.
+    /// Begins or finishes a checkpoint if one is due. The writer calls this after each
+    /// commit, when the replies are sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOnDisk`] when the disk failed; the file can then no longer be
+    /// trusted. A checkpoint that fails for another reason is tried again later.
     pub(crate) fn after_commit(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         if !self.is_copying {
             return self.begin(writer, readers);
@@ -97,7 +100,7 @@ impl Checkpoints {
             Ok(outcome) => outcome?,
             Err(TryRecvError::Empty) => return Ok(()),
             Err(TryRecvError::Disconnected) => {
-                log::error!("the thread that copies the write-ahead log has died; the writer does its work");
+                log::error!("the checkpoint thread has died; the writer copies the write-ahead log itself from now on");
             }
         }
         self.is_copying = false;
@@ -129,8 +132,8 @@ impl Checkpoints {
         if let Some(CopyProgress { log, copied }) = checkpoint(writer, PASSIVE)? {
             self.log_at_last_copy = log;
             if copied == log {
-                // The next commit starts the log anew unless somebody reads from it:
-                // reads that begin from now on read from the file alone.
+                // The next commit restarts the log unless a reader still uses it.
+                // Reads that begin from now on use the file alone.
                 readers.renewed_by(|| ());
             }
         }
@@ -142,7 +145,7 @@ impl Drop for Checkpoints {
     fn drop(&mut self) {
         self.wake = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the thread that copies the write-ahead log panicked");
+            log::error!("the checkpoint thread panicked");
         }
     }
 }
@@ -162,12 +165,17 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
     Ok(())
 }
 
-/// Copies or asks. `None` when it could not be done now and may be tried again.
+/// Runs a checkpoint pragma. Returns `None` when it cannot run now and may be tried
+/// again.
+///
+/// # Errors
+///
+/// [`Error::NotOnDisk`] when the disk failed.
 fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
     let outcome = connection.prepare_cached(pragma).and_then(|mut statement| {
         statement.query_row([], |row| {
             let (log, copied) = (row.get(1)?, row.get(2)?);
-            // Both are -1 while another program is copying.
+            // SQLite reports -1 while another program runs a checkpoint.
             Ok((log >= 0).then_some(CopyProgress { log, copied }))
         })
     });
@@ -177,7 +185,7 @@ fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgre
             Err(Error::NotOnDisk(error.to_string()))
         }
         Err(error) => {
-            log::warn!("the write-ahead log could not be copied into the file yet: {error}");
+            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
             Ok(None)
         }
     }

@@ -1,6 +1,6 @@
-//! How every connection to the file is set up. Every pragma is set in one
-//! function and read back, because a pragma that does not take is silent
-//! (reliability section 5).
+//! Opening connections to the database file. One function sets every pragma and reads
+//! it back, because SQLite ignores a pragma that it cannot apply without an error
+//! (architecture section 3.3).
 
 use std::fs;
 use std::io;
@@ -13,21 +13,20 @@ use serde::{Deserialize, Serialize};
 use crate::store::engine::error::OpenError;
 use crate::store::engine::file;
 
-/// How long a connection waits for an outside program, such as a backup.
+/// How long a connection waits for the locks of another program, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Statements each connection keeps prepared; more than there are.
+/// Prepared statements that each connection caches; more than the program has.
 const CACHED_STATEMENTS_MAX: usize = 128;
 
-/// How much a commit waits for.
+/// How far a commit waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Synchronous {
     /// Every commit reaches the disk before it is acknowledged.
     Full,
-    /// The last commits may be lost when power fails; none when the process dies.
+    /// A power failure may lose the last commits; the death of the process loses none.
     Normal,
-    /// Nothing waits for the disk: for a file that is removed with the process anyway.
-    /// No setting chooses it.
+    /// No commit waits for the disk. Only for an ephemeral file; no setting chooses it.
     #[serde(skip)]
     Off,
 }
@@ -42,7 +41,7 @@ impl Synchronous {
     }
 }
 
-/// What a connection is for.
+/// The purpose of a connection, which decides its pragmas.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Role {
     Writer {
@@ -55,7 +54,7 @@ pub(crate) enum Role {
     Reader,
 }
 
-/// Opens one connection and sets it up.
+/// Opens one connection for reading and writing and sets its pragmas.
 pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     let sqlite = |cause| OpenError::Sqlite {
         path: path.to_owned(),
@@ -63,7 +62,7 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    // SQLite silently makes do with reading where it may not write.
+    // SQLite opens a file that it may not write as read-only, without an error.
     if connection.is_readonly(MAIN_DB).map_err(sqlite)? {
         return Err(OpenError::Io {
             path: path.to_owned(),
@@ -79,8 +78,8 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens a file for reading only, without asking anything of the server that
-/// may be running on it.
+/// Opens an escrowd file read-only, without the instance lock: a server may be running
+/// on it.
 pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     if let Err(cause) = fs::metadata(path) {
         return Err(OpenError::Io {
@@ -99,8 +98,8 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Sets every pragma of a role, in an order that matters (the timeout comes
-/// before anything that can wait), and says which one did not take.
+/// Sets every pragma of a role. The busy timeout comes first, before anything that can
+/// wait. The inner `Err` names a pragma that SQLite did not apply.
 pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Result<(), String>> {
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS_MAX);
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -110,7 +109,7 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
     }
     let shared = [
         ("foreign_keys", 1),
-        // `INSERT OR REPLACE` would delete a transfer past its trigger without.
+        // Without it, `INSERT OR REPLACE` deletes a transfer without firing its trigger.
         ("recursive_triggers", 1),
         ("trusted_schema", 0),
         ("cell_size_check", 1),
@@ -122,7 +121,7 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
             checkpoint_pages,
         } => vec![
             ("synchronous", synchronous.pragma()),
-            // When and by whom is seen to in checkpoints.rs.
+            // checkpoints.rs runs the checkpoints.
             ("wal_autocheckpoint", 0),
             ("journal_size_limit", log_bytes_kept(checkpoint_pages)),
             ("cache_size", -65_536),
@@ -140,10 +139,12 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
     Ok(Ok(()))
 }
 
-/// A slow reader holds up checkpoints and lets the log grow. When the log
-/// starts anew after it, the file is cut back to this: four times what it holds
-/// when a checkpoint begins. It grows while the checkpoint runs, also on a busy
-/// disk, and without a slow reader nothing should ever be cut: growing again costs.
+/// The size in bytes to which SQLite truncates the log's file when the log restarts:
+/// four times the size at which a checkpoint begins.
+///
+/// Only a log that a slow reader has let grow should be truncated, since growing the
+/// file again costs time. Four times leaves room for the pages written while a
+/// checkpoint runs on a busy disk.
 fn log_bytes_kept(checkpoint_pages: u32) -> i64 {
     const FRAME_HEAD_BYTES: u32 = 24;
     4 * i64::from(checkpoint_pages) * i64::from(file::PAGE_BYTES + FRAME_HEAD_BYTES)

@@ -1,9 +1,9 @@
-//! A folder for a file that is to outlive nothing: in the memory of the machine where
-//! that is possible, and gone when the service stops.
+//! A folder for a database that lives as long as the service: in memory where possible,
+//! and removed when the service stops.
 //!
-//! A process that is killed removes nothing. So every folder has a lock that the system
-//! lets go with the process, and whoever makes one removes those beside it that nobody
-//! holds the lock of.
+//! A killed process removes nothing. So each folder has a lock, which the operating
+//! system releases with the process, and each new service removes the folders beside its
+//! own whose lock is free.
 
 use std::fs::{self, DirEntry, Permissions};
 use std::io;
@@ -13,25 +13,25 @@ use std::path::{Path, PathBuf};
 use crate::store::engine::error::OpenError;
 use crate::store::engine::lock::InstanceLock;
 
-/// Where Linux keeps files in memory.
+/// The file system that Linux keeps in memory.
 const MEMORY: &str = "/dev/shm";
-/// With less room than this, memory would soon refuse what a disk takes. In a container
-/// it often has 64 MiB.
+/// With less free memory than this the folder goes to the disk. Containers often have
+/// 64 MiB in `/dev/shm`, which a test run fills soon.
 const MEMORY_BYTES_MIN: u64 = 512 * 1024 * 1024;
-/// How the name of every such folder begins.
+/// The prefix of every such folder's name.
 const PREFIX: &str = "escrowd-ephemeral-";
-/// What the lock in it is named after.
+/// The lock in the folder is named `service.lock`.
 const LOCK: &str = "service";
 const DATABASE: &str = "escrowd.db";
-/// Only the owner looks into a ledger.
+/// Only the owner may read a ledger.
 const PERMISSIONS: u32 = 0o700;
-/// How many new folders another service may take for leftovers, until something else
-/// must be wrong.
+/// Attempts to create a folder. Each failed one means that another service removed the
+/// folder as a leftover before it was locked.
 const ATTEMPTS_MAX: usize = 10;
-/// How often removing begins anew because something was still being written.
+/// Attempts to remove a folder into which something is still being written.
 const REMOVALS_MAX: usize = 10;
 
-/// The folder. Dropping it removes it.
+/// The folder. Dropping this value removes the folder.
 #[derive(Debug)]
 pub struct EphemeralFolder {
     path: PathBuf,
@@ -39,8 +39,8 @@ pub struct EphemeralFolder {
 }
 
 impl EphemeralFolder {
-    /// Makes a folder in memory or, where there is none or little of it, in the folder
-    /// for temporary files. Removes what services that were killed have left there.
+    /// Creates a folder in memory or, where memory is missing or short, in the folder for
+    /// temporary files. Removes the folders that killed services left in both places.
     pub fn make() -> Result<Self, OpenError> {
         let memory = Path::new(MEMORY);
         let temporary = std::env::temp_dir();
@@ -63,7 +63,7 @@ impl EphemeralFolder {
             builder.prefix(PREFIX).permissions(Permissions::from_mode(PERMISSIONS));
             let fresh = builder.tempdir_in(place)?;
             let lock = InstanceLock::take(&fresh.path().join(LOCK));
-            // Whoever found it before it was locked has taken it for a leftover.
+            // A starting service may have removed the folder before it was locked.
             let is_whole = fs::exists(lock_in(fresh.path()))?;
             if let (Ok(lock), true) = (lock, is_whole) {
                 return Ok(Self {
@@ -75,12 +75,12 @@ impl EphemeralFolder {
         Err(io::ErrorKind::ResourceBusy.into())
     }
 
-    /// Where the database goes.
+    /// Returns the path of the database in the folder.
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
-    /// Removes it with everything in it. Files that are open stay usable until they are
+    /// Removes the folder and everything in it. Open files stay usable until they are
     /// closed.
     pub fn remove(&self) {
         for _ in 0..REMOVALS_MAX {
@@ -89,15 +89,15 @@ impl EphemeralFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
                 Err(error) => {
-                    log::warn!("{} stays behind: {error}", self.path.display());
+                    log::warn!("ephemeral folder {} was not removed: {error}", self.path.display());
                     return;
                 }
             }
         }
     }
 
-    /// Removes the folders of this kind and of the same user that no service is using.
-    /// Those that cannot be removed are left to the next start.
+    /// Removes the ephemeral folders of the same user that no service uses. A folder that
+    /// cannot be removed is left to the next start.
     fn remove_leftovers(&self, place: &Path) {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
         for path in entries.filter(|entry| self.is_like(entry)).map(|entry| entry.path()) {
@@ -107,7 +107,7 @@ impl EphemeralFolder {
         }
     }
 
-    /// Whether this is another folder of this kind and of the same user.
+    /// Returns whether this is another ephemeral folder of the same user.
     fn is_like(&self, entry: &DirEntry) -> bool {
         let is_of_this_kind = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
         let owner = |path: &Path| {
@@ -140,14 +140,14 @@ fn has_room(place: &Path) -> bool {
 mod tests {
     use super::*;
 
-    /// What is in a place, by name.
+    /// The names of the entries of a folder.
     fn names(place: &Path) -> Vec<String> {
         let entries = fs::read_dir(place).unwrap().map(Result::unwrap);
         entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
     #[test]
-    fn it_goes_with_everything_in_it() {
+    fn removing_a_folder_removes_everything_in_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = EphemeralFolder::make_in(place.path()).unwrap();
         fs::write(folder.database(), "money").unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn only_folders_that_nobody_uses_are_leftovers() {
+    fn only_folders_without_a_running_service_are_leftovers() {
         let place = tempfile::tempdir().unwrap();
         let in_use = EphemeralFolder::make_in(place.path()).unwrap();
         let folder = EphemeralFolder::make_in(place.path()).unwrap();

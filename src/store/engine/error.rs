@@ -1,4 +1,4 @@
-//! What can go wrong with storage, told apart by what the caller may conclude.
+//! Errors of the store, told apart by what the caller may conclude from them.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
-/// Why a read or a write did not happen. Except for
-/// [`Error::OutcomeUnknown`], nothing was changed.
+/// The reason why a read or a write failed. Nothing was changed, except perhaps after
+/// [`Error::OutcomeUnknown`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Too many writes are waiting; try again shortly.
@@ -16,45 +16,49 @@ pub enum Error {
     /// Another program is writing to the file; try again shortly.
     #[error("another program is writing to the file")]
     FileBusy,
-    /// There is no room left in the file or on its disk.
+    /// The disk is full, or the file has reached its size limit.
     #[error("no room left to store anything")]
     StorageFull,
     /// The store is stopping or has stopped.
     #[error("the store has stopped")]
     Stopped,
-    /// The command panicked; the next one is not affected.
+    /// The command panicked and was rolled back; other commands are not affected.
     #[error("the command panicked")]
     Panicked,
-    /// Another command of the same commit broke it off, on a full or failing disk.
+    /// Another command of the same group lost the whole group, on a full or failing disk.
     #[error("the commit was broken off")]
     Abandoned,
-    /// The command told something that was not written down for subscribers: a bug.
-    #[error("the command left untold what subscribers must hear")]
+    /// The command emitted events and did not record them in the outbox: a bug.
+    #[error("the command left events that are not in the outbox")]
     UnrecordedEvents,
-    /// SQLite refused: a bug, or a broken file.
+    /// Another error of SQLite: a bug, or a damaged file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
-    /// The folder of files could not be read or written.
+    /// The folder of blobs could not be read or written.
     #[error("the folder of files: {0}")]
     Files(Arc<io::Error>),
-    /// No connection for reading came free in time.
+    /// No reader became free within the timeout.
     #[error("no connection for reading: {0}")]
     NoReader(String),
-    /// A stored value that the domain cannot read, or a row that should be there.
+    /// A stored value that the domain cannot represent, or a missing row: a bug, or a
+    /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
-    /// The commit failed in a way that leaves open whether it took effect. The
-    /// store stops, and the next start finds out.
+    /// The commit failed in a way that leaves open whether it took effect. The store
+    /// stops, and the next start recovers one state or the other.
     #[error("the outcome of the commit is unknown: {0}")]
     OutcomeUnknown(Arc<rusqlite::Error>),
-    /// The disk failed to keep what moved from the log into the file. The store
-    /// stops, and the next start copies the whole log again.
+    /// The disk failed during a checkpoint. The store stops, and the next start copies
+    /// the whole log again.
     #[error("the disk failed: {0}")]
     NotOnDisk(String),
 }
 
-/// A write that had to find its row and did not is a bug, caught before it can
-/// do harm.
+/// Checks that an `UPDATE` or `DELETE` of one row changed exactly one.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] otherwise; the caller's savepoint is then rolled back.
 pub(crate) fn one_row(changed: usize, what: &str) -> Result<(), Error> {
     if changed == 1 {
         Ok(())
@@ -82,26 +86,26 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Why a file cannot be opened, with the path and the remedy.
+/// The reason why a file cannot be opened. The messages name the path and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another server has it.
+    /// Another server has the file open.
     #[error("{path} is in use by {holder}; stop that server, or choose another file with --database")]
     InUse {
         /// The database file.
         path: PathBuf,
-        /// Who holds it, as far as is known.
+        /// The lock's holder, as it describes itself.
         holder: String,
     },
-    /// It exists and was not made by escrowd.
+    /// The file exists and escrowd did not create it.
     #[error("{path} is not an escrowd file ({reason}); it was left untouched, choose another with --database")]
     NotOurs {
         /// The database file.
         path: PathBuf,
-        /// What it looks like instead.
+        /// The difference that was found.
         reason: String,
     },
-    /// It was made by a later version.
+    /// A later version of escrowd created the file.
     #[error(
         "{path} has schema version {found} and this escrowd knows up to {known}; it was left untouched, use a newer escrowd"
     )]
@@ -113,7 +117,7 @@ pub enum OpenError {
         /// The newest version this program knows.
         known: u32,
     },
-    /// It was made for another mode or currency.
+    /// The file belongs to another mode or currency.
     #[error(
         "{path} was made for {made_for} and cannot serve {asked_for}; choose another file with --database, or change the setting back"
     )]
@@ -125,46 +129,46 @@ pub enum OpenError {
         /// Mode and currency of the configuration.
         asked_for: String,
     },
-    /// A setting did not take, or the SQLite library is too old.
+    /// SQLite did not apply a setting, the library is too old, or the path is unusable.
     #[error("{path}: {problem}")]
     Unfit {
         /// The database file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The system refused access.
+    /// The operating system refused access.
     #[error(
         "{path} cannot be opened: {cause}; check that the folder exists, and that it and the file are readable and writable"
     )]
     Io {
         /// The file in question.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// SQLite refused to work with it.
+    /// SQLite cannot open the file.
     #[error("{path} cannot be used: {cause}; `escrowd check` says more if the file is damaged")]
     Sqlite {
         /// The database file.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         cause: rusqlite::Error,
     },
-    /// It is one of ours and cannot be read to its end.
+    /// The file is an escrowd file and cannot be read to its end.
     #[error("{path} is damaged: {cause}; keep the file as it is and restore a backup")]
     Damaged {
         /// The database file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error met.
         cause: Error,
     },
-    /// It opened, and what is in it cannot be read.
+    /// The file opened, and its content cannot be read.
     #[error("{path} cannot be used: {cause}; `escrowd check` says more if the file is damaged")]
     Store {
         /// The database file.
         path: PathBuf,
-        /// What went wrong.
+        /// The error met.
         cause: Error,
     },
 }

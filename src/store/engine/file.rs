@@ -1,5 +1,5 @@
-//! The database file itself: whose it is, and how a fresh one is made. Nothing
-//! that is not ours is touched.
+//! The database file itself: checking that it is an escrowd file, and creating a fresh
+//! one. Foreign files are left untouched.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -14,20 +14,19 @@ use crate::store::engine::error::OpenError;
 
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// Marks a file as ours: "ESCR" in ASCII.
+/// Marks an escrowd file: "ESCR" in ASCII.
 const APPLICATION_ID: u32 = 0x4553_4352;
-/// Version of `schema.sql`.
+/// The version of `schema.sql`.
 const SCHEMA_VERSION: u32 = 1;
-/// SQLite libraries before this one can corrupt a WAL file (3.51.3).
+/// Version 3.51.3. Older SQLite libraries can corrupt a file in WAL mode.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// Bytes of a page of a fresh file.
+/// The page size of a fresh file, in bytes.
 pub(crate) const PAGE_BYTES: u32 = 2048;
-/// Only the owner reads and writes a ledger.
+/// Only the owner may read and write a ledger.
 const FILE_PERMISSIONS: u32 = 0o600;
 
-/// The one path of the file that this path leads to, so that a link to a file and
-/// the file itself are the same to every lock. A file that does not exist yet is
-/// named by its folder.
+/// Resolves symbolic links, so that a link and its target share one lock. If the file
+/// does not exist yet, resolves its folder.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     let io = |cause| OpenError::Io {
         path: path.to_owned(),
@@ -51,7 +50,12 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// Makes the file if there is none, and refuses one that is not ours.
+/// Creates the file if it does not exist or is empty.
+///
+/// # Errors
+///
+/// Fails on a foreign or newer file, one of another mode or currency, and a SQLite
+/// library that is too old.
 pub(crate) fn prepare(path: &Path, mode: Mode, currency: &str, now: Timestamp) -> Result<(), OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         let problem = format!(
@@ -77,8 +81,8 @@ pub(crate) fn prepare(path: &Path, mode: Mode, currency: &str, now: Timestamp) -
     }
 }
 
-/// Makes a fresh file under another name and moves it into place whole, so that
-/// a crash leaves either no file or a complete one.
+/// Creates a fresh file under another name and renames it when it is complete, so that a
+/// crash leaves either no file or a whole one.
 fn create(path: &Path, mode: Mode, currency: &str, now: Timestamp) -> Result<(), OpenError> {
     let io = |cause| OpenError::Io {
         path: path.to_owned(),
@@ -113,8 +117,8 @@ fn create(path: &Path, mode: Mode, currency: &str, now: Timestamp) -> Result<(),
     sync_folder_of(path).map_err(io)
 }
 
-/// SQLite would mix a log that was left behind into the fresh file; and what is
-/// in it may be all that is left of the last commits.
+/// Fails if there is a log without a database. SQLite would apply that log to the fresh
+/// file, and it may hold the only copy of the last commits.
 fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
     if has_log(path) {
         let problem = format!(
@@ -138,7 +142,11 @@ fn log_of(path: &Path) -> PathBuf {
     sibling(path, "-wal")
 }
 
-/// Reads the file's own header, before SQLite may touch anything.
+/// Checks the file's header without SQLite, which would already write beside the file.
+///
+/// # Errors
+///
+/// Fails if the file is not an escrowd file, or a newer version created it.
 pub(crate) fn refuse_foreign(path: &Path) -> Result<(), OpenError> {
     let not_ours = |reason: &str| OpenError::NotOurs {
         path: path.to_owned(),
@@ -177,17 +185,18 @@ fn refuse_other_instance(path: &Path, mode: Mode, currency: &str) -> Result<(), 
         path: path.to_owned(),
         cause,
     };
-    // A log that was left behind must stay where it is until the file is ours.
-    // Without one there is nothing to move, and only a connection that may write
-    // clears away the files it worked with.
+    // Closing a connection that may write moves a log left behind by a crash into the
+    // file. Until the file is known to be usable, that must not happen. Without a log
+    // nothing can move, and only a connection that may write removes its `-wal` and
+    // `-shm` files when it closes.
     let flags = if has_log(path) {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    // A newer program's last commits may still be in the log, which the header
-    // of the file itself knows nothing of.
+    // The commits of a newer program may still be in the log, while the header of the
+    // file shows the older version.
     let found: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(sqlite)?;
@@ -225,14 +234,15 @@ const fn stored_mode(mode: Mode) -> &'static str {
     }
 }
 
-/// The path with something added to its file name.
+/// Appends a suffix to the file name of a path.
 pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// Makes what happened to this name in its folder survive a power failure.
+/// Syncs the folder of this path, so that creating, renaming or removing the path
+/// survives a power failure.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

@@ -1,6 +1,6 @@
-//! One file belongs to one server. The lock is on a file beside the database,
-//! because closing any handle of the database file itself would drop SQLite's
-//! own locks on it.
+//! The lock that gives a database file to one server at a time. It is on a file of its
+//! own beside the database, because closing any handle of the database file drops
+//! SQLite's locks on it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -9,14 +9,18 @@ use std::path::Path;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::file::sibling;
 
-/// Held as long as this lives; the system lets go when the process dies.
+/// A held lock. Dropping it, or the death of the process, releases the lock.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
     _file: File,
 }
 
 impl InstanceLock {
-    /// Takes the lock of this database and writes down who has it.
+    /// Takes the lock of this database and writes the process id into it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::InUse`] when another process holds the lock.
     pub(crate) fn take(database: &Path) -> Result<Self, OpenError> {
         let path = sibling(database, ".lock");
         let io = |cause| OpenError::Io {

@@ -1,15 +1,15 @@
 //! Connections for reading.
 //!
-//! A read begins a transaction, so that it sees one moment, and ends it. Both take
-//! locks on the file, which cost as much as a short read itself. Some connections
-//! therefore stand ready outside the pool and keep what they see between two reads,
-//! until something is committed: a third of what reading an escrow costs.
+//! A read runs in a transaction, so that it sees one snapshot of the file. Beginning and
+//! ending a transaction takes locks on the file, which costs as much as a short read
+//! itself. Some connections therefore stand outside the pool and keep their snapshot
+//! open between two reads, until the next commit. This saves a third of the time to read
+//! an escrow.
 //!
-//! A moment that is kept must neither be read from once it is old nor hold up the
-//! moving of the log into the file. So every commit lets go of it first, and so does
-//! the end of a copy of the log; a connection in use then lets go when its read ends.
-//! While nothing is committed, a moment may be kept for as long: what another
-//! program writes is not seen until then.
+//! A kept snapshot must not be read once it is stale, and must not hold up a checkpoint.
+//! So every commit closes the kept snapshots first, and so does the end of a checkpoint;
+//! a connection in use closes its snapshot when its read ends. Without commits a
+//! snapshot may be kept for as long; writes by other programs stay invisible until then.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,87 +25,94 @@ use crate::store::engine::connection::{self, Role};
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::tx::Snapshot;
 
-/// How long a read waits for a connection.
+/// The longest time that a read waits for a connection.
 const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Every connection for reading.
 pub(crate) struct Readers {
-    /// Tried first, in this order. One for each core: no more reads run at once,
-    /// unless a slow one is among them.
-    standing: Vec<Mutex<ReaderState>>,
-    /// For reads that find none of those free.
+    /// Tried first, in this order. One for each core: no more reads run at once, unless
+    /// one of them is slow.
+    keeping: Vec<Mutex<KeepingReader>>,
+    /// For reads that find all of the others in use.
     pool: Pool<SqliteConnectionManager>,
-    /// Counts the beginnings and the ends of commits: odd while one is under way.
+    /// Counts the beginnings and the ends of commits; odd during a commit.
     commits: AtomicU64,
 }
 
-/// A connection that may be inside a transaction while nobody uses it.
-struct ReaderState {
+/// A connection that may keep its read transaction open between two reads.
+struct KeepingReader {
     connection: PooledConnection<SqliteConnectionManager>,
-    /// The count of commits at which the transaction it is in began.
+    /// The count of commits when the open transaction began; `None` without one.
     kept_since: Option<u64>,
 }
 
 impl Readers {
-    /// Opens this many connections. The last one is always left in the pool.
+    /// Opens this many connections. At least one stays in the pool.
     pub(crate) fn open(path: &Path, connections: u32) -> Result<Self, OpenError> {
         let pool = pool(path, connections)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let spare = usize::try_from(connections).unwrap_or(usize::MAX).saturating_sub(1);
-        let standing = (0..cores.min(spare))
-            .map(|_| ReaderState::take_from(&pool).map(Mutex::new))
+        let keeping = (0..cores.min(spare))
+            .map(|_| KeepingReader::take_from(&pool).map(Mutex::new))
             .collect::<Result<_, _>>()
             .map_err(|error| unfit(path, &error))?;
         Ok(Self {
-            standing,
+            keeping,
             pool,
             commits: AtomicU64::new(0),
         })
     }
 
-    /// Reads from one moment that is no older than the last commit that was
-    /// answered before.
+    /// Runs a query on one snapshot, which includes every commit acknowledged before the
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoReader`] when no connection becomes free in time, or the error of the
+    /// query.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        if let Some(mut standing) = self.standing.iter().find_map(if_free) {
-            return standing.read(&self.commits, query);
+        if let Some(mut reader) = self.keeping.iter().find_map(if_free) {
+            return reader.read(&self.commits, query);
         }
         let connection = self.pool.get().map_err(|error| Error::NoReader(error.to_string()))?;
-        let moment = Moment::begin(&connection)?;
-        query(&Snapshot::of(moment.connection))
+        let transaction = ReadTransaction::begin(&connection)?;
+        query(&Snapshot::of(transaction.connection))
     }
 
-    /// Commits, or whatever makes moments old, with no moment kept before and none
-    /// from before kept after. A connection in use is not waited for: it lets go
-    /// itself when its read ends, or, if that is at this very instant, the next time.
+    /// Runs a commit, or another step that makes snapshots stale. Closes all kept
+    /// snapshots before it, and keeps none that began before its end. Does not wait for
+    /// connections in use: each closes its snapshot when its read ends or, if that read
+    /// ends at this very instant, when its next read begins.
     pub(crate) fn renewed_by<T>(&self, commit: impl FnOnce() -> T) -> T {
         self.commits.fetch_add(1, Ordering::SeqCst);
-        for mut standing in self.standing.iter().filter_map(if_free) {
-            standing.let_go();
+        for mut reader in self.keeping.iter().filter_map(if_free) {
+            reader.close_snapshot();
         }
         let outcome = commit();
         self.commits.fetch_add(1, Ordering::SeqCst);
         outcome
     }
 
-    /// Lets every moment go, and keeps none from now on. Waits for reads under way.
+    /// Closes all kept snapshots and keeps none from now on. Waits for running reads.
     pub(crate) fn keep_nothing(&self) {
+        // An odd count means a commit under way, during which no snapshot is kept.
         self.commits.fetch_or(1, Ordering::SeqCst);
-        for standing in &self.standing {
-            standing.lock().unwrap_or_else(PoisonError::into_inner).let_go();
+        for reader in &self.keeping {
+            reader.lock().unwrap_or_else(PoisonError::into_inner).close_snapshot();
         }
     }
 }
 
-/// The connection, unless it is in use.
-fn if_free(standing: &Mutex<ReaderState>) -> Option<MutexGuard<'_, ReaderState>> {
-    match standing.try_lock() {
-        Ok(standing) => Some(standing),
+/// Locks the connection, unless it is in use.
+fn if_free(reader: &Mutex<KeepingReader>) -> Option<MutexGuard<'_, KeepingReader>> {
+    match reader.try_lock() {
+        Ok(reader) => Some(reader),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     }
 }
 
-impl ReaderState {
+impl KeepingReader {
     fn take_from(pool: &Pool<SqliteConnectionManager>) -> Result<Self, r2d2::Error> {
         Ok(Self {
             connection: pool.get()?,
@@ -113,45 +120,47 @@ impl ReaderState {
         })
     }
 
-    /// Reads from the moment that was kept, if nothing was committed since.
+    /// Runs a query on the kept snapshot if nothing was committed since it began, and
+    /// otherwise on a new one. Keeps the snapshot if it is still current afterwards.
     fn read<T>(
         &mut self,
         commits: &AtomicU64,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let before = commits.load(Ordering::SeqCst);
-        let mut moment = if self.kept_since == Some(before) {
-            Moment::resume(&self.connection)
+        let mut transaction = if self.kept_since == Some(before) {
+            ReadTransaction::resume(&self.connection)
         } else {
-            self.let_go();
-            Moment::begin(&self.connection)?
+            self.close_snapshot();
+            ReadTransaction::begin(&self.connection)?
         };
-        // A read that fails or panics leaves nothing behind.
+        // After a failure or a panic nothing is kept.
         self.kept_since = None;
-        let outcome = query(&Snapshot::of(moment.connection));
+        let outcome = query(&Snapshot::of(transaction.connection));
         let is_current = before.is_multiple_of(2) && before == commits.load(Ordering::SeqCst);
         if is_current && outcome.is_ok() {
-            moment.is_kept = true;
+            transaction.is_kept = true;
             self.kept_since = Some(before);
         }
         outcome
     }
 
-    /// Ends the transaction that was kept, if there is one.
-    fn let_go(&mut self) {
+    /// Ends the kept transaction, if there is one.
+    fn close_snapshot(&mut self) {
         if self.kept_since.take().is_some() {
-            drop(Moment::resume(&self.connection));
+            drop(ReadTransaction::resume(&self.connection));
         }
     }
 }
 
-/// A read transaction, from statements that are prepared once.
-struct Moment<'a> {
+/// A read transaction. Dropping it ends the transaction, unless it is kept. Uses cached
+/// statements, which `rusqlite::Transaction` does not.
+struct ReadTransaction<'a> {
     connection: &'a Connection,
     is_kept: bool,
 }
 
-impl<'a> Moment<'a> {
+impl<'a> ReadTransaction<'a> {
     fn begin(connection: &'a Connection) -> Result<Self, Error> {
         if !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
@@ -160,7 +169,7 @@ impl<'a> Moment<'a> {
         Ok(Self::resume(connection))
     }
 
-    /// The transaction that the connection is in.
+    /// Takes over the transaction that the connection is in.
     const fn resume(connection: &'a Connection) -> Self {
         Self {
             connection,
@@ -169,9 +178,9 @@ impl<'a> Moment<'a> {
     }
 }
 
-impl Drop for Moment<'_> {
-    /// There is nothing to keep or to lose in a read. One that cannot be ended now
-    /// is ended before the next begins; after some errors SQLite has done it already.
+impl Drop for ReadTransaction<'_> {
+    /// A transaction that cannot be ended now is rolled back before the next one begins.
+    /// After some errors SQLite has ended it already.
     fn drop(&mut self) {
         if self.is_kept || self.connection.is_autocommit() {
             return;
@@ -187,7 +196,8 @@ impl Drop for Moment<'_> {
 }
 
 fn pool(path: &Path, connections: u32) -> Result<Pool<SqliteConnectionManager>, OpenError> {
-    // One connection is opened by hand first, for an error that says what is wrong.
+    // The pool only reports that it timed out. Opening one connection first gives the
+    // error's cause.
     connection::open(path, Role::Reader)?;
     let manager = SqliteConnectionManager::file(path).with_init(|connection| {
         connection::set_up(connection, Role::Reader)?.map_err(rusqlite::Error::InvalidParameterName)
@@ -216,25 +226,25 @@ mod tests {
 
     use super::*;
 
-    /// ReaderState ones, as many as there are cores for, and the pool's.
+    /// Those that keep snapshots, at most one for each core, and those of the pool.
     const CONNECTIONS: u32 = 3;
     const OLD: i64 = 1;
     const NEW: i64 = 2;
 
-    /// The moments of a commit at which a read can begin or end.
+    /// The steps of a commit at which a read can begin or end.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     enum At {
         Before,
-        /// It is under way, and nothing can be seen of it.
+        /// The commit is under way and not visible yet.
         Begun,
-        /// It is still under way, and can be seen.
+        /// The commit is still under way, and visible.
         Visible,
         After,
     }
 
-    const MOMENTS: [At; 4] = [At::Before, At::Begun, At::Visible, At::After];
+    const STEPS: [At; 4] = [At::Before, At::Begun, At::Visible, At::After];
 
-    /// A file that holds one number.
+    /// A database that holds one number.
     struct Numbered {
         writer: Connection,
         readers: Readers,
@@ -242,7 +252,7 @@ mod tests {
     }
 
     impl Numbered {
-        /// The file after a first commit.
+        /// A database after its first commit.
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("test.db");
@@ -258,7 +268,7 @@ mod tests {
             file
         }
 
-        /// Commits this number, and takes a step at every moment of it.
+        /// Commits this number, and calls `step` at every step of the commit.
         fn commit(&self, number: i64, mut step: impl FnMut(At)) {
             step(At::Before);
             self.readers.renewed_by(|| {
@@ -273,7 +283,8 @@ mod tests {
             self.readers.read(number).unwrap()
         }
 
-        /// What each connection sees: every one reads inside the one before.
+        /// The number that each connection sees. The reads are nested, so that every
+        /// connection takes part.
         fn read_on_every_connection(&self) -> Vec<i64> {
             fn nested(readers: &Readers, connections: u32) -> Vec<i64> {
                 let Some(others) = connections.checked_sub(1) else {
@@ -285,10 +296,10 @@ mod tests {
             nested(&self.readers, CONNECTIONS)
         }
 
-        /// Whether a connection that nobody uses is inside a transaction.
-        fn keeps_a_moment(&self) -> bool {
-            let mut free = self.readers.standing.iter().filter_map(if_free);
-            free.any(|standing| !standing.connection.is_autocommit())
+        /// Whether a connection that is not in use is inside a transaction.
+        fn keeps_a_snapshot(&self) -> bool {
+            let mut free = self.readers.keeping.iter().filter_map(if_free);
+            free.any(|reader| !reader.connection.is_autocommit())
         }
     }
 
@@ -298,7 +309,7 @@ mod tests {
             .query_row("SELECT number FROM t", [], |row| row.get(0))?)
     }
 
-    /// A read on a thread of its own that has seen something and goes on.
+    /// A read on a thread of its own that has seen the number and goes on.
     struct Reading<'scope> {
         seen: i64,
         end: mpsc::Sender<()>,
@@ -330,19 +341,19 @@ mod tests {
         }
     }
 
-    /// Guards the counter of commits. A moment that was kept is let go before the
-    /// commit can be seen; one that a read has begun before or during a commit is
-    /// not kept, so that nothing old is read later and nothing holds up the log.
+    /// Guards the counter of commits. A kept snapshot is closed before the commit becomes
+    /// visible. A snapshot that a read began before or during a commit is not kept. So no
+    /// later read is stale, and no snapshot holds up a checkpoint.
     #[test]
-    fn wherever_a_read_begins_and_ends_no_moment_outlives_a_commit() {
-        for (begins, ends) in MOMENTS.iter().flat_map(|&begins| MOMENTS.map(|ends| (begins, ends))) {
+    fn wherever_a_read_begins_and_ends_no_snapshot_outlives_a_commit() {
+        for (begins, ends) in STEPS.iter().flat_map(|&begins| STEPS.map(|ends| (begins, ends))) {
             if begins > ends {
                 continue;
             }
             let case = format!("a read from {begins:?} to {ends:?}");
             let file = Numbered::new();
             assert_eq!(file.read(), OLD);
-            assert!(file.keeps_a_moment(), "{case}: nothing is under test");
+            assert!(file.keeps_a_snapshot(), "{case}: nothing is under test");
             thread::scope(|scope| {
                 let mut reading = None;
                 file.commit(NEW, |at| {
@@ -355,7 +366,10 @@ mod tests {
                         reading.take().expect("it has begun by now").end();
                     }
                     if at == At::Visible {
-                        assert!(!file.keeps_a_moment(), "{case}: a moment was kept during the commit");
+                        assert!(
+                            !file.keeps_a_snapshot(),
+                            "{case}: a snapshot was kept during the commit"
+                        );
                     }
                 });
             });
@@ -363,8 +377,8 @@ mod tests {
         }
     }
 
-    /// What a reply promises: whichever connection reads after the commit sees it,
-    /// also those that kept a moment until then.
+    /// The promise of every reply: after a commit all connections see it, also those that
+    /// kept a snapshot until then.
     #[test]
     fn every_connection_sees_a_commit_that_has_ended() {
         let file = Numbered::new();
@@ -374,27 +388,27 @@ mod tests {
         assert_eq!(file.read_on_every_connection(), [NEW; CONNECTIONS as usize]);
     }
 
-    /// A read decides to keep its moment, and before its connection is free a commit
-    /// begins and ends, which cannot let go of it: the next read must.
+    /// A read decides to keep its snapshot, and before its connection is free a commit
+    /// begins and ends. The commit cannot close the snapshot, so the next read must.
     #[test]
-    fn a_moment_that_a_commit_could_not_let_go_of_is_not_read_from_again() {
+    fn a_snapshot_that_a_commit_could_not_close_is_not_read_again() {
         let file = Numbered::new();
         assert_eq!(file.read(), OLD);
-        assert!(file.keeps_a_moment(), "nothing is under test");
-        let in_use = file.readers.standing[0].lock().unwrap();
+        assert!(file.keeps_a_snapshot(), "nothing is under test");
+        let in_use = file.readers.keeping[0].lock().unwrap();
         file.commit(NEW, |_| ());
         drop(in_use);
         assert_eq!(file.read(), NEW);
     }
 
-    /// What [`Readers::keep_nothing`] promises to the last checkpoint.
+    /// The last checkpoint relies on [`Readers::keep_nothing`].
     #[test]
-    fn nothing_is_kept_once_nothing_may_be() {
+    fn no_snapshot_is_kept_after_keep_nothing() {
         let file = Numbered::new();
         assert_eq!(file.read(), OLD);
         file.readers.keep_nothing();
-        assert!(!file.keeps_a_moment());
+        assert!(!file.keeps_a_snapshot());
         assert_eq!(file.read(), OLD);
-        assert!(!file.keeps_a_moment(), "a later read was kept");
+        assert!(!file.keeps_a_snapshot(), "a later read was kept");
     }
 }

@@ -1,9 +1,9 @@
 //! Group commit: one thread owns the one writing connection.
 //!
-//! It takes the commands that are waiting, up to a bound and without a timer,
-//! runs each in a savepoint of its own, commits once for all of them, and only
-//! then lets each reply go. It knows no escrow. Refusals wait for the commit
-//! too, since they may rest on an earlier command of the same group.
+//! The thread takes the commands that are waiting, up to a bound and without a timer. It
+//! runs each command in its own savepoint, commits once for all of them, and only then
+//! sends the replies. Refusals wait for the commit too, since they may rest on an earlier
+//! command of the same group.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -19,36 +19,37 @@ use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::ledger;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::engine::checkpoints::Checkpoints;
+use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
-use crate::store::engine::new_deliveries::NewDeliveries;
 use crate::store::engine::readers::Readers;
 use crate::store::tx::Tx;
 
-/// Whether a command's changes stand.
+/// The fate of a command's changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum JobOutcome {
+enum CommandOutcome {
     Keep,
     Undo,
 }
 
-/// What running a command did to its group.
+/// The effect of one command on its group.
 enum Ran {
-    /// It is part of the group, kept or undone.
-    InGroup(JobOutcome),
-    /// SQLite gave the whole group up, which it does when the disk is full or
-    /// failing. With it, what to answer the command: `Ok` lets its own refusal go.
+    /// The command is part of the group, kept or undone.
+    InGroup(CommandOutcome),
+    /// SQLite rolled back the whole group, which it does when the disk is full or
+    /// failing. Holds the answer to the command: `Ok` sends its own refusal.
     GroupLost(Result<(), Error>),
 }
 
-/// A command on its way through the writer.
+/// A command in the writer's queue.
 trait Command: Send {
-    /// Runs it, in its savepoint.
-    fn run(&mut self, tx: &mut Tx<'_>) -> JobOutcome;
+    /// Runs the command. The writer has opened its savepoint.
+    fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome;
 
-    /// Answers whoever waits, after the commit; `Err` when it did not happen.
+    /// Sends the reply, after the commit; with the error if the commit failed.
     fn answer(self: Box<Self>, commit: Result<(), Error>);
 }
 
+/// A command with the channel for its reply.
 struct Waiting<F, T, E> {
     work: Option<F>,
     outcome: Option<Result<T, E>>,
@@ -61,9 +62,9 @@ where
     T: Send,
     E: From<Error> + Send,
 {
-    fn run(&mut self, tx: &mut Tx<'_>) -> JobOutcome {
+    fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome {
         let Some(work) = self.work.take() else {
-            return JobOutcome::Undo;
+            return CommandOutcome::Undo;
         };
         let outcome = work(tx);
         let is_unrecorded = outcome.is_ok() && tx.has_unrecorded_events();
@@ -73,9 +74,9 @@ where
             outcome
         });
         if outcome.is_ok() {
-            JobOutcome::Keep
+            CommandOutcome::Keep
         } else {
-            JobOutcome::Undo
+            CommandOutcome::Undo
         }
     }
 
@@ -85,7 +86,7 @@ where
             (Ok(()), None) => Err(Error::Panicked.into()),
             (Err(error), _) => Err(error.into()),
         };
-        // Whoever asked may have gone away; what was committed stays committed.
+        // The caller may have stopped waiting; the commit stands all the same.
         drop(self.reply.send(answer));
     }
 }
@@ -95,17 +96,17 @@ enum Message {
     Stop,
 }
 
-/// The way to the writer thread.
+/// The queue to the writer thread.
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
 }
 
-/// The writer thread itself, to wait for.
+/// The writer thread, for joining it.
 pub(crate) type WriterThread = JoinHandle<()>;
 
 impl Writer {
-    /// Starts the thread. It ends after [`Writer::stop`], or by itself when the
-    /// file can no longer be trusted; either way `ended` hears of it.
+    /// Starts the thread. It ends after [`Writer::stop`], or by itself when the file can
+    /// no longer be trusted. In both cases it reports to `ended`.
     pub(crate) fn start(
         group_commit: GroupCommit,
         queue_commands_max: usize,
@@ -115,17 +116,22 @@ impl Writer {
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let outcome = group_commit.run(&waiting);
             if let Err(error) = &outcome {
-                log::error!("the writer stops: {error}");
+                log::error!("writer stopped, no more writes until a restart: {error}");
             }
             drop(waiting);
-            // Nobody listening means that the whole store is going away.
+            // The receiver is gone only when the whole store is dropped.
             drop(ended.send(outcome));
         })?;
         Ok((Self { queue }, thread))
     }
 
-    /// Runs a command on the writer thread and waits until it is durable. When
-    /// the caller stops waiting, the command runs all the same.
+    /// Runs a command on the writer thread and waits until it is durable. The command
+    /// runs even if the caller stops waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`] and [`Error::Stopped`] when the command did not run, other
+    /// errors of the store when its group failed, or the command's own error.
     pub(crate) async fn submit<T, E>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -151,7 +157,7 @@ impl Writer {
 
     /// Lets the commands already waiting finish, then ends the thread.
     pub(crate) fn stop(&self) {
-        // A thread that is gone already needs no telling.
+        // Sending fails only if the thread has already ended.
         drop(self.queue.send(Message::Stop));
     }
 }
@@ -163,13 +169,13 @@ pub(crate) struct GroupCommit {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
-    /// When the newest command happened, in milliseconds; no command happens before.
+    /// The ledger time of the newest command, in milliseconds.
     pub(crate) ledger_time: Arc<AtomicI64>,
-    /// Who hears of what was committed for delivery.
-    pub(crate) new_deliveries: Arc<NewDeliveries>,
-    /// Whose deliveries the group that is under way has brought.
-    pub(crate) woken: Vec<MerchantId>,
-    /// Commands that share one commit.
+    /// Wakes the webhook deliverer after a commit.
+    pub(crate) wakeups: Arc<DeliveryWakeups>,
+    /// The merchants for whom the current group has added deliveries.
+    pub(crate) merchants_to_wake: Vec<MerchantId>,
+    /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
 }
 
@@ -177,22 +183,22 @@ impl GroupCommit {
     fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
         let outcome = self.commit_groups(waiting);
         if outcome.is_err() {
-            // Closing the last connection would copy the log and remove it, and the
-            // file can no longer be trusted to take it. With this one left open the
-            // log stays for the next start.
+            // Closing the last connection copies the log into the file, which can no
+            // longer be trusted, and removes it. Leaking this connection keeps the log
+            // for the next start.
             drop(self.roll_back());
             mem::forget(self.connection);
             return outcome;
         }
         drop(self.checkpoints);
-        // What is in the log moves into the file, which then stands alone. If it
-        // cannot, nothing is lost: the next start reads the log.
+        // Copies the log into the file, which is then complete by itself. If this fails
+        // nothing is lost: the next start reads the log.
         self.readers.keep_nothing();
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = checkpoint {
-            log::warn!("the write-ahead log stays beside the database, and is part of it: {error}");
+            log::warn!("last checkpoint failed, keep the -wal file with the database: {error}");
         }
         Ok(())
     }
@@ -207,20 +213,23 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Runs and commits one group. `Ok(true)` when it was the last; `Err` when
-    /// the file can no longer be trusted.
+    /// Runs and commits one group. Returns `Ok(true)` if the writer has been told to stop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
     fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Receiver<Message>) -> Result<bool, Error> {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ok(refuse_all(first, waiting, &error));
         }
-        self.woken.clear();
+        self.merchants_to_wake.clear();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
         let mut stop_after = false;
         let mut is_any_kept = false;
         while let Some(mut command) = next.take() {
             match self.run_one(command.as_mut()) {
-                Ran::InGroup(verdict) => is_any_kept |= verdict == JobOutcome::Keep,
+                Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
                 Ran::GroupLost(answer) => {
                     let rolled_back = self.roll_back();
                     command.answer(answer);
@@ -237,10 +246,10 @@ impl GroupCommit {
                 }
             }
         }
-        // Refusals alone leave nothing to write, and cost no disk.
+        // A group of refusals has nothing to write and does not touch the disk.
         let commit = if is_any_kept { self.commit() } else { self.roll_back() };
         if commit.is_ok() {
-            self.new_deliveries.notify(&mut self.woken);
+            self.wakeups.notify(&mut self.merchants_to_wake);
         }
         answer_all(group, &commit);
         match commit {
@@ -262,21 +271,21 @@ impl GroupCommit {
         let now = ledger::not_before(newest, self.clock.now());
         self.ledger_time.store(now.millis(), Ordering::SeqCst);
         let mut tx = Tx::on(&self.connection, now, self.entropy.as_mut());
-        let verdict = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(JobOutcome::Undo);
-        if verdict == JobOutcome::Keep {
-            self.woken.append(&mut tx.new_deliveries);
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
+        if outcome == CommandOutcome::Keep {
+            self.merchants_to_wake.append(&mut tx.new_deliveries);
         }
         if self.connection.is_autocommit() {
-            let is_refused = verdict == JobOutcome::Undo;
+            let is_refused = outcome == CommandOutcome::Undo;
             return Ran::GroupLost(if is_refused { Ok(()) } else { Err(Error::Abandoned) });
         }
-        let undone = if verdict == JobOutcome::Undo {
+        let undone = if outcome == CommandOutcome::Undo {
             self.execute("ROLLBACK TO command")
         } else {
             Ok(())
         };
         match undone.and_then(|()| self.execute("RELEASE command")) {
-            Ok(()) => Ran::InGroup(verdict),
+            Ok(()) => Ran::InGroup(outcome),
             Err(error) => Ran::GroupLost(Err(error)),
         }
     }
@@ -292,8 +301,8 @@ impl GroupCommit {
         Err(Error::OutcomeUnknown(Arc::new(error)))
     }
 
-    /// Gives up the group, unless SQLite already has. When even that fails, the
-    /// connection is of no more use.
+    /// Rolls back the group, unless SQLite has done so. If the rollback fails, the
+    /// connection is unusable.
     fn roll_back(&self) -> Result<(), Error> {
         if self.connection.is_autocommit() {
             Ok(())
@@ -308,20 +317,20 @@ impl GroupCommit {
     }
 }
 
-/// Tells this command and those that wait behind it now that nothing can be
-/// written: they would only wait as long again, one after another. Answers whether
-/// the writer was told to stop.
+/// Answers this command and all that wait behind it with the error that kept the group
+/// from beginning. Otherwise each of them would wait for the same timeout, one after
+/// another. Returns whether the writer was told to stop.
 fn refuse_all(first: Box<dyn Command>, waiting: &Receiver<Message>, error: &Error) -> bool {
     let behind: Vec<Message> = waiting.try_iter().collect();
     first.answer(Err(error.clone()));
-    let mut is_told_to_stop = false;
+    let mut stop_after = false;
     for message in behind {
         match message {
             Message::Run(command) => command.answer(Err(error.clone())),
-            Message::Stop => is_told_to_stop = true,
+            Message::Stop => stop_after = true,
         }
     }
-    is_told_to_stop
+    stop_after
 }
 
 fn answer_all(group: Vec<Box<dyn Command>>, commit: &Result<(), Error>) {

@@ -103,7 +103,7 @@ fn id_of(owner: &Party) -> Option<&str> {
 impl Tx<'_> {
     /// A new category, at its place; whoever was there has made room.
     pub fn insert_category(&mut self, merchant: MerchantId, category: &Category) -> Result<(), Error> {
-        self.name_files(category.image.as_slice())?;
+        self.reference_files(category.image.as_slice())?;
         self.connection
             .prepare_cached(
                 "INSERT INTO category (id, guard, merchant_id, owner_id, name, description, position, image, created_at)
@@ -125,7 +125,7 @@ impl Tx<'_> {
 
     /// The category as it is now.
     pub fn save_category(&mut self, category: &Category) -> Result<(), Error> {
-        self.name_files(category.image.as_slice())?;
+        self.reference_files(category.image.as_slice())?;
         let changed = self
             .connection
             .prepare_cached(

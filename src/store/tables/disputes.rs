@@ -60,7 +60,7 @@ impl Tx<'_> {
             return Err(broken("a disputed escrow", &escrow.id.to_string()));
         };
         let (speaker, said) = dispute.last();
-        self.name_files(said.proof.as_slice())?;
+        self.reference_files(said.proof.as_slice())?;
         self.connection
             .prepare_cached(
                 "INSERT INTO dispute_statement (escrow_id, speaker, name, message, proof, created_at)

@@ -326,7 +326,7 @@ impl Tx<'_> {
                 escrow.created_at.millis(),
                 escrow.updated_at.millis(),
             ])?;
-        self.name_files(&escrow.images)?;
+        self.reference_files(&escrow.images)?;
         self.insert_milestones(escrow)
     }
 
@@ -367,7 +367,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached("DELETE FROM milestone WHERE id > ?1 AND id < ?1 + 1024")?
             .execute([escrow.id.number()])?;
-        self.name_files(&escrow.images)?;
+        self.reference_files(&escrow.images)?;
         self.insert_milestones(escrow)
     }
 

@@ -1,23 +1,25 @@
-//! Whose events have just come to be delivered: what the writer tells the deliverer
-//! after each commit, so that nothing has to look for them.
+//! Wakes the webhook deliverer after a commit that added deliveries, so that it
+//! need not poll the outbox.
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::domain::ids::MerchantId;
 
-/// The merchants with deliveries committed since somebody last asked.
+/// Merchants with deliveries committed since the last call of
+/// [`DeliveryWakeups::next`].
 #[derive(Debug, Default)]
-pub(crate) struct NewDeliveries {
+pub(crate) struct DeliveryWakeups {
     merchants: Mutex<BTreeSet<MerchantId>>,
     notify: Notify,
 }
 
-impl NewDeliveries {
-    /// There is something new for these.
+impl DeliveryWakeups {
+    /// Adds these merchants and wakes the waiting task, if there is one. Leaves the
+    /// vector empty.
     pub(crate) fn notify(&self, merchants: &mut Vec<MerchantId>) {
         if merchants.is_empty() {
             return;
@@ -26,8 +28,8 @@ impl NewDeliveries {
         self.notify.notify_one();
     }
 
-    /// Waits until there is something new. For one who asks; nothing is lost when the
-    /// wait is broken off.
+    /// Waits until there are merchants with new deliveries and takes them. Serves one
+    /// waiting task at a time. Cancelling the wait loses nothing.
     pub(crate) async fn next(&self) -> BTreeSet<MerchantId> {
         loop {
             let merchants = mem::take(&mut *self.lock());
@@ -38,7 +40,7 @@ impl NewDeliveries {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<MerchantId>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<MerchantId>> {
         self.merchants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

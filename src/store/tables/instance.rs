@@ -1,4 +1,5 @@
-//! The file as a whole: how far it has come, and that it can be written.
+//! Facts about the file as a whole: where its time and its numbers go on after a
+//! restart, and its heartbeat.
 
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
@@ -6,14 +7,15 @@ use crate::store::tables::columns::optional_timestamp_at;
 use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
-    /// When the newest row of the file was written, by the file's time, of those that
-    /// are numbered in the order they come: transfers, events, and the accounts of
-    /// newcomers.
+    /// Returns the ledger time at which the newest row was written, or an earlier
+    /// time that no later command can fall before; `None` in a fresh file. Looks at
+    /// the tables numbered in insertion order: transfers, events and accounts.
     ///
-    /// A row bears its merchant's time. That clock has only ever moved forward, so the
-    /// row's date less what the clock is ahead by now is never later than the file's
-    /// time when it was written. It is too early when the clock was moved after that;
-    /// but then the move is the later of the two, and its date is the file's own.
+    /// Each of these rows carries its merchant's time, which is ledger time plus the
+    /// merchant's clock offset. Offsets only grow. So a row's time minus the current
+    /// offset is never later than the ledger time of its write. It is earlier if the
+    /// clock was moved after the write; the move itself is stored in ledger time and
+    /// is then the newer of the two.
     pub(crate) fn newest_row_at(&self) -> Result<Option<Timestamp>, Error> {
         self.connection.query_row(
             "SELECT max(at) FROM (
@@ -32,8 +34,9 @@ impl Snapshot<'_> {
         )?
     }
 
-    /// The greatest number that a row took from [`IdSource`](crate::domain::ids::IdSource);
-    /// what comes next must be numbered after it.
+    /// Returns the greatest number that a row took from
+    /// [`IdSource`](crate::domain::ids::IdSource), 0 in a fresh file. New numbers must
+    /// be greater.
     pub(crate) fn newest_number(&self) -> Result<i64, Error> {
         let newest = self.connection.query_row(
             "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
@@ -48,7 +51,8 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Writes something small, to prove that writing works.
+    /// Writes the ledger time into the file. A health check does this to prove that
+    /// commits work.
     pub fn write_heartbeat(&mut self) -> Result<(), Error> {
         self.connection
             .prepare_cached("UPDATE instance SET heartbeat_at = ?1")?

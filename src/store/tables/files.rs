@@ -1,0 +1,29 @@
+//! References to blobs: the names of all files that some row uses.
+
+use crate::domain::file::FileName;
+use crate::store::engine::error::Error;
+use crate::store::tx::{Snapshot, Tx};
+
+impl Snapshot<'_> {
+    /// Returns whether some row refers to this file, or did at some time.
+    pub(crate) fn is_file_referenced(&self, file: FileName) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached("SELECT 1 FROM file WHERE name = ?1")?
+            .exists([file.to_string()])?;
+        Ok(exists)
+    }
+}
+
+impl Tx<'_> {
+    /// Marks these files as referenced, for ever. Must come before the row that refers
+    /// to them, which a foreign key checks.
+    pub(crate) fn reference_files(&mut self, files: &[FileName]) -> Result<(), Error> {
+        for file in files {
+            self.connection
+                .prepare_cached("INSERT INTO file (name) VALUES (?1) ON CONFLICT (name) DO NOTHING")?
+                .execute([file.to_string()])?;
+        }
+        Ok(())
+    }
+}
