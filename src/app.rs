@@ -25,7 +25,7 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, AppState, FaultBook, Kept, RateLimiter, RequestLog, ServerSettings};
+use crate::http::{self, AppState, FaultBook, RateLimiter, RequestLog, RequestLogLimits, ServerSettings};
 use crate::retention::{self, Retention};
 use crate::store::{self, EphemeralFolder, Store, Synchronous, WriterEnded};
 use crate::webhooks;
@@ -146,7 +146,7 @@ impl App {
                 .requests_per_minute()
                 .map(|limit| Arc::new(RateLimiter::new(limit))),
             faults: Arc::new(FaultBook::default()),
-            requests: requests_kept(config).map(|kept| Arc::new(RequestLog::new(kept))),
+            requests: request_log_limits(config).map(|limits| Arc::new(RequestLog::new(limits))),
             is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             in_flight: Arc::default(),
             room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
@@ -225,9 +225,9 @@ impl App {
     }
 }
 
-/// How many requests are kept to be looked at, where they are.
-fn requests_kept(config: &Config) -> Option<Kept> {
-    (config.mode == Mode::Sandbox).then_some(Kept {
+/// Returns the bounds of the request log, which only a sandbox has.
+fn request_log_limits(config: &Config) -> Option<RequestLogLimits> {
+    (config.mode == Mode::Sandbox).then_some(RequestLogLimits {
         requests_max: config.sandbox.requests_kept,
         bytes_max: config.sandbox.requests_bytes_max,
     })

@@ -35,7 +35,7 @@ pub use in_flight::InFlight;
 pub use rate_limit::RateLimiter;
 pub use routes::routes;
 pub use sandbox::fault_book::FaultBook;
-pub use sandbox::request_log::{Kept, RequestLog};
+pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use state::{AppState, Limits};
 
 /// Under which name the log tells of requests that were no HTTP.

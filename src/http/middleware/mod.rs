@@ -58,7 +58,7 @@ pub(crate) async fn observe(
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         if let Some(log) = api.as_ref().and_then(|api| api.requests.as_ref()) {
-            response = recording::keep(log, &call, arrival, effect, response);
+            response = recording::record(log, &call, arrival, effect, response);
         }
         match effect {
             Some(effect) => effect.on_reply(response),

@@ -10,7 +10,7 @@ use crate::http::auth::Viewer;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::query::{self, Query};
 use crate::http::routes::faults::EffectView;
-use crate::http::sandbox::request_log::{Body, Remembered, RequestLog};
+use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
 use crate::queries::{self, WriteSummaryRows};
 use crate::views::{PageView, WireAmount, WireText};
@@ -69,24 +69,23 @@ struct EmittedEventView {
 }
 
 impl RequestLineView {
-    pub(crate) fn new(request: &Remembered) -> Self {
-        let answered = request.answered;
+    pub(crate) fn new(request: &RecordedRequest) -> Self {
         Self {
             id: request.id.clone(),
-            received_at: answered.received_at.to_string(),
+            received_at: request.received_at.to_string(),
             method: request.method.to_string(),
             path: request.path.clone(),
             customer_id: request.customer.clone(),
-            status: answered.status,
-            duration_micros: answered.micros,
-            replayed: answered.is_replay,
+            status: request.status,
+            duration_micros: request.micros,
+            replayed: request.is_replay,
         }
     }
 }
 
 impl RequestView {
     /// The request by itself.
-    pub(crate) fn new(request: &Remembered) -> Self {
+    pub(crate) fn new(request: &RecordedRequest) -> Self {
         let RequestLineView {
             id,
             received_at,
@@ -103,12 +102,12 @@ impl RequestView {
             method,
             path,
             customer_id,
-            request_body: request.sent.as_ref().map(shown),
+            request_body: request.request_body.as_ref().map(shown),
             status,
-            reply_body: shown(&request.reply),
+            reply_body: shown(&request.reply_body),
             duration_micros,
             replayed,
-            fault: request.answered.fault.map(EffectView::new),
+            fault: request.fault.map(EffectView::new),
             transfers: Vec::new(),
             events: Vec::new(),
         }
@@ -136,8 +135,8 @@ impl TransferView {
 }
 
 /// A body as far as it is kept, with a mark where it was longer.
-fn shown(body: &Body) -> String {
-    let Body { text, bytes } = body;
+fn shown(body: &RecordedBody) -> String {
+    let RecordedBody { text, bytes } = body;
     if text.len() < *bytes {
         format!("{text}… (the first {} of {bytes} bytes)", text.len())
     } else {
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_body_that_was_cut_says_so() {
-        let body = |text: &str, bytes| Body {
+        let body = |text: &str, bytes| RecordedBody {
             text: text.to_owned(),
             bytes,
         };
@@ -183,8 +182,8 @@ pub(crate) async fn get(api: Data<AppState>, caller: Viewer, id: Path<String>) -
         requests_kept: log.requests_max(),
     })?;
     let mut view = RequestView::new(&request);
-    for caused in &request.caused {
-        view.add_write_summary(queries::caused(&api.store, caused)?);
+    for summary in &request.write_summaries {
+        view.add_write_summary(queries::caused(&api.store, summary)?);
     }
     Ok(Reply::ok("Request fetched successfully", view))
 }
