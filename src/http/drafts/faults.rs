@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 
 use crate::http::drafts::{Field, Fields, JsonBody, Parsed};
-use crate::http::sandbox::fault_book::{Effect, FaultEnding, FaultRequest};
+use crate::http::sandbox::fault_book::{FaultEffect, FaultEnding, FaultRequest};
 use crate::http::sandbox::route_pattern::RoutePattern;
 
 /// Every field there is.
@@ -25,7 +25,7 @@ pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Pars
     let effect = effect(&fields)?;
     let route = fields.field("route").optional(|field| {
         let pattern = RoutePattern::parse(&field.text()?, routes);
-        pattern.ok_or_else(|| field.must_be(RoutePattern::SHAPE))
+        pattern.ok_or_else(|| field.must_be(RoutePattern::EXPECTED))
     })?;
     Ok(FaultRequest {
         route,
@@ -36,7 +36,7 @@ pub(in crate::http) fn fault(body: &JsonBody, routes: &[(String, &str)]) -> Pars
 }
 
 /// A status, a cut or neither, and maybe a delay; at least one of the three.
-fn effect(fields: &Fields<'_>) -> Parsed<Effect> {
+fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
     let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
     let answer = status.optional(error_status)?;
     let is_cut = cut.optional(Field::boolean)?.unwrap_or(false);
@@ -44,14 +44,14 @@ fn effect(fields: &Fields<'_>) -> Parsed<Effect> {
         .field("delayMs")
         .optional(|field| whole_number(field, 1, DELAY_MILLIS_MAX))?
         .map(Duration::from_millis);
-    let end = match (answer, is_cut) {
+    let ending = match (answer, is_cut) {
         (Some(_), true) => return Err(cut.must_be("left out where status is sent, which is answered without a commit")),
         (Some(status), false) => FaultEnding::Status(status),
         (None, true) => FaultEnding::CutAfterCommit,
         (None, false) if delay.is_none() => return Err(status.must_be("sent, or else delayMs or cutAfterCommit")),
-        (None, false) => FaultEnding::AsEver,
+        (None, false) => FaultEnding::Normal,
     };
-    Ok(Effect { delay, end })
+    Ok(FaultEffect { delay, ending })
 }
 
 fn error_status(field: &Field<'_>) -> Parsed<StatusCode> {
@@ -84,20 +84,20 @@ mod tests {
     fn what_is_left_out_is_once_everywhere_and_for_everybody() {
         let draft = read(r#"{"status":503}"#).unwrap();
         assert_eq!((draft.times, draft.route, draft.customer), (1, None, None));
-        let end = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(draft.effect, Effect { delay: None, end });
+        let ending = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(draft.effect, FaultEffect { delay: None, ending });
     }
 
     #[test]
     fn a_delay_comes_alone_or_before_the_rest() {
         let effect = |body: &str| read(body).unwrap().effect;
         let delay = Some(Duration::from_millis(250));
-        let end = FaultEnding::AsEver;
-        assert_eq!(effect(r#"{"delayMs":250}"#), Effect { delay, end });
-        let end = FaultEnding::CutAfterCommit;
+        let ending = FaultEnding::Normal;
+        assert_eq!(effect(r#"{"delayMs":250}"#), FaultEffect { delay, ending });
+        let ending = FaultEnding::CutAfterCommit;
         assert_eq!(
             effect(r#"{"delayMs":250,"cutAfterCommit":true}"#),
-            Effect { delay, end }
+            FaultEffect { delay, ending }
         );
     }
 

@@ -16,50 +16,50 @@ use actix_web::{Error, HttpResponse};
 use crate::http::auth;
 use crate::http::context::RequestContext;
 use crate::http::envelope::ApiError;
-use crate::http::sandbox::fault_book::{Effect, FaultEnding, RequestFacts};
-use crate::http::sandbox::route_pattern::CONTRACT;
+use crate::http::sandbox::fault_book::{FaultEffect, FaultEnding, IncomingRequest};
+use crate::http::sandbox::route_pattern::CONTRACT_PREFIX;
 use crate::http::state::AppState;
 
 /// What a fault does to this request, if one hits it; it is counted then.
-pub(crate) fn effect_on(request: &ServiceRequest, api: &AppState, call: &RequestContext) -> Option<Effect> {
-    if !api.faults.has_any() || !request.path().starts_with(CONTRACT) {
+pub(crate) fn effect_on(request: &ServiceRequest, api: &AppState, call: &RequestContext) -> Option<FaultEffect> {
+    if !api.faults.has_any() || !request.path().starts_with(CONTRACT_PREFIX) {
         return None;
     }
     let (_, key_hash) = auth::read_key(request.request(), api).ok()?;
     let customer = auth::read_customer(request.request(), call).ok().flatten();
-    let asked = RequestFacts {
+    let incoming = IncomingRequest {
         method: request.method().as_str(),
         path: request.path(),
         customer: customer.as_deref(),
     };
-    let effect = api.faults.hit(&key_hash, asked)?;
+    let effect = api.faults.hit(&key_hash, incoming)?;
     call.key_hash.get_or_init(|| key_hash);
     Some(effect)
 }
 
 /// Runs a request as the fault that hits it wants.
 pub(crate) async fn run(
-    effect: Option<Effect>,
+    effect: Option<FaultEffect>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(delay) = effect.and_then(|effect| effect.delay) {
         actix_web::rt::time::sleep(delay).await;
     }
-    match effect.map(|effect| effect.end) {
+    match effect.map(|effect| effect.ending) {
         Some(FaultEnding::Status(status)) => Ok(request.error_response(ApiError::Fault { status })),
-        Some(FaultEnding::CutAfterCommit | FaultEnding::AsEver) | None => {
+        Some(FaultEnding::CutAfterCommit | FaultEnding::Normal) | None => {
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
         }
     }
 }
 
-impl Effect {
+impl FaultEffect {
     /// The reply as it is sent, or what ends the connection in its place.
     pub(crate) fn on_reply(self, response: HttpResponse) -> HttpResponse {
-        match self.end {
+        match self.ending {
             FaultEnding::CutAfterCommit => response.set_body(BoxBody::new(NoReply)),
-            FaultEnding::Status(_) | FaultEnding::AsEver => response,
+            FaultEnding::Status(_) | FaultEnding::Normal => response,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::SystemClock;
 use crate::domain::time::{Clock, Timestamp};
 use crate::http::context::RequestContext;
 use crate::http::envelope::REPLAYED;
-use crate::http::sandbox::fault_book::Effect;
+use crate::http::sandbox::fault_book::FaultEffect;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 
 /// The paths of the sandbox's own routes start with it.
@@ -45,7 +45,7 @@ pub(crate) fn record(
     log: &RequestLog,
     call: &RequestContext,
     arrival: Arrival,
-    fault: Option<Effect>,
+    fault: Option<FaultEffect>,
     response: HttpResponse,
 ) -> HttpResponse {
     let Some(&key_hash) = call.key_hash.get().filter(|_| !log.is_off() && !reads_sandbox(call)) else {

@@ -12,7 +12,7 @@ use crate::http::body::JsonBody;
 use crate::http::drafts;
 use crate::http::envelope::{Answer, ApiError, Reply};
 use crate::http::routes;
-use crate::http::sandbox::fault_book::{Effect, Fault, FaultEnding};
+use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding};
 use crate::http::state::AppState;
 
 /// A fault as its merchant sees it.
@@ -38,28 +38,28 @@ pub(crate) struct EffectView {
 }
 
 impl EffectView {
-    pub(crate) fn new(effect: Effect) -> Self {
+    pub(crate) fn new(effect: FaultEffect) -> Self {
         let millis = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         Self {
-            status: match effect.end {
+            status: match effect.ending {
                 FaultEnding::Status(status) => Some(status.as_u16()),
-                FaultEnding::AsEver | FaultEnding::CutAfterCommit => None,
+                FaultEnding::Normal | FaultEnding::CutAfterCommit => None,
             },
             delay_ms: effect.delay.map(millis),
-            cut_after_commit: effect.end == FaultEnding::CutAfterCommit,
+            cut_after_commit: effect.ending == FaultEnding::CutAfterCommit,
         }
     }
 }
 
 impl FaultView {
     fn new(fault: &Fault) -> Self {
-        let draft = &fault.draft;
+        let request = &fault.request;
         Self {
             id: fault.id,
-            route: draft.route.as_ref().map(ToString::to_string),
-            customer_id: draft.customer.as_ref().map(ToString::to_string),
-            effect: EffectView::new(draft.effect),
-            times: draft.times,
+            route: request.route.as_ref().map(ToString::to_string),
+            customer_id: request.customer.as_ref().map(ToString::to_string),
+            effect: EffectView::new(request.effect),
+            times: request.times,
             remaining: fault.remaining,
         }
     }

@@ -1,4 +1,7 @@
-//! The faults that are set, in memory: which key's, what they hit, how often yet.
+//! The fault book: the faults that merchants have set, in memory.
+//!
+//! A fault belongs to the key that set it and makes a number of that key's next
+//! requests fail or wait, so that a client's handling of failures can be tested.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,167 +16,170 @@ use crate::http::sandbox::route_pattern::RoutePattern;
 
 /// Most faults of one key at once.
 const FAULTS_PER_KEY_MAX: usize = 100;
-/// Keys that may have faults at once. With one more, the key that set its last fault
-/// longest ago loses its own: a test run that ended without clearing them.
+/// Most keys with faults at once. To make room for one more, the book drops the faults
+/// of the key that set its last fault longest ago: probably a test run that ended
+/// without clearing them.
 const KEYS_MAX: usize = 1_000;
 
-/// What a merchant asks for.
+/// The fault that a merchant asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FaultRequest {
-    /// The routes it hits; all of them when left out.
+    /// Limits the fault to these routes; none means all.
     pub(crate) route: Option<RoutePattern>,
-    /// Whose requests it hits; everybody's when left out.
+    /// Limits the fault to requests of this customer; none means all.
     pub(crate) customer: Option<CustomerId>,
-    /// How many requests it hits.
+    /// The number of requests to hit.
     pub(crate) times: u32,
-    /// What becomes of them.
-    pub(crate) effect: Effect,
+    pub(crate) effect: FaultEffect,
 }
 
-/// What becomes of a request that a fault hits.
+/// The effect of a fault on a request that it hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Effect {
-    /// How long it waits before anything else happens.
+pub(crate) struct FaultEffect {
+    /// The wait before the server does anything else.
     pub(crate) delay: Option<Duration>,
-    /// How it ends.
-    pub(crate) end: FaultEnding,
+    pub(crate) ending: FaultEnding,
 }
 
-/// How a request that a fault hits ends.
+/// The way in which a request ends that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultEnding {
-    /// As ever.
-    AsEver,
-    /// It is not run, and answered with this status.
+    /// The server runs the request and replies as usual.
+    Normal,
+    /// The server does not run the request and replies with this status.
     Status(StatusCode),
-    /// It is run, and the connection is closed in place of a reply.
+    /// The server runs the request, then closes the connection without a reply.
     CutAfterCommit,
 }
 
-/// A fault that is set.
+/// A fault with requests left to hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Greater than those of all faults before it.
+    /// Greater than the ids of all faults before it.
     pub(crate) id: u64,
-    /// What was asked for.
-    pub(crate) draft: FaultRequest,
-    /// How many requests it has yet to hit; never 0.
+    pub(crate) request: FaultRequest,
+    /// The number of requests left to hit; never 0.
     pub(crate) remaining: u32,
 }
 
-/// What a fault looks at in a request.
+/// The parts of an incoming request that decide which fault hits it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestFacts<'a> {
-    /// Its method.
+pub(crate) struct IncomingRequest<'a> {
     pub(crate) method: &'a str,
-    /// Its path, without the query.
+    /// Without the query.
     pub(crate) path: &'a str,
-    /// The customer it names.
+    /// The `customer-id` header.
     pub(crate) customer: Option<&'a str>,
 }
 
-/// The faults of every key, over all workers.
+/// The faults of every key. All workers share one book.
 #[derive(Debug, Default)]
 pub struct FaultBook {
-    /// How many are set, to be read without the lock: where there are none, as nearly
-    /// always, a request pays for one load.
-    set: AtomicUsize,
-    pages: Mutex<Pages>,
+    /// The number of faults, readable without the lock. There are nearly always none, so
+    /// a request usually pays for one load only.
+    count: AtomicUsize,
+    faults: Mutex<Faults>,
 }
 
-/// The faults of each key, by its SHA-256 hash, oldest first; no list is empty.
 #[derive(Debug, Default)]
-struct Pages {
+struct Faults {
+    /// By the key's SHA-256 hash, oldest first. No list is empty.
     by_key: HashMap<[u8; 32], Vec<Fault>>,
     newest_id: u64,
 }
 
 impl FaultBook {
-    /// Sets a fault of this key.
-    pub(crate) fn set(&self, key_hash: [u8; 32], draft: FaultRequest) -> Result<Fault, Refusal> {
-        let mut pages = self.pages();
-        if pages.of(&key_hash).len() >= FAULTS_PER_KEY_MAX {
+    /// Adds a fault for this key.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Refusal::TooManyFaults`] if the key has as many faults as it may have.
+    pub(crate) fn set(&self, key_hash: [u8; 32], request: FaultRequest) -> Result<Fault, Refusal> {
+        let mut faults = self.faults();
+        if faults.of(&key_hash).len() >= FAULTS_PER_KEY_MAX {
             return Err(Refusal::TooManyFaults {
                 max: FAULTS_PER_KEY_MAX,
             });
         }
-        if pages.by_key.len() >= KEYS_MAX && !pages.by_key.contains_key(&key_hash) {
-            self.forget_longest_untouched(&mut pages);
+        if faults.by_key.len() >= KEYS_MAX && !faults.by_key.contains_key(&key_hash) {
+            self.drop_stalest_key(&mut faults);
         }
-        pages.newest_id += 1;
+        faults.newest_id += 1;
         let fault = Fault {
-            id: pages.newest_id,
-            remaining: draft.times,
-            draft,
+            id: faults.newest_id,
+            remaining: request.times,
+            request,
         };
-        pages.by_key.entry(key_hash).or_default().push(fault.clone());
-        self.set.fetch_add(1, Ordering::Relaxed);
+        faults.by_key.entry(key_hash).or_default().push(fault.clone());
+        self.count.fetch_add(1, Ordering::Relaxed);
         Ok(fault)
     }
 
-    /// The faults of this key, oldest first.
+    /// Returns this key's faults, oldest first.
     pub(crate) fn list(&self, key_hash: &[u8; 32]) -> Vec<Fault> {
-        self.pages().of(key_hash).to_vec()
+        self.faults().of(key_hash).to_vec()
     }
 
-    /// Removes the faults of this key and answers how many there were.
+    /// Removes this key's faults and returns their number.
     pub(crate) fn clear(&self, key_hash: &[u8; 32]) -> usize {
-        let mut pages = self.pages();
-        let cleared = pages.by_key.remove(key_hash).map_or(0, |faults| faults.len());
-        self.set.fetch_sub(cleared, Ordering::Relaxed);
-        cleared
+        self.remove_key(&mut self.faults(), key_hash)
     }
 
-    /// Whether any key has a fault.
+    /// Returns true if any key has a fault.
     pub(crate) fn has_any(&self) -> bool {
-        self.set.load(Ordering::Relaxed) > 0
+        self.count.load(Ordering::Relaxed) > 0
     }
 
-    /// What the oldest fault of this key that is for such requests does to this one.
-    /// The request counts: of however many come at once, as many are hit as were
-    /// asked for.
-    pub(crate) fn hit(&self, key_hash: &[u8; 32], asked: RequestFacts<'_>) -> Option<Effect> {
-        let mut pages = self.pages();
-        let faults = pages.by_key.get_mut(key_hash)?;
-        let place = faults.iter().position(|fault| fault.draft.is_for(asked))?;
-        let fault = &mut faults[place];
-        let effect = fault.draft.effect;
+    /// Returns the effect of the key's oldest fault that applies to this request, and
+    /// counts the request against that fault. However many requests come at once, a
+    /// fault hits exactly as many as its merchant asked for.
+    pub(crate) fn hit(&self, key_hash: &[u8; 32], request: IncomingRequest<'_>) -> Option<FaultEffect> {
+        let mut faults = self.faults();
+        let of_key = faults.by_key.get_mut(key_hash)?;
+        let index = of_key.iter().position(|fault| fault.request.applies_to(request))?;
+        let fault = &mut of_key[index];
+        let effect = fault.request.effect;
         fault.remaining -= 1;
         if fault.remaining == 0 {
-            faults.remove(place);
-            self.set.fetch_sub(1, Ordering::Relaxed);
+            of_key.remove(index);
+            self.count.fetch_sub(1, Ordering::Relaxed);
         }
-        if faults.is_empty() {
-            pages.by_key.remove(key_hash);
+        if of_key.is_empty() {
+            faults.by_key.remove(key_hash);
         }
         Some(effect)
     }
 
-    fn forget_longest_untouched(&self, pages: &mut Pages) {
-        let touched = |faults: &[Fault]| faults.last().map(|fault| fault.id);
-        let oldest = pages.by_key.iter().min_by_key(|(_, faults)| touched(faults));
-        if let Some(key_hash) = oldest.map(|(key_hash, _)| *key_hash) {
-            let forgotten = pages.by_key.remove(&key_hash).map_or(0, |faults| faults.len());
-            self.set.fetch_sub(forgotten, Ordering::Relaxed);
+    fn drop_stalest_key(&self, faults: &mut Faults) {
+        let newest_id = |of_key: &[Fault]| of_key.last().map(|fault| fault.id);
+        let stalest = faults.by_key.iter().min_by_key(|(_, of_key)| newest_id(of_key));
+        if let Some(key_hash) = stalest.map(|(key_hash, _)| *key_hash) {
+            self.remove_key(faults, &key_hash);
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remove_key(&self, faults: &mut Faults, key_hash: &[u8; 32]) -> usize {
+        let removed = faults.by_key.remove(key_hash).map_or(0, |of_key| of_key.len());
+        self.count.fetch_sub(removed, Ordering::Relaxed);
+        removed
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Pages {
+impl Faults {
     fn of(&self, key_hash: &[u8; 32]) -> &[Fault] {
         self.by_key.get(key_hash).map_or(&[], Vec::as_slice)
     }
 }
 
 impl FaultRequest {
-    fn is_for(&self, asked: RequestFacts<'_>) -> bool {
-        let is_route = |route: &RoutePattern| route.fits(asked.method, asked.path);
-        let is_customer = |customer: &CustomerId| asked.customer == Some(customer.as_str());
-        self.route.as_ref().is_none_or(is_route) && self.customer.as_ref().is_none_or(is_customer)
+    fn applies_to(&self, request: IncomingRequest<'_>) -> bool {
+        let is_customer = |customer: &CustomerId| request.customer == Some(customer.as_str());
+        let is_route = |route: &RoutePattern| route.matches(request.method, request.path);
+        self.customer.as_ref().is_none_or(is_customer) && self.route.as_ref().is_none_or(is_route)
     }
 }
 
@@ -184,48 +190,48 @@ mod tests {
     use super::*;
 
     const KEY: [u8; 32] = [1; 32];
-    const PAY: RequestFacts<'static> = RequestFacts {
+    const PAY: IncomingRequest<'static> = IncomingRequest {
         method: "POST",
         path: "/v1/payment/escrow",
         customer: Some("ben"),
     };
 
-    fn draft(times: u32, status: u16) -> FaultRequest {
+    fn fault(times: u32, status: u16) -> FaultRequest {
         FaultRequest {
             route: None,
             customer: None,
             times,
-            effect: Effect {
+            effect: FaultEffect {
                 delay: None,
-                end: FaultEnding::Status(StatusCode::from_u16(status).unwrap()),
+                ending: FaultEnding::Status(StatusCode::from_u16(status).unwrap()),
             },
         }
     }
 
-    fn status(effect: Option<Effect>) -> Option<u16> {
-        match effect?.end {
+    fn status(effect: Option<FaultEffect>) -> Option<u16> {
+        match effect?.ending {
             FaultEnding::Status(status) => Some(status.as_u16()),
-            FaultEnding::AsEver | FaultEnding::CutAfterCommit => None,
+            FaultEnding::Normal | FaultEnding::CutAfterCommit => None,
         }
     }
 
     #[test]
-    fn the_oldest_fault_that_fits_is_used_up_first() {
+    fn the_oldest_fault_that_applies_is_used_up_first() {
         let book = FaultBook::default();
         let for_ada = FaultRequest {
             customer: CustomerId::parse("ada"),
-            ..draft(1, 500)
+            ..fault(1, 500)
         };
         book.set(KEY, for_ada).unwrap();
-        let second = book.set(KEY, draft(2, 503)).unwrap();
-        book.set(KEY, draft(1, 429)).unwrap();
+        let second = book.set(KEY, fault(2, 503)).unwrap();
+        book.set(KEY, fault(1, 429)).unwrap();
         assert_eq!(status(book.hit(&KEY, PAY)), Some(503));
         assert_eq!(book.list(&KEY)[1], Fault { remaining: 1, ..second });
         assert_eq!(status(book.hit(&KEY, PAY)), Some(503));
         assert_eq!(status(book.hit(&KEY, PAY)), Some(429));
-        assert_eq!(book.hit(&KEY, PAY), None, "what is left is for ada");
+        assert_eq!(book.hit(&KEY, PAY), None, "the fault that is left is for ada");
         assert!(book.has_any());
-        let of_ada = RequestFacts {
+        let of_ada = IncomingRequest {
             customer: Some("ada"),
             ..PAY
         };
@@ -235,16 +241,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_a_route_hits_no_other() {
+    fn a_fault_for_a_route_hits_no_other() {
         let routes = [("POST".to_owned(), "/v1/payment/escrow")];
         let book = FaultBook::default();
         let of_route = FaultRequest {
             route: RoutePattern::parse("POST /v1/payment/escrow", &routes),
-            ..draft(2, 503)
+            ..fault(2, 503)
         };
         book.set(KEY, of_route).unwrap();
-        assert_eq!(book.hit(&KEY, RequestFacts { method: "GET", ..PAY }), None);
-        let topup = RequestFacts {
+        assert_eq!(book.hit(&KEY, IncomingRequest { method: "GET", ..PAY }), None);
+        let topup = IncomingRequest {
             path: "/v1/payment/topup",
             ..PAY
         };
@@ -253,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_hit_as_were_asked_for_however_many_come_at_once() {
+    fn a_fault_hits_its_number_of_requests_however_many_come_at_once() {
         let book = FaultBook::default();
-        book.set(KEY, draft(700, 503)).unwrap();
+        book.set(KEY, fault(700, 503)).unwrap();
         let hits: usize = thread::scope(|scope| {
             let count = || (0..500).filter(|_| book.hit(&KEY, PAY).is_some()).count();
             let running: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
@@ -266,10 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn every_key_has_faults_of_its_own() {
+    fn each_key_has_its_own_faults() {
         let book = FaultBook::default();
-        book.set(KEY, draft(1, 503)).unwrap();
-        book.set([2; 32], draft(1, 500)).unwrap();
+        book.set(KEY, fault(1, 503)).unwrap();
+        book.set([2; 32], fault(1, 500)).unwrap();
         assert_eq!(book.clear(&KEY), 1);
         assert_eq!(book.hit(&KEY, PAY), None);
         assert_eq!(status(book.hit(&[2; 32], PAY)), Some(500));
@@ -279,18 +285,18 @@ mod tests {
     fn a_key_has_no_more_than_its_bound() {
         let book = FaultBook::default();
         for _ in 0..FAULTS_PER_KEY_MAX {
-            book.set(KEY, draft(1, 503)).unwrap();
+            book.set(KEY, fault(1, 503)).unwrap();
         }
         let refused = Refusal::TooManyFaults {
             max: FAULTS_PER_KEY_MAX,
         };
-        assert_eq!(book.set(KEY, draft(1, 503)), Err(refused));
+        assert_eq!(book.set(KEY, fault(1, 503)), Err(refused));
         book.hit(&KEY, PAY).unwrap();
-        assert!(book.set(KEY, draft(1, 503)).is_ok(), "there is room again");
+        assert!(book.set(KEY, fault(1, 503)).is_ok(), "there is room again");
     }
 
     #[test]
-    fn of_too_many_keys_the_one_longest_untouched_is_forgotten() {
+    fn with_too_many_keys_the_stalest_loses_its_faults() {
         let book = FaultBook::default();
         let key = |number: usize| {
             let mut key = [0; 32];
@@ -298,13 +304,13 @@ mod tests {
             key
         };
         for number in 0..KEYS_MAX {
-            book.set(key(number), draft(1, 503)).unwrap();
+            book.set(key(number), fault(1, 503)).unwrap();
         }
-        book.set(key(0), draft(1, 503)).unwrap();
-        book.set(key(KEYS_MAX), draft(1, 503)).unwrap();
-        assert_eq!(book.list(&key(0)).len(), 2, "touched a moment ago");
-        assert_eq!(book.list(&key(1)), [], "forgotten");
-        assert_eq!(book.pages().by_key.len(), KEYS_MAX);
-        assert_eq!(book.set.load(Ordering::Relaxed), KEYS_MAX + 1);
+        book.set(key(0), fault(1, 503)).unwrap();
+        book.set(key(KEYS_MAX), fault(1, 503)).unwrap();
+        assert_eq!(book.list(&key(0)).len(), 2, "set another fault a moment ago");
+        assert_eq!(book.list(&key(1)), [], "set its last fault longest ago");
+        assert_eq!(book.faults().by_key.len(), KEYS_MAX);
+        assert_eq!(book.count.load(Ordering::Relaxed), KEYS_MAX + 1);
     }
 }

@@ -14,7 +14,7 @@ use actix_web::http::Method;
 use crate::domain::ids::EventId;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
-use crate::http::sandbox::fault_book::Effect;
+use crate::http::sandbox::fault_book::FaultEffect;
 use crate::store::WriteSummary;
 
 /// The most bytes of one body that the log keeps.
@@ -53,7 +53,7 @@ pub(crate) struct RecordedRequest {
     /// idempotency key.
     pub(crate) is_replay: bool,
     /// The effect of the fault that hit the request.
-    pub(crate) fault: Option<Effect>,
+    pub(crate) fault: Option<FaultEffect>,
     pub(crate) reply_body: RecordedBody,
     /// The transfers and events of each of the request's commands, in order.
     pub(crate) write_summaries: Vec<WriteSummary>,

@@ -1,52 +1,63 @@
-//! Which routes a fault is for: `POST /v1/payment/escrow`, or a path alone for
-//! every method. In the path `*` stands for one part, and at its end for all that
-//! follow; a part in braces, as the documentation writes it, is such a star.
+//! Route patterns, which name the routes that a fault applies to.
+//!
+//! A pattern is a method and a path, `POST /v1/payment/escrow`, or a path alone for
+//! every method. `*` matches one non-empty segment of the path; as the last segment it
+//! matches all that follow. A segment in braces, as the API reference writes it, means
+//! `*`.
+//!
+//! The router's own `ResourceDef` is meant for a route table that is built once: it
+//! leaks the names of its parameters, compiles each pattern to some 50 KiB, and panics
+//! on a malformed one. Merchants send patterns at any time, so this file compares
+//! segments itself.
 
 use std::fmt;
 
-/// Where the routes of the contract begin, which faults are for.
-pub(crate) const CONTRACT: &str = "/v1/";
+/// Faults apply to the contract's routes, whose paths start with this.
+pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
 
-/// What stands for any part of a path.
 const STAR: &str = "*";
 
-/// A pattern of methods and paths.
+/// A pattern that matches at least one route of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoutePattern {
+    /// In upper case; none for every method.
     method: Option<String>,
     path: String,
 }
 
 impl RoutePattern {
-    /// What is right, to follow "must be".
-    pub(crate) const SHAPE: &str =
+    /// Describes a valid pattern; follows "must be" in a message.
+    pub(crate) const EXPECTED: &str =
         "a route of the service, such as \"POST /v1/payment/escrow\" or \"/v1/escrow/milestone/confirm/*\"";
 
-    /// Reads a pattern. It must fit one of these routes, each a method and a path
-    /// whose parts to fill in are in braces: a fault for a route that nobody can ask
-    /// for would never hit.
+    /// Parses a pattern. `routes` are methods and paths, with parameters in braces.
+    /// Returns none if the pattern matches none of them, since such a fault would never
+    /// apply.
     pub(crate) fn parse(text: &str, routes: &[(String, &str)]) -> Option<Self> {
         let (method, path) = match text.trim().split_once(' ') {
             Some((method, path)) => (Some(method.to_ascii_uppercase()), path.trim()),
             None => (None, text.trim()),
         };
-        let starred = |part| if is_to_fill_in(part) { STAR } else { part };
-        let parts: Vec<&str> = path.split('/').map(starred).collect();
+        let is_parameter = |segment: &str| segment.starts_with('{') && segment.ends_with('}');
+        let segments = path.split('/');
+        let segments = segments.map(|segment| if is_parameter(segment) { STAR } else { segment });
         let pattern = Self {
             method,
-            path: parts.join("/"),
+            path: segments.collect::<Vec<_>>().join("/"),
         };
-        let is_known = |(method, path): &(String, &str)| pattern.fits(method, path);
-        (path.starts_with(CONTRACT) && routes.iter().any(is_known)).then_some(pattern)
+        let matches_route = |(method, path): &(String, &str)| pattern.matches(method, path);
+        (path.starts_with(CONTRACT_PREFIX) && routes.iter().any(matches_route)).then_some(pattern)
     }
 
-    /// Whether a request of this method and path is meant.
-    pub(crate) fn fits(&self, method: &str, path: &str) -> bool {
-        self.method.as_deref().is_none_or(|wanted| wanted == method) && path_fits(&self.path, path)
+    /// Returns true if the pattern matches a request with this method and path.
+    pub(crate) fn matches(&self, method: &str, path: &str) -> bool {
+        let wanted: Vec<&str> = self.path.split('/').collect();
+        let segments: Vec<&str> = path.split('/').collect();
+        self.method.as_deref().is_none_or(|wanted| wanted == method) && segments_match(&wanted, &segments)
     }
 }
 
-/// As it is written.
+/// Writes the pattern with parameters as stars.
 impl fmt::Display for RoutePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.method {
@@ -56,25 +67,16 @@ impl fmt::Display for RoutePattern {
     }
 }
 
-fn is_to_fill_in(part: &str) -> bool {
-    part.starts_with('{') && part.ends_with('}')
-}
-
-fn path_fits(pattern: &str, path: &str) -> bool {
-    let mut wanted = pattern.split('/').peekable();
-    let mut parts = path.split('/');
-    while let Some(want) = wanted.next() {
-        let Some(part) = parts.next() else {
-            return false;
-        };
-        match want {
-            STAR if wanted.peek().is_none() => return !part.is_empty(),
-            STAR if !part.is_empty() => {}
-            _ if want == part => {}
-            _ => return false,
+fn segments_match(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        ([STAR], [first, ..]) => !first.is_empty(),
+        ([wanted, pattern @ ..], [segment, path @ ..]) => {
+            let is_match = wanted == segment || (*wanted == STAR && !segment.is_empty());
+            is_match && segments_match(pattern, path)
         }
+        _ => false,
     }
-    parts.next().is_none()
 }
 
 #[cfg(test)]
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_must_fit_a_route_of_the_service() {
+    fn a_pattern_must_match_a_route_of_the_service() {
         for text in [
             "POST /v1/payment/escrow",
             "post  /v1/payment/escrow",
@@ -131,28 +133,37 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_one_part_and_at_the_end_all_that_follow() {
-        let fits = |pattern: &str, path: &str| parse(pattern).unwrap().fits("POST", path);
-        assert!(fits(
+    fn a_star_matches_one_segment_and_at_the_end_all_that_follow() {
+        let matches = |pattern: &str, path: &str| parse(pattern).unwrap().matches("POST", path);
+        assert!(matches(
             "/v1/escrow/milestone/confirm/*",
             "/v1/escrow/milestone/confirm/a/b"
         ));
-        assert!(fits("/v1/escrow/milestone/confirm/*", "/v1/escrow/milestone/confirm/a"));
-        assert!(!fits("/v1/escrow/milestone/confirm/*", "/v1/escrow/milestone/confirm"));
-        assert!(!fits("/v1/escrow/milestone/confirm/*", "/v1/escrow/milestone/confirm/"));
-        assert!(fits("/v1/escrow/*/confirm/*/*", "/v1/escrow/milestone/confirm/a/b"));
-        assert!(!fits("/v1/escrow/*/confirm/*/*", "/v1/escrow/milestone/confirm/a"));
-        assert!(fits("POST /v1/payment/escrow", "/v1/payment/escrow"));
-        assert!(!parse("GET /v1/wallet").unwrap().fits("POST", "/v1/wallet"));
+        assert!(matches(
+            "/v1/escrow/milestone/confirm/*",
+            "/v1/escrow/milestone/confirm/a"
+        ));
+        assert!(!matches(
+            "/v1/escrow/milestone/confirm/*",
+            "/v1/escrow/milestone/confirm"
+        ));
+        assert!(!matches(
+            "/v1/escrow/milestone/confirm/*",
+            "/v1/escrow/milestone/confirm/"
+        ));
+        assert!(matches("/v1/escrow/*/confirm/*/*", "/v1/escrow/milestone/confirm/a/b"));
+        assert!(!matches("/v1/escrow/*/confirm/*/*", "/v1/escrow/milestone/confirm/a"));
+        assert!(matches("POST /v1/payment/escrow", "/v1/payment/escrow"));
+        assert!(!parse("GET /v1/wallet").unwrap().matches("POST", "/v1/wallet"));
     }
 
     #[test]
-    fn it_is_shown_as_it_is_written_and_braces_are_stars() {
+    fn a_pattern_is_shown_as_written_with_parameters_as_stars() {
         for text in ["POST /v1/payment/escrow", "/v1/*"] {
             assert_eq!(parse(text).unwrap().to_string(), text);
         }
         let documented = parse("/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}").unwrap();
         assert_eq!(documented.to_string(), "/v1/escrow/milestone/confirm/*/*");
-        assert!(documented.fits("POST", "/v1/escrow/milestone/confirm/a/b"));
+        assert!(documented.matches("POST", "/v1/escrow/milestone/confirm/a/b"));
     }
 }
