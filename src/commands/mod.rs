@@ -201,7 +201,7 @@ impl Actor {
 fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, of_another: Refusal) -> Result<Deal, Error> {
     match tx.deal(merchant, key)? {
         Some(deal) => Ok(deal),
-        None if tx.is_anyones_deal(key)? => Err(of_another.into()),
+        None if tx.any_merchant_has_deal(key)? => Err(of_another.into()),
         None => Err(Refusal::EscrowNotFound.into()),
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::{Resolution, RulingRequest};
 use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
-use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, Seed};
+use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, SeededIds};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
@@ -44,7 +44,7 @@ pub fn load(
     draft: Parsed<SeedRequest>,
 ) -> Result<Seeded, Error> {
     let draft = draft?;
-    let seed = Seed::new(draft.content_hash);
+    let seed = SeededIds::new(draft.content_hash);
     if tx.number_of_deal(merchant, seed.first_escrow_id())?.is_some() {
         return Err(Refusal::SeededBefore.into());
     }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use crate::domain::effects::Event;
-use crate::domain::ids::{Entropy, IdSource, MerchantId, Seed};
+use crate::domain::ids::{Entropy, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
@@ -27,7 +27,7 @@ pub struct Tx<'a> {
     /// Of the merchant that is attended.
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
-    seed: Option<Seed>,
+    seed: Option<SeededIds>,
     unrecorded_events: Vec<UnrecordedEvent>,
     /// Whose events have come to be delivered.
     pub(crate) new_deliveries: Vec<MerchantId>,
@@ -122,7 +122,7 @@ impl<'a> Tx<'a> {
 
     /// From here on this command draws the names of escrows, their milestones and
     /// customers from a seed.
-    pub fn draw_from(&mut self, seed: Seed) {
+    pub fn draw_from(&mut self, seed: SeededIds) {
         self.seed = Some(seed);
     }
 
@@ -161,7 +161,7 @@ impl IdSource for Tx<'_> {
         self.entropy.random()
     }
 
-    fn seed(&mut self) -> Option<&mut Seed> {
+    fn seeded_ids(&mut self) -> Option<&mut SeededIds> {
         self.seed.as_mut()
     }
 }

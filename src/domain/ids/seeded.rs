@@ -1,85 +1,88 @@
-//! Ids of escrows and milestones, which a seed makes the same in every merchant.
+//! Ids of escrows and milestones, which a sandbox seed makes equal on every server.
 //!
-//! The rows of all merchants lie in one table, each under a number of its own, and an
-//! id shows that number. An id that is to be the same in hundreds of merchants cannot.
-//! A seeded row has a number from time like any other, so that it stands in its turn
-//! in every list; but its id shows its place in the seed instead. The place is kept in
-//! the stored guard, above the 32 bits that are the guard of every other row:
+//! On the wire an id is 24 hex characters: 16 for a number, 8 for a guard. In the file it
+//! is the key of its row, which is a number that follows time, and a stored guard of 64
+//! bits. Most ids show both as they are. A seeded id must not depend on time, and many
+//! merchants may load the same seed into one table, so a seeded id cannot show the key of
+//! its row. It shows a position in the seed in its place:
 //!
-//! | made by | number of the row | stored guard | on the wire: 16 and 8 hex digits |
-//! |---|---|---|---|
-//! | a client | from time | 32 random bits | the number, the guard |
-//! | a seed | from time | the place, then 32 bits of the seed's hash | the place for the number, those 32 bits |
+//! | made by | key of the row | stored guard | number on the wire | guard on the wire |
+//! |---|---|---|---|---|
+//! | a client | from time | 32 random bits | the key | the random bits |
+//! | a seed | from time | escrow's position << 32, plus 32 bits of a hash | position * 1024 + key % 1024 | the bits of the hash |
 //!
-//! Places are numbers as well: 1,024 for the first escrow, 1,025 for its first
-//! milestone, 2,048 for the second escrow. They end where numbers from time begin
-//! ([`FIRST_NUMBER`]), so an id says by itself which of the two it shows. One that
-//! shows a place does not say its row: that is found by merchant and stored guard.
+//! The first escrow of a seed has position 1. Its number on the wire is 1024, that of its
+//! first milestone is 1025, and that of the second escrow is 2048. The hash covers the
+//! seed's content and the number on the wire.
 //!
-//! Two ids are equal when they show the same. Within a merchant they are then the same.
+//! It follows:
+//!
+//! - The text of an id tells which of the two it is, since keys start at
+//!   [`FIRST_NUMBER`], above every number that a seeded id shows.
+//! - The text of a seeded id does not tell the key of its row. The store finds the row by
+//!   merchant and stored guard, in one place (`Snapshot::with_row_key`). Until then the
+//!   id's [`EscrowId::number`] is the key of no row.
+//! - Two ids are equal if their texts are equal. Within one merchant they then belong to
+//!   the same row.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::ids::{CustomerId, FIRST_NUMBER, NUMBERS_APART, PaymentToken, decode_hex, encode_hex};
+use crate::domain::ids::names::{CustomerId, PaymentToken};
+use crate::domain::ids::numbers::{FIRST_NUMBER, NUMBERS_APART, decode_hex, encode_hex};
 
-/// Bits of a guard that are shown.
+/// Bits of a guard on the wire.
 const GUARD_BITS: u32 = 32;
 
-/// A type for one kind of id, as `object_id` makes them, of what a seed can
-/// make too.
+/// Defines an id type of objects that a seed can make. Its methods are those of
+/// `object_id!` in `object.rs`, and those that tell a seeded id.
 macro_rules! seedable_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-        pub struct $name(Parts);
+        pub struct $name(StoredId);
 
         impl $name {
-            /// The id of a row: its number, and its guard as it is stored.
+            /// Returns the id of a row: its key, and its guard as stored.
             pub const fn new(number: i64, guard: i64) -> Self {
-                Self(Parts { number, guard })
+                Self(StoredId { number, guard })
             }
 
-            /// Where it is stored. Of one that a caller wrote and that shows a place,
-            /// this is the number of no row.
+            /// Returns the key of the row. In a seeded id that was read from a text, this
+            /// is the key of no row.
             pub const fn number(&self) -> i64 {
                 self.0.number
             }
 
-            /// The stored guard.
+            /// Returns the stored guard.
             pub const fn guard(&self) -> i64 {
                 self.0.guard
             }
 
-            /// Whether a seed made it: then it is looked up by merchant and stored
-            /// guard.
+            /// Returns whether a seed made the id, so that its row must be found by
+            /// merchant and stored guard.
             pub const fn is_seeded(&self) -> bool {
-                self.0.place() > 0
+                self.0.position() > 0
             }
 
-            /// What nobody can guess, unless a seed made it: the last 8 hex characters.
-            pub fn shown_guard(&self) -> u32 {
-                self.0.shown().1
-            }
-
-            /// The id a caller wrote. Text that is no id becomes the id of zeros, as
-            /// everywhere.
+            /// Reads an id that a caller sent. A malformed text becomes the id of zeros,
+            /// which no object has, so that a malformed id is answered as an unknown one
+            /// (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
-                Self(Parts::of_shown(decode_hex(text).unwrap_or_default()))
+                Self(StoredId::from_wire(decode_hex(text).unwrap_or_default()))
             }
 
-            /// The id this text is, or `None` when it is not 24 lower-case hex
-            /// characters.
+            /// Returns `None` if the text is not 24 lower-case hex characters.
             pub fn parse(text: &str) -> Option<Self> {
-                decode_hex(text).map(Parts::of_shown).map(Self)
+                decode_hex(text).map(StoredId::from_wire).map(Self)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let (number, guard) = self.0.shown();
+                let (number, guard) = self.0.on_wire();
                 f.write_str(encode_hex(number, guard, &mut [0; 24]))
             }
         }
@@ -93,85 +96,88 @@ macro_rules! seedable_id {
 }
 
 seedable_id!(
-    /// Names an escrow.
+    /// The id of an escrow or a vault.
     EscrowId
 );
 seedable_id!(
-    /// Names a milestone; an edit gives every milestone a new one.
+    /// The id of a milestone. An edit of its escrow gives it a new one.
     MilestoneId
 );
 
-/// What is stored of an id. A row's number and what its id shows are the same modulo
-/// [`NUMBERS_APART`], which is what tells the milestones of an escrow apart.
+impl EscrowId {
+    /// Returns the last 8 hex characters of the text.
+    pub(super) fn wire_guard(self) -> u32 {
+        self.0.on_wire().1
+    }
+}
+
+/// An id as stored. See the head of this file for how the text follows from it.
 #[derive(Clone, Copy)]
-struct Parts {
+struct StoredId {
     number: i64,
     guard: i64,
 }
 
-impl Parts {
-    /// Those of the row with this number that belongs to the escrow at this place.
-    fn seeded(number: i64, place: i64, shown_guard: u32) -> Self {
-        let guard = place << GUARD_BITS | i64::from(shown_guard);
+impl StoredId {
+    const fn seeded(number: i64, position: i64, wire_guard: u32) -> Self {
+        let guard = (position << GUARD_BITS) | wire_guard as i64;
         Self { number, guard }
     }
 
-    /// The place of its escrow in the seed, from 1; 0 where no seed made it.
-    const fn place(self) -> i64 {
+    /// Returns the position of its escrow in the seed, from 1, or 0 if no seed made it.
+    const fn position(self) -> i64 {
         self.guard >> GUARD_BITS
     }
 
-    /// What the id shows: a number and a guard.
-    fn shown(self) -> (i64, u32) {
-        let number = match self.place() {
+    /// Returns the number and the guard that the text shows.
+    fn on_wire(self) -> (i64, u32) {
+        let number = match self.position() {
             0 => self.number,
-            place => place * NUMBERS_APART + self.number % NUMBERS_APART,
+            position => position * NUMBERS_APART + self.number % NUMBERS_APART,
         };
         let [.., a, b, c, d] = self.guard.to_be_bytes();
         (number, u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// Those of the id that shows this number and this guard.
-    fn of_shown((shown, guard): (i64, u32)) -> Self {
-        if (NUMBERS_APART..FIRST_NUMBER).contains(&shown) {
-            Self::seeded(shown % NUMBERS_APART, shown / NUMBERS_APART, guard)
+    /// Returns the id whose text shows this number and this guard.
+    fn from_wire((number, guard): (i64, u32)) -> Self {
+        if (NUMBERS_APART..FIRST_NUMBER).contains(&number) {
+            Self::seeded(number % NUMBERS_APART, number / NUMBERS_APART, guard)
         } else {
-            Self {
-                number: shown,
-                guard: guard.into(),
-            }
+            let guard = guard.into();
+            Self { number, guard }
         }
     }
 }
 
-impl PartialEq for Parts {
+impl PartialEq for StoredId {
     fn eq(&self, other: &Self) -> bool {
-        self.shown() == other.shown()
+        self.on_wire() == other.on_wire()
     }
 }
 
-impl Eq for Parts {}
+impl Eq for StoredId {}
 
-impl Hash for Parts {
+impl Hash for StoredId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.shown().hash(state);
+        self.on_wire().hash(state);
     }
 }
 
-/// Where names are drawn from while a seed is loaded: they follow from what the seed
-/// says and from how many were drawn before, and from nothing else.
+/// The ids that a seed gives to what it makes. They depend on the seed's content and on
+/// how many were made before, and on nothing else.
 #[derive(Clone, Debug)]
-pub struct Seed {
+pub struct SeededIds {
     content_hash: [u8; 32],
     escrows: i64,
     customers: i64,
 }
 
-impl Seed {
-    /// Most escrows of one seed. Their places fit below the numbers from time.
+impl SeededIds {
+    /// Most escrows of one seed. The numbers of their ids stay below [`FIRST_NUMBER`].
     pub const ESCROWS_MAX: usize = 1_000;
 
-    /// The names of the seed whose content has this SHA-256 hash.
+    /// Returns the ids of the seed whose content has this SHA-256 hash.
     pub const fn new(content_hash: [u8; 32]) -> Self {
         Self {
             content_hash,
@@ -180,47 +186,48 @@ impl Seed {
         }
     }
 
-    /// The id of the seed's first escrow, in whichever merchant.
+    /// Returns the id of the seed's first escrow. A merchant that has it has loaded the
+    /// seed.
     pub fn first_escrow_id(&self) -> EscrowId {
         Self::new(self.content_hash).next_escrow_id(0)
     }
 
-    /// A name for the next escrow, to be stored under this number.
+    /// Makes the id of the next escrow, whose row has this key.
     pub(super) fn next_escrow_id(&mut self, number: i64) -> EscrowId {
         self.escrows += 1;
-        EscrowId(self.parts("escrow", number))
+        EscrowId(self.id("escrow", number))
     }
 
-    /// A name for a milestone of the escrow named last, to be stored under this number.
+    /// Makes the id of a milestone of the latest escrow. The milestone's row has this key.
     pub(super) fn milestone_id(&self, number: i64) -> MilestoneId {
-        MilestoneId(self.parts("milestone", number))
+        MilestoneId(self.id("milestone", number))
     }
 
-    /// A token for the escrow named last.
+    /// Makes the token of the latest escrow.
     pub(super) fn payment_token(&self) -> PaymentToken {
         PaymentToken::from_random(self.bits("token", self.escrows))
     }
 
-    /// A name for the next customer who did not bring one.
+    /// Makes the id of the next customer whom the seed gives none.
     pub(super) fn next_customer_id(&mut self) -> CustomerId {
         self.customers += 1;
-        CustomerId(format!("{:032x}", self.bits("customer", self.customers))[..24].to_owned())
+        CustomerId::from_random(self.bits("customer", self.customers))
     }
 
-    /// An id of this kind that belongs to the escrow named last.
-    fn parts(&self, kind: &str, number: i64) -> Parts {
-        let shown = Parts::seeded(number, self.escrows, 0).shown().0;
-        let [.., a, b, c, d] = self.bits(kind, shown).to_be_bytes();
-        Parts::seeded(number, self.escrows, u32::from_be_bytes([a, b, c, d]))
+    /// Makes an id that belongs to the latest escrow.
+    fn id(&self, kind: &str, number: i64) -> StoredId {
+        let (wire_number, _) = StoredId::seeded(number, self.escrows, 0).on_wire();
+        let [.., a, b, c, d] = self.bits(kind, wire_number).to_be_bytes();
+        StoredId::seeded(number, self.escrows, u32::from_be_bytes([a, b, c, d]))
     }
 
-    fn bits(&self, kind: &str, place: i64) -> u128 {
+    fn bits(&self, kind: &str, number: i64) -> u128 {
         let mut hash = Sha256::new();
         hash.update(self.content_hash);
         hash.update(kind);
-        hash.update(place.to_be_bytes());
+        hash.update(number.to_be_bytes());
         let hash: [u8; 32] = hash.finalize().into();
-        u128::from_be_bytes(*hash.first_chunk().expect("sixteen bytes and sixteen more"))
+        u128::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
     }
 }
 
@@ -230,10 +237,10 @@ mod tests {
     use crate::domain::ids::{IdSource, number_after};
     use crate::domain::time::Timestamp;
 
-    /// Numbers from a time, and a seed if there is one.
+    /// Gives out numbers from a time, and the ids of a seed if there is one.
     struct Source {
         number: i64,
-        seed: Option<Seed>,
+        seed: Option<SeededIds>,
     }
 
     impl Source {
@@ -241,11 +248,11 @@ mod tests {
             let now = Timestamp::from_millis(millis).unwrap();
             Self {
                 number: number_after(0, now),
-                seed: seed.map(Seed::new),
+                seed: seed.map(SeededIds::new),
             }
         }
 
-        /// Three escrows with two milestones each, with their tokens.
+        /// Makes the ids of three escrows with two milestones each, and their tokens.
         fn escrows(&mut self) -> Vec<(EscrowId, PaymentToken, [MilestoneId; 2])> {
             let escrow = |_| {
                 let id = self.escrow_id();
@@ -269,15 +276,35 @@ mod tests {
             u128::MAX
         }
 
-        fn seed(&mut self) -> Option<&mut Seed> {
+        fn seeded_ids(&mut self) -> Option<&mut SeededIds> {
             self.seed.as_mut()
+        }
+    }
+
+    #[test]
+    fn an_id_is_written_and_read_as_24_hex_characters() {
+        let text = "0199c0ffee7abcdef0123456";
+        assert_eq!(EscrowId::named(text).to_string(), text);
+    }
+
+    #[test]
+    fn a_malformed_id_names_nothing() {
+        let nothing = EscrowId::new(0, 0);
+        for text in [
+            "",
+            "x",
+            "0199C0FFEE7ABCDEF0123456",
+            "0199c0ffee7abcdef01234567",
+            "0199c0ffee7abcdef012345é",
+        ] {
+            assert_eq!(EscrowId::named(text), nothing, "{text}");
         }
     }
 
     const NOW: i64 = 1_782_123_300_007;
 
     #[test]
-    fn the_same_seed_gives_the_same_names_whenever_and_wherever() {
+    fn the_same_seed_gives_the_same_ids_at_any_time() {
         let one = Source::at(NOW, Some([1; 32])).escrows();
         let other = Source::at(NOW + 999_999, Some([1; 32])).escrows();
         assert_eq!(one, other);
@@ -294,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_gives_other_names() {
+    fn another_seed_gives_other_ids() {
         let one = Source::at(NOW, Some([1; 32])).escrows();
         let other = Source::at(NOW, Some([2; 32])).escrows();
         for (one, other) in one.iter().zip(&other) {
@@ -305,23 +332,30 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_a_seed_shows_its_place() {
+    fn a_seeded_id_shows_its_position() {
         let escrows = Source::at(NOW, Some([1; 32])).escrows();
-        let shown = |id: &dyn fmt::Display| i64::from_str_radix(&id.to_string()[..16], 16).unwrap();
-        for ((id, _, milestones), place) in escrows.iter().zip(1..) {
-            assert_eq!(shown(id), place * 1024);
-            assert_eq!(milestones.map(|id| shown(&id)), [place * 1024 + 1, place * 1024 + 2]);
+        let wire_number = |id: &dyn fmt::Display| i64::from_str_radix(&id.to_string()[..16], 16).unwrap();
+        for ((id, _, milestones), position) in escrows.iter().zip(1..) {
+            assert_eq!(wire_number(id), position * 1024);
+            assert_eq!(
+                milestones.map(|id| wire_number(&id)),
+                [position * 1024 + 1, position * 1024 + 2]
+            );
         }
     }
 
     #[test]
-    fn what_a_caller_writes_is_the_id_it_shows() {
+    fn an_id_read_from_its_text_is_equal_to_it() {
         for seed in [None, Some([1; 32])] {
             for (id, _, milestones) in Source::at(NOW, seed).escrows() {
                 let named = EscrowId::named(&id.to_string());
                 assert_eq!(named, id);
                 assert_eq!((named.guard(), named.is_seeded()), (id.guard(), seed.is_some()));
-                assert_eq!(named.number() == id.number(), seed.is_none(), "a place names no row");
+                assert_eq!(
+                    named.number() == id.number(),
+                    seed.is_none(),
+                    "its text does not tell the row"
+                );
                 let named = milestones.map(|id| MilestoneId::named(&id.to_string()));
                 assert_eq!(named, milestones);
                 assert_ne!(named[0], milestones[1]);
@@ -330,10 +364,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_from_time_and_places_never_meet() {
+    fn no_row_has_a_number_that_a_seeded_id_shows() {
         let first = number_after(0, Timestamp::EPOCH);
-        let last_place = i64::try_from(Seed::ESCROWS_MAX).unwrap() * NUMBERS_APART + NUMBERS_APART - 1;
-        assert!(last_place < first, "not even in 1970");
+        let last_position = i64::try_from(SeededIds::ESCROWS_MAX).unwrap() * NUMBERS_APART + NUMBERS_APART - 1;
+        assert!(last_position < first, "not even in 1970");
         assert!(!EscrowId::named(&EscrowId::new(first, 7).to_string()).is_seeded());
         let named = |number: i64| EscrowId::named(encode_hex(number, 7, &mut [0; 24]));
         for (number, is_seeded) in [
@@ -343,7 +377,7 @@ mod tests {
             (1, false),
             (1023, false),
             (1024, true),
-            (last_place, true),
+            (last_position, true),
             (first - 1, true),
             (first, false),
             (i64::MAX, false),
@@ -353,7 +387,7 @@ mod tests {
             assert_eq!(
                 id.to_string(),
                 format!("{number:016x}00000007"),
-                "and it is shown again"
+                "the text is the same again"
             );
         }
     }

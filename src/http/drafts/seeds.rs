@@ -7,7 +7,7 @@ use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::Status;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, TermsRequest};
 use crate::domain::fees::WhoPays;
-use crate::domain::ids::{CustomerId, Seed};
+use crate::domain::ids::{CustomerId, SeededIds};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Parsed;
 use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CourseRequest, CustomerSeed, EscrowSeed, SeedRequest};
@@ -50,7 +50,7 @@ pub(in crate::http) fn seed(body: &JsonBody) -> Parsed<SeedRequest> {
     let fields = body.fields()?;
     fields.check_known(&OF_SEED)?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
-    let escrows = entries(&fields.field("escrows"), Seed::ESCROWS_MAX)?;
+    let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
     let customers = customers.iter().map(customer).collect::<Parsed<_>>()?;
     let mut names = HashSet::new();
     let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names);

@@ -42,50 +42,58 @@ macro_rules! select_deal {
 pub(crate) use select_deal;
 
 impl Snapshot<'_> {
-    /// A merchant's deal; another merchant's is as good as none.
+    /// Returns the merchant's deal that a caller names. Another merchant's deal is not
+    /// found.
     pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
-        let mut statement;
-        let mut rows = match key {
-            EscrowKey::Id(id) if id.is_seeded() => {
-                statement = self
-                    .connection
-                    .prepare_cached(select_deal!("merchant_id = ?1 AND guard = ?2 AND guard > 4294967295"))?;
-                statement.query((merchant.0, id.guard()))?
-            }
-            EscrowKey::Id(id) => {
-                statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
-                statement.query((id.number(), id.guard()))?
-            }
+        let deal = match key {
+            EscrowKey::Id(id) => match self.with_row_key(merchant, *id)? {
+                Some(id) => self.deal_by_id(id)?,
+                None => None,
+            },
             EscrowKey::Token(token) => {
-                statement = self
-                    .connection
-                    .prepare_cached(select_deal!("payment_token = ?1 AND merchant_id = ?2"))?;
-                statement.query((token.as_str(), merchant.0))?
+                let condition = select_deal!("payment_token = ?1 AND merchant_id = ?2");
+                let mut statement = self.connection.prepare_cached(condition)?;
+                let mut rows = statement.query((token.as_str(), merchant.0))?;
+                rows.next()?.map(|row| self.read_deal(row)).transpose()?
             }
         };
-        let deal = rows.next()?.map(|row| self.read_deal(row)).transpose()?;
-        // A seeded row is found by less than its id shows.
-        let is_named = |deal: &Deal| !matches!(key, EscrowKey::Id(id) if *id != deal.id());
-        Ok(deal.filter(|deal| deal.merchant() == merchant && is_named(deal)))
+        Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// The deal of this row's id, whoever's it is.
+    /// Returns the deal of any merchant by an id that has the key of its row.
     pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
         let mut rows = statement.query((id.number(), id.guard()))?;
         rows.next()?.map(|row| self.read_deal(row)).transpose()
     }
 
-    /// Whether any merchant has this deal. One that started over and left it behind does
-    /// not. A name that a seed gave is nobody's: it may be that of a deal in every
-    /// merchant, and whether it is must not show.
-    pub fn is_anyones_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
+    /// Returns an id that a caller sent with the key of its row, or `None` if a seed made
+    /// the id and the merchant has no such row. `domain/ids/seeded.rs` explains why the
+    /// text of a seeded id does not tell the key; that of any other id does.
+    fn with_row_key(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<EscrowId>, Error> {
+        if !id.is_seeded() {
+            return Ok(Some(id));
+        }
+        // The second condition on the guard lets SQLite use the index `escrow_of_seed`.
+        let key = self
+            .connection
+            .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+            .query_row((merchant.0, id.guard()), |row| row.get(0))
+            .optional()?;
+        let with_key = key.map(|key| EscrowId::new(key, id.guard()));
+        // An id with the number of a milestone can have the guard of an escrow.
+        Ok(with_key.filter(|&with_key| with_key == id))
+    }
+
+    /// Returns whether any merchant has this deal; merchants that a reset left behind do
+    /// not count. Seeded ids and tokens are left out: other merchants may have loaded the
+    /// same seed, and a caller must not learn of it.
+    pub fn any_merchant_has_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {
-            EscrowKey::Id(id) if id.is_seeded() => Ok(false),
             EscrowKey::Id(id) => self
                 .connection
                 .prepare_cached(concat!(
-                    "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND deleted_at IS NULL AND ",
+                    "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
                     is_of_a_key!()
                 ))?
                 .exists((id.number(), id.guard())),
@@ -100,19 +108,16 @@ impl Snapshot<'_> {
         exists.map_err(Error::from)
     }
 
-    /// The row of a merchant's deal, though the deal may have been taken back since.
+    /// Returns the key of the row of a merchant's deal. A deleted deal is found too.
     pub fn number_of_deal(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<i64>, Error> {
-        let number: Result<i64, _> = if id.is_seeded() {
-            self.connection
-                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
-                .query_row((merchant.0, id.guard()), |row| row.get(0))
-        } else {
-            self.connection
-                .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND id = ?3")?
-                .query_row((merchant.0, id.guard(), id.number()), |row| row.get(0))
+        let Some(id) = self.with_row_key(merchant, id)? else {
+            return Ok(None);
         };
-        let number = number.optional()?;
-        Ok(number.filter(|&number| EscrowId::new(number, id.guard()) == id))
+        let key = self
+            .connection
+            .prepare_cached("SELECT id FROM escrow WHERE id = ?1 AND guard = ?2 AND merchant_id = ?3")?
+            .query_row((id.number(), id.guard(), merchant.0), |row| row.get(0));
+        Ok(key.optional()?)
     }
 
     /// The escrows that one payment funded, in the order they were offered.

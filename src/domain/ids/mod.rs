@@ -1,0 +1,26 @@
+//! Ids, tokens and references: a type for each, so that one cannot stand where another
+//! is meant.
+//!
+//! `entropy.rs` supplies the numbers and the random bits; this folder gives them their
+//! shape. `seeded.rs` explains the ids that are equal on every server.
+
+mod names;
+mod numbers;
+mod object;
+mod reference;
+mod seeded;
+mod source;
+
+pub use names::{CustomerId, MerchantId, PaymentToken};
+pub use numbers::{MILESTONES_MAX, first_number_of, last_number_of, number_after};
+pub use object::{CardId, CategoryId, EventId, TransactionId, WalletId, WhitelistAddressId};
+pub use reference::Reference;
+pub use seeded::{EscrowId, MilestoneId, SeededIds};
+pub use source::{Entropy, IdSource};
+
+/// The way in which a caller names an escrow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EscrowKey {
+    Id(EscrowId),
+    Token(PaymentToken),
+}
