@@ -1,81 +1,84 @@
-//! Safe retries: a request that comes again under the key it came with before gets
-//! the first reply again.
+//! Idempotency: a request that is sent again under the same idempotency key gets the
+//! first reply again.
 
 use crate::domain::ids::CustomerId;
 use crate::domain::time::Timestamp;
 
 const KEY_BYTES_MAX: usize = 255;
 
-/// What a caller names a request by, to retry it: 1 to 255 printable ASCII characters.
+/// A key that a caller sends with a request to make it safe to retry: 1 to 255 printable
+/// ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// What a key must be, to follow "must be".
+    /// The shape of a key, for messages that say "must be".
     pub const EXPECTED: &'static str = "1 to 255 printable ASCII characters";
 
-    /// The key of this text; `None` if it is none.
+    /// Returns `None` if the text does not have the shape of a key.
     pub fn parse(text: &str) -> Option<Self> {
         let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let is_key = is_printable && (1..=KEY_BYTES_MAX).contains(&text.len());
         is_key.then(|| Self(text.to_owned()))
     }
 
-    /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a request asks for. Two that agree in all of it are the same request.
+/// The identity of a request. Requests with equal fingerprints are the same request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFingerprint {
-    /// Its method and its path with the query.
+    /// The method, and the path with its query.
     pub route: String,
-    /// The customer it acts for, if it does.
+    /// The customer that the request acts for, if any.
     pub customer: Option<CustomerId>,
-    /// SHA-256 of its body.
+    /// The SHA-256 hash of the body.
     pub body_hash: [u8; 32],
 }
 
 /// A reply as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentReply {
-    /// Its HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Its body, byte for byte.
+    /// The body, byte for byte.
     pub body: String,
 }
 
-/// The first request under a key, and the reply to it.
+/// The first request under a key, and its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// What was asked.
     pub asked: RequestFingerprint,
-    /// What it was answered.
     pub reply: SentReply,
-    /// When, by the merchant's clock.
+    /// The time on the merchant's clock.
     pub created_at: Timestamp,
 }
 
-/// In what a request differs from the first one under its key.
+/// The part in which a request differs from the first one under its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// It asks for something else than this method and path.
+    /// It has another method or path. Holds the first request's.
     Route(String),
-    /// It acts for somebody else.
+    /// It acts for another customer.
     Customer,
-    /// It brings another body.
+    /// It has another body.
     Body,
 }
 
 impl IdempotencyRecord {
-    /// Whether it still counts, for records that are kept so long.
+    /// Returns whether the record is still in force at `now`, if records are kept for
+    /// this many seconds.
     pub const fn is_kept(&self, now: Timestamp, kept_seconds: i64) -> bool {
         now.millis() - self.created_at.millis() < kept_seconds * 1000
     }
 
-    /// The first reply, if this is the first request again.
+    /// Returns the first reply.
+    ///
+    /// # Errors
+    ///
+    /// Returns the difference if this is not the first request again.
     pub fn reply_to(self, asked: &RequestFingerprint) -> Result<SentReply, Difference> {
         if self.asked.route != asked.route {
             Err(Difference::Route(self.asked.route))

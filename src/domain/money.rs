@@ -1,7 +1,8 @@
-//! Money: whole minor units (kobo), never negative, never fractional.
+//! Amounts of money in whole minor units (kobo): never negative, never fractional.
 //!
-//! Must not know currencies or accounts. Every operation is checked; nothing
-//! here rounds except [`Amount::share`], which says how.
+//! This file knows no currencies and no accounts. Every operation is checked. Only
+//! [`Amount::share`], [`Amount::half_rounded_up`] and [`Amount::pro_rata`] round, and
+//! their docs say how.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -10,18 +11,19 @@ use std::iter;
 /// Minor units in one major unit (contract section 1.5: at most two decimals).
 const MINOR_PER_MAJOR: i64 = 100;
 
-/// Zeros that an exponent may add before an amount is surely too large.
+/// The zeros that an exponent may append to the digits. More of them make any amount too
+/// large, so the parser need not write them out.
 const MAJOR_ZEROS_MAX: usize = 20;
 
-/// Basis points in a whole: 10,000 bps are 100 percent.
+/// Basis points in 100 percent.
 const BASIS_POINTS: i128 = 10_000;
 
-/// A rate in basis points, 0 to 10,000.
+/// A rate in basis points, from 0 to 10,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BasisPoints(u16);
 
 impl BasisPoints {
-    /// The rate, or `None` above 10,000 (one hundred percent).
+    /// Returns `None` above 10,000 basis points (100 percent).
     pub const fn new(bps: u16) -> Option<Self> {
         if bps <= 10_000 { Some(Self(bps)) } else { None }
     }
@@ -32,17 +34,15 @@ impl BasisPoints {
 pub struct Amount(i64);
 
 impl Amount {
-    /// No money.
     pub const ZERO: Self = Self(0);
 
-    /// One major unit.
     pub const ONE_MAJOR: Self = Self(MINOR_PER_MAJOR);
 
     /// 2^53-1 minor units: the largest whole number a JavaScript client reads
     /// without rounding.
     pub const MAX: Self = Self(9_007_199_254_740_991);
 
-    /// This many minor units, or `None` outside `0..=MAX`.
+    /// Returns `None` outside `0..=MAX`.
     pub const fn from_minor(minor: i64) -> Option<Self> {
         if minor >= 0 && minor <= Self::MAX.0 {
             Some(Self(minor))
@@ -51,17 +51,15 @@ impl Amount {
         }
     }
 
-    /// The amount in minor units.
     pub const fn minor(self) -> i64 {
         self.0
     }
 
-    /// Whether there is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The amount in major units, if it is a whole number of them.
+    /// Returns the amount in major units, or `None` if it is not a whole number of them.
     pub const fn whole_major(self) -> Option<i64> {
         if self.0 % MINOR_PER_MAJOR == 0 {
             Some(self.0 / MINOR_PER_MAJOR)
@@ -70,23 +68,23 @@ impl Amount {
         }
     }
 
-    /// The sum, or `None` above [`Amount::MAX`].
+    /// Returns the sum, or `None` above [`Amount::MAX`].
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).and_then(Self::from_minor)
     }
 
-    /// The difference, or `None` below zero.
+    /// Returns the difference, or `None` below zero.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).and_then(Self::from_minor)
     }
 
-    /// The sum of all, or `None` above [`Amount::MAX`].
+    /// Returns the sum of all amounts, or `None` above [`Amount::MAX`].
     pub fn total(amounts: impl IntoIterator<Item = Self>) -> Option<Self> {
         amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
     }
 
-    /// This rate of the amount, rounded half up to the minor unit (contract
-    /// section 5.1). Never more than the amount itself.
+    /// Returns this rate of the amount, rounded half up to the minor unit (contract
+    /// section 5.1). The result is never more than the amount.
     pub fn share(self, rate: BasisPoints) -> Self {
         let exact = i128::from(self.0) * i128::from(rate.0);
         let rounded = (exact + BASIS_POINTS / 2) / BASIS_POINTS;
@@ -96,15 +94,18 @@ impl Amount {
             .expect("a share of at most 100 percent fits where the whole fits")
     }
 
-    /// The larger half: an odd minor unit goes to this part.
+    /// Returns half of the amount, rounded up to the minor unit.
     pub const fn half_rounded_up(self) -> Self {
         Self(self.0 / 2 + self.0 % 2)
     }
 
-    /// Cuts the amount in proportion to `weights` by largest remainder, so that
-    /// the parts add up to it exactly and none is a whole minor unit or more off
-    /// its exact share. Among equal remainders the earlier part gets the unit.
-    /// No weights, or weights that are all zero, give parts of zero.
+    /// Splits the amount in proportion to `weights` by the largest remainder method.
+    ///
+    /// The parts add up to the amount exactly, and each is less than one minor unit off
+    /// its exact share. Among equal remainders the earlier part is rounded up. If there
+    /// are no weights, or all are zero, every part is zero.
+    ///
+    /// For example, 100 split by the weights 1, 1 and 1 gives 34, 33 and 33.
     pub fn pro_rata(self, weights: &[Self]) -> Vec<Self> {
         let whole: i128 = weights.iter().map(|weight| i128::from(weight.0)).sum();
         if whole == 0 {
@@ -126,9 +127,13 @@ impl Amount {
             .collect()
     }
 
-    /// Reads a decimal number of major units, such as `1500`, `100.25` or, as some
-    /// languages write it, `1.0E7`. Never rounds: a third decimal that is not zero
-    /// is an error.
+    /// Parses a decimal number of major units, such as `1500`, `100.25` or `1.0E7`, as
+    /// some languages write it.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the text is no amount. The parser never rounds: a third decimal other
+    /// than zero is an error.
     pub fn parse_major(text: &str) -> Result<Self, NotAnAmount> {
         if let Some(rest) = text.strip_prefix('-').filter(|rest| !rest.starts_with('-')) {
             return Err(match Self::parse_major(rest) {
@@ -148,8 +153,8 @@ impl Amount {
         if digits.is_empty() {
             return Ok(Self::ZERO);
         }
-        // The digits up to the second decimal, counted from the first one. An
-        // exponent of more than five digits is as good as infinite.
+        // Counts the digits from the first one up to the second decimal. An exponent of
+        // more than five digits counts as infinite.
         let infinite = if exponent.starts_with('-') { i16::MIN } else { i16::MAX };
         let exponent = i64::from(exponent.parse::<i16>().unwrap_or(infinite));
         let up_to_minor = i64::try_from(whole.len()).map_or(i64::MAX, |whole| whole.saturating_add(exponent + 2));
@@ -169,7 +174,7 @@ impl Amount {
     }
 }
 
-/// Major units with no needless decimals: `1500`, `100.2`, `24.69`.
+/// Formats the amount in major units without trailing zeros: `1500`, `100.2`, `24.69`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = (self.0 / MINOR_PER_MAJOR, self.0 % MINOR_PER_MAJOR);
@@ -181,16 +186,15 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Why a text is not an amount of money.
+/// The reason why a text is not an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnAmount {
-    /// Not digits with at most one decimal point and at most one exponent.
+    /// The text is not digits with at most one decimal point and at most one exponent.
     NotADecimal,
-    /// Below zero.
     Negative,
-    /// Finer than one minor unit.
+    /// The text has a fraction of a minor unit.
     TooManyDecimals,
-    /// Above [`Amount::MAX`].
+    /// The number is above [`Amount::MAX`].
     TooLarge,
 }
 

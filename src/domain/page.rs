@@ -1,45 +1,44 @@
-//! One page of a long list (contract section 1.8).
+//! Pages of long lists (contract section 1.8).
 
-/// Rows on a page when the caller does not say.
+/// Rows on a page if the request names no limit.
 pub const LIMIT_DEFAULT: u32 = 10;
 /// Most rows on one page.
 pub const LIMIT_MAX: u32 = 100;
 
-/// Which page of a list.
+/// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     /// Counted from 1.
     pub number: u32,
-    /// Most rows on it.
+    /// The highest number of rows on it.
     pub limit: u32,
 }
 
-/// Some rows of a longer list.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows, none beyond the last page.
+    /// The rows; none after the last page.
     pub rows: Vec<T>,
-    /// Rows of the whole list.
+    /// The number of rows in the whole list.
     pub count: u64,
-    /// Which page it is.
     pub request: PageRequest,
 }
 
 impl PageRequest {
-    /// The first page, of the usual size.
+    /// The first page with [`LIMIT_DEFAULT`] rows.
     pub const FIRST: Self = Self {
         number: 1,
         limit: LIMIT_DEFAULT,
     };
 
-    /// Rows before this page.
+    /// Returns the number of rows before this page.
     pub fn offset(self) -> u64 {
         u64::from(self.number.saturating_sub(1)) * u64::from(self.limit)
     }
 }
 
 impl<T> Page<T> {
-    /// A list of this one row, on its only page.
+    /// Returns the only page of a list of one row.
     pub fn of_one(row: T) -> Self {
         Self {
             rows: vec![row],
@@ -48,7 +47,7 @@ impl<T> Page<T> {
         }
     }
 
-    /// A list with nothing in it.
+    /// Returns a page of an empty list.
     pub const fn empty(request: PageRequest) -> Self {
         Self {
             rows: Vec::new(),
@@ -57,25 +56,25 @@ impl<T> Page<T> {
         }
     }
 
-    /// Pages of the whole list.
+    /// Returns the number of pages of the whole list.
     pub fn pages(&self) -> u64 {
         self.count.div_ceil(u64::from(self.request.limit.max(1)))
     }
 
-    /// The page after this one.
+    /// Returns the number of the next page, or `None` on the last page.
     pub fn next(&self) -> Option<u64> {
         let next = u64::from(self.request.number) + 1;
         (next <= self.pages()).then_some(next)
     }
 
-    /// The page before this one.
+    /// Returns the number of the previous page, or `None` on the first page.
     pub fn previous(&self) -> Option<u64> {
         u64::from(self.request.number)
             .checked_sub(1)
             .filter(|&number| number > 0)
     }
 
-    /// The same page of other rows.
+    /// Converts the rows.
     pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(map).collect(),

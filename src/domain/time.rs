@@ -1,18 +1,16 @@
-//! Points in time and calendar dates, as values. Must not read a clock: what
-//! "now" is comes in from outside.
+//! Points in time and calendar days. Nothing here reads a clock: callers pass the current
+//! time.
 
 use std::fmt;
 
-/// Milliseconds since 1970-01-01 UTC.
+/// A point in time in milliseconds since 1970-01-01 UTC, up to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// 1970-01-01 UTC.
     pub const EPOCH: Self = Self(0);
 
-    /// This many milliseconds after 1970-01-01 UTC, or `None` before it or after
-    /// the year 9999.
+    /// Returns `None` before 1970-01-01 UTC and after the year 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
         jiff::Timestamp::from_millisecond(millis)
             .is_ok()
@@ -20,52 +18,52 @@ impl Timestamp {
             .filter(|at| at.0 >= 0)
     }
 
-    /// The moment that this text names, in ISO 8601 with an offset from UTC, such as
-    /// `2026-06-22T10:15:00.000Z`; or `None`.
+    /// Parses ISO 8601 with an offset from UTC, such as `2026-06-22T10:15:00.000Z`.
+    /// Returns `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
         Self::from_millis(at.as_millisecond())
     }
 
-    /// Milliseconds since 1970-01-01 UTC.
+    /// Returns milliseconds since 1970-01-01 UTC.
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since 1970-01-01 UTC, the form of `paidAt` and
-    /// `releasedAt` (contract section 1.7).
+    /// Returns whole seconds since 1970-01-01 UTC, the form of `paidAt` and `releasedAt`
+    /// (contract section 1.7).
     pub const fn unix_seconds(self) -> i64 {
         self.0 / 1000
     }
 
-    /// The beginning of the second this many seconds after its own; the last there is,
-    /// late in the year 9999, when that is later.
+    /// Returns the time this many seconds later, rounded down to the second. After the
+    /// last second of the year 9999 it returns that second.
     #[must_use]
     pub fn seconds_later(self, seconds: i64) -> Self {
         let millis = self.unix_seconds().saturating_add(seconds).saturating_mul(1000);
         Self::from_millis(millis).unwrap_or_else(Self::last)
     }
 
-    /// The moment this many milliseconds after it; the last second there is, late in the
-    /// year 9999, when that is later.
+    /// Returns the time this many milliseconds later. After the last second of the year
+    /// 9999 it returns that second.
     #[must_use]
     pub fn millis_later(self, millis: i64) -> Self {
         Self::from_millis(self.0.saturating_add(millis)).unwrap_or_else(Self::last)
     }
 
-    /// The long text that a customer's `blockedAt` has (contract section 1.7):
-    /// `Sat Jun 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)`.
+    /// Formats the time as in a customer's `blockedAt` (contract section 1.7): `Sat Jun
+    /// 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)`.
     pub fn long_text(self) -> String {
         let to_the_second = self.utc().strftime("%a %b %d %Y %H:%M:%S");
         format!("{to_the_second} GMT+0000 (Coordinated Universal Time)")
     }
 
-    /// The calendar day it falls on in UTC.
+    /// Returns the calendar day in UTC.
     pub fn date(self) -> Date {
         Date(self.utc().date())
     }
 
-    /// The last second that the calendar has, late in the year 9999.
+    /// Returns the last second of the year 9999 that the calendar library can represent.
     fn last() -> Self {
         Self(jiff::Timestamp::MAX.as_second() * 1000)
     }
@@ -76,27 +74,29 @@ impl Timestamp {
     }
 }
 
-/// ISO 8601 in UTC with milliseconds, the form of `createdAt` (contract section
-/// 1.7): `2026-06-22T10:15:00.000Z`.
+/// Formats the time in ISO 8601 in UTC with milliseconds, the form of `createdAt`
+/// (contract section 1.7): `2026-06-22T10:15:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3}Z", self.utc())
     }
 }
 
-/// Where the time comes from: the system in service, a test's own hand elsewhere.
+/// A source of the current time: the system's clock in service, a settable clock in
+/// tests.
 pub trait Clock: Send + Sync {
-    /// The current time. May step back; the store does not follow it there.
+    /// Returns the current time. The result may be earlier than the previous one; the
+    /// store corrects that (see [`not_before`](crate::domain::ledger::not_before)).
     fn now(&self) -> Timestamp;
 }
 
-/// A calendar day, for example a due date.
+/// A calendar day, such as a due date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date(jiff::civil::Date);
 
 impl Date {
-    /// Reads `YYYY-MM-DD` and nothing else; `None` for any other text and for a
-    /// day that no calendar has.
+    /// Parses `YYYY-MM-DD`. Returns `None` for any other text and for a day that does not
+    /// exist.
     pub fn parse(text: &str) -> Option<Self> {
         let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         is_plain.then(|| text.parse().ok().map(Self)).flatten()
@@ -104,8 +104,8 @@ impl Date {
 }
 
 impl Date {
-    /// Milliseconds from 1970-01-01 UTC to its beginning in UTC, and to its end, which
-    /// is the beginning of the next day.
+    /// Returns the day's start and end in UTC, in milliseconds since 1970-01-01. The end
+    /// is the start of the next day.
     pub fn span_millis(self) -> (i64, i64) {
         const DAY: i64 = 86_400_000;
         let start = self.0.duration_since(jiff::civil::date(1970, 1, 1)).as_secs() * 1_000;
@@ -113,7 +113,7 @@ impl Date {
     }
 }
 
-/// `YYYY-MM-DD`.
+/// Formats the day as `YYYY-MM-DD`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -1,4 +1,4 @@
-//! Customers: profiles, permissions, wallets, and the countries they can be of.
+//! Customers: profiles, permissions, wallets and countries.
 
 pub mod country;
 pub mod customer;

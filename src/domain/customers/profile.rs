@@ -1,5 +1,5 @@
-//! Who a customer is: names, email address, phone, country (contract sections
-//! 3.3 and 4.4).
+//! Profiles of customers: names, email address, phone and country (contract sections 3.3
+//! and 4.4).
 
 use std::fmt;
 
@@ -9,35 +9,32 @@ use crate::domain::customers::country::{Country, Phone};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::text::line;
 
-/// Longest first or last name, in characters.
+/// The longest first or last name, in characters.
 const NAME_CHARS_MAX: usize = 100;
-/// Digits of a BVN.
+/// The number of digits of a bank verification number.
 const BVN_DIGITS: usize = 11;
 
-/// Who a customer is. One written for a customer that came without may say less
-/// than a new one must.
+/// A customer's profile. A customer whom a request registered in passing may have a
+/// profile with gaps; one that the merchant registers must be complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// First name.
     pub firstname: Option<String>,
-    /// Last name.
     pub lastname: Option<String>,
-    /// Email address, one customer's of the merchant.
+    /// Unique among the merchant's customers.
     pub email: Option<Email>,
-    /// Phone, one customer's of the merchant.
+    /// Unique among the merchant's customers.
     pub phone: Option<Phone>,
-    /// A bank verification number: eleven digits, kept without effect.
+    /// The bank verification number: eleven digits. It is stored and has no effect.
     pub bvn: Option<String>,
-    /// Where the customer comes from.
     pub country: Country,
 }
 
-/// An email address in lower case, so that one address is one text.
+/// An email address in lower case, so that equal addresses are equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The address this text is, in whatever letter case, or `None`.
+    /// Reads an address in any letter case. Returns `None` if the text is not an address.
     pub fn parse(text: &str) -> Option<Self> {
         let rules = Options::default()
             .with_required_tld()
@@ -47,12 +44,10 @@ impl Email {
         Some(Self(text.to_lowercase()))
     }
 
-    /// An address as it was stored.
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,52 +59,41 @@ impl fmt::Display for Email {
     }
 }
 
-/// What came in for a new customer.
+/// The parsed request to register a customer.
 #[derive(Clone, Debug)]
 pub struct ProfileRequest {
-    /// First name.
     pub firstname: Parsed<String>,
-    /// Last name.
     pub lastname: Parsed<String>,
-    /// Email address.
     pub email: Parsed<Email>,
-    /// Digits, in any spelling of the phone.
+    /// Digits, in any spelling that [`Phone::parse`] reads.
     pub phone: Parsed<String>,
-    /// Where the customer comes from, when not from where the merchant does.
+    /// The country, if it is not the merchant's.
     pub country: Parsed<Option<Country>>,
-    /// A bank verification number.
     pub bvn: Parsed<Option<String>>,
 }
 
-/// What came in of who a customer is, where nothing has to.
+/// A parsed profile of which every field may be missing.
 #[derive(Clone, Debug)]
 pub struct PartialProfileRequest {
-    /// First name.
     pub firstname: Parsed<Option<String>>,
-    /// Last name.
     pub lastname: Parsed<Option<String>>,
-    /// Email address.
     pub email: Parsed<Option<Email>>,
-    /// Digits, in any spelling of the phone.
+    /// Digits, in any spelling that [`Phone::parse`] reads.
     pub phone: Parsed<Option<String>>,
-    /// Where the customer comes from, when not from where the merchant does.
+    /// The country, if it is not the merchant's.
     pub country: Parsed<Option<Country>>,
-    /// A bank verification number.
     pub bvn: Parsed<Option<String>>,
 }
 
-/// What came in to change a customer.
+/// The parsed request to change a profile.
 #[derive(Clone, Debug)]
 pub struct ProfileUpdateRequest {
-    /// First name.
     pub firstname: Parsed<Option<String>>,
-    /// Last name.
     pub lastname: Parsed<Option<String>>,
-    /// Email address.
     pub email: Parsed<Option<Email>>,
 }
 
-/// What of a customer changes: something; the rest stays.
+/// A change of at least one field of a profile.
 #[derive(Clone, Debug)]
 pub struct ProfileUpdate {
     firstname: Option<String>,
@@ -118,8 +102,12 @@ pub struct ProfileUpdate {
 }
 
 impl ProfileUpdate {
-    /// Checks the fields in the order of [`ProfileUpdateRequest`], then that one of
-    /// them is there (contract section 4.4.4).
+    /// Checks the fields in the order of [`ProfileUpdateRequest`].
+    ///
+    /// # Errors
+    ///
+    /// Names the first wrong field, or else refuses an update without any field (contract
+    /// section 4.4.4).
     pub fn new(draft: ProfileUpdateRequest) -> Result<Self, Refusal> {
         let name = |field: &str, name: Option<String>| {
             let line = |name| line(field, name, NAME_CHARS_MAX);
@@ -137,16 +125,21 @@ impl ProfileUpdate {
         Ok(update)
     }
 
-    /// The new email address, if there is one.
+    /// Returns the new email address, if there is one.
     pub const fn email(&self) -> Option<&Email> {
         self.email.as_ref()
     }
 }
 
 impl Profile {
-    /// A new customer's profile. Checks the fields in the order of [`ProfileRequest`]
-    /// and refuses the first that is not right; the phone, whose country comes
-    /// after it, once more when that is known.
+    /// Returns a new customer's profile. `of_merchant` is the country of a customer who
+    /// names none.
+    ///
+    /// # Errors
+    ///
+    /// Names the first wrong field in the order of [`ProfileRequest`]. The phone is
+    /// checked twice: first that it has digits only, and once more after the country,
+    /// which decides how many digits are right.
     pub fn new(draft: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
         let draft = PartialProfileRequest {
             firstname: draft.firstname.map(Some),
@@ -159,8 +152,11 @@ impl Profile {
         Self::partial(draft, of_merchant)
     }
 
-    /// The profile of somebody of whom not all has to be known. Checks what came as
-    /// [`Profile::new`] does.
+    /// Returns a profile that may have gaps.
+    ///
+    /// # Errors
+    ///
+    /// Checks the fields that are present as [`Profile::new`] does.
     pub fn partial(draft: PartialProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
         let name = |field: &str, name: Option<String>| name.map(|name| line(field, name, NAME_CHARS_MAX)).transpose();
         let firstname = name("firstname", draft.firstname?)?;
@@ -192,7 +188,7 @@ impl Profile {
         })
     }
 
-    /// The profile of a customer of whom nobody said anything yet.
+    /// Returns the profile of a customer of whom only the country is known.
     pub const fn unknown(country: Country) -> Self {
         Self {
             firstname: None,
@@ -204,12 +200,12 @@ impl Profile {
         }
     }
 
-    /// First and last name, as far as they are known.
+    /// Returns first and last name, or the one that is known.
     pub fn full_name(&self) -> Option<String> {
         full_name(self.firstname.as_deref(), self.lastname.as_deref())
     }
 
-    /// This profile with what the update names.
+    /// Returns the profile with the update applied.
     pub fn updated(self, update: ProfileUpdate) -> Self {
         Self {
             firstname: update.firstname.or(self.firstname),
@@ -224,7 +220,7 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// First and last name as one, as far as they are known.
+/// Joins first and last name. Returns the one that is present if the other is missing.
 pub fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<String> {
     match (firstname, lastname) {
         (Some(firstname), Some(lastname)) => Some(format!("{firstname} {lastname}")),

@@ -1,6 +1,5 @@
-//! Categories: an account's own way to sort its deals (contract sections 3.9 and
-//! 4.9). An account's categories stand in an order of its own: their positions are
-//! 1, 2, 3 and so on, without a gap.
+//! Categories, by which a party sorts its deals (contract sections 3.9 and 4.9). The
+//! positions of a party's categories are 1, 2, 3 and so on without a gap.
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::file::FileName;
@@ -9,49 +8,43 @@ use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::text::{line, prose};
 
-/// A category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
-    /// Its id.
     pub id: CategoryId,
-    /// Whose it is: a customer's, or the merchant's own.
+    /// The customer who owns it, or the merchant.
     pub owner: Party,
-    /// What it is called.
     pub name: String,
-    /// More of it.
     pub description: Option<String>,
-    /// Its place among its owner's, from 1.
+    /// Its position among the owner's categories, from 1.
     pub position: i64,
-    /// Its picture.
     pub image: Option<FileName>,
 }
 
-/// What came in for a category. What is left out of an edit stays as it is.
+/// The parsed request to create or edit a category. An edit leaves fields as they are
+/// that the request does not have.
 #[derive(Clone, Debug)]
 pub struct CategoryRequest {
-    /// What it is called; a new one needs a name.
+    /// Required for a new category.
     pub name: Parsed<Option<String>>,
-    /// More of it.
     pub description: Parsed<Option<String>>,
-    /// Its picture.
     pub image: Parsed<Option<FileName>>,
-    /// Its place among the account's.
+    /// The position among the owner's categories.
     pub position: Parsed<Option<i64>>,
 }
 
-/// Categories that make room, or close a gap: those from one position to another
-/// move by this many places.
+/// A change of the positions of neighbouring categories, which makes room for another one
+/// or closes a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shift {
-    /// The first that moves.
+    /// The first position to change.
     pub first: i64,
-    /// The last.
+    /// The last position to change.
     pub last: i64,
-    /// By how many places: 1 or -1.
+    /// The number to add to each position: 1 or -1.
     pub by: i64,
 }
 
-/// A draft of which every field is right.
+/// The checked fields of a request.
 struct Details {
     name: Option<String>,
     description: Option<String>,
@@ -60,7 +53,7 @@ struct Details {
 }
 
 impl CategoryRequest {
-    /// The draft with the pictures that came with it, at most one.
+    /// Returns the request with the first of the uploaded pictures.
     pub fn with_image(self, images: Parsed<Vec<FileName>>) -> Self {
         Self {
             image: images.map(|images| images.first().copied()),
@@ -89,11 +82,14 @@ impl CategoryRequest {
 }
 
 impl Category {
-    /// A new category of an account that has `count` of them, and those that make
-    /// room for it. Without a position, or with one beyond the end, it comes last.
+    /// Creates a category for an owner who has `count` of them. Returns it with the
+    /// change of positions that makes room for it. It comes last if the request names no
+    /// position, or one beyond the end.
     ///
-    /// Checks the fields in the order of [`CategoryRequest`], then that the account may
-    /// have another.
+    /// # Errors
+    ///
+    /// Checks the fields in the order of [`CategoryRequest`], and then that the owner has
+    /// fewer than `count_max` categories.
     pub fn new(
         id: CategoryId,
         owner: Party,
@@ -125,8 +121,13 @@ impl Category {
         Ok((category, room))
     }
 
-    /// Changes what the draft names, of one among `count`, and answers those that
-    /// make room. Checks that the caller owns it.
+    /// Applies an edit to one of `count` categories. Returns the change of the others'
+    /// positions.
+    ///
+    /// # Errors
+    ///
+    /// Checks the fields in the order of [`CategoryRequest`], and then that the caller
+    /// owns the category.
     pub fn edit(
         &mut self,
         caller: &Party,
@@ -142,16 +143,23 @@ impl Category {
         Ok(details.position.and_then(|position| self.put_at(position, count)))
     }
 
-    /// Moves it, one among `count`, and answers those that make room. Checks the
-    /// position, then that the caller owns it.
+    /// Moves one of `count` categories. Returns the change of the others' positions.
+    ///
+    /// # Errors
+    ///
+    /// Checks the position, and then that the caller owns the category.
     pub fn move_to(&mut self, caller: &Party, position: i64, count: u32) -> Result<Option<Shift>, Refusal> {
         let position = place("newPosition", position)?;
         self.check_owner(caller)?;
         Ok(self.put_at(position, count))
     }
 
-    /// Takes it away, one among `count`, and answers those that close the gap.
-    /// Checks that the caller owns it.
+    /// Returns the change of positions that closes the gap when one of `count` categories
+    /// is deleted.
+    ///
+    /// # Errors
+    ///
+    /// Checks that the caller owns the category.
     pub fn delete(&self, caller: &Party, count: u32) -> Result<Shift, Refusal> {
         self.check_owner(caller)?;
         Ok(Shift {
@@ -188,7 +196,7 @@ impl Category {
     }
 }
 
-/// A position counts from 1.
+/// Checks that a position is at least 1.
 fn place(field: &str, position: i64) -> Parsed<i64> {
     if position < 1 {
         return Err(Invalid::wrong(

@@ -1,5 +1,5 @@
-//! Closing: the fees, which are all the hold still keeps by then, go where the
-//! outcome sends them (contract sections 5.4, 5.6 and 5.7).
+//! Closing an escrow: the fees, which are all that the hold still contains, go to their
+//! owners (contract sections 5.4, 5.6 and 5.7).
 
 use std::mem;
 
@@ -14,14 +14,14 @@ use crate::domain::time::Timestamp;
 use crate::domain::transaction::TransactionType;
 
 impl Escrow {
-    /// Closes an open escrow whose pool has been paid out: books its fees and tells
-    /// of it. `credit` is the reference of what the seller was paid last, if they
-    /// were.
+    /// Closes an open escrow whose pool has been paid out, books its fees and emits the
+    /// event. `credit` is the reference of the last payment to the seller, if there was
+    /// one.
     ///
-    /// The platform keeps its part of the fee whatever happens. The commission is
-    /// the merchant's, and on a refund the platform's (contract section 9.1, row
-    /// 11). A refundable additional fee goes back to the buyer with a refund or a
-    /// split, and is the merchant's otherwise.
+    /// The platform keeps its part of the fee in every case. The commission is the
+    /// merchant's; on a refund it is the platform's (contract section 9.1, row 11). A
+    /// refundable additional fee goes back to the buyer on a refund or a split, and
+    /// otherwise to the merchant.
     pub(super) fn close(
         &mut self,
         outcome: CloseReason,
@@ -90,8 +90,9 @@ impl Escrow {
         );
     }
 
-    /// The funding payment's reference, told apart where it funded other escrows too:
-    /// a reference is one transaction's (contract section 1.6).
+    /// Returns the reference of the funding payment. If that payment funded several
+    /// escrows, the reference is made unique to this one, since a reference belongs to
+    /// one transaction (contract section 1.6).
     fn payment_reference(&self, funding: &Funding) -> Reference {
         if funding.payment.amount == self.charge() {
             funding.payment.reference.clone()
@@ -127,7 +128,7 @@ impl Escrow {
     }
 }
 
-/// Money on its way back to the buyer.
+/// Returns the payout that sends money back to the buyer.
 pub(super) fn refund(buyer: &CustomerId, amount: Amount, reference: Reference) -> PayOut {
     PayOut {
         kind: TransferKind::Refund,

@@ -1,4 +1,5 @@
-//! A deal of any settlement type, where a token or a list may lead to either.
+//! Deals: escrows of any settlement type, where a payment token or a list can lead to
+//! either an escrow or a vault.
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::vault::Vault;
@@ -12,14 +13,12 @@ use crate::domain::refusal::Refusal;
     reason = "nearly every deal is an escrow, and none is kept for long"
 )]
 pub enum Deal {
-    /// A standard or a milestone escrow.
+    /// A standard escrow or a milestone escrow.
     Escrow(Escrow),
-    /// A vault.
     Vault(Vault),
 }
 
 impl Deal {
-    /// Its id.
     pub const fn id(&self) -> EscrowId {
         match self {
             Self::Escrow(escrow) => escrow.id,
@@ -27,7 +26,6 @@ impl Deal {
         }
     }
 
-    /// Whose it is.
     pub const fn merchant(&self) -> MerchantId {
         match self {
             Self::Escrow(escrow) => escrow.merchant,
@@ -35,7 +33,11 @@ impl Deal {
         }
     }
 
-    /// The escrow it is; a vault is refused with this.
+    /// Returns the escrow.
+    ///
+    /// # Errors
+    ///
+    /// Returns `refusal` for a vault.
     pub fn escrow_or(self, refusal: Refusal) -> Result<Escrow, Refusal> {
         match self {
             Self::Escrow(escrow) => Ok(escrow),

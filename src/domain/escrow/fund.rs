@@ -1,5 +1,4 @@
-//! Funding: the buyer's one payment that opens an escrow, or several (contract
-//! section 4.3.1).
+//! Funding: a buyer's one payment opens one escrow or several (contract section 4.3.1).
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::milestone::Milestone;
@@ -14,37 +13,39 @@ use crate::domain::transaction::{
     CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
 };
 
-/// A buyer's wish to pay.
+/// A payment that a buyer asks for, with everything looked up that it refers to.
 #[derive(Clone, Debug)]
 pub struct PaymentOffer {
-    /// The payment's reference.
     pub reference: Reference,
-    /// What the buyer expects to pay, when they say.
+    /// The amount that the buyer expects to pay, if the request names one.
     pub amount: Option<Amount>,
-    /// Where the money comes from.
     pub source: Source,
 }
 
-/// Where a buyer's money comes from.
+/// The source of a buyer's money.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Their wallet.
+    /// The buyer's wallet.
     Wallet {
-        /// What is in it.
+        /// The wallet's balance.
         available: Amount,
     },
-    /// A saved card: the money comes from outside straight into the hold.
+    /// A saved card. The money goes from outside straight into the hold.
     Card {
-        /// The card.
         card: Card,
-        /// All the money that the merchant's accounts hold together.
+        /// The money in all of the merchant's accounts.
         inside: Amount,
     },
 }
 
 impl Source {
-    /// Refuses what it cannot give: a wallet that is short; for a card, money that
-    /// the merchant's accounts cannot hold, then a declined charge.
+    /// Checks that the source can pay.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a wallet with too little money. For a card, refuses an amount that would
+    /// bring the merchant's accounts above [`Amount::MAX`] together, and then a declined
+    /// charge.
     fn check(&self, due: Amount) -> Result<(), Refusal> {
         match self {
             Self::Wallet { available } if *available < due => Err(Refusal::InsufficientBalance {
@@ -57,8 +58,8 @@ impl Source {
         }
     }
 
-    /// Enters the buyer's payment into their history: what came from a card says so,
-    /// since it never passed through their wallet.
+    /// Records the buyer's payment. A card payment has details that name the card, since
+    /// the money never was in the wallet.
     fn record(&self, transaction: Transaction, now: Timestamp, effects: &mut Effects) {
         match self {
             Self::Wallet { .. } => effects.record_and_emit(transaction),
@@ -76,7 +77,7 @@ impl Source {
         }
     }
 
-    /// The account that the hold is filled from.
+    /// Returns the account that the hold is filled from.
     fn account(&self, buyer: &CustomerId) -> Account {
         match self {
             Self::Wallet { .. } => Account::CustomerMain(buyer.clone()),
@@ -85,12 +86,14 @@ impl Source {
     }
 }
 
-/// Funds every escrow of one payment, or none.
+/// Funds every escrow of one payment, or none. `escrows` must not be empty.
 ///
-/// Checks, in this order: for each escrow whether it awaits payment, whether the
-/// buyer is its seller, whether the buyer is paid by one of its milestones; then
-/// the amount offered against what is due, then whether the money is there. `escrows` are left
-/// untouched by a refusal and must not be empty.
+/// # Errors
+///
+/// Checks each escrow in turn: that it awaits payment, that the buyer is not its seller,
+/// and that none of its milestones pays the buyer. Then checks the offered amount against
+/// the sum of the charges, and then the source of the money. A refusal leaves the escrows
+/// unchanged.
 pub fn fund(
     escrows: &mut [Escrow],
     buyer: &CustomerId,
@@ -131,9 +134,13 @@ pub fn fund(
 }
 
 impl Escrow {
-    /// Whether this buyer could pay now: not when it was paid for already or is a
-    /// link, which never opens itself and is met here when it is sold out; not
-    /// when the buyer is the seller, not when a milestone pays the buyer.
+    /// Checks that this buyer can pay for the escrow now.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an escrow that was paid for, then one that the buyer sells, then one with
+    /// a milestone that pays the buyer. A link is refused as paid for: it never opens
+    /// itself, and it gets here only when it is sold out.
     fn check_payable_by(&self, buyer: &CustomerId) -> Result<(), Refusal> {
         if self.progress != Progress::AwaitingPayment || self.is_link {
             return Err(Refusal::EscrowNotPayable);

@@ -1,19 +1,20 @@
-//! The operator's bounds on what may be offered.
+//! The operator's limits for what may be offered.
 
 use crate::domain::money::Amount;
 
-/// Bounds on what may be offered.
+/// Limits for offers of escrows and vaults.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {
-    /// Whether to take what the reference API takes: milestone amounts with
-    /// decimals, and a delivery window that is always said (design section 5).
+    /// Whether to accept exactly what the reference API accepts: decimals in milestone
+    /// amounts, and a delivery window in every request (docs/architecture.md, strict
+    /// mode).
     pub is_strict: bool,
-    /// Smallest escrow amount.
+    /// The smallest escrow amount.
     pub amount_min: Amount,
-    /// Most milestones in one escrow.
+    /// Most milestones of one escrow.
     pub milestones_max: usize,
-    /// Longest purpose or milestone title, in characters.
+    /// The longest purpose or milestone title, in characters.
     pub purpose_chars_max: usize,
-    /// Longest description, in characters.
+    /// The longest description, in characters.
     pub description_chars_max: usize,
 }

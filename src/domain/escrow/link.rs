@@ -8,12 +8,12 @@ use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
-    /// Makes the escrow that the next buyer of a link pays for, and leaves one less for
-    /// the buyers after them. Nothing when this is no link, or sold out.
+    /// Creates the escrow that the next buyer of a link pays for, and lowers the number
+    /// of buyers that the link is open to. Returns `None` if this is no link or is sold
+    /// out.
     ///
-    /// The escrow has what the link has: terms, images, the fees as they were fixed
-    /// with the link. It is told of as created, and never as awaiting payment: it is
-    /// made to be funded at once.
+    /// The escrow takes over the terms, images and fees of the link. It has the event of
+    /// its creation and none that it awaits payment, since the same command funds it.
     pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Effects)> {
         if !self.is_link || self.terms.total_quantity < 1 {
             return None;

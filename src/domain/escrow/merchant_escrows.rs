@@ -1,24 +1,21 @@
-//! Which of a merchant's deals are wanted (contract sections 4.6.3 to 4.6.6).
+//! The filter for the list of a merchant's deals (contract sections 4.6.3 to 4.6.6).
 
 use crate::domain::escrow::Status;
 use crate::domain::ids::{CategoryId, CustomerId, PaymentToken};
 use crate::domain::time::Date;
 
-/// What a deal must be to be listed: everything that is given here.
+/// A filter of deals. A deal passes if it meets every condition that is given.
 #[derive(Clone, Debug, Default)]
 pub struct MerchantEscrowFilter {
-    /// Disputed, now or once.
+    /// Whether the deal must have or have had a dispute.
     pub is_disputed: bool,
-    /// One that this customer sells, has paid for or has a stake in.
+    /// The customer who sells it, has paid for it or has a stake in it.
     pub customer: Option<CustomerId>,
-    /// In this status.
     pub status: Option<Status>,
-    /// In this category.
     pub category: Option<CategoryId>,
-    /// With this token.
     pub token: Option<PaymentToken>,
-    /// Made on this day or later, in UTC.
+    /// The first day of its creation, in UTC.
     pub from: Option<Date>,
-    /// Made on this day or earlier, in UTC.
+    /// The last day of its creation, in UTC.
     pub to: Option<Date>,
 }

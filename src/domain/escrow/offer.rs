@@ -1,5 +1,5 @@
-//! Offering and editing: what a seller does before anyone pays, and the fee that the
-//! merchant may add.
+//! Offers and edits: the steps of a seller before anyone pays, and the merchant's
+//! additional fee.
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
@@ -13,13 +13,17 @@ use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 
-/// Most pictures of what is sold (contract section 4.2.1).
+/// Most pictures of one escrow (contract section 4.2.1).
 pub const IMAGES_MAX: usize = 5;
 
 impl Escrow {
-    /// A standard escrow with pictures of what is sold: awaits payment, and releases
-    /// everything at once. Refused when amount and fee together exceed
-    /// [`Amount::MAX`], and then when there are too many pictures.
+    /// Offers a standard escrow with pictures. It awaits payment and releases everything
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an amount that exceeds [`Amount::MAX`] together with its fee, and then too
+    /// many pictures.
     pub fn offer_standard(
         seller: Seller,
         terms: Terms,
@@ -33,8 +37,12 @@ impl Escrow {
         Ok(escrow.announced())
     }
 
-    /// A milestone escrow: awaits payment, and releases milestone by milestone.
-    /// Refused when amount and fee together exceed [`Amount::MAX`].
+    /// Offers a milestone escrow. It awaits payment and releases one milestone after
+    /// another.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an amount that exceeds [`Amount::MAX`] together with its fee.
     pub fn offer_milestones(
         seller: Seller,
         offer: MilestoneOffer,
@@ -71,7 +79,7 @@ impl Escrow {
         })
     }
 
-    /// A new offer, and that subscribers are told of it.
+    /// Returns the offer with its events.
     fn announced(self) -> (Self, Effects) {
         let mut effects = Effects::default();
         effects.emit(EscrowEvent::Created, &self);
@@ -79,11 +87,13 @@ impl Escrow {
         (self, effects)
     }
 
-    /// Replaces terms and milestones of an offer nobody has paid for; the fee is
-    /// set anew and every milestone gets a new id (contract section 4.1.2).
+    /// Replaces the terms and the milestones of an offer that awaits payment. The fee is
+    /// computed anew, and every milestone gets a new id (contract section 4.1.2).
     ///
-    /// Checks that the caller is the seller, that it is a milestone escrow, that
-    /// it awaits payment, and that amount and fee stay below [`Amount::MAX`].
+    /// # Errors
+    ///
+    /// Checks that the caller is the seller, that it is a milestone escrow, that it
+    /// awaits payment, and that amount and fee do not exceed [`Amount::MAX`].
     pub fn edit_milestones(
         &mut self,
         seller: &Seller,
@@ -103,14 +113,16 @@ impl Escrow {
         Ok(())
     }
 
-    /// Replaces the terms of a standard escrow that nobody has paid for, but for what
-    /// is kept, and adds images; the fee is set anew, the additional fee stays
-    /// (contract section 4.2.2). More than one buyer make it a link, one buyer makes it
-    /// none.
+    /// Replaces the terms of a standard escrow that awaits payment, except those in
+    /// `keeps`, and adds images. The fee is computed anew; the additional fee stays
+    /// (contract section 4.2.2). The escrow becomes a link if it is open to several
+    /// buyers, and stops being one if it is open to one.
     ///
-    /// Checks that the caller is the seller, that it is a standard escrow, that it
-    /// awaits payment, that there are not too many images, and that amount and fees
-    /// stay below [`Amount::MAX`].
+    /// # Errors
+    ///
+    /// Checks that the caller is the seller, that it is a standard escrow, that it awaits
+    /// payment, that amount and fees do not exceed [`Amount::MAX`], and that there are
+    /// not too many images.
     pub fn edit_standard(
         &mut self,
         seller: &Seller,
@@ -135,8 +147,11 @@ impl Escrow {
         Ok(())
     }
 
-    /// Adds pictures of what is sold, after those it has. Refuses them all when they are more than
-    /// [`IMAGES_MAX`] with those that are there.
+    /// Adds pictures after those that the escrow has.
+    ///
+    /// # Errors
+    ///
+    /// Refuses all of them if the escrow would have more than [`IMAGES_MAX`].
     pub fn add_images(&mut self, images: Vec<FileName>) -> Result<(), Invalid> {
         let together = self.images.len() + images.len();
         if together > IMAGES_MAX {
@@ -147,13 +162,15 @@ impl Escrow {
         Ok(())
     }
 
-    /// Makes a standard escrow that nobody has paid for a milestone escrow: the fee is
-    /// the buyer's and set anew, an additional fee goes, all other terms stay (contract
-    /// section 4.1.3).
+    /// Converts a standard escrow that awaits payment to a milestone escrow. The buyer
+    /// pays the fee, which is computed anew. The additional fee is removed, and all other
+    /// terms stay (contract section 4.1.3).
     ///
-    /// Checks that the caller is the seller, that it has no milestones yet, that it is
-    /// no link, that it awaits payment, that the milestones add up to the amount, and
-    /// that amount and fee stay below [`Amount::MAX`].
+    /// # Errors
+    ///
+    /// Checks that the caller is the seller, that it is a standard escrow, that it is no
+    /// link, that it awaits payment, that the milestones add up to the amount, and that
+    /// amount and fee do not exceed [`Amount::MAX`].
     pub fn convert_to_milestones(
         &mut self,
         seller: &Seller,
@@ -183,11 +200,13 @@ impl Escrow {
         Ok(())
     }
 
-    /// Sets what the merchant adds to the charge for itself, and whether it goes back
-    /// with a refund, where that is said (contract section 4.2.3).
+    /// Sets the additional fee. `is_refundable` stays as it is if `None` (contract
+    /// section 4.2.3).
+    ///
+    /// # Errors
     ///
     /// Checks that it is a standard escrow, that it awaits payment, and that the charge
-    /// stays below [`Amount::MAX`].
+    /// does not exceed [`Amount::MAX`].
     pub fn set_additional_fee(
         &mut self,
         amount: Amount,
@@ -215,14 +234,17 @@ impl Escrow {
         Ok(())
     }
 
-    /// Whether this party may take the offer back (contract section 4.2.4): not
-    /// when it is not theirs, then not when it was paid for.
+    /// Checks that this party may delete the offer (contract section 4.2.4).
+    ///
+    /// # Errors
+    ///
+    /// Refuses a party that is not the seller, and then an escrow that was paid for.
     pub fn check_deletable_by(&self, seller: &Party) -> Result<(), Refusal> {
         self.check_sold_by(seller)?;
         self.check_awaits_payment()
     }
 
-    /// Whether it is this party's own.
+    /// Checks that this party is the seller.
     pub(super) fn check_sold_by(&self, party: &Party) -> Result<(), Refusal> {
         if self.seller == *party {
             Ok(())
@@ -240,8 +262,12 @@ impl Escrow {
     }
 }
 
-/// The fee of these terms, if buyer and ledger can carry it on top of them, and the
-/// additional fee on top of both.
+/// Returns the fee of these terms.
+///
+/// # Errors
+///
+/// Names the field `amount` if amount, buyer's share of the fee and additional fee
+/// together exceed [`Amount::MAX`].
 fn affordable_fee(terms: &Terms, rates: Rates, additional: Amount) -> Result<Fee, Invalid> {
     let fee = Fee::of(terms.amount, terms.who_pays, rates);
     if Amount::total([terms.amount, fee.buyer_share(), additional]).is_none() {

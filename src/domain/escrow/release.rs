@@ -1,5 +1,5 @@
-//! Releasing: money leaves the hold as the buyer confirms, or as the seller claims
-//! when the buyer does not, and the last of it closes the escrow.
+//! Releases: money leaves the hold when the buyer confirms, or when the seller claims
+//! what the buyer did not confirm in time. The last release closes the escrow.
 
 use crate::domain::effects::Effects;
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
@@ -12,22 +12,24 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
-/// Which of its pending milestones an escrow releases (design section 5).
+/// The milestones that a buyer may confirm next (docs/architecture.md, strict mode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseOrder {
-    /// Any of them.
+    /// Any pending milestone.
     Any,
-    /// The first.
+    /// The first pending milestone only.
     FirstPending,
 }
 
 impl Escrow {
-    /// Releases one milestone to its payee; the last one closes the escrow
-    /// (contract section 4.1.5).
+    /// Releases one milestone to its payee. The last release closes the escrow (contract
+    /// section 4.1.5).
     ///
-    /// Checks that it is funded, that the caller is its buyer, that the
-    /// milestone exists, that it was not released before, that the escrow is open
-    /// and undisputed, and that it is the milestone's turn.
+    /// # Errors
+    ///
+    /// Checks that the escrow is funded, that the caller is its buyer, that the milestone
+    /// exists and is not released, that the escrow is open and undisputed, and that
+    /// `order` allows the milestone.
     pub fn confirm_milestone(
         &mut self,
         buyer: &CustomerId,
@@ -66,10 +68,12 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Releases everything to the seller and closes a standard escrow (contract
+    /// Releases everything to the seller of a standard escrow and closes it (contract
     /// section 4.6.1).
     ///
-    /// Checks that it is funded, that the caller is its buyer, that it is a
+    /// # Errors
+    ///
+    /// Checks that the escrow is funded, that the caller is its buyer, that it is a
     /// standard escrow, and that it is open and undisputed.
     pub fn confirm_payment(
         &mut self,
@@ -92,9 +96,12 @@ impl Escrow {
     }
 
     /// Pays the seller of a standard escrow whose buyer has not confirmed in time, and
-    /// closes it (contract section 4.2.6). The buyer has until the delivery window and
-    /// `grace_seconds` have passed, counted in the seconds that `paidAt` shows; at that
-    /// very second the seller may claim.
+    /// closes it (contract section 4.2.6).
+    ///
+    /// The buyer has time until the delivery window and `grace_seconds` have passed since
+    /// `paidAt`, in whole seconds. The seller may claim from that second on.
+    ///
+    /// # Errors
     ///
     /// Checks that the caller is the seller, that it is a standard escrow, that it is
     /// open and undisputed, and that the time has come.
@@ -119,14 +126,15 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// From when on a seller may claim it; nothing before somebody has paid.
+    /// Returns the time from which on the seller may claim it, or `None` before it is
+    /// funded.
     pub fn claimable_at(&self, grace_seconds: i64) -> Option<Timestamp> {
         let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
         Some(self.funding()?.paid_at.seconds_later(wait_seconds))
     }
 
-    /// Whether money may leave the hold as agreed: it is funded, and nothing is
-    /// disputed. Answers how it was funded.
+    /// Checks that the escrow is open and undisputed, so that money may leave the hold as
+    /// agreed. Returns how it was funded.
     pub(super) fn check_ongoing(&self) -> Result<&Funding, Refusal> {
         match &self.progress {
             Progress::Opened { funding, dispute: None } => Ok(funding),
@@ -134,7 +142,7 @@ impl Escrow {
         }
     }
 
-    /// The funding, if this customer made it.
+    /// Returns the funding, if this customer is the buyer.
     pub(super) fn funding_of(&self, buyer: &CustomerId) -> Result<Funding, Refusal> {
         let funding = self.funding().ok_or(Refusal::EscrowNotFunded)?;
         if funding.buyer == *buyer {
@@ -144,8 +152,8 @@ impl Escrow {
         }
     }
 
-    /// Moves money out of the hold to a payee, with the entry in their history, and
-    /// answers the entry's reference.
+    /// Moves money from the hold to a payee and records it in their history. Returns the
+    /// reference of the payee's transaction.
     pub(super) fn release(
         &self,
         buyer: &CustomerId,
@@ -172,8 +180,8 @@ impl Escrow {
         reference
     }
 
-    /// Moves money out of the hold, with the entry in the receiver's history and
-    /// the event that tells of it.
+    /// Moves money from the hold to an account, records it in the receiver's history and
+    /// emits the event.
     pub(super) fn pay_out(
         &self,
         buyer: &CustomerId,
@@ -197,7 +205,7 @@ impl Escrow {
     }
 }
 
-/// Money on its way out of the hold, into someone's main account.
+/// A movement of money from the hold into a main account.
 pub(super) struct PayOut {
     pub(super) kind: TransferKind,
     pub(super) to: Account,

@@ -1,78 +1,76 @@
-//! What subscribers were told, and which of it is asked for.
+//! Recorded events, and the filters to list and replay them.
 
 use crate::domain::events::delivery::DeliveryProgress;
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 
-/// Most events that are sent again at once.
+/// Most events of one replay.
 pub const REPLAY_MAX: u32 = 10_000;
 
-/// Something that subscribers were told, as it was written down.
+/// An event as recorded in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedEvent {
-    /// Its id.
     pub id: EventId,
-    /// Its name on the wire.
+    /// The name on the wire, such as `escrow.completed`.
     pub name: String,
-    /// The escrow it is about, or the only one that its transaction is about.
+    /// The escrow that it is about. A payment of several escrows is about none of them.
     pub escrow: Option<EscrowId>,
-    /// Whose transaction it is about.
+    /// The customer whose transaction it is about.
     pub customer: Option<CustomerId>,
-    /// When it happened, by the merchant's clock.
+    /// The time on the merchant's clock.
     pub created_at: Timestamp,
-    /// JSON: the bytes that subscribers get.
+    /// The JSON text that is sent to the webhook endpoint.
     pub payload: String,
-    /// How far it has come on its way to them.
+    /// The progress of its delivery.
     pub delivery: DeliveryProgress,
 }
 
-/// Which events are wanted; what is left out wants them all.
+/// A filter of events. `None` lets every event pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Of this type.
+    /// Events of this type.
     pub event_type: Option<EventType>,
-    /// About this escrow, its payments among them.
+    /// Events of this escrow and of its payments.
     pub escrow: Option<EscrowId>,
-    /// About a payment of this customer's, an escrow that they sell or have paid for, or
-    /// a vault that they have a stake in.
+    /// Events of this customer's payments, of escrows that the customer sells or has paid
+    /// for, and of vaults in which the customer has a stake.
     pub customer: Option<CustomerId>,
 }
 
-/// In which order events are listed.
+/// The order and the start of a list of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOrder {
-    /// All of them, newest first.
+    /// All events, newest first.
     NewestFirst,
-    /// Those that came after this one, oldest first.
+    /// The events after this one, oldest first.
     After(EventId),
 }
 
-/// From where on events are sent again.
+/// The first event of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplayStart {
-    /// From this event on.
+    /// This event.
     Event(EventId),
-    /// From this moment on, by the merchant's clock.
+    /// The first event at or after this time on the merchant's clock.
     Moment(Timestamp),
 }
 
-/// The name of an event or, up to a dot, of a family of them.
+/// The name of an event, or of a family of events: the part of their names up to a dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventType(String);
 
 impl EventType {
-    /// What it may look like, for people.
+    /// The shape of an event type, for messages.
     pub const SHAPE: &'static str =
         "the name of an event, such as \"escrow.completed\", or of a family, such as \"payment\"";
 
-    /// The type this text is, or `None` when no event is ever called so.
+    /// Returns `None` if the text cannot be the name of an event or a family.
     pub fn parse(text: &str) -> Option<Self> {
         let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
         let is_type = text.len() <= 64 && text.split('.').all(is_word);
         is_type.then(|| Self(text.to_owned()))
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

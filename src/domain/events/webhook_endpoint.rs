@@ -1,4 +1,4 @@
-//! Where a merchant wants to be told of events, and what signs them.
+//! Webhook endpoints: a merchant's URL for events and the secret that signs them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,41 +8,43 @@ use url::{Host, Url};
 use crate::domain::events::addresses;
 use crate::domain::mode::Mode;
 
-/// A web address that events may be sent to. Its host may be a name; where that leads
-/// is checked whenever a connection is made.
+/// A URL that webhooks may be sent to. If its host is a name, the addresses of that name
+/// are checked at every connection.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(Url);
 
-/// Why a text is no callback URL: what it would have to be.
+/// The reason why a text is not a webhook URL. The message says what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookUrlProblem {
-    /// It is no web address.
+    /// The text is not an `http` or `https` URL, or it is too long.
     #[error(
         "a web address, such as https://shop.example/webhooks, of at most {} characters",
         WebhookUrl::CHARS_MAX
     )]
     NotWeb,
-    /// It is one that others may read along.
+    /// The URL does not use TLS, in live mode.
     #[error("an address that begins with https://, in live mode")]
     NotHttps,
-    /// Its host is an address that is not to be reached.
+    /// The host is an address that webhooks must not be sent to, of this class.
     #[error("an address that does not lead to {0}, which is a {1} address")]
     Refused(IpAddr, &'static str),
-    /// It holds a name or a password, which anybody who sees the address would have; the
-    /// signature proves who sends.
+    /// The URL holds a user name or a password. Everyone who sees the URL would learn it,
+    /// and the signature already proves who the sender is.
     #[error("an address without a name and a password before its host")]
     Credentials,
-    /// It holds what is never sent.
+    /// The URL holds a fragment, which HTTP does not send.
     #[error("an address without a fragment, which begins at #")]
     Fragment,
 }
 
 impl WebhookUrl {
-    /// Characters of the longest one.
+    /// The highest number of characters in a URL.
     pub const CHARS_MAX: usize = 2_000;
 
-    /// The callback URL that somebody wrote, for a service in this mode. However an
-    /// address of the internet is written in it, it is read as browsers read it.
+    /// Reads a webhook URL for a server in this mode.
+    ///
+    /// The URL is read as browsers read it, so that no spelling of an IP address hides
+    /// the address.
     pub fn parse(text: &str, mode: Mode) -> Result<Self, WebhookUrlProblem> {
         let url = Url::parse(text).map_err(|_| WebhookUrlProblem::NotWeb)?;
         match url.scheme() {
@@ -72,19 +74,18 @@ impl WebhookUrl {
         Ok(Self(url))
     }
 
-    /// The whole address, for the request itself. What is secret in it is in its query,
-    /// so it is not for logs.
+    /// Returns the whole URL, for the request itself. Its query may hold a secret, so it
+    /// must not be logged.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether what is sent is encrypted.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 }
 
-/// Without what may be secret in it: its query.
+/// Formats the URL without its query, which may hold a secret.
 impl fmt::Display for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
@@ -101,18 +102,16 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// What a merchant's events are signed with: its secret key, as far as that is known,
-/// or a secret for this purpose alone. Never shown.
+/// The secret that signs a merchant's webhooks: the secret key in a sandbox, a secret of
+/// its own in live mode. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(String);
 
 impl SigningSecret {
-    /// The secret that this text is.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, to sign with.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -124,19 +123,19 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// Where a sandbox merchant has said that its events go.
+/// A sandbox merchant's choice of webhook URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookUrlChoice {
-    /// It has said nothing: where the configuration says, if that does.
+    /// None made: the URL of the configuration applies, if there is one.
     Configured,
-    /// Nowhere.
+    /// Events are not sent.
     Nowhere,
-    /// There.
+    /// Events are sent to this URL.
     At(WebhookUrl),
 }
 
 impl WebhookUrlChoice {
-    /// Where they go then, by what the configuration says.
+    /// Returns the URL in force, given the one in the configuration.
     pub const fn url<'a>(&'a self, configured: Option<&'a WebhookUrl>) -> Option<&'a WebhookUrl> {
         match self {
             Self::Configured => configured,
@@ -146,12 +145,10 @@ impl WebhookUrlChoice {
     }
 }
 
-/// Who is told of a merchant's events: where they go, and what signs them.
+/// A merchant's webhook endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
-    /// Where they go.
     pub url: WebhookUrl,
-    /// What signs them.
     pub secret: SigningSecret,
 }
 

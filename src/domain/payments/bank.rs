@@ -1,5 +1,5 @@
-//! Banks and bank accounts as the sandbox plays them (contract sections 4.3.5 and
-//! 4.3.6). No bank is ever asked: an account number says what will happen.
+//! Simulated banks and bank accounts (contract sections 4.3.5 and 4.3.6). No request
+//! leaves the server: the account number decides the outcome.
 
 use crate::domain::decline;
 use crate::domain::money::Amount;
@@ -7,12 +7,11 @@ use crate::domain::payments::intent::IntentOutcome;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::transaction::BankAccount;
 
-/// The bank of test accounts.
+/// The bank of the test accounts.
 pub const TEST_BANK_CODE: &str = "999999";
-/// Its name.
 pub const TEST_BANK_NAME: &str = "Sandbox Bank";
 
-/// Code and name of every bank that money can be sent to.
+/// The code and the name of every bank.
 pub const BANKS: [(&str, &str); 16] = [
     (TEST_BANK_CODE, TEST_BANK_NAME),
     ("044", "Access Bank"),
@@ -32,33 +31,36 @@ pub const BANKS: [(&str, &str); 16] = [
     ("057", "Zenith Bank"),
 ];
 
-/// The account number that no bank knows.
+/// The account number that cannot be resolved to a name.
 const UNKNOWN_ACCOUNT: &str = "0000000000";
-/// The account number to which a withdrawal fails.
+/// The account number to which every withdrawal fails.
 const FAILING_ACCOUNT: &str = "0000000001";
-/// The account number from which a withdrawal comes back.
+/// The account number to which every withdrawal succeeds and is then reversed.
 const REVERSING_ACCOUNT: &str = "0000000002";
 
-/// Who any other account belongs to.
+/// The name of the owner of every other account.
 pub const ACCOUNT_NAME: &str = "Sandbox Account";
 
-/// A question to a bank: whose account is this?
+/// A request for the name of an account's owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountQuery {
     /// Ten digits.
     pub account_number: String,
-    /// The bank's code.
     pub bank_code: String,
-    /// The bank's name, when the caller gives it.
+    /// The bank's name, if the request has it.
     pub bank_name: Option<String>,
 }
 
-/// Whether a text is an account number: ten digits.
+/// Returns whether the text has ten digits and nothing else.
 pub fn is_account_number(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Refuses a bank code that is not in the list, for the field of this name.
+/// Checks that a bank has this code.
+///
+/// # Errors
+///
+/// Names `field` if no bank has the code.
 pub fn check_bank_code(field: &str, code: &str) -> Result<(), Invalid> {
     if BANKS.iter().any(|(known, _)| *known == code) {
         return Ok(());
@@ -68,7 +70,11 @@ pub fn check_bank_code(field: &str, code: &str) -> Result<(), Invalid> {
 }
 
 impl AccountQuery {
-    /// The name of the account. Refused for the one number that no bank knows.
+    /// Returns the name of the account's owner.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the one account number that cannot be resolved.
     pub fn answer(&self) -> Result<&'static str, Refusal> {
         if self.account_number == UNKNOWN_ACCOUNT {
             return Err(Refusal::AccountNotResolved);
@@ -78,8 +84,8 @@ impl AccountQuery {
 }
 
 impl BankAccount {
-    /// What becomes of a withdrawal of this amount to it: the account says, or else
-    /// the amount.
+    /// Returns the outcome of a withdrawal of this amount to the account. The account
+    /// number decides or, if it has no special meaning, the amount.
     pub fn outcome(&self, amount: Amount) -> IntentOutcome {
         match self.account_number.as_str() {
             UNKNOWN_ACCOUNT | FAILING_ACCOUNT => IntentOutcome::Failed,

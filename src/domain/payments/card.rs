@@ -1,6 +1,8 @@
-//! Test cards (contract section 4.10). There is no card processor: the few
-//! documented numbers say what a charge does, and no other number is taken, so
-//! that no real card is ever stored.
+//! Test cards (contract section 4.10).
+//!
+//! No request leaves the server: the number of a documented test card decides the outcome
+//! of a charge. Every other number is refused, so that no real card number is ever
+//! stored.
 
 use crate::domain::decline::{self, Decline};
 use crate::domain::ids::CardId;
@@ -8,20 +10,18 @@ use crate::domain::money::Amount;
 use crate::domain::refusal::Invalid;
 use crate::domain::time::Timestamp;
 
-/// A test card: its number, and what comes of charging it.
+/// A test card and the outcome of its charges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestCard {
-    /// The number as it is printed.
+    /// The number as printed on the card.
     pub number: &'static str,
-    /// The brand.
     pub brand: &'static str,
-    /// The last year it is valid in.
+    /// The last year of its validity.
     pub exp_year: &'static str,
-    /// Why every charge is declined; nothing when that is for the amount to say.
+    /// The reason for which every charge is declined. `None` if the amount decides.
     pub decline: Option<Decline>,
 }
 
-/// Every test card.
 pub const TEST_CARDS: [TestCard; 5] = [
     TestCard {
         number: "4242424242424242",
@@ -58,17 +58,20 @@ pub const TEST_CARDS: [TestCard; 5] = [
 /// A card that a customer has saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// Its id.
     pub id: CardId,
-    /// Which test card it is.
+    /// The test card that it is.
     pub kind: TestCard,
-    /// When it was saved.
     pub created_at: Timestamp,
 }
 
 impl TestCard {
-    /// The card with this number, which may be written in groups. A number that is
-    /// no test card's is not repeated in the refusal: it may be a real one.
+    /// Returns the test card with this number. Spaces and hyphens in the number are
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the number of no test card. The message does not repeat the number, which
+    /// may be that of a real card.
     pub fn of_number(text: &str) -> Result<Self, Invalid> {
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         Self::stored(&digits).ok_or_else(|| {
@@ -77,17 +80,22 @@ impl TestCard {
         })
     }
 
-    /// The card with exactly this number.
+    /// Returns the test card with exactly this number.
     pub fn stored(number: &str) -> Option<Self> {
         TEST_CARDS.into_iter().find(|card| card.number == number)
     }
 
-    /// Its last four digits.
+    /// Returns the last four digits.
     pub fn last4(&self) -> &'static str {
         self.number.get(12..).unwrap_or_default()
     }
 
-    /// Charges it with this amount: the card itself may decline, then the amount.
+    /// Charges the card with this amount.
+    ///
+    /// # Errors
+    ///
+    /// Returns the decline that the card prescribes or, if it prescribes none, the one
+    /// that the amount does.
     pub const fn charge(&self, amount: Amount) -> Result<(), Decline> {
         match self.decline {
             None => decline::check_amount(amount),

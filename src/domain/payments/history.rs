@@ -1,52 +1,48 @@
-//! Which part of a payment history is asked for (contract sections 1.8 and 4.3.4).
+//! Requests for a part of a payment history (contract sections 1.8 and 4.3.4).
 
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::TransactionType;
 
-/// Most transactions of an answer without pages. More are refused and not cut
-/// off: who adds up a month must not miss a day.
+/// Most transactions of a reply without pages. A longer history is refused and not cut
+/// off, since a client that adds up a month must not miss a day.
 pub const FLAT_ROWS_MAX: usize = 10_000;
 
-/// Which transactions are wanted; what is left out wants them all.
+/// A filter of transactions. `None` lets every transaction pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryFilter {
-    /// Of this type.
     pub transaction_type: Option<TransactionType>,
-    /// With exactly this reference.
     pub reference: Option<String>,
-    /// Of this day, in UTC, or later.
+    /// The first day, in UTC.
     pub from: Option<Date>,
-    /// Of this day, in UTC, or earlier.
+    /// The last day, in UTC.
     pub to: Option<Date>,
 }
 
-/// How the answer is cut.
+/// The form of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryShape {
-    /// One page.
     Page(PageRequest),
-    /// All at once.
+    /// Every transaction, without pages.
     Flat,
 }
 
-/// Some transactions of a history, newest first.
+/// A part of a history, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum History<T> {
-    /// One page.
     Page(Page<T>),
-    /// All that are wanted.
+    /// Every transaction that the filter lets pass.
     Flat(Vec<T>),
 }
 
 impl HistoryFilter {
-    /// Whether every transaction is wanted.
+    /// Returns whether every transaction passes.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a transaction is wanted.
+    /// Returns whether a transaction passes.
     pub fn wants(&self, transaction_type: TransactionType, reference: &str, created_at: Timestamp) -> bool {
         let day = created_at.date();
         self.transaction_type.is_none_or(|wanted| wanted == transaction_type)
@@ -55,15 +51,15 @@ impl HistoryFilter {
             && self.to.is_none_or(|to| day <= to)
     }
 
-    /// Whether this transaction and every earlier one are too old.
+    /// Returns whether this transaction and every earlier one are too old to pass.
     pub fn ends_before(&self, created_at: Timestamp) -> bool {
         self.from.is_some_and(|from| created_at.date() < from)
     }
 }
 
 impl HistoryShape {
-    /// Which of the wanted transactions go into the answer, counted from the
-    /// newest: how many are passed over, and how many are taken.
+    /// Returns how many of the newest transactions to skip, and how many to take after
+    /// them.
     pub fn cut(self) -> (u64, usize) {
         match self {
             Self::Page(page) => (page.offset(), usize::try_from(page.limit).unwrap_or(usize::MAX)),
@@ -71,7 +67,12 @@ impl HistoryShape {
         }
     }
 
-    /// The answer made of these rows, where `count` were wanted.
+    /// Returns the part of the history made of these rows, where `count` transactions
+    /// pass the filter.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a reply without pages that would exceed [`FLAT_ROWS_MAX`].
     pub fn answer<T>(self, rows: Vec<T>, count: u64) -> Result<History<T>, Refusal> {
         match self {
             Self::Page(request) => Ok(History::Page(Page { rows, count, request })),

@@ -1,5 +1,5 @@
-//! Payments in two steps: an intent, which moves nothing, and its effects, once
-//! (contract sections 4.3.2, 4.3.3, 5.9 and 6.4).
+//! Intents: deposits, withdrawals and wallet transfers in two steps (contract sections
+//! 4.3.2, 4.3.3, 5.9 and 6.4). Creating an intent moves no money; settling it does, once.
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::decline::Decline;
@@ -15,42 +15,38 @@ use crate::domain::transaction::{
     CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType, WalletTarget,
 };
 
-/// Smallest amount of an intent, in minor units: 100 (contract section 1.5).
+/// The smallest amount of an intent: 100 major units (contract section 1.5).
 const INTENT_MIN: i64 = 10_000;
 
-/// What a customer wants to do, with everything it names looked up.
+/// The intent that a customer asks for, with everything looked up that it refers to.
 #[derive(Clone, Debug)]
 pub struct IntentOffer {
-    /// The payment's reference.
     pub reference: Reference,
-    /// How much, before the fee.
+    /// The amount without the fee.
     pub amount: Amount,
-    /// How the money goes.
     pub method: Method,
 }
 
-/// Money as it stands when something is settled.
+/// The balances at the time of a settlement.
 #[derive(Clone, Copy, Debug)]
 pub struct Purse {
-    /// What is in the customer's wallet.
+    /// The balance of the customer's wallet.
     pub available: Amount,
-    /// All the money that the merchant's accounts hold together.
+    /// The money in all of the merchant's accounts.
     pub inside: Amount,
 }
 
-/// What the world outside does with a payment.
+/// The outcome that a bank, a card processor or a blockchain gives a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntentOutcome {
-    /// It takes it.
     Success,
-    /// It does not.
     Failed,
-    /// It takes it and gives it back.
+    /// Accepted and then returned.
     Reversed,
 }
 
 impl From<Result<(), Decline>> for IntentOutcome {
-    /// What is declined fails.
+    /// A declined payment fails.
     fn from(taken: Result<(), Decline>) -> Self {
         match taken {
             Ok(()) => Self::Success,
@@ -59,17 +55,15 @@ impl From<Result<(), Decline>> for IntentOutcome {
     }
 }
 
-/// A customer who sends money, as the receiver will see them.
+/// The sender of a wallet transfer, as the receiver sees them.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// The sender's phone, when it is known.
     pub phone: Option<String>,
-    /// The sender's name.
+    /// The sender's name, or their id if no name is known.
     pub name: String,
 }
 
 impl From<&Customer> for Sender {
-    /// One whose name nobody knows goes by their id.
     fn from(customer: &Customer) -> Self {
         let profile = customer.profile.as_ref();
         let phone = profile.and_then(|profile| profile.phone.as_ref());
@@ -80,7 +74,11 @@ impl From<&Customer> for Sender {
     }
 }
 
-/// Refuses an amount that is too small for an intent.
+/// Checks that an amount is large enough for an intent.
+///
+/// # Errors
+///
+/// Names the field `amount` if it is below 100 major units.
 pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
     if amount.minor() < INTENT_MIN {
         let expected = "a number of 100 or more";
@@ -89,10 +87,12 @@ pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
     Ok(amount)
 }
 
-/// Notes what a customer wants to do. Nothing moves and nothing is told yet; the
-/// fee is fixed here.
+/// Creates a pending payment. It moves no money and emits no event. Its fee is fixed now.
 ///
-/// Checks, for what goes out, whether the wallet holds the amount and the fee.
+/// # Errors
+///
+/// Refuses a withdrawal or a wallet transfer if the wallet does not hold the amount and
+/// the fee.
 pub fn intend(
     customer: &CustomerId,
     offer: IntentOffer,
@@ -139,12 +139,13 @@ pub fn intend(
     Ok((payment, effects))
 }
 
-/// Settles a pending payment for good; one that is settled stays as it is and
-/// moves nothing.
+/// Settles a pending payment. A payment that is settled already stays as it is.
 ///
-/// Checks, for what goes out, whether the wallet holds the amount and the fee, and
-/// for what comes in, whether the merchant's accounts can hold it. A refusal leaves
-/// the payment pending.
+/// # Errors
+///
+/// Refuses a debit if the wallet does not hold the amount and the fee, and a deposit if
+/// the merchant's accounts would exceed [`Amount::MAX`] together. The payment then stays
+/// pending.
 pub fn settle(
     payment: &mut Payment,
     outcome: IntentOutcome,
@@ -186,7 +187,7 @@ pub fn settle(
     Ok(effects)
 }
 
-/// One way that money goes when a payment succeeds.
+/// One movement of money of a successful payment.
 struct Move {
     kind: TransferKind,
     from: Account,
@@ -194,8 +195,7 @@ struct Move {
     amount: Amount,
 }
 
-/// What a payment moves when it succeeds, if the money and the room for it are
-/// there.
+/// Returns the movements of money of a payment that succeeds.
 fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec<Move>, Refusal> {
     let wallet = || transaction.owner.clone();
     let of_amount = |kind, from, to| Move {
@@ -230,8 +230,8 @@ fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec
     })
 }
 
-/// The receiver's side of a wallet transfer: an entry of its own, under a reference
-/// of its own, that names the sender.
+/// Records the receiver's side of a wallet transfer: a transaction with a reference of
+/// its own, which names the sender.
 fn receive(
     sent: &Transaction,
     target: &WalletTarget,

@@ -1,5 +1,5 @@
-//! Payments: wallet and card payments, intents, histories, and the simulated banks,
-//! cards and addresses they use.
+//! Payments: wallet and card payments, intents, histories, and the simulated banks, cards
+//! and blockchain addresses that they use.
 
 pub mod bank;
 pub mod card;

@@ -1,5 +1,5 @@
-//! Addresses that crypto withdrawals may go to (contract section 4.11). No chain
-//! is ever asked: all crypto is played.
+//! Whitelisted blockchain addresses for withdrawals (contract section 4.11). No request
+//! leaves the server: blockchains are simulated.
 
 use sha2::{Digest, Sha256};
 
@@ -9,63 +9,63 @@ use crate::domain::time::Timestamp;
 
 /// Most addresses of one customer.
 pub const ADDRESSES_MAX: usize = 10;
-/// Characters of a label.
+/// Most characters of a label.
 pub const LABEL_CHARS_MAX: usize = 50;
-/// The one network there is.
+/// The only network.
 pub const NETWORK: &str = "BSC";
 
-/// An address of an account on an EVM chain: `0x` and 40 hex characters.
+/// An address on an EVM chain: `0x` and 40 hex characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmAddress(String);
 
 impl EvmAddress {
-    /// What an address looks like, for people.
+    /// The shape of an address, for messages.
     pub const SHAPE: &'static str = "a wallet address: 0x and 40 hex characters";
 
-    /// The address this text is, or `None` when it is not of
-    /// [`EvmAddress::SHAPE`].
+    /// Returns `None` if the text does not have [`EvmAddress::SHAPE`].
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("0x")?;
         let is_address = digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_address.then(|| Self(text.to_owned()))
     }
 
-    /// The address that deposits to a merchant would go to. Nobody has a key to it.
+    /// Returns the address that deposits to a merchant would go to. Its private key does
+    /// not exist.
     pub fn of_merchant(merchant: MerchantId) -> Self {
         let hash: [u8; 32] = Sha256::digest(format!("a simulated deposit address of merchant {}", merchant.0)).into();
         Self(format!("0x{}", hex::encode(&hash[..20])))
     }
 
-    /// The address as it was written.
+    /// Returns the address as the customer wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a customer sends to whitelist an address.
+/// The parsed request to whitelist an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhitelistRequest {
-    /// The address.
     pub wallet_address: EvmAddress,
-    /// What the customer calls it.
+    /// The customer's name for the address.
     pub label: Option<String>,
 }
 
 /// An address on a customer's whitelist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhitelistAddress {
-    /// Its id.
     pub id: WhitelistAddressId,
-    /// The address.
     pub wallet_address: EvmAddress,
-    /// What the customer calls it.
+    /// The customer's name for the address.
     pub label: Option<String>,
-    /// When it was added.
     pub created_at: Timestamp,
 }
 
-/// Whether one more address may be added: not one that is there already, in
-/// whatever letter case, then not more than [`ADDRESSES_MAX`].
+/// Checks that an address may be added.
+///
+/// # Errors
+///
+/// Refuses an address that is listed already, in any letter case, and then one that would
+/// exceed [`ADDRESSES_MAX`].
 pub fn check_addition(listed: &[WhitelistAddress], added: &EvmAddress) -> Result<(), Refusal> {
     let is_same = |known: &WhitelistAddress| known.wallet_address.0.eq_ignore_ascii_case(&added.0);
     if listed.iter().any(is_same) {

@@ -1,8 +1,8 @@
-//! What a seed describes: customers, what is in their wallets, and escrows that have
-//! come as far as a test needs them.
+//! Seeds: customers, their balances, and escrows that have progressed as far as a test
+//! needs.
 //!
-//! A description says where an escrow is to stand. How it comes there is what clients
-//! would have done, command after command, and no other way.
+//! A seed states the progress that an escrow should have. The server gets it there by the
+//! same commands that clients send, one after another.
 
 use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::Status;
@@ -14,107 +14,100 @@ use crate::domain::refusal::{Invalid, Parsed};
 /// Most customers of one seed.
 pub const CUSTOMERS_MAX: usize = 1_000;
 
-/// A whole seed.
+/// The parsed request to load a seed.
 #[derive(Clone, Debug)]
 pub struct SeedRequest {
-    /// SHA-256 of what it says. The names of what it makes follow from it.
+    /// The SHA-256 hash of the canonical body. Generated ids derive from it.
     pub content_hash: [u8; 32],
-    /// Who is there.
     pub customers: Vec<CustomerSeed>,
-    /// What they deal in, in the order it was offered.
+    /// The escrows in the order of their offers.
     pub escrows: Vec<EscrowSeed>,
 }
 
-/// A customer to be.
+/// A customer to register.
 #[derive(Clone, Debug)]
 pub struct CustomerSeed {
-    /// Its id; one that follows from the seed when left out.
+    /// The id. `None` lets the server derive one from the seed.
     pub id: Option<CustomerId>,
-    /// What is in its wallet before the escrows; what a sandbox customer starts with
-    /// when left out.
+    /// The balance before any escrow. `None` gives the sandbox's opening balance.
     pub balance: Option<Amount>,
-    /// Who it is.
     pub profile: PartialProfileRequest,
 }
 
-/// An escrow to be.
+/// An escrow to create.
 #[derive(Clone, Debug)]
 pub struct EscrowSeed {
-    /// What the seed's author calls it.
+    /// The name by which the seed's author refers to it.
     pub name: Option<String>,
-    /// Who offers it.
     pub seller: CustomerId,
-    /// What is offered.
     pub terms: TermsRequest,
-    /// Its milestones, in order; a standard escrow has none.
+    /// The milestones in order. `None` makes a standard escrow.
     pub milestones: Option<Vec<MilestoneRequest>>,
-    /// How far it has come.
+    /// The progress that it should have.
     pub course: CourseRequest,
 }
 
-/// What came in for how far an escrow has come.
+/// The parsed description of an escrow's progress.
 #[derive(Clone, Debug, Default)]
 pub struct CourseRequest {
-    /// Its status; when left out, whether somebody has paid.
+    /// The status. `None` means that it is funded if there is a buyer, and else offered.
     pub status: Option<Status>,
-    /// Who has paid.
     pub buyer: Option<CustomerId>,
-    /// How many milestones were released, from the first on.
+    /// The number of milestones that are released, from the first on.
     pub released: Option<i64>,
-    /// Whether each milestone was released, where it says so itself; nothing for a
-    /// standard escrow.
+    /// For each milestone whether it is released, where the milestone says so itself.
+    /// `None` for a standard escrow.
     pub milestones: Option<Vec<Option<bool>>>,
-    /// What a split gave the seller.
+    /// The seller's part of a split.
     pub seller_amount: Option<Amount>,
-    /// What a split gave back to the buyer.
+    /// The buyer's part of a split.
     pub buyer_amount: Option<Amount>,
 }
 
-/// How far an escrow has come. One that no escrow can come to cannot exist; whether
-/// this escrow can, with this buyer and this money, is for the commands to say.
+/// The progress that an escrow should have. A value that no escrow can reach cannot
+/// exist. The commands decide whether this escrow can reach it with this buyer and this
+/// balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Course {
-    /// Nobody has paid.
+    /// Offered and not funded.
     Offered,
-    /// Somebody has.
+    /// Funded.
     Funded {
-        /// Who.
         buyer: CustomerId,
-        /// The places of the milestones that were released then, from 0.
+        /// The indexes of the milestones that are released first, from 0.
         released: Vec<usize>,
-        /// What happened after that.
+        /// The step after that.
         then: Then,
     },
 }
 
-/// What happened to a funded escrow.
+/// The last step of a funded escrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Nothing more.
+    /// None: it stays as it is.
     Nothing,
-    /// The buyer confirmed a standard escrow.
+    /// The buyer confirms a standard escrow.
     Confirmed,
-    /// The seller claimed it when the time was over.
+    /// The seller claims the money when the delivery window is over.
     Claimed,
-    /// The buyer disputed it.
+    /// The buyer opens a dispute.
     Disputed,
-    /// The seller replied to the dispute.
+    /// The seller replies to the dispute.
     Answered,
-    /// The merchant ruled for the buyer.
+    /// The merchant refunds the buyer.
     Refunded,
-    /// The merchant ruled for both.
-    Split {
-        /// What the seller got.
-        seller: Amount,
-        /// What the buyer got back.
-        buyer: Amount,
-    },
+    /// The merchant splits the pool.
+    Split { seller: Amount, buyer: Amount },
 }
 
 impl Course {
-    /// Checks that there is a buyer once somebody has paid and not before, that the
-    /// settlement type knows the status, that what was released fits the status, and
-    /// that a split says what each side got and nothing else does.
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// Names the field if a funded escrow has no buyer or an offered one has, if the
+    /// settlement type does not know the status, if the released milestones do not fit
+    /// the status, or if the amounts of a split are missing or stand at another status.
     pub fn new(draft: CourseRequest) -> Result<Self, Invalid> {
         let paid = draft.buyer.as_ref().map_or(Status::Pending, |_| Status::Ongoing);
         let status = draft.status.unwrap_or(paid);
@@ -157,7 +150,8 @@ impl CourseRequest {
         }
     }
 
-    /// The places of the milestones that were released, of an escrow in this status.
+    /// Returns the indexes of the milestones that are released in an escrow of this
+    /// status.
     fn released(&self, status: Status) -> Result<Vec<usize>, Invalid> {
         let Some(marks) = &self.milestones else {
             return match self.released {
@@ -219,7 +213,11 @@ impl CourseRequest {
     }
 }
 
-/// The places of so many milestones from the first on, of an escrow in this status.
+/// Returns the indexes of the first `count` milestones.
+///
+/// # Errors
+///
+/// Names the field `released` if an escrow of this status cannot have released so many.
 fn first(count: i64, milestones: usize, status: Status) -> Result<Vec<usize>, Invalid> {
     let most = milestones.saturating_sub(1);
     let (is_right, expected) = if status == Status::Completed {

@@ -1,5 +1,5 @@
-//! Disputing: the buyer freezes what is held, the seller replies, and the merchant
-//! rules who gets it (contract sections 4.6.2 and 4.6.7).
+//! The steps of a dispute: the buyer opens it, the seller replies, and the merchant rules
+//! on the money in the hold (contract sections 4.6.2 and 4.6.7).
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::close::refund;
@@ -12,13 +12,15 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
-    /// Takes what a side has to say: the buyer opens the dispute, which freezes the
-    /// money, and the seller replies to it. A merchant that sells in its own name does
-    /// not reply, since it is the one to rule.
+    /// Adds the statement of one side. The buyer's statement opens the dispute, which
+    /// keeps the money in the hold; the seller's replies to it. A merchant that sells in
+    /// its own name does not reply, since it is the one to rule.
     ///
-    /// Checks that it is funded, that the caller is its buyer or its seller, that a
-    /// milestone is left to be disputed, that it is open, and that the caller's turn
-    /// has come: the buyer's once, the seller's once after that.
+    /// # Errors
+    ///
+    /// Checks that the escrow is funded, that the caller is its buyer or its seller, that
+    /// a milestone is left to be disputed, that the escrow is open, and that the caller
+    /// may speak now: the buyer once, and the seller once after that.
     pub fn submit_statement(&mut self, caller: &CustomerId, statement: Statement) -> Result<Effects, Refusal> {
         let funding = self.funding().ok_or(Refusal::ActionNotAllowed)?;
         let is_buyer = funding.buyer == *caller;
@@ -57,13 +59,15 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Rules on the dispute, whether or not the seller replied: pays the pool out and
-    /// closes the escrow. A completion pays each held milestone to its own payee; of a
-    /// split the seller's part goes to the seller (contract section 9.1, row 24). A part
-    /// may be nothing.
+    /// Rules on the dispute, with or without the seller's reply: pays the pool out and
+    /// closes the escrow. A completion pays each pending milestone to its own payee. In a
+    /// split, the seller gets the seller's part (contract section 9.1, row 24). A part
+    /// may be zero.
     ///
-    /// Checks that it has not closed, that it is disputed, and that a split divides the
-    /// pool exactly.
+    /// # Errors
+    ///
+    /// Checks that the escrow is not closed, that it is disputed, and that a split
+    /// divides the pool exactly.
     pub fn resolve(
         &mut self,
         ruling: Ruling,
@@ -94,8 +98,8 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Pays the pool out, and answers how the escrow ends and the reference of what the
-    /// seller's side was paid last.
+    /// Pays the pool out. Returns the reason of the close, and the reference of the last
+    /// payment to the seller's side.
     fn divide(
         &mut self,
         ruling: Ruling,
@@ -158,7 +162,7 @@ impl Escrow {
         self.pay_out(buyer, out, ids, now, effects);
     }
 
-    /// Who the pool is meant for, and how much of it.
+    /// Returns the parts of the pool with the party that each is meant for.
     fn unpaid(&self) -> Vec<(Party, Amount)> {
         match &self.plan {
             Plan::Standard => vec![(self.seller.clone(), self.pool())],

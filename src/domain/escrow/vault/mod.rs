@@ -1,5 +1,5 @@
-//! Vaults: several participants stake, and one takes the pot (contract sections
-//! 4.8, 5.8 and 6.3). The rules of each step have a file of their own.
+//! Vaults: several participants put in stakes, and one gets the pot (contract sections
+//! 4.8, 5.8 and 6.3). Each step has a file of its own.
 
 mod open;
 mod settle;
@@ -15,78 +15,62 @@ use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-/// A vault. It is open from the start, since the stakes are taken with it.
+/// A vault. It is open from the start, since the stakes are taken when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vault {
-    /// Its id, one of an escrow's.
     pub id: EscrowId,
-    /// Whose it is.
     pub merchant: MerchantId,
-    /// What the merchant calls it by.
+    /// The token by which the merchant refers to it.
     pub payment_token: PaymentToken,
-    /// What it is about.
     pub purpose: String,
-    /// More of it.
     pub description: Option<String>,
-    /// How the merchant sorts it.
     pub category: Option<Category>,
-    /// What it costs, out of the pot.
+    /// The fee, taken out of the pot.
     pub fee: Fee,
-    /// Who put in how much, in the order given; two or more, nobody twice.
+    /// The stakes in the order of the request: two or more, each of another participant.
     pub stakes: Vec<Stake>,
-    /// What became of it.
     pub progress: VaultProgress,
-    /// When the stakes were taken.
+    /// The time at which the stakes were taken.
     pub created_at: Timestamp,
 }
 
-/// What one participant put in.
+/// The stake of one participant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stake {
-    /// Who.
     pub customer: CustomerId,
-    /// How much.
     pub amount: Amount,
 }
 
-/// How far a vault is.
+/// The progress of a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VaultProgress {
     /// The stakes are held.
     Opened,
-    /// One participant took the pot.
-    Won {
-        /// Who.
-        winner: CustomerId,
-        /// When.
-        at: Timestamp,
-    },
-    /// Everyone got their stake back, less their share of the fee.
-    Cancelled {
-        /// When.
-        at: Timestamp,
-    },
+    /// One participant has got the pot.
+    Won { winner: CustomerId, at: Timestamp },
+    /// All participants have got their stakes back, less their shares of the fee.
+    Cancelled { at: Timestamp },
 }
 
 impl Stake {
-    /// Where it comes from, and where it goes back to.
+    /// Returns the account that the stake comes from and goes back to.
     fn main_account(&self) -> Account {
         Account::CustomerMain(self.customer.clone())
     }
 
-    /// Where it is held.
+    /// Returns the account that holds the stake.
     fn hold(&self) -> Account {
         Account::CustomerEscrow(self.customer.clone())
     }
 }
 
 impl Vault {
-    /// All stakes together.
+    /// Returns the sum of all stakes.
     pub fn pot(&self) -> Amount {
         pot_of(&self.stakes).expect("checked when the stakes were taken")
     }
 
-    /// Who took the pot, if anyone did.
+    /// Returns the winner, if there is one.
     pub const fn winner(&self) -> Option<&CustomerId> {
         match &self.progress {
             VaultProgress::Won { winner, .. } => Some(winner),
@@ -94,7 +78,7 @@ impl Vault {
         }
     }
 
-    /// When it was settled, if it was.
+    /// Returns the time of the settlement, if it is settled.
     pub const fn settled_at(&self) -> Option<Timestamp> {
         match &self.progress {
             VaultProgress::Opened => None,
@@ -103,7 +87,7 @@ impl Vault {
     }
 }
 
-/// These stakes together, or `None` above [`Amount::MAX`].
+/// Returns the sum of the stakes, or `None` above [`Amount::MAX`].
 fn pot_of(stakes: &[Stake]) -> Option<Amount> {
     Amount::total(stakes.iter().map(|stake| stake.amount))
 }

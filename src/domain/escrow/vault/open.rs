@@ -1,4 +1,4 @@
-//! Opening a vault: what a merchant asks for, checked, and the stakes taken.
+//! Opening a vault: checks the request and takes the stakes.
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::category::Category;
@@ -13,34 +13,29 @@ use crate::domain::text::{line, prose};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
-/// Smallest stake, in minor units: 1 (contract section 1.5).
+/// The smallest stake: 1 major unit (contract section 1.5).
 const STAKE_MIN: i64 = 100;
-/// Smallest pot, in minor units: 1,000.
+/// The smallest pot: 1,000 major units.
 const POT_MIN: i64 = 100_000;
 
-/// What came in; a category first by its id, then as it was found.
+/// The parsed request to open a vault. `C` is the category's id at first, and the
+/// category itself once it is looked up.
 #[derive(Clone, Debug)]
 pub struct VaultRequest<C = CategoryId> {
-    /// What it is about.
     pub purpose: Parsed<String>,
-    /// More of it.
     pub description: Parsed<Option<String>>,
-    /// How the merchant sorts it.
     pub category: Parsed<Option<C>>,
-    /// Who puts in how much.
     pub participants: Parsed<Vec<Parsed<StakeRequest>>>,
 }
 
-/// What came in for one participant.
+/// The parsed request for one participant.
 #[derive(Clone, Debug)]
 pub struct StakeRequest {
-    /// Who.
     pub customer: Parsed<CustomerId>,
-    /// How much.
     pub amount: Parsed<Amount>,
 }
 
-/// A vault that could be opened, if everyone named can stake.
+/// A checked request. The vault can be opened if every participant can cover the stake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultOffer {
     purpose: String,
@@ -49,17 +44,15 @@ pub struct VaultOffer {
     stakes: Vec<Stake>,
 }
 
-/// Whose vault it is, and what it costs.
+/// The merchant of a vault, with its rates.
 #[derive(Clone, Copy, Debug)]
 pub struct VaultOwner {
-    /// The merchant.
     pub merchant: MerchantId,
-    /// Its rates.
     pub rates: Rates,
 }
 
 impl<C> VaultRequest<C> {
-    /// The draft with its category as it was found.
+    /// Returns the request with its category looked up.
     pub fn with_category<D>(self, find: impl FnOnce(C) -> Parsed<D>) -> VaultRequest<D> {
         VaultRequest {
             purpose: self.purpose,
@@ -71,10 +64,13 @@ impl<C> VaultRequest<C> {
 }
 
 impl VaultOffer {
-    /// Checks the fields in the order of [`VaultRequest`], with each participant in
-    /// turn; then that there are two participants or more, that nobody is named
-    /// twice, and that the stakes are a pot: at least 1,000, and the smallest
-    /// escrow amount where that is more.
+    /// Checks the fields in the order of [`VaultRequest`], with each participant in turn.
+    ///
+    /// # Errors
+    ///
+    /// Names the first wrong field. Then refuses fewer than two participants, then a
+    /// participant who is named twice, then a pot below 1,000 major units or below the
+    /// smallest escrow amount.
     pub fn new(draft: VaultRequest<Category>, limits: &TermsLimits, participants_max: usize) -> Result<Self, Refusal> {
         let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
         let description = prose("description", draft.description?, limits.description_chars_max)?;
@@ -119,7 +115,7 @@ impl VaultOffer {
         Ok(())
     }
 
-    /// Who stakes how much.
+    /// Returns the stakes in the order of the request.
     pub fn stakes(&self) -> &[Stake] {
         &self.stakes
     }
@@ -138,9 +134,16 @@ impl Stake {
 }
 
 impl Vault {
-    /// Opens a vault and takes every stake, or none. `available` says, in the order
-    /// of the stakes, what is in each participant's wallet; the first who cannot
-    /// cover their stake is refused.
+    /// Opens a vault and takes every stake, or none. `available` has the balance of each
+    /// participant's wallet in the order of the stakes.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the first participant who cannot cover the stake.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is not one balance for each stake.
     pub fn open(
         owner: VaultOwner,
         offer: VaultOffer,

@@ -1,5 +1,5 @@
-//! Settling a vault: the stakes leave it, to one participant or back to each. The
-//! fee is taken either way (contract section 5.8).
+//! Settling a vault: the pot goes to one participant, or the stakes go back. The fee is
+//! taken in both cases (contract section 5.8).
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
@@ -10,7 +10,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
-/// How one stake is divided; the parts add up to it.
+/// The parts of one stake. They add up to it.
 struct Cut<'a> {
     stake: &'a Stake,
     commission: Amount,
@@ -19,9 +19,11 @@ struct Cut<'a> {
 }
 
 impl Vault {
-    /// Pays the pot, less the fee, to one participant.
+    /// Pays the pot less the fee to one participant.
     ///
-    /// Checks that nobody settled it before, then that the winner is a participant.
+    /// # Errors
+    ///
+    /// Checks that the vault is not settled, and then that the winner is a participant.
     pub fn declare_winner(
         &mut self,
         winner: CustomerId,
@@ -51,9 +53,11 @@ impl Vault {
         Ok(effects)
     }
 
-    /// Pays each participant their stake back, less its share of the fee.
+    /// Pays each participant the stake back, less its share of the fee.
     ///
-    /// Checks that nobody settled it before.
+    /// # Errors
+    ///
+    /// Checks that the vault is not settled.
     pub fn cancel(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Result<Effects, Refusal> {
         self.check_opened()?;
         let mut effects = Effects::default();
@@ -80,9 +84,10 @@ impl Vault {
         }
     }
 
-    /// What becomes of each stake. The fee is cut in proportion to the stakes by
-    /// largest remainder, and the commission in it in proportion to those shares, so
-    /// that every hold empties and both add up to the kobo.
+    /// Returns the parts of each stake. The fee is split in proportion to the stakes, and
+    /// the commission in proportion to the shares of the fee, both by the largest
+    /// remainder method. Every hold then empties, and the parts add up to the fee and the
+    /// commission.
     fn cuts(&self) -> impl Iterator<Item = Cut<'_>> {
         let stakes: Vec<Amount> = self.stakes.iter().map(|stake| stake.amount).collect();
         let fees = self.fee.total().pro_rata(&stakes);
@@ -99,9 +104,9 @@ impl Vault {
             })
     }
 
-    /// Takes the fee out of every hold: the commission is the merchant's, with one
-    /// entry in its history, and the rest the platform's. `credit` is the reference of
-    /// what was paid out.
+    /// Takes the fee out of every hold. The commission goes to the merchant, as one
+    /// transaction of its history, and the rest to the platform. `credit` is the
+    /// reference of the payment that the participants got.
     fn book_fee(&self, credit: &Reference, ids: &mut dyn IdSource, now: Timestamp, effects: &mut Effects) {
         for cut in self.cuts() {
             for (kind, to, amount) in [
@@ -121,7 +126,7 @@ impl Vault {
         ));
     }
 
-    /// What somebody received, as it stands in their history.
+    /// Returns the transaction of a payment that an account got from the vault.
     fn credit(
         &self,
         id: TransactionId,
