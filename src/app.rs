@@ -132,7 +132,7 @@ impl App {
         let api = AppState {
             store: store.clone(),
             webhooks: webhooks.clone(),
-            keyring: Arc::default(),
+            api_keys: Arc::default(),
             policy: Arc::new(policy),
             limits: http::Limits {
                 body_bytes_max: config.limits.body_bytes_max,

@@ -24,7 +24,6 @@ pub mod domain;
 pub mod entropy;
 pub mod http;
 mod http_client;
-pub mod queries;
 mod retention;
 pub mod store;
 mod views;

@@ -1,6 +1,7 @@
 //! Bodies in and out, through the code behind the routes.
 
 use criterion::{BatchSize, Criterion};
+use escrowd::domain::party::Party;
 use escrowd::http::encoding;
 
 use crate::deals::{self, SIZES};
@@ -15,7 +16,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     }
     for milestones in SIZES {
         let name = format!("write an escrow, {milestones} milestones");
-        let (escrow, viewer) = (deals::funded(milestones), deals::buyer());
+        let (escrow, viewer) = (deals::funded(milestones), Party::Customer(deals::buyer()));
         criterion.bench_function(&name, |bencher| {
             bencher.iter_batched(
                 || escrow.clone(),

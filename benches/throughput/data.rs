@@ -9,7 +9,7 @@ use escrowd::app;
 use escrowd::clock::SystemClock;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::{Actor, Error, Policy, merchants, outbox};
+use escrowd::commands::{Error, Policy, merchants};
 use escrowd::config::{Config, Limits};
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::fees::WhoPays;
@@ -17,6 +17,7 @@ use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
 use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
+use escrowd::domain::party::{Actor, Party};
 use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Settings, Store, Synchronous, Tx};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -133,18 +134,16 @@ fn deal(
 ) -> Result<Deal, Error> {
     let actor = |id: &str| Actor {
         merchant,
-        customer: CustomerId::parse(id).expect("a plain id"),
+        party: Party::Customer(CustomerId::parse(id).expect("a plain id")),
     };
-    let escrow = outbox::run(tx, policy, |tx| {
-        milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))
-    })?;
+    let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))?;
     let request = PaymentRequest {
         escrows: vec![EscrowKey::Id(escrow.id)],
         amount: None,
         reference: None,
         gateway: Gateway::Wallet,
     };
-    outbox::run(tx, policy, |tx| payments::fund(tx, policy, &actor(&buyer), Ok(request)))?;
+    payments::fund(tx, policy, &actor(&buyer), Ok(request))?;
     Ok(Deal {
         buyer,
         escrow: escrow.id.to_string(),

@@ -15,7 +15,6 @@ use crate::cli::client::{SandboxClient, SandboxReply};
 use crate::cli::sandbox::text;
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
-use crate::queries;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -81,7 +80,9 @@ struct Demo {
 impl Demo {
     fn walk(&mut self) -> anyhow::Result<()> {
         self.wallets = self.read_wallets()?;
-        self.transfers_seen = queries::transfers_in(&self.store, 1..=i64::MAX)?
+        self.transfers_seen = self
+            .store
+            .read(|snapshot| snapshot.transfers_in(&(1..=i64::MAX)))?
             .last()
             .map_or(0, |(id, _)| *id);
         self.show_wallets();
@@ -163,7 +164,9 @@ impl Demo {
                 amount,
                 ..
             },
-        ) in queries::transfers_in(&self.store, self.transfers_seen + 1..=i64::MAX)?
+        ) in self
+            .store
+            .read(|snapshot| snapshot.transfers_in(&(self.transfers_seen + 1..=i64::MAX)))?
         {
             let (amount, kind) = (amount.to_string(), kind.as_str());
             let (debit, credit) = (debit.to_string(), credit.to_string());

@@ -1,9 +1,10 @@
 //! Saving and removing test cards (contract section 4.10).
 
 use crate::commands::customers::admit;
-use crate::commands::{Actor, Error, Policy};
+use crate::commands::{Error, Policy};
 use crate::domain::customers::country::Country;
 use crate::domain::ids::{CardId, IdSource};
+use crate::domain::party::Actor;
 use crate::domain::payments::card::{Card, TestCard};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
@@ -24,7 +25,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
     admit(tx, policy, actor)?;
     let kind = kind?;
     policy.check_cards(actor.merchant)?;
-    let saved = tx.cards(actor.merchant, &actor.customer)?;
+    let saved = tx.cards(actor.merchant, actor.customer())?;
     if let Some(place) = saved.iter().position(|card| card.kind == kind) {
         return Ok(nth(&saved, place));
     }
@@ -33,7 +34,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
         kind,
         created_at: tx.now(),
     };
-    tx.insert_card(actor.merchant, &actor.customer, &card)?;
+    tx.insert_card(actor.merchant, actor.customer(), &card)?;
     Ok(CardOf {
         card,
         is_default: saved.is_empty(),
@@ -44,7 +45,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<CardOf, Error> {
     admit(tx, policy, actor)?;
     policy.check_cards(actor.merchant)?;
-    let saved = tx.cards(actor.merchant, &actor.customer)?;
+    let saved = tx.cards(actor.merchant, actor.customer())?;
     let place = saved.iter().position(|card| card.id == id);
     let removed = nth(&saved, place.ok_or(Refusal::CardNotFound)?);
     tx.delete_card(id)?;
@@ -56,12 +57,12 @@ pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Re
 pub(super) fn usable(tx: &Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
     policy.check_cards(actor.merchant)?;
     let of_merchant = policy.merchant(actor.merchant).country;
-    let customer = tx.customer(actor.merchant, &actor.customer)?;
+    let customer = tx.customer(actor.merchant, actor.customer())?;
     let country = customer.map_or(of_merchant, |customer| customer.country(of_merchant));
     if country != Country::Nigeria {
         return Err(Refusal::CardsForNigeriansOnly.into());
     }
-    let saved = tx.cards(actor.merchant, &actor.customer)?;
+    let saved = tx.cards(actor.merchant, actor.customer())?;
     let found = saved.into_iter().find(|card| card.id == id);
     Ok(found.ok_or(Refusal::CardNotFound)?)
 }

@@ -2,12 +2,12 @@
 //! section 4.9).
 
 use crate::commands::customers::admit_party;
-use crate::commands::{Error, PartyActor, Policy};
+use crate::commands::{Error, Policy};
 use crate::domain::escrow::category::{Category, CategoryRequest};
 use crate::domain::escrow::terms::TermsRequest;
 use crate::domain::escrow::vault::VaultRequest;
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};
-use crate::domain::party::Party;
+use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
@@ -15,7 +15,7 @@ use crate::store::Tx;
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    actor: &PartyActor,
+    actor: &Actor,
     draft: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
@@ -32,7 +32,7 @@ pub fn create(
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    actor: &PartyActor,
+    actor: &Actor,
     id: CategoryId,
     draft: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
@@ -51,7 +51,7 @@ pub fn edit(
 pub fn move_to(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    actor: &PartyActor,
+    actor: &Actor,
     id: CategoryId,
     position: Parsed<i64>,
 ) -> Result<Category, Error> {
@@ -66,7 +66,7 @@ pub fn move_to(
 }
 
 /// Takes a category away; its escrows have none from then on.
-pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, id: CategoryId) -> Result<(), Error> {
+pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let (category, count) = load(tx, actor, id)?;
     let gap = category.delete(&actor.party, count)?;
@@ -76,7 +76,7 @@ pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, id: Category
 }
 
 /// A category of the merchant, and how many its owner has.
-fn load(tx: &Tx<'_>, actor: &PartyActor, id: CategoryId) -> Result<(Category, u32), Error> {
+fn load(tx: &Tx<'_>, actor: &Actor, id: CategoryId) -> Result<(Category, u32), Error> {
     let category = tx.category(actor.merchant, id)?.ok_or(Refusal::CategoryNotFound)?;
     let count = tx.category_count(actor.merchant, &category.owner)?;
     Ok((category, count))

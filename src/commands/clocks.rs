@@ -47,7 +47,7 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Resul
         Invalid::wrong("by", expected, &by.seconds().to_string())
     })?;
     tx.save_clock(merchant, ahead)?;
-    tx.use_clock_of(merchant)?;
+    tx.act_for(merchant)?;
     let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
     Ok(Advanced { clock, deliveries })
@@ -59,7 +59,7 @@ pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestam
     let ahead = ClockOffset::showing(moment, tx.ledger_time());
     if ahead > tx.clock() {
         tx.save_clock(merchant, ahead)?;
-        tx.use_clock_of(merchant)?;
+        tx.act_for(merchant)?;
     }
     Ok(())
 }

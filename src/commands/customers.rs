@@ -1,14 +1,14 @@
 //! How customers come to be, who of them is let in, and what a merchant does to
 //! them (contract sections 1.3 and 4.4).
 
-use crate::commands::{Actor, Error, PartyActor, Policy};
+use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
 use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
-use crate::domain::party::Party;
+use crate::domain::party::{Actor, Party};
 use crate::domain::payments::payment;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
@@ -18,11 +18,11 @@ use crate::store::Tx;
 ///
 /// Refuses, in this order: one who does not exist, another merchant's, a blocked one.
 pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<CustomerStanding, Error> {
-    admit_customer(tx, policy, actor.merchant, &actor.customer)
+    admit_customer(tx, policy, actor.merchant, actor.customer())
 }
 
 /// Lets in whoever acts; the merchant itself is always let in.
-pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     if let Party::Customer(customer) = &actor.party {
         admit_customer(tx, policy, actor.merchant, customer)?;
     }
@@ -31,7 +31,7 @@ pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Resu
 
 /// Lets in whoever sells: a customer who may, or a merchant that is a business
 /// account.
-pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor) -> Result<(), Error> {
+pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     match &actor.party {
         Party::Customer(customer) => Ok(admit_customer(tx, policy, actor.merchant, customer)?.check_may_sell()?),
         Party::Merchant if policy.merchant(actor.merchant).is_business => Ok(()),
@@ -84,21 +84,22 @@ pub(super) fn admit_customer(
     let now = tx.now();
     let customer = Customer::new(id.clone(), tx.wallet_id(), None, now);
     tx.insert_customer(merchant, &customer)?;
-    give_opening_balance(tx, merchant, id, opening_balance)?;
+    give_opening_balance(tx, policy, merchant, id, opening_balance)?;
     Ok(CustomerStanding::NEWCOMER)
 }
 
 /// Puts into a new customer's wallet what they start with.
 pub(super) fn give_opening_balance(
     tx: &mut Tx<'_>,
+    policy: &Policy,
     merchant: MerchantId,
     customer: &CustomerId,
     amount: Amount,
 ) -> Result<(), Error> {
     let now = tx.now();
     let inside = tx.balance(merchant, &Account::OutsideWorld)?;
-    let settlement = payment::opening_balance(customer, amount, inside, tx, now)?;
-    Ok(tx.post(merchant, &settlement)?)
+    let effects = payment::opening_balance(customer, amount, inside, tx, now)?;
+    Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }
 
 /// A new customer with an empty wallet, under an id of our own making.

@@ -1,13 +1,14 @@
 //! Disputing an escrow and ruling on it (contract section 4.6).
 
 use crate::commands::customers::admit;
-use crate::commands::{Actor, Error, Policy, load_escrow};
+use crate::commands::{Error, Policy, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
-use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::escrow::dispute::{Ruling, RulingRequest, Statement};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::party::Actor;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
@@ -32,15 +33,15 @@ pub fn submit(
     admit(tx, policy, actor)?;
     let chars_max = policy.terms_limits.description_chars_max;
     let statement = Statement {
-        name: name_of(tx, actor.merchant, &actor.customer)?,
+        name: name_of(tx, actor.merchant, actor.customer())?,
         ..Statement::new("message", message, chars_max, tx.now())?
     };
     let statement = with_proof(statement, proof)?;
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::VaultNotDisputable)?;
-    let settlement = escrow.submit_statement(&actor.customer, statement)?;
+    let effects = escrow.submit_statement(actor.customer(), statement)?;
     tx.save_dispute(&escrow)?;
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
@@ -65,13 +66,13 @@ pub fn resolve(
         (Deal::Vault(_), Ruling::Split { .. }) => return Err(Refusal::VaultNotSplittable.into()),
         (Deal::Vault(_), _) => return Err(Refusal::NoDispute.into()),
     };
-    let settlement = escrow.resolve(ruling, resolution, tx)?;
+    let effects = escrow.resolve(ruling, resolution, tx)?;
     tx.insert_last_statement(&escrow)?;
     if escrow.status() == Status::Completed {
         tx.save_release_of_rest(escrow.id)?;
     }
     tx.save_close(&escrow)?;
-    tx.post(merchant, &settlement)?;
+    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 

@@ -7,7 +7,7 @@
 
 use crate::commands::{Error, Policy};
 use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
-use crate::domain::ids::MerchantId;
+use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
@@ -17,7 +17,7 @@ pub struct IdempotentRequest {
     /// The key.
     pub key: IdempotencyKey,
     /// What is asked under it.
-    pub asked: RequestFingerprint,
+    pub fingerprint: RequestFingerprint,
 }
 
 /// What came of a request under a key.
@@ -31,34 +31,34 @@ pub enum IdempotentOutcome {
     KeyReused(Difference),
 }
 
-/// Runs a command of the merchant's unless it ran before, and keeps the reply for the
-/// merchant that the command answers with, which is another only when the merchant starts
-/// over. What the command refuses leaves nothing but the reply.
+/// Runs an actor's command unless it ran before, and keeps the reply. A command that the
+/// merchant starts over with leaves the reply to the merchant that the key has then. What
+/// a refused command did is undone, except that its reply is kept.
 pub fn once<T>(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    merchant: MerchantId,
+    actor: &Actor,
     request: &IdempotentRequest,
-    command: impl FnOnce(&mut Tx<'_>) -> Result<(MerchantId, T), Error>,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, Error>,
     render: impl FnOnce(Result<T, Refusal>) -> SentReply,
 ) -> Result<IdempotentOutcome, Error> {
-    let IdempotentRequest { key, asked } = request;
-    let earlier = tx.idempotency_record(merchant, key)?;
+    let IdempotentRequest { key, fingerprint } = request;
+    let earlier = tx.idempotency_record(actor.merchant, key)?;
     if let Some(record) = earlier.filter(|record| record.is_kept(tx.now(), policy.idempotency_kept_seconds)) {
         return Ok(record
-            .reply_to(asked)
+            .reply_to(fingerprint)
             .map_or_else(IdempotentOutcome::KeyReused, IdempotentOutcome::Replayed));
     }
-    let (merchant, decided) = match tx.attempt(command)? {
-        Ok((merchant, done)) => (merchant, Ok(done)),
-        Err(Error::Refused(refusal)) if !matches!(refusal, Refusal::Invalid(_)) => (merchant, Err(refusal)),
+    let decided = match tx.attempt(|tx| command(tx, policy, actor))? {
+        Ok(done) => Ok(done),
+        Err(Error::Refused(refusal)) if !matches!(refusal, Refusal::Invalid(_)) => Err(refusal),
         Err(error) => return Err(error),
     };
     let record = IdempotencyRecord {
-        asked: asked.clone(),
+        asked: fingerprint.clone(),
         reply: render(decided),
         created_at: tx.now(),
     };
-    tx.save_idempotency_record(merchant, key, &record)?;
+    tx.save_idempotency_record(tx.acts_for().unwrap_or(actor.merchant), key, &record)?;
     Ok(IdempotentOutcome::Done(record.reply))
 }

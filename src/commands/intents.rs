@@ -6,12 +6,13 @@ use sha2::{Digest, Sha256};
 
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
-use crate::commands::{Actor, Error, Policy, cards};
+use crate::commands::{Error, Policy, cards, outbox};
 use crate::domain::customers::customer::CustomerStanding;
 use crate::domain::decline;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::party::Actor;
 use crate::domain::payments::bank::AccountQuery;
 use crate::domain::payments::intent::{self, IntentOffer, IntentOutcome, Purse, Sender};
 use crate::domain::payments::payment::Payment;
@@ -88,8 +89,8 @@ pub fn create(
     };
     let available = tx.balance(actor.merchant, &actor.wallet())?;
     let now = tx.now();
-    let (payment, settlement) = intent::intend(&actor.customer, offer, &policy.withdrawal_fees, available, tx, now)?;
-    tx.post(actor.merchant, &settlement)?;
+    let (payment, effects) = intent::intend(actor.customer(), offer, &policy.withdrawal_fees, available, tx, now)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     if let Some(Method::TestAccount { account_number }) = payment.method() {
         tx.insert_test_account(actor.merchant, account_number, payment.transaction.id)?;
     }
@@ -113,7 +114,7 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
         standing.check_may_withdraw()?;
     }
     match outcome_of(tx, policy, actor, &payment)? {
-        Some(outcome) => settle(tx, actor.merchant, payment, outcome),
+        Some(outcome) => settle(tx, policy, actor.merchant, payment, outcome),
         None => Ok(payment),
     }
 }
@@ -123,6 +124,7 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
 /// sent must be the deposit's. Paying again moves nothing.
 pub fn pay_test_account(
     tx: &mut Tx<'_>,
+    policy: &Policy,
     merchant: MerchantId,
     account_number: &str,
     amount: Parsed<Option<Amount>>,
@@ -134,7 +136,7 @@ pub fn pay_test_account(
     if let Some(offered) = amount.filter(|&offered| offered != due) {
         return Err(Refusal::AmountMismatch { due, offered }.into());
     }
-    settle(tx, merchant, payment, decline::check_amount(due).into())
+    settle(tx, policy, merchant, payment, decline::check_amount(due).into())
 }
 
 /// Whose a bank account is, as the sandbox plays it.
@@ -190,7 +192,7 @@ fn method_of(
         IntentKind::WalletTransfer(draft) => {
             let found = tx.customer_by_phone(actor.merchant, &draft.phone)?;
             let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
-            if receiver == actor.customer {
+            if receiver == *actor.customer() {
                 return Err(Refusal::SenderIsReceiver.into());
             }
             Ok(Method::Wallet(WalletTarget {
@@ -213,7 +215,7 @@ fn unused_account_number(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<String
 }
 
 fn check_whitelisted(tx: &Tx<'_>, actor: &Actor, to_address: &str) -> Result<(), Error> {
-    let listed = tx.whitelist(actor.merchant, &actor.customer)?;
+    let listed = tx.whitelist(actor.merchant, actor.customer())?;
     let is_target = |known: &str| known.eq_ignore_ascii_case(to_address);
     if listed.iter().any(|address| is_target(address.wallet_address.as_str())) {
         Ok(())
@@ -247,6 +249,7 @@ fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) ->
 
 fn settle(
     tx: &mut Tx<'_>,
+    policy: &Policy,
     merchant: MerchantId,
     mut payment: Payment,
     outcome: IntentOutcome,
@@ -265,8 +268,8 @@ fn settle(
     };
     let sender = Sender::from(&customer.ok_or(Refusal::CustomerNotFound)?);
     let now = tx.now();
-    let settlement = intent::settle(&mut payment, outcome, purse, sender, tx, now)?;
-    tx.post(merchant, &settlement)?;
+    let effects = intent::settle(&mut payment, outcome, purse, sender, tx, now)?;
+    outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
     Ok(payment)
 }

@@ -37,6 +37,7 @@ pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) ->
     tx.save_key_owner(key_hash, fresh)?;
     tx.save_webhook_url(merchant, &WebhookUrlChoice::Nowhere)?;
     deliveries::drop_some(tx, merchant)?;
+    tx.act_for(fresh)?;
     Ok(fresh)
 }
 

@@ -1,11 +1,13 @@
 //! Offering, editing, converting to and confirming milestone escrows (contract section 4.1).
 
 use crate::commands::customers::{admit, admit_beneficiaries};
-use crate::commands::{Actor, Error, Policy, categories, load_escrow};
+use crate::commands::{Error, Policy, categories, load_escrow, outbox};
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
 use crate::domain::money::Amount;
+use crate::domain::party::Actor;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
@@ -36,9 +38,9 @@ pub fn create(
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, draft)?;
     let now = tx.now();
-    let (escrow, settlement) = Escrow::offer_milestones(policy.seller(actor.merchant, &actor.party()), offer, tx, now)?;
+    let (escrow, effects) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
     tx.insert_escrow(&escrow)?;
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
@@ -58,7 +60,7 @@ pub fn edit(
         &EscrowKey::Token(token),
         Refusal::NotAMilestoneEscrow,
     )?;
-    escrow.edit_milestones(&policy.seller(actor.merchant, &actor.party()), offer, tx, now)?;
+    escrow.edit_milestones(&policy.seller(actor), offer, tx, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -78,7 +80,7 @@ pub fn convert(
     admit_beneficiaries(tx, policy, actor.merchant, &conversion.milestones)?;
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
-    escrow.convert_to_milestones(&policy.seller(actor.merchant, &actor.party()), conversion, tx, now)?;
+    escrow.convert_to_milestones(&policy.seller(actor), conversion, tx, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -94,13 +96,13 @@ pub fn confirm(
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
-    let settlement = escrow.confirm_milestone(&actor.customer, milestone, policy.release_order(), tx, now)?;
+    let effects = escrow.confirm_milestone(actor.customer(), milestone, policy.release_order(), tx, now)?;
     let released = escrow.milestone(milestone).ok_or(Refusal::MilestoneNotFound)?;
     tx.save_release(released.id)?;
     if matches!(escrow.progress, Progress::Closed { .. }) {
         tx.save_close(&escrow)?;
     }
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
@@ -113,7 +115,7 @@ fn offer_of(
     admit(tx, policy, actor)?.check_may_sell()?;
     let draft = draft?;
     let today = tx.now().date();
-    let terms = categories::find_for(tx, actor.merchant, &actor.party(), draft.terms)?;
+    let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
     let offer = MilestoneOffer::new(terms, draft.milestones, &policy.terms_limits, today)?;
     admit_beneficiaries(tx, policy, actor.merchant, &offer.milestones)?;
     Ok(offer)

@@ -17,7 +17,7 @@ pub mod idempotency;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
-pub mod outbox;
+mod outbox;
 pub mod payments;
 pub mod seeds;
 pub mod standard_escrows;
@@ -33,11 +33,10 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId};
-use crate::domain::ledger::Account;
+use crate::domain::ids::{EscrowKey, MerchantId};
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::domain::party::Party;
+use crate::domain::party::Actor;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
@@ -66,40 +65,6 @@ impl From<Invalid> for Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
-    }
-}
-
-/// For whom a command acts.
-#[derive(Clone, Debug)]
-pub struct Actor {
-    /// The merchant, known by its key.
-    pub merchant: MerchantId,
-    /// The merchant's customer, named in the `customer-id` header.
-    pub customer: CustomerId,
-}
-
-/// For whom a command acts where the merchant may act for itself.
-#[derive(Clone, Debug)]
-pub struct PartyActor {
-    /// The merchant, known by its key.
-    pub merchant: MerchantId,
-    /// Its customer, or itself.
-    pub party: Party,
-}
-
-impl From<Actor> for PartyActor {
-    fn from(actor: Actor) -> Self {
-        Self {
-            merchant: actor.merchant,
-            party: Party::Customer(actor.customer),
-        }
-    }
-}
-
-impl Actor {
-    /// The account of what the acting customer can spend.
-    pub fn wallet(&self) -> Account {
-        Account::CustomerMain(self.customer.clone())
     }
 }
 
@@ -143,7 +108,7 @@ impl Policy {
     }
 
     /// What views need to know where nobody in particular looks.
-    pub(crate) fn viewing(&self) -> ViewContext<'_> {
+    pub(crate) fn view_context(&self) -> ViewContext<'_> {
         ViewContext {
             viewer: None,
             currency: &self.currency,
@@ -180,19 +145,13 @@ impl Policy {
         }
     }
 
-    /// Someone as a seller, at their merchant's rates.
-    fn seller(&self, merchant: MerchantId, party: &Party) -> Seller {
+    /// Returns the actor as a seller, at its merchant's rates.
+    fn seller(&self, actor: &Actor) -> Seller {
         Seller {
-            merchant,
-            rates: self.merchant(merchant).rates,
-            party: party.clone(),
+            merchant: actor.merchant,
+            rates: self.merchant(actor.merchant).rates,
+            party: actor.party.clone(),
         }
-    }
-}
-
-impl Actor {
-    fn party(&self) -> Party {
-        Party::Customer(self.customer.clone())
     }
 }
 

@@ -1,66 +1,129 @@
-//! The one door that commands go through: what they told is written down for
-//! subscribers in the commit of the change it tells of.
+//! Applies the effects of a command. Its events are written, with their payloads and
+//! pending deliveries, in the commit of the change that they report.
 
 use crate::commands::{Policy, webhook_endpoints};
-use crate::domain::effects::Event;
-use crate::domain::ids::IdSource;
-use crate::store::{self, NewEvent, Tx, UnrecordedEvent};
+use crate::domain::customers::customer::Customer;
+use crate::domain::effects::{Effects, Event, PaymentEvent};
+use crate::domain::escrow::deal::DealRef;
+use crate::domain::ids::{EscrowId, IdSource, MerchantId, TransactionId};
+use crate::domain::payments::payment::PaidDeal;
+use crate::domain::transaction::{Transaction, TransactionType};
+use crate::store::{Error, NewEvent, Tx};
 use crate::views::{self, PaymentSubject, Subject};
 
-/// Runs a command and, when it succeeds, writes down what it told, in order. The store
-/// refuses a command that told something and did not come this way.
-pub fn run<T, E: From<store::Error>>(
+/// Posts effects and records the events among them, in order. `deals` are the deals
+/// that the effects name, as the command left them and saved them.
+///
+/// # Panics
+///
+/// Panics when the effects name a deal that is not among `deals`.
+pub(super) fn apply(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    command: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
-) -> Result<T, E> {
-    let outcome = command(tx)?;
-    for told in tx.take_unrecorded_events() {
-        record(tx, policy, told)?;
-    }
-    Ok(outcome)
-}
-
-fn record(tx: &mut Tx<'_>, policy: &Policy, told: UnrecordedEvent) -> Result<(), store::Error> {
-    let UnrecordedEvent { merchant, event } = told;
-    let name = event.name();
-    let (subject, escrow, transaction) = match event {
-        Event::Escrow(_, deal) => {
-            let id = deal.id();
-            (Subject::Deal(deal), Some(id), None)
-        }
-        Event::Payment(payment) => {
-            let deals = tx.paid_deals(&payment.transaction)?;
-            let escrow = match deals.as_slice() {
-                [only] => Some(only.id),
-                _ => None,
-            };
-            let id = payment.transaction.id;
-            let customer_id = match payment.transaction.owner.customer() {
-                Some(customer) => customer.to_string(),
-                None => tx.merchant_wallet_id(merchant)?.to_string(),
-            };
-            let told = PaymentSubject {
-                payment: *payment,
-                customer_id,
-                deals,
-                merchant,
-            };
-            (Subject::Payment(Box::new(told)), escrow, Some(id))
-        }
-    };
-    let payload = views::payload(&name, subject, tx.now(), &policy.viewing(), policy.mode);
-    let id = tx.event_id();
-    tx.insert_event(&NewEvent {
-        id,
+    merchant: MerchantId,
+    effects: &Effects,
+    deals: &[DealRef<'_>],
+) -> Result<(), Error> {
+    tx.post(merchant, effects)?;
+    let mut outbox = Outbox {
+        policy,
         merchant,
-        name: &name,
-        escrow,
-        transaction,
-        payload: &payload,
-    })?;
-    if webhook_endpoints::is_set(tx, policy, merchant)? {
-        tx.insert_delivery(merchant, id, escrow, tx.now())?;
+        deals,
+        payees: None,
+    };
+    for event in &effects.events {
+        outbox.record(tx, event)?;
     }
     Ok(())
+}
+
+/// What the events of one command have in common.
+struct Outbox<'a> {
+    policy: &'a Policy,
+    merchant: MerchantId,
+    deals: &'a [DealRef<'a>],
+    /// The deals' payees, read for the first payment event.
+    payees: Option<Vec<Customer>>,
+}
+
+impl<'a> Outbox<'a> {
+    fn record(&mut self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
+        match event {
+            Event::Escrow(_, id) => {
+                let deal = self.deal(*id);
+                self.insert(tx, event, Subject::Deal(deal), Some(*id), None)
+            }
+            Event::Payment(payment) => {
+                let subject = self.payment_subject(tx, payment)?;
+                let escrow = match subject.deals.as_slice() {
+                    [only] => Some(only.id),
+                    _ => None,
+                };
+                let transaction = payment.transaction.id;
+                self.insert(tx, event, Subject::Payment(subject), escrow, Some(transaction))
+            }
+        }
+    }
+
+    fn insert(
+        &self,
+        tx: &mut Tx<'_>,
+        event: &Event,
+        subject: Subject<'_>,
+        escrow: Option<EscrowId>,
+        transaction: Option<TransactionId>,
+    ) -> Result<(), Error> {
+        let name = event.name();
+        let now = tx.now();
+        let payload = views::payload(&name, subject, now, &self.policy.view_context(), self.policy.mode);
+        let id = tx.event_id();
+        tx.insert_event(&NewEvent {
+            id,
+            merchant: self.merchant,
+            name: &name,
+            escrow,
+            transaction,
+            payload: &payload,
+        })?;
+        if webhook_endpoints::is_set(tx, self.policy, self.merchant)? {
+            tx.insert_delivery(self.merchant, id, escrow, now)?;
+        }
+        Ok(())
+    }
+
+    fn payment_subject<'e>(&mut self, tx: &mut Tx<'_>, payment: &'e PaymentEvent) -> Result<PaymentSubject<'e>, Error> {
+        let transaction = &payment.transaction;
+        Ok(PaymentSubject {
+            payment,
+            customer_id: match transaction.owner.customer() {
+                Some(customer) => customer.to_string(),
+                None => tx.merchant(self.merchant)?.wallet_id.to_string(),
+            },
+            deals: self.paid_deals(tx, transaction)?,
+            merchant: self.merchant,
+        })
+    }
+
+    /// Returns the deals that a transaction paid for, or the one it came from.
+    fn paid_deals(&mut self, tx: &Tx<'_>, transaction: &Transaction) -> Result<Vec<PaidDeal>, Error> {
+        let only;
+        let deals = match (transaction.escrow, transaction.transaction_type) {
+            (Some(id), _) => {
+                only = [self.deal(id)];
+                &only[..]
+            }
+            (None, TransactionType::Escrow) => self.deals,
+            (None, _) => return Ok(Vec::new()),
+        };
+        let payees = match &mut self.payees {
+            Some(payees) => payees,
+            None => self.payees.insert(tx.payees(self.deals.iter().copied())?),
+        };
+        Ok(deals.iter().map(|&deal| PaidDeal::new(deal, payees)).collect())
+    }
+
+    fn deal(&self, id: EscrowId) -> DealRef<'a> {
+        let found = self.deals.iter().find(|deal| deal.id() == id);
+        *found.expect("a command names the deals that its effects are about")
+    }
 }

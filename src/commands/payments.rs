@@ -3,12 +3,14 @@
 use sha2::{Digest, Sha256};
 
 use crate::commands::customers::admit;
-use crate::commands::{Actor, Error, Policy, cards, load_deal};
+use crate::commands::{Error, Policy, cards, load_deal, outbox};
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{CardId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
+use crate::domain::party::Actor;
 use crate::domain::payments::payment::{self, Payment};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
@@ -51,22 +53,23 @@ pub fn fund(
     }
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
-    take_from_links(tx, &mut escrows)?;
+    take_from_links(tx, policy, &mut escrows)?;
     let offer = PaymentOffer {
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
         source: source_of(tx, policy, actor, request.gateway)?,
     };
     let now = tx.now();
-    let (transaction, settlement) = escrow::fund(&mut escrows, &actor.customer, offer, tx, now)?;
-    tx.post(actor.merchant, &settlement)?;
+    let (transaction, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx, now)?;
+    let deals: Vec<DealRef<'_>> = escrows.iter().map(DealRef::from).collect();
+    outbox::apply(tx, policy, actor.merchant, &effects, &deals)?;
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
     tx.insert_reference(actor.merchant, &transaction, &request_hash)?;
-    let detail = settlement.details.into_iter().next().map(|(_, detail)| detail);
+    let detail = effects.details.into_iter().next().map(|(_, detail)| detail);
     Ok(Payment {
-        payees: tx.payees(&escrows, None)?,
+        payees: tx.payees(escrows.iter().map(DealRef::from))?,
         transaction,
         detail,
         escrows,
@@ -118,12 +121,12 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
     let amount = amount?;
     let now = tx.now();
     if policy.strict {
-        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, &actor.customer)?, now)?;
-        tx.save_top_up(actor.merchant, &actor.customer)?;
+        payment::check_top_up_is_due(tx.topped_up_at(actor.merchant, actor.customer())?, now)?;
+        tx.save_top_up(actor.merchant, actor.customer())?;
     }
     let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
-    let settlement = payment::top_up(&actor.customer, amount, inside, tx, now)?;
-    tx.post(actor.merchant, &settlement)?;
+    let effects = payment::top_up(actor.customer(), amount, inside, tx, now)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }
 
@@ -148,13 +151,13 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
 /// Puts in the place of each link the escrow that its next buyer pays for, in the order
 /// of ids, which is how a replay finds them too. A link that is sold out stays, to be
 /// refused in its turn.
-fn take_from_links(tx: &mut Tx<'_>, escrows: &mut [Escrow]) -> Result<(), Error> {
+fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
     let now = tx.now();
     for escrow in escrows.iter_mut() {
-        if let Some((taken, settlement)) = escrow.take_from_link(tx, now) {
+        if let Some((taken, effects)) = escrow.take_from_link(tx, now) {
             tx.save_link(escrow)?;
             tx.insert_escrow(&taken)?;
-            tx.post(taken.merchant, &settlement)?;
+            outbox::apply(tx, policy, taken.merchant, &effects, &[DealRef::from(&taken)])?;
             *escrow = taken;
         }
     }

@@ -7,7 +7,7 @@ use crate::commands::customers::{check_unused, give_opening_balance};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use crate::commands::payments::{self, Gateway, PaymentRequest};
-use crate::commands::{Actor, Error, PartyActor, Policy, outbox, standard_escrows};
+use crate::commands::{Error, Policy, standard_escrows};
 use crate::domain::customers::customer::{Admission, Customer};
 use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::Escrow;
@@ -16,6 +16,7 @@ use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, SeededIds};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::sandbox::seed::{Course, CustomerSeed, EscrowSeed, SeedRequest, Then};
 use crate::store::Tx;
@@ -92,13 +93,6 @@ struct Loader<'a, 't> {
 }
 
 impl Loader<'_, '_> {
-    /// Runs one command. What it tells is written down before the next one begins, so
-    /// that its events show things as they were.
-    fn act<T>(&mut self, command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, Error>) -> Result<T, Error> {
-        let policy = self.policy;
-        outbox::run(self.tx, policy, |tx| command(tx, policy))
-    }
-
     fn register(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
         if self.tx.customer_standing(self.merchant, &id)?.is_some() {
@@ -116,7 +110,7 @@ impl Loader<'_, '_> {
             Admission::Register { opening_balance } => opening_balance,
             Admission::KnownOnly => Amount::ZERO,
         });
-        give_opening_balance(self.tx, self.merchant, &id, balance)?;
+        give_opening_balance(self.tx, self.policy, self.merchant, &id, balance)?;
         Ok(id)
     }
 
@@ -154,7 +148,7 @@ impl Loader<'_, '_> {
         }
         Ok(Actor {
             merchant: self.merchant,
-            customer,
+            party: Party::Customer(customer),
         })
     }
 
@@ -165,14 +159,11 @@ impl Loader<'_, '_> {
         milestones: Option<Vec<MilestoneRequest>>,
     ) -> Result<Escrow, Error> {
         match milestones {
-            None => {
-                let seller = PartyActor::from(seller.clone());
-                self.act(|tx, policy| standard_escrows::create(tx, policy, &seller, Ok(terms), Ok(Vec::new())))
-            }
+            None => standard_escrows::create(self.tx, self.policy, seller, Ok(terms), Ok(Vec::new())),
             Some(milestones) => {
                 let milestones = Ok(milestones.into_iter().map(Ok).collect());
                 let draft = MilestoneEscrowRequest { terms, milestones };
-                self.act(|tx, policy| milestone_escrows::create(tx, policy, seller, Ok(draft)))
+                milestone_escrows::create(self.tx, self.policy, seller, Ok(draft))
             }
         }
     }
@@ -190,14 +181,14 @@ impl Loader<'_, '_> {
             reference: None,
             gateway: Gateway::Wallet,
         };
-        let payment = self.act(|tx, policy| payments::fund(tx, policy, buyer, Ok(request)))?;
+        let payment = payments::fund(self.tx, self.policy, buyer, Ok(request))?;
         Ok(payment.escrows.into_iter().next().unwrap_or(escrow))
     }
 
     fn confirm(&mut self, buyer: &Actor, mut escrow: Escrow, positions: Vec<usize>) -> Result<Escrow, Error> {
         for position in positions {
             let (id, milestone) = (escrow.id, escrow.milestones()[position].id);
-            escrow = self.act(|tx, policy| milestone_escrows::confirm(tx, policy, buyer, id, milestone))?;
+            escrow = milestone_escrows::confirm(self.tx, self.policy, buyer, id, milestone)?;
         }
         Ok(escrow)
     }
@@ -205,7 +196,7 @@ impl Loader<'_, '_> {
     fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, then: Then) -> Result<Escrow, Error> {
         match then {
             Then::Nothing | Then::Claimed => Ok(escrow),
-            Then::Confirmed => self.act(|tx, policy| standard_escrows::confirm_payment(tx, policy, buyer, escrow.id)),
+            Then::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
             Then::Disputed => self.dispute(buyer, &escrow),
             Then::Answered => {
                 self.dispute(buyer, &escrow)?;
@@ -228,7 +219,7 @@ impl Loader<'_, '_> {
 
     fn say(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
         let (token, message) = (escrow.payment_token.clone(), Ok(message.to_owned()));
-        self.act(|tx, policy| disputes::submit(tx, policy, party, token, message, Ok(Vec::new())))
+        disputes::submit(self.tx, self.policy, party, token, message, Ok(Vec::new()))
     }
 
     fn rule(
@@ -247,7 +238,7 @@ impl Loader<'_, '_> {
             },
         };
         let merchant = self.merchant;
-        self.act(|tx, policy| disputes::resolve(tx, policy, merchant, escrow, Ok(draft), Ok(Vec::new())))
+        disputes::resolve(self.tx, self.policy, merchant, escrow, Ok(draft), Ok(Vec::new()))
     }
 
     /// Moves the merchant's clock to when every escrow that awaits a claim can be
@@ -271,11 +262,11 @@ impl Loader<'_, '_> {
         if !awaits_claim {
             return Ok((name, escrow));
         }
-        let seller = PartyActor {
+        let seller = Actor {
             merchant: self.merchant,
             party: escrow.seller.clone(),
         };
-        let claimed = self.act(|tx, policy| standard_escrows::claim(tx, policy, &seller, escrow.payment_token))?;
+        let claimed = standard_escrows::claim(self.tx, self.policy, &seller, escrow.payment_token)?;
         Ok((name, claimed))
     }
 }

@@ -1,13 +1,15 @@
 //! Standard escrows, from the offer to the end of the deal, and what holds for
-//! escrows of any settlement type before anyone pays (contract sections 4.2, 4.6.1).
+//! escrows of any effects type before anyone pays (contract sections 4.2, 4.6.1).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
-use crate::commands::{Actor, Error, PartyActor, Policy, categories, load_deal, load_escrow};
+use crate::commands::{Error, Policy, categories, load_deal, load_escrow, outbox};
 use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
+use crate::domain::party::Actor;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
@@ -33,7 +35,7 @@ pub struct AdditionalFeeRequest {
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    actor: &PartyActor,
+    actor: &Actor,
     draft: Parsed<TermsRequest>,
     images: Parsed<Vec<FileName>>,
 ) -> Result<Escrow, Error> {
@@ -42,10 +44,10 @@ pub fn create(
     let terms = Terms::new(draft, &policy.terms_limits)?;
     let now = tx.now();
     let images = images?;
-    let seller = policy.seller(actor.merchant, &actor.party);
-    let (escrow, settlement) = Escrow::offer_standard(seller, terms, images, tx, now)?;
+    let seller = policy.seller(actor);
+    let (escrow, effects) = Escrow::offer_standard(seller, terms, images, tx, now)?;
     tx.insert_escrow(&escrow)?;
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
@@ -53,7 +55,7 @@ pub fn create(
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
-    actor: &PartyActor,
+    actor: &Actor,
     token: PaymentToken,
     draft: Parsed<StandardEditRequest>,
     images: Parsed<Vec<FileName>>,
@@ -65,15 +67,15 @@ pub fn edit(
     let images = images?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
-    let seller = policy.seller(actor.merchant, &actor.party);
+    let seller = policy.seller(actor);
     escrow.edit_standard(&seller, terms, draft.keeps, images, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
 
-/// Takes back an escrow that nobody has paid for, of any settlement type: from then on
+/// Takes back an escrow that nobody has paid for, of any effects type: from then on
 /// nobody finds it.
-pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<(), Error> {
+pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
     escrow.check_deletable_by(&actor.party)?;
@@ -98,13 +100,13 @@ pub fn set_additional_fee(
 }
 
 /// Pays a seller whose buyer has not confirmed in time.
-pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
-    let settlement = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)?;
+    let effects = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)?;
     tx.save_close(&escrow)?;
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
@@ -113,13 +115,13 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
-    let settlement = escrow.confirm_payment(&actor.customer, tx, now)?;
+    let effects = escrow.confirm_payment(actor.customer(), tx, now)?;
     tx.save_close(&escrow)?;
-    tx.post(actor.merchant, &settlement)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
 /// An escrow that a seller may do something to; a vault has no seller.
-fn load_for_seller(tx: &Tx<'_>, actor: &PartyActor, token: PaymentToken) -> Result<Escrow, Error> {
+fn load_for_seller(tx: &Tx<'_>, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     load_escrow(tx, actor.merchant, &EscrowKey::Token(token), Refusal::ActionNotAllowed)
 }

@@ -1,8 +1,8 @@
 //! Opening and settling vaults (contract section 4.8).
 
 use crate::commands::customers::admit_customer;
-use crate::commands::{Error, Policy, categories, load_deal};
-use crate::domain::escrow::deal::Deal;
+use crate::commands::{Error, Policy, categories, load_deal, outbox};
+use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRequest};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Account;
@@ -30,15 +30,16 @@ pub fn create(
         rates: policy.merchant(merchant).rates,
     };
     let now = tx.now();
-    let (vault, settlement) = Vault::open(owner, offer, &available, tx, now)?;
+    let (vault, effects) = Vault::open(owner, offer, &available, tx, now)?;
     tx.insert_vault(&vault)?;
-    tx.post(merchant, &settlement)?;
+    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
     Ok(vault)
 }
 
 /// Pays a vault's pot to one of its participants.
 pub fn declare_winner(
     tx: &mut Tx<'_>,
+    policy: &Policy,
     merchant: MerchantId,
     token: PaymentToken,
     winner: Parsed<CustomerId>,
@@ -46,19 +47,19 @@ pub fn declare_winner(
     let winner = winner?;
     let mut vault = load(tx, merchant, token)?;
     let now = tx.now();
-    let settlement = vault.declare_winner(winner, tx, now)?;
+    let effects = vault.declare_winner(winner, tx, now)?;
     tx.save_vault_close(&vault)?;
-    tx.post(merchant, &settlement)?;
+    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
     Ok(vault)
 }
 
 /// Pays everyone's stake back.
-pub fn cancel(tx: &mut Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
+pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let mut vault = load(tx, merchant, token)?;
     let now = tx.now();
-    let settlement = vault.cancel(tx, now)?;
+    let effects = vault.cancel(tx, now)?;
     tx.save_vault_close(&vault)?;
-    tx.post(merchant, &settlement)?;
+    outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&vault)])?;
     Ok(vault)
 }
 

@@ -18,13 +18,13 @@ pub fn set(tx: &mut Tx<'_>, merchant: MerchantId, url: Parsed<Option<WebhookUrl>
 }
 
 /// Whether a merchant's events go anywhere.
-pub(super) fn is_set(tx: &Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<bool, store::Error> {
+pub(super) fn is_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<bool, store::Error> {
     let configured = policy.merchant(merchant).callback_url.as_ref();
-    Ok(tx.webhook_endpoint(merchant)?.choice.url(configured).is_some())
+    Ok(tx.merchant(merchant)?.webhook_endpoint.choice.url(configured).is_some())
 }
 
 /// Refuses a merchant whose events go nowhere.
-pub(super) fn check_set(tx: &Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
+pub(super) fn check_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
     if is_set(tx, policy, merchant)? {
         Ok(())
     } else {

@@ -2,8 +2,9 @@
 //! section 4.11).
 
 use crate::commands::customers::admit;
-use crate::commands::{Actor, Error, Policy};
+use crate::commands::{Error, Policy};
 use crate::domain::ids::{IdSource, WhitelistAddressId};
+use crate::domain::party::Actor;
 use crate::domain::payments::whitelist::{self, WhitelistAddress, WhitelistRequest};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
@@ -18,7 +19,7 @@ pub fn add(
     admit(tx, policy, actor)?;
     let draft = draft?;
     policy.check_processor()?;
-    let listed = tx.whitelist(actor.merchant, &actor.customer)?;
+    let listed = tx.whitelist(actor.merchant, actor.customer())?;
     whitelist::check_addition(&listed, &draft.wallet_address)?;
     let address = WhitelistAddress {
         id: tx.whitelist_address_id(),
@@ -26,7 +27,7 @@ pub fn add(
         label: draft.label,
         created_at: tx.now(),
     };
-    tx.insert_whitelist_address(actor.merchant, &actor.customer, &address)?;
+    tx.insert_whitelist_address(actor.merchant, actor.customer(), &address)?;
     Ok(address)
 }
 
@@ -34,7 +35,7 @@ pub fn add(
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: WhitelistAddressId) -> Result<(), Error> {
     admit(tx, policy, actor)?;
     policy.check_processor()?;
-    let listed = tx.whitelist(actor.merchant, &actor.customer)?;
+    let listed = tx.whitelist(actor.merchant, actor.customer())?;
     if !listed.iter().any(|address| address.id == id) {
         return Err(Refusal::AddressNotFound.into());
     }

@@ -1,9 +1,6 @@
 //! What one event does to money, decided at once: the transfers to post, the
 //! history entries they leave, and the events subscribers will be told.
 
-use crate::domain::escrow::Escrow;
-use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{EscrowId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
@@ -24,13 +21,12 @@ pub struct Effects {
     pub events: Vec<Event>,
 }
 
-/// Something subscribers will be told (contract section 7), with what it is about as
-/// it was then: what happens later in the same command does not show.
+/// Something that webhook endpoints are told (contract section 7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An escrow or a vault reached a status.
-    Escrow(EscrowEvent, Box<Deal>),
-    /// A transaction came to its end.
+    Escrow(EscrowEvent, EscrowId),
+    /// A transaction succeeded, failed or was reversed.
     Payment(Box<PaymentEvent>),
 }
 
@@ -180,18 +176,8 @@ impl Effects {
         }
     }
 
-    /// Tells what became of an escrow. Of one that the merchant itself sells nobody
-    /// hears (contract section 7.1).
-    pub fn emit(&mut self, event: EscrowEvent, escrow: &Escrow) {
-        if escrow.seller.customer().is_some() {
-            self.events
-                .push(Event::Escrow(event, Box::new(Deal::Escrow(escrow.clone()))));
-        }
-    }
-
-    /// Tells what became of a vault, which nobody sells (contract section 9.3, row 77).
-    pub fn emit_vault(&mut self, event: EscrowEvent, vault: &Vault) {
-        self.events
-            .push(Event::Escrow(event, Box::new(Deal::Vault(vault.clone()))));
+    /// Emits an event of an escrow or a vault.
+    pub fn emit(&mut self, event: EscrowEvent, deal: EscrowId) {
+        self.events.push(Event::Escrow(event, deal));
     }
 }

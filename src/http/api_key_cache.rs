@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::domain::merchant::KeyOwner;
-use crate::queries;
 use crate::store::{Error, Store};
 
 /// Keys that are remembered; with one more, all are forgotten and found anew.
@@ -50,7 +49,7 @@ impl ApiKeyCache {
         if remembered.is_some() {
             return Ok(remembered);
         }
-        let owner = queries::owner_of_key(store, key_hash)?;
+        let owner = store.read(|snapshot| snapshot.owner_of_key(key_hash))?;
         if let Some(owner) = owner {
             self.remember(*key_hash, owner, now);
         }

@@ -1,7 +1,5 @@
-//! Who is calling: the merchant from the key, the customer from the
+//! The caller of a request: the merchant from the key, the party from the
 //! `customer-id` header (contract sections 1.2 and 1.3).
-//!
-//! Which of these types a handler takes is the header rule of its route.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -16,104 +14,62 @@ use crate::commands::merchants;
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
-use crate::domain::party::Party;
+use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::http::context::RequestContext;
 use crate::http::envelope::ApiError;
 use crate::http::rate_limit::RateState;
+use crate::http::route::{Access, ActsAs, RouteFacts};
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 
-/// What every webhook carries.
+/// The header that every webhook carries.
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 
-/// Keys of live deployments start so; one is never taken in sandbox mode, where
-/// it can only have come by mistake.
+/// The start of a live deployment's keys. Sandbox mode refuses them: one can only have
+/// come by mistake.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
 
-/// Where the contract's routes begin.
-const CONTRACT: &str = "/v1/";
-
-/// Routes of the merchant's own account.
-const MERCHANT_ACCOUNT: &str = "/v1/merchant/";
-
-/// Who holds the key that a request carries, and the request.
+/// The caller of a route, let in by the route's facts.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyHolder {
+pub(crate) struct Caller {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
-    pub(crate) call: Arc<RequestContext>,
+    /// The party of the request; `None` where nobody in particular looks.
+    party: Option<Party>,
+    pub(crate) request: Arc<RequestContext>,
 }
 
 #[derive(Clone, Debug)]
 enum Key {
-    /// A merchant's.
+    /// The key of a merchant.
     Known(KeyOwner),
-    /// Nobody's yet: a sandbox key becomes a merchant with the first command it is
-    /// used for, and not before that command succeeds.
+    /// A sandbox key before its first command, which makes its merchant.
     New(SandboxKey),
 }
 
-/// Which keys a route takes (contract section 1.2). Stands beside each route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Those of every business account.
-    Business,
-    /// A merchant super-admin's only.
-    SuperAdmin,
-}
-
-/// A customer acting for themselves: the `customer-id` header is required.
-/// Whether the customer exists is for the command to say.
-#[derive(Clone, Debug)]
-pub(crate) struct ActingCustomer {
-    pub(crate) key_holder: KeyHolder,
-    pub(crate) customer: CustomerId,
-}
-
-/// Whoever acts: the customer of the `customer-id` header or, without one, the
-/// merchant's own account.
-#[derive(Clone, Debug)]
-pub(crate) struct ActingParty {
-    pub(crate) key_holder: KeyHolder,
-    pub(crate) party: Party,
-}
-
-/// The merchant acting for itself: the `customer-id` header is forbidden.
-#[derive(Clone, Debug)]
-pub(crate) struct ActingMerchant {
-    pub(crate) key_holder: KeyHolder,
-}
-
-/// A caller on a route where the `customer-id` header only says who is looking:
-/// one that names nobody, or several at once, is as good as none.
-#[derive(Debug)]
-pub(crate) struct Viewer {
-    pub(crate) key_holder: KeyHolder,
-    pub(crate) customer: Option<CustomerId>,
-}
-
-impl KeyHolder {
-    /// Checks the key, then the address it is used from, then how often, then
-    /// whether it opens this route.
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
-        let call = RequestContext::of(request)?;
-        let (key, key_hash) = read_key(request, api)?;
-        let key = match api.keyring.owner_of_key(&api.store, &key_hash)? {
+impl Caller {
+    /// Checks the key, then the address it is used from, then the rate limit, then the
+    /// key's scope, then the `customer-id` header (contract section 9.3, rows 64 to 67).
+    fn admit(request: &HttpRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
+        let context = RequestContext::of(request)?;
+        let (key, key_hash) = read_key(request, state)?;
+        let key = match state.api_keys.owner_of_key(&state.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
-            None if api.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+            None if state.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
                 return Err(ApiError::UnknownKey);
             }
             None => Key::New(SandboxKey::new(&key)),
         };
-        call.key_hash.get_or_init(|| key_hash);
-        // Counted before anything else is refused; see contract section 9.3, rows 64 to 67.
-        let rate = count(request, api, key_hash);
+        context.key_hash.get_or_init(|| key_hash);
+        // A refused request counts too, once its key is known.
+        let rate = facts.is_limited().then(|| count(request, state, key_hash)).flatten();
         if let Key::Known(owner) = key
-            && !api.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
+            && !state.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
         {
             return Err(ApiError::ForeignAddress);
         }
@@ -123,151 +79,147 @@ impl KeyHolder {
             });
         }
         if let Key::Known(owner) = key {
-            check_access(request, owner.scope)?;
+            check_scope(owner.scope, facts.access)?;
         }
-        Ok(Self { key, key_hash, call })
+        Ok(Self {
+            party: party_of(request, &context, facts.acts_as)?,
+            key,
+            key_hash,
+            request: context,
+        })
     }
 
-    /// The merchant, if there is one already.
-    pub(crate) const fn known(&self) -> Option<MerchantId> {
+    /// Returns the merchant, or `None` for a sandbox key that was never used.
+    pub(crate) const fn merchant(&self) -> Option<MerchantId> {
         match &self.key {
             Key::Known(owner) => Some(owner.merchant),
             Key::New(_) => None,
         }
     }
 
-    /// The merchant, made by this command if there is none. One in a sandbox may have
-    /// started over since the key was read, so the file is asked again.
-    pub(crate) fn merchant(&self, tx: &mut Tx<'_>, mode: Mode) -> Result<MerchantId, store::Error> {
-        match &self.key {
-            Key::Known(owner) if mode == Mode::Live => Ok(owner.merchant),
-            Key::Known(owner) => Ok(tx.owner_of_key(&self.key_hash)?.unwrap_or(*owner).merchant),
-            Key::New(key) => merchants::of_sandbox_key(tx, key),
+    /// Returns the party that looks at the reply, if any in particular does.
+    pub(crate) const fn viewer(&self) -> Option<&Party> {
+        self.party.as_ref()
+    }
+
+    /// Returns the party that the request acts for.
+    pub(crate) fn party(&self) -> &Party {
+        self.party.as_ref().unwrap_or(&Party::Merchant)
+    }
+
+    /// Returns the acting customer.
+    ///
+    /// # Panics
+    ///
+    /// Panics on a route that does not act for a customer in the route table.
+    pub(crate) fn customer(&self) -> &CustomerId {
+        let customer = self.party().customer();
+        customer.expect("the route table requires a customer here")
+    }
+
+    /// Returns the actor of a command and makes the command act for its merchant, which
+    /// is made now on the first use of a sandbox key. The owner of a sandbox key is read
+    /// again, since the merchant may have started over meanwhile.
+    pub(crate) fn act(&self, tx: &mut Tx<'_>, mode: Mode) -> Result<Actor, store::Error> {
+        let merchant = match &self.key {
+            Key::Known(owner) if mode == Mode::Live => owner.merchant,
+            Key::Known(owner) => tx.owner_of_key(&self.key_hash)?.unwrap_or(*owner).merchant,
+            Key::New(key) => merchants::of_sandbox_key(tx, key)?,
+        };
+        tx.act_for(merchant)?;
+        Ok(Actor {
+            merchant,
+            party: self.party().clone(),
+        })
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Self::admit(request))
+    }
+}
+
+/// Applies a route's rule for the `customer-id` header.
+fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) -> Result<Option<Party>, ApiError> {
+    match acts_as {
+        ActsAs::Merchant | ActsAs::MerchantAccount if request.headers().contains_key(CUSTOMER_ID) => {
+            Err(ApiError::CustomerHeaderForbidden {
+                is_of_account: acts_as == ActsAs::MerchantAccount,
+            })
+        }
+        ActsAs::Merchant | ActsAs::MerchantAccount => Ok(Some(Party::Merchant)),
+        ActsAs::Customer => {
+            let id = read_customer(request, context)?.ok_or(ApiError::CustomerHeaderMissing)?;
+            Ok(Some(Party::Customer(parse_customer(&id)?)))
+        }
+        ActsAs::Party => {
+            let id = read_customer(request, context)?;
+            let customer = id.map(|id| parse_customer(&id)).transpose()?;
+            Ok(Some(customer.into()))
+        }
+        ActsAs::Key => {
+            // Read for the request log alone.
+            drop(read_customer(request, context));
+            Ok(Some(Party::Merchant))
+        }
+        ActsAs::Viewer => {
+            let id = read_customer(request, context).ok().flatten();
+            Ok(id.as_deref().and_then(CustomerId::parse).map(Party::Customer))
         }
     }
-
-    /// The `customer-id` header, remembered as it came. An error when it came with
-    /// different texts.
-    fn customer(&self, request: &HttpRequest) -> Result<Option<String>, ApiError> {
-        read_customer(request, &self.call)
-    }
 }
 
-impl FromRequest for ActingCustomer {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let extract = || {
-            let key_holder = KeyHolder::of(request)?;
-            let customer = key_holder.customer(request)?.ok_or(ApiError::CustomerHeaderMissing)?;
-            let customer = CustomerId::parse(&customer).ok_or(Refusal::CustomerNotFound)?;
-            Ok(Self { key_holder, customer })
-        };
-        ready(extract())
-    }
+fn parse_customer(id: &str) -> Result<CustomerId, Refusal> {
+    CustomerId::parse(id).ok_or(Refusal::CustomerNotFound)
 }
 
-impl FromRequest for ActingParty {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let extract = || {
-            let key_holder = KeyHolder::of(request)?;
-            let customer = key_holder.customer(request)?;
-            let customer = customer.map(|id| CustomerId::parse(&id).ok_or(Refusal::CustomerNotFound));
-            Ok(Self {
-                key_holder,
-                party: customer.transpose()?.into(),
-            })
-        };
-        ready(extract())
-    }
+/// Counts a request of this key, if requests are limited, and leaves the state of the
+/// limit for the reply's headers.
+fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
+    let limiter = state.rate_limiter.as_ref()?;
+    let rate = limiter.count(key_hash, Instant::now());
+    request.extensions_mut().insert(rate);
+    Some(rate)
 }
 
-impl FromRequest for ActingMerchant {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let extract = || {
-            let key_holder = KeyHolder::of(request)?;
-            if request.headers().contains_key(CUSTOMER_ID) {
-                let is_of_account = request.path().starts_with(MERCHANT_ACCOUNT);
-                return Err(ApiError::CustomerHeaderForbidden { is_of_account });
-            }
-            Ok(Self { key_holder })
-        };
-        ready(extract())
-    }
-}
-
-impl FromRequest for Viewer {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let extract = || {
-            let key_holder = KeyHolder::of(request)?;
-            let named = key_holder.customer(request).ok().flatten();
-            let customer = named.as_deref().and_then(CustomerId::parse);
-            Ok(Self { key_holder, customer })
-        };
-        ready(extract())
-    }
-}
-
-/// Counts a request of this key, if requests are counted, and leaves how it stands
-/// for the reply. Those to the sandbox's own routes are not: the limit is one of the
-/// contract's, and moving the clock is how a test waits for it.
-fn count(request: &HttpRequest, api: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
-    let limiter = api
-        .rate_limiter
-        .as_ref()
-        .filter(|_| request.path().starts_with(CONTRACT))?;
-    let state = limiter.count(key_hash, Instant::now());
-    request.extensions_mut().insert(state);
-    Some(state)
-}
-
-/// Whether keys of this scope may use the route: what is not said to be open to
-/// all is for super-admins.
-fn check_access(request: &HttpRequest, scope: KeyScope) -> Result<(), ApiError> {
-    let access = request.app_data::<Access>().copied().unwrap_or(Access::SuperAdmin);
+fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
     if scope == KeyScope::SuperAdmin || access == Access::Business {
         Ok(())
     } else {
-        Err(Refusal::AccessDenied.into())
+        Err(Refusal::AccessDenied)
     }
 }
 
 /// The bearer key and its SHA-256 hash. Refused when the request was sent to another
 /// machine's name.
-pub(super) fn read_key(request: &HttpRequest, api: &AppState) -> Result<(String, [u8; 32]), ApiError> {
-    if api.is_for_this_machine_only && !is_for_this_machine(request) {
+pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
+    if state.is_for_this_machine_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
     }
-    let key = key_of(request, api)?;
+    let key = key_of(request, state)?;
     let key_hash = Sha256::digest(&key).into();
     Ok((key, key_hash))
 }
 
-/// The `customer-id` header, which the call remembers as it came. An error when it came
+/// The `customer-id` header, which the context remembers as it came. An error when it came
 /// with different texts.
-pub(super) fn read_customer(request: &HttpRequest, call: &RequestContext) -> Result<Option<String>, ApiError> {
+pub(super) fn read_customer(request: &HttpRequest, context: &RequestContext) -> Result<Option<String>, ApiError> {
     let named = single(request.headers(), &CUSTOMER_ID)?;
     if let Some(named) = &named {
-        call.customer.get_or_init(|| named.clone());
+        context.customer.get_or_init(|| named.clone());
     }
     Ok(named)
 }
 
 /// The bearer key. In sandbox mode a program on this machine may come without:
 /// it then gets the default merchant, whose key is the empty text.
-fn key_of(request: &HttpRequest, api: &AppState) -> Result<String, ApiError> {
+fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     let headers = request.headers();
-    if !headers.contains_key(AUTHORIZATION) && api.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
+    if !headers.contains_key(AUTHORIZATION) && state.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
         return Ok(String::new());
     }
     let sent = single(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken)?;

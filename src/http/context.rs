@@ -18,8 +18,6 @@ use crate::http::envelope::ApiError;
 use crate::store::WriteSummary;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The contract's one route that changes something by a GET (section 4.2.6).
-const GET_THAT_WRITES: &str = "/v1/escrow/claim-funds/";
 
 /// One request. Made when it comes, found among its extensions from then on, and
 /// carried along by who acts. What is read later is set once.
@@ -33,14 +31,14 @@ pub(crate) struct RequestContext {
     /// SHA-256 of its key, once that was found good. A sandbox merchant that starts over keeps
     /// its key.
     pub(crate) key_hash: OnceLock<[u8; 32]>,
-    /// What it is named by for a retry, if it is.
+    /// The idempotency key that came with it, if any.
     pub(crate) idempotency_key: Parsed<Option<IdempotencyKey>>,
     /// The `customer-id` header as it came, if there was one that could be read.
     pub(crate) customer: OnceLock<String>,
     /// Its body, once that was read whole.
     pub(crate) body: OnceLock<SentBody>,
     /// What its commands left behind, each added once it was committed.
-    caused: Mutex<Vec<WriteSummary>>,
+    write_summaries: Mutex<Vec<WriteSummary>>,
 }
 
 /// A body as it came.
@@ -94,7 +92,7 @@ impl RequestContext {
             key_hash: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
-            caused: Mutex::default(),
+            write_summaries: Mutex::default(),
         }
     }
 
@@ -104,15 +102,21 @@ impl RequestContext {
     }
 
     /// Adds what a command of its left behind. It must have been committed.
-    pub(super) fn add_write_summary(&self, caused: WriteSummary) {
-        if caused != WriteSummary::default() {
-            self.caused.lock().unwrap_or_else(PoisonError::into_inner).push(caused);
+    pub(super) fn add_write_summary(&self, summary: WriteSummary) {
+        if summary != WriteSummary::default() {
+            self.write_summaries
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(summary);
         }
     }
 
     /// What its commands left behind, in their order.
-    pub(super) fn caused(&self) -> Vec<WriteSummary> {
-        self.caused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn write_summaries(&self) -> Vec<WriteSummary> {
+        self.write_summaries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether files that come with it are told from others by their hash.
@@ -120,8 +124,8 @@ impl RequestContext {
         matches!(self.idempotency_key, Ok(Some(_)))
     }
 
-    /// What it asks for, for this customer or the merchant itself.
-    pub(super) fn asked(&self, customer: Option<&CustomerId>) -> RequestFingerprint {
+    /// Returns the fingerprint of this request under an idempotency key.
+    pub(super) fn fingerprint(&self, customer: Option<&CustomerId>) -> RequestFingerprint {
         RequestFingerprint {
             route: format!("{} {}", self.method, self.path_and_query()),
             customer: customer.cloned(),
@@ -144,9 +148,6 @@ impl RequestContext {
 /// that changes something.
 fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
     const HEADER: &str = "Idempotency-Key";
-    if head.method == Method::GET && !head.uri.path().starts_with(GET_THAT_WRITES) {
-        return Ok(None);
-    }
     let mut values = head.headers.get_all(&IDEMPOTENCY_KEY);
     let Some(first) = values.next() else {
         return Ok(None);

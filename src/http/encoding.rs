@@ -3,12 +3,12 @@
 
 use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::domain::escrow::Escrow;
-use crate::domain::ids::CustomerId;
+use crate::domain::party::Party;
 use crate::domain::refusal::Parsed;
 use crate::http::body::JsonBody;
 use crate::http::drafts;
 use crate::http::envelope::Reply;
-use crate::views::{EscrowView, ViewContext, ViewerRef};
+use crate::views::{EscrowView, ViewContext};
 
 /// What the body of `POST /v1/escrow/milestone/create` says.
 pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
@@ -16,9 +16,9 @@ pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
 }
 
 /// The body that answers `GET /v1/escrow/verify/{paymentToken}`.
-pub fn write_escrow(escrow: Escrow, viewer: Option<&CustomerId>, currency: &str) -> Vec<u8> {
+pub fn write_escrow(escrow: Escrow, viewer: Option<&Party>, currency: &str) -> Vec<u8> {
     let viewing = ViewContext {
-        viewer: viewer.map(ViewerRef::Customer),
+        viewer,
         currency,
         files_url: "",
     };

@@ -24,44 +24,41 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 /// Room for a reply, in bytes: an escrow with five milestones takes about 1,700.
 const BODY_BYTES: usize = 2_048;
 
-/// A reply to a request that did what it asked.
-#[derive(Debug)]
-pub(crate) struct Reply<T> {
-    status: StatusCode,
-    message: &'static str,
-    data: T,
-}
-
-impl<T> Reply<T> {
-    /// 200 with this message.
-    pub(crate) const fn ok(message: &'static str, data: T) -> Self {
-        Self {
-            status: StatusCode::OK,
-            message,
-            data,
-        }
-    }
-
-    /// 201 with this message.
-    pub(crate) const fn created(message: &'static str, data: T) -> Self {
-        Self {
-            status: StatusCode::CREATED,
-            message,
-            data,
-        }
-    }
-}
-
 /// A reply as it is sent.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     status: StatusCode,
     body: Vec<u8>,
     is_replay: bool,
 }
 
-impl Answer {
-    /// A reply to the first request under an idempotency key.
+impl Reply {
+    /// Returns a 200 with this message.
+    pub(crate) fn ok(message: &'static str, data: impl Serialize) -> Self {
+        Self::success(StatusCode::OK, message, data)
+    }
+
+    /// Returns a 201 with this message.
+    pub(crate) fn created(message: &'static str, data: impl Serialize) -> Self {
+        Self::success(StatusCode::CREATED, message, data)
+    }
+
+    fn success(status: StatusCode, message: &'static str, data: impl Serialize) -> Self {
+        let envelope = Envelope {
+            status: status.as_u16(),
+            message,
+            data,
+            code: None,
+            details: None,
+        };
+        Self {
+            status,
+            body: body_of(&envelope),
+            is_replay: false,
+        }
+    }
+
+    /// Returns the reply to the first request under an idempotency key.
     pub(crate) fn first(reply: SentReply) -> Self {
         Self {
             status: StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -70,7 +67,7 @@ impl Answer {
         }
     }
 
-    /// The same reply to the request that came again, which says so in a header.
+    /// Returns the same reply to a later request under the key. A header marks it.
     pub(crate) fn replayed(reply: SentReply) -> Self {
         Self {
             is_replay: true,
@@ -78,17 +75,22 @@ impl Answer {
         }
     }
 
-    /// Whether it was made for this request, and for none before it.
+    /// Returns whether the reply was made for this request, and for none before it.
     pub(crate) const fn is_first(&self) -> bool {
         !self.is_replay
     }
 
-    /// The reply as it is kept for requests that come again.
+    /// Returns the reply as it is kept for later requests under its idempotency key.
     pub(crate) fn kept(self) -> SentReply {
         SentReply {
             status: self.status.as_u16(),
             body: String::from_utf8(self.body).expect("JSON is text"),
         }
+    }
+
+    /// Returns the body.
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
     }
 }
 
@@ -118,39 +120,7 @@ fn body_of(envelope: &impl Serialize) -> Vec<u8> {
     body
 }
 
-impl<T: Serialize> Reply<T> {
-    /// The body that is sent.
-    pub(crate) fn into_body(self) -> Vec<u8> {
-        let envelope = Envelope {
-            status: self.status.as_u16(),
-            message: self.message,
-            data: self.data,
-            code: None,
-            details: None,
-        };
-        body_of(&envelope)
-    }
-}
-
-impl<T: Serialize> From<Reply<T>> for Answer {
-    fn from(reply: Reply<T>) -> Self {
-        Self {
-            status: reply.status,
-            body: reply.into_body(),
-            is_replay: false,
-        }
-    }
-}
-
-impl<T: Serialize> Responder for Reply<T> {
-    type Body = BoxBody;
-
-    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        Answer::from(self).respond_to(request)
-    }
-}
-
-impl Responder for Answer {
+impl Responder for Reply {
     type Body = BoxBody;
 
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
@@ -163,7 +133,7 @@ impl Responder for Answer {
 }
 
 /// What a command refused, as it is sent.
-impl From<Refusal> for Answer {
+impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
         let error = ApiError::Refused(refusal);
         Self {
@@ -422,11 +392,9 @@ fn store_wire(error: &store::Error) -> WireRefusal {
             "outcome_unknown",
             "The disk failed; whether this took effect shows after a restart",
         ),
-        store::Error::Panicked
-        | store::Error::UnrecordedEvents
-        | store::Error::Sqlite(_)
-        | store::Error::Corrupt(_)
-        | store::Error::Files(_) => (500, "internal", "Something went wrong on our side; nothing was changed"),
+        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
+            (500, "internal", "Something went wrong on our side; nothing was changed")
+        }
     };
     WireRefusal {
         status,

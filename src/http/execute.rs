@@ -2,203 +2,124 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::commands::idempotency::{self, IdempotentOutcome, IdempotentRequest};
-use crate::commands::{self, Actor, PartyActor, Policy, customers, outbox};
+use crate::commands::{self, Policy, customers};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::ids::MerchantId;
-use crate::domain::mode::Mode;
-use crate::domain::party::Party;
+use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
-use crate::http::auth::{ActingCustomer, ActingParty, KeyHolder};
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::auth::Caller;
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::queries;
 use crate::store::{self, Tx};
-use crate::views::{ViewContext, ViewerRef};
+use crate::views::ViewContext;
 
 impl AppState {
-    /// Runs one command for an acting customer and renders what came of it, as they
-    /// see it. A key's first command makes its merchant too, so that a refusal leaves
-    /// neither.
-    pub(super) async fn act<T, V>(
-        &self,
-        acting: &ActingCustomer,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize,
-    {
-        let customer = acting.customer.clone();
-        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
-            Ok((merchant, command(tx, policy, &Actor { merchant, customer })?))
-        };
-        let looking = ViewerRef::Customer(&acting.customer);
-        self.answer(&acting.key_holder, looking, command, render).await
-    }
-
-    /// The same for a customer or the merchant itself.
-    pub(super) async fn act_as_party<T, V>(
-        &self,
-        acting: &ActingParty,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor) -> Result<T, commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize,
-    {
-        let party = acting.party.clone();
-        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
-            Ok((merchant, command(tx, policy, &PartyActor { merchant, party })?))
-        };
-        let looking = ViewerRef::from(&acting.party);
-        self.answer(&acting.key_holder, looking, command, render).await
-    }
-
-    /// The same for a merchant.
-    pub(super) async fn act_as_merchant<T, V>(
-        &self,
-        key_holder: &KeyHolder,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize,
-    {
-        let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| Ok((merchant, command(tx, policy, merchant)?));
-        self.answer(key_holder, ViewerRef::Merchant, command, render).await
-    }
-
-    /// The same for a command after which the key is another merchant's: it answers
-    /// whose, and that merchant keeps the reply for a request that comes again.
-    pub(super) async fn answer<T, V>(
-        &self,
-        key_holder: &KeyHolder,
-        looking: ViewerRef<'_>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<(MerchantId, T), commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize,
-    {
-        if let Some(key) = key_holder.call.idempotency_key.clone()? {
-            return self.answer_once(key, key_holder, looking, command, render).await;
-        }
-        let (_, outcome) = self.run_as_merchant(key_holder, command).await?;
-        Ok(render(outcome, &self.viewing_of(looking)).into())
-    }
-
-    /// Runs the command unless it ran before under this key, and renders what came of it
-    /// within its commit, to keep it. A refusal is kept too, and with it the merchant that
-    /// a sandbox key's first command makes.
+    /// Runs a command for a caller, waits until it is durable, and renders its outcome
+    /// as the caller sees it. With an idempotency key the command runs once, and the
+    /// first reply is sent again.
     ///
-    /// The key is in flight until this is done or dropped. A command that still waits to
-    /// be written then is found by the next one behind it.
-    async fn answer_once<T, V>(
+    /// The first command of a sandbox key makes its merchant, so that a refusal leaves
+    /// neither.
+    pub(crate) async fn execute<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
+    ) -> Result<Reply, ApiError> {
+        if let Some(key) = caller.request.idempotency_key.clone()? {
+            return self.execute_once(key, caller, command, render).await;
+        }
+        let outcome = self.run(caller, command).await?;
+        Ok(render(outcome, &self.view_context(caller.viewer())))
+    }
+
+    /// Runs a command unless it ran before under this key. The reply is rendered within
+    /// the command's commit and kept there. A refusal is kept too, and with it the
+    /// merchant that the first command of a sandbox key makes.
+    ///
+    /// The key is in flight until this returns or is dropped. A later request with the
+    /// key runs behind a command that still waits for the writer, and finds its record.
+    async fn execute_once<T: Send + 'static>(
         &self,
         key: IdempotencyKey,
-        key_holder: &KeyHolder,
-        looking: ViewerRef<'_>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<(MerchantId, T), commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize,
-    {
-        let flight = self.in_flight.begin(key_holder.key_hash, &key);
+        caller: &Caller,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
+    ) -> Result<Reply, ApiError> {
+        let flight = self.in_flight.begin(caller.key_hash, &key);
         let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
-        let party = Party::from(looking.customer().cloned());
-        let asked = key_holder.call.asked(party.customer());
-        let request = IdempotentRequest { key, asked };
-        let outcome = self.run_as_merchant(key_holder, move |tx, policy, merchant| {
+        let fingerprint = caller.request.fingerprint(caller.party().customer());
+        let request = IdempotentRequest { key, fingerprint };
+        let viewer = caller.viewer().cloned();
+        let outcome = self.run(caller, move |tx, policy, actor| {
             let render = |outcome: Result<T, Refusal>| {
-                let viewing = ViewContext {
-                    viewer: Some(ViewerRef::from(&party)),
-                    ..policy.viewing()
+                let context = ViewContext {
+                    viewer: viewer.as_ref(),
+                    ..policy.view_context()
                 };
-                let answer = outcome.map_or_else(Answer::from, |done| render(done, &viewing).into());
-                answer.kept()
+                outcome.map_or_else(Reply::from, |done| render(done, &context)).kept()
             };
-            let command = |tx: &mut Tx<'_>| command(tx, policy, merchant);
-            idempotency::once(tx, policy, merchant, &request, command, render)
+            idempotency::once(tx, policy, actor, &request, command, render)
         });
         match outcome.await? {
-            IdempotentOutcome::Done(reply) => Ok(Answer::first(reply)),
-            IdempotentOutcome::Replayed(reply) => Ok(Answer::replayed(reply)),
+            IdempotentOutcome::Done(reply) => Ok(Reply::first(reply)),
+            IdempotentOutcome::Replayed(reply) => Ok(Reply::replayed(reply)),
             IdempotentOutcome::KeyReused(difference) => Err(ApiError::IdempotencyKeyReused(difference)),
         }
     }
 
-    /// Lets in the acting customer of a route that only reads, and answers the
-    /// merchant to read from. One who is seen for the first time in a sandbox is
-    /// registered by it.
-    pub(super) async fn admitted(&self, acting: &ActingCustomer) -> Result<MerchantId, ApiError> {
-        let acting = acting.clone();
-        self.admit_party(&ActingParty {
-            key_holder: acting.key_holder,
-            party: Party::Customer(acting.customer),
-        })
-        .await
-    }
-
-    /// The same for a customer or the merchant itself.
-    pub(super) async fn admit_party(&self, acting: &ActingParty) -> Result<MerchantId, ApiError> {
-        if let Some(merchant) = acting.key_holder.known() {
-            let Party::Customer(customer) = &acting.party else {
+    /// Lets in the caller of a route that only reads, and returns the merchant to read
+    /// from. The first read of a sandbox key, or of an unknown customer in a sandbox,
+    /// registers them.
+    pub(crate) async fn admit(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
+        if let Some(merchant) = caller.merchant() {
+            let Party::Customer(customer) = caller.party() else {
                 return Ok(merchant);
             };
-            if let Some(standing) = queries::customer_standing(&self.store, merchant, customer)? {
+            let standing = self
+                .store
+                .read(|snapshot| snapshot.customer_standing(merchant, customer))?;
+            if let Some(standing) = standing {
                 standing.check_active()?;
                 return Ok(merchant);
             }
         }
-        let party = acting.party.clone();
-        let merchant = self.run_as_merchant(&acting.key_holder, move |tx, policy, merchant| {
-            customers::admit_party(tx, policy, &PartyActor { merchant, party }).map(|()| merchant)
-        });
-        Ok(merchant.await?)
+        let admit = |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
+            customers::admit_party(tx, policy, actor)?;
+            Ok::<_, commands::Error>(actor.merchant)
+        };
+        Ok(self.run(caller, admit).await?)
     }
 
-    /// The merchant of a key, made now if this is the key's first use.
-    pub(super) async fn merchant_of(&self, key_holder: &KeyHolder) -> Result<MerchantId, ApiError> {
-        match key_holder.known() {
+    /// Returns the merchant of a caller, made now on the first use of a sandbox key.
+    pub(crate) async fn merchant_of(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
+        match caller.merchant() {
             Some(merchant) => Ok(merchant),
             None => Ok(self
-                .run_as_merchant(key_holder, |_tx, _policy, merchant| Ok::<_, store::Error>(merchant))
+                .run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
                 .await?),
         }
     }
 
-    /// Runs one command for a merchant, made now if this is its key's first use. In a
-    /// sandbox it happens at the merchant's own time.
-    async fn run_as_merchant<T, E>(
+    async fn run<T, E>(
         &self,
-        key_holder: &KeyHolder,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<T, E> + Send + 'static,
+        caller: &Caller,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<store::Error> + Send + 'static,
     {
-        let call = Arc::clone(&key_holder.call);
-        let key_holder = key_holder.clone();
+        let context = Arc::clone(&caller.request);
+        let caller = caller.clone();
         let committed = self.write(move |tx, policy| {
-            let merchant = key_holder.merchant(tx, policy.mode)?;
-            if policy.mode == Mode::Sandbox {
-                tx.use_clock_of(merchant)?;
-            }
-            let outcome = outbox::run(tx, policy, |tx| command(tx, policy, merchant))?;
+            let actor = caller.act(tx, policy.mode)?;
+            let outcome = command(tx, policy, &actor)?;
             Ok::<_, E>((outcome, tx.take_write_summary()))
         });
-        let (outcome, caused) = committed.await?;
-        call.add_write_summary(caused);
+        let (outcome, summary) = committed.await?;
+        context.add_write_summary(summary);
         Ok(outcome)
     }
 }

@@ -17,6 +17,7 @@ mod middleware;
 mod query;
 mod rate_limit;
 mod refusals;
+mod route;
 mod routes;
 mod sandbox;
 mod state;
@@ -59,18 +60,18 @@ pub struct ServerSettings {
 
 /// Binds the address and answers the server, which runs when it is polled, and
 /// the address it got.
-pub fn bind(api: AppState, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
+pub fn bind(state: AppState, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
     let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
         // Each worker has a copy and a keyring of its own: counting references to a
         // shared one, and locking it, makes the cores wait for each other.
-        let api = AppState {
-            keyring: Arc::new(api.keyring.beside()),
-            ..api.clone()
+        let state = AppState {
+            api_keys: Arc::new(state.api_keys.beside()),
+            ..state.clone()
         };
-        let mode = api.policy.mode;
+        let mode = state.policy.mode;
         App::new()
-            .app_data(web::Data::new(api))
+            .app_data(web::Data::new(state))
             .wrap(from_fn(middleware::observe))
             .configure(|config| routes::configure(config, mode))
     })

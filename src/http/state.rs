@@ -9,19 +9,18 @@ use tokio::sync::Semaphore;
 
 use crate::commands::Policy;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::http::api_key_cache::ApiKeyCache;
-use crate::http::auth::KeyHolder;
+use crate::http::auth::Caller;
 use crate::http::envelope::ApiError;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
-use crate::queries;
 use crate::store::{self, Store, Tx};
-use crate::views::{ViewContext, ViewerRef};
+use crate::views::ViewContext;
 use crate::webhooks;
 
 /// Bounds on requests.
@@ -47,7 +46,7 @@ pub struct AppState {
     /// What brings events to merchants.
     pub webhooks: webhooks::Handle,
     /// Which key belongs to whom.
-    pub keyring: Arc<ApiKeyCache>,
+    pub api_keys: Arc<ApiKeyCache>,
     /// What the operator has decided.
     pub policy: Arc<Policy>,
     /// Bounds on requests.
@@ -86,32 +85,19 @@ impl AppState {
         self.store.write(move |tx| command(tx, &policy)).await
     }
 
-    /// The deal of this token, if it is the merchant's.
-    pub(crate) fn deal_of(&self, key_holder: &KeyHolder, token: &str) -> Result<Deal, ApiError> {
-        let merchant = key_holder.known().ok_or(Refusal::EscrowNotFound)?;
+    /// Returns the caller's deal with this payment token.
+    pub(crate) fn deal_of(&self, caller: &Caller, token: &str) -> Result<Deal, ApiError> {
+        let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
         let key = EscrowKey::Token(PaymentToken::named(token));
-        let deal = queries::deal(&self.store, merchant, &key)?;
+        let deal = self.store.read(|snapshot| snapshot.deal(merchant, &key))?;
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
-    /// What views need to know, for a customer who looks.
-    pub(crate) fn viewing<'a>(&'a self, customer: Option<&'a CustomerId>) -> ViewContext<'a> {
+    /// Returns what views need to know for this party.
+    pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
         ViewContext {
-            viewer: customer.map(ViewerRef::Customer),
-            ..self.policy.viewing()
-        }
-    }
-
-    /// What views need to know, for a customer or the merchant itself.
-    pub(crate) fn viewing_as<'a>(&'a self, party: &'a Party) -> ViewContext<'a> {
-        self.viewing_of(party.into())
-    }
-
-    /// What views need to know, for whoever looks.
-    pub(crate) fn viewing_of<'a>(&'a self, looking: ViewerRef<'a>) -> ViewContext<'a> {
-        ViewContext {
-            viewer: Some(looking),
-            ..self.viewing(None)
+            viewer,
+            ..self.policy.view_context()
         }
     }
 

@@ -2,15 +2,15 @@
 //! when the command that would name them is refused.
 
 use actix_web::{rt, web};
-use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::commands::{self, PartyActor, Policy};
+use crate::commands::{self, Policy};
 use crate::domain::file::{FileKind, FileName};
+use crate::domain::party::Actor;
 use crate::domain::refusal::{Invalid, Parsed};
-use crate::http::auth::ActingParty;
+use crate::http::auth::Caller;
 use crate::http::body::{JsonOrFormBody, SentFile};
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
@@ -70,70 +70,52 @@ impl Uploads {
 }
 
 impl AppState {
-    /// Runs a command with the names of files that came with it. They are on the disk
-    /// before it begins, and gone again when it is refused. It runs to its end even when
-    /// the caller goes away, so that none is left behind.
-    pub(crate) async fn with_files<F>(
+    /// Executes a command with the names of the files that came with it, as
+    /// [`AppState::execute`] does. The files are on disk before the command begins, and
+    /// are removed when it is refused. The work goes on when the client goes away, so
+    /// that no file is left behind.
+    pub(crate) async fn execute_with_files<T: Send + 'static>(
         &self,
+        caller: Caller,
         uploads: Parsed<Uploads>,
-        command: impl FnOnce(Parsed<Vec<FileName>>) -> F + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        F: Future<Output = Result<Answer, ApiError>>,
-    {
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor, Parsed<Vec<FileName>>) -> Result<T, commands::Error>
+        + Send
+        + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
+    ) -> Result<Reply, ApiError> {
+        let with_names =
+            |names| move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| command(tx, policy, actor, names);
         let uploads = match uploads {
-            Ok(uploads) if uploads.files.is_empty() => return command(Ok(Vec::new())).await,
-            Ok(uploads) => uploads,
-            Err(invalid) => return command(Err(invalid)).await,
+            Ok(uploads) if !uploads.files.is_empty() => uploads,
+            Ok(_) => return self.execute(&caller, with_names(Ok(Vec::new())), render).await,
+            Err(invalid) => return self.execute(&caller, with_names(Err(invalid)), render).await,
         };
-        let store = self.store.clone();
+        let state = self.clone();
         let run = async move {
-            let keeping = store.clone();
+            let store = state.store.clone();
             let keep = web::block(move || {
                 let Uploads { files, room } = uploads;
-                let kept = keeping.keep_files(&files);
+                let kept = store.keep_files(&files);
                 drop(room);
                 kept
             });
             let names = keep.await.map_err(|_| ApiError::Internal)??;
-            let outcome = command(Ok(names.clone())).await;
+            let outcome = state.execute(&caller, with_names(Ok(names.clone())), render).await;
             if !may_name_them_later(&outcome) {
+                let store = state.store.clone();
                 let settle = web::block(move || store.settle_files(&names));
                 if let Err(cause) = settle.await.map_err(|_| ApiError::Internal)? {
-                    log::warn!("files were left behind until the next start: {cause}");
+                    log::warn!("uploaded files could not be removed before the next start: {cause}");
                 }
             }
             outcome
         };
         rt::spawn(run).await.map_err(|_| ApiError::Internal)?
     }
-
-    /// Runs one command for a customer or the merchant itself, with the names of files
-    /// that came with it.
-    pub(crate) async fn act_as_party_with_files<T, V>(
-        &self,
-        acting: ActingParty,
-        uploads: Parsed<Uploads>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &PartyActor, Parsed<Vec<FileName>>) -> Result<T, commands::Error>
-        + Send
-        + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V> + Send + 'static,
-    ) -> Result<Answer, ApiError>
-    where
-        T: Send + 'static,
-        V: Serialize + 'static,
-    {
-        let service = self.clone();
-        let act = move |files| async move {
-            let command = move |tx: &mut Tx<'_>, policy: &Policy, actor: &PartyActor| command(tx, policy, actor, files);
-            service.act_as_party(&acting, command, render).await
-        };
-        self.with_files(uploads, act).await
-    }
 }
 
 /// Whether only the next start will know if the command took effect.
-const fn may_name_them_later(outcome: &Result<Answer, ApiError>) -> bool {
+const fn may_name_them_later(outcome: &Result<Reply, ApiError>) -> bool {
     matches!(
         outcome,
         Err(ApiError::Store(

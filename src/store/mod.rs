@@ -26,8 +26,8 @@ pub use tables::events::NewEvent;
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::payments::UsedReference;
 pub use tables::webhook_endpoints::WebhookEndpoint;
-pub use tables::write_summary::WriteSummary;
-pub use tx::{Snapshot, Tx, UnrecordedEvent};
+pub use tables::write_summary::{WriteSummary, WriteSummaryRows};
+pub use tx::{Snapshot, Tx};
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy, MerchantId};

@@ -6,11 +6,11 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use crate::domain::effects::Event;
 use crate::domain::ids::{Entropy, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::tables::merchants::MerchantRow;
 use crate::store::tables::write_summary::WriteSummary;
 
 /// The file as it is at one moment.
@@ -24,23 +24,17 @@ pub struct Snapshot<'a> {
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     ledger_time: Timestamp,
-    /// Of the merchant that is attended.
+    /// The merchant that the command acts for.
+    pub(crate) acts_for: Option<MerchantId>,
+    /// That merchant's clock offset.
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,
-    unrecorded_events: Vec<UnrecordedEvent>,
+    /// The merchant that the command acts for or has posted to last, loaded once.
+    pub(crate) merchant: Option<MerchantRow>,
     /// Whose events have come to be delivered.
     pub(crate) new_deliveries: Vec<MerchantId>,
     pub(crate) caused: WriteSummary,
-}
-
-/// What a command has told and nobody has written down yet.
-#[derive(Debug)]
-pub struct UnrecordedEvent {
-    /// Whose subscribers are to hear it.
-    pub merchant: MerchantId,
-    /// What happened.
-    pub event: Event,
 }
 
 impl<'a> Snapshot<'a> {
@@ -56,10 +50,11 @@ impl<'a> Tx<'a> {
         Self {
             snapshot: Snapshot::of(connection),
             ledger_time,
+            acts_for: None,
             clock: ClockOffset::NONE,
             entropy,
             seed: None,
-            unrecorded_events: Vec::new(),
+            merchant: None,
             new_deliveries: Vec::new(),
             caused: WriteSummary::default(),
         }
@@ -89,8 +84,8 @@ impl<'a> Tx<'a> {
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<Result<T, E>, E> {
-        let clock = self.clock;
-        let (told, new_deliveries) = (self.unrecorded_events.len(), self.new_deliveries.len());
+        let (acts_for, clock) = (self.acts_for, self.clock);
+        let (merchant, new_deliveries) = (self.merchant.clone(), self.new_deliveries.len());
         let (caused, seed) = (self.caused.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
         let outcome = part(self);
@@ -98,8 +93,9 @@ impl<'a> Tx<'a> {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
+            self.acts_for = acts_for;
             self.clock = clock;
-            self.unrecorded_events.truncate(told);
+            self.merchant = merchant;
             self.new_deliveries.truncate(new_deliveries);
             self.caused = caused;
             self.seed = seed;
@@ -114,6 +110,11 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// Returns the merchant that the command acts for; `None` before it acts for any.
+    pub const fn acts_for(&self) -> Option<MerchantId> {
+        self.acts_for
+    }
+
     /// How far the clock of the merchant that is attended is ahead of that; not at all
     /// when none is.
     pub const fn clock(&self) -> ClockOffset {
@@ -124,21 +125,6 @@ impl<'a> Tx<'a> {
     /// customers from a seed.
     pub fn draw_from(&mut self, seed: SeededIds) {
         self.seed = Some(seed);
-    }
-
-    pub(crate) fn emit(&mut self, merchant: MerchantId, events: &[Event]) {
-        let told = events.iter().cloned().map(|event| UnrecordedEvent { merchant, event });
-        self.unrecorded_events.extend(told);
-    }
-
-    /// What this command has told so far, in order, to be written down now. A command
-    /// that leaves something told behind is refused as a whole.
-    pub fn take_unrecorded_events(&mut self) -> Vec<UnrecordedEvent> {
-        mem::take(&mut self.unrecorded_events)
-    }
-
-    pub(crate) const fn has_unrecorded_events(&self) -> bool {
-        !self.unrecorded_events.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::domain::escrow::Escrow;
-use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{CustomerId, MerchantId, TransactionId};
 use crate::domain::mode::Mode;
@@ -67,13 +67,17 @@ impl DetailedEscrowView {
 
 impl EventDealView {
     /// A deal on a server of this mode.
-    pub(super) fn new(deal: Deal, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+    pub(super) fn new(deal: DealRef<'_>, viewing: &ViewContext<'_>, mode: Mode) -> Self {
         Self {
-            record: match &deal {
-                Deal::Escrow(escrow) => RecordView::of_escrow(escrow, mode),
-                Deal::Vault(vault) => RecordView::of_vault(vault, mode),
+            record: match deal {
+                DealRef::Escrow(escrow) => RecordView::of_escrow(escrow, mode),
+                DealRef::Vault(vault) => RecordView::of_vault(vault, mode),
             },
-            deal: EscrowView::of_deal(deal, viewing).for_subscribers(),
+            deal: match deal {
+                DealRef::Escrow(escrow) => EscrowView::new(escrow.clone(), viewing),
+                DealRef::Vault(vault) => EscrowView::of_vault(vault.clone(), viewing),
+            }
+            .for_subscribers(),
         }
     }
 }

@@ -47,38 +47,14 @@ pub(crate) use webhook_endpoint::WebhookEndpointView;
 pub(crate) use whitelist::{DepositWalletView, WhitelistAddressView};
 
 use crate::domain::file::FileName;
-use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-
-/// Who is looking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ViewerRef<'a> {
-    Customer(&'a CustomerId),
-    Merchant,
-}
-
-impl<'a> ViewerRef<'a> {
-    /// The customer, if it is one.
-    pub(crate) const fn customer(self) -> Option<&'a CustomerId> {
-        match self {
-            Self::Customer(customer) => Some(customer),
-            Self::Merchant => None,
-        }
-    }
-}
-
-impl<'a> From<&'a Party> for ViewerRef<'a> {
-    fn from(party: &'a Party) -> Self {
-        party.customer().map_or(Self::Merchant, Self::Customer)
-    }
-}
 
 /// What a view needs to know beside what it shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ViewContext<'a> {
     /// Who looks, when somebody does.
-    pub(crate) viewer: Option<ViewerRef<'a>>,
+    pub(crate) viewer: Option<&'a Party>,
     /// The currency of every amount.
     pub(crate) currency: &'a str,
     /// What stands before the name of a file.
@@ -87,7 +63,7 @@ pub(crate) struct ViewContext<'a> {
 
 impl ViewContext<'_> {
     fn is(&self, party: &Party) -> bool {
-        self.viewer == Some(party.into())
+        self.viewer == Some(party)
     }
 
     fn file_url(&self, file: FileName) -> String {

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::domain::effects::PaymentEvent;
-use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::ids::{MerchantId, TransactionId};
 use crate::domain::mode::Mode;
 use crate::domain::payments::payment::PaidDeal;
@@ -16,18 +16,18 @@ use crate::views::{ViewContext, WireAmount, WireText};
 
 /// What an event is about.
 #[derive(Debug)]
-pub(crate) enum Subject {
+pub(crate) enum Subject<'a> {
     /// An escrow or a vault.
-    Deal(Box<Deal>),
+    Deal(DealRef<'a>),
     /// A transaction.
-    Payment(Box<PaymentSubject>),
+    Payment(PaymentSubject<'a>),
 }
 
 /// A transaction that came to its end, with what is told beside it.
 #[derive(Debug)]
-pub(crate) struct PaymentSubject {
+pub(crate) struct PaymentSubject<'a> {
     /// The transaction.
-    pub(crate) payment: PaymentEvent,
+    pub(crate) payment: &'a PaymentEvent,
     /// The deals it paid for, or the one it came from.
     pub(crate) deals: Vec<PaidDeal>,
     /// Whose it is. What the merchant earned goes by the id of its own wallet, which has
@@ -38,12 +38,18 @@ pub(crate) struct PaymentSubject {
 }
 
 /// The bytes that are kept, signed and sent: `{"event", "data", "timestamp"}`.
-pub(crate) fn payload(name: &str, subject: Subject, at: Timestamp, viewing: &ViewContext<'_>, mode: Mode) -> String {
+pub(crate) fn payload(
+    name: &str,
+    subject: Subject<'_>,
+    at: Timestamp,
+    viewing: &ViewContext<'_>,
+    mode: Mode,
+) -> String {
     let envelope = EnvelopeView {
         event: name,
         data: match subject {
-            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(*deal, viewing, mode))),
-            Subject::Payment(told) => DataView::Payment(Box::new(EventPaymentView::new(*told, viewing, mode))),
+            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, viewing, mode))),
+            Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, viewing, mode))),
         },
         timestamp: WireText(at),
     };
@@ -88,9 +94,13 @@ struct EventPaymentView {
 }
 
 impl EventPaymentView {
-    fn new(told: PaymentSubject, viewing: &ViewContext<'_>, mode: Mode) -> Self {
-        let (fee, status, updated_at) = (told.payment.fee(), told.payment.status(), told.payment.updated_at());
-        let transaction = told.payment.transaction;
+    fn new(subject: PaymentSubject<'_>, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+        let (fee, status, updated_at) = (
+            subject.payment.fee(),
+            subject.payment.status(),
+            subject.payment.updated_at(),
+        );
+        let transaction = &subject.payment.transaction;
         let mut view = Self {
             id: WireText(transaction.id),
             amount: WireAmount(transaction.amount),
@@ -99,18 +109,18 @@ impl EventPaymentView {
             status: status.as_str(),
             transaction_type: transaction.transaction_type.as_str(),
             credit_type: transaction.credit_type.as_str(),
-            customer_id: told.customer_id,
+            customer_id: subject.customer_id,
             reference: transaction.reference.as_str().to_owned(),
             withdrawal_details: None,
             wallet_details: None,
-            escrow_details: EscrowDetailsView::of(told.deals),
+            escrow_details: EscrowDetailsView::of(subject.deals),
             blockchain_details: None,
             created_at: WireText(transaction.created_at),
             updated_at: WireText(updated_at),
             environment: mode.environment(),
-            merchant_id: told.merchant.0,
+            merchant_id: subject.merchant.0,
         };
-        match told.payment.detail.map(|detail| detail.method) {
+        match subject.payment.detail.as_ref().map(|detail| detail.method.clone()) {
             Some(Method::Bank(account)) => view.withdrawal_details = Some(WithdrawalDetailsView::of(account)),
             Some(Method::Wallet(target)) => view.wallet_details = Some(WalletDetailsView::of(target)),
             Some(Method::Blockchain(target)) => view.blockchain_details = Some(BlockchainDetailsView::of(target)),

@@ -7,7 +7,7 @@ use escrowd::commands::disputes::{self, ResolutionRequest};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
 use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest};
-use escrowd::commands::{Actor, Error, Policy, customers, merchants, outbox};
+use escrowd::commands::{Error, Policy, customers, merchants};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customers::customer::Admission;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
@@ -20,6 +20,7 @@ use escrowd::domain::ids::{
 };
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
+use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous, Tx};
@@ -95,7 +96,7 @@ impl Service {
         }
         let actor = Actor {
             merchant: *merchant,
-            customer: customer(&order.customer),
+            party: Party::Customer(customer(&order.customer)),
         };
         let escrow = |deal: &Option<usize>| {
             escrow_id(deal.map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id))
@@ -178,16 +179,13 @@ impl Service {
         })
     }
 
-    /// Runs one command through the door that every command goes through.
+    /// Runs one command in the writer.
     fn run<T: Send + 'static>(
         &self,
         policy: Policy,
         command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        wait_for(
-            self.store
-                .write(move |tx| outbox::run(tx, &policy, |tx| command(tx, &policy))),
-        )
+        wait_for(self.store.write(move |tx| command(tx, &policy)))
     }
 
     fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {

@@ -1,6 +1,6 @@
 //! A part of a command that may fail alone.
 
-use escrowd::commands::{Error as CommandError, outbox, payments};
+use escrowd::commands::{Error as CommandError, payments};
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Tx};
@@ -42,7 +42,7 @@ fn a_part_that_succeeds_stands_and_falls_with_its_command() {
 }
 
 #[test]
-fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
+fn a_part_that_fails_leaves_the_merchant_acted_for() {
     let file = TestFile::new();
     let store = file.open();
     let [first, second] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
@@ -51,10 +51,10 @@ fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
         tx.save_clock(second, ahead)
     });
     let [before, after] = write(&store, move |tx| {
-        tx.use_clock_of(first)?;
+        tx.act_for(first)?;
         let before = tx.now();
         let attempt = tx.attempt(|tx| {
-            tx.use_clock_of(second)?;
+            tx.act_for(second)?;
             failing(tx)
         });
         assert!(attempt?.is_err());
@@ -64,25 +64,23 @@ fn a_part_that_fails_leaves_the_merchant_that_was_attended() {
 }
 
 #[test]
-fn what_a_part_that_fails_has_told_nobody_hears() {
+fn events_of_a_part_that_fails_are_not_recorded() {
     let file = TestFile::new();
     let store = file.open();
     let ada = Trade::of_key(&store, 1).actor("ada");
     for (fails, events) in [(true, 0), (false, 1)] {
         let ada = ada.clone();
         write(&store, move |tx| {
-            outbox::run(tx, &policy(), |tx| {
-                let attempt = tx.attempt(|tx| {
-                    payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))?;
-                    if fails {
-                        Err(CommandError::from(Refusal::AccessDenied))
-                    } else {
-                        Ok(())
-                    }
-                });
-                assert_eq!(attempt?.is_err(), fails);
-                Ok::<_, CommandError>(())
-            })
+            let attempt = tx.attempt(|tx| {
+                payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))?;
+                if fails {
+                    Err(CommandError::from(Refusal::AccessDenied))
+                } else {
+                    Ok(())
+                }
+            });
+            assert_eq!(attempt?.is_err(), fails);
+            Ok::<_, CommandError>(())
         });
         let told: i64 = file
             .sqlite()

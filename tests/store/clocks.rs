@@ -2,6 +2,7 @@
 
 use escrowd::commands::{Error as CommandError, customers};
 use escrowd::domain::ids::{CustomerId, MerchantId};
+use escrowd::domain::party::Actor;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::store::{Error, Store};
 
@@ -15,7 +16,7 @@ const MONTH: i64 = 30 * 86_400_000;
 /// What a merchant's clock shows.
 fn shown(store: &Store, merchant: MerchantId) -> i64 {
     write(store, move |tx| {
-        tx.use_clock_of(merchant)?;
+        tx.act_for(merchant)?;
         Ok::<_, Error>(tx.now().millis())
     })
 }
@@ -32,9 +33,9 @@ fn advance(store: &Store, merchant: MerchantId, millis: i64) {
 fn register(store: &Store, merchant: MerchantId, customer: &str) {
     let customer = CustomerId::parse(customer).unwrap();
     write(store, move |tx| {
-        tx.use_clock_of(merchant)?;
+        tx.act_for(merchant)?;
         let party = Some(customer).into();
-        customers::admit_party(tx, &policy(), &escrowd::commands::PartyActor { merchant, party })?;
+        customers::admit_party(tx, &policy(), &Actor { merchant, party })?;
         Ok::<_, CommandError>(())
     });
 }

@@ -12,7 +12,7 @@ use escrowd::app;
 use escrowd::commands::intents::{self, IntentKind, IntentRequest};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use escrowd::commands::payments::{self, Gateway, PaymentRequest};
-use escrowd::commands::{self, Actor, Policy, cards, merchants, outbox, standard_escrows};
+use escrowd::commands::{Policy, cards, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
@@ -21,6 +21,7 @@ use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId,
 use escrowd::domain::merchant::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
+use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::payments::card::TEST_CARDS;
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::domain::transaction::BankAccount;
@@ -188,18 +189,6 @@ where
     wait_for(store.write(command)).unwrap()
 }
 
-/// The same for a command that may tell subscribers something.
-#[track_caller]
-pub(crate) fn act<T>(
-    store: &Store,
-    command: impl FnOnce(&mut Tx<'_>) -> Result<T, commands::Error> + Send + 'static,
-) -> T
-where
-    T: Send + 'static,
-{
-    write(store, move |tx| outbox::run(tx, &policy(), command))
-}
-
 /// A command that leaves a trace: a merchant of this name.
 pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
     move |tx| tx.insert_merchant(Some(name), None)
@@ -283,7 +272,7 @@ impl Trade {
     pub(crate) fn actor(&self, customer: &str) -> Actor {
         Actor {
             merchant: self.merchant,
-            customer: CustomerId::parse(customer).unwrap(),
+            party: Party::Customer(CustomerId::parse(customer).unwrap()),
         }
     }
 
@@ -308,7 +297,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
         let (seller, draft) = (self.actor(seller), Self::milestones(amounts));
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
         })
     }
@@ -316,7 +305,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
         let seller = self.actor(seller).into();
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), Ok(Vec::new()))
         })
     }
@@ -330,7 +319,7 @@ impl Trade {
             reference: None,
             gateway: Gateway::Wallet,
         };
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             payments::fund(tx, &policy(), &buyer, Ok(request))
         });
     }
@@ -338,7 +327,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn fund_by_card(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             let card = cards::save(tx, &policy(), &buyer, Ok(TEST_CARDS[0]))?.card;
             let request = PaymentRequest {
                 escrows: vec![EscrowKey::Id(escrow)],
@@ -365,7 +354,7 @@ impl Trade {
                 narration: None,
             }),
         };
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             intents::create(tx, &policy(), &customer, Ok(request))
         });
     }
@@ -373,7 +362,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn verify(&self, customer: &str, reference: &str) {
         let (customer, reference) = (self.actor(customer), Reference::parse(reference).unwrap());
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             intents::verify(tx, &policy(), &customer, Ok(reference))
         });
     }
@@ -384,7 +373,7 @@ impl Trade {
         for &position in positions {
             let (buyer, id) = (self.actor(buyer), escrow.id);
             let milestone = escrow.milestones()[position].id;
-            act(&self.store, move |tx| {
+            write(&self.store, move |tx| {
                 milestone_escrows::confirm(tx, &policy(), &buyer, id, milestone)
             });
         }
@@ -393,7 +382,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn confirm_payment(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             standard_escrows::confirm_payment(tx, &policy(), &buyer, escrow)
         });
     }
@@ -401,7 +390,7 @@ impl Trade {
     #[track_caller]
     pub(crate) fn top_up(&self, customer: &str, minor: i64) {
         let customer = self.actor(customer);
-        act(&self.store, move |tx| {
+        write(&self.store, move |tx| {
             payments::top_up(tx, &policy(), &customer, Ok(kobo(minor)))
         });
     }

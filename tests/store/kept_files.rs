@@ -9,7 +9,7 @@ use escrowd::domain::fees::WhoPays;
 use escrowd::domain::file::{FileKind, FileName};
 use escrowd::store::Store;
 
-use crate::helpers::{TestFile, Trade, act, policy, terms};
+use crate::helpers::{TestFile, Trade, policy, terms, write};
 
 const PICTURE: &[u8] = b"\x89PNG a drawing";
 
@@ -21,7 +21,7 @@ fn keep(store: &Store, bytes: &[u8]) -> FileName {
 /// An offer that shows this picture.
 fn offer(store: &Store, image: FileName) -> Escrow {
     let seller = Trade::of_key(store, 1).actor("ada").into();
-    act(store, move |tx| {
+    write(store, move |tx| {
         let terms = terms(123_456, WhoPays::Buyer);
         standard_escrows::create(tx, &policy(), &seller, Ok(terms), Ok(vec![image]))
     })

@@ -5,7 +5,7 @@ use escrowd::domain::escrow::Escrow;
 use escrowd::domain::ids::{EscrowId, EscrowKey, MilestoneId, SeededIds};
 use escrowd::store::Store;
 
-use crate::helpers::{TestFile, Trade, act, policy};
+use crate::helpers::{TestFile, Trade, policy, write};
 
 const CONTENT: [u8; 32] = [7; 32];
 
@@ -24,7 +24,7 @@ impl Twins {
         let merchants = [1, 2].map(|key| Trade::of_key(&store, key));
         let escrows = [0, 1].map(|one: usize| {
             let (seller, draft) = (merchants[one].actor("ada"), Trade::milestones(&[100_000, 200_000]));
-            act(&store, move |tx| {
+            write(&store, move |tx| {
                 tx.draw_from(SeededIds::new(CONTENT));
                 milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
             })
@@ -89,7 +89,7 @@ fn a_milestone_is_released_in_the_merchant_that_says_so() {
     one.fund("ben", written);
     other.fund("ben", written);
     let buyer = other.actor("ben");
-    let confirmed = act(&twins.store, move |tx| {
+    let confirmed = write(&twins.store, move |tx| {
         milestone_escrows::confirm(tx, &policy(), &buyer, written, milestone)
     });
     assert_eq!(confirmed.merchant, other.merchant);

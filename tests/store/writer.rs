@@ -4,7 +4,6 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use escrowd::commands::{self, payments};
 use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
 use escrowd::domain::merchant::{KeyOwner, KeyScope};
@@ -14,7 +13,7 @@ use escrowd::entropy::SystemEntropy;
 use escrowd::store::{Error, Store, Tx};
 use tokio::task::{JoinHandle, yield_now};
 
-use crate::helpers::{START, TestFile, Trade, is_named, kobo, name_merchant, outcome_of, policy, wait_for, write};
+use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of, write};
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
@@ -379,27 +378,6 @@ async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
     assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
 }
 
-/// What a command told and nobody wrote down would never reach a subscriber.
-#[test]
-fn a_command_that_leaves_something_untold_changes_nothing() {
-    let file = TestFile::new();
-    let store = file.open();
-    let trade = Trade::of_key(&store, 1);
-    let ada = trade.actor("ada");
-    let untold = store.write(move |tx| {
-        tx.insert_merchant(Some("beside it"), None)?;
-        payments::top_up(tx, &policy(), &ada, Ok(kobo(100_000)))
-    });
-    assert!(matches!(
-        wait_for(untold),
-        Err(commands::Error::Store(Error::UnrecordedEvents))
-    ));
-    assert!(!is_named(&store, "beside it"));
-    let ada = trade.actor("ada");
-    let wallet = store.read(|snapshot| snapshot.wallet(ada.merchant, &ada.customer));
-    assert_eq!(wallet.unwrap(), None);
-}
-
 /// The first waits for the outside program as long as the connection does; the
 /// others would only wait as long again, one after another.
 #[tokio::test]
@@ -531,7 +509,7 @@ fn a_reader_sees_one_moment_while_writes_go_on() {
     trade.top_up("ada", 100_000);
     trade.top_up("ben", 100_000);
     let accounts = {
-        let [ada, ben] = ["ada", "ben"].map(|customer| trade.actor(customer).customer);
+        let [ada, ben] = ["ada", "ben"].map(|customer| trade.actor(customer).customer().clone());
         [
             Account::CustomerMain(ada.clone()),
             Account::CustomerEscrow(ada),

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::anyhow;
-use escrowd::commands::{Actor, Policy, milestone_escrows, outbox};
+use escrowd::commands::{Policy, milestone_escrows};
 use escrowd::domain::escrow::Escrow;
 use escrowd::domain::ids::{CustomerId, EscrowId, MerchantId, MilestoneId};
+use escrowd::domain::party::{Actor, Party};
 use escrowd::store::Tx;
 use rusqlite::Connection;
 
@@ -81,12 +82,12 @@ fn confirm(
     milestone: &str,
 ) -> anyhow::Result<Escrow> {
     let customer = CustomerId::parse(buyer).ok_or_else(|| anyhow!("{buyer:?} is no customer id"))?;
-    let actor = Actor { merchant, customer };
+    let actor = Actor {
+        merchant,
+        party: Party::Customer(customer),
+    };
     let (escrow, milestone) = (EscrowId::named(escrow), MilestoneId::named(milestone));
-    outbox::run(tx, policy, |tx| {
-        milestone_escrows::confirm(tx, policy, &actor, escrow, milestone)
-    })
-    .map_err(|error| anyhow!("{error:?}"))
+    milestone_escrows::confirm(tx, policy, &actor, escrow, milestone).map_err(|error| anyhow!("{error:?}"))
 }
 
 /// The settings that the design recommends, by hand.

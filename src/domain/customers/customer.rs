@@ -8,6 +8,17 @@ use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
+/// The detail by which a merchant looks for one customer.
+#[derive(Clone, Debug)]
+pub enum CustomerKey {
+    /// An email address, in any letter case.
+    Email(String),
+    /// A phone, in any spelling: `0801...`, `234801...`, `801...`.
+    Phone(String),
+    /// Both, which must be the same customer's.
+    EmailAndPhone(String, String),
+}
+
 /// Why a customer is blocked, when all that is known is that the merchant did it.
 const BLOCKED_REASON: &str = "Account blocked by the merchant";
 

@@ -54,7 +54,7 @@ impl Escrow {
             outcome,
             at: now,
         };
-        effects.emit(event, self);
+        self.emit(event, effects);
         self.book_fee(&funding, outcome, ids, now, effects);
         self.book_additional_fee(&funding, outcome, credit, ids, now, effects);
     }

@@ -180,6 +180,6 @@ impl Escrow {
             dispute: None,
         };
         self.updated_at = now;
-        effects.emit(EscrowEvent::Ongoing, self);
+        self.emit(EscrowEvent::Ongoing, effects);
     }
 }

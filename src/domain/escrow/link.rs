@@ -33,7 +33,7 @@ impl Escrow {
             ..self.clone()
         };
         let mut effects = Effects::default();
-        effects.emit(EscrowEvent::Created, &taken);
+        taken.emit(EscrowEvent::Created, &mut effects);
         Some((taken, effects))
     }
 }

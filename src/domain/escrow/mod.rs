@@ -29,6 +29,7 @@ pub use fund::{PaymentOffer, Source, fund};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;
 
+use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::dispute::Dispute;
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::terms::Terms;
@@ -310,11 +311,25 @@ impl Escrow {
         }
     }
 
+    /// Returns whether this customer may see its dispute: one of its parties, once there
+    /// is one (contract section 4.6.4).
+    pub fn is_disputed_by_or_with(&self, customer: &CustomerId) -> bool {
+        self.dispute().is_some() && self.has_party(customer)
+    }
+
     /// When it closed, if it did.
     pub const fn closed_at(&self) -> Option<Timestamp> {
         match &self.progress {
             Progress::Closed { at, .. } => Some(*at),
             Progress::AwaitingPayment | Progress::Opened { .. } => None,
+        }
+    }
+
+    /// Emits an event of this escrow. An escrow that the merchant itself sells has no
+    /// events (contract section 7.1).
+    fn emit(&self, event: EscrowEvent, effects: &mut Effects) {
+        if self.seller.customer().is_some() {
+            effects.emit(event, self.id);
         }
     }
 

@@ -82,8 +82,8 @@ impl Escrow {
     /// Returns the offer with its events.
     fn announced(self) -> (Self, Effects) {
         let mut effects = Effects::default();
-        effects.emit(EscrowEvent::Created, &self);
-        effects.emit(EscrowEvent::Pending, &self);
+        self.emit(EscrowEvent::Created, &mut effects);
+        self.emit(EscrowEvent::Pending, &mut effects);
         (self, effects)
     }
 

@@ -3,6 +3,7 @@
 use crate::domain::customers::customer::Customer;
 use crate::domain::effects::Effects;
 use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken};
 use crate::domain::ledger::{self, Account, TransferKind};
@@ -57,6 +58,15 @@ pub struct Payee {
 }
 
 impl Payee {
+    fn find(id: &CustomerId, payees: &[Customer]) -> Self {
+        let payee = payees.iter().find(|payee| payee.id == *id);
+        let phone = payee.and_then(|payee| payee.profile.as_ref()?.phone.as_ref());
+        Self {
+            name: payee.map_or_else(|| id.to_string(), Customer::name),
+            phone: phone.map(|phone| phone.as_str().to_owned()),
+        }
+    }
+
     /// A merchant that sells in its own name.
     pub fn merchant() -> Self {
         Self {
@@ -66,43 +76,40 @@ impl Payee {
     }
 }
 
-impl Payment {
-    /// The deals it paid for, or the one it came from.
-    pub fn deals(&self) -> Vec<PaidDeal> {
-        let escrows = self.escrows.iter().map(|escrow| PaidDeal {
-            id: escrow.id,
-            payment_token: escrow.payment_token.clone(),
-            purpose: escrow.terms.purpose.clone(),
-            description: escrow.terms.description.clone(),
-            amount: escrow.terms.amount,
-            fee: escrow.fee.total(),
-            payee: Some(
-                escrow
-                    .seller
-                    .customer()
-                    .map_or_else(Payee::merchant, |id| self.payee(id)),
-            ),
-        });
-        let vault = self.vault.as_ref().map(|vault| PaidDeal {
-            id: vault.id,
-            payment_token: vault.payment_token.clone(),
-            purpose: vault.purpose.clone(),
-            description: vault.description.clone(),
-            amount: vault.pot(),
-            fee: vault.fee.total(),
-            payee: vault.winner().map(|id| self.payee(id)),
-        });
-        escrows.chain(vault).collect()
-    }
-
-    /// The payee of this id, who may be known by it only.
-    fn payee(&self, id: &CustomerId) -> Payee {
-        let payee = self.payees.iter().find(|payee| payee.id == *id);
-        let phone = payee.and_then(|payee| payee.profile.as_ref()?.phone.as_ref());
-        Payee {
-            name: payee.map_or_else(|| id.to_string(), Customer::name),
-            phone: phone.map(|phone| phone.as_str().to_owned()),
+impl PaidDeal {
+    /// Returns what a transaction shows of a deal, with the deal's payee among `payees`.
+    /// A payee who is not among them is shown by id.
+    pub fn new(deal: DealRef<'_>, payees: &[Customer]) -> Self {
+        let payee = deal.payee().map(|id| Payee::find(id, payees));
+        match deal {
+            DealRef::Escrow(escrow) => Self {
+                id: escrow.id,
+                payment_token: escrow.payment_token.clone(),
+                purpose: escrow.terms.purpose.clone(),
+                description: escrow.terms.description.clone(),
+                amount: escrow.terms.amount,
+                fee: escrow.fee.total(),
+                payee: Some(payee.unwrap_or_else(Payee::merchant)),
+            },
+            DealRef::Vault(vault) => Self {
+                id: vault.id,
+                payment_token: vault.payment_token.clone(),
+                purpose: vault.purpose.clone(),
+                description: vault.description.clone(),
+                amount: vault.pot(),
+                fee: vault.fee.total(),
+                payee,
+            },
         }
+    }
+}
+
+impl Payment {
+    /// Returns the deals it paid for, or the one it came from.
+    pub fn deals(&self) -> Vec<PaidDeal> {
+        let escrows = self.escrows.iter().map(DealRef::from);
+        let deals = escrows.chain(self.vault.as_ref().map(DealRef::from));
+        deals.map(|deal| PaidDeal::new(deal, &self.payees)).collect()
     }
 
     /// Where it stands.

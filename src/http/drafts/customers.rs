@@ -1,5 +1,6 @@
 //! Bodies and queries of a merchant's customers (contract section 4.4).
 
+use crate::domain::customers::customer::CustomerKey;
 use crate::domain::customers::customer::PermissionsUpdate;
 use crate::domain::customers::profile::{ProfileRequest, ProfileUpdateRequest};
 use crate::domain::page::{LIMIT_DEFAULT, PageRequest};
@@ -7,7 +8,6 @@ use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
 use crate::http::query;
-use crate::queries::customers::CustomerKey;
 
 /// Most customers on one page.
 const CUSTOMERS_PER_PAGE_MAX: u32 = 50;

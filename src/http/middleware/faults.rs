@@ -16,24 +16,24 @@ use actix_web::{Error, HttpResponse};
 use crate::http::auth;
 use crate::http::context::RequestContext;
 use crate::http::envelope::ApiError;
+use crate::http::route::CONTRACT_PREFIX;
 use crate::http::sandbox::fault_book::{FaultEffect, FaultEnding, IncomingRequest};
-use crate::http::sandbox::route_pattern::CONTRACT_PREFIX;
 use crate::http::state::AppState;
 
-/// What a fault does to this request, if one hits it; it is counted then.
-pub(crate) fn effect_on(request: &ServiceRequest, api: &AppState, call: &RequestContext) -> Option<FaultEffect> {
-    if !api.faults.has_any() || !request.path().starts_with(CONTRACT_PREFIX) {
+/// Returns what a fault does to this request, if one hits it. The hit is counted.
+pub(crate) fn effect_on(request: &ServiceRequest, state: &AppState, context: &RequestContext) -> Option<FaultEffect> {
+    if !state.faults.has_any() || !request.path().starts_with(CONTRACT_PREFIX) {
         return None;
     }
-    let (_, key_hash) = auth::read_key(request.request(), api).ok()?;
-    let customer = auth::read_customer(request.request(), call).ok().flatten();
+    let (_, key_hash) = auth::read_key(request.request(), state).ok()?;
+    let customer = auth::read_customer(request.request(), context).ok().flatten();
     let incoming = IncomingRequest {
         method: request.method().as_str(),
         path: request.path(),
         customer: customer.as_deref(),
     };
-    let effect = api.faults.hit(&key_hash, incoming)?;
-    call.key_hash.get_or_init(|| key_hash);
+    let effect = state.faults.hit(&key_hash, incoming)?;
+    context.key_hash.get_or_init(|| key_hash);
     Some(effect)
 }
 

@@ -20,6 +20,7 @@ use crate::domain::refusal::shortened;
 use crate::http::context::RequestContext;
 use crate::http::envelope::ApiError;
 use crate::http::rate_limit::RateState;
+use crate::http::route::RouteFacts;
 use crate::http::state::AppState;
 use recording::Arrival;
 
@@ -32,12 +33,14 @@ pub(crate) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let arrival = Arrival::now();
-    let call = Arc::new(RequestContext::new(request.head()));
-    request.extensions_mut().insert(Arc::clone(&call));
-    let id = &call.id;
-    let api = request.app_data::<web::Data<AppState>>().cloned();
-    let counts_requests = api.as_ref().is_some_and(|api| api.rate_limiter.is_some());
-    let effect = api.as_ref().and_then(|api| faults::effect_on(&request, api, &call));
+    let context = Arc::new(RequestContext::new(request.head()));
+    request.extensions_mut().insert(Arc::clone(&context));
+    let id = &context.id;
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_some());
+    let effect = state
+        .as_ref()
+        .and_then(|state| faults::effect_on(&request, state, &context));
     let outcome = AssertUnwindSafe(faults::run(effect, request, next))
         .catch_unwind()
         .await;
@@ -47,18 +50,18 @@ pub(crate) async fn observe(
             log::error!("{id} failed: {cause}");
         }
     };
-    let finish = |mut response: HttpResponse| {
+    let finish = |mut response: HttpResponse, facts: Option<RouteFacts>| {
         let status = response.status().as_u16();
         let micros = arrival.micros();
-        let (method, path) = (&call.method, shortened(call.path()));
+        let (method, path) = (&context.method, shortened(context.path()));
         log::info!("{id} {method} {path:?} {status} {micros}us");
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
-        if api.as_ref().is_some_and(|api| api.is_stopping()) {
+        if state.as_ref().is_some_and(|state| state.is_stopping()) {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        if let Some(log) = api.as_ref().and_then(|api| api.requests.as_ref()) {
-            response = recording::record(log, &call, arrival, effect, response);
+        if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
+            response = recording::record(log, &context, facts, arrival, effect, response);
         }
         match effect {
             Some(effect) => effect.on_reply(response),
@@ -71,7 +74,8 @@ pub(crate) async fn observe(
             if let Some(error) = response.error() {
                 log_cause(error);
             }
-            let mut response = finish(enveloped(response));
+            let facts = request.app_data::<RouteFacts>().copied();
+            let mut response = finish(enveloped(response), facts);
             if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
                 rate.write_headers(response.headers_mut());
             }
@@ -79,12 +83,12 @@ pub(crate) async fn observe(
         }
         Ok(Err(error)) => {
             log_cause(&error);
-            let response = finish(enveloped(error.error_response()));
+            let response = finish(enveloped(error.error_response()), None);
             Err(InternalError::from_response(error, response).into())
         }
         Err(_panic) => {
             log::error!("{id} panicked");
-            let response = finish(ApiError::Internal.error_response());
+            let response = finish(ApiError::Internal.error_response(), None);
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }
     }

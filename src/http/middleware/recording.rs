@@ -7,17 +7,14 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::http::Method;
 
 use crate::clock::SystemClock;
 use crate::domain::time::{Clock, Timestamp};
 use crate::http::context::RequestContext;
 use crate::http::envelope::REPLAYED;
+use crate::http::route::RouteFacts;
 use crate::http::sandbox::fault_book::FaultEffect;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
-
-/// The paths of the sandbox's own routes start with it.
-const SANDBOX_PREFIX: &str = "/sandbox/";
 
 /// The moment a request arrived, on the system's clock and on the monotonic clock.
 #[derive(Clone, Copy, Debug)]
@@ -40,33 +37,36 @@ impl Arrival {
     }
 }
 
-/// Adds a request and its reply to the log, and returns the reply unchanged.
+/// Adds a request and its reply to the log, and returns the reply unchanged. `facts` are
+/// those of its route, if it was routed.
 pub(crate) fn record(
     log: &RequestLog,
-    call: &RequestContext,
+    context: &RequestContext,
+    facts: Option<RouteFacts>,
     arrival: Arrival,
     fault: Option<FaultEffect>,
     response: HttpResponse,
 ) -> HttpResponse {
-    let Some(&key_hash) = call.key_hash.get().filter(|_| !log.is_off() && !reads_sandbox(call)) else {
+    let key_hash = context.key_hash.get().filter(|_| !log.is_off() && is_recorded(facts));
+    let Some(&key_hash) = key_hash else {
         return response;
     };
     let status = response.status().as_u16();
     let is_replay = response.headers().contains_key(REPLAYED);
     let recorded = |reply: &[u8]| RecordedRequest {
-        id: call.id.clone(),
+        id: context.id.clone(),
         key_hash,
-        method: call.method.clone(),
-        path: call.path_and_query().to_owned(),
-        customer: call.customer.get().cloned(),
-        request_body: call.body.get().map(|body| RecordedBody::new(body.text().as_bytes())),
+        method: context.method.clone(),
+        path: context.path_and_query().to_owned(),
+        customer: context.customer.get().cloned(),
+        request_body: context.body.get().map(|body| RecordedBody::new(body.text().as_bytes())),
         received_at: arrival.received_at,
         status,
         micros: arrival.micros(),
         is_replay,
         fault,
         reply_body: RecordedBody::new(reply),
-        write_summaries: call.caused(),
+        write_summaries: context.write_summaries(),
     };
     response.map_body(|_head, body| match body.try_into_bytes() {
         Ok(reply) => {
@@ -80,7 +80,8 @@ pub(crate) fn record(
     })
 }
 
-/// Returns true for requests that only show what happened.
-fn reads_sandbox(call: &RequestContext) -> bool {
-    call.method == Method::GET && call.path().starts_with(SANDBOX_PREFIX)
+/// Returns whether requests of a route are recorded. A request that a fault answered was
+/// not routed, and is recorded.
+fn is_recorded(facts: Option<RouteFacts>) -> bool {
+    facts.is_none_or(RouteFacts::is_recorded)
 }

@@ -6,118 +6,110 @@ use serde_json::json;
 use crate::commands::categories;
 use crate::domain::ids::CategoryId;
 use crate::domain::refusal::Refusal;
-use crate::http::auth::ActingParty;
+use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::http::{drafts, uploads};
-use crate::queries;
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
-pub(crate) async fn create(
-    api: Data<AppState>,
-    acting: ActingParty,
-    mut body: JsonOrFormBody,
-) -> Result<Answer, ApiError> {
+pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
     let draft = drafts::categories::category(&body);
     let picture = uploads::pictures(&mut body, "imageUrl", 1);
-    api.act_as_party_with_files(
-        acting,
-        picture,
-        move |tx, policy, actor, images| {
-            let draft = draft.map(|draft| draft.with_image(images));
-            categories::create(tx, policy, actor, draft)
-        },
-        |category, viewing| Reply::created("Category created successfully", CategoryView::new(category, viewing)),
-    )
-    .await
+    state
+        .execute_with_files(
+            caller,
+            picture,
+            move |tx, policy, actor, images| {
+                let draft = draft.map(|draft| draft.with_image(images));
+                categories::create(tx, policy, actor, draft)
+            },
+            |category, context| Reply::created("Category created successfully", CategoryView::new(category, context)),
+        )
+        .await
 }
 
 /// `PUT /v1/escrow/category/edit/{categoryId}`, as its owner.
 pub(crate) async fn edit(
-    api: Data<AppState>,
-    acting: ActingParty,
+    state: Data<AppState>,
+    caller: Caller,
     category: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let draft = drafts::categories::category(&body);
     let id = CategoryId::named(&category);
     let picture = uploads::pictures(&mut body, "imageUrl", 1);
-    api.act_as_party_with_files(
-        acting,
-        picture,
-        move |tx, policy, actor, images| {
-            let draft = draft.map(|draft| draft.with_image(images));
-            categories::edit(tx, policy, actor, id, draft)
-        },
-        |category, viewing| Reply::ok("Category updated successfully", CategoryView::new(category, viewing)),
-    )
-    .await
+    state
+        .execute_with_files(
+            caller,
+            picture,
+            move |tx, policy, actor, images| {
+                let draft = draft.map(|draft| draft.with_image(images));
+                categories::edit(tx, policy, actor, id, draft)
+            },
+            |category, context| Reply::ok("Category updated successfully", CategoryView::new(category, context)),
+        )
+        .await
 }
 
 /// `GET /v1/escrow/category/get`: those of the acting account, in their order.
-pub(crate) async fn list(
-    api: Data<AppState>,
-    acting: ActingParty,
-    query: Query,
-) -> Result<Reply<PageView<CategoryView>>, ApiError> {
-    let merchant = api.admit_party(&acting).await?;
+pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let merchant = state.admit(&caller).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = queries::categories::page(&api.store, merchant, &acting.party, request)?;
-    let viewing = api.viewing(None);
-    let view = PageView::new(page, |category| CategoryView::new(category, &viewing));
+    let page = state
+        .store
+        .read(|snapshot| snapshot.categories(merchant, caller.party(), request))?;
+    let context = state.view_context(None);
+    let view = PageView::new(page, |category| CategoryView::new(category, &context));
     Ok(Reply::ok("Categories fetched successfully", view))
 }
 
 /// `GET /v1/escrow/category/get/{categoryId}`: one of the acting account.
-pub(crate) async fn get(
-    api: Data<AppState>,
-    acting: ActingParty,
-    category: Path<String>,
-) -> Result<Reply<CategoryView>, ApiError> {
-    let merchant = api.admit_party(&acting).await?;
+pub(crate) async fn get(state: Data<AppState>, caller: Caller, category: Path<String>) -> Result<Reply, ApiError> {
+    let merchant = state.admit(&caller).await?;
     let id = CategoryId::named(&category);
-    let category =
-        queries::categories::by_id(&api.store, merchant, &acting.party, id)?.ok_or(Refusal::CategoryNotFound)?;
-    let view = CategoryView::new(category, &api.viewing(None));
+    let category = state
+        .store
+        .read(|snapshot| snapshot.category(merchant, id))?
+        .filter(|category| category.owner == *caller.party())
+        .ok_or(Refusal::CategoryNotFound)?;
+    let view = CategoryView::new(category, &state.view_context(None));
     Ok(Reply::ok("Category fetched successfully", view))
 }
 
 /// `PUT /v1/escrow/category/position/{categoryId}`, as its owner.
 pub(crate) async fn move_to(
-    api: Data<AppState>,
-    acting: ActingParty,
+    state: Data<AppState>,
+    caller: Caller,
     category: Path<String>,
     body: JsonBody,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let position = drafts::categories::position(&body);
     let id = CategoryId::named(&category);
-    api.act_as_party(
-        &acting,
-        move |tx, policy, actor| categories::move_to(tx, policy, actor, id, position),
-        move |category, _viewing| {
-            Reply::ok(
-                "Category position updated successfully",
-                CategoryPositionView::new(&category),
-            )
-        },
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| categories::move_to(tx, policy, actor, id, position),
+            move |category, _context| {
+                Reply::ok(
+                    "Category position updated successfully",
+                    CategoryPositionView::new(&category),
+                )
+            },
+        )
+        .await
 }
 
 /// `DELETE /v1/escrow/category/delete/{categoryId}`, as its owner.
-pub(crate) async fn delete(
-    api: Data<AppState>,
-    acting: ActingParty,
-    category: Path<String>,
-) -> Result<Answer, ApiError> {
+pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path<String>) -> Result<Reply, ApiError> {
     let id = CategoryId::named(&category);
-    api.act_as_party(
-        &acting,
-        move |tx, policy, actor| categories::delete(tx, policy, actor, id),
-        |(), _viewing| Reply::ok("Category deleted successfully", json!({})),
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| categories::delete(tx, policy, actor, id),
+            |(), _context| Reply::ok("Category deleted successfully", json!({})),
+        )
+        .await
 }

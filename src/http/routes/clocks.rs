@@ -7,35 +7,34 @@ use actix_web::rt;
 use actix_web::web::Data;
 
 use crate::commands::clocks;
-use crate::http::auth::Viewer;
+use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts;
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::queries;
 use crate::views::{AdvancedClockView, ClockView};
 
 /// How long a move of the clock waits for what fell due.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
-pub(crate) async fn get(api: Data<AppState>, caller: Viewer) -> Result<Reply<ClockView>, ApiError> {
-    let merchant = api.merchant_of(&caller.key_holder).await?;
-    let ahead = queries::clock(&api.store, merchant)?;
-    let now = ahead.shown_at(api.store.ledger_time());
+pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    let ahead = state.store.read(|snapshot| snapshot.clock_of(merchant))?;
+    let now = ahead.shown_at(state.store.ledger_time());
     Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }
 
 /// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done, or
 /// has taken [`CATCH_UP_TIMEOUT`].
-pub(crate) async fn advance(api: Data<AppState>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let by = drafts::clocks::advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
-    let answer = api
-        .act_as_merchant(
-            &caller.key_holder,
-            |tx, _policy, merchant| clocks::advance(tx, merchant, by),
-            |moved, _viewing| {
+    let answer = state
+        .execute(
+            &caller,
+            |tx, _policy, actor| clocks::advance(tx, actor.merchant, by),
+            |moved, _context| {
                 let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
                 Reply::ok(
                     "Clock advanced successfully",
@@ -44,12 +43,12 @@ pub(crate) async fn advance(api: Data<AppState>, caller: Viewer, body: JsonBody)
             },
         )
         .await?;
-    if let Some(limiter) = api.rate_limiter.as_ref().filter(|_| answer.is_first()) {
-        limiter.pass(&caller.key_holder.key_hash, time);
+    if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| answer.is_first()) {
+        limiter.pass(&caller.key_hash, time);
     }
     // A merchant that is made by this has nothing that could be due.
-    if let Some(merchant) = caller.key_holder.known() {
-        let caught_up = api.webhooks.catch_up(merchant);
+    if let Some(merchant) = caller.merchant() {
+        let caught_up = state.webhooks.catch_up(merchant);
         // What a receiver that hangs keeps waiting longer is done meanwhile.
         drop(rt::time::timeout(CATCH_UP_TIMEOUT, caught_up).await);
     }

@@ -6,84 +6,78 @@ use actix_web::web::{Data, Path};
 use crate::commands::{self, Policy, customers};
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Customer;
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::customers::customer::CustomerKey;
+use crate::domain::ids::CustomerId;
 use crate::domain::page::Page;
+use crate::domain::party::Actor;
 use crate::domain::refusal::{LookedFor, Refusal};
-use crate::http::auth::Viewer;
+use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts::customers::{self as drafts, CustomersWanted};
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::query::Query;
 use crate::http::state::AppState;
-use crate::queries;
-use crate::queries::customers::CustomerKey;
 use crate::store::Tx;
 use crate::views::{CountryView, CustomerView, PageView};
 
 /// `POST /v1/customer/create`.
-pub(crate) async fn create(api: Data<AppState>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let draft = drafts::new(&body);
     change(
-        &api,
+        &state,
         &caller,
-        move |tx, policy, merchant| customers::create(tx, policy, merchant, draft),
+        move |tx, policy, actor| customers::create(tx, policy, actor.merchant, draft),
         |view| Reply::created("Customer created successfully", view),
     )
     .await
 }
 
 /// `GET /v1/customers`: a page, or the one with an email address or a phone.
-pub(crate) async fn list(
-    api: Data<AppState>,
-    caller: Viewer,
-    query: Query,
-) -> Result<Reply<PageView<CustomerView>>, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let wanted = drafts::wanted(&query.fields().map_err(Refusal::from)?)?;
-    let merchant = caller.key_holder.known();
+    let merchant = caller.merchant();
     let page = match (wanted, merchant) {
-        (CustomersWanted::Page(request), Some(merchant)) => queries::customers::page(&api.store, merchant, request)?,
+        (CustomersWanted::Page(request), Some(merchant)) => {
+            state.store.read(|snapshot| snapshot.customers(merchant, request))?
+        }
         (CustomersWanted::Page(request), None) => Page::empty(request),
         (CustomersWanted::One(key), _) => {
             let found = match merchant {
-                Some(merchant) => queries::customers::by_key(&api.store, merchant, &key)?,
+                Some(merchant) => state.store.read(|snapshot| snapshot.customer_by_key(merchant, &key))?,
                 None => None,
             };
             Page::of_one(found.ok_or_else(|| Refusal::NoCustomerWith(what(&key)))?)
         }
     };
-    let country = country(&api, &caller);
+    let country = country(&state, &caller);
     let page = PageView::new(page, |customer| CustomerView::new(customer, country));
     Ok(Reply::ok("Customers fetched successfully", page))
 }
 
 /// `GET /v1/customer/get/{customerId}`.
-pub(crate) async fn get(
-    api: Data<AppState>,
-    caller: Viewer,
-    customer: Path<String>,
-) -> Result<Reply<CustomerView>, ApiError> {
-    let found = match (caller.key_holder.known(), CustomerId::parse(&customer)) {
-        (Some(merchant), Some(customer)) => queries::customers::by_id(&api.store, merchant, &customer)?,
+pub(crate) async fn get(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
+    let found = match (caller.merchant(), CustomerId::parse(&customer)) {
+        (Some(merchant), Some(customer)) => state.store.read(|snapshot| snapshot.customer(merchant, &customer))?,
         _ => None,
     };
     let customer = found.ok_or(Refusal::NoSuchCustomer)?;
-    let view = CustomerView::new(customer, country(&api, &caller));
+    let view = CustomerView::new(customer, country(&state, &caller));
     Ok(Reply::ok("Customer fetched successfully", view))
 }
 
 /// `PUT /v1/customer/update/{customerId}`.
 pub(crate) async fn update(
-    api: Data<AppState>,
-    caller: Viewer,
+    state: Data<AppState>,
+    caller: Caller,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let draft = drafts::update(&body);
     let customer = CustomerId::parse(&customer);
     change(
-        &api,
+        &state,
         &caller,
-        move |tx, policy, merchant| customers::update(tx, policy, merchant, customer, draft),
+        move |tx, policy, actor| customers::update(tx, policy, actor.merchant, customer, draft),
         |view| Reply::ok("Customer updated successfully", view),
     )
     .await
@@ -91,71 +85,70 @@ pub(crate) async fn update(
 
 /// `PUT /v1/customer/permissions/{customerId}`.
 pub(crate) async fn update_permissions(
-    api: Data<AppState>,
-    caller: Viewer,
+    state: Data<AppState>,
+    caller: Caller,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let update = drafts::permissions(&body);
     let customer = CustomerId::parse(&customer);
     change(
-        &api,
+        &state,
         &caller,
-        move |tx, _policy, merchant| customers::update_permissions(tx, merchant, customer, update),
+        move |tx, _policy, actor| customers::update_permissions(tx, actor.merchant, customer, update),
         |view| Reply::ok("Customer permissions updated successfully", view),
     )
     .await
 }
 
 /// `PUT /v1/customer/block/{customerId}`.
-pub(crate) async fn block(api: Data<AppState>, caller: Viewer, customer: Path<String>) -> Result<Answer, ApiError> {
+pub(crate) async fn block(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
     let customer = CustomerId::parse(&customer);
     change(
-        &api,
+        &state,
         &caller,
-        move |tx, _policy, merchant| customers::block(tx, merchant, customer),
+        move |tx, _policy, actor| customers::block(tx, actor.merchant, customer),
         |view| Reply::ok("Customer status updated successfully", view),
     )
     .await
 }
 
 /// `PUT /v1/customer/unblock/{customerId}`.
-pub(crate) async fn unblock(api: Data<AppState>, caller: Viewer, customer: Path<String>) -> Result<Answer, ApiError> {
+pub(crate) async fn unblock(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
     let customer = CustomerId::parse(&customer);
     change(
-        &api,
+        &state,
         &caller,
-        move |tx, _policy, merchant| customers::unblock(tx, merchant, customer),
+        move |tx, _policy, actor| customers::unblock(tx, actor.merchant, customer),
         |view| Reply::ok("Customer status updated successfully", view),
     )
     .await
 }
 
 /// `GET /v1/countries`.
-pub(crate) async fn countries(_caller: Viewer) -> Result<Reply<Vec<CountryView>>, ApiError> {
+pub(crate) async fn countries(_caller: Caller) -> Result<Reply, ApiError> {
     Ok(Reply::ok("Countries fetched successfully", CountryView::all()))
 }
 
 /// Runs a command of the merchant's that leaves a customer as the view shows.
 async fn change(
-    api: &AppState,
-    caller: &Viewer,
-    command: impl FnOnce(&mut Tx<'_>, &Policy, MerchantId) -> Result<Customer, commands::Error> + Send + 'static,
-    render: impl FnOnce(CustomerView) -> Reply<CustomerView> + Send + 'static,
-) -> Result<Answer, ApiError> {
-    let command = move |tx: &mut Tx<'_>, policy: &Policy, merchant| {
-        let customer = command(tx, policy, merchant)?;
-        Ok(CustomerView::new(customer, policy.merchant(merchant).country))
+    state: &AppState,
+    caller: &Caller,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<Customer, commands::Error> + Send + 'static,
+    render: impl FnOnce(CustomerView) -> Reply + Send + 'static,
+) -> Result<Reply, ApiError> {
+    let command = move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
+        let customer = command(tx, policy, actor)?;
+        Ok(CustomerView::new(customer, policy.merchant(actor.merchant).country))
     };
-    api.act_as_merchant(&caller.key_holder, command, |view, _viewing| render(view))
-        .await
+    state.execute(caller, command, |view, _context| render(view)).await
 }
 
 /// Where the caller's customers are unless somebody says otherwise.
-fn country(api: &AppState, caller: &Viewer) -> Country {
-    let settings = match caller.key_holder.known() {
-        Some(merchant) => api.policy.merchant(merchant),
-        None => &api.policy.merchant_default,
+fn country(state: &AppState, caller: &Caller) -> Country {
+    let settings = match caller.merchant() {
+        Some(merchant) => state.policy.merchant(merchant),
+        None => &state.policy.merchant_default,
     };
     settings.country
 }

@@ -7,10 +7,10 @@ use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::http::auth::Viewer;
+use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts;
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::routes;
 use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding};
 use crate::http::state::AppState;
@@ -67,34 +67,34 @@ impl FaultView {
 
 /// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
 /// command, one is set once under an idempotency key like everything else.
-pub(crate) async fn set(api: Data<AppState>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
-    let draft = drafts::faults::fault(&body, &routes::routes(api.policy.mode));
-    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
-    api.act_as_merchant(
-        &caller.key_holder,
-        move |_tx, _policy, _merchant| Ok(faults.set(key_hash, draft?)?),
-        |fault, _viewing| Reply::created("Fault set successfully", FaultView::new(&fault)),
-    )
-    .await
+pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let draft = drafts::faults::fault(&body, &routes::routes(state.policy.mode));
+    let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
+    state
+        .execute(
+            &caller,
+            move |_tx, _policy, _merchant| Ok(faults.set(key_hash, draft?)?),
+            |fault, _context| Reply::created("Fault set successfully", FaultView::new(&fault)),
+        )
+        .await
 }
 
 /// `GET /sandbox/faults`: those of the merchant that have requests left to hit, in
 /// the order they were set.
-pub(crate) async fn list(api: Data<AppState>, caller: Viewer) -> Result<Reply<Vec<FaultView>>, ApiError> {
-    let faults = api.faults.list(&caller.key_holder.key_hash);
-    Ok(Reply::ok(
-        "Faults fetched successfully",
-        faults.iter().map(FaultView::new).collect(),
-    ))
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    let faults = state.faults.list(&caller.key_hash);
+    let faults: Vec<FaultView> = faults.iter().map(FaultView::new).collect();
+    Ok(Reply::ok("Faults fetched successfully", faults))
 }
 
 /// `DELETE /sandbox/faults`: clears the merchant's.
-pub(crate) async fn clear(api: Data<AppState>, caller: Viewer) -> Result<Answer, ApiError> {
-    let (faults, key_hash) = (Arc::clone(&api.faults), caller.key_holder.key_hash);
-    api.act_as_merchant(
-        &caller.key_holder,
-        move |_tx, _policy, _merchant| Ok(faults.clear(&key_hash)),
-        |cleared, _viewing| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
-    )
-    .await
+pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
+    state
+        .execute(
+            &caller,
+            move |_tx, _policy, _merchant| Ok(faults.clear(&key_hash)),
+            |cleared, _context| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
+        )
+        .await
 }

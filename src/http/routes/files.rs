@@ -11,9 +11,9 @@ use crate::http::state::AppState;
 /// `GET /files/{name}`: a file, for everyone who knows its name. It is of the kind
 /// that its bytes are, and no browser is to take it for anything else or to run what
 /// may be in it.
-pub(crate) async fn serve(api: Data<AppState>, name: Path<String>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
-    let store = api.store.clone();
+    let store = state.store.clone();
     let read = web::block(move || store.read_file(name));
     let bytes = read.await.map_err(|_| ApiError::Internal)??;
     let bytes = bytes.ok_or(ApiError::FileNotFound)?;

@@ -8,12 +8,11 @@ use crate::domain::ledger::Account;
 use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
-use crate::http::auth::{ActingCustomer, ActingMerchant};
+use crate::http::auth::Caller;
 use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::query::Query;
 use crate::http::state::AppState;
-use crate::queries;
 use crate::views::{HistoryView, WalletView};
 
 /// What a customer's history can be asked for, and a merchant's beside it.
@@ -29,51 +28,42 @@ const TYPES: [(&str, TransactionType); 7] = [
 const TYPES_OF_CUSTOMERS: usize = 6;
 
 /// `GET /v1/payment/history`, as the customer.
-pub(crate) async fn of_customer(
-    api: Data<AppState>,
-    acting: ActingCustomer,
-    query: Query,
-) -> Result<Reply<HistoryView>, ApiError> {
-    let merchant = api.admitted(&acting).await?;
-    let owner = Account::CustomerMain(acting.customer);
-    history(&api, merchant, &owner, &query, &TYPES[..TYPES_OF_CUSTOMERS])
+pub(crate) async fn of_customer(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let merchant = state.admit(&caller).await?;
+    let owner = Account::CustomerMain(caller.customer().clone());
+    history(&state, merchant, &owner, &query, &TYPES[..TYPES_OF_CUSTOMERS])
 }
 
 /// `GET /v1/merchant/transactions`, as the merchant.
-pub(crate) async fn of_merchant(
-    api: Data<AppState>,
-    acting: ActingMerchant,
-    query: Query,
-) -> Result<Reply<HistoryView>, ApiError> {
-    let merchant = api.merchant_of(&acting.key_holder).await?;
-    history(&api, merchant, &Account::MerchantMain, &query, &TYPES)
+pub(crate) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    history(&state, merchant, &Account::MerchantMain, &query, &TYPES)
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
-pub(crate) async fn merchant_balance(
-    api: Data<AppState>,
-    acting: ActingMerchant,
-) -> Result<Reply<WalletView>, ApiError> {
-    let merchant = api.merchant_of(&acting.key_holder).await?;
-    let wallet = queries::merchant_wallet(&api.store, merchant)?;
+pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    let wallet = state.store.read(|snapshot| snapshot.merchant_wallet(merchant))?;
     Ok(Reply::ok(
         "Merchant balance fetched successfully",
-        WalletView::new(&wallet, &api.policy.currency),
+        WalletView::new(&wallet, &state.policy.currency),
     ))
 }
 
 fn history(
-    api: &AppState,
+    state: &AppState,
     merchant: MerchantId,
     owner: &Account,
     query: &Query,
     types: &[(&str, TransactionType)],
-) -> Result<Reply<HistoryView>, ApiError> {
+) -> Result<Reply, ApiError> {
     let (filter, shape) = drafts::payments::history(&query.fields()?, types)?;
-    let (payments, count) = queries::history(&api.store, merchant, owner, &filter, shape)?;
+    let (payments, count) = state
+        .store
+        .read(|snapshot| snapshot.history(merchant, owner, &filter, shape))?;
     let history = shape.answer(payments, count)?;
     Ok(Reply::ok(
         "Transactions retrieved successfully",
-        HistoryView::new(history, &api.policy.currency),
+        HistoryView::new(history, &state.policy.currency),
     ))
 }

@@ -6,13 +6,13 @@ use serde::Serialize;
 use crate::domain::ids::{EscrowId, EventId};
 use crate::domain::ledger::{Account, Transfer};
 use crate::domain::refusal::Refusal;
-use crate::http::auth::Viewer;
+use crate::http::auth::Caller;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::query::{self, Query};
 use crate::http::routes::faults::EffectView;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
-use crate::queries::{self, WriteSummaryRows};
+use crate::store::WriteSummaryRows;
 use crate::views::{PageView, WireAmount, WireText};
 
 /// One of a list: without the bodies, and without what came of it.
@@ -160,13 +160,9 @@ mod tests {
 }
 
 /// `GET /sandbox/requests`, for the merchant: newest first.
-pub(crate) async fn list(
-    api: Data<AppState>,
-    caller: Viewer,
-    query: Query,
-) -> Result<Reply<PageView<RequestLineView>>, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = log_of(&api)?.page(&caller.key_holder.key_hash, request);
+    let page = log_of(&state)?.page(&caller.key_hash, request);
     Ok(Reply::ok(
         "Requests fetched successfully",
         PageView::new(page, |request| RequestLineView::new(&request)),
@@ -175,20 +171,20 @@ pub(crate) async fn list(
 
 /// `GET /sandbox/requests/{requestId}`, for the merchant: the request, the reply, and
 /// what came of it.
-pub(crate) async fn get(api: Data<AppState>, caller: Viewer, id: Path<String>) -> Result<Reply<RequestView>, ApiError> {
-    let log = log_of(&api)?;
-    let found = log.find(&caller.key_holder.key_hash, &id);
+pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply, ApiError> {
+    let log = log_of(&state)?;
+    let found = log.find(&caller.key_hash, &id);
     let request = found.ok_or(ApiError::RequestNotFound {
         requests_kept: log.requests_max(),
     })?;
     let mut view = RequestView::new(&request);
     for summary in &request.write_summaries {
-        view.add_write_summary(queries::caused(&api.store, summary)?);
+        view.add_write_summary(state.store.read(|snapshot| snapshot.write_summary_rows(summary))?);
     }
     Ok(Reply::ok("Request fetched successfully", view))
 }
 
 /// Every service that has these routes keeps requests.
-fn log_of(api: &AppState) -> Result<&RequestLog, ApiError> {
-    api.requests.as_deref().ok_or(ApiError::Internal)
+fn log_of(state: &AppState) -> Result<&RequestLog, ApiError> {
+    state.requests.as_deref().ok_or(ApiError::Internal)
 }

@@ -6,80 +6,75 @@ use crate::commands::vaults;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::PaymentToken;
 use crate::domain::refusal::Refusal;
-use crate::http::auth::ActingMerchant;
+use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts;
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
 use crate::views::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
-pub(crate) async fn create(api: Data<AppState>, acting: ActingMerchant, body: JsonBody) -> Result<Answer, ApiError> {
+pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let draft = drafts::vaults::vault(&body);
-    api.act_as_merchant(
-        &acting.key_holder,
-        move |tx, policy, merchant| vaults::create(tx, policy, merchant, draft),
-        |vault, viewing| {
-            Reply::created(
-                "Vault escrow created successfully",
-                EscrowView::of_vault(vault, viewing),
-            )
-        },
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| vaults::create(tx, policy, actor.merchant, draft),
+            |vault, context| {
+                Reply::created(
+                    "Vault escrow created successfully",
+                    EscrowView::of_vault(vault, context),
+                )
+            },
+        )
+        .await
 }
 
 /// `POST /v1/escrow/vault/winner/{paymentToken}`, as the merchant.
 pub(crate) async fn declare_winner(
-    api: Data<AppState>,
-    acting: ActingMerchant,
+    state: Data<AppState>,
+    caller: Caller,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let winner = drafts::vaults::winner(&body);
     let token = PaymentToken::named(&token);
-    api.act_as_merchant(
-        &acting.key_holder,
-        move |tx, _policy, merchant| vaults::declare_winner(tx, merchant, token, winner),
-        |vault, viewing| {
-            Reply::ok(
-                "Vault winner declared successfully",
-                EscrowView::of_vault(vault, viewing),
-            )
-        },
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| vaults::declare_winner(tx, policy, actor.merchant, token, winner),
+            |vault, context| {
+                Reply::ok(
+                    "Vault winner declared successfully",
+                    EscrowView::of_vault(vault, context),
+                )
+            },
+        )
+        .await
 }
 
 /// `POST /v1/escrow/vault/cancel/{paymentToken}`, as the merchant.
-pub(crate) async fn cancel(
-    api: Data<AppState>,
-    acting: ActingMerchant,
-    token: Path<String>,
-) -> Result<Answer, ApiError> {
+pub(crate) async fn cancel(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     let token = PaymentToken::named(&token);
-    api.act_as_merchant(
-        &acting.key_holder,
-        move |tx, _policy, merchant| vaults::cancel(tx, merchant, token),
-        |vault, viewing| {
-            Reply::ok(
-                "Vault escrow cancelled successfully",
-                EscrowView::of_vault(vault, viewing),
-            )
-        },
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| vaults::cancel(tx, policy, actor.merchant, token),
+            |vault, context| {
+                Reply::ok(
+                    "Vault escrow cancelled successfully",
+                    EscrowView::of_vault(vault, context),
+                )
+            },
+        )
+        .await
 }
 
 /// `GET /v1/escrow/vault/{paymentToken}`, as the merchant.
-pub(crate) async fn get(
-    api: Data<AppState>,
-    acting: ActingMerchant,
-    token: Path<String>,
-) -> Result<Reply<EscrowView>, ApiError> {
-    match api.deal_of(&acting.key_holder, &token)? {
+pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+    match state.deal_of(&caller, &token)? {
         Deal::Vault(vault) => {
-            let view = EscrowView::of_vault(vault, &api.viewing(None));
+            let view = EscrowView::of_vault(vault, &state.view_context(None));
             Ok(Reply::ok("Vault escrow fetched successfully", view))
         }
         Deal::Escrow(_) => Err(Refusal::NotAVault.into()),

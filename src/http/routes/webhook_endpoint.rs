@@ -5,33 +5,33 @@ use actix_web::web::Data;
 
 use crate::commands::webhook_endpoints;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
-use crate::http::auth::Viewer;
+use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts::events as drafts;
-use crate::http::envelope::{Answer, ApiError, Reply};
+use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::queries;
 use crate::store::WebhookEndpoint;
 use crate::views::WebhookEndpointView;
 use crate::webhooks::signing;
 
 /// `GET /sandbox/callback`.
-pub(crate) async fn get(api: Data<AppState>, caller: Viewer) -> Result<Reply<WebhookEndpointView>, ApiError> {
-    let merchant = api.merchant_of(&caller.key_holder).await?;
-    let setting = queries::webhook_endpoint(&api.store, merchant)?;
-    let configured = api.policy.merchant(merchant).callback_url.as_ref();
+pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    let setting = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
+    let configured = state.policy.merchant(merchant).callback_url.as_ref();
     Ok(Reply::ok("Callback fetched successfully", view(&setting, configured)))
 }
 
 /// `PUT /sandbox/callback`.
-pub(crate) async fn set(api: Data<AppState>, caller: Viewer, body: JsonBody) -> Result<Answer, ApiError> {
+pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let url = drafts::callback_url(&body);
-    api.act_as_merchant(
-        &caller.key_holder,
-        move |tx, _policy, merchant| webhook_endpoints::set(tx, merchant, url),
-        |setting, _viewing| Reply::ok("Callback updated successfully", view(&setting, None)),
-    )
-    .await
+    state
+        .execute(
+            &caller,
+            move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, url),
+            |setting, _context| Reply::ok("Callback updated successfully", view(&setting, None)),
+        )
+        .await
 }
 
 fn view(setting: &WebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {

@@ -12,8 +12,7 @@
 
 use std::fmt;
 
-/// Faults apply to the contract's routes, whose paths start with this.
-pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
+use crate::http::route::CONTRACT_PREFIX;
 
 const STAR: &str = "*";
 

@@ -28,9 +28,6 @@ pub enum Error {
     /// Another command of the same group lost the whole group, on a full or failing disk.
     #[error("the commit was broken off")]
     Abandoned,
-    /// The command emitted events and did not record them in the outbox: a bug.
-    #[error("the command left events that are not in the outbox")]
-    UnrecordedEvents,
     /// Another error of SQLite: a bug, or a damaged file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),

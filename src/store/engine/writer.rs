@@ -66,13 +66,7 @@ where
         let Some(work) = self.work.take() else {
             return CommandOutcome::Undo;
         };
-        let outcome = work(tx);
-        let is_unrecorded = outcome.is_ok() && tx.has_unrecorded_events();
-        let outcome = self.outcome.insert(if is_unrecorded {
-            Err(Error::UnrecordedEvents.into())
-        } else {
-            outcome
-        });
+        let outcome = self.outcome.insert(work(tx));
         if outcome.is_ok() {
             CommandOutcome::Keep
         } else {

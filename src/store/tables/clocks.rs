@@ -1,5 +1,7 @@
 //! How far a sandbox merchant's clock is ahead of the file's time.
 
+use rusqlite::Row;
+
 use crate::domain::ids::MerchantId;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
@@ -16,25 +18,23 @@ impl Snapshot<'_> {
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
-        let ahead: i64 = row.get(0)?;
-        ClockOffset::from_millis(ahead).ok_or_else(|| broken("how far a clock is ahead", &ahead.to_string()))
+        clock_offset_at(row, 0)
     }
 }
 
-impl Tx<'_> {
-    /// Acts for this sandbox merchant from now on, and by its clock.
-    pub fn use_clock_of(&mut self, merchant: MerchantId) -> Result<(), Error> {
-        self.clock = self.clock_of(merchant)?;
-        Ok(())
-    }
+pub(crate) fn clock_offset_at(row: &Row<'_>, column: usize) -> Result<ClockOffset, Error> {
+    let ahead: i64 = row.get(column)?;
+    ClockOffset::from_millis(ahead).ok_or_else(|| broken("how far a clock is ahead", &ahead.to_string()))
+}
 
-    /// Acts for nobody from now on, or for a merchant whose clock was never moved.
+impl Tx<'_> {
+    /// Makes the rest of this command happen by ledger time.
     pub fn use_ledger_clock(&mut self) {
         self.clock = ClockOffset::NONE;
     }
 
     /// Moves a merchant's clock, further ahead only. The rest of this command still
-    /// happens at the time it began, unless the merchant is attended anew.
+    /// happens at the time it began, until [`Tx::act_for`] is called again.
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
         let changed = self
             .connection
@@ -43,6 +43,8 @@ impl Tx<'_> {
                  WHERE id = ?1 AND clock_offset_millis < ?2",
             )?
             .execute([merchant.0, clock.millis(), self.ledger_time().millis()])?;
-        one_row(changed, "a merchant whose clock was behind")
+        one_row(changed, "a merchant whose clock was behind")?;
+        self.merchant_mut(merchant)?.clock = clock;
+        Ok(())
     }
 }

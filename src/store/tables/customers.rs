@@ -3,10 +3,9 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::domain::customers::country::{Country, Phone};
-use crate::domain::customers::customer::{Block, Customer, CustomerStanding, Permissions, Wallet};
+use crate::domain::customers::customer::{Block, Customer, CustomerKey, CustomerStanding, Permissions, Wallet};
 use crate::domain::customers::profile::{Email, Profile};
-use crate::domain::escrow::Escrow;
-use crate::domain::escrow::vault::Vault;
+use crate::domain::escrow::deal::DealRef;
 use crate::domain::ids::{CustomerId, MerchantId, WalletId};
 use crate::domain::ledger::Account;
 use crate::domain::page::{Page, PageRequest};
@@ -80,17 +79,32 @@ impl Snapshot<'_> {
         self.one_customer(sql, params![merchant.0, customer.as_str()])
     }
 
-    /// The customers who sell in these escrows, or won this vault, each once.
-    pub fn payees(&self, escrows: &[Escrow], vault: Option<&Vault>) -> Result<Vec<Customer>, Error> {
-        let sellers = escrows.iter().map(|escrow| (escrow.merchant, escrow.seller.customer()));
-        let winner = vault.map(|vault| (vault.merchant, vault.winner()));
+    /// Returns the payees of these deals, each once.
+    pub fn payees<'d>(&self, deals: impl IntoIterator<Item = DealRef<'d>>) -> Result<Vec<Customer>, Error> {
         let mut payees: Vec<Customer> = Vec::new();
-        for (merchant, id) in sellers.chain(winner) {
-            if let Some(id) = id.filter(|id| payees.iter().all(|known| known.id != **id)) {
-                payees.extend(self.customer(merchant, id)?);
+        for deal in deals {
+            if let Some(id) = deal.payee().filter(|id| payees.iter().all(|known| known.id != **id)) {
+                payees.extend(self.customer(deal.merchant(), id)?);
             }
         }
         Ok(payees)
+    }
+
+    /// Returns the merchant's customer with this email address, phone, or both.
+    pub fn customer_by_key(&self, merchant: MerchantId, key: &CustomerKey) -> Result<Option<Customer>, Error> {
+        let with_email = |text: &str| match Email::parse(text) {
+            Some(email) => self.customer_by_email(merchant, &email),
+            None => Ok(None),
+        };
+        match key {
+            CustomerKey::Email(email) => with_email(email),
+            CustomerKey::Phone(phone) => self.customer_by_phone(merchant, phone),
+            CustomerKey::EmailAndPhone(email, phone) => {
+                let holder = self.customer_by_phone(merchant, phone)?.map(|customer| customer.id);
+                let found = with_email(email)?;
+                Ok(found.filter(|customer| Some(&customer.id) == holder.as_ref()))
+            }
+        }
     }
 
     /// The merchant's customer with this email address.

@@ -8,11 +8,47 @@ use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::{KeyOwner, KeyScope};
 use crate::domain::money::Amount;
+use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::clocks::clock_offset_at;
 use crate::store::tables::columns::{amount_at, broken, timestamp_at, word_at};
+use crate::store::tables::webhook_endpoints::{WebhookEndpoint, webhook_endpoint_at};
 use crate::store::tx::{Snapshot, Tx};
 
+/// A merchant's row, as commands need it.
+#[derive(Clone, Debug)]
+pub struct MerchantRow {
+    /// The merchant.
+    pub id: MerchantId,
+    /// The id of its own wallet.
+    pub wallet_id: WalletId,
+    /// How far its clock is ahead of ledger time.
+    pub clock: ClockOffset,
+    /// The hash of its newest transfer.
+    pub chain_head: ChainHash,
+    /// Its webhook endpoint.
+    pub webhook_endpoint: WebhookEndpoint,
+}
+
 impl Snapshot<'_> {
+    fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT wallet_id, wallet_guard, clock_offset_millis, chain_head, callback_url, signing_secret
+             FROM merchant WHERE id = ?1",
+        )?;
+        let mut rows = statement.query([merchant.0])?;
+        let Some(row) = rows.next()? else {
+            return Err(broken("the number of a merchant", &merchant.0.to_string()));
+        };
+        Ok(MerchantRow {
+            id: merchant,
+            wallet_id: WalletId::new(row.get(0)?, row.get(1)?),
+            clock: clock_offset_at(row, 2)?,
+            chain_head: ChainHash::from_bytes(row.get(3)?),
+            webhook_endpoint: webhook_endpoint_at(row, 4)?,
+        })
+    }
+
     /// Whose the key with this SHA-256 hash is.
     pub fn owner_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
         let mut statement = self
@@ -58,15 +94,6 @@ impl Snapshot<'_> {
         })
     }
 
-    /// The id of a merchant's own wallet.
-    pub fn merchant_wallet_id(&self, merchant: MerchantId) -> Result<WalletId, Error> {
-        let id = self
-            .connection
-            .prepare_cached("SELECT wallet_id, wallet_guard FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| Ok(WalletId::new(row.get(0)?, row.get(1)?)))?;
-        Ok(id)
-    }
-
     /// The merchant that is configured under this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
@@ -79,6 +106,26 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Makes the rest of this command act for a merchant and happen by its clock.
+    pub fn act_for(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        self.clock = self.merchant(merchant)?.clock;
+        self.acts_for = Some(merchant);
+        Ok(())
+    }
+
+    /// Returns a merchant's row, which this command loads once.
+    pub fn merchant(&mut self, merchant: MerchantId) -> Result<&MerchantRow, Error> {
+        self.merchant_mut(merchant).map(|row| &*row)
+    }
+
+    /// Returns a merchant's row, to be changed as the table was.
+    pub(crate) fn merchant_mut(&mut self, merchant: MerchantId) -> Result<&mut MerchantRow, Error> {
+        if self.merchant.as_ref().is_none_or(|row| row.id != merchant) {
+            self.merchant = Some(self.merchant_row(merchant)?);
+        }
+        Ok(self.merchant.as_mut().expect("loaded above"))
+    }
+
     /// A new merchant with its own accounts, and no key yet. A configured one has a
     /// name; one that a sandbox key made, what signs its events.
     pub fn insert_merchant(&mut self, name: Option<&str>, secret: Option<&SigningSecret>) -> Result<MerchantId, Error> {

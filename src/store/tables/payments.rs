@@ -3,18 +3,16 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::domain::customers::profile;
-use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{EscrowId, MerchantId, PaymentToken, Reference, TransactionId};
+use crate::domain::escrow::deal::{Deal, DealRef};
+use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
-use crate::domain::payments::payment::{PaidDeal, Payee, Payment};
+use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{
-    amount_at, broken, optional_escrow_id_at, optional_text_at, optional_timestamp_at, reference_at, text_at,
-    timestamp_at, word_at,
+    amount_at, broken, optional_escrow_id_at, optional_timestamp_at, reference_at, text_at, timestamp_at, word_at,
 };
 use crate::store::tx::{Snapshot, Tx};
 
@@ -147,73 +145,18 @@ impl Snapshot<'_> {
             (None, _) => (Vec::new(), None),
         };
         Ok(Payment {
-            payees: self.payees(&escrows, vault.as_ref())?,
+            payees: self.payees(
+                escrows
+                    .iter()
+                    .map(DealRef::from)
+                    .chain(vault.as_ref().map(DealRef::from)),
+            )?,
             detail: read_detail(row)?,
             transaction,
             escrows,
             vault,
         })
     }
-}
-
-/// Columns in the order that [`paid_deal_at`] reads them.
-macro_rules! select_paid_deal {
-    ($condition:expr) => {
-        concat!(
-            "SELECT escrow.id, guard, payment_token, purpose, description, amount, fee,
-                    coalesce(seller_id, winner_id), settlement_type = 'VAULT', firstname, lastname, phone
-             FROM escrow
-             LEFT JOIN customer_profile AS payee
-                 ON payee.merchant_id = escrow.merchant_id AND payee.customer_id = coalesce(seller_id, winner_id)
-             WHERE ",
-            $condition
-        )
-    };
-}
-
-impl Snapshot<'_> {
-    /// The deals that a transaction paid for, in the order they were offered, or the
-    /// one it came from: no more of them than is said of it.
-    pub fn paid_deals(&self, transaction: &Transaction) -> Result<Vec<PaidDeal>, Error> {
-        let (sql, number) = match (&transaction.escrow, transaction.transaction_type) {
-            (Some(deal), _) => (select_paid_deal!("escrow.id = ?1"), deal.number()),
-            (None, TransactionType::Escrow) => (
-                select_paid_deal!("payment_id = ?1 ORDER BY escrow.id"),
-                transaction.id.number(),
-            ),
-            (None, _) => return Ok(Vec::new()),
-        };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([number])?;
-        let mut deals = Vec::new();
-        while let Some(row) = rows.next()? {
-            deals.push(paid_deal_at(row)?);
-        }
-        Ok(deals)
-    }
-}
-
-fn paid_deal_at(row: &Row<'_>) -> Result<PaidDeal, Error> {
-    let payee = optional_text_at(row, 7)?;
-    let is_vault: bool = row.get(8)?;
-    let phone = optional_text_at(row, 11)?;
-    let name = profile::full_name(optional_text_at(row, 9)?, optional_text_at(row, 10)?);
-    Ok(PaidDeal {
-        id: EscrowId::new(row.get(0)?, row.get(1)?),
-        payment_token: PaymentToken::named(text_at(row, 2)?),
-        purpose: row.get(3)?,
-        description: row.get(4)?,
-        amount: amount_at(row, 5)?,
-        fee: amount_at(row, 6)?,
-        payee: match payee {
-            Some(id) => Some(Payee {
-                name: name.unwrap_or_else(|| id.to_owned()),
-                phone: phone.map(str::to_owned),
-            }),
-            None if is_vault => None,
-            None => Some(Payee::merchant()),
-        },
-    })
 }
 
 fn transaction_type_at(row: &Row<'_>, column: usize) -> Result<TransactionType, Error> {

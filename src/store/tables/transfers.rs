@@ -59,7 +59,6 @@ impl Tx<'_> {
         for account in &accounts.touched {
             self.save_account(account)?;
         }
-        self.emit(merchant, &effects.events);
         Ok(())
     }
 
@@ -68,14 +67,11 @@ impl Tx<'_> {
             return Ok(());
         }
         let merchant = accounts.merchant;
-        let (mut head, newest_id): (ChainHash, i64) = self
+        let mut head = self.merchant(merchant)?.chain_head;
+        let newest_id: i64 = self
             .connection
-            .prepare_cached(
-                "SELECT chain_head, (SELECT coalesce(max(id), 0) FROM transfer) FROM merchant WHERE id = ?1",
-            )?
-            .query_row([merchant.0], |row| {
-                Ok((ChainHash::from_bytes(row.get(0)?), row.get(1)?))
-            })?;
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM transfer")?
+            .query_row([], |row| row.get(0))?;
         for (id, transfer) in (newest_id + 1..).zip(transfers) {
             let amount = transfer.amount.minor();
             let posted = PostedTransfer {
@@ -96,7 +92,9 @@ impl Tx<'_> {
             .connection
             .prepare_cached("UPDATE merchant SET chain_head = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, head.bytes()])?;
-        one_row(changed, "a merchant")
+        one_row(changed, "a merchant")?;
+        self.merchant_mut(merchant)?.chain_head = head;
+        Ok(())
     }
 
     /// The file's own CHECK refuses a balance out of bounds; the domain has seen

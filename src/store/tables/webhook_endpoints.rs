@@ -28,11 +28,16 @@ impl Snapshot<'_> {
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
-        Ok(WebhookEndpoint {
-            choice: choice_at(row, 0)?,
-            secret: optional_text_at(row, 1)?.map(SigningSecret::new),
-        })
+        webhook_endpoint_at(row, 0)
     }
+}
+
+/// Reads the URL in this column and the signing secret in the next.
+pub(crate) fn webhook_endpoint_at(row: &Row<'_>, column: usize) -> Result<WebhookEndpoint, Error> {
+    Ok(WebhookEndpoint {
+        choice: choice_at(row, column)?,
+        secret: optional_text_at(row, column + 1)?.map(SigningSecret::new),
+    })
 }
 
 impl Tx<'_> {
@@ -47,7 +52,9 @@ impl Tx<'_> {
             .connection
             .prepare_cached("UPDATE merchant SET callback_url = ?2 WHERE id = ?1")?
             .execute(params![merchant.0, stored])?;
-        one_row(changed, "a merchant")
+        one_row(changed, "a merchant")?;
+        self.merchant_mut(merchant)?.webhook_endpoint.choice = choice.clone();
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use rusqlite::OptionalExtension;
 
 use crate::domain::ids::EventId;
+use crate::domain::ledger::Transfer;
 use crate::store::engine::error::Error;
 use crate::store::tx::Snapshot;
 
@@ -27,7 +28,24 @@ impl WriteSummary {
     }
 }
 
+/// Transfers with their numbers, and events with their names.
+pub type WriteSummaryRows = (Vec<(i64, Transfer)>, Vec<(EventId, String)>);
+
 impl Snapshot<'_> {
+    /// Returns the transfers of a command, each with its number, and those of its events
+    /// that are still kept, each with its name; oldest first.
+    pub fn write_summary_rows(&self, summary: &WriteSummary) -> Result<WriteSummaryRows, Error> {
+        let transfers = match &summary.transfers {
+            Some(numbers) => self.transfers_in(numbers)?,
+            None => Vec::new(),
+        };
+        let mut events = Vec::with_capacity(summary.events.len());
+        for &event in &summary.events {
+            events.extend(self.event_name(event)?.map(|name| (event, name)));
+        }
+        Ok((transfers, events))
+    }
+
     /// The name of an event; nothing when it was swept meanwhile.
     pub fn event_name(&self, event: EventId) -> Result<Option<String>, Error> {
         let name = self

@@ -55,7 +55,7 @@ impl Escrow {
         };
         self.updated_at = now;
         let mut effects = Effects::default();
-        effects.emit(event, self);
+        self.emit(event, &mut effects);
         Ok(effects)
     }
 

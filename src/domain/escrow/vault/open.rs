@@ -198,7 +198,7 @@ impl Vault {
                 created_at: self.created_at,
             });
         }
-        effects.emit_vault(EscrowEvent::Ongoing, self);
+        effects.emit(EscrowEvent::Ongoing, self.id);
         effects
     }
 }

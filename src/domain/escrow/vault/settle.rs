@@ -48,7 +48,7 @@ impl Vault {
         let id = ids.transaction_id();
         effects.record_and_emit(self.credit(id, account, TransactionType::Escrow, won, credit.clone(), now));
         self.progress = VaultProgress::Won { winner, at: now };
-        effects.emit_vault(EscrowEvent::Completed, self);
+        effects.emit(EscrowEvent::Completed, self.id);
         self.book_fee(&credit, ids, now, &mut effects);
         Ok(effects)
     }
@@ -71,7 +71,7 @@ impl Vault {
             effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, cut.net, credit, now));
         }
         self.progress = VaultProgress::Cancelled { at: now };
-        effects.emit_vault(EscrowEvent::Refunded, self);
+        effects.emit(EscrowEvent::Refunded, self.id);
         let credit = first_credit.expect("a vault has participants");
         self.book_fee(&credit, ids, now, &mut effects);
         Ok(effects)
