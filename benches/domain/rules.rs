@@ -66,7 +66,7 @@ fn ledger(criterion: &mut Criterion) {
     let transfer = PostedTransfer {
         id: 1_234_567,
         merchant: MerchantId(1),
-        kind: TransferKind::Release.as_str(),
+        kind: TransferKind::Release.into_str(),
         debit_account: 17,
         credit_account: 4_711,
         amount: 33_333,

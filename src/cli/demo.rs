@@ -168,7 +168,7 @@ impl Demo {
             .store
             .read(|snapshot| snapshot.transfers_in(&(self.transfers_seen + 1..=i64::MAX)))?
         {
-            let (amount, kind) = (amount.to_string(), kind.as_str());
+            let (amount, kind) = (amount.to_string(), kind.into_str());
             let (debit, credit) = (debit.to_string(), credit.to_string());
             anstream::println!("   {MONEY}{amount:>9}{MONEY:#}  {debit} -> {credit}  {FAINT}{kind}{FAINT:#}");
             self.transfers_seen = id;

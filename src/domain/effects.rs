@@ -86,8 +86,8 @@ impl Event {
         match self {
             Self::Escrow(event, _) => event.name().to_owned(),
             Self::Payment(payment) => {
-                let transaction_type = payment.transaction.transaction_type.as_str();
-                format!("payment.{transaction_type}.{}", payment.status().as_str())
+                let transaction_type = payment.transaction.transaction_type.into_str();
+                format!("payment.{transaction_type}.{}", payment.status().into_str())
             }
         }
     }

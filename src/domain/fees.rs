@@ -1,9 +1,12 @@
 //! The fee of an escrow and who pays which part of it (contract section 5).
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::domain::money::{Amount, BasisPoints};
 
 /// Who pays the fee, on top of the amount (buyer) or out of it (seller).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum WhoPays {
     /// The buyer pays the amount and the fee.
     Buyer,
@@ -11,24 +14,6 @@ pub enum WhoPays {
     Seller,
     /// Each bears a half.
     Both,
-}
-
-impl WhoPays {
-    /// Its words, on the wire and in storage.
-    pub const WORDS: [(&'static str, Self); 3] = [
-        (Self::Buyer.as_str(), Self::Buyer),
-        (Self::Seller.as_str(), Self::Seller),
-        (Self::Both.as_str(), Self::Both),
-    ];
-
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Buyer => "buyer",
-            Self::Seller => "seller",
-            Self::Both => "both",
-        }
-    }
 }
 
 /// What a merchant's escrows cost: the platform's rate and the merchant's

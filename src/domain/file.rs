@@ -1,13 +1,17 @@
 //! Files that customers send: pictures of what is sold, evidence in a dispute.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// What a file holds. Nothing else is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The kinds of file that are taken. The word of each is its file name extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum FileKind {
     /// A JPEG picture.
+    #[strum(serialize = "jpg")]
     Jpeg,
     /// A PNG picture.
     Png,
@@ -20,23 +24,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Every kind, under its extension.
-    pub const WORDS: [(&'static str, Self); 5] = [
-        (Self::Jpeg.extension(), Self::Jpeg),
-        (Self::Png.extension(), Self::Png),
-        (Self::Gif.extension(), Self::Gif),
-        (Self::Webp.extension(), Self::Webp),
-        (Self::Pdf.extension(), Self::Pdf),
-    ];
-
     /// What these bytes are, by what they begin with and not by what anyone calls
     /// them; `None` for anything that is not taken.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let mime = infer::get(bytes)?.mime_type();
-        Self::WORDS
-            .into_iter()
-            .map(|(_, kind)| kind)
-            .find(|kind| kind.mime() == mime)
+        Self::VARIANTS.iter().copied().find(|kind| kind.mime() == mime)
     }
 
     /// Its media type.
@@ -53,17 +45,6 @@ impl FileKind {
     /// Whether it is a picture.
     pub const fn is_picture(self) -> bool {
         !matches!(self, Self::Pdf)
-    }
-
-    /// The end of its name.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Gif => "gif",
-            Self::Webp => "webp",
-            Self::Pdf => "pdf",
-        }
     }
 }
 
@@ -89,7 +70,7 @@ impl FileName {
     /// The name this text is, or `None` when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let (hash, extension) = text.split_once('.')?;
-        let kind = FileKind::WORDS.iter().find(|(word, _)| *word == extension)?.1;
+        let kind = FileKind::from_str(extension).ok()?;
         let is_lower_case = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
         let mut bytes = [0; 32];
         hex::decode_to_slice(hash, &mut bytes).ok().filter(|()| is_lower_case)?;
@@ -100,7 +81,7 @@ impl FileName {
 /// 64 hex characters, a dot, the extension.
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", hex::encode(self.hash), self.kind.extension())
+        write!(f, "{}.{}", hex::encode(self.hash), self.kind.into_str())
     }
 }
 

@@ -4,13 +4,15 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
 /// A place of one merchant where money can be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Account {
     /// What a customer can spend.
     CustomerMain(CustomerId),
@@ -47,8 +49,9 @@ impl fmt::Display for Account {
     }
 }
 
-/// Why money moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why money moved. The word of a kind is stored, and is part of the transfer's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum TransferKind {
     /// Play money a sandbox customer starts with.
     OpeningBalance,
@@ -77,44 +80,6 @@ pub enum TransferKind {
     WithdrawalFee,
     /// From one customer's wallet into another's.
     WalletTransfer,
-}
-
-impl TransferKind {
-    /// Every kind, under its stored name.
-    pub const WORDS: [(&'static str, Self); 13] = [
-        (Self::OpeningBalance.as_str(), Self::OpeningBalance),
-        (Self::TopUp.as_str(), Self::TopUp),
-        (Self::Fund.as_str(), Self::Fund),
-        (Self::Stake.as_str(), Self::Stake),
-        (Self::Release.as_str(), Self::Release),
-        (Self::Refund.as_str(), Self::Refund),
-        (Self::AdditionalFee.as_str(), Self::AdditionalFee),
-        (Self::Commission.as_str(), Self::Commission),
-        (Self::PlatformFee.as_str(), Self::PlatformFee),
-        (Self::Deposit.as_str(), Self::Deposit),
-        (Self::Withdrawal.as_str(), Self::Withdrawal),
-        (Self::WithdrawalFee.as_str(), Self::WithdrawalFee),
-        (Self::WalletTransfer.as_str(), Self::WalletTransfer),
-    ];
-
-    /// The kind's stored name, which is also part of the transfer's hash.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpeningBalance => "OPENING_BALANCE",
-            Self::TopUp => "TOP_UP",
-            Self::Fund => "FUND",
-            Self::Stake => "STAKE",
-            Self::Release => "RELEASE",
-            Self::Refund => "REFUND",
-            Self::AdditionalFee => "ADDITIONAL_FEE",
-            Self::Commission => "COMMISSION",
-            Self::PlatformFee => "PLATFORM_FEE",
-            Self::Deposit => "DEPOSIT",
-            Self::Withdrawal => "WITHDRAWAL",
-            Self::WithdrawalFee => "WITHDRAWAL_FEE",
-            Self::WalletTransfer => "WALLET_TRANSFER",
-        }
-    }
 }
 
 /// One movement of money. Never changed, never deleted.

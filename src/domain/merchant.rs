@@ -1,6 +1,7 @@
 //! Merchants and what their keys may do (contract section 1.2).
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::customers::country::Country;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
@@ -8,28 +9,13 @@ use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
 
 /// Which routes a secret key opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum KeyScope {
     /// Escrows, milestone escrows and categories.
     Business,
     /// Every route.
     SuperAdmin,
-}
-
-impl KeyScope {
-    /// Both scopes, under their stored names.
-    pub const WORDS: [(&'static str, Self); 2] = [
-        (Self::Business.as_str(), Self::Business),
-        (Self::SuperAdmin.as_str(), Self::SuperAdmin),
-    ];
-
-    /// The scope's stored name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Business => "BUSINESS",
-            Self::SuperAdmin => "SUPER_ADMIN",
-        }
-    }
 }
 
 /// Whose a key is, and what it may do.

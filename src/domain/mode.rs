@@ -1,12 +1,12 @@
 //! Play money or real money.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 /// What a server and its file are for. A file keeps the mode it was made in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Mode {
     /// Play money: every key is a merchant, every customer id a customer.
     Sandbox,
@@ -21,15 +21,5 @@ impl Mode {
             Self::Sandbox => "test",
             Self::Live => "live",
         }
-    }
-}
-
-/// `sandbox` or `live`, as in the configuration.
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sandbox => "sandbox",
-            Self::Live => "live",
-        })
     }
 }

@@ -3,6 +3,7 @@
 //! none of them.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::ids::{EscrowId, Reference, TransactionId};
 use crate::domain::ledger::Account;
@@ -10,7 +11,8 @@ use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
 /// The kind of payment that a transaction records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum TransactionType {
     /// Money added to a wallet.
     Deposit,
@@ -29,55 +31,14 @@ pub enum TransactionType {
     Transfer,
 }
 
-impl TransactionType {
-    /// Every type, under its name.
-    pub const WORDS: [(&'static str, Self); 7] = [
-        (Self::Deposit.as_str(), Self::Deposit),
-        (Self::Escrow.as_str(), Self::Escrow),
-        (Self::Commission.as_str(), Self::Commission),
-        (Self::Delivery.as_str(), Self::Delivery),
-        (Self::Withdrawal.as_str(), Self::Withdrawal),
-        (Self::WalletTransfer.as_str(), Self::WalletTransfer),
-        (Self::Transfer.as_str(), Self::Transfer),
-    ];
-
-    /// The type's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deposit => "deposit",
-            Self::Escrow => "escrow",
-            Self::Commission => "commission",
-            Self::Delivery => "delivery",
-            Self::Withdrawal => "withdrawal",
-            Self::WalletTransfer => "wallet_transfer",
-            Self::Transfer => "transfer",
-        }
-    }
-}
-
 /// Which way a transaction moved its owner's main balance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum CreditType {
     /// Up.
     Credit,
     /// Down.
     Debit,
-}
-
-impl CreditType {
-    /// Both directions, under their names.
-    pub const WORDS: [(&'static str, Self); 2] = [
-        (Self::Credit.as_str(), Self::Credit),
-        (Self::Debit.as_str(), Self::Debit),
-    ];
-
-    /// The direction's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Credit => "credit",
-            Self::Debit => "debit",
-        }
-    }
 }
 
 /// An entry of a customer's or merchant's payment history. It never changes; what
@@ -116,7 +77,8 @@ pub struct FundingPayment {
 }
 
 /// Where a payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum PaymentStatus {
     /// Asked for; nothing has moved.
     Pending,
@@ -126,26 +88,6 @@ pub enum PaymentStatus {
     Failed,
     /// It was done and undone; the wallet is whole again.
     Reversed,
-}
-
-impl PaymentStatus {
-    /// Every status, under its name.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        (Self::Pending.as_str(), Self::Pending),
-        (Self::Success.as_str(), Self::Success),
-        (Self::Failed.as_str(), Self::Failed),
-        (Self::Reversed.as_str(), Self::Reversed),
-    ];
-
-    /// The status's name on the wire and in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Success => "success",
-            Self::Failed => "failed",
-            Self::Reversed => "reversed",
-        }
-    }
 }
 
 /// What there is to say of a transaction beside its entry.
@@ -162,7 +104,8 @@ pub struct Detail {
 }
 
 /// How the money of a payment goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Method {
     /// In, when this test account is paid.
     TestAccount {

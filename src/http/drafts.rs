@@ -14,8 +14,7 @@ pub(super) mod vaults;
 
 use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::commands::payments::{Gateway, PaymentRequest};
-use crate::domain::escrow::terms::{DeliveryTimeline, MilestoneRequest, TermsRequest};
-use crate::domain::fees::WhoPays;
+use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken, Reference};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed};
@@ -54,15 +53,13 @@ pub(super) fn payment(body: &JsonBody, api: &AppState) -> Parsed<PaymentRequest>
         return Err(amount.must_be(format!("a number of {smallest} or more")));
     }
     let reference = reference(&fields, strict)?;
-    let escrow_payments = [("escrow", ())];
     fields
         .field("transactionType")
-        .optional(|field| field.word_of_any_case(&escrow_payments))?;
-    let gateways = [("wallet", false), ("card", true)];
-    let is_card = fields
+        .optional(|field| field.one_of_any_case(&["escrow"]))?;
+    let gateway = fields
         .field("gateway")
-        .optional(|field| field.word_of_any_case(&gateways))?;
-    let gateway = if is_card.unwrap_or(strict) {
+        .optional(|field| field.one_of_any_case(&["wallet", "card"]))?;
+    let gateway = if gateway.map_or(strict, |gateway| gateway == "card") {
         Gateway::Card(CardId::named(&fields.field("cardId").text()?))
     } else {
         Gateway::Wallet
@@ -92,8 +89,7 @@ fn reference(fields: &Fields<'_>, strict: bool) -> Parsed<Option<Reference>> {
 
 /// There is one currency, which may be left out.
 fn check_currency(fields: &Fields<'_>, currency: &str) -> Parsed<()> {
-    let currencies = [(currency, ())];
-    fields.field("currency").optional(|field| field.word(&currencies))?;
+    fields.field("currency").optional(|field| field.one_of(&[currency]))?;
     Ok(())
 }
 
@@ -107,11 +103,9 @@ fn terms(fields: &Fields<'_>) -> TermsRequest {
         amount: fields.field("amount").amount(),
         purpose: fields.field("purpose").text(),
         description: fields.field("description").optional(Field::text),
-        who_pays: fields.field("whoPays").word(&WhoPays::WORDS),
+        who_pays: fields.field("whoPays").word(),
         max_delivery: fields.field("maxDelivery").optional(Field::integer),
-        delivery_timeline: fields
-            .field("deliveryTimeline")
-            .optional(|field| field.word(&DeliveryTimeline::WORDS)),
+        delivery_timeline: fields.field("deliveryTimeline").optional(Field::word),
         total_quantity: fields.field("totalQuantity").optional(Field::integer),
         category: fields.field("categoryId").optional(Field::category_id),
     }
@@ -121,10 +115,7 @@ fn terms(fields: &Fields<'_>) -> TermsRequest {
 fn standard_terms(fields: &Fields<'_>) -> TermsRequest {
     TermsRequest {
         max_delivery: fields.field("maxDelivery").integer().map(Some),
-        delivery_timeline: fields
-            .field("deliveryTimeline")
-            .word(&DeliveryTimeline::WORDS)
-            .map(Some),
+        delivery_timeline: fields.field("deliveryTimeline").word().map(Some),
         ..terms(fields)
     }
 }

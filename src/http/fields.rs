@@ -12,6 +12,7 @@ use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use strum::VariantArray;
 
 use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Email;
@@ -213,7 +214,11 @@ impl<'a> Field<'a> {
 
     /// A country, by its letters or its id.
     pub(crate) fn country(&self) -> Result<Country, Invalid> {
-        let codes = Country::ALL.map(Country::code).join(", ");
+        let codes = Country::VARIANTS
+            .iter()
+            .map(|country| country.code())
+            .collect::<Vec<_>>()
+            .join(", ");
         self.parsed(&format!("one of {codes}, or a country's id"), Country::parse)
     }
 
@@ -233,21 +238,29 @@ impl<'a> Field<'a> {
         self.parsed(Reference::SHAPE, Reference::parse)
     }
 
-    /// One of a few words, exactly as written here.
-    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Invalid> {
-        self.word_by(words, |sent, word| sent == word)
+    /// A word of this enum, exactly as it is written there.
+    pub(crate) fn word<T: VariantArray + Copy + Into<&'static str>>(&self) -> Result<T, Invalid> {
+        self.one_of(T::VARIANTS)
     }
 
-    /// One of a few words, in any letter case.
-    pub(crate) fn word_of_any_case<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Invalid> {
-        self.word_by(words, str::eq_ignore_ascii_case)
+    /// One of these words, exactly as written.
+    pub(crate) fn one_of<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
+        self.one_by(words, |sent, word| sent == word)
     }
 
-    fn word_by<T: Copy>(&self, words: &[(&str, T)], is_same: impl Fn(&str, &str) -> bool) -> Result<T, Invalid> {
-        let choices: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    /// One of these words, in any letter case.
+    pub(crate) fn one_of_any_case<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
+        self.one_by(words, str::eq_ignore_ascii_case)
+    }
+
+    fn one_by<'w, T: Copy + Into<&'w str>>(
+        &self,
+        words: &[T],
+        is_same: impl Fn(&str, &str) -> bool,
+    ) -> Result<T, Invalid> {
+        let choices: Vec<String> = words.iter().map(|&word| format!("\"{}\"", word.into())).collect();
         self.parsed(&choices.join(" or "), |sent| {
-            let found = words.iter().find(|(word, _)| is_same(sent, word));
-            found.map(|(_, value)| *value)
+            words.iter().copied().find(|&word| is_same(sent, word.into()))
         })
     }
 

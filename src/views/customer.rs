@@ -1,6 +1,7 @@
 //! The contract's Customer (section 3.3) and Country (section 4.12).
 
 use serde::Serialize;
+use strum::VariantArray;
 
 use crate::domain::customers::country::{Country, Phone};
 use crate::domain::customers::customer::{Customer, Permissions};
@@ -84,6 +85,6 @@ impl CountryView {
             name: country.name(),
             code: country.code(),
         };
-        Country::ALL.into_iter().map(view).collect()
+        Country::VARIANTS.iter().copied().map(view).collect()
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
+use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Vault, VaultProgress};
 use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress, Status};
@@ -123,12 +123,8 @@ impl EscrowView {
             additional_fee_refundable: escrow.additional_fee.is_refundable,
             payment_token: escrow.payment_token.as_str().to_owned(),
             paid_at: escrow.funding().map(|funding| WireText(funding.paid_at.unix_seconds())),
-            status: escrow.status().as_str(),
-            state: match escrow.progress {
-                Progress::AwaitingPayment => "AWAITING_PAYMENT",
-                Progress::Opened { .. } => "OPENED",
-                Progress::Closed { .. } => "CLOSED",
-            },
+            status: escrow.status().into_str(),
+            state: escrow.progress.into_str(),
             logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
             channel: "API",
             is_seller: Some(viewing.is(&escrow.seller)),
@@ -142,14 +138,11 @@ impl EscrowView {
             completed_at: escrow.closed_at().map(|at| WireText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
-            who_pays: escrow.terms.who_pays.as_str(),
+            who_pays: escrow.terms.who_pays.into_str(),
             max_delivery: escrow.terms.max_delivery,
-            delivery_timeline: escrow.terms.delivery_timeline.as_str(),
+            delivery_timeline: escrow.terms.delivery_timeline.into_str(),
             total_quantity: escrow.terms.total_quantity,
-            settlement_type: match escrow.plan {
-                Plan::Standard => "STANDARD",
-                Plan::Milestones(_) => "MILESTONE",
-            },
+            settlement_type: escrow.plan.into_str(),
             split: SplitView::of(&escrow),
             milestones: MilestoneView::list(escrow.plan),
             participants: None,
@@ -193,7 +186,7 @@ impl EscrowView {
             additional_fee_refundable: true,
             payment_token: vault.payment_token.as_str().to_owned(),
             paid_at: Some(WireText(vault.created_at.unix_seconds())),
-            status: status.as_str(),
+            status: status.into_str(),
             state,
             logs: &[],
             channel: "API",
@@ -203,9 +196,9 @@ impl EscrowView {
             completed_at: settled_at.map(|at| WireText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
-            who_pays: WhoPays::Seller.as_str(),
+            who_pays: WhoPays::Seller.into_str(),
             max_delivery: MAX_DELIVERY_DEFAULT,
-            delivery_timeline: DeliveryTimeline::Days.as_str(),
+            delivery_timeline: DeliveryTimeline::Days.into_str(),
             total_quantity: 1,
             settlement_type: "VAULT",
             milestones: Vec::new(),
@@ -253,7 +246,7 @@ impl PaymentDetailsView {
             status: "success",
             reference: funding.payment.reference.as_str().to_owned(),
             fee: 0,
-            transaction_type: TransactionType::Escrow.as_str(),
+            transaction_type: TransactionType::Escrow.into_str(),
             currency: currency.to_owned(),
             created_at: WireText(funding.paid_at),
         })
@@ -279,12 +272,7 @@ impl MilestoneView {
             amount: WireAmount(terms.amount),
             due_date: terms.due_date.map(WireText),
             customer_id: terms.beneficiary.map(WireText),
-            status: match milestone.status {
-                MilestoneStatus::Pending => "PENDING",
-                MilestoneStatus::Released(_) => "RELEASED",
-                MilestoneStatus::Refunded => "REFUNDED",
-                MilestoneStatus::Split => "SPLIT",
-            },
+            status: milestone.status.into_str(),
             released_at: released_at.map(|at| WireText(at.unix_seconds())),
         }
     }

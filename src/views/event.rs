@@ -69,7 +69,7 @@ impl EventView {
 impl DeliveryView {
     fn new(progress: DeliveryProgress) -> Self {
         Self {
-            status: progress.status().as_str(),
+            status: progress.status().into_str(),
             next_attempt_at: progress.next_attempt_at.map(WireText),
             attempts: progress.attempts.into_iter().map(AttemptView::new).collect(),
         }

@@ -48,7 +48,7 @@ impl SeedView {
             name,
             id: WireText(escrow.id),
             payment_token: escrow.payment_token.as_str().to_owned(),
-            status: escrow.status().as_str(),
+            status: escrow.status().into_str(),
             milestones: MilestoneView::list(escrow.plan),
         };
         Self {

@@ -136,7 +136,7 @@ impl TransactionView {
             amount: WireAmount(transaction.amount),
             reference: transaction.reference.as_str().to_owned(),
             fee: WireAmount(fee),
-            transaction_type: transaction.transaction_type.as_str(),
+            transaction_type: transaction.transaction_type.into_str(),
             currency: currency.to_owned(),
             transfer_details: None,
             method: method.map_or_else(MethodView::default, |method| {
@@ -144,8 +144,8 @@ impl TransactionView {
             }),
             escrow_details,
             metadata: None,
-            status: status.as_str(),
-            credit_type: transaction.credit_type.as_str(),
+            status: status.into_str(),
+            credit_type: transaction.credit_type.into_str(),
             created_at: transaction.created_at.to_string(),
             updated_at: updated_at.to_string(),
         }

@@ -341,7 +341,7 @@ impl Service {
         };
         let buyer = buyer.map(|funding| funding.buyer.as_str());
         assert_eq!((buyer, is_closed), (deal.buyer.as_deref(), deal.is_closed), "progress");
-        assert_eq!(escrow.status().as_str(), deal.status());
+        assert_eq!(escrow.status().into_str(), deal.status());
     }
 
     /// The eight invariants, and the rows that are too many to count each time.
@@ -450,12 +450,11 @@ fn policy(merchant: &reference::Merchant) -> Policy {
 }
 
 fn terms_draft(draft: &reference::Draft) -> TermsRequest {
-    let who_pays = WhoPays::WORDS.iter().find(|(word, _)| *word == draft.who_pays);
     TermsRequest {
         amount: Ok(kobo(draft.amount)),
         purpose: Ok(draft.purpose.to_owned()),
         description: Ok(None),
-        who_pays: Ok(who_pays.unwrap().1),
+        who_pays: Ok(draft.who_pays.parse::<WhoPays>().unwrap()),
         max_delivery: Ok(draft.max_delivery),
         delivery_timeline: Ok(None),
         total_quantity: Ok(draft.quantity),

@@ -202,7 +202,7 @@ fn an_escrow_has_terms_that_can_be() {
         refuses(&connection, &sql, [history.open.number()], "CHECK");
     }
     let standard = "UPDATE escrow SET who_pays = ?2, buyer_fee = 0 WHERE id = ?1";
-    let seller = params![history.standard_open.number(), WhoPays::Seller.as_str()];
+    let seller = params![history.standard_open.number(), WhoPays::Seller.into_str()];
     assert_eq!(
         connection.execute(standard, seller),
         Ok(1),

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// A country whose phones are known. A phone is kept as it is dialled within its
 /// country, 0 and then the national digits:
@@ -14,25 +15,29 @@ use serde::{Deserialize, Serialize};
 /// | Ghana | `GH` | 233 | 9 | `0241234567` |
 /// | Kenya | `KE` | 254 | 9 | `0712345678` |
 /// | South Africa | `ZA` | 27 | 9 | `0821234567` |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str)]
 pub enum Country {
     /// Nigeria.
     #[serde(rename = "NG")]
+    #[strum(serialize = "NG")]
     Nigeria,
     /// Ghana.
     #[serde(rename = "GH")]
+    #[strum(serialize = "GH")]
     Ghana,
     /// Kenya.
     #[serde(rename = "KE")]
+    #[strum(serialize = "KE")]
     Kenya,
     /// South Africa.
     #[serde(rename = "ZA")]
+    #[strum(serialize = "ZA")]
     SouthAfrica,
 }
 
 /// What the table says of one country.
 struct Facts {
-    code: &'static str,
     name: &'static str,
     /// 24 hex characters that end in the number ISO 3166 gives it.
     id: &'static str,
@@ -41,20 +46,9 @@ struct Facts {
 }
 
 impl Country {
-    /// Every country there is.
-    pub const ALL: [Self; 4] = [Self::Nigeria, Self::Ghana, Self::Kenya, Self::SouthAfrica];
-
-    /// Every country under its stored word.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        (Self::Nigeria.code(), Self::Nigeria),
-        (Self::Ghana.code(), Self::Ghana),
-        (Self::Kenya.code(), Self::Kenya),
-        (Self::SouthAfrica.code(), Self::SouthAfrica),
-    ];
-
     /// Its two letters of ISO 3166, which are also its stored word.
     pub const fn code(self) -> &'static str {
-        self.facts().code
+        self.into_str()
     }
 
     /// Its name in English.
@@ -70,34 +64,30 @@ impl Country {
     /// The country of these two letters, in any case, or of this id.
     pub fn parse(text: &str) -> Option<Self> {
         let is_meant = |country: &Self| country.code().eq_ignore_ascii_case(text) || country.id() == text;
-        Self::ALL.into_iter().find(is_meant)
+        Self::VARIANTS.iter().copied().find(is_meant)
     }
 
     const fn facts(self) -> Facts {
         match self {
             Self::Nigeria => Facts {
-                code: "NG",
                 name: "Nigeria",
                 id: "000000000000000000000566",
                 calling_code: "234",
                 national_digits: 10,
             },
             Self::Ghana => Facts {
-                code: "GH",
                 name: "Ghana",
                 id: "000000000000000000000288",
                 calling_code: "233",
                 national_digits: 9,
             },
             Self::Kenya => Facts {
-                code: "KE",
                 name: "Kenya",
                 id: "000000000000000000000404",
                 calling_code: "254",
                 national_digits: 9,
             },
             Self::SouthAfrica => Facts {
-                code: "ZA",
                 name: "South Africa",
                 id: "000000000000000000000710",
                 calling_code: "27",
@@ -139,8 +129,9 @@ impl Phone {
     pub fn readings(spelling: &str) -> impl Iterator<Item = (Country, Self)> {
         let is_between = |c: char| matches!(c, ' ' | '-' | '(' | ')' | '.');
         let digits: String = spelling.trim_start_matches(['+', ' ']).replace(is_between, "");
-        Country::ALL
-            .into_iter()
+        Country::VARIANTS
+            .iter()
+            .copied()
             .filter_map(move |country| Some((country, Self::parse(&digits, country)?)))
     }
 
@@ -179,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_country_is_known_by_its_letters_and_by_its_id() {
-        for country in Country::ALL {
+        for country in Country::VARIANTS.iter().copied() {
             assert_eq!(Country::parse(country.code()), Some(country));
             assert_eq!(Country::parse(&country.code().to_lowercase()), Some(country));
             assert_eq!(Country::parse(country.id()), Some(country));

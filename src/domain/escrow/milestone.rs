@@ -1,5 +1,7 @@
 //! One stage of a milestone escrow, offered or funded.
 
+use strum::IntoStaticStr;
+
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::MilestoneId;
 use crate::domain::party::Party;
@@ -17,7 +19,8 @@ pub struct Milestone {
 }
 
 /// Where a milestone's money is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum MilestoneStatus {
     /// Not released: with the buyer before funding, in the hold after it.
     Pending,

@@ -29,6 +29,8 @@ pub use fund::{PaymentOffer, Source, fund};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::dispute::Dispute;
 use crate::domain::escrow::milestone::Milestone;
@@ -73,11 +75,13 @@ pub struct Escrow {
 }
 
 /// How an escrow's money leaves the hold; its settlement type on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Plan {
     /// All at once.
     Standard,
     /// Milestone by milestone.
+    #[strum(serialize = "MILESTONE")]
     Milestones(Vec<Milestone>),
 }
 
@@ -100,7 +104,8 @@ impl AdditionalFee {
 }
 
 /// How far an escrow is, with what is known by then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Progress {
     /// Offered; no buyer yet.
     AwaitingPayment,
@@ -148,7 +153,8 @@ pub struct Split {
 }
 
 /// The contract's status of an escrow (section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Status {
     /// Nobody has paid.
     Pending,
@@ -166,34 +172,6 @@ pub enum Status {
     Refunded,
     /// What was held was split.
     Split,
-}
-
-impl Status {
-    /// Every status, under its word.
-    pub const WORDS: [(&'static str, Self); 8] = [
-        (Self::Pending.as_str(), Self::Pending),
-        (Self::Ongoing.as_str(), Self::Ongoing),
-        (Self::Disputed.as_str(), Self::Disputed),
-        (Self::Investigating.as_str(), Self::Investigating),
-        (Self::Completed.as_str(), Self::Completed),
-        (Self::Claimed.as_str(), Self::Claimed),
-        (Self::Refunded.as_str(), Self::Refunded),
-        (Self::Split.as_str(), Self::Split),
-    ];
-
-    /// Its word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Ongoing => "ONGOING",
-            Self::Disputed => "DISPUTED",
-            Self::Investigating => "INVESTIGATING",
-            Self::Completed => "COMPLETED",
-            Self::Claimed => "CLAIMED",
-            Self::Refunded => "REFUNDED",
-            Self::Split => "SPLIT",
-        }
-    }
 }
 
 /// The buyer's one payment.

@@ -1,23 +1,23 @@
 //! A party's own escrows, and what they add up to (contract section 4.2.7).
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::ids::CategoryId;
 use crate::domain::money::Amount;
 use crate::domain::page::Page;
 use crate::domain::party::Party;
 
-/// On which side of a deal a party is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The side of a deal that a party is on. The words are the contract's for a list of
+/// their deals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Side {
     /// They sell.
+    #[strum(serialize = "sales")]
     Seller,
     /// They paid.
+    #[strum(serialize = "buy")]
     Buyer,
-}
-
-impl Side {
-    /// Both sides, under the contract's words for a list of their deals.
-    pub const WORDS: [(&'static str, Self); 2] = [("sales", Self::Seller), ("buy", Self::Buyer)];
 }
 
 /// Which escrows are meant.
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn every_status_is_in_the_total_and_in_one_group_at_most() {
         let mut report = EscrowReport::default();
-        for (index, (_, status)) in (0_u32..).zip(Status::WORDS) {
+        for (index, &status) in (0_u32..).zip(Status::VARIANTS) {
             report.count(status, Amount::from_minor(1 << index).unwrap());
         }
         let tally = |tally: Tally| (tally.count, tally.amount.minor());

@@ -6,6 +6,8 @@
 
 use std::mem;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::WhoPays;
@@ -22,7 +24,8 @@ pub const MAX_DELIVERY_DEFAULT: i64 = 30;
 pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
 
 /// Unit of the delivery window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryTimeline {
     /// 60 seconds.
     Minutes,
@@ -33,22 +36,6 @@ pub enum DeliveryTimeline {
 }
 
 impl DeliveryTimeline {
-    /// Its words, on the wire and in storage.
-    pub const WORDS: [(&'static str, Self); 3] = [
-        (Self::Minutes.as_str(), Self::Minutes),
-        (Self::Hours.as_str(), Self::Hours),
-        (Self::Days.as_str(), Self::Days),
-    ];
-
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minutes => "minutes",
-            Self::Hours => "hours",
-            Self::Days => "days",
-        }
-    }
-
     /// How long one of them is (contract section 9.2, row 48).
     const fn seconds(self) -> i64 {
         match self {
@@ -329,7 +316,7 @@ fn buyer_only(who_pays: WhoPays) -> Parsed<WhoPays> {
     if who_pays == WhoPays::Buyer {
         return Ok(who_pays);
     }
-    let got = format!("\"{}\"", who_pays.as_str());
+    let got = format!("\"{}\"", who_pays.into_str());
     Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", &got))
 }
 

@@ -197,7 +197,7 @@ fn name(escrow: &Escrow) -> String {
         Plan::Standard => "standard",
         Plan::Milestones(_) => "milestones",
     };
-    format!("{kind} {}", escrow.status().as_str())
+    format!("{kind} {}", escrow.status().into_str())
 }
 
 fn role(escrow: &Escrow, who: &Party) -> &'static str {

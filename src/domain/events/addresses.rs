@@ -7,10 +7,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use strum::IntoStaticStr;
+
 use crate::domain::mode::Mode;
 
 /// What an address is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 enum Reach {
     /// One of the whole internet's.
     Public,
@@ -30,21 +33,6 @@ enum Reach {
     Reserved,
 }
 
-impl Reach {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Loopback => "loopback",
-            Self::Private => "private",
-            Self::LinkLocal => "link-local",
-            Self::Metadata => "metadata",
-            Self::Multicast => "multicast",
-            Self::Translated => "translated",
-            Self::Reserved => "reserved",
-        }
-    }
-}
-
 /// Says what an address is when a callback must not reach it in this mode, and nothing
 /// when it may.
 pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
@@ -59,7 +47,7 @@ pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
             (reach, !is_refused)
         }
     };
-    (!is_allowed).then(|| reach.name())
+    (!is_allowed).then(|| reach.into())
 }
 
 /// The first block that contains an address says what it is for; an IPv4 address in

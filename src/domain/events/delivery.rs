@@ -1,6 +1,8 @@
 //! Bringing an event to a merchant's callback URL: what came of each attempt, and
 //! when the next one is due.
 
+use strum::IntoStaticStr;
+
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::time::Timestamp;
 
@@ -114,7 +116,8 @@ impl DeliveryProgress {
 }
 
 /// An event's delivery in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryStatus {
     /// It was never sent and will not be: no callback URL was set.
     None,
@@ -124,18 +127,6 @@ pub enum DeliveryStatus {
     Delivered,
     /// It was given up.
     Failed,
-}
-
-impl DeliveryStatus {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 #[cfg(test)]

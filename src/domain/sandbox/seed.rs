@@ -116,7 +116,7 @@ impl Course {
         }
         if status == Status::Claimed && draft.milestones.is_some() {
             let expected = "one that an escrow with milestones can have, and it is never claimed";
-            return Err(Invalid::wrong("status", expected, &quoted(status.as_str())));
+            return Err(Invalid::wrong("status", expected, &quoted(status.into_str())));
         }
         let released = draft.released(status)?;
         let then = draft.then(status)?;

@@ -1,8 +1,7 @@
 //! Disputes, rulings and feeds.
 
 use crate::commands::disputes::ResolutionRequest;
-use crate::domain::escrow::Status;
-use crate::domain::escrow::dispute::{Resolution, RulingRequest};
+use crate::domain::escrow::dispute::RulingRequest;
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::page::{LIMIT_DEFAULT, PageRequest};
@@ -23,7 +22,7 @@ pub(in crate::http) fn resolution(body: &JsonOrFormBody) -> Parsed<ResolutionReq
     Ok(ResolutionRequest {
         resolution: fields.field("resolution").text(),
         ruling: RulingRequest {
-            verdict: fields.field("status").word(&Resolution::WORDS),
+            verdict: fields.field("status").word(),
             seller_amount: fields.field("sellerAmount").optional(Field::amount),
             buyer_amount: fields.field("buyerAmount").optional(Field::amount),
             additional_fee_refundable: additional_fee_refundable.map_err(|_| Refusal::AdditionalFeeRefundableUnclear),
@@ -66,7 +65,7 @@ pub(in crate::http) fn all_disputes(query: &Query) -> Parsed<(MerchantEscrowFilt
 pub(in crate::http) fn feed(query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;
-    let status = fields.field("status").optional(|field| field.word(&Status::WORDS))?;
+    let status = fields.field("status").optional(Field::word)?;
     let customer = fields.field("customerId").optional(Field::customer_id)?;
     let category = fields.field("categoryId").optional(Field::category_id)?;
     let filter = MerchantEscrowFilter {

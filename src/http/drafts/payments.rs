@@ -1,6 +1,8 @@
 //! Bodies and queries of payments, cards and the whitelist (contract sections
 //! 4.3.2 to 4.3.6, 4.10 and 4.11).
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::commands::intents::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::ids::Reference;
 use crate::domain::money::Amount;
@@ -18,11 +20,12 @@ use crate::http::query::page_number;
 /// Characters of a name, a narration or a phone number.
 const TEXT_CHARS_MAX: usize = 255;
 
-/// What an intent can be for.
-#[derive(Clone, Copy)]
+/// The purposes of an intent, in the contract's order.
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 enum Purpose {
-    Deposit,
     Withdrawal,
+    Deposit,
     WalletTransfer,
 }
 
@@ -31,11 +34,7 @@ pub(in crate::http) fn intent(body: &JsonBody, api: &AppState) -> Parsed<IntentR
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;
     let reference = reference(&fields, api.policy.strict)?;
-    let purpose = fields.field("transactionType").word_of_any_case(&[
-        ("withdrawal", Purpose::Withdrawal),
-        ("deposit", Purpose::Deposit),
-        ("wallet_transfer", Purpose::WalletTransfer),
-    ])?;
+    let purpose = fields.field("transactionType").one_of_any_case(Purpose::VARIANTS)?;
     check_currency(&fields, &api.policy.currency)?;
     Ok(IntentRequest {
         amount,
@@ -68,7 +67,7 @@ fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
     }
     let details = chain.object()?;
     let to_address = evm_address(&details.field("toAddress"))?;
-    details.field("network").word(&[(NETWORK, ())])?;
+    details.field("network").one_of(&[NETWORK])?;
     let token_address = details.field("tokenAddress").optional(evm_address)?;
     Ok(IntentKind::CryptoWithdrawal(CryptoWithdrawalRequest {
         to_address: to_address.as_str().to_owned(),
@@ -124,7 +123,7 @@ pub(in crate::http) fn card(body: &JsonBody) -> Parsed<TestCard> {
 pub(in crate::http) fn whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
     let fields = body.fields()?;
     let wallet_address = evm_address(&fields.field("walletAddress"))?;
-    fields.field("network").word(&[(NETWORK, ())])?;
+    fields.field("network").one_of(&[NETWORK])?;
     let label = fields.field("label");
     Ok(WhitelistRequest {
         wallet_address,
@@ -137,10 +136,10 @@ pub(in crate::http) fn whitelist_address(body: &JsonBody) -> Parsed<WhitelistReq
 /// is the default.
 pub(in crate::http) fn history(
     fields: &Fields<'_>,
-    types: &[(&str, TransactionType)],
+    types: &[TransactionType],
 ) -> Parsed<(HistoryFilter, HistoryShape)> {
     let filter = HistoryFilter {
-        transaction_type: fields.field("type").optional(|field| field.word(types))?,
+        transaction_type: fields.field("type").optional(|field| field.one_of(types))?,
         reference: fields.field("reference").optional(Field::text)?,
         from: fields.field("fromDate").optional(Field::date)?,
         to: fields.field("toDate").optional(Field::date)?,

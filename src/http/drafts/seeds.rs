@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use crate::domain::customers::profile::PartialProfileRequest;
-use crate::domain::escrow::Status;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, TermsRequest};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, SeededIds};
@@ -95,7 +94,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
     let name = name(&fields.field("name"), names)?;
     let seller = fields.field("seller").customer_id()?;
     let buyer = fields.field("buyer").optional(Field::customer_id)?;
-    let status = fields.field("status").optional(|field| field.word(&Status::WORDS))?;
+    let status = fields.field("status").optional(Field::word)?;
     let milestones = fields.field("milestones").optional(Field::list)?;
     let milestones: Option<Vec<MilestoneSeed>> = milestones
         .map(|milestones| milestones.iter().zip(1..).map(milestone).collect())
@@ -135,15 +134,12 @@ fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSee
     let amount = fields.field("amount").optional(Field::amount)?;
     let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
     let timeline = fields.field("deliveryTimeline");
-    let timeline = timeline.optional(|field| field.word(&DeliveryTimeline::WORDS))?;
+    let timeline = timeline.optional(Field::word)?;
     Ok(TermsRequest {
         amount: Ok(amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?),
         purpose: Ok(fields.field("purpose").optional(Field::text)?.unwrap_or(purpose)),
         description: Ok(fields.field("description").optional(Field::text)?),
-        who_pays: Ok(fields
-            .field("whoPays")
-            .optional(|field| field.word(&WhoPays::WORDS))?
-            .unwrap_or(WhoPays::Buyer)),
+        who_pays: Ok(fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer)),
         max_delivery: Ok(Some(
             fields
                 .field("maxDelivery")

@@ -2,8 +2,7 @@
 
 use crate::commands::milestone_escrows::ConversionRequest;
 use crate::commands::standard_escrows::{AdditionalFeeRequest, StandardEditRequest};
-use crate::domain::escrow::Status;
-use crate::domain::escrow::party_escrows::{PartyEscrowFilter, Side};
+use crate::domain::escrow::party_escrows::PartyEscrowFilter;
 use crate::domain::escrow::terms::KeptTerms;
 use crate::domain::page::PageRequest;
 use crate::domain::party::Party;
@@ -57,13 +56,13 @@ pub(in crate::http) fn list(party: &Party, query: &Query) -> Result<(PartyEscrow
     if side.is_absent() {
         return Err(Refusal::ListTypeMissing);
     }
-    let side = side.word(&Side::WORDS).map_err(|_| Refusal::ListTypeUnknown)?;
+    let side = side.word().map_err(|_| Refusal::ListTypeUnknown)?;
     let page = query::page(&fields)?;
     let filter = PartyEscrowFilter {
         party: party.clone(),
         side,
         category: fields.field("categoryId").optional(Field::category_id)?,
-        status: fields.field("status").optional(|field| field.word(&Status::WORDS))?,
+        status: fields.field("status").optional(Field::word)?,
     };
     Ok((filter, page))
 }

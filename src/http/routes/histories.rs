@@ -16,14 +16,14 @@ use crate::http::state::AppState;
 use crate::views::{HistoryView, WalletView};
 
 /// What a customer's history can be asked for, and a merchant's beside it.
-const TYPES: [(&str, TransactionType); 7] = [
-    (Deposit.as_str(), Deposit),
-    (Withdrawal.as_str(), Withdrawal),
-    (Transfer.as_str(), Transfer),
-    (WalletTransfer.as_str(), WalletTransfer),
-    (Escrow.as_str(), Escrow),
-    (Delivery.as_str(), Delivery),
-    (Commission.as_str(), Commission),
+const TYPES: [TransactionType; 7] = [
+    Deposit,
+    Withdrawal,
+    Transfer,
+    WalletTransfer,
+    Escrow,
+    Delivery,
+    Commission,
 ];
 const TYPES_OF_CUSTOMERS: usize = 6;
 
@@ -55,7 +55,7 @@ fn history(
     merchant: MerchantId,
     owner: &Account,
     query: &Query,
-    types: &[(&str, TransactionType)],
+    types: &[TransactionType],
 ) -> Result<Reply, ApiError> {
     let (filter, shape) = drafts::payments::history(&query.fields()?, types)?;
     let (payments, count) = state

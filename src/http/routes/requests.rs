@@ -125,7 +125,7 @@ impl TransferView {
     fn new((number, transfer): (i64, Transfer)) -> Self {
         Self {
             number,
-            kind: transfer.kind.as_str(),
+            kind: transfer.kind.into_str(),
             debit: WireText(transfer.debit),
             credit: WireText(transfer.credit),
             amount: WireAmount(transfer.amount),

@@ -26,12 +26,12 @@ pub(super) struct StoredTransfer {
 impl StoredTransfer {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
         let kind = text_at(row, 2)?;
-        let known = TransferKind::WORDS.iter().find(|(word, _)| *word == kind);
+        let known = kind.parse::<TransferKind>();
         let posted = PostedTransfer {
             id: row.get(0)?,
             merchant: MerchantId(row.get(1)?),
             // One of no kind has been changed, and its hash will show it.
-            kind: known.map_or("", |(word, _)| word),
+            kind: known.map_or("", TransferKind::into),
             debit_account: row.get(3)?,
             credit_account: row.get(4)?,
             amount: row.get(5)?,

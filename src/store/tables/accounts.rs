@@ -31,17 +31,6 @@ pub(crate) fn account_at(row: &Row<'_>, column: usize) -> Result<Account, Error>
     }
 }
 
-/// The stored name of an account's purpose.
-const fn purpose(account: &Account) -> &'static str {
-    match account {
-        Account::CustomerMain(_) => "CUSTOMER_MAIN",
-        Account::CustomerEscrow(_) => "CUSTOMER_ESCROW",
-        Account::MerchantMain => "MERCHANT_MAIN",
-        Account::PlatformFees => "PLATFORM_FEES",
-        Account::OutsideWorld => "OUTSIDE_WORLD",
-    }
-}
-
 impl Snapshot<'_> {
     /// What is in an account. The outside world's balance is at most zero; its size
     /// is answered, which is all the money in the merchant's other accounts.
@@ -104,14 +93,14 @@ impl Snapshot<'_> {
                     "SELECT id, balance, newest_transaction_id, transaction_count FROM account
                      WHERE merchant_id = ?1 AND customer_id = ?2 AND purpose = ?3",
                 )?
-                .query_row(params![merchant.0, customer.as_str(), purpose(account)], read),
+                .query_row(params![merchant.0, customer.as_str(), account.into_str()], read),
             None => self
                 .connection
                 .prepare_cached(
                     "SELECT id, balance, newest_transaction_id, transaction_count FROM account
                      WHERE merchant_id = ?1 AND customer_id IS NULL AND purpose = ?2",
                 )?
-                .query_row(params![merchant.0, purpose(account)], read),
+                .query_row(params![merchant.0, account.into_str()], read),
         };
         found.map_err(Error::from)
     }
@@ -126,7 +115,7 @@ impl Tx<'_> {
                 "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at)
                  VALUES ((SELECT coalesce(max(id), 0) + 1 FROM account), ?1, ?2, ?3, ?4)",
             )?
-            .execute(params![merchant.0, customer, purpose(account), self.now().millis()])?;
+            .execute(params![merchant.0, customer, account.into_str(), self.now().millis()])?;
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 //! cannot read is a broken file, never a business answer. And a page's place, in
 //! the numbers that SQL takes.
 
+use std::str::FromStr;
+
 use rusqlite::Row;
 
 use crate::domain::file::FileName;
@@ -83,14 +85,9 @@ pub(crate) fn optional_timestamp_at(row: &Row<'_>, column: usize) -> Result<Opti
     optional(row, column, timestamp_at)
 }
 
-/// The value a stored word stands for.
-pub(crate) fn word_at<T: Copy>(row: &Row<'_>, column: usize, what: &str, words: &[(&str, T)]) -> Result<T, Error> {
-    let word = text_at(row, column)?;
-    words
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, value)| *value)
-        .ok_or_else(|| broken(what, word))
+/// Reads the value of an enum by its stored word.
+pub(crate) fn word_at<T: FromStr>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Error> {
+    parsed(row, column, what, |word| word.parse().ok())
 }
 
 pub(crate) fn broken(what: &str, found: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::country::Phone;
 use crate::domain::customers::customer::{Block, Customer, CustomerKey, CustomerStanding, Permissions, Wallet};
 use crate::domain::customers::profile::{Email, Profile};
 use crate::domain::escrow::deal::DealRef;
@@ -208,7 +208,7 @@ fn read_customer(row: &Row<'_>) -> Result<Customer, Error> {
 /// The profile whose columns begin here.
 fn read_profile(row: &Row<'_>, column: usize) -> Result<Profile, Error> {
     Ok(Profile {
-        country: word_at(row, column, "a country", &Country::WORDS)?,
+        country: word_at(row, column, "a country")?,
         firstname: row.get(column + 1)?,
         lastname: row.get(column + 2)?,
         email: optional_text_at(row, column + 3)?.map(Email::stored),

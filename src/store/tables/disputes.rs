@@ -25,7 +25,7 @@ impl Snapshot<'_> {
                 proof: optional_file_name_at(row, 2)?,
                 at: timestamp_at(row, 3)?,
             };
-            match word_at(row, 0, "a speaker", &Speaker::WORDS)? {
+            match word_at(row, 0, "a speaker")? {
                 Speaker::Buyer => buyer = Some(said),
                 Speaker::Seller => seller = Some(said),
                 Speaker::Merchant => merchant = Some(said),
@@ -47,7 +47,7 @@ impl Tx<'_> {
             .prepare_cached("UPDATE escrow SET dispute = ?2, updated_at = ?3 WHERE id = ?1 AND state = 'OPENED'")?
             .execute(params![
                 escrow.id.number(),
-                escrow.status().as_str(),
+                escrow.status().into_str(),
                 escrow.updated_at.millis()
             ])?;
         one_row(changed, "an open escrow")?;
@@ -68,7 +68,7 @@ impl Tx<'_> {
             )?
             .execute(params![
                 escrow.id.number(),
-                speaker.as_str(),
+                speaker.into_str(),
                 said.name,
                 said.message,
                 said.proof.as_ref().map(FileName::to_string),

@@ -5,9 +5,9 @@ use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::terms::{DeliveryTimeline, MilestoneTerms, Terms};
+use crate::domain::escrow::terms::{MilestoneTerms, Terms};
 use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Funding, Plan, Progress, Split};
-use crate::domain::fees::{Fee, WhoPays};
+use crate::domain::fees::Fee;
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, TransactionId};
 use crate::domain::transaction::FundingPayment;
@@ -163,9 +163,9 @@ impl Snapshot<'_> {
                 amount: amount_at(row, 6)?,
                 purpose: row.get(7)?,
                 description: row.get(8)?,
-                who_pays: word_at(row, 9, "who pays", &WhoPays::WORDS)?,
+                who_pays: word_at(row, 9, "who pays")?,
                 max_delivery: row.get(10)?,
-                delivery_timeline: word_at(row, 11, "a delivery timeline", &DeliveryTimeline::WORDS)?,
+                delivery_timeline: word_at(row, 11, "a delivery timeline")?,
                 total_quantity: row.get(12)?,
                 category: self.optional_category_at(row, 26)?,
             },
@@ -202,8 +202,10 @@ impl Snapshot<'_> {
         };
         let is_disputed = row.get_ref(30)? != ValueRef::Null;
         let dispute = is_disputed.then(|| self.dispute(id)).transpose()?;
-        if word_at(row, 16, "a state with a buyer", &[("OPENED", true), ("CLOSED", false)])? {
-            return Ok(Progress::Opened { funding, dispute });
+        match text_at(row, 16)? {
+            "OPENED" => return Ok(Progress::Opened { funding, dispute }),
+            "CLOSED" => {}
+            other => return Err(broken("a state with a buyer", other)),
         }
         let outcome = match (
             row.get_ref(31)?,
@@ -316,9 +318,9 @@ impl Tx<'_> {
                 terms.amount.minor(),
                 terms.purpose,
                 terms.description,
-                terms.who_pays.as_str(),
+                terms.who_pays.into_str(),
                 terms.max_delivery,
-                terms.delivery_timeline.as_str(),
+                terms.delivery_timeline.into_str(),
                 terms.total_quantity,
                 escrow.fee.total().minor(),
                 escrow.fee.commission().minor(),
@@ -353,9 +355,9 @@ impl Tx<'_> {
                 terms.amount.minor(),
                 terms.purpose,
                 terms.description,
-                terms.who_pays.as_str(),
+                terms.who_pays.into_str(),
                 terms.max_delivery,
-                terms.delivery_timeline.as_str(),
+                terms.delivery_timeline.into_str(),
                 terms.total_quantity,
                 escrow.fee.total().minor(),
                 escrow.fee.commission().minor(),
@@ -473,7 +475,7 @@ impl Tx<'_> {
                     .execute(params![
                         escrow.id.number(),
                         self.now().millis(),
-                        escrow.status().as_str(),
+                        escrow.status().into_str(),
                         split.map(|split| split.seller.minor()),
                         split.map(|split| split.buyer.minor()),
                         escrow.additional_fee.is_refundable,

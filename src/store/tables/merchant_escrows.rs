@@ -158,6 +158,7 @@ const fn condition_of(status: Status) -> &'static str {
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
+    use strum::VariantArray;
 
     use super::*;
     use crate::domain::ids::{CategoryId, CustomerId, PaymentToken};
@@ -165,7 +166,7 @@ mod tests {
     /// Every combination of what can be asked for, with every status.
     fn filters() -> Vec<MerchantEscrowFilter> {
         let mut filters = Vec::new();
-        let statuses = Status::WORDS.map(|(_, status)| Some(status));
+        let statuses = Status::VARIANTS.iter().copied().map(Some);
         for status in [None].into_iter().chain(statuses) {
             for asked in 0..64_u8 {
                 let asks = |bit: u8| asked & (1 << bit) != 0;

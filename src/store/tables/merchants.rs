@@ -6,7 +6,7 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
-use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::merchant::KeyOwner;
 use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
@@ -60,7 +60,7 @@ impl Snapshot<'_> {
         };
         Ok(Some(KeyOwner {
             merchant: MerchantId(row.get(0)?),
-            scope: word_at(row, 1, "the scope of a key", &KeyScope::WORDS)?,
+            scope: word_at(row, 1, "the scope of a key")?,
         }))
     }
 
@@ -159,7 +159,7 @@ impl Tx<'_> {
     pub fn insert_merchant_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
         self.connection
             .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, ?2, ?3)")?
-            .execute(params![key_hash, owner.merchant.0, owner.scope.as_str()])?;
+            .execute(params![key_hash, owner.merchant.0, owner.scope.into_str()])?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::domain::ledger::Account;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
+use crate::domain::transaction::{Detail, Method, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{
     amount_at, broken, optional_escrow_id_at, optional_timestamp_at, reference_at, text_at, timestamp_at, word_at,
@@ -160,7 +160,7 @@ impl Snapshot<'_> {
 }
 
 fn transaction_type_at(row: &Row<'_>, column: usize) -> Result<TransactionType, Error> {
-    word_at(row, column, "a transaction type", &TransactionType::WORDS)
+    word_at(row, column, "a transaction type")
 }
 
 fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error> {
@@ -168,7 +168,7 @@ fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error
         id: TransactionId::new(row.get(0)?, row.get(1)?),
         owner: owner.clone(),
         transaction_type: transaction_type_at(row, 2)?,
-        credit_type: word_at(row, 3, "a credit type", &CreditType::WORDS)?,
+        credit_type: word_at(row, 3, "a credit type")?,
         amount: amount_at(row, 4)?,
         reference: reference_at(row, 5)?,
         escrow: optional_escrow_id_at(row, 6)?,
@@ -182,22 +182,11 @@ fn read_detail(row: &Row<'_>) -> Result<Option<Detail>, Error> {
     };
     let method: Method = serde_json::from_str(details).map_err(|_| broken("the details of a payment", details))?;
     Ok(Some(Detail {
-        status: word_at(row, 9, "the status of a payment", &PaymentStatus::WORDS)?,
+        status: word_at(row, 9, "the status of a payment")?,
         fee: amount_at(row, 10)?,
         settled_at: optional_timestamp_at(row, 11)?,
         method,
     }))
-}
-
-/// The stored name of a method.
-const fn method_word(method: &Method) -> &'static str {
-    match method {
-        Method::TestAccount { .. } => "TEST_ACCOUNT",
-        Method::Card { .. } => "CARD",
-        Method::Bank(_) => "BANK",
-        Method::Blockchain(_) => "BLOCKCHAIN",
-        Method::Wallet(_) => "WALLET",
-    }
 }
 
 impl Tx<'_> {
@@ -248,7 +237,7 @@ impl Tx<'_> {
             )?
             .execute(params![
                 payment.transaction.id.number(),
-                payment.status().as_str(),
+                payment.status().into_str(),
                 settled_at.map(Timestamp::millis),
             ])?;
         one_row(changed, "a pending payment")
@@ -273,8 +262,8 @@ impl Tx<'_> {
                 transaction.id.guard(),
                 account,
                 previous,
-                transaction.transaction_type.as_str(),
-                transaction.credit_type.as_str(),
+                transaction.transaction_type.into_str(),
+                transaction.credit_type.into_str(),
                 transaction.amount.minor(),
                 transaction.reference.as_str(),
                 transaction.escrow.as_ref().map(EscrowId::number),
@@ -293,10 +282,10 @@ impl Tx<'_> {
             )?
             .execute(params![
                 transaction.number(),
-                detail.status.as_str(),
+                detail.status.into_str(),
                 detail.fee.minor(),
                 detail.settled_at.map(Timestamp::millis),
-                method_word(&detail.method),
+                detail.method.into_str(),
                 details,
             ])?;
         Ok(())

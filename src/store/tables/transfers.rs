@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use crate::domain::effects::Effects;
 use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
+use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::accounts::account_at;
 use crate::store::tables::columns::{amount_at, broken, optional_escrow_id_at, word_at};
@@ -28,7 +28,7 @@ impl Snapshot<'_> {
         let mut transfers = Vec::new();
         while let Some(row) = rows.next()? {
             let transfer = Transfer {
-                kind: word_at(row, 1, "a kind of transfer", &TransferKind::WORDS)?,
+                kind: word_at(row, 1, "a kind of transfer")?,
                 amount: amount_at(row, 2)?,
                 escrow: optional_escrow_id_at(row, 3)?,
                 debit: account_at(row, 5)?,
@@ -77,7 +77,7 @@ impl Tx<'_> {
             let posted = PostedTransfer {
                 id,
                 merchant,
-                kind: transfer.kind.as_str(),
+                kind: transfer.kind.into_str(),
                 debit_account: accounts.touch(self, &transfer.debit)?.moved_by(-amount)?,
                 credit_account: accounts.touch(self, &transfer.credit)?.moved_by(amount)?,
                 amount,

@@ -5,6 +5,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
@@ -36,7 +38,8 @@ pub struct Statement {
 }
 
 /// Who said it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Speaker {
     /// Who paid.
     Buyer,
@@ -44,24 +47,6 @@ pub enum Speaker {
     Seller,
     /// Who ruled.
     Merchant,
-}
-
-impl Speaker {
-    /// Every speaker, under its stored name.
-    pub const WORDS: [(&'static str, Self); 3] = [
-        (Self::Buyer.as_str(), Self::Buyer),
-        (Self::Seller.as_str(), Self::Seller),
-        (Self::Merchant.as_str(), Self::Merchant),
-    ];
-
-    /// Its stored name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Buyer => "BUYER",
-            Self::Seller => "SELLER",
-            Self::Merchant => "MERCHANT",
-        }
-    }
 }
 
 impl Statement {
@@ -79,7 +64,8 @@ impl Statement {
 }
 
 /// Which way the merchant rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Resolution {
     /// For the seller.
     Completed,
@@ -87,15 +73,6 @@ pub enum Resolution {
     Refunded,
     /// For both.
     Split,
-}
-
-impl Resolution {
-    /// Every verdict, under its word on the wire.
-    pub const WORDS: [(&'static str, Self); 3] = [
-        ("COMPLETED", Self::Completed),
-        ("REFUNDED", Self::Refunded),
-        ("SPLIT", Self::Split),
-    ];
 }
 
 /// What came in as a merchant's ruling, beside its words and evidence.
