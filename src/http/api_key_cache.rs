@@ -1,5 +1,4 @@
-//! Which merchant a key belongs to, remembered: a key that was found once is not
-//! looked up in the file again, until some key changes hands.
+//! The API key cache: the owners of keys that were already looked up in the database.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,69 +7,71 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::domain::merchant::KeyOwner;
 use crate::store::{Error, Store};
 
-/// Keys that are remembered; with one more, all are forgotten and found anew.
+/// Most keys in one cache. To make room for one more, the cache drops all of them.
 const KEYS_MAX: usize = 10_000;
 
-/// Keys that were found in the file, by their SHA-256 hash. A key changes hands only
-/// when its sandbox merchant starts over; after that every keyring finds its keys
-/// anew, so that what one remembers is true.
+/// The owners of keys. Each worker has a cache of its own.
+///
+/// A key changes its owner only when a sandbox merchant starts over. All caches share a
+/// version, which then goes up and makes every entry of an older version invalid.
 #[derive(Debug, Default)]
 pub struct ApiKeyCache {
-    /// How often a key has changed hands, known to every keyring of the service.
-    changes: Arc<AtomicU64>,
-    found: RwLock<Found>,
+    /// The number of times that any key has changed its owner.
+    version: Arc<AtomicU64>,
+    entries: RwLock<Entries>,
 }
 
-/// What was found since the change of this number.
+/// What a cache holds, all of it looked up at one version.
 #[derive(Debug, Default)]
-struct Found {
-    since: u64,
+struct Entries {
+    version: u64,
+    /// By the key's SHA-256 hash.
     owners: HashMap<[u8; 32], KeyOwner>,
 }
 
 impl ApiKeyCache {
-    /// A keyring that remembers nothing yet, and forgets when this one does.
-    pub(super) fn beside(&self) -> Self {
+    /// Returns an empty cache that shares this one's version, for another worker.
+    pub(super) fn for_worker(&self) -> Self {
         Self {
-            changes: Arc::clone(&self.changes),
-            found: RwLock::default(),
+            version: Arc::clone(&self.version),
+            entries: RwLock::default(),
         }
     }
 
-    /// A key has changed hands: whoever is asked from now on looks it up.
-    pub(super) fn forget_everywhere(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+    /// Makes every worker's entries invalid. To be called after a key changed its owner.
+    pub(super) fn invalidate_all(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// Whose the key with this hash is, if it is known.
+    /// Returns the owner of the key with this hash, if the key is known.
     pub(super) fn owner_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        let now = self.changes.load(Ordering::Acquire);
-        let remembered = self.remembered(key_hash, now);
-        if remembered.is_some() {
-            return Ok(remembered);
+        // Read before the lookup: an owner that changes meanwhile is cached at the older
+        // version, and so is invalid from the start.
+        let version = self.version.load(Ordering::Acquire);
+        let cached = self.get(key_hash, version);
+        if cached.is_some() {
+            return Ok(cached);
         }
         let owner = store.read(|snapshot| snapshot.owner_of_key(key_hash))?;
         if let Some(owner) = owner {
-            self.remember(*key_hash, owner, now);
+            self.insert(*key_hash, owner, version);
         }
         Ok(owner)
     }
 
-    fn remembered(&self, key_hash: &[u8; 32], now: u64) -> Option<KeyOwner> {
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
-        let is_true = found.since == now;
-        found.owners.get(key_hash).copied().filter(|_| is_true)
+    fn get(&self, key_hash: &[u8; 32], version: u64) -> Option<KeyOwner> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let is_valid = entries.version == version;
+        entries.owners.get(key_hash).copied().filter(|_| is_valid)
     }
 
-    /// Remembers what was looked up when `now` was the newest change. What was looked
-    /// up before another is remembered as of then, and so believed by nobody.
-    fn remember(&self, key_hash: [u8; 32], owner: KeyOwner, now: u64) {
-        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
-        if found.since != now || found.owners.len() >= KEYS_MAX {
-            found.owners.clear();
-            found.since = now;
+    fn insert(&self, key_hash: [u8; 32], owner: KeyOwner, version: u64) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.version != version || entries.owners.len() >= KEYS_MAX {
+            entries.owners.clear();
+            entries.version = version;
         }
-        found.owners.insert(key_hash, owner);
+        entries.owners.insert(key_hash, owner);
     }
 }
 
@@ -89,23 +90,23 @@ mod tests {
         }
     }
 
-    /// A worker reads the file, the key changes hands, and only then the worker gets
-    /// round to remembering what it read.
+    /// One worker looks a key up, another changes the key's owner, and only then the
+    /// first one inserts what it found.
     #[test]
-    fn what_was_looked_up_before_a_change_is_not_believed_after_it() {
-        let keyring = ApiKeyCache::default();
-        let of_other_worker = keyring.beside();
-        keyring.remember(KEY, owner(1), 0);
-        assert_eq!(keyring.remembered(&KEY, 0), Some(owner(1)));
-        of_other_worker.forget_everywhere();
-        assert_eq!(keyring.changes.load(Ordering::Acquire), 1);
-        assert_eq!(keyring.remembered(&KEY, 1), None);
-        keyring.remember(KEY, owner(1), 0);
-        assert_eq!(keyring.remembered(&KEY, 1), None);
-        keyring.remember(KEY, owner(2), 1);
-        assert_eq!(keyring.remembered(&KEY, 1), Some(owner(2)));
-        // One that is late even now costs the others a look at the file, and no more.
-        keyring.remember(KEY, owner(1), 0);
-        assert_eq!(keyring.remembered(&KEY, 1), None);
+    fn an_owner_found_before_a_change_is_invalid_after_it() {
+        let cache = ApiKeyCache::default();
+        let of_other_worker = cache.for_worker();
+        cache.insert(KEY, owner(1), 0);
+        assert_eq!(cache.get(&KEY, 0), Some(owner(1)));
+        of_other_worker.invalidate_all();
+        assert_eq!(cache.version.load(Ordering::Acquire), 1);
+        assert_eq!(cache.get(&KEY, 1), None);
+        cache.insert(KEY, owner(1), 0);
+        assert_eq!(cache.get(&KEY, 1), None);
+        cache.insert(KEY, owner(2), 1);
+        assert_eq!(cache.get(&KEY, 1), Some(owner(2)));
+        // An even later insert of an old owner costs one more lookup, and no more.
+        cache.insert(KEY, owner(1), 0);
+        assert_eq!(cache.get(&KEY, 1), None);
     }
 }

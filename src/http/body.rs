@@ -1,4 +1,8 @@
-//! Reading a body: bounded in size and time, of a type the route reads.
+//! Reads request bodies, JSON and forms, within bounds on size and time.
+//!
+//! A body is read whole here and parsed later by its route, so that every route names
+//! wrong fields in the same way. Its text stays in the request context, for the
+//! fingerprint of an idempotency key and for the request log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,57 +25,58 @@ use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
-/// What every part of a form takes beside its name and what is in it, so that a form
-/// of very many empty ones is too large too.
-const PART_HEAD_BYTES: usize = 48;
-/// Slower than this, files are not waited for: a megabit per second.
+/// Bytes that each field of a form counts beside its name and content, so that a form of
+/// very many empty fields is too large too.
+const FIELD_OVERHEAD_BYTES: usize = 48;
+/// The slowest upload of files that the server waits for: one mebibit per second.
 const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 
-/// A body of JSON, whole and not yet read.
+/// The whole text of a JSON body, not yet parsed.
 #[derive(Debug)]
 pub(crate) struct JsonBody(Arc<str>);
 
-/// A body of JSON that may be left out.
+/// A JSON body that the client may leave out; it is then `{}`.
 #[derive(Debug)]
 pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 
-/// A body of JSON or of form fields, whole and not yet read.
+/// A whole body, JSON or a form, not yet parsed.
 #[derive(Debug)]
 pub(crate) enum JsonOrFormBody {
     Json(JsonBody),
     Form(FormBody),
 }
 
-/// A form: its fields, and the files among them.
+/// The fields and files of a multipart form, in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct FormBody {
     fields: Vec<(String, String)>,
-    files: Vec<SentFile>,
+    files: Vec<ReceivedFile>,
 }
 
-/// A file of a form, whole and not yet looked at.
+/// A whole file of a form, of any kind.
 #[derive(Debug)]
-pub(crate) struct SentFile {
+pub(crate) struct ReceivedFile {
     field: String,
     pub(crate) bytes: Vec<u8>,
-    /// SHA-256 of them, where somebody will compare it.
+    /// SHA-256 of the bytes, if the request has an idempotency key.
     hash: Option<[u8; 32]>,
-    /// What it takes of the memory for files, given back with it.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    /// The file's share of the memory for uploads; dropping it frees the share.
+    pub(crate) memory_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl JsonBody {
-    /// A body of this text.
+    /// Wraps the text of a body.
     pub(crate) fn of(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
-    /// The body's fields.
+    /// Parses the body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_json(&self.0)
     }
 
-    /// SHA-256 of what it says, in whatever spacing and order of fields.
+    /// Returns the SHA-256 of the body's canonical form: the same for every spacing and
+    /// every order of fields.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
         let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
         let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
@@ -79,8 +84,8 @@ impl JsonBody {
         Ok(Sha256::digest(content.to_string()).into())
     }
 
-    /// Leaves the body with the call it belongs to.
-    fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
+    /// Shares the text with the request context.
+    fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
         RequestContext::of(request)?
             .body
             .get_or_init(|| SentBody::Json(Arc::clone(&self.0)));
@@ -89,9 +94,9 @@ impl JsonBody {
 }
 
 impl FormBody {
-    /// Leaves what the form says, and which files it brings, with the call it belongs to.
-    fn remember(self, request: &HttpRequest) -> Result<Self, ApiError> {
-        let summary = |file: &SentFile| SentFileSummary {
+    /// Leaves a copy of the fields, and a summary of each file, in the request context.
+    fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
+        let summary = |file: &ReceivedFile| SentFileSummary {
             field: file.field.clone(),
             bytes: file.bytes.len(),
             hash: file.hash,
@@ -105,7 +110,7 @@ impl FormBody {
 }
 
 impl JsonOrFormBody {
-    /// The body's fields.
+    /// Parses the body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         match self {
             Self::Json(body) => body.fields(),
@@ -113,8 +118,8 @@ impl JsonOrFormBody {
         }
     }
 
-    /// Takes out the files of this field; others are never looked at.
-    pub(crate) fn take_files(&mut self, field: &str) -> Vec<SentFile> {
+    /// Removes and returns the files of this field.
+    pub(crate) fn take_files(&mut self, field: &str) -> Vec<ReceivedFile> {
         match self {
             Self::Json(_) => Vec::new(),
             Self::Form(form) => form.files.extract_if(.., |file| file.field == field).collect(),
@@ -135,7 +140,7 @@ impl FromRequest for JsonBody {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
             let body = in_time(limits, read_json(payload, limits)).await?;
-            body.remember(&request)
+            body.keep_in_context(&request)
         })
     }
 }
@@ -171,14 +176,14 @@ impl FromRequest for JsonOrFormBody {
             let limits = limits_of(&request)?;
             if is_json(&request) {
                 let body = in_time(limits, read_json(payload, limits)).await?;
-                return body.remember(&request).map(Self::Json);
+                return body.keep_in_context(&request).map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
                 let form = Multipart::new(request.headers(), at_most(bytes_max, payload));
                 let reading = read_form(form, limits, &request);
-                let form = in_time(limits.with_time_for(&request), reading).await?;
-                return form.remember(&request).map(Self::Form);
+                let form = in_time(limits.with_upload_time(&request), reading).await?;
+                return form.keep_in_context(&request).map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
         })
@@ -186,20 +191,18 @@ impl FromRequest for JsonOrFormBody {
 }
 
 impl Limits {
-    /// Bytes of a form with all that it may bring.
+    /// Returns the most bytes of a form with all its files.
     const fn form_bytes_max(&self) -> usize {
-        let of_files = self.files_per_request_max.saturating_mul(self.file_bytes_max);
-        self.body_bytes_max.saturating_add(of_files)
+        let files_bytes_max = self.files_per_request_max.saturating_mul(self.file_bytes_max);
+        self.body_bytes_max.saturating_add(files_bytes_max)
     }
 
-    /// The same with a second more for every [`FILE_BYTES_PER_SECOND_MIN`] that the
-    /// request says it brings.
-    fn with_time_for(self, request: &HttpRequest) -> Self {
-        let said = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|said| said.to_str().ok());
-        let bytes: usize = said.and_then(|said| said.parse().ok()).unwrap_or(0);
+    /// Adds one second for every [`FILE_BYTES_PER_SECOND_MIN`] of the request's
+    /// `Content-Length`.
+    fn with_upload_time(self, request: &HttpRequest) -> Self {
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok());
+        let bytes: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
         let seconds = bytes.min(self.form_bytes_max()) / FILE_BYTES_PER_SECOND_MIN;
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         let body_seconds_max = self.body_seconds_max.saturating_add(seconds);
@@ -215,8 +218,9 @@ fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
     Ok(api.limits)
 }
 
-/// Whether the body says it is JSON. It has to: a web page can send any other
-/// type to a loopback port without asking, and JSON only with our consent.
+/// Returns true if the `Content-Type` is JSON. Routes insist on it: a browser lets any
+/// web page send other types to a loopback port, but asks the server before it sends
+/// JSON.
 fn is_json(request: &HttpRequest) -> bool {
     request.headers().contains_key(CONTENT_TYPE) && request.content_type().eq_ignore_ascii_case(JSON)
 }
@@ -242,7 +246,7 @@ async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -
     let mut text_bytes_left = limits.body_bytes_max;
     while let Some(field) = form.try_next().await.map_err(|error| form_error(error, limits))? {
         let name = field.name().unwrap_or_default().to_owned();
-        let head_bytes = name.len() + PART_HEAD_BYTES;
+        let head_bytes = name.len() + FIELD_OVERHEAD_BYTES;
         let bytes_left = text_bytes_left.checked_sub(head_bytes);
         text_bytes_left = bytes_left.ok_or(ApiError::BodyTooLarge {
             bytes_max: limits.body_bytes_max,
@@ -254,11 +258,11 @@ async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -
                 read.fields.push((name, text));
             }
             Some(file_name) => {
-                // What a browser sends for a file input that was left empty.
-                let may_be_nothing = file_name.is_empty();
+                // A browser sends an empty file without a name for an empty file input.
+                let may_be_empty_input = file_name.is_empty();
                 let hash = compares_files.then(Sha256::new);
                 let file = read_file(field, name, limits, &api.room_for_files, hash).await?;
-                if may_be_nothing && file.bytes.is_empty() {
+                if may_be_empty_input && file.bytes.is_empty() {
                     continue;
                 }
                 if read.files.len() >= limits.files_per_request_max {
@@ -286,20 +290,24 @@ async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut us
     String::from_utf8(bytes).map_err(|_| unreadable(format!("{} is not UTF-8 text", shortened(name))))
 }
 
-/// Reads a file into memory, as far as there is room for it, hashing it on the way if a
-/// hash is wanted.
+/// Reads a file into memory, and hashes it if `hash` is given.
+///
+/// # Errors
+///
+/// Returns [`ApiError::UploadsBusy`] if the files of all requests together would take
+/// more memory than they may.
 async fn read_file(
     mut chunks: Field,
     field: String,
     limits: Limits,
-    room_for_files: &Arc<Semaphore>,
+    upload_memory: &Arc<Semaphore>,
     mut hash: Option<Sha256>,
-) -> Result<SentFile, ApiError> {
-    let mut file = SentFile {
+) -> Result<ReceivedFile, ApiError> {
+    let mut file = ReceivedFile {
         field,
         bytes: Vec::new(),
         hash: None,
-        room: None,
+        memory_permit: None,
     };
     while let Some(chunk) = chunks.try_next().await.map_err(|error| form_error(error, limits))? {
         if file.bytes.len() + chunk.len() > limits.file_bytes_max {
@@ -309,11 +317,11 @@ async fn read_file(
             });
         }
         let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
-        let room = Arc::clone(room_for_files).try_acquire_many_owned(needed);
-        let room = room.map_err(|_| ApiError::UploadsBusy)?;
-        match &mut file.room {
-            None => file.room = Some(room),
-            Some(known) => known.merge(room),
+        let permit = Arc::clone(upload_memory).try_acquire_many_owned(needed);
+        let permit = permit.map_err(|_| ApiError::UploadsBusy)?;
+        match &mut file.memory_permit {
+            None => file.memory_permit = Some(permit),
+            Some(held) => held.merge(permit),
         }
         if let Some(hash) = &mut hash {
             hash.update(&chunk);
@@ -334,7 +342,7 @@ fn form_error(error: MultipartError, limits: Limits) -> ApiError {
     }
 }
 
-/// The body as it comes, cut off with an error after this many bytes.
+/// Passes the body on, and ends it with an error once it is longer than this.
 fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
     let mut bytes_left = bytes_max;
     payload.map(move |chunk| {

@@ -1,5 +1,5 @@
-//! From a body to what a command takes, and from an escrow to a body, without a
-//! server around them: the very code behind the routes, for measuring it.
+//! Entry points for the benchmarks: parsing a request body and rendering a reply body,
+//! with the same code as the routes but without a server.
 
 use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::domain::escrow::Escrow;
@@ -10,12 +10,12 @@ use crate::http::drafts;
 use crate::http::envelope::Reply;
 use crate::views::{EscrowView, ViewContext};
 
-/// What the body of `POST /v1/escrow/milestone/create` says.
+/// Parses the body of `POST /v1/escrow/milestone/create`.
 pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
     drafts::milestone_escrow(&JsonBody::of(body))
 }
 
-/// The body that answers `GET /v1/escrow/verify/{paymentToken}`.
+/// Renders the reply body of `GET /v1/escrow/verify/{paymentToken}`.
 pub fn write_escrow(escrow: Escrow, viewer: Option<&Party>, currency: &str) -> Vec<u8> {
     let viewing = ViewContext {
         viewer,

@@ -1,40 +1,46 @@
-//! Which idempotency keys are in use by a request that is being worked on.
+//! The idempotency keys of requests in flight.
+//!
+//! A second request with the same key is refused while the first is in flight, since
+//! there is no reply to repeat yet.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::idempotency::IdempotencyKey;
 
-/// Requests with a key that are in flight, by the hash of who asks and the key. One for
-/// all workers; requests without a key never touch it.
+/// SHA-256 of an API key, and the idempotency key of one of its requests.
+type Entry = ([u8; 32], IdempotencyKey);
+
+/// The idempotency keys in flight. All workers share one set; a request without an
+/// idempotency key never locks it.
 #[derive(Debug, Default)]
 pub struct InFlight {
-    keys: Mutex<HashSet<([u8; 32], IdempotencyKey)>>,
+    entries: Mutex<HashSet<Entry>>,
 }
 
-/// A request in flight; over when it is dropped.
+/// Keeps an idempotency key in flight until it is dropped.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlightGuard {
     in_flight: Arc<InFlight>,
-    key: ([u8; 32], IdempotencyKey),
+    entry: Entry,
 }
 
 impl InFlight {
-    /// Lets a request fly, unless one with the same key does.
-    pub(super) fn begin(self: &Arc<Self>, key_hash: [u8; 32], key: &IdempotencyKey) -> Option<Flight> {
-        let key = (key_hash, key.clone());
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(key.clone()).then(|| Flight {
+    /// Marks an idempotency key as in flight. Returns none if it is in flight already.
+    pub(super) fn begin(self: &Arc<Self>, key_hash: [u8; 32], key: &IdempotencyKey) -> Option<InFlightGuard> {
+        let entry = (key_hash, key.clone());
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(entry.clone()).then(|| InFlightGuard {
             in_flight: Arc::clone(self),
-            key,
+            entry,
         })
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut keys = self.in_flight.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.remove(&self.key);
+        let mut entries = self.in_flight.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&self.entry);
     }
 }
 
@@ -43,13 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_in_flight_once_and_free_again_after_it() {
+    fn a_key_is_in_flight_until_its_guard_is_dropped() {
         let in_flight = Arc::new(InFlight::default());
         let key = IdempotencyKey::parse("order-1").unwrap();
-        let flight = in_flight.begin([1; 32], &key);
-        assert!(flight.is_some() && in_flight.begin([1; 32], &key).is_none());
-        assert!(in_flight.begin([2; 32], &key).is_some(), "the key of somebody else");
-        drop(flight);
+        let guard = in_flight.begin([1; 32], &key);
+        assert!(guard.is_some() && in_flight.begin([1; 32], &key).is_none());
+        assert!(in_flight.begin([2; 32], &key).is_some(), "another API key's");
+        drop(guard);
         assert!(in_flight.begin([1; 32], &key).is_some());
     }
 }

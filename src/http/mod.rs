@@ -63,10 +63,10 @@ pub struct ServerSettings {
 pub fn bind(state: AppState, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
     let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
-        // Each worker has a copy and a keyring of its own: counting references to a
-        // shared one, and locking it, makes the cores wait for each other.
+        // Each worker has its own state and API key cache: with shared ones the cores
+        // would wait for each other's reference counts and locks.
         let state = AppState {
-            api_keys: Arc::new(state.api_keys.beside()),
+            api_keys: Arc::new(state.api_keys.for_worker()),
             ..state.clone()
         };
         let mode = state.policy.mode;

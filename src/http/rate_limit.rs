@@ -1,6 +1,9 @@
-//! How often a key may ask (contract section 1.10): so many requests in a window
-//! of a minute, which begins with the first of them. A sandbox merchant that moves its
-//! clock has waited for so long.
+//! The rate limit of a key (contract section 1.10): a number of requests in a window of
+//! 60 seconds, which begins with the first of them.
+//!
+//! Windows follow the merchant's clock. A sandbox merchant that moves its clock forward
+//! has waited for that long, so that a test need not wait. The limiter is written by
+//! hand because a request can move this clock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,11 +14,10 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// How long a window is.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Keys whose windows are counted at once. With one more those that have ended go
-/// and, if none has, all of them: memory stays bounded, and nobody is refused who
-/// should not be.
+/// Most windows at once. To make room for one more, the limiter drops the windows that
+/// have ended. If none has ended it drops all: memory stays bounded, and no key is
+/// refused too early.
 const KEYS_MAX: usize = 10_000;
 
 /// Counts the requests of every key, over all workers.
@@ -32,19 +34,19 @@ struct Window {
     requests: u32,
 }
 
-/// How a key stands after a request of its.
+/// The state of a key's window after one of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RateState {
     limit: u32,
     remaining: u32,
     /// Seconds until the window ends, 1 to 60.
     pub(super) reset_seconds: u64,
-    /// Whether this request was one too many.
+    /// True when the request is over the limit.
     pub(super) is_exceeded: bool,
 }
 
 impl RateLimiter {
-    /// Allows this many requests in a window.
+    /// Returns a limiter that allows this many requests in a window.
     pub fn new(limit: u32) -> Self {
         Self {
             limit,
@@ -52,7 +54,7 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a request of the key with this hash.
+    /// Counts a request of the key with this hash and returns the state of its window.
     pub(super) fn count(&self, key_hash: [u8; 32], now: Instant) -> RateState {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= KEYS_MAX && !windows.contains_key(&key_hash) {
@@ -61,13 +63,13 @@ impl RateLimiter {
                 windows.clear();
             }
         }
-        let fresh = Window {
+        let new = Window {
             began: now,
             requests: 0,
         };
-        let window = windows.entry(key_hash).or_insert(fresh);
+        let window = windows.entry(key_hash).or_insert(new);
         if window.has_ended(now) {
-            *window = fresh;
+            *window = new;
         }
         window.requests = window.requests.saturating_add(1);
         let left = WINDOW.saturating_sub(window.age(now));
@@ -79,8 +81,8 @@ impl RateLimiter {
         }
     }
 
-    /// Lets this much time go by for the key with this hash.
-    pub(super) fn pass(&self, key_hash: &[u8; 32], time: Duration) {
+    /// Moves the window of the key with this hash into the past by this much time.
+    pub(super) fn advance(&self, key_hash: &[u8; 32], time: Duration) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = windows.get_mut(key_hash) {
             match window.began.checked_sub(time).filter(|_| time < WINDOW) {
@@ -102,7 +104,7 @@ impl Window {
 }
 
 impl RateState {
-    /// Tells of it in a reply's headers.
+    /// Writes the `RateLimit-Policy` and `RateLimit` headers of a reply.
     pub(super) fn write_headers(self, headers: &mut HeaderMap) {
         let Self {
             limit,
@@ -118,7 +120,7 @@ impl RateState {
             ),
         ];
         for (name, text) in texts {
-            let text = HeaderValue::from_str(&text).expect("it is plain text");
+            let text = HeaderValue::from_str(&text).expect("digits and ASCII punctuation");
             headers.insert(name, text);
         }
     }
@@ -142,12 +144,19 @@ mod tests {
         assert_eq!((states[0].reset_seconds, states[11].reset_seconds), (60, 49));
         let last_moment = at(60_000);
         assert_eq!((last_moment.reset_seconds, last_moment.is_exceeded), (1, true));
-        let anew = at(60_001);
-        assert_eq!((anew.remaining, anew.reset_seconds, anew.is_exceeded), (9, 60, false));
+        let next_window = at(60_001);
+        assert_eq!(
+            (
+                next_window.remaining,
+                next_window.reset_seconds,
+                next_window.is_exceeded
+            ),
+            (9, 60, false)
+        );
     }
 
     #[test]
-    fn every_key_is_counted_by_itself() {
+    fn each_key_has_its_own_window() {
         let limiter = RateLimiter::new(1);
         let now = Instant::now();
         assert!(!limiter.count(KEY, now).is_exceeded);
@@ -156,23 +165,26 @@ mod tests {
     }
 
     #[test]
-    fn time_that_passes_for_a_key_passes_for_its_window() {
+    fn advancing_a_keys_time_moves_its_window() {
         let (limiter, now) = (RateLimiter::new(1), Instant::now());
         limiter.count(KEY, now);
-        limiter.pass(&KEY, Duration::from_secs(59));
+        limiter.advance(&KEY, Duration::from_secs(59));
         let exceeded = limiter.count(KEY, now);
         assert!(exceeded.is_exceeded && exceeded.reset_seconds == 1, "{exceeded:?}");
         limiter.count([2; 32], now);
         for time in [Duration::from_secs(1), WINDOW, Duration::from_hours(87_600)] {
-            limiter.pass(&KEY, time);
+            limiter.advance(&KEY, time);
             assert!(!limiter.count(KEY, now).is_exceeded, "{time:?}");
         }
-        assert!(limiter.count([2; 32], now).is_exceeded, "another key's window goes on");
-        limiter.pass(&[3; 32], WINDOW);
+        assert!(
+            limiter.count([2; 32], now).is_exceeded,
+            "another key's window has not moved"
+        );
+        limiter.advance(&[3; 32], WINDOW);
     }
 
     #[test]
-    fn keys_that_never_come_back_take_no_room() {
+    fn windows_that_have_ended_are_dropped() {
         let limiter = RateLimiter::new(1);
         let start = Instant::now();
         let key = |number: usize| {
@@ -187,7 +199,7 @@ mod tests {
         assert!(limiter.count(key(0), start).is_exceeded, "a full table still counts");
         let later = start + WINDOW;
         limiter.count(key(KEYS_MAX), later);
-        assert_eq!(held(&limiter), 1, "those that have ended went");
+        assert_eq!(held(&limiter), 1, "the windows that had ended are gone");
         for number in 0..2 * KEYS_MAX {
             limiter.count(key(number), later);
             assert!(held(&limiter) <= KEYS_MAX);

@@ -1,5 +1,5 @@
-//! Files that come with a request body: checked, written to disk, and removed again
-//! when the command that would name them is refused.
+//! Uploaded files: checked, written to disk before the command runs, and removed again
+//! if the command is refused.
 
 use actix_web::{rt, web};
 use tokio::sync::OwnedSemaphorePermit;
@@ -9,28 +9,29 @@ use crate::domain::file::{FileKind, FileName};
 use crate::domain::party::Actor;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::auth::Caller;
-use crate::http::body::{JsonOrFormBody, SentFile};
+use crate::http::body::{JsonOrFormBody, ReceivedFile};
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
 
-/// Files of a body that are of a kind the route takes.
+/// The files of one form field, of a kind that the route accepts.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     files: Vec<(FileKind, Vec<u8>)>,
-    /// What they take of the memory for files.
-    room: Vec<OwnedSemaphorePermit>,
+    /// The files' shares of the memory for uploads, freed once they are on disk.
+    memory_permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// The pictures in this field of a body, at most so many.
+/// Takes the pictures in this field out of a body.
 pub(crate) fn pictures(body: &mut JsonOrFormBody, field: &str, files_max: usize) -> Parsed<Uploads> {
     let files = body.take_files(field);
     let expected = "a JPEG, PNG, GIF or WebP picture";
     Uploads::of(files, field, files_max, expected, FileKind::is_picture)
 }
 
-/// The picture or document in this field of a body, if there is one.
+/// Takes the picture or document in this field out of a body. There may be none, and
+/// at most one.
 pub(crate) fn evidence(body: &mut JsonOrFormBody, field: &str) -> Parsed<Uploads> {
     let files = body.take_files(field);
     let expected = "a JPEG, PNG, GIF or WebP picture or a PDF document";
@@ -39,11 +40,11 @@ pub(crate) fn evidence(body: &mut JsonOrFormBody, field: &str) -> Parsed<Uploads
 
 impl Uploads {
     fn of(
-        files: Vec<SentFile>,
+        files: Vec<ReceivedFile>,
         field: &str,
         files_max: usize,
         expected: &str,
-        is_taken: impl Fn(FileKind) -> bool,
+        is_accepted: impl Fn(FileKind) -> bool,
     ) -> Parsed<Self> {
         if files.len() > files_max {
             let expected = match files_max {
@@ -53,8 +54,11 @@ impl Uploads {
             return Err(Invalid::wrong(field, expected, &format!("{} files", files.len())));
         }
         let mut uploads = Self::default();
-        for SentFile { bytes, room, .. } in files {
-            let kind = FileKind::of(&bytes).filter(|&kind| is_taken(kind)).ok_or_else(|| {
+        for ReceivedFile {
+            bytes, memory_permit, ..
+        } in files
+        {
+            let kind = FileKind::of(&bytes).filter(|&kind| is_accepted(kind)).ok_or_else(|| {
                 let got = if bytes.is_empty() {
                     "an empty file"
                 } else {
@@ -63,7 +67,7 @@ impl Uploads {
                 Invalid::wrong(field, expected, got)
             })?;
             uploads.files.push((kind, bytes));
-            uploads.room.extend(room);
+            uploads.memory_permits.extend(memory_permit);
         }
         Ok(uploads)
     }
@@ -94,14 +98,14 @@ impl AppState {
         let run = async move {
             let store = state.store.clone();
             let keep = web::block(move || {
-                let Uploads { files, room } = uploads;
+                let Uploads { files, memory_permits } = uploads;
                 let kept = store.keep_files(&files);
-                drop(room);
+                drop(memory_permits);
                 kept
             });
             let names = keep.await.map_err(|_| ApiError::Internal)??;
             let outcome = state.execute(&caller, with_names(Ok(names.clone())), render).await;
-            if !may_name_them_later(&outcome) {
+            if !is_outcome_unknown(&outcome) {
                 let store = state.store.clone();
                 let settle = web::block(move || store.settle_files(&names));
                 if let Err(cause) = settle.await.map_err(|_| ApiError::Internal)? {
@@ -114,8 +118,9 @@ impl AppState {
     }
 }
 
-/// Whether only the next start will know if the command took effect.
-const fn may_name_them_later(outcome: &Result<Reply, ApiError>) -> bool {
+/// Returns true if only the next start can tell whether the command took effect; it then
+/// removes the files that no row names.
+const fn is_outcome_unknown(outcome: &Result<Reply, ApiError>) -> bool {
     matches!(
         outcome,
         Err(ApiError::Store(

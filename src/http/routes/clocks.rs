@@ -44,7 +44,7 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
         )
         .await?;
     if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| answer.is_first()) {
-        limiter.pass(&caller.key_hash, time);
+        limiter.advance(&caller.key_hash, time);
     }
     // A merchant that is made by this has nothing that could be due.
     if let Some(merchant) = caller.merchant() {

@@ -27,7 +27,7 @@ pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply
         };
         let render = |merchant, _: &ViewContext<'_>| Reply::ok("Sandbox reset successfully", ResetView::new(merchant));
         let reply = state.execute(&caller, reset, render).await;
-        state.api_keys.forget_everywhere();
+        state.api_keys.invalidate_all();
         if reply.as_ref().is_ok_and(Reply::is_first) {
             state.faults.clear(&key_hash);
         }
