@@ -1,19 +1,19 @@
-//! The contract's Bank, and what a bank or a customer answers to a look-up (sections
-//! 3.10, 4.3.6 and 4.3.7).
+//! Banks, and the replies to looking up a bank account or a phone number (contract
+//! sections 3.10, 4.3.6 and 4.3.7).
 
 use serde::Serialize;
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::payments::bank::AccountQuery;
 
-/// A bank.
+/// The contract's Bank.
 #[derive(Debug, Serialize)]
 pub(crate) struct BankView {
     pub(crate) name: &'static str,
     pub(crate) code: &'static str,
 }
 
-/// Whose a bank account is.
+/// The name on a bank account.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountNameView {
@@ -24,7 +24,7 @@ pub(crate) struct AccountNameView {
     bank_name: Option<String>,
 }
 
-/// Whose a phone number is.
+/// The customer with a phone number.
 #[derive(Debug, Serialize)]
 pub(crate) struct PhoneView {
     name: String,
@@ -32,7 +32,8 @@ pub(crate) struct PhoneView {
 }
 
 impl PhoneView {
-    /// A customer with the phone as it is kept, however it was asked for.
+    /// Shows the customer with the phone number in its stored form, whichever form the
+    /// request had.
     pub(crate) fn new(customer: &Customer) -> Self {
         let phone = customer.profile.as_ref().and_then(|profile| profile.phone.as_ref());
         Self {
@@ -43,7 +44,7 @@ impl PhoneView {
 }
 
 impl AccountNameView {
-    /// The account that was asked about, and its name.
+    /// Shows the requested account with its name.
     pub(crate) fn new(query: AccountQuery, account_name: &'static str) -> Self {
         Self {
             account_name,

@@ -1,4 +1,4 @@
-//! The contract's Card (section 3.10).
+//! Saved cards (contract section 3.10).
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::domain::payments::card::Card;
 use crate::domain::time::Timestamp;
 use crate::views::WireText;
 
-/// A saved card.
+/// The contract's Card.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CardView {
@@ -18,7 +18,7 @@ pub(crate) struct CardView {
     created_at: WireText<Timestamp>,
 }
 
-/// What is printed on it.
+/// The printed details of a card.
 #[derive(Debug, Serialize)]
 struct CardInfoView {
     last4: &'static str,
@@ -31,15 +31,15 @@ struct CardInfoView {
 }
 
 impl CardView {
-    /// A customer's cards in the order they were saved; the first is the default.
+    /// Shows a customer's cards, oldest first. The first one is the default.
     pub(crate) fn list(cards: &[Card], customer: &CustomerId) -> Vec<Self> {
         let cards = cards.iter().enumerate();
         cards
-            .map(|(place, card)| Self::new(card, place == 0, customer))
+            .map(|(index, card)| Self::new(card, index == 0, customer))
             .collect()
     }
 
-    /// One card of a customer.
+    /// Shows one card of a customer.
     pub(crate) fn new(card: &Card, is_default: bool, customer: &CustomerId) -> Self {
         Self {
             id: WireText(card.id),

@@ -1,4 +1,4 @@
-//! The contract's Category (section 3.9).
+//! Categories of escrows (contract section 3.9).
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::domain::escrow::category::Category;
 use crate::domain::ids::CategoryId;
 use crate::views::{ViewContext, WireText};
 
-/// A category.
+/// The contract's Category.
 #[derive(Debug, Serialize)]
 pub(crate) struct CategoryView {
     id: WireText<CategoryId>,
@@ -17,7 +17,7 @@ pub(crate) struct CategoryView {
     category_position: i64,
 }
 
-/// Where a category is now.
+/// A category's place in the merchant's order, after a move.
 #[derive(Debug, Serialize)]
 pub(crate) struct CategoryPositionView {
     id: WireText<CategoryId>,
@@ -25,7 +25,7 @@ pub(crate) struct CategoryPositionView {
 }
 
 impl CategoryView {
-    /// The category as everyone sees it.
+    /// Shows a category, with a URL for its image.
     pub(crate) fn new(category: Category, viewing: &ViewContext<'_>) -> Self {
         Self {
             id: WireText(category.id),
@@ -38,7 +38,7 @@ impl CategoryView {
 }
 
 impl CategoryPositionView {
-    /// The category's place.
+    /// Shows the category's place.
     pub(crate) const fn new(category: &Category) -> Self {
         Self {
             id: WireText(category.id),

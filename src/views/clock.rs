@@ -1,11 +1,11 @@
-//! A sandbox merchant's clock, as `/sandbox/clock` shows it.
+//! A sandbox merchant's clock.
 
 use serde::Serialize;
 
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 
-/// What the clock shows, and how far that is ahead of the service's own time.
+/// The merchant's time, and its offset from ledger time.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClockView {
@@ -13,7 +13,7 @@ pub(crate) struct ClockView {
     offset_seconds: i64,
 }
 
-/// The same of a clock that was moved, and how many deliveries fell due by that.
+/// A clock after it was advanced, and the number of deliveries that became due.
 #[derive(Debug, Serialize)]
 pub(crate) struct AdvancedClockView {
     #[serde(flatten)]
@@ -22,18 +22,18 @@ pub(crate) struct AdvancedClockView {
 }
 
 impl AdvancedClockView {
-    /// A clock that shows this now, after these deliveries.
+    /// Shows a clock with the number of deliveries.
     pub(crate) const fn new(clock: ClockView, deliveries: u64) -> Self {
         Self { clock, deliveries }
     }
 }
 
 impl ClockView {
-    /// A clock that is so far ahead and shows this.
-    pub(crate) fn new(now: Timestamp, ahead: ClockOffset) -> Self {
+    /// Shows a clock with this time and offset.
+    pub(crate) fn new(now: Timestamp, offset: ClockOffset) -> Self {
         Self {
             now: now.to_string(),
-            offset_seconds: ahead.seconds(),
+            offset_seconds: offset.seconds(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The contract's Customer (section 3.3) and Country (section 4.12).
+//! Customers (contract section 3.3) and countries (section 4.12).
 
 use serde::Serialize;
 use strum::VariantArray;
@@ -9,8 +9,7 @@ use crate::domain::customers::profile::{Email, Profile};
 use crate::domain::ids::CustomerId;
 use crate::views::WireText;
 
-/// A customer as their merchant sees them. Every field of the contract is sent,
-/// null when it holds nothing.
+/// The contract's Customer. Every field is sent, with null for an unknown value.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomerView {
@@ -37,7 +36,7 @@ struct PermissionsView {
     can_sell: bool,
 }
 
-/// A country that customers can come from.
+/// The contract's Country.
 #[derive(Debug, Serialize)]
 pub(crate) struct CountryView {
     id: &'static str,
@@ -46,9 +45,9 @@ pub(crate) struct CountryView {
 }
 
 impl CustomerView {
-    /// The customer of a merchant in this country.
-    pub(crate) fn new(customer: Customer, of_merchant: Country) -> Self {
-        let country = customer.country(of_merchant);
+    /// Shows a customer. One without a country of its own gets the merchant's.
+    pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
+        let country = customer.country(merchant_country);
         let Permissions {
             can_withdraw,
             can_buy,
@@ -78,7 +77,7 @@ impl CustomerView {
 }
 
 impl CountryView {
-    /// Every country there is.
+    /// Shows every country that the service supports.
     pub(crate) fn all() -> Vec<Self> {
         let view = |country: Country| Self {
             id: country.id(),

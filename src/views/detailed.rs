@@ -1,5 +1,5 @@
-//! The contract's Escrow, A and W views (section 3.1): with its parties, as confirming a
-//! payment and submitting a dispute answer it, and as subscribers are told of it.
+//! The A and W views of an escrow (contract section 3.1). Both add the parties, the
+//! payment, the environment and the merchant to the R view.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::domain::mode::Mode;
 use crate::views::dispute::StatementView;
 use crate::views::{EscrowView, ViewContext, WireText};
 
-/// An escrow with its parties: the A view.
+/// The A view: the reply to a confirmed payment and to a submitted dispute.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DetailedEscrowView {
@@ -22,7 +22,8 @@ pub(crate) struct DetailedEscrowView {
     is_merchant: bool,
 }
 
-/// A deal as subscribers are told of it: the W view.
+/// The W view: the `data` of a webhook about an escrow or a vault. It leaves out the
+/// fields of the R view that depend on a viewer.
 #[derive(Debug, Serialize)]
 pub(super) struct EventDealView {
     #[serde(flatten)]
@@ -31,11 +32,11 @@ pub(super) struct EventDealView {
     record: RecordView,
 }
 
-/// Whose a deal is, and by which payment it was funded.
+/// The fields that the A and W views add to the R view.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RecordView {
-    /// None when the merchant itself sells, and of a vault.
+    /// None when the merchant itself sells, and for a vault.
     seller_id: Option<WireText<CustomerId>>,
     buyer_id: Option<WireText<CustomerId>>,
     payment_id: Option<WireText<TransactionId>>,
@@ -45,7 +46,7 @@ struct RecordView {
 }
 
 impl DetailedEscrowView {
-    /// An escrow on a server of this mode.
+    /// Shows an escrow. The mode decides the environment, `test` or `live`.
     pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>, mode: Mode) -> Self {
         Self {
             record: RecordView::of_escrow(&escrow, mode),
@@ -54,9 +55,10 @@ impl DetailedEscrowView {
         }
     }
 
-    /// The same for who has just said something in its dispute.
-    pub(crate) fn as_written(escrow: Escrow, viewing: &ViewContext<'_>, mode: Mode) -> Self {
-        let dispute = StatementView::list_as_written(&escrow, viewing);
+    /// Shows an escrow as the reply to a submitted dispute: its statements carry the
+    /// speakers' ids.
+    pub(crate) fn for_submission(escrow: Escrow, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+        let dispute = StatementView::list_for_submission(&escrow, viewing);
         let view = Self::new(escrow, viewing, mode);
         Self {
             escrow: view.escrow.with_dispute(dispute),
@@ -89,16 +91,16 @@ impl RecordView {
             seller_id: escrow.seller.customer().cloned().map(WireText),
             buyer_id: funding.map(|funding| WireText(funding.buyer.clone())),
             payment_id: funding.map(|funding| WireText(funding.payment.id)),
-            ..Self::of_nobody(escrow.merchant, mode)
+            ..Self::without_parties(escrow.merchant, mode)
         }
     }
 
-    /// Everyone in a vault paid for it, and nobody sells it.
+    /// Shows no parties: a vault has neither seller nor buyer.
     const fn of_vault(vault: &Vault, mode: Mode) -> Self {
-        Self::of_nobody(vault.merchant, mode)
+        Self::without_parties(vault.merchant, mode)
     }
 
-    const fn of_nobody(merchant: MerchantId, mode: Mode) -> Self {
+    const fn without_parties(merchant: MerchantId, mode: Mode) -> Self {
         Self {
             seller_id: None,
             buyer_id: None,

@@ -1,4 +1,4 @@
-//! The contract's Dispute (section 3.6): a list of what was said.
+//! Disputes (contract section 3.6): a dispute is shown as the list of its statements.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::time::Timestamp;
 use crate::views::ViewContext;
 
-/// What one side said.
+/// One statement in a dispute.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatementView {
@@ -24,24 +24,24 @@ pub(crate) struct StatementView {
 }
 
 impl StatementView {
-    /// Everything that was said about an escrow, oldest first; none when nothing
-    /// was disputed.
+    /// Shows an escrow's statements, oldest first. Returns none if the escrow was never
+    /// disputed.
     pub(crate) fn list(escrow: &Escrow, viewing: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;
         Some(Self::of(dispute, escrow, viewing))
     }
 
-    /// The same as the reply to a submission has it: each with the id of who said it, and
-    /// the time in unix seconds (contract section 3.6).
-    pub(super) fn list_as_written(escrow: &Escrow, viewing: &ViewContext<'_>) -> Option<Vec<Self>> {
+    /// Shows an escrow's statements as the reply to a submission has them: each with its
+    /// speaker's id, and with the time in unix seconds (contract section 3.6).
+    pub(super) fn list_for_submission(escrow: &Escrow, viewing: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;
-        let as_written = |(view, (speaker, statement)): (Self, (Speaker, &Statement))| Self {
-            user_id: speaking(speaker, escrow).map(ToString::to_string),
+        let for_submission = |(view, (speaker, statement)): (Self, (Speaker, &Statement))| Self {
+            user_id: speaker_id(speaker, escrow).map(ToString::to_string),
             created_at: statement.at.unix_seconds().to_string(),
             ..view
         };
         let views = Self::of(dispute, escrow, viewing).into_iter();
-        Some(views.zip(dispute.statements()).map(as_written).collect())
+        Some(views.zip(dispute.statements()).map(for_submission).collect())
     }
 
     fn of(dispute: &Dispute, escrow: &Escrow, viewing: &ViewContext<'_>) -> Vec<Self> {
@@ -62,8 +62,8 @@ impl StatementView {
     }
 }
 
-/// Who said it: the merchant speaks for itself.
-fn speaking(speaker: Speaker, escrow: &Escrow) -> Option<&CustomerId> {
+/// Returns the customer who speaks; none when it is the merchant.
+fn speaker_id(speaker: Speaker, escrow: &Escrow) -> Option<&CustomerId> {
     match speaker {
         Speaker::Buyer => escrow.funding().map(|funding| &funding.buyer),
         Speaker::Seller => escrow.seller.customer(),
@@ -71,15 +71,15 @@ fn speaking(speaker: Speaker, escrow: &Escrow) -> Option<&CustomerId> {
     }
 }
 
-/// What who said it is called; by their id when no name is known.
+/// Returns the speaker's name at the time, or the customer id if the name was unknown.
 fn name(speaker: Speaker, statement: &Statement, escrow: &Escrow) -> String {
-    match speaking(speaker, escrow) {
+    match speaker_id(speaker, escrow) {
         Some(customer) => statement.name.clone().unwrap_or_else(|| customer.to_string()),
         None => "Customer support".to_owned(),
     }
 }
 
-/// `YYYY-MM-DD HH:MM:SS` in UTC (contract section 1.7).
+/// Formats a time as `YYYY-MM-DD HH:MM:SS` in UTC (contract section 1.7).
 fn date_and_time(at: Timestamp) -> String {
     let iso = at.to_string();
     iso.chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()

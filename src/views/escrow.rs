@@ -1,4 +1,4 @@
-//! The contract's Escrow, R view, and Milestone (sections 3.1 and 3.2).
+//! The R view of an escrow (contract section 3.1), and milestones (section 3.2).
 
 use serde::Serialize;
 
@@ -17,8 +17,8 @@ use crate::views::dispute::StatementView;
 use crate::views::vault::ParticipantView;
 use crate::views::{ViewContext, WireAmount, WireText};
 
-/// An escrow as one customer sees it. Every field of the contract is sent, null
-/// when it holds nothing.
+/// The R view of an escrow or a vault. It shows every field of the contract, with null
+/// for an unknown value; `isSeller` depends on the viewer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EscrowView {
@@ -37,16 +37,14 @@ pub(crate) struct EscrowView {
     state: &'static str,
     logs: &'static [&'static str],
     channel: &'static str,
-    /// Not there when nobody in particular looks.
+    /// None leaves the field out, as in the W view.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_seller: Option<bool>,
     dispute: Option<Vec<StatementView>>,
-    /// Null before it is funded; not there when nobody in particular looks.
+    /// `Some(None)` is null, for an escrow that is not funded; `None` leaves the field
+    /// out, as in the W view.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[expect(
-        clippy::option_option,
-        reason = "a field that is not there is another thing than null"
-    )]
+    #[expect(clippy::option_option, reason = "an absent field and null are different")]
     payment_details: Option<Option<PaymentDetailsView>>,
     category: Option<CategoryView>,
     completed_at: Option<WireText<i64>>,
@@ -64,7 +62,7 @@ pub(crate) struct EscrowView {
     updated_at: WireText<Timestamp>,
 }
 
-/// How what was held was split (contract section 3.7).
+/// The split of a hold between seller and buyer (contract section 3.7).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SplitView {
@@ -88,7 +86,7 @@ struct PaymentDetailsView {
     created_at: WireText<Timestamp>,
 }
 
-/// A milestone.
+/// The contract's Milestone.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MilestoneView {
@@ -103,7 +101,7 @@ pub(crate) struct MilestoneView {
 }
 
 impl EscrowView {
-    /// A deal of any settlement type.
+    /// Shows a deal of any settlement type.
     pub(crate) fn of_deal(deal: Deal, viewing: &ViewContext<'_>) -> Self {
         match deal {
             Deal::Escrow(escrow) => Self::new(escrow, viewing),
@@ -111,7 +109,7 @@ impl EscrowView {
         }
     }
 
-    /// An escrow.
+    /// Shows an escrow.
     pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>) -> Self {
         let images = escrow.images.iter().map(|&file| viewing.file_url(file));
         Self {
@@ -154,7 +152,7 @@ impl EscrowView {
         }
     }
 
-    /// The same for subscribers, without what only a looking party sees.
+    /// Leaves out the fields that depend on a viewer, for the W view.
     pub(super) fn for_subscribers(self) -> Self {
         Self {
             is_seller: None,
@@ -163,13 +161,14 @@ impl EscrowView {
         }
     }
 
-    /// The same with its dispute in another form.
+    /// Replaces the statements of the dispute.
     pub(super) fn with_dispute(self, dispute: Option<Vec<StatementView>>) -> Self {
         Self { dispute, ..self }
     }
 
-    /// A vault. It has no seller and no delivery; where the contract wants one,
-    /// the fee comes out of the pot and delivery is as when nobody says.
+    /// Shows a vault. The contract wants fields that a vault does not have: `whoPays` is
+    /// the seller, since the fee is taken from the stakes, and the delivery window has
+    /// its default.
     pub(crate) fn of_vault(vault: Vault, viewing: &ViewContext<'_>) -> Self {
         let settled_at = vault.settled_at();
         let (state, status) = match vault.progress {
@@ -254,7 +253,7 @@ impl PaymentDetailsView {
 }
 
 impl MilestoneView {
-    /// The plan's milestones in their order; none of a standard escrow.
+    /// Shows the plan's milestones in order. A standard escrow has none.
     pub(crate) fn list(plan: Plan) -> Vec<Self> {
         match plan {
             Plan::Standard => Vec::new(),

@@ -1,4 +1,4 @@
-//! What subscribers were told, for the eyes of who tests against it.
+//! Events with their deliveries, for tests in a sandbox.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 use crate::views::WireText;
 
-/// An event with everything that came of it.
+/// An event and its delivery.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventView {
@@ -36,23 +36,23 @@ struct DeliveryView {
 struct AttemptView {
     attempted_at: WireText<Timestamp>,
     url: String,
-    /// Of the answer; null when none came.
+    /// The status of the endpoint's response; null when there was none.
     status: Option<u16>,
-    /// Why none came.
+    /// The reason why there was no response.
     error: Option<String>,
     duration_ms: u32,
-    /// Its beginning.
+    /// The beginning of the response body.
     answer: Option<String>,
 }
 
-/// How many events are sent again.
+/// The number of events that will be delivered again.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReplayView {
     pub(crate) events: usize,
 }
 
 impl EventView {
-    /// An event; its payload is shown as it is sent, byte for byte.
+    /// Shows an event, with the payload byte for byte as it is delivered.
     pub(crate) fn new(event: RecordedEvent) -> Self {
         Self {
             id: WireText(event.id),
@@ -60,7 +60,7 @@ impl EventView {
             created_at: WireText(event.created_at),
             escrow_id: event.escrow.map(WireText),
             customer_id: event.customer.map(WireText),
-            payload: RawValue::from_string(event.payload).expect("a payload was written as JSON"),
+            payload: RawValue::from_string(event.payload).expect("payloads are stored as JSON"),
             delivery: DeliveryView::new(event.delivery),
         }
     }

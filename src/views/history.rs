@@ -1,4 +1,4 @@
-//! A payment history: a page, or a plain list (contract section 1.8).
+//! Payment histories (contract section 1.8).
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::domain::payments::history::History;
 use crate::domain::payments::payment::Payment;
 use crate::views::{PageView, TransactionView};
 
-/// Some transactions of a history.
+/// Transactions of a history: one page, or a plain list when the request asks for one.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum HistoryView {
@@ -15,7 +15,7 @@ pub(crate) enum HistoryView {
 }
 
 impl HistoryView {
-    /// The transactions in this currency.
+    /// Shows the transactions, with amounts in this currency.
     pub(crate) fn new(history: History<Payment>, currency: &str) -> Self {
         let view = |payment| TransactionView::new(payment, currency);
         match history {

@@ -1,5 +1,13 @@
-//! What is sent out: the contract's objects, made from the domain's (contract
-//! section 3).
+//! Views: the JSON objects that replies and webhooks send (contract section 3).
+//!
+//! A view is made from an object of the domain and has the field names of the contract.
+//! The contract shows an escrow in three views, which it names by a letter:
+//!
+//! | View | Sent in | Type |
+//! |---|---|---|
+//! | R | replies that create, change, read or list an escrow | `EscrowView` |
+//! | A | replies to a confirmed payment and a submitted dispute | `DetailedEscrowView` |
+//! | W | webhooks | `EventDealView` |
 
 mod bank;
 mod card;
@@ -71,7 +79,8 @@ impl ViewContext<'_> {
     }
 }
 
-/// Anything with a textual form, written straight into the reply.
+/// Serializes a value as a JSON string in its `Display` form, without an intermediate
+/// string.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WireText<T>(pub(crate) T);
 
@@ -81,8 +90,8 @@ impl<T: Display> Serialize for WireText<T> {
     }
 }
 
-/// An amount as a JSON number of major units, written digit by digit and never
-/// through a floating-point number: `1500`, `100.2`.
+/// Serializes an amount as a JSON number of major units, such as `1500` or `100.2`. The
+/// digits are written as they are, never through a floating-point number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WireAmount(pub(crate) Amount);
 

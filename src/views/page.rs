@@ -1,10 +1,10 @@
-//! The contract's page of a list (section 1.8).
+//! Pages of lists (contract section 1.8).
 
 use serde::Serialize;
 
 use crate::domain::page::Page;
 
-/// A page of rows, and where it stands in the list.
+/// A page of rows, and its position in the list.
 #[derive(Debug, Serialize)]
 pub(crate) struct PageView<T> {
     data: Vec<T>,
@@ -22,7 +22,7 @@ struct PaginationView {
 }
 
 impl<T> PageView<T> {
-    /// The page with its rows as they are shown.
+    /// Shows a page, each row by `view`.
     pub(crate) fn new<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
         Self {
             pagination: PaginationView {

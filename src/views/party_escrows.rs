@@ -1,11 +1,11 @@
-//! A page of escrows with the report beside it (contract section 4.2.7).
+//! A page of a party's own escrows, with totals (contract section 4.2.7).
 
 use serde::Serialize;
 
 use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport};
 use crate::views::{EscrowView, PageView, ViewContext, WireAmount};
 
-/// A page of a party's own escrows, and what all of them add up to.
+/// A page of a party's own escrows, and the totals of all of them.
 #[derive(Debug, Serialize)]
 pub(crate) struct EscrowListView {
     #[serde(flatten)]
@@ -31,7 +31,7 @@ struct AmountsView {
 }
 
 impl EscrowListView {
-    /// The list as its party sees it.
+    /// Shows the list to its party.
     pub(crate) fn new(list: EscrowList, viewing: &ViewContext<'_>) -> Self {
         Self {
             page: PageView::new(list.page, |escrow| EscrowView::new(escrow, viewing)),

@@ -1,5 +1,5 @@
-//! What subscribers are told: the contract's webhook envelope (section 3.11) around an
-//! escrow, W view, or a transaction, webhook shape (section 3.5.3).
+//! Webhook payloads: the envelope (contract section 3.11) around the W view of a deal
+//! (section 3.1) or the webhook form of a transaction (section 3.5.3).
 
 use serde::Serialize;
 
@@ -37,7 +37,8 @@ pub(crate) struct PaymentSubject<'a> {
     pub(crate) merchant: MerchantId,
 }
 
-/// The bytes that are kept, signed and sent: `{"event", "data", "timestamp"}`.
+/// Renders an event's payload, `{"event", "data", "timestamp"}`. The outbox stores it, and
+/// every delivery signs and sends these same bytes.
 pub(crate) fn payload(
     name: &str,
     subject: Subject<'_>,
@@ -53,7 +54,7 @@ pub(crate) fn payload(
         },
         timestamp: WireText(at),
     };
-    serde_json::to_string(&envelope).expect("a view is made of what JSON can say")
+    serde_json::to_string(&envelope).expect("a view holds only what JSON can express")
 }
 
 #[derive(Serialize)]
@@ -70,7 +71,8 @@ enum DataView {
     Payment(Box<EventPaymentView>),
 }
 
-/// A transaction; only the detail that matches it holds something.
+/// The webhook form of a transaction. At most one of the four details is not null: the
+/// one that matches the method of payment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventPaymentView {

@@ -1,10 +1,10 @@
-//! What is left of a sandbox merchant that started over.
+//! The reply to resetting a sandbox merchant.
 
 use serde::Serialize;
 
 use crate::domain::ids::MerchantId;
 
-/// The merchant that the key has now.
+/// The new merchant, which the key belongs to from now on.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResetView {
@@ -12,7 +12,7 @@ pub(crate) struct ResetView {
 }
 
 impl ResetView {
-    /// It is this one.
+    /// Shows the new merchant.
     pub(crate) const fn new(merchant: MerchantId) -> Self {
         Self {
             merchant_id: merchant.0,

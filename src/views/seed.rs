@@ -1,4 +1,4 @@
-//! What a seed made.
+//! The reply to loading a seed.
 
 use serde::Serialize;
 
@@ -7,7 +7,8 @@ use crate::domain::ids::{CustomerId, EscrowId};
 use crate::domain::money::Amount;
 use crate::views::{ClockView, MilestoneView, WireAmount, WireText};
 
-/// What a seed made, in its order, and the clock that it may have moved.
+/// The customers and escrows that a seed created, in the seed's order, and the clock,
+/// which the seed may have advanced.
 #[derive(Debug, Serialize)]
 pub(crate) struct SeedView {
     customers: Vec<SeededCustomerView>,
@@ -33,8 +34,8 @@ struct SeededEscrowView {
 }
 
 impl SeedView {
-    /// Of these customers with what is in their wallets, and these escrows with what
-    /// the seed's author calls them.
+    /// Shows the customers with their main balances, and the escrows with the names that
+    /// they have in the seed.
     pub(crate) fn new(
         customers: Vec<(CustomerId, Amount)>,
         escrows: Vec<(Option<String>, Escrow)>,

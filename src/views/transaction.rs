@@ -1,4 +1,4 @@
-//! The contract's Transaction (section 3.5.1).
+//! Transactions (contract section 3.5.1).
 
 use serde::Serialize;
 
@@ -9,9 +9,9 @@ use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, WalletTarget};
 use crate::views::WireAmount;
 
-/// An entry of a payment history. Every field of the contract is sent, null when
-/// it holds nothing, but `cardId` and `testAccount`, which are there only where
-/// they are used.
+/// The contract's Transaction: one entry of a payment history. Every field is sent, with
+/// null for an unknown value, except `cardId` and `testAccount`, which are left out of
+/// transactions that do not use them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView {
@@ -32,7 +32,7 @@ pub(crate) struct TransactionView {
     updated_at: String,
 }
 
-/// How the money went: at most one of these holds something, beside `cardId`.
+/// The details of the payment method. Beside `cardId`, at most one of them is not null.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct MethodView {
@@ -69,7 +69,8 @@ pub(super) struct WithdrawalDetailsView {
     narration: Option<String>,
 }
 
-/// Simulated: nothing is ever on a chain, so there is no hash to look up.
+/// The details of a blockchain withdrawal. The withdrawal is simulated, so it has no
+/// hash on any chain.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BlockchainDetailsView {
@@ -81,7 +82,7 @@ pub(super) struct BlockchainDetailsView {
     confirmations: u8,
 }
 
-/// The bank account whose payment a deposit waits for. It does not expire.
+/// The test bank account that a pending deposit is to be paid to. It never expires.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TestAccountView {
@@ -94,7 +95,7 @@ struct TestAccountView {
     dedicated: bool,
 }
 
-/// What an escrow payment paid for: an object for one escrow, a list for several.
+/// The escrows that a payment paid for: an object for one escrow, a list for several.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum EscrowDetailsView {
@@ -116,7 +117,7 @@ pub(super) struct EscrowDetailView {
     callback_url: Option<()>,
 }
 
-/// Who is paid.
+/// The seller of the escrow, or the winner of the vault.
 #[derive(Debug, Serialize)]
 struct BeneficiaryView {
     name: String,
@@ -124,7 +125,8 @@ struct BeneficiaryView {
 }
 
 impl TransactionView {
-    /// A transaction with the escrows it paid for, or the one it came from.
+    /// Shows a transaction with the escrows that it paid for, or the one that it came
+    /// from.
     pub(crate) fn new(payment: Payment, currency: &str) -> Self {
         let (fee, status, updated_at) = (payment.fee(), payment.status(), payment.updated_at());
         let is_for_escrows = !payment.escrows.is_empty();
@@ -224,7 +226,7 @@ impl WalletDetailsView {
 }
 
 impl EscrowDetailsView {
-    /// Nothing when it was about no deal.
+    /// Returns none if the payment was for no deal.
     pub(super) fn of(deals: Vec<PaidDeal>) -> Option<Self> {
         let mut details: Vec<EscrowDetailView> = deals.into_iter().map(EscrowDetailView::of).collect();
         match details.len() {

@@ -1,4 +1,4 @@
-//! The contract's Vault participant (section 3.8).
+//! Participants of vaults (contract section 3.8).
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::ids::CustomerId;
 use crate::views::{WireAmount, WireText};
 
-/// What one participant put into a vault.
+/// The contract's `VaultParticipant`: a participant and its stake.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ParticipantView {
@@ -18,7 +18,7 @@ pub(crate) struct ParticipantView {
 }
 
 impl ParticipantView {
-    /// Everyone in the vault, in the order they were named.
+    /// Shows a vault's participants in the order of the request that created it.
     pub(crate) fn list(vault: &Vault) -> Vec<Self> {
         let status = match vault.progress {
             VaultProgress::Opened => "STAKED",

@@ -1,4 +1,4 @@
-//! The contract's Wallet (section 3.4).
+//! Wallets (contract section 3.4).
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::money::Amount;
 use crate::views::WireAmount;
 
-/// A customer's money.
+/// The contract's Wallet: a customer's balances.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WalletView {
@@ -18,7 +18,7 @@ pub(crate) struct WalletView {
     updated_at: String,
 }
 
-/// What a top-up left in the wallet.
+/// The main balance after a top-up.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MainBalanceView {
@@ -26,7 +26,7 @@ pub(crate) struct MainBalanceView {
 }
 
 impl WalletView {
-    /// A wallet in this currency.
+    /// Shows a wallet in this currency.
     pub(crate) fn new(wallet: &Wallet, currency: &str) -> Self {
         Self {
             id: wallet.id.to_string(),
@@ -40,7 +40,7 @@ impl WalletView {
 }
 
 impl MainBalanceView {
-    /// What can be spent.
+    /// Shows the main balance.
     pub(crate) const fn new(main_balance: Amount) -> Self {
         Self {
             main_balance: WireAmount(main_balance),

@@ -1,15 +1,17 @@
-//! Where a sandbox merchant's events go, and what proves that they come from here.
+//! A sandbox merchant's webhook endpoint and its signing secrets.
 
 use serde::Serialize;
 
-/// A merchant's callback. Its secrets are for its own eyes: they are its own key.
+/// A merchant's webhook endpoint. It holds secrets, so it has no `Debug`; the route shows
+/// them to the merchant itself only.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookEndpointView {
-    /// Null when events go nowhere.
+    /// Null when the merchant has no endpoint.
     pub(crate) url: Option<String>,
-    /// The key of the contract's signature.
+    /// The secret of the contract's signature.
     pub(crate) signing_secret: String,
-    /// The key of the Standard Webhooks signature, as their libraries take it.
+    /// The secret of the Standard Webhooks signature, in the format that its libraries
+    /// expect.
     pub(crate) standard_webhooks_secret: String,
 }

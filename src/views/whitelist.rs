@@ -1,5 +1,5 @@
-//! The contract's Whitelist address and master deposit address (sections 3.10 and
-//! 4.3.8).
+//! Whitelisted withdrawal addresses (contract section 3.10), and the deposit address
+//! (section 4.3.8).
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::domain::payments::whitelist::{EvmAddress, NETWORK, WhitelistAddress};
 use crate::domain::time::Timestamp;
 use crate::views::WireText;
 
-/// An address that crypto withdrawals may go to.
+/// The contract's `WhitelistAddress`: an address that crypto withdrawals may go to.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WhitelistAddressView {
@@ -20,7 +20,7 @@ pub(crate) struct WhitelistAddressView {
     last_updated: WireText<Timestamp>,
 }
 
-/// Where crypto deposits would go.
+/// The master address for crypto deposits.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DepositWalletView {
@@ -33,7 +33,7 @@ pub(crate) struct DepositWalletView {
 }
 
 impl WhitelistAddressView {
-    /// An address, which never changes.
+    /// Shows an address. It never changes, so both dates are the same.
     pub(crate) fn new(address: WhitelistAddress) -> Self {
         Self {
             id: WireText(address.id),
@@ -47,7 +47,7 @@ impl WhitelistAddressView {
 }
 
 impl DepositWalletView {
-    /// A simulated address, and says so.
+    /// Shows a simulated address, with a warning not to use it.
     pub(crate) fn new(address: &EvmAddress) -> Self {
         let address = address.as_str();
         Self {

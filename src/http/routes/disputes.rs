@@ -34,7 +34,7 @@ pub(crate) async fn submit(
             evidence,
             |tx, policy, actor, proof| disputes::submit(tx, policy, actor, token, message, proof),
             move |escrow, context| {
-                let view = DetailedEscrowView::as_written(escrow, context, mode);
+                let view = DetailedEscrowView::for_submission(escrow, context, mode);
                 Reply::ok("Escrow dispute submitted successfully", view)
             },
         )
