@@ -1,8 +1,8 @@
 //! What the payment histories say.
 
 use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 
-use crate::store::audit::ByNumber;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::text_at;
 
@@ -17,7 +17,7 @@ pub(super) struct History {
 /// Every account's payment history.
 #[derive(Default)]
 pub(super) struct Histories {
-    pub(super) of_account: ByNumber<History>,
+    pub(super) of_account: FxHashMap<i64, History>,
     /// Entries that do not follow the one before, and whose they are.
     pub(super) broken_at: Vec<(i64, i64)>,
 }

@@ -8,12 +8,12 @@ mod histories;
 mod transfers;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
 use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
@@ -120,34 +120,9 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
 struct Auditor {
     audit: Audit,
     ledger: Ledger,
-    histories: ByNumber<History>,
+    histories: FxHashMap<i64, History>,
     /// By merchant and customer, what the open escrows they funded must hold.
     owed: HashMap<(i64, String), i128>,
-}
-
-/// A map whose keys were given out by us, a few lookups for each transfer.
-type ByNumber<V> = HashMap<i64, V, BuildHasherDefault<NumberHasher>>;
-
-/// Spreads numbers, which nobody outside can choose, at the cost of a
-/// multiplication for each.
-#[derive(Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    /// A product is best spread in its upper bits, and a map looks at the lower.
-    fn finish(&self) -> u64 {
-        self.0.rotate_left(26)
-    }
 }
 
 impl Auditor {
@@ -155,7 +130,7 @@ impl Auditor {
         let mut auditor = Self {
             audit: Audit::default(),
             ledger: Ledger::default(),
-            histories: ByNumber::default(),
+            histories: FxHashMap::default(),
             owed: HashMap::new(),
         };
         for (transfer, MerchantId(merchant)) in &ledger.broken_at {
@@ -321,7 +296,7 @@ impl Auditor {
     }
 
     fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut sums: ByNumber<i128> = ByNumber::default();
+        let mut sums: FxHashMap<i64, i128> = FxHashMap::default();
         let mut statement = connection.prepare(
             "SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id, transaction_count
                  FROM account",

@@ -4,10 +4,10 @@ use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
-use crate::store::audit::ByNumber;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::text_at;
 
@@ -79,10 +79,10 @@ pub(super) fn read_transfers(
 #[derive(Default)]
 pub(super) struct Ledger {
     /// By merchant, the hash of its newest transfer.
-    pub(super) heads: ByNumber<ChainHash>,
-    pub(super) balances: ByNumber<i128>,
+    pub(super) heads: FxHashMap<i64, ChainHash>,
+    pub(super) balances: FxHashMap<i64, i128>,
     /// By the escrow's number.
-    pub(super) holds: ByNumber<Hold>,
+    pub(super) holds: FxHashMap<i64, Hold>,
     /// Transfers that do not follow from the one before, and whose they are.
     pub(super) broken_at: Vec<(i64, MerchantId)>,
 }
