@@ -1,9 +1,10 @@
 //! What came of deliveries: recorded, tried again, given up, forgotten.
 
 use crate::domain::events::delivery::{Attempt, Delivery, Next, RetrySchedule};
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
-use crate::store::{Error, Tx, WebhookEndpoint};
+use crate::store::{Error, Tx};
 
 /// One attempt that was made, and the delivery it was for.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! Where a sandbox merchant's events go.
 
 use crate::commands::{Error, Policy, deliveries};
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::events::webhook_endpoint::{WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::{Parsed, Refusal};
-use crate::store::{self, Tx, WebhookEndpoint};
+use crate::store::{self, Tx};
 
 /// Sends a merchant's events there from now on, also those that wait; or nowhere, and
 /// then those that wait are given up.

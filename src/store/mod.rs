@@ -7,8 +7,10 @@
 
 mod audit;
 mod engine;
+mod merchant_row;
 mod tables;
 mod tx;
+mod write_summary;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,9 +27,8 @@ pub use engine::error::{Error, OpenError};
 pub use tables::events::NewEvent;
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::payments::UsedReference;
-pub use tables::webhook_endpoints::WebhookEndpoint;
-pub use tables::write_summary::{WriteSummary, WriteSummaryRows};
 pub use tx::{Snapshot, Tx};
+pub use write_summary::{WriteSummary, WriteSummaryRows};
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy, MerchantId};

@@ -10,8 +10,8 @@ use crate::domain::ids::{Entropy, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::merchants::MerchantRow;
-use crate::store::tables::write_summary::WriteSummary;
+use crate::store::merchant_row::MerchantRow;
+use crate::store::write_summary::WriteSummary;
 
 /// The file as it is at one moment.
 #[derive(Debug)]

@@ -21,10 +21,11 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::events::delivery::RetrySchedule;
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
-use crate::store::{Store, WebhookEndpoint};
+use crate::store::Store;
 use client::Client;
 use deliverer::Deliverer;
 

@@ -152,6 +152,16 @@ pub struct Receiver {
     pub secret: SigningSecret,
 }
 
+/// A sandbox merchant's webhook endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// The URL that the merchant chose.
+    pub choice: WebhookUrlChoice,
+    /// The secret that signs its webhooks; `None` for a merchant of the configuration,
+    /// which keeps its own.
+    pub secret: Option<SigningSecret>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

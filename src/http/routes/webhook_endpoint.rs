@@ -4,13 +4,13 @@
 use actix_web::web::Data;
 
 use crate::commands::webhook_endpoints;
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::drafts::events as drafts;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::store::WebhookEndpoint;
 use crate::views::WebhookEndpointView;
 use crate::webhooks::signing;
 

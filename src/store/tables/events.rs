@@ -1,7 +1,7 @@
 //! What subscribers are told.
 
 use rusqlite::types::Value;
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
@@ -9,6 +9,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{offset_of, optional_customer_id_at, optional_escrow_id_at, timestamp_at};
 use crate::store::tx::{Snapshot, Tx};
+use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
 
 /// An event as it is written down, once and for ever the same.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,20 @@ const WANTED: &str = "event.merchant_id = ?1 AND event.id > ?2
             OR EXISTS (SELECT 1 FROM vault_stake WHERE escrow_id = event.escrow_id AND customer_id = ?5) END)";
 
 impl Snapshot<'_> {
+    /// Returns the transfers of a command, each with its number, and those of its events
+    /// that are still kept, each with its name; oldest first.
+    pub fn write_summary_rows(&self, summary: &WriteSummary) -> Result<WriteSummaryRows, Error> {
+        let transfers = match &summary.transfers {
+            Some(numbers) => self.transfers_in(numbers)?,
+            None => Vec::new(),
+        };
+        let mut events = Vec::with_capacity(summary.events.len());
+        for &event in &summary.events {
+            events.extend(self.event_name(event)?.map(|name| (event, name)));
+        }
+        Ok((transfers, events))
+    }
+
     /// A page of a merchant's events.
     pub fn events(
         &self,
@@ -114,6 +129,16 @@ impl Snapshot<'_> {
             events.push((EventId::new(row.get(0)?, row.get(1)?), optional_escrow_id_at(row, 2)?));
         }
         Ok(events)
+    }
+
+    /// Returns the name of an event, or `None` if retention has removed it.
+    pub fn event_name(&self, event: EventId) -> Result<Option<String>, Error> {
+        let name = self
+            .connection
+            .prepare_cached("SELECT name FROM event WHERE id = ?1")?
+            .query_row([event.number()], |row| row.get(0))
+            .optional()?;
+        Ok(name)
     }
 
     fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {

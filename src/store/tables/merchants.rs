@@ -8,27 +8,12 @@ use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
 use crate::domain::merchant::KeyOwner;
 use crate::domain::money::Amount;
-use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::merchant_row::MerchantRow;
 use crate::store::tables::clocks::clock_offset_at;
 use crate::store::tables::columns::{amount_at, broken, timestamp_at, word_at};
-use crate::store::tables::webhook_endpoints::{WebhookEndpoint, webhook_endpoint_at};
+use crate::store::tables::webhook_endpoints::webhook_endpoint_at;
 use crate::store::tx::{Snapshot, Tx};
-
-/// A merchant's row, as commands need it.
-#[derive(Clone, Debug)]
-pub struct MerchantRow {
-    /// The merchant.
-    pub id: MerchantId,
-    /// The id of its own wallet.
-    pub wallet_id: WalletId,
-    /// How far its clock is ahead of ledger time.
-    pub clock: ClockOffset,
-    /// The hash of its newest transfer.
-    pub chain_head: ChainHash,
-    /// Its webhook endpoint.
-    pub webhook_endpoint: WebhookEndpoint,
-}
 
 impl Snapshot<'_> {
     fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {

@@ -22,4 +22,3 @@ pub(crate) mod transfers;
 pub(crate) mod vaults;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod whitelist;
-pub(crate) mod write_summary;

@@ -2,21 +2,12 @@
 
 use rusqlite::{Row, params};
 
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{broken, optional_text_at};
 use crate::store::tx::{Snapshot, Tx};
-
-/// How a sandbox merchant wants to be told of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookEndpoint {
-    /// Where.
-    pub choice: WebhookUrlChoice,
-    /// What signs them; nothing of a merchant of the configuration.
-    pub secret: Option<SigningSecret>,
-}
 
 impl Snapshot<'_> {
     /// How a sandbox merchant wants to be told of events.
