@@ -1,5 +1,5 @@
-//! Comments that cite a section of a document find it there. Reads sources and documents
-//! as text.
+//! Comments that cite a section of a document find it there, links between documents lead
+//! somewhere, and the two lists of routes agree. Reads sources and documents as text.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -19,7 +19,14 @@ const CITED: [(&str, &str); 4] = [
 const SOURCES: [&str; 5] = ["src", "tests", "benches", "schema.sql", "config.toml"];
 
 /// Where documents are.
-const DOCUMENTS: [&str; 3] = ["docs", "README.md", "CHANGELOG.md"];
+const DOCUMENTS: [&str; 6] = [
+    "docs",
+    "examples",
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+];
 
 /// Words between a document's name and the section that is cited, at most:
 /// "the contract's Escrow, R view, and Milestone (sections 3.1 and 3.2)".
@@ -83,7 +90,7 @@ fn anchor(title: &str) -> String {
     kept.collect()
 }
 
-/// Whether this is a section's number: `4` or `4.1.5`.
+/// Returns whether the text is a section's number: `4` or `4.1.5`.
 fn is_number(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -211,7 +218,14 @@ fn every_section_that_a_comment_cites_is_there() {
     assert!(resolved > 100, "only {resolved} citations are seen");
 }
 
-/// What is wrong with a link from a document, if something is.
+/// The targets of a document's links, without those that lead to the web.
+fn links(text: &str) -> Vec<&str> {
+    let targets = lines_outside_code(text).flat_map(|line| line.split("](").skip(1));
+    let targets = targets.map(|rest| rest.split(')').next().unwrap());
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+/// Describes a link from a document that leads nowhere.
 fn problem(from: &Path, target: &str, documents: &BTreeMap<PathBuf, String>) -> Option<String> {
     let (path, wanted) = target.split_once('#').unwrap_or((target, ""));
     let linked = match path {
@@ -240,6 +254,16 @@ fn normal(path: &Path) -> PathBuf {
 }
 
 #[test]
+fn every_link_between_documents_leads_somewhere() {
+    let documents = documents();
+    let broken = documents
+        .iter()
+        .flat_map(|(path, text)| links(text).into_iter().map(move |target| (path, target)))
+        .filter_map(|(path, target)| problem(path, target, &documents));
+    assert_eq!(broken.collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn every_document_that_a_source_names_is_there() {
     let documents = documents();
     let root = Path::new("source");
@@ -254,6 +278,25 @@ fn every_document_that_a_source_names_is_there() {
         }
     }
     assert_eq!(broken, [""; 0]);
+}
+
+#[test]
+fn the_overview_has_every_route_of_the_contract() {
+    let documents = documents();
+    let overview = &documents[Path::new("docs/api.md")];
+    let contract = &documents[Path::new("docs/contract.md")];
+    let rows = contract
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" `/v1/"));
+    let matrix = rows.filter(|(method, _)| matches!(*method, "GET" | "POST" | "PUT" | "DELETE"));
+    let mut routes: Vec<String> = matrix
+        .map(|(method, rest)| format!("`{method} /v1/{}`", rest.split('`').next().unwrap()))
+        .collect();
+    routes.sort();
+    routes.dedup();
+    assert_eq!(routes.len(), 55);
+    let is_missing = |route: &&String| !overview.contains(route.as_str());
+    assert_eq!(routes.iter().filter(is_missing).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
