@@ -1,6 +1,6 @@
 //! Live mode and strict rules, where they answer differently.
 
-use escrowd::domain::country::Country;
+use escrowd::domain::customers::country::Country;
 use serde_json::{Value, json};
 
 use super::assert_snapshot;
