@@ -1,8 +1,7 @@
 //! Where a sandbox merchant's events go.
 
 use crate::commands::{Error, Policy, deliveries};
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
-use crate::domain::events::webhook_endpoint::{WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{WebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::{self, Tx};

@@ -6,13 +6,13 @@ use crate::domain::escrow::Escrow;
 use crate::domain::party::Party;
 use crate::domain::refusal::Parsed;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::Reply;
+use crate::http::routes::milestone_escrows::parse_milestone_escrow;
 use crate::views::{EscrowView, ViewContext};
 
 /// Parses the body of `POST /v1/escrow/milestone/create`.
 pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
-    drafts::milestone_escrow(&JsonBody::of(body))
+    parse_milestone_escrow(&JsonBody::of(body))
 }
 
 /// Renders the reply body of `GET /v1/escrow/verify/{paymentToken}`.

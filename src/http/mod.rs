@@ -7,7 +7,6 @@ mod api_key_cache;
 mod auth;
 mod body;
 mod context;
-mod drafts;
 pub mod encoding;
 mod envelope;
 mod execute;

@@ -9,50 +9,26 @@
 //! | A | replies to a confirmed payment and a submitted dispute | `DetailedEscrowView` |
 //! | W | webhooks | `EventDealView` |
 
-mod bank;
-mod card;
 mod category;
-mod clock;
-mod customer;
 mod detailed;
 mod dispute;
 mod escrow;
-mod event;
-mod history;
 mod page;
-mod party_escrows;
 mod payload;
-mod reset;
-mod seed;
 mod transaction;
 mod vault;
-mod wallet;
-mod webhook_endpoint;
-mod whitelist;
 
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-pub(crate) use bank::{AccountNameView, BankView, PhoneView};
-pub(crate) use card::CardView;
 pub(crate) use category::{CategoryPositionView, CategoryView};
-pub(crate) use clock::{AdvancedClockView, ClockView};
-pub(crate) use customer::{CountryView, CustomerView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
-pub(crate) use event::{EventView, ReplayView};
-pub(crate) use history::HistoryView;
 pub(crate) use page::PageView;
-pub(crate) use party_escrows::EscrowListView;
 pub(crate) use payload::{PaymentSubject, Subject, payload};
-pub(crate) use reset::ResetView;
-pub(crate) use seed::SeedView;
 pub(crate) use transaction::TransactionView;
-pub(crate) use wallet::{MainBalanceView, WalletView};
-pub(crate) use webhook_endpoint::WebhookEndpointView;
-pub(crate) use whitelist::{DepositWalletView, WhitelistAddressView};
 
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;

@@ -2,17 +2,19 @@
 //! customer by phone (contract sections 4.3.5 to 4.3.8 and 4.3.10).
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
 
 use crate::commands::intents;
-use crate::domain::payments::bank::BANKS;
+use crate::domain::customers::customer::Customer;
+use crate::domain::payments::bank::{AccountQuery, BANKS};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::routes::shared_fields::{account_number, bank_code, short_text};
+use crate::http::routes::whitelist::DepositWalletView;
 use crate::http::state::AppState;
-use crate::views::{AccountNameView, BankView, DepositWalletView, PhoneView};
 
 /// `GET /v1/payment/bank-list`.
 pub(crate) async fn list(state: Data<AppState>, _caller: Caller) -> Result<Reply, ApiError> {
@@ -23,7 +25,7 @@ pub(crate) async fn list(state: Data<AppState>, _caller: Caller) -> Result<Reply
 
 /// `POST /v1/payment/verify-account`, as the customer.
 pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let query = drafts::payments::account_query(&body);
+    let query = parse_account_query(&body);
     state
         .execute(
             &caller,
@@ -65,4 +67,63 @@ pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Res
 /// `POST /v1/payment/virtual-account`: gone for good.
 pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> {
     Err(ApiError::NoVirtualAccounts)
+}
+
+/// Contract section 4.3.6.
+fn parse_account_query(body: &JsonBody) -> Parsed<AccountQuery> {
+    let fields = body.fields()?;
+    Ok(AccountQuery {
+        account_number: account_number(&fields.field("accountNumber"))?,
+        bank_code: bank_code(&fields.field("bankCode"), "bankCode")?,
+        bank_name: fields.field("bankName").optional(short_text)?,
+    })
+}
+
+/// The contract's Bank.
+#[derive(Debug, Serialize)]
+pub(crate) struct BankView {
+    pub(crate) name: &'static str,
+    pub(crate) code: &'static str,
+}
+
+/// The name on a bank account.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountNameView {
+    account_name: &'static str,
+    account_number: String,
+    bank_code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank_name: Option<String>,
+}
+
+/// The customer with a phone number.
+#[derive(Debug, Serialize)]
+pub(crate) struct PhoneView {
+    name: String,
+    phone: Option<String>,
+}
+
+impl PhoneView {
+    /// Shows the customer with the phone number in its stored form, whichever form the
+    /// request had.
+    pub(crate) fn new(customer: &Customer) -> Self {
+        let phone = customer.profile.as_ref().and_then(|profile| profile.phone.as_ref());
+        Self {
+            name: customer.name(),
+            phone: phone.map(ToString::to_string),
+        }
+    }
+}
+
+impl AccountNameView {
+    /// Shows the requested account with its name.
+    pub(crate) fn new(query: AccountQuery, account_name: &'static str) -> Self {
+        Self {
+            account_name,
+            account_number: query.account_number,
+            bank_code: query.bank_code,
+            bank_name: query.bank_name,
+        }
+    }
 }

@@ -1,15 +1,19 @@
 //! Routes of saved cards (contract section 4.10), and the sandbox's way to save one.
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
 
 use crate::commands::cards;
-use crate::domain::ids::CardId;
+use crate::domain::ids::{CardId, CustomerId};
+use crate::domain::payments::bank::TEST_BANK_NAME;
+use crate::domain::payments::card::{Card, TestCard};
+use crate::domain::refusal::Parsed;
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::views::CardView;
+use crate::views::WireText;
 
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
@@ -26,7 +30,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 
 /// `POST /sandbox/cards`, as the customer.
 pub(crate) async fn save(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let kind = drafts::payments::card(&body);
+    let kind = parse_card(&body);
     let owner = caller.customer().clone();
     state
         .execute(
@@ -57,4 +61,59 @@ pub(crate) async fn remove(state: Data<AppState>, caller: Caller, card: Path<Str
             },
         )
         .await
+}
+
+/// The number of a test card.
+fn parse_card(body: &JsonBody) -> Parsed<TestCard> {
+    TestCard::of_number(&body.fields()?.field("number").text()?)
+}
+
+/// The contract's Card.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CardView {
+    id: WireText<CardId>,
+    card_info: CardInfoView,
+    is_default: bool,
+    created_at: WireText<Timestamp>,
+}
+
+/// The printed details of a card.
+#[derive(Debug, Serialize)]
+struct CardInfoView {
+    last4: &'static str,
+    exp_month: &'static str,
+    exp_year: &'static str,
+    card_type: &'static str,
+    brand: &'static str,
+    customer: String,
+    bank: &'static str,
+}
+
+impl CardView {
+    /// Shows a customer's cards, oldest first. The first one is the default.
+    pub(crate) fn list(cards: &[Card], customer: &CustomerId) -> Vec<Self> {
+        let cards = cards.iter().enumerate();
+        cards
+            .map(|(index, card)| Self::new(card, index == 0, customer))
+            .collect()
+    }
+
+    /// Shows one card of a customer.
+    pub(crate) fn new(card: &Card, is_default: bool, customer: &CustomerId) -> Self {
+        Self {
+            id: WireText(card.id),
+            card_info: CardInfoView {
+                last4: card.kind.last4(),
+                exp_month: "12",
+                exp_year: card.kind.exp_year,
+                card_type: card.kind.brand,
+                brand: card.kind.brand,
+                customer: customer.to_string(),
+                bank: TEST_BANK_NAME,
+            },
+            is_default,
+            created_at: WireText(card.created_at),
+        }
+    }
 }

@@ -4,19 +4,21 @@ use actix_web::web::{Data, Path};
 use serde_json::json;
 
 use crate::commands::categories;
+use crate::domain::escrow::category::CategoryRequest;
 use crate::domain::ids::CategoryId;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::http::{drafts, uploads};
+use crate::http::uploads;
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
-    let draft = drafts::categories::category(&body);
+    let draft = parse_category(&body);
     let picture = uploads::pictures(&mut body, "imageUrl", 1);
     state
         .execute_with_files(
@@ -38,7 +40,7 @@ pub(crate) async fn edit(
     category: Path<String>,
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::categories::category(&body);
+    let draft = parse_category(&body);
     let id = CategoryId::named(&category);
     let picture = uploads::pictures(&mut body, "imageUrl", 1);
     state
@@ -86,7 +88,7 @@ pub(crate) async fn move_to(
     category: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let position = drafts::categories::position(&body);
+    let position = parse_position(&body);
     let id = CategoryId::named(&category);
     state
         .execute(
@@ -112,4 +114,20 @@ pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path
             |(), _context| Reply::ok("Category deleted successfully", json!({})),
         )
         .await
+}
+
+/// A new category, or what is changed in one, without its picture.
+fn parse_category(body: &JsonOrFormBody) -> Parsed<CategoryRequest> {
+    let fields = body.fields()?;
+    Ok(CategoryRequest {
+        name: fields.field("name").optional(Field::text),
+        description: fields.field("description").optional(Field::text),
+        image: Ok(None),
+        position: fields.field("category_position").optional(Field::integer),
+    })
+}
+
+/// Where a category goes.
+fn parse_position(body: &JsonBody) -> Parsed<i64> {
+    body.fields()?.field("newPosition").integer()
 }

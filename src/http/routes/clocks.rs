@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use actix_web::rt;
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::commands::clocks;
+use crate::domain::refusal::Parsed;
+use crate::domain::sandbox::clock_offset::ClockOffset;
+use crate::domain::sandbox::span::Span;
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
-use crate::views::{AdvancedClockView, ClockView};
 
 /// How long a move of the clock waits for what fell due.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +31,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 /// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done, or
 /// has taken [`CATCH_UP_TIMEOUT`].
 pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let by = drafts::clocks::advance(&body);
+    let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
     let answer = state
         .execute(
@@ -53,4 +56,42 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
         drop(rt::time::timeout(CATCH_UP_TIMEOUT, caught_up).await);
     }
     Ok(answer)
+}
+
+/// By how much a clock is to be moved.
+fn parse_advance(body: &JsonBody) -> Parsed<Span> {
+    body.fields()?.field("by").span()
+}
+
+/// The merchant's time, and its offset from ledger time.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClockView {
+    now: String,
+    offset_seconds: i64,
+}
+
+/// A clock after it was advanced, and the number of deliveries that became due.
+#[derive(Debug, Serialize)]
+pub(crate) struct AdvancedClockView {
+    #[serde(flatten)]
+    clock: ClockView,
+    deliveries: u64,
+}
+
+impl AdvancedClockView {
+    /// Shows a clock with the number of deliveries.
+    pub(crate) const fn new(clock: ClockView, deliveries: u64) -> Self {
+        Self { clock, deliveries }
+    }
+}
+
+impl ClockView {
+    /// Shows a clock with this time and offset.
+    pub(crate) fn new(now: Timestamp, offset: ClockOffset) -> Self {
+        Self {
+            now: now.to_string(),
+            offset_seconds: offset.seconds(),
+        }
+    }
 }

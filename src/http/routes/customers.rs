@@ -2,27 +2,30 @@
 //! 4.12). The merchant acts; a `customer-id` header has no effect (design section 5).
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
+use strum::VariantArray;
 
 use crate::commands::{self, Policy, customers};
-use crate::domain::customers::country::Country;
-use crate::domain::customers::customer::Customer;
-use crate::domain::customers::customer::CustomerKey;
+use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::customer::{Customer, CustomerKey, Permissions, PermissionsUpdate};
+use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdateRequest};
 use crate::domain::ids::CustomerId;
-use crate::domain::page::Page;
+use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
-use crate::domain::refusal::{LookedFor, Refusal};
+use crate::domain::refusal::{LookedFor, Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts::customers::{self as drafts, CustomersWanted};
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::{Field, Fields};
+use crate::http::query;
 use crate::http::query::Query;
 use crate::http::state::AppState;
 use crate::store::Tx;
-use crate::views::{CountryView, CustomerView, PageView};
+use crate::views::{PageView, WireText};
 
 /// `POST /v1/customer/create`.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::new(&body);
+    let draft = parse_profile(&body);
     change(
         &state,
         &caller,
@@ -34,7 +37,7 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 
 /// `GET /v1/customers`: a page, or the one with an email address or a phone.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let wanted = drafts::wanted(&query.fields().map_err(Refusal::from)?)?;
+    let wanted = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
     let merchant = caller.merchant();
     let page = match (wanted, merchant) {
         (CustomersWanted::Page(request), Some(merchant)) => {
@@ -72,7 +75,7 @@ pub(crate) async fn update(
     customer: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::update(&body);
+    let draft = parse_profile_update(&body);
     let customer = CustomerId::parse(&customer);
     change(
         &state,
@@ -90,7 +93,7 @@ pub(crate) async fn update_permissions(
     customer: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let update = drafts::permissions(&body);
+    let update = parse_permissions(&body);
     let customer = CustomerId::parse(&customer);
     change(
         &state,
@@ -158,5 +161,161 @@ const fn what(key: &CustomerKey) -> LookedFor {
         CustomerKey::Email(_) => LookedFor::Email,
         CustomerKey::Phone(_) => LookedFor::Phone,
         CustomerKey::EmailAndPhone(..) => LookedFor::EmailAndPhone,
+    }
+}
+
+/// Most customers on one page.
+const CUSTOMERS_PER_PAGE_MAX: u32 = 50;
+
+/// Which customers a merchant wants to see.
+#[derive(Debug)]
+pub(crate) enum CustomersWanted {
+    /// A page of all of them.
+    Page(PageRequest),
+    /// The one with this.
+    One(CustomerKey),
+}
+
+/// Contract section 4.4.1.
+pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
+    let fields = body.fields()?;
+    Ok(ProfileRequest {
+        firstname: fields.field("firstname").text(),
+        lastname: fields.field("lastname").text(),
+        email: fields.field("email").email(),
+        phone: fields.field("phone").text(),
+        country: fields.field("countryId").optional(Field::country),
+        bvn: fields.field("bvn").optional(Field::text),
+    })
+}
+
+/// Contract section 4.4.4.
+pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
+    let fields = body.fields()?;
+    Ok(ProfileUpdateRequest {
+        firstname: fields.field("firstname").optional(Field::text),
+        lastname: fields.field("lastname").optional(Field::text),
+        email: fields.field("email").optional(Field::email),
+    })
+}
+
+/// Contract section 4.4.5.
+pub(crate) fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
+    let fields = body.fields()?;
+    Ok(PermissionsUpdate {
+        can_withdraw: fields.field("canWithdraw").optional(Field::boolean)?,
+        can_buy: fields.field("canBuy").optional(Field::boolean)?,
+        can_sell: fields.field("canSell").optional(Field::boolean)?,
+    })
+}
+
+/// Contract section 4.4.2: who is looked for by email address or phone is one, and
+/// paging has no effect.
+pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersWanted, Refusal> {
+    let email = fields.field("email").optional(Field::text)?;
+    let phone = fields.field("phone").optional(Field::text)?;
+    let key = match (email, phone) {
+        (Some(email), Some(phone)) => Some(CustomerKey::EmailAndPhone(email, phone)),
+        (Some(email), None) => Some(CustomerKey::Email(email)),
+        (None, Some(phone)) => Some(CustomerKey::Phone(phone)),
+        (None, None) => None,
+    };
+    if let Some(key) = key {
+        return Ok(CustomersWanted::One(key));
+    }
+    Ok(CustomersWanted::Page(PageRequest {
+        limit: limit(&fields.field("limit"))?,
+        number: query::page_number(fields)?,
+    }))
+}
+
+fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
+    match field.optional(Field::integer)?.map(u32::try_from) {
+        None => Ok(LIMIT_DEFAULT),
+        Some(Ok(rows @ 1..=CUSTOMERS_PER_PAGE_MAX)) => Ok(rows),
+        Some(Ok(0) | Err(_)) => {
+            let expected = format!("a whole number from 1 to {CUSTOMERS_PER_PAGE_MAX}");
+            Err(field.must_be(expected).into())
+        }
+        Some(Ok(_)) => Err(Refusal::TooManyCustomersAsked),
+    }
+}
+
+/// The contract's Customer. Every field is sent, with null for an unknown value.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CustomerView {
+    customer_id: WireText<CustomerId>,
+    firstname: Option<String>,
+    lastname: Option<String>,
+    email: Option<WireText<Email>>,
+    phone: Option<WireText<Phone>>,
+    bvn: Option<String>,
+    status: &'static str,
+    blocked_reason: Option<String>,
+    blocked_at: Option<String>,
+    created_at: String,
+    dob: Option<()>,
+    permissions: PermissionsView,
+    country_id: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PermissionsView {
+    can_withdraw: bool,
+    can_buy: bool,
+    can_sell: bool,
+}
+
+/// The contract's Country.
+#[derive(Debug, Serialize)]
+pub(crate) struct CountryView {
+    id: &'static str,
+    name: &'static str,
+    code: &'static str,
+}
+
+impl CustomerView {
+    /// Shows a customer. One without a country of its own gets the merchant's.
+    pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
+        let country = customer.country(merchant_country);
+        let Permissions {
+            can_withdraw,
+            can_buy,
+            can_sell,
+        } = customer.permissions;
+        let profile = customer.profile.unwrap_or_else(|| Profile::unknown(country));
+        Self {
+            firstname: profile.firstname,
+            lastname: profile.lastname,
+            email: profile.email.map(WireText),
+            phone: profile.phone.map(WireText),
+            bvn: profile.bvn,
+            customer_id: WireText(customer.id),
+            status: if customer.block.is_some() { "blocked" } else { "active" },
+            blocked_at: customer.block.as_ref().map(|block| block.at.long_text()),
+            blocked_reason: customer.block.map(|block| block.reason),
+            created_at: customer.created_at.to_string(),
+            dob: None,
+            permissions: PermissionsView {
+                can_withdraw,
+                can_buy,
+                can_sell,
+            },
+            country_id: country.id(),
+        }
+    }
+}
+
+impl CountryView {
+    /// Shows every country that the service supports.
+    pub(crate) fn all() -> Vec<Self> {
+        let view = |country: Country| Self {
+            id: country.id(),
+            name: country.name(),
+            code: country.code(),
+        };
+        Country::VARIANTS.iter().copied().map(view).collect()
     }
 }

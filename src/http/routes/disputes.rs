@@ -3,16 +3,18 @@
 use actix_web::web::{Data, Path};
 
 use crate::commands::disputes;
+use crate::commands::disputes::ResolutionRequest;
 use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::dispute::RulingRequest;
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
-use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonOrFormBody;
-use crate::http::drafts::disputes as drafts;
 use crate::http::envelope::{ApiError, Reply};
-use crate::http::query::Query;
+use crate::http::fields::{Field, Fields};
+use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::http::uploads;
 use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext};
@@ -25,7 +27,7 @@ pub(crate) async fn submit(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let token = PaymentToken::named(&token);
-    let message = drafts::message(&body);
+    let message = parse_message(&body);
     let evidence = uploads::evidence(&mut body, "file");
     let mode = state.policy.mode;
     state
@@ -49,7 +51,7 @@ pub(crate) async fn resolve(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let draft = drafts::resolution(&body);
+    let draft = parse_resolution(&body);
     let evidence = uploads::evidence(&mut body, "file");
     state
         .execute_with_files(
@@ -69,7 +71,7 @@ pub(crate) async fn resolve(
 /// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, on either side.
 pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
-    let wanted = drafts::disputes_of(caller.customer(), &query);
+    let wanted = parse_own_disputes(caller.customer(), &query);
     let context = state.view_context(caller.viewer());
     let page = page_of_deals(&state, Some(merchant), wanted, &context)?;
     Ok(Reply::ok("Escrow retrieved successfully", page))
@@ -93,14 +95,14 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
 /// `GET /v1/escrow/all-dispute`, as the merchant.
 pub(crate) async fn list_all(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), drafts::all_disputes(&query), &context)?;
+    let page = page_of_deals(&state, caller.merchant(), parse_all_disputes(&query), &context)?;
     Ok(Reply::ok("Dispute fetched successfully", page))
 }
 
 /// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
 pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), drafts::feed(&query), &context)?;
+    let page = page_of_deals(&state, caller.merchant(), parse_feed(&query), &context)?;
     Ok(Reply::ok("Escrow transactions fetched successfully", page))
 }
 
@@ -119,4 +121,83 @@ fn page_of_deals(
         None => Page::empty(request),
     };
     Ok(PageView::new(page, |deal| EscrowView::of_deal(deal, context)))
+}
+
+/// Contract section 4.6.2.
+fn parse_message(body: &JsonOrFormBody) -> Parsed<String> {
+    body.fields()?.field("message").text()
+}
+
+/// Contract section 4.6.7.
+fn parse_resolution(body: &JsonOrFormBody) -> Parsed<ResolutionRequest> {
+    let fields = body.fields()?;
+    let additional_fee_refundable = fields.field("additionalFeeRefundable").optional(Field::boolean);
+    Ok(ResolutionRequest {
+        resolution: fields.field("resolution").text(),
+        ruling: RulingRequest {
+            verdict: fields.field("status").word(),
+            seller_amount: fields.field("sellerAmount").optional(Field::amount),
+            buyer_amount: fields.field("buyerAmount").optional(Field::amount),
+            additional_fee_refundable: additional_fee_refundable.map_err(|_| Refusal::AdditionalFeeRefundableUnclear),
+        },
+    })
+}
+
+/// Contract section 4.6.3: the disputes of a customer, a page of the usual length.
+fn parse_own_disputes(customer: &CustomerId, query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
+    let fields = query.fields()?;
+    let page = PageRequest {
+        number: query::page_number(&fields)?,
+        limit: LIMIT_DEFAULT,
+    };
+    let filter = MerchantEscrowFilter {
+        is_disputed: true,
+        customer: Some(customer.clone()),
+        token: token(&fields, "paymentToken")?,
+        ..made(&fields)?
+    };
+    Ok((filter, page))
+}
+
+/// Contract section 4.6.5: `paymentId` holds a payment token.
+fn parse_all_disputes(query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
+    let fields = query.fields()?;
+    let page = query::page(&fields)?;
+    let filter = MerchantEscrowFilter {
+        is_disputed: true,
+        token: token(&fields, "paymentId")?,
+        ..made(&fields)?
+    };
+    Ok((filter, page))
+}
+
+/// Contract section 4.6.6.
+fn parse_feed(query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
+    let fields = query.fields()?;
+    let page = query::page(&fields)?;
+    let status = fields.field("status").optional(Field::word)?;
+    let customer = fields.field("customerId").optional(Field::customer_id)?;
+    let category = fields.field("categoryId").optional(Field::category_id)?;
+    let filter = MerchantEscrowFilter {
+        customer,
+        status,
+        category,
+        ..made(&fields)?
+    };
+    let token = token(&fields, "paymentToken")?;
+    Ok((MerchantEscrowFilter { token, ..filter }, page))
+}
+
+/// The days between which a deal was made.
+fn made(fields: &Fields<'_>) -> Parsed<MerchantEscrowFilter> {
+    Ok(MerchantEscrowFilter {
+        from: fields.field("fromDate").optional(Field::date)?,
+        to: fields.field("toDate").optional(Field::date)?,
+        ..MerchantEscrowFilter::default()
+    })
+}
+
+fn token(fields: &Fields<'_>, name: &str) -> Parsed<Option<PaymentToken>> {
+    let token = fields.field(name).optional(Field::text)?;
+    Ok(token.as_deref().map(PaymentToken::named))
 }

@@ -2,22 +2,27 @@
 //! looks, and a `customer-id` header has no effect.
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::commands::events;
-use crate::domain::ids::EventId;
-use crate::domain::page::Page;
-use crate::domain::refusal::Refusal;
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress};
+use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
+use crate::domain::ids::{CustomerId, EscrowId, EventId};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts::events as drafts;
 use crate::http::envelope::{ApiError, Reply};
-use crate::http::query::Query;
+use crate::http::fields::Field;
+use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::views::{EventView, PageView, ReplayView};
+use crate::views::{PageView, WireText};
 
 /// `GET /sandbox/events`: a page, newest first, or oldest first of what came after one.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let wanted = drafts::wanted(&query)?;
+    let wanted = parse_events_query(&query)?;
     let page = match caller.merchant() {
         Some(merchant) => state
             .store
@@ -56,7 +61,7 @@ pub(crate) async fn resend(state: Data<AppState>, caller: Caller, id: Path<Strin
 
 /// `POST /sandbox/events/replay`.
 pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let start = drafts::replay_start(&body);
+    let start = parse_replay_start(&body);
     state
         .execute(
             &caller,
@@ -64,4 +69,141 @@ pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody
             |events, _context| Reply::ok("Events queued successfully", ReplayView { events }),
         )
         .await
+}
+
+/// Which events are listed.
+#[derive(Debug)]
+struct EventsWanted {
+    filter: EventFilter,
+    order: EventOrder,
+    page: PageRequest,
+}
+
+/// Of `GET /sandbox/events`.
+fn parse_events_query(query: &Query) -> Parsed<EventsWanted> {
+    let fields = query.fields()?;
+    let page = query::page(&fields)?;
+    let filter = EventFilter {
+        event_type: fields.field("type").optional(event_type)?,
+        escrow: fields.field("escrowId").optional(escrow_id)?,
+        customer: fields.field("customerId").optional(Field::customer_id)?,
+    };
+    let after = fields.field("after").optional(event_id)?;
+    Ok(EventsWanted {
+        filter,
+        order: after.map_or(EventOrder::NewestFirst, EventOrder::After),
+        page,
+    })
+}
+
+/// Of `POST /sandbox/events/replay`: `from` an event or `since` a moment, not both.
+fn parse_replay_start(body: &JsonBody) -> Parsed<ReplayStart> {
+    let fields = body.fields()?;
+    let (from, since) = (fields.field("from"), fields.field("since"));
+    match (from.optional(event_id)?, since.optional(moment)?) {
+        (Some(_), Some(_)) => Err(since.must_be("left out where from is sent")),
+        (Some(id), None) => Ok(ReplayStart::Event(id)),
+        (None, Some(at)) => Ok(ReplayStart::Moment(at)),
+        (None, None) => Err(from.must_be("the id of an event, unless since is sent")),
+    }
+}
+
+fn event_type(field: &Field<'_>) -> Result<EventType, Invalid> {
+    field.parsed(EventType::SHAPE, EventType::parse)
+}
+
+fn escrow_id(field: &Field<'_>) -> Result<EscrowId, Invalid> {
+    field.parsed("the id of an escrow: 24 lower-case hex characters", EscrowId::parse)
+}
+
+fn event_id(field: &Field<'_>) -> Result<EventId, Invalid> {
+    field.parsed("the id of an event: 24 lower-case hex characters", EventId::parse)
+}
+
+fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {
+    field.parsed("a moment such as 2026-06-22T10:15:00.000Z", Timestamp::parse)
+}
+
+/// An event and its delivery.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventView {
+    id: WireText<EventId>,
+    #[serde(rename = "type")]
+    name: String,
+    created_at: WireText<Timestamp>,
+    escrow_id: Option<WireText<EscrowId>>,
+    customer_id: Option<WireText<CustomerId>>,
+    payload: Box<RawValue>,
+    delivery: DeliveryView,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeliveryView {
+    status: &'static str,
+    next_attempt_at: Option<WireText<Timestamp>>,
+    attempts: Vec<AttemptView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptView {
+    attempted_at: WireText<Timestamp>,
+    url: String,
+    /// The status of the endpoint's response; null when there was none.
+    status: Option<u16>,
+    /// The reason why there was no response.
+    error: Option<String>,
+    duration_ms: u32,
+    /// The beginning of the response body.
+    answer: Option<String>,
+}
+
+/// The number of events that will be delivered again.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReplayView {
+    pub(crate) events: usize,
+}
+
+impl EventView {
+    /// Shows an event, with the payload byte for byte as it is delivered.
+    pub(crate) fn new(event: RecordedEvent) -> Self {
+        Self {
+            id: WireText(event.id),
+            name: event.name,
+            created_at: WireText(event.created_at),
+            escrow_id: event.escrow.map(WireText),
+            customer_id: event.customer.map(WireText),
+            payload: RawValue::from_string(event.payload).expect("payloads are stored as JSON"),
+            delivery: DeliveryView::new(event.delivery),
+        }
+    }
+}
+
+impl DeliveryView {
+    fn new(progress: DeliveryProgress) -> Self {
+        Self {
+            status: progress.status().into_str(),
+            next_attempt_at: progress.next_attempt_at.map(WireText),
+            attempts: progress.attempts.into_iter().map(AttemptView::new).collect(),
+        }
+    }
+}
+
+impl AttemptView {
+    fn new(attempt: Attempt) -> Self {
+        let (status, error, answer) = match attempt.outcome {
+            AttemptOutcome::Answered { status, beginning } => (Some(status), None, Some(beginning)),
+            AttemptOutcome::Failed(error) => (None, Some(error), None),
+        };
+        Self {
+            attempted_at: WireText(attempt.attempted_at),
+            url: attempt.url,
+            status,
+            error,
+            duration_ms: attempt.duration_millis,
+            answer,
+        }
+    }
 }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::domain::refusal::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::{Field, Fields};
 use crate::http::routes;
-use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding};
+use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding, FaultRequest};
+use crate::http::sandbox::route_pattern::RoutePattern;
 use crate::http::state::AppState;
 
 /// A fault as its merchant sees it.
@@ -68,7 +71,7 @@ impl FaultView {
 /// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
 /// command, one is set once under an idempotency key like everything else.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::faults::fault(&body, &routes::routes(state.policy.mode));
+    let draft = parse_fault(&body, &routes::routes(state.policy.mode));
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
         .execute(
@@ -97,4 +100,125 @@ pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply
             |cleared, _context| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
         )
         .await
+}
+
+/// Every field there is.
+const FIELDS: [&str; 6] = ["times", "status", "route", "customerId", "delayMs", "cutAfterCommit"];
+/// Most requests that one fault hits.
+const TIMES_MAX: u32 = 1_000;
+/// Longest delay, in milliseconds.
+const DELAY_MILLIS_MAX: u64 = 60_000;
+
+/// What `POST /sandbox/faults` asks for. A route must be one of these.
+fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultRequest> {
+    let fields = body.fields()?;
+    fields.check_known(&FIELDS)?;
+    let times = fields
+        .field("times")
+        .optional(|field| whole_number(field, 1, TIMES_MAX))?;
+    let effect = effect(&fields)?;
+    let route = fields.field("route").optional(|field| {
+        let pattern = RoutePattern::parse(&field.text()?, routes);
+        pattern.ok_or_else(|| field.must_be(RoutePattern::EXPECTED))
+    })?;
+    Ok(FaultRequest {
+        route,
+        customer: fields.field("customerId").optional(Field::customer_id)?,
+        times: times.unwrap_or(1),
+        effect,
+    })
+}
+
+/// A status, a cut or neither, and maybe a delay; at least one of the three.
+fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
+    let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
+    let answer = status.optional(error_status)?;
+    let is_cut = cut.optional(Field::boolean)?.unwrap_or(false);
+    let delay = fields
+        .field("delayMs")
+        .optional(|field| whole_number(field, 1, DELAY_MILLIS_MAX))?
+        .map(Duration::from_millis);
+    let ending = match (answer, is_cut) {
+        (Some(_), true) => return Err(cut.must_be("left out where status is sent, which is answered without a commit")),
+        (Some(status), false) => FaultEnding::Status(status),
+        (None, true) => FaultEnding::CutAfterCommit,
+        (None, false) if delay.is_none() => return Err(status.must_be("sent, or else delayMs or cutAfterCommit")),
+        (None, false) => FaultEnding::Normal,
+    };
+    Ok(FaultEffect { delay, ending })
+}
+
+fn error_status(field: &Field<'_>) -> Parsed<StatusCode> {
+    let status: u16 = whole_number(field, 400, 599)?;
+    StatusCode::from_u16(status).map_err(|_| field.must_be("a status"))
+}
+
+fn whole_number<T>(field: &Field<'_>, min: T, max: T) -> Parsed<T>
+where
+    T: TryFrom<i64> + PartialOrd + Copy + std::fmt::Display,
+{
+    let expected = || field.must_be(format!("a whole number from {min} to {max}"));
+    let number = T::try_from(field.integer().map_err(|_| expected())?).map_err(|_| expected())?;
+    if number < min || number > max {
+        return Err(expected());
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<FaultRequest, String> {
+        let routes = [("GET".to_owned(), "/v1/wallet")];
+        parse_fault(&JsonBody::of(body.to_owned()), &routes).map_err(|invalid| invalid.field)
+    }
+
+    #[test]
+    fn what_is_left_out_is_once_everywhere_and_for_everybody() {
+        let draft = read(r#"{"status":503}"#).unwrap();
+        assert_eq!((draft.times, draft.route, draft.customer), (1, None, None));
+        let ending = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(draft.effect, FaultEffect { delay: None, ending });
+    }
+
+    #[test]
+    fn a_delay_comes_alone_or_before_the_rest() {
+        let effect = |body: &str| read(body).unwrap().effect;
+        let delay = Some(Duration::from_millis(250));
+        let ending = FaultEnding::Normal;
+        assert_eq!(effect(r#"{"delayMs":250}"#), FaultEffect { delay, ending });
+        let ending = FaultEnding::CutAfterCommit;
+        assert_eq!(
+            effect(r#"{"delayMs":250,"cutAfterCommit":true}"#),
+            FaultEffect { delay, ending }
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_its_field() {
+        for (body, field) in [
+            ("[]", "the body"),
+            ("{}", "status"),
+            (r#"{"times":3}"#, "status"),
+            (r#"{"cutAfterCommit":false}"#, "status"),
+            (r#"{"status":399}"#, "status"),
+            (r#"{"status":600}"#, "status"),
+            (r#"{"status":"503"}"#, "status"),
+            (r#"{"status":-1}"#, "status"),
+            (r#"{"status":503,"times":0}"#, "times"),
+            (r#"{"status":503,"times":1001}"#, "times"),
+            (r#"{"status":503,"times":1.5}"#, "times"),
+            (r#"{"delayMs":0}"#, "delayMs"),
+            (r#"{"delayMs":60001}"#, "delayMs"),
+            (r#"{"cutAfterCommit":1}"#, "cutAfterCommit"),
+            (r#"{"status":503,"cutAfterCommit":true}"#, "cutAfterCommit"),
+            (r#"{"status":503,"route":"/v1/walet"}"#, "route"),
+            (r#"{"status":503,"route":5}"#, "route"),
+            (r#"{"status":503,"customerId":"no such id"}"#, "customerId"),
+            (r#"{"status":503,"customer":"ada"}"#, "customer"),
+        ] {
+            assert_eq!(read(body).unwrap_err(), field, "{body}");
+        }
+    }
 }

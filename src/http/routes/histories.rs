@@ -2,18 +2,24 @@
 //! sections 4.3.4 and 4.7).
 
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::Account;
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
+use crate::domain::payments::history::{History, HistoryFilter, HistoryShape};
+use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::Parsed;
 use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
 use crate::http::auth::Caller;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
-use crate::http::query::Query;
+use crate::http::fields::{Field, Fields};
+use crate::http::query::{Query, page_number};
+use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
-use crate::views::{HistoryView, WalletView};
+use crate::views::{PageView, TransactionView};
 
 /// What a customer's history can be asked for, and a merchant's beside it.
 const TYPES: [TransactionType; 7] = [
@@ -57,7 +63,7 @@ fn history(
     query: &Query,
     types: &[TransactionType],
 ) -> Result<Reply, ApiError> {
-    let (filter, shape) = drafts::payments::history(&query.fields()?, types)?;
+    let (filter, shape) = parse_history(&query.fields()?, types)?;
     let (payments, count) = state
         .store
         .read(|snapshot| snapshot.history(merchant, owner, &filter, shape))?;
@@ -66,4 +72,44 @@ fn history(
         "Transactions retrieved successfully",
         HistoryView::new(history, &state.policy.currency),
     ))
+}
+
+/// Contract sections 1.8 and 4.3.4: `reference`, `fromDate` or `toDate` ask for an
+/// answer without pages. A limit that is too large is capped, and one that is none
+/// is the default.
+fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(HistoryFilter, HistoryShape)> {
+    let filter = HistoryFilter {
+        transaction_type: fields.field("type").optional(|field| field.one_of(types))?,
+        reference: fields.field("reference").optional(Field::text)?,
+        from: fields.field("fromDate").optional(Field::date)?,
+        to: fields.field("toDate").optional(Field::date)?,
+    };
+    if filter.reference.is_some() || filter.from.is_some() || filter.to.is_some() {
+        return Ok((filter, HistoryShape::Flat));
+    }
+    let limit = match fields.field("limit").integer().map(u32::try_from) {
+        Ok(Ok(rows @ 1..)) => rows.min(LIMIT_MAX),
+        _ => LIMIT_DEFAULT,
+    };
+    let number = page_number(fields)?;
+    Ok((filter, HistoryShape::Page(PageRequest { number, limit })))
+}
+
+/// Transactions of a history: one page, or a plain list when the request asks for one.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum HistoryView {
+    Page(PageView<TransactionView>),
+    Flat(Vec<TransactionView>),
+}
+
+impl HistoryView {
+    /// Shows the transactions, with amounts in this currency.
+    pub(crate) fn new(history: History<Payment>, currency: &str) -> Self {
+        let view = |payment| TransactionView::new(payment, currency);
+        match history {
+            History::Page(page) => Self::Page(PageView::new(page, view)),
+            History::Flat(payments) => Self::Flat(payments.into_iter().map(view).collect()),
+        }
+    }
 }

@@ -2,12 +2,23 @@
 //! and 4.3.3), and the sandbox's way to pay a test account.
 
 use actix_web::web::{Data, Path};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::commands::intents;
+use crate::commands::intents::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
+use crate::domain::ids::Reference;
+use crate::domain::money::Amount;
+use crate::domain::payments::intent;
+use crate::domain::payments::whitelist::NETWORK;
+use crate::domain::refusal::Parsed;
+use crate::domain::transaction::BankAccount;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::{Field, Fields};
+use crate::http::routes::shared_fields::{
+    account_number, bank_code, check_currency, evm_address, reference, short_text,
+};
 use crate::http::state::AppState;
 use crate::views::TransactionView;
 
@@ -15,7 +26,7 @@ const VERIFIED: &str = "Payment intent verified successfully";
 
 /// `POST /v1/payment/create-intent`, as the customer.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = drafts::payments::intent(&body, &state);
+    let request = parse_intent(&body, &state);
     state
         .execute(
             &caller,
@@ -32,7 +43,7 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 
 /// `POST /v1/payment/verify`, as the customer.
 pub(crate) async fn verify(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let reference = drafts::payments::verification(&body);
+    let reference = parse_verification(&body);
     state
         .execute(
             &caller,
@@ -50,7 +61,7 @@ pub(crate) async fn pay_test_account(
     account_number: Path<String>,
     body: OptionalJsonBody,
 ) -> Result<Reply, ApiError> {
-    let amount = drafts::payments::test_payment(&body.0);
+    let amount = parse_test_payment(&body.0);
     state
         .execute(
             &caller,
@@ -63,4 +74,88 @@ pub(crate) async fn pay_test_account(
             },
         )
         .await
+}
+
+/// The purposes of an intent, in the contract's order.
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum Purpose {
+    Withdrawal,
+    Deposit,
+    WalletTransfer,
+}
+
+/// Contract section 4.3.2.
+fn parse_intent(body: &JsonBody, api: &AppState) -> Parsed<IntentRequest> {
+    let fields = body.fields()?;
+    let amount = intent::check_amount(fields.field("amount").amount()?)?;
+    let reference = reference(&fields, api.policy.strict)?;
+    let purpose = fields.field("transactionType").one_of_any_case(Purpose::VARIANTS)?;
+    check_currency(&fields, &api.policy.currency)?;
+    Ok(IntentRequest {
+        amount,
+        reference,
+        draft: match purpose {
+            Purpose::Deposit => deposit(&fields)?,
+            Purpose::Withdrawal => withdrawal(&fields)?,
+            Purpose::WalletTransfer => wallet_transfer(&fields)?,
+        },
+    })
+}
+
+fn deposit(fields: &Fields<'_>) -> Parsed<IntentKind> {
+    let details = fields.field("depositDetails").optional(Field::object)?;
+    let card = match details {
+        Some(details) => details.field("cardId").optional(Field::text)?,
+        None => None,
+    };
+    Ok(IntentKind::Deposit { card })
+}
+
+/// To a bank account or to an address on a blockchain, not both.
+fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
+    let (bank, chain) = (fields.field("withdrawalDetails"), fields.field("blockchainDetails"));
+    if chain.is_absent() {
+        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?)?));
+    }
+    if !bank.is_absent() {
+        return Err(chain.must_be("left out where withdrawalDetails is sent"));
+    }
+    let details = chain.object()?;
+    let to_address = evm_address(&details.field("toAddress"))?;
+    details.field("network").one_of(&[NETWORK])?;
+    let token_address = details.field("tokenAddress").optional(evm_address)?;
+    Ok(IntentKind::CryptoWithdrawal(CryptoWithdrawalRequest {
+        to_address: to_address.as_str().to_owned(),
+        token_address: token_address.map(|address| address.as_str().to_owned()),
+    }))
+}
+
+fn bank_account(details: &Fields<'_>) -> Parsed<BankAccount> {
+    Ok(BankAccount {
+        bank_code: bank_code(&details.field("bankCode"), "withdrawalDetails.bankCode")?,
+        account_number: account_number(&details.field("accountNumber"))?,
+        account_name: short_text(&details.field("accountName"))?,
+        bank_name: short_text(&details.field("bankName"))?,
+        narration: details.field("narration").optional(short_text)?,
+    })
+}
+
+fn wallet_transfer(fields: &Fields<'_>) -> Parsed<IntentKind> {
+    let details = fields.field("walletDetails").object()?;
+    Ok(IntentKind::WalletTransfer(WalletTransferRequest {
+        phone: short_text(&details.field("phone"))?,
+        name: short_text(&details.field("name"))?,
+        narration: details.field("narration").optional(short_text)?,
+    }))
+}
+
+/// Contract section 4.3.3. An `otp` is never asked for, and so ignored.
+fn parse_verification(body: &JsonBody) -> Parsed<Reference> {
+    body.fields()?.field("reference").reference()
+}
+
+/// What pays a test account: an amount, or whatever is due.
+fn parse_test_payment(body: &JsonBody) -> Parsed<Option<Amount>> {
+    body.fields()?.field("amount").optional(Field::amount)
 }

@@ -3,18 +3,21 @@
 use actix_web::web::{Data, Path};
 
 use crate::commands::milestone_escrows;
+use crate::commands::milestone_escrows::{ConversionRequest, MilestoneEscrowRequest};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
+use crate::domain::refusal::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::Field;
+use crate::http::routes::shared_fields::{milestone, terms};
 use crate::http::state::AppState;
 use crate::views::{EscrowView, MilestoneView};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::milestone_escrow(&body);
+    let draft = parse_milestone_escrow(&body);
     state
         .execute(
             &caller,
@@ -36,7 +39,7 @@ pub(crate) async fn edit(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::milestone_escrow(&body);
+    let draft = parse_milestone_escrow(&body);
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -59,7 +62,7 @@ pub(crate) async fn convert(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::standard_escrows::conversion(&body);
+    let draft = parse_conversion(&body);
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -98,4 +101,24 @@ pub(crate) async fn confirm(
             move |escrow, context| Reply::ok("Milestone confirmed successfully", EscrowView::new(escrow, context)),
         )
         .await
+}
+
+/// Contract section 4.1.1.
+pub(crate) fn parse_milestone_escrow(body: &JsonBody) -> Parsed<MilestoneEscrowRequest> {
+    let fields = body.fields()?;
+    let milestones = fields.field("milestones").list();
+    Ok(MilestoneEscrowRequest {
+        terms: terms(&fields),
+        milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
+    })
+}
+
+/// Contract section 4.1.3.
+fn parse_conversion(body: &JsonBody) -> Parsed<ConversionRequest> {
+    let fields = body.fields()?;
+    let milestones = fields.field("milestones").list();
+    Ok(ConversionRequest {
+        amount: fields.field("amount").optional(Field::amount),
+        milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
+    })
 }

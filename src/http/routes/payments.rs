@@ -1,19 +1,25 @@
 //! Routes of payments and wallets (contract sections 4.3.1, 4.3.9, 4.5).
 
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::commands::payments;
-use crate::domain::refusal::Refusal;
+use crate::commands::payments::{Gateway, PaymentRequest};
+use crate::domain::customers::customer::Wallet;
+use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken};
+use crate::domain::money::Amount;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::{Field, Fields};
+use crate::http::routes::shared_fields::{check_currency, reference};
 use crate::http::state::AppState;
-use crate::views::{MainBalanceView, TransactionView, WalletView};
+use crate::views::{TransactionView, WireAmount};
 
 /// `POST /v1/payment/escrow`, as the buyer.
 pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = drafts::payment(&body, &state);
+    let request = parse_payment(&body, &state);
     state
         .execute(
             &caller,
@@ -30,7 +36,7 @@ pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -
 
 /// `POST /v1/payment/topup`, as the customer; sandbox mode only.
 pub(crate) async fn top_up(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let amount = drafts::top_up(&body);
+    let amount = parse_top_up(&body);
     state
         .execute(
             &caller,
@@ -54,4 +60,114 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
         "Wallet fetched successfully",
         WalletView::new(&wallet, &state.policy.currency),
     ))
+}
+
+/// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
+/// `reference` are required, and `gateway` is a card when it is left out.
+fn parse_payment(body: &JsonBody, api: &AppState) -> Parsed<PaymentRequest> {
+    let fields = body.fields()?;
+    let strict = api.policy.strict;
+    let amount = fields.field("amount");
+    let offered = if strict {
+        Some(amount.amount()?)
+    } else {
+        amount.optional(Field::amount)?
+    };
+    let smallest = api.policy.terms_limits.amount_min;
+    if strict && offered.is_some_and(|offered| offered < smallest) {
+        return Err(amount.must_be(format!("a number of {smallest} or more")));
+    }
+    let reference = reference(&fields, strict)?;
+    fields
+        .field("transactionType")
+        .optional(|field| field.one_of_any_case(&["escrow"]))?;
+    let gateway = fields
+        .field("gateway")
+        .optional(|field| field.one_of_any_case(&["wallet", "card"]))?;
+    let gateway = if gateway.map_or(strict, |gateway| gateway == "card") {
+        Gateway::Card(CardId::named(&fields.field("cardId").text()?))
+    } else {
+        Gateway::Wallet
+    };
+    check_currency(&fields, &api.policy.currency)?;
+    let escrows = escrows_to_pay(
+        &fields.field("escrowDetails").object()?,
+        api.limits.escrows_per_payment_max,
+    )?;
+    Ok(PaymentRequest {
+        escrows,
+        amount: offered,
+        reference,
+        gateway,
+    })
+}
+
+/// Contract section 4.3.9.
+fn parse_top_up(body: &JsonBody) -> Parsed<Amount> {
+    body.fields()?.field("amount").amount()
+}
+
+/// One escrow or several by id, or one by payment token.
+fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
+    let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
+    if ids.is_absent() && !token.is_absent() {
+        return Ok(vec![EscrowKey::Token(PaymentToken::named(&token.text()?))]);
+    }
+    if !token.is_absent() {
+        return Err(token.must_be("left out where escrowId is sent"));
+    }
+    if !ids.is_list() {
+        return Ok(vec![escrow_by_id(&ids)?]);
+    }
+    let list = ids.list()?;
+    if list.is_empty() || list.len() > escrows_max {
+        return Err(ids.must_be(format!("an escrow id or a list of 1 to {escrows_max} of them")));
+    }
+    list.iter().map(escrow_by_id).collect()
+}
+
+fn escrow_by_id(field: &Field<'_>) -> Result<EscrowKey, Invalid> {
+    Ok(EscrowKey::Id(EscrowId::named(&field.text()?)))
+}
+
+/// The contract's Wallet: a customer's balances.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WalletView {
+    id: String,
+    main_balance: WireAmount,
+    escrow_balance: WireAmount,
+    currency: String,
+    created_at: String,
+    updated_at: String,
+}
+
+/// The main balance after a top-up.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MainBalanceView {
+    main_balance: WireAmount,
+}
+
+impl WalletView {
+    /// Shows a wallet in this currency.
+    pub(crate) fn new(wallet: &Wallet, currency: &str) -> Self {
+        Self {
+            id: wallet.id.to_string(),
+            main_balance: WireAmount(wallet.main_balance),
+            escrow_balance: WireAmount(wallet.escrow_balance),
+            currency: currency.to_owned(),
+            created_at: wallet.created_at.to_string(),
+            updated_at: wallet.updated_at.to_string(),
+        }
+    }
+}
+
+impl MainBalanceView {
+    /// Shows the main balance.
+    pub(crate) const fn new(main_balance: Amount) -> Self {
+        Self {
+            main_balance: WireAmount(main_balance),
+        }
+    }
 }

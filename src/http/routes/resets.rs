@@ -2,14 +2,16 @@
 
 use actix_web::rt;
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::commands::{Policy, merchants};
+use crate::domain::ids::MerchantId;
 use crate::domain::party::Actor;
 use crate::http::auth::Caller;
 use crate::http::envelope::{ApiError, Reply};
 use crate::http::state::AppState;
 use crate::store::Tx;
-use crate::views::{ResetView, ViewContext};
+use crate::views::ViewContext;
 
 /// `POST /sandbox/reset`. A `customer-id` header has no effect.
 ///
@@ -34,4 +36,20 @@ pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply
         reply
     });
     task.await.map_err(|_| ApiError::Internal)?
+}
+
+/// The new merchant, which the key belongs to from now on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResetView {
+    merchant_id: i64,
+}
+
+impl ResetView {
+    /// Shows the new merchant.
+    pub(crate) const fn new(merchant: MerchantId) -> Self {
+        Self {
+            merchant_id: merchant.0,
+        }
+    }
 }

@@ -1,18 +1,31 @@
 //! Loading a seed into a sandbox merchant.
 
+use std::collections::HashSet;
+
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::commands::seeds;
+use crate::domain::customers::profile::PartialProfileRequest;
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, TermsRequest};
+use crate::domain::fees::WhoPays;
+use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
+use crate::domain::money::Amount;
+use crate::domain::refusal::Parsed;
+use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CourseRequest, CustomerSeed, EscrowSeed, SeedRequest};
+use crate::domain::time::Date;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::{Field, Fields};
+use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;
-use crate::views::{ClockView, SeedView};
+use crate::views::{MilestoneView, WireAmount, WireText};
 
 /// `POST /sandbox/seed`, as the merchant of the key.
 pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::seeds::seed(&body);
+    let draft = parse_seed(&body);
     state
         .execute(
             &caller,
@@ -24,4 +37,231 @@ pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) 
             },
         )
         .await
+}
+
+const OF_SEED: [&str; 2] = ["customers", "escrows"];
+const OF_CUSTOMER: [&str; 8] = [
+    "id",
+    "balance",
+    "firstname",
+    "lastname",
+    "email",
+    "phone",
+    "countryId",
+    "bvn",
+];
+const OF_ESCROW: [&str; 15] = [
+    "name",
+    "seller",
+    "buyer",
+    "status",
+    "amount",
+    "purpose",
+    "description",
+    "whoPays",
+    "maxDelivery",
+    "deliveryTimeline",
+    "totalQuantity",
+    "milestones",
+    "released",
+    "sellerAmount",
+    "buyerAmount",
+];
+const OF_MILESTONE: [&str; 6] = ["title", "description", "amount", "dueDate", "customerId", "released"];
+
+/// `POST /sandbox/seed`.
+fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
+    let fields = body.fields()?;
+    fields.check_known(&OF_SEED)?;
+    let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
+    let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
+    let customers = customers.iter().map(customer).collect::<Parsed<_>>()?;
+    let mut names = HashSet::new();
+    let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names);
+    let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<_>>()?;
+    Ok(SeedRequest {
+        content_hash: body.content_hash()?,
+        customers,
+        escrows,
+    })
+}
+
+/// A list that may be left out.
+fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> {
+    let entries = field.optional(Field::list)?.unwrap_or_default();
+    if entries.len() > entries_max {
+        return Err(field.must_be(format!("a list of at most {entries_max} entries")));
+    }
+    Ok(entries)
+}
+
+fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
+    let fields = entry.object()?;
+    fields.check_known(&OF_CUSTOMER)?;
+    Ok(CustomerSeed {
+        id: fields.field("id").optional(Field::customer_id)?,
+        balance: fields.field("balance").optional(Field::amount)?,
+        profile: PartialProfileRequest {
+            firstname: Ok(fields.field("firstname").optional(Field::text)?),
+            lastname: Ok(fields.field("lastname").optional(Field::text)?),
+            email: Ok(fields.field("email").optional(Field::email)?),
+            phone: Ok(fields.field("phone").optional(Field::text)?),
+            country: Ok(fields.field("countryId").optional(Field::country)?),
+            bvn: Ok(fields.field("bvn").optional(Field::text)?),
+        },
+    })
+}
+
+/// The escrow at this place among all, from 1.
+fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
+    let fields = entry.object()?;
+    fields.check_known(&OF_ESCROW)?;
+    let name = name(&fields.field("name"), names)?;
+    let seller = fields.field("seller").customer_id()?;
+    let buyer = fields.field("buyer").optional(Field::customer_id)?;
+    let status = fields.field("status").optional(Field::word)?;
+    let milestones = fields.field("milestones").optional(Field::list)?;
+    let milestones: Option<Vec<MilestoneSeed>> = milestones
+        .map(|milestones| milestones.iter().zip(1..).map(milestone).collect())
+        .transpose()?;
+    let purpose = name.clone().unwrap_or_else(|| format!("Escrow {place}"));
+    let terms = terms(&fields, purpose, milestones.as_deref())?;
+    let marks = |milestones: &Vec<MilestoneSeed>| milestones.iter().map(|milestone| milestone.released).collect();
+    let course = CourseRequest {
+        status,
+        buyer,
+        released: fields.field("released").optional(Field::integer)?,
+        milestones: milestones.as_ref().map(marks),
+        seller_amount: fields.field("sellerAmount").optional(Field::amount)?,
+        buyer_amount: fields.field("buyerAmount").optional(Field::amount)?,
+    };
+    Ok(EscrowSeed {
+        name,
+        seller,
+        terms,
+        milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::draft).collect()),
+        course,
+    })
+}
+
+/// What the author calls an escrow, to find it by: no two are called the same.
+fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>> {
+    let name = field.optional(Field::text)?;
+    match &name {
+        Some(name) if !names.insert(name.clone()) => Err(field.must_be("a name that no escrow before it has")),
+        _ => Ok(name),
+    }
+}
+
+/// What may be left out of terms stands as the reference API has it, or follows from
+/// the rest: the amount is the sum of the milestones.
+fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
+    let amount = fields.field("amount").optional(Field::amount)?;
+    let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
+    let timeline = fields.field("deliveryTimeline");
+    let timeline = timeline.optional(Field::word)?;
+    Ok(TermsRequest {
+        amount: Ok(amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?),
+        purpose: Ok(fields.field("purpose").optional(Field::text)?.unwrap_or(purpose)),
+        description: Ok(fields.field("description").optional(Field::text)?),
+        who_pays: Ok(fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer)),
+        max_delivery: Ok(Some(
+            fields
+                .field("maxDelivery")
+                .optional(Field::integer)?
+                .unwrap_or(MAX_DELIVERY_DEFAULT),
+        )),
+        delivery_timeline: Ok(Some(timeline.unwrap_or(DeliveryTimeline::Days))),
+        total_quantity: Ok(fields.field("totalQuantity").optional(Field::integer)?),
+        category: Ok(None),
+    })
+}
+
+/// What came in for a milestone.
+struct MilestoneSeed {
+    title: String,
+    description: Option<String>,
+    amount: Amount,
+    due_date: Option<Date>,
+    beneficiary: Option<CustomerId>,
+    released: Option<bool>,
+}
+
+fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
+    let fields = entry.object()?;
+    fields.check_known(&OF_MILESTONE)?;
+    let title = fields.field("title").optional(Field::text)?;
+    Ok(MilestoneSeed {
+        title: title.unwrap_or_else(|| format!("Milestone {place}")),
+        description: fields.field("description").optional(Field::text)?,
+        amount: fields.field("amount").amount()?,
+        due_date: fields.field("dueDate").optional(Field::date)?,
+        beneficiary: fields.field("customerId").optional(Field::customer_id)?,
+        released: fields.field("released").optional(Field::boolean)?,
+    })
+}
+
+impl MilestoneSeed {
+    fn draft(self) -> MilestoneRequest {
+        MilestoneRequest {
+            title: Ok(self.title),
+            description: Ok(self.description),
+            amount: Ok(self.amount),
+            due_date: Ok(self.due_date),
+            beneficiary: Ok(self.beneficiary),
+        }
+    }
+}
+
+/// The customers and escrows that a seed created, in the seed's order, and the clock,
+/// which the seed may have advanced.
+#[derive(Debug, Serialize)]
+pub(crate) struct SeedView {
+    customers: Vec<SeededCustomerView>,
+    escrows: Vec<SeededEscrowView>,
+    clock: ClockView,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeededCustomerView {
+    customer_id: WireText<CustomerId>,
+    balance: WireAmount,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeededEscrowView {
+    name: Option<String>,
+    id: WireText<EscrowId>,
+    payment_token: String,
+    status: &'static str,
+    milestones: Vec<MilestoneView>,
+}
+
+impl SeedView {
+    /// Shows the customers with their main balances, and the escrows with the names that
+    /// they have in the seed.
+    pub(crate) fn new(
+        customers: Vec<(CustomerId, Amount)>,
+        escrows: Vec<(Option<String>, Escrow)>,
+        clock: ClockView,
+    ) -> Self {
+        let customer = |(id, balance)| SeededCustomerView {
+            customer_id: WireText(id),
+            balance: WireAmount(balance),
+        };
+        let escrow = |(name, escrow): (Option<String>, Escrow)| SeededEscrowView {
+            name,
+            id: WireText(escrow.id),
+            payment_token: escrow.payment_token.as_str().to_owned(),
+            status: escrow.status().into_str(),
+            milestones: MilestoneView::list(escrow.plan),
+        };
+        Self {
+            customers: customers.into_iter().map(customer).collect(),
+            escrows: escrows.into_iter().map(escrow).collect(),
+            clock,
+        }
+    }
 }

@@ -1,21 +1,30 @@
 //! Routes of standard escrows (contract sections 4.2, 4.6.1).
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::standard_escrows;
+use crate::commands::standard_escrows::{AdditionalFeeRequest, StandardEditRequest};
+use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter};
+use crate::domain::escrow::terms::{KeptTerms, TermsRequest};
 use crate::domain::ids::{EscrowId, PaymentToken};
+use crate::domain::page::PageRequest;
+use crate::domain::party::Party;
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::{ApiError, Reply};
-use crate::http::query::Query;
+use crate::http::fields::Field;
+use crate::http::query::{self, Query};
+use crate::http::routes::shared_fields::standard_terms;
 use crate::http::state::AppState;
-use crate::http::{drafts, uploads};
-use crate::views::{DetailedEscrowView, EscrowListView, EscrowView};
+use crate::http::uploads;
+use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext, WireAmount};
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
-    let draft = drafts::standard_escrow(&body);
+    let draft = parse_standard_escrow(&body);
     let pictures = uploads::pictures(&mut body, "imageUrl", state.limits.files_per_request_max);
     state
         .execute_with_files(
@@ -34,7 +43,7 @@ pub(crate) async fn edit(
     token: Path<String>,
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::standard_escrows::edit(&body);
+    let draft = parse_edit(&body);
     let token = PaymentToken::named(&token);
     let pictures = uploads::pictures(&mut body, "imageUrl", state.limits.files_per_request_max);
     state
@@ -54,7 +63,7 @@ pub(crate) async fn set_additional_fee(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = drafts::standard_escrows::additional_fee(&body);
+    let draft = parse_additional_fee(&body);
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -92,7 +101,7 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
 /// `GET /v1/escrow/transactions`, as either side.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
-    let (filter, page) = drafts::standard_escrows::list(caller.party(), &query)?;
+    let (filter, page) = parse_list(caller.party(), &query)?;
     let list = state.store.read(|snapshot| snapshot.escrows(merchant, &filter, page))?;
     let view = EscrowListView::new(list, &state.view_context(caller.viewer()));
     Ok(Reply::ok("Transaction fetched successfully", view))
@@ -125,4 +134,106 @@ pub(crate) async fn confirm_payment(
             },
         )
         .await
+}
+
+/// Contract section 4.2.1.
+fn parse_standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsRequest> {
+    Ok(standard_terms(&body.fields()?))
+}
+
+/// Contract section 4.2.2: what is required on create is required here too; the rest
+/// stays as it was when it does not come at all, and goes when it comes empty.
+fn parse_edit(body: &JsonOrFormBody) -> Parsed<StandardEditRequest> {
+    let fields = body.fields()?;
+    Ok(StandardEditRequest {
+        terms: standard_terms(&fields),
+        keeps: KeptTerms {
+            description: !fields.has("description"),
+            total_quantity: fields.field("totalQuantity").is_absent(),
+            category: !fields.has("categoryId"),
+        },
+    })
+}
+
+/// Contract section 4.2.3.
+fn parse_additional_fee(body: &JsonBody) -> Result<AdditionalFeeRequest, Refusal> {
+    let fields = body.fields()?;
+    let amount = fields.field("additionalFee");
+    if amount.is_negative() {
+        return Err(Refusal::AdditionalFeeNegative);
+    }
+    Ok(AdditionalFeeRequest {
+        amount: amount.amount()?,
+        is_refundable: fields.field("additionalFeeRefundable").optional(Field::boolean)?,
+    })
+}
+
+/// Contract section 4.2.7: a party's escrows, and which page of them.
+fn parse_list(party: &Party, query: &Query) -> Result<(PartyEscrowFilter, PageRequest), Refusal> {
+    let fields = query.fields()?;
+    let side = fields.field("type");
+    if side.is_absent() {
+        return Err(Refusal::ListTypeMissing);
+    }
+    let side = side.word().map_err(|_| Refusal::ListTypeUnknown)?;
+    let page = query::page(&fields)?;
+    let filter = PartyEscrowFilter {
+        party: party.clone(),
+        side,
+        category: fields.field("categoryId").optional(Field::category_id)?,
+        status: fields.field("status").optional(Field::word)?,
+    };
+    Ok((filter, page))
+}
+
+/// A page of a party's own escrows, and the totals of all of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct EscrowListView {
+    #[serde(flatten)]
+    page: PageView<EscrowView>,
+    report: ReportView,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportView {
+    total: u64,
+    completed: u64,
+    ongoing: u64,
+    dispute: u64,
+    amount: AmountsView,
+}
+
+#[derive(Debug, Serialize)]
+struct AmountsView {
+    total: WireAmount,
+    completed: WireAmount,
+    ongoing: WireAmount,
+    dispute: WireAmount,
+}
+
+impl EscrowListView {
+    /// Shows the list to its party.
+    pub(crate) fn new(list: EscrowList, viewing: &ViewContext<'_>) -> Self {
+        Self {
+            page: PageView::new(list.page, |escrow| EscrowView::new(escrow, viewing)),
+            report: ReportView::new(&list.report),
+        }
+    }
+}
+
+impl ReportView {
+    const fn new(report: &EscrowReport) -> Self {
+        Self {
+            total: report.total.count,
+            completed: report.completed.count,
+            ongoing: report.ongoing.count,
+            dispute: report.dispute.count,
+            amount: AmountsView {
+                total: WireAmount(report.total.amount),
+                completed: WireAmount(report.completed.amount),
+                ongoing: WireAmount(report.ongoing.amount),
+                dispute: WireAmount(report.dispute.amount),
+            },
+        }
+    }
 }

@@ -4,18 +4,19 @@ use actix_web::web::{Data, Path};
 
 use crate::commands::vaults;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::PaymentToken;
-use crate::domain::refusal::Refusal;
+use crate::domain::escrow::vault::{StakeRequest, VaultRequest};
+use crate::domain::ids::{CustomerId, PaymentToken};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::Field;
 use crate::http::state::AppState;
 use crate::views::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::vaults::vault(&body);
+    let draft = parse_vault(&body);
     state
         .execute(
             &caller,
@@ -37,7 +38,7 @@ pub(crate) async fn declare_winner(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let winner = drafts::vaults::winner(&body);
+    let winner = parse_winner(&body);
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -79,4 +80,29 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<Strin
         }
         Deal::Escrow(_) => Err(Refusal::NotAVault.into()),
     }
+}
+
+/// Contract section 4.8.1.
+fn parse_vault(body: &JsonBody) -> Parsed<VaultRequest> {
+    let fields = body.fields()?;
+    let participants = fields.field("participants").list();
+    Ok(VaultRequest {
+        purpose: fields.field("purpose").text(),
+        description: fields.field("description").optional(Field::text),
+        category: fields.field("categoryId").optional(Field::category_id),
+        participants: participants.map(|participants| participants.iter().map(stake).collect()),
+    })
+}
+
+/// Contract section 4.8.2.
+fn parse_winner(body: &JsonBody) -> Parsed<CustomerId> {
+    body.fields()?.field("winnerId").customer_id()
+}
+
+fn stake(participant: &Field<'_>) -> Parsed<StakeRequest> {
+    let fields = participant.object()?;
+    Ok(StakeRequest {
+        customer: fields.field("customerId").customer_id(),
+        amount: fields.field("amount").amount(),
+    })
 }

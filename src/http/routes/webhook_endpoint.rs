@@ -2,16 +2,17 @@
 //! `customer-id` header has no effect.
 
 use actix_web::web::Data;
+use serde::Serialize;
 
 use crate::commands::webhook_endpoints;
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookEndpoint, WebhookUrl};
+use crate::domain::mode::Mode;
+use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts::events as drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::fields::Field;
 use crate::http::state::AppState;
-use crate::views::WebhookEndpointView;
 use crate::webhooks::signing;
 
 /// `GET /sandbox/callback`.
@@ -24,7 +25,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 
 /// `PUT /sandbox/callback`.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let url = drafts::callback_url(&body);
+    let url = parse_webhook_url(&body);
     state
         .execute(
             &caller,
@@ -41,4 +42,32 @@ fn view(setting: &WebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEn
         signing_secret: secret.map_or("", SigningSecret::as_str).to_owned(),
         standard_webhooks_secret: secret.map(signing::standard_secret).unwrap_or_default(),
     }
+}
+
+/// Of `PUT /sandbox/callback`: a URL, or null for nowhere.
+fn parse_webhook_url(body: &JsonBody) -> Parsed<Option<WebhookUrl>> {
+    let fields = body.fields()?;
+    if !fields.has("url") {
+        return Err(Invalid::missing("url"));
+    }
+    fields.field("url").optional(callback)
+}
+
+fn callback(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
+    let text = field.text()?;
+    WebhookUrl::parse(&text, Mode::Sandbox).map_err(|problem| field.must_be(problem.to_string()))
+}
+
+/// A merchant's webhook endpoint. It holds secrets, so it has no `Debug`; the route shows
+/// them to the merchant itself only.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WebhookEndpointView {
+    /// Null when the merchant has no endpoint.
+    pub(crate) url: Option<String>,
+    /// The secret of the contract's signature.
+    pub(crate) signing_secret: String,
+    /// The secret of the Standard Webhooks signature, in the format that its libraries
+    /// expect.
+    pub(crate) standard_webhooks_secret: String,
 }

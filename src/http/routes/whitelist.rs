@@ -1,16 +1,20 @@
 //! Routes of whitelisted addresses (contract section 4.11).
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
+use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistAddress, WhitelistRequest};
+use crate::domain::refusal::Parsed;
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::drafts;
 use crate::http::envelope::{ApiError, Reply};
+use crate::http::routes::shared_fields::{evm_address, text_up_to};
 use crate::http::state::AppState;
-use crate::views::WhitelistAddressView;
+use crate::views::WireText;
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
@@ -25,7 +29,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 
 /// `POST /v1/whitelist-address`, as the customer.
 pub(crate) async fn add(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = drafts::payments::whitelist_address(&body);
+    let draft = parse_whitelist_address(&body);
     state
         .execute(
             &caller,
@@ -49,4 +53,70 @@ pub(crate) async fn remove(state: Data<AppState>, caller: Caller, address: Path<
             |(), _context| Reply::ok("Address removed successfully", json!({})),
         )
         .await
+}
+
+/// Contract section 4.11. An `otp` is never asked for, and so ignored.
+fn parse_whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
+    let fields = body.fields()?;
+    let wallet_address = evm_address(&fields.field("walletAddress"))?;
+    fields.field("network").one_of(&[NETWORK])?;
+    let label = fields.field("label");
+    Ok(WhitelistRequest {
+        wallet_address,
+        label: label.optional(|label| text_up_to(label, LABEL_CHARS_MAX))?,
+    })
+}
+
+/// The contract's `WhitelistAddress`: an address that crypto withdrawals may go to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WhitelistAddressView {
+    id: WireText<WhitelistAddressId>,
+    wallet_address: String,
+    network: &'static str,
+    label: Option<String>,
+    date_added: WireText<Timestamp>,
+    last_updated: WireText<Timestamp>,
+}
+
+/// The master address for crypto deposits.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DepositWalletView {
+    wallet_address: String,
+    network: &'static str,
+    network_id: &'static str,
+    qr_code: String,
+    explorer_url: String,
+    instructions: &'static str,
+}
+
+impl WhitelistAddressView {
+    /// Shows an address. It never changes, so both dates are the same.
+    pub(crate) fn new(address: WhitelistAddress) -> Self {
+        Self {
+            id: WireText(address.id),
+            wallet_address: address.wallet_address.as_str().to_owned(),
+            network: NETWORK,
+            label: address.label,
+            date_added: WireText(address.created_at),
+            last_updated: WireText(address.created_at),
+        }
+    }
+}
+
+impl DepositWalletView {
+    /// Shows a simulated address, with a warning not to use it.
+    pub(crate) fn new(address: &EvmAddress) -> Self {
+        let address = address.as_str();
+        Self {
+            wallet_address: address.to_owned(),
+            network: "BSC Testnet",
+            network_id: "97",
+            qr_code: format!("ethereum:{address}@97"),
+            explorer_url: format!("https://testnet.bscscan.com/address/{address}"),
+            instructions: "SIMULATED: nobody has a key to this address and nothing watches it. Send nothing to it: \
+                           what is sent is lost. In this sandbox, money comes in by a deposit intent or a top-up.",
+        }
+    }
 }
