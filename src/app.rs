@@ -16,13 +16,10 @@ use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::config::{self, Config, ConfigError, Merchant};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
-use crate::domain::events::delivery::RetrySchedule;
-use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
-use crate::domain::fees::WithdrawalFees;
+use crate::domain::events::webhook_endpoint::Receiver;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::domain::money::Amount;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, AppState, FaultBook, RateLimiter, RequestLog, RequestLogLimits, ServerSettings};
@@ -249,30 +246,19 @@ fn store_settings(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store
     }
 }
 
-/// Who is told of a live merchant's events, if anybody.
+/// Returns the webhook endpoint of a live merchant, if it has one.
 fn receiver(merchant: &Merchant) -> Option<Receiver> {
-    let url = merchant.callback_url.as_deref()?;
-    let secret = merchant.signing_secret.clone();
-    Some(Receiver {
-        url: checked_url(url, Mode::Live),
-        secret: secret.expect("checked when the configuration was read"),
-    })
-}
-
-fn checked_url(url: &str, mode: Mode) -> WebhookUrl {
-    WebhookUrl::parse(url, mode).expect("checked when the configuration was read")
+    let (url, secret) = merchant.callback_url.clone().zip(merchant.signing_secret.clone())?;
+    Some(Receiver { url, secret })
 }
 
 fn webhook_settings(config: &Config, receivers: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
     let settings = &config.webhooks;
     webhooks::Settings {
         mode: config.mode,
-        webhook_url_default: settings
-            .callback_url
-            .as_deref()
-            .map(|url| checked_url(url, Mode::Sandbox)),
+        webhook_url_default: settings.callback_url.clone(),
         receivers,
-        schedule: RetrySchedule::new(settings.retry_seconds.clone()),
+        schedule: settings.retry_seconds.clone(),
         timeout: Duration::from_secs(settings.timeout_seconds),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
     }
@@ -313,17 +299,16 @@ fn settings(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, Co
         // There is nothing to charge a real card with.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
-        callback_url: merchant.callback_url.as_deref().map(|url| checked_url(url, Mode::Live)),
+        callback_url: merchant.callback_url.clone(),
     })
 }
 
 /// What the configuration has decided, and nothing for single merchants yet. Fails
 /// when the rates exceed their bound.
 pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
-    let money = |minor| Amount::from_minor(minor).expect("checked when the configuration was read");
     let admission = match config.mode {
         Mode::Sandbox if !config.strict => Admission::Register {
-            opening_balance: money(config.sandbox.opening_balance_minor),
+            opening_balance: config.sandbox.opening_balance_minor,
         },
         Mode::Sandbox | Mode::Live => Admission::KnownOnly,
     };
@@ -336,19 +321,14 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            callback_url: config
-                .webhooks
-                .callback_url
-                .as_deref()
-                .map(|url| checked_url(url, Mode::Sandbox)),
+            callback_url: config.webhooks.callback_url.clone(),
         },
         merchants: HashMap::new(),
-        withdrawal_fees: WithdrawalFees::parse(&config.fees.withdrawal_minor)
-            .expect("checked when the configuration was read"),
+        withdrawal_fees: config.fees.withdrawal_minor.clone(),
         claim_grace_seconds: config.claim_grace_seconds,
         terms_limits: TermsLimits {
             is_strict: config.strict,
-            amount_min: money(config.amount_min_minor()),
+            amount_min: config.amount_min(),
             milestones_max: config.limits.milestones_max,
             purpose_chars_max: config.limits.purpose_chars_max,
             description_chars_max: config.limits.description_chars_max,

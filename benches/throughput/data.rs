@@ -68,7 +68,7 @@ pub(crate) fn policy() -> Policy {
     let config = Config {
         limits: Limits {
             milestones_max: 1000,
-            ..Limits::default()
+            ..Config::default().limits
         },
         ..Config::default()
     };

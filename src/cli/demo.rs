@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         database: folder.path().join("demo.db"),
         fees: Fees {
             commission_bps: 50,
-            ..Fees::default()
+            ..Config::default().fees
         },
         ..Config::default()
     };

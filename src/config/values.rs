@@ -1,35 +1,42 @@
-//! Reading single settings, each with its own bounds.
+//! Deserializers of single settings, each with its bounds. A value is parsed here and
+//! nowhere else.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error};
 
+use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 
+/// A whole number from `MIN` to `MAX`.
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
 {
     let number = i64::deserialize(deserializer)?;
-    let wrong = || D::Error::custom(format!("must be a whole number from {MIN} to {MAX}; got {number}"));
-    if (MIN..=MAX).contains(&number) {
-        T::try_from(number).map_err(|_| wrong())
-    } else {
-        Err(wrong())
-    }
+    let is_within = (MIN..=MAX).contains(&number);
+    let value = T::try_from(number).ok().filter(|_| is_within);
+    value.ok_or_else(|| out_of_bounds(number, MIN, MAX))
 }
 
-pub(super) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    within::<D, i64, 0, { Amount::MAX.minor() }>(deserializer)
+/// At least `MIN` minor units.
+pub(super) fn amount<'de, D, const MIN: i64>(deserializer: D) -> Result<Amount, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let minor = i64::deserialize(deserializer)?;
+    let amount = Amount::from_minor(minor).filter(|_| minor >= MIN);
+    amount.ok_or_else(|| out_of_bounds(minor, MIN, Amount::MAX.minor()))
 }
 
-pub(super) fn positive_money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    within::<D, i64, 1, { Amount::MAX.minor() }>(deserializer)
+fn out_of_bounds<E: Error>(number: i64, min: i64, max: i64) -> E {
+    E::custom(format!("must be a whole number from {min} to {max}; got {number}"))
 }
 
+/// A currency code of three capitals.
 pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let currency = String::deserialize(deserializer)?;
     let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -40,7 +47,7 @@ pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Str
     }
 }
 
-/// Where clients reach a service.
+/// A URL of HTTP.
 pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.starts_with("http://") || text.starts_with("https://") {
@@ -52,42 +59,36 @@ pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     }
 }
 
-pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WithdrawalFees, D::Error> {
     let table = String::deserialize(deserializer)?;
-    match WithdrawalFees::parse(&table) {
-        Some(_) => Ok(table),
-        None => Err(D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE))),
-    }
+    WithdrawalFees::parse(&table).ok_or_else(|| D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE)))
 }
 
-pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let hashes = Vec::<String>::deserialize(deserializer)?;
-    match hashes.iter().find(|hash| decode_hash(hash).is_none()) {
-        None => Ok(hashes),
-        Some(_) => Err(D::Error::custom(
-            "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself",
-        )),
-    }
+/// SHA-256 hashes in hex.
+pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
+    let decode = |text: String| {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map(|()| hash)
+    };
+    let hashes = Vec::<String>::deserialize(deserializer)?.into_iter().map(decode);
+    hashes
+        .collect::<Result<_, _>>()
+        .map_err(|_| D::Error::custom("must be 64 hex characters, as `escrowd keygen` prints them; not the key itself"))
 }
 
-pub(super) fn decode_hash(text: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).ok()?;
-    Some(hash)
-}
-
-pub(super) fn sandbox_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn sandbox_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
     callback(deserializer, Mode::Sandbox)
 }
 
-pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
     callback(deserializer, Mode::Live)
 }
 
-fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<String>, D::Error> {
+fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<WebhookUrl>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    WebhookUrl::parse(&text, mode).map_err(|problem| D::Error::custom(format!("must be {problem}")))?;
-    Ok(Some(text))
+    let url = WebhookUrl::parse(&text, mode);
+    url.map(Some)
+        .map_err(|problem| D::Error::custom(format!("must be {problem}")))
 }
 
 pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SigningSecret>, D::Error> {
@@ -106,13 +107,14 @@ pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     Ok(Some(SigningSecret::new(text)))
 }
 
-pub(super) fn retry_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+/// At most 20 pauses of at most a week each.
+pub(super) fn retry_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RetrySchedule, D::Error> {
     const RETRIES_MAX: usize = 20;
     const SECONDS_MAX: u32 = 604_800;
     let seconds = Vec::<u32>::deserialize(deserializer)?;
-    let are_right = seconds.len() <= RETRIES_MAX && seconds.iter().all(|seconds| (1..=SECONDS_MAX).contains(seconds));
-    if are_right {
-        Ok(seconds)
+    let is_valid = seconds.len() <= RETRIES_MAX && seconds.iter().all(|seconds| (1..=SECONDS_MAX).contains(seconds));
+    if is_valid {
+        Ok(RetrySchedule::new(seconds))
     } else {
         Err(D::Error::custom(format!(
             "must be at most {RETRIES_MAX} whole numbers of seconds, each from 1 to {SECONDS_MAX}"

@@ -1,10 +1,10 @@
 //! Play money or real money.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use strum::Display;
 
 /// What a server and its file are for. A file keeps the mode it was made in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Mode {

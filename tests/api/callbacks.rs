@@ -1,6 +1,8 @@
 //! Where events go, and sending them again. Nobody listens where these tests send
 //! them: what a receiver gets is tested elsewhere.
 
+use escrowd::domain::events::webhook_endpoint::WebhookUrl;
+use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
@@ -68,7 +70,8 @@ fn every_key_signs_for_its_own_merchant() {
 
 #[test]
 fn what_the_configuration_says_holds_until_the_merchant_says_otherwise() {
-    let app = spawn_app_with(|config| config.webhooks.callback_url = Some(DEAF.to_owned()));
+    let app =
+        spawn_app_with(|config| config.webhooks.callback_url = Some(WebhookUrl::parse(DEAF, Mode::Sandbox).unwrap()));
     assert_eq!(app.callback().ok().data()["url"], DEAF);
     app.offered();
     assert_eq!(app.to_be_delivered(), ["1", "2"]);

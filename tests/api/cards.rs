@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with};
+use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with};
 use crate::shapes::{ID, ISO, assert_shape};
 
 const VISA: &str = "4242424242424242";
@@ -225,7 +225,7 @@ fn cards_can_be_switched_off() {
 
 #[test]
 fn a_card_cannot_bring_in_more_than_can_be_counted() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 4_503_599_627_370_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(4_503_599_627_370_000));
     let deal = app.offered();
     let card = app.save_card("ben", VISA).ok().text("id");
     app.refuses(

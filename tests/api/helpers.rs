@@ -14,6 +14,7 @@ use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::mode::Mode;
+use escrowd::domain::money::Amount;
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::store::{OpenError, Synchronous};
 use rusqlite::types::Value as SqlValue;
@@ -255,8 +256,13 @@ pub(crate) fn go_live(config: &mut Config) {
 }
 
 /// A key's hash, as a configuration has it.
-pub(crate) fn hash_of(key: &str) -> String {
-    hex::encode(Sha256::digest(key))
+pub(crate) fn hash_of(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+/// An amount in minor units.
+pub(crate) fn kobo(minor: i64) -> Amount {
+    Amount::from_minor(minor).unwrap()
 }
 
 /// What a merchant says of a new customer.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::helpers::{Deal, TestApp, form_of, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{Deal, TestApp, form_of, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 const DAY: i64 = 86_400;
 /// The bytes that any PNG picture begins with.
@@ -343,7 +343,7 @@ fn a_refused_upload_leaves_no_file_however_often_it_comes() {
 
 #[test]
 fn a_refusal_stays_what_it_was_when_the_state_has_changed() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 100_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(100_000));
     let deal = app.offered();
     app.wallet("ben").ok();
     let transfers = app.count("transfer");

@@ -3,9 +3,10 @@
 
 use std::fs;
 
+use escrowd::domain::fees::WithdrawalFees;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, spawn_app, spawn_app_with, spawn_live_app};
 use crate::shapes::{ID, ISO, REFERENCE, assert_shape};
 
 const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
@@ -50,7 +51,7 @@ fn pay_test_account(app: &TestApp, intent: &Answer, body: Option<&Value>) -> Ans
 
 /// A service on which every withdrawal costs 100 (contract Ex 16).
 fn app_with_fee() -> TestApp {
-    spawn_app_with(|config| "10000".clone_into(&mut config.fees.withdrawal_minor))
+    spawn_app_with(|config| config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap())
 }
 
 #[test]
@@ -233,7 +234,7 @@ fn a_fee_stays_what_it_was_when_the_intent_was_made() {
     app.stop();
     let again = spawn_app_with(|config| {
         assert!(fs::copy(database, &config.database).is_ok());
-        config.fees.withdrawal_minor = "500000:1000, 5000000:2500, 5000".to_owned();
+        config.fees.withdrawal_minor = WithdrawalFees::parse("500000:1000, 5000000:2500, 5000").unwrap();
     });
     assert_eq!(again.verify_payment("ada", "w-1").ok().data()["fee"], 100);
     assert_eq!(again.balances("ada").0, json!(989_900));
@@ -270,8 +271,8 @@ fn a_withdrawal_that_fails_or_comes_back_leaves_the_wallet_whole() {
 #[test]
 fn a_wallet_that_is_short_is_told_early_and_again_at_the_end() {
     let app = spawn_app_with(|config| {
-        config.fees.withdrawal_minor = "10000".to_owned();
-        config.sandbox.opening_balance_minor = 1_010_000;
+        config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap();
+        config.sandbox.opening_balance_minor = kobo(1_010_000);
     });
     app.wallet("ada").ok();
     let refused = app.refuses(400, "Insufficient balance", |app| {
@@ -471,7 +472,7 @@ fn who_may_not_withdraw_may_still_deposit() {
 
 #[test]
 fn deposits_cannot_bring_in_more_than_can_be_counted() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 9_007_199_254_740_991);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     let intent = app.intend("ada", &deposit("d-1", 1000)).ok();
     let message = "This merchant's accounts cannot hold that much money together";
     app.refuses(400, message, |app| pay_test_account(app, &intent, None));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
 use crate::shapes::{ID, ISO, REFERENCE, TOKEN, assert_shape, assert_unix_now};
 
 const NO_ID: &str = "0123456789abcdef01234567";
@@ -521,7 +521,7 @@ fn subscribers_are_told_of_every_step_once() {
 fn what_is_wrong_with_an_offer_is_told_in_a_fixed_order() {
     // The opening balance is all the money there may be, so that Ada is let in
     // and nobody after her.
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 9_007_199_254_740_991);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     app.wallet("ada").ok();
     let path = "/v1/escrow/milestone/create";
     let mut offer = json!({

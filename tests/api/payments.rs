@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{Deal, TestApp, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
 use crate::shapes::{ID, ISO, REFERENCE, assert_shape};
 
 const NO_ID: &str = "0123456789abcdef01234567";
@@ -206,7 +206,7 @@ fn an_amount_that_is_sent_must_be_exact() {
 
 #[test]
 fn a_wallet_pays_down_to_nothing_and_no_further() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 2_040_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(2_040_000));
     let deals = [app.offered(), app.offered(), app.offered()];
     app.pay_for("ben", &deals[0]).ok();
     app.pay_for("ben", &deals[1]).ok();
@@ -224,7 +224,7 @@ fn a_wallet_pays_down_to_nothing_and_no_further() {
 
 #[test]
 fn what_is_held_cannot_be_spent() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 1_500_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_500_000));
     let deals = [app.offered(), app.offered()];
     app.pay_for("ben", &deals[0]).ok();
     app.refuses(400, "Insufficient balance", |app| app.pay_for("ben", &deals[1]));
@@ -446,7 +446,7 @@ fn a_reference_belongs_to_one_merchant() {
 
 #[test]
 fn a_refused_payment_leaves_its_reference_free() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 1_000_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_000_000));
     let deal = app.offered();
     let request = referenced("order-1", &deal);
     app.refuses(400, "Insufficient balance", |app| app.pay("ben", &request));
@@ -480,7 +480,7 @@ fn a_reference_that_is_no_reference_is_refused() {
 /// step mends only what the step before was refused for.
 #[test]
 fn what_is_wrong_with_a_payment_is_told_in_a_fixed_order() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 1_100_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_100_000));
     let path = "/v1/payment/escrow";
     let (used, foreign) = (app.offered(), {
         let created = app.json_with_key("sk_test_other", "POST", "/v1/escrow/create", "ada", &standard_terms());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
+use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 const NOT_PAYABLE: &str = "Escrow is not in a valid state for checkout";
 
@@ -80,7 +80,7 @@ fn of_32_buyers_at_once_one_pays() {
 
 #[test]
 fn a_wallet_with_money_for_7_pays_7_of_20_at_once() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 7 * 1_020_000 + 5_000);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(7 * 1_020_000 + 5_000));
     let deals: Vec<Deal> = (0..20).map(|_| app.offered()).collect();
     app.wallet("ben").ok();
     let money = app.money();
@@ -363,7 +363,7 @@ impl Market {
 #[test]
 fn whatever_16_customers_do_at_once_no_money_is_made_or_lost() {
     let app = spawn_app_with(|config| {
-        config.sandbox.opening_balance_minor = 10_000_000;
+        config.sandbox.opening_balance_minor = kobo(10_000_000);
         config.fees.commission_bps = 33;
     });
     let market = Market::default();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, two_milestones};
+use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, two_milestones};
 
 /// A connection that is used for one request after another.
 struct WireRefusal(BufReader<TcpStream>);
@@ -127,7 +127,7 @@ fn ids(app: &TestApp, sql: &str) -> HashSet<String> {
 
 #[test]
 fn a_service_stopped_under_load_keeps_everything_it_answered() {
-    let mut app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 1_000_000_000_000);
+    let mut app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_000_000_000_000));
     app.wallet("ada").ok();
     let address = app.address;
     let load = Load::default();

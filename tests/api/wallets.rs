@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::helpers::{Deal, spawn_app, spawn_app_with, two_milestones};
+use crate::helpers::{Deal, kobo, spawn_app, spawn_app_with, two_milestones};
 use crate::shapes::{ID, ISO, assert_shape};
 
 const TOO_MUCH: &str = "This merchant's accounts cannot hold that much money together";
@@ -94,7 +94,7 @@ fn a_top_up_out_of_bounds_is_refused() {
 
 #[test]
 fn everyone_a_request_names_is_registered_with_the_opening_balance() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 12_345);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(12_345));
     let mut offer = two_milestones();
     offer["milestones"][0]["customerId"] = json!("cleo");
     app.create_milestone_escrow("ada", &offer).ok();
@@ -145,7 +145,7 @@ fn a_refused_request_registers_nobody() {
 
 #[test]
 fn customers_may_start_with_nothing() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 0);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
     assert_eq!(app.balances("ben"), (json!(0), json!(0)));
     assert_eq!((app.count("transfer"), app.count("payment_transaction")), (0, 0));
     let deal = app.offered();
@@ -157,7 +157,7 @@ fn customers_may_start_with_nothing() {
 
 #[test]
 fn a_merchants_money_together_stays_countable() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = 9_007_199_254_740_991);
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     app.wallet("ada").ok();
     assert_eq!(app.money(), 9_007_199_254_740_991);
     let deal = app.offered();

@@ -433,16 +433,16 @@ fn policy(merchant: &reference::Merchant) -> Policy {
         fees: Fees {
             platform_bps: bps(merchant.platform_bps),
             commission_bps: bps(merchant.commission_bps),
-            ..Fees::default()
+            ..Config::default().fees
         },
         sandbox: Sandbox {
-            opening_balance_minor: merchant.opening_balance,
-            ..Sandbox::default()
+            opening_balance_minor: Amount::from_minor(merchant.opening_balance).unwrap(),
+            ..Config::default().sandbox
         },
         limits: Limits {
-            amount_min_minor: 1,
+            amount_min_minor: Amount::from_minor(1).unwrap(),
             milestones_max: PARTS_MAX,
-            ..Limits::default()
+            ..Config::default().limits
         },
         ..Config::default()
     };

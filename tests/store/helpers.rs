@@ -228,11 +228,11 @@ pub(crate) fn policy() -> Policy {
     let config = Config {
         fees: Fees {
             commission_bps: 100,
-            ..Fees::default()
+            ..Config::default().fees
         },
         limits: Limits {
-            amount_min_minor: 1,
-            ..Limits::default()
+            amount_min_minor: kobo(1),
+            ..Config::default().limits
         },
         ..Config::default()
     };

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// A country whose phones are known. A phone is kept as it is dialled within its
@@ -15,7 +15,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 /// | Ghana | `GH` | 233 | 9 | `0241234567` |
 /// | Kenya | `KE` | 254 | 9 | `0712345678` |
 /// | South Africa | `ZA` | 27 | 9 | `0821234567` |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, VariantArray)]
 #[strum(const_into_str)]
 pub enum Country {
     /// Nigeria.

@@ -1,6 +1,7 @@
 //! Snapshots of every route's replies to mistakes that are possible on all routes: wrong ids,
 //! states, keys, headers, methods and bodies.
 
+use escrowd::domain::money::Amount;
 use serde_json::{Value, json};
 
 use super::matrix::{BodyRule, HeaderRule, Route};
@@ -17,7 +18,9 @@ pub(super) fn every_row() -> Vec<(Route, Row)> {
 
 /// Spawns a recorded sandbox in which two merchants have the customers Ada, Ben and Dan.
 pub(super) fn recorded_sandbox() -> TestApp {
-    let app = spawn_recorded_app(|config| config.sandbox.opening_balance_minor = 100_000_000_000);
+    let app = spawn_recorded_app(|config| {
+        config.sandbox.opening_balance_minor = Amount::from_minor(100_000_000_000).unwrap()
+    });
     app.unrecorded(people);
     app
 }

@@ -1,6 +1,7 @@
 //! Live mode and strict rules, where they answer differently.
 
 use escrowd::domain::customers::country::Country;
+use escrowd::domain::money::Amount;
 use serde_json::{Value, json};
 
 use super::assert_snapshot;
@@ -325,7 +326,7 @@ fn settings_of_the_sandbox_are_answered_word_for_word() {
         config.sandbox.is_business = false;
         config.sandbox.cards = false;
         config.sandbox.requests_kept = 0;
-        config.sandbox.opening_balance_minor = 9_007_199_254_740_991;
+        config.sandbox.opening_balance_minor = Amount::MAX;
         config.country = Country::Ghana;
     });
     plain.note("No business accounts, no cards, no request log, and merchants in Ghana");

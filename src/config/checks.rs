@@ -1,0 +1,81 @@
+//! Checks of settings that are valid by themselves and may contradict each other.
+
+use std::collections::HashSet;
+
+use super::error::ConfigError;
+use super::sources::Flags;
+use super::{Config, Merchant};
+use crate::domain::mode::Mode;
+
+/// Refuses `--database` together with `ephemeral`.
+pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigError> {
+    if config.ephemeral && flags.database.is_some() {
+        return refuse(
+            "--database names a file to keep, and an ephemeral service keeps nothing; leave out one of them",
+        );
+    }
+    Ok(())
+}
+
+/// Refuses settings that would expose play money, lose real money, or shut out every
+/// merchant.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    config.rates(None)?;
+    for merchant in &config.merchant {
+        config.rates(Some(merchant))?;
+    }
+    let has_keys = check_merchants(&config.merchant)?;
+    match config.mode {
+        Mode::Live if !has_keys => {
+            refuse("mode is \"live\" and no [[merchant]] has a key_sha256; `escrowd keygen` makes one")
+        }
+        Mode::Live if config.webhooks.callback_url.is_some() => refuse(
+            "webhooks.callback_url is for mode \"sandbox\"; in live mode each [[merchant]] has its own callback_url",
+        ),
+        Mode::Live if config.ephemeral => {
+            refuse("ephemeral is for mode \"sandbox\": real money must not be gone when the service stops")
+        }
+        Mode::Sandbox if !config.merchant.is_empty() => {
+            refuse("[[merchant]] is for mode \"live\"; in sandbox mode every key is a merchant of its own")
+        }
+        Mode::Sandbox if !config.listen.ip().is_loopback() && !config.sandbox.expose => refuse(format!(
+            "listen is {}, which other machines may reach, and a sandbox lets everybody in: \
+             listen on 127.0.0.1, or set sandbox.expose = true",
+            config.listen
+        )),
+        Mode::Live | Mode::Sandbox => Ok(()),
+    }
+}
+
+/// Refuses merchants that share a name or a key, or whose events would be unsigned.
+/// Returns whether any of them has a key.
+fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
+    let mut names = HashSet::new();
+    let mut hashes = HashSet::new();
+    for merchant in merchants {
+        if merchant.name.is_empty() {
+            return refuse("merchant.name must not be empty");
+        }
+        if !names.insert(&merchant.name) {
+            return refuse(format!("merchant.name {:?} is there twice", merchant.name));
+        }
+        if merchant.callback_url.is_some() && merchant.signing_secret.is_none() {
+            return refuse(format!(
+                "merchant {:?} has a callback_url and no signing_secret, so that nothing would prove whom its events \
+                 come from; set its secret key there, or a secret of its own",
+                merchant.name
+            ));
+        }
+        if let Some((hash, _)) = merchant.keys().into_iter().find(|(hash, _)| !hashes.insert(*hash)) {
+            return refuse(format!(
+                "the keys of merchants list {} twice; a key belongs to one merchant, with one scope",
+                hex::encode(hash)
+            ));
+        }
+    }
+    Ok(!hashes.is_empty())
+}
+
+fn refuse<T>(problem: impl Into<String>) -> Result<T, ConfigError> {
+    Err(ConfigError::Combination(problem.into()))
+}

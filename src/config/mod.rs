@@ -1,0 +1,297 @@
+//! Configuration: typed and checked settings, or an error that names the key to change.
+//!
+//! A setting is documented in `config.toml`, which also holds its default; a field here
+//! gives its type. Every value is parsed once, while the configuration is read.
+
+mod checks;
+mod error;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::domain::customers::country::Country;
+use crate::domain::events::delivery::RetrySchedule;
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::fees::{Rates, WithdrawalFees};
+use crate::domain::ids::MILESTONES_MAX;
+use crate::domain::merchant::KeyScope;
+use crate::domain::mode::Mode;
+use crate::domain::money::Amount;
+use crate::store::Synchronous;
+use values::{
+    amount, currency, key_hashes, live_callback, retry_schedule, sandbox_callback, signing_secret, web_address,
+    withdrawal_fees, within,
+};
+
+pub use error::ConfigError;
+pub use sources::Flags;
+
+/// Every setting. A field is named as its key in `config.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Play money or real money.
+    pub mode: Mode,
+    /// Does exactly what the reference API does, where the default is kinder.
+    pub strict: bool,
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The base URL in replies; `None` stands for the address that the service listens on.
+    #[serde(default, deserialize_with = "web_address")]
+    pub public_url: Option<String>,
+    /// The database file.
+    pub database: PathBuf,
+    /// Keeps the database in a folder that is removed when the service stops.
+    pub ephemeral: bool,
+    /// The currency of every amount.
+    #[serde(deserialize_with = "currency")]
+    pub currency: String,
+    /// Seconds a buyer has to confirm after the delivery window.
+    #[serde(deserialize_with = "within::<_, _, 0, 31_536_000>")]
+    pub claim_grace_seconds: i64,
+    /// The country of merchants that name none.
+    pub country: Country,
+    /// The least serious messages in the log.
+    pub log: LogLevel,
+    /// Rates of merchants that have none of their own, and the fees of withdrawals.
+    pub fees: Fees,
+    /// Settings of sandbox mode.
+    pub sandbox: Sandbox,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Delivery of events.
+    pub webhooks: Webhooks,
+    /// Idempotency keys.
+    pub idempotency: Idempotency,
+    /// Settings of the store.
+    pub storage: Storage,
+    /// Merchants of live mode.
+    #[serde(default)]
+    pub merchant: Vec<Merchant>,
+}
+
+/// Rates in basis points, and the fees of withdrawals.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// The platform's part.
+    pub platform_bps: u16,
+    /// The merchant's part.
+    pub commission_bps: u16,
+    /// The fee of a withdrawal, by its amount.
+    #[serde(deserialize_with = "withdrawal_fees")]
+    pub withdrawal_minor: WithdrawalFees,
+}
+
+/// Settings of sandbox mode.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    /// Play money of a new customer.
+    #[serde(deserialize_with = "amount::<_, 0>")]
+    pub opening_balance_minor: Amount,
+    /// Allows an address that other machines reach.
+    pub expose: bool,
+    /// Makes merchants business accounts, which may sell in their own name.
+    pub is_business: bool,
+    /// Lets customers save test cards and pay by them.
+    pub cards: bool,
+    /// Requests kept in the request log; 0 keeps none.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub requests_kept: usize,
+    /// Bytes of the request log.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 17_179_869_184>")]
+    pub requests_bytes_max: usize,
+}
+
+/// Bounds on requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The smallest amount of an escrow.
+    #[serde(deserialize_with = "amount::<_, 1>")]
+    pub amount_min_minor: Amount,
+    /// Milestones in one escrow.
+    #[serde(deserialize_with = "within::<_, _, 2, MILESTONES_MAX>")]
+    pub milestones_max: usize,
+    /// Characters of a purpose or title.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub purpose_chars_max: usize,
+    /// Characters of a description.
+    #[serde(deserialize_with = "within::<_, _, 1, 100_000>")]
+    pub description_chars_max: usize,
+    /// Participants in one vault.
+    #[serde(deserialize_with = "within::<_, _, 2, 1_000>")]
+    pub participants_max: usize,
+    /// Categories of one customer, or of the merchant itself.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub categories_max: u32,
+    /// Escrows in one payment.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000>")]
+    pub escrows_per_payment_max: usize,
+    /// Bytes of a body.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub body_bytes_max: usize,
+    /// Bytes of a file.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 67_108_864>")]
+    pub file_bytes_max: usize,
+    /// Files in one request.
+    #[serde(deserialize_with = "within::<_, _, 1, 100>")]
+    pub files_per_request_max: usize,
+    /// Bytes of all files being received at one time.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 17_179_869_184>")]
+    pub uploads_bytes_max: usize,
+    /// Seconds a body may take to arrive.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub body_seconds_max: u64,
+    /// Connections open at one time.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub connections_max: usize,
+    /// Requests of one key per minute; 0 sets no limit.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub requests_per_minute: u32,
+    /// Seconds that requests in flight get when the service stops.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub stop_seconds_max: u64,
+}
+
+/// Delivery of events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// The callback URL of sandbox merchants that have set none.
+    #[serde(default, deserialize_with = "sandbox_callback")]
+    pub callback_url: Option<WebhookUrl>,
+    /// The pauses between attempts.
+    #[serde(deserialize_with = "retry_schedule")]
+    pub retry_seconds: RetrySchedule,
+    /// Seconds an attempt may take in all.
+    #[serde(deserialize_with = "within::<_, _, 1, 60>")]
+    pub timeout_seconds: u64,
+    /// Days that events are kept; 0 keeps them for ever.
+    #[serde(deserialize_with = "within::<_, _, 0, 36_500>")]
+    pub events_kept_days: u32,
+}
+
+/// Idempotency keys.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idempotency {
+    /// Hours that a reply is kept for retries.
+    #[serde(deserialize_with = "within::<_, _, 1, 8_760>")]
+    pub kept_hours: i64,
+}
+
+/// Settings of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// The durability of a commit.
+    pub synchronous: Synchronous,
+    /// Connections for reading.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub readers: u32,
+    /// Writes that may wait.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub queue_commands_max: usize,
+    /// Writes that share one commit.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub group_commands_max: usize,
+    /// Pages in the write-ahead log at which a checkpoint begins.
+    #[serde(deserialize_with = "within::<_, _, 100, 1_000_000>")]
+    pub checkpoint_pages: u32,
+}
+
+/// A merchant of live mode.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merchant {
+    /// Its name, which stays while keys change.
+    pub name: String,
+    /// SHA-256 hashes of its super-admin keys.
+    #[serde(deserialize_with = "key_hashes")]
+    pub key_sha256: Vec<[u8; 32]>,
+    /// SHA-256 hashes of its keys that open only the routes of business accounts.
+    #[serde(default, deserialize_with = "key_hashes")]
+    pub business_key_sha256: Vec<[u8; 32]>,
+    /// Makes it a business account, which may sell in its own name.
+    #[serde(default = "yes")]
+    pub is_business: bool,
+    /// Its country, if it differs from [`Config::country`].
+    pub country: Option<Country>,
+    /// The addresses its keys may be used from; an empty list allows every address.
+    #[serde(default)]
+    pub allowed_ips: Vec<IpAddr>,
+    /// Its part of the fee, if it differs from [`Fees::commission_bps`].
+    pub commission_bps: Option<u16>,
+    /// The URL its events are sent to.
+    #[serde(default, deserialize_with = "live_callback")]
+    pub callback_url: Option<WebhookUrl>,
+    /// The secret its events are signed with.
+    #[serde(default, deserialize_with = "signing_secret")]
+    pub signing_secret: Option<SigningSecret>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The least serious messages in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures of the service itself.
+    Error,
+    /// Conditions that an operator should know of.
+    Warn,
+    /// A line for each request.
+    Info,
+}
+
+impl Config {
+    /// Returns the smallest amount of an escrow: at least 1,000 with `strict` (contract
+    /// section 1.5).
+    pub fn amount_min(&self) -> Amount {
+        const STRICT_MIN: Amount = Amount::from_minor(100_000).expect("1,000 is an amount");
+        let min = self.limits.amount_min_minor;
+        if self.strict { min.max(STRICT_MIN) } else { min }
+    }
+
+    /// Returns the requests that one key may make per minute, or `None` without a limit.
+    /// With `strict` the limit is 10 unless one is configured (contract section 1.10).
+    pub fn requests_per_minute(&self) -> Option<u32> {
+        match self.limits.requests_per_minute {
+            0 => self.strict.then_some(10),
+            configured => Some(configured),
+        }
+    }
+
+    /// Returns the rates of a merchant, or of merchants that have none of their own.
+    pub fn rates(&self, merchant: Option<&Merchant>) -> Result<Rates, ConfigError> {
+        let platform = self.fees.platform_bps;
+        let commission = merchant.and_then(|merchant| merchant.commission_bps);
+        let commission = commission.unwrap_or(self.fees.commission_bps);
+        Rates::new(platform, commission).ok_or_else(|| {
+            ConfigError::Combination(format!(
+                "fees.platform_bps and commission_bps must be at most {} together; got {platform} and {commission}",
+                Rates::TOGETHER_MAX_BPS
+            ))
+        })
+    }
+}
+
+impl Merchant {
+    /// Returns the hashes of its keys, and the scope of each key.
+    pub fn keys(&self) -> Vec<([u8; 32], KeyScope)> {
+        let with_scope = |hashes: &[[u8; 32]], scope| -> Vec<_> { hashes.iter().map(|hash| (*hash, scope)).collect() };
+        let mut keys = with_scope(&self.key_sha256, KeyScope::SuperAdmin);
+        keys.extend(with_scope(&self.business_key_sha256, KeyScope::Business));
+        keys
+    }
+}
