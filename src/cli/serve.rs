@@ -135,7 +135,7 @@ async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopp
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stopper.give_up();
+    stopper.remove_ephemeral_files();
     log::warn!(
         "stopping at once{}",
         if is_kept { "; what was acknowledged is safe" } else { "" }

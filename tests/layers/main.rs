@@ -35,7 +35,7 @@ const TOP: [&str; 3] = ["app", "cli", "lib"];
 
 /// Who may name a library.
 const LIBRARIES: [(&str, &[&str]); 7] = [
-    ("actix", &["http/", "app.rs"]),
+    ("actix", &["http/", "app/"]),
     ("rusqlite", &["store/"]),
     ("r2d2", &["store/"]),
     ("reqwest", &["http_client.rs", "webhooks/", "cli/"]),
@@ -59,7 +59,7 @@ impl Source {
         self.path.split(['/', '.']).next().unwrap()
     }
 
-    /// How deep its module lies: 1 for `app.rs`, 2 for `store/writer.rs`.
+    /// How deep its module lies: 1 for `clock.rs`, 2 for `store/writer.rs`.
     fn depth(&self) -> usize {
         let names = self.path.trim_end_matches(".rs").split('/');
         names.filter(|&name| name != "mod").count()
@@ -254,7 +254,7 @@ fn wrong_arrows_are_seen_however_they_are_written() {
             "use super::super::envelope;\nuse crate::{commands, store};",
         ),
         ("http/fields.rs", "use crate::http::body::Body;"),
-        ("app.rs", "use crate::http::AppState;"),
+        ("app/mod.rs", "use crate::http::AppState;"),
     ] {
         assert_eq!(
             source(path, text).wrong_arrows(),
@@ -287,7 +287,7 @@ fn misplaced_libraries_and_untidy_files_are_seen() {
         assert_eq!(source("store/mod.rs", text).untidiness().len(), 1, "{text}");
     }
     assert!(
-        !source("app.rs", "//! A head.\nfn f() { println!(); }")
+        !source("app/mod.rs", "//! A head.\nfn f() { println!(); }")
             .untidiness()
             .is_empty()
     );

@@ -1,0 +1,230 @@
+//! Assembles the service from its parts, and runs it until it is stopped.
+
+mod settings;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::dev::{Server, ServerHandle};
+use tokio::sync::Semaphore;
+
+use crate::clock::SystemClock;
+use crate::commands::merchants::{self, ConfiguredMerchant};
+use crate::config::{Config, ConfigError, Merchant};
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::domain::time::Clock;
+use crate::entropy::SystemEntropy;
+use crate::http::{self, AppState, FaultBook, RateLimiter, RequestLog};
+use crate::retention::{self, Retention};
+use crate::store::{self, EphemeralFolder, Store, WriterEnded};
+use crate::webhooks;
+
+pub use settings::policy;
+
+/// The service, bound to its address and not yet running.
+pub struct App {
+    server: Server,
+    address: SocketAddr,
+    store: Store,
+    database: PathBuf,
+    ephemeral: Option<Arc<EphemeralFolder>>,
+    writer_ended: WriterEnded,
+    webhooks: webhooks::Handle,
+    stopping: Arc<AtomicBool>,
+    retention: Retention,
+}
+
+/// Why the service cannot start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database file cannot be used.
+    #[error(transparent)]
+    Open(#[from] store::OpenError),
+    /// The configured merchants contradict those in the database.
+    #[error(transparent)]
+    Merchants(#[from] merchants::ConfigureError),
+    /// The database failed while the service ran.
+    #[error("the database failed")]
+    Store(#[from] store::Error),
+    /// The server cannot listen on its address.
+    #[error("cannot listen on {address}: {cause}; choose another address with --listen, port 0 takes any free one")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        cause: std::io::Error,
+    },
+    /// The webhook deliverer cannot start.
+    #[error("webhooks cannot be sent: {0}")]
+    Webhooks(std::io::Error),
+    /// The server ended without being stopped.
+    #[error("the server failed: {0}")]
+    Server(std::io::Error),
+}
+
+/// Stops a running service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    handle: ServerHandle,
+    webhooks: webhooks::Handle,
+    stopping: Arc<AtomicBool>,
+    ephemeral: Option<Arc<EphemeralFolder>>,
+}
+
+impl Stopper {
+    /// Stops accepting connections, lets requests in flight finish, then ends the service.
+    pub async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.webhooks.begin_stop();
+        self.handle.stop(true).await;
+    }
+
+    /// Removes the files of an ephemeral service, for a process that exits without waiting
+    /// for the service to end.
+    pub fn remove_ephemeral_files(&self) {
+        if let Some(folder) = &self.ephemeral {
+            folder.remove();
+        }
+    }
+}
+
+impl App {
+    /// Opens the store and binds the address, with the system's clock.
+    pub async fn start(config: &Config) -> Result<Self, AppError> {
+        Self::start_by(config, Box::new(SystemClock)).await
+    }
+
+    /// Opens the store and binds the address, with this clock.
+    pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
+        let entropy = Box::new(SystemEntropy::new());
+        let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
+        let store_settings = settings::store(config, ephemeral.as_deref());
+        let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
+        let mut policy = policy(config)?;
+        let mut allowed_ips = HashMap::new();
+        let mut endpoints = HashMap::new();
+        for (id, merchant) in configure_merchants(&store, config).await? {
+            policy.merchants.insert(id, settings::merchant(config, merchant)?);
+            allowed_ips.insert(id, merchant.allowed_ips.clone());
+            endpoints.extend(settings::webhook_endpoint(merchant).map(|endpoint| (id, endpoint)));
+        }
+        let retention = settings::retention(config, &policy);
+        let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
+        let webhooks = webhooks.map_err(AppError::Webhooks)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let files_url = Arc::clone(&policy.files_url);
+        let rate_limit = config.requests_per_minute();
+        let request_log = settings::request_log(config);
+        let state = AppState {
+            store: store.clone(),
+            webhooks: webhooks.clone(),
+            api_keys: Arc::default(),
+            policy: Arc::new(policy),
+            limits: settings::limits(config),
+            allowed_ips: Arc::new(allowed_ips),
+            rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
+            faults: Arc::new(FaultBook::default()),
+            requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
+            is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            in_flight: Arc::default(),
+            room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
+            stopping: Arc::clone(&stopping),
+        };
+        let (server, address) = http::bind(state, settings::server(config)).map_err(|cause| AppError::Listen {
+            address: config.listen,
+            cause,
+        })?;
+        let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        files_url.get_or_init(|| format!("{}/files/", public_url.trim_end_matches('/')));
+        Ok(Self {
+            server,
+            address,
+            store,
+            database: store_settings.path,
+            ephemeral,
+            writer_ended,
+            webhooks,
+            stopping,
+            retention,
+        })
+    }
+
+    /// Returns the address that the service listens on.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the path of the database file.
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// Returns a handle that stops the service.
+    pub fn stopper(&self) -> Stopper {
+        Stopper {
+            handle: self.server.handle(),
+            webhooks: self.webhooks.clone(),
+            stopping: Arc::clone(&self.stopping),
+            ephemeral: self.ephemeral.clone(),
+        }
+    }
+
+    /// Serves until stopped, then closes the store.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server or the store's writer ended without being stopped. A failed
+    /// writer stops the server, since its file can no longer be trusted.
+    pub async fn run(self) -> Result<(), AppError> {
+        let stopper = self.stopper();
+        let retention = actix_web::rt::spawn(retention::run(self.store.clone(), self.retention));
+        let mut server = std::pin::pin!(self.server);
+        let outcome = tokio::select! {
+            ended = &mut server => ended.map_err(AppError::Server),
+            ended = self.writer_ended => {
+                // The server stops only while it is polled. Its own outcome matters less
+                // than the writer's.
+                drop(tokio::join!(stopper.stop(), &mut server));
+                ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
+            }
+        };
+        retention.abort();
+        self.webhooks.begin_stop();
+        self.webhooks.ended().await;
+        self.store.close();
+        stopper.remove_ephemeral_files();
+        outcome
+    }
+}
+
+/// In live mode, stores the configured merchants and their keys. Returns their ids.
+async fn configure_merchants<'a>(
+    store: &Store,
+    config: &'a Config,
+) -> Result<Vec<(MerchantId, &'a Merchant)>, AppError> {
+    if config.mode != Mode::Live {
+        return Ok(Vec::new());
+    }
+    let configured: Vec<ConfiguredMerchant> = config
+        .merchant
+        .iter()
+        .map(|merchant| ConfiguredMerchant {
+            name: merchant.name.clone(),
+            keys: merchant.keys(),
+        })
+        .collect();
+    let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
+    Ok(ids.into_iter().zip(&config.merchant).collect())
+}

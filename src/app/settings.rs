@@ -1,0 +1,148 @@
+//! Translates the configuration into the settings of each part. A part knows its own
+//! settings and not the configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commands::Policy;
+use crate::config::{Config, ConfigError, Merchant};
+use crate::domain::customers::customer::Admission;
+use crate::domain::escrow::limits::TermsLimits;
+use crate::domain::events::webhook_endpoint::Receiver;
+use crate::domain::ids::MerchantId;
+use crate::domain::merchant::MerchantSettings;
+use crate::domain::mode::Mode;
+use crate::http::{self, RequestLogLimits, ServerSettings};
+use crate::retention::Retention;
+use crate::store::{self, EphemeralFolder, Synchronous};
+use crate::webhooks;
+
+/// Returns the operator's decisions, without those for single merchants.
+///
+/// # Errors
+///
+/// Fails if the rates exceed their bound.
+pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
+    let admission = match config.mode {
+        Mode::Sandbox if !config.strict => Admission::Register {
+            opening_balance: config.sandbox.opening_balance_minor,
+        },
+        Mode::Sandbox | Mode::Live => Admission::KnownOnly,
+    };
+    Ok(Policy {
+        mode: config.mode,
+        strict: config.strict,
+        admission,
+        merchant_default: MerchantSettings {
+            rates: config.rates(None)?,
+            is_business: config.sandbox.is_business,
+            cards: config.mode == Mode::Sandbox && config.sandbox.cards,
+            country: config.country,
+            callback_url: config.webhooks.callback_url.clone(),
+        },
+        merchants: HashMap::new(),
+        withdrawal_fees: config.fees.withdrawal_minor.clone(),
+        claim_grace_seconds: config.claim_grace_seconds,
+        terms_limits: TermsLimits {
+            is_strict: config.strict,
+            amount_min: config.amount_min(),
+            milestones_max: config.limits.milestones_max,
+            purpose_chars_max: config.limits.purpose_chars_max,
+            description_chars_max: config.limits.description_chars_max,
+        },
+        idempotency_kept_seconds: config.idempotency.kept_hours * 3_600,
+        participants_max: config.limits.participants_max,
+        categories_max: config.limits.categories_max,
+        currency: config.currency.as_str().into(),
+        files_url: Arc::default(),
+    })
+}
+
+/// Returns the operator's decisions for one live merchant.
+///
+/// # Errors
+///
+/// Fails if its rates exceed their bound.
+pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, ConfigError> {
+    Ok(MerchantSettings {
+        rates: config.rates(Some(merchant))?,
+        is_business: merchant.is_business,
+        // Live mode has no card processor.
+        cards: false,
+        country: merchant.country.unwrap_or(config.country),
+        callback_url: merchant.callback_url.clone(),
+    })
+}
+
+/// Returns the webhook endpoint of a live merchant, if it has one.
+pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<Receiver> {
+    let (url, secret) = merchant.callback_url.clone().zip(merchant.signing_secret.clone())?;
+    Some(Receiver { url, secret })
+}
+
+/// Returns the settings of the store. In an ephemeral folder the file does not outlive the
+/// process, so commits do not wait for the disk.
+pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store::Settings {
+    let synchronous = config.storage.synchronous;
+    store::Settings {
+        path: ephemeral.map_or_else(|| config.database.clone(), EphemeralFolder::database),
+        mode: config.mode,
+        currency: config.currency.clone(),
+        synchronous: ephemeral.map_or(synchronous, |_| Synchronous::Off),
+        readers: config.storage.readers,
+        queue_commands_max: config.storage.queue_commands_max,
+        group_commands_max: config.storage.group_commands_max,
+        checkpoint_pages: config.storage.checkpoint_pages,
+    }
+}
+
+/// Returns the settings of the webhook deliverer. `endpoints` are those of live merchants.
+pub(super) fn webhooks(config: &Config, endpoints: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
+    webhooks::Settings {
+        mode: config.mode,
+        webhook_url_default: config.webhooks.callback_url.clone(),
+        receivers: endpoints,
+        schedule: config.webhooks.retry_seconds.clone(),
+        timeout: Duration::from_secs(config.webhooks.timeout_seconds),
+        stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
+    }
+}
+
+/// Returns the periods of retention. 0 days keep events for ever.
+pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
+    const DAY_SECONDS: u64 = 86_400;
+    let days = u64::from(config.webhooks.events_kept_days);
+    Retention {
+        idempotency_seconds: policy.idempotency_kept_seconds,
+        events: (days > 0).then(|| Duration::from_secs(days * DAY_SECONDS)),
+    }
+}
+
+/// Returns how the server listens and stops.
+pub(super) const fn server(config: &Config) -> ServerSettings {
+    ServerSettings {
+        listen: config.listen,
+        connections_max: config.limits.connections_max,
+        stop_seconds_max: config.limits.stop_seconds_max,
+    }
+}
+
+/// Returns the bounds on requests.
+pub(super) const fn limits(config: &Config) -> http::Limits {
+    http::Limits {
+        body_bytes_max: config.limits.body_bytes_max,
+        body_seconds_max: config.limits.body_seconds_max,
+        file_bytes_max: config.limits.file_bytes_max,
+        files_per_request_max: config.limits.files_per_request_max,
+        escrows_per_payment_max: config.limits.escrows_per_payment_max,
+    }
+}
+
+/// Returns the bounds on the request log, or `None` in live mode, which has none.
+pub(super) fn request_log(config: &Config) -> Option<RequestLogLimits> {
+    (config.mode == Mode::Sandbox).then_some(RequestLogLimits {
+        requests_max: config.sandbox.requests_kept,
+        bytes_max: config.sandbox.requests_bytes_max,
+    })
+}
