@@ -6,8 +6,7 @@ use crate::domain::money::Amount;
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {
     /// Whether to accept exactly what the reference API accepts: decimals in milestone
-    /// amounts, and a delivery window in every request (docs/architecture.md, strict
-    /// mode).
+    /// amounts, and a delivery window in every request (architecture section 5).
     pub is_strict: bool,
     /// The smallest escrow amount.
     pub amount_min: Amount,

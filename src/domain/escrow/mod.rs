@@ -16,14 +16,10 @@ pub mod milestone;
 mod offer;
 pub mod party_escrows;
 mod release;
-#[cfg(test)]
-mod standard_tests;
 pub mod terms;
 #[cfg(test)]
 mod tests;
 pub mod vault;
-#[cfg(test)]
-mod walk;
 
 pub use fund::{PaymentOffer, Source, fund};
 pub use offer::IMAGES_MAX;

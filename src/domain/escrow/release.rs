@@ -12,7 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
-/// The milestones that a buyer may confirm next (docs/architecture.md, strict mode).
+/// The milestones that a buyer may confirm next (architecture section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseOrder {
     /// Any pending milestone.

@@ -4,8 +4,8 @@
 use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Resolution, Ruling, RulingRequest, Speaker, Statement};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::tests::{
-    Counter, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
+use crate::domain::escrow::tests::helpers::{
+    SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
 };
 use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Progress, ReleaseOrder, Split, Status};
 use crate::domain::fees::WhoPays;
@@ -23,7 +23,7 @@ fn said(message: &str, seconds: i64) -> Statement {
 }
 
 /// Ada sells, Ben has paid and disputes.
-fn disputed(escrow: Escrow, ids: &mut Counter) -> Escrow {
+fn disputed(escrow: Escrow, ids: &mut SequentialIds) -> Escrow {
     let mut escrow = funded(escrow, ids);
     escrow
         .submit_statement(&customer("ben"), said("It is broken", 3))
@@ -31,11 +31,11 @@ fn disputed(escrow: Escrow, ids: &mut Counter) -> Escrow {
     escrow
 }
 
-fn standard(major: i64, who_pays: WhoPays, ids: &mut Counter) -> Escrow {
+fn standard(major: i64, who_pays: WhoPays, ids: &mut SequentialIds) -> Escrow {
     offered_standard(naira(major), who_pays, 0, ids)
 }
 
-fn resolve(escrow: &mut Escrow, ruling: Ruling, ids: &mut Counter) -> Result<Effects, Refusal> {
+fn resolve(escrow: &mut Escrow, ruling: Ruling, ids: &mut SequentialIds) -> Result<Effects, Refusal> {
     escrow.resolve(ruling, said("We have looked at it", 9), ids)
 }
 
@@ -56,7 +56,7 @@ fn received(effects: &Effects, account: &Account) -> i64 {
 
 #[test]
 fn the_buyer_opens_the_seller_replies_and_no_money_moves() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
     let held = escrow.held();
     let opened = escrow
@@ -84,7 +84,7 @@ fn the_buyer_opens_the_seller_replies_and_no_money_moves() {
 
 #[test]
 fn refusals_of_a_statement_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut unfunded = standard(10_000, WhoPays::Buyer, ids);
     for who in ["ben", "ada", "dan"] {
         let refused = unfunded.submit_statement(&customer(who), said("x", 3));
@@ -130,7 +130,7 @@ fn refusals_of_a_statement_come_in_order() {
 
 #[test]
 fn a_merchant_that_sells_itself_is_ruled_on_without_a_reply() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = standard(10_000, WhoPays::Buyer, ids);
     escrow.seller = Party::Merchant;
     let mut escrow = disputed(escrow, ids);
@@ -141,7 +141,7 @@ fn a_merchant_that_sells_itself_is_ruled_on_without_a_reply() {
 
 #[test]
 fn a_dispute_freezes_every_release() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = disputed(standard(10_000, WhoPays::Buyer, ids), ids);
     let refused = escrow.confirm_payment(&customer("ben"), ids, at(5));
     assert_eq!(refused, Err(Refusal::ActionNotAllowed));
@@ -158,7 +158,7 @@ fn a_dispute_freezes_every_release() {
 fn refunds_are_those_of_contract_example_9() {
     use WhoPays::{Both, Buyer, Seller};
     for (who_pays, paid, pool) in [(Buyer, 10_200, 10_000), (Seller, 10_000, 9_800), (Both, 10_100, 9_900)] {
-        let ids = &mut Counter::default();
+        let ids = &mut SequentialIds::default();
         let mut escrow = disputed(standard(10_000, who_pays, ids), ids);
         assert_eq!((escrow.charge(), escrow.pool()), (naira(paid), naira(pool)));
         let effects = resolve(&mut escrow, REFUND, ids).unwrap();
@@ -182,7 +182,7 @@ fn an_additional_fee_goes_where_contract_example_10_says() {
         (Some(false), true, 10_000, 500),
     ];
     for (said, on_escrow, to_buyer, to_merchant) in rulings {
-        let ids = &mut Counter::default();
+        let ids = &mut SequentialIds::default();
         let mut escrow = standard(10_000, WhoPays::Buyer, ids);
         escrow.additional_fee = AdditionalFee {
             amount: naira(500),
@@ -203,7 +203,7 @@ fn an_additional_fee_goes_where_contract_example_10_says() {
 
 #[test]
 fn a_completion_pays_the_additional_fee_to_the_merchant_whatever_is_said() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
     escrow.additional_fee.amount = naira(500);
     let mut escrow = disputed(escrow, ids);
@@ -220,7 +220,7 @@ fn a_completion_pays_the_additional_fee_to_the_merchant_whatever_is_said() {
 }
 
 /// A million in three stages, of which the first was released.
-fn one_of_three_released(ids: &mut Counter) -> Escrow {
+fn one_of_three_released(ids: &mut SequentialIds) -> Escrow {
     let stages = [(300_000, None), (500_000, Some("cleo")), (200_000, None)];
     let mut escrow = funded(offered(&stages, 0, ids), ids);
     let first = escrow.milestones()[0].id;
@@ -243,7 +243,7 @@ fn released(seconds: i64) -> MilestoneStatus {
 
 #[test]
 fn milestones_are_refunded_as_in_contract_example_11() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = one_of_three_released(ids);
     let effects = resolve(&mut escrow, REFUND, ids).unwrap();
     let expected = [
@@ -259,7 +259,7 @@ fn milestones_are_refunded_as_in_contract_example_11() {
 
 #[test]
 fn each_held_milestone_is_completed_to_its_own_payee() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = one_of_three_released(ids);
     let effects = resolve(&mut escrow, Ruling::Completed, ids).unwrap();
     let expected = [
@@ -273,7 +273,7 @@ fn each_held_milestone_is_completed_to_its_own_payee() {
 
 #[test]
 fn splits_are_those_of_contract_examples_12_and_13() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = disputed(standard(150_000, WhoPays::Both, ids), ids);
     assert_eq!((escrow.charge(), escrow.pool()), (naira(151_500), naira(148_500)));
     let before = escrow.clone();
@@ -317,7 +317,7 @@ fn splits_are_those_of_contract_examples_12_and_13() {
 #[test]
 fn a_part_of_a_split_may_be_nothing_and_leaves_no_trace() {
     for (seller, buyer, payee) in [(0, 10_000, "ben"), (10_000, 0, "ada")] {
-        let ids = &mut Counter::default();
+        let ids = &mut SequentialIds::default();
         let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
         escrow.additional_fee.amount = naira(500);
         let mut escrow = disputed(escrow, ids);
@@ -336,7 +336,7 @@ fn a_part_of_a_split_may_be_nothing_and_leaves_no_trace() {
 
 #[test]
 fn refusals_of_a_ruling_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let wrong_split = split(naira(1), naira(1));
     let mut escrow = standard(10_000, WhoPays::Buyer, ids);
     assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));

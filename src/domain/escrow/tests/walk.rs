@@ -1,18 +1,21 @@
-//! A walk through every state that an escrow can get into: from each offer, everyone
-//! tries everything, and whatever is new is tried from again. In every state the money
-//! must be right, a refusal must change nothing, and there must be a way out of the
-//! hold; and what succeeds must be a line of the contract's tables (section 6).
+//! A walk through every state that an escrow can reach.
+//!
+//! The walk starts at each kind of offer. In every state every party tries every step, and
+//! the walk goes on from each new state. In every state the money must be right, a refusal
+//! must change nothing, and the hold must be able to empty. The steps that succeed must be
+//! those of the contract's table of states (section 6).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Ruling, Statement};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::standard_tests::conversion;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
-use crate::domain::escrow::tests::{
-    Counter, LIMITS, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft,
+use crate::domain::escrow::tests::helpers::{
+    LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft,
 };
+use crate::domain::escrow::tests::standard::conversion;
+use crate::domain::escrow::tests::transitions::TRANSITIONS;
 use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, MilestoneId};
@@ -22,7 +25,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::CreditType;
 
-/// Ada sells, and so may the merchant; Ben and Eve may pay.
+/// Ada sells, as the merchant may too. Ben and Eve may pay.
 const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];
 const COMMISSION_BPS: u16 = 33;
 const STAGES: [&[(i64, Option<&str>)]; 3] = [
@@ -31,47 +34,7 @@ const STAGES: [&[(i64, Option<&str>)]; 3] = [
     &[(100, None), (200, None), (300, None), (400, None)],
 ];
 
-/// Every line of the contract's tables: the state, what is done by whom, what it leads to.
-const TRANSITIONS: [&str; 36] = [
-    "link PENDING: delete by the seller -> nothing",
-    "link PENDING: edit by the seller -> link PENDING",
-    "link PENDING: edit by the seller -> standard PENDING",
-    "link PENDING: pay by another -> link PENDING and standard ONGOING",
-    "link PENDING: set the additional fee by the merchant -> link PENDING",
-    "milestones DISPUTED: dispute by the seller -> milestones INVESTIGATING",
-    "milestones DISPUTED: resolve by the merchant -> milestones COMPLETED",
-    "milestones DISPUTED: resolve by the merchant -> milestones REFUNDED",
-    "milestones DISPUTED: resolve by the merchant -> milestones SPLIT",
-    "milestones INVESTIGATING: resolve by the merchant -> milestones COMPLETED",
-    "milestones INVESTIGATING: resolve by the merchant -> milestones REFUNDED",
-    "milestones INVESTIGATING: resolve by the merchant -> milestones SPLIT",
-    "milestones ONGOING: confirm the first pending by the buyer -> milestones COMPLETED",
-    "milestones ONGOING: confirm the first pending by the buyer -> milestones ONGOING",
-    "milestones ONGOING: confirm any by the buyer -> milestones COMPLETED",
-    "milestones ONGOING: confirm any by the buyer -> milestones ONGOING",
-    "milestones ONGOING: dispute by the buyer -> milestones DISPUTED",
-    "milestones PENDING: delete by the seller -> nothing",
-    "milestones PENDING: edit the milestones by the seller -> milestones PENDING",
-    "milestones PENDING: pay by another -> milestones ONGOING",
-    "standard DISPUTED: dispute by the seller -> standard INVESTIGATING",
-    "standard DISPUTED: resolve by the merchant -> standard COMPLETED",
-    "standard DISPUTED: resolve by the merchant -> standard REFUNDED",
-    "standard DISPUTED: resolve by the merchant -> standard SPLIT",
-    "standard INVESTIGATING: resolve by the merchant -> standard COMPLETED",
-    "standard INVESTIGATING: resolve by the merchant -> standard REFUNDED",
-    "standard INVESTIGATING: resolve by the merchant -> standard SPLIT",
-    "standard ONGOING: claim in time by the seller -> standard CLAIMED",
-    "standard ONGOING: confirm the payment by the buyer -> standard COMPLETED",
-    "standard ONGOING: dispute by the buyer -> standard DISPUTED",
-    "standard PENDING: convert by the seller -> milestones PENDING",
-    "standard PENDING: delete by the seller -> nothing",
-    "standard PENDING: edit by the seller -> link PENDING",
-    "standard PENDING: edit by the seller -> standard PENDING",
-    "standard PENDING: pay by another -> standard ONGOING",
-    "standard PENDING: set the additional fee by the merchant -> standard PENDING",
-];
-
-/// An escrow on its way, and what the ledger says went in and out of its hold.
+/// A state of an escrow, with the money that transfers put into its hold and took out.
 #[derive(Clone)]
 struct Node {
     escrow: Escrow,
@@ -79,8 +42,8 @@ struct Node {
     paid_out: i64,
 }
 
-/// What came of something that someone tried: the escrows there are then, none when the
-/// offer is gone.
+/// A step that a party tried, and the states of the escrows after it: none if the offer
+/// was deleted, two if a link was paid for.
 struct Attempt {
     what: &'static str,
     who: Party,
@@ -96,7 +59,7 @@ impl Node {
         }
     }
 
-    /// The same escrow after a step, with what the step's transfers did to its hold.
+    /// Returns the state after a step with these effects.
     fn then(&self, escrow: Escrow, effects: &Effects) -> Self {
         let is_hold = |account: &Account| matches!(account, Account::CustomerEscrow(_));
         let mut after = Self {
@@ -139,7 +102,8 @@ impl Node {
         );
     }
 
-    /// All that makes a difference to what may happen, and no name or time.
+    /// Returns a text that two states share if the same steps are possible in both. Ids and
+    /// times are left out.
     fn state(&self) -> String {
         let escrow = &self.escrow;
         let stages: Vec<_> = escrow
@@ -173,7 +137,7 @@ const fn phase(status: MilestoneStatus) -> &'static str {
     }
 }
 
-/// Whoever's main account moved has entries that say by how much.
+/// Checks that every change of a main account has transactions of the same amount.
 fn check_histories(effects: &Effects) {
     let mut moved: BTreeMap<&Account, i64> = BTreeMap::new();
     for transfer in &effects.transfers {
@@ -190,7 +154,7 @@ fn check_histories(effects: &Effects) {
     assert_eq!(moved, entered, "balances and histories");
 }
 
-/// Effects type and status, for the table.
+/// Returns settlement type and status, as in the table of states.
 fn name(escrow: &Escrow) -> String {
     let kind = match escrow.plan {
         Plan::Standard if escrow.is_link => "link",
@@ -211,10 +175,10 @@ fn role(escrow: &Escrow, who: &Party) -> &'static str {
     }
 }
 
-/// Everything that everyone can try, one after the other.
+/// Tries every step of every party in one state.
 struct Trial<'a> {
     node: &'a Node,
-    ids: &'a mut Counter,
+    ids: &'a mut SequentialIds,
     attempts: Vec<Attempt>,
 }
 
@@ -223,7 +187,7 @@ impl Trial<'_> {
         &mut self,
         what: &'static str,
         who: &Party,
-        step: impl FnOnce(&mut Escrow, &mut Counter) -> Result<Effects, Refusal>,
+        step: impl FnOnce(&mut Escrow, &mut SequentialIds) -> Result<Effects, Refusal>,
     ) {
         let mut escrow = self.node.escrow.clone();
         let outcome = match step(&mut escrow, self.ids) {
@@ -314,7 +278,7 @@ impl Trial<'_> {
         self.attempt("dispute", who, |escrow, _| escrow.submit_statement(customer, said()));
     }
 
-    /// Of a link, the buyer pays for an escrow of their own; all of it or nothing.
+    /// Pays for the escrow or, if it is a link, for a new escrow of the link.
     fn pay(&mut self, customer: &CustomerId, what: &'static str, offer: PaymentOffer) {
         let mut link = self.node.escrow.clone();
         let taken = link.take_from_link(self.ids, at(2));
@@ -389,7 +353,7 @@ fn said() -> Statement {
     }
 }
 
-fn attempts(node: &Node, ids: &mut Counter) -> Vec<Attempt> {
+fn attempts(node: &Node, ids: &mut SequentialIds) -> Vec<Attempt> {
     let mut trial = Trial {
         node,
         ids,
@@ -404,7 +368,7 @@ fn attempts(node: &Node, ids: &mut Counter) -> Vec<Attempt> {
     trial.attempts
 }
 
-/// Every state there is: how it is called, and what it leads to.
+/// The states that the walk reached, with the states that each leads to.
 #[derive(Default)]
 struct Map {
     next: HashMap<String, HashSet<String>>,
@@ -413,8 +377,8 @@ struct Map {
     transitions: BTreeSet<String>,
 }
 
-/// A line of the table. The merchant may be the seller too; what only a merchant can do
-/// it does as such.
+/// Returns the line of the table of states for one step. A merchant that is also the seller
+/// takes the steps that only a merchant can take as the merchant.
 fn transition(from: &Escrow, what: &str, who: &Party, nodes: &[Node]) -> String {
     let role = match what {
         "resolve" | "set the additional fee" => "the merchant",
@@ -429,7 +393,7 @@ fn transition(from: &Escrow, what: &str, who: &Party, nodes: &[Node]) -> String 
     format!("{}: {what} by {role} -> {led_to}", name(from))
 }
 
-fn walk(start: Vec<Escrow>, ids: &mut Counter) -> Map {
+fn walk(start: Vec<Escrow>, ids: &mut SequentialIds) -> Map {
     let mut map = Map::default();
     let mut queue: VecDeque<Node> = start.into_iter().map(Node::new).collect();
     while let Some(node) = queue.pop_front() {
@@ -457,7 +421,7 @@ fn walk(start: Vec<Escrow>, ids: &mut Counter) -> Map {
 }
 
 impl Map {
-    /// The states from which a closed one can be reached.
+    /// Returns the states from which a closed state can be reached.
     fn with_a_way_out(&self) -> HashSet<&String> {
         let mut found: HashSet<&String> = self.closed.iter().collect();
         loop {
@@ -475,8 +439,8 @@ impl Map {
 }
 
 #[test]
-fn everyone_tries_everything_in_every_state() {
-    let ids = &mut Counter::default();
+fn every_party_tries_every_step_in_every_state() {
+    let ids = &mut SequentialIds::default();
     let of = |party: Party| Seller {
         party,
         ..seller("ada", COMMISSION_BPS)

@@ -5,9 +5,9 @@ use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     Conversion, DeliveryTimeline, KeptTerms, MilestoneOffer, MilestoneRequest, MilestoneTerms, Terms, TermsRequest,
 };
-use crate::domain::escrow::tests::{
-    Counter, LIMITS, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard, payment,
-    seller, terms_draft,
+use crate::domain::escrow::tests::helpers::{
+    LIMITS, SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
+    payment, seller, terms_draft,
 };
 use crate::domain::escrow::{
     AdditionalFee, CloseReason, Escrow, IMAGES_MAX, Progress, ReleaseOrder, Seller, Status, fund,
@@ -35,7 +35,7 @@ fn terms(amount: Amount, who_pays: WhoPays) -> Terms {
     Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap()
 }
 
-fn link(quantity: i64, ids: &mut Counter) -> Escrow {
+fn link(quantity: i64, ids: &mut SequentialIds) -> Escrow {
     let draft = TermsRequest {
         total_quantity: Ok(Some(quantity)),
         ..terms_draft(naira(1_000), WhoPays::Buyer)
@@ -81,7 +81,7 @@ fn refuses<T: std::fmt::Debug + PartialEq>(
 
 #[test]
 fn refusals_of_a_standard_edit_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let unfunded = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let open = funded(unfunded.clone(), ids);
     let milestones = funded(offered(&[(10, None), (20, None)], 0, ids), ids);
@@ -103,7 +103,7 @@ fn refusals_of_a_standard_edit_come_in_order() {
 
 #[test]
 fn an_edit_sets_the_fee_anew_and_keeps_what_is_not_sent() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = link(5, ids);
     escrow.terms.description = Some("As new".to_owned());
     escrow.set_additional_fee(naira(7), Some(false), at(2)).unwrap();
@@ -131,7 +131,7 @@ fn an_edit_sets_the_fee_anew_and_keeps_what_is_not_sent() {
 
 #[test]
 fn images_are_five_at_most_in_all() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     escrow.add_images((0..4).map(image).collect()).unwrap();
     assert!(escrow.add_images(vec![image(8), image(9)]).is_err());
@@ -142,7 +142,7 @@ fn images_are_five_at_most_in_all() {
 
 #[test]
 fn refusals_of_an_additional_fee_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let unfunded = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let open = funded(unfunded.clone(), ids);
     let milestones = offered(&[(10, None), (20, None)], 0, ids);
@@ -166,7 +166,7 @@ fn refusals_of_an_additional_fee_come_in_order() {
 
 #[test]
 fn an_edit_that_leaves_no_room_for_the_additional_fee_is_refused() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(10), WhoPays::Seller, 0, ids);
     escrow.set_additional_fee(kobo(1), None, at(2)).unwrap();
     let mut edit = |amount| {
@@ -184,7 +184,7 @@ fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
         (250_000, 7_500, 257_500, 245_000, 5_000),
         (123_456, 3_704, 127_160, 120_987, 2_469),
     ] {
-        let ids = &mut Counter::default();
+        let ids = &mut SequentialIds::default();
         let mut escrow = offered_standard(kobo(amount), WhoPays::Seller, 0, ids);
         escrow.set_additional_fee(kobo(additional), None, at(2)).unwrap();
         let mut escrow = funded(escrow, ids);
@@ -211,7 +211,7 @@ fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
 
 #[test]
 fn an_offer_is_taken_back_by_its_seller_until_it_is_paid_for() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let standard = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let milestones = offered(&[(10, None), (20, None)], 0, ids);
     for escrow in [standard, milestones] {
@@ -225,7 +225,7 @@ fn an_offer_is_taken_back_by_its_seller_until_it_is_paid_for() {
 
 #[test]
 fn refusals_of_a_conversion_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let unfunded = offered_standard(naira(30), WhoPays::Seller, 0, ids);
     let link = link(2, ids);
     let milestones = offered(&[(10, None), (20, None)], 0, ids);
@@ -257,7 +257,7 @@ fn refusals_of_a_conversion_come_in_order() {
 
 #[test]
 fn a_converted_escrow_is_on_its_buyer_and_has_no_additional_fee() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(30), WhoPays::Seller, 0, ids);
     escrow.set_additional_fee(naira(5), Some(false), at(2)).unwrap();
     let before = escrow.clone();
@@ -275,7 +275,7 @@ fn a_converted_escrow_is_on_its_buyer_and_has_no_additional_fee() {
 
 #[test]
 fn every_buyer_of_a_link_has_an_escrow_of_their_own() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut original = link(2, ids);
     original.set_additional_fee(naira(5), Some(false), at(2)).unwrap();
     original.add_images(vec![image(1)]).unwrap();
@@ -307,7 +307,7 @@ fn every_buyer_of_a_link_has_an_escrow_of_their_own() {
 
 #[test]
 fn refusals_of_a_claim_come_in_order() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let unfunded = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let open = funded(unfunded.clone(), ids);
     let mut completed = open.clone();
@@ -336,7 +336,7 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
         (DeliveryTimeline::Days, 86_400),
     ];
     for (unit, seconds) in units {
-        let ids = &mut Counter::default();
+        let ids = &mut SequentialIds::default();
         let draft = TermsRequest {
             max_delivery: Ok(Some(6)),
             delivery_timeline: Ok(Some(unit)),
@@ -385,7 +385,7 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
 
 #[test]
 fn the_merchant_claims_what_it_sold_itself() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let of_merchant = Seller {
         party: Party::Merchant,
         ..seller("ada", 0)
@@ -402,7 +402,7 @@ fn the_merchant_claims_what_it_sold_itself() {
 
 #[test]
 fn milestones_that_have_an_order_are_released_in_it() {
-    let ids = &mut Counter::default();
+    let ids = &mut SequentialIds::default();
     let mut escrow = funded(offered(&[(10, None), (20, None), (30, None)], 0, ids), ids);
     let milestones: Vec<MilestoneId> = escrow.milestones().iter().map(|milestone| milestone.id).collect();
     let ben = customer("ben");

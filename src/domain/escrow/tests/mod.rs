@@ -1,0 +1,8 @@
+//! Tests of the rules of escrows.
+
+pub(in crate::domain::escrow) mod helpers;
+mod milestones;
+mod random;
+mod standard;
+mod transitions;
+mod walk;
