@@ -35,7 +35,7 @@ pub struct CategoryRequest {
 /// A change of the positions of neighbouring categories, which makes room for another one
 /// or closes a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shift {
+pub struct PositionShift {
     /// The first position to change.
     pub first: i64,
     /// The last position to change.
@@ -45,7 +45,7 @@ pub struct Shift {
 }
 
 /// The checked fields of a request.
-struct Details {
+struct CheckedFields {
     name: Option<String>,
     description: Option<String>,
     image: Option<FileName>,
@@ -61,7 +61,7 @@ impl CategoryRequest {
         }
     }
 
-    fn checked(self, limits: &TermsLimits) -> Result<Details, Invalid> {
+    fn checked(self, limits: &TermsLimits) -> Result<CheckedFields, Invalid> {
         let name = self.name?;
         let name = name
             .map(|name| line("name", name, limits.purpose_chars_max))
@@ -70,9 +70,9 @@ impl CategoryRequest {
         let image = self.image?;
         let position = self.position?;
         let position = position
-            .map(|position| place("category_position", position))
+            .map(|position| check_position("category_position", position))
             .transpose()?;
-        Ok(Details {
+        Ok(CheckedFields {
             name,
             description,
             image,
@@ -97,23 +97,23 @@ impl Category {
         limits: &TermsLimits,
         count: u32,
         count_max: u32,
-    ) -> Result<(Self, Shift), Refusal> {
-        let details = draft.checked(limits)?;
-        let name = details.name.ok_or_else(|| Invalid::missing("name"))?;
+    ) -> Result<(Self, PositionShift), Refusal> {
+        let fields = draft.checked(limits)?;
+        let name = fields.name.ok_or_else(|| Invalid::missing("name"))?;
         if count >= count_max {
             return Err(Refusal::TooManyCategories { max: count_max });
         }
         let last = i64::from(count) + 1;
-        let position = details.position.map_or(last, |position| position.min(last));
+        let position = fields.position.map_or(last, |position| position.min(last));
         let category = Self {
             id,
             owner,
             name,
-            description: details.description,
+            description: fields.description,
             position,
-            image: details.image,
+            image: fields.image,
         };
-        let room = Shift {
+        let room = PositionShift {
             first: position,
             last,
             by: 1,
@@ -134,13 +134,13 @@ impl Category {
         draft: CategoryRequest,
         limits: &TermsLimits,
         count: u32,
-    ) -> Result<Option<Shift>, Refusal> {
-        let details = draft.checked(limits)?;
+    ) -> Result<Option<PositionShift>, Refusal> {
+        let fields = draft.checked(limits)?;
         self.check_owner(caller)?;
-        self.name = details.name.unwrap_or_else(|| std::mem::take(&mut self.name));
-        self.description = details.description.or_else(|| self.description.take());
-        self.image = details.image.or(self.image);
-        Ok(details.position.and_then(|position| self.put_at(position, count)))
+        self.name = fields.name.unwrap_or_else(|| std::mem::take(&mut self.name));
+        self.description = fields.description.or_else(|| self.description.take());
+        self.image = fields.image.or(self.image);
+        Ok(fields.position.and_then(|position| self.put_at(position, count)))
     }
 
     /// Moves one of `count` categories. Returns the change of the others' positions.
@@ -148,8 +148,8 @@ impl Category {
     /// # Errors
     ///
     /// Checks the position, and then that the caller owns the category.
-    pub fn move_to(&mut self, caller: &Party, position: i64, count: u32) -> Result<Option<Shift>, Refusal> {
-        let position = place("newPosition", position)?;
+    pub fn move_to(&mut self, caller: &Party, position: i64, count: u32) -> Result<Option<PositionShift>, Refusal> {
+        let position = check_position("newPosition", position)?;
         self.check_owner(caller)?;
         Ok(self.put_at(position, count))
     }
@@ -160,9 +160,9 @@ impl Category {
     /// # Errors
     ///
     /// Checks that the caller owns the category.
-    pub fn delete(&self, caller: &Party, count: u32) -> Result<Shift, Refusal> {
+    pub fn delete(&self, caller: &Party, count: u32) -> Result<PositionShift, Refusal> {
         self.check_owner(caller)?;
-        Ok(Shift {
+        Ok(PositionShift {
             first: self.position + 1,
             last: i64::from(count),
             by: -1,
@@ -177,17 +177,17 @@ impl Category {
         }
     }
 
-    fn put_at(&mut self, position: i64, count: u32) -> Option<Shift> {
+    fn put_at(&mut self, position: i64, count: u32) -> Option<PositionShift> {
         let (from, to) = (self.position, position.min(i64::from(count)));
         self.position = to;
         match from.cmp(&to) {
-            std::cmp::Ordering::Less => Some(Shift {
+            std::cmp::Ordering::Less => Some(PositionShift {
                 first: from + 1,
                 last: to,
                 by: -1,
             }),
             std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => Some(Shift {
+            std::cmp::Ordering::Greater => Some(PositionShift {
                 first: to,
                 last: from - 1,
                 by: 1,
@@ -197,7 +197,7 @@ impl Category {
 }
 
 /// Checks that a position is at least 1.
-fn place(field: &str, position: i64) -> Parsed<i64> {
+fn check_position(field: &str, position: i64) -> Parsed<i64> {
     if position < 1 {
         return Err(Invalid::wrong(
             field,
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    fn created(number: i64, position: Option<i64>, count: u32) -> Result<(Category, Shift), Refusal> {
+    fn created(number: i64, position: Option<i64>, count: u32) -> Result<(Category, PositionShift), Refusal> {
         let id = CategoryId::new(number, 0);
         Category::new(
             id,
@@ -244,16 +244,16 @@ mod tests {
         )
     }
 
-    /// What is stored: each category, in no order.
+    /// The stored categories of one owner, in no order.
     #[derive(Default)]
-    struct Shelf(Vec<Category>);
+    struct Stored(Vec<Category>);
 
-    impl Shelf {
+    impl Stored {
         fn count(&self) -> u32 {
             u32::try_from(self.0.len()).unwrap()
         }
 
-        fn shift(&mut self, shift: Option<Shift>) {
+        fn shift(&mut self, shift: Option<PositionShift>) {
             let Some(shift) = shift else { return };
             for category in &mut self.0 {
                 if (shift.first..=shift.last).contains(&category.position) {
@@ -297,30 +297,30 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_category_pushes_the_others_aside() {
-        let mut shelf = Shelf::default();
+    fn moving_a_category_changes_the_positions_between() {
+        let mut stored = Stored::default();
         for position in [None, Some(7), Some(1), None] {
-            shelf.create(position);
+            stored.create(position);
         }
-        assert_eq!(shelf.order(), [3, 1, 2, 4]);
-        let at = |shelf: &Shelf, number| shelf.0.iter().position(|one| one.id.number() == number).unwrap();
+        assert_eq!(stored.order(), [3, 1, 2, 4]);
+        let at = |stored: &Stored, number| stored.0.iter().position(|one| one.id.number() == number).unwrap();
         for (number, position, order) in [
             (3, 3, [1, 2, 3, 4]),
             (4, 1, [4, 1, 2, 3]),
             (4, 99, [1, 2, 3, 4]),
             (2, 2, [1, 2, 3, 4]),
         ] {
-            let index = at(&shelf, number);
-            shelf.move_to(index, position);
-            assert_eq!(shelf.order(), order);
+            let index = at(&stored, number);
+            stored.move_to(index, position);
+            assert_eq!(stored.order(), order);
         }
-        let index = at(&shelf, 2);
-        shelf.delete(index);
-        assert_eq!((shelf.order(), shelf.positions()), (vec![1, 3, 4], vec![1, 2, 3]));
+        let index = at(&stored, 2);
+        stored.delete(index);
+        assert_eq!((stored.order(), stored.positions()), (vec![1, 3, 4], vec![1, 2, 3]));
     }
 
     #[test]
-    fn what_is_wrong_with_a_category_is_told_in_a_fixed_order() {
+    fn the_first_wrong_field_of_a_category_is_named() {
         let refusal = |draft| {
             let id = CategoryId::new(1, 0);
             Category::new(id, Party::Merchant, draft, &LIMITS, COUNT_MAX, COUNT_MAX).unwrap_err()
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_leaves_alone_what_it_does_not_name() {
+    fn an_edit_keeps_the_fields_it_does_not_name() {
         let (mut category, _) = created(1, None, 0).unwrap();
         category.description = Some("Left".to_owned());
         let before = category.clone();
@@ -380,15 +380,15 @@ mod tests {
     proptest! {
         #[test]
         fn positions_stay_dense(steps in prop::collection::vec((0_u8..3, any::<prop::sample::Index>(), 1_i64..12), 1..40)) {
-            let mut shelf = Shelf::default();
+            let mut stored = Stored::default();
             for (step, index, position) in steps {
                 match step {
-                    0 if shelf.count() < COUNT_MAX => shelf.create(Some(position)),
-                    1 if shelf.count() > 0 => shelf.move_to(index.index(shelf.0.len()), position),
-                    2 if shelf.count() > 0 => shelf.delete(index.index(shelf.0.len())),
+                    0 if stored.count() < COUNT_MAX => stored.create(Some(position)),
+                    1 if stored.count() > 0 => stored.move_to(index.index(stored.0.len()), position),
+                    2 if stored.count() > 0 => stored.delete(index.index(stored.0.len())),
                     _ => {}
                 }
-                prop_assert_eq!(shelf.positions(), (1..=i64::from(shelf.count())).collect::<Vec<_>>());
+                prop_assert_eq!(stored.positions(), (1..=i64::from(stored.count())).collect::<Vec<_>>());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::mem;
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
-use crate::domain::escrow::release::PayOut;
+use crate::domain::escrow::release::Payout;
 use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{Account, TransferKind};
@@ -70,7 +70,7 @@ impl Escrow {
         let platform = if outcome == CloseReason::Refunded {
             self.fee.total()
         } else {
-            let commission = PayOut {
+            let commission = Payout {
                 kind: TransferKind::Commission,
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Commission,
@@ -116,7 +116,7 @@ impl Escrow {
         let out = if goes_back {
             refund(&funding.buyer, amount, ids.reference())
         } else {
-            PayOut {
+            Payout {
                 kind: TransferKind::AdditionalFee,
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Delivery,
@@ -129,8 +129,8 @@ impl Escrow {
 }
 
 /// Returns the payout that sends money back to the buyer.
-pub(super) fn refund(buyer: &CustomerId, amount: Amount, reference: Reference) -> PayOut {
-    PayOut {
+pub(super) fn refund(buyer: &CustomerId, amount: Amount, reference: Reference) -> Payout {
+    Payout {
         kind: TransferKind::Refund,
         to: Account::CustomerMain(buyer.clone()),
         transaction_type: TransactionType::Escrow,

@@ -166,7 +166,7 @@ impl Escrow {
         let reference = ids.reference();
         self.pay_out(
             buyer,
-            PayOut {
+            Payout {
                 kind: TransferKind::Release,
                 to: payee.main_account(),
                 transaction_type: TransactionType::Escrow,
@@ -185,7 +185,7 @@ impl Escrow {
     pub(super) fn pay_out(
         &self,
         buyer: &CustomerId,
-        out: PayOut,
+        out: Payout,
         ids: &mut dyn IdSource,
         now: Timestamp,
         effects: &mut Effects,
@@ -206,7 +206,7 @@ impl Escrow {
 }
 
 /// A movement of money from the hold into a main account.
-pub(super) struct PayOut {
+pub(super) struct Payout {
     pub(super) kind: TransferKind,
     pub(super) to: Account,
     pub(super) transaction_type: TransactionType,

@@ -281,9 +281,9 @@ mod tests {
     use crate::domain::transaction::BankAccount;
 
     #[derive(Default)]
-    struct Counter(i64);
+    struct SequentialIds(i64);
 
-    impl IdSource for Counter {
+    impl IdSource for SequentialIds {
         fn number(&mut self) -> i64 {
             self.0 += 1024;
             self.0
@@ -335,7 +335,14 @@ mod tests {
         };
         let fees = WithdrawalFees::parse("10000").unwrap();
         let ada = CustomerId::parse("ada").unwrap();
-        intend(&ada, offer, &fees, kobo(available), &mut Counter::default(), at(1))
+        intend(
+            &ada,
+            offer,
+            &fees,
+            kobo(available),
+            &mut SequentialIds::default(),
+            at(1),
+        )
     }
 
     fn settled(payment: &mut Payment, outcome: IntentOutcome, available: i64) -> Result<Effects, Refusal> {
@@ -347,7 +354,7 @@ mod tests {
             phone: None,
             name: "Ada".to_owned(),
         };
-        settle(payment, outcome, purse, sender, &mut Counter(1 << 20), at(2))
+        settle(payment, outcome, purse, sender, &mut SequentialIds(1 << 20), at(2))
     }
 
     /// What a effects does to each account.

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::domain::escrow::category::{Category, Shift};
+use crate::domain::escrow::category::{Category, PositionShift};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
@@ -143,7 +143,7 @@ impl Tx<'_> {
     }
 
     /// Moves an account's categories to make room or to close a gap.
-    pub fn shift_categories(&mut self, merchant: MerchantId, owner: &Party, shift: Shift) -> Result<(), Error> {
+    pub fn shift_categories(&mut self, merchant: MerchantId, owner: &Party, shift: PositionShift) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "UPDATE category SET position = position + ?5

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
 /// The parts of one stake. They add up to it.
-struct Cut<'a> {
+struct StakeParts<'a> {
     stake: &'a Stake,
     commission: Amount,
     platform: Amount,
@@ -36,9 +36,9 @@ impl Vault {
         }
         let account = Account::CustomerMain(winner.clone());
         let mut effects = Effects::default();
-        for cut in self.cuts() {
-            let hold = cut.stake.hold();
-            effects.transfer(TransferKind::Release, hold, account.clone(), cut.net, Some(self.id));
+        for parts in self.stake_parts() {
+            let hold = parts.stake.hold();
+            effects.transfer(TransferKind::Release, hold, account.clone(), parts.net, Some(self.id));
         }
         let won = self
             .pot()
@@ -62,13 +62,13 @@ impl Vault {
         self.check_opened()?;
         let mut effects = Effects::default();
         let mut first_credit = None;
-        for cut in self.cuts() {
-            let (hold, main) = (cut.stake.hold(), cut.stake.main_account());
-            effects.transfer(TransferKind::Refund, hold, main.clone(), cut.net, Some(self.id));
+        for parts in self.stake_parts() {
+            let (hold, main) = (parts.stake.hold(), parts.stake.main_account());
+            effects.transfer(TransferKind::Refund, hold, main.clone(), parts.net, Some(self.id));
             let credit = ids.reference();
             first_credit.get_or_insert_with(|| credit.clone());
             let id = ids.transaction_id();
-            effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, cut.net, credit, now));
+            effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, parts.net, credit, now));
         }
         self.progress = VaultProgress::Cancelled { at: now };
         effects.emit(EscrowEvent::Refunded, self.id);
@@ -88,7 +88,7 @@ impl Vault {
     /// the commission in proportion to the shares of the fee, both by the largest
     /// remainder method. Every hold then empties, and the parts add up to the fee and the
     /// commission.
-    fn cuts(&self) -> impl Iterator<Item = Cut<'_>> {
+    fn stake_parts(&self) -> impl Iterator<Item = StakeParts<'_>> {
         let stakes: Vec<Amount> = self.stakes.iter().map(|stake| stake.amount).collect();
         let fees = self.fee.total().pro_rata(&stakes);
         let commissions = self.fee.commission().pro_rata(&fees);
@@ -96,7 +96,7 @@ impl Vault {
             .iter()
             .zip(fees)
             .zip(commissions)
-            .map(|((stake, fee), commission)| Cut {
+            .map(|((stake, fee), commission)| StakeParts {
                 stake,
                 commission,
                 platform: fee.checked_sub(commission).expect("commission is part of the fee"),
@@ -108,12 +108,12 @@ impl Vault {
     /// transaction of its history, and the rest to the platform. `credit` is the
     /// reference of the payment that the participants got.
     fn book_fee(&self, credit: &Reference, ids: &mut dyn IdSource, now: Timestamp, effects: &mut Effects) {
-        for cut in self.cuts() {
+        for parts in self.stake_parts() {
             for (kind, to, amount) in [
-                (TransferKind::Commission, Account::MerchantMain, cut.commission),
-                (TransferKind::PlatformFee, Account::PlatformFees, cut.platform),
+                (TransferKind::Commission, Account::MerchantMain, parts.commission),
+                (TransferKind::PlatformFee, Account::PlatformFees, parts.platform),
             ] {
-                effects.transfer(kind, cut.stake.hold(), to, amount, Some(self.id));
+                effects.transfer(kind, parts.stake.hold(), to, amount, Some(self.id));
             }
         }
         effects.record_and_emit(self.credit(

@@ -11,9 +11,9 @@ use crate::domain::ledger::TransferKind;
 use crate::domain::refusal::{Invalid, Refusal};
 
 /// Ids and random bits that count up.
-struct Counter(i64);
+struct SequentialIds(i64);
 
-impl IdSource for Counter {
+impl IdSource for SequentialIds {
     fn number(&mut self) -> i64 {
         self.0 += 1024;
         self.0
@@ -84,7 +84,7 @@ fn opened(stakes: &[i64], owner: VaultOwner) -> (Vault, Effects) {
         ..limits(1)
     };
     let offer = VaultOffer::new(draft(stakes), &limits, usize::MAX).unwrap();
-    Vault::open(owner, offer, &available, &mut Counter(0), at(10)).unwrap()
+    Vault::open(owner, offer, &available, &mut SequentialIds(0), at(10)).unwrap()
 }
 
 /// What a effects moves: kind, from, to, minor units.
@@ -143,7 +143,9 @@ fn the_winner_takes_the_pot_less_the_fee() {
     for (platform_bps, fee, won) in [(200, 2_000_000, 98_000_000), (250, 2_500_000, 97_500_000)] {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(platform_bps, 0));
         assert_eq!(vault.fee.total(), kobo(fee));
-        let effects = vault.declare_winner(customer(1), &mut Counter(9), at(20)).unwrap();
+        let effects = vault
+            .declare_winner(customer(1), &mut SequentialIds(9), at(20))
+            .unwrap();
         assert_eq!(paid_to(&effects, &main_of(1)), won);
         assert_eq!(paid_to(&effects, &Account::PlatformFees), fee);
         let [credit] = &effects.transactions[..] else {
@@ -164,7 +166,7 @@ fn the_winner_takes_the_pot_less_the_fee() {
 fn cancelling_gives_each_their_stake_less_its_share_of_the_fee() {
     for (platform_bps, back) in [(200, [58_800_000, 39_200_000]), (250, [58_500_000, 39_000_000])] {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(platform_bps, 0));
-        let effects = vault.cancel(&mut Counter(9), at(20)).unwrap();
+        let effects = vault.cancel(&mut SequentialIds(9), at(20)).unwrap();
         assert_eq!([0, 1].map(|index| paid_to(&effects, &main_of(index))), back);
         assert_eq!(effects.transactions.len(), 2);
         let of_payments = ["payment.escrow.success"; 2];
@@ -180,7 +182,7 @@ fn cancelling_gives_each_their_stake_less_its_share_of_the_fee() {
 fn the_shares_of_a_fee_add_up_to_the_kobo() {
     let (mut vault, _) = opened(&[33_333, 33_333, 33_334], owner(200, 0));
     assert_eq!(vault.fee.total(), kobo(2_000));
-    let effects = vault.cancel(&mut Counter(9), at(20)).unwrap();
+    let effects = vault.cancel(&mut SequentialIds(9), at(20)).unwrap();
     let back = [0, 1, 2].map(|index| paid_to(&effects, &main_of(index)));
     assert_eq!(back, [33_333 - 667, 33_333 - 666, 33_334 - 667]);
     assert_eq!(paid_to(&effects, &Account::PlatformFees), 2_000);
@@ -191,7 +193,7 @@ fn the_shares_of_a_fee_add_up_to_the_kobo() {
 fn the_commission_is_paid_whoever_gets_the_pot() {
     for is_won in [true, false] {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(200, 50));
-        let mut ids = Counter(9);
+        let mut ids = SequentialIds(9);
         let settled = if is_won {
             vault.declare_winner(customer(0), &mut ids, at(20))
         } else {
@@ -227,9 +229,12 @@ fn a_settled_vault_stays_as_it_is() {
             ..vault.clone()
         };
         let before = vault.clone();
-        let again = vault.declare_winner(customer(9), &mut Counter(9), at(20));
+        let again = vault.declare_winner(customer(9), &mut SequentialIds(9), at(20));
         assert_eq!(again, Err(Refusal::VaultAlreadySettled), "told before who is to win");
-        assert_eq!(vault.cancel(&mut Counter(9), at(20)), Err(Refusal::VaultAlreadySettled));
+        assert_eq!(
+            vault.cancel(&mut SequentialIds(9), at(20)),
+            Err(Refusal::VaultAlreadySettled)
+        );
         assert_eq!(vault, before);
     }
 }
@@ -238,7 +243,7 @@ fn a_settled_vault_stays_as_it_is() {
 fn a_stranger_cannot_win() {
     let (mut vault, _) = opened(&[60_000, 40_000], owner(200, 0));
     let before = vault.clone();
-    let refused = vault.declare_winner(customer(2), &mut Counter(9), at(20));
+    let refused = vault.declare_winner(customer(2), &mut SequentialIds(9), at(20));
     assert_eq!(refused, Err(Refusal::WinnerNotAParticipant));
     assert_eq!(vault, before);
 }
@@ -247,7 +252,7 @@ fn a_stranger_cannot_win() {
 fn the_first_who_cannot_cover_their_stake_is_named() {
     let offer = offer(draft(&[60_000, 40_000, 40_000])).unwrap();
     let available = [60_000, 39_999, 0].map(kobo);
-    let refused = Vault::open(owner(200, 0), offer, &available, &mut Counter(9), at(10));
+    let refused = Vault::open(owner(200, 0), offer, &available, &mut SequentialIds(9), at(10));
     let short = Refusal::StakeNotCovered {
         participant: customer(1),
         stake: kobo(40_000),
@@ -348,7 +353,7 @@ proptest! {
     ) {
         prop_assume!(stakes.iter().sum::<i64>() >= 100_000);
         let (mut vault, _) = opened(&stakes, owner(platform_bps, commission_bps));
-        let mut ids = Counter(9);
+        let mut ids = SequentialIds(9);
         let settled = if is_won {
             vault.declare_winner(customer(0), &mut ids, at(20))
         } else {
