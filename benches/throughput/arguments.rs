@@ -76,6 +76,8 @@ pub(crate) enum Part {
     Growth(GrowthOptions),
     /// Time from the start to the first answer, and what the service weighs
     Start(StartOptions),
+    /// Compare this build with another build of escrowd
+    Versus(VersusOptions),
     /// A long run that watches memory and the write-ahead log
     Soak(SoakOptions),
     /// One of the ways that escrowd is compared with, in a process of its own
@@ -104,6 +106,26 @@ pub(crate) struct GrowthOptions {
     /// How often each file takes its turn
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) rounds: usize,
+}
+
+/// This build beside another.
+#[derive(Args)]
+pub(crate) struct VersusOptions {
+    /// The other build's program
+    #[arg(value_name = "PROGRAM")]
+    pub(crate) program: PathBuf,
+    /// Funded escrows in the file
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    pub(crate) escrows: usize,
+    /// Milestones of each
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) milestones: usize,
+    /// How often each build takes its turn
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// Seconds of confirming, and of reading, in each turn
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) seconds: u64,
 }
 
 /// How long a start takes.

@@ -29,6 +29,7 @@ mod slow_fsync;
 mod soak;
 mod start;
 mod stop;
+mod versus;
 mod workbench;
 
 use arguments::{Arguments, Part};
@@ -43,6 +44,7 @@ fn main() -> anyhow::Result<()> {
     let done = match &part {
         None => compare::run(&compare, &common),
         Some(Part::Growth(options)) => growth::run(options, &common),
+        Some(Part::Versus(options)) => versus::run(options, &common),
         Some(Part::Start(options)) => start::run(options, &common),
         Some(Part::Soak(options)) => soak::run(options, &common),
         Some(Part::Peer(_)) => Ok(()),

@@ -1,0 +1,140 @@
+//! This build beside another build of escrowd, in turns on copies of one file: what a
+//! change costs or gains. Both must read the same file format.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::arguments::{CommonOptions, VersusOptions};
+use crate::data::{self, Size};
+use crate::figures::{Line, Ratio, rate};
+use crate::load::{Load, Run};
+use crate::process::Process;
+use crate::report::Report;
+use crate::requests::Requests;
+use crate::workbench::{Workbench, audit, escrowd};
+
+/// Copies of the built file, and what they grow by.
+const COPIES: u64 = 4;
+
+/// A build with its file and what was measured of it.
+struct Build<'a> {
+    name: &'static str,
+    program: &'a Path,
+    file: PathBuf,
+    to_confirm: Requests,
+    confirms: Vec<Run>,
+    reads: Vec<Run>,
+    resident_mib: u64,
+}
+
+/// Measures both builds in turns and reports the ratios.
+pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Result<()> {
+    let size = Size {
+        escrows: options.escrows,
+        milestones: options.milestones,
+        customers: common.customers,
+        kept: options.escrows,
+    };
+    let workbench = Workbench::new(common, size.bytes() * COPIES)?;
+    let built = workbench.file("built.db");
+    let deals = Arc::new(data::build(&built, size)?);
+    let build = |name, program, file| -> anyhow::Result<Build<'_>> {
+        Ok(Build {
+            name,
+            program,
+            file: workbench.copy(&built, file)?,
+            to_confirm: Requests::confirm(Arc::clone(&deals)),
+            confirms: Vec::new(),
+            reads: Vec::new(),
+            resident_mib: 0,
+        })
+    };
+    let mut builds = [
+        build("this build", Path::new(escrowd()), "this.db")?,
+        build("the other build", &options.program, "other.db")?,
+    ];
+    std::fs::remove_file(&built)?;
+    let style = ProgressStyle::with_template("{bar:40} turn {pos}/{len} {msg} {eta}")?;
+    let bar = ProgressBar::new((options.rounds * builds.len()) as u64).with_style(style);
+    let time = Duration::from_secs(options.seconds);
+    for round in 0..options.rounds {
+        // Each build goes first in every other round.
+        let first = round % builds.len();
+        for turn in 0..builds.len() {
+            let build = &mut builds[(first + turn) % 2];
+            bar.set_message(build.name);
+            let to_read = Requests::read(Arc::clone(&deals));
+            build.turn(&workbench, &to_read, common.connections, time)?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    let [this, other] = &builds;
+    for build in &builds {
+        audit(&build.file)?;
+    }
+    let mut report = Report::new(workbench.folder(), common);
+    report.say(&format!(
+        "{} escrows of {} milestones, {} connections; medians of {} turns of {} seconds each.",
+        options.escrows, options.milestones, common.connections, options.rounds, options.seconds
+    ));
+    let lines = |runs: for<'r> fn(&'r Build<'_>) -> &'r [Run]| -> Vec<Line> {
+        builds
+            .iter()
+            .filter_map(|build| Line::of(build.name, runs(build)))
+            .collect()
+    };
+    report.lines("confirm", "Confirmed milestones", &lines(|build| &build.confirms));
+    report.lines("read", "Escrows read by token", &lines(|build| &build.reads));
+    let ratios = [
+        Ratio::of(
+            "confirms per second, of the other build",
+            "at least 0.97",
+            rate,
+            &this.confirms,
+            &other.confirms,
+        ),
+        Ratio::of(
+            "reads per second, of the other build",
+            "at least 0.97",
+            rate,
+            &this.reads,
+            &other.reads,
+        ),
+    ];
+    report.ratios(&ratios.into_iter().flatten().collect::<Vec<_>>());
+    report.say(&format!(
+        "Resident memory after the last turn: {} MiB and {} MiB.",
+        this.resident_mib, other.resident_mib
+    ));
+    report.write(common)
+}
+
+impl Build<'_> {
+    fn turn(
+        &mut self,
+        workbench: &Workbench,
+        to_read: &Requests,
+        connections: usize,
+        time: Duration,
+    ) -> anyhow::Result<()> {
+        let mut command = workbench.command(self.program);
+        command.args(["--listen", "127.0.0.1:0", "--database"]).arg(&self.file);
+        command.env("ESCROWD_LOG", "warn").current_dir(workbench.folder());
+        let server = Process::start(command)?;
+        let load = |requests| Load {
+            address: &server.address,
+            requests,
+            connections,
+            time: Some(time),
+            rate: None,
+        };
+        self.confirms.push(load(&self.to_confirm).run()?);
+        self.reads.push(load(to_read).run()?);
+        self.resident_mib = server.resident_bytes()? / (1024 * 1024);
+        server.stop()
+    }
+}
