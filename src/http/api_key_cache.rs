@@ -21,7 +21,7 @@ pub struct ApiKeyCache {
     entries: RwLock<Entries>,
 }
 
-/// What a cache holds, all of it looked up at one version.
+/// Keys and owners, all looked up at the same version.
 #[derive(Debug, Default)]
 struct Entries {
     version: u64,

@@ -34,14 +34,14 @@ use crate::domain::file::FileName;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
 
-/// What a view needs to know beside what it shows.
+/// The facts that views depend on beside the object they show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ViewContext<'a> {
-    /// Who looks, when somebody does.
+    /// The party that the view is rendered for; none for a webhook or a reply to no party.
     pub(crate) viewer: Option<&'a Party>,
     /// The currency of every amount.
     pub(crate) currency: &'a str,
-    /// What stands before the name of a file.
+    /// The URL of a file without the file's name.
     pub(crate) files_url: &'a str,
 }
 

@@ -14,7 +14,7 @@ use crate::views::detailed::EventDealView;
 use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
 use crate::views::{ViewContext, WireAmount, WireText};
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug)]
 pub(crate) enum Subject<'a> {
     /// An escrow or a vault.
@@ -23,17 +23,17 @@ pub(crate) enum Subject<'a> {
     Payment(PaymentSubject<'a>),
 }
 
-/// A transaction that came to its end, with what is told beside it.
+/// A transaction that succeeded or failed, with the facts that its event shows beside it.
 #[derive(Debug)]
 pub(crate) struct PaymentSubject<'a> {
     /// The transaction.
     pub(crate) payment: &'a PaymentEvent,
     /// The deals it paid for, or the one it came from.
     pub(crate) deals: Vec<PaidDeal>,
-    /// Whose it is. What the merchant earned goes by the id of its own wallet, which has
-    /// the shape of a customer's id and is nobody else's.
+    /// The customer of the transaction. For the merchant's own earnings, the id of the
+    /// merchant's wallet, which has the form of a customer id and is no customer's.
     pub(crate) customer_id: String,
-    /// Whose customer that is.
+    /// The merchant of that customer.
     pub(crate) merchant: MerchantId,
 }
 

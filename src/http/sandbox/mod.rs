@@ -1,5 +1,5 @@
-//! What the sandbox keeps in memory: faults and the request log. State alone; the
-//! handlers are in `routes`.
+//! State that a sandbox keeps in memory: the fault book and the request log. It stands
+//! below the handlers in `routes` and the middleware, and imports neither.
 
 pub(crate) mod fault_book;
 pub(crate) mod request_log;
