@@ -3,7 +3,6 @@
 
 mod fields;
 mod matrix;
-mod messages;
 mod queries;
 mod refusals;
 mod row;

@@ -170,6 +170,130 @@ const CODES: [&str; 110] = [
 /// `trouble` and `durability` provoke them.
 const CODES_OF_TROUBLE: [&str; 4] = ["outcome_unknown", "stopping", "storage_failing", "storage_full"];
 
+/// The contract's messages, section by section. A message that names something stands here
+/// without the name. `Escrow is not associated with any merchant` is missing, since every
+/// escrow belongs to a merchant; the contract leaves the message about virtual accounts open.
+const MESSAGES: &str = "\
+No token provided
+Unauthorized Access
+Access denied
+Unauthorized IP address
+Too many request
+customer-id header is required
+Customer not found
+Customer does not belong to the merchant
+Your account is disabled. Please contact support
+customer-id is not allowed in request header
+Merchant cannot create escrow for itself via API
+Maximum fetch limit is 50
+Milestone escrow created successfully
+The sum of milestone amounts must equal the escrow amount
+A milestone escrow must have at least 2 milestones
+amount is required
+Milestone escrow updated successfully
+Action not allowed
+Escrow is not a milestone escrow
+Escrow not found
+Escrow converted to milestone successfully
+Escrow is already a milestone escrow
+Milestones fetched successfully
+Milestone confirmed successfully
+Escrow has not been funded yet
+Milestone has already been released
+Milestone not found
+Created successfully
+Escrow updated successfully
+Additional fee updated successfully
+An additional fee can only be updated while the escrow is pending payment
+An additional fee can only be set on a standard escrow
+Escrow does not belong to this merchant
+additionalFee cannot be negative
+Escrow deleted successfully
+Escrow verified successfully
+Funds claimed successfully
+Escrow cannot be claimed yet
+Transaction fetched successfully
+Type is required
+Invalid type provider, allowed types: sales | buy
+Payment intent verified successfully
+Amount mismatch
+Escrow is not in a valid state for checkout
+Insufficient balance
+You can only buy to your merchant's escrow
+Your account has been disabled from buying, please contact support
+Card payments are only available for Nigerian users
+Payment intent created successfully
+Transactions retrieved successfully
+Banks fetched successfully
+Account details retrieved successfully
+Phone number verified
+Phone number does not belong to a customer
+Deposit wallet address retrieved successfully
+Virtual account top up successful
+You can only top up your account once a day
+This route is only available on staging environment
+Customer created successfully
+already exists under this merchant
+Customers fetched successfully
+No customer found with the provided email
+No customer found with the provided phone
+No customer found with the provided email and phone
+Customer fetched successfully
+Customer updated successfully
+Provide at least one of firstname, lastname or email
+Another customer already uses this email address
+Customer permissions updated successfully
+Customer status updated successfully
+Wallet fetched successfully
+Escrow dispute submitted successfully
+Buyer already submitted Dispute
+Seller already submitted Dispute
+All milestones have been released; there are no held funds to dispute
+Vault escrows cannot be disputed
+Escrow retrieved successfully
+Escrow dispute retrieved successfully
+Dispute fetched successfully
+Escrow transactions fetched successfully
+Dispute resolution submitted successfully
+No dispute found for this escrow
+Escrow already completed
+additionalFeeRefundable must be true or false
+sellerAmount and buyerAmount are required on a SPLIT resolution
+A split must add up to the
+still held on this escrow
+sellerAmount and buyerAmount are only valid on a SPLIT resolution
+A VAULT escrow cannot be split between the parties
+Merchant balance fetched successfully
+Vault escrow created successfully
+A vault escrow must have at least 2 participants
+Each participant may only appear once in a vault
+The total staked amount must be at least 1000
+is not a customer of this merchant
+is not an active customer
+has insufficient main balance for their stake
+Vault winner declared successfully
+Winner must be a participant of this vault
+Vault has already been settled
+Escrow is not a vault escrow
+Vault does not belong to this merchant
+Vault escrow cancelled successfully
+Vault escrow fetched successfully
+Category created successfully
+Category updated successfully
+Categories fetched successfully
+Category fetched successfully
+Category position updated successfully
+Category deleted successfully
+Cards fetched successfully
+This feature is not enabled on your merchant account, please enable to access this route
+Card removed successfully
+Whitelisted addresses retrieved successfully
+Wallet address whitelisted successfully
+Whitelist limit reached
+Address removed successfully
+Countries fetched successfully
+";
+
 /// The one route that never succeeds.
 const GONE: &str = "POST /v1/payment/virtual-account";
 
@@ -260,4 +384,11 @@ fn every_code_of_a_refusal_is_in_some_snapshot() {
 fn every_snapshot_is_still_written() {
     let names: Vec<String> = snapshots().into_keys().collect();
     assert_eq!(names, SNAPSHOTS);
+}
+
+#[test]
+fn every_message_of_the_contract_is_in_some_snapshot() {
+    let text: String = snapshots().into_values().collect();
+    let missing: Vec<&str> = MESSAGES.lines().filter(|message| !text.contains(message)).collect();
+    assert_eq!(missing, [""; 0]);
 }

@@ -56,7 +56,7 @@ fn kind_of(word: &str, before: Option<char>, after: Option<char>) -> Option<&'st
     }
     match word.len() {
         24 if is_hex(word) => Some("id"),
-        15 if word.starts_with("PY_") => Some("token"),
+        15 if word.starts_with("PY_") && word.bytes().skip(11).all(|byte| byte.is_ascii_digit()) => Some("token"),
         36 if word.starts_with("req_") && is_hex(&word[4..]) => Some("request"),
         19 if !has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit) => {
             Some("reference")
