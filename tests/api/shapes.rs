@@ -6,8 +6,6 @@ use serde_json::Value;
 
 /// An id of any object.
 pub(crate) const ID: &str = "hhhhhhhhhhhhhhhhhhhhhhhh";
-/// A payment token.
-pub(crate) const TOKEN: &str = "PY_AAAAAAAA0000";
 /// A point in time, as `createdAt` has it.
 pub(crate) const ISO: &str = "0000-00-00T00:00:00.000Z";
 /// A reference of our own making.
