@@ -1,31 +1,35 @@
-//! Why a payment is declined in a sandbox, and the amounts that are. There is no
-//! bank and no card processor: what is asked for says what will happen.
+//! The reasons why a payment is declined in a sandbox, and the amounts that are. A
+//! sandbox has no bank and no card processor, so the request determines the outcome.
+
+use strum::IntoStaticStr;
+use thiserror::Error;
 
 use crate::domain::money::Amount;
 
-/// Why a payment was declined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why a payment was declined. Its word is the refusal's code for cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", prefix = "card_")]
 pub enum Decline {
-    /// There is not enough on the account.
+    #[error("insufficient funds")]
     InsufficientFunds,
-    /// The card has expired.
+    #[error("the card has expired")]
     Expired,
-    /// The card processor, or the bank, could not do it.
+    /// The card processor or the bank failed.
+    #[error("the card processor failed")]
     ProcessorError,
 }
 
-/// Minor units in a major one.
-const MINOR_UNITS: i64 = 100;
-/// The last two digits of amounts for which the account lacks funds, as the code of
-/// card networks has it.
+const MINOR_PER_MAJOR: i64 = 100;
+/// Amounts with these last two digits lack funds; 51 is the response code of card
+/// networks for it.
 const ENDS_WITHOUT_FUNDS: i64 = 51;
-/// The last two digits of amounts at which the processor or bank fails.
+/// Amounts with these last two digits make the processor or bank fail.
 const ENDS_IN_ERROR: i64 = 91;
 
-/// Lets a card or a bank take this amount, unless its last two digits are those of a
-/// decline: `.51` lacks funds, `.91` meets an error.
+/// Declines an amount that ends in `.51` (insufficient funds) or `.91` (processor
+/// error).
 pub const fn check_amount(amount: Amount) -> Result<(), Decline> {
-    match amount.minor() % MINOR_UNITS {
+    match amount.minor() % MINOR_PER_MAJOR {
         ENDS_WITHOUT_FUNDS => Err(Decline::InsufficientFunds),
         ENDS_IN_ERROR => Err(Decline::ProcessorError),
         _ => Ok(()),

@@ -1,317 +1,368 @@
-//! Why the domain says no.
+//! The rules that a request can break. Each refusal stands here once, with its code,
+//! its message and, where it is not 400, its HTTP status.
 //!
-//! A refusal changes nothing. Its variants name the broken rule; the wire
-//! status and message of each live in one table, `http/refusals.rs`. Rules check
-//! in a fixed order, which each rule's documentation gives.
+//! Clients match on code and message, so both are part of the contract, and so is the
+//! order in which rules check; the documentation of each rule gives its order. A
+//! refused request changes nothing.
+
+use std::fmt;
+
+use strum::{EnumProperty, IntoStaticStr};
+use thiserror::Error;
 
 use crate::domain::decline::Decline;
 use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-/// A rule that the request broke.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A rule that the request broke. Its message is its `Display`, its code the name of
+/// the variant.
+#[derive(Clone, Debug, PartialEq, Eq, Error, EnumProperty, IntoStaticStr)]
+#[cfg_attr(test, derive(strum::EnumIter))]
+#[strum(serialize_all = "snake_case")]
 pub enum Refusal {
-    /// A field does not hold what it must.
+    /// A field is missing or has a wrong value.
+    #[strum(serialize = "invalid_request")]
+    #[error("{0}")]
     Invalid(Invalid),
+
     /// The acting customer does not exist.
+    #[strum(props(status = 404))]
+    #[error("Customer not found")]
     CustomerNotFound,
-    /// The merchant is no business account and cannot sell in its own name.
+    /// The merchant has no business account.
+    #[strum(props(status = 401))]
+    #[error("Merchant cannot create escrow for itself via API")]
     MerchantMayNotSell,
     /// The acting customer is another merchant's.
+    #[strum(props(status = 403))]
+    #[error("Customer does not belong to the merchant")]
     CustomerOfAnotherMerchant,
-    /// The acting customer is blocked.
+    #[strum(props(status = 401))]
+    #[error("Your account is disabled. Please contact support")]
     CustomerBlocked,
-    /// The acting customer may not pay for escrows.
+    #[strum(props(status = 401))]
+    #[error("Your account has been disabled from buying, please contact support")]
     BuyingDisabled,
-    /// The acting customer may not sell.
+    #[strum(props(status = 401))]
+    #[error("Your account has been disabled from selling, please contact support")]
     SellingDisabled,
-    /// The acting customer may not withdraw.
+    #[strum(props(status = 401))]
+    #[error("Your account has been disabled from withdrawing, please contact support")]
     WithdrawingDisabled,
-    /// The merchant has no customer of the id it asked for.
+    /// The merchant has no customer with the id in the path.
+    #[error("Customer not found")]
     NoSuchCustomer,
-    /// The merchant has no customer with what it looked for.
-    NoCustomerWith(LookedFor),
-    /// A new customer's email address is another customer's already.
+    /// The merchant has no customer with the email address or phone in the query.
+    #[strum(serialize = "no_such_customer")]
+    #[error("No customer found with the provided {fields}")]
+    NoCustomerWith {
+        /// The fields of the query.
+        fields: &'static str,
+    },
+    /// The email address of a new customer is taken.
+    #[error("A customer with this email already exists under this merchant")]
     EmailExists,
-    /// A new customer's phone is another customer's already.
+    /// The phone of a new customer is taken.
+    #[error("A customer with this phone already exists under this merchant")]
     PhoneExists,
-    /// The email address a customer is to get is another customer's.
+    /// The new email address of an existing customer is taken.
+    #[error("Another customer already uses this email address")]
     EmailTaken,
-    /// An update of a customer names nothing to change.
+    #[error("Provide at least one of firstname, lastname or email")]
     NothingToUpdate,
-    /// An update of permissions names none of them.
+    #[error("Provide at least one of canWithdraw, canBuy or canSell")]
     NoPermissionNamed,
-    /// A page of customers is larger than it may be.
+    #[error("Maximum fetch limit is 50")]
     TooManyCustomersAsked,
-    /// No escrow of this merchant has that token or id.
+
+    /// No escrow of this merchant has the token or id.
+    #[error("Escrow not found")]
     EscrowNotFound,
-    /// The acting customer may not do this to this escrow.
+    /// The acting customer has no part in the escrow, or not the one that may do this.
+    #[strum(props(status = 401))]
+    #[error("Access denied")]
     AccessDenied,
-    /// The escrow's state does not allow this.
+    /// The escrow's status does not allow this.
+    #[error("Action not allowed")]
     ActionNotAllowed,
-    /// The escrow is of another merchant, and this is for its own.
+    #[error("Escrow does not belong to this merchant")]
     EscrowNotOfThisMerchant,
-    /// An additional fee is never negative.
+    #[error("additionalFee cannot be negative")]
     AdditionalFeeNegative,
-    /// Only a standard escrow has an additional fee.
+    #[error("An additional fee can only be set on a standard escrow")]
     AdditionalFeeNotStandard,
-    /// The additional fee is frozen once the escrow is paid for.
+    #[error("An additional fee can only be updated while the escrow is pending payment")]
     AdditionalFeeNotPending,
-    /// The buyer still has time to confirm.
+    /// The buyer's time to confirm has not passed.
+    #[error("Escrow cannot be claimed yet")]
     ClaimTooEarly {
-        /// From when on the seller may claim.
+        /// The first moment at which the seller may claim.
         claimable_at: Timestamp,
     },
-    /// The list does not say which side of the deals it is of.
+    #[strum(props(status = 401))]
+    #[error("Type is required")]
     ListTypeMissing,
-    /// There is no such side of a deal.
+    #[strum(props(status = 401))]
+    #[error("Invalid type provider, allowed types: sales | buy")]
     ListTypeUnknown,
-    /// The escrow has no milestones.
+    #[error("Escrow is not a milestone escrow")]
     NotAMilestoneEscrow,
-    /// The escrow has milestones already.
+    #[error("Escrow is already a milestone escrow")]
     AlreadyAMilestoneEscrow,
-    /// A milestone escrow needs two milestones or more.
+    #[error("A milestone escrow must have at least 2 milestones")]
     TooFewMilestones,
-    /// The milestone amounts do not add up to the escrow amount.
+    #[error("The sum of milestone amounts must equal the escrow amount")]
     MilestonesDoNotAddUp,
-    /// Nobody has paid yet.
+
+    #[error("Escrow has not been funded yet")]
     EscrowNotFunded,
-    /// The buyer has had their say in this dispute.
+    #[error("Buyer already submitted Dispute")]
     BuyerAlreadyDisputed,
-    /// The seller has had their say in this dispute.
+    #[error("Seller already submitted Dispute")]
     SellerAlreadyReplied,
-    /// Every milestone was released: nothing is held that could be disputed.
+    #[error("All milestones have been released; there are no held funds to dispute")]
     NothingLeftToDispute,
-    /// The participants of a vault settle it among themselves.
+    #[error("Vault escrows cannot be disputed")]
     VaultNotDisputable,
-    /// The caller has no part in a dispute over this escrow, or there is none.
+    /// The escrow has no dispute, or the caller no part in it.
+    #[error("Access denied")]
     DisputeNotAccessible,
-    /// There is no dispute to rule on.
+    /// The merchant can only rule on a dispute.
+    #[error("No dispute found for this escrow")]
     NoDispute,
-    /// The escrow has closed; nothing is held that could be ruled on.
+    /// The escrow has closed, so it holds nothing to rule on.
+    #[error("Escrow already completed")]
     AlreadyResolved,
-    /// What is said of the additional fee is neither true nor false.
+    #[error("additionalFeeRefundable must be true or false")]
     AdditionalFeeRefundableUnclear,
-    /// A split must say what each side gets.
+    #[error("sellerAmount and buyerAmount are required on a SPLIT resolution")]
     SplitAmountsMissing,
-    /// The parts of a split are not all that is held.
+    #[error("A split must add up to the {pool} still held on this escrow")]
     SplitDoesNotAddUp {
-        /// What there is to divide.
+        /// The amount to divide.
         pool: Amount,
     },
-    /// Only a split says what each side gets.
+    #[error("sellerAmount and buyerAmount are only valid on a SPLIT resolution")]
     SplitAmountsWithoutSplit,
-    /// A vault has no two sides to split it between.
+    #[error("A VAULT escrow cannot be split between the parties")]
     VaultNotSplittable,
-    /// The escrow has no such milestone.
+
+    #[error("Milestone not found")]
     MilestoneNotFound,
-    /// The milestone's money has left already.
+    #[error("Milestone has already been released")]
     MilestoneAlreadyReleased,
-    /// A milestone before this one was not released yet.
+    /// An earlier milestone has not been released.
+    #[error("Milestones must be confirmed in order")]
     MilestonesOutOfOrder,
-    /// The escrow was paid for already.
+
+    /// The escrow has been paid for.
+    #[error("Escrow is not in a valid state for checkout")]
     EscrowNotPayable,
-    /// The escrow belongs to another merchant.
+    #[error("You can only buy to your merchant's escrow")]
     EscrowOfAnotherMerchant,
-    /// A seller cannot pay for their own escrow.
+    #[error("Buyer and seller must be different customers")]
     BuyerIsSeller,
-    /// A buyer cannot be paid by their own escrow.
+    #[error("A milestone's beneficiary and the buyer must be different customers")]
     BuyerIsBeneficiary,
-    /// The amount offered is not what is due.
+    #[error("Amount mismatch")]
     AmountMismatch {
-        /// What the payment costs.
+        /// The price of the escrows with their fees.
         due: Amount,
-        /// What was offered.
+        /// The amount in the request.
         offered: Amount,
     },
-    /// The wallet does not hold enough.
+    #[error("Insufficient balance")]
     InsufficientBalance {
-        /// What the payment costs.
+        /// The price with fees.
         needed: Amount,
-        /// What the wallet holds.
+        /// The wallet's balance.
         available: Amount,
     },
-    /// A vault needs two participants or more.
+
+    #[error("A vault escrow must have at least 2 participants")]
     TooFewParticipants,
-    /// A participant was named twice.
+    #[error("Each participant may only appear once in a vault")]
     ParticipantTwice,
-    /// The stakes are less than a pot must be.
+    #[error("The total staked amount must be at least {min}")]
     PotTooSmall {
-        /// What it must be.
+        /// The smallest sum of the stakes.
         min: Amount,
-        /// What the stakes add up to.
+        /// The sum of the stakes.
         pot: Amount,
     },
-    /// A participant is no customer of this merchant.
+    #[error("Participant {0} is not a customer of this merchant")]
     ParticipantUnknown(CustomerId),
-    /// A participant is blocked.
+    /// The participant is blocked.
+    #[error("Participant {0} is not an active customer")]
     ParticipantBlocked(CustomerId),
-    /// A participant's wallet does not hold the stake.
+    #[error("Participant {participant} has insufficient main balance for their stake")]
     StakeNotCovered {
-        /// Whose.
+        /// The first participant whose balance is too small.
         participant: CustomerId,
-        /// What was to be staked.
+        /// The participant's stake.
         stake: Amount,
-        /// What the wallet holds.
+        /// The participant's main balance.
         available: Amount,
     },
-    /// The vault belongs to another merchant.
+    #[error("Vault does not belong to this merchant")]
     VaultOfAnotherMerchant,
-    /// The escrow is no vault.
+    #[error("Escrow is not a vault escrow")]
     NotAVault,
-    /// The vault's stakes have left already.
+    #[error("Vault has already been settled")]
     VaultAlreadySettled,
-    /// Who should win has no stake in the vault.
+    #[error("Winner must be a participant of this vault")]
     WinnerNotAParticipant,
-    /// The acting account has no such category.
+
+    /// The acting party has no such category.
+    #[error("Category not found")]
     CategoryNotFound,
-    /// The acting account has as many categories as it may have.
+    #[error("An account can have at most {max} categories")]
     TooManyCategories {
-        /// How many.
+        /// The limit of the configuration.
         max: u32,
     },
-    /// The key has as many faults set as it may have (sandbox).
-    TooManyFaults {
-        /// How many.
-        max: usize,
-    },
-    /// The reference was used for something else before.
+
+    /// The reference belongs to another payment.
+    #[error("Duplicate reference")]
     DuplicateReference,
-    /// Play money exists in sandbox mode only.
+    #[strum(props(status = 403))]
+    #[error("This route is only available on staging environment")]
     SandboxOnly,
-    /// Play money was added less than 24 hours ago.
+    /// The last top-up was less than 24 hours ago.
+    #[strum(props(status = 401))]
+    #[error("You can only top up your account once a day")]
     ToppedUpToday,
-    /// The merchant may not use this, or, in live mode, there is nothing to do it
-    /// with.
+    /// The merchant may not use this feature, or the server is in live mode and has
+    /// nothing behind it.
+    #[strum(props(status = 403))]
+    #[error("This feature is not enabled on your merchant account, please enable to access this route")]
     FeatureNotEnabled,
-    /// The acting customer has made no payment of that reference.
+    /// The acting customer has no payment with the reference.
+    #[error("Payment not found")]
     PaymentNotFound,
-    /// No deposit of this merchant waits at that test account.
+    /// No pending deposit of this merchant has the test account.
+    #[error("Test account not found")]
     TestAccountNotFound,
-    /// Subscribers were never told anything under this id, or it is forgotten.
+
+    /// The merchant has no event with the id, or retention has removed it.
+    #[error("Event not found")]
     EventNotFound,
-    /// The merchant has nowhere to send events to.
+    #[strum(serialize = "no_callback_url")]
+    #[error("No callback URL is set")]
     NoWebhookUrl,
-    /// More events would be sent again than may be at once.
+    #[error("More than {max} events happened since then; start later")]
     TooManyEvents {
-        /// How many may be.
+        /// The most events that one request sends again.
         max: u32,
     },
-    /// The acting customer has no such card.
-    CardNotFound,
-    /// The card was charged in vain.
-    CardDeclined(Decline),
-    /// Cards are for customers of one country.
-    CardsForNigeriansOnly,
-    /// No bank knows that account.
-    AccountNotResolved,
-    /// No customer of this merchant has that phone number.
-    PhoneUnknown,
-    /// A customer cannot send money to themselves.
-    SenderIsReceiver,
-    /// Crypto goes to whitelisted addresses only.
-    AddressNotWhitelisted,
-    /// The acting customer has that address on their whitelist.
-    AddressAlreadyWhitelisted,
-    /// The acting customer's whitelist is as long as it may be.
-    WhitelistFull,
-    /// The acting customer has no such address on their whitelist.
-    AddressNotFound,
-    /// More transactions are wanted than fit into one answer without pages.
-    TooManyTransactions {
-        /// How many fit.
+    /// The key has as many faults as it may have (sandbox).
+    #[error("At most {max} faults can be set at once; DELETE /sandbox/faults clears them")]
+    TooManyFaults {
+        /// The most faults of one key.
         max: usize,
     },
-    /// The merchant's accounts would hold more than [`Amount::MAX`].
+
+    /// The acting customer has no such card.
+    #[error("Card not found")]
+    CardNotFound,
+    #[strum(transparent)]
+    #[error("Card declined: {0}")]
+    CardDeclined(Decline),
+    #[error("Card payments are only available for Nigerian users")]
+    CardsForNigeriansOnly,
+    #[error("Account details could not be found; check the account number and the bank")]
+    AccountNotResolved,
+    /// No customer of this merchant has the phone.
+    #[error("Phone number does not belong to a customer")]
+    PhoneUnknown,
+    #[error("Sender and receiver must be different customers")]
+    SenderIsReceiver,
+    #[error("Crypto can only be withdrawn to a whitelisted address")]
+    AddressNotWhitelisted,
+    #[error("Wallet address is already whitelisted")]
+    AddressAlreadyWhitelisted,
+    #[error("Whitelist limit reached")]
+    WhitelistFull,
+    /// The acting customer's whitelist does not have the address.
+    #[error("Address not found")]
+    AddressNotFound,
+    /// The history is too long for a reply without pages.
+    #[error("Too many transactions at once; ask for fewer days with fromDate and toDate")]
+    TooManyTransactions {
+        /// The most transactions of one reply.
+        max: usize,
+    },
+    /// The sum of the merchant's accounts would exceed [`Amount::MAX`].
+    #[error("This merchant's accounts cannot hold that much money together")]
     TooMuchMoney,
-    /// The merchant has this seed already.
+
+    #[error("This seed was loaded before; POST /sandbox/reset starts over")]
     SeededBefore,
-    /// What a seed says of this entry is refused.
+    /// An entry of a seed broke a rule. The code and the facts are that rule's; the
+    /// status is 400.
+    #[error("{entry}: {refusal}")]
     SeedEntry {
         /// The entry's path, such as `escrows[2]`.
         entry: String,
-        /// By this rule.
+        /// The rule.
         refusal: Box<Self>,
     },
 }
 
-/// By what a merchant looked for a customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookedFor {
-    /// An email address.
-    Email,
-    /// A phone.
-    Phone,
-    /// Both, of one customer.
-    EmailAndPhone,
-}
-
-/// One field that does not hold what it must: which, what came, and what would
+/// A field with a wrong value: its path, the value that came, and the values that would
 /// be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// The field's path as the caller wrote it, such as `milestones[1].amount`.
     pub field: String,
-    /// What is wrong with it.
+    /// The reason.
     pub problem: Problem,
 }
 
-/// Something a caller sent: read as the type it must have, or the reason why it
-/// cannot be. The reason is carried along until its turn comes: what is wrong with
-/// the caller is told before what is wrong with the body, and of several wrong
-/// fields the first in the contract's order is the one told of.
+/// A parsed value, or the [`Invalid`] field that prevents it. A command checks the
+/// caller before it looks at these errors, and reports the first one in the contract's
+/// order of fields.
 pub type Parsed<T> = Result<T, Invalid>;
 
-/// What is wrong with a field.
+/// The reason why a field is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// It is absent, null or blank.
+    /// The field is required, but absent, null or blank.
     Missing,
-    /// It holds something else than it must.
+    /// The field has a wrong value.
     Wrong {
-        /// What would be right, to follow "must be".
+        /// A description of the right values, to follow "must be".
         expected: String,
-        /// What came, shortened.
+        /// The value that came, shortened.
         got: String,
     },
 }
 
-/// Characters of a caller's text that are echoed.
+/// The most characters of a caller's text that a message repeats.
 const ECHO_CHARS_MAX: usize = 80;
 
-impl Invalid {
-    /// The field is required and did not come.
-    pub fn missing(field: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Missing,
-        }
-    }
-
-    /// The field came, and must be something else.
-    pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Wrong {
-                expected: expected.into(),
-                got: shortened(got),
-            },
-        }
-    }
-}
-
-/// A caller's text, cut to a length that is fit to be echoed.
-pub fn shortened(text: &str) -> String {
-    let mut echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
-    if echo.len() < text.len() {
-        echo.push('…');
-    }
-    echo
-}
-
 impl Refusal {
-    /// This refusal as one of a seed's entry, at this path.
+    /// The HTTP status of most refusals.
+    const STATUS_DEFAULT: u16 = 400;
+
+    /// Returns the stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SeedEntry { refusal, .. } => refusal.code(),
+            refusal => refusal.into(),
+        }
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        let status = self.get_int("status").map(u16::try_from);
+        status.map_or(Self::STATUS_DEFAULT, |status| {
+            status.expect("a status has three digits")
+        })
+    }
+
+    /// Returns this refusal as one of the seed's entry at this path.
     #[must_use]
     pub fn of_seed_entry(self, entry: String) -> Self {
         match self {
@@ -325,6 +376,46 @@ impl Refusal {
             },
         }
     }
+}
+
+impl Invalid {
+    /// A required field that did not come.
+    pub fn missing(field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: Problem::Missing,
+        }
+    }
+
+    /// A field that came with a wrong value. `expected` follows "must be".
+    pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
+        Self {
+            field: field.into(),
+            problem: Problem::Wrong {
+                expected: expected.into(),
+                got: shortened(got),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = &self.field;
+        match &self.problem {
+            Problem::Missing => write!(f, "{field} is required"),
+            Problem::Wrong { expected, got } => write!(f, "{field} must be {expected}; got {got}"),
+        }
+    }
+}
+
+/// Returns a caller's text, cut to a length that a message may repeat.
+pub fn shortened(text: &str) -> String {
+    let mut echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
+    if echo.len() < text.len() {
+        echo.push('…');
+    }
+    echo
 }
 
 impl From<Invalid> for Refusal {

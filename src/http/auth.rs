@@ -17,7 +17,7 @@ use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::http::context::RequestContext;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs, RouteFacts};
 use crate::http::state::AppState;

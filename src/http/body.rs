@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::refusal::{Invalid, shortened};
 use crate::http::context::{RequestContext, SentBody, SentFileSummary};
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::state::{AppState, Limits};
 

@@ -14,7 +14,7 @@ use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
 use crate::domain::ids::CustomerId;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::entropy;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::store::WriteSummary;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

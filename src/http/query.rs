@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
 use crate::domain::refusal::{Invalid, Parsed};
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 
 /// The query's fields, not yet read.

@@ -14,7 +14,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::auth::Caller;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;

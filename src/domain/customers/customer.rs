@@ -1,6 +1,8 @@
 //! Customers: how one comes to be, and what one may do (contract sections 1.3
 //! and 3.3).
 
+use strum::IntoStaticStr;
+
 use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Profile;
 use crate::domain::ids::{CustomerId, WalletId};
@@ -9,13 +11,15 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 /// The detail by which a merchant looks for one customer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum CustomerKey {
     /// An email address, in any letter case.
     Email(String),
     /// A phone, in any spelling: `0801...`, `234801...`, `801...`.
     Phone(String),
     /// Both, which must be the same customer's.
+    #[strum(serialize = "email and phone")]
     EmailAndPhone(String, String),
 }
 

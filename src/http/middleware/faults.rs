@@ -15,7 +15,7 @@ use actix_web::{Error, HttpResponse};
 
 use crate::http::auth;
 use crate::http::context::RequestContext;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::route::CONTRACT_PREFIX;
 use crate::http::sandbox::fault_book::{FaultEffect, FaultEnding, IncomingRequest};
 use crate::http::state::AppState;

@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 
 use crate::domain::refusal::shortened;
 use crate::http::context::RequestContext;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::rate_limit::RateState;
 use crate::http::route::RouteFacts;
 use crate::http::state::AppState;

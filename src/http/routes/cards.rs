@@ -11,7 +11,8 @@ use crate::domain::refusal::Parsed;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::views::WireText;
 

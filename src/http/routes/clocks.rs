@@ -14,7 +14,8 @@ use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
 /// How long a move of the clock waits for what fell due.

@@ -12,10 +12,11 @@ use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileU
 use crate::domain::ids::CustomerId;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
-use crate::domain::refusal::{LookedFor, Parsed, Refusal};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query;
 use crate::http::query::Query;
@@ -49,7 +50,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
                 Some(merchant) => state.store.read(|snapshot| snapshot.customer_by_key(merchant, &key))?,
                 None => None,
             };
-            Page::of_one(found.ok_or_else(|| Refusal::NoCustomerWith(what(&key)))?)
+            Page::of_one(found.ok_or_else(|| Refusal::NoCustomerWith { fields: key.into_str() })?)
         }
     };
     let country = country(&state, &caller);
@@ -154,14 +155,6 @@ fn country(state: &AppState, caller: &Caller) -> Country {
         None => &state.policy.merchant_default,
     };
     settings.country
-}
-
-const fn what(key: &CustomerKey) -> LookedFor {
-    match key {
-        CustomerKey::Email(_) => LookedFor::Email,
-        CustomerKey::Phone(_) => LookedFor::Phone,
-        CustomerKey::EmailAndPhone(..) => LookedFor::EmailAndPhone,
-    }
 }
 
 /// Most customers on one page.

@@ -5,7 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURI
 use actix_web::web::{self, Data, Path};
 
 use crate::domain::file::FileName;
-use crate::http::envelope::ApiError;
+use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
 /// `GET /files/{name}`: a file, for everyone who knows its name. It is of the kind

@@ -14,7 +14,8 @@ use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };
 use crate::http::auth::Caller;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{Query, page_number};
 use crate::http::routes::payments::WalletView;

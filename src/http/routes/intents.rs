@@ -14,7 +14,8 @@ use crate::domain::refusal::Parsed;
 use crate::domain::transaction::BankAccount;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::shared_fields::{
     account_number, bank_code, check_currency, evm_address, reference, short_text,

@@ -29,7 +29,8 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard};
 
 use crate::domain::mode::Mode;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::route::{Access, ActsAs, RouteFacts, Section};
 use crate::http::state::AppState;
 

@@ -17,7 +17,8 @@ use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CourseRequest, CustomerSeed, E
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::{ApiError, Reply};
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;

@@ -1,0 +1,438 @@
+//! Errors of requests, and the replies they become.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+use strum::{EnumProperty, IntoStaticStr};
+use thiserror::Error;
+
+use crate::domain::idempotency::Difference;
+use crate::domain::refusal::{Invalid, Problem, Refusal, shortened};
+use crate::http::envelope::{Envelope, Reply, status_code};
+use crate::views::WireAmount;
+use crate::{commands, store};
+
+/// Seconds after which a client may try a failed write again.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// The reason why a request was not done. Its message is its `Display`, its code the
+/// name of the variant, its status 400 unless the variant gives another.
+#[derive(Debug, Error, EnumProperty, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum ApiError {
+    /// The request broke a rule of the domain.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The store failed.
+    #[error("{}", store_failure(.0).message)]
+    Store(store::Error),
+    /// No key came. In sandbox mode a program on this machine needs none.
+    #[strum(props(status = 401))]
+    #[error("No token provided")]
+    NoToken,
+    #[strum(props(status = 403))]
+    #[error("Unauthorized Access")]
+    UnknownKey,
+    /// The `host` header does not name this machine.
+    #[strum(props(status = 403))]
+    #[error("This sandbox answers to localhost only; set sandbox.expose to let it answer to other names")]
+    ForeignHost,
+    /// The route acts for a customer.
+    #[strum(serialize = "customer_id_required")]
+    #[error("customer-id header is required")]
+    CustomerHeaderMissing,
+    /// The merchant's list of addresses does not contain the client's.
+    #[strum(props(status = 403))]
+    #[error("Unauthorized IP address")]
+    ForeignAddress,
+    #[strum(props(status = 409))]
+    #[error("A request with this Idempotency-Key is being worked on; try again shortly")]
+    IdempotencyKeyInFlight,
+    #[strum(props(status = 422))]
+    #[error("This Idempotency-Key was first used {}; a new request needs a new key", first_use(.0))]
+    IdempotencyKeyReused(Difference),
+    /// The key has used up its requests of this window.
+    #[strum(props(status = 429))]
+    #[error("Too many request")]
+    TooManyRequests { reset_seconds: u64 },
+    /// The route acts for the merchant.
+    #[strum(serialize = "customer_id_forbidden")]
+    #[error("customer-id is not allowed in request header")]
+    CustomerHeaderForbidden {
+        /// Whether the route belongs to the merchant's own account, whose replies have
+        /// no `data`.
+        is_of_account: bool,
+    },
+    #[strum(props(status = 410))]
+    #[error("Virtual accounts are no longer supported; pay for the escrow directly, or deposit by an intent")]
+    NoVirtualAccounts,
+    #[strum(props(status = 413))]
+    #[error("The body must be at most {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: usize },
+    #[strum(props(status = 413))]
+    #[error("{field} must be a file of at most {bytes_max} bytes")]
+    FileTooLarge { field: String, bytes_max: usize },
+    #[error("A request may bring at most {files_max} files")]
+    TooManyFiles { files_max: usize },
+    /// The uploads in progress take up all the room for files.
+    #[strum(serialize = "busy", props(status = 503))]
+    #[error("Too many files are being received; nothing was changed, try again shortly")]
+    UploadsBusy,
+    #[strum(props(status = 404))]
+    #[error("File not found")]
+    FileNotFound,
+    #[strum(props(status = 408))]
+    #[error("The body must arrive within {seconds_max} seconds")]
+    BodyTooSlow { seconds_max: u64 },
+    /// The body ended early or does not match its headers.
+    #[error("The body cannot be read: {problem}")]
+    BodyUnreadable { problem: String },
+    #[strum(props(status = 415))]
+    #[error("Send the body as {expected}, and say so in the content-type header")]
+    UnsupportedMediaType { expected: &'static str },
+    /// A fault that the key's holder has set.
+    #[error("Fault requested by POST /sandbox/faults")]
+    Fault { status: StatusCode },
+    /// The request log has no request with this id and key.
+    #[strum(props(status = 404))]
+    #[error("Request not found; the last {requests_kept} requests of all keys together are kept")]
+    RequestNotFound { requests_kept: usize },
+    #[strum(props(status = 404))]
+    #[error("There is no route {}", shortened(.path))]
+    RouteNotFound { path: String },
+    #[strum(props(status = 405))]
+    #[error("This route answers {allowed} only")]
+    MethodNotAllowed { allowed: String },
+    /// A bug, or a failure of the machine.
+    #[strum(props(status = 500))]
+    #[error("Something went wrong on our side")]
+    Internal,
+}
+
+/// The status, code and message of a failure of the store.
+struct StoreFailure {
+    status: u16,
+    code: &'static str,
+    message: &'static str,
+}
+
+impl ApiError {
+    /// Returns the store's error if the status is 500. It is for the log, and never for
+    /// the caller.
+    pub(crate) fn cause(&self) -> Option<&store::Error> {
+        match self {
+            Self::Store(error) if self.status() == 500 => Some(error),
+            _ => None,
+        }
+    }
+
+    fn status(&self) -> u16 {
+        match self {
+            Self::Refused(refusal) => refusal.status(),
+            Self::Store(error) => store_failure(error).status,
+            Self::Fault { status } => status.as_u16(),
+            error => error
+                .get_int("status")
+                .map_or(400, |status| u16::try_from(status).expect("a status has three digits")),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Store(error) => store_failure(error).code,
+            error => error.into(),
+        }
+    }
+
+    /// Returns `data`: nothing, in one of the contract's three forms (section 1.4).
+    fn data(&self) -> Option<Value> {
+        match self {
+            Self::TooManyRequests { .. } => None,
+            Self::NoVirtualAccounts | Self::CustomerHeaderForbidden { is_of_account: true } => Some(Value::Null),
+            _ => Some(Value::Object(Map::new())),
+        }
+    }
+
+    fn reply(&self) -> Reply {
+        let envelope = Envelope {
+            status: self.status(),
+            message: &self.to_string(),
+            data: self.data(),
+            code: (!matches!(self, Self::TooManyRequests { .. })).then(|| self.code()),
+            details: match self {
+                Self::Refused(refusal) => details(refusal),
+                _ => None,
+            },
+        };
+        Reply::new(&envelope)
+    }
+
+    /// Returns the seconds after which the same request may be sent again, if that
+    /// helps.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
+            Self::IdempotencyKeyInFlight => Some(RETRY_AFTER_SECONDS),
+            _ => matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS),
+        }
+    }
+}
+
+/// Returns the facts behind a refusal's message.
+fn details(refusal: &Refusal) -> Option<Value> {
+    let details = match refusal {
+        Refusal::Invalid(Invalid { field, problem }) => match problem {
+            Problem::Missing => json!({ "field": field }),
+            Problem::Wrong { expected, got } => json!({ "field": field, "expected": expected, "got": got }),
+        },
+        Refusal::ClaimTooEarly { claimable_at } => json!({ "claimableAt": claimable_at.unix_seconds().to_string() }),
+        Refusal::SplitDoesNotAddUp { pool } => json!({ "pool": WireAmount(*pool) }),
+        Refusal::AmountMismatch { due, offered } => json!({ "due": WireAmount(*due), "offered": WireAmount(*offered) }),
+        Refusal::InsufficientBalance { needed, available } => {
+            json!({ "needed": WireAmount(*needed), "available": WireAmount(*available) })
+        }
+        Refusal::PotTooSmall { min, pot } => json!({ "min": WireAmount(*min), "pot": WireAmount(*pot) }),
+        Refusal::StakeNotCovered { stake, available, .. } => {
+            json!({ "stake": WireAmount(*stake), "available": WireAmount(*available) })
+        }
+        Refusal::TooManyTransactions { max } => json!({ "max": max }),
+        Refusal::SeedEntry { refusal, .. } => return details(refusal),
+        _ => return None,
+    };
+    Some(details)
+}
+
+/// Returns the difference to the first request under an idempotency key, to follow "was
+/// first used".
+fn first_use(difference: &Difference) -> String {
+    match difference {
+        Difference::Route(route) => format!("for {}", shortened(route)),
+        Difference::Customer => "for another customer-id".to_owned(),
+        Difference::Body => "with another body".to_owned(),
+    }
+}
+
+fn store_failure(error: &store::Error) -> StoreFailure {
+    let (status, code, message) = match error {
+        store::Error::QueueFull => (
+            503,
+            "busy",
+            "Too many writes are waiting; nothing was changed, try again shortly",
+        ),
+        store::Error::FileBusy => (
+            503,
+            "busy",
+            "Another program is writing to the database; nothing was changed, try again shortly",
+        ),
+        store::Error::NoReader(_) => (503, "busy", "Too many reads are waiting; try again shortly"),
+        store::Error::StorageFull => (
+            503,
+            "storage_full",
+            "There is no room left to store anything; nothing was changed",
+        ),
+        store::Error::Abandoned => (
+            503,
+            "storage_failing",
+            "The storage could not take this; nothing was changed, try again shortly",
+        ),
+        store::Error::Stopped => (
+            503,
+            "stopping",
+            "The service is stopping; nothing was changed, try again shortly",
+        ),
+        store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_) => (
+            500,
+            "outcome_unknown",
+            "The disk failed; whether this took effect shows after a restart",
+        ),
+        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
+            (500, "internal", "Something went wrong on our side; nothing was changed")
+        }
+    };
+    StoreFailure { status, code, message }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        status_code(self.status())
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.reply().into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Self::MethodNotAllowed { allowed } = self {
+            let allowed = HeaderValue::from_str(allowed).expect("methods are ASCII");
+            headers.insert(ALLOW, allowed);
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        ApiError::Refused(refusal).reply()
+    }
+}
+
+impl From<commands::Error> for ApiError {
+    fn from(error: commands::Error) -> Self {
+        match error {
+            commands::Error::Refused(refusal) => Self::Refused(refusal),
+            commands::Error::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(invalid.into())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+    use crate::domain::decline::Decline;
+    use crate::domain::ids::CustomerId;
+    use crate::domain::money::Amount;
+    use crate::domain::time::Timestamp;
+
+    // `EnumIter` fills the fields of a variant with defaults.
+
+    impl Default for Refusal {
+        fn default() -> Self {
+            Self::CustomerBlocked
+        }
+    }
+
+    impl Default for Invalid {
+        fn default() -> Self {
+            Self::missing("amount")
+        }
+    }
+
+    impl Default for CustomerId {
+        fn default() -> Self {
+            Self::parse("ben").unwrap()
+        }
+    }
+
+    impl Default for Timestamp {
+        fn default() -> Self {
+            Self::from_millis(1_782_123_300_000).unwrap()
+        }
+    }
+
+    impl Default for Decline {
+        fn default() -> Self {
+            Self::Expired
+        }
+    }
+
+    fn amount(minor: i64) -> Amount {
+        Amount::from_minor(minor).unwrap()
+    }
+
+    fn insufficient_balance() -> Refusal {
+        Refusal::InsufficientBalance {
+            needed: amount(10_250),
+            available: amount(5),
+        }
+    }
+
+    /// Returns refusals of this variant: one for each form of its reply.
+    fn examples(refusal: Refusal) -> Vec<Refusal> {
+        match refusal {
+            Refusal::Invalid(missing) => vec![
+                missing.into(),
+                Invalid::wrong("amount", "a number of 0 or more", "-1").into(),
+            ],
+            Refusal::NoCustomerWith { .. } => ["email", "phone", "email and phone"]
+                .map(|fields| Refusal::NoCustomerWith { fields })
+                .into(),
+            Refusal::SplitDoesNotAddUp { .. } => vec![Refusal::SplitDoesNotAddUp {
+                pool: amount(14_850_050),
+            }],
+            Refusal::AmountMismatch { .. } => vec![Refusal::AmountMismatch {
+                due: amount(10_200),
+                offered: amount(10_000),
+            }],
+            Refusal::InsufficientBalance { .. } => vec![insufficient_balance()],
+            Refusal::PotTooSmall { .. } => vec![Refusal::PotTooSmall {
+                min: amount(100_000),
+                pot: amount(99_999),
+            }],
+            Refusal::StakeNotCovered { participant, .. } => vec![Refusal::StakeNotCovered {
+                participant,
+                stake: amount(50_000),
+                available: amount(5),
+            }],
+            Refusal::TooManyCategories { .. } => vec![Refusal::TooManyCategories { max: 1000 }],
+            Refusal::TooManyEvents { .. } => vec![Refusal::TooManyEvents { max: 10_000 }],
+            Refusal::TooManyFaults { .. } => vec![Refusal::TooManyFaults { max: 100 }],
+            Refusal::CardDeclined(_) => [Decline::InsufficientFunds, Decline::Expired, Decline::ProcessorError]
+                .map(Refusal::CardDeclined)
+                .into(),
+            Refusal::TooManyTransactions { .. } => vec![Refusal::TooManyTransactions { max: 10_000 }],
+            Refusal::SeedEntry { refusal, .. } => [
+                *refusal,
+                insufficient_balance(),
+                Invalid::missing("milestones[0].title").into(),
+            ]
+            .map(|refusal| refusal.of_seed_entry("escrows[2]".to_owned()))
+            .into(),
+            refusal => vec![refusal],
+        }
+    }
+
+    #[test]
+    fn the_table_is_what_clients_match_on() {
+        let table: Vec<String> = Refusal::iter()
+            .flat_map(examples)
+            .map(|refusal| {
+                let (status, code) = (refusal.status(), refusal.code());
+                let details = details(&refusal).map_or(String::new(), |details| details.to_string());
+                format!("{status} {code:<27} {refusal} {details}").trim_end().to_owned()
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"));
+    }
+
+    fn body(error: &ApiError) -> String {
+        let bytes = error.error_response().into_body().try_into_bytes().unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn some_errors_have_data_of_their_own_form() {
+        let exceeded = ApiError::TooManyRequests { reset_seconds: 41 };
+        assert_eq!(body(&exceeded), r#"{"status":429,"message":"Too many request"}"#);
+        let forbidden = |is_of_account| body(&ApiError::CustomerHeaderForbidden { is_of_account });
+        let message = "customer-id is not allowed in request header";
+        let with = |data: &str| {
+            format!(r#"{{"status":400,"message":"{message}","data":{data},"code":"customer_id_forbidden"}}"#)
+        };
+        assert_eq!(forbidden(true), with("null"));
+        assert_eq!(forbidden(false), with("{}"));
+    }
+}
