@@ -4,20 +4,20 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::money::{Amount, BasisPoints};
 
-/// Who pays the fee, on top of the amount (buyer) or out of it (seller).
+/// The side that pays the fee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum WhoPays {
-    /// The buyer pays the amount and the fee.
+    /// The buyer pays the fee on top of the amount.
     Buyer,
     /// The seller receives the amount less the fee.
     Seller,
-    /// Each bears a half.
+    /// Each side pays one half.
     Both,
 }
 
-/// What a merchant's escrows cost: the platform's rate and the merchant's
-/// commission, both of the escrow amount.
+/// The two rates that make up an escrow's fee, both of the escrow amount: the platform's
+/// and the merchant's commission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     platform: BasisPoints,
@@ -25,12 +25,11 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The most that both rates together may be: half of the amount, so that a
-    /// fee can never exceed the amount it is taken from, however it rounds.
+    /// The highest sum of both rates: half of the amount. A fee then cannot exceed the
+    /// amount that it is taken from, however it is rounded.
     pub const TOGETHER_MAX_BPS: u16 = 5_000;
 
-    /// The rates in basis points, or `None` when they exceed
-    /// [`Rates::TOGETHER_MAX_BPS`] together.
+    /// Returns `None` if the rates exceed [`Rates::TOGETHER_MAX_BPS`] together.
     pub fn new(platform_bps: u16, commission_bps: u16) -> Option<Self> {
         let together = platform_bps.checked_add(commission_bps)?;
         if together > Self::TOGETHER_MAX_BPS {
@@ -43,9 +42,10 @@ impl Rates {
     }
 }
 
-/// The fee of one escrow, fixed when its terms are. In minor units, it is made
-/// of the platform's part and the merchant's commission, and borne by buyer and
-/// seller in two shares; both pairs add up to the total exactly.
+/// The fee of one escrow, fixed together with its terms, in minor units.
+///
+/// The total is the sum of the platform's part and the merchant's commission. It is also
+/// the sum of the buyer's share and the seller's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fee {
     total: Amount,
@@ -54,9 +54,9 @@ pub struct Fee {
 }
 
 impl Fee {
-    /// The fee for an amount. Platform part and commission are each rounded half
-    /// up; of an odd total the buyer bears the larger half (contract section
-    /// 9.1, rows 4, 5 and 8).
+    /// Returns the fee for an amount. The platform's part and the commission are each
+    /// rounded half up. If both sides pay, the buyer pays the larger half of an odd total
+    /// (contract section 9.1, rows 4, 5 and 8).
     pub fn of(amount: Amount, who_pays: WhoPays, rates: Rates) -> Self {
         let commission = amount.share(rates.commission);
         let total = amount
@@ -75,7 +75,7 @@ impl Fee {
         }
     }
 
-    /// The fee as it was stored, or `None` when its parts exceed it.
+    /// Returns a stored fee, or `None` if one of its parts exceeds the total.
     pub fn from_parts(total: Amount, commission: Amount, buyer_share: Amount) -> Option<Self> {
         (commission <= total && buyer_share <= total).then_some(Self {
             total,
@@ -84,29 +84,28 @@ impl Fee {
         })
     }
 
-    /// The whole fee.
     pub const fn total(&self) -> Amount {
         self.total
     }
 
-    /// The merchant's part.
+    /// Returns the merchant's part.
     pub const fn commission(&self) -> Amount {
         self.commission
     }
 
-    /// The platform's part.
+    /// Returns the platform's part.
     pub fn platform(&self) -> Amount {
         self.total
             .checked_sub(self.commission)
             .expect("commission is part of the fee")
     }
 
-    /// What the buyer pays on top of the amount.
+    /// Returns the amount that the buyer pays on top of the escrow amount.
     pub const fn buyer_share(&self) -> Amount {
         self.buyer_share
     }
 
-    /// What the seller gives out of the amount.
+    /// Returns the amount that the seller gives up of the escrow amount.
     pub fn seller_share(&self) -> Amount {
         self.total
             .checked_sub(self.buyer_share)
@@ -114,22 +113,22 @@ impl Fee {
     }
 }
 
-/// What withdrawals cost: a flat fee for each step of amounts (contract section 5.9).
+/// The fees of withdrawals: a flat fee for each range of amounts (contract section 5.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithdrawalFees {
-    /// Up to which amount each step goes, rising, and what a withdrawal in it costs.
+    /// The highest amount of each range, in rising order, and the fee of the range.
     steps: Vec<(Amount, Amount)>,
-    /// What a withdrawal above them all costs.
+    /// The fee above the last range.
     above: Amount,
 }
 
 impl WithdrawalFees {
-    /// How a table is written, for people.
+    /// The form of the text that [`WithdrawalFees::parse`] reads, for messages.
     pub const SHAPE: &'static str =
         "steps of rising amounts with a fee each and then the fee above them, such as \"500000:1000, 5000\"";
 
-    /// Reads a table in minor units: `up to:fee`, ..., `fee above`. `None` when it is
-    /// not of [`WithdrawalFees::SHAPE`].
+    /// Parses ranges in minor units: `up to:fee`, ..., `fee above`. Returns `None` if the
+    /// text does not have [`WithdrawalFees::SHAPE`].
     pub fn parse(text: &str) -> Option<Self> {
         let amount = |text: &str| Amount::from_minor(text.trim().parse().ok()?);
         let (steps, above) = match text.rsplit_once(',') {
@@ -147,7 +146,7 @@ impl WithdrawalFees {
             .then_some(Self { steps, above })
     }
 
-    /// What withdrawing this amount costs.
+    /// Returns the fee of a withdrawal of this amount.
     pub fn of(&self, amount: Amount) -> Amount {
         let step = self.steps.iter().find(|(up_to, _)| amount <= *up_to);
         step.map_or(self.above, |(_, fee)| *fee)

@@ -1,4 +1,4 @@
-//! Files that customers send: pictures of what is sold, evidence in a dispute.
+//! Files that customers upload: pictures of what is sold, and evidence in disputes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,32 +6,28 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// The kinds of file that are taken. The word of each is its file name extension.
+/// The kind of a file; files of other kinds are refused. The word of each is its file
+/// name extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum FileKind {
-    /// A JPEG picture.
     #[strum(serialize = "jpg")]
     Jpeg,
-    /// A PNG picture.
     Png,
-    /// A GIF picture.
     Gif,
-    /// A `WebP` picture.
     Webp,
-    /// A PDF document.
     Pdf,
 }
 
 impl FileKind {
-    /// What these bytes are, by what they begin with and not by what anyone calls
-    /// them; `None` for anything that is not taken.
+    /// Returns the kind of these bytes, or `None` if it is not accepted. The first bytes
+    /// decide, and not the name or the media type that the uploader sent.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let mime = infer::get(bytes)?.mime_type();
         Self::VARIANTS.iter().copied().find(|kind| kind.mime() == mime)
     }
 
-    /// Its media type.
+    /// Returns the media type.
     pub const fn mime(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
@@ -42,24 +38,22 @@ impl FileKind {
         }
     }
 
-    /// Whether it is a picture.
     pub const fn is_picture(self) -> bool {
         !matches!(self, Self::Pdf)
     }
 }
 
-/// The name a file is kept under: the SHA-256 of what is in it, and its kind.
-/// Never a name that came from outside.
+/// The name that a file is stored under: the SHA-256 hash of its bytes, and its kind. A
+/// name that an uploader sent is never used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileName {
-    /// SHA-256 of the file's bytes.
+    /// The SHA-256 hash of the file's bytes.
     pub hash: [u8; 32],
-    /// What they are.
     pub kind: FileKind,
 }
 
 impl FileName {
-    /// The name of a file with this in it.
+    /// Returns the name of a file with these bytes.
     pub fn of(kind: FileKind, bytes: &[u8]) -> Self {
         Self {
             hash: Sha256::digest(bytes).into(),
@@ -67,7 +61,7 @@ impl FileName {
         }
     }
 
-    /// The name this text is, or `None` when it is none of ours.
+    /// Returns `None` if the text is not a name as [`FileName`] writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let (hash, extension) = text.split_once('.')?;
         let kind = FileKind::from_str(extension).ok()?;
@@ -78,7 +72,7 @@ impl FileName {
     }
 }
 
-/// 64 hex characters, a dot, the extension.
+/// Formats the name as 64 lower-case hex characters, a dot and the extension.
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", hex::encode(self.hash), self.kind.into_str())
@@ -90,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_what_it_begins_with() {
+    fn the_first_bytes_decide_the_kind_of_a_file() {
         for (bytes, kind) in [
             (&b"\xff\xd8\xff\xe0 and more"[..], Some(FileKind::Jpeg)),
             (b"\x89PNG\r\n\x1a\n and more", Some(FileKind::Png)),
@@ -109,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_ours_are_names() {
+    fn other_texts_are_not_names_of_files() {
         let name = FileName {
             hash: [0xab; 32],
             kind: FileKind::Webp,

@@ -1,5 +1,6 @@
-//! The double-entry ledger: accounts, transfers between them, and the chain of
-//! hashes that makes a changed transfer show (design section 4).
+//! The double-entry ledger: accounts, the transfers between them, and the hash chain over
+//! a merchant's transfers, which reveals a transfer that was changed, removed or inserted
+//! later (architecture section 4).
 
 use std::fmt;
 
@@ -10,24 +11,24 @@ use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-/// A place of one merchant where money can be.
+/// An account of one merchant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Account {
-    /// What a customer can spend.
+    /// A customer's wallet: the money that the customer can spend.
     CustomerMain(CustomerId),
-    /// What the open escrows a customer funded still hold.
+    /// The holds of the open escrows that a customer has funded.
     CustomerEscrow(CustomerId),
-    /// What the merchant earned.
+    /// The merchant's own money.
     MerchantMain,
-    /// What the platform earned.
+    /// The platform's fees.
     PlatformFees,
-    /// Where money comes from: minus all that ever came in.
+    /// The rest of the world. Its balance is minus the sum of all other balances.
     OutsideWorld,
 }
 
 impl Account {
-    /// The customer it belongs to, if it is one's.
+    /// Returns the customer whose account it is, or `None` if it is not a customer's.
     pub const fn customer(&self) -> Option<&CustomerId> {
         match self {
             Self::CustomerMain(customer) | Self::CustomerEscrow(customer) => Some(customer),
@@ -36,7 +37,7 @@ impl Account {
     }
 }
 
-/// In words: `ben main`, `platform fees`.
+/// Formats the account in words: `ben main`, `platform fees`.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,97 +50,96 @@ impl fmt::Display for Account {
     }
 }
 
-/// Why money moved. The word of a kind is stored, and is part of the transfer's hash.
+/// The reason for a transfer. Its stored name is part of the transfer's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum TransferKind {
-    /// Play money a sandbox customer starts with.
+    /// The test money that a sandbox customer starts with.
     OpeningBalance,
-    /// Play money added to a wallet.
+    /// Test money added to a wallet.
     TopUp,
     /// A buyer's payment into the hold.
     Fund,
-    /// Out of the hold to a seller or beneficiary.
+    /// From the hold to a seller or beneficiary.
     Release,
-    /// A participant's stake into a vault's hold.
+    /// A participant's stake, into the hold of a vault.
     Stake,
-    /// Out of the hold back to who paid.
+    /// From the hold back to the payer.
     Refund,
-    /// Out of the hold to the merchant, when the escrow closes.
+    /// From the hold to the merchant, when the escrow closes.
     Commission,
-    /// Out of the hold to the merchant, who had added it to the charge.
+    /// From the hold to the merchant, who added it to the charge.
     AdditionalFee,
-    /// Out of the hold to the platform, when the escrow closes.
+    /// From the hold to the platform, when the escrow closes.
     PlatformFee,
-    /// Into a wallet from a bank account or a card.
+    /// From a bank account or a card into a wallet.
     Deposit,
-    /// Out of a wallet to a bank account or a blockchain address; the other way
-    /// when it was reversed.
+    /// From a wallet to a bank account or a blockchain address; in the other direction
+    /// when the withdrawal is reversed.
     Withdrawal,
-    /// What a withdrawal costs; the other way when it was reversed.
+    /// The fee of a withdrawal; in the other direction when the withdrawal is reversed.
     WithdrawalFee,
-    /// From one customer's wallet into another's.
+    /// From one customer's wallet to another's.
     WalletTransfer,
 }
 
-/// One movement of money. Never changed, never deleted.
+/// One movement of money. A transfer is never changed and never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// Why.
     pub kind: TransferKind,
-    /// Whose balance falls.
+    /// The account whose balance falls.
     pub debit: Account,
-    /// Whose balance rises.
+    /// The account whose balance rises.
     pub credit: Account,
-    /// By how much; more than zero.
+    /// More than zero.
     pub amount: Amount,
     /// The escrow whose hold it fills or empties.
     pub escrow: Option<EscrowId>,
 }
 
-/// A transfer as it stands in the ledger: numbered, dated, its accounts named
-/// by their numbers. This is what the chain covers, to the last field.
+/// A transfer as stored: with its number, its time and the numbers of its accounts. The
+/// hash chain covers every field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedTransfer<'a> {
-    /// Place in the ledger of the whole file, from 1.
+    /// Its number in the ledger of the whole file, from 1.
     pub id: i64,
-    /// Whose chain it belongs to.
+    /// The merchant whose chain it belongs to.
     pub merchant: MerchantId,
-    /// Stored name of the [`TransferKind`].
+    /// The stored name of the [`TransferKind`].
     pub kind: &'a str,
-    /// Number of the account whose balance fell.
+    /// The number of the debited account.
     pub debit_account: i64,
-    /// Number of the account whose balance rose.
+    /// The number of the credited account.
     pub credit_account: i64,
-    /// By how much, in minor units.
+    /// In minor units.
     pub amount: i64,
-    /// Number of the escrow.
+    /// The number of the escrow.
     pub escrow: Option<i64>,
-    /// When, in milliseconds since 1970.
+    /// In milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }
 
-/// Hash of a transfer and, through it, of every transfer of the merchant before it.
+/// The hash of a transfer and of all the merchant's transfers before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ChainHash([u8; 32]);
 
 impl ChainHash {
-    /// What stands before a merchant's first transfer.
+    /// The hash before a merchant's first transfer.
     pub const START: Self = Self([0; 32]);
 
-    /// A stored hash.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The hash's bytes, as stored.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The hash of the transfer that follows the one with this hash. Every
-    /// field has a fixed width but the last, so that no two different transfers
-    /// are written the same. No escrow is 0, which is no escrow's number.
+    /// Returns the hash of the transfer that follows the one with this hash.
+    ///
+    /// Every field but the last has a fixed width, so that two different transfers never
+    /// give the same bytes. A transfer without an escrow is hashed with 0, which is no
+    /// escrow's number.
     #[must_use]
     pub fn followed_by(&self, transfer: &PostedTransfer<'_>) -> Self {
         let mut fixed = [0; 32 + 7 * 8];
@@ -169,15 +169,15 @@ impl fmt::Debug for ChainHash {
     }
 }
 
-/// Whether money may enter: not when `entering` would bring a merchant's accounts above
-/// [`Amount::MAX`] together. No single balance can then exceed it, nor can any
-/// sum of balances: this one check, where money enters, bounds them all.
+/// Returns whether a merchant's accounts can take this much more money: together they
+/// must not exceed [`Amount::MAX`]. Since this check guards every way in, no balance and
+/// no sum of balances can exceed it.
 pub fn may_enter(entering: Amount, inside: Amount) -> bool {
     inside.checked_add(entering).is_some()
 }
 
-/// The date of a transfer that follows one dated `newest`: time in the ledger
-/// never runs backwards, whatever the clock does.
+/// Returns the time of a transfer that follows one of the time `newest`. Ledger time
+/// never goes backwards, even if the clock does.
 pub fn not_before(newest: Option<Timestamp>, clock: Timestamp) -> Timestamp {
     newest.map_or(clock, |newest| newest.max(clock))
 }

@@ -1,4 +1,4 @@
-//! Merchants and what their keys may do (contract section 1.2).
+//! Merchants, their keys and their settings (contract section 1.2).
 
 use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr};
@@ -8,7 +8,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
 
-/// Which routes a secret key opens.
+/// The routes that a secret key opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum KeyScope {
@@ -18,16 +18,14 @@ pub enum KeyScope {
     SuperAdmin,
 }
 
-/// Whose a key is, and what it may do.
+/// The merchant of a key, and the key's scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyOwner {
-    /// The merchant.
     pub merchant: MerchantId,
-    /// What the key opens.
     pub scope: KeyScope,
 }
 
-/// A sandbox key; its first use makes a merchant.
+/// A sandbox key. Its first use creates a merchant.
 #[derive(Clone, Debug)]
 pub struct SandboxKey {
     hash: [u8; 32],
@@ -35,10 +33,10 @@ pub struct SandboxKey {
 }
 
 impl SandboxKey {
-    /// What signs the events of the merchant that needs no key.
+    /// The signing secret of the default merchant, whose requests carry no key.
     const DEFAULT_SECRET: &'static str = "sk_test_default";
 
-    /// The key of this text; the empty text is the default merchant's, which needs none.
+    /// Returns the key of this text. The empty text is the key of the default merchant.
     pub fn new(text: &str) -> Self {
         Self {
             hash: Sha256::digest(text).into(),
@@ -46,28 +44,29 @@ impl SandboxKey {
         }
     }
 
-    /// SHA-256 of the key.
+    /// Returns the SHA-256 hash of the key.
     pub const fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
 
-    /// What signs its merchant's events: the key itself (contract section 7.6).
+    /// Returns the secret that signs the merchant's webhooks: the key itself (contract
+    /// section 7.6).
     pub const fn signing_secret(&self) -> &SigningSecret {
         &self.signing_secret
     }
 }
 
-/// What the operator has decided for one merchant.
+/// The operator's settings for one merchant.
 #[derive(Clone, Debug)]
 pub struct MerchantSettings {
-    /// What its escrows cost.
+    /// The rates of its escrows' fees.
     pub rates: Rates,
     /// Whether it is a business account, which may sell in its own name.
     pub is_business: bool,
     /// Whether its customers may pay by card.
     pub cards: bool,
-    /// Where it is, and its customers are unless somebody says otherwise.
+    /// Its country, and that of its customers unless their profile names another.
     pub country: Country,
-    /// Where it is told of events, unless it has said otherwise itself.
+    /// The webhook endpoint's URL, unless the merchant has set one itself.
     pub callback_url: Option<WebhookUrl>,
 }

@@ -1,21 +1,22 @@
-//! Play money or real money.
+//! The mode of a server: test money or real money.
 
 use serde::Deserialize;
 use strum::Display;
 
-/// What a server and its file are for. A file keeps the mode it was made in.
+/// The mode of a server and of its file. A file keeps the mode it was created in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Mode {
-    /// Play money: every key is a merchant, every customer id a customer.
+    /// Test money. Every key is a merchant and every customer id a customer.
     Sandbox,
-    /// Real money: merchants, keys and customers are known beforehand.
+    /// Real money. The operator registers merchants and keys, and merchants register
+    /// customers.
     Live,
 }
 
 impl Mode {
-    /// The contract's word for where a record belongs.
+    /// Returns the contract's word for the mode: `test` or `live`.
     pub const fn environment(self) -> &'static str {
         match self {
             Self::Sandbox => "test",

@@ -1,6 +1,6 @@
-//! Transactions: the entries of a payment history (contract sections 4.3.1 and
-//! 4.3.9). This file is ground for escrows, payments and effects alike, so it imports
-//! none of them.
+//! Transactions: the entries of a payment history (contract sections 4.3.1 and 4.3.9).
+//!
+//! Escrows, payments and effects all build on this file, so it imports none of them.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
@@ -10,123 +10,106 @@ use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-/// The kind of payment that a transaction records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum TransactionType {
     /// Money added to a wallet.
     Deposit,
-    /// A buyer funding escrows, or a payee receiving from one.
+    /// A buyer's payment for escrows, a stake in a vault, or the credit of a payee.
     Escrow,
     /// The merchant's commission on a closed escrow.
     Commission,
     /// The merchant's additional fee of a closed escrow.
     Delivery,
-    /// Money taken out of a wallet.
+    /// Money withdrawn from a wallet.
     Withdrawal,
     /// Money sent from one customer's wallet to another's.
     WalletTransfer,
-    /// Money that came into a reserved bank account. The contract knows it; there
-    /// are no such accounts here, so no transaction is one.
+    /// Money received on a reserved bank account. The contract has this type; escrowd has
+    /// no such accounts, so no transaction has it.
     Transfer,
 }
 
-/// Which way a transaction moved its owner's main balance.
+/// The direction in which a transaction changed its owner's main balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum CreditType {
-    /// Up.
     Credit,
-    /// Down.
     Debit,
 }
 
-/// An entry of a customer's or merchant's payment history. It never changes; what
-/// became of one that did not succeed at once is in its [`Detail`].
+/// An entry of a customer's or merchant's payment history. It never changes. Its
+/// [`Detail`] holds what may still change while it is pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its id.
     pub id: TransactionId,
-    /// Whose history it stands in: their main account.
+    /// The main account of the owner of the history.
     pub owner: Account,
-    /// What kind of payment it was.
     pub transaction_type: TransactionType,
-    /// Which way it moved the owner's main balance.
     pub credit_type: CreditType,
-    /// By how much.
     pub amount: Amount,
-    /// The payment's reference, the client's own or one of ours.
+    /// The payment's reference: the client's own, or a generated one.
     pub reference: Reference,
-    /// The escrow a credit came from, or the vault a stake went into. A buyer's payment may fund several, and
-    /// they name it instead.
+    /// The escrow that a credit came from, or the vault that a stake went into. A buyer's
+    /// payment may fund several escrows; they refer to it instead.
     pub escrow: Option<EscrowId>,
-    /// When it happened.
     pub created_at: Timestamp,
 }
 
-/// What an escrow remembers of the payment that funded it.
+/// The facts of a payment that the escrow keeps which it funded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FundingPayment {
-    /// The buyer's transaction.
+    /// The id of the buyer's transaction.
     pub id: TransactionId,
-    /// Its reference.
     pub reference: Reference,
-    /// All that was charged; more than this escrow's charge when the payment
-    /// funded several.
+    /// The whole charge of the payment. It exceeds the escrow's charge if the payment
+    /// funded several escrows.
     pub amount: Amount,
 }
 
-/// Where a payment stands.
+/// The status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum PaymentStatus {
-    /// Asked for; nothing has moved.
+    /// Requested. No money has moved.
     Pending,
-    /// Done.
+    /// Succeeded.
     Success,
-    /// It could not be done; nothing has moved.
+    /// Failed. No money has moved.
     Failed,
-    /// It was done and undone; the wallet is whole again.
+    /// Succeeded and was then reversed. The wallet has its money back.
     Reversed,
 }
 
-/// What there is to say of a transaction beside its entry.
+/// The details of a transaction other than an immediate payment from or to an escrow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
-    /// Where it stands.
     pub status: PaymentStatus,
-    /// What it costs: on top of a debit.
+    /// The fee, on top of the amount of a debit.
     pub fee: Amount,
-    /// When it stopped being pending.
+    /// The time at which it was settled; `None` while it is pending.
     pub settled_at: Option<Timestamp>,
-    /// How the money goes.
     pub method: Method,
 }
 
-/// How the money of a payment goes.
+/// The means by which the money of a payment moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Method {
-    /// In, when this test account is paid.
-    TestAccount {
-        /// Its number.
-        account_number: String,
-    },
-    /// In, from a saved card.
-    Card {
-        /// The card's id.
-        card_id: String,
-    },
-    /// Out, to a bank account.
+    /// A deposit by a bank transfer to this test account.
+    TestAccount { account_number: String },
+    /// A deposit from a saved card.
+    Card { card_id: String },
+    /// A withdrawal to a bank account.
     Bank(BankAccount),
-    /// Out, to an address on a blockchain.
+    /// A withdrawal to a blockchain address.
     Blockchain(BlockchainTarget),
-    /// From one wallet to another.
+    /// A transfer to another customer's wallet.
     Wallet(WalletTarget),
 }
 
 impl Method {
-    /// The type of a transaction that moves money this way.
+    /// Returns the type of the transactions that move money by this means.
     pub const fn transaction_type(&self) -> TransactionType {
         match self {
             Self::TestAccount { .. } | Self::Card { .. } => TransactionType::Deposit,
@@ -136,41 +119,38 @@ impl Method {
     }
 }
 
-/// A bank account that money is sent to, as the customer names it.
+/// The bank account that a withdrawal is paid to, as the customer names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BankAccount {
-    /// The bank's code, one of [`BANKS`].
+    /// The bank's code; `payments/bank.rs` lists them.
     pub bank_code: String,
     /// Ten digits.
     pub account_number: String,
-    /// Who it belongs to.
     pub account_name: String,
-    /// The bank's name.
     pub bank_name: String,
-    /// What the receiver is told.
+    /// A message for the receiver.
     pub narration: Option<String>,
 }
 
-/// An address on a blockchain that money is sent to.
+/// The blockchain addresses of a withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockchainTarget {
-    /// The address that the merchant's money comes from.
+    /// The address that the money comes from.
     pub from_address: String,
-    /// The address that it goes to.
+    /// The address that the money goes to.
     pub to_address: String,
-    /// The token's own address, when one was named.
+    /// The address of the token, if the request names one.
     pub token_address: Option<String>,
 }
 
-/// The customer on the other side of a wallet transfer.
+/// The other customer of a wallet transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletTarget {
-    /// Their id.
     pub customer_id: String,
-    /// Their phone, as the sender wrote it; the sender's where money was received.
+    /// The phone. In the sender's transaction this is the receiver's, as the sender wrote
+    /// it.
     pub phone: Option<String>,
-    /// Their name.
     pub name: String,
-    /// What the receiver is told.
+    /// A message for the receiver.
     pub narration: Option<String>,
 }

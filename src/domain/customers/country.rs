@@ -1,15 +1,14 @@
-//! Countries that customers come from, and what decides how their phones are
-//! written (contract sections 1.6 and 4.4.1).
+//! Countries, and how phones are written in each (contract sections 1.6 and 4.4.1).
 
 use std::fmt;
 
 use serde::Deserialize;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// A country whose phones are known. A phone is kept as it is dialled within its
-/// country, 0 and then the national digits:
+/// A country whose phones are known. A phone is stored as it is dialled within its
+/// country: 0, then the national digits.
 ///
-/// | Country | Code | Calling code | National digits | Kept as |
+/// | Country | Code | Calling code | National digits | Stored as |
 /// |---|---|---|---|---|
 /// | Nigeria | `NG` | 234 | 10 | `08012345678` |
 /// | Ghana | `GH` | 233 | 9 | `0241234567` |
@@ -18,50 +17,46 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, VariantArray)]
 #[strum(const_into_str)]
 pub enum Country {
-    /// Nigeria.
     #[serde(rename = "NG")]
     #[strum(serialize = "NG")]
     Nigeria,
-    /// Ghana.
     #[serde(rename = "GH")]
     #[strum(serialize = "GH")]
     Ghana,
-    /// Kenya.
     #[serde(rename = "KE")]
     #[strum(serialize = "KE")]
     Kenya,
-    /// South Africa.
     #[serde(rename = "ZA")]
     #[strum(serialize = "ZA")]
     SouthAfrica,
 }
 
-/// What the table says of one country.
+/// The constants of one country.
 struct Facts {
     name: &'static str,
-    /// 24 hex characters that end in the number ISO 3166 gives it.
+    /// 24 characters that end in the country's number of ISO 3166.
     id: &'static str,
     calling_code: &'static str,
     national_digits: usize,
 }
 
 impl Country {
-    /// Its two letters of ISO 3166, which are also its stored word.
+    /// Returns the two letters of ISO 3166, which are also the stored word.
     pub const fn code(self) -> &'static str {
         self.into_str()
     }
 
-    /// Its name in English.
+    /// Returns the name in English.
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
-    /// Its id on the wire, the same on every server.
+    /// Returns the id on the wire, which is the same on every server.
     pub const fn id(self) -> &'static str {
         self.facts().id
     }
 
-    /// The country of these two letters, in any case, or of this id.
+    /// Returns the country of these two letters, in any letter case, or of this id.
     pub fn parse(text: &str) -> Option<Self> {
         let is_meant = |country: &Self| country.code().eq_ignore_ascii_case(text) || country.id() == text;
         Self::VARIANTS.iter().copied().find(is_meant)
@@ -97,14 +92,14 @@ impl Country {
     }
 }
 
-/// A phone within its country: 0 and the national digits. However it was spelled,
-/// one phone is one text.
+/// A phone within its country: 0, then the national digits. All spellings of one phone
+/// give the same text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phone(String);
 
 impl Phone {
-    /// The phone that these digits are in this country: with the leading 0, with
-    /// the calling code, or with neither. `None` when they are none of the three.
+    /// Reads the digits of a phone in this country: with the leading 0, with the calling
+    /// code, or with neither. Returns `None` if they are none of the three.
     pub fn parse(digits: &str, country: Country) -> Option<Self> {
         let Facts {
             calling_code,
@@ -123,9 +118,10 @@ impl Phone {
         Some(Self(format!("0{national}")))
     }
 
-    /// What a spelling can mean when nobody says in which country. Unlike in a
-    /// profile, a leading `+` is let pass, also as the space that it becomes in a
-    /// query, and what people write between digits.
+    /// Returns every phone that a spelling can mean when the country is not known.
+    ///
+    /// This function is more lenient than a profile: it accepts a leading `+`, the space
+    /// that a `+` becomes in a query, and separators between the digits.
     pub fn readings(spelling: &str) -> impl Iterator<Item = (Country, Self)> {
         let is_between = |c: char| matches!(c, ' ' | '-' | '(' | ')' | '.');
         let digits: String = spelling.trim_start_matches(['+', ' ']).replace(is_between, "");
@@ -135,17 +131,15 @@ impl Phone {
             .filter_map(move |country| Some((country, Self::parse(&digits, country)?)))
     }
 
-    /// A phone as it was stored.
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The phone as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What digits would be right in this country, for people.
+    /// Returns the shape of a phone in this country, for messages.
     pub fn shape(country: Country) -> String {
         let Facts {
             name,

@@ -1,5 +1,4 @@
-//! Customers: how one comes to be, and what one may do (contract sections 1.3
-//! and 3.3).
+//! Customers: registration, permissions and blocks (contract sections 1.3 and 3.3).
 
 use strum::IntoStaticStr;
 
@@ -23,68 +22,61 @@ pub enum CustomerKey {
     EmailAndPhone(String, String),
 }
 
-/// Why a customer is blocked, when all that is known is that the merchant did it.
+/// The reason of a block for which the merchant gave none.
 const BLOCKED_REASON: &str = "Account blocked by the merchant";
 
 /// A buyer or seller of one merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Customer {
-    /// Its id, as in the `customer-id` header.
+    /// The id in the `customer-id` header.
     pub id: CustomerId,
-    /// The id of its wallet.
     pub wallet: WalletId,
-    /// What it may do.
     pub permissions: Permissions,
-    /// Since when and why it may do nothing at all, if that is so.
+    /// The block, if the merchant has blocked the customer.
     pub block: Option<Block>,
-    /// Who it is, as far as somebody said.
+    /// The profile, as far as it is known.
     pub profile: Option<Profile>,
-    /// When it was first seen.
+    /// The time of registration.
     pub created_at: Timestamp,
 }
 
-/// What a customer may do.
+/// The permissions of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// Withdraw money.
+    /// Whether it may withdraw money.
     pub can_withdraw: bool,
-    /// Pay for escrows.
+    /// Whether it may pay for escrows.
     pub can_buy: bool,
-    /// Offer escrows.
+    /// Whether it may create, edit and convert escrows as a seller.
     pub can_sell: bool,
 }
 
-/// Why a customer can do nothing.
+/// A block: the customer cannot act at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Since when.
+    /// The time since when it holds.
     pub at: Timestamp,
-    /// For what.
     pub reason: String,
 }
 
-/// How a customer stands: what is looked at whenever one acts.
+/// The facts that decide what a customer may do. Every command of a customer loads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomerStanding {
-    /// What it may do.
     pub permissions: Permissions,
-    /// Whether it may do nothing at all.
+    /// Whether the merchant has blocked the customer.
     pub is_blocked: bool,
 }
 
-/// What a merchant changes in a customer's permissions; the rest stays.
+/// The permissions that a merchant changes. `None` leaves one as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PermissionsUpdate {
-    /// Whether it may withdraw money from now on.
     pub can_withdraw: Option<bool>,
-    /// Whether it may pay for escrows from now on.
     pub can_buy: Option<bool>,
-    /// Whether it may offer escrows from now on.
     pub can_sell: Option<bool>,
 }
 
 impl Customer {
-    /// A customer seen for the first time: active, with every permission.
+    /// Returns a newly registered customer: not blocked, with every permission.
     pub const fn new(id: CustomerId, wallet: WalletId, profile: Option<Profile>, now: Timestamp) -> Self {
         Self {
             id,
@@ -96,18 +88,19 @@ impl Customer {
         }
     }
 
-    /// Where it comes from: where its merchant does, unless somebody said otherwise.
+    /// Returns the country in the profile, or else the merchant's.
     pub fn country(&self, of_merchant: Country) -> Country {
         self.profile.as_ref().map_or(of_merchant, |profile| profile.country)
     }
 
-    /// What others see them as: their name, or their id while nobody said it.
+    /// Returns the name that other parties see: the full name, or the id if no name is
+    /// known.
     pub fn name(&self) -> String {
         let name = self.profile.as_ref().and_then(Profile::full_name);
         name.unwrap_or_else(|| self.id.to_string())
     }
 
-    /// Keeps it from acting; one that is blocked already stays so since then.
+    /// Blocks the customer. A customer who is blocked already stays blocked since then.
     pub fn block(&mut self, now: Timestamp) {
         self.block.get_or_insert_with(|| Block {
             at: now,
@@ -115,21 +108,20 @@ impl Customer {
         });
     }
 
-    /// Lets it act again.
     pub fn unblock(&mut self) {
         self.block = None;
     }
 }
 
 impl Permissions {
-    /// Every one, which is what a new customer has.
+    /// The permissions of a new customer.
     pub const ALL: Self = Self {
         can_withdraw: true,
         can_buy: true,
         can_sell: true,
     };
 
-    /// These, but for what is changed.
+    /// Returns the permissions with the update applied.
     pub fn updated(self, update: PermissionsUpdate) -> Self {
         Self {
             can_withdraw: update.can_withdraw.unwrap_or(self.can_withdraw),
@@ -140,7 +132,11 @@ impl Permissions {
 }
 
 impl PermissionsUpdate {
-    /// The update, unless it changes nothing (contract section 4.4.5).
+    /// Returns the update.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an update that changes nothing (contract section 4.4.5).
     pub fn checked(self) -> Result<Self, Refusal> {
         let named = self.can_withdraw.or(self.can_buy).or(self.can_sell);
         named.map(|_| self).ok_or(Refusal::NoPermissionNamed)
@@ -148,13 +144,13 @@ impl PermissionsUpdate {
 }
 
 impl CustomerStanding {
-    /// How a customer stands who was never seen before.
+    /// The standing of a customer who is not registered yet.
     pub const NEWCOMER: Self = Self {
         permissions: Permissions::ALL,
         is_blocked: false,
     };
 
-    /// Refuses a blocked customer, who can do nothing.
+    /// Refuses a blocked customer.
     pub const fn check_active(self) -> Result<(), Refusal> {
         if self.is_blocked {
             Err(Refusal::CustomerBlocked)
@@ -172,7 +168,7 @@ impl CustomerStanding {
         }
     }
 
-    /// Refuses a customer who may not create, edit or convert escrows as a seller.
+    /// Refuses a customer who may not create, edit or convert escrows.
     pub const fn check_may_sell(self) -> Result<(), Refusal> {
         if self.permissions.can_sell {
             Ok(())
@@ -181,7 +177,7 @@ impl CustomerStanding {
         }
     }
 
-    /// Refuses a customer who may not take money out of the wallet.
+    /// Refuses a customer who may not withdraw money.
     pub const fn check_may_withdraw(self) -> Result<(), Refusal> {
         if self.permissions.can_withdraw {
             Ok(())
@@ -191,37 +187,33 @@ impl CustomerStanding {
     }
 }
 
-/// A customer's money as the customer sees it (contract section 3.4).
+/// The balances of a customer, as the customer sees them (contract section 3.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wallet {
-    /// Its id.
     pub id: WalletId,
-    /// What can be spent.
+    /// The money that the customer can spend.
     pub main_balance: Amount,
-    /// What the open escrows the customer funded still hold for those who will be
-    /// paid: the hold without the fees in it (contract section 9.1, row 15).
+    /// The money that the open escrows of this buyer hold for their payees: the holds
+    /// without the fees in them (contract section 9.1, row 15).
     pub escrow_balance: Amount,
-    /// When the customer was first seen.
+    /// The time of the customer's registration.
     pub created_at: Timestamp,
-    /// When a balance last moved.
+    /// The time of the last change of a balance.
     pub updated_at: Timestamp,
 }
 
-/// What happens when a `customer-id` names nobody yet (design section 5).
+/// The treatment of a `customer-id` that is not registered (architecture section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Sandbox mode: the customer is registered, with this much play money.
-    Register {
-        /// The opening balance.
-        opening_balance: Amount,
-    },
-    /// Live mode, and a strict sandbox: the request is refused.
+    /// Sandbox mode: the server registers the customer with this opening balance.
+    Register { opening_balance: Amount },
+    /// Live mode and a strict sandbox: the server refuses the request.
     KnownOnly,
 }
 
 impl Admission {
-    /// Why a `customer-id` is refused that is none of the merchant's: there is no
-    /// such customer, or another merchant has it (contract section 1.3).
+    /// Returns the refusal of a `customer-id` that the merchant has not registered. The
+    /// refusal tells whether another merchant has (contract section 1.3).
     pub const fn refusal_of_unknown(is_anothers: bool) -> Refusal {
         if is_anothers {
             Refusal::CustomerOfAnotherMerchant

@@ -1,4 +1,4 @@
-//! One stage of a milestone escrow, offered or funded.
+//! Milestones: the stages of a milestone escrow.
 
 use strum::IntoStaticStr;
 
@@ -7,33 +7,31 @@ use crate::domain::ids::MilestoneId;
 use crate::domain::party::Party;
 use crate::domain::time::Timestamp;
 
-/// A milestone: what was offered, and what became of it.
+/// A milestone with its terms and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Milestone {
-    /// Its id; a new one after every edit.
+    /// The id. An edit of the escrow gives the milestone a new one.
     pub id: MilestoneId,
-    /// What was offered.
     pub terms: MilestoneTerms,
-    /// Where its money is.
     pub status: MilestoneStatus,
 }
 
-/// Where a milestone's money is.
+/// The status of a milestone's money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum MilestoneStatus {
-    /// Not released: with the buyer before funding, in the hold after it.
+    /// Not released. The buyer has the money before funding, the hold after it.
     Pending,
     /// Released at this time.
     Released(Timestamp),
-    /// Went back to the buyer when a dispute was resolved.
+    /// Returned to the buyer by a ruling.
     Refunded,
-    /// Was split between buyer and seller when a dispute was resolved.
+    /// Split between buyer and seller by a ruling.
     Split,
 }
 
 impl Milestone {
-    /// When it was released, if it was.
+    /// Returns the time of the release, if it was released.
     pub const fn released_at(&self) -> Option<Timestamp> {
         match self.status {
             MilestoneStatus::Released(at) => Some(at),
@@ -41,12 +39,13 @@ impl Milestone {
         }
     }
 
-    /// Whether its money has not left the buyer's side yet.
+    /// Returns whether it is neither released nor ruled upon.
     pub const fn is_pending(&self) -> bool {
         matches!(self.status, MilestoneStatus::Pending)
     }
 
-    /// Who is paid when it is released: its own beneficiary, or the seller.
+    /// Returns the party that a release pays: the milestone's beneficiary, or else the
+    /// seller.
     pub fn payee(&self, seller: &Party) -> Party {
         let beneficiary = self.terms.beneficiary.clone();
         beneficiary.map_or_else(|| seller.clone(), Party::Customer)

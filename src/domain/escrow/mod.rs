@@ -1,8 +1,8 @@
-//! One deal, from offer to close: its states, and in a file for each step every
-//! rule of what may happen to it (contract sections 4.1, 4.2, 4.6.1 and 6).
+//! Escrows: one deal from offer to close, its states, and the rules of each step
+//! (contract sections 4.1, 4.2, 4.6.1 and 6). Each step has a file of its own.
 //!
-//! Each step checks its refusals in the order its documentation gives, and
-//! changes the escrow only when none applies.
+//! A step checks its refusals in the order that its documentation gives. It changes the
+//! escrow only if none applies.
 
 pub mod category;
 mod close;
@@ -39,169 +39,154 @@ use crate::domain::party::Party;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::FundingPayment;
 
-/// A deal between a seller and, once funded, a buyer.
+/// A deal between a seller and, once it is funded, a buyer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escrow {
-    /// Its id.
     pub id: EscrowId,
-    /// Whose it is.
     pub merchant: MerchantId,
-    /// What a buyer pays it with.
+    /// The token that a buyer pays it with.
     pub payment_token: PaymentToken,
-    /// Who offered it.
     pub seller: Party,
-    /// What was offered.
     pub terms: Terms,
-    /// What it costs, fixed with the terms.
+    /// The fee, fixed together with the terms.
     pub fee: Fee,
-    /// What the merchant adds to the charge for itself.
+    /// The merchant's own addition to the charge.
     pub additional_fee: AdditionalFee,
     /// Pictures of what is sold.
     pub images: Vec<FileName>,
     /// Whether several buyers may pay for it, each for an escrow of their own.
     pub is_link: bool,
-    /// How its money leaves the hold.
+    /// The way in which its money leaves the hold.
     pub plan: Plan,
-    /// How far it is.
     pub progress: Progress,
-    /// When it was offered.
+    /// The time of the offer.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// How an escrow's money leaves the hold; its settlement type on the wire.
+/// The way in which an escrow's money leaves the hold: its settlement type on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Plan {
-    /// All at once.
+    /// All of it at once.
     Standard,
-    /// Milestone by milestone.
+    /// One milestone after another.
     #[strum(serialize = "MILESTONE")]
     Milestones(Vec<Milestone>),
 }
 
-/// What a merchant adds to an escrow's charge for itself, such as delivery
-/// (contract section 4.2.3).
+/// A merchant's own addition to an escrow's charge, such as for delivery (contract
+/// section 4.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdditionalFee {
-    /// How much.
     pub amount: Amount,
-    /// Whether it goes back to the buyer with a refund or a split.
+    /// Whether it goes back to the buyer when the escrow is refunded or split.
     pub is_refundable: bool,
 }
 
 impl AdditionalFee {
-    /// None, until the merchant sets one.
+    /// The fee of an escrow for which the merchant has set none.
     pub const NONE: Self = Self {
         amount: Amount::ZERO,
         is_refundable: true,
     };
 }
 
-/// How far an escrow is, with what is known by then.
+/// The progress of an escrow, with the facts known at that stage.
 #[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Progress {
-    /// Offered; no buyer yet.
+    /// Offered. It has no buyer yet.
     AwaitingPayment,
-    /// Funded; the hold is not empty.
+    /// Funded. The hold is not empty.
     Opened {
-        /// Who paid, and how.
+        /// The buyer's payment.
         funding: Funding,
-        /// What buyer and seller are at odds about. It freezes the money.
+        /// The dispute, if there is one. It keeps the money in the hold.
         dispute: Option<Dispute>,
     },
-    /// Nothing is held any more.
+    /// Closed. The hold is empty.
     Closed {
-        /// Who paid, and how.
+        /// The buyer's payment.
         funding: Funding,
-        /// What was disputed, and the ruling.
+        /// The dispute with its ruling, if there was one.
         dispute: Option<Dispute>,
-        /// How it ended.
         outcome: CloseReason,
-        /// When.
         at: Timestamp,
     },
 }
 
-/// How an escrow ended.
+/// The way in which an escrow ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// Everything was released.
     Completed,
-    /// The seller took it after the delivery window.
+    /// The seller claimed the money after the delivery window.
     Claimed,
-    /// What was held went back to the buyer.
+    /// The money in the hold went back to the buyer.
     Refunded,
-    /// What was held was split.
+    /// The money in the hold was split.
     Split(Split),
 }
 
-/// How what was held was split; both parts together are the pool (contract section
-/// 3.7).
+/// The parts of a split. Together they are the pool (contract section 3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// Released to the seller.
+    /// The amount released to the seller.
     pub seller: Amount,
-    /// Returned to the buyer.
+    /// The amount returned to the buyer.
     pub buyer: Amount,
 }
 
-/// The contract's status of an escrow (section 2).
+/// The status of an escrow in the contract (section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Status {
-    /// Nobody has paid.
+    /// Offered and not funded.
     Pending,
-    /// Funded.
     Ongoing,
-    /// The buyer disputed it.
+    /// The buyer opened a dispute.
     Disputed,
     /// The seller replied to the dispute.
     Investigating,
     /// Everything was released.
     Completed,
-    /// The seller took it after the delivery window.
+    /// The seller claimed the money after the delivery window.
     Claimed,
-    /// What was held went back to the buyer.
+    /// The money in the hold went back to the buyer.
     Refunded,
-    /// What was held was split.
+    /// The money in the hold was split.
     Split,
 }
 
 /// The buyer's one payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Funding {
-    /// Who paid.
     pub buyer: CustomerId,
-    /// With which payment.
     pub payment: FundingPayment,
-    /// When.
     pub paid_at: Timestamp,
 }
 
-/// Who offers, in which merchant's name, at which rates.
+/// The seller of an offer, with the merchant and its rates.
 #[derive(Clone, Debug)]
 pub struct Seller {
-    /// The merchant.
     pub merchant: MerchantId,
-    /// The merchant's rates.
     pub rates: Rates,
-    /// Who sells.
     pub party: Party,
 }
 
 impl Escrow {
-    /// What the buyer pays: the amount, their share of the fee and the additional
-    /// fee (contract section 5.3).
+    /// Returns the amount that the buyer pays: the amount of the terms, the buyer's share
+    /// of the fee and the additional fee (contract section 5.3).
     pub fn charge(&self) -> Amount {
         Amount::total([self.terms.amount, self.fee.buyer_share(), self.additional_fee.amount])
             .expect("checked when the terms and the additional fee were set")
     }
 
-    /// What the parties can still divide: what is held, less the fees (contract
-    /// section 4.6.7). Nothing before the escrow is funded and after it closes.
+    /// Returns the pool: the money in the hold that the parties can still divide, which
+    /// excludes the fees (contract section 4.6.7). It is zero before funding and after
+    /// closing.
     pub fn pool(&self) -> Amount {
         if !matches!(self.progress, Progress::Opened { .. }) {
             return Amount::ZERO;
@@ -220,8 +205,7 @@ impl Escrow {
         }
     }
 
-    /// What the escrow still keeps of the buyer's payment: nothing before it is
-    /// funded and nothing after it closes.
+    /// Returns the money in the hold. It is zero before funding and after closing.
     pub fn held(&self) -> Amount {
         if !matches!(self.progress, Progress::Opened { .. }) {
             return Amount::ZERO;
@@ -229,7 +213,6 @@ impl Escrow {
         Amount::total([self.pool(), self.fee.total(), self.additional_fee.amount]).expect("no more than was charged")
     }
 
-    /// Its status.
     pub const fn status(&self) -> Status {
         match &self.progress {
             Progress::AwaitingPayment => Status::Pending,
@@ -251,7 +234,7 @@ impl Escrow {
         }
     }
 
-    /// The milestones in order; none for a standard escrow.
+    /// Returns the milestones in order. A standard escrow has none.
     pub fn milestones(&self) -> &[Milestone] {
         match &self.plan {
             Plan::Standard => &[],
@@ -259,12 +242,12 @@ impl Escrow {
         }
     }
 
-    /// The milestone that a caller names.
+    /// Returns the milestone with this id.
     pub fn milestone(&self, id: MilestoneId) -> Option<&Milestone> {
         self.milestones().iter().find(|milestone| milestone.id == id)
     }
 
-    /// The funding payment, once there is one.
+    /// Returns the buyer's payment, once there is one.
     pub const fn funding(&self) -> Option<&Funding> {
         match &self.progress {
             Progress::AwaitingPayment => None,
@@ -272,12 +255,12 @@ impl Escrow {
         }
     }
 
-    /// Whether this customer sells it or has paid for it.
+    /// Returns whether this customer is the seller or the buyer.
     pub fn has_party(&self, customer: &CustomerId) -> bool {
         self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
 
-    /// The dispute, if there was one.
+    /// Returns the dispute, if there was one.
     pub const fn dispute(&self) -> Option<&Dispute> {
         match &self.progress {
             Progress::Opened { dispute, .. } | Progress::Closed { dispute, .. } => dispute.as_ref(),
@@ -285,13 +268,13 @@ impl Escrow {
         }
     }
 
-    /// Returns whether this customer may see its dispute: one of its parties, once there
-    /// is one (contract section 4.6.4).
-    pub fn is_disputed_by_or_with(&self, customer: &CustomerId) -> bool {
+    /// Returns whether this customer may see the dispute: there is one, and the customer is
+    /// a party of the escrow (contract section 4.6.4).
+    pub fn shows_dispute_to(&self, customer: &CustomerId) -> bool {
         self.dispute().is_some() && self.has_party(customer)
     }
 
-    /// When it closed, if it did.
+    /// Returns the time of the close, if it is closed.
     pub const fn closed_at(&self) -> Option<Timestamp> {
         match &self.progress {
             Progress::Closed { at, .. } => Some(*at),
@@ -307,8 +290,9 @@ impl Escrow {
         }
     }
 
-    /// What each milestone releases: its amount less its share of the seller's
-    /// part of the fee, cut so that the shares add up (contract section 5.5).
+    /// Returns the amount that each milestone releases: its own amount less its share of
+    /// the seller's part of the fee. The shares add up to that part (contract section
+    /// 5.5).
     fn net_releases(&self) -> Vec<Amount> {
         let amounts: Vec<Amount> = self
             .milestones()

@@ -1,4 +1,4 @@
-//! A party's own escrows, and what they add up to (contract section 4.2.7).
+//! The list of a party's own escrows and their totals (contract section 4.2.7).
 
 use strum::{IntoStaticStr, VariantArray};
 
@@ -8,66 +8,58 @@ use crate::domain::money::Amount;
 use crate::domain::page::Page;
 use crate::domain::party::Party;
 
-/// The side of a deal that a party is on. The words are the contract's for a list of
-/// their deals.
+/// The side of a deal that a party is on. The words are those of the contract for the
+/// list of the party's deals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Side {
-    /// They sell.
     #[strum(serialize = "sales")]
     Seller,
-    /// They paid.
     #[strum(serialize = "buy")]
     Buyer,
 }
 
-/// Which escrows are meant.
+/// A filter of a party's escrows.
 #[derive(Clone, Debug)]
 pub struct PartyEscrowFilter {
-    /// Those of this party,
     pub party: Party,
-    /// who is on this side of them,
     pub side: Side,
-    /// in this category,
     pub category: Option<CategoryId>,
-    /// with this status.
     pub status: Option<Status>,
 }
 
-/// A page of them, newest first, and what all of them add up to.
+/// A page of escrows, newest first, and the totals over all pages.
 #[derive(Clone, Debug)]
 pub struct EscrowList {
-    /// The page.
     pub page: Page<Escrow>,
-    /// Over every page.
+    /// The totals over all pages.
     pub report: EscrowReport,
 }
 
-/// How many escrows there are, and over how much, in all and by how far they are. What
-/// awaits payment, was refunded or was split is in the total alone.
+/// Number and amount of a party's escrows, in all and by status. Escrows that await
+/// payment, were refunded or were split count in the total alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EscrowReport {
-    /// All of them.
-    pub total: Tally,
-    /// Paid out to the seller, whether the buyer confirmed or the seller claimed.
-    pub completed: Tally,
-    /// Funded and undisputed.
-    pub ongoing: Tally,
-    /// In dispute, replied to or not.
-    pub dispute: Tally,
+    /// All escrows.
+    pub total: EscrowTotal,
+    /// Paid out to the seller, after a confirmation or a claim.
+    pub completed: EscrowTotal,
+    /// Funded and not disputed.
+    pub ongoing: EscrowTotal,
+    /// In dispute, with or without the seller's reply.
+    pub dispute: EscrowTotal,
 }
 
-/// Some escrows.
+/// The number of some escrows, and the sum of their amounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many.
+pub struct EscrowTotal {
     pub count: u64,
-    /// Their amounts together; [`Amount::MAX`] when they are more than that, which
-    /// only offers that nobody could pay for add up to.
+    /// The sum, or [`Amount::MAX`] if it is higher. Only offers that no buyer could pay
+    /// for add up to more.
     pub amount: Amount,
 }
 
 impl EscrowReport {
-    /// Counts one escrow of this status.
+    /// Adds one escrow of this status.
     pub fn count(&mut self, status: Status, amount: Amount) {
         self.total.count(amount);
         match status {
@@ -79,7 +71,7 @@ impl EscrowReport {
     }
 }
 
-impl Tally {
+impl EscrowTotal {
     fn count(&mut self, amount: Amount) {
         self.count += 1;
         self.amount = self.amount.checked_add(amount).unwrap_or(Amount::MAX);
@@ -96,15 +88,15 @@ mod tests {
         for (index, &status) in (0_u32..).zip(Status::VARIANTS) {
             report.count(status, Amount::from_minor(1 << index).unwrap());
         }
-        let tally = |tally: Tally| (tally.count, tally.amount.minor());
-        assert_eq!(tally(report.total), (8, 0b1111_1111));
-        assert_eq!(tally(report.ongoing), (1, 0b10));
-        assert_eq!(tally(report.dispute), (2, 0b1100));
-        assert_eq!(tally(report.completed), (2, 0b11_0000));
+        let numbers = |total: EscrowTotal| (total.count, total.amount.minor());
+        assert_eq!(numbers(report.total), (8, 0b1111_1111));
+        assert_eq!(numbers(report.ongoing), (1, 0b10));
+        assert_eq!(numbers(report.dispute), (2, 0b1100));
+        assert_eq!(numbers(report.completed), (2, 0b11_0000));
     }
 
     #[test]
-    fn more_than_there_can_be_is_told_as_the_most() {
+    fn a_sum_above_the_maximum_is_the_maximum() {
         let mut report = EscrowReport::default();
         for _ in 0..3 {
             report.count(Status::Pending, Amount::MAX);

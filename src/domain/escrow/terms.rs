@@ -1,8 +1,8 @@
-//! What a seller offers before anyone pays. Terms are parsed once and valid
-//! ever after: a [`Terms`] or [`MilestoneOffer`] that breaks a rule cannot exist.
+//! The terms of an offer.
 //!
-//! Field names in errors are those of the wire (contract section 4.1.1), which
-//! are also the words of the domain.
+//! Terms are parsed once and are valid from then on: a [`Terms`] or [`MilestoneOffer`]
+//! that breaks a rule cannot exist. Errors name fields as on the wire (contract section
+//! 4.1.1).
 
 use std::mem;
 
@@ -17,26 +17,26 @@ use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::text::{line, prose};
 use crate::domain::time::Date;
 
-/// The days of delivery when the seller names none (design section 5).
+/// The delivery window of an offer that names none, in days (architecture section 5).
 pub const MAX_DELIVERY_DEFAULT: i64 = 30;
 
-/// Most buyers that may take one offer.
+/// Most buyers of one offer.
 pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
 
-/// Unit of the delivery window.
+/// The unit of the delivery window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryTimeline {
-    /// 60 seconds.
+    /// 60 seconds each.
     Minutes,
-    /// 3,600 seconds.
+    /// 3,600 seconds each.
     Hours,
-    /// 86,400 seconds.
+    /// 86,400 seconds each.
     Days,
 }
 
 impl DeliveryTimeline {
-    /// How long one of them is (contract section 9.2, row 48).
+    /// Returns the length of one unit in seconds (contract section 9.2, row 48).
     const fn seconds(self) -> i64 {
         match self {
             Self::Minutes => 60,
@@ -46,78 +46,62 @@ impl DeliveryTimeline {
     }
 }
 
-/// What came in; a category first by its id, then as it was found.
+/// The parsed request for the terms of an offer. `C` is the category's id at first, and
+/// the category itself once it is looked up.
 #[derive(Clone, Debug)]
 pub struct TermsRequest<C = CategoryId> {
-    /// Escrow amount.
     pub amount: Parsed<Amount>,
-    /// What the deal is about.
     pub purpose: Parsed<String>,
-    /// More of it.
     pub description: Parsed<Option<String>>,
-    /// Who bears the fee.
     pub who_pays: Parsed<WhoPays>,
-    /// Units of the delivery window.
+    /// The delivery window, in units of `delivery_timeline`.
     pub max_delivery: Parsed<Option<i64>>,
-    /// Unit of the delivery window.
     pub delivery_timeline: Parsed<Option<DeliveryTimeline>>,
-    /// How many buyers may take the offer.
+    /// The number of buyers that the offer is open to.
     pub total_quantity: Parsed<Option<i64>>,
-    /// How the seller sorts it.
     pub category: Parsed<Option<C>>,
 }
 
-/// What came in for one milestone.
+/// The parsed request for one milestone.
 #[derive(Clone, Debug)]
 pub struct MilestoneRequest {
-    /// What is delivered.
     pub title: Parsed<String>,
-    /// More of it.
     pub description: Parsed<Option<String>>,
-    /// What is released for it.
+    /// The amount to release.
     pub amount: Parsed<Amount>,
-    /// When it is planned for.
     pub due_date: Parsed<Option<Date>>,
-    /// Who is paid instead of the seller.
+    /// The customer who is paid in place of the seller.
     pub beneficiary: Parsed<Option<CustomerId>>,
 }
 
 /// The terms of an escrow of any settlement type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// What the seller's work costs, before any fee. At least the configured minimum.
+    /// The price before any fee. At least the configured minimum.
     pub amount: Amount,
-    /// What the deal is about.
     pub purpose: String,
-    /// More of it.
     pub description: Option<String>,
-    /// Who bears the fee.
     pub who_pays: WhoPays,
-    /// Units of the delivery window, 1 to 365.
+    /// The delivery window, from 1 to 365 units of `delivery_timeline`.
     pub max_delivery: i64,
-    /// Unit of the delivery window.
     pub delivery_timeline: DeliveryTimeline,
-    /// How many buyers may take the offer, 1 to [`TOTAL_QUANTITY_MAX`]; of one
-    /// offered to several, those who still may.
+    /// The number of buyers that the offer is open to, from 1 to [`TOTAL_QUANTITY_MAX`].
+    /// On a link it counts the buyers that are left.
     pub total_quantity: i64,
-    /// How the seller sorts it.
     pub category: Option<Category>,
 }
 
-/// What an edit of a standard escrow leaves as it was. Its five required fields
-/// come with every edit; the others keep what they hold when they are not sent.
+/// The terms that an edit of a standard escrow leaves unchanged: optional fields that the
+/// request does not have. The five required fields come with every edit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptTerms {
-    /// The description.
     pub description: bool,
-    /// How many buyers may still take the offer.
     pub total_quantity: bool,
-    /// The category.
     pub category: bool,
 }
 
 impl<C> TermsRequest<C> {
-    /// The draft with its category looked up.
+    /// Returns the request with its category looked up.
     pub fn with_category<D>(self, find: impl FnOnce(C) -> Parsed<D>) -> TermsRequest<D> {
         TermsRequest {
             amount: self.amount,
@@ -132,35 +116,36 @@ impl<C> TermsRequest<C> {
     }
 }
 
-/// One stage of a milestone escrow, as offered.
+/// The terms of one milestone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilestoneTerms {
-    /// What is delivered.
     pub title: String,
-    /// More of it.
     pub description: Option<String>,
-    /// What is released for it: a whole number of major units or, where the limits
-    /// are strict, any amount from one of them.
+    /// The amount to release: a whole number of major units or, where the limits are
+    /// strict, any amount from one of them on.
     pub amount: Amount,
-    /// When it is planned for; has no effect once the offer stands.
+    /// The planned day. It informs and has no effect.
     pub due_date: Option<Date>,
-    /// Who is paid instead of the seller.
+    /// The customer who is paid in place of the seller.
     pub beneficiary: Option<CustomerId>,
 }
 
-/// The terms of a milestone escrow: at least two milestones that add up to the
-/// amount, the fee on the buyer (seed page).
+/// The terms of a milestone escrow: at least two milestones that add up to the amount,
+/// and a fee that the buyer pays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilestoneOffer {
-    /// What holds for the whole escrow.
+    /// The terms of the whole escrow.
     pub terms: Terms,
-    /// Its milestones, in order.
+    /// The milestones in order.
     pub milestones: Vec<MilestoneTerms>,
 }
 
 impl Terms {
-    /// Checks the fields in the order of [`TermsRequest`] and refuses the first that
-    /// is not right.
+    /// Checks the fields in the order of [`TermsRequest`].
+    ///
+    /// # Errors
+    ///
+    /// Names the first wrong field.
     pub fn new(draft: TermsRequest<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
         let amount = draft.amount?;
         check_smallest(amount, limits)?;
@@ -196,7 +181,7 @@ impl Terms {
         })
     }
 
-    /// These terms in place of others, but for what is kept of those.
+    /// Replaces the terms by `new`, except those in `keeps`.
     pub(crate) fn replace(&mut self, new: Self, keeps: KeptTerms) {
         let old = mem::replace(self, new);
         if keeps.description {
@@ -210,16 +195,20 @@ impl Terms {
         }
     }
 
-    /// How long the seller has to deliver once the escrow is funded, in seconds.
+    /// Returns the seller's time for delivery after funding, in seconds.
     pub const fn delivery_seconds(&self) -> i64 {
         self.max_delivery * self.delivery_timeline.seconds()
     }
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then that the milestones are not too many, each of them in
-    /// order, that they are not too few, then their sum.
-    /// `today` is the current day in UTC.
+    /// Checks the terms, then that there are not too many milestones, each milestone in
+    /// order, that there are at least two, and their sum. `today` is the current day in
+    /// UTC.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first of these that fails.
     pub fn new(
         draft: TermsRequest<Category>,
         milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
@@ -241,18 +230,24 @@ impl MilestoneOffer {
     }
 }
 
-/// What turns a standard escrow into a milestone escrow (contract section 4.1.3).
+/// The terms that convert a standard escrow to a milestone escrow (contract section
+/// 4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
-    /// The new escrow amount; as it was when left out.
+    /// The new amount. `None` leaves it as it is.
     pub amount: Option<Amount>,
-    /// Its milestones, in order. Whether they add up is known when the escrow is.
+    /// The milestones in order. The escrow checks their sum, since it may keep its
+    /// amount.
     pub milestones: Vec<MilestoneTerms>,
 }
 
 impl Conversion {
-    /// Checks the amount, then the milestones as [`MilestoneOffer::new`] does. `today` is
-    /// the current day in UTC.
+    /// Checks the amount and then the milestones as [`MilestoneOffer::new`] does. `today`
+    /// is the current day in UTC.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first of these that fails.
     pub fn new(
         amount: Parsed<Option<Amount>>,
         milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
@@ -266,8 +261,8 @@ impl Conversion {
     }
 }
 
-/// The milestones of an offer. Checks their number if they are too many, then each in
-/// order, then whether they are too few.
+/// Returns the milestones of an offer. Checks that there are not too many, then each in
+/// order, then that there are at least two.
 fn milestone_list(
     milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
     limits: &TermsLimits,
@@ -289,7 +284,7 @@ fn milestone_list(
     Ok(milestones)
 }
 
-/// Milestones add up to the escrow amount.
+/// Checks that the milestones add up to the escrow amount.
 pub(crate) fn check_sum(milestones: &[MilestoneTerms], amount: Amount) -> Result<(), Refusal> {
     if Amount::total(milestones.iter().map(|milestone| milestone.amount)) == Some(amount) {
         Ok(())
@@ -306,12 +301,12 @@ fn check_smallest(amount: Amount, limits: &TermsLimits) -> Result<(), Invalid> {
     Err(Invalid::wrong("amount", expected, &amount.to_string()))
 }
 
-/// A field that may not be left out.
+/// Checks that a field is present.
 fn said<T>(field: &str, sent: Parsed<Option<T>>) -> Parsed<Option<T>> {
     sent?.map(Some).ok_or_else(|| Invalid::missing(field))
 }
 
-/// On a milestone escrow the fee is the buyer's (seed page).
+/// Checks that the buyer pays the fee, as on every milestone escrow.
 fn buyer_only(who_pays: WhoPays) -> Parsed<WhoPays> {
     if who_pays == WhoPays::Buyer {
         return Ok(who_pays);
@@ -321,7 +316,8 @@ fn buyer_only(who_pays: WhoPays) -> Parsed<WhoPays> {
 }
 
 impl MilestoneTerms {
-    /// `today`: a due date lies after it (contract section 9.2, row 39).
+    /// Checks the fields in the order of [`MilestoneRequest`]. A due date must be after
+    /// `today` (contract section 9.2, row 39).
     fn new(index: usize, draft: MilestoneRequest, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
         let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;

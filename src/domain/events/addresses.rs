@@ -1,9 +1,8 @@
-//! Which addresses of the internet a callback may reach.
+//! The IP addresses that webhooks may be sent to.
 //!
-//! A live service stands in a network of its operator's, and callbacks must not become
-//! a way into it: only what is reachable from everywhere may be reached. A sandbox is
-//! there for receivers on the same machine or network, and only what no receiver ever
-//! has is refused.
+//! A live server runs inside its operator's network, and a webhook URL must not open a
+//! way into that network: only public addresses are allowed. A sandbox serves receivers
+//! on the same machine or network, so it refuses only addresses that no receiver has.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,30 +10,27 @@ use strum::IntoStaticStr;
 
 use crate::domain::mode::Mode;
 
-/// What an address is for.
+/// The class of an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 enum Reach {
-    /// One of the whole internet's.
     Public,
-    /// This machine.
     Loopback,
     /// A private network, or one that a provider shares among its customers.
     Private,
-    /// Whatever hangs on the same cable.
     LinkLocal,
-    /// Where clouds keep the secrets of a machine.
+    /// The metadata service of a cloud, which gives out the machine's credentials.
     Metadata,
-    /// Many machines at once.
     Multicast,
-    /// Another address in disguise, which only translators along the way know.
+    /// An IPv6 address that embeds an IPv4 address, which a translator on the way would
+    /// reach.
     Translated,
-    /// Nobody, or nobody yet.
+    /// Not assigned.
     Reserved,
 }
 
-/// Says what an address is when a callback must not reach it in this mode, and nothing
-/// when it may.
+/// Returns the name of the address's class if a webhook must not be sent to it in this
+/// mode, and `None` if it may.
 pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
     let (reach, is_allowed) = match mode {
         Mode::Live => {
@@ -50,8 +46,8 @@ pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
     (!is_allowed).then(|| reach.into())
 }
 
-/// The first block that contains an address says what it is for; an IPv4 address in
-/// none of them is public, an IPv6 address only within `2000::/3`.
+/// Returns the class of the first block that contains the address. An IPv4 address in no
+/// block is public. An IPv6 address in no block is reserved.
 fn reach_of(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => {
@@ -73,7 +69,7 @@ fn reach_of(address: IpAddr) -> Reach {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it does.
+/// Returns the IPv4 address that an IPv6 address embeds, or else the address itself.
 fn undisguised(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;
@@ -102,7 +98,8 @@ const fn v6(segments: [u16; 8], bits: u32, reach: Reach) -> ((Ipv6Addr, u32), Re
     ((Ipv6Addr::from_segments(segments), bits), reach)
 }
 
-/// IANA's special-purpose registry of IPv4, and the metadata services that lie in it.
+/// IANA's registry of special-purpose IPv4 blocks, after the metadata services that lie
+/// in them.
 const V4_BLOCKS: [((Ipv4Addr, u32), Reach); 18] = [
     v4(169, 254, 169, 254, 32, Reach::Metadata),
     v4(100, 100, 100, 200, 32, Reach::Metadata),
@@ -124,7 +121,7 @@ const V4_BLOCKS: [((Ipv4Addr, u32), Reach); 18] = [
     v4(240, 0, 0, 0, 4, Reach::Reserved),
 ];
 
-/// The same of IPv6; what is in no block is not given out.
+/// IANA's registry of special-purpose IPv6 blocks, and `2000::/3`, the only public block.
 const V6_BLOCKS: [((Ipv6Addr, u32), Reach); 17] = [
     v6([0, 0, 0, 0, 0, 0, 0, 1], 128, Reach::Loopback),
     v6([0, 0, 0, 0, 0, 0, 0, 0], 128, Reach::Reserved),

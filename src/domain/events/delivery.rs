@@ -1,53 +1,52 @@
-//! Bringing an event to a merchant's callback URL: what came of each attempt, and
-//! when the next one is due.
+//! Deliveries of events to webhook endpoints: the outcome of each attempt, and the time
+//! of the next one.
 
 use strum::IntoStaticStr;
 
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::time::Timestamp;
 
-/// Names a delivery; of two in one ordering_key the smaller goes first.
+/// The number of a delivery. Deliveries with the same ordering key are attempted in the
+/// order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
-/// A delivery whose turn it is, now or later.
+/// A delivery that is due now or later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its name.
     pub id: DeliveryId,
-    /// What is delivered.
     pub event: EventId,
-    /// To whom.
     pub merchant: MerchantId,
-    /// The ordering_key in which it goes first, if it is in one.
+    /// The ordering key, if it has one.
     pub ordering_key: Option<i64>,
-    /// Attempts made so far.
+    /// The attempts made so far.
     pub attempts: u32,
-    /// When the next one is due, by the merchant's clock.
+    /// The time of the next attempt on the merchant's clock.
     pub due_at: Timestamp,
 }
 
-/// How long to wait after each failed attempt.
+/// The retry schedule: the pause after each failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule(Vec<u32>);
 
-/// What is to be done after an attempt.
+/// The step after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing: it was delivered, or is given up.
+    /// No further attempt: the event is delivered, or the schedule has ended.
     Nothing,
-    /// Another attempt then, by the merchant's clock.
+    /// Another attempt at this time on the merchant's clock.
     RetryAt(Timestamp),
 }
 
 impl RetrySchedule {
-    /// So many seconds after the first, the second, ... failure.
+    /// Returns the schedule with these pauses, in seconds, after the first, the second,
+    /// ... failed attempt.
     pub const fn new(seconds: Vec<u32>) -> Self {
         Self(seconds)
     }
 
-    /// What follows an attempt with this outcome. `attempts` were made before it; the
-    /// wait is counted from `since`.
+    /// Returns the step after an attempt with this outcome. `attempts` were made before
+    /// it. The pause is counted from `since`.
     pub fn after(&self, attempts: u32, outcome: &AttemptOutcome, since: Timestamp) -> Next {
         let wait = usize::try_from(attempts).ok().and_then(|made| self.0.get(made));
         match wait {
@@ -57,54 +56,52 @@ impl RetrySchedule {
     }
 }
 
-/// One attempt to deliver an event, and what came of it.
+/// One attempt to deliver an event, and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When, by the merchant's clock.
+    /// The time on the merchant's clock.
     pub attempted_at: Timestamp,
-    /// Where it went, without its query.
+    /// The endpoint's URL without its query.
     pub url: String,
-    /// What the receiver said, or why it said nothing.
     pub outcome: AttemptOutcome,
-    /// How long it took.
     pub duration_millis: u32,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The receiver answered.
+    /// The endpoint sent a response.
     Answered {
-        /// Its HTTP status.
+        /// The HTTP status.
         status: u16,
-        /// The beginning of the answer's body.
+        /// The beginning of the response's body.
         beginning: String,
     },
-    /// No answer came; why, for people.
+    /// No response arrived. The text gives the reason for people.
     Failed(String),
 }
 
 impl AttemptOutcome {
-    /// Whether the receiver took it: any status from 200 to 299 (contract section 7.7).
+    /// Returns whether the event is delivered: the endpoint answered with a status from
+    /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })
     }
 }
 
-/// How far an event has come on its way to the merchant.
+/// The progress of an event's delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryProgress {
-    /// Whether another attempt will be made.
+    /// Whether another attempt is due.
     pub is_pending: bool,
-    /// When the next attempt is due, by the merchant's clock; unknown while an earlier
-    /// event of the same escrow goes first.
+    /// The time of the next attempt on the merchant's clock. `None` while an earlier
+    /// event of the same escrow is pending, which is delivered first.
     pub next_attempt_at: Option<Timestamp>,
     /// The attempts so far, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
 impl DeliveryProgress {
-    /// It in one word.
     pub fn status(&self) -> DeliveryStatus {
         match self.attempts.last() {
             _ if self.is_pending => DeliveryStatus::Pending,
@@ -115,17 +112,17 @@ impl DeliveryProgress {
     }
 }
 
-/// An event's delivery in one word.
+/// The status of an event's delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryStatus {
-    /// It was never sent and will not be: no callback URL was set.
+    /// The event was not sent and will not be: the merchant had no webhook endpoint.
     None,
-    /// It is on its way, perhaps not for the first time.
+    /// Another attempt is due.
     Pending,
-    /// The receiver took it.
+    /// An attempt succeeded.
     Delivered,
-    /// It was given up.
+    /// Every attempt of the retry schedule failed.
     Failed,
 }
 

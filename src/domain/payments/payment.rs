@@ -1,4 +1,5 @@
-//! Payments and the history they leave (contract sections 3.5, 4.3.1, 4.3.9).
+//! Payments as their owners see them, top-ups and opening balances (contract sections
+//! 3.5, 4.3.1 and 4.3.9).
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::effects::Effects;
@@ -12,48 +13,42 @@ use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 
-/// A transaction with all there is to say of it.
+/// A transaction with everything that a reply shows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     /// The entry in its owner's history.
     pub transaction: Transaction,
-    /// What there is beside it; nothing for one that succeeded at once, cost
-    /// nothing and moved its owner's main balance by its amount.
+    /// Details. `None` for a payment that succeeded at once, cost no fee and changed its
+    /// owner's main balance by its amount.
     pub detail: Option<Detail>,
-    /// The escrows it paid for, in the order they were offered, or the one it came
-    /// from.
+    /// The escrows that it paid for in the order of their offers, or the escrow that it
+    /// came from.
     pub escrows: Vec<Escrow>,
-    /// The vault it was staked in, or came from.
+    /// The vault that it is a stake in, or came from.
     pub vault: Option<Vault>,
-    /// Who sells in those escrows or won the vault, of the merchant's customers.
+    /// The customers who sell in those escrows or won the vault.
     pub payees: Vec<Customer>,
 }
 
-/// What a transaction says of a deal that it paid for or came from.
+/// The facts of a deal that a transaction shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaidDeal {
-    /// The deal.
     pub id: EscrowId,
-    /// What it is paid with.
     pub payment_token: PaymentToken,
-    /// What it is about.
     pub purpose: String,
-    /// More of it.
     pub description: Option<String>,
-    /// What was agreed on.
     pub amount: Amount,
-    /// What it costs.
     pub fee: Amount,
-    /// Who sells or, of a vault, who won it: nobody yet.
+    /// The seller, or the winner of a vault if there is one.
     pub payee: Option<Payee>,
 }
 
-/// Whom a deal pays, as others see them.
+/// The payee of a deal, as other parties see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payee {
-    /// Their name, or their id while nobody said it.
+    /// The name, or the id if no name is known.
     pub name: String,
-    /// Their phone, as dialled within their country.
+    /// The phone, as dialled within its country.
     pub phone: Option<String>,
 }
 
@@ -67,7 +62,7 @@ impl Payee {
         }
     }
 
-    /// A merchant that sells in its own name.
+    /// Returns the payee of a deal that the merchant sells in its own name.
     pub fn merchant() -> Self {
         Self {
             name: "Merchant".to_owned(),
@@ -112,39 +107,43 @@ impl Payment {
         deals.map(|deal| PaidDeal::new(deal, &self.payees)).collect()
     }
 
-    /// Where it stands.
     pub fn status(&self) -> PaymentStatus {
         self.detail
             .as_ref()
             .map_or(PaymentStatus::Success, |detail| detail.status)
     }
 
-    /// How its money goes, where that is not from or to an escrow.
+    /// Returns the means by which its money moves, or `None` for an immediate payment
+    /// from or to an escrow.
     pub fn method(&self) -> Option<&Method> {
         self.detail.as_ref().map(|detail| &detail.method)
     }
 
-    /// What it cost: on top of a debit.
+    /// Returns the fee, which comes on top of the amount of a debit.
     pub fn fee(&self) -> Amount {
         self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
     }
 
-    /// When it last changed.
+    /// Returns the time of the last change.
     pub fn updated_at(&self) -> Timestamp {
         let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
         settled_at.unwrap_or(self.transaction.created_at)
     }
 }
 
-/// Smallest top-up, in minor units: 1,000 (design section 5).
+/// The smallest top-up: 1,000 major units (architecture section 6).
 pub const TOP_UP_MIN: i64 = 100_000;
-/// Largest top-up, in minor units: 100,000.
+/// The largest top-up: 100,000 major units.
 pub const TOP_UP_MAX: i64 = 10_000_000;
 
-/// With `strict`, how long a customer waits between two top-ups.
+/// The pause between two top-ups of a customer with `strict`.
 const TOP_UP_EVERY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
-/// With `strict`, refuses a top-up within 24 hours of the one before.
+/// Checks that the last top-up is 24 hours ago. This applies with `strict` only.
+///
+/// # Errors
+///
+/// Refuses a second top-up within 24 hours.
 pub fn check_top_up_is_due(topped_up_at: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
     match topped_up_at {
         Some(before) if now.millis() - before.millis() < TOP_UP_EVERY_MILLIS => Err(Refusal::ToppedUpToday),
@@ -152,8 +151,12 @@ pub fn check_top_up_is_due(topped_up_at: Option<Timestamp>, now: Timestamp) -> R
     }
 }
 
-/// Adds play money to a customer's wallet. `inside` is all the money the
-/// merchant's accounts hold together. Checks the amount, then the total.
+/// Adds test money to a customer's wallet. `inside` is the money in all of the merchant's
+/// accounts.
+///
+/// # Errors
+///
+/// Checks the amount first and then the money in the merchant's accounts.
 pub fn top_up(
     customer: &CustomerId,
     amount: Amount,
@@ -171,8 +174,13 @@ pub fn top_up(
     Ok(effects)
 }
 
-/// The play money a sandbox customer starts with; nothing when it is zero.
-/// Nobody deposited it, so it stands in the history and no event tells of it.
+/// Gives a new sandbox customer the opening balance, if it is not zero. It is recorded in
+/// the customer's history and emits no event, since the customer did not deposit it.
+///
+/// # Errors
+///
+/// Refuses an amount that would bring the merchant's accounts above [`Amount::MAX`]
+/// together.
 pub fn opening_balance(
     customer: &CustomerId,
     amount: Amount,
@@ -194,8 +202,8 @@ pub fn opening_balance(
     Ok(effects)
 }
 
-/// Moves money in from the outside world; the transaction that says so is for
-/// the caller to record.
+/// Transfers money from outside into a wallet. Returns the transaction, which the caller
+/// records.
 fn enter(
     effects: &mut Effects,
     kind: TransferKind,

@@ -86,7 +86,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
         .store
         .read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(escrow)))?;
     let escrow = match deal {
-        Some(Deal::Escrow(escrow)) if escrow.is_disputed_by_or_with(caller.customer()) => escrow,
+        Some(Deal::Escrow(escrow)) if escrow.shows_dispute_to(caller.customer()) => escrow,
         _ => return Err(Refusal::DisputeNotAccessible.into()),
     };
     let view = EscrowView::new(escrow, &state.view_context(caller.viewer()));

@@ -1,5 +1,5 @@
-//! Disputes: what each side said, and what the merchant ruled (contract sections
-//! 3.6 and 4.6). What a dispute does to its escrow is in `escrow/dispute.rs`.
+//! Disputes: the statements of each side and the merchant's ruling (contract sections 3.6
+//! and 4.6). `rules.rs` has the steps that they bring to an escrow.
 
 mod rules;
 #[cfg(test)]
@@ -16,42 +16,40 @@ use crate::domain::time::Timestamp;
 /// A dispute over an escrow. The buyer opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispute {
-    /// What the buyer said.
     pub buyer: Statement,
-    /// What the seller replied.
+    /// The seller's reply.
     pub seller: Option<Statement>,
-    /// What the merchant ruled.
+    /// The merchant's statement on its ruling.
     pub merchant: Option<Statement>,
 }
 
-/// What one side said.
+/// The statement of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// What who said it was called then, as far as it was known.
+    /// The speaker's name at the time, if known.
     pub name: Option<String>,
-    /// In words.
     pub message: String,
-    /// With this evidence.
+    /// A file of evidence.
     pub proof: Option<FileName>,
-    /// When.
     pub at: Timestamp,
 }
 
-/// Who said it.
+/// The side that makes a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "UPPERCASE", const_into_str)]
 pub enum Speaker {
-    /// Who paid.
     Buyer,
-    /// Who sells.
     Seller,
-    /// Who ruled.
     Merchant,
 }
 
 impl Statement {
-    /// What someone says now, without evidence or a name so far. Refuses a message that
-    /// is blank, longer than `chars_max` or not plain text, named by `field`.
+    /// Returns a statement without evidence and without the speaker's name.
+    ///
+    /// # Errors
+    ///
+    /// Names `field` if the message is blank, longer than `chars_max` characters, or not
+    /// plain text.
     pub fn new(field: &str, message: Parsed<String>, chars_max: usize, now: Timestamp) -> Result<Self, Invalid> {
         let message = prose(field, Some(message?), chars_max)?;
         Ok(Self {
@@ -63,59 +61,60 @@ impl Statement {
     }
 }
 
-/// Which way the merchant rules.
+/// The kind of a ruling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "UPPERCASE")]
 pub enum Resolution {
-    /// For the seller.
+    /// The seller gets the money.
     Completed,
-    /// For the buyer.
+    /// The buyer gets the money back.
     Refunded,
-    /// For both.
+    /// Both get a part.
     Split,
 }
 
-/// What came in as a merchant's ruling, beside its words and evidence.
+/// The parsed request for a ruling, without its statement and evidence.
 #[derive(Clone, Debug)]
 pub struct RulingRequest {
-    /// Which way.
     pub verdict: Parsed<Resolution>,
-    /// On a split, what the seller gets.
+    /// The seller's part of a split.
     pub seller_amount: Parsed<Option<Amount>>,
-    /// On a split, what the buyer gets back.
+    /// The buyer's part of a split.
     pub buyer_amount: Parsed<Option<Amount>>,
-    /// Whether the additional fee goes back to the buyer; as the escrow has it when
-    /// left out.
+    /// Whether the additional fee goes back to the buyer. `None` leaves it as the escrow
+    /// has it.
     pub additional_fee_refundable: Result<Option<bool>, Refusal>,
 }
 
-/// What becomes of the money that a dispute froze. One of a split that has not two
-/// parts cannot exist.
+/// The merchant's decision on the money in the hold. A split always has both parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    /// Everything to those the escrow would have paid.
+    /// The payees of the escrow get everything.
     Completed,
-    /// Everything back to the buyer.
+    /// The buyer gets everything back.
     Refunded {
-        /// Whether the additional fee too; as the escrow has it when not said.
+        /// Whether the additional fee goes back too. `None` leaves it as the escrow has
+        /// it.
         additional_fee_refundable: Option<bool>,
     },
-    /// Some to the seller, the rest back to the buyer.
+    /// The seller gets one part, the buyer the other.
     Split {
-        /// To the seller.
         seller: Amount,
-        /// To the buyer.
         buyer: Amount,
-        /// Whether the additional fee goes back to the buyer; as the escrow has it
-        /// when not said.
+        /// Whether the additional fee goes back to the buyer. `None` leaves it as the
+        /// escrow has it.
         additional_fee_refundable: Option<bool>,
     },
 }
 
 impl Ruling {
-    /// Checks the verdict, the two amounts, whether the verdict is one that has
-    /// amounts, and what is said of the additional fee, in this order. On a completion
-    /// the last is of no effect (contract section 4.6.7).
+    /// Checks the kind of the ruling, the two amounts, that only a split has amounts, and
+    /// the additional fee, in this order. The additional fee has no effect on a
+    /// completion (contract section 4.6.7).
+    ///
+    /// # Errors
+    ///
+    /// Returns the first of these that fails.
     pub fn new(draft: RulingRequest) -> Result<Self, Refusal> {
         let verdict = draft.verdict?;
         let amounts = (draft.seller_amount?, draft.buyer_amount?);
@@ -142,7 +141,7 @@ impl Ruling {
 }
 
 impl Dispute {
-    /// What was said, in the order it was said.
+    /// Returns the statements in order.
     pub fn statements(&self) -> impl Iterator<Item = (Speaker, &Statement)> {
         let others = [(Speaker::Seller, &self.seller), (Speaker::Merchant, &self.merchant)];
         let others = others
@@ -151,7 +150,7 @@ impl Dispute {
         std::iter::once((Speaker::Buyer, &self.buyer)).chain(others)
     }
 
-    /// What was said last.
+    /// Returns the latest statement.
     pub fn last(&self) -> (Speaker, &Statement) {
         self.statements().last().unwrap_or((Speaker::Buyer, &self.buyer))
     }
