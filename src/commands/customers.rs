@@ -2,7 +2,7 @@
 //! them (contract sections 1.3 and 4.4).
 
 use crate::commands::{Error, Policy, outbox};
-use crate::domain::customers::customer::{Admission, Customer, CustomerStanding, PermissionsUpdate};
+use crate::domain::customers::customer::{Admission, Customer, CustomerAccess, PermissionsUpdate};
 use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
@@ -17,7 +17,7 @@ use crate::store::Tx;
 /// may do. One who is not known yet is registered in a sandbox that is not strict.
 ///
 /// Refuses, in this order: one who does not exist, another merchant's, a blocked one.
-pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<CustomerStanding, Error> {
+pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<CustomerAccess, Error> {
     admit_customer(tx, policy, actor.merchant, actor.customer())
 }
 
@@ -72,10 +72,10 @@ pub(super) fn admit_customer(
     policy: &Policy,
     merchant: MerchantId,
     id: &CustomerId,
-) -> Result<CustomerStanding, Error> {
-    if let Some(standing) = tx.customer_standing(merchant, id)? {
-        standing.check_active()?;
-        return Ok(standing);
+) -> Result<CustomerAccess, Error> {
+    if let Some(access) = tx.customer_access(merchant, id)? {
+        access.check_active()?;
+        return Ok(access);
     }
     let Admission::Register { opening_balance } = policy.admission else {
         let is_anothers = tx.is_anyones_customer(id)?;
@@ -85,7 +85,7 @@ pub(super) fn admit_customer(
     let customer = Customer::new(id.clone(), tx.wallet_id(), None, now);
     tx.insert_customer(merchant, &customer)?;
     give_opening_balance(tx, policy, merchant, id, opening_balance)?;
-    Ok(CustomerStanding::NEWCOMER)
+    Ok(CustomerAccess::NEW_CUSTOMER)
 }
 
 /// Puts into a new customer's wallet what they start with.
@@ -174,7 +174,7 @@ pub fn update_permissions(
     let update = update?.checked()?;
     let mut customer = named(tx, merchant, customer)?;
     customer.permissions = customer.permissions.updated(update);
-    tx.save_standing(merchant, &customer)?;
+    tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
@@ -182,7 +182,7 @@ pub fn update_permissions(
 pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
     let mut customer = named(tx, merchant, customer)?;
     customer.block(tx.now());
-    tx.save_standing(merchant, &customer)?;
+    tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
@@ -190,7 +190,7 @@ pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>
 pub fn unblock(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
     let mut customer = named(tx, merchant, customer)?;
     customer.unblock();
-    tx.save_standing(merchant, &customer)?;
+    tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 

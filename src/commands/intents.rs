@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, cards, outbox};
-use crate::domain::customers::customer::CustomerStanding;
+use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
 use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::payments::bank::AccountQuery;
-use crate::domain::payments::intent::{self, IntentOffer, IntentOutcome, Purse, Sender};
+use crate::domain::payments::intent::{self, Balances, IntentOffer, IntentOutcome, Sender};
 use crate::domain::payments::payment::Payment;
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Parsed, Refusal};
@@ -76,14 +76,14 @@ pub fn create(
     actor: &Actor,
     request: Parsed<IntentRequest>,
 ) -> Result<Payment, Error> {
-    let standing = admit(tx, policy, actor)?;
+    let access = admit(tx, policy, actor)?;
     let request = request?;
     let request_hash = request.hash();
     if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
     let offer = IntentOffer {
-        method: method_of(tx, policy, actor, standing, request.draft)?,
+        method: method_of(tx, policy, actor, access, request.draft)?,
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
     };
@@ -102,7 +102,7 @@ pub fn create(
 /// answered as it stands. A deposit through a test account stays pending until the
 /// account is paid. Any other payment of theirs is answered as it is.
 pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed<Reference>) -> Result<Payment, Error> {
-    let standing = admit(tx, policy, actor)?;
+    let access = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
     let used = used.ok_or(Refusal::PaymentNotFound)?;
     let payment = tx.payment_of(actor.merchant, &used, &actor.wallet())?;
@@ -111,7 +111,7 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
         return Ok(payment);
     }
     if payment.transaction.transaction_type == TransactionType::Withdrawal {
-        standing.check_may_withdraw()?;
+        access.check_may_withdraw()?;
     }
     match outcome_of(tx, policy, actor, &payment)? {
         Some(outcome) => settle(tx, policy, actor.merchant, payment, outcome),
@@ -159,7 +159,7 @@ fn method_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    standing: CustomerStanding,
+    access: CustomerAccess,
     draft: IntentKind,
 ) -> Result<Method, Error> {
     match draft {
@@ -176,12 +176,12 @@ fn method_of(
         }
         IntentKind::BankWithdrawal(account) => {
             policy.check_processor()?;
-            standing.check_may_withdraw()?;
+            access.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
         IntentKind::CryptoWithdrawal(draft) => {
             policy.check_processor()?;
-            standing.check_may_withdraw()?;
+            access.check_may_withdraw()?;
             check_whitelisted(tx, actor, &draft.to_address)?;
             Ok(Method::Blockchain(BlockchainTarget {
                 from_address: EvmAddress::of_merchant(actor.merchant).as_str().to_owned(),
@@ -258,7 +258,7 @@ fn settle(
         return Ok(payment);
     }
     let owner = payment.transaction.owner.clone();
-    let purse = Purse {
+    let balances = Balances {
         available: tx.balance(merchant, &owner)?,
         inside: tx.balance(merchant, &Account::OutsideWorld)?,
     };
@@ -268,7 +268,7 @@ fn settle(
     };
     let sender = Sender::from(&customer.ok_or(Refusal::CustomerNotFound)?);
     let now = tx.now();
-    let effects = intent::settle(&mut payment, outcome, purse, sender, tx, now)?;
+    let effects = intent::settle(&mut payment, outcome, balances, sender, tx, now)?;
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
     Ok(payment)

@@ -18,7 +18,7 @@ use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
-use crate::domain::sandbox::seed::{Course, CustomerSeed, EscrowSeed, SeedRequest, Then};
+use crate::domain::sandbox::seed::{CustomerSeed, EscrowSeed, LastStep, SeedRequest, TargetProgress};
 use crate::store::Tx;
 
 /// What a seed made, in the order of the seed.
@@ -95,7 +95,7 @@ struct Loader<'a, 't> {
 impl Loader<'_, '_> {
     fn register(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
-        if self.tx.customer_standing(self.merchant, &id)?.is_some() {
+        if self.tx.customer_access(self.merchant, &id)?.is_some() {
             let expected = "the id of nobody who is a customer already (POST /sandbox/reset starts over)";
             return Err(Invalid::wrong("id", expected, &format!("\"{id}\"")).into());
         }
@@ -116,7 +116,7 @@ impl Loader<'_, '_> {
 
     /// Brings an escrow as far as it comes without waiting.
     fn bring_about(&mut self, seed: EscrowSeed) -> Result<Begun, Error> {
-        let course = Course::new(seed.course)?;
+        let target = TargetProgress::new(seed.progress)?;
         let seller = self.named("seller", seed.seller)?;
         for (milestone, index) in seed.milestones.iter().flatten().zip(0..) {
             if let Some(beneficiary) = milestone.beneficiary.clone()? {
@@ -129,12 +129,17 @@ impl Loader<'_, '_> {
             escrow: offered,
             awaits_claim: false,
         };
-        if let Course::Funded { buyer, released, then } = course {
+        if let TargetProgress::Funded {
+            buyer,
+            released,
+            last_step,
+        } = target
+        {
             let buyer = self.named("buyer", buyer)?;
             begun.escrow = self.pay(&buyer, begun.escrow)?;
             begun.escrow = self.confirm(&buyer, begun.escrow, released)?;
-            begun.escrow = self.proceed(&buyer, &seller, begun.escrow, then)?;
-            begun.awaits_claim = then == Then::Claimed;
+            begun.escrow = self.proceed(&buyer, &seller, begun.escrow, last_step)?;
+            begun.awaits_claim = last_step == LastStep::Claimed;
         }
         Ok(begun)
     }
@@ -142,7 +147,7 @@ impl Loader<'_, '_> {
     /// Someone whom an escrow names, who is a customer by now: a name that was
     /// misspelled would otherwise become one.
     fn named(&self, field: &str, customer: CustomerId) -> Result<Actor, Error> {
-        if self.tx.customer_standing(self.merchant, &customer)?.is_none() {
+        if self.tx.customer_access(self.merchant, &customer)?.is_none() {
             let expected = "a customer of the seed, or one who is there already";
             return Err(Invalid::wrong(field, expected, &format!("\"{customer}\"")).into());
         }
@@ -193,20 +198,20 @@ impl Loader<'_, '_> {
         Ok(escrow)
     }
 
-    fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, then: Then) -> Result<Escrow, Error> {
-        match then {
-            Then::Nothing | Then::Claimed => Ok(escrow),
-            Then::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
-            Then::Disputed => self.dispute(buyer, &escrow),
-            Then::Answered => {
+    fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, last_step: LastStep) -> Result<Escrow, Error> {
+        match last_step {
+            LastStep::Nothing | LastStep::Claimed => Ok(escrow),
+            LastStep::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
+            LastStep::Disputed => self.dispute(buyer, &escrow),
+            LastStep::Answered => {
                 self.dispute(buyer, &escrow)?;
                 self.say(seller, &escrow, "It is what was agreed")
             }
-            Then::Refunded => {
+            LastStep::Refunded => {
                 self.dispute(buyer, &escrow)?;
                 self.rule(escrow.id, Resolution::Refunded, None)
             }
-            Then::Split { seller, buyer: back } => {
+            LastStep::Split { seller, buyer: back } => {
                 self.dispute(buyer, &escrow)?;
                 self.rule(escrow.id, Resolution::Split, Some((seller, back)))
             }

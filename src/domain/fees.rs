@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawal_costs_what_its_step_says() {
+    fn a_withdrawal_costs_the_fee_of_its_range() {
         let fees = WithdrawalFees::parse("500000:1000, 5000000:2500, 5000").unwrap();
         for (amount, fee) in [
             (0, 1000),

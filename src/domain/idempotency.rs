@@ -68,7 +68,7 @@ pub enum Difference {
 }
 
 impl IdempotencyRecord {
-    /// Returns whether the record is still in force at `now`, if records are kept for
+    /// Returns `true` if the record is still in force at `now`, if records are kept for
     /// this many seconds.
     pub const fn is_kept(&self, now: Timestamp, kept_seconds: i64) -> bool {
         now.millis() - self.created_at.millis() < kept_seconds * 1000
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_request_again_gets_the_first_reply_and_any_other_is_told_apart() {
+    fn a_repeated_request_gets_the_first_reply_and_another_gets_the_difference() {
         assert_eq!(record().reply_to(&asked()), Ok(record().reply));
         let other = |change: fn(&mut RequestFingerprint)| {
             let mut other = asked();

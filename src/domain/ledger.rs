@@ -169,7 +169,7 @@ impl fmt::Debug for ChainHash {
     }
 }
 
-/// Returns whether a merchant's accounts can take this much more money: together they
+/// Returns `true` if a merchant's accounts can take this much more money: together they
 /// must not exceed [`Amount::MAX`]. Since this check guards every way in, no balance and
 /// no sum of balances can exceed it.
 pub fn may_enter(entering: Amount, inside: Amount) -> bool {

@@ -61,9 +61,9 @@ impl SandboxKey {
 pub struct MerchantSettings {
     /// The rates of its escrows' fees.
     pub rates: Rates,
-    /// Whether it is a business account, which may sell in its own name.
+    /// True if it is a business account, which may sell in its own name.
     pub is_business: bool,
-    /// Whether its customers may pay by card.
+    /// True if its customers may pay by card.
     pub cards: bool,
     /// Its country, and that of its customers unless their profile names another.
     pub country: Country,

@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_reads_back(value in 0..=Amount::MAX.minor()) {
+        fn a_formatted_amount_parses_back(value in 0..=Amount::MAX.minor()) {
             let amount = minor(value);
             prop_assert_eq!(Amount::parse_major(&amount.to_string()), Ok(amount));
         }

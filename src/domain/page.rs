@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_those_that_exist() {
+    fn next_and_previous_page_exist_or_are_none() {
         let of_26 = |number| page(number, 10, 26);
         assert_eq!(of_26(1).pages(), 3);
         assert_eq!((of_26(1).previous(), of_26(1).next()), (None, Some(2)));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_far_beyond_the_last_has_an_offset_still() {
+    fn a_page_far_after_the_last_has_an_offset() {
         let far = PageRequest {
             number: u32::MAX,
             limit: LIMIT_MAX,

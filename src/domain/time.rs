@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn later_is_counted_in_whole_seconds_up_to_the_last_there_is() {
+    fn later_times_are_whole_seconds_up_to_the_last() {
         let at = Timestamp::from_millis(1_782_123_300_007).unwrap();
         assert_eq!(at.seconds_later(60).millis(), 1_782_123_360_000);
         let last = at.seconds_later(i64::MAX);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_in_time_no_calendar_has_is_refused() {
+    fn times_outside_the_calendar_are_refused() {
         assert_eq!(Timestamp::from_millis(-1), None);
         assert_eq!(Timestamp::from_millis(i64::MAX), None);
     }

@@ -78,11 +78,11 @@ impl AppState {
             let Party::Customer(customer) = caller.party() else {
                 return Ok(merchant);
             };
-            let standing = self
+            let access = self
                 .store
-                .read(|snapshot| snapshot.customer_standing(merchant, customer))?;
-            if let Some(standing) = standing {
-                standing.check_active()?;
+                .read(|snapshot| snapshot.customer_access(merchant, customer))?;
+            if let Some(access) = access {
+                access.check_active()?;
                 return Ok(merchant);
             }
         }

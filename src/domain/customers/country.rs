@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_country_is_known_by_its_letters_and_by_its_id() {
+    fn a_country_is_parsed_from_its_letters_or_its_id() {
         for country in Country::VARIANTS.iter().copied() {
             assert_eq!(Country::parse(country.code()), Some(country));
             assert_eq!(Country::parse(&country.code().to_lowercase()), Some(country));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_between_digits_is_let_pass() {
+    fn separators_between_digits_are_ignored_in_a_search() {
         for spelling in ["+234 801 234 5678", "0801-234-5678", "(0801) 234.5678"] {
             let mut readings = Phone::readings(spelling);
             assert!(readings.any(|(_, phone)| phone.as_str() == "08012345678"), "{spelling}");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_phone_of_the_country_is_none() {
+    fn other_digits_are_no_phone_of_the_country() {
         for text in [
             "",
             "0",

@@ -43,11 +43,11 @@ pub struct Customer {
 /// The permissions of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// Whether it may withdraw money.
+    /// True if it may withdraw money.
     pub can_withdraw: bool,
-    /// Whether it may pay for escrows.
+    /// True if it may pay for escrows.
     pub can_buy: bool,
-    /// Whether it may create, edit and convert escrows as a seller.
+    /// True if it may create, edit and convert escrows as a seller.
     pub can_sell: bool,
 }
 
@@ -61,9 +61,9 @@ pub struct Block {
 
 /// The facts that decide what a customer may do. Every command of a customer loads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CustomerStanding {
+pub struct CustomerAccess {
     pub permissions: Permissions,
-    /// Whether the merchant has blocked the customer.
+    /// True if the merchant has blocked the customer.
     pub is_blocked: bool,
 }
 
@@ -143,9 +143,9 @@ impl PermissionsUpdate {
     }
 }
 
-impl CustomerStanding {
-    /// The standing of a customer who is not registered yet.
-    pub const NEWCOMER: Self = Self {
+impl CustomerAccess {
+    /// The access of a customer who is not registered yet.
+    pub const NEW_CUSTOMER: Self = Self {
         permissions: Permissions::ALL,
         is_blocked: false,
     };
@@ -227,8 +227,8 @@ impl Admission {
 mod tests {
     use super::*;
 
-    fn standing(can_buy: bool, can_sell: bool, can_withdraw: bool) -> CustomerStanding {
-        CustomerStanding {
+    fn access(can_buy: bool, can_sell: bool, can_withdraw: bool) -> CustomerAccess {
+        CustomerAccess {
             permissions: Permissions {
                 can_withdraw,
                 can_buy,
@@ -239,30 +239,30 @@ mod tests {
     }
 
     #[test]
-    fn each_permission_forbids_its_own_thing() {
-        let outcomes = |standing: CustomerStanding| {
+    fn each_permission_guards_its_own_action() {
+        let outcomes = |access: CustomerAccess| {
             [
-                standing.check_may_buy(),
-                standing.check_may_sell(),
-                standing.check_may_withdraw(),
+                access.check_may_buy(),
+                access.check_may_sell(),
+                access.check_may_withdraw(),
             ]
         };
-        assert_eq!(outcomes(CustomerStanding::NEWCOMER), [Ok(()), Ok(()), Ok(())]);
+        assert_eq!(outcomes(CustomerAccess::NEW_CUSTOMER), [Ok(()), Ok(()), Ok(())]);
         let no = [
             Refusal::BuyingDisabled,
             Refusal::SellingDisabled,
             Refusal::WithdrawingDisabled,
         ];
         let [buying, selling, withdrawing] = no.map(Err);
-        assert_eq!(outcomes(standing(false, true, true)), [buying, Ok(()), Ok(())]);
-        assert_eq!(outcomes(standing(true, false, true)), [Ok(()), selling, Ok(())]);
-        assert_eq!(outcomes(standing(true, true, false)), [Ok(()), Ok(()), withdrawing]);
-        let blocked = CustomerStanding {
+        assert_eq!(outcomes(access(false, true, true)), [buying, Ok(()), Ok(())]);
+        assert_eq!(outcomes(access(true, false, true)), [Ok(()), selling, Ok(())]);
+        assert_eq!(outcomes(access(true, true, false)), [Ok(()), Ok(()), withdrawing]);
+        let blocked = CustomerAccess {
             is_blocked: true,
-            ..CustomerStanding::NEWCOMER
+            ..CustomerAccess::NEW_CUSTOMER
         };
         assert_eq!(blocked.check_active(), Err(Refusal::CustomerBlocked));
-        assert_eq!(CustomerStanding::NEWCOMER.check_active(), Ok(()));
+        assert_eq!(CustomerAccess::NEW_CUSTOMER.check_active(), Ok(()));
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
             ..PermissionsUpdate::default()
         };
         let changed = Permissions::ALL.updated(update.checked().unwrap());
-        assert_eq!(changed, standing(true, false, true).permissions);
+        assert_eq!(changed, access(true, false, true).permissions);
         let nothing = PermissionsUpdate::default().checked();
         assert_eq!(nothing.unwrap_err(), Refusal::NoPermissionNamed);
     }

@@ -108,15 +108,15 @@ impl ProfileUpdate {
     ///
     /// Names the first wrong field, or else refuses an update without any field (contract
     /// section 4.4.4).
-    pub fn new(draft: ProfileUpdateRequest) -> Result<Self, Refusal> {
+    pub fn new(request: ProfileUpdateRequest) -> Result<Self, Refusal> {
         let name = |field: &str, name: Option<String>| {
             let line = |name| line(field, name, NAME_CHARS_MAX);
             name.map(line).transpose()
         };
         let update = Self {
-            firstname: name("firstname", draft.firstname?)?,
-            lastname: name("lastname", draft.lastname?)?,
-            email: draft.email?,
+            firstname: name("firstname", request.firstname?)?,
+            lastname: name("lastname", request.lastname?)?,
+            email: request.email?,
         };
         let changes_nothing = update.firstname.is_none() && update.lastname.is_none() && update.email.is_none();
         if changes_nothing {
@@ -140,16 +140,16 @@ impl Profile {
     /// Names the first wrong field in the order of [`ProfileRequest`]. The phone is
     /// checked twice: first that it has digits only, and once more after the country,
     /// which decides how many digits are right.
-    pub fn new(draft: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
-        let draft = PartialProfileRequest {
-            firstname: draft.firstname.map(Some),
-            lastname: draft.lastname.map(Some),
-            email: draft.email.map(Some),
-            phone: draft.phone.map(Some),
-            country: draft.country,
-            bvn: draft.bvn,
+    pub fn new(request: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
+        let request = PartialProfileRequest {
+            firstname: request.firstname.map(Some),
+            lastname: request.lastname.map(Some),
+            email: request.email.map(Some),
+            phone: request.phone.map(Some),
+            country: request.country,
+            bvn: request.bvn,
         };
-        Self::partial(draft, of_merchant)
+        Self::partial(request, of_merchant)
     }
 
     /// Returns a profile that may have gaps.
@@ -157,23 +157,23 @@ impl Profile {
     /// # Errors
     ///
     /// Checks the fields that are present as [`Profile::new`] does.
-    pub fn partial(draft: PartialProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
+    pub fn partial(request: PartialProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
         let name = |field: &str, name: Option<String>| name.map(|name| line(field, name, NAME_CHARS_MAX)).transpose();
-        let firstname = name("firstname", draft.firstname?)?;
-        let lastname = name("lastname", draft.lastname?)?;
-        let email = draft.email?;
-        let digits = draft.phone?;
+        let firstname = name("firstname", request.firstname?)?;
+        let lastname = name("lastname", request.lastname?)?;
+        let email = request.email?;
+        let digits = request.phone?;
         if let Some(digits) = digits.as_ref().filter(|digits| !is_digits(digits)) {
             let expected = "digits only, without + or spaces";
             return Err(Invalid::wrong("phone", expected, &format!("{digits:?}")));
         }
-        let country = draft.country?.unwrap_or(of_merchant);
+        let country = request.country?.unwrap_or(of_merchant);
         let phone = digits.map(|digits| {
             let phone = Phone::parse(&digits, country);
             phone.ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))
         });
         let phone = phone.transpose()?;
-        let bvn = draft.bvn?;
+        let bvn = request.bvn?;
         if let Some(bvn) = bvn.as_ref().filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn)) {
             let expected = format!("{BVN_DIGITS} digits");
             return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
@@ -232,7 +232,7 @@ pub fn full_name(firstname: Option<&str>, lastname: Option<&str>) -> Option<Stri
 mod tests {
     use super::*;
 
-    fn draft() -> ProfileRequest {
+    fn request() -> ProfileRequest {
         ProfileRequest {
             firstname: Ok("Ada".to_owned()),
             lastname: Ok("Obi".to_owned()),
@@ -244,8 +244,8 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_kept_in_one_spelling() {
-        let profile = Profile::new(draft(), Country::Nigeria).unwrap();
+    fn a_profile_is_stored_in_one_spelling() {
+        let profile = Profile::new(request(), Country::Nigeria).unwrap();
         assert_eq!(profile.email.as_ref().unwrap().as_str(), "ada@shop.example");
         assert_eq!(profile.phone.as_ref().unwrap().as_str(), "08012345678");
         assert_eq!(profile.full_name().as_deref(), Some("Ada Obi"));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_field_that_is_not_right_is_the_one_told_of() {
+    fn the_first_wrong_field_of_a_profile_is_named() {
         let mut all_wrong = ProfileRequest {
             firstname: Ok(" ".to_owned()),
             lastname: Ok("x".repeat(101)),
@@ -262,13 +262,13 @@ mod tests {
             country: Err(Invalid::missing("countryId")),
             bvn: Ok(Some("1234567890".to_owned())),
         };
-        let field = |draft: &ProfileRequest| Profile::new(draft.clone(), Country::Nigeria).unwrap_err().field;
+        let field = |request: &ProfileRequest| Profile::new(request.clone(), Country::Nigeria).unwrap_err().field;
         assert_eq!(field(&all_wrong), "firstname");
-        all_wrong.firstname = draft().firstname;
+        all_wrong.firstname = request().firstname;
         assert_eq!(field(&all_wrong), "lastname");
-        all_wrong.lastname = draft().lastname;
+        all_wrong.lastname = request().lastname;
         assert_eq!(field(&all_wrong), "email");
-        all_wrong.email = draft().email;
+        all_wrong.email = request().email;
         assert_eq!(field(&all_wrong), "phone");
         all_wrong.phone = Ok("0241234567".to_owned());
         assert_eq!(field(&all_wrong), "countryId");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_what_mail_can_be_sent_to() {
+    fn only_addresses_that_can_receive_mail_are_emails() {
         for text in ["a@b.co", "Ada.Obi+shop@Mail.Example.com"] {
             assert_eq!(Email::parse(text).unwrap().as_str(), text.to_lowercase());
         }
@@ -308,7 +308,7 @@ mod tests {
             lastname: Ok(None),
             email: Ok(None),
         };
-        let before = Profile::new(draft(), Country::Nigeria).unwrap();
+        let before = Profile::new(request(), Country::Nigeria).unwrap();
         let lastname = ProfileUpdate::new(ProfileUpdateRequest {
             lastname: Ok(Some("Eze".to_owned())),
             ..nothing.clone()

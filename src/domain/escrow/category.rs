@@ -93,12 +93,12 @@ impl Category {
     pub fn new(
         id: CategoryId,
         owner: Party,
-        draft: CategoryRequest,
+        request: CategoryRequest,
         limits: &TermsLimits,
         count: u32,
         count_max: u32,
     ) -> Result<(Self, PositionShift), Refusal> {
-        let fields = draft.checked(limits)?;
+        let fields = request.checked(limits)?;
         let name = fields.name.ok_or_else(|| Invalid::missing("name"))?;
         if count >= count_max {
             return Err(Refusal::TooManyCategories { max: count_max });
@@ -131,11 +131,11 @@ impl Category {
     pub fn edit(
         &mut self,
         caller: &Party,
-        draft: CategoryRequest,
+        request: CategoryRequest,
         limits: &TermsLimits,
         count: u32,
     ) -> Result<Option<PositionShift>, Refusal> {
-        let fields = draft.checked(limits)?;
+        let fields = request.checked(limits)?;
         self.check_owner(caller)?;
         self.name = fields.name.unwrap_or_else(|| std::mem::take(&mut self.name));
         self.description = fields.description.or_else(|| self.description.take());
@@ -223,7 +223,7 @@ mod tests {
     };
     const COUNT_MAX: u32 = 9;
 
-    fn draft(name: Option<&str>, position: Option<i64>) -> CategoryRequest {
+    fn request(name: Option<&str>, position: Option<i64>) -> CategoryRequest {
         CategoryRequest {
             name: Ok(name.map(str::to_owned)),
             description: Ok(None),
@@ -237,7 +237,7 @@ mod tests {
         Category::new(
             id,
             Party::Merchant,
-            draft(Some("Shoes"), position),
+            request(Some("Shoes"), position),
             &LIMITS,
             count,
             COUNT_MAX,
@@ -321,28 +321,28 @@ mod tests {
 
     #[test]
     fn the_first_wrong_field_of_a_category_is_named() {
-        let refusal = |draft| {
+        let refusal = |request| {
             let id = CategoryId::new(1, 0);
-            Category::new(id, Party::Merchant, draft, &LIMITS, COUNT_MAX, COUNT_MAX).unwrap_err()
+            Category::new(id, Party::Merchant, request, &LIMITS, COUNT_MAX, COUNT_MAX).unwrap_err()
         };
         let wrong = |field: &str| Err(Invalid::missing(field));
         let too_low = || Invalid::wrong("category_position", "a whole number of 1 or more", "0");
-        let mut everything = draft(Some("too long"), Some(0));
+        let mut everything = request(Some("too long"), Some(0));
         everything.description = wrong("description");
         let Refusal::Invalid(first) = refusal(everything) else {
             panic!("a name is too long");
         };
         assert_eq!(first.field, "name");
-        let mut rest = draft(None, Some(0));
+        let mut rest = request(None, Some(0));
         rest.description = wrong("description");
         assert_eq!(refusal(rest), Invalid::missing("description").into());
-        let mut rest = draft(None, Some(0));
+        let mut rest = request(None, Some(0));
         rest.image = Err(Invalid::missing("imageUrl"));
         assert_eq!(refusal(rest), Invalid::missing("imageUrl").into());
-        assert_eq!(refusal(draft(None, Some(0))), too_low().into());
-        assert_eq!(refusal(draft(None, None)), Invalid::missing("name").into());
+        assert_eq!(refusal(request(None, Some(0))), too_low().into());
+        assert_eq!(refusal(request(None, None)), Invalid::missing("name").into());
         assert_eq!(
-            refusal(draft(Some("Shoes"), None)),
+            refusal(request(Some("Shoes"), None)),
             Refusal::TooManyCategories { max: COUNT_MAX }
         );
     }
@@ -352,7 +352,7 @@ mod tests {
         let (mut category, _) = created(1, None, 0).unwrap();
         let before = category.clone();
         let caller = Party::Customer(crate::domain::ids::CustomerId::parse("ben").unwrap());
-        let edited = category.edit(&caller, draft(Some("Hats"), Some(1)), &LIMITS, 1);
+        let edited = category.edit(&caller, request(Some("Hats"), Some(1)), &LIMITS, 1);
         assert_eq!(edited, Err(Refusal::AccessDenied));
         assert_eq!(category.move_to(&caller, 1, 1), Err(Refusal::AccessDenied));
         let too_low = Invalid::wrong("newPosition", "a whole number of 1 or more", "0");
@@ -366,10 +366,13 @@ mod tests {
         let (mut category, _) = created(1, None, 0).unwrap();
         category.description = Some("Left".to_owned());
         let before = category.clone();
-        assert_eq!(category.edit(&Party::Merchant, draft(None, None), &LIMITS, 1), Ok(None));
+        assert_eq!(
+            category.edit(&Party::Merchant, request(None, None), &LIMITS, 1),
+            Ok(None)
+        );
         assert_eq!(category, before);
         category
-            .edit(&Party::Merchant, draft(Some("Hats"), None), &LIMITS, 1)
+            .edit(&Party::Merchant, request(Some("Hats"), None), &LIMITS, 1)
             .unwrap();
         assert_eq!(
             (category.name.as_str(), category.description),

@@ -5,7 +5,7 @@ use crate::domain::money::Amount;
 /// Limits for offers of escrows and vaults.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {
-    /// Whether to accept exactly what the reference API accepts: decimals in milestone
+    /// True to accept exactly what the reference API accepts: decimals in milestone
     /// amounts, and a delivery window in every request (architecture section 5).
     pub is_strict: bool,
     /// The smallest escrow amount.

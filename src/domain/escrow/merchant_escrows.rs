@@ -7,7 +7,7 @@ use crate::domain::time::Date;
 /// A filter of deals. A deal passes if it meets every condition that is given.
 #[derive(Clone, Debug, Default)]
 pub struct MerchantEscrowFilter {
-    /// Whether the deal must have or have had a dispute.
+    /// True if the deal must have or have had a dispute.
     pub is_disputed: bool,
     /// The customer who sells it, has paid for it or has a stake in it.
     pub customer: Option<CustomerId>,

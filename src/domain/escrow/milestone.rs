@@ -39,7 +39,7 @@ impl Milestone {
         }
     }
 
-    /// Returns whether it is neither released nor ruled upon.
+    /// Returns `true` if it is neither released nor ruled upon.
     pub const fn is_pending(&self) -> bool {
         matches!(self.status, MilestoneStatus::Pending)
     }

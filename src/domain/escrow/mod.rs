@@ -54,7 +54,7 @@ pub struct Escrow {
     pub additional_fee: AdditionalFee,
     /// Pictures of what is sold.
     pub images: Vec<FileName>,
-    /// Whether several buyers may pay for it, each for an escrow of their own.
+    /// True if several buyers may pay for it, each for an escrow of their own.
     pub is_link: bool,
     /// The way in which its money leaves the hold.
     pub plan: Plan,
@@ -81,7 +81,7 @@ pub enum Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdditionalFee {
     pub amount: Amount,
-    /// Whether it goes back to the buyer when the escrow is refunded or split.
+    /// True if it goes back to the buyer when the escrow is refunded or split.
     pub is_refundable: bool,
 }
 
@@ -255,7 +255,7 @@ impl Escrow {
         }
     }
 
-    /// Returns whether this customer is the seller or the buyer.
+    /// Returns `true` if this customer is the seller or the buyer.
     pub fn has_party(&self, customer: &CustomerId) -> bool {
         self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
@@ -268,8 +268,8 @@ impl Escrow {
         }
     }
 
-    /// Returns whether this customer may see the dispute: there is one, and the customer is
-    /// a party of the escrow (contract section 4.6.4).
+    /// Returns `true` if this customer may see the dispute: there is one, and the
+    /// customer is a party of the escrow (contract section 4.6.4).
     pub fn shows_dispute_to(&self, customer: &CustomerId) -> bool {
         self.dispute().is_some() && self.has_party(customer)
     }

@@ -1,4 +1,4 @@
-//! Offers and edits: the steps of a seller before anyone pays, and the merchant's
+//! Offers and edits: the steps of a seller before a buyer pays, and the merchant's
 //! additional fee.
 
 use crate::domain::effects::{Effects, EscrowEvent};

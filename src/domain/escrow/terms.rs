@@ -146,13 +146,13 @@ impl Terms {
     /// # Errors
     ///
     /// Names the first wrong field.
-    pub fn new(draft: TermsRequest<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
-        let amount = draft.amount?;
+    pub fn new(request: TermsRequest<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
+        let amount = request.amount?;
         check_smallest(amount, limits)?;
-        let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
-        let description = prose("description", draft.description?, limits.description_chars_max)?;
-        let who_pays = draft.who_pays?;
-        let max_delivery = draft.max_delivery?.unwrap_or(MAX_DELIVERY_DEFAULT);
+        let purpose = line("purpose", request.purpose?, limits.purpose_chars_max)?;
+        let description = prose("description", request.description?, limits.description_chars_max)?;
+        let who_pays = request.who_pays?;
+        let max_delivery = request.max_delivery?.unwrap_or(MAX_DELIVERY_DEFAULT);
         if !(1..=365).contains(&max_delivery) {
             return Err(Invalid::wrong(
                 "maxDelivery",
@@ -160,8 +160,8 @@ impl Terms {
                 &max_delivery.to_string(),
             ));
         }
-        let delivery_timeline = draft.delivery_timeline?.unwrap_or(DeliveryTimeline::Days);
-        let total_quantity = draft.total_quantity?.unwrap_or(1);
+        let delivery_timeline = request.delivery_timeline?.unwrap_or(DeliveryTimeline::Days);
+        let total_quantity = request.total_quantity?.unwrap_or(1);
         if !(1..=TOTAL_QUANTITY_MAX).contains(&total_quantity) {
             return Err(Invalid::wrong(
                 "totalQuantity",
@@ -177,7 +177,7 @@ impl Terms {
             max_delivery,
             delivery_timeline,
             total_quantity,
-            category: draft.category?,
+            category: request.category?,
         })
     }
 
@@ -210,20 +210,20 @@ impl MilestoneOffer {
     ///
     /// Returns the first of these that fails.
     pub fn new(
-        draft: TermsRequest<Category>,
+        request: TermsRequest<Category>,
         milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
         limits: &TermsLimits,
         today: Date,
     ) -> Result<Self, Refusal> {
-        let mut draft = TermsRequest {
-            who_pays: draft.who_pays.and_then(buyer_only),
-            ..draft
+        let mut request = TermsRequest {
+            who_pays: request.who_pays.and_then(buyer_only),
+            ..request
         };
         if limits.is_strict {
-            draft.max_delivery = said("maxDelivery", draft.max_delivery);
-            draft.delivery_timeline = said("deliveryTimeline", draft.delivery_timeline);
+            request.max_delivery = said("maxDelivery", request.max_delivery);
+            request.delivery_timeline = said("deliveryTimeline", request.delivery_timeline);
         }
-        let terms = Terms::new(draft, limits)?;
+        let terms = Terms::new(request, limits)?;
         let milestones = milestone_list(milestones, limits, today)?;
         check_sum(&milestones, terms.amount)?;
         Ok(Self { terms, milestones })
@@ -318,11 +318,15 @@ fn buyer_only(who_pays: WhoPays) -> Parsed<WhoPays> {
 impl MilestoneTerms {
     /// Checks the fields in the order of [`MilestoneRequest`]. A due date must be after
     /// `today` (contract section 9.2, row 39).
-    fn new(index: usize, draft: MilestoneRequest, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
+    fn new(index: usize, request: MilestoneRequest, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
-        let title = line(&field("title"), draft.title?, limits.purpose_chars_max)?;
-        let description = prose(&field("description"), draft.description?, limits.description_chars_max)?;
-        let amount = draft.amount?;
+        let title = line(&field("title"), request.title?, limits.purpose_chars_max)?;
+        let description = prose(
+            &field("description"),
+            request.description?,
+            limits.description_chars_max,
+        )?;
+        let amount = request.amount?;
         let (is_right, expected) = if limits.is_strict {
             (amount >= Amount::ONE_MAJOR, "a number of at least 1")
         } else {
@@ -334,7 +338,7 @@ impl MilestoneTerms {
         if !is_right {
             return Err(Invalid::wrong(field("amount"), expected, &amount.to_string()));
         }
-        let due_date = draft.due_date?;
+        let due_date = request.due_date?;
         if let Some(due_date) = due_date.filter(|&due_date| due_date <= today) {
             return Err(Invalid::wrong(
                 field("dueDate"),
@@ -347,7 +351,7 @@ impl MilestoneTerms {
             description,
             amount,
             due_date,
-            beneficiary: draft.beneficiary?,
+            beneficiary: request.beneficiary?,
         })
     }
 }

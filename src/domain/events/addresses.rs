@@ -147,8 +147,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_each_mode_refuses() {
-        // The address, what it is called in live mode, and whether a sandbox refuses it.
+    fn each_mode_refuses_its_classes_of_addresses() {
+        // address, its class in live mode, true if a sandbox refuses it
         for (address, live, sandbox) in [
             ("1.1.1.1", None, None),
             ("8.8.8.8", None, None),

@@ -82,7 +82,7 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// Returns whether the event is delivered: the endpoint answered with a status from
+    /// Returns `true` if the event is delivered: the endpoint answered with a status from
     /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
         matches!(self, Self::Answered { status: 200..=299, .. })
@@ -92,7 +92,7 @@ impl AttemptOutcome {
 /// The progress of an event's delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryProgress {
-    /// Whether another attempt is due.
+    /// True if another attempt is due.
     pub is_pending: bool,
     /// The time of the next attempt on the merchant's clock. `None` while an earlier
     /// event of the same escrow is pending, which is delivered first.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_tried_again_as_often_as_there_are_waits() {
+    fn a_failed_attempt_is_retried_once_for_each_pause() {
         let schedule = RetrySchedule::new(vec![60, 300]);
         let since = Timestamp::from_millis(1_782_123_300_007).unwrap();
         let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, since);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_follows_from_the_last_attempt_and_from_what_is_to_come() {
+    fn the_status_follows_from_the_last_attempt_and_the_next() {
         use DeliveryStatus::{Delivered, Failed, None as Nothing, Pending};
         for (is_pending, attempts, status) in [
             (false, vec![], Nothing),

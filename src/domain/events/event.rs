@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_words_between_dots() {
+    fn an_event_type_is_words_between_dots() {
         for text in ["escrow", "escrow.completed", "payment.wallet_transfer.success"] {
             assert!(EventType::parse(text).is_some(), "{text}");
         }

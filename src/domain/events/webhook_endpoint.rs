@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_callback_is_encrypted_and_leads_out() {
+    fn a_live_webhook_url_uses_tls_and_a_public_address() {
         for text in [
             "https://shop.example/webhooks?token=1",
             "https://shop.example.:8443/",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_reaches_this_machine_and_its_network() {
+    fn a_sandbox_webhook_url_may_be_local() {
         for text in [
             "http://127.0.0.1:9000/hook",
             "http://localhost:9000",
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_web_address_is_refused() {
+    fn a_text_that_is_not_a_web_address_is_refused() {
         let long = format!("https://shop.example/{}", "x".repeat(WebhookUrl::CHARS_MAX));
         for text in [
             "",
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_sent_or_would_be_seen_is_refused() {
+    fn fragments_and_credentials_are_refused() {
         for (text, expected) in [
             ("https://me@shop.example/", "a name and a password"),
             ("https://me:pw@shop.example/", "a name and a password"),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_shown() {
+    fn the_query_and_the_secret_are_never_formatted() {
         let url = WebhookUrl::parse("https://shop.example:8443/hook?token=t", Mode::Live).unwrap();
         assert_eq!(url.to_string(), "https://shop.example:8443/hook");
         assert!(url.as_str().contains("token=t"));

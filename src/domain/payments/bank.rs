@@ -51,7 +51,7 @@ pub struct AccountQuery {
     pub bank_name: Option<String>,
 }
 
-/// Returns whether the text has ten digits and nothing else.
+/// Returns `true` if the text has ten digits and nothing else.
 pub fn is_account_number(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

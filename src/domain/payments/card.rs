@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn only_test_cards_are_taken_and_no_other_number_is_repeated() {
+    fn only_test_cards_are_accepted_and_no_other_number_is_echoed() {
         let spaced = TestCard::of_number("4242 4242-4242 4242").unwrap();
         assert_eq!(spaced, TEST_CARDS[0]);
         for number in ["4111111111111111", "", "4242", "42424242424242424"] {

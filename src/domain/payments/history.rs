@@ -37,12 +37,12 @@ pub enum History<T> {
 }
 
 impl HistoryFilter {
-    /// Returns whether every transaction passes.
+    /// Returns `true` if every transaction passes.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Returns whether a transaction passes.
+    /// Returns `true` if a transaction passes.
     pub fn wants(&self, transaction_type: TransactionType, reference: &str, created_at: Timestamp) -> bool {
         let day = created_at.date();
         self.transaction_type.is_none_or(|wanted| wanted == transaction_type)
@@ -51,7 +51,7 @@ impl HistoryFilter {
             && self.to.is_none_or(|to| day <= to)
     }
 
-    /// Returns whether this transaction and every earlier one are too old to pass.
+    /// Returns `true` if this transaction and every earlier one are too old to pass.
     pub fn ends_before(&self, created_at: Timestamp) -> bool {
         self.from.is_some_and(|from| created_at.date() < from)
     }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_answer_is_whole_or_refused() {
+    fn a_reply_without_pages_is_complete_or_refused() {
         assert_eq!(HistoryShape::Flat.answer(vec![1, 2], 2), Ok(History::Flat(vec![1, 2])));
         assert!(HistoryShape::Flat.answer(vec![1, 2], 3).is_err());
     }

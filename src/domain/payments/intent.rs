@@ -29,7 +29,7 @@ pub struct IntentOffer {
 
 /// The balances at the time of a settlement.
 #[derive(Clone, Copy, Debug)]
-pub struct Purse {
+pub struct Balances {
     /// The balance of the customer's wallet.
     pub available: Amount,
     /// The money in all of the merchant's accounts.
@@ -149,7 +149,7 @@ pub fn intend(
 pub fn settle(
     payment: &mut Payment,
     outcome: IntentOutcome,
-    purse: Purse,
+    balances: Balances,
     sender: Sender,
     ids: &mut dyn IdSource,
     now: Timestamp,
@@ -162,7 +162,7 @@ pub fn settle(
         return Ok(effects);
     }
     let transaction = &payment.transaction;
-    let moves = moves(transaction, detail, purse)?;
+    let moves = moves(transaction, detail, balances)?;
     detail.settled_at = Some(now);
     detail.status = match outcome {
         IntentOutcome::Success => PaymentStatus::Success,
@@ -196,7 +196,7 @@ struct Move {
 }
 
 /// Returns the movements of money of a payment that succeeds.
-fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec<Move>, Refusal> {
+fn moves(transaction: &Transaction, detail: &Detail, balances: Balances) -> Result<Vec<Move>, Refusal> {
     let wallet = || transaction.owner.clone();
     let of_amount = |kind, from, to| Move {
         kind,
@@ -205,8 +205,8 @@ fn moves(transaction: &Transaction, detail: &Detail, purse: Purse) -> Result<Vec
         amount: transaction.amount,
     };
     if transaction.credit_type == CreditType::Debit {
-        check_balance(transaction, detail.fee, purse.available)?;
-    } else if !ledger::may_enter(transaction.amount, purse.inside) {
+        check_balance(transaction, detail.fee, balances.available)?;
+    } else if !ledger::may_enter(transaction.amount, balances.inside) {
         return Err(Refusal::TooMuchMoney);
     }
     Ok(match &detail.method {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn settled(payment: &mut Payment, outcome: IntentOutcome, available: i64) -> Result<Effects, Refusal> {
-        let purse = Purse {
+        let balances = Balances {
             available: kobo(available),
             inside: kobo(available),
         };
@@ -354,10 +354,10 @@ mod tests {
             phone: None,
             name: "Ada".to_owned(),
         };
-        settle(payment, outcome, purse, sender, &mut SequentialIds(1 << 20), at(2))
+        settle(payment, outcome, balances, sender, &mut SequentialIds(1 << 20), at(2))
     }
 
-    /// What a effects does to each account.
+    /// Returns the change of an account, in minor units.
     fn moved(effects: &Effects, account: &Account) -> i64 {
         let of = |side: &Account, amount: Amount| if side == account { amount.minor() } else { 0 };
         let transfers = effects.transfers.iter();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_moves_and_tells_nothing() {
+    fn creating_an_intent_moves_no_money_and_emits_no_event() {
         for (method, fee) in [(bank(), 10_000), (to_ben(), 0), (card(), 0)] {
             let (payment, effects) = intent(method, 1_010_000).unwrap();
             assert_eq!((payment.status(), payment.fee()), (PaymentStatus::Pending, kobo(fee)));
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_needs_amount_and_fee_and_what_comes_in_does_not() {
+    fn a_debit_needs_the_amount_and_the_fee_and_a_deposit_needs_neither() {
         let short = |needed, available| Refusal::InsufficientBalance {
             needed: kobo(needed),
             available: kobo(available),
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn each_end_moves_what_it_must() {
+    fn each_outcome_moves_its_money_once() {
         let wallet = Account::CustomerMain(CustomerId::parse("ada").unwrap());
         for (method, outcome, change, status) in [
             (bank(), IntentOutcome::Success, -1_010_000, PaymentStatus::Success),
@@ -403,7 +403,7 @@ mod tests {
             let effects = settled(&mut payment, outcome, 2_000_000).unwrap();
             assert_eq!((payment.status(), payment.updated_at()), (status, at(2)));
             assert_eq!(moved(&effects, &wallet), change, "{payment:?}");
-            // And never again.
+            // A second settlement has no effect.
             let again = settled(&mut payment, IntentOutcome::Success, 2_000_000).unwrap();
             assert_eq!((again, payment.status()), (Effects::default(), status));
         }

@@ -1,4 +1,4 @@
-//! What only the sandbox has: seeds and clocks that can be moved.
+//! Features of the sandbox alone: seeds, and clocks that can be moved.
 
 pub mod clock_offset;
 pub mod seed;

@@ -44,12 +44,12 @@ pub struct EscrowSeed {
     /// The milestones in order. `None` makes a standard escrow.
     pub milestones: Option<Vec<MilestoneRequest>>,
     /// The progress that it should have.
-    pub course: CourseRequest,
+    pub progress: ProgressRequest,
 }
 
 /// The parsed description of an escrow's progress.
 #[derive(Clone, Debug, Default)]
-pub struct CourseRequest {
+pub struct ProgressRequest {
     /// The status. `None` means that it is funded if there is a buyer, and else offered.
     pub status: Option<Status>,
     pub buyer: Option<CustomerId>,
@@ -68,7 +68,7 @@ pub struct CourseRequest {
 /// exist. The commands decide whether this escrow can reach it with this buyer and this
 /// balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum TargetProgress {
     /// Offered and not funded.
     Offered,
     /// Funded.
@@ -77,13 +77,13 @@ pub enum Course {
         /// The indexes of the milestones that are released first, from 0.
         released: Vec<usize>,
         /// The step after that.
-        then: Then,
+        last_step: LastStep,
     },
 }
 
 /// The last step of a funded escrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum LastStep {
     /// None: it stays as it is.
     Nothing,
     /// The buyer confirms a standard escrow.
@@ -100,7 +100,7 @@ pub enum Then {
     Split { seller: Amount, buyer: Amount },
 }
 
-impl Course {
+impl TargetProgress {
     /// Checks the description.
     ///
     /// # Errors
@@ -108,24 +108,28 @@ impl Course {
     /// Names the field if a funded escrow has no buyer or an offered one has, if the
     /// settlement type does not know the status, if the released milestones do not fit
     /// the status, or if the amounts of a split are missing or stand at another status.
-    pub fn new(draft: CourseRequest) -> Result<Self, Invalid> {
-        let paid = draft.buyer.as_ref().map_or(Status::Pending, |_| Status::Ongoing);
-        let status = draft.status.unwrap_or(paid);
+    pub fn new(request: ProgressRequest) -> Result<Self, Invalid> {
+        let paid = request.buyer.as_ref().map_or(Status::Pending, |_| Status::Ongoing);
+        let status = request.status.unwrap_or(paid);
         if status == Status::Pending {
-            return draft.check_unpaid().map(|()| Self::Offered);
+            return request.check_unpaid().map(|()| Self::Offered);
         }
-        if status == Status::Claimed && draft.milestones.is_some() {
+        if status == Status::Claimed && request.milestones.is_some() {
             let expected = "one that an escrow with milestones can have, and it is never claimed";
             return Err(Invalid::wrong("status", expected, &quoted(status.into_str())));
         }
-        let released = draft.released(status)?;
-        let then = draft.then(status)?;
-        let buyer = draft.buyer.ok_or_else(|| Invalid::missing("buyer"))?;
-        Ok(Self::Funded { buyer, released, then })
+        let released = request.released(status)?;
+        let last_step = request.last_step(status)?;
+        let buyer = request.buyer.ok_or_else(|| Invalid::missing("buyer"))?;
+        Ok(Self::Funded {
+            buyer,
+            released,
+            last_step,
+        })
     }
 }
 
-impl CourseRequest {
+impl ProgressRequest {
     fn check_unpaid(&self) -> Result<(), Invalid> {
         let released = self.released.map(|count| count.to_string());
         left_out("buyer", self.buyer.as_ref().map(|buyer| quoted(buyer.as_str())))?;
@@ -189,9 +193,9 @@ impl CourseRequest {
         Err(Invalid::wrong(format!("milestones[{index}].released"), expected, &got))
     }
 
-    fn then(&self, status: Status) -> Result<Then, Invalid> {
+    fn last_step(&self, status: Status) -> Result<LastStep, Invalid> {
         if status == Status::Split {
-            return Ok(Then::Split {
+            return Ok(LastStep::Split {
                 seller: self.seller_amount.ok_or_else(|| Invalid::missing("sellerAmount"))?,
                 buyer: self.buyer_amount.ok_or_else(|| Invalid::missing("buyerAmount"))?,
             });
@@ -203,12 +207,12 @@ impl CourseRequest {
             }
         }
         Ok(match status {
-            Status::Completed if self.milestones.is_none() => Then::Confirmed,
-            Status::Claimed => Then::Claimed,
-            Status::Disputed => Then::Disputed,
-            Status::Investigating => Then::Answered,
-            Status::Refunded => Then::Refunded,
-            Status::Pending | Status::Ongoing | Status::Completed | Status::Split => Then::Nothing,
+            Status::Completed if self.milestones.is_none() => LastStep::Confirmed,
+            Status::Claimed => LastStep::Claimed,
+            Status::Disputed => LastStep::Disputed,
+            Status::Investigating => LastStep::Answered,
+            Status::Refunded => LastStep::Refunded,
+            Status::Pending | Status::Ongoing | Status::Completed | Status::Split => LastStep::Nothing,
         })
     }
 }
@@ -253,71 +257,78 @@ mod tests {
         CustomerId::parse("ben").unwrap()
     }
 
-    fn paid(status: Status) -> CourseRequest {
-        CourseRequest {
+    fn paid(status: Status) -> ProgressRequest {
+        ProgressRequest {
             status: Some(status),
             buyer: Some(ben()),
-            ..CourseRequest::default()
+            ..ProgressRequest::default()
         }
     }
 
-    /// Three milestones that say nothing themselves.
-    fn three(status: Status) -> CourseRequest {
-        CourseRequest {
+    /// Three milestones without marks of their own.
+    fn three(status: Status) -> ProgressRequest {
+        ProgressRequest {
             milestones: Some(vec![None; 3]),
             ..paid(status)
         }
     }
 
-    fn funded(draft: CourseRequest) -> (Vec<usize>, Then) {
-        match Course::new(draft) {
-            Ok(Course::Funded { buyer, released, then }) if buyer == ben() => (released, then),
+    fn funded(request: ProgressRequest) -> (Vec<usize>, LastStep) {
+        match TargetProgress::new(request) {
+            Ok(TargetProgress::Funded {
+                buyer,
+                released,
+                last_step,
+            }) if buyer == ben() => (released, last_step),
             other => panic!("{other:?}"),
         }
     }
 
-    fn field(draft: CourseRequest) -> String {
-        Course::new(draft).unwrap_err().field
+    fn field(request: ProgressRequest) -> String {
+        TargetProgress::new(request).unwrap_err().field
     }
 
     #[test]
     fn a_status_that_is_left_out_follows_from_the_buyer() {
-        assert_eq!(Course::new(CourseRequest::default()), Ok(Course::Offered));
-        let draft = CourseRequest {
+        assert_eq!(
+            TargetProgress::new(ProgressRequest::default()),
+            Ok(TargetProgress::Offered)
+        );
+        let request = ProgressRequest {
             buyer: Some(ben()),
-            ..CourseRequest::default()
+            ..ProgressRequest::default()
         };
-        assert_eq!(funded(draft), (vec![], Then::Nothing));
+        assert_eq!(funded(request), (vec![], LastStep::Nothing));
     }
 
     #[test]
-    fn every_status_is_a_course() {
+    fn every_status_can_be_reached() {
         let split = (Amount::from_minor(100).unwrap(), Amount::from_minor(200).unwrap());
         let cases = [
-            (Status::Ongoing, Then::Nothing, Then::Nothing),
-            (Status::Completed, Then::Confirmed, Then::Nothing),
-            (Status::Disputed, Then::Disputed, Then::Disputed),
-            (Status::Investigating, Then::Answered, Then::Answered),
-            (Status::Refunded, Then::Refunded, Then::Refunded),
+            (Status::Ongoing, LastStep::Nothing, LastStep::Nothing),
+            (Status::Completed, LastStep::Confirmed, LastStep::Nothing),
+            (Status::Disputed, LastStep::Disputed, LastStep::Disputed),
+            (Status::Investigating, LastStep::Answered, LastStep::Answered),
+            (Status::Refunded, LastStep::Refunded, LastStep::Refunded),
             (
                 Status::Split,
-                Then::Split {
+                LastStep::Split {
                     seller: split.0,
                     buyer: split.1,
                 },
-                Then::Split {
+                LastStep::Split {
                     seller: split.0,
                     buyer: split.1,
                 },
             ),
         ];
         for (status, of_standard, of_milestones) in cases {
-            let with_split = |draft: CourseRequest| {
+            let with_split = |request: ProgressRequest| {
                 let is_split = status == Status::Split;
-                CourseRequest {
+                ProgressRequest {
                     seller_amount: is_split.then_some(split.0),
                     buyer_amount: is_split.then_some(split.1),
-                    ..draft
+                    ..request
                 }
             };
             assert_eq!(funded(with_split(paid(status))), (vec![], of_standard));
@@ -328,16 +339,16 @@ mod tests {
             };
             assert_eq!(funded(with_split(three(status))), (released, of_milestones));
         }
-        assert_eq!(funded(paid(Status::Claimed)), (vec![], Then::Claimed));
+        assert_eq!(funded(paid(Status::Claimed)), (vec![], LastStep::Claimed));
     }
 
     #[test]
-    fn what_was_released_is_a_number_or_stands_with_each_milestone() {
-        let count = |status, released| CourseRequest {
+    fn released_milestones_are_counted_or_marked() {
+        let count = |status, released| ProgressRequest {
             released: Some(released),
             ..three(status)
         };
-        let marks = |status, marks: [Option<bool>; 3]| CourseRequest {
+        let marks = |status, marks: [Option<bool>; 3]| ProgressRequest {
             milestones: Some(marks.to_vec()),
             ..three(status)
         };
@@ -360,12 +371,12 @@ mod tests {
             "milestones[1].released"
         );
         assert_eq!(field(marks(Status::Refunded, [yes; 3])), "milestones[2].released");
-        let both = CourseRequest {
+        let both = ProgressRequest {
             released: Some(1),
             ..marks(Status::Ongoing, [None, Some(false), None])
         };
         assert_eq!(field(both), "milestones[1].released");
-        let none = CourseRequest {
+        let none = ProgressRequest {
             milestones: Some(Vec::new()),
             ..count(Status::Ongoing, 1)
         };
@@ -373,64 +384,64 @@ mod tests {
     }
 
     #[test]
-    fn what_no_escrow_can_come_to_is_refused_and_names_the_field() {
+    fn progress_that_no_escrow_can_reach_names_the_field() {
         let amount = Amount::from_minor(100);
-        let unpaid = |draft: CourseRequest| CourseRequest {
+        let unpaid = |request: ProgressRequest| ProgressRequest {
             status: Some(Status::Pending),
-            ..draft
+            ..request
         };
         assert_eq!(field(unpaid(paid(Status::Pending))), "buyer");
-        let draft = CourseRequest::default;
+        let request = ProgressRequest::default;
         for (case, wrong) in [
             (
-                CourseRequest {
+                ProgressRequest {
                     released: Some(0),
-                    ..draft()
+                    ..request()
                 },
                 "released",
             ),
             (
-                CourseRequest {
+                ProgressRequest {
                     milestones: Some(vec![None, Some(false)]),
-                    ..draft()
+                    ..request()
                 },
                 "milestones[1].released",
             ),
             (
-                CourseRequest {
+                ProgressRequest {
                     seller_amount: amount,
-                    ..draft()
+                    ..request()
                 },
                 "sellerAmount",
             ),
             (
-                CourseRequest {
+                ProgressRequest {
                     buyer_amount: amount,
-                    ..draft()
+                    ..request()
                 },
                 "buyerAmount",
             ),
         ] {
             assert_eq!(field(unpaid(case)), wrong);
         }
-        let nobody = CourseRequest {
+        let nobody = ProgressRequest {
             buyer: None,
             ..paid(Status::Ongoing)
         };
         assert_eq!(field(nobody), "buyer");
         assert_eq!(field(three(Status::Claimed)), "status");
-        let of_standard = CourseRequest {
+        let of_standard = ProgressRequest {
             released: Some(0),
             ..paid(Status::Ongoing)
         };
         assert_eq!(field(of_standard), "released");
         assert_eq!(field(paid(Status::Split)), "sellerAmount");
-        let half = CourseRequest {
+        let half = ProgressRequest {
             seller_amount: amount,
             ..paid(Status::Split)
         };
         assert_eq!(field(half), "buyerAmount");
-        let unsplit = CourseRequest {
+        let unsplit = ProgressRequest {
             buyer_amount: amount,
             ..paid(Status::Refunded)
         };

@@ -13,7 +13,7 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Parsed;
-use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CourseRequest, CustomerSeed, EscrowSeed, SeedRequest};
+use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
@@ -128,7 +128,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
     let purpose = name.clone().unwrap_or_else(|| format!("Escrow {place}"));
     let terms = terms(&fields, purpose, milestones.as_deref())?;
     let marks = |milestones: &Vec<MilestoneSeed>| milestones.iter().map(|milestone| milestone.released).collect();
-    let course = CourseRequest {
+    let progress = ProgressRequest {
         status,
         buyer,
         released: fields.field("released").optional(Field::integer)?,
@@ -141,7 +141,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
         seller,
         terms,
         milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::draft).collect()),
-        course,
+        progress,
     })
 }
 

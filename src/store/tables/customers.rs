@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::domain::customers::country::Phone;
-use crate::domain::customers::customer::{Block, Customer, CustomerKey, CustomerStanding, Permissions, Wallet};
+use crate::domain::customers::customer::{Block, Customer, CustomerAccess, CustomerKey, Permissions, Wallet};
 use crate::domain::customers::profile::{Email, Profile};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::ids::{CustomerId, MerchantId, WalletId};
@@ -33,25 +33,25 @@ macro_rules! select_customer {
 
 impl Snapshot<'_> {
     /// How the merchant's customer stands; `None` when it has none of this id.
-    pub fn customer_standing(
+    pub fn customer_access(
         &self,
         merchant: MerchantId,
         customer: &CustomerId,
-    ) -> Result<Option<CustomerStanding>, Error> {
-        let standing = self
+    ) -> Result<Option<CustomerAccess>, Error> {
+        let access = self
             .connection
             .prepare_cached(
                 "SELECT can_withdraw, can_buy, can_sell, blocked_at IS NOT NULL FROM customer
                  WHERE merchant_id = ?1 AND id = ?2",
             )?
             .query_row(params![merchant.0, customer.as_str()], |row| {
-                Ok(CustomerStanding {
+                Ok(CustomerAccess {
                     permissions: permissions_at(row, 0)?,
                     is_blocked: row.get(3)?,
                 })
             })
             .optional()?;
-        Ok(standing)
+        Ok(access)
     }
 
     /// Whether any merchant has a customer of this id. One that started over and left
@@ -268,7 +268,7 @@ impl Tx<'_> {
     }
 
     /// Writes what a stored customer may do and whether it is blocked.
-    pub fn save_standing(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
+    pub fn save_access(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         let Permissions {
             can_withdraw,
             can_buy,

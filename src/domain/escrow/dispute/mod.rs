@@ -81,7 +81,7 @@ pub struct RulingRequest {
     pub seller_amount: Parsed<Option<Amount>>,
     /// The buyer's part of a split.
     pub buyer_amount: Parsed<Option<Amount>>,
-    /// Whether the additional fee goes back to the buyer. `None` leaves it as the escrow
+    /// `Some(true)` returns the additional fee to the buyer. `None` leaves it as the escrow
     /// has it.
     pub additional_fee_refundable: Result<Option<bool>, Refusal>,
 }
@@ -93,7 +93,7 @@ pub enum Ruling {
     Completed,
     /// The buyer gets everything back.
     Refunded {
-        /// Whether the additional fee goes back too. `None` leaves it as the escrow has
+        /// `Some(true)` returns the additional fee too. `None` leaves it as the escrow has
         /// it.
         additional_fee_refundable: Option<bool>,
     },
@@ -101,7 +101,7 @@ pub enum Ruling {
     Split {
         seller: Amount,
         buyer: Amount,
-        /// Whether the additional fee goes back to the buyer. `None` leaves it as the
+        /// `Some(true)` returns the additional fee to the buyer. `None` leaves it as the
         /// escrow has it.
         additional_fee_refundable: Option<bool>,
     },
@@ -115,9 +115,9 @@ impl Ruling {
     /// # Errors
     ///
     /// Returns the first of these that fails.
-    pub fn new(draft: RulingRequest) -> Result<Self, Refusal> {
-        let verdict = draft.verdict?;
-        let amounts = (draft.seller_amount?, draft.buyer_amount?);
+    pub fn new(request: RulingRequest) -> Result<Self, Refusal> {
+        let verdict = request.verdict?;
+        let amounts = (request.seller_amount?, request.buyer_amount?);
         match (verdict, amounts) {
             (Resolution::Split, (None, _) | (_, None)) => return Err(Refusal::SplitAmountsMissing),
             (Resolution::Completed | Resolution::Refunded, (Some(_), _) | (_, Some(_))) => {
@@ -125,7 +125,7 @@ impl Ruling {
             }
             _ => {}
         }
-        let additional_fee_refundable = draft.additional_fee_refundable?;
+        let additional_fee_refundable = request.additional_fee_refundable?;
         Ok(match (verdict, amounts) {
             (Resolution::Split, (Some(seller), Some(buyer))) => Self::Split {
                 seller,

@@ -1,5 +1,5 @@
-//! Disputes and rulings, case by case: contract examples 9 to 13 and every refusal
-//! in its order.
+//! Disputes and rulings, case by case: contract examples 9 to 13, and every refusal in
+//! order.
 
 use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Resolution, Ruling, RulingRequest, Speaker, Statement};
@@ -22,7 +22,7 @@ fn said(message: &str, seconds: i64) -> Statement {
     Statement::new("message", Ok(message.to_owned()), 2_000, at(seconds)).unwrap()
 }
 
-/// Ada sells, Ben has paid and disputes.
+/// Lets Ben pay for an escrow of Ada and dispute it.
 fn disputed(escrow: Escrow, ids: &mut SequentialIds) -> Escrow {
     let mut escrow = funded(escrow, ids);
     escrow
@@ -47,7 +47,7 @@ const fn split(seller: Amount, buyer: Amount) -> Ruling {
     }
 }
 
-/// What someone got, in minor units.
+/// Returns the sum of all transfers into an account, in minor units.
 fn received(effects: &Effects, account: &Account) -> i64 {
     let legs = legs(effects);
     let theirs = legs.iter().filter(|(_, _, credit, _)| credit == account);
@@ -112,7 +112,7 @@ fn refusals_of_a_statement_come_in_order() {
     refuses("ben", Refusal::ActionNotAllowed, &mut escrow);
     refuses("dan", Refusal::AccessDenied, &mut escrow);
 
-    // Of milestones, something must be left.
+    // A dispute needs a milestone that is not released.
     let mut stages = funded(offered(&[(1_000, None), (2_000, Some("cleo"))], 0, ids), ids);
     for stage in 0..2 {
         let id = stages.milestones()[stage].id;
@@ -129,7 +129,7 @@ fn refusals_of_a_statement_come_in_order() {
 }
 
 #[test]
-fn a_merchant_that_sells_itself_is_ruled_on_without_a_reply() {
+fn a_ruling_on_an_escrow_of_the_merchant_needs_no_reply() {
     let ids = &mut SequentialIds::default();
     let mut escrow = standard(10_000, WhoPays::Buyer, ids);
     escrow.seller = Party::Merchant;
@@ -202,7 +202,7 @@ fn an_additional_fee_goes_where_contract_example_10_says() {
 }
 
 #[test]
-fn a_completion_pays_the_additional_fee_to_the_merchant_whatever_is_said() {
+fn a_completion_always_pays_the_additional_fee_to_the_merchant() {
     let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
     escrow.additional_fee.amount = naira(500);
@@ -219,7 +219,7 @@ fn a_completion_pays_the_additional_fee_to_the_merchant_whatever_is_said() {
     assert_eq!(escrow.status(), Status::Completed);
 }
 
-/// A million in three stages, of which the first was released.
+/// Returns an escrow of 1,000,000 in three stages, of which the first is released.
 fn one_of_three_released(ids: &mut SequentialIds) -> Escrow {
     let stages = [(300_000, None), (500_000, Some("cleo")), (200_000, None)];
     let mut escrow = funded(offered(&stages, 0, ids), ids);
@@ -315,7 +315,7 @@ fn splits_are_those_of_contract_examples_12_and_13() {
 }
 
 #[test]
-fn a_part_of_a_split_may_be_nothing_and_leaves_no_trace() {
+fn a_part_of_a_split_may_be_zero_and_then_has_no_transfer() {
     for (seller, buyer, payee) in [(0, 10_000, "ben"), (10_000, 0, "ada")] {
         let ids = &mut SequentialIds::default();
         let mut escrow = offered_standard(naira(10_000), WhoPays::Buyer, 100, ids);
@@ -353,7 +353,7 @@ fn refusals_of_a_ruling_come_in_order() {
     assert_eq!(resolve(&mut escrow, REFUND, ids), Err(Refusal::AlreadyResolved));
 }
 
-fn draft(verdict: Resolution, seller: Option<i64>, buyer: Option<i64>) -> RulingRequest {
+fn request(verdict: Resolution, seller: Option<i64>, buyer: Option<i64>) -> RulingRequest {
     RulingRequest {
         verdict: Ok(verdict),
         seller_amount: Ok(seller.map(naira)),
@@ -363,7 +363,7 @@ fn draft(verdict: Resolution, seller: Option<i64>, buyer: Option<i64>) -> Ruling
 }
 
 #[test]
-fn a_ruling_is_refused_by_its_first_fault() {
+fn the_first_wrong_field_of_a_ruling_decides_the_refusal() {
     let missing = || Invalid::missing("status");
     let unclear = Err(Refusal::AdditionalFeeRefundableUnclear);
     let mut ruling = RulingRequest {
@@ -387,22 +387,25 @@ fn a_ruling_is_refused_by_its_first_fault() {
 
     for (seller, buyer) in [(None, None), (Some(1), None), (None, Some(1))] {
         assert_eq!(
-            fault(&draft(Resolution::Split, seller, buyer)),
+            fault(&request(Resolution::Split, seller, buyer)),
             Refusal::SplitAmountsMissing
         );
     }
     for verdict in [Resolution::Completed, Resolution::Refunded] {
         for (seller, buyer) in [(Some(0), None), (None, Some(1)), (Some(1), Some(1))] {
-            assert_eq!(fault(&draft(verdict, seller, buyer)), Refusal::SplitAmountsWithoutSplit);
+            assert_eq!(
+                fault(&request(verdict, seller, buyer)),
+                Refusal::SplitAmountsWithoutSplit
+            );
         }
     }
-    assert_eq!(Ruling::new(draft(Resolution::Refunded, None, None)), Ok(REFUND));
-    let ruling = Ruling::new(draft(Resolution::Split, Some(0), Some(1)));
+    assert_eq!(Ruling::new(request(Resolution::Refunded, None, None)), Ok(REFUND));
+    let ruling = Ruling::new(request(Resolution::Split, Some(0), Some(1)));
     assert_eq!(ruling, Ok(split(Amount::ZERO, naira(1))));
 }
 
 #[test]
-fn a_statement_says_something() {
+fn a_blank_statement_is_refused() {
     let statement = |message: &str| Statement::new("message", Ok(message.to_owned()), 10, at(1));
     for message in ["", "  \n", "12345678901", "a\u{0}b"] {
         assert_eq!(statement(message).unwrap_err().field, "message", "{message:?}");

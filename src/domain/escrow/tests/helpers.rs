@@ -63,7 +63,7 @@ pub(in crate::domain::escrow) fn seller(id: &str, commission_bps: u16) -> Seller
     }
 }
 
-pub(in crate::domain::escrow) fn terms_draft(amount: Amount, who_pays: WhoPays) -> TermsRequest<Category> {
+pub(in crate::domain::escrow) fn terms_request(amount: Amount, who_pays: WhoPays) -> TermsRequest<Category> {
     TermsRequest {
         amount: Ok(amount),
         purpose: Ok("Shop fit-out".to_owned()),
@@ -77,7 +77,7 @@ pub(in crate::domain::escrow) fn terms_draft(amount: Amount, who_pays: WhoPays) 
 }
 
 pub(in crate::domain::escrow) fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
-    let drafts = stages
+    let requests = stages
         .iter()
         .map(|(major, beneficiary)| {
             Ok(MilestoneRequest {
@@ -90,7 +90,13 @@ pub(in crate::domain::escrow) fn milestone_offer(stages: &[(i64, Option<&str>)])
         })
         .collect();
     let amount = naira(stages.iter().map(|(major, _)| major).sum());
-    MilestoneOffer::new(terms_draft(amount, WhoPays::Buyer), Ok(drafts), &LIMITS, at(0).date()).unwrap()
+    MilestoneOffer::new(
+        terms_request(amount, WhoPays::Buyer),
+        Ok(requests),
+        &LIMITS,
+        at(0).date(),
+    )
+    .unwrap()
 }
 
 pub(in crate::domain::escrow) fn offered(
@@ -109,7 +115,7 @@ pub(in crate::domain::escrow) fn offered_standard(
     commission_bps: u16,
     ids: &mut SequentialIds,
 ) -> Escrow {
-    let terms = Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap();
+    let terms = Terms::new(terms_request(amount, who_pays), &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", commission_bps), terms, Vec::new(), ids, at(1))
         .unwrap()
         .0

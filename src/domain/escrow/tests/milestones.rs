@@ -4,7 +4,7 @@ use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::terms::Terms;
 use crate::domain::escrow::tests::helpers::{
     LIMITS, SequentialIds, at, customer, events, funded, hold, kobo, legs, main, milestone_offer, naira, offered,
-    offered_standard, payment, seller, terms_draft,
+    offered_standard, payment, seller, terms_request,
 };
 use crate::domain::escrow::{Escrow, PaymentOffer, ReleaseOrder, fund};
 use crate::domain::fees::WhoPays;
@@ -76,7 +76,7 @@ fn the_hold_falls_by_each_release() {
 }
 
 #[test]
-fn a_commission_of_nothing_leaves_no_trace() {
+fn a_commission_of_zero_has_no_transfer() {
     let ids = &mut SequentialIds::default();
     let mut escrow = funded(offered_standard(naira(1_000), WhoPays::Buyer, 0, ids), ids);
     let effects = escrow.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
@@ -287,7 +287,7 @@ fn an_edit_gives_new_milestones_and_a_new_fee() {
 #[test]
 fn an_amount_that_its_fee_makes_too_large_is_refused() {
     let ids = &mut SequentialIds::default();
-    let terms = |who_pays| Terms::new(terms_draft(Amount::MAX, who_pays), &LIMITS).unwrap();
+    let terms = |who_pays| Terms::new(terms_request(Amount::MAX, who_pays), &LIMITS).unwrap();
     let offer = |who_pays, ids: &mut SequentialIds| {
         Escrow::offer_standard(seller("ada", 0), terms(who_pays), Vec::new(), ids, at(1))
     };

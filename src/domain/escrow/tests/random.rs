@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::domain::effects::Effects;
 use crate::domain::escrow::terms::Terms;
 use crate::domain::escrow::tests::helpers::{
-    LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft,
+    LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_request,
 };
 use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, fund};
 use crate::domain::fees::WhoPays;
@@ -124,7 +124,7 @@ impl Model {
                 minor,
                 who_pays,
             } => {
-                let terms = Terms::new(terms_draft(kobo(*minor), *who_pays), &LIMITS)?;
+                let terms = Terms::new(terms_request(kobo(*minor), *who_pays), &LIMITS)?;
                 let (escrow, effects) =
                     Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids, at(1))?;
                 self.escrows.push(escrow);

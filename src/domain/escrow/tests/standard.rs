@@ -1,4 +1,4 @@
-//! Standard escrows before anyone pays, links, claims, and what `strict` asks of
+//! Offers and edits of standard escrows, links, claims, and the rules of `strict` for
 //! milestones.
 
 use crate::domain::escrow::limits::TermsLimits;
@@ -7,7 +7,7 @@ use crate::domain::escrow::terms::{
 };
 use crate::domain::escrow::tests::helpers::{
     LIMITS, SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
-    payment, seller, terms_draft,
+    payment, seller, terms_request,
 };
 use crate::domain::escrow::{
     AdditionalFee, CloseReason, Escrow, IMAGES_MAX, Progress, ReleaseOrder, Seller, Status, fund,
@@ -32,15 +32,15 @@ const KEEP_ALL: KeptTerms = KeptTerms {
 };
 
 fn terms(amount: Amount, who_pays: WhoPays) -> Terms {
-    Terms::new(terms_draft(amount, who_pays), &LIMITS).unwrap()
+    Terms::new(terms_request(amount, who_pays), &LIMITS).unwrap()
 }
 
 fn link(quantity: i64, ids: &mut SequentialIds) -> Escrow {
-    let draft = TermsRequest {
+    let request = TermsRequest {
         total_quantity: Ok(Some(quantity)),
-        ..terms_draft(naira(1_000), WhoPays::Buyer)
+        ..terms_request(naira(1_000), WhoPays::Buyer)
     };
-    let terms = Terms::new(draft, &LIMITS).unwrap();
+    let terms = Terms::new(request, &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", 0), terms, Vec::new(), ids, at(1))
         .unwrap()
         .0
@@ -67,7 +67,7 @@ pub(super) fn conversion(amount: Option<Amount>, stages: &[i64]) -> Conversion {
     }
 }
 
-/// Asserts a refusal that leaves the escrow as it was.
+/// Asserts that a step is refused and leaves the escrow unchanged.
 #[track_caller]
 fn refuses<T: std::fmt::Debug + PartialEq>(
     escrow: &Escrow,
@@ -130,7 +130,7 @@ fn an_edit_sets_the_fee_anew_and_keeps_what_is_not_sent() {
 }
 
 #[test]
-fn images_are_five_at_most_in_all() {
+fn an_escrow_has_at_most_five_images() {
     let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     escrow.add_images((0..4).map(image).collect()).unwrap();
@@ -210,7 +210,7 @@ fn an_additional_fee_goes_to_the_merchant_as_in_contract_examples_1_and_2() {
 }
 
 #[test]
-fn an_offer_is_taken_back_by_its_seller_until_it_is_paid_for() {
+fn the_seller_may_delete_an_offer_until_it_is_paid_for() {
     let ids = &mut SequentialIds::default();
     let standard = offered_standard(naira(10), WhoPays::Buyer, 0, ids);
     let milestones = offered(&[(10, None), (20, None)], 0, ids);
@@ -256,7 +256,7 @@ fn refusals_of_a_conversion_come_in_order() {
 }
 
 #[test]
-fn a_converted_escrow_is_on_its_buyer_and_has_no_additional_fee() {
+fn a_conversion_moves_the_fee_to_the_buyer_and_drops_the_additional_fee() {
     let ids = &mut SequentialIds::default();
     let mut escrow = offered_standard(naira(30), WhoPays::Seller, 0, ids);
     escrow.set_additional_fee(naira(5), Some(false), at(2)).unwrap();
@@ -329,7 +329,7 @@ fn refusals_of_a_claim_come_in_order() {
 }
 
 #[test]
-fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
+fn a_claim_pays_like_a_confirmation_from_the_second_it_is_due() {
     let units = [
         (DeliveryTimeline::Minutes, 60),
         (DeliveryTimeline::Hours, 3_600),
@@ -337,12 +337,12 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
     ];
     for (unit, seconds) in units {
         let ids = &mut SequentialIds::default();
-        let draft = TermsRequest {
+        let request = TermsRequest {
             max_delivery: Ok(Some(6)),
             delivery_timeline: Ok(Some(unit)),
-            ..terms_draft(naira(1_000), WhoPays::Both)
+            ..terms_request(naira(1_000), WhoPays::Both)
         };
-        let terms = Terms::new(draft, &LIMITS).unwrap();
+        let terms = Terms::new(request, &LIMITS).unwrap();
         let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, Vec::new(), ids, at(1)).unwrap();
         escrow.set_additional_fee(naira(5), None, at(1)).unwrap();
         let mut open = escrow.clone();
@@ -384,7 +384,7 @@ fn a_claim_pays_as_a_confirmation_does_from_the_very_second() {
 }
 
 #[test]
-fn the_merchant_claims_what_it_sold_itself() {
+fn the_merchant_claims_an_escrow_that_it_sells() {
     let ids = &mut SequentialIds::default();
     let of_merchant = Seller {
         party: Party::Merchant,
@@ -423,7 +423,7 @@ fn milestones_that_have_an_order_are_released_in_it() {
 }
 
 #[test]
-fn strict_takes_milestones_of_kobo_and_asks_for_the_window() {
+fn strict_accepts_kobo_in_milestones_and_requires_the_window() {
     let stage = |minor| {
         Ok(MilestoneRequest {
             title: Ok("Stage".to_owned()),
@@ -434,12 +434,12 @@ fn strict_takes_milestones_of_kobo_and_asks_for_the_window() {
         })
     };
     let offer = |minor: [i64; 2], window: bool, limits: &TermsLimits| {
-        let draft = TermsRequest {
+        let request = TermsRequest {
             max_delivery: Ok(window.then_some(3)),
             delivery_timeline: Ok(window.then_some(DeliveryTimeline::Days)),
-            ..terms_draft(kobo(minor.iter().sum()), WhoPays::Buyer)
+            ..terms_request(kobo(minor.iter().sum()), WhoPays::Buyer)
         };
-        MilestoneOffer::new(draft, Ok(minor.map(stage).into()), limits, at(0).date()).map(|_| ())
+        MilestoneOffer::new(request, Ok(minor.map(stage).into()), limits, at(0).date()).map(|_| ())
     };
     let too_small = |got| Invalid::wrong("milestones[0].amount", "a number of at least 1", got).into();
     let not_whole = Invalid::wrong("milestones[0].amount", "a positive whole number", "1.5").into();
@@ -451,10 +451,10 @@ fn strict_takes_milestones_of_kobo_and_asks_for_the_window() {
         offer([100, 200], false, &STRICT),
         Err(Invalid::missing("maxDelivery").into())
     );
-    let mut draft = terms_draft(naira(3), WhoPays::Buyer);
-    draft.max_delivery = Ok(Some(1));
+    let mut request = terms_request(naira(3), WhoPays::Buyer);
+    request.max_delivery = Ok(Some(1));
     assert_eq!(
-        MilestoneOffer::new(draft, Ok(vec![stage(100), stage(200)]), &STRICT, at(0).date()).unwrap_err(),
+        MilestoneOffer::new(request, Ok(vec![stage(100), stage(200)]), &STRICT, at(0).date()).unwrap_err(),
         Invalid::missing("deliveryTimeline").into()
     );
 }

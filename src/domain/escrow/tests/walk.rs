@@ -12,7 +12,7 @@ use crate::domain::escrow::dispute::{Ruling, Statement};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::escrow::tests::helpers::{
-    LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_draft,
+    LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_request,
 };
 use crate::domain::escrow::tests::standard::conversion;
 use crate::domain::escrow::tests::transitions::TRANSITIONS;
@@ -337,11 +337,11 @@ impl Trial<'_> {
 }
 
 fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
-    let draft = TermsRequest {
+    let request = TermsRequest {
         total_quantity: Ok(Some(quantity)),
-        ..terms_draft(kobo(100_003), who_pays)
+        ..terms_request(kobo(100_003), who_pays)
     };
-    Terms::new(draft, &LIMITS).unwrap()
+    Terms::new(request, &LIMITS).unwrap()
 }
 
 fn said() -> Statement {

@@ -71,11 +71,15 @@ impl VaultOffer {
     /// Names the first wrong field. Then refuses fewer than two participants, then a
     /// participant who is named twice, then a pot below 1,000 major units or below the
     /// smallest escrow amount.
-    pub fn new(draft: VaultRequest<Category>, limits: &TermsLimits, participants_max: usize) -> Result<Self, Refusal> {
-        let purpose = line("purpose", draft.purpose?, limits.purpose_chars_max)?;
-        let description = prose("description", draft.description?, limits.description_chars_max)?;
-        let category = draft.category?;
-        let participants = draft.participants?;
+    pub fn new(
+        request: VaultRequest<Category>,
+        limits: &TermsLimits,
+        participants_max: usize,
+    ) -> Result<Self, Refusal> {
+        let purpose = line("purpose", request.purpose?, limits.purpose_chars_max)?;
+        let description = prose("description", request.description?, limits.description_chars_max)?;
+        let category = request.category?;
+        let participants = request.participants?;
         if participants.len() > participants_max {
             let expected = format!("a list of at most {participants_max} participants");
             let got = format!("{} of them", participants.len());
@@ -122,9 +126,9 @@ impl VaultOffer {
 }
 
 impl Stake {
-    fn new(index: usize, draft: StakeRequest) -> Result<Self, Invalid> {
-        let customer = draft.customer?;
-        let amount = draft.amount?;
+    fn new(index: usize, request: StakeRequest) -> Result<Self, Invalid> {
+        let customer = request.customer?;
+        let amount = request.amount?;
         if amount.minor() < STAKE_MIN {
             let field = format!("participants[{index}].amount");
             return Err(Invalid::wrong(field, "a number of 1 or more", &amount.to_string()));

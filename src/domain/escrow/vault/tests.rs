@@ -10,7 +10,7 @@ use crate::domain::ids::{CategoryId, IdSource};
 use crate::domain::ledger::TransferKind;
 use crate::domain::refusal::{Invalid, Refusal};
 
-/// Ids and random bits that count up.
+/// Gives out rising numbers, also in the place of random bits.
 struct SequentialIds(i64);
 
 impl IdSource for SequentialIds {
@@ -49,8 +49,8 @@ fn limits(amount_min: i64) -> TermsLimits {
     }
 }
 
-/// One stake of each of these amounts, everyone staking once.
-fn draft<C>(stakes: &[i64]) -> VaultRequest<C> {
+/// Returns a request with one stake of each amount, each of another participant.
+fn request<C>(stakes: &[i64]) -> VaultRequest<C> {
     let stake = |(index, &amount): (usize, &i64)| {
         Ok(StakeRequest {
             customer: Ok(customer(index)),
@@ -65,8 +65,8 @@ fn draft<C>(stakes: &[i64]) -> VaultRequest<C> {
     }
 }
 
-fn offer(draft: VaultRequest<Category>) -> Result<VaultOffer, Refusal> {
-    VaultOffer::new(draft, &limits(100), PARTICIPANTS_MAX)
+fn offer(request: VaultRequest<Category>) -> Result<VaultOffer, Refusal> {
+    VaultOffer::new(request, &limits(100), PARTICIPANTS_MAX)
 }
 
 fn owner(platform_bps: u16, commission_bps: u16) -> VaultOwner {
@@ -76,18 +76,18 @@ fn owner(platform_bps: u16, commission_bps: u16) -> VaultOwner {
     }
 }
 
-/// A vault in which everyone staked all they had.
+/// Opens a vault whose participants stake all of their balance.
 fn opened(stakes: &[i64], owner: VaultOwner) -> (Vault, Effects) {
     let available: Vec<Amount> = stakes.iter().copied().map(kobo).collect();
     let limits = TermsLimits {
         amount_min: kobo(1),
         ..limits(1)
     };
-    let offer = VaultOffer::new(draft(stakes), &limits, usize::MAX).unwrap();
+    let offer = VaultOffer::new(request(stakes), &limits, usize::MAX).unwrap();
     Vault::open(owner, offer, &available, &mut SequentialIds(0), at(10)).unwrap()
 }
 
-/// What a effects moves: kind, from, to, minor units.
+/// Returns kind, debit, credit and minor units of each transfer.
 fn moves(effects: &Effects) -> Vec<(TransferKind, Account, Account, i64)> {
     let transfers = effects.transfers.iter();
     transfers
@@ -110,7 +110,7 @@ fn hold_of(index: usize) -> Account {
     Account::CustomerEscrow(customer(index))
 }
 
-/// What everything that goes into an account adds up to.
+/// Returns the sum of all transfers into an account, in minor units.
 fn paid_to(effects: &Effects, account: &Account) -> i64 {
     let to_it = moves(effects).into_iter().filter(|(_, _, to, _)| to == account);
     to_it.map(|(.., amount)| amount).sum()
@@ -190,7 +190,7 @@ fn the_shares_of_a_fee_add_up_to_the_kobo() {
 
 /// Contract section 9.1, row 17.
 #[test]
-fn the_commission_is_paid_whoever_gets_the_pot() {
+fn the_commission_is_paid_on_a_win_and_on_a_cancellation() {
     for is_won in [true, false] {
         let (mut vault, _) = opened(&[60_000_000, 40_000_000], owner(200, 50));
         let mut ids = SequentialIds(9);
@@ -250,7 +250,7 @@ fn a_stranger_cannot_win() {
 
 #[test]
 fn the_first_who_cannot_cover_their_stake_is_named() {
-    let offer = offer(draft(&[60_000, 40_000, 40_000])).unwrap();
+    let offer = offer(request(&[60_000, 40_000, 40_000])).unwrap();
     let available = [60_000, 39_999, 0].map(kobo);
     let refused = Vault::open(owner(200, 0), offer, &available, &mut SequentialIds(9), at(10));
     let short = Refusal::StakeNotCovered {
@@ -261,60 +261,60 @@ fn the_first_who_cannot_cover_their_stake_is_named() {
     assert_eq!(refused, Err(short));
 }
 
-/// Each row breaks one rule more than those after it.
+/// Each row also breaks the rules of the rows after it.
 #[test]
-fn what_is_wrong_with_a_vault_is_told_in_a_fixed_order() {
+fn refusals_of_a_vault_come_in_order() {
     let wrong = |field: &str| Invalid::missing(field);
-    let short = || draft(&[50_000]);
+    let short = || request(&[50_000]);
     let with = |change: &dyn Fn(&mut VaultRequest<Category>)| {
-        let mut draft = short();
-        change(&mut draft);
-        offer(draft).unwrap_err()
+        let mut request = short();
+        change(&mut request);
+        offer(request).unwrap_err()
     };
     let no_category = || Err(wrong("categoryId"));
     let no_participants = || Err(wrong("participants"));
     assert_eq!(
-        with(&|draft| {
-            draft.purpose = Ok(" ".to_owned());
-            draft.description = Err(wrong("description"));
+        with(&|request| {
+            request.purpose = Ok(" ".to_owned());
+            request.description = Err(wrong("description"));
         }),
         Refusal::Invalid(wrong("purpose"))
     );
     assert_eq!(
-        with(&|draft| {
-            draft.description = Err(wrong("description"));
-            draft.category = no_category();
+        with(&|request| {
+            request.description = Err(wrong("description"));
+            request.category = no_category();
         }),
         Refusal::Invalid(wrong("description"))
     );
     assert_eq!(
-        with(&|draft| {
-            draft.category = no_category();
-            draft.participants = no_participants();
+        with(&|request| {
+            request.category = no_category();
+            request.participants = no_participants();
         }),
         Refusal::Invalid(wrong("categoryId"))
     );
     assert_eq!(
-        with(&|draft| draft.participants = no_participants()),
+        with(&|request| request.participants = no_participants()),
         Refusal::Invalid(wrong("participants"))
     );
     let too_small = Invalid::wrong("participants[0].amount", "a number of 1 or more", "0.99");
-    assert_eq!(offer(draft(&[99])), Err(Refusal::Invalid(too_small)));
+    assert_eq!(offer(request(&[99])), Err(Refusal::Invalid(too_small)));
     assert_eq!(offer(short()), Err(Refusal::TooFewParticipants));
-    let mut twice = draft(&[100, 100]);
+    let mut twice = request(&[100, 100]);
     twice.participants.as_mut().unwrap()[1].as_mut().unwrap().customer = Ok(customer(0));
     assert_eq!(offer(twice), Err(Refusal::ParticipantTwice));
     let too_small = Refusal::PotTooSmall {
         min: kobo(100_000),
         pot: kobo(99_999),
     };
-    assert_eq!(offer(draft(&[99_899, 100])), Err(too_small));
-    assert!(offer(draft(&[99_900, 100])).is_ok());
+    assert_eq!(offer(request(&[99_899, 100])), Err(too_small));
+    assert!(offer(request(&[99_900, 100])).is_ok());
 }
 
 #[test]
 fn a_pot_is_at_least_the_smallest_escrow_amount_too() {
-    let pot = |amount_min| VaultOffer::new(draft(&[100_000, 100_000]), &limits(amount_min), PARTICIPANTS_MAX);
+    let pot = |amount_min| VaultOffer::new(request(&[100_000, 100_000]), &limits(amount_min), PARTICIPANTS_MAX);
     assert!(pot(200_000).is_ok());
     let too_small = Refusal::PotTooSmall {
         min: kobo(200_001),
@@ -324,17 +324,17 @@ fn a_pot_is_at_least_the_smallest_escrow_amount_too() {
 }
 
 #[test]
-fn there_are_bounds_on_people_and_money() {
+fn participants_and_pots_are_bounded() {
     let too_many = Invalid::wrong("participants", "a list of at most 5 participants", "6 of them");
-    assert_eq!(offer(draft(&[50_000; 6])), Err(Refusal::Invalid(too_many)));
-    assert!(offer(draft(&[50_000; 5])).is_ok());
+    assert_eq!(offer(request(&[50_000; 6])), Err(Refusal::Invalid(too_many)));
+    assert!(offer(request(&[50_000; 5])).is_ok());
     let everything = Amount::MAX.minor();
-    assert_eq!(offer(draft(&[everything, 100])), Err(Refusal::TooMuchMoney));
+    assert_eq!(offer(request(&[everything, 100])), Err(Refusal::TooMuchMoney));
 }
 
 #[test]
-fn a_draft_keeps_what_it_had_when_its_category_is_found() {
-    let mut sent: VaultRequest<&str> = draft(&[1, 2]);
+fn looking_up_the_category_keeps_the_other_fields() {
+    let mut sent: VaultRequest<&str> = request(&[1, 2]);
     sent.category = Ok(Some("sent"));
     let named: VaultRequest<CategoryId> = sent.with_category(|_| Ok(CategoryId::new(1, 2)));
     assert_eq!(named.category, Ok(Some(CategoryId::new(1, 2))));
@@ -343,7 +343,7 @@ fn a_draft_keeps_what_it_had_when_its_category_is_found() {
 }
 
 proptest! {
-    /// However the stakes and the rates lie, every hold empties exactly.
+    /// Every hold empties exactly, with any stakes and rates.
     #[test]
     fn every_hold_empties_to_the_kobo(
         stakes in prop::collection::vec(100_i64..=5_000_000, 2..8),
