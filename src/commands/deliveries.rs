@@ -1,6 +1,6 @@
 //! What came of deliveries: recorded, tried again, given up, forgotten.
 
-use crate::domain::events::delivery::{Attempt, Delivery, Next, RetrySchedule};
+use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
 use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
@@ -27,8 +27,8 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     } = attempted;
     tx.insert_attempt(delivery.event, attempt)?;
     match schedule.after(delivery.attempts, &attempt.outcome, *since) {
-        Next::RetryAt(due) => tx.postpone_delivery(delivery, due),
-        Next::Nothing => tx.finish_delivery(delivery, *since),
+        NextAttempt::At(due) => tx.postpone_delivery(delivery, due),
+        NextAttempt::None => tx.finish_delivery(delivery, *since),
     }
 }
 

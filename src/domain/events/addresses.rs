@@ -13,7 +13,7 @@ use crate::domain::mode::Mode;
 /// The class of an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-enum Reach {
+enum AddressClass {
     Public,
     Loopback,
     /// A private network, or one that a provider shares among its customers.
@@ -32,23 +32,26 @@ enum Reach {
 /// Returns the name of the address's class if a webhook must not be sent to it in this
 /// mode, and `None` if it may.
 pub fn refused(mode: Mode, address: IpAddr) -> Option<&'static str> {
-    let (reach, is_allowed) = match mode {
+    let (class, is_allowed) = match mode {
         Mode::Live => {
-            let reach = reach_of(address);
-            (reach, reach == Reach::Public)
+            let class = class_of(address);
+            (class, class == AddressClass::Public)
         }
         Mode::Sandbox => {
-            let reach = reach_of(undisguised(address));
-            let is_refused = matches!(reach, Reach::LinkLocal | Reach::Metadata | Reach::Multicast);
-            (reach, !is_refused)
+            let class = class_of(embedded_or_itself(address));
+            let is_refused = matches!(
+                class,
+                AddressClass::LinkLocal | AddressClass::Metadata | AddressClass::Multicast
+            );
+            (class, !is_refused)
         }
     };
-    (!is_allowed).then(|| reach.into())
+    (!is_allowed).then(|| class.into())
 }
 
 /// Returns the class of the first block that contains the address. An IPv4 address in no
 /// block is public. An IPv6 address in no block is reserved.
-fn reach_of(address: IpAddr) -> Reach {
+fn class_of(address: IpAddr) -> AddressClass {
     match address {
         IpAddr::V4(address) => {
             let is_in = |(block, bits): (Ipv4Addr, u32)| {
@@ -56,7 +59,7 @@ fn reach_of(address: IpAddr) -> Reach {
                 differing.leading_zeros() >= bits
             };
             let found = V4_BLOCKS.iter().find(|(block, ..)| is_in(*block));
-            found.map_or(Reach::Public, |(_, reach)| *reach)
+            found.map_or(AddressClass::Public, |(_, class)| *class)
         }
         IpAddr::V6(address) => {
             let is_in = |(block, bits): (Ipv6Addr, u32)| {
@@ -64,13 +67,13 @@ fn reach_of(address: IpAddr) -> Reach {
                 differing.leading_zeros() >= bits
             };
             let found = V6_BLOCKS.iter().find(|(block, ..)| is_in(*block));
-            found.map_or(Reach::Reserved, |(_, reach)| *reach)
+            found.map_or(AddressClass::Reserved, |(_, class)| *class)
         }
     }
 }
 
 /// Returns the IPv4 address that an IPv6 address embeds, or else the address itself.
-fn undisguised(address: IpAddr) -> IpAddr {
+fn embedded_or_itself(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;
     };
@@ -90,56 +93,56 @@ fn undisguised(address: IpAddr) -> IpAddr {
     }
 }
 
-const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32, reach: Reach) -> ((Ipv4Addr, u32), Reach) {
-    ((Ipv4Addr::new(a, b, c, d), bits), reach)
+const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32, class: AddressClass) -> ((Ipv4Addr, u32), AddressClass) {
+    ((Ipv4Addr::new(a, b, c, d), bits), class)
 }
 
-const fn v6(segments: [u16; 8], bits: u32, reach: Reach) -> ((Ipv6Addr, u32), Reach) {
-    ((Ipv6Addr::from_segments(segments), bits), reach)
+const fn v6(segments: [u16; 8], bits: u32, class: AddressClass) -> ((Ipv6Addr, u32), AddressClass) {
+    ((Ipv6Addr::from_segments(segments), bits), class)
 }
 
 /// IANA's registry of special-purpose IPv4 blocks, after the metadata services that lie
 /// in them.
-const V4_BLOCKS: [((Ipv4Addr, u32), Reach); 18] = [
-    v4(169, 254, 169, 254, 32, Reach::Metadata),
-    v4(100, 100, 100, 200, 32, Reach::Metadata),
-    v4(192, 0, 0, 192, 32, Reach::Metadata),
-    v4(168, 63, 129, 16, 32, Reach::Metadata),
-    v4(127, 0, 0, 0, 8, Reach::Loopback),
-    v4(10, 0, 0, 0, 8, Reach::Private),
-    v4(172, 16, 0, 0, 12, Reach::Private),
-    v4(192, 168, 0, 0, 16, Reach::Private),
-    v4(100, 64, 0, 0, 10, Reach::Private),
-    v4(198, 18, 0, 0, 15, Reach::Private),
-    v4(169, 254, 0, 0, 16, Reach::LinkLocal),
-    v4(224, 0, 0, 0, 4, Reach::Multicast),
-    v4(0, 0, 0, 0, 8, Reach::Reserved),
-    v4(192, 0, 0, 0, 24, Reach::Reserved),
-    v4(192, 0, 2, 0, 24, Reach::Reserved),
-    v4(198, 51, 100, 0, 24, Reach::Reserved),
-    v4(203, 0, 113, 0, 24, Reach::Reserved),
-    v4(240, 0, 0, 0, 4, Reach::Reserved),
+const V4_BLOCKS: [((Ipv4Addr, u32), AddressClass); 18] = [
+    v4(169, 254, 169, 254, 32, AddressClass::Metadata),
+    v4(100, 100, 100, 200, 32, AddressClass::Metadata),
+    v4(192, 0, 0, 192, 32, AddressClass::Metadata),
+    v4(168, 63, 129, 16, 32, AddressClass::Metadata),
+    v4(127, 0, 0, 0, 8, AddressClass::Loopback),
+    v4(10, 0, 0, 0, 8, AddressClass::Private),
+    v4(172, 16, 0, 0, 12, AddressClass::Private),
+    v4(192, 168, 0, 0, 16, AddressClass::Private),
+    v4(100, 64, 0, 0, 10, AddressClass::Private),
+    v4(198, 18, 0, 0, 15, AddressClass::Private),
+    v4(169, 254, 0, 0, 16, AddressClass::LinkLocal),
+    v4(224, 0, 0, 0, 4, AddressClass::Multicast),
+    v4(0, 0, 0, 0, 8, AddressClass::Reserved),
+    v4(192, 0, 0, 0, 24, AddressClass::Reserved),
+    v4(192, 0, 2, 0, 24, AddressClass::Reserved),
+    v4(198, 51, 100, 0, 24, AddressClass::Reserved),
+    v4(203, 0, 113, 0, 24, AddressClass::Reserved),
+    v4(240, 0, 0, 0, 4, AddressClass::Reserved),
 ];
 
 /// IANA's registry of special-purpose IPv6 blocks, and `2000::/3`, the only public block.
-const V6_BLOCKS: [((Ipv6Addr, u32), Reach); 17] = [
-    v6([0, 0, 0, 0, 0, 0, 0, 1], 128, Reach::Loopback),
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 128, Reach::Reserved),
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 96, Reach::Translated),
-    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96, Reach::Translated),
-    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 32, Reach::Translated),
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, Reach::Translated),
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32, Reach::Translated),
-    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, Reach::Metadata),
-    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128, Reach::Metadata),
-    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, Reach::Private),
-    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, Reach::Private),
-    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, Reach::LinkLocal),
-    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, Reach::Multicast),
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, Reach::Reserved),
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32, Reach::Reserved),
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, Reach::Reserved),
-    v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, Reach::Public),
+const V6_BLOCKS: [((Ipv6Addr, u32), AddressClass); 17] = [
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128, AddressClass::Loopback),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 128, AddressClass::Reserved),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 96, AddressClass::Translated),
+    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96, AddressClass::Translated),
+    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 32, AddressClass::Translated),
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16, AddressClass::Translated),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32, AddressClass::Translated),
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, AddressClass::Metadata),
+    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128, AddressClass::Metadata),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, AddressClass::Private),
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, AddressClass::Private),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, AddressClass::LinkLocal),
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, AddressClass::Multicast),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23, AddressClass::Reserved),
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32, AddressClass::Reserved),
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, AddressClass::Reserved),
+    v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, AddressClass::Public),
 ];
 
 #[cfg(test)]

@@ -29,13 +29,13 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule(Vec<u32>);
 
-/// The step after an attempt.
+/// The decision on a further attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextAttempt {
     /// No further attempt: the event is delivered, or the schedule has ended.
-    Nothing,
-    /// Another attempt at this time on the merchant's clock.
-    RetryAt(Timestamp),
+    None,
+    /// An attempt at this time on the merchant's clock.
+    At(Timestamp),
 }
 
 impl RetrySchedule {
@@ -45,13 +45,13 @@ impl RetrySchedule {
         Self(seconds)
     }
 
-    /// Returns the step after an attempt with this outcome. `attempts` were made before
+    /// Returns the decision after an attempt with this outcome. `attempts` were made before
     /// it. The pause is counted from `since`.
-    pub fn after(&self, attempts: u32, outcome: &AttemptOutcome, since: Timestamp) -> Next {
+    pub fn after(&self, attempts: u32, outcome: &AttemptOutcome, since: Timestamp) -> NextAttempt {
         let wait = usize::try_from(attempts).ok().and_then(|made| self.0.get(made));
         match wait {
-            Some(&seconds) if !outcome.is_delivered() => Next::RetryAt(since.millis_later(i64::from(seconds) * 1000)),
-            _ => Next::Nothing,
+            Some(&seconds) if !outcome.is_delivered() => NextAttempt::At(since.millis_later(i64::from(seconds) * 1000)),
+            _ => NextAttempt::None,
         }
     }
 }
@@ -150,11 +150,11 @@ mod tests {
         let schedule = RetrySchedule::new(vec![60, 300]);
         let since = Timestamp::from_millis(1_782_123_300_007).unwrap();
         let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, since);
-        let retry_in = |seconds: i64| Next::RetryAt(since.millis_later(seconds * 1000));
+        let retry_in = |seconds: i64| NextAttempt::At(since.millis_later(seconds * 1000));
         assert_eq!(after(0, Some(500)), retry_in(60));
         assert_eq!(after(1, None), retry_in(300));
-        assert_eq!(after(2, None), Next::Nothing, "it is given up");
-        assert_eq!(after(0, Some(204)), Next::Nothing, "it was delivered");
+        assert_eq!(after(2, None), NextAttempt::None, "it is given up");
+        assert_eq!(after(0, Some(204)), NextAttempt::None, "it was delivered");
         assert_eq!(after(0, Some(301)), retry_in(60), "another address is no delivery");
     }
 
