@@ -319,6 +319,7 @@ mod tests {
 
     // `EnumIter` fills the fields of a variant with defaults.
 
+    #[expect(clippy::derivable_impls, reason = "only tests have use for a default")]
     impl Default for Refusal {
         fn default() -> Self {
             Self::CustomerBlocked
@@ -343,6 +344,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::derivable_impls, reason = "only tests have use for a default")]
     impl Default for Decline {
         fn default() -> Self {
             Self::Expired

@@ -1,9 +1,10 @@
-//! Which attempt is made when: each delivery once it is due, those of one lane one after
-//! another, and so many at a time that no receiver holds up another merchant's.
+//! Attempts deliveries when they are due: those with the same ordering key one after
+//! another, and a bounded number at a time, so that a slow endpoint does not hold up
+//! another merchant's.
 //!
-//! It is told of new deliveries after each commit, and sets itself a timer for retries.
-//! What came of attempts is written in batches; a delivery counts as under way until
-//! that is durable, so nothing is attempted twice while the process lives.
+//! A commit wakes the deliverer, and a timer wakes it for retries. Outcomes are recorded
+//! in batches. A delivery counts as under way until its outcome is durable, so that
+//! nothing is attempted twice while the process lives.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::mem;
@@ -404,10 +405,10 @@ fn log_change(merchant: MerchantId, attempt: &Attempt) {
     let (merchant, url) = (merchant.0, &attempt.url);
     match &attempt.outcome {
         AttemptOutcome::Answered { status: 200..=299, .. } => {
-            log::info!("merchant {merchant}: {url} takes events again")
+            log::info!("merchant {merchant}: {url} takes events again");
         }
         AttemptOutcome::Answered { status, .. } => {
-            log::warn!("merchant {merchant}: {url} answers events with {status}")
+            log::warn!("merchant {merchant}: {url} answers events with {status}");
         }
         AttemptOutcome::Failed(problem) => log::warn!("merchant {merchant}: {url} takes no events: {problem}"),
     }

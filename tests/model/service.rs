@@ -114,7 +114,7 @@ impl Service {
                 .map(one)
             }
             Wish::OfferStandard(draft) => {
-                let (draft, actor) = (terms_draft(draft), actor.into());
+                let (draft, actor) = (terms_draft(draft), actor);
                 self.run(policy, move |tx, policy| {
                     standard_escrows::create(tx, policy, &actor, Ok(draft), Ok(Vec::new()))
                 })
@@ -232,7 +232,7 @@ impl Service {
                 })
             }
             Wish::Delete { deal } => {
-                let (actor, token) = (actor.into(), token(deal));
+                let (actor, token) = (actor, token(deal));
                 self.run(policy, move |tx, policy| {
                     standard_escrows::delete(tx, policy, &actor, token)
                 })?;

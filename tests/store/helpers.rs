@@ -304,7 +304,7 @@ impl Trade {
 
     #[track_caller]
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
-        let seller = self.actor(seller).into();
+        let seller = self.actor(seller);
         write(&self.store, move |tx| {
             standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), Ok(Vec::new()))
         })

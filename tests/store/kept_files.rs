@@ -20,7 +20,7 @@ fn keep(store: &Store, bytes: &[u8]) -> FileName {
 
 /// An offer that shows this picture.
 fn offer(store: &Store, image: FileName) -> Escrow {
-    let seller = Trade::of_key(store, 1).actor("ada").into();
+    let seller = Trade::of_key(store, 1).actor("ada");
     write(store, move |tx| {
         let terms = terms(123_456, WhoPays::Buyer);
         standard_escrows::create(tx, &policy(), &seller, Ok(terms), Ok(vec![image]))

@@ -145,21 +145,6 @@ fn shown(body: &RecordedBody) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_that_was_cut_says_so() {
-        let body = |text: &str, bytes| RecordedBody {
-            text: text.to_owned(),
-            bytes,
-        };
-        assert_eq!(shown(&body("{}", 2)), "{}");
-        assert_eq!(shown(&body("{\"a", 9)), "{\"a… (the first 3 of 9 bytes)");
-    }
-}
-
 /// `GET /sandbox/requests`, for the merchant: newest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
@@ -188,4 +173,19 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>)
 /// Every service that has these routes keeps requests.
 fn log_of(state: &AppState) -> Result<&RequestLog, ApiError> {
     state.requests.as_deref().ok_or(ApiError::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_was_cut_says_so() {
+        let body = |text: &str, bytes| RecordedBody {
+            text: text.to_owned(),
+            bytes,
+        };
+        assert_eq!(shown(&body("{}", 2)), "{}");
+        assert_eq!(shown(&body("{\"a", 9)), "{\"a… (the first 3 of 9 bytes)");
+    }
 }

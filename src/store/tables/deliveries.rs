@@ -108,7 +108,7 @@ fn read_attempt(row: &Row<'_>) -> Result<Attempt, Error> {
 
 impl Tx<'_> {
     /// Wants a new event delivered at `due`, by the merchant's clock; after everything
-    /// of the same lane that is still to be delivered.
+    /// with the same ordering key that is still to be delivered.
     pub fn insert_delivery(
         &mut self,
         merchant: MerchantId,
@@ -189,7 +189,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A delivery is done, one way or the other, and the next of its lane is due.
+    /// Ends a delivery, whatever came of it, and makes the next one with its ordering key due.
     pub fn finish_delivery(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare_cached("DELETE FROM delivery WHERE id = ?1")?

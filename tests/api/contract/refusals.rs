@@ -19,7 +19,7 @@ pub(super) fn every_row() -> Vec<(Route, Row)> {
 /// Spawns a recorded sandbox in which two merchants have the customers Ada, Ben and Dan.
 pub(super) fn recorded_sandbox() -> TestApp {
     let app = spawn_recorded_app(|config| {
-        config.sandbox.opening_balance_minor = Amount::from_minor(100_000_000_000).unwrap()
+        config.sandbox.opening_balance_minor = Amount::from_minor(100_000_000_000).unwrap();
     });
     app.unrecorded(people);
     app
