@@ -39,13 +39,13 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
         kept: options.escrows,
     };
     let workbench = Workbench::new(common, size.bytes() * COPIES)?;
-    let built = workbench.file("built.db");
-    let deals = Arc::new(data::build(&built, size)?);
+    let filled = workbench.file("filled.db");
+    let deals = Arc::new(data::build(&filled, size)?);
     let build = |name, program, file| -> anyhow::Result<Build<'_>> {
         Ok(Build {
             name,
             program,
-            file: workbench.copy(&built, file)?,
+            file: workbench.copy(&filled, file)?,
             to_confirm: Requests::confirm(Arc::clone(&deals)),
             confirms: Vec::new(),
             reads: Vec::new(),
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
         build("this build", Path::new(escrowd()), "this.db")?,
         build("the other build", &options.program, "other.db")?,
     ];
-    std::fs::remove_file(&built)?;
+    std::fs::remove_file(&filled)?;
     let style = ProgressStyle::with_template("{bar:40} turn {pos}/{len} {msg} {eta}")?;
     let bar = ProgressBar::new((options.rounds * builds.len()) as u64).with_style(style);
     let time = Duration::from_secs(options.seconds);
