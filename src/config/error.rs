@@ -15,7 +15,7 @@ pub enum ConfigError {
         cause: io::Error,
     },
     /// A line of the file is wrong.
-    #[error("{path} is not right:\n{problem}")]
+    #[error("invalid configuration in {path}:\n{problem}")]
     Line {
         /// The configuration file.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// An environment variable is wrong.
-    #[error("the environment variable {name} is not right: {problem}")]
+    #[error("invalid environment variable {name}: {problem}")]
     Variable {
         /// Its name.
         name: String,

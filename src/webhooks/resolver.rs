@@ -52,7 +52,7 @@ impl Resolve for FilteringResolver {
 /// Why a name leads to nothing that may be reached.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum LeadsNowhere {
-    #[error("its name leads to no address")]
+    #[error("host name has no address record")]
     Unknown,
     #[error("its name leads to {0}, which is a {1} address and not to be reached")]
     Refused(IpAddr, &'static str),
