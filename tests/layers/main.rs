@@ -207,9 +207,9 @@ fn libraries_stay_where_they_belong() {
 /// Effects that were posted anywhere else would lose their events.
 #[test]
 fn effects_are_posted_by_the_outbox_alone() {
-    let posts = |source: &Source| match source.part() == "commands" && source.code().contains("tx.post(") {
-        true => vec![source.path.clone()],
-        false => Vec::new(),
+    let posts = |source: &Source| {
+        let does = source.part() == "commands" && source.code().contains("tx.post(");
+        does.then(|| source.path.clone()).into_iter().collect()
     };
     assert_eq!(all_of(posts), ["commands/outbox.rs"]);
 }
