@@ -174,7 +174,7 @@ pub struct SeededIds {
 }
 
 impl SeededIds {
-    /// Most escrows of one seed. The numbers of their ids stay below [`FIRST_NUMBER`].
+    /// Most escrows of one seed. The numbers of their ids stay below `FIRST_NUMBER`.
     pub const ESCROWS_MAX: usize = 1_000;
 
     /// Returns the ids of the seed whose content has this SHA-256 hash.

@@ -41,9 +41,8 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Posts a effects: writes down each transfer and each history entry, moves
-    /// the balances by what they add up to, and keeps what is to be told of it, for
-    /// [`Tx::take_unrecorded_events`].
+    /// Posts effects: writes each transfer and each history entry, and moves the balances
+    /// by what they add up to. Events are not posted here: the outbox records them.
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::of(merchant);
         self.post_transfers(&mut accounts, &effects.transfers)?;
