@@ -12,6 +12,9 @@ use crate::store::{Error, Store};
 
 /// The pause between two passes over the idempotency records.
 const IDEMPOTENCY_PERIOD: Duration = Duration::from_mins(1);
+/// The pause before the first pass over the events, so that a start has the writer to
+/// itself.
+const EVENTS_DELAY: Duration = Duration::from_mins(1);
 /// The pause between two passes over the events.
 const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 /// The pause between two commits of one pass over the events.
@@ -63,6 +66,7 @@ async fn remove_all_expired(store: &Store, kept_seconds: i64) -> Result<(), Erro
 
 async fn remove_old_events(store: &Store, kept: Duration) {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    tokio::time::sleep(EVENTS_DELAY).await;
     loop {
         let before = Timestamp::from_millis(SystemClock.now().millis().saturating_sub(kept));
         let before = before.unwrap_or(Timestamp::EPOCH);
