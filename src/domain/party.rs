@@ -52,14 +52,6 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Returns the actor of a merchant acting in its own name.
-    pub const fn merchant_itself(merchant: MerchantId) -> Self {
-        Self {
-            merchant,
-            party: Party::Merchant,
-        }
-    }
-
     /// Returns the acting customer.
     ///
     /// # Panics
