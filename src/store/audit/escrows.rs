@@ -1,18 +1,49 @@
-//! What the rows of escrows and milestones say about where the money must be.
+//! The money that each escrow must hold, computed from the rows of escrows and
+//! milestones.
 
 use rusqlite::{Row, Rows, Statement};
 
-use crate::domain::ids::EscrowId;
+use crate::domain::ids::{EscrowId, MerchantId};
 use crate::store::audit::transfers::Hold;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::text_at;
+use crate::store::tables::columns::{broken, row};
 
-/// An escrow's row, as far as it says where its money must be.
+row! {
+    struct EscrowRow<'a>, escrow_columns! {
+        id: i64,
+        guard: i64,
+        merchant_id: MerchantId,
+        buyer_id: Option<String>,
+        settlement_type: &'a str,
+        state: &'a str,
+        closed_as: Option<&'a str>,
+        amount: i64,
+        fee: i64,
+        buyer_fee: i64,
+        additional_fee: i64,
+        additional_fee_refundable: bool,
+        split_seller_amount: Option<i64>,
+        split_buyer_amount: Option<i64>,
+    }
+}
+
+row! {
+    struct MilestoneRow, milestone_columns! {
+        escrow_id: i64,
+        amount: i64,
+        is_released: bool,
+    }
+}
+
+/// The facts of an escrow that say where its money must be. Amounts are in minor units.
 pub(super) struct StoredEscrow {
     pub(super) id: EscrowId,
+    pub(super) merchant: MerchantId,
+    /// The id of the buyer; empty without one.
+    pub(super) buyer: String,
     kind: Kind,
     state: State,
-    /// How it ended, once it is closed.
+    /// How it closed; `None` before it closes.
     end: Option<StoredClose>,
     amount: i128,
     fee: i128,
@@ -38,39 +69,35 @@ enum State {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StoredClose {
-    /// To the payees.
+    /// The payees got the money.
     Released,
-    /// To who paid.
+    /// The buyer got the money back.
     Refunded,
-    /// To the seller and the buyer.
+    /// Seller and buyer shared the rest.
     Split { seller: i128, buyer: i128 },
 }
 
 impl StoredEscrow {
-    /// Columns in the order that [`StoredEscrow::read`] reads them.
-    pub(super) const SELECT: &'static str =
-        "SELECT id, guard, merchant_id, state, buyer_id, amount, buyer_fee, fee, settlement_type,
-                additional_fee, additional_fee_refundable, closed_as, split_seller_amount, split_buyer_amount
-         FROM escrow ORDER BY id";
+    /// The query for [`StoredEscrow::read`].
+    pub(super) const SELECT: &'static str = concat!("SELECT ", escrow_columns!(), " FROM escrow ORDER BY id");
 
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// Whether one buyer's payment is still held, or was.
+    /// Returns whether a buyer has funded it. A vault has participants instead.
     pub(super) fn has_buyer(&self) -> bool {
         self.state != State::AwaitingPayment && self.kind != Kind::Vault
     }
 
-    /// The milestones of a milestone escrow that do not add up to its amount: what
-    /// they add up to, and what they must.
+    /// Returns the sum of the milestones and the amount of the escrow if they differ.
     pub(super) fn wrong_milestones(&self) -> Option<(i128, i128)> {
         let sums = (self.milestones.all, self.amount);
         (self.kind == Kind::Milestones && sums.0 != sums.1).then_some(sums)
     }
 
-    /// The milestones of a closed escrow that were not all released, though
-    /// everything was: what was, and what must have been.
+    /// Returns the sum of the released milestones and the amount of the escrow if they differ
+    /// although the escrow closed with everything released.
     pub(super) fn unreleased(&self) -> Option<(i128, i128)> {
         let is_released = self.kind == Kind::Milestones && self.end == Some(StoredClose::Released);
         let sums = (self.milestones.released, self.amount);
@@ -78,41 +105,42 @@ impl StoredEscrow {
     }
 
     pub(super) fn read(row: &Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
-        let id = EscrowId::new(row.get(0)?, row.get(1)?);
-        let money = |column| row.get::<_, i64>(column).map(i128::from);
-        let state = match text_at(row, 3)? {
+        let row = EscrowRow::read(row)?;
+        let state = match row.state {
             "OPENED" => State::Opened,
             "CLOSED" => State::Closed,
             _ => State::AwaitingPayment,
         };
-        let end = match row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+        let end = match row.closed_as {
             Some("REFUNDED") => StoredClose::Refunded,
             Some("SPLIT") => StoredClose::Split {
-                seller: money(12)?,
-                buyer: money(13)?,
+                seller: share(row.split_seller_amount)?,
+                buyer: share(row.split_buyer_amount)?,
             },
             _ => StoredClose::Released,
         };
         Ok(Self {
-            id,
-            kind: match text_at(row, 8)? {
+            id: EscrowId::new(row.id, row.guard),
+            merchant: row.merchant_id,
+            buyer: row.buyer_id.unwrap_or_default(),
+            kind: match row.settlement_type {
                 "MILESTONE" => Kind::Milestones,
                 "VAULT" => Kind::Vault,
                 _ => Kind::Standard,
             },
             state,
             end: Some(end).filter(|_| state == State::Closed),
-            amount: money(5)?,
-            buyer_fee: money(6)?,
-            fee: money(7)?,
-            additional_fee: money(9)?,
-            is_additional_fee_refundable: row.get(10)?,
-            milestones: milestones.of_escrow(id.number())?,
+            amount: row.amount.into(),
+            fee: row.fee.into(),
+            buyer_fee: row.buyer_fee.into(),
+            additional_fee: row.additional_fee.into(),
+            is_additional_fee_refundable: row.additional_fee_refundable,
+            milestones: milestones.of_escrow(row.id)?,
         })
     }
 
-    /// What its transfers must add up to. A milestone escrow's fee is on its buyer,
-    /// so a milestone releases its amount whole; the schema sees to that.
+    /// Returns the sums that its transfers must have. The buyer pays the fee of a milestone
+    /// escrow, as the schema checks, so a milestone releases its whole amount.
     pub(super) fn must_hold(&self) -> Hold {
         let payable = self.amount + self.buyer_fee - self.fee;
         let opened = Hold {
@@ -146,14 +174,19 @@ impl StoredEscrow {
     }
 }
 
-/// What the milestones of each escrow add up to, in the order of ids.
-pub(super) struct Milestones<'a> {
-    rows: Rows<'a>,
-    /// The next one's escrow, amount, and whether it was released.
-    next: Option<(i64, i64, bool)>,
+fn share(amount: Option<i64>) -> Result<i128, Error> {
+    amount
+        .map(i128::from)
+        .ok_or_else(|| broken("the share of a split", "NULL"))
 }
 
-/// What the milestones of one escrow add up to.
+/// The sums of the milestones of each escrow, read by rising escrow number.
+pub(super) struct Milestones<'a> {
+    rows: Rows<'a>,
+    next: Option<MilestoneRow>,
+}
+
+/// The sums of the milestones of one escrow, in minor units.
 #[derive(Clone, Copy, Default)]
 struct MilestoneSums {
     all: i128,
@@ -161,6 +194,9 @@ struct MilestoneSums {
 }
 
 impl<'a> Milestones<'a> {
+    /// The query for [`Milestones::of`].
+    pub(super) const SELECT: &'static str = concat!("SELECT ", milestone_columns!(), " FROM milestone ORDER BY id");
+
     pub(super) fn of(statement: &'a mut Statement<'_>) -> Result<Self, Error> {
         let mut milestones = Self {
             rows: statement.query([])?,
@@ -171,21 +207,19 @@ impl<'a> Milestones<'a> {
     }
 
     fn advance(&mut self) -> Result<(), Error> {
-        self.next = match self.rows.next()? {
-            Some(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
-            None => None,
-        };
+        self.next = self.rows.next()?.map(MilestoneRow::read).transpose()?;
         Ok(())
     }
 
-    /// The sums of the escrow with this number, which comes after all that were
-    /// asked for before.
+    /// Returns the sums of the escrow with this number. The number must be greater than in
+    /// all calls before.
     fn of_escrow(&mut self, escrow: i64) -> Result<MilestoneSums, Error> {
         let mut sums = MilestoneSums::default();
-        while let Some((of, amount, is_released)) = self.next.filter(|(of, ..)| *of <= escrow) {
-            if of == escrow {
-                sums.all += i128::from(amount);
-                sums.released += if is_released { i128::from(amount) } else { 0 };
+        while let Some(milestone) = self.next.take_if(|milestone| milestone.escrow_id <= escrow) {
+            if milestone.escrow_id == escrow {
+                let amount = i128::from(milestone.amount);
+                sums.all += amount;
+                sums.released += if milestone.is_released { amount } else { 0 };
             }
             self.advance()?;
         }

@@ -1,7 +1,6 @@
-//! The seven invariants of the ledger (design section 4), recomputed from the
-//! transfers and compared with what is stored, and an eighth: that the payment
-//! histories are whole and add up to the balances. Reads only, from one snapshot,
-//! each table once; may run beside a server.
+//! The audit of a file: the invariants of architecture section 4, recomputed from the
+//! transfers and the payment histories and compared with what is stored. It only reads,
+//! from one snapshot and each table once, and may run beside a server.
 
 mod escrows;
 mod histories;
@@ -19,14 +18,15 @@ use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
 use crate::store::engine::connection;
 use crate::store::engine::error::{Error, OpenError};
-use crate::store::tables::columns::text_at;
+use crate::store::tables::columns::row;
 use escrows::{Milestones, StoredEscrow};
 use histories::{Histories, History};
 use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
 
-/// How many findings are described; those beyond are counted.
+/// The most findings that are described. Further ones are only counted.
 const FINDINGS_MAX: usize = 100;
-/// What an audit saw.
+
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Audit {
     /// Merchants in the file.
@@ -37,25 +37,27 @@ pub struct Audit {
     pub escrows: u64,
     /// Transfers in the file.
     pub transfers: u64,
-    /// What is wrong, as far as it was kept.
+    /// The first findings, at most 100.
     pub findings: Vec<Finding>,
-    /// How much is wrong.
+    /// The number of all findings.
     pub findings_total: u64,
 }
 
-/// One broken invariant, and where.
+/// A broken invariant.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its number in design section 4; 8 is a broken payment history.
+    /// Its number in architecture section 4.
     pub invariant: u8,
-    /// Where it is broken, and how.
+    /// The place where it is broken, and the values found.
     pub problem: String,
 }
 
-/// Audits a file. `progress` hears how many transfers of how many are done.
+/// Audits a file. Calls `progress` with the number of transfers read so far and the number
+/// of all. A broken invariant is a finding, not an error.
 ///
-/// Fails when the file cannot be opened or read; a broken invariant is a
-/// finding, not a failure.
+/// # Errors
+///
+/// Fails when the file cannot be opened or read.
 pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
     let connection = connection::open_to_audit(path)?;
     let beside = connection::open_to_audit(path)?;
@@ -65,9 +67,13 @@ pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, O
     })
 }
 
-/// Asks SQLite whether the file itself is whole: every page readable, every index
-/// like its table, every reference to something that exists. Answers what is not,
-/// as SQLite says it. Reads the whole file, some parts of it often.
+/// Lets SQLite check the structure of a file: that every page is readable, every index
+/// matches its table, and every foreign key leads to a row. Returns the problems in
+/// SQLite's words. Reads the whole file, some parts of it many times.
+///
+/// # Errors
+///
+/// Fails when the file cannot be opened or read.
 pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
     let connection = connection::open_to_audit(path)?;
     let damaged = |cause: rusqlite::Error| OpenError::Damaged {
@@ -94,11 +100,10 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
     let snapshot = connection.unchecked_transaction()?;
     let newest: Option<i64> = snapshot.query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))?;
     thread::scope(|scope| {
-        // Histories are half of all rows and need nothing of the rest. Entries are
-        // only ever added, so those up to the newest of this snapshot are the same
-        // in any later one.
+        // The histories hold half of all rows and can be read separately. Entries are only
+        // ever added, so another snapshot has the same entries up to this one's newest.
         let histories = scope.spawn(move || Histories::up_to(newest, &beside));
-        // Reading transfers and adding them up are as much work each.
+        // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
         let ledger = scope.spawn(move || Ledger::of(read));
         let transfers = read_transfers(&snapshot, &batches, progress);
@@ -116,12 +121,59 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
     })
 }
 
-/// Compares what was read, and says what does not fit.
+row! {
+    struct ChainRow, chain_columns! {
+        id: i64,
+        chain_head: [u8; 32],
+    }
+}
+
+row! {
+    struct HolderRow, holder_columns! {
+        merchant_id: i64,
+        customer_id: String,
+        id: i64,
+    }
+}
+
+row! {
+    struct StakeRow, stake_columns! {
+        merchant_id: i64 = "escrow.merchant_id",
+        customer_id: String = "vault_stake.customer_id",
+        amount: i64 = "vault_stake.amount",
+    }
+}
+
+row! {
+    /// A payment's detail; the account is NULL if the payment does not exist.
+    struct DetailRow, detail_columns! {
+        transaction_id: i64,
+        account_id: Option<i64>,
+        is_debit: Option<bool> = "credit_type = 'debit'",
+        amount: Option<i64>,
+        fee: i64,
+        has_moved: Option<bool> = "status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow')",
+    }
+}
+
+row! {
+    struct AccountRow<'a>, account_columns! {
+        id: i64,
+        merchant_id: i64,
+        customer_id: Option<String>,
+        purpose: &'a str,
+        balance: i64,
+        newest_transaction_id: Option<i64>,
+        transaction_count: i64,
+    }
+}
+
+/// Compares the stored rows with the recomputed sums and collects the findings.
 struct Auditor {
     audit: Audit,
     ledger: Ledger,
     histories: FxHashMap<i64, History>,
-    /// By merchant and customer, what the open escrows they funded must hold.
+    /// The money that each customer's open escrows must hold, by merchant and customer.
     owed: HashMap<(i64, String), i128>,
 }
 
@@ -152,10 +204,11 @@ impl Auditor {
     }
 
     fn check_chains(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut statement = connection.prepare("SELECT id, chain_head FROM merchant ORDER BY id")?;
+        let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant ORDER BY id"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (merchant, head) = (row.get(0)?, ChainHash::from_bytes(row.get(1)?));
+            let row = ChainRow::read(row)?;
+            let (merchant, head) = (row.id, ChainHash::from_bytes(row.chain_head));
             self.audit.merchants += 1;
             if self.ledger.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
                 let problem =
@@ -172,8 +225,8 @@ impl Auditor {
 
     fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
         let holders = Self::holders(connection)?;
-        // Both in the order of ids, so that one pass over each is enough.
-        let mut milestones = connection.prepare("SELECT escrow_id, amount, is_released FROM milestone ORDER BY id")?;
+        // Both are read in the order of ids, so that one pass over each is enough.
+        let mut milestones = connection.prepare(Milestones::SELECT)?;
         let mut milestones = Milestones::of(&mut milestones)?;
         let mut statement = connection.prepare(StoredEscrow::SELECT)?;
         let mut rows = statement.query([])?;
@@ -183,7 +236,7 @@ impl Auditor {
             let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
             self.check_escrow(&escrow, hold);
             if escrow.has_buyer() {
-                let buyer = (row.get(2)?, row.get::<_, Option<String>>(4)?.unwrap_or_default());
+                let buyer = (escrow.merchant.0, escrow.buyer.clone());
                 if hold.account.is_some() && hold.account != holders.get(&buyer).copied() {
                     let (id, (merchant, buyer)) = (escrow.id, &buyer);
                     let problem = format!(
@@ -205,12 +258,20 @@ impl Auditor {
         Ok(())
     }
 
-    /// The escrow account of every customer, by merchant and customer.
+    /// Returns the number of every customer's escrow account, by merchant and customer.
     fn holders(connection: &Connection) -> Result<HashMap<(i64, String), i64>, Error> {
-        let mut statement =
-            connection.prepare("SELECT merchant_id, customer_id, id FROM account WHERE purpose = 'CUSTOMER_ESCROW'")?;
-        let holders = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-        Ok(holders.collect::<Result<_, _>>()?)
+        let mut statement = connection.prepare(concat!(
+            "SELECT ",
+            holder_columns!(),
+            " FROM account WHERE purpose = 'CUSTOMER_ESCROW'"
+        ))?;
+        let mut rows = statement.query([])?;
+        let mut holders = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let row = HolderRow::read(row)?;
+            holders.insert((row.merchant_id, row.customer_id), row.id);
+        }
+        Ok(holders)
     }
 
     fn check_escrow(&mut self, escrow: &StoredEscrow, hold: Hold) {
@@ -242,16 +303,17 @@ impl Auditor {
         }
     }
 
-    /// What participants have staked in open vaults is owed to them.
+    /// Adds the stakes in open vaults to what is owed to their participants.
     fn read_stakes(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut statement = connection.prepare(
-            "SELECT escrow.merchant_id, vault_stake.customer_id, vault_stake.amount
-             FROM vault_stake JOIN escrow ON escrow.id = escrow_id WHERE state = 'OPENED'",
-        )?;
+        let mut statement = connection.prepare(concat!(
+            "SELECT ",
+            stake_columns!(),
+            " FROM vault_stake JOIN escrow ON escrow.id = escrow_id WHERE state = 'OPENED'"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let amount: i64 = row.get(2)?;
-            *self.owed.entry((row.get(0)?, row.get(1)?)).or_default() += i128::from(amount);
+            let row = StakeRow::read(row)?;
+            *self.owed.entry((row.merchant_id, row.customer_id)).or_default() += i128::from(row.amount);
         }
         Ok(())
     }
@@ -267,27 +329,29 @@ impl Auditor {
         self.histories = histories.of_account;
     }
 
-    /// Corrects the sums of the histories by what is known beside the entries: what
-    /// is pending, failed or was reversed has moved nothing, a debit has cost its fee
-    /// on top, and a card that paid for an escrow has not touched the wallet.
+    /// Corrects the sums of the histories by the details of payments. A pending, failed or
+    /// reversed payment has moved nothing, a debit has cost its fee on top, and a card that
+    /// paid for an escrow has not touched the wallet.
     fn read_details(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut statement = connection.prepare(
-            "SELECT transaction_id, account_id, credit_type = 'debit', amount, fee,
-                    status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow')
-             FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id",
-        )?;
+        let mut statement = connection.prepare(concat!(
+            "SELECT ",
+            detail_columns!(),
+            " FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let Some(account) = row.get::<_, Option<i64>>(1)? else {
-                let entry: i64 = row.get(0)?;
+            let row = DetailRow::read(row)?;
+            let (Some(account), Some(is_debit), Some(amount), Some(has_moved)) =
+                (row.account_id, row.is_debit, row.amount, row.has_moved)
+            else {
+                let entry = row.transaction_id;
                 self.find(
                     8,
                     format!("something is said of transaction {entry:016x}..., which does not exist"),
                 );
                 continue;
             };
-            let (is_debit, has_moved): (bool, bool) = (row.get(2)?, row.get(5)?);
-            let (amount, fee) = (i128::from(row.get::<_, i64>(3)?), i128::from(row.get::<_, i64>(4)?));
+            let (amount, fee) = (i128::from(amount), i128::from(row.fee));
             let entered = if is_debit { -amount } else { amount };
             let moved = if has_moved { entered - fee } else { 0 };
             self.histories.entry(account).or_default().sum += moved - entered;
@@ -297,16 +361,13 @@ impl Auditor {
 
     fn check_accounts(&mut self, connection: &Connection) -> Result<(), Error> {
         let mut sums: FxHashMap<i64, i128> = FxHashMap::default();
-        let mut statement = connection.prepare(
-            "SELECT id, merchant_id, customer_id, purpose, balance, newest_transaction_id, transaction_count
-                 FROM account",
-        )?;
+        let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.audit.accounts += 1;
-            let balance: i64 = row.get(4)?;
-            *sums.entry(row.get(1)?).or_default() += i128::from(balance);
-            self.check_account(row, i128::from(balance))?;
+            let row = AccountRow::read(row)?;
+            *sums.entry(row.merchant_id).or_default() += i128::from(row.balance);
+            self.check_account(row);
         }
         let orphans: Vec<i64> = self.ledger.balances.drain().map(|(account, _)| account).collect();
         for account in orphans {
@@ -326,8 +387,8 @@ impl Auditor {
         Ok(())
     }
 
-    fn check_account(&mut self, row: &Row<'_>, balance: i128) -> Result<(), Error> {
-        let account: i64 = row.get(0)?;
+    fn check_account(&mut self, row: AccountRow<'_>) {
+        let (account, purpose, balance) = (row.id, row.purpose, i128::from(row.balance));
         let moved = self.ledger.balances.remove(&account).unwrap_or_default();
         if moved != balance {
             self.find(
@@ -335,7 +396,6 @@ impl Auditor {
                 format!("account {account} has a balance of {balance}, and its transfers add up to {moved}"),
             );
         }
-        let purpose = text_at(row, 3)?;
         if purpose != "OUTSIDE_WORLD" && balance < 0 {
             self.find(
                 3,
@@ -343,13 +403,13 @@ impl Auditor {
             );
         }
         let history = self.histories.remove(&account).unwrap_or_default();
-        if history.newest != row.get(5)? {
+        if history.newest != row.newest_transaction_id {
             self.find(
                 8,
                 format!("the newest transactions of account {account} are missing from its history"),
             );
         }
-        let counted: i64 = row.get(6)?;
+        let counted = row.transaction_count;
         if history.count != counted {
             let count = history.count;
             self.find(
@@ -365,8 +425,7 @@ impl Auditor {
             );
         }
         if purpose == "CUSTOMER_ESCROW" {
-            let customer: String = row.get(2)?;
-            let owner = (row.get(1)?, customer);
+            let owner = (row.merchant_id, row.customer_id.unwrap_or_default());
             let owed = self.owed.remove(&owner).unwrap_or_default();
             if owed != balance {
                 let customer = owner.1;
@@ -377,6 +436,5 @@ impl Auditor {
                 self.find(4, problem);
             }
         }
-        Ok(())
     }
 }

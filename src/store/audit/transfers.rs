@@ -1,4 +1,4 @@
-//! What the transfers say: read by one thread, added up by another.
+//! Reading the transfers on one thread and adding them up on another.
 
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -9,15 +9,29 @@ use rustc_hash::FxHashMap;
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::text_at;
+use crate::store::tables::columns::row;
 
-/// Transfers handed from the thread that reads them to the one that adds them up,
-/// at once, and reported as progress.
+/// Transfers in a batch, which the reading thread hands to the adding thread. Progress is
+/// reported once for each batch.
 const BATCH: usize = 4096;
-/// Batches that may wait in between.
+/// The most batches that wait between the two threads.
 pub(super) const BATCHES_WAITING: usize = 4;
 
-/// A transfer as it stands in the file.
+row! {
+    struct TransferRow<'a>, transfer_columns! {
+        id: i64,
+        merchant_id: MerchantId,
+        kind: &'a str,
+        debit_account_id: i64,
+        credit_account_id: i64,
+        amount: i64,
+        escrow_id: Option<i64>,
+        created_at: i64,
+        hash: [u8; 32],
+    }
+}
+
+/// A stored transfer.
 pub(super) struct StoredTransfer {
     posted: PostedTransfer<'static>,
     hash: ChainHash,
@@ -25,40 +39,35 @@ pub(super) struct StoredTransfer {
 
 impl StoredTransfer {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
-        let kind = text_at(row, 2)?;
-        let known = kind.parse::<TransferKind>();
+        let row = TransferRow::read(row)?;
         let posted = PostedTransfer {
-            id: row.get(0)?,
-            merchant: MerchantId(row.get(1)?),
-            // One of no kind has been changed, and its hash will show it.
-            kind: known.map_or("", TransferKind::into),
-            debit_account: row.get(3)?,
-            credit_account: row.get(4)?,
-            amount: row.get(5)?,
-            escrow: row.get(6)?,
-            created_at: row.get(7)?,
+            id: row.id,
+            merchant: row.merchant_id,
+            // An unknown kind was changed in the file, and the hash will show it.
+            kind: row.kind.parse::<TransferKind>().map_or("", |kind| kind.into_str()),
+            debit_account: row.debit_account_id,
+            credit_account: row.credit_account_id,
+            amount: row.amount,
+            escrow: row.escrow_id,
+            created_at: row.created_at,
         };
         Ok(Self {
             posted,
-            hash: ChainHash::from_bytes(row.get(8)?),
+            hash: ChainHash::from_bytes(row.hash),
         })
     }
 }
 
-/// Reads every transfer, oldest first, and answers how many there are.
+/// Sends every transfer in batches, oldest first, and returns their number.
 pub(super) fn read_transfers(
     connection: &Connection,
     batches: &SyncSender<Vec<StoredTransfer>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
-    // Transfers are numbered from 1, so the newest says how many there are
-    // without a look at each.
+    // Transfers are numbered from 1, so the newest number is the number of transfers.
     let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
     let expected = newest.map_or(0, i64::unsigned_abs);
-    let mut statement = connection.prepare(
-        "SELECT id, merchant_id, kind, debit_account_id, credit_account_id, amount, escrow_id, created_at, hash
-         FROM transfer ORDER BY id",
-    )?;
+    let mut statement = connection.prepare(concat!("SELECT ", transfer_columns!(), " FROM transfer ORDER BY id"))?;
     let mut rows = statement.query([])?;
     let (mut transfers, mut batch) = (0, Vec::with_capacity(BATCH));
     while let Some(row) = rows.next()? {
@@ -75,15 +84,16 @@ pub(super) fn read_transfers(
     Ok(transfers)
 }
 
-/// What the transfers add up to.
+/// The sums of the transfers.
 #[derive(Default)]
 pub(super) struct Ledger {
-    /// By merchant, the hash of its newest transfer.
+    /// The hash of each merchant's newest transfer, by merchant.
     pub(super) heads: FxHashMap<i64, ChainHash>,
+    /// By the number of the account.
     pub(super) balances: FxHashMap<i64, i128>,
-    /// By the escrow's number.
+    /// By the number of the escrow.
     pub(super) holds: FxHashMap<i64, Hold>,
-    /// Transfers that do not follow from the one before, and whose they are.
+    /// Transfers whose hash does not follow from the one before, each with its merchant.
     pub(super) broken_at: Vec<(i64, MerchantId)>,
 }
 
@@ -122,18 +132,19 @@ impl Ledger {
     }
 }
 
-/// What went in and out of one escrow's hold.
+/// The sums of the transfers into and out of one escrow's hold.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Hold {
     pub(super) paid_in: i128,
     pub(super) released: i128,
     pub(super) refunded: i128,
     pub(super) fees: i128,
-    /// The account it was paid into, 0 when there were several.
+    /// The number of the account that it was paid into; 0 if there were several.
     pub(super) account: Option<i64>,
 }
 
 impl Hold {
+    /// Returns the money that the hold still keeps.
     pub(super) const fn kept(self) -> i128 {
         self.paid_in - self.released - self.refunded - self.fees
     }

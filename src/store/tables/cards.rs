@@ -4,36 +4,43 @@ use rusqlite::{Row, params};
 
 use crate::domain::ids::{CardId, CustomerId, MerchantId};
 use crate::domain::payments::card::{Card, TestCard};
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{broken, text_at, timestamp_at};
+use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
-impl Snapshot<'_> {
-    /// A customer's cards, the one saved first at the front.
-    pub fn cards(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, guard, number, created_at FROM card WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id",
-        )?;
-        let mut rows = statement.query(params![merchant.0, customer.as_str()])?;
-        let mut cards = Vec::new();
-        while let Some(row) = rows.next()? {
-            cards.push(read_card(row)?);
-        }
-        Ok(cards)
+row! {
+    struct CardRow<'a>, card_columns! {
+        id: i64,
+        guard: u32,
+        number: &'a str,
+        created_at: Timestamp,
     }
 }
 
 fn read_card(row: &Row<'_>) -> Result<Card, Error> {
-    let number = text_at(row, 2)?;
+    let row = CardRow::read(row)?;
     Ok(Card {
-        id: CardId::new(row.get(0)?, row.get(1)?),
-        kind: TestCard::stored(number).ok_or_else(|| broken("the number of a test card", number))?,
-        created_at: timestamp_at(row, 3)?,
+        id: CardId::new(row.id, row.guard),
+        kind: TestCard::stored(row.number).ok_or_else(|| broken("the number of a test card", row.number))?,
+        created_at: row.created_at,
     })
 }
 
+impl Snapshot<'_> {
+    /// Returns a customer's cards, oldest first.
+    pub fn cards(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<Card>, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            card_columns!(),
+            " FROM card WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id"
+        ))?;
+        read_all(statement.query(params![merchant.0, customer.as_str()])?, read_card)
+    }
+}
+
 impl Tx<'_> {
-    /// A card that a customer has not saved before.
+    /// Saves a card. The customer must not have saved the same number before.
     pub fn insert_card(&mut self, merchant: MerchantId, customer: &CustomerId, card: &Card) -> Result<(), Error> {
         self.connection
             .prepare_cached(
@@ -51,7 +58,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes a card.
+    /// Removes a card that exists.
     pub fn delete_card(&mut self, card: CardId) -> Result<(), Error> {
         let changed = self
             .connection

@@ -1,6 +1,5 @@
 //! Categories.
 
-use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::domain::escrow::category::{Category, PositionShift};
@@ -9,23 +8,51 @@ use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{offset_of, optional_customer_id_at, optional_file_name_at};
+use crate::store::tables::columns::{offset_of, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
-/// Columns in the order that [`read_category`] reads them.
+row! {
+    struct CategoryRow, category_columns! {
+        id: i64,
+        guard: u32,
+        owner_id: Option<CustomerId>,
+        name: String,
+        description: Option<String>,
+        position: i64,
+        image: Option<FileName>,
+    }
+}
+
 macro_rules! select_category {
     ($condition:literal) => {
         concat!(
-            "SELECT id, guard, owner_id, name, description, position, image FROM category
-             WHERE deleted_at IS NULL AND ",
+            "SELECT ",
+            category_columns!(),
+            " FROM category WHERE deleted_at IS NULL AND ",
             $condition
         )
     };
 }
 
+fn read_category(row: &Row<'_>) -> Result<Category, Error> {
+    let row = CategoryRow::read(row)?;
+    Ok(Category {
+        id: CategoryId::new(row.id, row.guard),
+        owner: row.owner_id.into(),
+        name: row.name,
+        description: row.description,
+        position: row.position,
+        image: row.image,
+    })
+}
+
+fn id_of(owner: &Party) -> Option<&str> {
+    owner.customer().map(CustomerId::as_str)
+}
+
 impl Snapshot<'_> {
-    /// A merchant's category, whichever of its accounts has it; another merchant's is
-    /// as good as none.
+    /// Returns a merchant's category with any owner. Deleted categories and those of other
+    /// merchants are not found.
     pub fn category(&self, merchant: MerchantId, id: CategoryId) -> Result<Option<Category>, Error> {
         let category = self
             .connection
@@ -37,9 +64,9 @@ impl Snapshot<'_> {
         category.transpose()
     }
 
-    /// The category whose number stands in this column, unless it was deleted.
-    pub(crate) fn optional_category_at(&self, row: &Row<'_>, column: usize) -> Result<Option<Category>, Error> {
-        let ValueRef::Integer(number) = row.get_ref(column)? else {
+    /// Returns the category with this number, unless it was deleted.
+    pub(crate) fn category_of_number(&self, number: Option<i64>) -> Result<Option<Category>, Error> {
+        let Some(number) = number else {
             return Ok(None);
         };
         let category = self
@@ -50,7 +77,7 @@ impl Snapshot<'_> {
         category.transpose()
     }
 
-    /// How many categories an account has.
+    /// Returns the number of an owner's categories.
     pub fn category_count(&self, merchant: MerchantId, owner: &Party) -> Result<u32, Error> {
         let count = self
             .connection
@@ -61,47 +88,27 @@ impl Snapshot<'_> {
         Ok(count)
     }
 
-    /// A page of an account's categories, in their order.
+    /// Returns a page of an owner's categories, by position.
     pub fn categories(
         &self,
         merchant: MerchantId,
         owner: &Party,
         request: PageRequest,
     ) -> Result<Page<Category>, Error> {
-        let offset = offset_of(request);
         let mut statement = self.connection.prepare_cached(select_category!(
             "merchant_id = ?1 AND owner_id IS ?2 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;
-        let mut found = statement.query(params![merchant.0, id_of(owner), request.limit, offset])?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            rows.push(read_category(row)?);
-        }
+        let rows = statement.query(params![merchant.0, id_of(owner), request.limit, offset_of(request)])?;
         Ok(Page {
-            rows,
+            rows: read_all(rows, read_category)?,
             count: self.category_count(merchant, owner)?.into(),
             request,
         })
     }
 }
 
-fn read_category(row: &Row<'_>) -> Result<Category, Error> {
-    Ok(Category {
-        id: CategoryId::new(row.get(0)?, row.get(1)?),
-        owner: optional_customer_id_at(row, 2)?.into(),
-        name: row.get(3)?,
-        description: row.get(4)?,
-        position: row.get(5)?,
-        image: optional_file_name_at(row, 6)?,
-    })
-}
-
-fn id_of(owner: &Party) -> Option<&str> {
-    owner.customer().map(CustomerId::as_str)
-}
-
 impl Tx<'_> {
-    /// A new category, at its place; whoever was there has made room.
+    /// Inserts a category at its position, which must be free.
     pub fn insert_category(&mut self, merchant: MerchantId, category: &Category) -> Result<(), Error> {
         self.reference_files(category.image.as_slice())?;
         self.connection
@@ -123,7 +130,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The category as it is now.
+    /// Saves a category that exists.
     pub fn save_category(&mut self, category: &Category) -> Result<(), Error> {
         self.reference_files(category.image.as_slice())?;
         let changed = self
@@ -142,7 +149,7 @@ impl Tx<'_> {
         one_row(changed, "a category")
     }
 
-    /// Moves an account's categories to make room or to close a gap.
+    /// Moves a range of an owner's categories, to make room or to close a gap.
     pub fn shift_categories(&mut self, merchant: MerchantId, owner: &Party, shift: PositionShift) -> Result<(), Error> {
         self.connection
             .prepare_cached(
@@ -153,7 +160,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The category is gone; its escrows have none from now on.
+    /// Deletes a category that exists. Its escrows have no category from now on.
     pub fn delete_category(&mut self, category: CategoryId) -> Result<(), Error> {
         let changed = self
             .connection

@@ -1,30 +1,32 @@
-//! How far a sandbox merchant's clock is ahead of the file's time.
+//! The clocks of sandbox merchants.
 
 use rusqlite::Row;
 
 use crate::domain::ids::MerchantId;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::broken;
+use crate::store::tables::columns::{FromColumn, broken};
 use crate::store::tx::{Snapshot, Tx};
 
+impl FromColumn<'_> for ClockOffset {
+    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+        let millis: i64 = row.get(column)?;
+        Self::from_millis(millis).ok_or_else(|| broken("how far a clock is ahead", &millis.to_string()))
+    }
+}
+
 impl Snapshot<'_> {
-    /// How far a merchant's clock is ahead of the file's time.
+    /// Returns how far a merchant's clock is ahead of ledger time.
     pub fn clock_of(&self, merchant: MerchantId) -> Result<ClockOffset, Error> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT clock_offset_millis FROM merchant WHERE id = ?1")?;
         let mut rows = statement.query([merchant.0])?;
-        let Some(row) = rows.next()? else {
-            return Err(broken("the number of a merchant", &merchant.0.to_string()));
-        };
-        clock_offset_at(row, 0)
+        match rows.next()? {
+            Some(row) => ClockOffset::from_column(row, 0),
+            None => Err(broken("the number of a merchant", &merchant.0.to_string())),
+        }
     }
-}
-
-pub(crate) fn clock_offset_at(row: &Row<'_>, column: usize) -> Result<ClockOffset, Error> {
-    let ahead: i64 = row.get(column)?;
-    ClockOffset::from_millis(ahead).ok_or_else(|| broken("how far a clock is ahead", &ahead.to_string()))
 }
 
 impl Tx<'_> {
@@ -33,8 +35,12 @@ impl Tx<'_> {
         self.clock = ClockOffset::NONE;
     }
 
-    /// Moves a merchant's clock, further ahead only. The rest of this command still
-    /// happens at the time it began, until [`Tx::act_for`] is called again.
+    /// Moves a merchant's clock forward. [`Tx::now`] stays the same until [`Tx::act_for`]
+    /// is called again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] when the clock is not behind `clock`.
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
         let changed = self
             .connection

@@ -1,29 +1,83 @@
 //! Customers, their profiles and their wallets.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
-use crate::domain::customers::country::Phone;
+use crate::domain::customers::country::{Country, Phone};
 use crate::domain::customers::customer::{Block, Customer, CustomerAccess, CustomerKey, Permissions, Wallet};
 use crate::domain::customers::profile::{Email, Profile};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::ids::{CustomerId, MerchantId, WalletId};
 use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{
-    amount_at, customer_id_at, is_of_a_key, offset_of, optional_text_at, optional_timestamp_at, timestamp_at, word_at,
-};
+use crate::store::tables::columns::{FromColumn, is_of_a_key, offset_of, read_all, read_first, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
-/// Columns in the order that [`read_customer`] reads them.
+stored_as_word!(Country, "a country");
+
+impl FromColumn<'_> for Email {
+    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+        <&str>::from_column(row, column).map(Self::stored)
+    }
+}
+
+impl FromColumn<'_> for Phone {
+    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
+        <&str>::from_column(row, column).map(Self::stored)
+    }
+}
+
+row! {
+    struct AccessRow, access_columns! {
+        can_withdraw: bool,
+        can_buy: bool,
+        can_sell: bool,
+        is_blocked: bool = "blocked_at IS NOT NULL",
+    }
+}
+
+row! {
+    /// A customer with the profile, whose columns are NULL if there is none.
+    struct CustomerRow, customer_columns! {
+        id: CustomerId = "customer.id",
+        wallet_id: i64,
+        wallet_guard: u32,
+        can_withdraw: bool,
+        can_buy: bool,
+        can_sell: bool,
+        blocked_at: Option<Timestamp>,
+        blocked_reason: Option<String>,
+        created_at: Timestamp,
+        country: Option<Country>,
+        firstname: Option<String>,
+        lastname: Option<String>,
+        email: Option<Email>,
+        phone: Option<Phone>,
+        bvn: Option<String>,
+    }
+}
+
+row! {
+    struct WalletRow, wallet_columns! {
+        wallet_id: i64 = "customer.wallet_id",
+        wallet_guard: u32 = "customer.wallet_guard",
+        created_at: Timestamp = "customer.created_at",
+        main_balance: Amount = "main.balance",
+        escrow_balance: Amount =
+            "hold.balance - (SELECT coalesce(sum(fee + additional_fee), 0) FROM escrow
+                             WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED')",
+        updated_at: Timestamp = "max(main.updated_at, hold.updated_at)",
+    }
+}
+
 macro_rules! select_customer {
     ($condition:literal) => {
         concat!(
-            "SELECT customer.id, wallet_id, wallet_guard, can_withdraw, can_buy, can_sell,
-                    blocked_at, blocked_reason, created_at,
-                    country, firstname, lastname, email, phone, bvn
-             FROM customer LEFT JOIN customer_profile AS profile
+            "SELECT ",
+            customer_columns!(),
+            " FROM customer LEFT JOIN customer_profile AS profile
                 ON profile.merchant_id = customer.merchant_id AND profile.customer_id = customer.id
              WHERE customer.merchant_id = ?1 AND ",
             $condition
@@ -31,31 +85,61 @@ macro_rules! select_customer {
     };
 }
 
+fn read_customer(row: &Row<'_>) -> Result<Customer, Error> {
+    let row = CustomerRow::read(row)?;
+    let (email, phone) = (row.email, row.phone);
+    Ok(Customer {
+        id: row.id,
+        wallet: WalletId::new(row.wallet_id, row.wallet_guard),
+        permissions: Permissions {
+            can_withdraw: row.can_withdraw,
+            can_buy: row.can_buy,
+            can_sell: row.can_sell,
+        },
+        block: row
+            .blocked_at
+            .zip(row.blocked_reason)
+            .map(|(at, reason)| Block { at, reason }),
+        profile: row.country.map(|country| Profile {
+            country,
+            firstname: row.firstname,
+            lastname: row.lastname,
+            email,
+            phone,
+            bvn: row.bvn,
+        }),
+        created_at: row.created_at,
+    })
+}
+
 impl Snapshot<'_> {
-    /// How the merchant's customer stands; `None` when it has none of this id.
+    /// Returns the permissions of the merchant's customer and whether it is blocked; `None`
+    /// if the merchant has no such customer.
     pub fn customer_access(
         &self,
         merchant: MerchantId,
         customer: &CustomerId,
     ) -> Result<Option<CustomerAccess>, Error> {
-        let access = self
-            .connection
-            .prepare_cached(
-                "SELECT can_withdraw, can_buy, can_sell, blocked_at IS NOT NULL FROM customer
-                 WHERE merchant_id = ?1 AND id = ?2",
-            )?
-            .query_row(params![merchant.0, customer.as_str()], |row| {
-                Ok(CustomerAccess {
-                    permissions: permissions_at(row, 0)?,
-                    is_blocked: row.get(3)?,
-                })
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            access_columns!(),
+            " FROM customer WHERE merchant_id = ?1 AND id = ?2"
+        ))?;
+        read_first(statement.query(params![merchant.0, customer.as_str()])?, |row| {
+            let row = AccessRow::read(row)?;
+            Ok(CustomerAccess {
+                permissions: Permissions {
+                    can_withdraw: row.can_withdraw,
+                    can_buy: row.can_buy,
+                    can_sell: row.can_sell,
+                },
+                is_blocked: row.is_blocked,
             })
-            .optional()?;
-        Ok(access)
+        })
     }
 
-    /// Whether any merchant has a customer of this id. One that started over and left
-    /// them behind does not.
+    /// Returns whether any merchant has a customer with this id. Merchants that a reset left
+    /// behind do not count.
     pub fn is_anyones_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self
             .connection
@@ -64,16 +148,16 @@ impl Snapshot<'_> {
         Ok(exists)
     }
 
-    /// When a customer last added play money, as far as [`Tx::save_top_up`] noted it.
+    /// Returns the time of a customer's last top-up, if [`Tx::save_top_up`] has stored one.
     pub fn topped_up_at(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Timestamp>, Error> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT topped_up_at FROM customer WHERE merchant_id = ?1 AND id = ?2")?;
-        let mut rows = statement.query(params![merchant.0, customer.as_str()])?;
-        rows.next()?.map_or(Ok(None), |row| optional_timestamp_at(row, 0))
+        let rows = statement.query(params![merchant.0, customer.as_str()])?;
+        Ok(read_first(rows, |row| Option::from_column(row, 0))?.flatten())
     }
 
-    /// A merchant's customer, with everything that is known.
+    /// Returns a merchant's customer.
     pub fn customer(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Customer>, Error> {
         let sql = select_customer!("customer.id = ?2");
         self.one_customer(sql, params![merchant.0, customer.as_str()])
@@ -107,7 +191,7 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The merchant's customer with this email address.
+    /// Returns the merchant's customer with this email address.
     pub fn customer_by_email(&self, merchant: MerchantId, email: &Email) -> Result<Option<Customer>, Error> {
         let sql = select_customer!(
             "customer.id = (SELECT customer_id FROM customer_profile WHERE merchant_id = ?1 AND email = ?2)"
@@ -115,8 +199,8 @@ impl Snapshot<'_> {
         self.one_customer(sql, params![merchant.0, email.as_str()])
     }
 
-    /// The merchant's customer with this phone, in any spelling that its country
-    /// has (contract sections 4.3.7 and 4.4.2).
+    /// Returns the merchant's customer with this phone number, in any spelling that is usual
+    /// in its country (contract sections 4.3.7 and 4.4.2).
     pub fn customer_by_phone(&self, merchant: MerchantId, spelling: &str) -> Result<Option<Customer>, Error> {
         for (country, phone) in Phone::readings(spelling) {
             let found = self.customer_with_phone(merchant, &phone)?;
@@ -127,7 +211,7 @@ impl Snapshot<'_> {
         Ok(None)
     }
 
-    /// The merchant's customer with this phone, whatever the country.
+    /// Returns the merchant's customer with this phone number, in any country.
     pub fn customer_with_phone(&self, merchant: MerchantId, phone: &Phone) -> Result<Option<Customer>, Error> {
         let sql = select_customer!(
             "customer.id = (SELECT customer_id FROM customer_profile WHERE merchant_id = ?1 AND phone = ?2)"
@@ -135,7 +219,7 @@ impl Snapshot<'_> {
         self.one_customer(sql, params![merchant.0, phone.as_str()])
     }
 
-    /// A page of the merchant's customers, newest first.
+    /// Returns a page of the merchant's customers, newest first.
     pub fn customers(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Customer>, Error> {
         let count: i64 = self
             .connection
@@ -144,100 +228,46 @@ impl Snapshot<'_> {
         let mut statement = self
             .connection
             .prepare_cached(select_customer!("true ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3"))?;
-        let offset = offset_of(request);
-        let mut rows = statement.query(params![merchant.0, request.limit, offset])?;
-        let mut customers = Vec::new();
-        while let Some(row) = rows.next()? {
-            customers.push(read_customer(row)?);
-        }
+        let rows = statement.query(params![merchant.0, request.limit, offset_of(request)])?;
         Ok(Page {
-            rows: customers,
+            rows: read_all(rows, read_customer)?,
             count: count.unsigned_abs(),
             request,
         })
     }
 
-    /// A customer's money as the customer sees it: the fees that the hold keeps
-    /// until an escrow closes are not in it (contract section 9.1, row 15).
+    /// Returns a customer's wallet as the customer sees it: the escrow balance leaves out the
+    /// fees of open escrows, which the hold keeps until they close (contract section 9.1,
+    /// row 15).
     pub fn wallet(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Option<Wallet>, Error> {
-        let wallet = self
-            .connection
-            .prepare_cached(
-                "SELECT customer.wallet_id, customer.wallet_guard, customer.created_at, main.balance,
-                        hold.balance - (SELECT coalesce(sum(fee + additional_fee), 0) FROM escrow
-                                        WHERE merchant_id = ?1 AND buyer_id = ?2 AND state = 'OPENED'),
-                        max(main.updated_at, hold.updated_at)
-                 FROM customer
-                 JOIN account AS main ON main.merchant_id = ?1 AND main.customer_id = ?2 AND main.purpose = 'CUSTOMER_MAIN'
-                 JOIN account AS hold ON hold.merchant_id = ?1 AND hold.customer_id = ?2 AND hold.purpose = 'CUSTOMER_ESCROW'
-                 WHERE customer.merchant_id = ?1 AND customer.id = ?2",
-            )?
-            .query_row(params![merchant.0, customer.as_str()], |row| Ok(read_wallet(row)))
-            .optional()?;
-        wallet.transpose()
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            wallet_columns!(),
+            " FROM customer
+             JOIN account AS main ON main.merchant_id = ?1 AND main.customer_id = ?2 AND main.purpose = 'CUSTOMER_MAIN'
+             JOIN account AS hold ON hold.merchant_id = ?1 AND hold.customer_id = ?2 AND hold.purpose = 'CUSTOMER_ESCROW'
+             WHERE customer.merchant_id = ?1 AND customer.id = ?2"
+        ))?;
+        read_first(statement.query(params![merchant.0, customer.as_str()])?, |row| {
+            let row = WalletRow::read(row)?;
+            Ok(Wallet {
+                id: WalletId::new(row.wallet_id, row.wallet_guard),
+                created_at: row.created_at,
+                main_balance: row.main_balance,
+                escrow_balance: row.escrow_balance,
+                updated_at: row.updated_at,
+            })
+        })
     }
 
     fn one_customer(&self, sql: &str, key: impl rusqlite::Params) -> Result<Option<Customer>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(key)?;
-        rows.next()?.map(read_customer).transpose()
+        read_first(statement.query(key)?, read_customer)
     }
 }
 
-fn read_customer(row: &Row<'_>) -> Result<Customer, Error> {
-    let block = match optional_timestamp_at(row, 6)? {
-        None => None,
-        Some(at) => Some(Block {
-            at,
-            reason: row.get(7)?,
-        }),
-    };
-    Ok(Customer {
-        id: customer_id_at(row, 0)?,
-        wallet: WalletId::new(row.get(1)?, row.get(2)?),
-        permissions: permissions_at(row, 3)?,
-        block,
-        profile: match optional_text_at(row, 9)? {
-            None => None,
-            Some(_) => Some(read_profile(row, 9)?),
-        },
-        created_at: timestamp_at(row, 8)?,
-    })
-}
-
-/// The profile whose columns begin here.
-fn read_profile(row: &Row<'_>, column: usize) -> Result<Profile, Error> {
-    Ok(Profile {
-        country: word_at(row, column, "a country")?,
-        firstname: row.get(column + 1)?,
-        lastname: row.get(column + 2)?,
-        email: optional_text_at(row, column + 3)?.map(Email::stored),
-        phone: optional_text_at(row, column + 4)?.map(Phone::stored),
-        bvn: row.get(column + 5)?,
-    })
-}
-
-/// To withdraw, to buy and to sell, as they stand in this column and the next two.
-fn permissions_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Permissions> {
-    Ok(Permissions {
-        can_withdraw: row.get(column)?,
-        can_buy: row.get(column + 1)?,
-        can_sell: row.get(column + 2)?,
-    })
-}
-
-fn read_wallet(row: &Row<'_>) -> Result<Wallet, Error> {
-    Ok(Wallet {
-        id: WalletId::new(row.get(0)?, row.get(1)?),
-        created_at: timestamp_at(row, 2)?,
-        main_balance: amount_at(row, 3)?,
-        escrow_balance: amount_at(row, 4)?,
-        updated_at: timestamp_at(row, 5)?,
-    })
-}
-
 impl Tx<'_> {
-    /// Notes that a customer adds play money now.
+    /// Stores the current time as that of a customer's last top-up.
     pub fn save_top_up(&mut self, merchant: MerchantId, customer: &CustomerId) -> Result<(), Error> {
         let changed = self
             .connection
@@ -246,7 +276,8 @@ impl Tx<'_> {
         one_row(changed, "a customer")
     }
 
-    /// A new customer, active and with every permission, and two empty accounts.
+    /// Inserts a customer with its profile and two empty accounts. The customer must be
+    /// active and have every permission.
     pub fn insert_customer(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         self.connection
             .prepare_cached(
@@ -267,7 +298,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Writes what a stored customer may do and whether it is blocked.
+    /// Saves the permissions and the block of a customer that exists.
     pub fn save_access(&mut self, merchant: MerchantId, customer: &Customer) -> Result<(), Error> {
         let Permissions {
             can_withdraw,
@@ -292,7 +323,7 @@ impl Tx<'_> {
         one_row(changed, "a customer")
     }
 
-    /// Writes who a stored customer is, in place of what was known before.
+    /// Saves the profile of a customer that exists, in place of any earlier one.
     pub fn save_profile(
         &mut self,
         merchant: MerchantId,

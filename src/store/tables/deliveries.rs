@@ -1,39 +1,77 @@
-//! Events on their way to merchants' callback URLs, and what came of each attempt.
+//! The outbox: deliveries of events to merchants' webhook endpoints, and their attempts.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{optional_timestamp_at, timestamp_at};
+use crate::store::tables::columns::{FromColumn, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
+row! {
+    struct DeliveryRow, delivery_columns! {
+        id: i64 = "delivery.id",
+        event_id: i64,
+        event_guard: u32 = "event.guard",
+        lane: Option<i64>,
+        attempts: u32,
+        due_at: Timestamp,
+    }
+}
+
+row! {
+    struct AttemptRow, attempt_columns! {
+        attempted_at: Timestamp,
+        url: String,
+        status: Option<u16>,
+        error: Option<String>,
+        duration_millis: u32,
+        answer: Option<String>,
+    }
+}
+
+fn read_attempt(row: &Row<'_>) -> Result<Attempt, Error> {
+    let row = AttemptRow::read(row)?;
+    Ok(Attempt {
+        attempted_at: row.attempted_at,
+        url: row.url,
+        outcome: match row.status {
+            Some(status) => AttemptOutcome::Answered {
+                status,
+                beginning: row.answer.unwrap_or_default(),
+            },
+            None => AttemptOutcome::Failed(row.error.unwrap_or_default()),
+        },
+        duration_millis: row.duration_millis,
+    })
+}
+
 impl Snapshot<'_> {
-    /// The first deliveries of a merchant whose turn it is, in the order they are due,
-    /// now or later.
+    /// Returns the next deliveries of a merchant by due time, which may lie in the future.
+    /// A delivery that waits behind another with its ordering key is left out.
     pub fn next_deliveries(&self, merchant: MerchantId, limit: usize) -> Result<Vec<Delivery>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT delivery.id, event_id, event.guard, lane, attempts, due_at
-             FROM delivery JOIN event ON event.id = event_id
-             WHERE delivery.merchant_id = ?1 AND due_at IS NOT NULL ORDER BY due_at, delivery.id LIMIT ?2",
-        )?;
-        let mut rows = statement.query(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut deliveries = Vec::new();
-        while let Some(row) = rows.next()? {
-            deliveries.push(Delivery {
-                id: DeliveryId(row.get(0)?),
-                event: EventId::new(row.get(1)?, row.get(2)?),
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            delivery_columns!(),
+            " FROM delivery JOIN event ON event.id = event_id
+             WHERE delivery.merchant_id = ?1 AND due_at IS NOT NULL ORDER BY due_at, delivery.id LIMIT ?2"
+        ))?;
+        let rows = statement.query(params![merchant.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        read_all(rows, |row| {
+            let row = DeliveryRow::read(row)?;
+            Ok(Delivery {
+                id: DeliveryId(row.id),
+                event: EventId::new(row.event_id, row.event_guard),
                 merchant,
-                ordering_key: row.get(3)?,
-                attempts: row.get(4)?,
-                due_at: timestamp_at(row, 5)?,
-            });
-        }
-        Ok(deliveries)
+                ordering_key: row.lane,
+                attempts: row.attempts,
+                due_at: row.due_at,
+            })
+        })
     }
 
-    /// The first merchant after this one with something to be delivered.
+    /// Returns the merchant with deliveries whose number follows this one's.
     pub fn merchant_with_deliveries_after(&self, merchant: MerchantId) -> Result<Option<MerchantId>, Error> {
         let next: Option<i64> = self
             .connection
@@ -42,8 +80,8 @@ impl Snapshot<'_> {
         Ok(next.map(MerchantId))
     }
 
-    /// How many deliveries of a merchant fall due while its clock goes from one time to
-    /// the other: those whose next attempt does, and those that wait behind them.
+    /// Counts the deliveries of a merchant that fall due while its clock moves from `after`
+    /// to `until`, including those that wait behind them.
     pub fn deliveries_due(&self, merchant: MerchantId, after: Timestamp, until: Timestamp) -> Result<u64, Error> {
         let due: i64 = self
             .connection
@@ -56,7 +94,7 @@ impl Snapshot<'_> {
         Ok(due.unsigned_abs())
     }
 
-    /// The bytes of an event, the same on every attempt.
+    /// Returns the payload of an event, whose bytes are the same for every attempt.
     pub fn payload_of(&self, event: EventId) -> Result<String, Error> {
         let payload = self
             .connection
@@ -65,50 +103,30 @@ impl Snapshot<'_> {
         Ok(payload)
     }
 
-    /// How far an event has come on its way to the merchant.
+    /// Returns the next attempt of an event and all earlier ones.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {
-        let pending = self
+        let mut statement = self
             .connection
-            .prepare_cached("SELECT due_at FROM delivery WHERE event_id = ?1 ORDER BY id LIMIT 1")?
-            .query_row([event.number()], |row| Ok(optional_timestamp_at(row, 0)))
-            .optional()?
-            .transpose()?;
-        let mut statement = self.connection.prepare_cached(
-            "SELECT attempted_at, url, status, error, duration_millis, answer FROM delivery_attempt
-             WHERE event_id = ?1 ORDER BY number",
-        )?;
-        let mut rows = statement.query([event.number()])?;
-        let mut attempts = Vec::new();
-        while let Some(row) = rows.next()? {
-            attempts.push(read_attempt(row)?);
-        }
+            .prepare_cached("SELECT due_at FROM delivery WHERE event_id = ?1 ORDER BY id LIMIT 1")?;
+        let pending = read_first(statement.query([event.number()])?, |row| {
+            Option::<Timestamp>::from_column(row, 0)
+        })?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            attempt_columns!(),
+            " FROM delivery_attempt WHERE event_id = ?1 ORDER BY number"
+        ))?;
         Ok(DeliveryProgress {
             is_pending: pending.is_some(),
             next_attempt_at: pending.flatten(),
-            attempts,
+            attempts: read_all(statement.query([event.number()])?, read_attempt)?,
         })
     }
 }
 
-fn read_attempt(row: &Row<'_>) -> Result<Attempt, Error> {
-    let status: Option<u16> = row.get(2)?;
-    Ok(Attempt {
-        attempted_at: timestamp_at(row, 0)?,
-        url: row.get(1)?,
-        outcome: match status {
-            Some(status) => AttemptOutcome::Answered {
-                status,
-                beginning: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
-            },
-            None => AttemptOutcome::Failed(row.get(3)?),
-        },
-        duration_millis: row.get(4)?,
-    })
-}
-
 impl Tx<'_> {
-    /// Wants a new event delivered at `due`, by the merchant's clock; after everything
-    /// with the same ordering key that is still to be delivered.
+    /// Inserts the delivery of a new event, due at `due` by the merchant's clock. If other
+    /// deliveries with the same ordering key are pending, it waits behind them instead.
     pub fn insert_delivery(
         &mut self,
         merchant: MerchantId,
@@ -119,7 +137,7 @@ impl Tx<'_> {
         self.insert_delivery_numbered(event.number(), merchant, event, ordering_key, due)
     }
 
-    /// Wants an older event delivered once more, whatever became of it before.
+    /// Inserts one more delivery of an older event, whether or not it was delivered before.
     pub fn insert_resend(
         &mut self,
         merchant: MerchantId,
@@ -155,7 +173,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes down what came of an attempt, as long as the event is remembered.
+    /// Records an attempt, unless retention has removed the event.
     pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<(), Error> {
         let (status, error, answer) = match &attempt.outcome {
             AttemptOutcome::Answered { status, beginning } => (Some(*status), None, Some(beginning)),
@@ -180,8 +198,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Counts an attempt that failed, and says when the next one is due. Of a delivery
-    /// that was dropped meanwhile nothing is left to be counted.
+    /// Counts a failed attempt and schedules the next one. Does nothing if the delivery was
+    /// removed meanwhile.
     pub fn postpone_delivery(&mut self, delivery: &Delivery, due: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare_cached("UPDATE delivery SET attempts = attempts + 1, due_at = ?2 WHERE id = ?1")?
@@ -189,7 +207,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends a delivery, whatever came of it, and makes the next one with its ordering key due.
+    /// Removes a delivery that succeeded or was given up, and makes the next one with its
+    /// ordering key due at `next_due`.
     pub fn finish_delivery(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare_cached("DELETE FROM delivery WHERE id = ?1")?
@@ -205,8 +224,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets events from before this time with what came of them, oldest first and
-    /// not those still to be delivered, and answers how many: at most `limit`.
+    /// Removes events older than `before` with their attempts, oldest first and at most
+    /// `limit`, and returns their number. Keeps events with pending deliveries.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
         let numbers_before = ids::first_number_of(before);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -222,8 +241,8 @@ impl Tx<'_> {
         Ok(deleted)
     }
 
-    /// Gives up what is still to be delivered to a merchant, at most so many at once:
-    /// first those that wait behind others, which would wait for ever without them.
+    /// Removes at most `limit` pending deliveries of a merchant. Those that wait behind
+    /// others go first, since they would wait for ever without the others.
     pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
             .prepare_cached(

@@ -1,4 +1,4 @@
-//! Disputes: what was said.
+//! Disputes and their statements.
 
 use rusqlite::params;
 
@@ -6,30 +6,46 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::{Dispute, Speaker, Statement};
 use crate::domain::file::FileName;
 use crate::domain::ids::EscrowId;
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{broken, optional_file_name_at, timestamp_at, word_at};
+use crate::store::tables::columns::{broken, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
+stored_as_word!(Speaker, "a speaker");
+
+row! {
+    struct StatementRow, statement_columns! {
+        speaker: Speaker,
+        name: Option<String>,
+        message: String,
+        proof: Option<FileName>,
+        created_at: Timestamp,
+    }
+}
+
 impl Snapshot<'_> {
-    /// The dispute over a disputed escrow.
+    /// Returns the dispute over a disputed escrow.
     pub(crate) fn dispute(&self, escrow: EscrowId) -> Result<Dispute, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT speaker, message, proof, created_at, name FROM dispute_statement WHERE escrow_id = ?1",
-        )?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            statement_columns!(),
+            " FROM dispute_statement WHERE escrow_id = ?1"
+        ))?;
         let mut rows = statement.query([escrow.number()])?;
         let (mut buyer, mut seller, mut merchant) = (None, None, None);
         while let Some(row) = rows.next()? {
-            let said = Statement {
-                name: row.get(4)?,
-                message: row.get(1)?,
-                proof: optional_file_name_at(row, 2)?,
-                at: timestamp_at(row, 3)?,
+            let row = StatementRow::read(row)?;
+            let of_speaker = match row.speaker {
+                Speaker::Buyer => &mut buyer,
+                Speaker::Seller => &mut seller,
+                Speaker::Merchant => &mut merchant,
             };
-            match word_at(row, 0, "a speaker")? {
-                Speaker::Buyer => buyer = Some(said),
-                Speaker::Seller => seller = Some(said),
-                Speaker::Merchant => merchant = Some(said),
-            }
+            *of_speaker = Some(Statement {
+                name: row.name,
+                message: row.message,
+                proof: row.proof,
+                at: row.created_at,
+            });
         }
         Ok(Dispute {
             buyer: buyer.ok_or_else(|| broken("a dispute that the buyer opened", &escrow.to_string()))?,
@@ -40,7 +56,7 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// An open escrow's dispute went on: how far it is, and what was said last.
+    /// Saves the state of an open escrow's dispute and its newest statement.
     pub fn save_dispute(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
@@ -54,7 +70,7 @@ impl Tx<'_> {
         self.insert_last_statement(escrow)
     }
 
-    /// What was said last in an escrow's dispute.
+    /// Inserts the newest statement of an escrow's dispute.
     pub fn insert_last_statement(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let Some(dispute) = escrow.dispute() else {
             return Err(broken("a disputed escrow", &escrow.id.to_string()));

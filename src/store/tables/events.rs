@@ -1,4 +1,4 @@
-//! What subscribers are told.
+//! Events, which the outbox keeps with their payloads.
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
@@ -6,42 +6,60 @@ use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{offset_of, optional_customer_id_at, optional_escrow_id_at, timestamp_at};
+use crate::store::tables::columns::{offset_of, optional_escrow_id, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
 
-/// An event as it is written down, once and for ever the same.
+/// An event to be recorded. It never changes afterwards.
 #[derive(Clone, Copy, Debug)]
 pub struct NewEvent<'a> {
-    /// Its id.
     pub id: EventId,
-    /// Whose it is.
     pub merchant: MerchantId,
     /// Its name on the wire.
     pub name: &'a str,
-    /// The escrow it is about, or the only one that its transaction is about.
+    /// The escrow that it is about, or the only one that its transaction is about.
     pub escrow: Option<EscrowId>,
-    /// The transaction it is about.
+    /// The transaction that it is about.
     pub transaction: Option<TransactionId>,
-    /// The bytes that subscribers get.
+    /// The bytes that are signed and delivered.
     pub payload: &'a str,
 }
 
-/// What is known of an event, in the order that [`Snapshot::read_event`] reads it.
-const COLUMNS: &str = "event.id, event.guard, name, event.escrow_id, escrow.guard, account.customer_id,
-    event.created_at, payload";
+row! {
+    struct EventRow, event_columns! {
+        id: i64 = "event.id",
+        guard: u32 = "event.guard",
+        name: String,
+        escrow_id: Option<i64> = "event.escrow_id",
+        escrow_guard: Option<i64> = "escrow.guard",
+        customer_id: Option<CustomerId> = "account.customer_id",
+        created_at: Timestamp = "event.created_at",
+        payload: String,
+    }
+}
+
+row! {
+    struct ReplayRow, replay_columns! {
+        id: i64 = "event.id",
+        guard: u32 = "event.guard",
+        escrow_id: Option<i64>,
+        escrow_guard: Option<i64> = "escrow.guard",
+    }
+}
 
 const TABLES: &str = "event
     LEFT JOIN escrow ON escrow.id = event.escrow_id
     LEFT JOIN payment_transaction AS entry ON entry.id = event.transaction_id
     LEFT JOIN account ON account.id = entry.account_id";
 
-/// The number of no escrow.
+/// A number that no escrow has.
 const NO_ROW: i64 = 0;
 
-/// Those of a merchant that a filter wants; what it leaves out is NULL. The payment of
-/// several escrows at once names none of them, but each of them names it.
+/// The condition of a filter on a merchant's events; a part that the filter leaves open is
+/// NULL. The event of a payment for several escrows names none of them, so the escrow's
+/// payment is compared too.
 const WANTED: &str = "event.merchant_id = ?1 AND event.id > ?2
     AND (?3 IS NULL OR name = ?3 OR substr(name, 1, length(?3) + 1) = ?3 || '.')
     AND (?4 IS NULL OR event.escrow_id = ?4
@@ -65,7 +83,7 @@ impl Snapshot<'_> {
         Ok((transfers, events))
     }
 
-    /// A page of a merchant's events.
+    /// Returns a page of a merchant's events.
     pub fn events(
         &self,
         merchant: MerchantId,
@@ -85,30 +103,27 @@ impl Snapshot<'_> {
         values.push(request.limit.into());
         values.push(offset_of(request).into());
         let mut statement = self.connection.prepare_cached(&listing(order))?;
-        let mut found = statement.query(params_from_iter(&values))?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            rows.push(self.read_event(row)?);
-        }
+        let rows = statement.query(params_from_iter(&values))?;
         Ok(Page {
-            rows,
+            rows: read_all(rows, |row| self.read_event(row))?,
             count: u64::try_from(count).unwrap_or_default(),
             request,
         })
     }
 
-    /// One of a merchant's events.
+    /// Returns one of a merchant's events. Events of other merchants are not found.
     pub fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<RecordedEvent>, Error> {
+        let columns = event_columns!();
         let sql = format!(
-            "SELECT {COLUMNS} FROM {TABLES} WHERE event.id = ?1 AND event.guard = ?2 AND event.merchant_id = ?3"
+            "SELECT {columns} FROM {TABLES} WHERE event.id = ?1 AND event.guard = ?2 AND event.merchant_id = ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![id.number(), id.guard(), merchant.0])?;
-        rows.next()?.map(|row| self.read_event(row)).transpose()
+        let rows = statement.query(params![id.number(), id.guard(), merchant.0])?;
+        read_first(rows, |row| self.read_event(row))
     }
 
-    /// Up to `limit` of a merchant's events from there on, oldest first, each with the
-    /// escrow that keeps it in order.
+    /// Returns at most `limit` of a merchant's events from `start` on, oldest first, each with
+    /// the escrow that is its ordering key.
     pub fn events_from(
         &self,
         merchant: MerchantId,
@@ -119,16 +134,17 @@ impl Snapshot<'_> {
             ReplayStart::Event(id) => (id.number(), 0),
             ReplayStart::Moment(at) => (0, at.millis()),
         };
-        let mut statement = self.connection.prepare_cached(
-            "SELECT event.id, event.guard, escrow_id, escrow.guard FROM event LEFT JOIN escrow ON escrow.id = escrow_id
-             WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.created_at >= ?3 ORDER BY event.id LIMIT ?4",
-        )?;
-        let mut rows = statement.query(params![merchant.0, number, millis, limit])?;
-        let mut events = Vec::new();
-        while let Some(row) = rows.next()? {
-            events.push((EventId::new(row.get(0)?, row.get(1)?), optional_escrow_id_at(row, 2)?));
-        }
-        Ok(events)
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            replay_columns!(),
+            " FROM event LEFT JOIN escrow ON escrow.id = escrow_id
+             WHERE event.merchant_id = ?1 AND event.id >= ?2 AND event.created_at >= ?3 ORDER BY event.id LIMIT ?4"
+        ))?;
+        read_all(statement.query(params![merchant.0, number, millis, limit])?, |row| {
+            let row = ReplayRow::read(row)?;
+            let escrow = optional_escrow_id(row.escrow_id, row.escrow_guard);
+            Ok((EventId::new(row.id, row.guard), escrow))
+        })
     }
 
     /// Returns the name of an event, or `None` if retention has removed it.
@@ -142,14 +158,15 @@ impl Snapshot<'_> {
     }
 
     fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {
-        let id = EventId::new(row.get(0)?, row.get(1)?);
+        let row = EventRow::read(row)?;
+        let id = EventId::new(row.id, row.guard);
         Ok(RecordedEvent {
             id,
-            name: row.get(2)?,
-            escrow: optional_escrow_id_at(row, 3)?,
-            customer: optional_customer_id_at(row, 5)?,
-            created_at: timestamp_at(row, 6)?,
-            payload: row.get(7)?,
+            name: row.name,
+            escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+            customer: row.customer_id,
+            created_at: row.created_at,
+            payload: row.payload,
             delivery: self.delivery_of(id)?,
         })
     }
@@ -164,10 +181,11 @@ fn listing(order: EventOrder) -> String {
         EventOrder::NewestFirst => "DESC",
         EventOrder::After(_) => "ASC",
     };
-    format!("SELECT {COLUMNS} FROM {TABLES} WHERE {WANTED} ORDER BY event.id {direction} LIMIT ?6 OFFSET ?7")
+    let columns = event_columns!();
+    format!("SELECT {columns} FROM {TABLES} WHERE {WANTED} ORDER BY event.id {direction} LIMIT ?6 OFFSET ?7")
 }
 
-/// What is bound to [`WANTED`]; the filter's escrow by the number of its row.
+/// Returns the parameters of [`WANTED`]. The filter's escrow is given by its row's number.
 fn values_of(merchant: MerchantId, filter: &EventFilter, escrow: Option<i64>, order: EventOrder) -> Vec<Value> {
     let after = match order {
         EventOrder::NewestFirst => 0,
@@ -184,7 +202,7 @@ fn values_of(merchant: MerchantId, filter: &EventFilter, escrow: Option<i64>, or
 }
 
 impl Tx<'_> {
-    /// Writes an event down, as of now.
+    /// Inserts an event with the current time.
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         self.connection
             .prepare_cached(
@@ -213,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_list_goes_along_the_events_of_its_merchant_and_sorts_nothing() {
+    fn every_list_uses_the_index_of_the_merchants_events_and_sorts_nothing() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
         let tail = EventOrder::After(EventId::new(1, 2));

@@ -1,4 +1,4 @@
-//! The first replies to requests that came with an idempotency key.
+//! Idempotency records: the first request under each idempotency key, and its reply.
 
 use rusqlite::params;
 
@@ -6,72 +6,91 @@ use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFinge
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{optional_customer_id_at, timestamp_at};
+use crate::store::tables::columns::{read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
-/// A stored record that no longer counts.
+/// An idempotency record that has expired.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpiredRecord {
     id: i64,
     created_at: i64,
 }
 
+row! {
+    struct RecordRow, record_columns! {
+        route: String,
+        customer_id: Option<CustomerId>,
+        body_hash: [u8; 32],
+        status: u16,
+        body: String,
+        created_at: Timestamp,
+    }
+}
+
+row! {
+    struct ExpiredRow, expired_columns! {
+        id: i64 = "record.id",
+        created_at: i64 = "record.created_at",
+    }
+}
+
 impl Snapshot<'_> {
-    /// What a merchant's key was first used for, whether it still counts or not.
+    /// Returns the record under a merchant's idempotency key, even if it has expired.
     pub fn idempotency_record(
         &self,
         merchant: MerchantId,
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotencyRecord>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT route, customer_id, body_hash, status, body, created_at FROM idempotency_record
-             WHERE merchant_id = ?1 AND key = ?2",
-        )?;
-        let mut rows = statement.query(params![merchant.0, key.as_str()])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        Ok(Some(IdempotencyRecord {
-            asked: RequestFingerprint {
-                route: row.get(0)?,
-                customer: optional_customer_id_at(row, 1)?,
-                body_hash: row.get(2)?,
-            },
-            reply: SentReply {
-                status: row.get(3)?,
-                body: row.get(4)?,
-            },
-            created_at: timestamp_at(row, 5)?,
-        }))
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            record_columns!(),
+            " FROM idempotency_record WHERE merchant_id = ?1 AND key = ?2"
+        ))?;
+        read_first(statement.query(params![merchant.0, key.as_str()])?, |row| {
+            let row = RecordRow::read(row)?;
+            Ok(IdempotencyRecord {
+                asked: RequestFingerprint {
+                    route: row.route,
+                    customer: row.customer_id,
+                    body_hash: row.body_hash,
+                },
+                reply: SentReply {
+                    status: row.status,
+                    body: row.body,
+                },
+                created_at: row.created_at,
+            })
+        })
     }
 
-    /// Records that are older than this by the clocks of their merchants, at most so
-    /// many, when the file's time is `ledger_time`.
+    /// Returns at most `records_max` records that are `kept_seconds` old or older, each by
+    /// its merchant's clock, at this ledger time.
     pub fn expired_idempotency_records(
         &self,
         ledger_time: Timestamp,
         kept_seconds: i64,
         records_max: u32,
     ) -> Result<Vec<ExpiredRecord>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT record.id, record.created_at FROM merchant
-             CROSS JOIN idempotency_record AS record ON merchant_id = merchant.id
-             WHERE record.created_at <= ?1 + clock_offset_millis LIMIT ?2",
-        )?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            expired_columns!(),
+            " FROM merchant CROSS JOIN idempotency_record AS record ON merchant_id = merchant.id
+             WHERE record.created_at <= ?1 + clock_offset_millis LIMIT ?2"
+        ))?;
         let newest_expired = ledger_time.millis() - kept_seconds * 1000;
-        let rows = statement.query_map(params![newest_expired, records_max], |row| {
+        read_all(statement.query(params![newest_expired, records_max])?, |row| {
+            let row = ExpiredRow::read(row)?;
             Ok(ExpiredRecord {
-                id: row.get(0)?,
-                created_at: row.get(1)?,
+                id: row.id,
+                created_at: row.created_at,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 }
 
 impl Tx<'_> {
-    /// Keeps the first request under a key of the merchant's, in the place of one that no
-    /// longer counts.
+    /// Saves the first request under a merchant's idempotency key, in place of an expired
+    /// one.
     pub fn save_idempotency_record(
         &mut self,
         merchant: MerchantId,
@@ -106,8 +125,7 @@ impl Tx<'_> {
         one_row(changed, "the place of an idempotency record")
     }
 
-    /// Removes records that were found to have expired, unless a newer one has taken the
-    /// place since.
+    /// Removes expired records, except those replaced since they were read.
     pub fn delete_idempotency_records(&mut self, expired: &[ExpiredRecord]) -> Result<(), Error> {
         let mut delete = self
             .connection

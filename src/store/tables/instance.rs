@@ -3,7 +3,7 @@
 
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::optional_timestamp_at;
+use crate::store::tables::columns::FromColumn;
 use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
@@ -30,7 +30,7 @@ impl Snapshot<'_> {
                  UNION ALL
                  SELECT max(clock_moved_at) FROM merchant)",
             [],
-            |row| Ok(optional_timestamp_at(row, 0)),
+            |row| Ok(Option::from_column(row, 0)),
         )?
     }
 

@@ -1,6 +1,6 @@
-//! Lists of a merchant's deals, newest first. Which rows are meant differs from one
-//! question to the next, so the SQL is put together from parts that are written here;
-//! what is asked for is bound, never written in.
+//! Lists of a merchant's deals, newest first. The conditions differ from one request to
+//! the next, so the SQL is put together from fixed parts; values are bound, never part of
+//! the text.
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -13,13 +13,11 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::offset_of;
-use crate::store::tables::escrows::select_deal;
+use crate::store::tables::columns::{offset_of, read_all};
 use crate::store::tx::Snapshot;
 
-/// A merchant's deals and how many they are: all in the order they were made, or,
-/// where an index leads to fewer of them, with a `+` that keeps SQLite from taking the
-/// merchant's.
+/// The queries for a merchant's deals and for their number. Where another index leads to
+/// fewer rows, a `+` keeps SQLite from using the merchant's index.
 const OF_MERCHANT: [&str; 2] = [
     select_deal!("merchant_id = ?1"),
     "SELECT count(*) FROM escrow WHERE merchant_id = ?1 AND deleted_at IS NULL",
@@ -36,52 +34,52 @@ const CONCERNS_DISPUTED: &str =
     "id IN (SELECT id FROM escrow WHERE merchant_id = ?1 AND seller_id = ? AND dispute IS NOT NULL
      UNION ALL SELECT id FROM escrow WHERE merchant_id = ?1 AND buyer_id = ? AND dispute IS NOT NULL)";
 
-/// Which rows are meant: conditions to follow others, each after an `AND`, and what is
-/// bound to them, in the order of their question marks.
-struct Question {
+/// A query under construction: further conditions, each after an `AND`, and their values in
+/// the order of the question marks.
+struct Query {
     of_merchant: [&'static str; 2],
     conditions: String,
     values: Vec<Value>,
 }
 
-impl Question {
+impl Query {
     fn new(merchant: MerchantId, clock: ClockOffset, filter: &MerchantEscrowFilter) -> Self {
         let is_narrow = filter.token.is_some() || filter.customer.is_some();
-        let mut question = Self {
+        let mut query = Self {
             of_merchant: if is_narrow { OF_OTHER_INDEX } else { OF_MERCHANT },
             conditions: String::new(),
             values: vec![merchant.0.into()],
         };
         if filter.is_disputed {
-            question.and("dispute IS NOT NULL", []);
+            query.and("dispute IS NOT NULL", []);
         }
         if let Some(customer) = &filter.customer {
             let id = || Value::from(customer.as_str().to_owned());
             if filter.is_disputed {
-                question.and(CONCERNS_DISPUTED, [id(), id()]);
+                query.and(CONCERNS_DISPUTED, [id(), id()]);
             } else {
-                question.and(CONCERNS, [id(), id(), id()]);
+                query.and(CONCERNS, [id(), id(), id()]);
             }
         }
         if let Some(status) = filter.status {
-            question.and(condition_of(status), []);
+            query.and(condition_of(status), []);
         }
         if let Some(category) = filter.category {
             let of_category =
                 "category_id = (SELECT id FROM category WHERE id = ? AND guard = ? AND deleted_at IS NULL)";
-            question.and(of_category, [category.number().into(), category.guard().into()]);
+            query.and(of_category, [category.number().into(), category.guard().into()]);
         }
         if let Some(token) = &filter.token {
-            question.and("payment_token = ?", [token.as_str().to_owned().into()]);
+            query.and("payment_token = ?", [token.as_str().to_owned().into()]);
         }
-        question.made(clock, filter.from, filter.to);
-        question
+        query.made(clock, filter.from, filter.to);
+        query
     }
 
     fn made(&mut self, clock: ClockOffset, from: Option<Date>, to: Option<Date>) {
         if let Some((start, _)) = from.map(Date::span_millis) {
-            // Numbers follow the file's time: what was made since then has this one or a
-            // later, also if the merchant's clock was less far ahead.
+            // Numbers follow ledger time. A deal created at this time or later has this number
+            // or a greater one, also if the clock was less far ahead then.
             let at = Timestamp::from_millis(start).unwrap_or(Timestamp::EPOCH);
             let first = ids::number_after(0, clock.file_time_of(at));
             self.and("id >= ? AND created_at >= ?", [first.into(), start.into()]);
@@ -97,14 +95,13 @@ impl Question {
         self.values.extend(values);
     }
 
-    /// The question for the rows of a page, which takes two values more: how many, and
-    /// how many before them.
+    /// Returns the SQL for a page, which takes two more values: limit and offset.
     fn page(&self) -> String {
         let (deals, conditions) = (self.of_merchant[0], &self.conditions);
         format!("{deals}{conditions} ORDER BY id DESC LIMIT ? OFFSET ?")
     }
 
-    /// The question for how many there are.
+    /// Returns the SQL for the number of all rows.
     fn count(&self) -> String {
         let (count, conditions) = (self.of_merchant[1], &self.conditions);
         format!("{count}{conditions}")
@@ -112,36 +109,32 @@ impl Question {
 }
 
 impl Snapshot<'_> {
-    /// A page of a merchant's deals, newest first.
+    /// Returns a page of a merchant's deals, newest first.
     pub fn deals(
         &self,
         merchant: MerchantId,
         filter: &MerchantEscrowFilter,
         request: PageRequest,
     ) -> Result<Page<Deal>, Error> {
-        let mut question = Question::new(merchant, self.clock_of(merchant)?, filter);
+        let mut query = Query::new(merchant, self.clock_of(merchant)?, filter);
         let count: i64 = self
             .connection
-            .prepare_cached(&question.count())?
-            .query_row(params_from_iter(&question.values), |row| row.get(0))?;
-        let sql = question.page();
-        question.values.push(request.limit.into());
-        question.values.push(offset_of(request).into());
+            .prepare_cached(&query.count())?
+            .query_row(params_from_iter(&query.values), |row| row.get(0))?;
+        let sql = query.page();
+        query.values.push(request.limit.into());
+        query.values.push(offset_of(request).into());
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut found = statement.query(params_from_iter(&question.values))?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            rows.push(self.read_deal(row)?);
-        }
+        let rows = statement.query(params_from_iter(&query.values))?;
         Ok(Page {
-            rows,
+            rows: read_all(rows, |row| self.read_deal(row))?,
             count: u64::try_from(count).unwrap_or_default(),
             request,
         })
     }
 }
 
-/// What the row of an escrow in this status holds.
+/// Returns the condition for the rows of escrows in this status.
 const fn condition_of(status: Status) -> &'static str {
     match status {
         Status::Pending => "state = 'AWAITING_PAYMENT'",
@@ -163,7 +156,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{CategoryId, CustomerId, PaymentToken};
 
-    /// Every combination of what can be asked for, with every status.
+    /// Every combination of filters, with every status.
     fn filters() -> Vec<MerchantEscrowFilter> {
         let mut filters = Vec::new();
         let statuses = Status::VARIANTS.iter().copied().map(Some);
@@ -190,8 +183,8 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
         for filter in filters() {
-            let question = Question::new(MerchantId(1), ClockOffset::NONE, &filter);
-            for sql in [question.page(), question.count()] {
+            let query = Query::new(MerchantId(1), ClockOffset::NONE, &filter);
+            for sql in [query.page(), query.count()] {
                 let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
                 let mut steps = statement.raw_query();
                 let mut plan: Vec<String> = Vec::new();

@@ -6,50 +6,82 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
-use crate::domain::merchant::KeyOwner;
+use crate::domain::merchant::{KeyOwner, KeyScope};
 use crate::domain::money::Amount;
+use crate::domain::sandbox::clock_offset::ClockOffset;
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::merchant_row::MerchantRow;
-use crate::store::tables::clocks::clock_offset_at;
-use crate::store::tables::columns::{amount_at, broken, timestamp_at, word_at};
-use crate::store::tables::webhook_endpoints::webhook_endpoint_at;
+use crate::store::tables::columns::{broken, read_first, row, stored_as_word};
+use crate::store::tables::webhook_endpoints::webhook_endpoint_of;
 use crate::store::tx::{Snapshot, Tx};
+
+stored_as_word!(KeyScope, "the scope of a key");
+
+row! {
+    struct CommandRow<'a>, command_columns! {
+        wallet_id: i64,
+        wallet_guard: u32,
+        clock_offset_millis: ClockOffset,
+        chain_head: [u8; 32],
+        callback_url: Option<&'a str>,
+        signing_secret: Option<&'a str>,
+    }
+}
+
+row! {
+    struct KeyRow, key_columns! {
+        merchant_id: MerchantId,
+        scope: KeyScope,
+    }
+}
+
+row! {
+    struct WalletRow, wallet_columns! {
+        wallet_id: i64,
+        wallet_guard: u32,
+        created_at: Timestamp = "merchant.created_at",
+        balance: Amount,
+        updated_at: Timestamp,
+    }
+}
 
 impl Snapshot<'_> {
     fn merchant_row(&self, merchant: MerchantId) -> Result<MerchantRow, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT wallet_id, wallet_guard, clock_offset_millis, chain_head, callback_url, signing_secret
-             FROM merchant WHERE id = ?1",
-        )?;
+        let mut statement =
+            self.connection
+                .prepare_cached(concat!("SELECT ", command_columns!(), " FROM merchant WHERE id = ?1"))?;
         let mut rows = statement.query([merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
+        let row = CommandRow::read(row)?;
         Ok(MerchantRow {
             id: merchant,
-            wallet_id: WalletId::new(row.get(0)?, row.get(1)?),
-            clock: clock_offset_at(row, 2)?,
-            chain_head: ChainHash::from_bytes(row.get(3)?),
-            webhook_endpoint: webhook_endpoint_at(row, 4)?,
+            wallet_id: WalletId::new(row.wallet_id, row.wallet_guard),
+            clock: row.clock_offset_millis,
+            chain_head: ChainHash::from_bytes(row.chain_head),
+            webhook_endpoint: webhook_endpoint_of(row.callback_url, row.signing_secret)?,
         })
     }
 
-    /// Whose the key with this SHA-256 hash is.
+    /// Returns the owner of the key with this SHA-256 hash.
     pub fn owner_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT merchant_id, scope FROM merchant_key WHERE key_hash = ?1")?;
-        let mut rows = statement.query([key_hash])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        Ok(Some(KeyOwner {
-            merchant: MerchantId(row.get(0)?),
-            scope: word_at(row, 1, "the scope of a key")?,
-        }))
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM merchant_key WHERE key_hash = ?1"
+        ))?;
+        read_first(statement.query([key_hash])?, |row| {
+            let row = KeyRow::read(row)?;
+            Ok(KeyOwner {
+                merchant: row.merchant_id,
+                scope: row.scope,
+            })
+        })
     }
 
-    /// The name a merchant is configured under.
+    /// Returns the name under which a merchant is configured, if it has one.
     pub fn merchant_name(&self, merchant: MerchantId) -> Result<Option<String>, Error> {
         let name = self
             .connection
@@ -58,28 +90,30 @@ impl Snapshot<'_> {
         Ok(name)
     }
 
-    /// What a merchant itself has earned. It funds no escrow as a buyer, so nothing
-    /// of its own is ever held.
+    /// Returns the merchant's own wallet, with its earnings. Its escrow balance is always
+    /// zero, since a merchant never funds an escrow.
     pub fn merchant_wallet(&self, merchant: MerchantId) -> Result<Wallet, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT wallet_id, wallet_guard, merchant.created_at, balance, updated_at
-             FROM merchant JOIN account ON merchant_id = merchant.id AND customer_id IS NULL
-             WHERE merchant.id = ?1 AND purpose = 'MERCHANT_MAIN'",
-        )?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            wallet_columns!(),
+            " FROM merchant JOIN account ON merchant_id = merchant.id AND customer_id IS NULL
+             WHERE merchant.id = ?1 AND purpose = 'MERCHANT_MAIN'"
+        ))?;
         let mut rows = statement.query([merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
+        let row = WalletRow::read(row)?;
         Ok(Wallet {
-            id: WalletId::new(row.get(0)?, row.get(1)?),
-            created_at: timestamp_at(row, 2)?,
-            main_balance: amount_at(row, 3)?,
+            id: WalletId::new(row.wallet_id, row.wallet_guard),
+            created_at: row.created_at,
+            main_balance: row.balance,
             escrow_balance: Amount::ZERO,
-            updated_at: timestamp_at(row, 4)?,
+            updated_at: row.updated_at,
         })
     }
 
-    /// The merchant that is configured under this name.
+    /// Returns the merchant that is configured under this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
             .connection
@@ -98,12 +132,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Returns a merchant's row, which this command loads once.
+    /// Returns a merchant's row. The command loads it once and keeps it until it asks for
+    /// another merchant's.
     pub fn merchant(&mut self, merchant: MerchantId) -> Result<&MerchantRow, Error> {
         self.merchant_mut(merchant).map(|row| &*row)
     }
 
-    /// Returns a merchant's row, to be changed as the table was.
+    /// Returns the kept row of a merchant. A change of the table must change it too.
     pub(crate) fn merchant_mut(&mut self, merchant: MerchantId) -> Result<&mut MerchantRow, Error> {
         if self.merchant.as_ref().is_none_or(|row| row.id != merchant) {
             self.merchant = Some(self.merchant_row(merchant)?);
@@ -111,8 +146,8 @@ impl Tx<'_> {
         Ok(self.merchant.as_mut().expect("loaded above"))
     }
 
-    /// A new merchant with its own accounts, and no key yet. A configured one has a
-    /// name; one that a sandbox key made, what signs its events.
+    /// Inserts a merchant with its own accounts and no key. A configured merchant has a
+    /// name; a merchant of a sandbox key has the secret that signs its events.
     pub fn insert_merchant(&mut self, name: Option<&str>, secret: Option<&SigningSecret>) -> Result<MerchantId, Error> {
         let (now, wallet) = (self.now().millis(), self.wallet_id());
         let merchant: i64 = self
@@ -140,7 +175,7 @@ impl Tx<'_> {
         Ok(merchant)
     }
 
-    /// Gives a merchant one more key.
+    /// Adds a key to a merchant.
     pub fn insert_merchant_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
         self.connection
             .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, ?2, ?3)")?
@@ -148,7 +183,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a key to another merchant.
+    /// Moves a key that exists to another merchant.
     pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
         let changed = self
             .connection
@@ -157,7 +192,7 @@ impl Tx<'_> {
         one_row(changed, "a key")
     }
 
-    /// Takes all keys away, from every merchant.
+    /// Removes the keys of all merchants.
     pub fn delete_merchant_keys(&mut self) -> Result<(), Error> {
         self.connection.execute("DELETE FROM merchant_key", [])?;
         Ok(())

@@ -1,5 +1,9 @@
-//! The tables, a file for each family: its reads on [`Snapshot`](crate::store::Snapshot)
+//! The tables, a file for each family, with its reads on [`Snapshot`](crate::store::Snapshot)
 //! and its writes on [`Tx`](crate::store::Tx).
+
+// The files below use its macros.
+#[macro_use]
+pub(crate) mod deal_row;
 
 pub(crate) mod accounts;
 pub(crate) mod cards;
@@ -7,6 +11,7 @@ pub(crate) mod categories;
 pub(crate) mod clocks;
 pub(crate) mod columns;
 pub(crate) mod customers;
+pub(crate) mod deals;
 pub(crate) mod deliveries;
 pub(crate) mod disputes;
 pub(crate) mod escrows;

@@ -1,18 +1,18 @@
-//! Lists of a party's own escrows. Each is read along an index, newest first.
+//! Lists of a party's own escrows, newest first. Each list is read along an index.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter, Side};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
+use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{amount_at, offset_of, word_at};
-use crate::store::tables::escrows::select_deal;
+use crate::store::tables::columns::{offset_of, row, stored_as_word};
 use crate::store::tx::Snapshot;
 
-/// The contract's status of an escrow, from where its money is.
+/// The contract's status of an escrow.
 macro_rules! status {
     () => {
         "CASE state WHEN 'AWAITING_PAYMENT' THEN 'PENDING' WHEN 'OPENED' THEN coalesce(dispute, 'ONGOING')
@@ -20,8 +20,8 @@ macro_rules! status {
     };
 }
 
-/// Which rows are meant: ?1 merchant, ?2 the party, ?3 and ?4 a category's number and
-/// guard, ?5 a status.
+/// The condition of a list. Parameters: ?1 the merchant, ?2 the party, ?3 and ?4 the number
+/// and guard of a category, ?5 a status.
 macro_rules! filtered {
     ($side:literal) => {
         concat!(
@@ -35,6 +35,15 @@ macro_rules! filtered {
     };
 }
 
+stored_as_word!(Status, "a status");
+
+row! {
+    struct ReportRow, report_columns! {
+        status: Status = status!(),
+        amount: Amount,
+    }
+}
+
 macro_rules! page_of {
     ($side:literal) => {
         concat!(select_deal!(filtered!($side)), " ORDER BY id DESC LIMIT ?6 OFFSET ?7")
@@ -45,16 +54,16 @@ macro_rules! report_of {
     ($side:literal) => {
         concat!(
             "SELECT ",
-            status!(),
-            ", amount FROM escrow WHERE ",
+            report_columns!(),
+            " FROM escrow WHERE ",
             filtered!($side),
             " AND deleted_at IS NULL"
         )
     };
 }
 
-/// The page and the report of a customer's sales, of the merchant's own, which have no
-/// seller to name, and of a customer's buys.
+/// The queries for page and report: of a customer's sales, of the merchant's own sales,
+/// which have no seller, and of a customer's purchases.
 const SALES: [&str; 2] = [page_of!("seller_id = ?2"), report_of!("seller_id = ?2")];
 const MERCHANTS_SALES: [&str; 2] = [
     page_of!("seller_id IS ?2 AND settlement_type <> 'VAULT'"),
@@ -63,7 +72,7 @@ const MERCHANTS_SALES: [&str; 2] = [
 const BUYS: [&str; 2] = [page_of!("buyer_id = ?2"), report_of!("buyer_id = ?2")];
 
 impl Snapshot<'_> {
-    /// A page of a party's escrows, newest first, with the report over all of them.
+    /// Returns a page of a party's escrows, newest first, with the report over all of them.
     pub fn escrows(
         &self,
         merchant: MerchantId,
@@ -73,7 +82,7 @@ impl Snapshot<'_> {
         let [page, report] = match (filter.side, &filter.party) {
             (Side::Seller, Party::Customer(_)) => SALES,
             (Side::Seller, Party::Merchant) => MERCHANTS_SALES,
-            // A merchant never buys: nobody's id is NULL.
+            // A merchant never buys: its party is NULL, which equals no buyer.
             (Side::Buyer, _) => BUYS,
         };
         let report = self.report(report, merchant, filter)?;
@@ -119,14 +128,11 @@ impl Snapshot<'_> {
         ])?;
         let mut report = EscrowReport::default();
         while let Some(row) = rows.next()? {
-            report.count(status_at(row, 0)?, amount_at(row, 1)?);
+            let row = ReportRow::read(row)?;
+            report.count(row.status, row.amount);
         }
         Ok(report)
     }
-}
-
-fn status_at(row: &Row<'_>, column: usize) -> Result<Status, Error> {
-    word_at(row, column, "a status")
 }
 
 #[cfg(test)]
@@ -135,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// How SQLite goes about a query, step by step.
+    /// The steps of SQLite's plan for a query.
     fn plan(sql: &str) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
@@ -149,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_list_goes_along_its_index_and_sorts_nothing() {
+    fn every_list_uses_its_index_and_sorts_nothing() {
         for (statements, index) in [
             (SALES, "escrow_by_seller (merchant_id=? AND seller_id=?)"),
             (MERCHANTS_SALES, "escrow_by_seller (merchant_id=? AND seller_id=?)"),

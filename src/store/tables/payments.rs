@@ -1,77 +1,113 @@
-//! Transactions of payment histories, what there is to say beside them, and the
-//! references they went by.
+//! Payment histories, the details of payments, and the references that were used.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::params;
 
 use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
-use crate::domain::transaction::{Detail, Method, Transaction, TransactionType};
+use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{
-    amount_at, broken, optional_escrow_id_at, optional_timestamp_at, reference_at, text_at, timestamp_at, word_at,
-};
+use crate::store::tables::columns::{broken, optional_escrow_id, read_first, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
-/// A reference that was used, by whom, and for what.
+/// A reference that a payment has used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedReference {
-    /// SHA-256 of what was asked.
+    /// SHA-256 of the request.
     pub request_hash: [u8; 32],
     transaction: i64,
 }
 
-/// Columns in the order that [`read_transaction`] and [`read_detail`] read them.
-const SELECT_PAYMENT: &str = "
-    SELECT payment_transaction.id, payment_transaction.guard, transaction_type, credit_type,
-           payment_transaction.amount, reference, escrow_id, escrow.guard, payment_transaction.created_at,
-           status, payment_detail.fee, settled_at, details, account_id, previous_id
-    FROM payment_transaction
-    LEFT JOIN escrow ON escrow.id = escrow_id
-    LEFT JOIN payment_detail ON transaction_id = payment_transaction.id
-    WHERE payment_transaction.id = ?1";
+stored_as_word!(TransactionType, "a transaction type");
+stored_as_word!(CreditType, "a credit type");
+stored_as_word!(PaymentStatus, "the status of a payment");
+
+row! {
+    struct ReferenceRow, reference_columns! {
+        request_hash: [u8; 32],
+        transaction_id: i64,
+    }
+}
+
+row! {
+    struct TestAccountRow, test_account_columns! {
+        transaction_id: i64,
+        account_id: i64,
+    }
+}
+
+row! {
+    /// An entry of a payment history with its detail, whose columns are NULL if there is
+    /// none.
+    struct PaymentRow<'a>, payment_columns! {
+        id: i64 = "payment_transaction.id",
+        guard: u32 = "payment_transaction.guard",
+        account_id: i64,
+        previous_id: Option<i64>,
+        transaction_type: TransactionType,
+        credit_type: CreditType,
+        amount: Amount = "payment_transaction.amount",
+        reference: &'a str,
+        escrow_id: Option<i64>,
+        escrow_guard: Option<i64> = "escrow.guard",
+        created_at: Timestamp = "payment_transaction.created_at",
+        status: Option<PaymentStatus>,
+        fee: Option<Amount> = "payment_detail.fee",
+        settled_at: Option<Timestamp>,
+        details: Option<&'a str>,
+    }
+}
+
+const SELECT_PAYMENT: &str = concat!(
+    "SELECT ",
+    payment_columns!(),
+    " FROM payment_transaction
+      LEFT JOIN escrow ON escrow.id = escrow_id
+      LEFT JOIN payment_detail ON transaction_id = payment_transaction.id
+      WHERE payment_transaction.id = ?1"
+);
 
 impl Snapshot<'_> {
-    /// What a merchant's reference was used for before.
+    /// Returns the use of a merchant's reference, if a payment has used it.
     pub fn used_reference(&self, merchant: MerchantId, reference: &Reference) -> Result<Option<UsedReference>, Error> {
-        let used = self
-            .connection
-            .prepare_cached(
-                "SELECT request_hash, transaction_id FROM payment_reference
-                 WHERE merchant_id = ?1 AND reference = ?2",
-            )?
-            .query_row(params![merchant.0, reference.as_str()], |row| {
-                Ok(UsedReference {
-                    request_hash: row.get(0)?,
-                    transaction: row.get(1)?,
-                })
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            reference_columns!(),
+            " FROM payment_reference WHERE merchant_id = ?1 AND reference = ?2"
+        ))?;
+        read_first(statement.query(params![merchant.0, reference.as_str()])?, |row| {
+            let row = ReferenceRow::read(row)?;
+            Ok(UsedReference {
+                request_hash: row.request_hash,
+                transaction: row.transaction_id,
             })
-            .optional()?;
-        Ok(used)
+        })
     }
 
-    /// The payment that a used reference made, if this owner asked for it.
+    /// Returns the payment that used a reference, if it belongs to this owner.
     pub fn payment_of(
         &self,
         merchant: MerchantId,
         used: &UsedReference,
         owner: &Account,
     ) -> Result<Option<Payment>, Error> {
-        let owner_number = self.account_number(merchant, owner)?;
+        let owner_number = self.account(merchant, owner)?.id;
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let mut rows = statement.query([used.transaction])?;
-        match rows.next()? {
-            Some(row) if row.get::<_, i64>(13)? == owner_number => Ok(Some(self.read_payment(row, owner)?)),
-            _ => Ok(None),
-        }
+        let payment = read_first(statement.query([used.transaction])?, |row| {
+            let row = PaymentRow::read(row)?;
+            let is_owners = row.account_id == owner_number;
+            is_owners.then(|| self.payment_of_row(row, owner)).transpose()
+        })?;
+        Ok(payment.flatten())
     }
 
-    /// The wanted part of an owner's history, newest first, as the shape cuts it,
-    /// and how many transactions are wanted in all. Looks at every entry up to the
-    /// last one needed; the length of a whole history is known without that.
+    /// Returns the part of an owner's history that filter and shape select, newest first,
+    /// and the number of entries that the filter selects. Reads every entry up to the last
+    /// one needed; the length of an unfiltered history is stored.
     pub fn history(
         &self,
         merchant: MerchantId,
@@ -79,62 +115,71 @@ impl Snapshot<'_> {
         filter: &HistoryFilter,
         shape: HistoryShape,
     ) -> Result<(Vec<Payment>, u64), Error> {
-        let head = self.history_head(merchant, owner)?;
+        let account = self.account(merchant, owner)?;
         let (offset, limit) = shape.cut();
-        let known = filter.is_everything().then_some(head.count);
+        let known = filter
+            .is_everything()
+            .then_some(account.transaction_count.unsigned_abs());
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let (mut payments, mut wanted, mut next) = (Vec::new(), 0, head.newest);
+        let (mut payments, mut wanted, mut next) = (Vec::new(), 0, account.newest_transaction_id);
         while let Some(id) = next {
             if known.is_some_and(|count| payments.len() == limit || offset >= count) {
                 break;
             }
             let mut rows = statement.query([id])?;
-            let row = rows
-                .next()?
-                .ok_or_else(|| broken("a transaction that exists", &id.to_string()))?;
-            let (transaction_type, created_at) = (transaction_type_at(row, 2)?, timestamp_at(row, 8)?);
-            if filter.ends_before(created_at) {
+            let Some(row) = rows.next()? else {
+                return Err(broken("a transaction that exists", &id.to_string()));
+            };
+            let row = PaymentRow::read(row)?;
+            if filter.ends_before(row.created_at) {
                 break;
             }
-            if filter.wants(transaction_type, text_at(row, 5)?, created_at) {
+            next = row.previous_id;
+            if filter.wants(row.transaction_type, row.reference, row.created_at) {
                 if wanted >= offset && payments.len() < limit {
-                    payments.push(self.read_payment(row, owner)?);
+                    payments.push(self.payment_of_row(row, owner)?);
                 }
                 wanted += 1;
             }
-            next = row.get(14)?;
         }
         Ok((payments, known.unwrap_or(wanted)))
     }
 
-    /// The deposit that waits at a merchant's test account, and whose it is.
+    /// Returns the deposit that a merchant's test account waits for.
     pub fn payment_at_test_account(
         &self,
         merchant: MerchantId,
         account_number: &str,
     ) -> Result<Option<Payment>, Error> {
-        let found: Option<(i64, i64)> = self
-            .connection
-            .prepare_cached(
-                "SELECT transaction_id, account_id FROM test_account
-                 JOIN payment_transaction ON payment_transaction.id = transaction_id
-                 WHERE merchant_id = ?1 AND account_number = ?2",
-            )?
-            .query_row(params![merchant.0, account_number], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        let Some((transaction, account)) = found else {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            test_account_columns!(),
+            " FROM test_account JOIN payment_transaction ON payment_transaction.id = transaction_id
+             WHERE merchant_id = ?1 AND account_number = ?2"
+        ))?;
+        let rows = statement.query(params![merchant.0, account_number])?;
+        let Some(waiting) = read_first(rows, TestAccountRow::read)? else {
             return Ok(None);
         };
-        let owner = self.account_of_number(account)?;
+        let owner = self.account_of_number(waiting.account_id)?;
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let mut rows = statement.query([transaction])?;
-        rows.next()?.map(|row| self.read_payment(row, &owner)).transpose()
+        read_first(statement.query([waiting.transaction_id])?, |row| {
+            self.payment_of_row(PaymentRow::read(row)?, &owner)
+        })
     }
 
-    fn read_payment(&self, row: &Row<'_>, owner: &Account) -> Result<Payment, Error> {
-        let transaction = read_transaction(row, owner)?;
+    fn payment_of_row(&self, row: PaymentRow<'_>, owner: &Account) -> Result<Payment, Error> {
+        let detail = detail_of(&row)?;
+        let transaction = Transaction {
+            id: TransactionId::new(row.id, row.guard),
+            owner: owner.clone(),
+            transaction_type: row.transaction_type,
+            credit_type: row.credit_type,
+            amount: row.amount,
+            reference: Reference::stored(row.reference),
+            escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+            created_at: row.created_at,
+        };
         let (escrows, vault) = match (&transaction.escrow, transaction.transaction_type) {
             (Some(deal), _) => match self.deal_by_id(*deal)? {
                 Some(Deal::Escrow(escrow)) => (vec![escrow], None),
@@ -151,7 +196,7 @@ impl Snapshot<'_> {
                     .map(DealRef::from)
                     .chain(vault.as_ref().map(DealRef::from)),
             )?,
-            detail: read_detail(row)?,
+            detail,
             transaction,
             escrows,
             vault,
@@ -159,38 +204,21 @@ impl Snapshot<'_> {
     }
 }
 
-fn transaction_type_at(row: &Row<'_>, column: usize) -> Result<TransactionType, Error> {
-    word_at(row, column, "a transaction type")
-}
-
-fn read_transaction(row: &Row<'_>, owner: &Account) -> Result<Transaction, Error> {
-    Ok(Transaction {
-        id: TransactionId::new(row.get(0)?, row.get(1)?),
-        owner: owner.clone(),
-        transaction_type: transaction_type_at(row, 2)?,
-        credit_type: word_at(row, 3, "a credit type")?,
-        amount: amount_at(row, 4)?,
-        reference: reference_at(row, 5)?,
-        escrow: optional_escrow_id_at(row, 6)?,
-        created_at: timestamp_at(row, 8)?,
-    })
-}
-
-fn read_detail(row: &Row<'_>) -> Result<Option<Detail>, Error> {
-    let Some(details) = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)? else {
+fn detail_of(row: &PaymentRow<'_>) -> Result<Option<Detail>, Error> {
+    let (Some(status), Some(fee), Some(details)) = (row.status, row.fee, row.details) else {
         return Ok(None);
     };
     let method: Method = serde_json::from_str(details).map_err(|_| broken("the details of a payment", details))?;
     Ok(Some(Detail {
-        status: word_at(row, 9, "the status of a payment")?,
-        fee: amount_at(row, 10)?,
-        settled_at: optional_timestamp_at(row, 11)?,
+        status,
+        fee,
+        settled_at: row.settled_at,
         method,
     }))
 }
 
 impl Tx<'_> {
-    /// Marks a reference as used by this transaction, which has been recorded.
+    /// Marks the reference of an inserted transaction as used.
     pub fn insert_reference(
         &mut self,
         merchant: MerchantId,
@@ -211,7 +239,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A test account at which this deposit waits.
+    /// Inserts a test account that waits for this deposit.
     pub fn insert_test_account(
         &mut self,
         merchant: MerchantId,
@@ -226,7 +254,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A pending payment was settled.
+    /// Saves the outcome of a pending payment.
     pub fn save_settled(&mut self, payment: &Payment) -> Result<(), Error> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
         let changed = self
@@ -243,8 +271,8 @@ impl Tx<'_> {
         one_row(changed, "a pending payment")
     }
 
-    /// Enters a transaction into the history of the account with this number,
-    /// after the entry that was its newest.
+    /// Inserts a transaction into the history of the account with this number. `previous` is
+    /// the newest entry so far.
     pub(crate) fn insert_transaction(
         &mut self,
         account: i64,
@@ -272,9 +300,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes down what there is to say of a transaction that has been entered.
+    /// Inserts the detail of an inserted transaction.
     pub(crate) fn insert_detail(&mut self, transaction: TransactionId, detail: &Detail) -> Result<(), Error> {
-        let details = serde_json::to_string(&detail.method).expect("a method is made of what JSON can say");
+        let details = serde_json::to_string(&detail.method).expect("every method can be written as JSON");
         self.connection
             .prepare_cached(
                 "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details)

@@ -1,48 +1,69 @@
-//! Posting a effects: the one place where balances move.
+//! Posting effects: the one place where balances move.
 
 use std::ops::RangeInclusive;
 
 use rusqlite::params;
 
 use crate::domain::effects::Effects;
-use crate::domain::ids::{EscrowId, MerchantId};
-use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer};
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
+use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, TransferKind};
+use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::accounts::account_at;
-use crate::store::tables::columns::{amount_at, broken, optional_escrow_id_at, word_at};
+use crate::store::tables::accounts::account_of;
+use crate::store::tables::columns::{broken, optional_escrow_id, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
+stored_as_word!(TransferKind, "a kind of transfer");
+
+row! {
+    struct TransferRow<'a>, transfer_columns! {
+        id: i64 = "transfer.id",
+        kind: TransferKind,
+        amount: Amount = "transfer.amount",
+        escrow_id: Option<i64>,
+        escrow_guard: Option<i64> = "escrow.guard",
+        debit_purpose: &'a str = "debit.purpose",
+        debit_customer: Option<CustomerId> = "debit.customer_id",
+        credit_purpose: &'a str = "credit.purpose",
+        credit_customer: Option<CustomerId> = "credit.customer_id",
+    }
+}
+
 impl Snapshot<'_> {
-    /// The transfers with these numbers, oldest first, each with its own.
-    pub fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT transfer.id, kind, transfer.amount, escrow_id, escrow.guard,
-                    debit.purpose, debit.customer_id, credit.purpose, credit.customer_id
-             FROM transfer
+    /// Returns the transfers with these numbers, oldest first, each with its number.
+    pub(crate) fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            transfer_columns!(),
+            " FROM transfer
              LEFT JOIN escrow ON escrow.id = escrow_id
              JOIN account AS debit ON debit.id = debit_account_id
              JOIN account AS credit ON credit.id = credit_account_id
-             WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id",
-        )?;
-        let mut rows = statement.query([numbers.start(), numbers.end()])?;
-        let mut transfers = Vec::new();
-        while let Some(row) = rows.next()? {
+             WHERE transfer.id BETWEEN ?1 AND ?2 ORDER BY transfer.id"
+        ))?;
+        read_all(statement.query([numbers.start(), numbers.end()])?, |row| {
+            let row = TransferRow::read(row)?;
             let transfer = Transfer {
-                kind: word_at(row, 1, "a kind of transfer")?,
-                amount: amount_at(row, 2)?,
-                escrow: optional_escrow_id_at(row, 3)?,
-                debit: account_at(row, 5)?,
-                credit: account_at(row, 7)?,
+                kind: row.kind,
+                amount: row.amount,
+                escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+                debit: account_of(row.debit_purpose, row.debit_customer)?,
+                credit: account_of(row.credit_purpose, row.credit_customer)?,
             };
-            transfers.push((row.get(0)?, transfer));
-        }
-        Ok(transfers)
+            Ok((row.id, transfer))
+        })
     }
 }
 
 impl Tx<'_> {
-    /// Posts effects: writes each transfer and each history entry, and moves the balances
-    /// by what they add up to. Events are not posted here: the outbox records them.
+    /// Posts the effects of a command: inserts the transfers, continues the merchant's chain
+    /// of hashes, inserts the entries of payment histories, and moves the balances by the
+    /// sums of the transfers. The events among the effects are recorded separately.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sqlite`] when a balance would leave its bounds, which a CHECK refuses; the
+    /// domain has excluded that before.
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::of(merchant);
         self.post_transfers(&mut accounts, &effects.transfers)?;
@@ -96,8 +117,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The file's own CHECK refuses a balance out of bounds; the domain has seen
-    /// to it before.
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
         let changed = self
             .connection
@@ -138,7 +157,7 @@ impl Tx<'_> {
     }
 }
 
-/// The accounts one effects touches, each looked up once and written once.
+/// The accounts that a command's effects touch. Each is looked up once and written once.
 struct TouchedAccounts {
     merchant: MerchantId,
     touched: Vec<TouchedAccount>,
@@ -164,19 +183,19 @@ impl TouchedAccounts {
         if let Some(known) = self.touched.iter().position(|touched| touched.account == *account) {
             return Ok(&mut self.touched[known]);
         }
-        let (number, newest_transaction) = snapshot.account_to_touch(self.merchant, account)?;
+        let row = snapshot.account(self.merchant, account)?;
         Ok(self.touched.push_mut(TouchedAccount {
             account: account.clone(),
-            number,
+            number: row.id,
             change: 0,
-            newest_transaction,
+            newest_transaction: row.newest_transaction_id,
             new_transactions: 0,
         }))
     }
 }
 
 impl TouchedAccount {
-    /// Notes a movement and answers the account's number.
+    /// Adds an amount, in minor units, to the account's change, and returns its number.
     fn moved_by(&mut self, amount: i64) -> Result<i64, Error> {
         let change = self.change.checked_add(amount);
         self.change = change.ok_or_else(|| broken("a sum of transfers that fits", &amount.to_string()))?;

@@ -1,24 +1,31 @@
-//! Vaults: rows of the escrow table with the stakes beside them.
+//! Vaults: rows of the table `escrow`, and their stakes.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::fees::WhoPays;
-use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
+use crate::domain::ids::{CustomerId, EscrowId};
+use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{
-    amount_at, broken, customer_id_at, optional_customer_id_at, text_at, timestamp_at,
-};
-use crate::store::tables::escrows::{escrow_id_at, fee_at};
+use crate::store::tables::columns::{broken, read_all, row};
+use crate::store::tables::deal_row::DealRow;
 use crate::store::tx::{Snapshot, Tx};
 
+row! {
+    struct StakeRow, stake_columns! {
+        customer_id: CustomerId,
+        amount: Amount,
+    }
+}
+
 impl Snapshot<'_> {
-    /// A vault, from columns as escrows have them.
-    pub(crate) fn read_vault(&self, row: &Row<'_>) -> Result<Vault, Error> {
-        let id = escrow_id_at(row)?;
-        let at = timestamp_at(row, 24)?;
-        let progress = match (text_at(row, 16)?, optional_customer_id_at(row, 34)?) {
+    /// Returns the vault of this row.
+    pub(crate) fn vault_of_row(&self, row: DealRow<'_>) -> Result<Vault, Error> {
+        let id = row.escrow_id();
+        let fee = row.fee()?;
+        let at = row.updated_at;
+        let progress = match (row.state, row.winner_id) {
             ("OPENED", None) => VaultProgress::Opened,
             ("CLOSED", Some(winner)) => VaultProgress::Won { winner, at },
             ("CLOSED", None) => VaultProgress::Cancelled { at },
@@ -26,37 +33,38 @@ impl Snapshot<'_> {
         };
         Ok(Vault {
             id,
-            merchant: MerchantId(row.get(2)?),
-            payment_token: PaymentToken::named(text_at(row, 3)?),
-            purpose: row.get(7)?,
-            description: row.get(8)?,
-            category: self.optional_category_at(row, 26)?,
-            fee: fee_at(row)?,
+            merchant: row.merchant_id,
+            payment_token: row.payment_token,
+            purpose: row.purpose,
+            description: row.description,
+            category: self.category_of_number(row.category_id)?,
+            fee,
             stakes: self.stakes(id)?,
             progress,
-            created_at: timestamp_at(row, 23)?,
+            created_at: row.created_at,
         })
     }
 
     fn stakes(&self, vault: EscrowId) -> Result<Vec<Stake>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT customer_id, amount FROM vault_stake WHERE escrow_id = ?1 ORDER BY position")?;
-        let mut rows = statement.query([vault.number()])?;
-        let mut stakes = Vec::new();
-        while let Some(row) = rows.next()? {
-            stakes.push(Stake {
-                customer: customer_id_at(row, 0)?,
-                amount: amount_at(row, 1)?,
-            });
-        }
-        Ok(stakes)
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            stake_columns!(),
+            " FROM vault_stake WHERE escrow_id = ?1 ORDER BY position"
+        ))?;
+        read_all(statement.query([vault.number()])?, |row| {
+            let row = StakeRow::read(row)?;
+            Ok(Stake {
+                customer: row.customer_id,
+                amount: row.amount,
+            })
+        })
     }
 }
 
 impl Tx<'_> {
-    /// A new vault with its stakes. What it has no say in stands as when nobody
-    /// says: the fee is out of the pot, delivery is what it is by default.
+    /// Inserts a vault with its stakes. Columns that have no meaning for a vault get the
+    /// defaults of an escrow: the seller pays the fee, which comes out of the pot, and the
+    /// delivery window is the default one.
     pub fn insert_vault(&mut self, vault: &Vault) -> Result<(), Error> {
         self.connection
             .prepare_cached(
@@ -102,7 +110,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The vault was settled.
+    /// Saves the close of an open vault.
     pub fn save_vault_close(&mut self, vault: &Vault) -> Result<(), Error> {
         let (winner, closed_as) = match &vault.progress {
             VaultProgress::Opened => return Err(broken("a settled vault", "an open one")),

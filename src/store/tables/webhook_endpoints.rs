@@ -1,38 +1,53 @@
-//! Where merchants want to be told of events.
+//! Webhook endpoints of sandbox merchants. In live mode the configuration has them.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{broken, optional_text_at};
+use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
 
+row! {
+    struct EndpointRow<'a>, endpoint_columns! {
+        callback_url: Option<&'a str>,
+        signing_secret: Option<&'a str>,
+    }
+}
+
+/// Returns the endpoint with this stored URL and signing secret.
+pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Result<WebhookEndpoint, Error> {
+    let choice = match url {
+        None => WebhookUrlChoice::Configured,
+        Some("") => WebhookUrlChoice::Nowhere,
+        Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
+            .map(WebhookUrlChoice::At)
+            .map_err(|_| broken("a callback URL", url))?,
+    };
+    Ok(WebhookEndpoint {
+        choice,
+        secret: secret.map(SigningSecret::new),
+    })
+}
+
 impl Snapshot<'_> {
-    /// How a sandbox merchant wants to be told of events.
+    /// Returns a merchant's webhook endpoint.
     pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<WebhookEndpoint, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT callback_url, signing_secret FROM merchant WHERE id = ?1")?;
+        let mut statement =
+            self.connection
+                .prepare_cached(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
         let mut rows = statement.query([merchant.0])?;
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
-        webhook_endpoint_at(row, 0)
+        let row = EndpointRow::read(row)?;
+        webhook_endpoint_of(row.callback_url, row.signing_secret)
     }
 }
 
-/// Reads the URL in this column and the signing secret in the next.
-pub(crate) fn webhook_endpoint_at(row: &Row<'_>, column: usize) -> Result<WebhookEndpoint, Error> {
-    Ok(WebhookEndpoint {
-        choice: choice_at(row, column)?,
-        secret: optional_text_at(row, column + 1)?.map(SigningSecret::new),
-    })
-}
-
 impl Tx<'_> {
-    /// A merchant has said where its events go.
+    /// Saves where a merchant's events go.
     pub fn save_webhook_url(&mut self, merchant: MerchantId, choice: &WebhookUrlChoice) -> Result<(), Error> {
         let stored = match choice {
             WebhookUrlChoice::Configured => None,
@@ -46,15 +61,5 @@ impl Tx<'_> {
         one_row(changed, "a merchant")?;
         self.merchant_mut(merchant)?.webhook_endpoint.choice = choice.clone();
         Ok(())
-    }
-}
-
-fn choice_at(row: &Row<'_>, column: usize) -> Result<WebhookUrlChoice, Error> {
-    match optional_text_at(row, column)? {
-        None => Ok(WebhookUrlChoice::Configured),
-        Some("") => Ok(WebhookUrlChoice::Nowhere),
-        Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
-            .map(WebhookUrlChoice::At)
-            .map_err(|_| broken("a callback URL", url)),
     }
 }

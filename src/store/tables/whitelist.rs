@@ -4,38 +4,46 @@ use rusqlite::{Row, params};
 
 use crate::domain::ids::{CustomerId, MerchantId, WhitelistAddressId};
 use crate::domain::payments::whitelist::{EvmAddress, WhitelistAddress};
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{broken, text_at, timestamp_at};
+use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tx::{Snapshot, Tx};
 
-impl Snapshot<'_> {
-    /// A customer's whitelist, newest first.
-    pub fn whitelist(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, guard, wallet_address, label, created_at FROM whitelist_address
-             WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id DESC",
-        )?;
-        let mut rows = statement.query(params![merchant.0, customer.as_str()])?;
-        let mut addresses = Vec::new();
-        while let Some(row) = rows.next()? {
-            addresses.push(read_address(row)?);
-        }
-        Ok(addresses)
+row! {
+    struct AddressRow<'a>, address_columns! {
+        id: i64,
+        guard: u32,
+        wallet_address: &'a str,
+        label: Option<String>,
+        created_at: Timestamp,
     }
 }
 
 fn read_address(row: &Row<'_>) -> Result<WhitelistAddress, Error> {
-    let address = text_at(row, 2)?;
+    let row = AddressRow::read(row)?;
+    let wallet_address = EvmAddress::parse(row.wallet_address);
     Ok(WhitelistAddress {
-        id: WhitelistAddressId::new(row.get(0)?, row.get(1)?),
-        wallet_address: EvmAddress::parse(address).ok_or_else(|| broken("a wallet address", address))?,
-        label: row.get(3)?,
-        created_at: timestamp_at(row, 4)?,
+        id: WhitelistAddressId::new(row.id, row.guard),
+        wallet_address: wallet_address.ok_or_else(|| broken("a wallet address", row.wallet_address))?,
+        label: row.label,
+        created_at: row.created_at,
     })
 }
 
+impl Snapshot<'_> {
+    /// Returns a customer's whitelist, newest first.
+    pub fn whitelist(&self, merchant: MerchantId, customer: &CustomerId) -> Result<Vec<WhitelistAddress>, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            address_columns!(),
+            " FROM whitelist_address WHERE merchant_id = ?1 AND customer_id = ?2 ORDER BY id DESC"
+        ))?;
+        read_all(statement.query(params![merchant.0, customer.as_str()])?, read_address)
+    }
+}
+
 impl Tx<'_> {
-    /// An address that a customer's whitelist does not have yet.
+    /// Adds an address to a customer's whitelist, which must not have it yet.
     pub fn insert_whitelist_address(
         &mut self,
         merchant: MerchantId,
@@ -59,7 +67,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes an address off its whitelist.
+    /// Removes an address that exists from its whitelist.
     pub fn delete_whitelist_address(&mut self, address: WhitelistAddressId) -> Result<(), Error> {
         let changed = self
             .connection

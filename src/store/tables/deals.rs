@@ -1,0 +1,120 @@
+//! Looking up deals: escrows of every settlement type.
+
+use rusqlite::{OptionalExtension, Row, Rows};
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, TransactionId};
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{broken, is_of_a_key, read_first};
+use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
+use crate::store::tx::Snapshot;
+
+impl Snapshot<'_> {
+    /// Returns the merchant's deal that a caller names. Another merchant's deal is not
+    /// found.
+    pub fn deal(&self, merchant: MerchantId, key: &EscrowKey) -> Result<Option<Deal>, Error> {
+        let deal = match key {
+            EscrowKey::Id(id) => match self.with_row_key(merchant, *id)? {
+                Some(id) => self.deal_by_id(id)?,
+                None => None,
+            },
+            EscrowKey::Token(token) => {
+                let condition = select_deal!("payment_token = ?1 AND merchant_id = ?2");
+                let mut statement = self.connection.prepare_cached(condition)?;
+                let rows = statement.query((token.as_str(), merchant.0))?;
+                read_first(rows, |row| self.read_deal(row))?
+            }
+        };
+        Ok(deal.filter(|deal| deal.merchant() == merchant))
+    }
+
+    /// Returns the deal of any merchant by an id that has the key of its row.
+    pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
+        let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
+        let rows = statement.query((id.number(), id.guard()))?;
+        read_first(rows, |row| self.read_deal(row))
+    }
+
+    /// Returns an id that a caller sent with the key of its row, or `None` if a seed made
+    /// the id and the merchant has no such row. `domain/ids/seeded.rs` explains why the
+    /// text of a seeded id does not tell the key; that of any other id does.
+    fn with_row_key(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<EscrowId>, Error> {
+        if !id.is_seeded() {
+            return Ok(Some(id));
+        }
+        // The second condition on the guard lets SQLite use the index `escrow_of_seed`.
+        let key = self
+            .connection
+            .prepare_cached("SELECT id FROM escrow WHERE merchant_id = ?1 AND guard = ?2 AND guard > 4294967295")?
+            .query_row((merchant.0, id.guard()), |row| row.get(0))
+            .optional()?;
+        let with_key = key.map(|key| EscrowId::new(key, id.guard()));
+        // An id with the number of a milestone can have the guard of an escrow.
+        Ok(with_key.filter(|&with_key| with_key == id))
+    }
+
+    /// Returns whether any merchant has this deal; merchants that a reset left behind do
+    /// not count. Seeded ids and tokens are left out: other merchants may have loaded the
+    /// same seed, and a caller must not learn of it.
+    pub fn any_merchant_has_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
+        let exists = match key {
+            EscrowKey::Id(id) => self
+                .connection
+                .prepare_cached(concat!(
+                    "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
+                    is_of_a_key!()
+                ))?
+                .exists((id.number(), id.guard())),
+            EscrowKey::Token(token) => self
+                .connection
+                .prepare_cached(concat!(
+                    "SELECT 1 FROM escrow WHERE payment_token = ?1 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
+                    is_of_a_key!()
+                ))?
+                .exists([token.as_str()]),
+        };
+        exists.map_err(Error::from)
+    }
+
+    /// Returns the key of the row of a merchant's deal. A deleted deal is found too.
+    pub fn number_of_deal(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<i64>, Error> {
+        let Some(id) = self.with_row_key(merchant, id)? else {
+            return Ok(None);
+        };
+        let key = self
+            .connection
+            .prepare_cached("SELECT id FROM escrow WHERE id = ?1 AND guard = ?2 AND merchant_id = ?3")?
+            .query_row((id.number(), id.guard(), merchant.0), |row| row.get(0));
+        Ok(key.optional()?)
+    }
+
+    /// Returns the escrows that one payment funded, oldest first.
+    pub fn escrows_of_payment(&self, payment: TransactionId) -> Result<Vec<Escrow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(concat!(select_deal!("payment_id = ?1"), " ORDER BY id"))?;
+        self.read_escrows(statement.query([payment.number()])?)
+    }
+
+    /// Reads the escrows among these deals. Vaults are left out.
+    pub(crate) fn read_escrows(&self, mut rows: Rows<'_>) -> Result<Vec<Escrow>, Error> {
+        let mut escrows = Vec::new();
+        while let Some(row) = rows.next()? {
+            if let Deal::Escrow(escrow) = self.read_deal(row)? {
+                escrows.push(escrow);
+            }
+        }
+        Ok(escrows)
+    }
+
+    /// Reads a row of [`select_deal`], and what belongs to the deal in other tables.
+    pub(crate) fn read_deal(&self, row: &Row<'_>) -> Result<Deal, Error> {
+        let row = DealRow::read(row)?;
+        match row.settlement_type {
+            STANDARD | MILESTONE => self.escrow_of_row(row).map(Deal::Escrow),
+            VAULT => self.vault_of_row(row).map(Deal::Vault),
+            other => Err(broken("a settlement type", other)),
+        }
+    }
+}
