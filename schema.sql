@@ -1,59 +1,60 @@
--- The schema of an escrowd file, whole. Reading it from top to bottom is the
--- shortest introduction to the system; the binary embeds it and a fresh file
+-- The whole schema of an escrowd file. Reading it from top to bottom is the
+-- shortest introduction to the system. The binary embeds it, and a fresh file
 -- gets exactly this.
 --
 -- How to read the columns
 --   * Money is a whole number of minor units (kobo for NGN), 0 to 2^53-1, so
 --     that every client can hold it exactly.
---   * Points in time are milliseconds since 1970-01-01 UTC, columns `..._at`. In a
---     sandbox they are the merchant's time, unless a comment says "the file's time".
+--   * Points in time are milliseconds since 1970-01-01 UTC, in columns `..._at`. In
+--     a sandbox they are the merchant's time, unless a comment says "ledger time",
+--     which all merchants share.
 --   * Escrows, milestones, payment transactions, wallets and events are numbered in time order,
 --     so that new rows land at the right edge of their table. Their id on the
---     wire is 24 hex characters: printf('%016x%08x', id, guard), where the guard
---     is random, so that nobody guesses one id from another. Sandbox: the ids of
---     escrows and milestones that a seed made are the same in every merchant; their
---     guards are above 2^32 and show another number (src/domain/ids/seeded.rs).
---   * Every table is STRICT, relations are foreign keys, enumerations are
---     CHECKs: the rules live in the domain, and the file still refuses what no
---     correct program would write. Where rows are written often the words are
---     spelled with OR: for an IN list of three or more SQLite builds a temporary
---     index at every row.
---   * What happens often to a stored row leaves it as long as it was (a release, a
---     completion), so that its page, which is full, never has to be split.
+--     wire is 24 hex characters: printf('%016x%08x', id, guard). The guard is
+--     random, so that one id does not lead to another. Sandbox: a seed gives
+--     escrows and milestones the same ids in every merchant; the guards of these
+--     rows are above 2^32 and contain another number (src/domain/ids/seeded.rs).
+--   * Every table is STRICT, relations are foreign keys, enumerations are CHECKs.
+--     The rules are in the domain; the file refuses what no correct program would
+--     write. In tables with many inserts a CHECK lists the words with OR: for an IN
+--     list of three or more, SQLite builds a temporary index at every row.
+--   * The most frequent updates of a row (a release, a completion) keep its length,
+--     so that its page, which is full, need not be split.
 --
--- The file itself is marked (application_id, user_version), and kept in WAL
--- mode with pages of 2 KiB; those pragmas are set in src/store/connection.rs.
+-- The file itself is marked (application_id, user_version) and has pages of 2 KiB;
+-- src/store/engine/file.rs sets those. src/store/engine/connection.rs sets WAL mode
+-- and the pragmas of each connection.
 
--- What this file is. One row, written once. Play money and real money never
--- share a file, and neither do two currencies.
+-- The purpose of this file. One row, written once. Sandbox money and real money
+-- never share a file, and neither do two currencies.
 CREATE TABLE instance (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
-    heartbeat_at INTEGER                  -- by the file's time, when a health check last proved that writing works
+    heartbeat_at INTEGER                  -- ledger time of the last health check that wrote to the file
 ) STRICT;
 
--- A merchant owns customers, escrows, balances and a chain of transfers; none
--- of them is ever visible to another merchant.
+-- A merchant owns customers, escrows, balances and a chain of transfers. No other
+-- merchant can see them.
 CREATE TABLE merchant (
     id         INTEGER PRIMARY KEY,       -- also `merchantId` on the wire
-    name       TEXT    UNIQUE,            -- as configured; NULL for one a sandbox key made
+    name       TEXT    UNIQUE,            -- as configured; NULL for the merchant of a sandbox key
     chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
-    wallet_id    INTEGER NOT NULL,        -- what the merchant earned is a wallet on the wire, and that has an id
+    wallet_id    INTEGER NOT NULL,        -- the merchant's earnings are a wallet on the wire, which has an id
     wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    -- Sandbox: where to call when something happened. NULL is where the configuration
-    -- says, the empty text is nowhere.
+    -- Sandbox: the URL of the webhook endpoint. NULL stands for the configured URL, the
+    -- empty text for none.
     callback_url TEXT,
-    -- Sandbox: what calls are signed with, which by the contract is the key itself. A
-    -- sandbox key opens play money only, and anybody may make one up. A live key is
-    -- never stored: what calls are signed with then stands in the configuration.
+    -- Sandbox: the secret that signs webhooks, which by the contract is the key itself. A
+    -- sandbox key gives access to sandbox money only, and anyone may make one up. A live
+    -- key is never stored; the live signing secret is in the configuration.
     signing_secret TEXT,
-    -- Sandbox: how far the merchant's clock is ahead of the file's time. It is only
-    -- ever moved forward, so that nothing that has happened comes to lie in the future.
+    -- Sandbox: how far the merchant's clock is ahead of ledger time. It only moves
+    -- forward, so that no past event comes to lie in the future.
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
-    clock_moved_at      INTEGER,          -- when it was last moved, by the file's time
+    clock_moved_at      INTEGER,          -- ledger time of the last move
     CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
 
@@ -65,11 +66,11 @@ CREATE TABLE merchant_key (
     scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
 ) STRICT, WITHOUT ROWID;
 
--- Whether a merchant has a key. One that started over has none, and is out of reach.
+-- For asking whether a merchant has a key. A merchant that a reset left behind has none.
 CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
 
--- A buyer or seller, known by the `customer-id` header. What is read whenever one
--- of them acts, and nothing more: who they are stands in `customer_profile`.
+-- A buyer or seller, known by the `customer-id` header. Holds only what is read
+-- whenever a customer acts; name and addresses are in `customer_profile`.
 CREATE TABLE customer (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     id             TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
@@ -81,37 +82,36 @@ CREATE TABLE customer (
     blocked_at     INTEGER,               -- NULL while active
     blocked_reason TEXT,
     created_at     INTEGER NOT NULL,
-    topped_up_at   INTEGER,               -- with `strict`, when play money was last added
+    topped_up_at   INTEGER,               -- with `strict`, the time of the last top-up
     PRIMARY KEY (merchant_id, id),
     CHECK ((blocked_at IS NULL) = (blocked_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
--- A merchant's customers in the order they came, which is that of their wallets.
+-- A merchant's customers, oldest first; wallets are numbered in the same order.
 CREATE UNIQUE INDEX customer_by_age ON customer (merchant_id, wallet_id);
--- Whether an id that is none of this merchant's customers is another's.
+-- For asking whether another merchant has a customer with this id.
 CREATE INDEX customer_of_any_merchant ON customer (id);
 
--- Who a customer is. One that a sandbox registered on first use has none until
--- somebody writes one, and then perhaps not all of it.
+-- A customer's name and addresses. A customer that a sandbox registered on first use
+-- has no profile until a request writes one, perhaps only in part.
 CREATE TABLE customer_profile (
     merchant_id INTEGER NOT NULL,
     customer_id TEXT    NOT NULL,
     firstname   TEXT,
     lastname    TEXT,
-    email       TEXT    CHECK (email = lower(email)), -- so that one address is one text
+    email       TEXT    CHECK (email = lower(email)), -- so that equal addresses are equal texts
     phone       TEXT    CHECK (phone GLOB '0[0-9]*'), -- as dialled within the country
-    bvn         TEXT    CHECK (length(bvn) = 11),     -- kept, without effect
-    country     TEXT    NOT NULL CHECK (country IN ('NG', 'GH', 'KE', 'ZA')), -- what the phone belongs to
+    bvn         TEXT    CHECK (length(bvn) = 11),     -- stored, without effect
+    country     TEXT    NOT NULL CHECK (country IN ('NG', 'GH', 'KE', 'ZA')), -- the country of the phone number
     PRIMARY KEY (merchant_id, customer_id),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;
 
--- Where money can be: (owner, purpose). A balance moves only together with the
--- transfer that explains it. Each merchant has its own OUTSIDE_WORLD account,
--- the one balance that goes below zero: what came in from outside, negated. Its
--- floor bounds all the money a merchant's accounts can ever hold, and so keeps
--- every sum of them exact.
+-- An account of the ledger: an owner and a purpose. A balance moves only together
+-- with the transfer that explains it. Each merchant has its own OUTSIDE_WORLD account,
+-- the only balance below zero: the negative of all money that came in. Its lower bound
+-- limits the money in all accounts of the merchant, and so keeps every sum exact.
 CREATE TABLE account (
     id          INTEGER PRIMARY KEY,
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
@@ -122,27 +122,27 @@ CREATE TABLE account (
                     CHECK (balance BETWEEN CASE purpose WHEN 'OUTSIDE_WORLD' THEN -9007199254740991 ELSE 0 END
                                        AND CASE purpose WHEN 'OUTSIDE_WORLD' THEN 0 ELSE 9007199254740991 END),
     updated_at  INTEGER NOT NULL,         -- when the balance last moved
-    -- The newest entry of its payment history; each entry names the one before.
-    -- A payee's page is written for the balance anyway, so a history costs no
-    -- page and no index of its own. Neither is a foreign key, which would look up a
-    -- page of long ago at every entry; `escrowd check` follows them all.
+    -- The newest entry of its payment history; each entry names the one before. The
+    -- account's page is written for the balance anyway, so the history needs no page
+    -- and no index of its own. Neither reference is a foreign key, which would read an
+    -- old page at every entry; `escrowd check` follows them all.
     newest_transaction_id INTEGER,
-    transaction_count INTEGER NOT NULL DEFAULT 0, -- entries of that history, so that a list's length needs no walk
+    transaction_count INTEGER NOT NULL DEFAULT 0, -- entries of that history, so that its length need not be counted
     CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
--- Two indexes and not one, because SQL counts two NULLs as different.
+-- Two indexes, because in a unique index two NULLs are different.
 CREATE UNIQUE INDEX account_of_customer ON account (merchant_id, customer_id, purpose) WHERE customer_id IS NOT NULL;
 CREATE UNIQUE INDEX account_of_merchant ON account (merchant_id, purpose) WHERE customer_id IS NULL;
 
--- Files that something here names: pictures of what is sold, evidence in a dispute.
--- What is in them lies in the folder beside the database, `escrowd.db-files`, under
--- these names. A file that was named once stays.
+-- Blobs that rows refer to: pictures of what is sold, evidence in a dispute. Their
+-- content is in the folder beside the database, `escrowd.db-files`, under these
+-- names. A file that was referred to once stays.
 CREATE TABLE file (
     name TEXT PRIMARY KEY CHECK (length(name) BETWEEN 68 AND 69) -- SHA-256 of its bytes in hex, a dot, its kind
 ) STRICT, WITHOUT ROWID;
 
--- A seller's own way to sort their deals.
+-- A group into which a seller sorts its deals.
 CREATE TABLE category (
     id          INTEGER PRIMARY KEY,
     guard       INTEGER NOT NULL,
@@ -153,19 +153,19 @@ CREATE TABLE category (
     position    INTEGER NOT NULL CHECK (position >= 1), -- its place among the owner's: 1, 2, 3, ... without a gap
     image       TEXT    REFERENCES file (name),
     created_at  INTEGER NOT NULL,
-    deleted_at  INTEGER,                  -- from then on nobody finds it, and its escrows have none
+    deleted_at  INTEGER,                  -- since then it is not found, and its escrows have no category
     FOREIGN KEY (merchant_id, owner_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
 CREATE INDEX category_of_owner ON category (merchant_id, owner_id, position) WHERE deleted_at IS NULL;
 
--- One deal. The terms come from the seller and are replaced whole by an edit.
--- `buyer_id` and what follows up to `paid_at` come with the one payment that
--- funds it. A vault is open from the start: its participants' stakes fund it.
+-- A deal. The terms come from the seller; an edit replaces all of them. The columns
+-- from `buyer_id` to `paid_at` are set by the one payment that funds it. A vault is
+-- open from the start: the stakes of its participants fund it.
 CREATE TABLE escrow (
     id                  INTEGER PRIMARY KEY,
     guard               INTEGER NOT NULL,
     merchant_id         INTEGER NOT NULL REFERENCES merchant (id),
-    payment_token       TEXT    NOT NULL, -- what the seller hands to the buyer
+    payment_token       TEXT    NOT NULL, -- the seller gives it to the buyer
     seller_id           TEXT,                    -- NULL when the merchant itself sells, and of a vault
     settlement_type     TEXT    NOT NULL CHECK (settlement_type IN ('STANDARD', 'MILESTONE', 'VAULT')),
 
@@ -177,41 +177,41 @@ CREATE TABLE escrow (
     who_pays            TEXT    NOT NULL CHECK (who_pays IN ('buyer', 'seller', 'both')), -- the fee
     max_delivery        INTEGER NOT NULL CHECK (max_delivery BETWEEN 1 AND 365), -- in units of delivery_timeline
     delivery_timeline   TEXT    NOT NULL CHECK (delivery_timeline IN ('minutes', 'hours', 'days')),
-    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 0), -- buyers it is still open to
+    total_quantity      INTEGER NOT NULL CHECK (total_quantity >= 0), -- the number of buyers that it is still open to
     is_link             INTEGER NOT NULL CHECK (is_link IN (0, 1)), -- offered to several buyers: each payment makes an escrow of its own
-    -- The fee is fixed with the terms, so that a change of rates never touches an
-    -- existing deal. fee = the platform's part + commission; buyer_fee is the
-    -- part of fee that the buyer pays on top of amount.
+    -- The fee is fixed with the terms, so that a change of rates does not change an
+    -- existing deal. fee = the platform's part + commission; buyer_fee is the part of
+    -- fee that the buyer pays on top of amount.
     fee                 INTEGER NOT NULL CHECK (fee BETWEEN 0 AND amount),
     commission          INTEGER NOT NULL CHECK (commission BETWEEN 0 AND fee),
     buyer_fee           INTEGER NOT NULL CHECK (buyer_fee BETWEEN 0 AND fee),
-    -- What the merchant adds for itself, such as delivery; the buyer pays it on top.
+    -- A fee of the merchant, such as for delivery; the buyer pays it on top.
     additional_fee            INTEGER NOT NULL DEFAULT 0 CHECK (additional_fee >= 0),
     additional_fee_refundable INTEGER NOT NULL DEFAULT 1 CHECK (additional_fee_refundable IN (0, 1)),
 
-    -- Where the money is: with the buyer, in the hold, gone. The contract's status
-    -- follows from it, from `dispute` and from `closed_as`.
+    -- Where the money is: still with the buyer, in the hold, or paid out. Together with
+    -- `dispute` and `closed_as` it determines the contract's status.
     state               TEXT    NOT NULL CHECK (state = 'AWAITING_PAYMENT' OR state = 'OPENED' OR state = 'CLOSED'),
-    -- How far a dispute got: opened, or answered by the seller.
+    -- The state of the dispute: opened, or answered by the seller.
     dispute             TEXT    CHECK (dispute IN ('DISPUTED', 'INVESTIGATING')),
-    -- How it closed, when it was not simply completed.
+    -- How it closed; NULL when it was completed.
     closed_as           TEXT    CHECK (closed_as IN ('CLAIMED', 'REFUNDED', 'SPLIT')),
     split_seller_amount INTEGER CHECK (split_seller_amount >= 0),
     split_buyer_amount  INTEGER CHECK (split_buyer_amount >= 0),
-    winner_id           TEXT,             -- who took a vault's pot
+    winner_id           TEXT,             -- the participant who won a vault's pot
     buyer_id            TEXT,
-    -- The funding payment is final, so the facts every reply shows are copied
-    -- here: showing an escrow then takes one row and its milestones.
+    -- The funding payment is final, so the facts that every reply shows are copied
+    -- here. Showing an escrow then takes one row and its milestones.
     payment_id          INTEGER REFERENCES payment_transaction (id),
     payment_guard       INTEGER,
     payment_reference   TEXT,
     payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
     created_at          INTEGER NOT NULL,
-    -- Not touched when a milestone is released: an escrow last changed at the
-    -- later of this and its newest release. Of a closed one: when it closed.
+    -- A release of a milestone does not change it: an escrow last changed at the later
+    -- of this and its newest release. For a closed escrow, the time when it closed.
     updated_at          INTEGER NOT NULL,
-    deleted_at          INTEGER,          -- from then on nobody finds it
+    deleted_at          INTEGER,          -- since then it is not found
 
     UNIQUE (payment_token, merchant_id),
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
@@ -240,14 +240,14 @@ CREATE TABLE escrow (
     CHECK ((winner_id IS NULL) = (settlement_type <> 'VAULT' OR state <> 'CLOSED' OR closed_as IS NOT NULL)),
     CHECK (deleted_at IS NULL OR state = 'AWAITING_PAYMENT')
 ) STRICT;
--- Sandbox: those that a seed made, whose ids do not show where they are.
+-- Sandbox: escrows of a seed, whose ids do not contain the number of their row.
 CREATE UNIQUE INDEX escrow_of_seed ON escrow (guard, merchant_id) WHERE guard > 4294967295;
--- The open escrows a buyer has funded, and their fees, which a wallet's escrow
+-- The open escrows that a buyer has funded, with their fees, which a wallet's escrow
 -- balance leaves out.
 CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee, additional_fee) WHERE state = 'OPENED';
--- The escrows one payment funded.
+-- The escrows that one payment funded.
 CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
--- The lists: of a merchant, of a seller, of a buyer, of those in dispute.
+-- The lists of a merchant, of a seller, of a buyer, and of disputed escrows.
 CREATE INDEX escrow_by_merchant ON escrow (merchant_id);
 CREATE INDEX escrow_by_seller ON escrow (merchant_id, seller_id);
 CREATE INDEX escrow_by_buyer ON escrow (merchant_id, buyer_id) WHERE buyer_id IS NOT NULL;
@@ -255,18 +255,18 @@ CREATE INDEX escrow_disputed ON escrow (merchant_id) WHERE dispute IS NOT NULL;
 CREATE INDEX escrow_disputed_by_seller ON escrow (merchant_id, seller_id) WHERE dispute IS NOT NULL;
 CREATE INDEX escrow_disputed_by_buyer ON escrow (merchant_id, buyer_id) WHERE dispute IS NOT NULL;
 
--- What was said in a dispute.
+-- The statements of a dispute.
 CREATE TABLE dispute_statement (
     escrow_id  INTEGER NOT NULL REFERENCES escrow (id),
     speaker    TEXT    NOT NULL CHECK (speaker IN ('BUYER', 'SELLER', 'MERCHANT')),
-    name       TEXT,                      -- of who said it, as it was then; NULL when not known
+    name       TEXT,                      -- the speaker's name at the time; NULL if not known
     message    TEXT    NOT NULL,
     proof      TEXT    REFERENCES file (name),
     created_at INTEGER NOT NULL,
     PRIMARY KEY (escrow_id, speaker)
 ) STRICT, WITHOUT ROWID;
 
--- What each participant put into a vault.
+-- The stakes of a vault's participants.
 CREATE TABLE vault_stake (
     escrow_id   INTEGER NOT NULL REFERENCES escrow (id),
     position    INTEGER NOT NULL,
@@ -280,21 +280,21 @@ CREATE TABLE vault_stake (
 CREATE INDEX vault_stake_by_customer ON vault_stake (merchant_id, customer_id);
 
 -- One stage of a milestone escrow. Escrows take every 1024th number and their
--- milestones the numbers behind it, so that those of one escrow lie side by side.
--- A release changes its row here and nothing of the escrow, until the last one.
+-- milestones the numbers after it, so that the milestones of an escrow are stored side
+-- by side. A release changes the milestone's row only; the last one closes the escrow.
 CREATE TABLE milestone (
     id             INTEGER PRIMARY KEY,
     escrow_id      INTEGER NOT NULL GENERATED ALWAYS AS (id & -1024) VIRTUAL REFERENCES escrow (id),
     position       INTEGER NOT NULL GENERATED ALWAYS AS ((id & 1023) - 1) VIRTUAL
-                       CHECK (position BETWEEN 0 AND 999), -- its place among them, from 0
+                       CHECK (position BETWEEN 0 AND 999), -- its place in the escrow, from 0
     guard          INTEGER NOT NULL,      -- a new one with every edit
     title          TEXT    NOT NULL,
     description    TEXT,
     amount         INTEGER NOT NULL CHECK (amount > 0),
-    due_date       TEXT,                  -- YYYY-MM-DD; informs, and has no effect
+    due_date       TEXT,                  -- YYYY-MM-DD; for information, without effect
     beneficiary_id TEXT,                  -- the customer who is paid instead of the seller
     is_released    INTEGER NOT NULL CHECK (is_released = 0 OR is_released = 1),
-    updated_at     INTEGER NOT NULL       -- when it was released, and before that, when it was offered
+    updated_at     INTEGER NOT NULL       -- when it was released; before that, when it was offered
 ) STRICT;
 
 -- One movement of money, from the debited to the credited account. Rows are
@@ -309,10 +309,10 @@ CREATE TABLE transfer (
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
     amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
-    escrow_id         INTEGER REFERENCES escrow (id), -- whose hold it fills or empties; NULL where money comes in
+    escrow_id         INTEGER REFERENCES escrow (id), -- the escrow whose hold it fills or empties; NULL if there is none
     created_at        INTEGER NOT NULL,
-    -- SHA-256 over the hash of the merchant's transfer before it and every
-    -- column above, so that a row changed, removed or slipped in later shows.
+    -- SHA-256 over the hash of the merchant's transfer before it and every column
+    -- above, so that `escrowd check` finds a changed, removed or inserted row.
     hash              BLOB    NOT NULL CHECK (length(hash) = 32),
     CHECK (debit_account_id <> credit_account_id),
     CHECK ((escrow_id IS NULL) = (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'DEPOSIT'
@@ -323,11 +323,11 @@ BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
 CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 
--- The payment history of a customer or a merchant, one entry for each thing
--- they would recognise ("paid for two escrows", "received a milestone"). An entry
--- never changes; whether one has succeeded is in payment_detail, and nearly all
--- have no row there. An owner's history is read from account.newest_transaction_id
--- backwards, newest first.
+-- The payment history of a customer or a merchant, one entry for each payment as the
+-- owner sees it ("paid for two escrows", "received a milestone"). An entry never
+-- changes. The status of an entry is in payment_detail; nearly all entries have no row
+-- there and have succeeded. A history is read newest first, from
+-- account.newest_transaction_id backwards.
 CREATE TABLE payment_transaction (
     id               INTEGER PRIMARY KEY,
     guard            INTEGER NOT NULL,
@@ -340,27 +340,27 @@ CREATE TABLE payment_transaction (
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,
-    escrow_id        INTEGER REFERENCES escrow (id), -- what a credit came from, or the vault of a stake; a funding's escrows name it by payment_id
+    escrow_id        INTEGER REFERENCES escrow (id), -- the source of a credit, or the vault of a stake; the escrows of a funding name it by payment_id
     created_at       INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;
 
--- What there is to say of a transaction beside its entry: of an intent, of what the
--- other side of a wallet transfer received, of an escrow payment by card. A
--- transaction without a row here succeeded at once, cost nothing and moved its
--- owner's main balance by its amount. One with a row moved it only if it succeeded,
--- and not at all if a card paid for an escrow: that money goes straight into the hold.
+-- Details of a transaction: of an intent, of the credit that a wallet transfer made, of
+-- an escrow payment by card. A transaction without a row here succeeded at once,
+-- cost nothing and moved its owner's main balance by its amount. A transaction with a
+-- row moved the balance only if it succeeded, and not at all if a card paid for an
+-- escrow, since that money goes straight into the hold.
 CREATE TABLE payment_detail (
     transaction_id INTEGER PRIMARY KEY REFERENCES payment_transaction (id),
     status         TEXT    NOT NULL CHECK (status IN ('pending', 'success', 'failed', 'reversed')),
     fee            INTEGER NOT NULL CHECK (fee BETWEEN 0 AND 9007199254740991), -- of a debit, on top of its amount
-    settled_at     INTEGER,               -- when it stopped being pending
+    settled_at     INTEGER,               -- when it succeeded or failed
     method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET')),
-    details        TEXT    NOT NULL,      -- JSON, of a shape that follows from the method
+    details        TEXT    NOT NULL,      -- JSON, whose shape depends on the method
     CHECK ((settled_at IS NULL) = (status = 'pending'))
 ) STRICT;
 
--- Sandbox: the bank accounts that deposits wait at to be paid.
+-- Sandbox: bank accounts on which pending deposits wait for their payment.
 CREATE TABLE test_account (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     account_number TEXT    NOT NULL CHECK (length(account_number) = 10),
@@ -368,8 +368,8 @@ CREATE TABLE test_account (
     PRIMARY KEY (merchant_id, account_number)
 ) STRICT, WITHOUT ROWID;
 
--- Sandbox: test cards that customers have saved. The number is one of the few
--- documented ones, never that of a real card. Removing a card deletes its row.
+-- Sandbox: test cards that customers have saved. The number is one of the documented
+-- test numbers, never that of a real card. Removing a card deletes its row.
 CREATE TABLE card (
     id          INTEGER PRIMARY KEY,
     guard       INTEGER NOT NULL,
@@ -394,77 +394,76 @@ CREATE TABLE whitelist_address (
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
 
--- References already used by a payment that a client asked for, with what was
--- asked: the same request again gets the first reply again, another is refused.
+-- References of payments that clients have requested. The same request with the same
+-- reference gets the first reply again; another request is refused.
 CREATE TABLE payment_reference (
     merchant_id     INTEGER NOT NULL REFERENCES merchant (id),
     reference       TEXT    NOT NULL,
-    request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of what was asked
+    request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of the request
     transaction_id  INTEGER NOT NULL REFERENCES payment_transaction (id),
     PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
 
--- The first request under each idempotency key of a merchant and the reply to it,
--- written in the same commit as what it did. The same request again gets the reply
--- again. A row goes when it is old enough, by the merchant's clock.
+-- The first request under each idempotency key of a merchant and its reply, written in
+-- the same commit as the request's effects. The same request again gets the same reply.
+-- Retention removes rows that are old enough by the merchant's clock.
 CREATE TABLE idempotency_record (
     id          INTEGER PRIMARY KEY,
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
     key         TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255), -- as the caller chose it
     route       TEXT    NOT NULL,         -- method, and path with its query
-    customer_id TEXT,                     -- for whom the request acted; NULL for the merchant itself
-    body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of what it brought
-    status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; what failed on our side is not kept
+    customer_id TEXT,                     -- the acting customer; NULL for the merchant itself
+    body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of the body
+    status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; replies to internal errors are not stored
     body        TEXT    NOT NULL,         -- of the reply, byte for byte
     created_at  INTEGER NOT NULL,
     UNIQUE (merchant_id, key)
 ) STRICT;
--- Those of a merchant that are old enough to go.
+-- For finding a merchant's records that are old enough to be removed.
 CREATE INDEX idempotency_record_by_age ON idempotency_record (merchant_id, created_at);
 
--- What subscribers are told, appended in the same commit as the change it tells of,
--- whether or not anybody is called about it. An event of an escrow names it; an event
--- of a payment names its transaction, and the escrow if it is about just one.
--- Events go when they are older than the operator wants to keep.
+-- Events, inserted in the same commit as the change that they report, also without a
+-- webhook endpoint. An event of an escrow names the escrow. An event of a payment names
+-- its transaction, and the escrow if there is only one. Retention removes old events.
 CREATE TABLE event (
     id             INTEGER PRIMARY KEY,
     guard          INTEGER NOT NULL,
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     name           TEXT    NOT NULL,      -- for example escrow.completed
-    escrow_id      INTEGER REFERENCES escrow (id), -- within which it is delivered in order
+    escrow_id      INTEGER REFERENCES escrow (id), -- its ordering key
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
-    payload        TEXT    NOT NULL,      -- JSON: the very bytes that are signed and sent, on every attempt
+    payload        TEXT    NOT NULL,      -- JSON: the exact bytes that every attempt signs and sends
     CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX event_of_merchant ON event (merchant_id);
 
--- What is still to be brought to a merchant's callback URL: a row for each event, made
--- in the same commit, and one more for each time it is asked for again. A row goes
--- when it was delivered or given up; what came of it stays in `delivery_attempt`.
+-- The outbox: pending deliveries to webhook endpoints. Each event gets a row in its own
+-- commit, and one more for each replay. A row is removed when the event was delivered or
+-- given up; the attempts stay in `delivery_attempt`.
 CREATE TABLE delivery (
-    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one if it is sent again
+    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one for a replay
     event_id    INTEGER NOT NULL REFERENCES event (id),
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
-    lane        INTEGER,                  -- the escrow within which order is kept; NULL where there is no order
+    lane        INTEGER,                  -- the ordering key: the number of an escrow; NULL if order does not matter
     attempts    INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- made so far
-    due_at      INTEGER                   -- of the next attempt, by the merchant's clock; NULL behind an earlier one of its lane
+    due_at      INTEGER                   -- of the next attempt, by the merchant's clock; NULL while it waits behind another of its lane
 ) STRICT;
 CREATE INDEX delivery_of_event ON delivery (event_id);
 CREATE INDEX delivery_by_lane ON delivery (lane) WHERE lane IS NOT NULL;
 CREATE INDEX delivery_due ON delivery (merchant_id, due_at);
 
--- What came of each attempt to deliver an event. A status from 200 to 299 is a
--- delivery, everything else a failure.
+-- Attempts to deliver an event. A status from 200 to 299 is a success, everything else a
+-- failure.
 CREATE TABLE delivery_attempt (
     event_id        INTEGER NOT NULL REFERENCES event (id),
     number          INTEGER NOT NULL CHECK (number >= 1), -- 1, 2, 3, ... of this event
     attempted_at    INTEGER NOT NULL,     -- by the merchant's clock
-    url             TEXT    NOT NULL,     -- where it went, without its query
-    status          INTEGER CHECK (status BETWEEN 100 AND 999), -- of the HTTP answer; NULL when none came
-    error           TEXT,                 -- why none came
+    url             TEXT    NOT NULL,     -- the URL without its query
+    status          INTEGER CHECK (status BETWEEN 100 AND 999), -- of the HTTP reply; NULL if none came
+    error           TEXT,                 -- the reason why no reply came
     duration_millis INTEGER NOT NULL CHECK (duration_millis >= 0),
-    answer          TEXT,                 -- the beginning of the answer's body
+    answer          TEXT,                 -- the beginning of the reply's body
     PRIMARY KEY (event_id, number),
     CHECK ((status IS NULL) = (error IS NOT NULL))
 ) STRICT, WITHOUT ROWID;

@@ -1,16 +1,16 @@
-//! The only place that reads the time.
+//! The system clock. No other file of the program reads the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::{Clock, Timestamp};
 
-/// The clock of the system.
+/// The clock of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    /// The system's time. A clock set before 1970 or after 9999 counts as 1970;
-    /// the ledger does not run backwards with it.
+    /// Returns the system's time, or 1970-01-01 if the system's clock is set before 1970 or
+    /// after 9999. Ledger time does not go backwards with it.
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_epoch.as_millis())

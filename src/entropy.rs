@@ -1,4 +1,4 @@
-//! The only place that makes ids and randomness.
+//! Ids and random bits. No other file of the program uses the system's random source.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::domain::ids::{self, Entropy};
 use crate::domain::time::Timestamp;
 
-/// Numbers in time order and bits from the system's cryptographic source.
+/// Generates numbers in time order, and random bits from the system's cryptographic source.
 #[derive(Debug, Default)]
 pub struct SystemEntropy {
     newest: i64,
@@ -14,11 +14,11 @@ pub struct SystemEntropy {
 }
 
 impl SystemEntropy {
-    /// A source that has given out nothing yet.
+    /// Returns a source that has generated nothing yet.
     pub const fn new() -> Self {
         Self {
             newest: 0,
-            bits: RandomBits::none_yet(),
+            bits: RandomBits::empty(),
         }
     }
 }
@@ -38,7 +38,7 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// A secret key for live mode: `sk_live_` and 256 random bits in hex.
+/// Generates a secret key for live mode: `sk_live_` and 256 random bits in hex.
 pub fn live_key() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system has a random source");
@@ -47,14 +47,14 @@ pub fn live_key() -> String {
         .fold("sk_live_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
 }
 
-/// This many random decimal digits.
+/// Generates `COUNT` random decimal digits.
 pub fn digits<const COUNT: usize>() -> String {
     let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).expect("the system has a random source");
     bytes.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
 }
 
-/// A name for one request in logs and replies: a UUID of random bits.
+/// Generates the id of a request: `req_` and a random UUID without hyphens.
 pub fn request_id() -> String {
     let bits = REQUEST_BITS.with_borrow_mut(RandomBits::next);
     let uuid = uuid::Builder::from_random_bytes(bits.to_ne_bytes()).into_uuid();
@@ -62,18 +62,18 @@ pub fn request_id() -> String {
 }
 
 thread_local! {
-    static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits::none_yet()) };
+    static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits::empty()) };
 }
 
-/// Random bits fetched some ahead, since asking the system takes longer than what
-/// they are for.
+/// Random bits, fetched 512 bytes at a time, since a call of the system takes longer than
+/// the id that needs them.
 struct RandomBits {
     bytes: [u8; 512],
     spent: usize,
 }
 
 impl RandomBits {
-    const fn none_yet() -> Self {
+    const fn empty() -> Self {
         Self {
             bytes: [0; 512],
             spent: 512,
@@ -95,11 +95,11 @@ impl RandomBits {
 
 impl Default for RandomBits {
     fn default() -> Self {
-        Self::none_yet()
+        Self::empty()
     }
 }
 
-/// Says nothing of the bits to come, which are secret.
+/// Shows none of the bits, which are secret.
 impl fmt::Debug for RandomBits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RandomBits").finish_non_exhaustive()
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_requests_have_the_same_name() {
+    fn no_two_requests_have_the_same_id() {
         let names: HashSet<String> = (0..1_000).map(|_| request_id()).collect();
         assert_eq!(names.len(), 1_000);
         assert!(names.iter().all(|name| name.len() == "req_".len() + 32));
