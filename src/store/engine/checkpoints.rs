@@ -174,7 +174,7 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
 fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
     let outcome = connection.prepare_cached(pragma).and_then(|mut statement| {
         statement.query_row([], |row| {
-            let (log, copied) = (row.get(1)?, row.get(2)?);
+            let (log, copied) = (row.get("log")?, row.get("checkpointed")?);
             // SQLite reports -1 while another program runs a checkpoint.
             Ok((log >= 0).then_some(CopyProgress { log, copied }))
         })

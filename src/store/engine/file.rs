@@ -209,7 +209,7 @@ fn refuse_other_instance(path: &Path, mode: Mode, currency: &str) -> Result<(), 
     }
     let made_for: Option<(String, String)> = connection
         .query_row("SELECT mode, currency FROM instance", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get("mode")?, row.get("currency")?))
         })
         .optional()
         .map_err(sqlite)?;
