@@ -1,4 +1,4 @@
-//! A part of a command that may fail alone.
+//! `Tx::attempt`: a part of a command that may fail alone.
 
 use escrowd::commands::{Error as CommandError, payments};
 use escrowd::domain::refusal::Refusal;
@@ -7,7 +7,7 @@ use escrowd::store::{Error, Tx};
 
 use crate::helpers::{TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
 
-/// Leaves a trace and fails.
+/// Writes a merchant and fails.
 fn failing(tx: &mut Tx<'_>) -> Result<(), Error> {
     name_merchant("within")(tx)?;
     Err(Error::Corrupt("refused".to_owned()))
@@ -90,8 +90,8 @@ fn events_of_a_part_that_fails_are_not_recorded() {
     }
 }
 
-/// When SQLite has given up the whole group there is nothing left to go on in: what was
-/// written then would be a commit of its own.
+/// After SQLite has rolled back the whole group, the command must end: further writes
+/// would be commits of their own.
 #[test]
 fn when_the_group_is_lost_the_command_ends() {
     let file = TestFile::new();

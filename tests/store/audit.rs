@@ -1,5 +1,5 @@
-//! The audit finds nothing in a file the commands have made, and finds every
-//! damage done to it.
+//! The audit finds nothing in a file that the commands have written, and finds every
+//! damage to it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 
 use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, Trade, history};
 
-/// One history for all tests here, made once, that nobody has open.
+/// A closed file with a history, created once for all tests here.
 static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
     let file = TestFile::new();
     let store = file.open();
@@ -21,7 +21,7 @@ static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
     (file, history)
 });
 
-/// A copy to be damaged, and SQLite on it with every defence off.
+/// A copy of the file, and a connection to it without foreign keys, CHECKs and triggers.
 fn damaged() -> (TestFile, Connection) {
     let file = TestFile::copy_of(&SOUND.0);
     let connection = file.sqlite();
@@ -34,7 +34,7 @@ fn damaged() -> (TestFile, Connection) {
     (file, connection)
 }
 
-/// Does one damage and audits the file. The statement must change one row.
+/// Damages a file by a statement, which must change one row, and audits it.
 #[track_caller]
 fn audit_after(sql: &str, parameters: impl rusqlite::Params) -> Audit {
     let (file, connection) = damaged();
@@ -42,8 +42,8 @@ fn audit_after(sql: &str, parameters: impl rusqlite::Params) -> Audit {
     file.audit()
 }
 
-/// Asserts which invariants an audit found broken, and that some finding on
-/// the first of them says where, in these words.
+/// Asserts that an audit found exactly these invariants broken, and that a finding on the
+/// first of them contains these words.
 #[track_caller]
 fn assert_finds(audit: &Audit, invariants: &[u8], place: &str) {
     let broken: BTreeSet<u8> = audit.findings.iter().map(|finding| finding.invariant).collect();
@@ -58,7 +58,7 @@ fn number(sql: &str) -> i64 {
     SOUND.0.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// The number of a customer's account, with the first merchant.
+/// The number of an account of the first merchant's customer.
 fn account(customer: &str, purpose: &str) -> i64 {
     number(&format!(
         "SELECT id FROM account WHERE merchant_id = 1 AND customer_id = '{customer}' AND purpose = '{purpose}'"
@@ -69,7 +69,7 @@ fn newest_transfer() -> i64 {
     number("SELECT max(id) FROM transfer")
 }
 
-/// A transfer of the first merchant with others after it.
+/// A transfer of the first merchant that is not its newest.
 fn some_transfer() -> i64 {
     number("SELECT id FROM transfer WHERE merchant_id = 1 AND kind = 'RELEASE' ORDER BY id LIMIT 1")
 }
@@ -190,9 +190,8 @@ fn a_balance_below_zero_is_found() {
 }
 
 #[test]
-fn an_escrow_balance_that_is_not_what_is_held_is_found() {
-    // Money moves from one hold to another, with a transfer, and the chain is
-    // mended as far as one can who does not know how: not at all.
+fn an_escrow_balance_that_differs_from_the_holds_is_found() {
+    // Moves money from one hold to another with a transfer whose hash is wrong.
     let (file, connection) = damaged();
     let (ben, cleo) = (account("ben", "CUSTOMER_ESCROW"), account("cleo", "CUSTOMER_ESCROW"));
     let sql = "UPDATE account SET balance = balance + CASE id WHEN ?1 THEN -7 ELSE 7 END WHERE id IN (?1, ?2)";
@@ -209,7 +208,7 @@ fn an_open_escrow_given_to_another_buyer_is_found() {
     assert_finds(&audit, &[4, 6], "customer ben");
 }
 
-/// Closes an escrow, whatever it holds.
+/// Closes an escrow without moving its money.
 const CLOSE: &str = "UPDATE escrow SET state = 'CLOSED' WHERE id = ?1";
 
 #[test]
@@ -258,7 +257,7 @@ fn a_milestone_released_without_a_transfer_is_found() {
     assert_finds(&audit, &[6, 4], &format!("escrow {escrow} "));
 }
 
-/// Nothing has moved yet; what the escrow will pay is no longer what was paid.
+/// No money has moved yet, but the terms no longer match the payment.
 #[test]
 fn a_pending_milestone_that_was_changed_lost_or_added_is_found() {
     let pending = "SELECT max(id) FROM milestone WHERE is_released = 0";
@@ -399,7 +398,7 @@ fn a_lost_newest_transfer_is_found() {
 }
 
 #[test]
-fn a_transfer_slipped_in_is_found() {
+fn an_inserted_transfer_is_found() {
     let merchant = number("SELECT merchant_id FROM transfer ORDER BY id DESC LIMIT 1");
     let added = newest_transfer() + 1;
     let audit = audit_after(
@@ -411,8 +410,8 @@ fn a_transfer_slipped_in_is_found() {
 }
 
 #[test]
-fn a_replaced_transfer_gets_past_the_triggers_and_not_past_the_audit() {
-    // SQLite runs no delete trigger for a row that REPLACE pushes out.
+fn a_transfer_replaced_past_the_triggers_is_found() {
+    // SQLite runs no delete trigger for a row that REPLACE removes.
     let file = TestFile::copy_of(&SOUND.0);
     let transfer = some_transfer();
     let sql = "INSERT OR REPLACE INTO transfer SELECT id, merchant_id, kind, debit_account_id, credit_account_id,
@@ -428,7 +427,7 @@ fn a_changed_chain_head_is_found() {
 }
 
 #[test]
-fn what_is_wrong_is_counted_to_the_end_and_kept_in_part() {
+fn all_findings_are_counted_and_the_first_are_described() {
     let (file, connection) = damaged();
     let sql = "WITH RECURSIVE more (id) AS (SELECT 1000 UNION ALL SELECT id + 1 FROM more WHERE id < 1149)
                INSERT INTO transfer SELECT id, 1, 'TOP_UP', 1, 2, 1, NULL, 0, zeroblob(32) FROM more";
@@ -472,7 +471,7 @@ fn a_changed_history_is_found() {
     );
 }
 
-/// A file with intents of every end and an escrow that a card paid for, damaged by a
+/// Audits a file with intents of every outcome and an escrow paid by card, after a
 /// statement that must change one row.
 #[track_caller]
 fn audit_of_payments_after(sql: &str) -> Audit {
@@ -495,7 +494,7 @@ fn audit_of_payments_after(sql: &str) -> Audit {
 }
 
 #[test]
-fn a_payment_that_ended_otherwise_is_found() {
+fn a_payment_with_a_changed_outcome_is_found() {
     for change in [
         "status = 'failed' WHERE status = 'success' AND method = 'BANK'",
         "status = 'success' WHERE status = 'failed'",
@@ -523,7 +522,7 @@ fn a_miscounted_history_is_found() {
     assert_finds(&audit_after(sql, [ada]), &[8], &format!("account {ada} counts"));
 }
 
-/// A generator that needs no library: xorshift64.
+/// A pseudo-random generator, xorshift64.
 struct Random(u64);
 
 impl Random {
@@ -535,7 +534,7 @@ impl Random {
     }
 }
 
-/// The value with one random bit the other way.
+/// Returns the value with one random bit flipped.
 fn flipped(value: Value, random: &mut Random) -> Value {
     let mut flip = |mut bytes: Vec<u8>| {
         let bit = random.below(bytes.len() * 8);
@@ -547,7 +546,7 @@ fn flipped(value: Value, random: &mut Random) -> Value {
             let bytes = flip(number.to_be_bytes().to_vec());
             Value::Integer(i64::from_be_bytes(bytes.try_into().unwrap()))
         }
-        // Text that is not UTF-8 cannot be written by these means.
+        // A `String` cannot hold text that is not UTF-8.
         Value::Text(text) => loop {
             if let Ok(text) = String::from_utf8(flip(text.clone().into_bytes())) {
                 return Value::Text(text);

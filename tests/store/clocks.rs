@@ -1,4 +1,4 @@
-//! A merchant's own clock beside the file's time.
+//! Merchants' clocks beside ledger time.
 
 use escrowd::commands::{Error as CommandError, customers};
 use escrowd::domain::ids::{CustomerId, MerchantId};
@@ -8,12 +8,12 @@ use escrowd::store::{Error, Store};
 
 use crate::helpers::{START, TestFile, Trade, policy, write};
 
-/// What happens before a restart.
+/// The steps before a restart.
 type Step = fn(&Store, MerchantId);
 
 const MONTH: i64 = 30 * 86_400_000;
 
-/// What a merchant's clock shows.
+/// The time by a merchant's clock.
 fn shown(store: &Store, merchant: MerchantId) -> i64 {
     write(store, move |tx| {
         tx.act_for(merchant)?;
@@ -28,8 +28,8 @@ fn advance(store: &Store, merchant: MerchantId, millis: i64) {
     });
 }
 
-/// A new customer with play money, at the merchant's time: accounts, a transfer, an
-/// entry in a history, an event.
+/// Registers a customer with sandbox money at the merchant's time: accounts, a transfer, a
+/// history entry, an event.
 fn register(store: &Store, merchant: MerchantId, customer: &str) {
     let customer = CustomerId::parse(customer).unwrap();
     write(store, move |tx| {
@@ -41,7 +41,7 @@ fn register(store: &Store, merchant: MerchantId, customer: &str) {
 }
 
 #[test]
-fn a_merchant_lives_by_its_own_clock_and_no_other_by_it() {
+fn a_clock_applies_to_its_own_merchant_only() {
     let file = TestFile::new();
     let store = file.open();
     let [ahead, other] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
@@ -80,10 +80,10 @@ fn a_clock_never_goes_back() {
     assert_eq!(shown(&store, merchant), START + MONTH);
 }
 
-/// Where the file's time stood is found in its newest rows, and some of them bear the
-/// time of a merchant who is far ahead.
+/// The store finds ledger time in the newest rows, and some of them have the time of a
+/// merchant whose clock is far ahead.
 #[test]
-fn a_clock_far_ahead_leaves_the_files_time_where_it_was() {
+fn a_clock_far_ahead_does_not_move_ledger_time() {
     let steps: [(&str, Step); 4] = [
         ("moved and used", |store, merchant| {
             advance(store, merchant, MONTH);

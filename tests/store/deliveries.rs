@@ -1,5 +1,5 @@
-//! Deliveries as they stand in the file: whose turn it is, what comes of an attempt, and
-//! who hears of new ones.
+//! Deliveries in the file: their order, the outcomes of attempts, and the wakeups after a
+//! commit.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
 }
 
-/// A merchant with two escrows that events can be about.
+/// A merchant with two escrows for events.
 struct Shop {
     store: Store,
     merchant: MerchantId,
@@ -33,8 +33,8 @@ impl Shop {
         }
     }
 
-    /// An event of one of the escrows, or of none of them in particular, to be
-    /// delivered now.
+    /// Inserts an event of one of the escrows, or of no escrow, with a delivery that is due
+    /// now.
     fn tell(&self, escrow: Option<usize>) -> EventId {
         let (merchant, of_row) = (self.merchant, self.escrows[escrow.unwrap_or(0)]);
         let lane = escrow.map(|at| self.escrows[at]);
@@ -57,12 +57,12 @@ impl Shop {
             .unwrap()
     }
 
-    /// The events whose turn it is.
+    /// The events of the next deliveries.
     fn turns(&self) -> Vec<EventId> {
         self.next().into_iter().map(|delivery| delivery.event).collect()
     }
 
-    /// The only delivery of an event whose turn it is comes to this, three seconds later.
+    /// Records this outcome for the only next delivery, three seconds later.
     fn attempt(&self, event: EventId, status: u16) {
         let delivery = self
             .next()
@@ -109,7 +109,7 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
 }
 
 #[test]
-fn of_one_escrow_only_the_oldest_has_its_turn() {
+fn only_the_oldest_delivery_of_an_escrow_is_next() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let [first, second] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
@@ -145,7 +145,7 @@ fn of_one_escrow_only_the_oldest_has_its_turn() {
 }
 
 #[test]
-fn what_is_sent_again_goes_behind_what_is_still_to_be_sent() {
+fn a_resend_waits_behind_pending_deliveries() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let [a, b] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
@@ -172,7 +172,7 @@ fn what_is_sent_again_goes_behind_what_is_still_to_be_sent() {
 }
 
 #[test]
-fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_more() {
+fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let event = shop.tell(Some(0));
@@ -196,7 +196,7 @@ fn an_attempt_that_ends_after_its_delivery_was_dropped_leaves_a_trace_and_no_mor
 }
 
 #[test]
-fn of_very_many_deliveries_those_that_wait_are_dropped_first() {
+fn waiting_deliveries_are_removed_first() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.tell(escrow));
@@ -216,7 +216,7 @@ fn of_very_many_deliveries_those_that_wait_are_dropped_first() {
 }
 
 #[test]
-fn old_events_are_forgotten_unless_they_are_still_to_be_delivered() {
+fn old_events_are_removed_unless_their_delivery_is_pending() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.tell(escrow));
@@ -234,7 +234,7 @@ fn old_events_are_forgotten_unless_they_are_still_to_be_delivered() {
     assert_eq!((events(), shop.turns()), (1, vec![waiting]));
     let attempts = shop.store.read(|snapshot| snapshot.delivery_of(gone)).unwrap().attempts;
     assert_eq!(attempts, []);
-    // The numbers of what was forgotten are not given out again.
+    // The numbers of removed events are not used again.
     drop(shop.store);
     let store = file.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
@@ -242,7 +242,7 @@ fn old_events_are_forgotten_unless_they_are_still_to_be_delivered() {
 }
 
 #[test]
-fn only_what_was_committed_is_heard_of() {
+fn only_committed_deliveries_wake_the_deliverer() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
     let (merchant, escrow) = (shop.merchant, shop.escrows[0]);
@@ -281,7 +281,7 @@ fn only_what_was_committed_is_heard_of() {
 }
 
 #[test]
-fn the_files_time_never_goes_back() {
+fn ledger_time_never_goes_back() {
     let file = TestFile::new();
     let store = file.open();
     write(&store, name_merchant("acme"));

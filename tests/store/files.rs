@@ -1,5 +1,4 @@
-//! Whose file it is: what is made, what is opened, and what is refused and left
-//! as it was.
+//! Creating, opening and refusing database files. A refused file is left untouched.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, outcome_of, wait_for, write};
 
-/// Every file in a folder with its bytes, but for the lock.
+/// Every file in a folder with its bytes, except the lock.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder)
         .unwrap()
@@ -30,8 +29,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Asserts that the file is refused in these words, and that nothing in its
-/// folder has changed by it.
+/// Asserts that the file is refused with these words, and that its folder is unchanged.
 #[track_caller]
 fn refuses(file: &TestFile, words: &[&str]) {
     let folder = file.path.parent().unwrap();
@@ -43,7 +41,7 @@ fn refuses(file: &TestFile, words: &[&str]) {
     assert_eq!(contents(folder), before, "the refusal touched the folder");
 }
 
-/// A sound file with a history, that nobody has open.
+/// A sound, closed file with a history.
 fn used_file() -> TestFile {
     let file = TestFile::new();
     let store = file.open();
@@ -52,7 +50,7 @@ fn used_file() -> TestFile {
     file
 }
 
-/// The file as a killed process leaves it: the last commits in the log beside it.
+/// A file as a killed process leaves it: the last commits are in the log beside it.
 fn killed_file() -> TestFile {
     let running = TestFile::new();
     let store = running.open();
@@ -75,7 +73,7 @@ fn a_missing_file_is_made() {
 }
 
 #[test]
-fn an_empty_file_becomes_one_of_ours() {
+fn an_empty_file_becomes_a_database() {
     let file = TestFile::new();
     fs::write(&file.path, "").unwrap();
     let store = file.open();
@@ -85,7 +83,7 @@ fn an_empty_file_becomes_one_of_ours() {
 }
 
 #[test]
-fn what_a_crash_left_of_making_the_file_is_replaced() {
+fn a_half_created_file_of_a_crash_is_replaced() {
     let file = TestFile::new();
     fs::write(file.beside(".new"), "half a da").unwrap();
     fs::write(file.beside(".new-journal"), "half a journal").unwrap();
@@ -118,7 +116,7 @@ fn after_close_the_log_is_in_the_file() {
     let log = fs::metadata(file.beside("-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0);
 
-    // The file stands alone: nothing else is needed to read it.
+    // The file is complete without the log.
     let alone = TestFile::copy_of(&file);
     let state: String = alone
         .sqlite()
@@ -133,7 +131,7 @@ fn after_close_the_log_is_in_the_file() {
 }
 
 #[test]
-fn what_a_killed_process_committed_is_there_again() {
+fn commits_of_a_killed_process_are_recovered() {
     let killed = killed_file();
     let before = killed.audit();
     let store = killed.open();
@@ -302,19 +300,19 @@ fn a_file_of_another_mode_or_currency_is_refused() {
 }
 
 #[test]
-fn a_file_that_says_not_what_it_is_for_is_refused() {
+fn a_file_without_its_instance_row_is_refused() {
     let file = used_file();
     file.sqlite().execute("DELETE FROM instance", []).unwrap();
     refuses(&file, &["not an escrowd file", "--database"]);
 }
 
 #[test]
-fn a_truncated_file_is_refused_in_words() {
+fn a_truncated_file_is_refused_without_a_panic() {
     let file = used_file();
     let bytes = fs::read(&file.path).unwrap();
     for length in [1, 99, 100, 2_000, 5_000, bytes.len() - 1_000] {
         fs::write(&file.path, &bytes[..length]).unwrap();
-        // Nothing may panic. Whether SQLite notices depends on which page is gone.
+        // There must be no panic. SQLite notices the loss of some pages only.
         if let Err(refusal) = file.try_open() {
             let refusal = refusal.to_string();
             assert!(refusal.contains(file.path.to_str().unwrap()), "{length}: {refusal}");
@@ -371,11 +369,10 @@ fn a_backup_taken_while_the_store_runs_is_whole() {
     assert_eq!(audit.transfers, 2);
 }
 
-/// Set for the process that a test starts of itself, to the file it works on.
+/// The variable that names the database file to a child process of a test.
 const CHILD: &str = "ESCROWD_TEST_CHILD";
 
-/// Runs a test of this program in a process of its own, in a shell that has
-/// limited what the process may do.
+/// Runs a test of this program in a child process, in a shell that has set a limit for it.
 #[track_caller]
 fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
     let output = Command::new(shell[0])
@@ -391,7 +388,7 @@ fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
     assert!(heard.contains("1 passed"), "{heard}");
 }
 
-/// The file the parent process chose, if this is the child.
+/// The file that the parent process chose, if this is a child process.
 fn as_child() -> Option<TestFile> {
     let path = std::env::var_os(CHILD)?;
     let mut file = TestFile::new();
@@ -421,8 +418,8 @@ fn a_write_error_is_never_answered_with_success() {
         return;
     }
     let file = TestFile::new();
-    // A file may not grow past 512 blocks of 512 bytes in this process; trying is an error
-    // instead of a signal. The log gets there first.
+    // In this process no file may grow past 512 blocks of 512 bytes; the attempt is an error
+    // and no signal. The log reaches the limit first.
     run_limited(
         &["env"],
         "trap '' XFSZ; ulimit -f 512",
@@ -466,7 +463,7 @@ fn full_disk(file: &TestFile) {
     let trade = Trade::of_key(&store, 1);
     trade.top_up("ada", 100_000);
     let merchants = || file.audit().merchants;
-    // Something else takes the room.
+    // Another file fills the disk.
     let ballast = beside(&file.path, ".ballast");
     let take_all_room = || {
         for size in [65_536, 4_096] {

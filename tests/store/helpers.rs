@@ -1,5 +1,5 @@
-//! A database file for one test, the store on it, and a short history of deals
-//! made by the real commands.
+//! A database file for one test, the store on it, and a short history of deals that the
+//! real commands write.
 
 use std::fmt::Debug;
 use std::fs;
@@ -29,10 +29,10 @@ use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// 2026-06-22T10:15:00Z, when every test begins.
+/// The time when every test begins, 2026-06-22T10:15:00Z, in milliseconds.
 pub(crate) const START: i64 = 1_782_123_300_000;
 
-/// A clock that only the test moves. Its copies are the same clock.
+/// A clock that only the test moves. Copies share the time.
 #[derive(Clone)]
 pub(crate) struct TestClock(Arc<AtomicI64>);
 
@@ -48,12 +48,12 @@ impl Clock for TestClock {
     }
 }
 
-/// In 1970 the numbers of ids begin at this multiple of 1,024, below which are the places
-/// in seeds.
+/// The multiple of 1,024 at which the numbers of ids begin in 1970. Lower numbers are
+/// positions in seeds.
 const FIRST_NUMBER: u64 = 1 << 16;
 
-/// Ids and random bits that count up. Its copies share the count, so that a
-/// file opened again gets no id twice.
+/// Ids and random bits that count up. Copies share the count, so that a reopened file gets
+/// no id twice.
 #[derive(Clone)]
 pub(crate) struct CountingEntropy(Arc<AtomicU64>);
 
@@ -78,7 +78,7 @@ impl Entropy for CountingEntropy {
     }
 }
 
-/// A place for a database, and what a store on it is opened with.
+/// A folder for a database, with the clock and the ids of the stores on it.
 pub(crate) struct TestFile {
     pub(crate) path: PathBuf,
     pub(crate) settings: Settings,
@@ -88,7 +88,7 @@ pub(crate) struct TestFile {
 }
 
 impl TestFile {
-    /// A fresh folder, and in it no file yet.
+    /// A fresh folder without a database.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
@@ -110,7 +110,7 @@ impl TestFile {
         }
     }
 
-    /// A copy of a file that no store is open on, to be damaged.
+    /// A copy of a closed file, for damaging it.
     pub(crate) fn copy_of(original: &Self) -> Self {
         let copy = Self::new();
         fs::copy(&original.path, &copy.path).unwrap();
@@ -130,13 +130,13 @@ impl TestFile {
         self.try_open().unwrap().0
     }
 
-    /// Why the file is refused, in words for people.
+    /// The message with which the file is refused.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
         self.try_open().unwrap_err().to_string()
     }
 
-    /// SQLite itself on the file, with none of our settings.
+    /// A plain SQLite connection to the file, without the store's settings.
     #[track_caller]
     pub(crate) fn sqlite(&self) -> Connection {
         Connection::open(&self.path).unwrap()
@@ -152,7 +152,7 @@ impl TestFile {
         assert_eq!(self.audit().findings, []);
     }
 
-    /// The file beside the database whose name ends like this.
+    /// The path beside the database with this suffix.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         beside(&self.path, suffix)
     }
@@ -173,7 +173,7 @@ pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// How the writer ended, which must be soon.
+/// Waits a short time for the writer to end, and returns its outcome.
 pub(crate) async fn outcome_of(writer_ended: WriterEnded) -> Result<(), Error> {
     let outcome = tokio::time::timeout(Duration::from_secs(20), writer_ended).await;
     outcome.expect("the writer goes on").unwrap()
@@ -189,12 +189,12 @@ where
     wait_for(store.write(command)).unwrap()
 }
 
-/// A command that leaves a trace: a merchant of this name.
+/// A command that inserts a merchant with this name.
 pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
     move |tx| tx.insert_merchant(Some(name), None)
 }
 
-/// Whether [`name_merchant`] has left its trace.
+/// Returns whether [`name_merchant`] was committed for this name.
 #[track_caller]
 pub(crate) fn is_named(store: &Store, name: &str) -> bool {
     store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
@@ -222,7 +222,7 @@ pub(crate) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }
 
-/// Sandbox mode: everyone starts with 1,000,000; 2 percent to the platform and
+/// Sandbox mode: each customer starts with 1,000,000; 2 percent go to the platform and
 /// 1 percent to the merchant.
 pub(crate) fn policy() -> Policy {
     let config = Config {
@@ -252,7 +252,7 @@ pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsRequest {
     }
 }
 
-/// One merchant's customers at work through the real commands.
+/// A merchant whose customers act through the real commands.
 #[derive(Clone)]
 pub(crate) struct Trade {
     pub(crate) store: Store,
@@ -276,7 +276,7 @@ impl Trade {
         }
     }
 
-    /// What offers a milestone for each amount.
+    /// The request that offers a milestone for each amount.
     pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowRequest {
         let stage = |&minor: &i64| {
             Ok(MilestoneRequest {
@@ -293,7 +293,7 @@ impl Trade {
         }
     }
 
-    /// An offer with a milestone for each amount.
+    /// Offers an escrow with a milestone for each amount.
     #[track_caller]
     pub(crate) fn offer_milestones(&self, seller: &str, amounts: &[i64]) -> Escrow {
         let (seller, draft) = (self.actor(seller), Self::milestones(amounts));
@@ -339,7 +339,7 @@ impl Trade {
         });
     }
 
-    /// The intent to withdraw 1,000 to this account.
+    /// Requests a withdrawal of 1,000 to this account.
     #[track_caller]
     pub(crate) fn withdraw(&self, customer: &str, reference: &str, account_number: &str) {
         let customer = self.actor(customer);
@@ -367,7 +367,7 @@ impl Trade {
         });
     }
 
-    /// Confirms the milestones at these places, in order.
+    /// Confirms the milestones at these positions, in order.
     #[track_caller]
     pub(crate) fn confirm_milestones(&self, buyer: &str, escrow: &Escrow, positions: &[usize]) {
         for &position in positions {
@@ -396,9 +396,9 @@ impl Trade {
     }
 }
 
-/// Escrows of [`history`] in each state.
+/// The escrows of [`history`], one for each state.
 pub(crate) struct History {
-    /// Milestones, none paid for.
+    /// Two milestones, not funded.
     pub(crate) offered: EscrowId,
     /// Three milestones, the first released.
     pub(crate) open: EscrowId,
@@ -410,7 +410,7 @@ pub(crate) struct History {
     pub(crate) standard_closed: EscrowId,
 }
 
-/// Two merchants' deals in every state; the escrows are those of the first.
+/// Writes deals of two merchants in every state, and returns the first merchant's.
 pub(crate) fn history(store: &Store, clock: &TestClock) -> History {
     let trade = Trade::of_key(store, 1);
     let other = Trade::of_key(store, 2);

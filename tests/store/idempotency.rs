@@ -1,4 +1,4 @@
-//! Replies that are kept for requests that come again.
+//! Idempotency records in the file.
 
 use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
 use escrowd::domain::ids::MerchantId;
@@ -18,7 +18,7 @@ fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
 
-/// A record of what one of a merchant's keys was used for when its clock showed this.
+/// Saves a record for a merchant's key, at this time of its clock.
 fn record(body: &str, created_at: i64) -> IdempotencyRecord {
     IdempotencyRecord {
         asked: RequestFingerprint {
@@ -46,7 +46,7 @@ fn kept(store: &Store, merchant: MerchantId, name: &str) -> Option<IdempotencyRe
 }
 
 #[test]
-fn a_record_comes_back_as_it_was_and_a_later_one_takes_its_place() {
+fn a_record_is_read_back_and_replaced_by_a_later_one() {
     let file = TestFile::new();
     let store = file.open();
     let [ours, others] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
@@ -61,7 +61,7 @@ fn a_record_comes_back_as_it_was_and_a_later_one_takes_its_place() {
 }
 
 #[test]
-fn records_expire_by_the_clock_of_their_merchant_and_few_at_once() {
+fn records_expire_by_their_merchants_clock_in_bounded_batches() {
     let file = TestFile::new();
     let store = file.open();
     let [behind, ahead] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
@@ -83,7 +83,7 @@ fn records_expire_by_the_clock_of_their_merchant_and_few_at_once() {
     assert_eq!(expired(START + HOUR, 10).len(), 6);
 
     let found = expired(START, 10);
-    // Used again since it was found, and kept from then on.
+    // The key is used again after its record was found expired.
     keep(&store, ahead, "b", &record("again", START + HOUR));
     write(&store, move |tx| tx.delete_idempotency_records(&found));
     let left = |merchant| ["a", "b", "c"].map(|name| kept(&store, merchant, name).is_some());

@@ -1,4 +1,4 @@
-//! The folder of files beside a database, over refusals, restarts and crashes.
+//! Blobs, over refusals, restarts and crashes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ fn keep(store: &Store, bytes: &[u8]) -> FileName {
     store.keep_files(&files).unwrap()[0]
 }
 
-/// An offer that shows this picture.
+/// Offers an escrow with this picture.
 fn offer(store: &Store, image: FileName) -> Escrow {
     let seller = Trade::of_key(store, 1).actor("ada");
     write(store, move |tx| {
@@ -27,7 +27,7 @@ fn offer(store: &Store, image: FileName) -> Escrow {
     })
 }
 
-/// What lies in the folder under the name of a file: the file, its mark.
+/// Returns whether the file exists, and whether its mark does.
 fn found(file: &TestFile, name: FileName) -> (bool, bool) {
     let root = PathBuf::from(format!("{}-files", file.path.display()));
     let name = name.to_string();
@@ -36,7 +36,7 @@ fn found(file: &TestFile, name: FileName) -> (bool, bool) {
 }
 
 #[test]
-fn a_file_nothing_names_goes_when_the_last_who_sent_it_was_refused() {
+fn an_unreferenced_file_is_removed_with_its_last_mark() {
     let file = TestFile::new();
     let store = file.open();
     let name = keep(&store, PICTURE);
@@ -50,7 +50,7 @@ fn a_file_nothing_names_goes_when_the_last_who_sent_it_was_refused() {
 }
 
 #[test]
-fn a_file_that_is_named_stays() {
+fn a_referenced_file_stays() {
     let file = TestFile::new();
     let store = file.open();
     let name = keep(&store, PICTURE);
@@ -63,7 +63,7 @@ fn a_file_that_is_named_stays() {
 }
 
 #[test]
-fn what_a_crash_cut_off_is_cleared_away_at_the_next_start() {
+fn files_left_by_a_crash_are_removed_at_the_next_start() {
     let file = TestFile::new();
     let store = file.open();
     let (named, unnamed) = (keep(&store, PICTURE), keep(&store, b"\x89PNG another"));

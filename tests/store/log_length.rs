@@ -1,10 +1,10 @@
-//! The write-ahead log stays short: it starts anew again and again, whatever reads
-//! do beside the writes.
+//! The write-ahead log stays short: it restarts again and again, also with reads beside
+//! the writes.
 //!
-//! A checkpoint comes late when there is much to do, or a reader is in its way, and
-//! the log is longer until the next. So nothing here looks at one moment: a test
-//! goes on until the log has started anew often enough, and fails when the log is
-//! far too long before that.
+//! A checkpoint is late when the machine is busy or a reader is in its way, and then the
+//! log is longer until the next one. So no test here looks at one moment. Each goes on
+//! until the log has restarted often enough, and fails if the log grows far too long
+//! before.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -17,16 +17,16 @@ use escrowd::domain::ledger::Account;
 
 use crate::helpers::{TestFile, Trade};
 
-/// The fewest that the configuration allows.
+/// The fewest pages that the configuration allows.
 const CHECKPOINT_PAGES: u32 = 100;
-/// A page in the log, with its head.
+/// The bytes of a page in the log, with its header.
 const FRAME_BYTES: u64 = 2_048 + 24;
-/// Hundreds of attempts at starting anew: far more than a busy disk makes of it,
-/// and soon reached by a log that does not.
+/// Hundreds of missed restarts: far more than a busy disk causes, and soon reached by a
+/// log that never restarts.
 const LOG_BYTES_MAX: u64 = 200 * CHECKPOINT_PAGES as u64 * FRAME_BYTES;
-/// How often the log must start anew.
+/// The number of restarts that a test waits for.
 const LOGS: u32 = 8;
-/// Threads that read: on two cores, one of them on a connection of the pool.
+/// Reading threads; on two cores, one of them uses a connection of the pool.
 const READING_THREADS: usize = 3;
 
 fn file_with_short_logs() -> TestFile {
@@ -36,7 +36,7 @@ fn file_with_short_logs() -> TestFile {
     file
 }
 
-/// The log from outside.
+/// The log, as its file shows it.
 struct Log(PathBuf);
 
 impl Log {
@@ -48,15 +48,15 @@ impl Log {
         fs::metadata(&self.0).map_or(0, |metadata| metadata.len())
     }
 
-    /// Where its header says how often it has started anew.
+    /// The position of the number of restarts in its header.
     fn number(&self) -> u32 {
         let mut header = [0; 16];
         File::open(&self.0).unwrap().read_exact(&mut header).unwrap();
         u32::from_be_bytes(*header.last_chunk().unwrap())
     }
 
-    /// Tops up, and does this in between, until the log has started anew often
-    /// enough. Fails when it is too long before that.
+    /// Tops up and calls `between` after each, until the log has restarted often enough.
+    /// Fails if the log grows too long before.
     fn starts_anew_while(&self, trade: &Trade, mut between: impl FnMut()) -> Result<(), String> {
         trade.top_up("ada", 100_000);
         let first = self.number();
@@ -74,7 +74,7 @@ impl Log {
     }
 }
 
-/// A read that keeps its moment for the next one lets go of it for a commit.
+/// A connection that keeps its snapshot between reads closes it for a commit.
 #[test]
 fn reads_between_writes_leave_no_long_log() {
     let file = file_with_short_logs();
@@ -95,9 +95,9 @@ fn reads_between_writes_leave_no_long_log() {
     );
 }
 
-/// Each read ends only when another has begun, so that at every moment there is
-/// one. Those that begin once the log is copied must read from the file alone: if
-/// they took over a moment that was kept, the log would never be free.
+/// Each read ends only when another has begun, so there is always one. Reads that begin
+/// after a checkpoint must use the file alone: with a kept snapshot, the log would never
+/// be free.
 #[test]
 fn reads_that_never_pause_leave_no_long_log() {
     let file = file_with_short_logs();

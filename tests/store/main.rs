@@ -1,6 +1,5 @@
-//! The storage layer as the rest of the program uses it: real files, a clock
-//! and ids in the test's hand, and SQLite itself to look into a file or to
-//! damage it.
+//! Tests of the store through its public interface: with real files, a clock and ids that
+//! the test controls, and plain SQLite connections for reading or damaging a file.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

@@ -1,4 +1,4 @@
-//! What the file refuses by itself, whatever program writes to it.
+//! The constraints of the schema, which hold for every program that writes to a file.
 
 use escrowd::domain::fees::WhoPays;
 use rusqlite::types::FromSql;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, history};
 
-/// SQLite itself on a file with a history, as careful as our own connections.
+/// A plain SQLite connection with foreign keys to a file with a history.
 fn used_file() -> (TestFile, History, Connection) {
     let file = TestFile::new();
     let store = file.open();
@@ -21,7 +21,7 @@ fn pragma<T: FromSql>(connection: &Connection, name: &str) -> T {
     connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
 }
 
-/// Asserts that the file refuses a statement for the reason given.
+/// Asserts that a statement fails for the reason given.
 #[track_caller]
 fn refuses(connection: &Connection, sql: &str, parameters: impl rusqlite::Params, reason: &str) {
     match connection.execute(sql, parameters) {
@@ -180,7 +180,7 @@ fn an_open_escrow_has_a_buyer_and_a_payment() {
 }
 
 #[test]
-fn an_escrow_has_terms_that_can_be() {
+fn an_escrow_has_valid_terms() {
     let (_file, history, connection) = used_file();
     for change in [
         "who_pays = 'seller'",
@@ -211,7 +211,7 @@ fn an_escrow_has_terms_that_can_be() {
 }
 
 #[test]
-fn a_milestone_is_released_or_not_and_lies_behind_its_escrow() {
+fn a_milestone_has_a_valid_state_and_a_number_after_its_escrow() {
     let (_file, history, connection) = used_file();
     let escrow = history.open.number();
     for (position, change) in [
@@ -231,7 +231,7 @@ fn a_milestone_is_released_or_not_and_lies_behind_its_escrow() {
 }
 
 #[test]
-fn a_customer_may_or_may_not_and_is_blocked_for_a_reason() {
+fn a_customer_has_valid_permissions_and_a_reason_for_a_block() {
     let (_file, _, connection) = used_file();
     for change in [
         "can_buy = 2",
@@ -246,7 +246,7 @@ fn a_customer_may_or_may_not_and_is_blocked_for_a_reason() {
 }
 
 #[test]
-fn email_address_and_phone_are_one_customers_of_a_merchant() {
+fn email_address_and_phone_are_unique_for_a_merchant() {
     let (_file, _, connection) = used_file();
     let insert = "INSERT INTO customer_profile (merchant_id, customer_id, email, phone, bvn, country)
                   VALUES (1, ?1, ?2, ?3, ?4, ?5)";
@@ -289,7 +289,7 @@ fn email_address_and_phone_are_one_customers_of_a_merchant() {
 }
 
 #[test]
-fn a_file_says_once_what_it_is_for() {
+fn a_file_has_one_instance_row() {
     let (_file, _, connection) = used_file();
     let insert = "INSERT INTO instance (only_row, mode, currency, created_at) VALUES (?1, 'SANDBOX', 'USD', 0)";
     refuses(&connection, insert, [1], "UNIQUE");
@@ -298,7 +298,7 @@ fn a_file_says_once_what_it_is_for() {
 }
 
 #[test]
-fn what_is_said_of_a_payment_is_of_a_known_kind() {
+fn a_payment_detail_has_known_words_and_a_payment() {
     let (_file, _, connection) = used_file();
     let entry: i64 = connection
         .query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))
@@ -325,7 +325,7 @@ fn what_is_said_of_a_payment_is_of_a_known_kind() {
 }
 
 #[test]
-fn an_address_is_whitelisted_once_in_whatever_letter_case() {
+fn an_address_is_whitelisted_once_in_any_letter_case() {
     let (_file, _, connection) = used_file();
     let insert = "INSERT INTO whitelist_address (id, guard, merchant_id, customer_id, wallet_address, created_at)
                   VALUES (?1, 0, 1, 'ada', ?2, 0)";

@@ -9,7 +9,7 @@ use crate::helpers::{TestFile, Trade, policy, write};
 
 const CONTENT: [u8; 32] = [7; 32];
 
-/// Two milestones that the seller offers in each of two merchants, named by one seed.
+/// Two milestones that the seller offers in each of two merchants, with the ids of one seed.
 struct Twins {
     file: TestFile,
     store: Store,
@@ -37,7 +37,7 @@ impl Twins {
         }
     }
 
-    /// The row that this merchant finds.
+    /// The number of the row that this merchant finds.
     fn found(&self, merchant: &Trade, key: &EscrowKey) -> Option<i64> {
         let deal = self.store.read(|snapshot| snapshot.deal(merchant.merchant, key));
         deal.unwrap().map(|deal| deal.id().number())
@@ -81,7 +81,7 @@ fn each_merchant_finds_its_own_escrow_by_the_id_and_the_token_they_share() {
 }
 
 #[test]
-fn a_milestone_is_released_in_the_merchant_that_says_so() {
+fn a_milestone_is_released_in_the_acting_merchant_only() {
     let twins = Twins::seeded();
     let [one, other] = &twins.merchants;
     let written = EscrowId::named(&twins.escrows[0].id.to_string());
@@ -107,7 +107,7 @@ fn a_milestone_is_released_in_the_merchant_that_says_so() {
 }
 
 #[test]
-fn a_seed_is_known_where_it_was_loaded() {
+fn a_seeded_escrow_is_found_only_where_its_seed_was_loaded() {
     let twins = Twins::seeded();
     let first = SeededIds::new(CONTENT).first_escrow_id();
     assert_eq!(first, twins.escrows[0].id);

@@ -1,5 +1,4 @@
-//! Group commit: what a command may rely on, and what whoever sent it may
-//! conclude from the answer.
+//! Group commit: the guarantees for a command, and the meaning of its reply.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -17,8 +16,8 @@ use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
-/// Sends a command and does not wait for its answer. On return it is in the
-/// queue, because a test's runtime has one thread.
+/// Sends a command without waiting for its reply. On return it is in the queue, because a
+/// test's runtime has one thread.
 async fn send<T: Send + 'static>(
     store: &Store,
     command: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
@@ -29,7 +28,7 @@ async fn send<T: Send + 'static>(
     answer
 }
 
-/// A command that keeps its group open until the test lets go of it.
+/// A command that keeps its group open until the test releases it.
 struct Gate {
     has_started: mpsc::Receiver<()>,
     release: mpsc::Sender<()>,
@@ -54,7 +53,7 @@ impl Gate {
         }
     }
 
-    /// Puts the gate into the queue and waits until the writer stands in it.
+    /// Puts the gate into the queue and waits until the writer runs it.
     async fn block(store: &Store) -> Self {
         let gate = Self::send(store).await;
         gate.wait_until_reached();
@@ -71,7 +70,7 @@ impl Gate {
     }
 }
 
-/// Leaves a trace, then says no.
+/// Inserts a merchant, then refuses.
 fn refused(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
     move |tx| {
         tx.insert_merchant(Some(name), None)?;
@@ -79,7 +78,7 @@ fn refused(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> 
     }
 }
 
-/// Leaves a trace, then panics.
+/// Inserts a merchant, then panics.
 fn panicking(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send {
     move |tx| {
         tx.insert_merchant(Some(name), None)?;
@@ -130,7 +129,7 @@ async fn every_answer_waits_for_the_commit() {
     first.release.send(()).unwrap();
     last.wait_until_reached();
 
-    // All but the last have run by now, and nothing is committed.
+    // All but the last command have run by now, and nothing is committed.
     for _ in 0..20 {
         yield_now().await;
         tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
@@ -152,7 +151,7 @@ async fn every_answer_waits_for_the_commit() {
 }
 
 #[tokio::test]
-async fn what_was_answered_can_be_read_at_once() {
+async fn a_read_after_the_reply_sees_the_commit() {
     let file = TestFile::new();
     let store = file.open();
     for round in 0..50_u8 {
@@ -241,7 +240,7 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
-async fn closing_finishes_what_waits_and_refuses_what_comes_later() {
+async fn closing_finishes_waiting_commands_and_refuses_later_ones() {
     let file = TestFile::new();
     let (store, writer_ended) = file.try_open().unwrap();
     let gate = Gate::block(&store).await;
@@ -250,7 +249,7 @@ async fn closing_finishes_what_waits_and_refuses_what_comes_later() {
         let store = store.clone();
         std::thread::spawn(move || store.close())
     };
-    // Whether it comes before or after the stop, it is told.
+    // It gets a reply, whether it comes before or after the stop.
     let late = send(&store, name_merchant("late")).await;
     gate.release().await.unwrap();
 
@@ -268,7 +267,7 @@ async fn closing_finishes_what_waits_and_refuses_what_comes_later() {
 }
 
 #[tokio::test]
-async fn commands_behind_the_stop_are_told() {
+async fn commands_behind_the_stop_get_a_reply() {
     let mut file = TestFile::new();
     file.settings.group_commands_max = 1;
     let store = file.open();
@@ -288,7 +287,7 @@ async fn commands_behind_the_stop_are_told() {
 }
 
 #[tokio::test]
-async fn a_command_runs_although_its_caller_went_away() {
+async fn a_command_runs_although_its_caller_stopped_waiting() {
     let file = TestFile::new();
     let store = file.open();
     let gate = Gate::block(&store).await;
@@ -300,8 +299,8 @@ async fn a_command_runs_although_its_caller_went_away() {
     assert!(is_named(&store, "abandoned"));
 }
 
-/// Makes the commit of whatever names a merchant "doomed" fail, by a constraint
-/// that is looked at only then.
+/// Makes every commit fail that inserts a merchant named "doomed", by a deferred
+/// constraint.
 fn doom_commits(file: &TestFile) {
     file.sqlite()
         .execute_batch(
@@ -334,8 +333,8 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
     reopened.write(name_merchant("innocent")).await.unwrap();
 }
 
-/// Makes SQLite give up the group of whatever names a merchant "doomed", as it
-/// does by itself when the disk fills up inside a command.
+/// Makes SQLite roll back the whole group when a command inserts a merchant named
+/// "doomed", as it does when the disk fills up inside a command.
 fn give_up_on_the_doomed(file: &TestFile) {
     file.sqlite()
         .execute_batch(
@@ -346,7 +345,7 @@ fn give_up_on_the_doomed(file: &TestFile) {
 }
 
 #[tokio::test]
-async fn when_sqlite_gives_up_the_group_nobody_in_it_is_told_yes() {
+async fn when_sqlite_rolls_back_the_group_no_command_succeeds() {
     let file = TestFile::new();
     let store = file.open();
     give_up_on_the_doomed(&file);
@@ -365,7 +364,7 @@ async fn when_sqlite_gives_up_the_group_nobody_in_it_is_told_yes() {
 }
 
 #[tokio::test]
-async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
+async fn a_command_that_ignores_the_loss_of_its_group_fails() {
     let file = TestFile::new();
     let store = file.open();
     give_up_on_the_doomed(&file);
@@ -378,10 +377,10 @@ async fn a_command_that_overlooks_the_end_of_its_group_is_not_told_yes() {
     assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
 }
 
-/// The first waits for the outside program as long as the connection does; the
-/// others would only wait as long again, one after another.
+/// The first command waits until the busy timeout. The others fail with it; otherwise each
+/// would wait for the same timeout, one after another.
 #[tokio::test]
-async fn an_outside_program_that_holds_the_file_too_long_fails_who_waits_together() {
+async fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
     let file = TestFile::new();
     let store = file.open();
     let outside = file.sqlite();
@@ -403,7 +402,7 @@ async fn an_outside_program_that_holds_the_file_too_long_fails_who_waits_togethe
 }
 
 #[tokio::test]
-async fn refusals_alone_write_nothing_to_the_disk() {
+async fn a_group_of_refusals_writes_nothing_to_the_disk() {
     let file = TestFile::new();
     let store = file.open();
     store.write(name_merchant("ada")).await.unwrap();
@@ -485,7 +484,7 @@ fn ids_rise_through_clock_steps_and_restarts() {
     }
 }
 
-/// A category takes a number and nothing else dates the file as late.
+/// A category takes a number, and no other row of the file is as new.
 #[test]
 fn a_category_keeps_its_number_across_a_restart() {
     let file = TestFile::new();
@@ -502,7 +501,7 @@ fn a_category_keeps_its_number_across_a_restart() {
 }
 
 #[test]
-fn a_reader_sees_one_moment_while_writes_go_on() {
+fn a_reader_sees_one_snapshot_while_writes_go_on() {
     let file = TestFile::new();
     let store = file.open();
     let trade = Trade::of_key(&store, 1);
