@@ -147,13 +147,13 @@ impl FromRequest for Caller {
 fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) -> Result<Option<Party>, ApiError> {
     match acts_as {
         ActsAs::Merchant | ActsAs::MerchantAccount if request.headers().contains_key(CUSTOMER_ID) => {
-            Err(ApiError::CustomerHeaderForbidden {
+            Err(ApiError::CustomerIdForbidden {
                 is_of_account: acts_as == ActsAs::MerchantAccount,
             })
         }
         ActsAs::Merchant | ActsAs::MerchantAccount => Ok(Some(Party::Merchant)),
         ActsAs::Customer => {
-            let id = read_customer(request, context)?.ok_or(ApiError::CustomerHeaderMissing)?;
+            let id = read_customer(request, context)?.ok_or(ApiError::CustomerIdRequired)?;
             Ok(Some(Party::Customer(parse_customer(&id)?)))
         }
         ActsAs::Party => {

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::domain::idempotency::Difference;
 use crate::domain::refusal::{Invalid, Problem, Refusal, shortened};
 use crate::http::envelope::{Envelope, Reply, status_code};
-use crate::views::WireAmount;
+use crate::views::MajorUnits;
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
@@ -39,9 +39,8 @@ pub(crate) enum ApiError {
     #[error("This sandbox answers to localhost only; set sandbox.expose to let it answer to other names")]
     ForeignHost,
     /// The route acts for a customer.
-    #[strum(serialize = "customer_id_required")]
     #[error("customer-id header is required")]
-    CustomerHeaderMissing,
+    CustomerIdRequired,
     /// The merchant's list of addresses does not contain the client's.
     #[strum(props(status = 403))]
     #[error("Unauthorized IP address")]
@@ -57,9 +56,8 @@ pub(crate) enum ApiError {
     #[error("Too many request")]
     TooManyRequests { reset_seconds: u64 },
     /// The route acts for the merchant.
-    #[strum(serialize = "customer_id_forbidden")]
     #[error("customer-id is not allowed in request header")]
-    CustomerHeaderForbidden {
+    CustomerIdForbidden {
         /// Whether the route belongs to the merchant's own account, whose replies have
         /// no `data`.
         is_of_account: bool,
@@ -150,7 +148,7 @@ impl ApiError {
     fn data(&self) -> Option<Value> {
         match self {
             Self::TooManyRequests { .. } => None,
-            Self::NoVirtualAccounts | Self::CustomerHeaderForbidden { is_of_account: true } => Some(Value::Null),
+            Self::NoVirtualAccounts | Self::CustomerIdForbidden { is_of_account: true } => Some(Value::Null),
             _ => Some(Value::Object(Map::new())),
         }
     }
@@ -188,14 +186,14 @@ fn details(refusal: &Refusal) -> Option<Value> {
             Problem::Wrong { expected, got } => json!({ "field": field, "expected": expected, "got": got }),
         },
         Refusal::ClaimTooEarly { claimable_at } => json!({ "claimableAt": claimable_at.unix_seconds().to_string() }),
-        Refusal::SplitDoesNotAddUp { pool } => json!({ "pool": WireAmount(*pool) }),
-        Refusal::AmountMismatch { due, offered } => json!({ "due": WireAmount(*due), "offered": WireAmount(*offered) }),
+        Refusal::SplitDoesNotAddUp { pool } => json!({ "pool": MajorUnits(*pool) }),
+        Refusal::AmountMismatch { due, offered } => json!({ "due": MajorUnits(*due), "offered": MajorUnits(*offered) }),
         Refusal::InsufficientBalance { needed, available } => {
-            json!({ "needed": WireAmount(*needed), "available": WireAmount(*available) })
+            json!({ "needed": MajorUnits(*needed), "available": MajorUnits(*available) })
         }
-        Refusal::PotTooSmall { min, pot } => json!({ "min": WireAmount(*min), "pot": WireAmount(*pot) }),
+        Refusal::PotTooSmall { min, pot } => json!({ "min": MajorUnits(*min), "pot": MajorUnits(*pot) }),
         Refusal::StakeNotCovered { stake, available, .. } => {
-            json!({ "stake": WireAmount(*stake), "available": WireAmount(*available) })
+            json!({ "stake": MajorUnits(*stake), "available": MajorUnits(*available) })
         }
         Refusal::TooManyTransactions { max } => json!({ "max": max }),
         Refusal::SeedEntry { refusal, .. } => return details(refusal),
@@ -429,7 +427,7 @@ mod tests {
     fn some_errors_have_data_of_their_own_form() {
         let exceeded = ApiError::TooManyRequests { reset_seconds: 41 };
         assert_eq!(body(&exceeded), r#"{"status":429,"message":"Too many request"}"#);
-        let forbidden = |is_of_account| body(&ApiError::CustomerHeaderForbidden { is_of_account });
+        let forbidden = |is_of_account| body(&ApiError::CustomerIdForbidden { is_of_account });
         let message = "customer-id is not allowed in request header";
         let with = |data: &str| {
             format!(r#"{{"status":400,"message":"{message}","data":{data},"code":"customer_id_forbidden"}}"#)

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::domain::escrow::category::Category;
 use crate::domain::ids::CategoryId;
-use crate::views::{ViewContext, WireText};
+use crate::views::{AsText, ViewContext};
 
 /// The contract's Category.
 #[derive(Debug, Serialize)]
 pub(crate) struct CategoryView {
-    id: WireText<CategoryId>,
+    id: AsText<CategoryId>,
     name: String,
     description: Option<String>,
     #[serde(rename = "imageUrl")]
@@ -20,7 +20,7 @@ pub(crate) struct CategoryView {
 /// A category's place in the merchant's order, after a move.
 #[derive(Debug, Serialize)]
 pub(crate) struct CategoryPositionView {
-    id: WireText<CategoryId>,
+    id: AsText<CategoryId>,
     category_position: i64,
 }
 
@@ -28,7 +28,7 @@ impl CategoryView {
     /// Shows a category, with a URL for its image.
     pub(crate) fn new(category: Category, viewing: &ViewContext<'_>) -> Self {
         Self {
-            id: WireText(category.id),
+            id: AsText(category.id),
             image_url: category.image.map(|file| viewing.file_url(file)),
             name: category.name,
             description: category.description,
@@ -41,7 +41,7 @@ impl CategoryPositionView {
     /// Shows the category's place.
     pub(crate) const fn new(category: &Category) -> Self {
         Self {
-            id: WireText(category.id),
+            id: AsText(category.id),
             category_position: category.position,
         }
     }

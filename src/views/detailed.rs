@@ -9,7 +9,7 @@ use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{CustomerId, MerchantId, TransactionId};
 use crate::domain::mode::Mode;
 use crate::views::dispute::StatementView;
-use crate::views::{EscrowView, ViewContext, WireText};
+use crate::views::{AsText, EscrowView, ViewContext};
 
 /// The A view: the reply to a confirmed payment and to a submitted dispute.
 #[derive(Debug, Serialize)]
@@ -37,9 +37,9 @@ pub(super) struct EventDealView {
 #[serde(rename_all = "camelCase")]
 struct RecordView {
     /// None when the merchant itself sells, and for a vault.
-    seller_id: Option<WireText<CustomerId>>,
-    buyer_id: Option<WireText<CustomerId>>,
-    payment_id: Option<WireText<TransactionId>>,
+    seller_id: Option<AsText<CustomerId>>,
+    buyer_id: Option<AsText<CustomerId>>,
+    payment_id: Option<AsText<TransactionId>>,
     delivery_details: Option<()>,
     environment: &'static str,
     merchant_id: i64,
@@ -88,9 +88,9 @@ impl RecordView {
     fn of_escrow(escrow: &Escrow, mode: Mode) -> Self {
         let funding = escrow.funding();
         Self {
-            seller_id: escrow.seller.customer().cloned().map(WireText),
-            buyer_id: funding.map(|funding| WireText(funding.buyer.clone())),
-            payment_id: funding.map(|funding| WireText(funding.payment.id)),
+            seller_id: escrow.seller.customer().cloned().map(AsText),
+            buyer_id: funding.map(|funding| AsText(funding.buyer.clone())),
+            payment_id: funding.map(|funding| AsText(funding.payment.id)),
             ..Self::without_parties(escrow.merchant, mode)
         }
     }

@@ -15,24 +15,24 @@ use crate::domain::transaction::TransactionType;
 use crate::views::category::CategoryView;
 use crate::views::dispute::StatementView;
 use crate::views::vault::ParticipantView;
-use crate::views::{ViewContext, WireAmount, WireText};
+use crate::views::{AsText, MajorUnits, ViewContext};
 
 /// The R view of an escrow or a vault. It shows every field of the contract, with null
 /// for an unknown value; `isSeller` depends on the viewer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EscrowView {
-    id: WireText<EscrowId>,
-    amount: WireAmount,
+    id: AsText<EscrowId>,
+    amount: MajorUnits,
     purpose: String,
     description: Option<String>,
     who_pays: &'static str,
     image_url: Option<Vec<String>>,
-    fee: WireAmount,
-    additional_fee: WireAmount,
+    fee: MajorUnits,
+    additional_fee: MajorUnits,
     additional_fee_refundable: bool,
     payment_token: String,
-    paid_at: Option<WireText<i64>>,
+    paid_at: Option<AsText<i64>>,
     status: &'static str,
     state: &'static str,
     logs: &'static [&'static str],
@@ -47,7 +47,7 @@ pub(crate) struct EscrowView {
     #[expect(clippy::option_option, reason = "an absent field and null are different")]
     payment_details: Option<Option<PaymentDetailsView>>,
     category: Option<CategoryView>,
-    completed_at: Option<WireText<i64>>,
+    completed_at: Option<AsText<i64>>,
     approved_claim_by: Option<()>,
     refunded_by: Option<()>,
     max_delivery: i64,
@@ -56,48 +56,48 @@ pub(crate) struct EscrowView {
     settlement_type: &'static str,
     milestones: Vec<MilestoneView>,
     participants: Option<Vec<ParticipantView>>,
-    winner_id: Option<WireText<CustomerId>>,
+    winner_id: Option<AsText<CustomerId>>,
     split: Option<SplitView>,
-    created_at: WireText<Timestamp>,
-    updated_at: WireText<Timestamp>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
 }
 
 /// The split of a hold between seller and buyer (contract section 3.7).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SplitView {
-    seller_amount: WireAmount,
-    buyer_amount: WireAmount,
-    pool: WireAmount,
-    resolved_at: WireText<i64>,
+    seller_amount: MajorUnits,
+    buyer_amount: MajorUnits,
+    pool: MajorUnits,
+    resolved_at: AsText<i64>,
 }
 
 /// The payment that funded an escrow (contract section 3.5.2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PaymentDetailsView {
-    id: WireText<TransactionId>,
-    amount: WireAmount,
+    id: AsText<TransactionId>,
+    amount: MajorUnits,
     status: &'static str,
     reference: String,
     fee: u8,
     transaction_type: &'static str,
     currency: String,
-    created_at: WireText<Timestamp>,
+    created_at: AsText<Timestamp>,
 }
 
 /// The contract's Milestone.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MilestoneView {
-    id: WireText<MilestoneId>,
+    id: AsText<MilestoneId>,
     title: String,
     description: Option<String>,
-    amount: WireAmount,
-    due_date: Option<WireText<Date>>,
-    customer_id: Option<WireText<CustomerId>>,
+    amount: MajorUnits,
+    due_date: Option<AsText<Date>>,
+    customer_id: Option<AsText<CustomerId>>,
     status: &'static str,
-    released_at: Option<WireText<i64>>,
+    released_at: Option<AsText<i64>>,
 }
 
 impl EscrowView {
@@ -113,14 +113,14 @@ impl EscrowView {
     pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>) -> Self {
         let images = escrow.images.iter().map(|&file| viewing.file_url(file));
         Self {
-            id: WireText(escrow.id),
-            amount: WireAmount(escrow.terms.amount),
-            fee: WireAmount(escrow.fee.total()),
+            id: AsText(escrow.id),
+            amount: MajorUnits(escrow.terms.amount),
+            fee: MajorUnits(escrow.fee.total()),
             image_url: (!escrow.images.is_empty()).then(|| images.collect()),
-            additional_fee: WireAmount(escrow.additional_fee.amount),
+            additional_fee: MajorUnits(escrow.additional_fee.amount),
             additional_fee_refundable: escrow.additional_fee.is_refundable,
             payment_token: escrow.payment_token.as_str().to_owned(),
-            paid_at: escrow.funding().map(|funding| WireText(funding.paid_at.unix_seconds())),
+            paid_at: escrow.funding().map(|funding| AsText(funding.paid_at.unix_seconds())),
             status: escrow.status().into_str(),
             state: escrow.progress.into_str(),
             logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
@@ -133,7 +133,7 @@ impl EscrowView {
                 .category
                 .clone()
                 .map(|category| CategoryView::new(category, viewing)),
-            completed_at: escrow.closed_at().map(|at| WireText(at.unix_seconds())),
+            completed_at: escrow.closed_at().map(|at| AsText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
             who_pays: escrow.terms.who_pays.into_str(),
@@ -145,8 +145,8 @@ impl EscrowView {
             milestones: MilestoneView::list(escrow.plan),
             participants: None,
             winner_id: None,
-            created_at: WireText(escrow.created_at),
-            updated_at: WireText(escrow.updated_at),
+            created_at: AsText(escrow.created_at),
+            updated_at: AsText(escrow.updated_at),
             purpose: escrow.terms.purpose,
             description: escrow.terms.description,
         }
@@ -177,14 +177,14 @@ impl EscrowView {
             VaultProgress::Cancelled { .. } => ("CLOSED", Status::Refunded),
         };
         Self {
-            id: WireText(vault.id),
-            amount: WireAmount(vault.pot()),
-            fee: WireAmount(vault.fee.total()),
+            id: AsText(vault.id),
+            amount: MajorUnits(vault.pot()),
+            fee: MajorUnits(vault.fee.total()),
             image_url: None,
-            additional_fee: WireAmount(Amount::ZERO),
+            additional_fee: MajorUnits(Amount::ZERO),
             additional_fee_refundable: true,
             payment_token: vault.payment_token.as_str().to_owned(),
-            paid_at: Some(WireText(vault.created_at.unix_seconds())),
+            paid_at: Some(AsText(vault.created_at.unix_seconds())),
             status: status.into_str(),
             state,
             logs: &[],
@@ -192,7 +192,7 @@ impl EscrowView {
             is_seller: Some(false),
             dispute: None,
             payment_details: Some(None),
-            completed_at: settled_at.map(|at| WireText(at.unix_seconds())),
+            completed_at: settled_at.map(|at| AsText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
             who_pays: WhoPays::Seller.into_str(),
@@ -203,11 +203,11 @@ impl EscrowView {
             milestones: Vec::new(),
             participants: Some(ParticipantView::list(&vault)),
             split: None,
-            created_at: WireText(vault.created_at),
-            updated_at: WireText(settled_at.unwrap_or(vault.created_at)),
+            created_at: AsText(vault.created_at),
+            updated_at: AsText(settled_at.unwrap_or(vault.created_at)),
             category: vault.category.map(|category| CategoryView::new(category, viewing)),
             winner_id: match vault.progress {
-                VaultProgress::Won { winner, .. } => Some(WireText(winner)),
+                VaultProgress::Won { winner, .. } => Some(AsText(winner)),
                 VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,
             },
             purpose: vault.purpose,
@@ -228,10 +228,10 @@ impl SplitView {
         };
         let pool = split.seller.checked_add(split.buyer)?;
         Some(Self {
-            seller_amount: WireAmount(split.seller),
-            buyer_amount: WireAmount(split.buyer),
-            pool: WireAmount(pool),
-            resolved_at: WireText(at.unix_seconds()),
+            seller_amount: MajorUnits(split.seller),
+            buyer_amount: MajorUnits(split.buyer),
+            pool: MajorUnits(pool),
+            resolved_at: AsText(at.unix_seconds()),
         })
     }
 }
@@ -240,14 +240,14 @@ impl PaymentDetailsView {
     fn of(escrow: &Escrow, currency: &str) -> Option<Self> {
         let funding = escrow.funding()?;
         Some(Self {
-            id: WireText(funding.payment.id),
-            amount: WireAmount(funding.payment.amount),
+            id: AsText(funding.payment.id),
+            amount: MajorUnits(funding.payment.amount),
             status: "success",
             reference: funding.payment.reference.as_str().to_owned(),
             fee: 0,
             transaction_type: TransactionType::Escrow.into_str(),
             currency: currency.to_owned(),
-            created_at: WireText(funding.paid_at),
+            created_at: AsText(funding.paid_at),
         })
     }
 }
@@ -265,14 +265,14 @@ impl MilestoneView {
         let released_at = milestone.released_at();
         let terms = milestone.terms;
         Self {
-            id: WireText(milestone.id),
+            id: AsText(milestone.id),
             title: terms.title,
             description: terms.description,
-            amount: WireAmount(terms.amount),
-            due_date: terms.due_date.map(WireText),
-            customer_id: terms.beneficiary.map(WireText),
+            amount: MajorUnits(terms.amount),
+            due_date: terms.due_date.map(AsText),
+            customer_id: terms.beneficiary.map(AsText),
             status: milestone.status.into_str(),
-            released_at: released_at.map(|at| WireText(at.unix_seconds())),
+            released_at: released_at.map(|at| AsText(at.unix_seconds())),
         }
     }
 }

@@ -58,9 +58,9 @@ impl ViewContext<'_> {
 /// Serializes a value as a JSON string in its `Display` form, without an intermediate
 /// string.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WireText<T>(pub(crate) T);
+pub(crate) struct AsText<T>(pub(crate) T);
 
-impl<T: Display> Serialize for WireText<T> {
+impl<T: Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
@@ -69,9 +69,9 @@ impl<T: Display> Serialize for WireText<T> {
 /// Serializes an amount as a JSON number of major units, such as `1500` or `100.2`. The
 /// digits are written as they are, never through a floating-point number.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WireAmount(pub(crate) Amount);
+pub(crate) struct MajorUnits(pub(crate) Amount);
 
-impl Serialize for WireAmount {
+impl Serialize for MajorUnits {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let Some(whole) = self.0.whole_major() {
             return serializer.serialize_i64(whole);

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::transaction::Method;
 use crate::views::detailed::EventDealView;
 use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
-use crate::views::{ViewContext, WireAmount, WireText};
+use crate::views::{AsText, MajorUnits, ViewContext};
 
 /// The subject of an event.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(crate) fn payload(
             Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, viewing, mode))),
             Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, viewing, mode))),
         },
-        timestamp: WireText(at),
+        timestamp: AsText(at),
     };
     serde_json::to_string(&envelope).expect("a view holds only what JSON can express")
 }
@@ -61,7 +61,7 @@ pub(crate) fn payload(
 struct EnvelopeView<'a> {
     event: &'a str,
     data: DataView,
-    timestamp: WireText<Timestamp>,
+    timestamp: AsText<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -76,10 +76,10 @@ enum DataView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventPaymentView {
-    id: WireText<TransactionId>,
+    id: AsText<TransactionId>,
     reference: String,
-    amount: WireAmount,
-    fee: WireAmount,
+    amount: MajorUnits,
+    fee: MajorUnits,
     currency: String,
     status: &'static str,
     transaction_type: &'static str,
@@ -89,8 +89,8 @@ struct EventPaymentView {
     wallet_details: Option<WalletDetailsView>,
     escrow_details: Option<EscrowDetailsView>,
     blockchain_details: Option<BlockchainDetailsView>,
-    created_at: WireText<Timestamp>,
-    updated_at: WireText<Timestamp>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
     environment: &'static str,
     merchant_id: i64,
 }
@@ -104,9 +104,9 @@ impl EventPaymentView {
         );
         let transaction = &subject.payment.transaction;
         let mut view = Self {
-            id: WireText(transaction.id),
-            amount: WireAmount(transaction.amount),
-            fee: WireAmount(fee),
+            id: AsText(transaction.id),
+            amount: MajorUnits(transaction.amount),
+            fee: MajorUnits(fee),
             currency: viewing.currency.to_owned(),
             status: status.into_str(),
             transaction_type: transaction.transaction_type.into_str(),
@@ -117,8 +117,8 @@ impl EventPaymentView {
             wallet_details: None,
             escrow_details: EscrowDetailsView::of(subject.deals),
             blockchain_details: None,
-            created_at: WireText(transaction.created_at),
-            updated_at: WireText(updated_at),
+            created_at: AsText(transaction.created_at),
+            updated_at: AsText(updated_at),
             environment: mode.environment(),
             merchant_id: subject.merchant.0,
         };

@@ -7,7 +7,7 @@ use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME
 use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, WalletTarget};
-use crate::views::WireAmount;
+use crate::views::MajorUnits;
 
 /// The contract's Transaction: one entry of a payment history. Every field is sent, with
 /// null for an unknown value, except `cardId` and `testAccount`, which are left out of
@@ -16,9 +16,9 @@ use crate::views::WireAmount;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView {
     id: String,
-    amount: WireAmount,
+    amount: MajorUnits,
     reference: String,
-    fee: WireAmount,
+    fee: MajorUnits,
     transaction_type: &'static str,
     currency: String,
     transfer_details: Option<()>,
@@ -88,7 +88,7 @@ pub(super) struct BlockchainDetailsView {
 struct TestAccountView {
     account_number: String,
     bank_code: &'static str,
-    amount: WireAmount,
+    amount: MajorUnits,
     account_name: &'static str,
     bank: &'static str,
     expires_in: Option<()>,
@@ -109,8 +109,8 @@ pub(super) struct EscrowDetailView {
     escrow_id: String,
     beneficiary: Option<BeneficiaryView>,
     description: Option<String>,
-    amount: WireAmount,
-    fee: WireAmount,
+    amount: MajorUnits,
+    fee: MajorUnits,
     payment_token: String,
     purpose: String,
     channel: &'static str,
@@ -135,9 +135,9 @@ impl TransactionView {
         let method = payment.detail.map(|detail| detail.method);
         Self {
             id: transaction.id.to_string(),
-            amount: WireAmount(transaction.amount),
+            amount: MajorUnits(transaction.amount),
             reference: transaction.reference.as_str().to_owned(),
-            fee: WireAmount(fee),
+            fee: MajorUnits(fee),
             transaction_type: transaction.transaction_type.into_str(),
             currency: currency.to_owned(),
             transfer_details: None,
@@ -181,7 +181,7 @@ impl TestAccountView {
         Self {
             account_number,
             bank_code: TEST_BANK_CODE,
-            amount: WireAmount(amount),
+            amount: MajorUnits(amount),
             account_name: ACCOUNT_NAME,
             bank: TEST_BANK_NAME,
             expires_in: None,
@@ -246,8 +246,8 @@ impl EscrowDetailView {
                 phone: payee.phone,
             }),
             description: deal.description,
-            amount: WireAmount(deal.amount),
-            fee: WireAmount(deal.fee),
+            amount: MajorUnits(deal.amount),
+            fee: MajorUnits(deal.fee),
             payment_token: deal.payment_token.as_str().to_owned(),
             purpose: deal.purpose,
             channel: "API",

@@ -4,17 +4,17 @@ use serde::Serialize;
 
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
 use crate::domain::ids::CustomerId;
-use crate::views::{WireAmount, WireText};
+use crate::views::{AsText, MajorUnits};
 
 /// The contract's `VaultParticipant`: a participant and its stake.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ParticipantView {
-    customer_id: WireText<CustomerId>,
-    amount: WireAmount,
+    customer_id: AsText<CustomerId>,
+    amount: MajorUnits,
     status: &'static str,
-    staked_at: WireText<i64>,
-    settled_at: Option<WireText<i64>>,
+    staked_at: AsText<i64>,
+    settled_at: Option<AsText<i64>>,
 }
 
 impl ParticipantView {
@@ -25,12 +25,12 @@ impl ParticipantView {
             VaultProgress::Won { .. } => "RELEASED",
             VaultProgress::Cancelled { .. } => "REFUNDED",
         };
-        let settled_at = vault.settled_at().map(|at| WireText(at.unix_seconds()));
+        let settled_at = vault.settled_at().map(|at| AsText(at.unix_seconds()));
         let view = |stake: &Stake| Self {
-            customer_id: WireText(stake.customer.clone()),
-            amount: WireAmount(stake.amount),
+            customer_id: AsText(stake.customer.clone()),
+            amount: MajorUnits(stake.amount),
             status,
-            staked_at: WireText(vault.created_at.unix_seconds()),
+            staked_at: AsText(vault.created_at.unix_seconds()),
             settled_at,
         };
         vault.stakes.iter().map(view).collect()

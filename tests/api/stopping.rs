@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, two_milestones};
 
 /// A connection that is used for one request after another.
-struct WireRefusal(BufReader<TcpStream>);
+struct RawConnection(BufReader<TcpStream>);
 
-impl WireRefusal {
+impl RawConnection {
     /// A new connection, unless nobody listens.
     fn open(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
@@ -83,10 +83,10 @@ impl UnrecordedEvent {
     fn keep_dealing(address: SocketAddr, client: usize, load: &Load) -> Self {
         let mut told = Self::default();
         while !load.has_stopped.load(Ordering::SeqCst) {
-            let Some(mut wire) = WireRefusal::open(address) else {
+            let Some(mut connection) = RawConnection::open(address) else {
                 break;
             };
-            while told.deal(&mut wire, client).is_some() {
+            while told.deal(&mut connection, client).is_some() {
                 load.deals.fetch_add(1, Ordering::SeqCst);
             }
         }
@@ -94,16 +94,16 @@ impl UnrecordedEvent {
     }
 
     /// One deal; `None` when the connection has to be given up.
-    fn deal(&mut self, wire: &mut WireRefusal, client: usize) -> Option<()> {
+    fn deal(&mut self, connection: &mut RawConnection, client: usize) -> Option<()> {
         let (seller, buyer) = (format!("seller-{client}"), format!("buyer-{client}"));
-        let offered = success(wire.ask("/v1/escrow/milestone/create", &seller, &two_milestones())?)?;
+        let offered = success(connection.ask("/v1/escrow/milestone/create", &seller, &two_milestones())?)?;
         let deal = Deal::of(&offered);
         self.offered.push(deal.id.clone());
         let payment = json!({ "escrowDetails": { "escrowId": deal.id } });
-        success(wire.ask("/v1/payment/escrow", &buyer, &payment)?)?;
+        success(connection.ask("/v1/payment/escrow", &buyer, &payment)?)?;
         self.paid.push(deal.id.clone());
         let path = format!("/v1/escrow/milestone/confirm/{}/{}", deal.id, deal.milestones[0]);
-        success(wire.ask(&path, &buyer, &json!({}))?)?;
+        success(connection.ask(&path, &buyer, &json!({}))?)?;
         self.released.push(deal.id);
         Some(())
     }
@@ -219,7 +219,7 @@ fn a_payment_is_replayed_after_a_restart() {
 #[test]
 fn a_service_with_an_idle_client_stops_soon() {
     let mut app = spawn_app();
-    let mut idle = WireRefusal::open(app.address).unwrap();
+    let mut idle = RawConnection::open(app.address).unwrap();
     idle.ask("/v1/payment/topup", "ada", &json!({ "amount": 1000 }))
         .unwrap();
     let started = std::time::Instant::now();

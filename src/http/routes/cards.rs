@@ -14,7 +14,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::views::WireText;
+use crate::views::AsText;
 
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
@@ -73,10 +73,10 @@ fn parse_card(body: &JsonBody) -> Parsed<TestCard> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CardView {
-    id: WireText<CardId>,
+    id: AsText<CardId>,
     card_info: CardInfoView,
     is_default: bool,
-    created_at: WireText<Timestamp>,
+    created_at: AsText<Timestamp>,
 }
 
 /// The printed details of a card.
@@ -103,7 +103,7 @@ impl CardView {
     /// Shows one card of a customer.
     pub(crate) fn new(card: &Card, is_default: bool, customer: &CustomerId) -> Self {
         Self {
-            id: WireText(card.id),
+            id: AsText(card.id),
             card_info: CardInfoView {
                 last4: card.kind.last4(),
                 exp_month: "12",
@@ -114,7 +114,7 @@ impl CardView {
                 bank: TEST_BANK_NAME,
             },
             is_default,
-            created_at: WireText(card.created_at),
+            created_at: AsText(card.created_at),
         }
     }
 }

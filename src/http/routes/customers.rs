@@ -22,7 +22,7 @@ use crate::http::query;
 use crate::http::query::Query;
 use crate::http::state::AppState;
 use crate::store::Tx;
-use crate::views::{PageView, WireText};
+use crate::views::{AsText, PageView};
 
 /// `POST /v1/customer/create`.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
@@ -238,11 +238,11 @@ fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomerView {
-    customer_id: WireText<CustomerId>,
+    customer_id: AsText<CustomerId>,
     firstname: Option<String>,
     lastname: Option<String>,
-    email: Option<WireText<Email>>,
-    phone: Option<WireText<Phone>>,
+    email: Option<AsText<Email>>,
+    phone: Option<AsText<Phone>>,
     bvn: Option<String>,
     status: &'static str,
     blocked_reason: Option<String>,
@@ -282,10 +282,10 @@ impl CustomerView {
         Self {
             firstname: profile.firstname,
             lastname: profile.lastname,
-            email: profile.email.map(WireText),
-            phone: profile.phone.map(WireText),
+            email: profile.email.map(AsText),
+            phone: profile.phone.map(AsText),
             bvn: profile.bvn,
-            customer_id: WireText(customer.id),
+            customer_id: AsText(customer.id),
             status: if customer.block.is_some() { "blocked" } else { "active" },
             blocked_at: customer.block.as_ref().map(|block| block.at.long_text()),
             blocked_reason: customer.block.map(|block| block.reason),

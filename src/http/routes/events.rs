@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::views::{PageView, WireText};
+use crate::views::{AsText, PageView};
 
 /// `GET /sandbox/events`: a page, newest first, or oldest first of what came after one.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
@@ -129,12 +129,12 @@ fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventView {
-    id: WireText<EventId>,
+    id: AsText<EventId>,
     #[serde(rename = "type")]
     name: String,
-    created_at: WireText<Timestamp>,
-    escrow_id: Option<WireText<EscrowId>>,
-    customer_id: Option<WireText<CustomerId>>,
+    created_at: AsText<Timestamp>,
+    escrow_id: Option<AsText<EscrowId>>,
+    customer_id: Option<AsText<CustomerId>>,
     payload: Box<RawValue>,
     delivery: DeliveryView,
 }
@@ -143,14 +143,14 @@ pub(crate) struct EventView {
 #[serde(rename_all = "camelCase")]
 struct DeliveryView {
     status: &'static str,
-    next_attempt_at: Option<WireText<Timestamp>>,
+    next_attempt_at: Option<AsText<Timestamp>>,
     attempts: Vec<AttemptView>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AttemptView {
-    attempted_at: WireText<Timestamp>,
+    attempted_at: AsText<Timestamp>,
     url: String,
     /// The status of the endpoint's response; null when there was none.
     status: Option<u16>,
@@ -171,11 +171,11 @@ impl EventView {
     /// Shows an event, with the payload byte for byte as it is delivered.
     pub(crate) fn new(event: RecordedEvent) -> Self {
         Self {
-            id: WireText(event.id),
+            id: AsText(event.id),
             name: event.name,
-            created_at: WireText(event.created_at),
-            escrow_id: event.escrow.map(WireText),
-            customer_id: event.customer.map(WireText),
+            created_at: AsText(event.created_at),
+            escrow_id: event.escrow.map(AsText),
+            customer_id: event.customer.map(AsText),
             payload: RawValue::from_string(event.payload).expect("payloads are stored as JSON"),
             delivery: DeliveryView::new(event.delivery),
         }
@@ -186,7 +186,7 @@ impl DeliveryView {
     fn new(progress: DeliveryProgress) -> Self {
         Self {
             status: progress.status().into_str(),
-            next_attempt_at: progress.next_attempt_at.map(WireText),
+            next_attempt_at: progress.next_attempt_at.map(AsText),
             attempts: progress.attempts.into_iter().map(AttemptView::new).collect(),
         }
     }
@@ -199,7 +199,7 @@ impl AttemptView {
             AttemptOutcome::Failed(error) => (None, Some(error), None),
         };
         Self {
-            attempted_at: WireText(attempt.attempted_at),
+            attempted_at: AsText(attempt.attempted_at),
             url: attempt.url,
             status,
             error,

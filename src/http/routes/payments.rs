@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::shared_fields::{check_currency, reference};
 use crate::http::state::AppState;
-use crate::views::{TransactionView, WireAmount};
+use crate::views::{MajorUnits, TransactionView};
 
 /// `POST /v1/payment/escrow`, as the buyer.
 pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
@@ -136,8 +136,8 @@ fn escrow_by_id(field: &Field<'_>) -> Result<EscrowKey, Invalid> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WalletView {
     id: String,
-    main_balance: WireAmount,
-    escrow_balance: WireAmount,
+    main_balance: MajorUnits,
+    escrow_balance: MajorUnits,
     currency: String,
     created_at: String,
     updated_at: String,
@@ -147,7 +147,7 @@ pub(crate) struct WalletView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MainBalanceView {
-    main_balance: WireAmount,
+    main_balance: MajorUnits,
 }
 
 impl WalletView {
@@ -155,8 +155,8 @@ impl WalletView {
     pub(crate) fn new(wallet: &Wallet, currency: &str) -> Self {
         Self {
             id: wallet.id.to_string(),
-            main_balance: WireAmount(wallet.main_balance),
-            escrow_balance: WireAmount(wallet.escrow_balance),
+            main_balance: MajorUnits(wallet.main_balance),
+            escrow_balance: MajorUnits(wallet.escrow_balance),
             currency: currency.to_owned(),
             created_at: wallet.created_at.to_string(),
             updated_at: wallet.updated_at.to_string(),
@@ -168,7 +168,7 @@ impl MainBalanceView {
     /// Shows the main balance.
     pub(crate) const fn new(main_balance: Amount) -> Self {
         Self {
-            main_balance: WireAmount(main_balance),
+            main_balance: MajorUnits(main_balance),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::http::routes::faults::EffectView;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
 use crate::store::WriteSummaryRows;
-use crate::views::{PageView, WireAmount, WireText};
+use crate::views::{AsText, MajorUnits, PageView};
 
 /// One of a list: without the bodies, and without what came of it.
 #[derive(Debug, Serialize)]
@@ -55,16 +55,16 @@ pub(crate) struct RequestView {
 struct TransferView {
     number: i64,
     kind: &'static str,
-    debit: WireText<Account>,
-    credit: WireText<Account>,
-    amount: WireAmount,
-    escrow_id: Option<WireText<EscrowId>>,
+    debit: AsText<Account>,
+    credit: AsText<Account>,
+    amount: MajorUnits,
+    escrow_id: Option<AsText<EscrowId>>,
 }
 
 /// An event that a request caused.
 #[derive(Debug, Serialize)]
 struct EmittedEventView {
-    id: WireText<EventId>,
+    id: AsText<EventId>,
     #[serde(rename = "type")]
     name: String,
 }
@@ -117,7 +117,7 @@ impl RequestView {
     /// Adds what a command of its caused.
     pub(crate) fn add_write_summary(&mut self, (transfers, events): WriteSummaryRows) {
         self.transfers.extend(transfers.into_iter().map(TransferView::new));
-        let event = |(id, name)| EmittedEventView { id: WireText(id), name };
+        let event = |(id, name)| EmittedEventView { id: AsText(id), name };
         self.events.extend(events.into_iter().map(event));
     }
 }
@@ -127,10 +127,10 @@ impl TransferView {
         Self {
             number,
             kind: transfer.kind.into_str(),
-            debit: WireText(transfer.debit),
-            credit: WireText(transfer.credit),
-            amount: WireAmount(transfer.amount),
-            escrow_id: transfer.escrow.map(WireText),
+            debit: AsText(transfer.debit),
+            credit: AsText(transfer.credit),
+            amount: MajorUnits(transfer.amount),
+            escrow_id: transfer.escrow.map(AsText),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;
-use crate::views::{MilestoneView, WireAmount, WireText};
+use crate::views::{AsText, MajorUnits, MilestoneView};
 
 /// `POST /sandbox/seed`, as the merchant of the key.
 pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
@@ -226,15 +226,15 @@ pub(crate) struct SeedView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SeededCustomerView {
-    customer_id: WireText<CustomerId>,
-    balance: WireAmount,
+    customer_id: AsText<CustomerId>,
+    balance: MajorUnits,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SeededEscrowView {
     name: Option<String>,
-    id: WireText<EscrowId>,
+    id: AsText<EscrowId>,
     payment_token: String,
     status: &'static str,
     milestones: Vec<MilestoneView>,
@@ -249,12 +249,12 @@ impl SeedView {
         clock: ClockView,
     ) -> Self {
         let customer = |(id, balance)| SeededCustomerView {
-            customer_id: WireText(id),
-            balance: WireAmount(balance),
+            customer_id: AsText(id),
+            balance: MajorUnits(balance),
         };
         let escrow = |(name, escrow): (Option<String>, Escrow)| SeededEscrowView {
             name,
-            id: WireText(escrow.id),
+            id: AsText(escrow.id),
             payment_token: escrow.payment_token.as_str().to_owned(),
             status: escrow.status().into_str(),
             milestones: MilestoneView::list(escrow.plan),

@@ -21,7 +21,7 @@ use crate::http::query::{self, Query};
 use crate::http::routes::shared_fields::standard_terms;
 use crate::http::state::AppState;
 use crate::http::uploads;
-use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext, WireAmount};
+use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
@@ -206,10 +206,10 @@ struct ReportView {
 
 #[derive(Debug, Serialize)]
 struct AmountsView {
-    total: WireAmount,
-    completed: WireAmount,
-    ongoing: WireAmount,
-    dispute: WireAmount,
+    total: MajorUnits,
+    completed: MajorUnits,
+    ongoing: MajorUnits,
+    dispute: MajorUnits,
 }
 
 impl EscrowListView {
@@ -230,10 +230,10 @@ impl ReportView {
             ongoing: report.ongoing.count,
             dispute: report.dispute.count,
             amount: AmountsView {
-                total: WireAmount(report.total.amount),
-                completed: WireAmount(report.completed.amount),
-                ongoing: WireAmount(report.ongoing.amount),
-                dispute: WireAmount(report.dispute.amount),
+                total: MajorUnits(report.total.amount),
+                completed: MajorUnits(report.completed.amount),
+                ongoing: MajorUnits(report.ongoing.amount),
+                dispute: MajorUnits(report.dispute.amount),
             },
         }
     }

@@ -15,7 +15,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::routes::shared_fields::{evm_address, text_up_to};
 use crate::http::state::AppState;
-use crate::views::WireText;
+use crate::views::AsText;
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
@@ -72,12 +72,12 @@ fn parse_whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WhitelistAddressView {
-    id: WireText<WhitelistAddressId>,
+    id: AsText<WhitelistAddressId>,
     wallet_address: String,
     network: &'static str,
     label: Option<String>,
-    date_added: WireText<Timestamp>,
-    last_updated: WireText<Timestamp>,
+    date_added: AsText<Timestamp>,
+    last_updated: AsText<Timestamp>,
 }
 
 /// The master address for crypto deposits.
@@ -96,12 +96,12 @@ impl WhitelistAddressView {
     /// Shows an address. It never changes, so both dates are the same.
     pub(crate) fn new(address: WhitelistAddress) -> Self {
         Self {
-            id: WireText(address.id),
+            id: AsText(address.id),
             wallet_address: address.wallet_address.as_str().to_owned(),
             network: NETWORK,
             label: address.label,
-            date_added: WireText(address.created_at),
-            last_updated: WireText(address.created_at),
+            date_added: AsText(address.created_at),
+            last_updated: AsText(address.created_at),
         }
     }
 }
