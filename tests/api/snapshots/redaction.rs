@@ -58,7 +58,7 @@ fn kind_of(word: &str, before: Option<char>, after: Option<char>) -> Option<&'st
         24 if is_hex(word) => Some("id"),
         15 if word.starts_with("PY_") && word.bytes().skip(11).all(|byte| byte.is_ascii_digit()) => Some("token"),
         36 if word.starts_with("req_") && is_hex(&word[4..]) => Some("request"),
-        19 if !has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit) => {
+        19 if has(u8::is_ascii_uppercase) && !has(|byte| !matches!(byte, b'0'..=b'9' | b'A'..=b'Z')) => {
             Some("reference")
         }
         8 if before == Some('-') && matches!(after, Some('"' | '\\')) && is_hex(word) => Some("suffix"),
