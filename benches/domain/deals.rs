@@ -75,20 +75,18 @@ pub(crate) fn body(milestones: usize) -> String {
     )
 }
 
+pub(crate) const LIMITS: TermsLimits = TermsLimits {
+    is_strict: false,
+    amount_min: Amount::ONE_MAJOR,
+    milestones_max: 100,
+    purpose_chars_max: 255,
+    description_chars_max: 2_000,
+};
+
 /// What that body offers, checked.
 pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
-    let limits = TermsLimits {
-        is_strict: false,
-        amount_min: kobo(100),
-        milestones_max: 100,
-        purpose_chars_max: 255,
-        description_chars_max: 2_000,
-    };
-    let draft = encoding::read_milestone_escrow(body(milestones)).expect("a body that is right");
-    let terms = draft
-        .terms
-        .with_category(|_id| unreachable!("the body names no category"));
-    MilestoneOffer::new(terms, draft.milestones, &limits, now().date()).expect("an offer that is right")
+    let request = encoding::read_milestone_escrow(body(milestones), &LIMITS).expect("the body is valid");
+    MilestoneOffer::new(request.terms, None, request.milestones, &LIMITS, now().date()).expect("the offer is valid")
 }
 
 /// An escrow that [`buyer`] has paid for.

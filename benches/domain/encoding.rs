@@ -4,14 +4,18 @@ use criterion::{BatchSize, Criterion};
 use escrowd::domain::party::Party;
 use escrowd::http::encoding;
 
-use crate::deals::{self, SIZES};
+use crate::deals::{self, LIMITS, SIZES};
 
 pub(crate) fn measure(criterion: &mut Criterion) {
     for milestones in SIZES {
         let name = format!("read a milestone escrow, {milestones} milestones");
         let body = deals::body(milestones);
         criterion.bench_function(&name, |bencher| {
-            bencher.iter_batched(|| body.clone(), encoding::read_milestone_escrow, BatchSize::SmallInput);
+            bencher.iter_batched(
+                || body.clone(),
+                |body| encoding::read_milestone_escrow(body, &LIMITS),
+                BatchSize::SmallInput,
+            );
         });
     }
     for milestones in SIZES {

@@ -158,26 +158,24 @@ fn deal(
 
 fn draft(milestones: usize) -> MilestoneEscrowRequest {
     let amount = Amount::from_minor(MILESTONE_AMOUNT).expect("a small constant");
-    let stage = |number| {
-        Ok(MilestoneRequest {
-            title: Ok(format!("Stage {number}")),
-            description: Ok(None),
-            amount: Ok(amount),
-            due_date: Ok(None),
-            beneficiary: Ok(None),
-        })
+    let stage = |number| MilestoneRequest {
+        title: format!("Stage {number}"),
+        description: None,
+        amount: amount,
+        due_date: None,
+        beneficiary: None,
     };
     MilestoneEscrowRequest {
         terms: TermsRequest {
-            amount: Ok(Amount::total(vec![amount; milestones]).expect("a small sum")),
-            purpose: Ok("Shop fit-out".to_owned()),
-            description: Ok(None),
-            who_pays: Ok(WhoPays::Buyer),
-            max_delivery: Ok(None),
-            delivery_timeline: Ok(None),
-            total_quantity: Ok(None),
-            category: Ok(None),
+            amount: Amount::total(vec![amount; milestones]).expect("a small sum"),
+            purpose: "Shop fit-out".to_owned(),
+            description: None,
+            who_pays: WhoPays::Buyer,
+            max_delivery: None,
+            delivery_timeline: None,
+            total_quantity: None,
+            category: None,
         },
-        milestones: Ok((1..=milestones).map(stage).collect()),
+        milestones: (1..=milestones).map(stage).collect(),
     }
 }

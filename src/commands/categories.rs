@@ -1,45 +1,43 @@
-//! What an account does to its categories, and how its deals find them (contract
-//! section 4.9).
+//! Commands on categories, and the look-up of an escrow's category (contract section
+//! 4.9).
 
 use crate::commands::customers::admit_party;
 use crate::commands::{Error, Policy};
 use crate::domain::escrow::category::{Category, CategoryRequest};
-use crate::domain::escrow::terms::TermsRequest;
-use crate::domain::escrow::vault::VaultRequest;
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
-/// A new category of the acting account.
+/// Creates a category that the caller owns.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<CategoryRequest>,
+    request: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
-    let (draft, owner) = (draft?, actor.party.clone());
+    let (request, owner) = (request?, actor.party.clone());
     let count = tx.category_count(actor.merchant, &owner)?;
     let id = tx.category_id();
-    let (category, room) = Category::new(id, owner, draft, &policy.terms_limits, count, policy.categories_max)?;
+    let (category, room) = Category::new(id, owner, request, &policy.terms_limits, count, policy.categories_max)?;
     tx.shift_categories(actor.merchant, &actor.party, room)?;
     tx.insert_category(actor.merchant, &category)?;
     Ok(category)
 }
 
-/// Changes a category.
+/// Edits a category.
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     id: CategoryId,
-    draft: Parsed<CategoryRequest>,
+    request: Parsed<CategoryRequest>,
 ) -> Result<Category, Error> {
     admit_party(tx, policy, actor)?;
-    let draft = draft?;
+    let request = request?;
     let (mut category, count) = load(tx, actor, id)?;
-    let room = category.edit(&actor.party, draft, &policy.terms_limits, count)?;
+    let room = category.edit(&actor.party, request, &policy.terms_limits, count)?;
     if let Some(room) = room {
         tx.shift_categories(actor.merchant, &actor.party, room)?;
     }
@@ -47,7 +45,7 @@ pub fn edit(
     Ok(category)
 }
 
-/// Moves a category to another place.
+/// Moves a category to another position.
 pub fn move_to(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -65,7 +63,7 @@ pub fn move_to(
     Ok(category)
 }
 
-/// Takes a category away; its escrows have none from then on.
+/// Deletes a category. Its escrows keep no category.
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let (category, count) = load(tx, actor, id)?;
@@ -75,45 +73,30 @@ pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -
     Ok(())
 }
 
-/// A category of the merchant, and how many its owner has.
+/// Returns a category of the merchant, and the number of categories of its owner.
 fn load(tx: &Tx<'_>, actor: &Actor, id: CategoryId) -> Result<(Category, u32), Error> {
     let category = tx.category(actor.merchant, id)?.ok_or(Refusal::CategoryNotFound)?;
     let count = tx.category_count(actor.merchant, &category.owner)?;
     Ok((category, count))
 }
 
-/// Looks up the category that a draft names among the owner's.
-pub(super) fn find_for(
+/// Returns the category that a request names, if it names one.
+///
+/// # Errors
+///
+/// Refuses a category that `owner` does not own.
+pub(super) fn find(
     tx: &Tx<'_>,
     merchant: MerchantId,
     owner: &Party,
-    draft: TermsRequest,
-) -> Result<TermsRequest<Category>, Error> {
-    let found = named(tx, merchant, owner, &draft.category)?;
-    Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
-}
-
-/// Looks up the category that a vault names among the merchant's own.
-pub(super) fn find_for_vault(
-    tx: &Tx<'_>,
-    merchant: MerchantId,
-    draft: VaultRequest,
-) -> Result<VaultRequest<Category>, Error> {
-    let found = named(tx, merchant, &Party::Merchant, &draft.category)?;
-    Ok(draft.with_category(|id| found.ok_or_else(|| not_found(id))))
-}
-
-fn named(
-    tx: &Tx<'_>,
-    merchant: MerchantId,
-    owner: &Party,
-    sent: &Parsed<Option<CategoryId>>,
+    id: Option<CategoryId>,
 ) -> Result<Option<Category>, Error> {
-    let named = sent.as_ref().ok().copied().flatten();
-    let found = named.map(|id| tx.category(merchant, id)).transpose()?.flatten();
-    Ok(found.filter(|category| category.owner == *owner))
-}
-
-fn not_found(id: CategoryId) -> Invalid {
-    Invalid::wrong("categoryId", "the id of a category of the seller", &format!("\"{id}\""))
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let found = tx
+        .category(merchant, id)?
+        .filter(|category| category.owner == *owner)
+        .ok_or_else(|| Invalid::wrong("categoryId", "the id of a category of the seller", &format!("\"{id}\"")))?;
+    Ok(Some(found))
 }

@@ -11,32 +11,31 @@ use crate::domain::party::Actor;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// What a seller sends to offer or edit a milestone escrow.
+/// The parsed request to offer or edit a milestone escrow.
 #[derive(Clone, Debug)]
 pub struct MilestoneEscrowRequest {
-    /// What holds for the whole escrow.
     pub terms: TermsRequest,
-    /// Its milestones, in order.
-    pub milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
+    /// The milestones in order.
+    pub milestones: Vec<MilestoneRequest>,
 }
 
-/// What a seller sends to turn a standard escrow into a milestone escrow.
+/// The parsed request to convert a standard escrow to a milestone escrow.
 #[derive(Clone, Debug)]
 pub struct ConversionRequest {
-    /// The new escrow amount, if it changes.
-    pub amount: Parsed<Option<Amount>>,
-    /// Its milestones, in order.
-    pub milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
+    /// The new escrow amount. `None` leaves it as it is.
+    pub amount: Option<Amount>,
+    /// The milestones in order.
+    pub milestones: Vec<MilestoneRequest>,
 }
 
-/// Offers a milestone escrow.
+/// Creates a milestone escrow.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<MilestoneEscrowRequest>,
+    request: Parsed<MilestoneEscrowRequest>,
 ) -> Result<Escrow, Error> {
-    let offer = offer_of(tx, policy, actor, draft)?;
+    let offer = offer_of(tx, policy, actor, request)?;
     let now = tx.now();
     let (escrow, effects) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
     tx.insert_escrow(&escrow)?;
@@ -44,15 +43,15 @@ pub fn create(
     Ok(escrow)
 }
 
-/// Replaces an offer that nobody has paid for.
+/// Replaces the terms of a milestone escrow before it is paid.
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Parsed<MilestoneEscrowRequest>,
+    request: Parsed<MilestoneEscrowRequest>,
 ) -> Result<Escrow, Error> {
-    let offer = offer_of(tx, policy, actor, draft)?;
+    let offer = offer_of(tx, policy, actor, request)?;
     let now = tx.now();
     let mut escrow = load_escrow(
         tx,
@@ -65,18 +64,18 @@ pub fn edit(
     Ok(escrow)
 }
 
-/// Turns a standard escrow that nobody has paid for into a milestone escrow.
+/// Converts a standard escrow to a milestone escrow before it is paid.
 pub fn convert(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Parsed<ConversionRequest>,
+    request: Parsed<ConversionRequest>,
 ) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?.check_may_sell()?;
-    let draft = draft?;
+    let request = request?;
     let now = tx.now();
-    let conversion = Conversion::new(draft.amount, draft.milestones, &policy.terms_limits, now.date())?;
+    let conversion = Conversion::new(request.amount, request.milestones, &policy.terms_limits, now.date())?;
     admit_beneficiaries(tx, policy, actor.merchant, &conversion.milestones)?;
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
@@ -85,7 +84,7 @@ pub fn convert(
     Ok(escrow)
 }
 
-/// Confirms one milestone as its buyer, which releases its money.
+/// Confirms a milestone as the buyer, which releases its amount.
 pub fn confirm(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -110,13 +109,13 @@ fn offer_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<MilestoneEscrowRequest>,
+    request: Parsed<MilestoneEscrowRequest>,
 ) -> Result<MilestoneOffer, Error> {
     admit(tx, policy, actor)?.check_may_sell()?;
-    let draft = draft?;
+    let MilestoneEscrowRequest { terms, milestones } = request?;
+    let category = categories::find(tx, actor.merchant, &actor.party, terms.category)?;
     let today = tx.now().date();
-    let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
-    let offer = MilestoneOffer::new(terms, draft.milestones, &policy.terms_limits, today)?;
+    let offer = MilestoneOffer::new(terms, category, milestones, &policy.terms_limits, today)?;
     admit_beneficiaries(tx, policy, actor.merchant, &offer.milestones)?;
     Ok(offer)
 }

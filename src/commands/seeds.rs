@@ -11,7 +11,7 @@ use crate::commands::{Error, Policy, standard_escrows};
 use crate::domain::customers::customer::{Admission, Customer};
 use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::Escrow;
-use crate::domain::escrow::dispute::{Resolution, RulingRequest};
+use crate::domain::escrow::dispute::Ruling;
 use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, SeededIds};
 use crate::domain::ledger::Account;
@@ -42,17 +42,17 @@ pub fn load(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    draft: Parsed<SeedRequest>,
+    request: Parsed<SeedRequest>,
 ) -> Result<Seeded, Error> {
-    let draft = draft?;
-    let seed = SeededIds::new(draft.content_hash);
+    let request = request?;
+    let seed = SeededIds::new(request.content_hash);
     if tx.number_of_deal(merchant, seed.first_escrow_id())?.is_some() {
         return Err(Refusal::SeededBefore.into());
     }
     tx.draw_from(seed);
     let mut loader = Loader { tx, policy, merchant };
-    let customers = each(draft.customers, "customers", |customer| loader.register(customer))?;
-    let escrows = each(draft.escrows, "escrows", |escrow| loader.bring_about(escrow))?;
+    let customers = each(request.customers, "customers", |customer| loader.register(customer))?;
+    let escrows = each(request.escrows, "escrows", |escrow| loader.bring_about(escrow))?;
     loader.wait_for_claims(&escrows)?;
     let escrows = each(escrows, "escrows", |escrow| loader.finish(escrow))?;
     let with_balance = |customer: CustomerId| {
@@ -119,7 +119,7 @@ impl Loader<'_, '_> {
         let target = TargetProgress::new(seed.progress)?;
         let seller = self.named("seller", seed.seller)?;
         for (milestone, index) in seed.milestones.iter().flatten().zip(0..) {
-            if let Some(beneficiary) = milestone.beneficiary.clone()? {
+            if let Some(beneficiary) = milestone.beneficiary.clone() {
                 self.named(&format!("milestones[{index}].customerId"), beneficiary)?;
             }
         }
@@ -164,11 +164,10 @@ impl Loader<'_, '_> {
         milestones: Option<Vec<MilestoneRequest>>,
     ) -> Result<Escrow, Error> {
         match milestones {
-            None => standard_escrows::create(self.tx, self.policy, seller, Ok(terms), Ok(Vec::new())),
+            None => standard_escrows::create(self.tx, self.policy, seller, Ok(terms), &[]),
             Some(milestones) => {
-                let milestones = Ok(milestones.into_iter().map(Ok).collect());
-                let draft = MilestoneEscrowRequest { terms, milestones };
-                milestone_escrows::create(self.tx, self.policy, seller, Ok(draft))
+                let request = MilestoneEscrowRequest { terms, milestones };
+                milestone_escrows::create(self.tx, self.policy, seller, Ok(request))
             }
         }
     }
@@ -209,11 +208,22 @@ impl Loader<'_, '_> {
             }
             LastStep::Refunded => {
                 self.dispute(buyer, &escrow)?;
-                self.rule(escrow.id, Resolution::Refunded, None)
+                let ruling = Ruling::Refunded {
+                    additional_fee_refundable: None,
+                };
+                self.rule(escrow.id, ruling)
             }
-            LastStep::Split { seller, buyer: back } => {
+            LastStep::Split {
+                seller: to_seller,
+                buyer: to_buyer,
+            } => {
                 self.dispute(buyer, &escrow)?;
-                self.rule(escrow.id, Resolution::Split, Some((seller, back)))
+                let ruling = Ruling::Split {
+                    seller: to_seller,
+                    buyer: to_buyer,
+                    additional_fee_refundable: None,
+                };
+                self.rule(escrow.id, ruling)
             }
         }
     }
@@ -224,26 +234,15 @@ impl Loader<'_, '_> {
 
     fn say(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
         let (token, message) = (escrow.payment_token.clone(), Ok(message.to_owned()));
-        disputes::submit(self.tx, self.policy, party, token, message, Ok(Vec::new()))
+        disputes::submit(self.tx, self.policy, party, token, message, &[])
     }
 
-    fn rule(
-        &mut self,
-        escrow: EscrowId,
-        verdict: Resolution,
-        split: Option<(Amount, Amount)>,
-    ) -> Result<Escrow, Error> {
-        let draft = ResolutionRequest {
-            resolution: Ok("Both sides were heard".to_owned()),
-            ruling: RulingRequest {
-                verdict: Ok(verdict),
-                seller_amount: Ok(split.map(|(seller, _)| seller)),
-                buyer_amount: Ok(split.map(|(_, buyer)| buyer)),
-                additional_fee_refundable: Ok(None),
-            },
+    fn rule(&mut self, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+        let request = ResolutionRequest {
+            resolution: "Both sides were heard".to_owned(),
+            ruling,
         };
-        let merchant = self.merchant;
-        disputes::resolve(self.tx, self.policy, merchant, escrow, Ok(draft), Ok(Vec::new()))
+        disputes::resolve(self.tx, self.policy, self.merchant, escrow, Ok(request), &[])
     }
 
     /// Moves the merchant's clock to when every escrow that awaits a claim can be

@@ -1,5 +1,5 @@
-//! Standard escrows, from the offer to the end of the deal, and what holds for
-//! escrows of any effects type before anyone pays (contract sections 4.2, 4.6.1).
+//! Commands on standard escrows, and the deletion of any unpaid escrow (contract sections
+//! 4.2, 4.6.1).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
 use crate::commands::{Error, Policy, categories, load_deal, load_escrow, outbox};
@@ -13,68 +13,64 @@ use crate::domain::party::Actor;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// What a seller sends to edit a standard escrow.
+/// The parsed request to edit a standard escrow.
 #[derive(Clone, Debug)]
 pub struct StandardEditRequest {
-    /// The new terms.
     pub terms: TermsRequest,
-    /// What of the old ones stays.
     pub keeps: KeptTerms,
 }
 
-/// What a merchant sends to set an additional fee.
+/// The parsed request to set the additional fee.
 #[derive(Clone, Copy, Debug)]
 pub struct AdditionalFeeRequest {
-    /// How much.
     pub amount: Amount,
-    /// Whether it goes back with a refund; as it was when left out.
+    /// True if a refund includes the fee. `None` leaves it as it is.
     pub is_refundable: Option<bool>,
 }
 
-/// Offers a standard escrow, with pictures of what is sold.
+/// Creates a standard escrow. `images` are pictures of the item.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<TermsRequest>,
-    images: Parsed<Vec<FileName>>,
+    request: Parsed<TermsRequest>,
+    images: &[FileName],
 ) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
-    let draft = categories::find_for(tx, actor.merchant, &actor.party, draft?)?;
-    let terms = Terms::new(draft, &policy.terms_limits)?;
+    let request = request?;
+    let category = categories::find(tx, actor.merchant, &actor.party, request.category)?;
+    let terms = Terms::new(request, category, &policy.terms_limits)?;
     let now = tx.now();
-    let images = images?;
     let seller = policy.seller(actor);
-    let (escrow, effects) = Escrow::offer_standard(seller, terms, images, tx, now)?;
+    let (escrow, effects) = Escrow::offer_standard(seller, terms, images.to_vec(), tx, now)?;
     tx.insert_escrow(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
-/// Replaces the terms of a standard escrow that nobody has paid for, and adds pictures.
+/// Replaces the terms of a standard escrow before it is paid, and adds pictures.
 pub fn edit(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     token: PaymentToken,
-    draft: Parsed<StandardEditRequest>,
-    images: Parsed<Vec<FileName>>,
+    request: Parsed<StandardEditRequest>,
+    images: &[FileName],
 ) -> Result<Escrow, Error> {
     admit_seller(tx, policy, actor)?;
-    let draft = draft?;
-    let terms = categories::find_for(tx, actor.merchant, &actor.party, draft.terms)?;
-    let terms = Terms::new(terms, &policy.terms_limits)?;
-    let images = images?;
+    let StandardEditRequest { terms, keeps } = request?;
+    let category = categories::find(tx, actor.merchant, &actor.party, terms.category)?;
+    let terms = Terms::new(terms, category, &policy.terms_limits)?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
     let seller = policy.seller(actor);
-    escrow.edit_standard(&seller, terms, draft.keeps, images, now)?;
+    escrow.edit_standard(&seller, terms, keeps, images.to_vec(), now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
 
-/// Takes back an escrow that nobody has paid for, of any effects type: from then on
-/// nobody finds it.
+/// Deletes an escrow of any settlement type before it is paid. No request finds it
+/// afterwards.
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
@@ -82,24 +78,24 @@ pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentTok
     Ok(tx.delete_escrow(escrow.id)?)
 }
 
-/// Sets the merchant's additional fee on a standard escrow that nobody has paid for.
+/// Sets the merchant's additional fee on a standard escrow before it is paid.
 pub fn set_additional_fee(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     token: PaymentToken,
-    draft: Result<AdditionalFeeRequest, Refusal>,
+    request: Result<AdditionalFeeRequest, Refusal>,
 ) -> Result<Escrow, Error> {
-    let draft = draft?;
+    let request = request?;
     let now = tx.now();
     let key = EscrowKey::Token(token);
     let deal = load_deal(tx, merchant, &key, Refusal::EscrowNotOfThisMerchant)?;
     let mut escrow = deal.escrow_or(Refusal::AdditionalFeeNotStandard)?;
-    escrow.set_additional_fee(draft.amount, draft.is_refundable, now)?;
+    escrow.set_additional_fee(request.amount, request.is_refundable, now)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
 
-/// Pays a seller whose buyer has not confirmed in time.
+/// Pays the seller after the buyer has let the delivery window and the grace period pass.
 pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
     let now = tx.now();
@@ -110,7 +106,7 @@ pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToke
     Ok(escrow)
 }
 
-/// Confirms the whole deal as its buyer, which releases all of its money.
+/// Confirms the whole escrow as the buyer, which releases everything in the hold.
 pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: EscrowId) -> Result<Escrow, Error> {
     admit(tx, policy, actor)?;
     let now = tx.now();
@@ -121,7 +117,7 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     Ok(escrow)
 }
 
-/// An escrow that a seller may do something to; a vault has no seller.
+/// Loads an escrow for a command of its seller. A vault has no seller and is refused.
 fn load_for_seller(tx: &Tx<'_>, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     load_escrow(tx, actor.merchant, &EscrowKey::Token(token), Refusal::ActionNotAllowed)
 }

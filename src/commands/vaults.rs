@@ -7,22 +7,25 @@ use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRe
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::party::Party;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// Opens a vault and takes every participant's stake, or none.
+/// Opens a vault and takes the stakes of all participants, or of none.
 ///
-/// Refuses, in this order: what is wrong with the request, the first participant
-/// who is no customer of the merchant or is blocked, the first who cannot cover
-/// their stake.
+/// # Errors
+///
+/// Refuses, in this order: an invalid request; the first participant who is not a customer
+/// of the merchant or is blocked; the first who cannot cover the stake.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    draft: Parsed<VaultRequest>,
+    request: Parsed<VaultRequest>,
 ) -> Result<Vault, Error> {
-    let draft = categories::find_for_vault(tx, merchant, draft?)?;
-    let offer = VaultOffer::new(draft, &policy.terms_limits, policy.participants_max)?;
+    let request = request?;
+    let category = categories::find(tx, merchant, &Party::Merchant, request.category)?;
+    let offer = VaultOffer::new(request, category, &policy.terms_limits, policy.participants_max)?;
     admit_participants(tx, policy, merchant, offer.stakes())?;
     let available = balances(tx, merchant, offer.stakes())?;
     let owner = VaultOwner {
@@ -53,7 +56,7 @@ pub fn declare_winner(
     Ok(vault)
 }
 
-/// Pays everyone's stake back.
+/// Returns the stakes to the participants.
 pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let mut vault = load(tx, merchant, token)?;
     let now = tx.now();
@@ -63,8 +66,12 @@ pub fn cancel(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, token: Pay
     Ok(vault)
 }
 
-/// The merchant's vault with this token. Refuses, in this order: a token that
-/// nothing has, another merchant's, an escrow that is no vault.
+/// Returns the merchant's vault with this token.
+///
+/// # Errors
+///
+/// Refuses, in this order: an unknown token, another merchant's token, an escrow that is
+/// not a vault.
 fn load(tx: &Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault, Error> {
     let key = EscrowKey::Token(token);
     match load_deal(tx, merchant, &key, Refusal::VaultOfAnotherMerchant)? {
@@ -73,8 +80,7 @@ fn load(tx: &Tx<'_>, merchant: MerchantId, token: PaymentToken) -> Result<Vault,
     }
 }
 
-/// Lets in everyone who is to stake, by the rule of any customer; one who is
-/// refused is named.
+/// Admits the participants as customers. A refusal names the participant.
 fn admit_participants(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, stakes: &[Stake]) -> Result<(), Error> {
     for Stake { customer, .. } in stakes {
         admit_customer(tx, policy, merchant, customer).map_err(|error| match error {
@@ -88,7 +94,7 @@ fn admit_participants(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, st
     Ok(())
 }
 
-/// What is in each participant's wallet.
+/// Returns the wallet balance of each participant.
 fn balances(tx: &Tx<'_>, merchant: MerchantId, stakes: &[Stake]) -> Result<Vec<Amount>, Error> {
     let wallets = stakes.iter().map(|stake| Account::CustomerMain(stake.customer.clone()));
     let balances = wallets.map(|wallet| tx.balance(merchant, &wallet));

@@ -3,6 +3,7 @@
 
 use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::domain::escrow::Escrow;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::party::Party;
 use crate::domain::refusal::Parsed;
 use crate::http::body::JsonBody;
@@ -11,8 +12,8 @@ use crate::http::routes::milestone_escrows::parse_milestone_escrow;
 use crate::views::{EscrowView, ViewContext};
 
 /// Parses the body of `POST /v1/escrow/milestone/create`.
-pub fn read_milestone_escrow(body: String) -> Parsed<MilestoneEscrowRequest> {
-    parse_milestone_escrow(&JsonBody::of(body))
+pub fn read_milestone_escrow(body: String, limits: &TermsLimits) -> Parsed<MilestoneEscrowRequest> {
+    parse_milestone_escrow(&JsonBody::of(body), limits)
 }
 
 /// Renders the reply body of `GET /v1/escrow/verify/{paymentToken}`.

@@ -136,6 +136,12 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// Returns the field's name with the objects and lists around it:
+    /// `milestones[0].amount`.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Whether there is nothing to read.
     pub(crate) fn is_absent(&self) -> bool {
         self.value.is_none()

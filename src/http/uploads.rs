@@ -75,25 +75,35 @@ impl Uploads {
 }
 
 impl AppState {
-    /// Executes a command with the names of the files that came with it, as
+    /// Executes a command with the names of the files that came with its request, as
     /// [`AppState::execute`] does. The files are on disk before the command begins, and
-    /// are removed when it is refused. The work goes on when the client goes away, so
+    /// are removed when it is refused. The work goes on when the client disconnects, so
     /// that no file is left behind.
-    pub(crate) async fn execute_with_files<T: Send + 'static>(
+    pub(crate) async fn execute_with_files<R, E, T>(
         &self,
         caller: Caller,
-        uploads: Parsed<Uploads>,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor, Parsed<Vec<FileName>>) -> Result<T, commands::Error>
+        request: Result<(R, Uploads), E>,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor, Result<R, E>, &[FileName]) -> Result<T, commands::Error>
         + Send
         + 'static,
         render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
-    ) -> Result<Reply, ApiError> {
-        let with_names =
-            |names| move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| command(tx, policy, actor, names);
-        let uploads = match uploads {
-            Ok(uploads) if !uploads.files.is_empty() => uploads,
-            Ok(_) => return self.execute(&caller, with_names(Ok(Vec::new())), render).await,
-            Err(invalid) => return self.execute(&caller, with_names(Err(invalid)), render).await,
+    ) -> Result<Reply, ApiError>
+    where
+        R: Send + 'static,
+        E: Send + 'static,
+        T: Send + 'static,
+    {
+        let with_names = |request, names: Vec<FileName>| {
+            move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| command(tx, policy, actor, request, &names)
+        };
+        let (request, uploads) = match request {
+            Ok((request, uploads)) if !uploads.files.is_empty() => (request, uploads),
+            Ok((request, _)) => return self.execute(&caller, with_names(Ok(request), Vec::new()), render).await,
+            Err(invalid) => {
+                return self
+                    .execute(&caller, with_names(Err(invalid), Vec::new()), render)
+                    .await;
+            }
         };
         let state = self.clone();
         let run = async move {
@@ -105,7 +115,9 @@ impl AppState {
                 kept
             });
             let names = keep.await.map_err(|_| ApiError::Internal)??;
-            let outcome = state.execute(&caller, with_names(Ok(names.clone())), render).await;
+            let outcome = state
+                .execute(&caller, with_names(Ok(request), names.clone()), render)
+                .await;
             if !is_outcome_unknown(&outcome) {
                 let store = state.store.clone();
                 let settle = web::block(move || store.settle_files(&names));

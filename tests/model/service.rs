@@ -11,7 +11,7 @@ use escrowd::commands::{Error, Policy, customers, merchants};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customers::customer::Admission;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
-use escrowd::domain::escrow::dispute::{Resolution, RulingRequest};
+use escrowd::domain::escrow::dispute;
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
@@ -116,7 +116,7 @@ impl Service {
             Wish::OfferStandard(draft) => {
                 let (draft, actor) = (terms_draft(draft), actor);
                 self.run(policy, move |tx, policy| {
-                    standard_escrows::create(tx, policy, &actor, Ok(draft), Ok(Vec::new()))
+                    standard_escrows::create(tx, policy, &actor, Ok(draft), &[])
                 })
                 .map(one)
             }
@@ -191,14 +191,14 @@ impl Service {
     fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
         let message = Ok("It leaks".to_owned());
         self.run(policy, move |tx, policy| {
-            disputes::submit(tx, policy, &actor, token, message, Ok(Vec::new()))
+            disputes::submit(tx, policy, &actor, token, message, &[])
         })
     }
 
     fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
         let draft = resolution(ruling);
         self.run(policy, move |tx, policy| {
-            disputes::resolve(tx, policy, merchant, escrow, Ok(draft), Ok(Vec::new()))
+            disputes::resolve(tx, policy, merchant, escrow, Ok(draft), &[])
         })
     }
 
@@ -403,19 +403,20 @@ fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, re
 }
 
 fn resolution(ruling: Ruling) -> ResolutionRequest {
-    let (verdict, seller, buyer) = match ruling {
-        Ruling::Complete => (Resolution::Completed, None, None),
-        Ruling::Refund => (Resolution::Refunded, None, None),
-        Ruling::Split { seller, buyer } => (Resolution::Split, Some(kobo(seller)), Some(kobo(buyer))),
+    let ruling = match ruling {
+        Ruling::Complete => dispute::Ruling::Completed,
+        Ruling::Refund => dispute::Ruling::Refunded {
+            additional_fee_refundable: None,
+        },
+        Ruling::Split { seller, buyer } => dispute::Ruling::Split {
+            seller: kobo(seller),
+            buyer: kobo(buyer),
+            additional_fee_refundable: None,
+        },
     };
     ResolutionRequest {
-        resolution: Ok("So be it".to_owned()),
-        ruling: RulingRequest {
-            verdict: Ok(verdict),
-            seller_amount: Ok(seller),
-            buyer_amount: Ok(buyer),
-            additional_fee_refundable: Ok(None),
-        },
+        resolution: "So be it".to_owned(),
+        ruling,
     }
 }
 
@@ -451,30 +452,30 @@ fn policy(merchant: &reference::Merchant) -> Policy {
 
 fn terms_draft(draft: &reference::Draft) -> TermsRequest {
     TermsRequest {
-        amount: Ok(kobo(draft.amount)),
-        purpose: Ok(draft.purpose.to_owned()),
-        description: Ok(None),
-        who_pays: Ok(draft.who_pays.parse::<WhoPays>().unwrap()),
-        max_delivery: Ok(draft.max_delivery),
-        delivery_timeline: Ok(None),
-        total_quantity: Ok(draft.quantity),
-        category: Ok(None),
+        amount: kobo(draft.amount),
+        purpose: draft.purpose.to_owned(),
+        description: None,
+        who_pays: draft.who_pays.parse::<WhoPays>().unwrap(),
+        max_delivery: draft.max_delivery,
+        delivery_timeline: None,
+        total_quantity: draft.quantity,
+        category: None,
     }
 }
 
 fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowRequest {
     let stage = |part: &reference::PartDraft| {
         let due_date = if part.is_overdue { "2026-06-22" } else { "2199-12-31" };
-        Ok(MilestoneRequest {
-            title: Ok("Stage".to_owned()),
-            description: Ok(None),
-            amount: Ok(kobo(part.amount)),
-            due_date: Ok(Date::parse(due_date)),
-            beneficiary: Ok(part.payee.as_deref().map(customer)),
-        })
+        MilestoneRequest {
+            title: "Stage".to_owned(),
+            description: None,
+            amount: kobo(part.amount),
+            due_date: Date::parse(due_date),
+            beneficiary: part.payee.as_deref().map(customer),
+        }
     };
     MilestoneEscrowRequest {
         terms: terms_draft(draft),
-        milestones: Ok(draft.parts.iter().map(stage).collect()),
+        milestones: draft.parts.iter().map(stage).collect(),
     }
 }

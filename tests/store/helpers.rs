@@ -241,14 +241,14 @@ pub(crate) fn policy() -> Policy {
 
 pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsRequest {
     TermsRequest {
-        amount: Ok(kobo(minor)),
-        purpose: Ok("Shop fit-out".to_owned()),
-        description: Ok(None),
-        who_pays: Ok(who_pays),
-        max_delivery: Ok(None),
-        delivery_timeline: Ok(None),
-        total_quantity: Ok(None),
-        category: Ok(None),
+        amount: kobo(minor),
+        purpose: "Shop fit-out".to_owned(),
+        description: None,
+        who_pays: who_pays,
+        max_delivery: None,
+        delivery_timeline: None,
+        total_quantity: None,
+        category: None,
     }
 }
 
@@ -278,18 +278,16 @@ impl Trade {
 
     /// The request that offers a milestone for each amount.
     pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowRequest {
-        let stage = |&minor: &i64| {
-            Ok(MilestoneRequest {
-                title: Ok("Stage".to_owned()),
-                description: Ok(None),
-                amount: Ok(kobo(minor)),
-                due_date: Ok(None),
-                beneficiary: Ok(None),
-            })
+        let stage = |&minor: &i64| MilestoneRequest {
+            title: "Stage".to_owned(),
+            description: None,
+            amount: kobo(minor),
+            due_date: None,
+            beneficiary: None,
         };
         MilestoneEscrowRequest {
             terms: terms(amounts.iter().sum(), WhoPays::Buyer),
-            milestones: Ok(amounts.iter().map(stage).collect()),
+            milestones: amounts.iter().map(stage).collect(),
         }
     }
 
@@ -306,7 +304,7 @@ impl Trade {
     pub(crate) fn offer_standard(&self, seller: &str, minor: i64, who_pays: WhoPays) -> Escrow {
         let seller = self.actor(seller);
         write(&self.store, move |tx| {
-            standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), Ok(Vec::new()))
+            standard_escrows::create(tx, &policy(), &seller, Ok(terms(minor, who_pays)), &[])
         })
     }
 

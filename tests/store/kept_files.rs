@@ -23,7 +23,7 @@ fn offer(store: &Store, image: FileName) -> Escrow {
     let seller = Trade::of_key(store, 1).actor("ada");
     write(store, move |tx| {
         let terms = terms(123_456, WhoPays::Buyer);
-        standard_escrows::create(tx, &policy(), &seller, Ok(terms), Ok(vec![image]))
+        standard_escrows::create(tx, &policy(), &seller, Ok(terms), &[image])
     })
 }
 

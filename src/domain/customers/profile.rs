@@ -6,7 +6,7 @@ use std::fmt;
 use email_address::{EmailAddress, Options};
 
 use crate::domain::customers::country::{Country, Phone};
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::text::line;
 
 /// The longest first or last name, in characters.
@@ -62,35 +62,35 @@ impl fmt::Display for Email {
 /// The parsed request to register a customer.
 #[derive(Clone, Debug)]
 pub struct ProfileRequest {
-    pub firstname: Parsed<String>,
-    pub lastname: Parsed<String>,
-    pub email: Parsed<Email>,
+    pub firstname: String,
+    pub lastname: String,
+    pub email: Email,
     /// Digits, in any spelling that [`Phone::parse`] reads.
-    pub phone: Parsed<String>,
+    pub phone: String,
     /// The country, if it is not the merchant's.
-    pub country: Parsed<Option<Country>>,
-    pub bvn: Parsed<Option<String>>,
+    pub country: Option<Country>,
+    pub bvn: Option<String>,
 }
 
 /// A parsed profile of which every field may be missing.
 #[derive(Clone, Debug)]
 pub struct PartialProfileRequest {
-    pub firstname: Parsed<Option<String>>,
-    pub lastname: Parsed<Option<String>>,
-    pub email: Parsed<Option<Email>>,
+    pub firstname: Option<String>,
+    pub lastname: Option<String>,
+    pub email: Option<Email>,
     /// Digits, in any spelling that [`Phone::parse`] reads.
-    pub phone: Parsed<Option<String>>,
+    pub phone: Option<String>,
     /// The country, if it is not the merchant's.
-    pub country: Parsed<Option<Country>>,
-    pub bvn: Parsed<Option<String>>,
+    pub country: Option<Country>,
+    pub bvn: Option<String>,
 }
 
 /// The parsed request to change a profile.
 #[derive(Clone, Debug)]
 pub struct ProfileUpdateRequest {
-    pub firstname: Parsed<Option<String>>,
-    pub lastname: Parsed<Option<String>>,
-    pub email: Parsed<Option<Email>>,
+    pub firstname: Option<String>,
+    pub lastname: Option<String>,
+    pub email: Option<Email>,
 }
 
 /// A change of at least one field of a profile.
@@ -109,14 +109,11 @@ impl ProfileUpdate {
     /// Names the first wrong field, or else refuses an update without any field (contract
     /// section 4.4.4).
     pub fn new(request: ProfileUpdateRequest) -> Result<Self, Refusal> {
-        let name = |field: &str, name: Option<String>| {
-            let line = |name| line(field, name, NAME_CHARS_MAX);
-            name.map(line).transpose()
-        };
+        let name = |field: &str, text: Option<String>| text.map(|text| name(field, text)).transpose();
         let update = Self {
-            firstname: name("firstname", request.firstname?)?,
-            lastname: name("lastname", request.lastname?)?,
-            email: request.email?,
+            firstname: name("firstname", request.firstname)?,
+            lastname: name("lastname", request.lastname)?,
+            email: request.email,
         };
         let changes_nothing = update.firstname.is_none() && update.lastname.is_none() && update.email.is_none();
         if changes_nothing {
@@ -142,10 +139,10 @@ impl Profile {
     /// which decides how many digits are right.
     pub fn new(request: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
         let request = PartialProfileRequest {
-            firstname: request.firstname.map(Some),
-            lastname: request.lastname.map(Some),
-            email: request.email.map(Some),
-            phone: request.phone.map(Some),
+            firstname: Some(request.firstname),
+            lastname: Some(request.lastname),
+            email: Some(request.email),
+            phone: Some(request.phone),
             country: request.country,
             bvn: request.bvn,
         };
@@ -158,32 +155,31 @@ impl Profile {
     ///
     /// Checks the fields that are present as [`Profile::new`] does.
     pub fn partial(request: PartialProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
-        let name = |field: &str, name: Option<String>| name.map(|name| line(field, name, NAME_CHARS_MAX)).transpose();
-        let firstname = name("firstname", request.firstname?)?;
-        let lastname = name("lastname", request.lastname?)?;
-        let email = request.email?;
-        let digits = request.phone?;
-        if let Some(digits) = digits.as_ref().filter(|digits| !is_digits(digits)) {
-            let expected = "digits only, without + or spaces";
-            return Err(Invalid::wrong("phone", expected, &format!("{digits:?}")));
-        }
-        let country = request.country?.unwrap_or(of_merchant);
+        let name = |field: &str, text: Option<String>| text.map(|text| name(field, text)).transpose();
+        let firstname = name("firstname", request.firstname)?;
+        let lastname = name("lastname", request.lastname)?;
+        let digits = request.phone;
+        digits.as_deref().map_or(Ok(()), check_phone_digits)?;
+        let country = request.country.unwrap_or(of_merchant);
         let phone = digits.map(|digits| {
             let phone = Phone::parse(&digits, country);
             phone.ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))
         });
         let phone = phone.transpose()?;
-        let bvn = request.bvn?;
-        if let Some(bvn) = bvn.as_ref().filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn)) {
+        if let Some(bvn) = request
+            .bvn
+            .as_ref()
+            .filter(|bvn| bvn.len() != BVN_DIGITS || !is_digits(bvn))
+        {
             let expected = format!("{BVN_DIGITS} digits");
             return Err(Invalid::wrong("bvn", expected, &format!("{bvn:?}")));
         }
         Ok(Self {
             firstname,
             lastname,
-            email,
+            email: request.email,
             phone,
-            bvn,
+            bvn: request.bvn,
             country,
         })
     }
@@ -216,6 +212,20 @@ impl Profile {
     }
 }
 
+/// Returns a first or last name if it is one line of at most 100 characters.
+pub fn name(field: &str, text: String) -> Result<String, Invalid> {
+    line(field, text, NAME_CHARS_MAX)
+}
+
+/// Checks that a phone number has digits only. The country decides how many are right.
+pub fn check_phone_digits(phone: &str) -> Result<(), Invalid> {
+    if is_digits(phone) {
+        return Ok(());
+    }
+    let expected = "digits only, without + or spaces";
+    Err(Invalid::wrong("phone", expected, &format!("{phone:?}")))
+}
+
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -234,12 +244,12 @@ mod tests {
 
     fn request() -> ProfileRequest {
         ProfileRequest {
-            firstname: Ok("Ada".to_owned()),
-            lastname: Ok("Obi".to_owned()),
-            email: Ok(Email::parse("Ada@Shop.example").unwrap()),
-            phone: Ok("2348012345678".to_owned()),
-            country: Ok(None),
-            bvn: Ok(None),
+            firstname: "Ada".to_owned(),
+            lastname: "Obi".to_owned(),
+            email: Email::parse("Ada@Shop.example").unwrap(),
+            phone: "2348012345678".to_owned(),
+            country: None,
+            bvn: None,
         }
     }
 
@@ -255,28 +265,24 @@ mod tests {
     #[test]
     fn the_first_wrong_field_of_a_profile_is_named() {
         let mut all_wrong = ProfileRequest {
-            firstname: Ok(" ".to_owned()),
-            lastname: Ok("x".repeat(101)),
-            email: Err(Invalid::missing("email")),
-            phone: Ok("+2348012345678".to_owned()),
-            country: Err(Invalid::missing("countryId")),
-            bvn: Ok(Some("1234567890".to_owned())),
+            firstname: " ".to_owned(),
+            lastname: "x".repeat(101),
+            email: Email::parse("ada@shop.example").unwrap(),
+            phone: "+2348012345678".to_owned(),
+            country: Some(Country::Ghana),
+            bvn: Some("1234567890".to_owned()),
         };
         let field = |request: &ProfileRequest| Profile::new(request.clone(), Country::Nigeria).unwrap_err().field;
         assert_eq!(field(&all_wrong), "firstname");
         all_wrong.firstname = request().firstname;
         assert_eq!(field(&all_wrong), "lastname");
         all_wrong.lastname = request().lastname;
-        assert_eq!(field(&all_wrong), "email");
-        all_wrong.email = request().email;
         assert_eq!(field(&all_wrong), "phone");
-        all_wrong.phone = Ok("0241234567".to_owned());
-        assert_eq!(field(&all_wrong), "countryId");
-        all_wrong.country = Ok(None);
+        all_wrong.phone = "08012345678".to_owned();
         assert_eq!(field(&all_wrong), "phone", "of another country");
-        all_wrong.country = Ok(Some(Country::Ghana));
+        all_wrong.phone = "0241234567".to_owned();
         assert_eq!(field(&all_wrong), "bvn");
-        all_wrong.bvn = Ok(Some("12345678901".to_owned()));
+        all_wrong.bvn = Some("12345678901".to_owned());
         assert!(Profile::new(all_wrong, Country::Nigeria).is_ok());
     }
 
@@ -304,20 +310,20 @@ mod tests {
     #[test]
     fn an_update_changes_what_it_names() {
         let nothing = ProfileUpdateRequest {
-            firstname: Ok(None),
-            lastname: Ok(None),
-            email: Ok(None),
+            firstname: None,
+            lastname: None,
+            email: None,
         };
         let before = Profile::new(request(), Country::Nigeria).unwrap();
         let lastname = ProfileUpdate::new(ProfileUpdateRequest {
-            lastname: Ok(Some("Eze".to_owned())),
+            lastname: Some("Eze".to_owned()),
             ..nothing.clone()
         });
         let after = before.clone().updated(lastname.unwrap());
         assert_eq!(after.full_name().as_deref(), Some("Ada Eze"));
         assert_eq!((after.phone, after.email), (before.phone, before.email));
         let blank = ProfileUpdate::new(ProfileUpdateRequest {
-            firstname: Ok(Some(" ".to_owned())),
+            firstname: Some(" ".to_owned()),
             ..nothing.clone()
         });
         assert_eq!(blank.unwrap_err(), Refusal::Invalid(Invalid::missing("firstname")));

@@ -6,7 +6,6 @@ use crate::domain::file::FileName;
 use crate::domain::ids::CategoryId;
 use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
-use crate::domain::text::{line, prose};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
@@ -25,11 +24,11 @@ pub struct Category {
 #[derive(Clone, Debug)]
 pub struct CategoryRequest {
     /// Required for a new category.
-    pub name: Parsed<Option<String>>,
-    pub description: Parsed<Option<String>>,
-    pub image: Parsed<Option<FileName>>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub image: Option<FileName>,
     /// The position among the owner's categories.
-    pub position: Parsed<Option<i64>>,
+    pub position: Option<i64>,
 }
 
 /// A change of the positions of neighbouring categories, which makes room for another one
@@ -54,28 +53,24 @@ struct CheckedFields {
 
 impl CategoryRequest {
     /// Returns the request with the first of the uploaded pictures.
-    pub fn with_image(self, images: Parsed<Vec<FileName>>) -> Self {
+    pub fn with_image(self, images: &[FileName]) -> Self {
         Self {
-            image: images.map(|images| images.first().copied()),
+            image: images.first().copied(),
             ..self
         }
     }
 
     fn checked(self, limits: &TermsLimits) -> Result<CheckedFields, Invalid> {
-        let name = self.name?;
-        let name = name
-            .map(|name| line("name", name, limits.purpose_chars_max))
-            .transpose()?;
-        let description = prose("description", self.description?, limits.description_chars_max)?;
-        let image = self.image?;
-        let position = self.position?;
-        let position = position
+        let name = self.name.map(|name| limits.purpose("name", name)).transpose()?;
+        let description = limits.description("description", self.description)?;
+        let position = self
+            .position
             .map(|position| check_position("category_position", position))
             .transpose()?;
         Ok(CheckedFields {
             name,
             description,
-            image,
+            image: self.image,
             position,
         })
     }
@@ -225,10 +220,10 @@ mod tests {
 
     fn request(name: Option<&str>, position: Option<i64>) -> CategoryRequest {
         CategoryRequest {
-            name: Ok(name.map(str::to_owned)),
-            description: Ok(None),
-            image: Ok(None),
-            position: Ok(position),
+            name: name.map(str::to_owned),
+            description: None,
+            image: None,
+            position: position,
         }
     }
 
@@ -325,20 +320,16 @@ mod tests {
             let id = CategoryId::new(1, 0);
             Category::new(id, Party::Merchant, request, &LIMITS, COUNT_MAX, COUNT_MAX).unwrap_err()
         };
-        let wrong = |field: &str| Err(Invalid::missing(field));
         let too_low = || Invalid::wrong("category_position", "a whole number of 1 or more", "0");
         let mut everything = request(Some("too long"), Some(0));
-        everything.description = wrong("description");
-        let Refusal::Invalid(first) = refusal(everything) else {
-            panic!("a name is too long");
+        everything.description = Some("too long".to_owned());
+        let first_field = |request| match refusal(request) {
+            Refusal::Invalid(invalid) => invalid.field,
+            other => panic!("{other:?}"),
         };
-        assert_eq!(first.field, "name");
-        let mut rest = request(None, Some(0));
-        rest.description = wrong("description");
-        assert_eq!(refusal(rest), Invalid::missing("description").into());
-        let mut rest = request(None, Some(0));
-        rest.image = Err(Invalid::missing("imageUrl"));
-        assert_eq!(refusal(rest), Invalid::missing("imageUrl").into());
+        assert_eq!(first_field(everything.clone()), "name");
+        everything.name = None;
+        assert_eq!(first_field(everything), "description");
         assert_eq!(refusal(request(None, Some(0))), too_low().into());
         assert_eq!(refusal(request(None, None)), Invalid::missing("name").into());
         assert_eq!(

@@ -1,6 +1,15 @@
-//! The operator's limits for what may be offered.
+//! The operator's limits for offers, and the rules of single fields that they give.
+//!
+//! A request checks each field with these rules when it reads it, so that the first
+//! wrong field in the order of the contract's tables is named. [`Terms`] and
+//! [`MilestoneTerms`] check once more, since not every caller reads a request.
+//!
+//! [`Terms`]: crate::domain::escrow::terms::Terms
+//! [`MilestoneTerms`]: crate::domain::escrow::terms::MilestoneTerms
 
 use crate::domain::money::Amount;
+use crate::domain::refusal::Invalid;
+use crate::domain::text::{line, prose};
 
 /// Limits for offers of escrows and vaults.
 #[derive(Clone, Copy, Debug)]
@@ -16,4 +25,51 @@ pub struct TermsLimits {
     pub purpose_chars_max: usize,
     /// The longest description, in characters.
     pub description_chars_max: usize,
+}
+
+impl TermsLimits {
+    /// Checks that an escrow amount is not below the smallest.
+    pub fn check_amount(&self, amount: Amount) -> Result<(), Invalid> {
+        if amount >= self.amount_min {
+            return Ok(());
+        }
+        let expected = format!("at least {}", self.amount_min);
+        Err(Invalid::wrong("amount", expected, &amount.to_string()))
+    }
+
+    /// Returns a purpose, a title or a name if it is one line that is not too long.
+    pub fn purpose(&self, field: &str, text: String) -> Result<String, Invalid> {
+        line(field, text, self.purpose_chars_max)
+    }
+
+    /// Returns a description if it is not too long. A blank one counts as absent.
+    pub fn description(&self, field: &str, text: Option<String>) -> Result<Option<String>, Invalid> {
+        prose(field, text, self.description_chars_max)
+    }
+
+    /// Checks that a list of milestones is not too long.
+    pub fn check_milestone_count(&self, count: usize) -> Result<(), Invalid> {
+        if count <= self.milestones_max {
+            return Ok(());
+        }
+        let expected = format!("a list of at most {} milestones", self.milestones_max);
+        Err(Invalid::wrong("milestones", expected, &format!("{count} of them")))
+    }
+
+    /// Checks that a milestone's amount is a positive number of whole major units or, where
+    /// the limits are strict, at least one major unit.
+    pub fn check_milestone_amount(&self, field: &str, amount: Amount) -> Result<(), Invalid> {
+        let (is_right, expected) = if self.is_strict {
+            (amount >= Amount::ONE_MAJOR, "a number of at least 1")
+        } else {
+            (
+                !amount.is_zero() && amount.whole_major().is_some(),
+                "a positive whole number",
+            )
+        };
+        if is_right {
+            return Ok(());
+        }
+        Err(Invalid::wrong(field, expected, &amount.to_string()))
+    }
 }

@@ -13,8 +13,7 @@ use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CategoryId, CustomerId};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
-use crate::domain::text::{line, prose};
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Date;
 
 /// The delivery window of an offer that names none, in days (architecture section 5).
@@ -46,32 +45,31 @@ impl DeliveryTimeline {
     }
 }
 
-/// The parsed request for the terms of an offer. `C` is the category's id at first, and
-/// the category itself once it is looked up.
+/// The parsed request for the terms of an offer.
 #[derive(Clone, Debug)]
-pub struct TermsRequest<C = CategoryId> {
-    pub amount: Parsed<Amount>,
-    pub purpose: Parsed<String>,
-    pub description: Parsed<Option<String>>,
-    pub who_pays: Parsed<WhoPays>,
+pub struct TermsRequest {
+    pub amount: Amount,
+    pub purpose: String,
+    pub description: Option<String>,
+    pub who_pays: WhoPays,
     /// The delivery window, in units of `delivery_timeline`.
-    pub max_delivery: Parsed<Option<i64>>,
-    pub delivery_timeline: Parsed<Option<DeliveryTimeline>>,
+    pub max_delivery: Option<i64>,
+    pub delivery_timeline: Option<DeliveryTimeline>,
     /// The number of buyers that the offer is open to.
-    pub total_quantity: Parsed<Option<i64>>,
-    pub category: Parsed<Option<C>>,
+    pub total_quantity: Option<i64>,
+    pub category: Option<CategoryId>,
 }
 
 /// The parsed request for one milestone.
 #[derive(Clone, Debug)]
 pub struct MilestoneRequest {
-    pub title: Parsed<String>,
-    pub description: Parsed<Option<String>>,
+    pub title: String,
+    pub description: Option<String>,
     /// The amount to release.
-    pub amount: Parsed<Amount>,
-    pub due_date: Parsed<Option<Date>>,
+    pub amount: Amount,
+    pub due_date: Option<Date>,
     /// The customer who is paid in place of the seller.
-    pub beneficiary: Parsed<Option<CustomerId>>,
+    pub beneficiary: Option<CustomerId>,
 }
 
 /// The terms of an escrow of any settlement type.
@@ -100,22 +98,6 @@ pub struct KeptTerms {
     pub category: bool,
 }
 
-impl<C> TermsRequest<C> {
-    /// Returns the request with its category looked up.
-    pub fn with_category<D>(self, find: impl FnOnce(C) -> Parsed<D>) -> TermsRequest<D> {
-        TermsRequest {
-            amount: self.amount,
-            purpose: self.purpose,
-            description: self.description,
-            who_pays: self.who_pays,
-            max_delivery: self.max_delivery,
-            delivery_timeline: self.delivery_timeline,
-            total_quantity: self.total_quantity,
-            category: self.category.and_then(|category| category.map(find).transpose()),
-        }
-    }
-}
-
 /// The terms of one milestone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MilestoneTerms {
@@ -141,43 +123,29 @@ pub struct MilestoneOffer {
 }
 
 impl Terms {
-    /// Checks the fields in the order of [`TermsRequest`].
+    /// Checks the fields in the order of [`TermsRequest`]. `category` is the category that
+    /// the request names.
     ///
     /// # Errors
     ///
     /// Names the first wrong field.
-    pub fn new(request: TermsRequest<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
-        let amount = request.amount?;
-        check_smallest(amount, limits)?;
-        let purpose = line("purpose", request.purpose?, limits.purpose_chars_max)?;
-        let description = prose("description", request.description?, limits.description_chars_max)?;
-        let who_pays = request.who_pays?;
-        let max_delivery = request.max_delivery?.unwrap_or(MAX_DELIVERY_DEFAULT);
-        if !(1..=365).contains(&max_delivery) {
-            return Err(Invalid::wrong(
-                "maxDelivery",
-                "a whole number from 1 to 365",
-                &max_delivery.to_string(),
-            ));
-        }
-        let delivery_timeline = request.delivery_timeline?.unwrap_or(DeliveryTimeline::Days);
-        let total_quantity = request.total_quantity?.unwrap_or(1);
-        if !(1..=TOTAL_QUANTITY_MAX).contains(&total_quantity) {
-            return Err(Invalid::wrong(
-                "totalQuantity",
-                format!("a whole number from 1 to {TOTAL_QUANTITY_MAX}"),
-                &total_quantity.to_string(),
-            ));
-        }
+    pub fn new(request: TermsRequest, category: Option<Category>, limits: &TermsLimits) -> Result<Self, Invalid> {
+        limits.check_amount(request.amount)?;
+        let purpose = limits.purpose("purpose", request.purpose)?;
+        let description = limits.description("description", request.description)?;
+        let max_delivery = request.max_delivery.unwrap_or(MAX_DELIVERY_DEFAULT);
+        check_max_delivery(max_delivery)?;
+        let total_quantity = request.total_quantity.unwrap_or(1);
+        check_total_quantity(total_quantity)?;
         Ok(Self {
-            amount,
+            amount: request.amount,
             purpose,
             description,
-            who_pays,
+            who_pays: request.who_pays,
             max_delivery,
-            delivery_timeline,
+            delivery_timeline: request.delivery_timeline.unwrap_or(DeliveryTimeline::Days),
             total_quantity,
-            category: request.category?,
+            category,
         })
     }
 
@@ -210,20 +178,18 @@ impl MilestoneOffer {
     ///
     /// Returns the first of these that fails.
     pub fn new(
-        request: TermsRequest<Category>,
-        milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
+        request: TermsRequest,
+        category: Option<Category>,
+        milestones: Vec<MilestoneRequest>,
         limits: &TermsLimits,
         today: Date,
     ) -> Result<Self, Refusal> {
-        let mut request = TermsRequest {
-            who_pays: request.who_pays.and_then(buyer_only),
-            ..request
-        };
+        check_buyer_pays(request.who_pays)?;
         if limits.is_strict {
-            request.max_delivery = said("maxDelivery", request.max_delivery);
-            request.delivery_timeline = said("deliveryTimeline", request.delivery_timeline);
+            check_present("maxDelivery", request.max_delivery)?;
+            check_present("deliveryTimeline", request.delivery_timeline)?;
         }
-        let terms = Terms::new(request, limits)?;
+        let terms = Terms::new(request, category, limits)?;
         let milestones = milestone_list(milestones, limits, today)?;
         check_sum(&milestones, terms.amount)?;
         Ok(Self { terms, milestones })
@@ -249,13 +215,12 @@ impl Conversion {
     ///
     /// Returns the first of these that fails.
     pub fn new(
-        amount: Parsed<Option<Amount>>,
-        milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
+        amount: Option<Amount>,
+        milestones: Vec<MilestoneRequest>,
         limits: &TermsLimits,
         today: Date,
     ) -> Result<Self, Refusal> {
-        let amount = amount?;
-        amount.map_or(Ok(()), |amount| check_smallest(amount, limits))?;
+        amount.map_or(Ok(()), |amount| limits.check_amount(amount))?;
         let milestones = milestone_list(milestones, limits, today)?;
         Ok(Self { amount, milestones })
     }
@@ -264,19 +229,15 @@ impl Conversion {
 /// Returns the milestones of an offer. Checks that there are not too many, then each in
 /// order, then that there are at least two.
 fn milestone_list(
-    milestones: Parsed<Vec<Parsed<MilestoneRequest>>>,
+    milestones: Vec<MilestoneRequest>,
     limits: &TermsLimits,
     today: Date,
 ) -> Result<Vec<MilestoneTerms>, Refusal> {
-    let milestones = milestones?;
-    if milestones.len() > limits.milestones_max {
-        let expected = format!("a list of at most {} milestones", limits.milestones_max);
-        return Err(Invalid::wrong("milestones", expected, &format!("{} of them", milestones.len())).into());
-    }
+    limits.check_milestone_count(milestones.len())?;
     let milestones = milestones
         .into_iter()
         .enumerate()
-        .map(|(index, milestone)| MilestoneTerms::new(index, milestone?, limits, today))
+        .map(|(index, milestone)| MilestoneTerms::new(index, milestone, limits, today))
         .collect::<Result<Vec<_>, _>>()?;
     if milestones.len() < 2 {
         return Err(Refusal::TooFewMilestones);
@@ -293,23 +254,32 @@ pub(crate) fn check_sum(milestones: &[MilestoneTerms], amount: Amount) -> Result
     }
 }
 
-fn check_smallest(amount: Amount, limits: &TermsLimits) -> Result<(), Invalid> {
-    if amount >= limits.amount_min {
-        return Ok(());
-    }
-    let expected = format!("at least {}", limits.amount_min);
-    Err(Invalid::wrong("amount", expected, &amount.to_string()))
+fn check_present<T>(field: &str, value: Option<T>) -> Result<(), Invalid> {
+    value.map(|_| ()).ok_or_else(|| Invalid::missing(field))
 }
 
-/// Checks that a field is present.
-fn said<T>(field: &str, sent: Parsed<Option<T>>) -> Parsed<Option<T>> {
-    sent?.map(Some).ok_or_else(|| Invalid::missing(field))
+/// Checks a delivery window, in units of its timeline.
+pub fn check_max_delivery(max_delivery: i64) -> Result<(), Invalid> {
+    if (1..=365).contains(&max_delivery) {
+        return Ok(());
+    }
+    let expected = "a whole number from 1 to 365";
+    Err(Invalid::wrong("maxDelivery", expected, &max_delivery.to_string()))
+}
+
+/// Checks the number of buyers that an offer is open to.
+pub fn check_total_quantity(total_quantity: i64) -> Result<(), Invalid> {
+    if (1..=TOTAL_QUANTITY_MAX).contains(&total_quantity) {
+        return Ok(());
+    }
+    let expected = format!("a whole number from 1 to {TOTAL_QUANTITY_MAX}");
+    Err(Invalid::wrong("totalQuantity", expected, &total_quantity.to_string()))
 }
 
 /// Checks that the buyer pays the fee, as on every milestone escrow.
-fn buyer_only(who_pays: WhoPays) -> Parsed<WhoPays> {
+pub fn check_buyer_pays(who_pays: WhoPays) -> Result<(), Invalid> {
     if who_pays == WhoPays::Buyer {
-        return Ok(who_pays);
+        return Ok(());
     }
     let got = format!("\"{}\"", who_pays.into_str());
     Err(Invalid::wrong("whoPays", "\"buyer\" on a milestone escrow", &got))
@@ -320,26 +290,10 @@ impl MilestoneTerms {
     /// `today` (contract section 9.2, row 39).
     fn new(index: usize, request: MilestoneRequest, limits: &TermsLimits, today: Date) -> Result<Self, Invalid> {
         let field = |name: &str| format!("milestones[{index}].{name}");
-        let title = line(&field("title"), request.title?, limits.purpose_chars_max)?;
-        let description = prose(
-            &field("description"),
-            request.description?,
-            limits.description_chars_max,
-        )?;
-        let amount = request.amount?;
-        let (is_right, expected) = if limits.is_strict {
-            (amount >= Amount::ONE_MAJOR, "a number of at least 1")
-        } else {
-            (
-                !amount.is_zero() && amount.whole_major().is_some(),
-                "a positive whole number",
-            )
-        };
-        if !is_right {
-            return Err(Invalid::wrong(field("amount"), expected, &amount.to_string()));
-        }
-        let due_date = request.due_date?;
-        if let Some(due_date) = due_date.filter(|&due_date| due_date <= today) {
+        let title = limits.purpose(&field("title"), request.title)?;
+        let description = limits.description(&field("description"), request.description)?;
+        limits.check_milestone_amount(&field("amount"), request.amount)?;
+        if let Some(due_date) = request.due_date.filter(|&due_date| due_date <= today) {
             return Err(Invalid::wrong(
                 field("dueDate"),
                 "a date in the future",
@@ -349,9 +303,9 @@ impl MilestoneTerms {
         Ok(Self {
             title,
             description,
-            amount,
-            due_date,
-            beneficiary: request.beneficiary?,
+            amount: request.amount,
+            due_date: request.due_date,
+            beneficiary: request.beneficiary,
         })
     }
 }

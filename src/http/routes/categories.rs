@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::commands::categories;
 use crate::domain::escrow::category::CategoryRequest;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::CategoryId;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
@@ -14,20 +15,19 @@ use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::http::uploads;
+use crate::http::uploads::{self, Uploads};
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
-    let draft = parse_category(&body);
-    let picture = uploads::pictures(&mut body, "imageUrl", 1);
+    let request = parse_category(&mut body, &state.policy.terms_limits);
     state
         .execute_with_files(
             caller,
-            picture,
-            move |tx, policy, actor, images| {
-                let draft = draft.map(|draft| draft.with_image(images));
-                categories::create(tx, policy, actor, draft)
+            request,
+            move |tx, policy, actor, request, images| {
+                let request = request.map(|request| request.with_image(images));
+                categories::create(tx, policy, actor, request)
             },
             |category, context| Reply::created("Category created successfully", CategoryView::new(category, context)),
         )
@@ -41,16 +41,15 @@ pub(crate) async fn edit(
     category: Path<String>,
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_category(&body);
+    let request = parse_category(&mut body, &state.policy.terms_limits);
     let id = CategoryId::named(&category);
-    let picture = uploads::pictures(&mut body, "imageUrl", 1);
     state
         .execute_with_files(
             caller,
-            picture,
-            move |tx, policy, actor, images| {
-                let draft = draft.map(|draft| draft.with_image(images));
-                categories::edit(tx, policy, actor, id, draft)
+            request,
+            move |tx, policy, actor, request, images| {
+                let request = request.map(|request| request.with_image(images));
+                categories::edit(tx, policy, actor, id, request)
             },
             |category, context| Reply::ok("Category updated successfully", CategoryView::new(category, context)),
         )
@@ -117,18 +116,24 @@ pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path
         .await
 }
 
-/// A new category, or what is changed in one, without its picture.
-fn parse_category(body: &JsonOrFormBody) -> Parsed<CategoryRequest> {
+/// Reads a new or edited category, and its picture.
+fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields()?;
-    Ok(CategoryRequest {
-        name: fields.field("name").optional(Field::text),
-        description: fields.field("description").optional(Field::text),
-        image: Ok(None),
-        position: fields.field("category_position").optional(Field::integer),
-    })
+    let name = fields.field("name");
+    let name = name.optional(|name| limits.purpose("name", name.text()?))?;
+    let description = fields.field("description").optional(Field::text)?;
+    let description = limits.description("description", description)?;
+    let position = fields.field("category_position").optional(Field::integer);
+    let picture = uploads::pictures(body, "imageUrl", 1)?;
+    let request = CategoryRequest {
+        name,
+        description,
+        image: None,
+        position: position?,
+    };
+    Ok((request, picture))
 }
 
-/// Where a category goes.
 fn parse_position(body: &JsonBody) -> Parsed<i64> {
     body.fields()?.field("newPosition").integer()
 }

@@ -8,7 +8,7 @@ use strum::VariantArray;
 use crate::commands::{self, Policy, customers};
 use crate::domain::customers::country::{Country, Phone};
 use crate::domain::customers::customer::{Customer, CustomerKey, Permissions, PermissionsUpdate};
-use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdateRequest};
+use crate::domain::customers::profile::{self, Email, Profile, ProfileRequest, ProfileUpdateRequest};
 use crate::domain::ids::CustomerId;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
@@ -172,23 +172,29 @@ pub(crate) enum CustomersWanted {
 /// Contract section 4.4.1.
 pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
     let fields = body.fields()?;
+    let firstname = profile::name("firstname", fields.field("firstname").text()?)?;
+    let lastname = profile::name("lastname", fields.field("lastname").text()?)?;
+    let email = fields.field("email").email()?;
+    let phone = fields.field("phone").text()?;
+    profile::check_phone_digits(&phone)?;
     Ok(ProfileRequest {
-        firstname: fields.field("firstname").text(),
-        lastname: fields.field("lastname").text(),
-        email: fields.field("email").email(),
-        phone: fields.field("phone").text(),
-        country: fields.field("countryId").optional(Field::country),
-        bvn: fields.field("bvn").optional(Field::text),
+        firstname,
+        lastname,
+        email,
+        phone,
+        country: fields.field("countryId").optional(Field::country)?,
+        bvn: fields.field("bvn").optional(Field::text)?,
     })
 }
 
 /// Contract section 4.4.4.
 pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
     let fields = body.fields()?;
+    let name = |field: &str| fields.field(field).optional(|text| profile::name(field, text.text()?));
     Ok(ProfileUpdateRequest {
-        firstname: fields.field("firstname").optional(Field::text),
-        lastname: fields.field("lastname").optional(Field::text),
-        email: fields.field("email").optional(Field::email),
+        firstname: name("firstname")?,
+        lastname: name("lastname")?,
+        email: fields.field("email").optional(Field::email)?,
     })
 }
 

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use crate::commands::disputes;
 use crate::commands::disputes::ResolutionRequest;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::dispute::RulingRequest;
+use crate::domain::escrow::dispute::{Resolution, statement_text};
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::http::uploads;
+use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext};
 
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
@@ -28,14 +28,13 @@ pub(crate) async fn submit(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let token = PaymentToken::named(&token);
-    let message = parse_message(&body);
-    let evidence = uploads::evidence(&mut body, "file");
+    let request = parse_statement(&mut body, state.policy.terms_limits.description_chars_max);
     let mode = state.policy.mode;
     state
         .execute_with_files(
             caller,
-            evidence,
-            |tx, policy, actor, proof| disputes::submit(tx, policy, actor, token, message, proof),
+            request,
+            |tx, policy, actor, message, proof| disputes::submit(tx, policy, actor, token, message, proof),
             move |escrow, context| {
                 let view = DetailedEscrowView::for_submission(escrow, context, mode);
                 Reply::ok("Escrow dispute submitted successfully", view)
@@ -52,13 +51,14 @@ pub(crate) async fn resolve(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let draft = parse_resolution(&body);
-    let evidence = uploads::evidence(&mut body, "file");
+    let request = parse_resolution(&mut body, state.policy.terms_limits.description_chars_max);
     state
         .execute_with_files(
             caller,
-            evidence,
-            move |tx, policy, actor, proof| disputes::resolve(tx, policy, actor.merchant, escrow, draft, proof),
+            request,
+            move |tx, policy, actor, request, proof| {
+                disputes::resolve(tx, policy, actor.merchant, escrow, request, proof)
+            },
             |escrow, context| {
                 Reply::ok(
                     "Dispute resolution submitted successfully",
@@ -125,23 +125,28 @@ fn page_of_deals(
 }
 
 /// Contract section 4.6.2.
-fn parse_message(body: &JsonOrFormBody) -> Parsed<String> {
-    body.fields()?.field("message").text()
+fn parse_statement(body: &mut JsonOrFormBody, chars_max: usize) -> Parsed<(String, Uploads)> {
+    let message = statement_text("message", body.fields()?.field("message").text()?, chars_max)?;
+    Ok((message, uploads::evidence(body, "file")?))
 }
 
 /// Contract section 4.6.7.
-fn parse_resolution(body: &JsonOrFormBody) -> Parsed<ResolutionRequest> {
+fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(ResolutionRequest, Uploads), Refusal> {
     let fields = body.fields()?;
-    let additional_fee_refundable = fields.field("additionalFeeRefundable").optional(Field::boolean);
-    Ok(ResolutionRequest {
-        resolution: fields.field("resolution").text(),
-        ruling: RulingRequest {
-            verdict: fields.field("status").word(),
-            seller_amount: fields.field("sellerAmount").optional(Field::amount),
-            buyer_amount: fields.field("buyerAmount").optional(Field::amount),
-            additional_fee_refundable: additional_fee_refundable.map_err(|_| Refusal::AdditionalFeeRefundableUnclear),
-        },
-    })
+    let resolution = statement_text("resolution", fields.field("resolution").text()?, chars_max)?;
+    let verdict: Resolution = fields.field("status").word()?;
+    let seller = fields.field("sellerAmount").optional(Field::amount)?;
+    let buyer = fields.field("buyerAmount").optional(Field::amount)?;
+    let ruling = verdict.with_amounts(seller, buyer)?;
+    let additional_fee_refundable = fields
+        .field("additionalFeeRefundable")
+        .optional(Field::boolean)
+        .map_err(|_| Refusal::AdditionalFeeRefundableUnclear)?;
+    let request = ResolutionRequest {
+        resolution,
+        ruling: ruling.with_additional_fee(additional_fee_refundable),
+    };
+    Ok((request, uploads::evidence(body, "file")?))
 }
 
 /// Contract section 4.6.3: the disputes of a customer, a page of the usual length.

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path};
 use crate::commands::milestone_escrows;
 use crate::commands::milestone_escrows::{ConversionRequest, MilestoneEscrowRequest};
 use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
 use crate::domain::refusal::Parsed;
 use crate::http::auth::Caller;
@@ -12,17 +13,17 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
-use crate::http::routes::shared_fields::{milestone, terms};
+use crate::http::routes::shared_fields::{milestone_terms, milestones};
 use crate::http::state::AppState;
 use crate::views::{EscrowView, MilestoneView};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_milestone_escrow(&body);
+    let request = parse_milestone_escrow(&body, &state.policy.terms_limits);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| milestone_escrows::create(tx, policy, actor, draft),
+            move |tx, policy, actor| milestone_escrows::create(tx, policy, actor, request),
             move |escrow, context| {
                 Reply::created(
                     "Milestone escrow created successfully",
@@ -40,12 +41,12 @@ pub(crate) async fn edit(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_milestone_escrow(&body);
+    let request = parse_milestone_escrow(&body, &state.policy.terms_limits);
     let token = PaymentToken::named(&token);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| milestone_escrows::edit(tx, policy, actor, token, draft),
+            move |tx, policy, actor| milestone_escrows::edit(tx, policy, actor, token, request),
             move |escrow, context| {
                 Reply::ok(
                     "Milestone escrow updated successfully",
@@ -63,12 +64,12 @@ pub(crate) async fn convert(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_conversion(&body);
+    let request = parse_conversion(&body, &state.policy.terms_limits);
     let token = PaymentToken::named(&token);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| milestone_escrows::convert(tx, policy, actor, token, draft),
+            move |tx, policy, actor| milestone_escrows::convert(tx, policy, actor, token, request),
             move |escrow, context| {
                 Reply::ok(
                     "Escrow converted to milestone successfully",
@@ -105,21 +106,21 @@ pub(crate) async fn confirm(
 }
 
 /// Contract section 4.1.1.
-pub(crate) fn parse_milestone_escrow(body: &JsonBody) -> Parsed<MilestoneEscrowRequest> {
+pub(crate) fn parse_milestone_escrow(body: &JsonBody, limits: &TermsLimits) -> Parsed<MilestoneEscrowRequest> {
     let fields = body.fields()?;
-    let milestones = fields.field("milestones").list();
     Ok(MilestoneEscrowRequest {
-        terms: terms(&fields),
-        milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
+        terms: milestone_terms(&fields, limits)?,
+        milestones: milestones(&fields, limits)?,
     })
 }
 
 /// Contract section 4.1.3.
-fn parse_conversion(body: &JsonBody) -> Parsed<ConversionRequest> {
+fn parse_conversion(body: &JsonBody, limits: &TermsLimits) -> Parsed<ConversionRequest> {
     let fields = body.fields()?;
-    let milestones = fields.field("milestones").list();
+    let amount = fields.field("amount").optional(Field::amount)?;
+    amount.map_or(Ok(()), |amount| limits.check_amount(amount))?;
     Ok(ConversionRequest {
-        amount: fields.field("amount").optional(Field::amount),
-        milestones: milestones.map(|milestones| milestones.iter().map(milestone).collect()),
+        amount,
+        milestones: milestones(&fields, limits)?,
     })
 }

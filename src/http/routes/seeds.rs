@@ -103,12 +103,12 @@ fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
         id: fields.field("id").optional(Field::customer_id)?,
         balance: fields.field("balance").optional(Field::amount)?,
         profile: PartialProfileRequest {
-            firstname: Ok(fields.field("firstname").optional(Field::text)?),
-            lastname: Ok(fields.field("lastname").optional(Field::text)?),
-            email: Ok(fields.field("email").optional(Field::email)?),
-            phone: Ok(fields.field("phone").optional(Field::text)?),
-            country: Ok(fields.field("countryId").optional(Field::country)?),
-            bvn: Ok(fields.field("bvn").optional(Field::text)?),
+            firstname: fields.field("firstname").optional(Field::text)?,
+            lastname: fields.field("lastname").optional(Field::text)?,
+            email: fields.field("email").optional(Field::email)?,
+            phone: fields.field("phone").optional(Field::text)?,
+            country: fields.field("countryId").optional(Field::country)?,
+            bvn: fields.field("bvn").optional(Field::text)?,
         },
     })
 }
@@ -162,19 +162,19 @@ fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSee
     let timeline = fields.field("deliveryTimeline");
     let timeline = timeline.optional(Field::word)?;
     Ok(TermsRequest {
-        amount: Ok(amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?),
-        purpose: Ok(fields.field("purpose").optional(Field::text)?.unwrap_or(purpose)),
-        description: Ok(fields.field("description").optional(Field::text)?),
-        who_pays: Ok(fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer)),
-        max_delivery: Ok(Some(
+        amount: amount.or(sum).map_or_else(|| fields.field("amount").amount(), Ok)?,
+        purpose: fields.field("purpose").optional(Field::text)?.unwrap_or(purpose),
+        description: fields.field("description").optional(Field::text)?,
+        who_pays: fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer),
+        max_delivery: Some(
             fields
                 .field("maxDelivery")
                 .optional(Field::integer)?
                 .unwrap_or(MAX_DELIVERY_DEFAULT),
-        )),
-        delivery_timeline: Ok(Some(timeline.unwrap_or(DeliveryTimeline::Days))),
-        total_quantity: Ok(fields.field("totalQuantity").optional(Field::integer)?),
-        category: Ok(None),
+        ),
+        delivery_timeline: Some(timeline.unwrap_or(DeliveryTimeline::Days)),
+        total_quantity: fields.field("totalQuantity").optional(Field::integer)?,
+        category: None,
     })
 }
 
@@ -205,11 +205,11 @@ fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
 impl MilestoneSeed {
     fn draft(self) -> MilestoneRequest {
         MilestoneRequest {
-            title: Ok(self.title),
-            description: Ok(self.description),
-            amount: Ok(self.amount),
-            due_date: Ok(self.due_date),
-            beneficiary: Ok(self.beneficiary),
+            title: self.title,
+            description: self.description,
+            amount: self.amount,
+            due_date: self.due_date,
+            beneficiary: self.beneficiary,
         }
     }
 }

@@ -1,47 +1,100 @@
 //! Request fields that several resources have: terms, milestones, references, bank
 //! accounts and addresses.
 
-use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
+use crate::domain::escrow::limits::TermsLimits;
+use crate::domain::escrow::terms::{
+    MilestoneRequest, TermsRequest, check_buyer_pays, check_max_delivery, check_total_quantity,
+};
 use crate::domain::ids::Reference;
 use crate::domain::payments::bank::{check_bank_code, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::fields::{Field, Fields};
 
-pub(super) fn terms(fields: &Fields<'_>) -> TermsRequest {
-    TermsRequest {
-        amount: fields.field("amount").amount(),
-        purpose: fields.field("purpose").text(),
-        description: fields.field("description").optional(Field::text),
-        who_pays: fields.field("whoPays").word(),
-        max_delivery: fields.field("maxDelivery").optional(Field::integer),
-        delivery_timeline: fields.field("deliveryTimeline").optional(Field::word),
-        total_quantity: fields.field("totalQuantity").optional(Field::integer),
-        category: fields.field("categoryId").optional(Field::category_id),
-    }
+/// Reads the terms of a milestone escrow.
+pub(super) fn milestone_terms(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<TermsRequest> {
+    read_terms(fields, limits, Plan::Milestones)
 }
 
-/// Of a standard escrow the delivery window is required.
-pub(super) fn standard_terms(fields: &Fields<'_>) -> TermsRequest {
-    TermsRequest {
-        max_delivery: fields.field("maxDelivery").integer().map(Some),
-        delivery_timeline: fields.field("deliveryTimeline").word().map(Some),
-        ..terms(fields)
-    }
+/// Reads the terms of a standard escrow.
+pub(super) fn standard_terms(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<TermsRequest> {
+    read_terms(fields, limits, Plan::Standard)
 }
 
-pub(super) fn milestone(milestone: &Field<'_>) -> Parsed<MilestoneRequest> {
-    let fields = milestone.object()?;
-    Ok(MilestoneRequest {
-        title: fields.field("title").text(),
-        description: fields.field("description").optional(Field::text),
-        amount: fields.field("amount").amount(),
-        due_date: fields.field("dueDate").optional(Field::date),
-        beneficiary: fields.field("customerId").optional(Field::customer_id),
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    Standard,
+    Milestones,
+}
+
+/// Reads each field and checks it, in the order of the contract's table. The buyer pays
+/// the fee of a milestone escrow. A standard escrow must have a delivery window; a
+/// milestone escrow must have one where the limits are strict.
+fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
+    let amount = fields.field("amount").amount()?;
+    limits.check_amount(amount)?;
+    let purpose = limits.purpose("purpose", fields.field("purpose").text()?)?;
+    let description = fields.field("description").optional(Field::text)?;
+    let description = limits.description("description", description)?;
+    let who_pays = fields.field("whoPays").word()?;
+    if plan == Plan::Milestones {
+        check_buyer_pays(who_pays)?;
+    }
+    let needs_window = plan == Plan::Standard || limits.is_strict;
+    let max_delivery = read_if(needs_window, &fields.field("maxDelivery"), Field::integer)?;
+    max_delivery.map_or(Ok(()), check_max_delivery)?;
+    let delivery_timeline = read_if(needs_window, &fields.field("deliveryTimeline"), Field::word)?;
+    let total_quantity = fields.field("totalQuantity").optional(Field::integer)?;
+    total_quantity.map_or(Ok(()), check_total_quantity)?;
+    Ok(TermsRequest {
+        amount,
+        purpose,
+        description,
+        who_pays,
+        max_delivery,
+        delivery_timeline,
+        total_quantity,
+        category: fields.field("categoryId").optional(Field::category_id)?,
     })
 }
 
-/// The name of a payment; with `strict` it is required.
+/// Reads a field that is required or optional.
+fn read_if<'a, T>(
+    is_required: bool,
+    field: &Field<'a>,
+    read: impl FnOnce(&Field<'a>) -> Parsed<T>,
+) -> Parsed<Option<T>> {
+    if is_required {
+        read(field).map(Some)
+    } else {
+        field.optional(read)
+    }
+}
+
+/// Reads the milestones of an offer or a conversion.
+pub(super) fn milestones(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<Vec<MilestoneRequest>> {
+    let milestones = fields.field("milestones").list()?;
+    limits.check_milestone_count(milestones.len())?;
+    milestones.iter().map(|entry| milestone(entry, limits)).collect()
+}
+
+fn milestone(entry: &Field<'_>, limits: &TermsLimits) -> Parsed<MilestoneRequest> {
+    let fields = entry.object()?;
+    let (title, description) = (fields.field("title"), fields.field("description"));
+    let title = limits.purpose(title.path(), title.text()?)?;
+    let description = limits.description(description.path(), description.optional(Field::text)?)?;
+    let amount = fields.field("amount");
+    let minor = amount.amount()?;
+    limits.check_milestone_amount(amount.path(), minor)?;
+    Ok(MilestoneRequest {
+        title,
+        description,
+        amount: minor,
+        due_date: fields.field("dueDate").optional(Field::date)?,
+        beneficiary: fields.field("customerId").optional(Field::customer_id)?,
+    })
+}
+
 pub(super) fn reference(fields: &Fields<'_>, strict: bool) -> Parsed<Option<Reference>> {
     let reference = fields.field("reference");
     if strict {

@@ -20,20 +20,16 @@ use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::routes::shared_fields::standard_terms;
 use crate::http::state::AppState;
-use crate::http::uploads;
+use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
 
 /// `POST /v1/escrow/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
-    let draft = parse_standard_escrow(&body);
-    let pictures = uploads::pictures(&mut body, "imageUrl", state.limits.files_per_request_max);
+    let request = parse_standard_escrow(&mut body, &state);
     state
-        .execute_with_files(
-            caller,
-            pictures,
-            |tx, policy, actor, images| standard_escrows::create(tx, policy, actor, draft, images),
-            |escrow, context| Reply::created("Created successfully", EscrowView::new(escrow, context)),
-        )
+        .execute_with_files(caller, request, standard_escrows::create, |escrow, context| {
+            Reply::created("Created successfully", EscrowView::new(escrow, context))
+        })
         .await
 }
 
@@ -44,14 +40,13 @@ pub(crate) async fn edit(
     token: Path<String>,
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_edit(&body);
+    let request = parse_edit(&mut body, &state);
     let token = PaymentToken::named(&token);
-    let pictures = uploads::pictures(&mut body, "imageUrl", state.limits.files_per_request_max);
     state
         .execute_with_files(
             caller,
-            pictures,
-            move |tx, policy, actor, images| standard_escrows::edit(tx, policy, actor, token, draft, images),
+            request,
+            move |tx, policy, actor, request, images| standard_escrows::edit(tx, policy, actor, token, request, images),
             |escrow, context| Reply::ok("Escrow updated successfully", EscrowView::new(escrow, context)),
         )
         .await
@@ -64,12 +59,12 @@ pub(crate) async fn set_additional_fee(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_additional_fee(&body);
+    let request = parse_additional_fee(&body);
     let token = PaymentToken::named(&token);
     state
         .execute(
             &caller,
-            move |tx, _policy, actor| standard_escrows::set_additional_fee(tx, actor.merchant, token, draft),
+            move |tx, _policy, actor| standard_escrows::set_additional_fee(tx, actor.merchant, token, request),
             |escrow, context| Reply::ok("Additional fee updated successfully", EscrowView::new(escrow, context)),
         )
         .await
@@ -138,22 +133,28 @@ pub(crate) async fn confirm_payment(
 }
 
 /// Contract section 4.2.1.
-fn parse_standard_escrow(body: &JsonOrFormBody) -> Parsed<TermsRequest> {
-    Ok(standard_terms(&body.fields()?))
+fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(TermsRequest, Uploads)> {
+    let request = standard_terms(&body.fields()?, &state.policy.terms_limits)?;
+    Ok((request, pictures(body, state)?))
 }
 
-/// Contract section 4.2.2: what is required on create is required here too; the rest
-/// stays as it was when it does not come at all, and goes when it comes empty.
-fn parse_edit(body: &JsonOrFormBody) -> Parsed<StandardEditRequest> {
+/// Contract section 4.2.2: the fields that a new escrow requires are required here too.
+/// An optional field that is absent keeps its value; one that is empty is cleared.
+fn parse_edit(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(StandardEditRequest, Uploads)> {
     let fields = body.fields()?;
-    Ok(StandardEditRequest {
-        terms: standard_terms(&fields),
+    let request = StandardEditRequest {
+        terms: standard_terms(&fields, &state.policy.terms_limits)?,
         keeps: KeptTerms {
             description: !fields.has("description"),
             total_quantity: fields.field("totalQuantity").is_absent(),
             category: !fields.has("categoryId"),
         },
-    })
+    };
+    Ok((request, pictures(body, state)?))
+}
+
+fn pictures(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<Uploads> {
+    uploads::pictures(body, "imageUrl", state.limits.files_per_request_max)
 }
 
 /// Contract section 4.2.3.

@@ -2,9 +2,9 @@
 
 use actix_web::web::{Data, Path};
 
-use crate::commands::vaults;
+use crate::commands::{Policy, vaults};
 use crate::domain::escrow::deal::Deal;
-use crate::domain::escrow::vault::{StakeRequest, VaultRequest};
+use crate::domain::escrow::vault::{StakeRequest, VaultRequest, check_participant_count, check_stake};
 use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
@@ -17,11 +17,11 @@ use crate::views::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_vault(&body);
+    let request = parse_vault(&body, &state.policy);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| vaults::create(tx, policy, actor.merchant, draft),
+            move |tx, policy, actor| vaults::create(tx, policy, actor.merchant, request),
             |vault, context| {
                 Reply::created(
                     "Vault escrow created successfully",
@@ -84,14 +84,20 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<Strin
 }
 
 /// Contract section 4.8.1.
-fn parse_vault(body: &JsonBody) -> Parsed<VaultRequest> {
+fn parse_vault(body: &JsonBody, policy: &Policy) -> Parsed<VaultRequest> {
     let fields = body.fields()?;
-    let participants = fields.field("participants").list();
+    let limits = &policy.terms_limits;
+    let purpose = limits.purpose("purpose", fields.field("purpose").text()?)?;
+    let description = fields.field("description").optional(Field::text)?;
+    let description = limits.description("description", description)?;
+    let category = fields.field("categoryId").optional(Field::category_id)?;
+    let participants = fields.field("participants").list()?;
+    check_participant_count(participants.len(), policy.participants_max)?;
     Ok(VaultRequest {
-        purpose: fields.field("purpose").text(),
-        description: fields.field("description").optional(Field::text),
-        category: fields.field("categoryId").optional(Field::category_id),
-        participants: participants.map(|participants| participants.iter().map(stake).collect()),
+        purpose,
+        description,
+        category,
+        participants: participants.iter().map(stake).collect::<Parsed<_>>()?,
     })
 }
 
@@ -102,8 +108,9 @@ fn parse_winner(body: &JsonBody) -> Parsed<CustomerId> {
 
 fn stake(participant: &Field<'_>) -> Parsed<StakeRequest> {
     let fields = participant.object()?;
-    Ok(StakeRequest {
-        customer: fields.field("customerId").customer_id(),
-        amount: fields.field("amount").amount(),
-    })
+    let customer = fields.field("customerId").customer_id()?;
+    let stake = fields.field("amount");
+    let amount = stake.amount()?;
+    check_stake(stake.path(), amount)?;
+    Ok(StakeRequest { customer, amount })
 }

@@ -9,7 +9,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::text::prose;
 use crate::domain::time::Timestamp;
 
@@ -44,21 +44,26 @@ pub enum Speaker {
 }
 
 impl Statement {
-    /// Returns a statement without evidence and without the speaker's name.
-    ///
-    /// # Errors
-    ///
-    /// Names `field` if the message is blank, longer than `chars_max` characters, or not
-    /// plain text.
-    pub fn new(field: &str, message: Parsed<String>, chars_max: usize, now: Timestamp) -> Result<Self, Invalid> {
-        let message = prose(field, Some(message?), chars_max)?;
-        Ok(Self {
+    /// Returns a statement without evidence and without the speaker's name. `message` is a
+    /// text that [`statement_text`] has checked.
+    pub const fn new(message: String, now: Timestamp) -> Self {
+        Self {
             name: None,
-            message: message.ok_or_else(|| Invalid::missing(field))?,
+            message,
             proof: None,
             at: now,
-        })
+        }
     }
+}
+
+/// Returns the text of a statement.
+///
+/// # Errors
+///
+/// Names `field` if the text is blank, longer than `chars_max` characters, or not plain
+/// text.
+pub fn statement_text(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
+    prose(field, Some(text), chars_max)?.ok_or_else(|| Invalid::missing(field))
 }
 
 /// The kind of a ruling.
@@ -71,19 +76,6 @@ pub enum Resolution {
     Refunded,
     /// Both get a part.
     Split,
-}
-
-/// The parsed request for a ruling, without its statement and evidence.
-#[derive(Clone, Debug)]
-pub struct RulingRequest {
-    pub verdict: Parsed<Resolution>,
-    /// The seller's part of a split.
-    pub seller_amount: Parsed<Option<Amount>>,
-    /// The buyer's part of a split.
-    pub buyer_amount: Parsed<Option<Amount>>,
-    /// `Some(true)` returns the additional fee to the buyer. `None` leaves it as the escrow
-    /// has it.
-    pub additional_fee_refundable: Result<Option<bool>, Refusal>,
 }
 
 /// The merchant's decision on the money in the hold. A split always has both parts.
@@ -107,36 +99,47 @@ pub enum Ruling {
     },
 }
 
-impl Ruling {
-    /// Checks the kind of the ruling, the two amounts, that only a split has amounts, and
-    /// the additional fee, in this order. The additional fee has no effect on a
-    /// completion (contract section 4.6.7).
+impl Resolution {
+    /// Returns the ruling of this kind with these amounts. It leaves the additional fee as
+    /// the escrow has it.
     ///
     /// # Errors
     ///
-    /// Returns the first of these that fails.
-    pub fn new(request: RulingRequest) -> Result<Self, Refusal> {
-        let verdict = request.verdict?;
-        let amounts = (request.seller_amount?, request.buyer_amount?);
-        match (verdict, amounts) {
-            (Resolution::Split, (None, _) | (_, None)) => return Err(Refusal::SplitAmountsMissing),
-            (Resolution::Completed | Resolution::Refunded, (Some(_), _) | (_, Some(_))) => {
-                return Err(Refusal::SplitAmountsWithoutSplit);
-            }
-            _ => {}
+    /// Refuses a split without both amounts, and an amount without a split.
+    pub fn with_amounts(self, seller: Option<Amount>, buyer: Option<Amount>) -> Result<Ruling, Refusal> {
+        let additional_fee_refundable = None;
+        match (self, seller, buyer) {
+            (Self::Split, Some(seller), Some(buyer)) => Ok(Ruling::Split {
+                seller,
+                buyer,
+                additional_fee_refundable,
+            }),
+            (Self::Split, _, _) => Err(Refusal::SplitAmountsMissing),
+            (Self::Completed, None, None) => Ok(Ruling::Completed),
+            (Self::Refunded, None, None) => Ok(Ruling::Refunded {
+                additional_fee_refundable,
+            }),
+            (Self::Completed | Self::Refunded, _, _) => Err(Refusal::SplitAmountsWithoutSplit),
         }
-        let additional_fee_refundable = request.additional_fee_refundable?;
-        Ok(match (verdict, amounts) {
-            (Resolution::Split, (Some(seller), Some(buyer))) => Self::Split {
+    }
+}
+
+impl Ruling {
+    /// Returns the ruling with a decision on the additional fee, which has no effect on a
+    /// completion (contract section 4.6.7).
+    #[must_use]
+    pub const fn with_additional_fee(self, additional_fee_refundable: Option<bool>) -> Self {
+        match self {
+            Self::Completed => self,
+            Self::Refunded { .. } => Self::Refunded {
+                additional_fee_refundable,
+            },
+            Self::Split { seller, buyer, .. } => Self::Split {
                 seller,
                 buyer,
                 additional_fee_refundable,
             },
-            (Resolution::Refunded, _) => Self::Refunded {
-                additional_fee_refundable,
-            },
-            _ => Self::Completed,
-        })
+        }
     }
 }
 

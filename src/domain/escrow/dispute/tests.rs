@@ -2,7 +2,7 @@
 //! order.
 
 use crate::domain::effects::Effects;
-use crate::domain::escrow::dispute::{Resolution, Ruling, RulingRequest, Speaker, Statement};
+use crate::domain::escrow::dispute::{Resolution, Ruling, Speaker, Statement, statement_text};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::tests::helpers::{
     SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
@@ -12,14 +12,14 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 
 const REFUND: Ruling = Ruling::Refunded {
     additional_fee_refundable: None,
 };
 
 fn said(message: &str, seconds: i64) -> Statement {
-    Statement::new("message", Ok(message.to_owned()), 2_000, at(seconds)).unwrap()
+    Statement::new(message.to_owned(), at(seconds))
 }
 
 /// Lets Ben pay for an escrow of Ada and dispute it.
@@ -353,62 +353,47 @@ fn refusals_of_a_ruling_come_in_order() {
     assert_eq!(resolve(&mut escrow, REFUND, ids), Err(Refusal::AlreadyResolved));
 }
 
-fn request(verdict: Resolution, seller: Option<i64>, buyer: Option<i64>) -> RulingRequest {
-    RulingRequest {
-        verdict: Ok(verdict),
-        seller_amount: Ok(seller.map(naira)),
-        buyer_amount: Ok(buyer.map(naira)),
-        additional_fee_refundable: Ok(None),
-    }
-}
-
 #[test]
-fn the_first_wrong_field_of_a_ruling_decides_the_refusal() {
-    let missing = || Invalid::missing("status");
-    let unclear = Err(Refusal::AdditionalFeeRefundableUnclear);
-    let mut ruling = RulingRequest {
-        verdict: Err(missing()),
-        seller_amount: Err(Invalid::missing("sellerAmount")),
-        buyer_amount: Err(Invalid::missing("buyerAmount")),
-        additional_fee_refundable: unclear.clone(),
-    };
-    let fault = |ruling: &RulingRequest| Ruling::new(ruling.clone()).unwrap_err();
-    assert_eq!(fault(&ruling), missing().into());
-    ruling.verdict = Ok(Resolution::Split);
-    assert_eq!(fault(&ruling), Invalid::missing("sellerAmount").into());
-    ruling.seller_amount = Ok(None);
-    assert_eq!(fault(&ruling), Invalid::missing("buyerAmount").into());
-    ruling.buyer_amount = Ok(Some(naira(1)));
-    assert_eq!(fault(&ruling), Refusal::SplitAmountsMissing);
-    ruling.verdict = Ok(Resolution::Completed);
-    assert_eq!(fault(&ruling), Refusal::SplitAmountsWithoutSplit);
-    ruling.buyer_amount = Ok(None);
-    assert_eq!(fault(&ruling), Refusal::AdditionalFeeRefundableUnclear);
-
-    for (seller, buyer) in [(None, None), (Some(1), None), (None, Some(1))] {
+fn only_a_split_has_amounts() {
+    let (some, none) = (|major| Some(naira(major)), None);
+    for (seller, buyer) in [(none, none), (some(1), none), (none, some(1))] {
         assert_eq!(
-            fault(&request(Resolution::Split, seller, buyer)),
-            Refusal::SplitAmountsMissing
+            Resolution::Split.with_amounts(seller, buyer),
+            Err(Refusal::SplitAmountsMissing)
         );
     }
-    for verdict in [Resolution::Completed, Resolution::Refunded] {
-        for (seller, buyer) in [(Some(0), None), (None, Some(1)), (Some(1), Some(1))] {
+    for resolution in [Resolution::Completed, Resolution::Refunded] {
+        for (seller, buyer) in [(some(0), none), (none, some(1)), (some(1), some(1))] {
             assert_eq!(
-                fault(&request(verdict, seller, buyer)),
-                Refusal::SplitAmountsWithoutSplit
+                resolution.with_amounts(seller, buyer),
+                Err(Refusal::SplitAmountsWithoutSplit)
             );
         }
     }
-    assert_eq!(Ruling::new(request(Resolution::Refunded, None, None)), Ok(REFUND));
-    let ruling = Ruling::new(request(Resolution::Split, Some(0), Some(1)));
-    assert_eq!(ruling, Ok(split(Amount::ZERO, naira(1))));
+    assert_eq!(Resolution::Completed.with_amounts(none, none), Ok(Ruling::Completed));
+    assert_eq!(Resolution::Refunded.with_amounts(none, none), Ok(REFUND));
+    assert_eq!(
+        Resolution::Split.with_amounts(some(0), some(1)),
+        Ok(split(Amount::ZERO, naira(1)))
+    );
+}
+
+#[test]
+fn a_completion_ignores_the_additional_fee() {
+    assert_eq!(Ruling::Completed.with_additional_fee(Some(true)), Ruling::Completed);
+    assert_eq!(
+        REFUND.with_additional_fee(Some(true)),
+        Ruling::Refunded {
+            additional_fee_refundable: Some(true)
+        }
+    );
 }
 
 #[test]
 fn a_blank_statement_is_refused() {
-    let statement = |message: &str| Statement::new("message", Ok(message.to_owned()), 10, at(1));
+    let text = |message: &str| statement_text("message", message.to_owned(), 10);
     for message in ["", "  \n", "12345678901", "a\u{0}b"] {
-        assert_eq!(statement(message).unwrap_err().field, "message", "{message:?}");
+        assert_eq!(text(message).unwrap_err().field, "message", "{message:?}");
     }
-    assert_eq!(statement("Two\nlines").unwrap().message, "Two\nlines");
+    assert_eq!(text("Two\nlines").unwrap(), "Two\nlines");
 }

@@ -1,7 +1,6 @@
 //! Escrows, requests and identifiers for the tests.
 
 use crate::domain::effects::{Effects, Event};
-use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsRequest};
 use crate::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
@@ -63,36 +62,35 @@ pub(in crate::domain::escrow) fn seller(id: &str, commission_bps: u16) -> Seller
     }
 }
 
-pub(in crate::domain::escrow) fn terms_request(amount: Amount, who_pays: WhoPays) -> TermsRequest<Category> {
+pub(in crate::domain::escrow) fn terms_request(amount: Amount, who_pays: WhoPays) -> TermsRequest {
     TermsRequest {
-        amount: Ok(amount),
-        purpose: Ok("Shop fit-out".to_owned()),
-        description: Ok(None),
-        who_pays: Ok(who_pays),
-        max_delivery: Ok(None),
-        delivery_timeline: Ok(None),
-        total_quantity: Ok(None),
-        category: Ok(None),
+        amount: amount,
+        purpose: "Shop fit-out".to_owned(),
+        description: None,
+        who_pays: who_pays,
+        max_delivery: None,
+        delivery_timeline: None,
+        total_quantity: None,
+        category: None,
     }
 }
 
 pub(in crate::domain::escrow) fn milestone_offer(stages: &[(i64, Option<&str>)]) -> MilestoneOffer {
     let requests = stages
         .iter()
-        .map(|(major, beneficiary)| {
-            Ok(MilestoneRequest {
-                title: Ok("Stage".to_owned()),
-                description: Ok(None),
-                amount: Ok(naira(*major)),
-                due_date: Ok(None),
-                beneficiary: Ok(beneficiary.map(customer)),
-            })
+        .map(|(major, beneficiary)| MilestoneRequest {
+            title: "Stage".to_owned(),
+            description: None,
+            amount: naira(*major),
+            due_date: None,
+            beneficiary: beneficiary.map(customer),
         })
         .collect();
     let amount = naira(stages.iter().map(|(major, _)| major).sum());
     MilestoneOffer::new(
         terms_request(amount, WhoPays::Buyer),
-        Ok(requests),
+        None,
+        requests,
         &LIMITS,
         at(0).date(),
     )
@@ -115,7 +113,7 @@ pub(in crate::domain::escrow) fn offered_standard(
     commission_bps: u16,
     ids: &mut SequentialIds,
 ) -> Escrow {
-    let terms = Terms::new(terms_request(amount, who_pays), &LIMITS).unwrap();
+    let terms = Terms::new(terms_request(amount, who_pays), None, &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", commission_bps), terms, Vec::new(), ids, at(1))
         .unwrap()
         .0

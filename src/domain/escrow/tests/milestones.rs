@@ -287,7 +287,7 @@ fn an_edit_gives_new_milestones_and_a_new_fee() {
 #[test]
 fn an_amount_that_its_fee_makes_too_large_is_refused() {
     let ids = &mut SequentialIds::default();
-    let terms = |who_pays| Terms::new(terms_request(Amount::MAX, who_pays), &LIMITS).unwrap();
+    let terms = |who_pays| Terms::new(terms_request(Amount::MAX, who_pays), None, &LIMITS).unwrap();
     let offer = |who_pays, ids: &mut SequentialIds| {
         Escrow::offer_standard(seller("ada", 0), terms(who_pays), Vec::new(), ids, at(1))
     };

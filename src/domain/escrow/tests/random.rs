@@ -124,7 +124,7 @@ impl Model {
                 minor,
                 who_pays,
             } => {
-                let terms = Terms::new(terms_request(kobo(*minor), *who_pays), &LIMITS)?;
+                let terms = Terms::new(terms_request(kobo(*minor), *who_pays), None, &LIMITS)?;
                 let (escrow, effects) =
                     Escrow::offer_standard(seller(PEOPLE[*index], 37), terms, Vec::new(), ids, at(1))?;
                 self.escrows.push(escrow);

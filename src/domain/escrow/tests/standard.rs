@@ -32,15 +32,15 @@ const KEEP_ALL: KeptTerms = KeptTerms {
 };
 
 fn terms(amount: Amount, who_pays: WhoPays) -> Terms {
-    Terms::new(terms_request(amount, who_pays), &LIMITS).unwrap()
+    Terms::new(terms_request(amount, who_pays), None, &LIMITS).unwrap()
 }
 
 fn link(quantity: i64, ids: &mut SequentialIds) -> Escrow {
     let request = TermsRequest {
-        total_quantity: Ok(Some(quantity)),
+        total_quantity: Some(quantity),
         ..terms_request(naira(1_000), WhoPays::Buyer)
     };
-    let terms = Terms::new(request, &LIMITS).unwrap();
+    let terms = Terms::new(request, None, &LIMITS).unwrap();
     Escrow::offer_standard(seller("ada", 0), terms, Vec::new(), ids, at(1))
         .unwrap()
         .0
@@ -338,11 +338,11 @@ fn a_claim_pays_like_a_confirmation_from_the_second_it_is_due() {
     for (unit, seconds) in units {
         let ids = &mut SequentialIds::default();
         let request = TermsRequest {
-            max_delivery: Ok(Some(6)),
-            delivery_timeline: Ok(Some(unit)),
+            max_delivery: Some(6),
+            delivery_timeline: Some(unit),
             ..terms_request(naira(1_000), WhoPays::Both)
         };
-        let terms = Terms::new(request, &LIMITS).unwrap();
+        let terms = Terms::new(request, None, &LIMITS).unwrap();
         let (mut escrow, _) = Escrow::offer_standard(seller("ada", 100), terms, Vec::new(), ids, at(1)).unwrap();
         escrow.set_additional_fee(naira(5), None, at(1)).unwrap();
         let mut open = escrow.clone();
@@ -424,22 +424,20 @@ fn milestones_that_have_an_order_are_released_in_it() {
 
 #[test]
 fn strict_accepts_kobo_in_milestones_and_requires_the_window() {
-    let stage = |minor| {
-        Ok(MilestoneRequest {
-            title: Ok("Stage".to_owned()),
-            description: Ok(None),
-            amount: Ok(kobo(minor)),
-            due_date: Ok(None),
-            beneficiary: Ok(None),
-        })
+    let stage = |minor| MilestoneRequest {
+        title: "Stage".to_owned(),
+        description: None,
+        amount: kobo(minor),
+        due_date: None,
+        beneficiary: None,
     };
     let offer = |minor: [i64; 2], window: bool, limits: &TermsLimits| {
         let request = TermsRequest {
-            max_delivery: Ok(window.then_some(3)),
-            delivery_timeline: Ok(window.then_some(DeliveryTimeline::Days)),
+            max_delivery: window.then_some(3),
+            delivery_timeline: window.then_some(DeliveryTimeline::Days),
             ..terms_request(kobo(minor.iter().sum()), WhoPays::Buyer)
         };
-        MilestoneOffer::new(request, Ok(minor.map(stage).into()), limits, at(0).date()).map(|_| ())
+        MilestoneOffer::new(request, None, minor.map(stage).into(), limits, at(0).date()).map(|_| ())
     };
     let too_small = |got| Invalid::wrong("milestones[0].amount", "a number of at least 1", got).into();
     let not_whole = Invalid::wrong("milestones[0].amount", "a positive whole number", "1.5").into();
@@ -452,9 +450,9 @@ fn strict_accepts_kobo_in_milestones_and_requires_the_window() {
         Err(Invalid::missing("maxDelivery").into())
     );
     let mut request = terms_request(naira(3), WhoPays::Buyer);
-    request.max_delivery = Ok(Some(1));
+    request.max_delivery = Some(1);
     assert_eq!(
-        MilestoneOffer::new(request, Ok(vec![stage(100), stage(200)]), &STRICT, at(0).date()).unwrap_err(),
+        MilestoneOffer::new(request, None, vec![stage(100), stage(200)], &STRICT, at(0).date()).unwrap_err(),
         Invalid::missing("deliveryTimeline").into()
     );
 }

@@ -338,10 +338,10 @@ impl Trial<'_> {
 
 fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
     let request = TermsRequest {
-        total_quantity: Ok(Some(quantity)),
+        total_quantity: Some(quantity),
         ..terms_request(kobo(100_003), who_pays)
     };
-    Terms::new(request, &LIMITS).unwrap()
+    Terms::new(request, None, &LIMITS).unwrap()
 }
 
 fn said() -> Statement {

@@ -6,7 +6,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub use open::{StakeRequest, VaultOffer, VaultOwner, VaultRequest};
+pub use open::{StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count, check_stake};
 
 use crate::domain::escrow::category::Category;
 use crate::domain::fees::Fee;

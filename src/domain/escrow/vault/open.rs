@@ -8,8 +8,7 @@ use crate::domain::fees::{Fee, Rates, WhoPays};
 use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
-use crate::domain::text::{line, prose};
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 
@@ -18,21 +17,20 @@ const STAKE_MIN: i64 = 100;
 /// The smallest pot: 1,000 major units.
 const POT_MIN: i64 = 100_000;
 
-/// The parsed request to open a vault. `C` is the category's id at first, and the
-/// category itself once it is looked up.
+/// The parsed request to open a vault.
 #[derive(Clone, Debug)]
-pub struct VaultRequest<C = CategoryId> {
-    pub purpose: Parsed<String>,
-    pub description: Parsed<Option<String>>,
-    pub category: Parsed<Option<C>>,
-    pub participants: Parsed<Vec<Parsed<StakeRequest>>>,
+pub struct VaultRequest {
+    pub purpose: String,
+    pub description: Option<String>,
+    pub category: Option<CategoryId>,
+    pub participants: Vec<StakeRequest>,
 }
 
 /// The parsed request for one participant.
 #[derive(Clone, Debug)]
 pub struct StakeRequest {
-    pub customer: Parsed<CustomerId>,
-    pub amount: Parsed<Amount>,
+    pub customer: CustomerId,
+    pub amount: Amount,
 }
 
 /// A checked request. The vault can be opened if every participant can cover the stake.
@@ -51,20 +49,26 @@ pub struct VaultOwner {
     pub rates: Rates,
 }
 
-impl<C> VaultRequest<C> {
-    /// Returns the request with its category looked up.
-    pub fn with_category<D>(self, find: impl FnOnce(C) -> Parsed<D>) -> VaultRequest<D> {
-        VaultRequest {
-            purpose: self.purpose,
-            description: self.description,
-            category: self.category.and_then(|category| category.map(find).transpose()),
-            participants: self.participants,
-        }
+/// Checks that a list of participants is not too long.
+pub fn check_participant_count(count: usize, participants_max: usize) -> Result<(), Invalid> {
+    if count <= participants_max {
+        return Ok(());
     }
+    let expected = format!("a list of at most {participants_max} participants");
+    Err(Invalid::wrong("participants", expected, &format!("{count} of them")))
+}
+
+/// Checks that a stake is at least 1 major unit.
+pub fn check_stake(field: &str, amount: Amount) -> Result<(), Invalid> {
+    if amount.minor() >= STAKE_MIN {
+        return Ok(());
+    }
+    Err(Invalid::wrong(field, "a number of 1 or more", &amount.to_string()))
 }
 
 impl VaultOffer {
     /// Checks the fields in the order of [`VaultRequest`], with each participant in turn.
+    /// `category` is the category that the request names.
     ///
     /// # Errors
     ///
@@ -72,23 +76,19 @@ impl VaultOffer {
     /// participant who is named twice, then a pot below 1,000 major units or below the
     /// smallest escrow amount.
     pub fn new(
-        request: VaultRequest<Category>,
+        request: VaultRequest,
+        category: Option<Category>,
         limits: &TermsLimits,
         participants_max: usize,
     ) -> Result<Self, Refusal> {
-        let purpose = line("purpose", request.purpose?, limits.purpose_chars_max)?;
-        let description = prose("description", request.description?, limits.description_chars_max)?;
-        let category = request.category?;
-        let participants = request.participants?;
-        if participants.len() > participants_max {
-            let expected = format!("a list of at most {participants_max} participants");
-            let got = format!("{} of them", participants.len());
-            return Err(Invalid::wrong("participants", expected, &got).into());
-        }
-        let stakes = participants
+        let purpose = limits.purpose("purpose", request.purpose)?;
+        let description = limits.description("description", request.description)?;
+        check_participant_count(request.participants.len(), participants_max)?;
+        let stakes = request
+            .participants
             .into_iter()
             .enumerate()
-            .map(|(index, stake)| Stake::new(index, stake?))
+            .map(|(index, stake)| Stake::new(index, stake))
             .collect::<Result<Vec<_>, _>>()?;
         let offer = Self {
             purpose,
@@ -127,12 +127,8 @@ impl VaultOffer {
 
 impl Stake {
     fn new(index: usize, request: StakeRequest) -> Result<Self, Invalid> {
-        let customer = request.customer?;
-        let amount = request.amount?;
-        if amount.minor() < STAKE_MIN {
-            let field = format!("participants[{index}].amount");
-            return Err(Invalid::wrong(field, "a number of 1 or more", &amount.to_string()));
-        }
+        let StakeRequest { customer, amount } = request;
+        check_stake(&format!("participants[{index}].amount"), amount)?;
         Ok(Self { customer, amount })
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::effects::Effects;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::Rates;
-use crate::domain::ids::{CategoryId, IdSource};
+use crate::domain::ids::IdSource;
 use crate::domain::ledger::TransferKind;
 use crate::domain::refusal::{Invalid, Refusal};
 
@@ -50,23 +50,21 @@ fn limits(amount_min: i64) -> TermsLimits {
 }
 
 /// Returns a request with one stake of each amount, each of another participant.
-fn request<C>(stakes: &[i64]) -> VaultRequest<C> {
-    let stake = |(index, &amount): (usize, &i64)| {
-        Ok(StakeRequest {
-            customer: Ok(customer(index)),
-            amount: Ok(kobo(amount)),
-        })
+fn request(stakes: &[i64]) -> VaultRequest {
+    let stake = |(index, &amount): (usize, &i64)| StakeRequest {
+        customer: customer(index),
+        amount: kobo(amount),
     };
     VaultRequest {
-        purpose: Ok("A race".to_owned()),
-        description: Ok(None),
-        category: Ok(None),
-        participants: Ok(stakes.iter().enumerate().map(stake).collect()),
+        purpose: "A race".to_owned(),
+        description: None,
+        category: None,
+        participants: stakes.iter().enumerate().map(stake).collect(),
     }
 }
 
-fn offer(request: VaultRequest<Category>) -> Result<VaultOffer, Refusal> {
-    VaultOffer::new(request, &limits(100), PARTICIPANTS_MAX)
+fn offer(request: VaultRequest) -> Result<VaultOffer, Refusal> {
+    VaultOffer::new(request, None, &limits(100), PARTICIPANTS_MAX)
 }
 
 fn owner(platform_bps: u16, commission_bps: u16) -> VaultOwner {
@@ -83,7 +81,7 @@ fn opened(stakes: &[i64], owner: VaultOwner) -> (Vault, Effects) {
         amount_min: kobo(1),
         ..limits(1)
     };
-    let offer = VaultOffer::new(request(stakes), &limits, usize::MAX).unwrap();
+    let offer = VaultOffer::new(request(stakes), None, &limits, usize::MAX).unwrap();
     Vault::open(owner, offer, &available, &mut SequentialIds(0), at(10)).unwrap()
 }
 
@@ -266,43 +264,31 @@ fn the_first_who_cannot_cover_their_stake_is_named() {
 fn refusals_of_a_vault_come_in_order() {
     let wrong = |field: &str| Invalid::missing(field);
     let short = || request(&[50_000]);
-    let with = |change: &dyn Fn(&mut VaultRequest<Category>)| {
+    let with = |change: &dyn Fn(&mut VaultRequest)| {
         let mut request = short();
         change(&mut request);
         offer(request).unwrap_err()
     };
-    let no_category = || Err(wrong("categoryId"));
-    let no_participants = || Err(wrong("participants"));
     assert_eq!(
         with(&|request| {
-            request.purpose = Ok(" ".to_owned());
-            request.description = Err(wrong("description"));
+            request.purpose = " ".to_owned();
+            request.description = Some("x".repeat(11));
         }),
         Refusal::Invalid(wrong("purpose"))
     );
+    let too_long = Invalid::wrong("description", "a text of at most 10 characters", "11 characters");
     assert_eq!(
         with(&|request| {
-            request.description = Err(wrong("description"));
-            request.category = no_category();
+            request.description = Some("x".repeat(11));
+            request.participants[0].amount = kobo(99);
         }),
-        Refusal::Invalid(wrong("description"))
-    );
-    assert_eq!(
-        with(&|request| {
-            request.category = no_category();
-            request.participants = no_participants();
-        }),
-        Refusal::Invalid(wrong("categoryId"))
-    );
-    assert_eq!(
-        with(&|request| request.participants = no_participants()),
-        Refusal::Invalid(wrong("participants"))
+        Refusal::Invalid(too_long)
     );
     let too_small = Invalid::wrong("participants[0].amount", "a number of 1 or more", "0.99");
     assert_eq!(offer(request(&[99])), Err(Refusal::Invalid(too_small)));
     assert_eq!(offer(short()), Err(Refusal::TooFewParticipants));
     let mut twice = request(&[100, 100]);
-    twice.participants.as_mut().unwrap()[1].as_mut().unwrap().customer = Ok(customer(0));
+    twice.participants[1].customer = customer(0);
     assert_eq!(offer(twice), Err(Refusal::ParticipantTwice));
     let too_small = Refusal::PotTooSmall {
         min: kobo(100_000),
@@ -314,7 +300,14 @@ fn refusals_of_a_vault_come_in_order() {
 
 #[test]
 fn a_pot_is_at_least_the_smallest_escrow_amount_too() {
-    let pot = |amount_min| VaultOffer::new(request(&[100_000, 100_000]), &limits(amount_min), PARTICIPANTS_MAX);
+    let pot = |amount_min| {
+        VaultOffer::new(
+            request(&[100_000, 100_000]),
+            None,
+            &limits(amount_min),
+            PARTICIPANTS_MAX,
+        )
+    };
     assert!(pot(200_000).is_ok());
     let too_small = Refusal::PotTooSmall {
         min: kobo(200_001),
@@ -330,16 +323,6 @@ fn participants_and_pots_are_bounded() {
     assert!(offer(request(&[50_000; 5])).is_ok());
     let everything = Amount::MAX.minor();
     assert_eq!(offer(request(&[everything, 100])), Err(Refusal::TooMuchMoney));
-}
-
-#[test]
-fn looking_up_the_category_keeps_the_other_fields() {
-    let mut sent: VaultRequest<&str> = request(&[1, 2]);
-    sent.category = Ok(Some("sent"));
-    let named: VaultRequest<CategoryId> = sent.with_category(|_| Ok(CategoryId::new(1, 2)));
-    assert_eq!(named.category, Ok(Some(CategoryId::new(1, 2))));
-    assert_eq!(named.purpose, Ok("A race".to_owned()));
-    assert_eq!(named.participants.unwrap().len(), 2);
 }
 
 proptest! {
