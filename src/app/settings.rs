@@ -9,7 +9,7 @@ use crate::commands::Policy;
 use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
-use crate::domain::events::webhook_endpoint::Receiver;
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
@@ -76,9 +76,9 @@ pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantS
 }
 
 /// Returns the webhook endpoint of a live merchant, if it has one.
-pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<Receiver> {
+pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<WebhookEndpoint> {
     let (url, secret) = merchant.callback_url.clone().zip(merchant.signing_secret.clone())?;
-    Some(Receiver { url, secret })
+    Some(WebhookEndpoint { url, secret })
 }
 
 /// Returns the settings of the store. In an ephemeral folder the file does not outlive the
@@ -98,7 +98,7 @@ pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> sto
 }
 
 /// Returns the settings of the webhook deliverer. `endpoints` are those of live merchants.
-pub(super) fn webhooks(config: &Config, endpoints: HashMap<MerchantId, Receiver>) -> webhooks::Settings {
+pub(super) fn webhooks(config: &Config, endpoints: HashMap<MerchantId, WebhookEndpoint>) -> webhooks::Settings {
     webhooks::Settings {
         mode: config.mode,
         webhook_url_default: config.webhooks.callback_url.clone(),

@@ -1,7 +1,7 @@
 //! What came of deliveries: recorded, tried again, given up, forgotten.
 
 use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
+use crate::domain::events::webhook_endpoint::SandboxWebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Tx};
@@ -41,7 +41,7 @@ const DROPS_PER_COMMAND_MAX: usize = 1_000;
 pub fn drop_unwanted(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    is_wanted: impl FnOnce(&WebhookEndpoint) -> bool,
+    is_wanted: impl FnOnce(&SandboxWebhookEndpoint) -> bool,
 ) -> Result<(), Error> {
     let setting = tx.webhook_endpoint(merchant)?;
     if is_wanted(&setting) {

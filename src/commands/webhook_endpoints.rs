@@ -1,14 +1,18 @@
 //! Where a sandbox merchant's events go.
 
 use crate::commands::{Error, Policy, deliveries};
-use crate::domain::events::webhook_endpoint::{WebhookEndpoint, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::{self, Tx};
 
 /// Sends a merchant's events there from now on, also those that wait; or nowhere, and
 /// then those that wait are given up.
-pub fn set(tx: &mut Tx<'_>, merchant: MerchantId, url: Parsed<Option<WebhookUrl>>) -> Result<WebhookEndpoint, Error> {
+pub fn set(
+    tx: &mut Tx<'_>,
+    merchant: MerchantId,
+    url: Parsed<Option<WebhookUrl>>,
+) -> Result<SandboxWebhookEndpoint, Error> {
     let choice = url?.map_or(WebhookUrlChoice::Nowhere, WebhookUrlChoice::At);
     tx.save_webhook_url(merchant, &choice)?;
     if choice == WebhookUrlChoice::Nowhere {

@@ -1,6 +1,6 @@
 //! The row of a merchant that a command acts for, loaded once.
 
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
+use crate::domain::events::webhook_endpoint::SandboxWebhookEndpoint;
 use crate::domain::ids::{MerchantId, WalletId};
 use crate::domain::ledger::ChainHash;
 use crate::domain::sandbox::clock_offset::ClockOffset;
@@ -16,6 +16,6 @@ pub struct MerchantRow {
     pub clock: ClockOffset,
     /// The hash of its newest transfer.
     pub chain_head: ChainHash,
-    /// Its webhook endpoint.
-    pub webhook_endpoint: WebhookEndpoint,
+    /// Its webhook endpoint in a sandbox.
+    pub webhook_endpoint: SandboxWebhookEndpoint,
 }

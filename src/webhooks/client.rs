@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, redirect, retry};
 
 use crate::domain::events::delivery::AttemptOutcome;
-use crate::domain::events::webhook_endpoint::Receiver;
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::EventId;
 use crate::domain::mode::Mode;
 use crate::http_client::{self, innermost};
@@ -51,7 +51,7 @@ impl Client {
     /// Sends an event, signed at this second since 1970.
     pub(super) async fn attempt(
         &self,
-        to: &Receiver,
+        to: &WebhookEndpoint,
         event: EventId,
         body: String,
         unix_seconds: i64,
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    fn client_for(&self, to: &Receiver) -> Result<&reqwest::Client, String> {
+    fn client_for(&self, to: &WebhookEndpoint) -> Result<&reqwest::Client, String> {
         if !to.url.is_https() {
             return Ok(&self.plain);
         }
@@ -156,7 +156,7 @@ mod tests {
 
     fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
         let client = Client::new(mode, Duration::from_millis(500), lookup).unwrap();
-        let receiver = Receiver {
+        let receiver = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
             secret: SigningSecret::new("sk_test_1"),
         };

@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 use crate::clock::SystemClock;
 use crate::commands::deliveries::{self, Attempted};
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
-use crate::domain::events::webhook_endpoint::Receiver;
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
@@ -263,7 +263,7 @@ impl Deliverer {
     }
 
     /// Begins one attempt.
-    fn begin(&mut self, delivery: Delivery, receiver: &Receiver, now: Timestamp) -> Result<(), Error> {
+    fn begin(&mut self, delivery: Delivery, receiver: &WebhookEndpoint, now: Timestamp) -> Result<(), Error> {
         let body = self.store.read(|snapshot| snapshot.payload_of(delivery.event))?;
         let queue = self.queues.entry(delivery.merchant).or_default();
         queue.begin(delivery.id, delivery.due_at);

@@ -21,8 +21,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::events::delivery::RetrySchedule;
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
-use crate::domain::events::webhook_endpoint::{Receiver, WebhookUrl};
+use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, WebhookEndpoint, WebhookUrl};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::store::Store;
@@ -37,7 +36,7 @@ pub struct Settings {
     /// Where events of sandbox merchants go that have not said where.
     pub webhook_url_default: Option<WebhookUrl>,
     /// Where events of live merchants go.
-    pub receivers: HashMap<MerchantId, Receiver>,
+    pub receivers: HashMap<MerchantId, WebhookEndpoint>,
     /// When a failed attempt is made again.
     pub schedule: RetrySchedule,
     /// How long an attempt may take.
@@ -48,12 +47,12 @@ pub struct Settings {
 
 impl Settings {
     /// Who is told of a merchant's events, if anybody.
-    fn receiver_of(&self, merchant: MerchantId, setting: &WebhookEndpoint) -> Option<Receiver> {
+    fn receiver_of(&self, merchant: MerchantId, setting: &SandboxWebhookEndpoint) -> Option<WebhookEndpoint> {
         if self.mode == Mode::Live {
             return self.receivers.get(&merchant).cloned();
         }
         let url = setting.choice.url(self.webhook_url_default.as_ref());
-        Some(Receiver {
+        Some(WebhookEndpoint {
             url: url?.clone(),
             secret: setting.secret.clone()?,
         })

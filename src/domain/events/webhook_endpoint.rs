@@ -145,16 +145,16 @@ impl WebhookUrlChoice {
     }
 }
 
-/// A merchant's webhook endpoint.
+/// A webhook endpoint that events can be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receiver {
+pub struct WebhookEndpoint {
     pub url: WebhookUrl,
     pub secret: SigningSecret,
 }
 
-/// A sandbox merchant's webhook endpoint.
+/// The webhook endpoint of a sandbox merchant, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookEndpoint {
+pub struct SandboxWebhookEndpoint {
     /// The URL that the merchant chose.
     pub choice: WebhookUrlChoice,
     /// The secret that signs its webhooks; `None` for a merchant of the configuration,
@@ -285,7 +285,7 @@ mod tests {
         assert!(url.as_str().contains("token=t"));
         let shown = format!(
             "{:?}",
-            Receiver {
+            WebhookEndpoint {
                 url,
                 secret: SigningSecret::new("sk_live_1")
             }

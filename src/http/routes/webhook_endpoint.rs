@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use crate::commands::webhook_endpoints;
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookEndpoint, WebhookUrl};
+use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, SigningSecret, WebhookUrl};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::auth::Caller;
@@ -36,7 +36,7 @@ pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -
         .await
 }
 
-fn view(setting: &WebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
+fn view(setting: &SandboxWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
     let secret = setting.secret.as_ref();
     WebhookEndpointView {
         url: setting.choice.url(configured).map(|url| url.as_str().to_owned()),

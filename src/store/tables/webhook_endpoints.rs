@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookEndpoint, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, SigningSecret, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::store::engine::error::{Error, one_row};
@@ -17,7 +17,7 @@ row! {
 }
 
 /// Returns the endpoint with this stored URL and signing secret.
-pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Result<WebhookEndpoint, Error> {
+pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Result<SandboxWebhookEndpoint, Error> {
     let choice = match url {
         None => WebhookUrlChoice::Configured,
         Some("") => WebhookUrlChoice::Nowhere,
@@ -25,15 +25,15 @@ pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Re
             .map(WebhookUrlChoice::At)
             .map_err(|_| broken("a callback URL", url))?,
     };
-    Ok(WebhookEndpoint {
+    Ok(SandboxWebhookEndpoint {
         choice,
         secret: secret.map(SigningSecret::new),
     })
 }
 
 impl Snapshot<'_> {
-    /// Returns a merchant's webhook endpoint.
-    pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<WebhookEndpoint, Error> {
+    /// Returns a sandbox merchant's webhook endpoint.
+    pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<SandboxWebhookEndpoint, Error> {
         let mut statement =
             self.connection
                 .prepare_cached(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
