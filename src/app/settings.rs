@@ -16,7 +16,7 @@ use crate::domain::mode::Mode;
 use crate::http::{self, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
-use crate::webhooks;
+use crate::webhooks::{self, Endpoints};
 
 /// Returns the operator's decisions, without those for single merchants.
 ///
@@ -97,12 +97,16 @@ pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> sto
     }
 }
 
-/// Returns the settings of the webhook deliverer. `endpoints` are those of live merchants.
-pub(super) fn webhooks(config: &Config, endpoints: HashMap<MerchantId, WebhookEndpoint>) -> webhooks::Settings {
+/// Returns the settings of the webhook deliverer. `live_endpoints` has the webhook
+/// endpoints of live merchants.
+pub(super) fn webhooks(config: &Config, live_endpoints: HashMap<MerchantId, WebhookEndpoint>) -> webhooks::Settings {
     webhooks::Settings {
-        mode: config.mode,
-        webhook_url_default: config.webhooks.callback_url.clone(),
-        receivers: endpoints,
+        endpoints: match config.mode {
+            Mode::Sandbox => Endpoints::Sandbox {
+                url_default: config.webhooks.callback_url.clone(),
+            },
+            Mode::Live => Endpoints::Live(live_endpoints),
+        },
         schedule: config.webhooks.retry_seconds.clone(),
         timeout: Duration::from_secs(config.webhooks.timeout_seconds),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),

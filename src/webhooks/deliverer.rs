@@ -235,7 +235,7 @@ impl Deliverer {
             Ok((snapshot.clock_of(merchant)?, snapshot.webhook_endpoint(merchant)?, next))
         })?;
         waiting.retain(|delivery| !queue.has_in_flight(delivery.id));
-        let receiver = self.settings.receiver_of(merchant, &setting);
+        let receiver = self.settings.endpoints.endpoint_of(merchant, &setting);
         if receiver.is_none() && !waiting.is_empty() {
             self.drop_unwanted(merchant);
             return Ok(());
@@ -376,7 +376,7 @@ impl Deliverer {
         tokio::spawn(async move {
             let dropped = store.write(move |tx| {
                 deliveries::drop_unwanted(tx, merchant, |setting| {
-                    settings.receiver_of(merchant, setting).is_some()
+                    settings.endpoints.endpoint_of(merchant, setting).is_some()
                 })
             });
             drop(reports.send(DeliveryReport::Dropped(merchant, dropped.await)));

@@ -8,11 +8,11 @@
 
 mod client;
 mod deliverer;
+mod endpoints;
 mod queue;
 mod resolver;
 pub mod signing;
 
-use std::collections::HashMap;
 use std::io;
 use std::thread;
 use std::time::Duration;
@@ -21,42 +21,24 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::events::delivery::RetrySchedule;
-use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, WebhookEndpoint, WebhookUrl};
 use crate::domain::ids::MerchantId;
-use crate::domain::mode::Mode;
 use crate::store::Store;
 use client::Client;
 use deliverer::Deliverer;
 
+pub use endpoints::Endpoints;
+
 /// What the operator has decided about deliveries.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What may be reached, and whether merchants have settings of their own.
-    pub mode: Mode,
-    /// Where events of sandbox merchants go that have not said where.
-    pub webhook_url_default: Option<WebhookUrl>,
-    /// Where events of live merchants go.
-    pub receivers: HashMap<MerchantId, WebhookEndpoint>,
+    /// The webhook endpoints of merchants.
+    pub endpoints: Endpoints,
     /// When a failed attempt is made again.
     pub schedule: RetrySchedule,
     /// How long an attempt may take.
     pub timeout: Duration,
     /// How long attempts under way get to finish when the service stops.
     pub stop_timeout: Duration,
-}
-
-impl Settings {
-    /// Who is told of a merchant's events, if anybody.
-    fn receiver_of(&self, merchant: MerchantId, setting: &SandboxWebhookEndpoint) -> Option<WebhookEndpoint> {
-        if self.mode == Mode::Live {
-            return self.receivers.get(&merchant).cloned();
-        }
-        let url = setting.choice.url(self.webhook_url_default.as_ref());
-        Some(WebhookEndpoint {
-            url: url?.clone(),
-            secret: setting.secret.clone()?,
-        })
-    }
 }
 
 /// Something the deliverer is asked to do.
@@ -80,7 +62,8 @@ pub struct Handle {
 
 /// Starts delivering what is in the store.
 pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
-    let client = Client::new(settings.mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
+    let mode = settings.endpoints.mode();
+    let client = Client::new(mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
