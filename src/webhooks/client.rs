@@ -24,7 +24,7 @@ const IDLE_CONNECTIONS_MAX: usize = 4;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends events. Follows no redirect and uses no proxy.
-pub(super) struct Client {
+pub(super) struct WebhookClient {
     mode: Mode,
     lookup: Lookup,
     timeout: Duration,
@@ -34,7 +34,7 @@ pub(super) struct Client {
     encrypting: OnceLock<Result<reqwest::Client, String>>,
 }
 
-impl Client {
+impl WebhookClient {
     /// A client for a service in this mode, whose attempts take at most so long.
     pub(super) fn new(mode: Mode, timeout: Duration, lookup: Lookup) -> Result<Self, String> {
         let resolver = FilteringResolver::new(mode, Arc::clone(&lookup));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
-        let client = Client::new(mode, Duration::from_millis(500), lookup).unwrap();
+        let client = WebhookClient::new(mode, Duration::from_millis(500), lookup).unwrap();
         let receiver = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
             secret: SigningSecret::new("sk_test_1"),

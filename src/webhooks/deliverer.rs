@@ -21,15 +21,15 @@ use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
-use crate::webhooks::client::Client;
-use crate::webhooks::queue::{CatchUp, Queue, QueueState};
-use crate::webhooks::{Order, Settings};
+use crate::webhooks::client::WebhookClient;
+use crate::webhooks::queue::{EndpointHealth, Flush, MerchantQueue};
+use crate::webhooks::{Message, Settings};
 
 /// Attempts under way at once, of all merchants.
 const IN_FLIGHT_MAX: usize = 256;
 /// The same of merchants whose receivers fail or are not known yet. What is left is
 /// for those who answer.
-const IN_FLIGHT_UNPROVEN_MAX: usize = 192;
+const IN_FLIGHT_UNHEALTHY_MAX: usize = 192;
 /// Attempts whose outcome is recorded by one command, so that none of them keeps
 /// requests waiting for long.
 const RECORDS_PER_COMMAND_MAX: usize = 64;
@@ -51,9 +51,9 @@ enum DeliveryReport {
 pub(super) struct Deliverer {
     store: Store,
     settings: Arc<Settings>,
-    client: Arc<Client>,
+    client: Arc<WebhookClient>,
     /// The merchants with something under way, due, or failing.
-    queues: HashMap<MerchantId, Queue>,
+    queues: HashMap<MerchantId, MerchantQueue>,
     /// Those to look at, in turn.
     ready: VecDeque<MerchantId>,
     /// Those to look at later, by the file's time.
@@ -72,7 +72,7 @@ pub(super) struct Deliverer {
 }
 
 impl Deliverer {
-    pub(super) fn new(store: Store, settings: Settings, client: Client) -> Self {
+    pub(super) fn new(store: Store, settings: Settings, client: WebhookClient) -> Self {
         let (reports, incoming) = unbounded_channel();
         Self {
             store,
@@ -92,13 +92,13 @@ impl Deliverer {
     }
 
     /// Delivers until it is told to stop, and then until what is under way is recorded
-    /// or its time is over. Ends at once when nobody can give it orders any more.
-    pub(super) async fn run(mut self, mut orders: UnboundedReceiver<Order>) {
+    /// or its time is over. Ends at once when nobody can give it messages any more.
+    pub(super) async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
         let mut poll_at = Instant::now();
         let mut stop_at: Option<Instant> = None;
         loop {
             if poll_at <= Instant::now() {
-                self.find_unattended();
+                self.find_unscheduled();
                 poll_at = Instant::now() + POLL;
             }
             if stop_at.is_none() {
@@ -112,12 +112,12 @@ impl Deliverer {
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => merchants.into_iter().for_each(|merchant| self.ready(merchant)),
                 Some(report) = self.incoming.recv() => self.take(report),
-                order = orders.recv() => match order {
-                    Some(Order::CatchUp(merchant, answer)) if stop_at.is_none() => self.catch_up(merchant, answer),
-                    Some(Order::CatchUp(..)) => {}
-                    Some(Order::Stop) => {
+                message = messages.recv() => match message {
+                    Some(Message::Flush(merchant, answer)) if stop_at.is_none() => self.flush(merchant, answer),
+                    Some(Message::Flush(..)) => {}
+                    Some(Message::Stop) => {
                         stop_at.get_or_insert_with(|| Instant::now() + self.settings.stop_timeout);
-                        self.queues.values_mut().for_each(|queue| queue.catch_up = None);
+                        self.queues.values_mut().for_each(|queue| queue.flush = None);
                     }
                     None => return,
                 },
@@ -168,7 +168,7 @@ impl Deliverer {
 
     /// Finds merchants with something to be delivered that nobody is about to look at:
     /// all of them after a start, and none later.
-    fn find_unattended(&mut self) {
+    fn find_unscheduled(&mut self) {
         let mut last = MerchantId(0);
         loop {
             match self
@@ -176,7 +176,7 @@ impl Deliverer {
                 .read(|snapshot| snapshot.merchant_with_deliveries_after(last))
             {
                 Ok(Some(merchant)) => {
-                    if self.queues.get(&merchant).is_none_or(|queue| !queue.is_attended()) {
+                    if self.queues.get(&merchant).is_none_or(|queue| !queue.is_scheduled()) {
                         self.ready(merchant);
                     }
                     last = merchant;
@@ -205,7 +205,7 @@ impl Deliverer {
                 log::warn!("deliveries cannot be read: {error}");
                 self.look_again_soon(merchant);
             }
-            if self.queues.get(&merchant).is_some_and(Queue::is_idle) {
+            if self.queues.get(&merchant).is_some_and(MerchantQueue::is_idle) {
                 self.queues.remove(&merchant);
             }
         }
@@ -214,10 +214,10 @@ impl Deliverer {
     /// Begins the attempts that are due to a merchant, as far as there is room.
     fn look_at(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let queue = self.queues.entry(merchant).or_default();
-        let shared = if queue.is_proven() {
+        let shared = if queue.is_healthy() {
             IN_FLIGHT_MAX
         } else {
-            IN_FLIGHT_UNPROVEN_MAX
+            IN_FLIGHT_UNHEALTHY_MAX
         };
         let shared = shared.saturating_sub(self.in_flight);
         if shared == 0 {
@@ -225,7 +225,7 @@ impl Deliverer {
             return Ok(());
         }
         let room = queue.room().min(shared);
-        if room == 0 || queue.is_dropping {
+        if room == 0 || queue.is_discarding {
             // It is looked at again when there is, or when they are dropped.
             return Ok(());
         }
@@ -251,7 +251,7 @@ impl Deliverer {
         }
         let next_due = later.first().map(|delivery| delivery.due_at);
         if let Some(queue) = self.queues.get_mut(&merchant) {
-            queue.answer_if_caught_up(next_due);
+            queue.end_flush_if_done(next_due);
         }
         match next_due {
             Some(due) if due > now => self.set_timer(merchant, Some(clock.file_time_of(due))),
@@ -266,7 +266,7 @@ impl Deliverer {
     fn begin(&mut self, delivery: Delivery, receiver: &WebhookEndpoint, now: Timestamp) -> Result<(), Error> {
         let body = self.store.read(|snapshot| snapshot.payload_of(delivery.event))?;
         let queue = self.queues.entry(delivery.merchant).or_default();
-        queue.begin(delivery.id, delivery.due_at);
+        queue.start(delivery.id, delivery.due_at);
         self.in_flight += 1;
         let (client, receiver, reports) = (Arc::clone(&self.client), receiver.clone(), self.reports.clone());
         tokio::spawn(async move {
@@ -292,7 +292,7 @@ impl Deliverer {
                 self.is_recording = false;
                 for Attempted { delivery, .. } in recorded {
                     let queue = self.queues.entry(delivery.merchant).or_default();
-                    queue.end(delivery.id);
+                    queue.finish(delivery.id);
                     self.in_flight -= 1;
                     self.ready(delivery.merchant);
                 }
@@ -310,10 +310,10 @@ impl Deliverer {
             }
             DeliveryReport::Dropped(merchant, outcome) => {
                 let queue = self.queues.entry(merchant).or_default();
-                queue.is_dropping = false;
+                queue.is_discarding = false;
                 match outcome {
                     Ok(()) => {
-                        queue.standing = QueueState::Unknown;
+                        queue.health = EndpointHealth::Unknown;
                         self.ready(merchant);
                     }
                     Err(error) => {
@@ -327,17 +327,17 @@ impl Deliverer {
 
     fn take_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
         let queue = self.queues.entry(delivery.merchant).or_default();
-        let standing = if attempt.outcome.is_delivered() {
-            QueueState::Taking
+        let health = if attempt.outcome.is_delivered() {
+            EndpointHealth::Healthy
         } else {
-            QueueState::Failing
+            EndpointHealth::Failing
         };
-        let before = mem::replace(&mut queue.standing, standing);
-        if (before == QueueState::Failing) != (standing == QueueState::Failing) {
+        let before = mem::replace(&mut queue.health, health);
+        if (before == EndpointHealth::Failing) != (health == EndpointHealth::Failing) {
             log_change(delivery.merchant, &attempt);
         }
-        let is_catching_up = queue.catch_up.as_ref().is_some_and(|it| delivery.due_at <= it.until);
-        let since = if is_catching_up {
+        let is_flushed = queue.flush.as_ref().is_some_and(|it| delivery.due_at <= it.until);
+        let since = if is_flushed {
             delivery.due_at
         } else {
             attempt.attempted_at
@@ -371,7 +371,7 @@ impl Deliverer {
 
     /// Drops what is to be delivered to a merchant that has no callback URL any more.
     fn drop_unwanted(&mut self, merchant: MerchantId) {
-        self.queues.entry(merchant).or_default().is_dropping = true;
+        self.queues.entry(merchant).or_default().is_discarding = true;
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         tokio::spawn(async move {
             let dropped = store.write(move |tx| {
@@ -383,19 +383,19 @@ impl Deliverer {
         });
     }
 
-    fn catch_up(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<()>) {
+    fn flush(&mut self, merchant: MerchantId, answer: tokio::sync::oneshot::Sender<()>) {
         // When the clock cannot be read, nobody is told anything.
         let Ok(clock) = self.store.read(|snapshot| snapshot.clock_of(merchant)) else {
             return;
         };
         let until = clock.shown_at(self.store.ledger_time());
         let queue = self.queues.entry(merchant).or_default();
-        let catch_up = queue.catch_up.get_or_insert_with(|| CatchUp {
+        let flush = queue.flush.get_or_insert_with(|| Flush {
             until,
             waiting: Vec::new(),
         });
-        catch_up.until = until;
-        catch_up.waiting.push(answer);
+        flush.until = until;
+        flush.waiting.push(answer);
         self.ready(merchant);
     }
 }

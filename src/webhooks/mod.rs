@@ -1,10 +1,10 @@
-//! Brings events to merchants' callback URLs (contract section 7.7), on a thread of its
-//! own, so that no request ever waits for a receiver.
+//! Delivers events to merchants' webhook endpoints (contract section 7.7), on a thread of
+//! its own, so that no request waits for an endpoint.
 //!
-//! What is to be delivered stands in the file, and goes from there when it is done.
-//! What is in memory is only which attempts are under way; a crash loses at most the
-//! knowledge that one has succeeded, and the event then comes twice, with the same id
-//! and the same bytes.
+//! Pending deliveries are in the outbox, and each is deleted when its event is delivered
+//! or its last attempt has failed. Only the attempts in flight are in memory. If the
+//! process crashes before it has recorded an attempt, it repeats the attempt after the
+//! next start, with the same event id and the same bytes.
 
 mod client;
 mod deliverer;
@@ -23,84 +23,85 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::ids::MerchantId;
 use crate::store::Store;
-use client::Client;
+use client::WebhookClient;
 use deliverer::Deliverer;
 
 pub use endpoints::Endpoints;
 
-/// What the operator has decided about deliveries.
+/// The operator's decisions about deliveries.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The webhook endpoints of merchants.
     pub endpoints: Endpoints,
-    /// When a failed attempt is made again.
+    /// The pauses between attempts.
     pub schedule: RetrySchedule,
-    /// How long an attempt may take.
+    /// The time limit of one attempt.
     pub timeout: Duration,
-    /// How long attempts under way get to finish when the service stops.
+    /// The time that attempts in flight get to finish when the service stops.
     pub stop_timeout: Duration,
 }
 
-/// Something the deliverer is asked to do.
-enum Order {
-    /// Attempt whatever is due to this merchant by now, and say when that is done.
-    CatchUp(MerchantId, oneshot::Sender<()>),
-    /// Begin nothing more.
+/// A message from a [`Handle`] to the deliverer.
+enum Message {
+    /// Attempts every delivery of a merchant that is due now, and then answers.
+    Flush(MerchantId, oneshot::Sender<()>),
+    /// Starts no further attempt, and ends when those in flight are recorded.
     Stop,
 }
 
-/// Threads that look up names at once; a lookup cannot be broken off, so one that
-/// hangs must leave room for the others.
+/// Threads for host name lookups. A lookup cannot be cancelled, so one that hangs must
+/// leave threads for the others.
 const LOOKUPS_MAX: usize = 512;
 
-/// The deliverer at work. Cheap to clone; when the last one is dropped it ends.
+/// A handle to the running deliverer. Cheap to clone. The deliverer ends when the last
+/// handle is dropped.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    orders: mpsc::UnboundedSender<Order>,
+    messages: mpsc::UnboundedSender<Message>,
     ended: watch::Receiver<()>,
 }
 
-/// Starts delivering what is in the store.
+/// Starts the deliverer of a store's events.
 pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
     let mode = settings.endpoints.mode();
-    let client = Client::new(mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
+    let client = WebhookClient::new(mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
         .build()?;
-    let (orders, incoming) = mpsc::unbounded_channel();
+    let (messages, received) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(());
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
         let deliverer = Deliverer::new(store, settings, client);
-        runtime.block_on(deliverer.run(incoming));
-        // A lookup that hangs is not waited for.
+        runtime.block_on(deliverer.run(received));
+        // Does not wait for lookups that hang.
         runtime.shutdown_background();
         drop(end);
     })?;
-    Ok(Handle { orders, ended })
+    Ok(Handle { messages, ended })
 }
 
 impl Handle {
-    /// Waits until whatever is due to a merchant by now was attempted, with the retries
-    /// that are due by now in turn; no longer when the service stops meanwhile.
-    pub async fn catch_up(&self, merchant: MerchantId) {
-        let (answer, answered) = oneshot::channel();
-        // One that has ended drops the order, and with it the way to answer.
-        drop(self.orders.send(Order::CatchUp(merchant, answer)));
-        drop(answered.await);
+    /// Waits until every delivery of a merchant that is due now has been attempted,
+    /// including the retries that fall due by now. Returns early if the service stops.
+    pub async fn flush(&self, merchant: MerchantId) {
+        let (done, is_done) = oneshot::channel();
+        // A deliverer that has ended drops the message with its sender, and the wait ends.
+        drop(self.messages.send(Message::Flush(merchant, done)));
+        drop(is_done.await);
     }
 
-    /// Begins no further attempt.
+    /// Makes the deliverer start no further attempt.
     pub fn begin_stop(&self) {
-        drop(self.orders.send(Order::Stop));
+        drop(self.messages.send(Message::Stop));
     }
 
-    /// Waits until it has ended, after [`Handle::begin_stop`]: attempts under way get
-    /// the time that was set for it. What is not recorded by then is attempted again
-    /// at the next start.
+    /// Waits until the deliverer has ended after [`Handle::begin_stop`]. Attempts in flight
+    /// get [`Settings::stop_timeout`] to finish. Those that are not recorded by then are
+    /// repeated after the next start.
     pub async fn ended(&self) {
         let mut ended = self.ended.clone();
-        // The other end is dropped when it has.
+        // `changed` fails when the thread drops the sender at its end.
         while ended.changed().await.is_ok() {}
     }
 }

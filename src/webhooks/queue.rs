@@ -1,66 +1,68 @@
-//! What the deliverer knows of one merchant: what is under way, and when to look again.
-//! No more than that: what is to be delivered stands in the file.
+//! The deliverer's state of one merchant: the attempts in flight, the health of its webhook
+//! endpoint, and the time to look for due deliveries again. The deliveries themselves are
+//! in the outbox.
 
 use tokio::sync::oneshot;
 
 use crate::domain::events::delivery::DeliveryId;
 use crate::domain::time::Timestamp;
 
-/// Attempts under way for one merchant whose receiver answers.
+/// Attempts in flight for a merchant whose endpoint is healthy.
 const IN_FLIGHT_MAX: usize = 16;
-/// The same while it fails, or nothing is known of it yet.
-const IN_FLIGHT_UNPROVEN_MAX: usize = 4;
+/// Attempts in flight for a merchant whose endpoint fails or has not been tried.
+const IN_FLIGHT_UNHEALTHY_MAX: usize = 4;
 
-/// What came of the last attempt at a merchant's receiver.
+/// The health of a webhook endpoint, by the outcome of the last attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum QueueState {
-    /// There was none.
+pub(super) enum EndpointHealth {
+    /// No attempt is remembered.
     #[default]
     Unknown,
-    /// It took the event.
-    Taking,
-    /// It did not.
+    /// The last attempt delivered.
+    Healthy,
+    /// The last attempt failed.
     Failing,
 }
 
 /// One merchant's deliveries.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// Under way, or done and not yet recorded, with when each was due.
+pub(super) struct MerchantQueue {
+    /// Deliveries whose attempt is under way or not yet recorded, each with the time it was
+    /// due on the merchant's clock.
     in_flight: Vec<(DeliveryId, Timestamp)>,
-    /// What is known of its receiver.
-    pub(super) standing: QueueState,
-    /// Whether it waits to be looked at.
+    /// The health of its webhook endpoint.
+    pub(super) health: EndpointHealth,
+    /// Set while the merchant waits in the deliverer's ready queue.
     pub(super) is_ready: bool,
-    /// Whether what is to be delivered is being dropped.
-    pub(super) is_dropping: bool,
-    /// When, by the file's time, to look again by itself.
+    /// Set while a command deletes its pending deliveries.
+    pub(super) is_discarding: bool,
+    /// The ledger time at which to look for due deliveries again.
     pub(super) timer: Option<Timestamp>,
-    /// Those who wait until everything due was attempted.
-    pub(super) catch_up: Option<CatchUp>,
+    /// The flush that callers wait for.
+    pub(super) flush: Option<Flush>,
 }
 
-/// Doing at once what fell due while a clock was moved.
+/// A request to attempt every delivery that fell due when a merchant's clock was advanced.
 #[derive(Debug)]
-pub(super) struct CatchUp {
-    /// What was due by then, by the merchant's clock, is attempted.
+pub(super) struct Flush {
+    /// Deliveries due at or before this time on the merchant's clock are attempted.
     pub(super) until: Timestamp,
-    /// Who wants to know.
+    /// The callers to wake when it is done.
     pub(super) waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl Queue {
-    /// Whether its receiver took the last event that was brought to it.
-    pub(super) fn is_proven(&self) -> bool {
-        self.standing == QueueState::Taking
+impl MerchantQueue {
+    /// Returns `true` if the last attempt delivered.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.health == EndpointHealth::Healthy
     }
 
-    /// How many more attempts may begin.
+    /// Returns how many more attempts may start.
     pub(super) fn room(&self) -> usize {
-        let most = if self.is_proven() {
+        let most = if self.is_healthy() {
             IN_FLIGHT_MAX
         } else {
-            IN_FLIGHT_UNPROVEN_MAX
+            IN_FLIGHT_UNHEALTHY_MAX
         };
         most.saturating_sub(self.in_flight.len())
     }
@@ -73,37 +75,38 @@ impl Queue {
         self.in_flight.iter().any(|(id, _)| *id == delivery)
     }
 
-    pub(super) fn begin(&mut self, delivery: DeliveryId, due: Timestamp) {
+    pub(super) fn start(&mut self, delivery: DeliveryId, due: Timestamp) {
         self.in_flight.push((delivery, due));
     }
 
-    pub(super) fn end(&mut self, delivery: DeliveryId) {
+    pub(super) fn finish(&mut self, delivery: DeliveryId) {
         self.in_flight.retain(|(id, _)| *id != delivery);
     }
 
-    /// Whether there is nothing to be known of it any more.
+    /// Returns `true` if the queue can be removed. The only fact lost is that the endpoint
+    /// is healthy.
     pub(super) fn is_idle(&self) -> bool {
-        let is_busy = self.standing == QueueState::Failing || self.is_ready || self.is_dropping;
-        !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.catch_up.is_none()
+        let is_busy = self.health == EndpointHealth::Failing || self.is_ready || self.is_discarding;
+        !is_busy && self.in_flight.is_empty() && self.timer.is_none() && self.flush.is_none()
     }
 
-    /// Whether somebody is about to look at it.
-    pub(super) fn is_attended(&self) -> bool {
-        self.is_ready || self.is_dropping || self.timer.is_some() || !self.in_flight.is_empty()
+    /// Returns `true` if something will make the deliverer look at the merchant again.
+    pub(super) fn is_scheduled(&self) -> bool {
+        self.is_ready || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()
     }
 
-    /// Answers those who wait, if nothing that was due by then is left: `next_due` is
-    /// when the next attempt is due of what is not under way.
-    pub(super) fn answer_if_caught_up(&mut self, next_due: Option<Timestamp>) {
-        let is_done = |catch_up: &mut CatchUp| {
-            let is_later = |due: &Timestamp| *due > catch_up.until;
+    /// Ends the flush and wakes its callers if no delivery due by its time is left.
+    /// `next_due` is the time of the next delivery that is not in flight.
+    pub(super) fn end_flush_if_done(&mut self, next_due: Option<Timestamp>) {
+        let is_done = |flush: &mut Flush| {
+            let is_later = |due: &Timestamp| *due > flush.until;
             next_due.as_ref().is_none_or(is_later) && self.in_flight.iter().all(|(_, due)| is_later(due))
         };
-        let Some(catch_up) = self.catch_up.take_if(is_done) else {
+        let Some(flush) = self.flush.take_if(is_done) else {
             return;
         };
-        for waiting in catch_up.waiting {
-            let _whether_it_is_heard = waiting.send(());
+        for waiting in flush.waiting {
+            let _is_still_waiting = waiting.send(());
         }
     }
 }
@@ -117,37 +120,37 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_receiver_gets_less_room() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.room(), 4, "nothing is known of it");
-        queue.standing = QueueState::Taking;
+    fn a_failing_endpoint_gets_fewer_attempts() {
+        let mut queue = MerchantQueue::default();
+        assert_eq!(queue.room(), 4, "its health is unknown");
+        queue.health = EndpointHealth::Healthy;
         for id in 0..10 {
-            queue.begin(DeliveryId(id), at(id));
+            queue.start(DeliveryId(id), at(id));
         }
         assert_eq!(queue.room(), 6);
-        queue.standing = QueueState::Failing;
+        queue.health = EndpointHealth::Failing;
         assert_eq!(queue.room(), 0);
-        (0..7).for_each(|id| queue.end(DeliveryId(id)));
+        (0..7).for_each(|id| queue.finish(DeliveryId(id)));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));
         assert!(queue.has_in_flight(DeliveryId(7)) && !queue.has_in_flight(DeliveryId(6)));
     }
 
     #[test]
-    fn who_waits_is_answered_when_nothing_of_then_is_left() {
-        let mut queue = Queue::default();
-        let (answer, mut answered) = oneshot::channel();
-        queue.catch_up = Some(CatchUp {
+    fn a_flush_ends_when_nothing_due_by_its_time_is_left() {
+        let mut queue = MerchantQueue::default();
+        let (done, mut is_done) = oneshot::channel();
+        queue.flush = Some(Flush {
             until: at(100),
-            waiting: vec![answer],
+            waiting: vec![done],
         });
-        queue.begin(DeliveryId(1), at(100));
-        queue.answer_if_caught_up(None);
-        assert!(answered.try_recv().is_err(), "one is under way");
-        queue.end(DeliveryId(1));
-        queue.answer_if_caught_up(Some(at(100)));
-        assert!(answered.try_recv().is_err(), "one is due");
-        queue.begin(DeliveryId(2), at(101));
-        queue.answer_if_caught_up(Some(at(101)));
-        assert_eq!(answered.try_recv(), Ok(()), "what is due later is not waited for");
+        queue.start(DeliveryId(1), at(100));
+        queue.end_flush_if_done(None);
+        assert!(is_done.try_recv().is_err(), "one is in flight");
+        queue.finish(DeliveryId(1));
+        queue.end_flush_if_done(Some(at(100)));
+        assert!(is_done.try_recv().is_err(), "one is due");
+        queue.start(DeliveryId(2), at(101));
+        queue.end_flush_if_done(Some(at(101)));
+        assert_eq!(is_done.try_recv(), Ok(()), "the rest is due later");
     }
 }

@@ -1,5 +1,4 @@
-//! The sandbox's way to let time pass: every merchant has a clock of its own. A
-//! `customer-id` header has no effect.
+//! Routes of a sandbox merchant's own clock. A `customer-id` header has no effect.
 
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
-/// How long a move of the clock waits for what fell due.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that an advance of the clock waits for the deliveries that fell due.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
@@ -29,8 +28,8 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
     Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }
 
-/// `POST /sandbox/clock/advance`. Answers when what fell due by that has been done, or
-/// has taken [`CATCH_UP_TIMEOUT`].
+/// `POST /sandbox/clock/advance`. Answers when every delivery that fell due by the advance
+/// was attempted, or after [`FLUSH_TIMEOUT`].
 pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
@@ -50,16 +49,16 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
     if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| answer.is_first()) {
         limiter.advance(&caller.key_hash, time);
     }
-    // A merchant that is made by this has nothing that could be due.
+    // A merchant that this request registered has no deliveries.
     if let Some(merchant) = caller.merchant() {
-        let caught_up = state.webhooks.catch_up(merchant);
-        // What a receiver that hangs keeps waiting longer is done meanwhile.
-        drop(rt::time::timeout(CATCH_UP_TIMEOUT, caught_up).await);
+        let flush = state.webhooks.flush(merchant);
+        // After the timeout, the deliverer goes on with the attempts that are left.
+        drop(rt::time::timeout(FLUSH_TIMEOUT, flush).await);
     }
     Ok(answer)
 }
 
-/// By how much a clock is to be moved.
+/// Parses the span by which a clock is advanced.
 fn parse_advance(body: &JsonBody) -> Parsed<Span> {
     body.fields()?.field("by").span()
 }
