@@ -9,9 +9,12 @@
 mod client;
 mod deliverer;
 mod endpoints;
+mod outcomes;
 mod queue;
+mod queues;
 mod resolver;
 pub mod signing;
+mod tasks;
 
 use std::io;
 use std::thread;

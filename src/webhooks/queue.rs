@@ -2,6 +2,8 @@
 //! endpoint, and the time to look for due deliveries again. The deliveries themselves are
 //! in the outbox.
 
+use std::mem;
+
 use tokio::sync::oneshot;
 
 use crate::domain::events::delivery::DeliveryId;
@@ -14,7 +16,7 @@ const IN_FLIGHT_UNHEALTHY_MAX: usize = 4;
 
 /// The health of a webhook endpoint, by the outcome of the last attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum EndpointHealth {
+enum EndpointHealth {
     /// No attempt is remembered.
     #[default]
     Unknown,
@@ -31,7 +33,7 @@ pub(super) struct MerchantQueue {
     /// due on the merchant's clock.
     in_flight: Vec<(DeliveryId, Timestamp)>,
     /// The health of its webhook endpoint.
-    pub(super) health: EndpointHealth,
+    health: EndpointHealth,
     /// Set while the merchant waits in the deliverer's ready queue.
     pub(super) is_ready: bool,
     /// Set while a command deletes its pending deliveries.
@@ -39,22 +41,39 @@ pub(super) struct MerchantQueue {
     /// The ledger time at which to look for due deliveries again.
     pub(super) timer: Option<Timestamp>,
     /// The flush that callers wait for.
-    pub(super) flush: Option<Flush>,
+    flush: Option<Flush>,
 }
 
 /// A request to attempt every delivery that fell due when a merchant's clock was advanced.
 #[derive(Debug)]
-pub(super) struct Flush {
+struct Flush {
     /// Deliveries due at or before this time on the merchant's clock are attempted.
-    pub(super) until: Timestamp,
+    until: Timestamp,
     /// The callers to wake when it is done.
-    pub(super) waiting: Vec<oneshot::Sender<()>>,
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl MerchantQueue {
     /// Returns `true` if the last attempt delivered.
     pub(super) fn is_healthy(&self) -> bool {
         self.health == EndpointHealth::Healthy
+    }
+
+    /// Sets the health of the endpoint after an attempt. Returns `true` if the endpoint has
+    /// begun or ceased to fail.
+    pub(super) fn set_health(&mut self, is_delivered: bool) -> bool {
+        let health = if is_delivered {
+            EndpointHealth::Healthy
+        } else {
+            EndpointHealth::Failing
+        };
+        let before = mem::replace(&mut self.health, health);
+        (before == EndpointHealth::Failing) != (health == EndpointHealth::Failing)
+    }
+
+    /// Forgets the health of an endpoint that the merchant has removed.
+    pub(super) fn reset_health(&mut self) {
+        self.health = EndpointHealth::Unknown;
     }
 
     /// Returns how many more attempts may start.
@@ -95,6 +114,27 @@ impl MerchantQueue {
         self.is_ready || self.is_discarding || self.timer.is_some() || !self.in_flight.is_empty()
     }
 
+    /// Starts a flush of the deliveries due at or before `until`, or extends the flush under
+    /// way. `done` is sent to when it ends.
+    pub(super) fn start_flush(&mut self, until: Timestamp, done: oneshot::Sender<()>) {
+        let flush = self.flush.get_or_insert_with(|| Flush {
+            until,
+            waiting: Vec::new(),
+        });
+        flush.until = until;
+        flush.waiting.push(done);
+    }
+
+    /// Returns `true` if a delivery due at this time is part of a flush.
+    pub(super) fn is_flushed(&self, due: Timestamp) -> bool {
+        self.flush.as_ref().is_some_and(|flush| due <= flush.until)
+    }
+
+    /// Ends the flush and wakes its callers, with deliveries left.
+    pub(super) fn cancel_flush(&mut self) {
+        self.flush = None;
+    }
+
     /// Ends the flush and wakes its callers if no delivery due by its time is left.
     /// `next_due` is the time of the next delivery that is not in flight.
     pub(super) fn end_flush_if_done(&mut self, next_due: Option<Timestamp>) {
@@ -123,12 +163,12 @@ mod tests {
     fn a_failing_endpoint_gets_fewer_attempts() {
         let mut queue = MerchantQueue::default();
         assert_eq!(queue.room(), 4, "its health is unknown");
-        queue.health = EndpointHealth::Healthy;
+        assert!(!queue.set_health(true), "it has not failed before");
         for id in 0..10 {
             queue.start(DeliveryId(id), at(id));
         }
         assert_eq!(queue.room(), 6);
-        queue.health = EndpointHealth::Failing;
+        assert!(queue.set_health(false), "it begins to fail");
         assert_eq!(queue.room(), 0);
         (0..7).for_each(|id| queue.finish(DeliveryId(id)));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));
@@ -139,10 +179,7 @@ mod tests {
     fn a_flush_ends_when_nothing_due_by_its_time_is_left() {
         let mut queue = MerchantQueue::default();
         let (done, mut is_done) = oneshot::channel();
-        queue.flush = Some(Flush {
-            until: at(100),
-            waiting: vec![done],
-        });
+        queue.start_flush(at(100), done);
         queue.start(DeliveryId(1), at(100));
         queue.end_flush_if_done(None);
         assert!(is_done.try_recv().is_err(), "one is in flight");

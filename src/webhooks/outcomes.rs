@@ -1,0 +1,116 @@
+//! The outcomes of attempts that are not recorded yet. One command at a time records a
+//! batch of them.
+
+use std::time::Instant;
+
+use crate::commands::deliveries::Attempted;
+
+/// Attempts that one command records. A longer command would delay requests.
+const RECORDS_PER_COMMAND_MAX: usize = 64;
+
+pub(super) struct UnrecordedOutcomes {
+    /// Attempts that have ended and that no command records yet.
+    attempted: Vec<Attempted>,
+    /// Set while a command records a batch.
+    is_recording: bool,
+    /// The earliest time of the next command.
+    record_after: Instant,
+}
+
+impl UnrecordedOutcomes {
+    pub(super) fn new() -> Self {
+        Self {
+            attempted: Vec::new(),
+            is_recording: false,
+            record_after: Instant::now(),
+        }
+    }
+
+    pub(super) fn push(&mut self, attempted: Attempted) {
+        self.attempted.push(attempted);
+    }
+
+    /// Returns the time from which the next batch may be recorded, or `None` if there is
+    /// nothing to record or a command is under way.
+    pub(super) fn next_batch_at(&self) -> Option<Instant> {
+        (!self.attempted.is_empty() && !self.is_recording).then_some(self.record_after)
+    }
+
+    /// Takes the next batch if it may be recorded now. The caller must report the end of
+    /// its command by [`UnrecordedOutcomes::end`] or [`UnrecordedOutcomes::put_back`].
+    pub(super) fn next_batch(&mut self) -> Option<Vec<Attempted>> {
+        self.next_batch_at().filter(|at| *at <= Instant::now())?;
+        self.is_recording = true;
+        let size = self.attempted.len().min(RECORDS_PER_COMMAND_MAX);
+        Some(self.attempted.drain(..size).collect())
+    }
+
+    /// Ends a command that has recorded its batch.
+    pub(super) fn end(&mut self) {
+        self.is_recording = false;
+    }
+
+    /// Puts a batch back that could not be recorded. The next command starts at `at` or
+    /// later.
+    pub(super) fn put_back(&mut self, batch: Vec<Attempted>, at: Instant) {
+        self.is_recording = false;
+        self.attempted.extend(batch);
+        self.record_after = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId};
+    use crate::domain::ids::{EventId, MerchantId};
+    use crate::domain::time::Timestamp;
+
+    fn attempted(number: i64) -> Attempted {
+        Attempted {
+            delivery: Delivery {
+                id: DeliveryId(number),
+                event: EventId::new(1, 1),
+                merchant: MerchantId(1),
+                ordering_key: None,
+                attempts: 0,
+                due_at: Timestamp::EPOCH,
+            },
+            attempt: Attempt {
+                attempted_at: Timestamp::EPOCH,
+                url: "http://127.0.0.1/".to_owned(),
+                outcome: AttemptOutcome::Failed("no answer".to_owned()),
+                duration_millis: 1,
+            },
+            since: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn one_batch_is_recorded_at_a_time() {
+        let mut outcomes = UnrecordedOutcomes::new();
+        assert!(outcomes.next_batch().is_none(), "there is nothing to record");
+        for number in 0..100 {
+            outcomes.push(attempted(number));
+        }
+        assert_eq!(outcomes.next_batch().unwrap().len(), 64);
+        assert!(outcomes.next_batch().is_none(), "a command is under way");
+        outcomes.end();
+        assert_eq!(outcomes.next_batch().unwrap().len(), 36);
+    }
+
+    #[test]
+    fn a_batch_that_could_not_be_recorded_is_taken_again_later() {
+        let mut outcomes = UnrecordedOutcomes::new();
+        outcomes.push(attempted(1));
+        let batch = outcomes.next_batch().unwrap();
+        let later = Instant::now() + Duration::from_secs(3600);
+        outcomes.put_back(batch, later);
+        assert!(outcomes.next_batch().is_none(), "it is too early");
+        assert_eq!(outcomes.next_batch_at(), Some(later));
+        outcomes.record_after = Instant::now();
+        assert_eq!(outcomes.next_batch().unwrap()[0].delivery.id, DeliveryId(1));
+    }
+}

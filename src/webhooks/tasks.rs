@@ -1,0 +1,98 @@
+//! The deliverer's work outside its loop: the HTTP request of an attempt, and commands of
+//! the store. Each task sends one report when it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::clock::SystemClock;
+use crate::commands::deliveries::{self, Attempted};
+use crate::domain::events::delivery::{Attempt, Delivery};
+use crate::domain::events::webhook_endpoint::WebhookEndpoint;
+use crate::domain::ids::MerchantId;
+use crate::domain::time::{Clock, Timestamp};
+use crate::store::{Error, Store};
+use crate::webhooks::Settings;
+use crate::webhooks::client::WebhookClient;
+
+/// The report of a task that has ended.
+pub(super) enum Report {
+    /// An attempt was made.
+    Attempted(Delivery, Attempt),
+    /// The command that records these attempts succeeded or failed.
+    Recorded(Vec<Attempted>, Result<(), Error>),
+    /// The command that deletes a merchant's pending deliveries succeeded or failed.
+    Discarded(MerchantId, Result<(), Error>),
+}
+
+/// Starts tasks. A report is lost if the deliverer has ended.
+pub(super) struct Tasks {
+    store: Store,
+    settings: Arc<Settings>,
+    client: Arc<WebhookClient>,
+    reports: UnboundedSender<Report>,
+}
+
+impl Tasks {
+    pub(super) fn new(
+        store: Store,
+        settings: Arc<Settings>,
+        client: WebhookClient,
+    ) -> (Self, UnboundedReceiver<Report>) {
+        let (reports, received) = unbounded_channel();
+        let tasks = Self {
+            store,
+            settings,
+            client: Arc::new(client),
+            reports,
+        };
+        (tasks, received)
+    }
+
+    /// Sends an event to a webhook endpoint. `now` is the time on the merchant's clock. The
+    /// signature has the system's time, which the endpoint compares with its own.
+    pub(super) fn attempt(&self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
+        let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let unix_seconds = SystemClock.now().unix_seconds();
+            let outcome = client.attempt(&endpoint, delivery.event, body, unix_seconds).await;
+            let attempt = Attempt {
+                attempted_at: now,
+                url: endpoint.url.to_string(),
+                outcome,
+                duration_millis: u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX),
+            };
+            drop(reports.send(Report::Attempted(delivery, attempt)));
+        });
+    }
+
+    /// Records the outcomes of attempts in one command.
+    pub(super) fn record(&self, attempted: Vec<Attempted>) {
+        let batch: Arc<[Attempted]> = attempted.into();
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+        tokio::spawn(async move {
+            let recorded = Arc::clone(&batch);
+            let record = store.write(move |tx| {
+                let mut all = recorded.iter();
+                all.try_for_each(|attempted| deliveries::record(tx, &settings.schedule, attempted))
+            });
+            drop(reports.send(Report::Recorded(batch.to_vec(), record.await)));
+        });
+    }
+
+    /// Deletes pending deliveries of a merchant that has no webhook endpoint. The command
+    /// deletes none if the merchant has set one meanwhile.
+    pub(super) fn discard_pending(&self, merchant: MerchantId) {
+        let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
+        tokio::spawn(async move {
+            let discard = store.write(move |tx| {
+                deliveries::drop_unwanted(tx, merchant, |stored| {
+                    settings.endpoints.endpoint_of(merchant, stored).is_some()
+                })
+            });
+            drop(reports.send(Report::Discarded(merchant, discard.await)));
+        });
+    }
+}
