@@ -1,5 +1,5 @@
-//! One attempt to deliver one event: what is sent, and what came of it. Must not know
-//! when, how often or in which order.
+//! The HTTP client: makes one attempt to deliver one event. It must not know the retry
+//! schedule or the order of events.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,60 +15,64 @@ use crate::http_client::{self, innermost};
 use crate::webhooks::resolver::{FilteringResolver, Lookup};
 use crate::webhooks::signing;
 
-/// Bytes of an answer that are read. What is longer is cut off with its connection.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of an answer that are kept.
+/// Bytes of a response body to read. The client closes the connection of a longer one.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a response body to keep.
 const BEGINNING_BYTES_MAX: usize = 256;
-/// Idle connections kept to one receiver, and for how long.
+/// Idle connections to keep for one host.
 const IDLE_CONNECTIONS_MAX: usize = 4;
+/// The time that an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends events. Follows no redirect and uses no proxy.
+/// Sends events to webhook endpoints. Follows no redirect and uses no proxy.
 pub(super) struct WebhookClient {
     mode: Mode,
     lookup: Lookup,
     timeout: Duration,
-    plain: reqwest::Client,
-    /// Made when it is first needed: it reads the certificates that the system trusts,
-    /// of which a machine without encrypted receivers may have none.
-    encrypting: OnceLock<Result<reqwest::Client, String>>,
+    http: reqwest::Client,
+    /// Built at the first `https` URL. Building it reads the certificates that the system
+    /// trusts, and a system without `https` endpoints may have none.
+    https: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl WebhookClient {
-    /// A client for a service in this mode, whose attempts take at most so long.
+    /// Returns a client for a service in this mode. `timeout` limits each attempt.
     pub(super) fn new(mode: Mode, timeout: Duration, lookup: Lookup) -> Result<Self, String> {
         let resolver = FilteringResolver::new(mode, Arc::clone(&lookup));
-        let plain = configure(http_client::builder_without_certificates(), timeout, resolver).build();
+        let http = configure(http_client::builder_without_certificates(), timeout, resolver).build();
         Ok(Self {
             mode,
             lookup,
             timeout,
-            plain: plain.map_err(|error| innermost(&error))?,
-            encrypting: OnceLock::new(),
+            http: http.map_err(|error| innermost(&error))?,
+            https: OnceLock::new(),
         })
     }
 
-    /// Sends an event, signed at this second since 1970.
+    /// Sends an event, with signatures. `unix_seconds` is the time of signing.
     pub(super) async fn attempt(
         &self,
-        to: &WebhookEndpoint,
+        endpoint: &WebhookEndpoint,
         event: EventId,
         body: String,
         unix_seconds: i64,
     ) -> AttemptOutcome {
-        let client = match self.client_for(to) {
+        let client = match self.client_for(endpoint) {
             Ok(client) => client,
             Err(problem) => return AttemptOutcome::Failed(problem),
         };
         let request = client
-            .post(to.url.as_str())
+            .post(endpoint.url.as_str())
             .header(CONTENT_TYPE, "application/json")
-            .header("x-payluk-signature", signing::contract_signature(&to.secret, &body))
+            .header(
+                "x-payluk-signature",
+                signing::contract_signature(&endpoint.secret, &body),
+            )
             .header("webhook-id", event.to_string())
             .header("webhook-timestamp", unix_seconds)
             .header(
                 "webhook-signature",
-                signing::standard_signature(&to.secret, event, unix_seconds, &body),
+                signing::standard_signature(&endpoint.secret, event, unix_seconds, &body),
             )
             .body(body);
         match request.send().await {
@@ -80,20 +84,21 @@ impl WebhookClient {
         }
     }
 
-    fn client_for(&self, to: &WebhookEndpoint) -> Result<&reqwest::Client, String> {
-        if !to.url.is_https() {
-            return Ok(&self.plain);
+    fn client_for(&self, endpoint: &WebhookEndpoint) -> Result<&reqwest::Client, String> {
+        if !endpoint.url.is_https() {
+            return Ok(&self.http);
         }
-        let make = || {
+        let build = || {
             let resolver = FilteringResolver::new(self.mode, Arc::clone(&self.lookup));
             configure(http_client::builder(), self.timeout, resolver)
                 .build()
                 .map_err(|error| innermost(&error))
         };
-        self.encrypting.get_or_init(make).as_ref().map_err(Clone::clone)
+        self.https.get_or_init(build).as_ref().map_err(Clone::clone)
     }
 
-    /// Why no answer came, for people, and without the URL, which may hold secrets.
+    /// Returns the reason why no response arrived, for people. It leaves out the URL, whose
+    /// query may hold a secret.
     fn problem(&self, error: &reqwest::Error) -> String {
         if error.is_timeout() {
             format!("no answer within {} seconds", self.timeout.as_secs())
@@ -120,8 +125,8 @@ fn configure(
         .pool_idle_timeout(IDLE_TIMEOUT)
 }
 
-/// The first bytes of an answer. That it breaks off or takes too long does not matter:
-/// its status has come, and that is what counts.
+/// Returns the first bytes of a response body. A body that breaks off or times out is not
+/// a failure, because the status alone decides if the event is delivered.
 async fn beginning_of(mut response: Response) -> String {
     let mut beginning = Vec::new();
     let mut read = 0;
@@ -129,7 +134,7 @@ async fn beginning_of(mut response: Response) -> String {
         read += chunk.len();
         let room = BEGINNING_BYTES_MAX - beginning.len();
         beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if read > ANSWER_BYTES_MAX {
+        if read > BODY_BYTES_MAX {
             break;
         }
     }
@@ -144,8 +149,8 @@ mod tests {
     use super::*;
     use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 
-    /// Leads every name to these addresses, one after another.
-    fn leading_to(addresses: &[&str]) -> Lookup {
+    /// Resolves every host name to one of these addresses: each lookup takes the next one.
+    fn resolving_to(addresses: &[&str]) -> Lookup {
         let addresses: Vec<IpAddr> = addresses.iter().rev().map(|text| text.parse().unwrap()).collect();
         let left = Mutex::new(addresses);
         Arc::new(move |_| {
@@ -156,21 +161,21 @@ mod tests {
 
     fn outcome(mode: Mode, lookup: Lookup, url: &str) -> AttemptOutcome {
         let client = WebhookClient::new(mode, Duration::from_millis(500), lookup).unwrap();
-        let receiver = WebhookEndpoint {
+        let endpoint = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
             secret: SigningSecret::new("sk_test_1"),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let attempt = client.attempt(&receiver, EventId::new(1, 1), "{}".to_owned(), 0);
+        let attempt = client.attempt(&endpoint, EventId::new(1, 1), "{}".to_owned(), 0);
         runtime.unwrap().block_on(attempt)
     }
 
     #[test]
-    fn a_name_that_leads_inside_is_refused_when_it_is_called() {
+    fn a_host_name_with_a_refused_address_is_not_connected_to() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("https://shop.example:{}/hook", listener.local_addr().unwrap().port());
-        for (address, reach) in [
+        for (address, class) in [
             ("127.0.0.1", "loopback"),
             ("::1", "loopback"),
             ("::ffff:127.0.0.1", "translated"),
@@ -182,21 +187,21 @@ mod tests {
             ("fd00::1", "private"),
             ("224.0.0.1", "multicast"),
         ] {
-            let AttemptOutcome::Failed(problem) = outcome(Mode::Live, leading_to(&[address]), &url) else {
+            let AttemptOutcome::Failed(problem) = outcome(Mode::Live, resolving_to(&[address]), &url) else {
                 panic!("{address} was reached");
             };
-            assert!(problem.contains(&format!("which is a {reach} address")), "{problem}");
+            assert!(problem.contains(&format!("which is a {class} address")), "{problem}");
         }
-        assert!(listener.accept().is_err(), "nobody was called");
+        assert!(listener.accept().is_err(), "no connection was made");
     }
 
     #[test]
-    fn a_name_is_looked_up_again_for_every_connection() {
-        let first = leading_to(&["127.0.0.1", "169.254.169.254"]);
+    fn a_host_name_is_looked_up_again_for_every_connection() {
+        let lookup = resolving_to(&["127.0.0.1", "169.254.169.254"]);
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("http://rebound.example:{}/", unused.port());
         let refused = |outcome| matches!(outcome, AttemptOutcome::Failed(problem) if problem.contains("metadata"));
-        assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&first), &url)));
-        assert!(refused(outcome(Mode::Sandbox, first, &url)));
+        assert!(!refused(outcome(Mode::Sandbox, Arc::clone(&lookup), &url)));
+        assert!(refused(outcome(Mode::Sandbox, lookup, &url)));
     }
 }

@@ -1,5 +1,8 @@
-//! Where a name leads, asked whenever a connection is made: a name that changes its
-//! mind after it was looked at reaches nothing that an address could not.
+//! Resolves host names for the client, and refuses addresses that webhooks must not be
+//! sent to.
+//!
+//! The check is made at every connection. A host name whose address changes after its URL
+//! was accepted therefore reaches no refused address (DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +14,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::domain::events::addresses;
 use crate::domain::mode::Mode;
 
-/// Answers where a name leads.
+/// Returns the addresses of a host name.
 pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// As the system answers.
+/// Returns the lookup of the system's resolver.
 pub(super) fn system_lookup() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {
@@ -24,7 +27,7 @@ pub(super) fn system_lookup() -> Lookup {
     })
 }
 
-/// Lets through only what may be reached in this mode.
+/// Resolves host names to the addresses that are allowed in a mode.
 pub(super) struct FilteringResolver {
     mode: Mode,
     lookup: Lookup,
@@ -42,31 +45,32 @@ impl Resolve for FilteringResolver {
         Box::pin(async move {
             let found = lookup(name.as_str().to_owned()).await?;
             let allowed = allowed(mode, &found)?;
-            // Port 0 becomes the one of the URL.
+            // The client replaces port 0 by the port of the URL.
             let addresses = allowed.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })
     }
 }
 
-/// Why a name leads to nothing that may be reached.
+/// The reason why a host name has no address to connect to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum LeadsNowhere {
+enum ResolveError {
     #[error("host name has no address record")]
-    Unknown,
+    NoAddress,
     #[error("its name leads to {0}, which is a {1} address and not to be reached")]
     Refused(IpAddr, &'static str),
 }
 
-fn allowed(mode: Mode, found: &[IpAddr]) -> Result<Vec<IpAddr>, LeadsNowhere> {
+/// Returns the addresses that are allowed in a mode.
+fn allowed(mode: Mode, found: &[IpAddr]) -> Result<Vec<IpAddr>, ResolveError> {
     let is_allowed = |address: &&IpAddr| addresses::refused(mode, **address).is_none();
     let allowed: Vec<IpAddr> = found.iter().filter(is_allowed).copied().collect();
     let refused = found.iter().find_map(|address| {
-        let reach = addresses::refused(mode, *address)?;
-        Some(LeadsNowhere::Refused(*address, reach))
+        let class = addresses::refused(mode, *address)?;
+        Some(ResolveError::Refused(*address, class))
     });
     if allowed.is_empty() {
-        Err(refused.unwrap_or(LeadsNowhere::Unknown))
+        Err(refused.unwrap_or(ResolveError::NoAddress))
     } else {
         Ok(allowed)
     }
@@ -77,22 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_a_name_leads_to_only_what_may_be_reached_is_left() {
+    fn only_addresses_allowed_in_the_mode_are_returned() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let (public, inside, metadata) = (ip("1.1.1.1"), ip("10.0.0.1"), ip("169.254.169.254"));
-        assert_eq!(allowed(Mode::Live, &[inside, public]), Ok(vec![public]));
+        let (public, private, metadata) = (ip("1.1.1.1"), ip("10.0.0.1"), ip("169.254.169.254"));
+        assert_eq!(allowed(Mode::Live, &[private, public]), Ok(vec![public]));
         assert_eq!(
-            allowed(Mode::Sandbox, &[inside, metadata, public]),
-            Ok(vec![inside, public])
+            allowed(Mode::Sandbox, &[private, metadata, public]),
+            Ok(vec![private, public])
         );
         assert_eq!(
-            allowed(Mode::Live, &[inside]),
-            Err(LeadsNowhere::Refused(inside, "private"))
+            allowed(Mode::Live, &[private]),
+            Err(ResolveError::Refused(private, "private"))
         );
         assert_eq!(
             allowed(Mode::Sandbox, &[metadata]),
-            Err(LeadsNowhere::Refused(metadata, "metadata"))
+            Err(ResolveError::Refused(metadata, "metadata"))
         );
-        assert_eq!(allowed(Mode::Live, &[]), Err(LeadsNowhere::Unknown));
+        assert_eq!(allowed(Mode::Live, &[]), Err(ResolveError::NoAddress));
     }
 }

@@ -1,5 +1,5 @@
-//! What proves to a receiver that an event came from here: the contract's signature
-//! (section 7.6) and that of Standard Webhooks, from one secret.
+//! The signatures of a webhook: the contract's (contract section 7.6) and that of Standard
+//! Webhooks. Both use the merchant's one signing secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,20 +9,21 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::EventId;
 
-/// The value of `x-payluk-signature`: lower-case hex of the HMAC-SHA512 of the body.
+/// Returns the value of `x-payluk-signature`: the HMAC-SHA512 of the body in lower-case
+/// hex.
 pub(super) fn contract_signature(secret: &SigningSecret, body: &str) -> String {
-    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_str().as_bytes()).expect("a key of any length will do");
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_str().as_bytes()).expect("HMAC takes a key of any length");
     mac.update(body.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// What a receiver hands to a library for Standard Webhooks. That wants 24 to 64 bytes
-/// in base64, which a key is not, so it gets the key's SHA-256.
+/// Returns the secret for a Standard Webhooks library. Such a secret is 24 to 64 bytes in
+/// base64. A signing secret is not, so the library's secret is its SHA-256.
 pub fn standard_secret(secret: &SigningSecret) -> String {
     format!("whsec_{}", STANDARD.encode(standard_key(secret)))
 }
 
-/// The value of `webhook-signature` for an event sent at this second since 1970.
+/// Returns the value of `webhook-signature` for an event signed at this time.
 pub(super) fn standard_signature(secret: &SigningSecret, event: EventId, unix_seconds: i64, body: &str) -> String {
     sign_standard(&standard_key(secret), &event.to_string(), unix_seconds, body)
 }
@@ -32,7 +33,7 @@ fn standard_key(secret: &SigningSecret) -> [u8; 32] {
 }
 
 fn sign_standard(key: &[u8], id: &str, unix_seconds: i64, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length will do");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in [id, ".", &unix_seconds.to_string(), ".", body] {
         mac.update(part.as_bytes());
     }
