@@ -1,4 +1,4 @@
-//! The service is killed or stopped in the middle of deliveries, and started again.
+//! The service is killed or stopped during deliveries, and started again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,29 +6,34 @@ use std::thread;
 use std::time::Duration;
 
 use crate::deliveries::assert_all_in_order;
-use crate::receiver::{Call, Receiver, Reply};
+use crate::receiver::{Receiver, Reply, Request};
 use crate::service::Disk;
 
-/// Fails unless every event came with the bytes and the id that stand in the file.
+/// Asserts that every request had the id and the payload of a stored event.
 #[track_caller]
-fn assert_as_stored(disk: &Disk, calls: &[Call]) {
+fn assert_as_stored(disk: &Disk, requests: &[Request]) {
     let events = disk.events();
     let payloads: HashMap<&str, &str> = events
         .iter()
         .map(|event| (event.id.as_str(), event.payload.as_str()))
         .collect();
-    for call in calls {
-        assert_eq!(payloads.get(call.id()), Some(&call.body.as_str()), "{}", call.id());
+    for request in requests {
+        assert_eq!(
+            payloads.get(request.id()),
+            Some(&request.body.as_str()),
+            "{}",
+            request.id()
+        );
     }
 }
 
 #[test]
-fn a_service_that_is_killed_again_and_again_loses_no_event_and_no_order() {
+fn a_service_that_is_killed_repeatedly_loses_no_event_and_keeps_their_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    let asked = AtomicUsize::new(0);
-    receiver.answers(move |_| {
-        // Now and then it takes its time, so that a kill finds attempts under way.
-        if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) {
+    let count = AtomicUsize::new(0);
+    receiver.reply_with(move |_| {
+        // Every fifth response is slow, so that a kill finds attempts in flight.
+        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5) {
             thread::sleep(Duration::from_millis(30));
         }
         Reply::Status(200)
@@ -42,29 +47,29 @@ fn a_service_that_is_killed_again_and_again_loses_no_event_and_no_order() {
         thread::sleep(Duration::from_millis(7 * round));
         service.kill();
     }
-    assert!(disk.pending() > 0, "the last kill left something to do");
+    assert!(disk.pending() > 0, "deliveries are pending after the last kill");
     let service = disk.serve_to(&receiver.url(), &[]);
-    disk.settles();
+    disk.wait_for_deliveries();
     drop(service);
-    let calls = receiver.verified("sk_test_shop");
-    assert_as_stored(&disk, &calls);
+    let requests = receiver.verified("sk_test_shop");
+    assert_as_stored(&disk, &requests);
     assert_all_in_order(&disk.events(), &receiver.taken());
-    assert!(disk.is_sound());
+    assert!(disk.passes_check());
 }
 
 #[test]
 fn a_restart_goes_on_counting_attempts() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Status(500));
-    let waits = [("ESCROWD_WEBHOOKS_RETRY_SECONDS", "3,1")];
-    let service = disk.serve_to(&receiver.url(), &waits);
+    receiver.reply_with(|_| Reply::Status(500));
+    let schedule = [("ESCROWD_WEBHOOKS_RETRY_SECONDS", "3,1")];
+    let service = disk.serve_to(&receiver.url(), &schedule);
     service.funded("", 2);
-    receiver.waits_for(1);
+    receiver.wait_for_requests(1);
     service.stop();
     let before = disk.attempts();
     assert!(!before.is_empty());
-    let service = disk.serve_to(&receiver.url(), &waits);
-    disk.settles();
+    let service = disk.serve_to(&receiver.url(), &schedule);
+    disk.wait_for_deliveries();
     drop(service);
     let attempts = disk.attempts();
     for event in disk.events() {
@@ -79,37 +84,44 @@ fn a_restart_goes_on_counting_attempts() {
 }
 
 #[test]
-fn a_stop_waits_for_what_is_under_way() {
+fn a_stop_waits_for_attempts_in_flight() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| {
+    receiver.reply_with(|_| {
         thread::sleep(Duration::from_millis(500));
         Reply::Status(200)
     });
     let service = disk.serve_to(&receiver.url(), &[]);
     service.funded("", 2);
-    receiver.waits_for(0);
+    receiver.wait_for_requests(0);
     thread::sleep(Duration::from_millis(200));
     service.stop();
-    let calls = receiver.calls();
-    assert!(!calls.is_empty());
-    assert_eq!(disk.attempts().len(), calls.len(), "each that came is recorded");
-    assert!(disk.pending() > 0, "and nothing was begun after");
+    let requests = receiver.requests();
+    assert!(!requests.is_empty());
+    assert_eq!(
+        disk.attempts().len(),
+        requests.len(),
+        "each request that arrived is recorded"
+    );
+    assert!(disk.pending() > 0, "no attempt was started after the stop");
 }
 
 #[test]
-fn a_stop_does_not_wait_for_ever() {
+fn a_stop_does_not_wait_longer_than_its_limit() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Never);
-    let stops = ("ESCROWD_LIMITS_STOP_SECONDS_MAX", "1");
-    let service = disk.serve_to(&receiver.url(), &[stops, ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60")]);
+    receiver.reply_with(|_| Reply::Never);
+    let stop_limit = ("ESCROWD_LIMITS_STOP_SECONDS_MAX", "1");
+    let service = disk.serve_to(
+        &receiver.url(),
+        &[stop_limit, ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60")],
+    );
     service.funded("", 2);
-    receiver.waits_for(1);
-    let began = std::time::Instant::now();
+    receiver.wait_for_requests(1);
+    let started = std::time::Instant::now();
     service.stop();
-    assert!(began.elapsed() < Duration::from_secs(30));
-    receiver.answers(|_| Reply::Status(200));
+    assert!(started.elapsed() < Duration::from_secs(30));
+    receiver.reply_with(|_| Reply::Status(200));
     let service = disk.serve_to(&receiver.url(), &[]);
-    disk.settles();
+    disk.wait_for_deliveries();
     drop(service);
     assert_all_in_order(&disk.events(), &receiver.taken());
 }

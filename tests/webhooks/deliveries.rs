@@ -1,4 +1,4 @@
-//! What a receiver gets that takes everything.
+//! Deliveries to a receiver that takes every event.
 
 use std::collections::HashMap;
 
@@ -7,33 +7,33 @@ use serde_json::json;
 use crate::receiver::{Receiver, Reply};
 use crate::service::{Disk, Event, until};
 
-/// Of each escrow, its events in the order they happened.
+/// Returns the event ids of each escrow, in the order of the events.
 pub(crate) fn by_escrow(events: &[Event]) -> HashMap<i64, Vec<String>> {
-    let mut lanes: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut by_escrow: HashMap<i64, Vec<String>> = HashMap::new();
     for event in events {
         if let Some(escrow) = event.escrow {
-            lanes.entry(escrow).or_default().push(event.id.clone());
+            by_escrow.entry(escrow).or_default().push(event.id.clone());
         }
     }
-    lanes
+    by_escrow
 }
 
-/// Fails unless everything was taken, and of each escrow in the order it happened.
-/// What came more than once counts when it came first.
+/// Asserts that every event was taken, and the events of each escrow in order. An event
+/// that arrived more than once counts at its first arrival.
 #[track_caller]
 pub(crate) fn assert_all_in_order(events: &[Event], taken: &[String]) {
     let mut first: HashMap<&str, usize> = HashMap::new();
-    for (at, id) in taken.iter().enumerate() {
-        first.entry(id).or_insert(at);
+    for (position, id) in taken.iter().enumerate() {
+        first.entry(id).or_insert(position);
     }
     let missing: Vec<&Event> = events
         .iter()
         .filter(|event| !first.contains_key(event.id.as_str()))
         .collect();
-    assert!(missing.is_empty(), "never came: {missing:?}");
-    for lane in by_escrow(events).values() {
-        let came: Vec<usize> = lane.iter().map(|id| first[id.as_str()]).collect();
-        assert!(came.is_sorted(), "{lane:?} came as {came:?}");
+    assert!(missing.is_empty(), "not delivered: {missing:?}");
+    for ids in by_escrow(events).values() {
+        let arrivals: Vec<usize> = ids.iter().map(|id| first[id.as_str()]).collect();
+        assert!(arrivals.is_sorted(), "{ids:?} arrived in the order {arrivals:?}");
     }
 }
 
@@ -42,8 +42,8 @@ fn every_event_of_a_deal_arrives_signed_and_in_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve_to(&receiver.url(), &[]);
     service.completed("sk_test_shop", 3);
-    disk.settles();
-    let calls = receiver.verified("sk_test_shop");
+    disk.wait_for_deliveries();
+    let requests = receiver.verified("sk_test_shop");
     let events = disk.events();
     let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
     for name in [
@@ -54,15 +54,15 @@ fn every_event_of_a_deal_arrives_signed_and_in_order() {
     ] {
         assert!(names.contains(&name), "{names:?}");
     }
-    assert_eq!(calls.len(), events.len(), "each came once");
+    assert_eq!(requests.len(), events.len(), "each event arrived once");
     assert_all_in_order(&events, &receiver.taken());
     for event in &events {
-        let call = calls.iter().find(|call| call.id() == event.id).unwrap();
+        let request = requests.iter().find(|request| request.id() == event.id).unwrap();
         assert_eq!(
-            (call.body.as_str(), call.path.as_str()),
+            (request.body.as_str(), request.path.as_str()),
             (event.payload.as_str(), "/hook")
         );
-        assert_eq!(call.event()["event"], event.name);
+        assert_eq!(request.event()["event"], event.name);
     }
     let attempts = disk.attempts();
     assert_eq!(attempts.len(), events.len());
@@ -80,22 +80,22 @@ fn each_merchants_events_are_signed_with_its_own_key() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve_to(&receiver.url(), &[]);
     service.completed("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     let of_default = receiver.verified("sk_test_default").len();
     assert!(of_default > 0);
     service.completed("sk_test_other", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     drop(service);
-    let others = receiver.calls().split_off(of_default);
+    let others = receiver.requests().split_off(of_default);
     let receiver_of_others = Receiver::start();
-    assert!(!others.is_empty() && receiver_of_others.calls().is_empty());
-    for call in others {
-        call.verify("sk_test_other");
+    assert!(!others.is_empty() && receiver_of_others.requests().is_empty());
+    for request in others {
+        request.verify("sk_test_other");
     }
 }
 
 #[test]
-fn nothing_is_sent_where_no_url_is_set_and_events_are_kept() {
+fn events_of_a_merchant_without_a_url_are_kept_and_not_sent() {
     let disk = Disk::new();
     let service = disk.serve(&[]);
     service.completed("", 2);
@@ -104,42 +104,42 @@ fn nothing_is_sent_where_no_url_is_set_and_events_are_kept() {
 }
 
 #[test]
-fn what_is_pending_is_dropped_when_the_url_goes() {
+fn pending_deliveries_are_deleted_when_the_configured_url_is_removed() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Status(503));
-    let waits = [("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600")];
-    let service = disk.serve_to(&receiver.url(), &waits);
+    receiver.reply_with(|_| Reply::Status(503));
+    let schedule = [("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600")];
+    let service = disk.serve_to(&receiver.url(), &schedule);
     service.completed("", 2);
-    receiver.waits_for(1);
+    receiver.wait_for_requests(1);
     assert!(disk.pending() > 0);
     service.stop();
-    let before = receiver.calls().len();
-    let service = disk.serve(&waits);
-    disk.settles();
+    let before = receiver.requests().len();
+    let service = disk.serve(&schedule);
+    disk.wait_for_deliveries();
     service.completed("", 2);
     drop(service);
-    assert_eq!((receiver.calls().len(), disk.pending()), (before, 0));
-    assert!(!disk.attempts().is_empty(), "what was attempted stays known");
+    assert_eq!((receiver.requests().len(), disk.pending()), (before, 0));
+    assert!(!disk.attempts().is_empty(), "the attempts are kept");
 }
 
 #[test]
-fn a_merchant_that_wants_nothing_any_more_gets_nothing() {
+fn a_merchant_that_removes_its_url_gets_no_more_events() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Status(503));
+    receiver.reply_with(|_| Reply::Status(503));
     let service = disk.serve_to(&receiver.url(), &[]);
     service.funded("", 2);
     until("an attempt has failed", || !disk.attempts().is_empty());
     assert!(disk.pending() > 0);
     service.send("", "", "PUT", "/sandbox/callback", &json!({ "url": null }));
     assert_eq!(disk.pending(), 0);
-    let before = receiver.calls().len();
+    let before = receiver.requests().len();
     service.send("", "", "POST", "/sandbox/clock/advance", &json!({ "by": "1d" }));
     service.funded("", 2);
-    assert_eq!((receiver.calls().len(), disk.pending()), (before, 0));
+    assert_eq!((receiver.requests().len(), disk.pending()), (before, 0));
 }
 
 #[test]
-fn a_burst_of_many_deals_arrives_whole() {
+fn every_event_of_a_burst_of_deals_arrives_once() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve_to(&receiver.url(), &[]);
     std::thread::scope(|scope| {
@@ -151,8 +151,12 @@ fn a_burst_of_many_deals_arrives_whole() {
             });
         }
     });
-    disk.settles();
-    assert_eq!(receiver.calls().len(), disk.events().len(), "each came once");
+    disk.wait_for_deliveries();
+    assert_eq!(
+        receiver.requests().len(),
+        disk.events().len(),
+        "each event arrived once"
+    );
     assert_all_in_order(&disk.events(), &receiver.taken());
-    assert!(disk.is_sound());
+    assert!(disk.passes_check());
 }

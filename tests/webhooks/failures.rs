@@ -1,73 +1,78 @@
-//! Receivers that fail, hang, go away and come back, send elsewhere, or talk too much.
+//! Receivers that fail, hang, stop and return, redirect, or send too long a response.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::deliveries::{assert_all_in_order, by_escrow};
-use crate::receiver::{Call, Receiver, Reply};
+use crate::receiver::{Receiver, Reply, Request};
 use crate::service::{Disk, Event, until};
 
-/// Retries soon, so that a test need not wait.
-const SOON: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1");
+/// A retry schedule of short pauses.
+const SHORT_RETRIES: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1");
 
-/// Attempts may take longer than a test does.
-const LONG: (&str, &str) = ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60");
+/// A timeout of attempts that is longer than a test.
+const LONG_TIMEOUT: (&str, &str) = ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "60");
 
-/// Fails unless every attempt of an event was the same but for its timestamp and what
-/// that signs.
+/// Asserts that all attempts of an event had the same body and contract signature.
 #[track_caller]
-fn assert_same_bytes(calls: &[Call]) {
-    let mut first: HashMap<&str, &Call> = HashMap::new();
-    for call in calls {
-        let before = first.entry(call.id()).or_insert(call);
-        assert_eq!(before.body, call.body, "{}", call.id());
-        assert_eq!(before.header("x-payluk-signature"), call.header("x-payluk-signature"));
+fn assert_same_bytes(requests: &[Request]) {
+    let mut first: HashMap<&str, &Request> = HashMap::new();
+    for request in requests {
+        let before = first.entry(request.id()).or_insert(request);
+        assert_eq!(before.body, request.body, "{}", request.id());
+        assert_eq!(
+            before.header("x-payluk-signature"),
+            request.header("x-payluk-signature")
+        );
     }
 }
 
 #[test]
 fn a_receiver_that_fails_and_recovers_gets_everything_in_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    let asked = AtomicUsize::new(0);
-    receiver.answers(move |_| match asked.fetch_add(1, Ordering::SeqCst) % 3 {
+    let count = AtomicUsize::new(0);
+    receiver.reply_with(move |_| match count.fetch_add(1, Ordering::SeqCst) % 3 {
         0 => Reply::Status(500),
         1 => Reply::Raw(Vec::new()),
         _ => Reply::Status(204),
     });
-    let service = disk.serve_to(&receiver.url(), &[SOON]);
+    let service = disk.serve_to(&receiver.url(), &[SHORT_RETRIES]);
     let deal = service.funded("sk_test_shop", 2);
     service.confirm("sk_test_shop", &deal, 0);
-    disk.settles();
-    let calls = receiver.verified("sk_test_shop");
-    assert_same_bytes(&calls);
+    disk.wait_for_deliveries();
+    let requests = receiver.verified("sk_test_shop");
+    assert_same_bytes(&requests);
     let events = disk.events();
     assert_all_in_order(&events, &receiver.taken());
-    // The next event of an escrow is sent only when the one before was taken.
-    for lane in by_escrow(&events).values() {
-        let of_lane = |id: &str| lane.iter().position(|of_lane| of_lane == id);
-        let came: Vec<usize> = calls.iter().filter_map(|call| of_lane(call.id())).collect();
-        assert!(came.is_sorted(), "{came:?}");
+    // The next event of an escrow is sent only after the one before it was taken.
+    for ids in by_escrow(&events).values() {
+        let position_of = |id: &str| ids.iter().position(|of_escrow| of_escrow == id);
+        let sent: Vec<usize> = requests
+            .iter()
+            .filter_map(|request| position_of(request.id()))
+            .collect();
+        assert!(sent.is_sorted(), "{sent:?}");
     }
     let failed = disk
         .attempts()
         .into_iter()
         .filter(|attempt| attempt.status != Some(204))
         .count();
-    assert_eq!(calls.len(), events.len() + failed);
+    assert_eq!(requests.len(), events.len() + failed);
     let numbers: Vec<i64> = disk.attempts().iter().map(|attempt| attempt.number).collect();
     assert!(numbers.contains(&2), "{numbers:?}");
 }
 
 #[test]
-fn an_event_is_given_up_after_the_last_retry_and_the_next_one_sent() {
+fn after_the_last_retry_of_an_event_the_next_event_is_sent() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|call| match call.event()["event"].as_str() {
+    receiver.reply_with(|request| match request.event()["event"].as_str() {
         Some("escrow.created") => Reply::Status(418),
         _ => Reply::Status(200),
     });
-    let service = disk.serve_to(&receiver.url(), &[SOON]);
+    let service = disk.serve_to(&receiver.url(), &[SHORT_RETRIES]);
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     let events = disk.events();
     let created = events.iter().find(|event| event.name == "escrow.created").unwrap();
     let attempts = disk.attempts();
@@ -82,71 +87,75 @@ fn an_event_is_given_up_after_the_last_retry_and_the_next_one_sent() {
 }
 
 #[test]
-fn an_escrow_whose_event_hangs_holds_up_no_other() {
+fn an_event_that_hangs_delays_no_other_escrow() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    // It hangs on the first event that it hears of.
+    // It never responds to the first request.
     let is_first = AtomicBool::new(true);
-    receiver.answers(move |_| {
+    receiver.reply_with(move |_| {
         let is_first = is_first.swap(false, Ordering::SeqCst);
         if is_first { Reply::Never } else { Reply::Status(200) }
     });
-    let service = disk.serve_to(&receiver.url(), &[LONG]);
+    let service = disk.serve_to(&receiver.url(), &[LONG_TIMEOUT]);
     service.funded("", 2);
-    receiver.waits_for(1);
-    let hung = receiver.calls()[0].id().to_owned();
+    receiver.wait_for_requests(1);
+    let hung = receiver.requests()[0].id().to_owned();
     (0..10).for_each(|_| drop(service.completed("", 2)));
-    let lanes = by_escrow(&disk.events());
-    let waiting = lanes.into_values().find(|lane| lane.contains(&hung)).unwrap();
-    until("everything else is taken", || {
+    let by_escrow = by_escrow(&disk.events());
+    let waiting = by_escrow.into_values().find(|ids| ids.contains(&hung)).unwrap();
+    until("every event of the other escrows is taken", || {
         let taken = receiver.taken();
         let mut others = disk.events().into_iter().filter(|event| !waiting.contains(&event.id));
         others.all(|event| taken.contains(&event.id))
     });
     let of_waiting = receiver
-        .calls()
+        .requests()
         .into_iter()
-        .filter(|call| waiting.contains(&call.id().to_owned()));
-    assert_eq!(of_waiting.count(), 1, "nothing of the hung escrow overtakes");
-}
-
-#[test]
-fn a_receiver_that_never_answers_holds_up_no_other_merchant_and_no_request() {
-    let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|call| {
-        let is_slow = call.is_signed_with("sk_test_slow");
-        if is_slow { Reply::Never } else { Reply::Status(200) }
-    });
-    let service = disk.serve_to(&receiver.url(), &[LONG]);
-    // More escrows than attempts that may be under way for one merchant.
-    (0..30).for_each(|_| drop(service.funded("sk_test_slow", 2)));
-    receiver.waits_for(4);
-    (0..10).for_each(|_| drop(service.completed("sk_test_quick", 2)));
-    let of_quick: Vec<Event> = disk.events().into_iter().filter(|event| event.merchant == 2).collect();
-    assert!(of_quick.len() >= 10);
-    until("the other merchant gets everything", || {
-        let taken = receiver.taken();
-        of_quick.iter().all(|event| taken.contains(&event.id))
-    });
-    assert_all_in_order(&of_quick, &receiver.taken());
-    let hung = receiver.calls().into_iter().filter(|call| !call.is_taken());
+        .filter(|request| waiting.contains(&request.id().to_owned()));
     assert_eq!(
-        hung.count(),
-        4,
-        "as many as may be under way while nothing is known of it"
+        of_waiting.count(),
+        1,
+        "no later event of the escrow is sent before the event that hangs"
     );
 }
 
 #[test]
-fn an_answer_must_come_in_time() {
+fn a_receiver_that_never_responds_delays_no_other_merchant_and_no_request() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Never);
+    receiver.reply_with(|request| {
+        let is_slow = request.is_signed_with("sk_test_slow");
+        if is_slow { Reply::Never } else { Reply::Status(200) }
+    });
+    let service = disk.serve_to(&receiver.url(), &[LONG_TIMEOUT]);
+    // More escrows than one merchant may have attempts in flight.
+    (0..30).for_each(|_| drop(service.funded("sk_test_slow", 2)));
+    receiver.wait_for_requests(4);
+    (0..10).for_each(|_| drop(service.completed("sk_test_quick", 2)));
+    let of_quick: Vec<Event> = disk.events().into_iter().filter(|event| event.merchant == 2).collect();
+    assert!(of_quick.len() >= 10);
+    until("the other merchant gets every event", || {
+        let taken = receiver.taken();
+        of_quick.iter().all(|event| taken.contains(&event.id))
+    });
+    assert_all_in_order(&of_quick, &receiver.taken());
+    let hung = receiver.requests().into_iter().filter(|request| !request.is_taken());
+    assert_eq!(
+        hung.count(),
+        4,
+        "the bound on attempts in flight while its health is unknown"
+    );
+}
+
+#[test]
+fn an_attempt_without_a_response_fails_after_the_timeout() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    receiver.reply_with(|_| Reply::Never);
     let variables = [
         ("ESCROWD_WEBHOOKS_TIMEOUT_SECONDS", "1"),
         ("ESCROWD_WEBHOOKS_RETRY_SECONDS", ""),
     ];
     let service = disk.serve_to(&receiver.url(), &variables);
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     let attempts = disk.attempts();
     assert_eq!(attempts.len(), disk.events().len());
     for attempt in attempts {
@@ -155,25 +164,25 @@ fn an_answer_must_come_in_time() {
 }
 
 #[test]
-fn a_receiver_that_goes_and_comes_back_gets_what_it_missed() {
+fn a_receiver_that_stops_and_returns_gets_the_events_it_missed() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve_to(
         &receiver.url(),
         &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1,1,1,1,1,1,1,1")],
     );
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     let (address, before) = (receiver.address, receiver.taken());
     drop(receiver);
     let deal = service.funded("", 2);
     service.confirm("", &deal, 0);
-    until("an attempt finds nobody", || {
+    until("an attempt finds no receiver", || {
         disk.attempts().iter().any(|attempt| attempt.error.is_some())
     });
     let refused = disk.attempts().into_iter().find_map(|attempt| attempt.error).unwrap();
     assert!(refused.contains("no connection: Connection refused"), "{refused}");
     let receiver = Receiver::start_at(address);
-    disk.settles();
+    disk.wait_for_deliveries();
     receiver.verified("sk_test_default");
     assert_all_in_order(&disk.events(), &[before, receiver.taken()].concat());
 }
@@ -182,28 +191,28 @@ fn a_receiver_that_goes_and_comes_back_gets_what_it_missed() {
 fn a_redirect_is_not_followed() {
     let (disk, receiver, elsewhere) = (Disk::new(), Receiver::start(), Receiver::start());
     let target = elsewhere.url();
-    receiver.answers(move |_| {
+    receiver.reply_with(move |_| {
         let redirect = format!("HTTP/1.1 307 Elsewhere\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
         Reply::Raw(redirect.into_bytes())
     });
     let service = disk.serve_to(&receiver.url(), &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "")]);
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     assert!(disk.attempts().iter().all(|attempt| attempt.status == Some(307)));
-    assert_eq!(elsewhere.calls().len(), 0);
+    assert_eq!(elsewhere.requests().len(), 0);
 }
 
 #[test]
-fn of_an_answer_without_end_only_the_beginning_is_kept() {
+fn only_the_first_256_bytes_of_a_response_are_kept() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| {
-        let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n".to_vec();
-        answer.extend("\u{e9}".repeat(524_288).bytes());
-        Reply::Raw(answer)
+    receiver.reply_with(|_| {
+        let mut response = b"HTTP/1.1 200 OK\r\ncontent-length: 1048576\r\n\r\n".to_vec();
+        response.extend("\u{e9}".repeat(524_288).bytes());
+        Reply::Raw(response)
     });
     let service = disk.serve_to(&receiver.url(), &[]);
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     for attempt in disk.attempts() {
         assert_eq!(attempt.status, Some(200));
         assert_eq!(attempt.answer.as_deref(), Some("\u{e9}".repeat(128).as_str()));
@@ -211,12 +220,12 @@ fn of_an_answer_without_end_only_the_beginning_is_kept() {
 }
 
 #[test]
-fn what_is_no_http_is_a_failure() {
+fn a_response_that_is_not_http_is_a_failure() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Raw(b"220 smtp.example ESMTP\r\n".to_vec()));
+    receiver.reply_with(|_| Reply::Raw(b"220 smtp.example ESMTP\r\n".to_vec()));
     let service = disk.serve_to(&receiver.url(), &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "")]);
     service.funded("", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     for attempt in disk.attempts() {
         let error = attempt.error.unwrap();
         assert!(error.starts_with("no answer: "), "{error}");

@@ -1,11 +1,11 @@
-//! Events brought to receivers that take them, fail, hang, go away and come back, by the
-//! real binary, which is also killed in the middle of it. Every request that a receiver
-//! gets is verified with the official library for Standard Webhooks, and by the
-//! contract's own signature.
+//! Webhook deliveries of the real binary to receivers that take events, fail, hang, stop
+//! and return. Some tests kill the binary during deliveries. A test verifies the requests
+//! of a receiver with the official Standard Webhooks library and by the contract's own
+//! signature.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
-mod catching_up;
+mod clock_advances;
 mod crashes;
 mod deliveries;
 mod failures;

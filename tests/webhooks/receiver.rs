@@ -1,4 +1,5 @@
-//! A receiver that answers as a test tells it to, and keeps what it got.
+//! A receiver of webhooks: an HTTP server that replies as a test has set and keeps the
+//! requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,17 +14,17 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::service::until;
 
-/// One request that came.
+/// A request that arrived.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
-    /// The status it was answered with, if it was.
-    pub(crate) answered: Option<u16>,
+    /// The status of the reply, if there was one.
+    pub(crate) status: Option<u16>,
 }
 
-impl Call {
+impl Request {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -37,17 +38,17 @@ impl Call {
     }
 
     pub(crate) fn is_taken(&self) -> bool {
-        self.answered.is_some_and(|status| (200..300).contains(&status))
+        self.status.is_some_and(|status| (200..300).contains(&status))
     }
 
-    /// Whether the contract's signature is that of this key.
+    /// Returns `true` if the contract's signature is that of this key.
     pub(crate) fn is_signed_with(&self, key: &str) -> bool {
         let mut mac = Hmac::<Sha512>::new_from_slice(key.as_bytes()).unwrap();
         mac.update(self.body.as_bytes());
         self.header("x-payluk-signature") == hex::encode(mac.finalize().into_bytes())
     }
 
-    /// Fails unless it was signed with this key in both ways.
+    /// Asserts that both signatures are those of this key.
     #[track_caller]
     pub(crate) fn verify(&self, key: &str) {
         let webhook = Webhook::from_bytes(Sha256::digest(key).to_vec()).unwrap();
@@ -59,52 +60,52 @@ impl Call {
     }
 }
 
-/// How a call is answered.
+/// The reply to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// With this status.
+    /// A response with this status.
     Status(u16),
-    /// With these bytes, whatever they are.
+    /// These bytes, which need not be HTTP.
     Raw(Vec<u8>),
-    /// Not at all, as long as the receiver is there.
+    /// No response. The connection stays open until the client or the receiver closes it.
     Never,
 }
 
-type Behaviour = dyn Fn(&Call) -> Reply + Send + Sync;
+type Replies = dyn Fn(&Request) -> Reply + Send + Sync;
 
 struct Shared {
-    calls: Mutex<Vec<Call>>,
-    behaviour: Mutex<Arc<Behaviour>>,
-    is_gone: AtomicBool,
+    requests: Mutex<Vec<Request>>,
+    replies: Mutex<Arc<Replies>>,
+    is_stopped: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
 }
 
-/// A receiver on a port of this machine. It goes when it is dropped.
+/// A receiver on a loopback port. It stops when it is dropped.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Receiver {
-    /// One that takes everything.
+    /// Starts a receiver that takes every event.
     pub(crate) fn start() -> Self {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// One where another was before.
+    /// Starts a receiver at the address of one that was dropped.
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            calls: Mutex::default(),
-            behaviour: Mutex::new(Arc::new(|_| Reply::Status(200))),
-            is_gone: AtomicBool::new(false),
+            requests: Mutex::default(),
+            replies: Mutex::new(Arc::new(|_| Reply::Status(200))),
+            is_stopped: AtomicBool::new(false),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if accepting.is_gone.load(Ordering::SeqCst) {
+                if accepting.is_stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let stream = stream.unwrap();
@@ -120,44 +121,44 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    /// Answers so from now on.
-    pub(crate) fn answers(&self, behaviour: impl Fn(&Call) -> Reply + Send + Sync + 'static) {
-        *self.shared.behaviour.lock().unwrap() = Arc::new(behaviour);
+    /// Sets the replies to later requests.
+    pub(crate) fn reply_with(&self, replies: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
+        *self.shared.replies.lock().unwrap() = Arc::new(replies);
     }
 
-    /// Everything that came so far.
-    pub(crate) fn calls(&self) -> Vec<Call> {
-        self.shared.calls.lock().unwrap().clone()
+    /// Returns the requests so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Everything that came so far, each signed with this key.
+    /// Returns the requests so far, after asserting that this key signed each of them.
     #[track_caller]
-    pub(crate) fn verified(&self, key: &str) -> Vec<Call> {
-        let calls = self.calls();
-        for call in &calls {
-            call.verify(key);
+    pub(crate) fn verified(&self, key: &str) -> Vec<Request> {
+        let requests = self.requests();
+        for request in &requests {
+            request.verify(key);
         }
-        calls
+        requests
     }
 
-    /// The ids of what it took, in the order it came.
+    /// Returns the event ids of the requests it replied to with 2xx, in order of arrival.
     pub(crate) fn taken(&self) -> Vec<String> {
-        let taken = self.calls().into_iter().filter(Call::is_taken);
-        taken.map(|call| call.id().to_owned()).collect()
+        let taken = self.requests().into_iter().filter(Request::is_taken);
+        taken.map(|request| request.id().to_owned()).collect()
     }
 
-    /// Waits until so many calls came.
-    pub(crate) fn waits_for(&self, calls: usize) {
-        until(&format!("{calls} calls"), || {
-            self.shared.calls.lock().unwrap().len() >= calls
+    /// Waits until this many requests have arrived.
+    pub(crate) fn wait_for_requests(&self, requests: usize) {
+        until(&format!("{requests} requests have arrived"), || {
+            self.shared.requests.lock().unwrap().len() >= requests
         });
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.shared.is_gone.store(true, Ordering::SeqCst);
-        // Wakes the one who accepts, who then closes the port.
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts connections, which then closes the port.
         drop(TcpStream::connect(self.address));
         for connection in self.shared.connections.lock().unwrap().drain(..) {
             drop(connection.shutdown(Shutdown::Both));
@@ -169,13 +170,13 @@ impl Drop for Receiver {
 impl Shared {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
-        while let Some(mut call) = read_call(&mut reader) {
-            let behaviour = Arc::clone(&self.behaviour.lock().unwrap());
-            let reply = behaviour(&call);
+        while let Some(mut request) = read_request(&mut reader) {
+            let replies = Arc::clone(&self.replies.lock().unwrap());
+            let reply = replies(&request);
             if let Reply::Status(status) = reply {
-                call.answered = Some(status);
+                request.status = Some(status);
             }
-            self.calls.lock().unwrap().push(call);
+            self.requests.lock().unwrap().push(request);
             let written = match reply {
                 Reply::Status(status) => write!(
                     &mut &*stream,
@@ -187,7 +188,7 @@ impl Shared {
                     return;
                 }
                 Reply::Never => {
-                    // Until the other side gives up, or this one goes.
+                    // Returns when the client closes the connection or the receiver stops.
                     drop(reader.read(&mut [0]));
                     return;
                 }
@@ -199,7 +200,7 @@ impl Shared {
     }
 }
 
-fn read_call(reader: &mut BufReader<&TcpStream>) -> Option<Call> {
+fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
@@ -218,10 +219,10 @@ fn read_call(reader: &mut BufReader<&TcpStream>) -> Option<Call> {
     let length = headers.get("content-length")?.to_str().ok()?.parse().ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Call {
+    Some(Request {
         path,
         headers,
         body: String::from_utf8(body).unwrap(),
-        answered: None,
+        status: None,
     })
 }

@@ -1,5 +1,5 @@
-//! A snapshot of the request that brings an event to its receiver. The `api` suite has
-//! the payloads of all events.
+//! A snapshot of the request that delivers an event. The `api` suite has snapshots of the
+//! payloads of all events.
 
 use crate::receiver::Receiver;
 use crate::service::Disk;
@@ -9,15 +9,15 @@ fn an_event_is_sent_under_the_same_headers_as_ever() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     let service = disk.serve_to(&receiver.url(), &[]);
     service.completed("sk_test_shop", 2);
-    disk.settles();
+    disk.wait_for_deliveries();
     let events = disk.events();
-    let calls = receiver.verified("sk_test_shop");
-    assert_eq!(calls.len(), events.len());
+    let requests = receiver.verified("sk_test_shop");
+    assert_eq!(requests.len(), events.len());
     for event in &events {
-        let call = calls.iter().find(|call| call.id() == event.id).unwrap();
-        assert_eq!(call.body, event.payload, "the payload is sent byte for byte");
+        let request = requests.iter().find(|request| request.id() == event.id).unwrap();
+        assert_eq!(request.body, event.payload, "the payload is sent byte for byte");
     }
-    // Those that differ from call to call are verified above.
+    // The signatures and ids, which differ in each request, are verified above.
     let varying = [
         "content-length",
         "host",
@@ -26,10 +26,10 @@ fn an_event_is_sent_under_the_same_headers_as_ever() {
         "webhook-timestamp",
         "x-payluk-signature",
     ];
-    let mut heads: Vec<String> = calls
+    let mut heads: Vec<String> = requests
         .iter()
-        .map(|call| {
-            let mut lines: Vec<String> = call
+        .map(|request| {
+            let mut lines: Vec<String> = request
                 .headers
                 .iter()
                 .map(|(name, value)| {
@@ -45,11 +45,11 @@ fn an_event_is_sent_under_the_same_headers_as_ever() {
                 })
                 .collect();
             lines.sort();
-            format!("{}\n{}", call.path, lines.join("\n"))
+            format!("{}\n{}", request.path, lines.join("\n"))
         })
         .collect();
     heads.dedup();
-    assert_eq!(heads.len(), 1, "all are sent alike: {heads:?}");
+    assert_eq!(heads.len(), 1, "all requests have the same headers: {heads:?}");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("request", heads[0]);
     });

@@ -1,4 +1,4 @@
-//! The real binary on a file that outlives it, and what stands in that file.
+//! The real binary on a database file that outlives it, and the rows of that file.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use tempfile::TempDir;
 
 const DATABASE: &str = "test.db";
 
-/// How long something may take that should take milliseconds.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The time limit of a wait that should take milliseconds.
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Waits until it is so.
+/// Waits until a condition is true. `what` names it in the failure message.
 #[track_caller]
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}: still not after {PATIENCE:?}");
+    while !condition() {
+        assert!(started.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} in vain until {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -28,7 +28,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A folder with one database file.
 pub(crate) struct Disk(TempDir);
 
-/// An event as it stands in the file.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     /// Its id on the wire.
@@ -40,7 +40,7 @@ pub(crate) struct Event {
     pub(crate) payload: String,
 }
 
-/// An attempt as it stands in the file.
+/// A stored attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredAttempt {
     pub(crate) event: String,
@@ -86,7 +86,7 @@ impl Disk {
         }
     }
 
-    /// What a server says that does not start.
+    /// Starts a server that must refuse to start, and returns its error message.
     pub(crate) fn refuses_to_serve(&self) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         let output = command
@@ -117,7 +117,7 @@ impl Disk {
         rows.map(Result::unwrap).collect()
     }
 
-    /// Every event, oldest first.
+    /// Returns every event, oldest first.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.rows(
             "SELECT printf('%016x%08x', id, guard), name, escrow_id, merchant_id, payload FROM event ORDER BY id",
@@ -133,7 +133,7 @@ impl Disk {
         )
     }
 
-    /// Every attempt, by event and number.
+    /// Returns every attempt, ordered by event and number.
     pub(crate) fn attempts(&self) -> Vec<StoredAttempt> {
         self.rows(
             "SELECT printf('%016x%08x', event_id, guard), number, status, error, answer, url
@@ -151,18 +151,18 @@ impl Disk {
         )
     }
 
-    /// How many deliveries are still to be made.
+    /// Returns the number of pending deliveries.
     pub(crate) fn pending(&self) -> i64 {
         self.rows("SELECT count(*) FROM delivery", |row| row.get(0))[0]
     }
 
-    /// Waits until nothing is to be delivered any more.
-    pub(crate) fn settles(&self) {
-        until("everything is delivered or given up", || self.pending() == 0);
+    /// Waits until no delivery is pending.
+    pub(crate) fn wait_for_deliveries(&self) {
+        until("no delivery is pending", || self.pending() == 0);
     }
 
-    /// Whether `escrowd check` is content.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Returns `true` if `escrowd check` finds no violation.
+    pub(crate) fn passes_check(&self) -> bool {
         let mut check = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         let output = check
             .current_dir(self.0.path())
@@ -173,7 +173,7 @@ impl Disk {
     }
 }
 
-/// A server in its own process; killed when dropped.
+/// A server in its own process. It is killed when dropped.
 pub(crate) struct Service {
     pub(crate) address: String,
     process: Child,
@@ -181,12 +181,12 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// A request with this key, which must succeed; what it answered.
+    /// Sends a request with this key, which must succeed, and returns the `data` of the reply.
     #[track_caller]
     pub(crate) fn send(&self, key: &str, customer: &str, method: &str, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.try_send(key, customer, method, path, body);
-        assert!(status < 300, "{method} {path}: {answer}");
-        answer["data"].clone()
+        let (status, reply) = self.try_send(key, customer, method, path, body);
+        assert!(status < 300, "{method} {path}: {reply}");
+        reply["data"].clone()
     }
 
     pub(crate) fn try_send(&self, key: &str, customer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -205,10 +205,10 @@ impl Service {
         (response.status().as_u16(), serde_json::from_str(&text).unwrap())
     }
 
-    /// A deal of this many milestones, offered and paid for.
+    /// Offers and funds a milestone escrow with this many milestones.
     #[track_caller]
     pub(crate) fn funded(&self, key: &str, milestones: usize) -> Value {
-        let milestone = |at: usize| json!({ "title": format!("Stage {at}"), "amount": 100 });
+        let milestone = |number: usize| json!({ "title": format!("Stage {number}"), "amount": 100 });
         let terms = json!({
             "amount": 100 * milestones,
             "purpose": "Shop fit-out",
@@ -221,20 +221,20 @@ impl Service {
         deal
     }
 
-    /// Releases one milestone of a deal.
+    /// Releases a milestone.
     #[track_caller]
     pub(crate) fn confirm(&self, key: &str, deal: &Value, milestone: usize) {
         self.send(key, "ben", "POST", &Self::confirmation(deal, milestone), &Value::Null);
     }
 
-    /// The path that releases one milestone of a deal.
+    /// Returns the path that releases a milestone.
     pub(crate) fn confirmation(deal: &Value, milestone: usize) -> String {
         let id = |of: &Value| of["id"].as_str().unwrap().to_owned();
         let milestone = id(&deal["milestones"][milestone]);
         format!("/v1/escrow/milestone/confirm/{}/{milestone}", id(deal))
     }
 
-    /// A deal of this many milestones from offer to paid-out.
+    /// Offers and funds a milestone escrow, and releases every milestone.
     #[track_caller]
     pub(crate) fn completed(&self, key: &str, milestones: usize) -> Value {
         let deal = self.funded(key, milestones);
@@ -242,13 +242,13 @@ impl Service {
         deal
     }
 
-    /// Kills it as a crash would.
+    /// Kills the server, as a crash would.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Sends SIGTERM, and waits until the server has stopped.
     pub(crate) fn stop(mut self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

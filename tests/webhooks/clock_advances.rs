@@ -1,5 +1,5 @@
-//! Retries follow the merchant's clock, and what fell due when it is moved is done
-//! before the call returns.
+//! Retries follow the merchant's clock. When the clock is advanced, the attempts that fall
+//! due are made before the call returns.
 
 use serde_json::json;
 
@@ -7,9 +7,9 @@ use crate::receiver::{Receiver, Reply};
 use crate::service::Disk;
 
 #[test]
-fn moving_the_clock_makes_the_retries_that_fell_due() {
+fn advancing_the_clock_makes_the_retries_that_fall_due() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Status(500));
+    receiver.reply_with(|_| Reply::Status(500));
     let service = disk.serve_to(&receiver.url(), &[]);
     let deal = service.send(
         "",
@@ -21,8 +21,8 @@ fn moving_the_clock_makes_the_retries_that_fell_due() {
             "milestones": [{ "title": "A", "amount": 100 }, { "title": "B", "amount": 100 }],
         }),
     );
-    // Both events of a new escrow are in one lane: the second waits for the first.
-    receiver.waits_for(1);
+    // Both events of a new escrow have one ordering key: the second waits for the first.
+    receiver.wait_for_requests(1);
     let numbers = || disk.attempts().iter().map(|attempt| attempt.number).collect::<Vec<_>>();
     crate::service::until("the first attempt is recorded", || numbers() == [1]);
     let advance = |by: &str| {
@@ -32,28 +32,32 @@ fn moving_the_clock_makes_the_retries_that_fell_due() {
     assert_eq!(advance("58s"), [1], "not due yet");
     assert_eq!(advance("2s"), [1, 2]);
     assert_eq!(advance("290s"), [1, 2], "not due yet");
-    assert_eq!(advance("10s"), [1, 2, 3], "counted from when the one before was due");
-    receiver.answers(|_| Reply::Status(200));
+    assert_eq!(
+        advance("10s"),
+        [1, 2, 3],
+        "the pause counts from the due time of the attempt before"
+    );
+    receiver.reply_with(|_| Reply::Status(200));
     assert_eq!(
         advance("25m"),
         [1, 2, 3, 4, 1],
-        "the last retry of the first, and then the second"
+        "the last retry of the first event, and then the second event"
     );
     assert_eq!(disk.pending(), 0);
 
-    receiver.answers(|_| Reply::Status(500));
+    receiver.reply_with(|_| Reply::Status(500));
     let payment = json!({ "escrowDetails": { "escrowId": deal["id"] } });
     service.send("", "ben", "POST", "/v1/payment/escrow", &payment);
     let events = disk.events().len();
     advance("1d");
-    assert_eq!(disk.pending(), 0, "a day later everything has been given up");
+    assert_eq!(disk.pending(), 0, "a day later every retry has been made");
     assert_eq!(disk.attempts().len(), 5 + 4 * (events - 2));
 }
 
 #[test]
-fn one_merchants_clock_moves_nobody_elses_retries() {
+fn advancing_a_clock_makes_no_retries_of_other_merchants() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    receiver.answers(|_| Reply::Status(500));
+    receiver.reply_with(|_| Reply::Status(500));
     let service = disk.serve_to(&receiver.url(), &[]);
     service.funded("sk_test_a", 2);
     service.funded("sk_test_b", 2);
@@ -69,17 +73,17 @@ fn one_merchants_clock_moves_nobody_elses_retries() {
         .into_iter()
         .map(|event| (event.id, event.merchant))
         .collect();
-    let tried_again = |merchant: i64| {
+    let is_retried = |merchant: i64| {
         let attempts = disk.attempts();
         attempts
             .iter()
             .any(|attempt| merchants[&attempt.event] == merchant && attempt.number > 1)
     };
-    assert!(tried_again(1) && !tried_again(2));
+    assert!(is_retried(1) && !is_retried(2));
 }
 
 #[test]
-fn a_clock_can_be_moved_where_nothing_is_to_be_delivered() {
+fn a_clock_can_be_advanced_without_pending_deliveries() {
     let disk = Disk::new();
     let service = disk.serve(&[]);
     service.completed("sk_test_shop", 2);
