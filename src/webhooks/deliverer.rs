@@ -89,7 +89,9 @@ impl Deliverer {
             let wake_at = self.wake_at().min(stop_at.unwrap_or(poll_at));
             tokio::select! {
                 merchants = self.store.wait_for_deliveries() => {
-                    merchants.into_iter().for_each(|merchant| self.queues.make_ready(merchant));
+                    for merchant in merchants {
+                        self.queues.make_ready(merchant);
+                    }
                 }
                 Some(report) = self.reports.recv() => self.handle_report(report),
                 message = messages.recv() => match message {
