@@ -1,5 +1,6 @@
-//! Comments that cite a section of a document find it there, links between documents lead
-//! somewhere, and the two lists of routes agree. Reads sources and documents as text.
+//! Checks that each cited section of a document exists, that links between documents lead
+//! somewhere, and that the two lists of routes agree. The tests read sources and documents
+//! as text.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -7,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Documents that comments cite by section, under the words that name them.
+/// The documents that comments cite by section, by the words that name them.
 const CITED: [(&str, &str); 4] = [
     ("contract", "docs/contract.md"),
     ("architecture", "docs/architecture.md"),
@@ -15,10 +16,10 @@ const CITED: [(&str, &str); 4] = [
     ("reliability", "docs/architecture.md"),
 ];
 
-/// Where comments are.
+/// The files and folders whose comments the tests read.
 const SOURCES: [&str; 5] = ["src", "tests", "benches", "schema.sql", "config.toml"];
 
-/// Where documents are.
+/// The documents.
 const DOCUMENTS: [&str; 6] = [
     "docs",
     "examples",
@@ -28,14 +29,15 @@ const DOCUMENTS: [&str; 6] = [
     "CHANGELOG.md",
 ];
 
-/// Words between a document's name and the section that is cited, at most:
-/// "the contract's Escrow, R view, and Milestone (sections 3.1 and 3.2)".
+/// The most words between a document's name and the section it cites, as in "the contract's
+/// Escrow, R view, and Milestone (sections 3.1 and 3.2)".
 const WORDS_BETWEEN_MAX: usize = 40;
 
-/// A section of a document that a comment cites, perhaps rows of its table.
+/// A section of a document that a comment cites, with the rows of its table if the comment
+/// names any.
 #[derive(Debug, PartialEq, Eq)]
 struct Citation {
-    /// The document's word; empty when none stands before the citation.
+    /// The word that names the document. Empty if no such word precedes the citation.
     document: String,
     section: String,
     rows: Vec<String>,
@@ -43,7 +45,7 @@ struct Citation {
 
 /// The sections and anchors of a document.
 struct Document {
-    /// Numbered sections, each with the numbers of its table's rows.
+    /// The numbered sections, each with the row numbers of its table.
     sections: BTreeMap<String, BTreeSet<String>>,
     anchors: BTreeSet<String>,
 }
@@ -80,7 +82,7 @@ impl Document {
     }
 }
 
-/// The anchor that Markdown viewers make of a heading.
+/// Returns the anchor that Markdown viewers make of a heading.
 fn anchor(title: &str) -> String {
     let kept = title.chars().filter_map(|c| match c {
         ' ' => Some('-'),
@@ -90,7 +92,7 @@ fn anchor(title: &str) -> String {
     kept.collect()
 }
 
-/// Returns whether the text is a section's number: `4` or `4.1.5`.
+/// Returns true if the text is the number of a section: `4` or `4.1.5`.
 fn is_number(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -107,15 +109,15 @@ fn lines_outside_code(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The words of a source, without what marks a line as a comment, so that a citation
-/// that goes over two lines is one.
+/// Returns the words of a source without comment markers, so that a citation may span two
+/// lines.
 fn words(text: &str) -> Vec<&str> {
     text.lines()
         .flat_map(|line| line.trim().trim_start_matches(['/', '!', '-', '#']).split_whitespace())
         .collect()
 }
 
-/// Every section that a source cites.
+/// Returns every section that a source cites.
 fn citations(text: &str) -> Vec<Citation> {
     let words = words(text);
     let mut found = Vec::new();
@@ -135,7 +137,7 @@ fn citations(text: &str) -> Vec<Citation> {
     found
 }
 
-/// The word that names a document, nearest before a citation.
+/// Returns the word that names a document, nearest before a citation.
 fn document_before(words: &[&str]) -> String {
     let near = words.iter().rev().take(WORDS_BETWEEN_MAX);
     let letters = near.map(|word| {
@@ -146,8 +148,8 @@ fn document_before(words: &[&str]) -> String {
     named.next().unwrap_or_default()
 }
 
-/// The sections of a list such as `4.3.5 to 4.3.8 and 4.3.10` or `9.3, rows 64 to 67`,
-/// and the rows of its table.
+/// Returns the sections of a list such as `4.3.5 to 4.3.8 and 4.3.10` or `9.3, rows 64 to
+/// 67`, and the rows of its table.
 fn numbers_after(words: &[&str]) -> (Vec<String>, Vec<String>) {
     let (mut sections, mut rows) = (Vec::new(), Vec::new());
     let mut is_of_rows = false;
@@ -168,7 +170,7 @@ fn numbers_after(words: &[&str]) -> (Vec<String>, Vec<String>) {
     (sections, rows)
 }
 
-/// The files under this path with one of these endings, each with its text.
+/// Returns the files under this path with one of these endings, each with its text.
 fn files(root: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
     let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(root)];
     let mut found = Vec::new();
@@ -198,7 +200,7 @@ fn documents() -> BTreeMap<PathBuf, String> {
 }
 
 #[test]
-fn every_section_that_a_comment_cites_is_there() {
+fn every_section_that_a_comment_cites_exists() {
     let documents = documents();
     let cited = CITED.map(|(word, path)| (word, documents.get(Path::new(path)).map(|text| Document::of(text))));
     let mut broken = Vec::new();
@@ -215,17 +217,17 @@ fn every_section_that_a_comment_cites_is_there() {
         }
     }
     assert_eq!(broken, [""; 0]);
-    assert!(resolved > 100, "only {resolved} citations are seen");
+    assert!(resolved > 100, "found only {resolved} citations");
 }
 
-/// The targets of a document's links, without those that lead to the web.
+/// Returns the targets of a document's links, without those that lead to the web.
 fn links(text: &str) -> Vec<&str> {
     let targets = lines_outside_code(text).flat_map(|line| line.split("](").skip(1));
     let targets = targets.map(|rest| rest.split(')').next().unwrap());
     targets.filter(|target| !target.contains("://")).collect()
 }
 
-/// Describes a link from a document that leads nowhere.
+/// Describes the problem of a link that leads nowhere.
 fn problem(from: &Path, target: &str, documents: &BTreeMap<PathBuf, String>) -> Option<String> {
     let (path, wanted) = target.split_once('#').unwrap_or((target, ""));
     let linked = match path {
@@ -240,7 +242,7 @@ fn problem(from: &Path, target: &str, documents: &BTreeMap<PathBuf, String>) -> 
     (!is_there).then(|| format!("{}: {target}", from.display()))
 }
 
-/// A path without `..`.
+/// Returns the path with each `..` resolved.
 fn normal(path: &Path) -> PathBuf {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.to_str().unwrap().split('/') {
@@ -264,7 +266,7 @@ fn every_link_between_documents_leads_somewhere() {
 }
 
 #[test]
-fn every_document_that_a_source_names_is_there() {
+fn every_document_that_a_source_names_exists() {
     let documents = documents();
     let root = Path::new("source");
     let mut broken = Vec::new();
@@ -300,7 +302,7 @@ fn the_overview_has_every_route_of_the_contract() {
 }
 
 #[test]
-fn citations_are_read_as_they_are_written() {
+fn citations_are_found_in_every_form() {
     let cited = |text: &str| -> Vec<String> {
         let citations = citations(text).into_iter();
         let spoken = citations.map(|c| format!("{} {} {:?}", c.document, c.section, c.rows));

@@ -1,5 +1,5 @@
-//! Every dependency has a licence that `deny.toml` allows. The crates of other platforms,
-//! which are not downloaded here, are left to `cargo deny`.
+//! Checks that every dependency has a licence that `deny.toml` allows. `cargo deny` checks
+//! the crates of other platforms, which a build does not download.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const DENY: &str = include_str!("../deny.toml");
 
-/// The licences that `deny.toml` allows.
+/// Returns the licences that `deny.toml` allows.
 fn allowed() -> BTreeSet<String> {
     let deny: toml::Value = toml::from_str(DENY).unwrap();
     let allow = deny["licenses"]["allow"].as_array().unwrap();
@@ -28,7 +28,8 @@ fn printed(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every package of this platform that the lock file names, with its licence expression.
+/// Returns every package of this platform that the lock file names, with its licence
+/// expression.
 fn packages() -> Vec<(String, String)> {
     let version = printed("rustc", &["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
@@ -51,8 +52,8 @@ fn packages() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns whether allowed licences meet an expression: `A OR B`, `A AND B`, with `/` as an
-/// old way to write `OR`. `AND` binds more strongly.
+/// Returns true if the allowed licences satisfy an expression: `A OR B`, `A AND B`, with
+/// `/` as an old form of `OR`. `AND` binds more strongly.
 fn is_met(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression
         .replace('/', " OR ")
@@ -97,7 +98,7 @@ fn one(tokens: &mut Tokens<'_>, allowed: &BTreeSet<String>) -> bool {
 fn every_dependency_has_an_allowed_licence() {
     let allowed = allowed();
     let packages = packages();
-    assert!(packages.len() > 100, "only {} packages are seen", packages.len());
+    assert!(packages.len() > 100, "found only {} packages", packages.len());
     let refused = packages.iter().filter(|(_, licence)| !is_met(licence, &allowed));
     assert_eq!(refused.collect::<Vec<_>>(), [] as [&(String, String); 0]);
 }

@@ -1,5 +1,5 @@
-//! Rounds of load, a blow and a restart on one growing file, each followed by a
-//! comparison with what the clients remember.
+//! Runs rounds of load, a failure and a restart on one growing file. After each round it
+//! compares the file with the clients' records.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -17,36 +17,37 @@ use crate::seed::Random;
 use crate::server::{DATABASE, Disk, Server};
 
 const CLIENTS: usize = 8;
-/// When the blow comes, in milliseconds after the load has begun.
-const BLOW_AFTER: std::ops::Range<u64> = 5..350;
-/// A restart must be able to serve within this.
+/// The delay of the failure after the load begins, in milliseconds.
+const FAILURE_AFTER: std::ops::Range<u64> = 5..350;
+/// A restarted server must answer within this time.
 const READY_WITHIN: Duration = Duration::from_secs(2);
-/// Rounds on one file. It is read whole after every round, so that a long
-/// campaign takes a fresh one now and then.
+/// Rounds on one file. The test reads the whole file after every round, so a long campaign
+/// starts a new file from time to time.
 const ROUNDS_PER_FILE: u64 = 100;
 
-/// So many rounds, shared out to files.
+/// Splits the rounds among files.
 pub(crate) fn rounds_of_each_file(rounds: u64) -> impl Iterator<Item = u64> {
     let files = rounds.div_ceil(ROUNDS_PER_FILE);
     (0..files).map(move |file| ROUNDS_PER_FILE.min(rounds - file * ROUNDS_PER_FILE))
 }
 
-/// The tests of this binary measure time and load two cores: one at a time.
+/// Lets the tests of this binary run one at a time, because each measures time and loads
+/// two cores.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What rounds have shown.
+/// The result of some rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) acknowledged: usize,
     pub(crate) unanswered: usize,
-    /// Unanswered requests that turned out to have happened.
+    /// Unanswered requests that took effect.
     pub(crate) unanswered_and_done: usize,
     /// Acknowledged effects that are gone.
     pub(crate) lost: Vec<String>,
-    /// Everything else that is not as it should be.
+    /// Everything else that differs from the expected state.
     pub(crate) wrong: Vec<String>,
     pub(crate) ready_after_max: Duration,
 }
@@ -63,13 +64,13 @@ impl AddAssign for Outcome {
 }
 
 impl Outcome {
-    /// Whether there is nothing more to learn from this file: clients cannot go
-    /// on with a deal that is half done.
+    /// True if this file has a fault other than a lost effect. Further rounds on it prove
+    /// nothing, because clients cannot continue a deal that is half done.
     pub(crate) fn is_wrong(&self) -> bool {
         !self.wrong.is_empty()
     }
 
-    /// The first of everything that was found, for a message.
+    /// Returns the first findings of each kind, for a message.
     pub(crate) fn findings(&self) -> String {
         let first = |findings: &[String]| findings.iter().take(5).cloned().collect::<Vec<_>>().join("\n  ");
         let (lost, wrong) = (first(&self.lost), first(&self.wrong));
@@ -80,8 +81,8 @@ impl Outcome {
         )
     }
 
-    /// Nothing lost, nothing wrong, always ready in time, and not for want of
-    /// anything to lose.
+    /// Asserts that nothing is lost or wrong, that every restart was ready in time, and
+    /// that the load was heavy enough to prove it.
     #[track_caller]
     pub(crate) fn assert_sound(&self, rounds: u64) {
         println!(
@@ -91,30 +92,34 @@ impl Outcome {
         assert!(self.lost.is_empty() && self.wrong.is_empty(), "{}", self.findings());
         assert!(self.ready_after_max <= READY_WITHIN, "{:?}", self.ready_after_max);
         let rounds = usize::try_from(rounds).unwrap();
-        assert!(self.acknowledged >= 10 * rounds, "too little was acknowledged");
-        assert!(self.unanswered >= rounds, "the blows came when nothing was in flight");
+        assert!(self.acknowledged >= 10 * rounds, "too few commands were acknowledged");
+        assert!(
+            self.unanswered >= rounds,
+            "the failures came when no request was in flight"
+        );
     }
 }
 
-/// One growing file, its clients, and the server that runs on it now.
+/// One growing file, its clients, and the current server.
 pub(crate) struct Campaign {
     pub(crate) disk: Disk,
     clients: Vec<Client>,
     random: Random,
     server: Server,
     environment: fn(&Disk, &mut Random) -> Vec<(String, String)>,
-    /// Pages of the log at which copying it begins, one of these.
+    /// The number of pages in the write-ahead log at which a checkpoint begins. Each server
+    /// gets one of these.
     checkpoint_pages: &'static [&'static str],
 }
 
 impl Campaign {
-    /// Starts on a fresh file. `environment` is what each server is given.
-    /// Checkpoints are from rare to nearly always under way.
+    /// Starts on a new file. `environment` returns the variables of each server. The
+    /// checkpoint settings reach from rare checkpoints to almost continuous ones.
     pub(crate) fn start(random: &mut Random, environment: fn(&Disk, &mut Random) -> Vec<(String, String)>) -> Self {
         Self::with_checkpoints_at(random, &["100", "400", "8000"], environment)
     }
 
-    /// The same with checkpoints at one of these numbers of pages.
+    /// Does the same with checkpoints at one of these numbers of pages.
     pub(crate) fn with_checkpoints_at(
         random: &mut Random,
         checkpoint_pages: &'static [&'static str],
@@ -122,8 +127,8 @@ impl Campaign {
     ) -> Self {
         let mut random = Random::new(random.next());
         let disk = Disk::new();
-        // Before the disk's trouble begins: making the file and the customers
-        // is not under test.
+        // This server runs without the shim: the creation of the file and the customers is
+        // not under test.
         load::register(CLIENTS, &mut disk.serve(&[]).connect());
         let server = serve(&disk, environment, checkpoint_pages, &mut random);
         Self {
@@ -136,7 +141,7 @@ impl Campaign {
         }
     }
 
-    /// Rounds until this many are done, or one has found something wrong.
+    /// Runs rounds until this many are done, or until one finds a fault.
     pub(crate) fn rounds(&mut self, count: u64, strike: fn(&mut Server)) -> Outcome {
         let mut total = Outcome::default();
         for _ in 0..count {
@@ -148,10 +153,10 @@ impl Campaign {
         total
     }
 
-    /// Lets the clients loose, strikes at a random instant, starts again and
+    /// Starts the clients, makes the server fail at a random instant, restarts it and
     /// compares.
     fn round(&mut self, strike: fn(&mut Server)) -> Outcome {
-        let after = Duration::from_millis(self.random.within(BLOW_AFTER));
+        let after = Duration::from_millis(self.random.within(FAILURE_AFTER));
         let before: usize = self.clients.iter().map(|client| client.acknowledged.len()).sum();
         let (server, clients) = (&mut self.server, &mut self.clients);
         let address = server.address.clone();
@@ -183,8 +188,8 @@ impl Campaign {
         outcome
     }
 
-    /// Compares every deal and top-up of all rounds, and takes over what became
-    /// of the requests that were not answered.
+    /// Compares every deal and top-up of all rounds. Records for each unanswered request if
+    /// it took effect.
     fn compare_with_file(&mut self, outcome: &mut Outcome) {
         let mut facts = facts::read(&self.disk.path(DATABASE));
         for client in &mut self.clients {
@@ -206,13 +211,13 @@ impl Campaign {
             }
         }
         for (key, facts) in facts {
-            outcome.wrong.push(format!("nobody asked for {key}: {facts:?}"));
+            outcome.wrong.push(format!("no client sent {key}: {facts:?}"));
         }
     }
 
-    /// Compares what was touched in this round and every wallet, as the new
-    /// server shows them; and sends each payment that was not answered again,
-    /// which must give that payment, however far the first one came.
+    /// Compares the new server's replies for every wallet and for each deal of this round.
+    /// It also sends each unanswered payment again. The reply must show that payment, at
+    /// whatever point the first request failed.
     fn compare_over_http(&mut self, outcome: &mut Outcome) {
         let mut connection = self.server.connect();
         let mut wallets = Wallets::default();
@@ -246,7 +251,7 @@ fn serve(
     random: &mut Random,
 ) -> Server {
     let mut environment = environment(disk, random);
-    // Both parts of a fee.
+    // Charges both parts of a fee.
     environment.push(("ESCROWD_FEES_COMMISSION_BPS".to_owned(), "100".to_owned()));
     let pages = (*random.one_of(checkpoint_pages)).to_owned();
     environment.push(("ESCROWD_STORAGE_CHECKPOINT_PAGES".to_owned(), pages));
@@ -270,7 +275,7 @@ fn settle_deal(deal: &mut Deal, facts: &mut Facts, outcome: &mut Outcome) {
         Some(steps) => {
             outcome.unanswered_and_done += steps - deal.acknowledged;
             if deal.unanswered && deal.acknowledged == 1 {
-                // Stays unanswered until it is sent again.
+                // It stays unanswered until the client sends it again.
                 return;
             }
             deal.acknowledged = steps;
@@ -324,7 +329,7 @@ fn compare_deal(deal: &mut Deal, connection: &mut Connection, outcome: &mut Outc
     }
 }
 
-/// What each customer should have by now, from the clients' logs alone.
+/// The balance that each customer should have, computed from the clients' records alone.
 #[derive(Default)]
 struct Wallets(HashMap<String, [i64; 2]>);
 
@@ -352,14 +357,15 @@ impl Wallets {
         }
     }
 
-    /// Main and escrow balance, in minor units; the latter without fees.
+    /// Returns the main and escrow balance in minor units. The escrow balance excludes
+    /// fees.
     fn of(&self, customer: &str) -> [i64; 2] {
         let [main, hold] = self.0.get(customer).copied().unwrap_or_default();
         [100_000_000 + main, hold]
     }
 }
 
-/// A JSON number of the major unit with at most two decimals, in minor units.
+/// Converts a JSON number of major units with at most two decimals to minor units.
 fn minor(number: &Value) -> i64 {
     let text = number.as_number().map(Number::to_string).unwrap_or_default();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));

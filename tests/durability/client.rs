@@ -1,5 +1,5 @@
-//! One keep-alive connection, written by hand so that it is certain what was
-//! sent and what was answered: nothing is ever sent twice.
+//! A hand-written HTTP client with one keep-alive connection. It never sends a request
+//! twice, so the tests know exactly which requests the server received and answered.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,23 +9,23 @@ use serde_json::Value;
 
 pub(crate) struct Connection(BufReader<TcpStream>);
 
-/// A whole reply.
+/// A complete reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
-    /// Whether it says that it was given before, under the same key.
+    /// True if the server repeated an earlier reply to the same idempotency key.
     pub(crate) is_replay: bool,
 }
 
-/// What to send.
+/// A request to send.
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) customer: &'a str,
-    /// Names this request in the log of the shim.
+    /// Identifies this request in the shim's log.
     pub(crate) mark: &'a str,
-    /// Under which it may be sent again; none when it is empty.
+    /// The idempotency key. Empty means that the request has none.
     pub(crate) idempotency_key: &'a str,
     pub(crate) body: Option<Value>,
 }
@@ -38,7 +38,8 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Sends and waits. An error says nothing of what the server did.
+    /// Sends a request and waits for the reply. An error leaves open if the server did the
+    /// work.
     pub(crate) fn send(&mut self, request: &Request<'_>) -> io::Result<Answer> {
         let Request {
             method,

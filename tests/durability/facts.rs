@@ -1,5 +1,5 @@
-//! What the file says of each deal and each top-up, table by table, and what it
-//! should say.
+//! Reads the rows that each deal and top-up has in the file, and computes the rows it
+//! should have.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,12 +8,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::load::{Deal, TopUp};
 
-/// Every fact, by the mark or the top-up it belongs to.
+/// All facts, by the mark of their deal or the key of their top-up.
 pub(crate) type Facts = HashMap<String, Vec<String>>;
 
-/// Each query gives a key and a fact. An escrow's key is its purpose, a
-/// payment's its reference, a top-up's its customer and amount. Together they
-/// read every row that a command of the load leaves in any table.
+/// Each query returns a key and a fact. The key of an escrow is its purpose, of a payment
+/// its reference, of a top-up its customer and amount. Together the queries read every row
+/// that the load writes to any table.
 const QUERIES: [&str; 12] = [
     "SELECT purpose, 'escrow ' || state || ' seller ' || seller_id || ' buyer ' || coalesce(buyer_id, '-')
             || ' paid ' || coalesce(payment_amount, '-') || ' at ' || (paid_at IS NOT NULL)
@@ -27,12 +27,12 @@ const QUERIES: [&str; 12] = [
      JOIN account AS debit ON debit.id = debit_account_id JOIN account AS credit ON credit.id = credit_account_id
      WHERE escrow_id IS NOT NULL",
     "SELECT purpose, 'event ' || event.name FROM event LEFT JOIN escrow ON escrow.id = escrow_id WHERE transaction_id IS NULL",
-    // What a payee or the merchant received.
+    // The income of a payee or the merchant.
     "SELECT escrow.purpose, 'history ' || transaction_type || ' ' || credit_type || ' ' || coalesce(customer_id, '') || ' '
             || entry.amount
      FROM payment_transaction AS entry LEFT JOIN escrow ON escrow.id = escrow_id JOIN account ON account.id = account_id
      WHERE escrow_id IS NOT NULL",
-    // What a buyer paid.
+    // The payment of a buyer.
     "SELECT reference, 'history ' || transaction_type || ' ' || credit_type || ' ' || customer_id || ' '
             || entry.amount
             || ' paid for ' || coalesce((SELECT purpose FROM escrow WHERE payment_id = entry.id), '-')
@@ -41,9 +41,9 @@ const QUERIES: [&str; 12] = [
     "SELECT payment_reference.reference, 'reference of ' || coalesce(entry.amount, '-')
      FROM payment_reference LEFT JOIN payment_transaction AS entry
        ON entry.id = transaction_id",
-    // Those who were refused must have left nothing.
+    // A refused customer must leave no row.
     "SELECT id, 'customer' FROM customer WHERE id LIKE 'stranger-%'",
-    // Events of payments: of the escrow that paid, of a top-up, or of what a buyer paid.
+    // Events of payments: of an escrow's release, of a top-up, or of a buyer's payment.
     "SELECT CASE WHEN entry.escrow_id IS NOT NULL THEN escrow.purpose
                  WHEN transaction_type = 'deposit' THEN customer_id || ' ' || entry.amount
                  ELSE reference END,
@@ -52,7 +52,7 @@ const QUERIES: [&str; 12] = [
        ON entry.id = event.transaction_id
      LEFT JOIN account ON account.id = entry.account_id LEFT JOIN escrow ON escrow.id = entry.escrow_id
      WHERE event.transaction_id IS NOT NULL",
-    // Top-ups; the play money at the start is no command of the load.
+    // Top-ups. The opening balance is not a command of the load.
     "SELECT customer_id || ' ' || entry.amount, 'history deposit'
      FROM payment_transaction AS entry JOIN account ON account.id = account_id
      WHERE transaction_type = 'deposit' AND amount < 100000000",
@@ -61,7 +61,7 @@ const QUERIES: [&str; 12] = [
      WHERE escrow_id IS NULL AND kind <> 'OPENING_BALANCE'",
 ];
 
-/// Everything in the file, from one snapshot.
+/// Reads all facts from one snapshot.
 pub(crate) fn read(path: &Path) -> Facts {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let snapshot = connection.unchecked_transaction().unwrap();
@@ -78,8 +78,8 @@ pub(crate) fn read(path: &Path) -> Facts {
     facts
 }
 
-/// What a deal leaves in the file after its first steps: for its purpose and
-/// for its reference.
+/// Returns the facts that a deal's first steps leave in the file: those under its purpose
+/// and those under its reference.
 pub(crate) fn of_deal(deal: &Deal, steps: usize) -> [Vec<String>; 2] {
     let Deal {
         purpose,
@@ -130,7 +130,7 @@ pub(crate) fn of_deal(deal: &Deal, steps: usize) -> [Vec<String>; 2] {
     [escrow, payment]
 }
 
-/// What a top-up leaves in the file.
+/// Returns the facts that a top-up leaves in the file.
 pub(crate) fn of_top_up(top_up: &TopUp, happened: bool) -> Vec<String> {
     if !happened {
         return Vec::new();
@@ -142,12 +142,12 @@ pub(crate) fn of_top_up(top_up: &TopUp, happened: bool) -> Vec<String> {
     ]
 }
 
-/// Takes what the file says of a deal.
+/// Removes and returns the facts of a deal.
 pub(crate) fn take_deal(facts: &mut Facts, deal: &Deal) -> [Vec<String>; 2] {
     [take(facts, &deal.purpose), take(facts, &deal.reference)]
 }
 
-/// Takes what the file says of a top-up.
+/// Removes and returns the facts of a top-up.
 pub(crate) fn take_top_up(facts: &mut Facts, top_up: &TopUp) -> Vec<String> {
     take(facts, &format!("{} {}", top_up.customer, top_up.minor))
 }

@@ -1,29 +1,30 @@
-//! The order of system calls under load (reliability R4).
+//! Checks the order of system calls under load (reliability R4).
 //!
-//! The shim under the server writes down, in one order, each request that comes
-//! in, each change to the database and its write-ahead log, each fsync's beginning
-//! and end, and each reply that is about to go out. From that, for every
-//! acknowledged write:
+//! The shim under the server records five kinds of event in one order: each request that
+//! comes in, each change to the database and its write-ahead log, the beginning and end of
+//! each fsync, and each reply before it goes out. For every acknowledged write the records
+//! must show:
 //!
-//! * after its request came in and before its reply went out, a fsync of the log
-//!   began and returned;
-//! * where the request carries a text that the write stores (an offer's purpose,
-//!   a payment's reference), that fsync began after the text was written.
+//! * after its request came in and before its reply went out, a fsync of the write-ahead
+//!   log began and returned;
+//! * if the request carries a text that the write stores (an offer's purpose, a payment's
+//!   reference), that fsync began after the text was written.
 //!
-//! Proves that a reply waits for its own group's fsync. Its control, a server
-//! with `storage.synchronous = "normal"`, must break the rule, or the rule sees
-//! nothing.
+//! This proves that a reply waits for the fsync of its own group. The control is a server
+//! with `storage.synchronous = "normal"`. It must break the rule. If it does not, the check
+//! detects nothing.
 //!
-//! And for every time that the log starts anew, which gives up what was in it:
+//! A restart of the write-ahead log overwrites its content. For every restart the records
+//! must show:
 //!
-//! * after the last change to the database before that, a fsync of the database
-//!   began and returned.
+//! * after the last change to the database before it, a fsync of the database began and
+//!   returned.
 //!
-//! Proves that nothing is given up before it is in the file for good. No setting
-//! breaks this rule; its control is a table of orders made up by hand.
+//! This proves that the log keeps its content until the database has it durably. No setting
+//! breaks this rule. Its control is a table of hand-written orders.
 //!
-//! Cannot show that what the fsync covered is enough to recover from; that is
-//! for `power_loss.rs`. Nor that the disk does what fsync asks.
+//! The test cannot show that the fsynced data is enough to recover from: `power_loss.rs`
+//! tests that. It cannot show either that the disk obeys fsync.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,28 +40,28 @@ use crate::shim;
 const CHECKPOINT_PAGES: &str = "ESCROWD_STORAGE_CHECKPOINT_PAGES";
 const CONNECTIONS: usize = 64;
 const WRITES_MIN: usize = 1_000;
-/// Times that the log starts anew.
+/// The number of restarts of the write-ahead log to wait for.
 const LOGS_MIN: usize = 20;
 const LOAD_SECONDS_MAX: u64 = 60;
 
-/// Where in the log of events each thing happened.
+/// The positions at which each event stands in the shim's log.
 #[derive(Default)]
 struct Events {
-    /// By mark, when the request came in and on which descriptor.
+    /// By mark: the position of the request, and its descriptor.
     requests: HashMap<String, (usize, String)>,
-    /// By descriptor, the replies with success.
+    /// By descriptor: the positions of successful replies.
     replies: HashMap<String, Vec<usize>>,
-    /// By mark, when it was first written to the log.
+    /// By mark: the position of its first write to the write-ahead log.
     stored: HashMap<String, usize>,
-    /// Fsyncs of the log that succeeded: begun, returned.
+    /// Successful fsyncs of the write-ahead log: begun, returned.
     syncs: Vec<(usize, usize)>,
-    /// Transactions written to the log.
+    /// Transactions written to the write-ahead log.
     commits: usize,
-    /// Each time that the log started anew.
+    /// The positions at which the write-ahead log restarted.
     anew: Vec<usize>,
     /// Changes to the database.
     database_writes: Vec<usize>,
-    /// Fsyncs of the database that succeeded: begun, returned.
+    /// Successful fsyncs of the database: begun, returned.
     database_syncs: Vec<(usize, usize)>,
 }
 
@@ -86,12 +87,12 @@ impl Events {
                     }
                 }
                 ["write", "database", ..] => events.database_writes.push(at),
-                // The writer's and the checkpoints' may overlap.
+                // A fsync of the writer and one of a checkpoint may overlap.
                 ["sync-begin", _, thread] => {
                     begun.insert(thread, at);
                 }
                 ["sync-end", file, thread] => {
-                    // One that began before the first line covers nothing of these.
+                    // A fsync that began before the first line covers none of these events.
                     let sync = begun.remove(thread).map(|begun| (begun, at));
                     match file {
                         "wal" => events.syncs.extend(sync),
@@ -118,7 +119,7 @@ impl Events {
             .any(|&(begun, returned)| from < begun && returned < to)
     }
 
-    /// Why this acknowledged write is against the rule, if it is.
+    /// Describes how this acknowledged write breaks the rule, if it does.
     fn fault_of(&self, write: &Acknowledged) -> Option<String> {
         let mark = &write.mark;
         let Some(&(request, ref descriptor)) = self.requests.get(mark) else {
@@ -138,8 +139,8 @@ impl Events {
             .then(|| format!("{mark}: written at {from}, answered at {reply}, and no fsync between"))
     }
 
-    /// Each time that the log started anew before its content was in the file for
-    /// good.
+    /// Describes each restart of the write-ahead log that came before its content was
+    /// durable in the database.
     fn faults_of_the_log(&self) -> Vec<String> {
         let is_covered = |written: usize, anew: usize| {
             let mut syncs = self.database_syncs.iter();
@@ -148,20 +149,19 @@ impl Events {
         let fault_of = |&anew: &usize| {
             let written = *self.database_writes.iter().rfind(|&&written| written < anew)?;
             (!is_covered(written, anew)).then(|| {
-                format!("the file was written at {written}, the log started anew at {anew}, and no fsync between")
+                format!("the database was written at {written}, the log restarted at {anew}, and no fsync between")
             })
         };
         self.anew.iter().filter_map(fault_of).collect()
     }
 }
 
-/// Loads a server on the shim with 64 connections, and finds what is against
-/// the rule.
+/// Loads a server on the shim with 64 connections and returns the violations of both rules.
 fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     let mut random = Random::from_environment();
     let disk = Disk::new();
     let mut environment = shim::environment(&disk);
-    // Many checkpoints, whose fsyncs belong to no group.
+    // Makes many checkpoints, whose fsyncs belong to no group.
     environment.push((CHECKPOINT_PAGES.to_owned(), "100".to_owned()));
     environment.extend(
         settings
@@ -196,11 +196,14 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     let events = Events::read(&shim::events(&disk));
     let (syncs, commits, anew) = (events.syncs.len(), events.commits, events.anew.len());
     println!(
-        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {anew} new logs",
+        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {anew} restarts of the log",
         writes.len()
     );
-    assert!(0 < commits && commits < writes.len(), "the groups are not groups");
-    assert!(anew >= LOGS_MIN, "the log started anew {anew} times");
+    assert!(
+        0 < commits && commits < writes.len(),
+        "the server committed each command by itself"
+    );
+    assert!(anew >= LOGS_MIN, "the log restarted only {anew} times");
 
     let mut faults: Vec<String> = writes.into_iter().filter_map(|write| events.fault_of(write)).collect();
     if syncs < commits {
@@ -210,7 +213,7 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     faults
 }
 
-/// Whether there is something to look at by now.
+/// Returns true if the shim's log has enough events to check.
 fn is_enough(disk: &Disk) -> bool {
     let events = shim::events_so_far(disk);
     let count = |start, word| {
@@ -221,25 +224,25 @@ fn is_enough(disk: &Disk) -> bool {
 }
 
 #[test]
-fn no_reply_leaves_and_no_log_starts_anew_before_the_fsync_that_covers_it_has_returned() {
+fn no_reply_leaves_and_no_log_restarts_before_the_fsync_that_covers_it_returns() {
     let _alone = alone();
     assert_eq!(faults_under_load(&[]), Vec::<String>::new());
 }
 
-/// The control: a server that answers before the fsync is seen.
+/// The control: the check detects a server that answers before the fsync.
 #[test]
-fn a_reply_before_its_fsync_is_seen() {
+fn a_reply_before_its_fsync_is_detected() {
     let _alone = alone();
-    // The fsyncs of the log that a checkpoint makes cover replies by chance.
+    // A checkpoint's fsyncs of the log cover some replies by chance.
     let faults = faults_under_load(&[("ESCROWD_STORAGE_SYNCHRONOUS", "normal"), (CHECKPOINT_PAGES, "400")]);
     println!("{} faults", faults.len());
     assert!(faults.len() >= WRITES_MIN / 2, "{faults:?}");
 }
 
-/// The control of the other rule: orders that lose what the log gives up are seen,
-/// and no others.
+/// The control of the second rule: the check detects exactly the orders that lose content
+/// of the log.
 #[test]
-fn a_log_that_starts_anew_before_the_file_is_synced_is_seen() {
+fn a_log_that_restarts_before_the_database_is_synced_is_detected() {
     let is_fault = |between: &[&str]| {
         let lines = [&["write database"], between, &["write wal anew"]].concat();
         !Events::read(&lines).faults_of_the_log().is_empty()

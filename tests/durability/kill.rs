@@ -1,20 +1,18 @@
-//! `kill -9` at random instants under load (reliability R1).
+//! Kills the server with `kill -9` at random instants under load (reliability R1).
 //!
-//! Proves that a command is in the file whole or not at all, whenever the
-//! process ends; that a restart finds every acknowledged one and is ready within
-//! two seconds; and that a payment sent again after it went unanswered is made
-//! once (R2).
+//! The test proves three things. The file holds a command whole or not at all, whenever the
+//! process ends. A restart finds every acknowledged command and is ready within 2 seconds.
+//! A payment that the client sends again after a lost reply is made once (R2).
 //!
-//! Cannot prove that anything was synced: the system writes what a killed
-//! process has given it, synced or not. That takes `fsync_order.rs` and
-//! `power_loss.rs`.
+//! It cannot prove that the server synced anything: the system writes the data of a killed
+//! process, synced or not. `fsync_order.rs` and `power_loss.rs` prove that.
 
 use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
 use crate::seed::{Random, number_from_environment};
 use crate::server::Server;
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_kill_9() {
+fn kill_9_loses_no_acknowledged_command_and_leaves_none_half_done() {
     let _alone = alone();
     let kills = number_from_environment("KILLS").unwrap_or(20);
     let mut random = Random::from_environment();

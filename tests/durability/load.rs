@@ -1,8 +1,8 @@
-//! Clients that offer, pay, confirm and top up, now and then ask for what is
-//! refused, and remember what they were told.
+//! Clients that offer, pay, confirm and top up, send a refused request now and then, and
+//! record the replies.
 //!
-//! Each client takes its deals step by step and waits for every answer, so of
-//! all it ever sent to one server at most the last request is unanswered.
+//! Each client takes its deals step by step and waits for every reply. So of all requests
+//! it sent to one server, at most the last one is unanswered.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,25 +12,25 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Connection, Request};
 use crate::seed::Random;
 
-/// Offered, paid, one milestone confirmed, the other confirmed.
+/// The steps: offer, pay, confirm the first milestone, confirm the second.
 pub(crate) const STEPS: usize = 4;
 
-/// One escrow as its client knows it.
+/// An escrow as its client knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Deal {
     pub(crate) purpose: String,
     pub(crate) reference: String,
     pub(crate) seller: String,
     pub(crate) buyer: String,
-    /// Who gets the second milestone.
+    /// The customer who receives the second milestone.
     pub(crate) beneficiary: String,
-    /// Known once the offer was answered.
+    /// Set once the server answers the offer.
     pub(crate) ids: Option<Ids>,
-    /// Steps that were answered with success.
+    /// Steps that the server answered with success.
     pub(crate) acknowledged: usize,
-    /// Whether the next step was sent, and not answered.
+    /// True if the client sent the next step and got no reply.
     pub(crate) unanswered: bool,
-    /// Whether anything was sent since the last comparison.
+    /// True if the client sent a request for this deal since the last comparison.
     pub(crate) touched: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Ids {
     pub(crate) milestones: [String; 2],
 }
 
-/// One top-up. No customer tops up the same amount twice.
+/// A top-up. No customer tops up the same amount twice.
 #[derive(Clone, Debug)]
 pub(crate) struct TopUp {
     pub(crate) customer: String,
@@ -50,7 +50,7 @@ pub(crate) struct TopUp {
     pub(crate) unanswered: bool,
 }
 
-/// One client and its log.
+/// A client and its record of replies.
 #[derive(Debug)]
 pub(crate) struct Client {
     number: usize,
@@ -59,7 +59,7 @@ pub(crate) struct Client {
     marks: usize,
     pub(crate) deals: Vec<Deal>,
     pub(crate) top_ups: Vec<TopUp>,
-    /// The mark of each write that was answered with success.
+    /// The writes that the server answered with success.
     pub(crate) acknowledged: Vec<Acknowledged>,
     pub(crate) unanswered: usize,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
     pub(crate) mark: String,
-    /// Whether the mark itself is stored by the write.
+    /// True if the write stores the mark itself.
     pub(crate) is_stored: bool,
 }
 
@@ -93,14 +93,15 @@ pub(crate) fn buyer(number: usize) -> String {
     format!("buyer-{number}")
 }
 
-/// Makes the customers known, so that no later request does it on the way.
+/// Registers the customers, so that no later request registers one as a side effect.
 pub(crate) fn register(clients: usize, connection: &mut Connection) {
     for customer in (0..clients).flat_map(|number| [seller(number), buyer(number)]) {
         assert_eq!(connection.get("/v1/wallet", &customer).unwrap().status, 200);
     }
 }
 
-/// A server that stops may say so, and has then done nothing.
+/// Treats the `stopping` refusal as a lost connection: a server that stops may send it, and
+/// has then done nothing.
 fn unless_stopping(answer: &Answer) -> io::Result<()> {
     if answer.body["code"] == "stopping" {
         return Err(io::ErrorKind::ConnectionAborted.into());
@@ -109,7 +110,7 @@ fn unless_stopping(answer: &Answer) -> io::Result<()> {
 }
 
 impl Client {
-    /// Sends one request after another until the server is gone or told to stop.
+    /// Sends one request after another until the server is gone or `stop` is set.
     pub(crate) fn run(&mut self, address: &str, stop: &AtomicBool) {
         let Ok(mut connection) = Connection::open(address) else {
             return;
@@ -124,7 +125,7 @@ impl Client {
 
     fn send_one(&mut self, connection: &mut Connection) -> io::Result<()> {
         match self.random.within(0..10) {
-            0 => return self.ask_in_vain(connection),
+            0 => return self.send_refused(connection),
             1 | 2 => return self.top_up(connection),
             _ => {}
         }
@@ -140,8 +141,9 @@ impl Client {
         self.advance(index, connection)
     }
 
-    /// A stranger is let in, and then refused, which must undo the former.
-    fn ask_in_vain(&mut self, connection: &mut Connection) -> io::Result<()> {
+    /// Sends a request that registers a new customer and is then refused, which must undo
+    /// the registration.
+    fn send_refused(&mut self, connection: &mut Connection) -> io::Result<()> {
         let mark = self.mark();
         let answer = connection.send(&Request {
             method: "POST",
@@ -231,7 +233,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a write, which must succeed if it is answered.
+    /// Sends a write. If the server answers, the reply must be a success.
     fn post(
         &mut self,
         connection: &mut Connection,
@@ -258,7 +260,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Text that no other request of the run has.
+    /// Returns a text that no other request of the run has.
     fn mark(&mut self) -> String {
         let mark = format!("mark-{:02}{:06}", self.number, self.marks);
         self.marks += 1;
@@ -266,12 +268,12 @@ impl Client {
     }
 }
 
-/// The payment for a deal; sent again it is the same payment.
+/// Returns the payment for a deal. A second call returns the same payment.
 pub(crate) fn payment(deal: &Deal) -> (&'static str, Value) {
     let escrow = &deal
         .ids
         .as_ref()
-        .expect("only an offer that was answered is paid for")
+        .expect("a client pays only for an offer that the server answered")
         .escrow;
     let body = json!({ "reference": deal.reference, "escrowDetails": { "escrowId": escrow } });
     ("/v1/payment/escrow", body)

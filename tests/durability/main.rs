@@ -1,19 +1,21 @@
-//! Proofs that what was acknowledged is kept, on the real binary over HTTP.
+//! Proves that the service keeps what it acknowledged. The tests run the real binary over
+//! HTTP.
 //!
 //! | File | What it does | What it proves |
 //! |---|---|---|
-//! | `kill.rs` | `kill -9` at random instants | a command is there whole or not at all, and a restart finds it |
-//! | `retries.rs` | `kill -9` at random instants, then every request again | under an idempotency key each is done once, and its reply is the first one |
-//! | `fsync_order.rs` | puts the system calls in order | no reply leaves, and no log starts anew, before the fsync that covers it has returned |
-//! | `power_loss.rs` | drops what no fsync has covered | what was acknowledged survives that too |
-//! | `failing_disk.rs` | fails a fsync of the file and drops what it was to cover | the service gives up, and the log still has it all |
+//! | `kill.rs` | `kill -9` at random instants | the file holds a command whole or not at all, and a restart finds it |
+//! | `retries.rs` | `kill -9` at random instants, then every request again | with an idempotency key each request takes effect once, and the reply is the first one |
+//! | `fsync_order.rs` | compares the order of system calls | no reply leaves, and no write-ahead log restarts, before the fsync that covers it returns |
+//! | `power_loss.rs` | drops what no fsync has covered | acknowledged commands survive that too |
+//! | `failing_disk.rs` | fails a fsync of the database and drops the changes it covers | the service ends, and the write-ahead log still holds all commands |
 //!
-//! The first two alone prove little: after a kill the system still writes what it
-//! was given, synced or not. The others load `shim.c` under the server, which
-//! takes a C compiler (`cc`) and Linux.
+//! The first two alone prove little: after a kill the system still writes the data of the
+//! process, synced or not. The other tests load `shim.c` under the server, which needs a C
+//! compiler (`cc`) and Linux.
 //!
-//! How many rounds, and which: `KILLS=1000`, `POWER_LOSSES=500`, `SEED=...` with
-//! the seed that a failed run printed. For the summary of a run that succeeds:
+//! Environment variables set the number of rounds and the seed: `KILLS=1000`,
+//! `POWER_LOSSES=500`, and `SEED=...` with the seed that a failed run printed. To see the
+//! summary of a successful run:
 //!
 //! ```console
 //! $ KILLS=1000 cargo test --test durability kill -- --nocapture

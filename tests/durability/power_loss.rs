@@ -1,26 +1,26 @@
-//! Power failures at random instants under load (reliability R3).
+//! Cuts the power at random instants under load (reliability R3).
 //!
-//! The shim under the server drops every change to the database and its log
-//! that no fsync has covered, or each of them by the toss of a coin, as a disk
-//! would that had written some. Proves that every acknowledged command is
-//! covered by a fsync, that SQLite's recovery makes a whole state of what is
-//! left, and that a restart is ready within two seconds.
+//! The shim under the server drops every change to the database and its write-ahead log
+//! that no fsync has covered. In some rounds it keeps some of these changes at random, like
+//! a disk that had already written them. The test proves three things. A fsync covers every
+//! acknowledged command. SQLite recovers a consistent state from the rest. A restart is
+//! ready within 2 seconds.
 //!
-//! Its control is the same with `storage.synchronous = "normal"`, which answers
-//! before the fsync: it must lose acknowledged commands, or the shim drops
-//! nothing and the proof is void.
+//! The control test runs the same rounds with `storage.synchronous = "normal"`, which
+//! answers before the fsync. It must lose acknowledged commands. If it loses none, the shim
+//! drops nothing and the proof is void.
 //!
-//! Cannot show what a disk does that lies about fsync, that tears one write of a
-//! page apart, or that loses a file's name: the making of a fresh file is not
-//! under test here.
+//! The test cannot show the effect of a disk that lies about fsync, that tears one write of
+//! a page apart, or that loses a file's name. It does not test a power failure while the
+//! server creates the file.
 
 use crate::campaign::{Campaign, Outcome, alone, rounds_of_each_file};
 use crate::seed::{Random, number_from_environment};
 use crate::server::{Disk, Server};
 use crate::shim;
 
-/// Changes that no fsync had covered when the power failed, and those of them
-/// that stayed on the disk all the same.
+/// Counts the changes that no fsync had covered when the power failed, and how many of them
+/// the disk kept.
 #[derive(Debug, Default)]
 struct Unsynced {
     changes: u64,
@@ -63,7 +63,7 @@ fn on_a_disk_that_loses_power(disk: &Disk, random: &mut Random) -> Vec<(String, 
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_a_power_failure() {
+fn a_power_failure_loses_no_acknowledged_command_and_leaves_none_half_done() {
     let _alone = alone();
     let count = number_from_environment("POWER_LOSSES").unwrap_or(12);
     let (outcome, unsynced) = power_failures(count, on_a_disk_that_loses_power);
@@ -74,8 +74,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done_after_a_power_failure()
     );
 }
 
-/// The control: without a fsync for each commit the same must lose commands.
-/// What is left is whole all the same, which is what "normal" promises.
+/// The control: without a fsync for each commit, a power failure loses commands. The
+/// database stays consistent, which is what "normal" promises.
 #[test]
 fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands() {
     let _alone = alone();
@@ -85,7 +85,7 @@ fn without_a_fsync_for_each_commit_a_power_failure_loses_acknowledged_commands()
         environment
     });
     println!(
-        "{} of {} acknowledged were lost, {unsynced:?}",
+        "{} of {} acknowledged commands were lost, {unsynced:?}",
         outcome.lost.len(),
         outcome.acknowledged
     );

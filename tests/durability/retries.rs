@@ -1,8 +1,8 @@
-//! `kill -9` at random instants, and then every request again under its idempotency
-//! key, answered or not (reliability R2).
+//! Kills the server with `kill -9` at random instants, then sends every request again under
+//! its idempotency key, answered or not (reliability R2).
 //!
-//! Proves that key, effect and reply are one commit: whatever the instant, each
-//! request is done once, and a request that was answered is answered the same again.
+//! This proves that key, effect and reply are one commit. At every instant each request
+//! takes effect once, and an answered request gets the same reply again.
 
 use std::thread;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::seed::{Random, number_from_environment};
 use crate::server::Disk;
 
 const CLIENTS: u64 = 8;
-/// When the kill comes, in milliseconds after the load has begun.
+/// The delay of the kill after the load begins, in milliseconds.
 const KILL_AFTER: std::ops::Range<u64> = 5..150;
 const OPENING_MINOR: i64 = 100_000_000;
 const TOP_UP_MAJOR: i64 = 1_000;
 
-/// A top-up that was sent, and the answer if one came.
+/// A top-up that the client sent, and the reply if one came.
 struct Sent {
     customer: String,
     key: String,
@@ -61,7 +61,7 @@ fn send_until_killed(address: &str, round: u64, number: u64) -> Vec<Sent> {
 }
 
 #[test]
-fn every_request_is_done_once_whenever_the_service_is_killed() {
+fn every_request_takes_effect_once_at_any_instant_of_a_kill() {
     let _alone = alone();
     let kills = number_from_environment("KILLS").unwrap_or(20);
     let mut random = Random::from_environment();
@@ -109,6 +109,6 @@ fn every_request_is_done_once_whenever_the_service_is_killed() {
         }
     }
     assert_eq!(disk.check(), None);
-    println!("{kills} kills: {acknowledged} answered, {lost_replies} done whose answer was lost");
-    assert!(acknowledged >= 2 * kills, "too little was acknowledged");
+    println!("{kills} kills: {acknowledged} answered, {lost_replies} done whose reply was lost");
+    assert!(acknowledged >= 2 * kills, "too few requests were acknowledged");
 }

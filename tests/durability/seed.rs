@@ -1,4 +1,4 @@
-//! Randomness that can be had again.
+//! Random numbers that a seed repeats.
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
@@ -12,8 +12,9 @@ impl Random {
         Self(seed)
     }
 
-    /// From `SEED`, or any other seed; it is printed, so that a failure can be
-    /// looked at again. Instants are the machine's and do not repeat exactly.
+    /// Takes the seed from `SEED`, or a new one, and prints it so that a developer can
+    /// repeat a failed run. The instants of kills depend on the machine and do not repeat
+    /// exactly.
     pub(crate) fn from_environment() -> Self {
         let seed = number_from_environment("SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
         println!("SEED={seed}");
@@ -37,7 +38,7 @@ impl Random {
     }
 }
 
-/// A number that the caller of the tests may set.
+/// Reads a number from an environment variable.
 pub(crate) fn number_from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(

@@ -1,4 +1,4 @@
-//! The real binary on a file that outlives it.
+//! Runs the real binary on a file that outlives it.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::client::Connection;
 
-/// SIGKILL, and how the shim ends a server whose power failed.
+/// The signal SIGKILL, and the exit code with which the shim ends a server at a power
+/// failure.
 const KILLED: i32 = 9;
 const POWER_FAILED: i32 = 137;
 
@@ -28,7 +29,7 @@ impl Disk {
         self.0.path().join(name)
     }
 
-    /// Starts a server and waits until it can serve.
+    /// Starts a server and waits until it is ready.
     pub(crate) fn serve(&self, environment: &[(String, String)]) -> Server {
         let started = Instant::now();
         let mut command = self.command();
@@ -56,7 +57,7 @@ impl Disk {
         server
     }
 
-    /// What `escrowd check` says when it is not content.
+    /// Returns the output of `escrowd check` if it finds a fault.
     pub(crate) fn check(&self) -> Option<String> {
         let output = self.command().args(["check", DATABASE]).output().unwrap();
         let said = || String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned();
@@ -74,7 +75,7 @@ impl Disk {
 pub(crate) struct Server {
     process: Child,
     pub(crate) address: String,
-    /// From the start of the process to the first reply of `/healthz`.
+    /// Time from the start of the process to the first reply of `/healthz`.
     pub(crate) ready_after: Duration,
 }
 
@@ -88,7 +89,7 @@ impl Server {
         assert_eq!(self.process.wait().unwrap().signal(), Some(KILLED));
     }
 
-    /// Lets the power fail under a server that runs on the shim.
+    /// Makes the power fail under a server that runs on the shim.
     pub(crate) fn fail_power(&mut self) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args(["-USR2", &id]).status().unwrap();
@@ -98,7 +99,7 @@ impl Server {
 }
 
 impl Server {
-    /// Waits until it has given up by itself.
+    /// Waits until the server ends by itself with exit code 1.
     pub(crate) fn gives_up(&mut self) {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
@@ -109,7 +110,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         self.kill();
-        panic!("the server goes on although its disk has failed");
+        panic!("the server still runs although its disk has failed");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The shim under a server: compiling it, loading it, reading what it saw.
+//! Compiles the shim, loads it under a server and reads its log.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::server::{DATABASE, Disk};
 
 const LOG: &str = "events.log";
 
-/// What a server is given so that it runs on the shim.
+/// Returns the environment variables that load the shim under a server.
 pub(crate) fn environment(disk: &Disk) -> Vec<(String, String)> {
     let text = |path: PathBuf| path.to_str().unwrap().to_owned();
     [
@@ -22,8 +22,8 @@ pub(crate) fn environment(disk: &Disk) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// Everything the shim has seen on this disk, in order. Void when it did not
-/// see the log written and synced, or saw a call that it does not model.
+/// Returns everything the shim recorded on this disk, in order. Panics if the shim recorded
+/// no write or fsync of the write-ahead log, or a call that it does not model.
 pub(crate) fn events(disk: &Disk) -> Vec<String> {
     let events = events_so_far(disk);
     for needed in ["write wal", "sync-end wal", "write database"] {
@@ -37,18 +37,18 @@ pub(crate) fn events(disk: &Disk) -> Vec<String> {
     events
 }
 
-/// The same while the server is still running, nothing asked of it.
+/// Returns the same while the server still runs, without the checks.
 pub(crate) fn events_so_far(disk: &Disk) -> Vec<String> {
     let text = std::fs::read_to_string(disk.path(LOG)).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
-/// Forgets what was seen so far.
+/// Deletes the events recorded so far.
 pub(crate) fn forget_events(disk: &Disk) {
     std::fs::write(disk.path(LOG), "").unwrap();
 }
 
-/// The compiled shim; compiled once for all tests of the run.
+/// Returns the path of the shim, compiled once for all tests of the run.
 fn library() -> PathBuf {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {

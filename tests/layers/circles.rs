@@ -1,10 +1,10 @@
-//! No files of one part import each other in a circle, so that every part can be
-//! read from the bottom up.
+//! Checks that no files of one part import each other in a circle, so that a reader can
+//! start at the bottom of every part.
 //!
-//! The graph has an edge for each path from one file to another of the same part, in
-//! `use` lines and in code. A `mod` line and a re-export (`pub use`) are no edges: a
-//! folder's `mod.rs` may list its files. A path to an item that `mod.rs` re-exports leads
-//! to `mod.rs`. Test modules are left out.
+//! The graph has an edge for each path from one file to another of the same part, in `use`
+//! lines and in code. A `mod` line or a re-export (`pub use`) is not an edge, so a folder's
+//! `mod.rs` may list its files. A path to an item that `mod.rs` re-exports leads to
+//! `mod.rs`. The graph leaves out test modules.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,8 +24,8 @@ fn module_of(path: &str) -> Module {
     path.split('/').map(str::to_owned).collect()
 }
 
-/// The source without comments, test modules and re-exports. Items begin and end as
-/// rustfmt writes them.
+/// Returns the source without comments, test modules and re-exports. It relies on the way
+/// rustfmt writes the beginning and end of items.
 fn production_code(source: &Source) -> String {
     let code = source.code();
     let mut production = String::new();
@@ -50,8 +50,8 @@ fn production_code(source: &Source) -> String {
     production
 }
 
-/// Every path in the code, as its names: `use a::{b, c::d};` gives `a::b` and `a::c::d`.
-/// A single name is no path.
+/// Returns every path in the code as its names: `use a::{b, c::d};` gives `a::b` and
+/// `a::c::d`. A single name is not a path.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
@@ -85,7 +85,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The path from the crate's root, if it leads to this crate.
+/// Returns the path from the crate's root, if it leads to this crate.
 fn absolute(mut path: Vec<String>, from: &Module, children: &BTreeSet<String>) -> Option<Module> {
     let first = path.first()?.clone();
     if first == "crate" {
@@ -114,7 +114,7 @@ fn imports(sources: &[Source], part: &str) -> Imports {
         .filter(of_part)
         .map(|source| (module_of(&source.path), production_code(source)))
         .collect();
-    // A file that only a test module names has no `mod` line left.
+    // A file that only a test module declares has no `mod` line left.
     let mut files: BTreeSet<Module> = BTreeSet::from([vec![part.to_owned()]]);
     for (module, code) in &all {
         for name in declared(code) {
@@ -134,7 +134,7 @@ fn imports(sources: &[Source], part: &str) -> Imports {
     imports
 }
 
-/// The modules that a file declares and that have files of their own.
+/// Returns the modules that a file declares and that have files of their own.
 fn declared(code: &str) -> BTreeSet<String> {
     let lines = code.lines().map(str::trim);
     let names = lines.filter_map(|line| {
@@ -147,7 +147,8 @@ fn declared(code: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The file that holds the item of this path: the longest module it begins with.
+/// Returns the file that holds the item of this path: the longest module the path begins
+/// with.
 fn file_of(mut path: Module, files: &BTreeSet<Module>) -> Option<Module> {
     while !files.contains(&path) {
         path.pop()?;
@@ -155,7 +156,7 @@ fn file_of(mut path: Module, files: &BTreeSet<Module>) -> Option<Module> {
     Some(path)
 }
 
-/// The circles among the files, each as the shortest way round.
+/// Returns the circles among the files, each in its shortest form.
 fn circles(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
@@ -172,7 +173,7 @@ fn circles(imports: &Imports) -> Vec<String> {
     found
 }
 
-/// The shortest way from a file over its imports back to itself.
+/// Returns the shortest chain of imports from a file back to itself.
 fn way_back(start: &Module, imports: &Imports) -> Option<Vec<Module>> {
     let mut ways = VecDeque::from([vec![start.clone()]]);
     let mut reached = BTreeSet::new();
@@ -200,7 +201,7 @@ fn no_files_of_a_part_import_each_other_in_a_circle() {
     }
 }
 
-/// A part of `mod.rs` and the files `a` and `b`, with this code in each.
+/// Returns the circles of a part whose `mod.rs` and files `a` and `b` have this code.
 fn circles_of(parent: &str, a: &str, b: &str) -> Vec<String> {
     let sources = [
         source("part/mod.rs", &format!("pub mod a;\nmod b;\n{parent}")),
@@ -211,7 +212,7 @@ fn circles_of(parent: &str, a: &str, b: &str) -> Vec<String> {
 }
 
 #[test]
-fn circles_are_seen_however_the_imports_are_written() {
+fn circles_are_found_in_every_form_of_import() {
     for (parent, a, b) in [
         ("", "use crate::part::b::B;", "use crate::part::a::A;"),
         ("", "use crate::part::{b::B, c};", "use super::a;"),

@@ -1,6 +1,6 @@
-//! The layers hold: nothing below knows what is above it, libraries stay where
-//! they belong, and no file is without a head or too long. Reads the sources as
-//! text, so that a forbidden import fails here even when it compiles.
+//! Checks the layers: no part imports one above it, each library stays in its part, every
+//! file opens with a doc comment, and no file is too long. The tests read the sources as
+//! text, so a forbidden import fails here even when it compiles.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// What each part may import of ours, beside itself. A part that is not here
-/// stands on top and may import everything.
-const ARROWS: [(&str, &[&str]); 12] = [
+/// The parts of this crate that each part may import, beside itself. A part that is not
+/// listed is at the top and may import all others.
+const ALLOWED_IMPORTS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("clock", &["domain"]),
     ("entropy", &["domain"]),
@@ -30,10 +30,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("main", &["cli"]),
 ];
 
-/// Parts that stand on top.
+/// The parts at the top.
 const TOP: [&str; 3] = ["app", "cli", "lib"];
 
-/// Who may name a library.
+/// The parts that may name each library.
 const LIBRARIES: [(&str, &[&str]); 7] = [
     ("actix", &["http/", "app/"]),
     ("rusqlite", &["store/"]),
@@ -54,25 +54,25 @@ struct Source {
 }
 
 impl Source {
-    /// The part it belongs to: the first folder, or the file itself.
+    /// Returns the part the file belongs to: the first folder, or the file itself.
     fn part(&self) -> &str {
         self.path.split(['/', '.']).next().unwrap()
     }
 
-    /// How deep its module lies: 1 for `clock.rs`, 2 for `store/writer.rs`.
+    /// Returns the depth of its module: 1 for `clock.rs`, 2 for `store/writer.rs`.
     fn depth(&self) -> usize {
         let names = self.path.trim_end_matches(".rs").split('/');
         names.filter(|&name| name != "mod").count()
     }
 
-    /// Its text without comments.
+    /// Returns its text without comments.
     fn code(&self) -> String {
         let lines = self.text.lines().map(|line| line.split("//").next().unwrap());
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The parts it imports or names: after `crate::`, after as many `super::`
-    /// as lead up to the root, and after the crate's own name.
+    /// Returns the parts it imports or names: after `crate::`, after as many `super::` as
+    /// lead to the root, and after the crate's own name.
     fn imports(&self) -> BTreeSet<String> {
         let up = "super::".repeat(self.depth());
         let code = self.code();
@@ -85,18 +85,22 @@ impl Source {
                 imports.extend(first_names(after));
             }
         }
-        imports.retain(|name| ARROWS.iter().any(|(part, _)| part == name) || TOP.contains(&name.as_str()));
+        imports.retain(|name| ALLOWED_IMPORTS.iter().any(|(part, _)| part == name) || TOP.contains(&name.as_str()));
         imports.remove(self.part());
         imports
     }
 
-    fn wrong_arrows(&self) -> Vec<String> {
+    fn forbidden_imports(&self) -> Vec<String> {
         let part = self.part();
-        let allowed = ARROWS
+        let allowed = ALLOWED_IMPORTS
             .iter()
             .find(|(name, _)| *name == part)
             .map(|(_, allowed)| allowed);
-        assert!(allowed.is_some() || TOP.contains(&part), "{} is of no layer", self.path);
+        assert!(
+            allowed.is_some() || TOP.contains(&part),
+            "{} belongs to no layer",
+            self.path
+        );
         let is_wrong = |import: &String| allowed.is_some_and(|allowed| !allowed.contains(&import.as_str()));
         let imports = self.imports().into_iter().filter(is_wrong);
         imports
@@ -107,7 +111,7 @@ impl Source {
     fn misplaced_libraries(&self) -> Vec<String> {
         let mut code = self.code();
         if self.part() == "cli" {
-            // What starts the service has to start its runtime.
+            // The code that starts the service has to start its runtime.
             code = code.replace("actix_web::rt::", "");
         }
         let is_misplaced = |(library, places): &&(&str, &[&str])| {
@@ -123,7 +127,7 @@ impl Source {
         let (path, code) = (&self.path, self.code());
         let mut found = Vec::new();
         if !self.text.starts_with("//! ") {
-            found.push(format!("{path} does not open with a head that says its purpose"));
+            found.push(format!("{path} does not open with a doc comment (//!)"));
         }
         let lines = self.text.lines().count();
         if lines > LINES_MAX {
@@ -146,7 +150,7 @@ impl Source {
     }
 }
 
-/// The names right after a root: one, or those of a list in braces.
+/// Returns the names right after a root: one, or those of a list in braces.
 fn first_names(after: &str) -> Vec<String> {
     let name_of = |text: &str| -> String {
         let text = text.trim_start();
@@ -195,18 +199,18 @@ fn all_of(find: impl Fn(&Source) -> Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn nothing_below_knows_what_is_above_it() {
-    assert_eq!(all_of(Source::wrong_arrows), Vec::<String>::new());
+fn no_part_imports_one_above_it() {
+    assert_eq!(all_of(Source::forbidden_imports), Vec::<String>::new());
 }
 
 #[test]
-fn libraries_stay_where_they_belong() {
+fn each_library_is_named_only_in_its_parts() {
     assert_eq!(all_of(Source::misplaced_libraries), Vec::<String>::new());
 }
 
-/// Effects that were posted anywhere else would lose their events.
+/// Effects that another file posts would lose their events.
 #[test]
-fn effects_are_posted_by_the_outbox_alone() {
+fn only_the_outbox_posts_effects() {
     let posts = |source: &Source| {
         let does = source.part() == "commands" && source.code().contains("tx.post(");
         does.then(|| source.path.clone()).into_iter().collect()
@@ -215,7 +219,7 @@ fn effects_are_posted_by_the_outbox_alone() {
 }
 
 #[test]
-fn every_file_has_a_head_and_is_finished() {
+fn every_file_opens_with_a_doc_comment_and_is_finished() {
     assert_eq!(all_of(Source::untidiness), Vec::<String>::new());
 }
 
@@ -227,7 +231,7 @@ fn source(path: &str, text: &str) -> Source {
 }
 
 #[test]
-fn wrong_arrows_are_seen_however_they_are_written() {
+fn forbidden_imports_are_found_in_every_form() {
     for (path, text) in [
         ("domain/money.rs", "use crate::store::Tx;"),
         ("domain/mod.rs", "use super::store::Tx;"),
@@ -241,23 +245,23 @@ fn wrong_arrows_are_seen_however_they_are_written() {
         ("views/mod.rs", "use crate::commands::Policy;"),
         ("views/wallet.rs", "use crate::store::Store;"),
         ("views/wallet.rs", "use super::super::http::AppState;"),
-        ("http/drafts/payments.rs", "use super::super::super::config::Config;"),
+        ("http/routes/payments.rs", "use super::super::super::config::Config;"),
         ("entropy.rs", "use super::clock::SystemClock;"),
     ] {
-        assert_eq!(source(path, text).wrong_arrows().len(), 1, "{path}: {text}");
+        assert_eq!(source(path, text).forbidden_imports().len(), 1, "{path}: {text}");
     }
     for (path, text) in [
         ("domain/money.rs", "use super::ids::MerchantId; // crate::store has it"),
         ("store/accounts.rs", "use super::super::domain::ids::CustomerId;"),
         (
-            "http/drafts/payments.rs",
+            "http/routes/payments.rs",
             "use super::super::envelope;\nuse crate::{commands, store};",
         ),
         ("http/fields.rs", "use crate::http::body::Body;"),
         ("app/mod.rs", "use crate::http::AppState;"),
     ] {
         assert_eq!(
-            source(path, text).wrong_arrows(),
+            source(path, text).forbidden_imports(),
             Vec::<String>::new(),
             "{path}: {text}"
         );
@@ -265,7 +269,7 @@ fn wrong_arrows_are_seen_however_they_are_written() {
 }
 
 #[test]
-fn misplaced_libraries_and_untidy_files_are_seen() {
+fn misplaced_libraries_and_untidy_files_are_found() {
     for (path, text) in [
         ("commands/payments.rs", "use rusqlite::params;"),
         ("commands/mod.rs", "use r2d2::Pool;"),

@@ -1,4 +1,4 @@
-//! One customer with one wallet, and a look at how a start ended.
+//! One customer with one wallet, and the outcome of a server's start.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::helpers::get;
 
-/// A refusal to start takes milliseconds; this is for a machine that is busy.
+/// A refusal to start takes milliseconds. The limit allows for a busy machine.
 const REFUSAL_MAX: Duration = Duration::from_secs(10);
 
-/// What a sandbox customer starts with, in naira.
+/// The opening balance of a sandbox customer, in naira.
 pub(crate) const OPENING_BALANCE: u64 = 1_000_000;
 
-/// Adds 1,000 to ada's wallet; the status and the body.
+/// Adds 1,000 naira to ada's wallet and returns the status and the body.
 pub(crate) fn top_up(url: &str) -> (u16, String) {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -29,7 +29,7 @@ pub(crate) fn top_up(url: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
 }
 
-/// Asserts that ada's wallet can be read, and that so many top-ups are in it.
+/// Asserts that the server can read ada's wallet and that it holds this many top-ups.
 #[track_caller]
 pub(crate) fn assert_topped_up(url: &str, times: u64) {
     let (status, body) = get(&format!("{url}/v1/wallet"), &[("customer-id", "ada")]);
@@ -41,15 +41,15 @@ pub(crate) fn assert_topped_up(url: &str, times: u64) {
     );
 }
 
-/// How a start ended.
+/// The outcome of a start.
 pub(crate) enum Start {
-    /// It serves at this address, and was stopped.
+    /// The server answered at this address, and the test stopped it.
     Served { answered: u16, log: String },
-    /// It ended by itself.
+    /// The server ended by itself.
     Refused { code: Option<i32>, said: String },
 }
 
-/// Starts a server, reads a wallet if it serves, and stops it.
+/// Starts a server, reads a wallet if the server is ready, and stops it.
 #[track_caller]
 pub(crate) fn try_to_serve(mut command: Command, folder: &Path) -> Start {
     let (out, err) = (folder.join("out.txt"), folder.join("err.txt"));
@@ -85,11 +85,12 @@ pub(crate) fn try_to_serve(mut command: Command, folder: &Path) -> Start {
     }
 }
 
-/// Asserts a refusal with exit code 1 that names the path and a remedy.
+/// Asserts that the start failed with exit code 1 and a message that names the path and the
+/// remedy.
 #[track_caller]
 pub(crate) fn assert_refused(start: &Start, path: &Path, remedy: &str) {
     let Start::Refused { code, said } = start else {
-        panic!("it serves, and should have been refused");
+        panic!("the server started; it should have refused the file");
     };
     assert_eq!(*code, Some(1), "{said}");
     assert!(said.contains(path.to_str().unwrap()), "{said}");

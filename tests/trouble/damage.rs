@@ -1,12 +1,12 @@
-//! Files that were cut or damaged: refused with the path and the remedy, or
-//! answered without a panic where SQLite cannot notice.
+//! Truncated or damaged files. The start fails with the path and the remedy, or the server
+//! answers without a panic where SQLite cannot detect the damage.
 
 use std::fs;
 
 use crate::client::{Start, assert_refused, top_up, try_to_serve};
 use crate::helpers::WorkFolder;
 
-/// The bytes of a file that a server has made and closed.
+/// Returns the bytes of a file that a server has created and closed.
 fn used_file() -> Vec<u8> {
     let work_folder = WorkFolder::new();
     let mut server = work_folder.serve(&["--database", "test.db"]);
@@ -43,7 +43,7 @@ fn a_truncated_file_is_refused_or_answered_without_a_panic() {
     ] {
         let start = start_on(&whole[..length], &work_folder);
         assert_refused(&start, &path, remedy);
-        assert_eq!(fs::read(&path).unwrap(), whole[..length], "it was left as it is");
+        assert_eq!(fs::read(&path).unwrap(), whole[..length], "the start changed the file");
     }
 }
 

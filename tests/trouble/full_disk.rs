@@ -1,5 +1,5 @@
-//! A disk with no room left: writes are refused, reads go on, and with room
-//! again so do writes.
+//! A full disk. The service refuses writes and answers reads, and accepts writes again once
+//! there is room.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::thread;
 use crate::client::{assert_topped_up, top_up};
 use crate::helpers::{WorkFolder, get, stderr, stdout};
 
-/// Far more than there is room for.
+/// Far more top-ups than the disk has room for.
 const ACKNOWLEDGED_MAX: u64 = 2_000;
 
-/// A small file system of its own at a folder; gone when dropped.
+/// A small file system mounted at a folder. Dropping it unmounts the file system.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
@@ -26,7 +26,7 @@ impl<'a> SmallDisk<'a> {
             .then_some(Self(folder))
     }
 
-    /// Something else takes all the room there is.
+    /// Fills the disk from another process.
     fn fill(&self) {
         let mut ballast = Vec::new();
         for size in [65_536, 4_096] {
@@ -53,21 +53,24 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-/// Tops up from several clients at once until each was refused several times in
-/// a row; how often it was acknowledged.
+/// Tops up from several clients at once until the server has refused each several times in
+/// a row. Returns the number of acknowledged top-ups.
 fn top_up_until_refused(url: &str) -> u64 {
     let client = || {
         let (mut acknowledged, mut refused_in_a_row) = (0, 0);
         while refused_in_a_row < 5 {
             let (status, body) = top_up(url);
-            assert!(acknowledged < ACKNOWLEDGED_MAX, "the disk is full and takes everything");
+            assert!(
+                acknowledged < ACKNOWLEDGED_MAX,
+                "the server accepts every write although the disk is full"
+            );
             if status == 200 {
                 (acknowledged, refused_in_a_row) = (acknowledged + 1, 0);
                 continue;
             }
             assert_eq!(status, 503, "{body}");
-            let is_told = body.contains("\"storage_full\"") || body.contains("\"storage_failing\"");
-            assert!(is_told, "{body}");
+            let names_the_cause = body.contains("\"storage_full\"") || body.contains("\"storage_failing\"");
+            assert!(names_the_cause, "{body}");
             refused_in_a_row += 1;
         }
         acknowledged
@@ -79,7 +82,7 @@ fn top_up_until_refused(url: &str) -> u64 {
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
+fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
     let work_folder = WorkFolder::new();
     let Some(disk) = SmallDisk::mount(work_folder.path()) else {
         println!("skipped: this user may not mount a small disk");
@@ -93,7 +96,7 @@ fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
         disk.fill();
         acknowledged += top_up_until_refused(&url);
         assert_topped_up(&url, acknowledged);
-        // What it writes is small, and may still find room or not.
+        // The health check writes little, and may still find room.
         let (health, body) = get(&server.url("/healthz"), &[]);
         assert!(health == 200 || health == 503, "{body}");
         let check = work_folder.run(&["check", "test.db"]);
@@ -106,7 +109,7 @@ fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
         assert_topped_up(&url, acknowledged);
     }
 
-    // Stopped with no room to move the log into the file, it keeps the log.
+    // A server that stops without room for its last checkpoint keeps the write-ahead log.
     disk.fill();
     acknowledged += top_up_until_refused(&url);
     server.signal("-TERM");

@@ -1,5 +1,5 @@
-//! The real program where things go wrong around it: no room on the disk, a
-//! reader that never ends, files that were cut, damaged, or may not be written.
+//! The real program under failures around it: a full disk, a reader that never ends, and
+//! files that are truncated, damaged or not writable.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

@@ -1,5 +1,5 @@
-//! A file or a folder that may not be written: refused at once, in words. As
-//! root nothing is forbidden, so root starts the program as nobody.
+//! A file or a folder that the server may not write: the start fails at once, with a
+//! message. Permissions do not bind root, so root runs the program as the user 65534.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,8 @@ fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// The program for a user whom permissions bind, if there is a way.
+/// Returns a command that runs the program as a user whom permissions bind, if the system
+/// can run one.
 fn unprivileged() -> Option<Command> {
     let is_bound = !Command::new("id")
         .arg("-u")
@@ -24,19 +25,19 @@ fn unprivileged() -> Option<Command> {
     if is_bound {
         return Some(Command::new(PROGRAM));
     }
-    let as_nobody = || {
+    let as_unprivileged = || {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", PROGRAM]);
         command
     };
-    let works = as_nobody()
+    let works = as_unprivileged()
         .arg("--version")
         .output()
         .is_ok_and(|it| it.status.success());
-    works.then(as_nobody)
+    works.then(as_unprivileged)
 }
 
-/// A folder with a file that a server has used and closed.
+/// Creates a folder with a file that a server has used and closed.
 fn used_folder() -> WorkFolder {
     let work_folder = WorkFolder::new();
     let mut server = work_folder.serve(&["--database", "test.db"]);
@@ -50,7 +51,7 @@ fn used_folder() -> WorkFolder {
 #[track_caller]
 fn assert_refuses(work_folder: &WorkFolder, remedy: &str) {
     let Some(mut command) = unprivileged() else {
-        println!("skipped: this user is bound by no permissions and cannot become one who is");
+        println!("skipped: permissions do not bind this user, and it cannot change to one whom they bind");
         return;
     };
     let path = work_folder.path().join("test.db");
@@ -62,7 +63,7 @@ fn assert_refuses(work_folder: &WorkFolder, remedy: &str) {
     let before = fs::read(&path).ok();
     let start = try_to_serve(command, log.path());
     assert_refused(&start, &path, remedy);
-    assert_eq!(fs::read(&path).ok(), before, "it was left untouched");
+    assert_eq!(fs::read(&path).ok(), before, "the start changed the file");
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn a_read_only_file_is_refused() {
 }
 
 #[test]
-fn a_file_nobody_may_read_is_refused() {
+fn an_unreadable_file_is_refused() {
     let work_folder = used_folder();
     allow(work_folder.path(), 0o777);
     allow(&work_folder.path().join("test.db"), 0o000);

@@ -1,5 +1,5 @@
-//! A reader that holds on to an old moment: writes go on, and when it has gone
-//! the log is short again.
+//! A reader that keeps an old snapshot open. Writes continue, and after the reader closes
+//! the write-ahead log becomes short again.
 
 use std::fs;
 
@@ -8,19 +8,19 @@ use rusqlite::Connection;
 use crate::client::{assert_topped_up, top_up};
 use crate::helpers::WorkFolder;
 
-/// The fewest that the configuration allows.
+/// The smallest number that the configuration allows.
 const CHECKPOINT_PAGES: u64 = 100;
-/// A page in the log, with its head.
+/// A page in the write-ahead log, with its frame header.
 const FRAME_BYTES: u64 = 2_048 + 24;
-/// What may be left of the log, as the writer sets it: four times what it holds
-/// when a checkpoint begins.
+/// The largest size the write-ahead log may keep. The writer sets it to four times the size
+/// at which a checkpoint begins.
 const LOG_BYTES_MAX: u64 = 4 * CHECKPOINT_PAGES * FRAME_BYTES;
-/// Writes after the reader within which the log must be short again. A checkpoint
-/// ends some time beside them: early on a quick disk, later on a busy one.
+/// The write-ahead log must be short again within this many writes after the reader closes.
+/// A checkpoint runs beside the writes: it ends early on a fast disk, later on a busy one.
 const TOP_UPS_MAX: u64 = 2_000;
 
 #[test]
-fn a_slow_reader_hinders_no_write_and_leaves_no_long_log() {
+fn a_slow_reader_blocks_no_write_and_leaves_no_long_log() {
     let work_folder = WorkFolder::new();
     work_folder.write(
         "config.toml",
@@ -51,7 +51,7 @@ fn a_slow_reader_hinders_no_write_and_leaves_no_long_log() {
     assert_eq!(count(&reader), topped_up);
 
     let while_reading = top_up_until(&|_| log_bytes() > 3 * LOG_BYTES_MAX);
-    assert_eq!(count(&reader), topped_up, "the reader sees its own moment");
+    assert_eq!(count(&reader), topped_up, "the reader sees its own snapshot");
     assert_topped_up(&url, while_reading);
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(count(&reader), while_reading);
