@@ -1,4 +1,4 @@
-//! `escrowd check FILE`: the eight invariants of the ledger.
+//! `escrowd check FILE`: audits the eight invariants of the ledger.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::store;
 pub(super) struct CheckArguments {
     /// The database file
     pub(super) file: PathBuf,
-    /// Also ask SQLite whether the file itself is whole; takes several times as long
+    /// Also check the structure of the file with SQLite; takes several times as long
     #[arg(long)]
     pub(super) deep: bool,
 }
@@ -21,11 +21,11 @@ pub(super) struct CheckArguments {
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Audits the file and says what it found: exit code 0 when every invariant
-/// holds, 1 when one is broken or the file cannot be read.
+/// Audits the file and prints the findings. The exit code is 0 if every invariant holds,
+/// and 1 if one is broken. A file that cannot be read is an error.
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if arguments.deep {
-        let spinner = ProgressBar::new_spinner().with_message("looking at every page, index and reference");
+        let spinner = ProgressBar::new_spinner().with_message("checking every page, index and foreign key");
         spinner.enable_steady_tick(Duration::from_millis(100));
         let problems = store::check_structure(&arguments.file)?;
         spinner.finish_and_clear();
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             anstream::println!("  {BAD}structure{BAD:#}: {problem}");
         }
         if !problems.is_empty() {
-            anstream::println!("{BAD}The file is damaged.{BAD:#} Keep it, restore a backup.");
+            anstream::println!("{BAD}The file is damaged.{BAD:#} Keep it and restore a backup.");
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -60,9 +60,9 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     );
     if findings_total == 0 {
         let structure = if arguments.deep {
-            "The file is whole."
+            "The structure of the file is intact too."
         } else {
-            "(Whether the file itself is whole, --deep would say.)"
+            "(--deep checks the structure of the file too.)"
         };
         anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all eight invariants hold. {structure}");
         return Ok(ExitCode::SUCCESS);
@@ -74,6 +74,8 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if more > 0 {
         anstream::println!("  and {more} more");
     }
-    anstream::println!("{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file, restore a backup.");
+    anstream::println!(
+        "{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file and restore a backup."
+    );
     Ok(ExitCode::FAILURE)
 }

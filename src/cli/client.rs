@@ -1,4 +1,4 @@
-//! A small client of the service's own API, for the subcommands that talk to a sandbox.
+//! An HTTP client for the subcommands that call a running sandbox.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use tokio::runtime::{self, Runtime};
 
 use crate::http_client::{self, innermost};
 
-/// The time limits for a connection and for a whole reply.
+/// The longest time that establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time that a request and its whole reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The largest reply that is read.
+/// The largest reply that the client reads, in bytes.
 const REPLY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-/// Characters shown of a reply that is not JSON.
+/// Characters that an error shows of a reply that is not JSON.
 const REPLY_SHOWN_CHARS: usize = 80;
 
-/// A client of one server. It blocks until each reply has arrived: the subcommands send
-/// one request at a time.
+/// A client of one server. Each method blocks until the reply has arrived, since the
+/// subcommands send one request at a time.
 pub(super) struct SandboxClient {
     base: String,
     key: Option<String>,
@@ -27,7 +28,7 @@ pub(super) struct SandboxClient {
     runtime: Runtime,
 }
 
-/// The envelope of a reply.
+/// The status of a reply and the parts of its envelope.
 pub(super) struct SandboxReply {
     pub(super) status: u16,
     pub(super) message: String,
@@ -36,8 +37,8 @@ pub(super) struct SandboxReply {
 }
 
 impl SandboxClient {
-    /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. It
-    /// sends the key, if there is one, and ignores the environment's proxy.
+    /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. The
+    /// client sends the key, if there is one, and uses no proxy.
     pub(super) fn new(base: &str, key: Option<String>) -> anyhow::Result<Self> {
         let builder = if base.starts_with("https://") {
             http_client::builder()
@@ -53,8 +54,8 @@ impl SandboxClient {
         })
     }
 
-    /// Sends a request for a customer, or for the merchant when there is none, and returns
-    /// the reply, whatever its status.
+    /// Sends a request and returns the reply, with any status. The request acts for the
+    /// customer, or for the merchant if `customer` is `None`.
     pub(super) fn send(
         &self,
         method: &str,
@@ -78,11 +79,11 @@ impl SandboxClient {
         let (status, bytes) = self
             .runtime
             .block_on(self.exchange(request))
-            .with_context(|| format!("{method} {path} at {} got no answer", self.base))?;
+            .with_context(|| format!("{method} {path} at {} failed", self.base))?;
         let mut envelope: Value = serde_json::from_slice(&bytes).with_context(|| {
             let text = String::from_utf8_lossy(&bytes);
             let beginning: String = text.chars().take(REPLY_SHOWN_CHARS).collect();
-            format!("{method} {path} was answered with something else than JSON: {beginning:?}")
+            format!("{method} {path} returned a reply that is not JSON: {beginning:?}")
         })?;
         Ok(SandboxReply {
             status,
@@ -92,7 +93,7 @@ impl SandboxClient {
         })
     }
 
-    /// Sends a request and reads its reply to the end.
+    /// Sends a request and returns the status and the whole body of its reply.
     async fn exchange(&self, request: reqwest::Request) -> anyhow::Result<(u16, Vec<u8>)> {
         let cause = |error: reqwest::Error| anyhow!(innermost(&error));
         let mut response = self.client.execute(request).await.map_err(cause)?;
@@ -101,14 +102,17 @@ impl SandboxClient {
             body.extend_from_slice(&chunk);
             ensure!(
                 body.len() <= REPLY_BYTES_MAX,
-                "it is longer than {REPLY_BYTES_MAX} bytes"
+                "the reply is longer than {REPLY_BYTES_MAX} bytes"
             );
         }
         Ok((response.status().as_u16(), body))
     }
 
-    /// Sends a request and returns the data of its reply; a status of 300 or more is an
-    /// error.
+    /// Sends a request and returns the `data` of its reply.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no reply or its status is 300 or more.
     pub(super) fn ask(
         &self,
         method: &str,
@@ -119,7 +123,7 @@ impl SandboxClient {
         let SandboxReply {
             status, message, data, ..
         } = self.send(method, path, customer, body)?;
-        ensure!(status < 300, "{method} {path} was answered with {status} {message}");
+        ensure!(status < 300, "{method} {path} returned {status}: {message}");
         Ok(data)
     }
 }

@@ -1,4 +1,4 @@
-//! `escrowd clock`: shows a merchant's clock, and moves it.
+//! `escrowd clock`: shows a merchant's clock, and moves it forward.
 
 use std::process::ExitCode;
 
@@ -16,14 +16,14 @@ pub(super) struct ClockArguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum ClockCommand {
-    /// Move the clock forward; what falls due is done before this returns
+    /// Move the clock forward, and wait until the work that became due is done
     Advance {
-        /// By how much: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
+        /// The time span: 90s, 10m, 36h, 3d, 1d12h, or a number of seconds
         by: String,
     },
 }
 
-/// Shows the clock, moved first if that was asked.
+/// Moves the clock if the command line asks for that, then prints its time.
 pub(super) fn run(arguments: ClockArguments) -> anyhow::Result<ExitCode> {
     let ClockArguments { command, sandbox } = arguments;
     let client = sandbox.connect()?;
@@ -36,12 +36,13 @@ pub(super) fn run(arguments: ClockArguments) -> anyhow::Result<ExitCode> {
     };
     anstream::println!("{}", text(&clock, "/now")?);
     if let Some(deliveries) = clock["deliveries"].as_u64().filter(|&deliveries| deliveries > 0) {
-        anstream::println!("webhooks that fell due: {deliveries}");
+        anstream::println!("webhook deliveries that became due: {deliveries}");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Digits alone are a number of seconds.
+/// Returns the JSON of a time span: a number of seconds if the text is only digits,
+/// otherwise the text, which the server parses.
 fn span(text: String) -> Value {
     text.parse::<u64>().map_or(Value::String(text), Value::from)
 }

@@ -1,5 +1,5 @@
-//! `escrowd demo`: one deal, from offer to paid-out, through a real server on a
-//! throwaway file, showing each request, its reply and the money it moved.
+//! `escrowd demo`: runs one deal from offer to payout. It sends HTTP requests to a real
+//! server on a temporary database, and shows each request, its reply and its transfers.
 
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArguments {
-    /// Show every reply whole
+    /// Show every reply in full
     #[arg(long)]
     full: bool,
 }
@@ -29,13 +29,13 @@ const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const MONEY: Style = AnsiColor::Yellow.on_default();
 
-/// The seller, the buyer, and the one a milestone is routed to.
-const PEOPLE: [&str; 3] = ["ada", "ben", "cleo"];
+/// The seller, the buyer, and the beneficiary of one milestone.
+const CUSTOMERS: [&str; 3] = ["ada", "ben", "cleo"];
 
-/// Walks the deal. Exit code 0 when every step was answered as expected and the
-/// ledger is sound at the end.
+/// Runs the deal and audits the ledger afterwards. The exit code is 0 if every step
+/// succeeds and the ledger is sound.
 pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::tempdir().context("no folder for the throwaway file")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder for the database")?;
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
         database: folder.path().join("demo.db"),
@@ -56,8 +56,8 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
         step: 0,
     };
     anstream::println!("A deal in three stages between {STEP}ada{STEP:#} (seller) and {STEP}ben{STEP:#} (buyer);");
-    anstream::println!("the second stage is done, and paid, by {STEP}cleo{STEP:#}. All of them start with play money.");
-    demo.walk()?;
+    anstream::println!("{STEP}cleo{STEP:#} does the second stage and is paid for it. All three start with play money.");
+    demo.run_deal()?;
     drop(demo);
     server.stop()?;
 
@@ -78,7 +78,7 @@ struct Demo {
 }
 
 impl Demo {
-    fn walk(&mut self) -> anyhow::Result<()> {
+    fn run_deal(&mut self) -> anyhow::Result<()> {
         self.wallets = self.read_wallets()?;
         self.transfers_seen = self
             .store
@@ -102,37 +102,38 @@ impl Demo {
         let escrow_id = text(&escrow, "/id")?;
 
         let payment = json!({ "amount": 10250, "escrowDetails": { "escrowId": escrow_id } });
-        let story = "Ben pays once: the amount, the platform's 2% and the merchant's 0.5%";
-        self.step(story, "POST", "/v1/payment/escrow", "ben", Some(&payment))?;
+        let title = "Ben pays once: the amount, the platform's 2% and the merchant's 0.5%";
+        self.step(title, "POST", "/v1/payment/escrow", "ben", Some(&payment))?;
 
-        for (index, story) in [
-            "Ben has seen the design",
-            "Ben has the photos; they are Cleo's",
-            "The site is live: the last confirmation closes the deal",
+        for (index, title) in [
+            "Ben confirms the design",
+            "Ben confirms the photos, and Cleo is paid",
+            "Ben confirms the launch, the last milestone, and the deal closes",
         ]
         .iter()
         .enumerate()
         {
             let milestone_id = text(&escrow, &format!("/milestones/{index}/id"))?;
             let path = format!("/v1/escrow/milestone/confirm/{escrow_id}/{milestone_id}");
-            self.step(story, "POST", &path, "ben", None)?;
+            self.step(title, "POST", &path, "ben", None)?;
         }
-        anstream::println!("\n{STEP}What everybody has now{STEP:#}");
+        anstream::println!("\n{STEP}The wallets at the end{STEP:#}");
         self.show_wallets();
         Ok(())
     }
 
-    /// Sends one request and shows it, its reply, and what it moved.
+    /// Sends one request. Shows the request, its reply, its transfers and the wallets that
+    /// changed.
     fn step(
         &mut self,
-        story: &str,
+        title: &str,
         method: &str,
         path: &str,
         actor: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         self.step += 1;
-        anstream::println!("\n{STEP}{}. {story}{STEP:#}", self.step);
+        anstream::println!("\n{STEP}{}. {title}{STEP:#}", self.step);
         anstream::println!("   {method} {path}   {FAINT}customer-id: {actor}{FAINT:#}");
         if let Some(body) = body {
             anstream::println!("   {FAINT}{body}{FAINT:#}");
@@ -147,14 +148,14 @@ impl Demo {
         if self.full {
             anstream::println!("{FAINT}{data:#}{FAINT:#}");
         } else {
-            anstream::println!("   {FAINT}{}{FAINT:#}", at_a_glance(&data));
+            anstream::println!("   {FAINT}{}{FAINT:#}", summary(&data));
         }
-        self.show_what_moved()?;
+        self.show_transfers()?;
         Ok(data)
     }
 
-    /// The transfers since the last time, and the wallets they changed.
-    fn show_what_moved(&mut self) -> anyhow::Result<()> {
+    /// Shows the transfers since the previous call, and the wallets that they changed.
+    fn show_transfers(&mut self) -> anyhow::Result<()> {
         for (
             id,
             Transfer {
@@ -197,7 +198,7 @@ impl Demo {
             let (main, escrow) = (data["mainBalance"].to_string(), data["escrowBalance"].to_string());
             Ok(WalletLine { owner, main, escrow })
         };
-        PEOPLE.into_iter().map(read).collect()
+        CUSTOMERS.into_iter().map(read).collect()
     }
 
     fn show_wallets(&self) {
@@ -208,7 +209,7 @@ impl Demo {
     }
 }
 
-/// What one person has.
+/// The balances of one customer, as shown.
 #[derive(PartialEq)]
 struct WalletLine {
     owner: &'static str,
@@ -216,8 +217,8 @@ struct WalletLine {
     escrow: String,
 }
 
-/// The few fields of a reply that tell the story.
-fn at_a_glance(data: &Value) -> String {
+/// Returns the important fields of a reply, on one line.
+fn summary(data: &Value) -> String {
     let mut parts: Vec<String> = ["state", "status", "paymentToken", "reference", "amount", "fee"]
         .iter()
         .filter(|key| !data[**key].is_null())
@@ -232,7 +233,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The service on a thread of its own, so that the demo speaks to it from outside.
+/// The service on its own thread, so that the demo uses it over HTTP as a client does.
 struct RunningServer {
     address: std::net::SocketAddr,
     store: Store,
@@ -270,7 +271,7 @@ impl RunningServer {
     }
 }
 
-/// Why a server's thread ended before it had started.
+/// Returns the error of a server thread that ended before the server had started.
 fn ended(thread: thread::JoinHandle<anyhow::Result<()>>) -> anyhow::Error {
     match thread.join() {
         Ok(Err(error)) => error,

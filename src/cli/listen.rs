@@ -22,7 +22,7 @@ pub(super) struct ListenArguments {
     /// Only events of this customer
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Show each event's payload, one line of JSON
+    /// Print each event's payload as one line of JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -32,12 +32,13 @@ pub(super) struct ListenArguments {
 const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 
-/// Between two looks at the inbox.
+/// The pause between two requests for new events.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Events fetched at once.
+/// The most events in one reply.
 const PAGE: usize = 100;
 
-/// Shows events until it is interrupted. A sandbox that goes away is waited for.
+/// Shows events until the process is interrupted. If the sandbox becomes unreachable, it
+/// is polled until it replies again.
 pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     let filter = [
         ("type", arguments.event_type),
@@ -58,17 +59,17 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     let mut inbox = Inbox {
         client,
         filter,
-        seen: newest.unwrap_or(BEFORE_ALL).to_owned(),
+        newest: newest.unwrap_or(SMALLEST_ID).to_owned(),
     };
-    anstream::eprintln!("Listening for events; Ctrl-C ends it.");
-    let mut is_away = false;
+    anstream::eprintln!("Listening for events; press Ctrl-C to stop.");
+    let mut is_unreachable = false;
     loop {
         match inbox.next_page() {
             Ok(events) => {
-                if is_away {
-                    anstream::eprintln!("It is back.");
+                if is_unreachable {
+                    anstream::eprintln!("the sandbox is reachable again");
                 }
-                is_away = false;
+                is_unreachable = false;
                 for event in &events {
                     show(event, arguments.json)?;
                 }
@@ -76,9 +77,9 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
                     continue;
                 }
             }
-            Err(error) if !is_away => {
+            Err(error) if !is_unreachable => {
                 anstream::eprintln!("{error:#}; waiting for it to come back");
-                is_away = true;
+                is_unreachable = true;
             }
             Err(_) => {}
         }
@@ -86,27 +87,28 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// An id that every event comes after.
-const BEFORE_ALL: &str = "000000000000000000000000";
+/// The id to start after if there is no event yet: it sorts before every event id.
+const SMALLEST_ID: &str = "000000000000000000000000";
 
+/// The events that match the filter, read page by page.
 struct Inbox {
     client: SandboxClient,
     filter: String,
-    /// The newest event that was shown.
-    seen: String,
+    /// The id of the newest event that was read.
+    newest: String,
 }
 
 impl Inbox {
-    /// The events since the last time, oldest first.
+    /// Returns the events since the previous call, oldest first, at most [`PAGE`].
     fn next_page(&mut self) -> anyhow::Result<Vec<Value>> {
-        let path = format!("/sandbox/events?limit={PAGE}&after={}{}", self.seen, self.filter);
+        let path = format!("/sandbox/events?limit={PAGE}&after={}{}", self.newest, self.filter);
         let mut page = self.client.ask("GET", &path, None, None)?;
         let events = match page["data"].take() {
             Value::Array(events) => events,
             _ => Vec::new(),
         };
         if let Some(newest) = events.last() {
-            self.seen = text(newest, "/id")?;
+            self.newest = text(newest, "/id")?;
         }
         Ok(events)
     }

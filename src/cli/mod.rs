@@ -1,7 +1,7 @@
 //! The command line: one file for each subcommand.
 //!
-//! Exit codes: 0 when it did what was asked, 1 when it could not or found
-//! something wrong, 2 when the command line itself is wrong.
+//! Exit codes: 0 on success, 1 if the command failed or found a problem, 2 if the command
+//! line is invalid.
 
 mod check;
 mod client;
@@ -30,25 +30,25 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the service (also what happens with no subcommand)
+    /// Start the service; this is the default command
     Serve(serve::ServeArguments),
-    /// Walk one deal from offer to paid-out on a throwaway file, and show what moves
+    /// Run one deal from offer to payout on a temporary database, and show its transfers
     Demo(demo::DemoArguments),
-    /// Audit the ledger of a database file; a server may be running on it
+    /// Audit the ledger of a database file, even while a server uses the file
     Check(check::CheckArguments),
-    /// Make a secret key for live mode, and the hash of it for config.toml
+    /// Generate a secret key for live mode, and its hash for config.toml
     Keygen,
-    /// Make an event happen in a running sandbox: the deal it takes, and its ids
+    /// Cause an event in a running sandbox, and print the ids of the objects it needed
     Trigger(trigger::TriggerArguments),
     /// Show a running sandbox's events as they happen
     Listen(listen::ListenArguments),
     /// Show a merchant's clock in a running sandbox, or move it forward
     Clock(clock::ClockArguments),
-    /// Start over in a running sandbox, with nothing
+    /// Start over with a new, empty merchant in a running sandbox
     Reset(reset::ResetArguments),
 }
 
-/// Reads the command line, does what it says, and answers the exit code.
+/// Parses the command line, runs the command and returns the exit code.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {

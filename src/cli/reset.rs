@@ -1,4 +1,4 @@
-//! `escrowd reset`: a merchant starts over.
+//! `escrowd reset`: replaces the merchant of a key by a new one.
 
 use std::process::ExitCode;
 
@@ -10,9 +10,9 @@ pub(super) struct ResetArguments {
     sandbox: SandboxArguments,
 }
 
-/// Gives the key a merchant with nothing in it.
+/// Gives the key a new, empty merchant.
 pub(super) fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
     let reset = arguments.sandbox.connect()?.ask("POST", "/sandbox/reset", None, None)?;
-    anstream::println!("A fresh merchant, number {}.", reset["merchantId"]);
+    anstream::println!("The key now has a fresh merchant, number {}.", reset["merchantId"]);
     Ok(ExitCode::SUCCESS)
 }

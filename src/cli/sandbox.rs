@@ -1,24 +1,28 @@
-//! A running sandbox, for the subcommands that speak to one.
+//! The options and the connection of the subcommands that call a running sandbox.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::cli::client::SandboxClient;
 
-/// Which sandbox, and as which merchant.
+/// The options that name the sandbox and the merchant.
 #[derive(Debug, clap::Args)]
 pub(super) struct SandboxArguments {
-    /// Where the sandbox listens
+    /// The URL of the sandbox
     #[arg(long, global = true, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// The merchant's key; without one the default merchant's, on this machine
+    /// The merchant's key; a sandbox on the same machine needs none for its default merchant
     #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]
     key: Option<String>,
 }
 
 impl SandboxArguments {
-    /// A client of the sandbox, which has answered. An error says when there is none,
-    /// when it is not a sandbox, and when it does not take the key.
+    /// Connects to the sandbox and returns a client of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no server replies, if the server is not a sandbox, or if it refuses the
+    /// key.
     pub(super) fn connect(self) -> anyhow::Result<SandboxClient> {
         let Self { url, key } = self;
         if !url.starts_with("http://") && !url.starts_with("https://") {
@@ -26,17 +30,17 @@ impl SandboxArguments {
         }
         let client = SandboxClient::new(&url, key)?;
         let reply = client.send("GET", "/sandbox/clock", None, None).with_context(|| {
-            format!("no escrowd answers at {url}; start one with `escrowd`, or say with --url where it is")
+            format!("no escrowd answers at {url}; start one with `escrowd`, or give its URL with --url")
         })?;
         match reply.status {
             200 => Ok(client),
-            404 => bail!("what answers at {url} is no sandbox; in live mode there is no clock to move and no inbox"),
-            status => bail!("the sandbox at {url} answered {status} {}", reply.message),
+            404 => bail!("the server at {url} is not a sandbox; live mode has no movable clock and no event inbox"),
+            status => bail!("the sandbox at {url} returned {status}: {}", reply.message),
         }
     }
 }
 
-/// A text in a reply.
+/// Returns the string at a JSON pointer of a reply.
 pub(super) fn text(value: &Value, pointer: &str) -> anyhow::Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found

@@ -1,4 +1,4 @@
-//! `escrowd serve`: the service itself.
+//! `escrowd serve`: runs the service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,16 +19,16 @@ pub(super) struct ServeArguments {
     /// Configuration file [default: config.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address and port to listen on; port 0 takes any that is free
+    /// Address and port to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Database file
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
-    /// Keep nothing: everything is gone when the service stops
+    /// Keep the database in a temporary folder, and remove it when the service stops
     #[arg(long)]
     ephemeral: bool,
-    /// Do exactly what the reference API does, where the default is kinder
+    /// Behave exactly as the reference API where the default is more lenient
     #[arg(long)]
     strict: bool,
 }
@@ -38,12 +38,12 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080")
 }
 
-/// Exit code after a second signal: 128 and the number of SIGINT, as shells have it.
+/// The exit code after a second signal: 128 plus the number of SIGINT, as in shells.
 const STOPPED_AT_ONCE: i32 = 130;
 
 const BOLD: Style = Style::new().bold();
 
-/// Serves until SIGTERM or SIGINT; both let requests in flight finish.
+/// Serves until SIGTERM or SIGINT. Requests in flight finish before the process ends.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let ServeArguments {
         config,
@@ -71,8 +71,8 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
-    // Listened for from the beginning: one that comes while the service starts must not
-    // end the process as it stands.
+    // The handlers are installed before the service starts. Otherwise a signal during the
+    // start would end the process without cleaning up.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let app = App::start(config).await?;
     greet(config, &app);
@@ -82,7 +82,7 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The first lines a newcomer sees: where, what, and what to try.
+/// Prints the address, the database, the mode and a request to try.
 fn greet(config: &Config, app: &App) {
     let address = app.address();
     let version = env!("CARGO_PKG_VERSION");
@@ -109,8 +109,8 @@ fn greet(config: &Config, app: &App) {
     }
 }
 
-/// What libraries have to say is theirs and not the operator's, unless it is a
-/// warning; what the HTTP library says of malformed requests is the sender's fault.
+/// Starts the log. Other libraries log warnings at most. The HTTP library's messages on
+/// malformed requests are dropped, since only the client can correct those requests.
 fn start_log(level: LogLevel) {
     let level = match level {
         LogLevel::Error => "error",
@@ -123,12 +123,12 @@ fn start_log(level: LogLevel) {
 
 async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-        log::warn!("signals cannot be listened for; the service stops without letting requests finish");
+        log::warn!("cannot handle SIGTERM and SIGINT; either ends the service without finishing requests");
         return;
     };
     tokio::select! {
-        _ = terminate.recv() => log::info!("SIGTERM: stopping; once more stops at once"),
-        _ = interrupt.recv() => log::info!("SIGINT: stopping; once more stops at once"),
+        _ = terminate.recv() => log::info!("SIGTERM: stopping; a second signal stops at once"),
+        _ = interrupt.recv() => log::info!("SIGINT: stopping; a second signal stops at once"),
     }
     tokio::select! {
         () = stopper.stop() => return,
@@ -138,7 +138,7 @@ async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopp
     stopper.remove_ephemeral_files();
     log::warn!(
         "stopping at once{}",
-        if is_kept { "; what was acknowledged is safe" } else { "" }
+        if is_kept { "; acknowledged writes are safe" } else { "" }
     );
     std::process::exit(STOPPED_AT_ONCE);
 }

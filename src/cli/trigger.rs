@@ -1,5 +1,5 @@
-//! `escrowd trigger`: makes an event happen in a running sandbox, through the same
-//! requests a client would send, and prints the ids of what it took.
+//! `escrowd trigger`: causes an event in a running sandbox with the requests that a client
+//! would send, and prints the ids of the objects that it created.
 
 use std::process::ExitCode;
 use std::thread;
@@ -23,94 +23,101 @@ pub(super) struct TriggerArguments {
     sandbox: SandboxArguments,
 }
 
-/// What makes an event happen.
-type Story = fn(&mut Stage) -> anyhow::Result<()>;
+/// The requests that cause an event.
+type Steps = fn(&mut Scenario) -> anyhow::Result<()>;
 
-/// Every event there is, with its story.
-const EVENTS: [(&str, Story); 18] = [
-    ("escrow.created", Stage::offer),
-    ("escrow.pending", Stage::offer),
-    ("escrow.ongoing", Stage::fund),
-    ("escrow.completed", Stage::complete),
-    ("escrow.claimed", Stage::claim),
-    ("escrow.disputed", Stage::dispute),
-    ("escrow.investigating", Stage::reply),
-    ("escrow.refunded", Stage::refund),
-    ("escrow.split", Stage::split),
-    ("payment.escrow.success", Stage::fund),
-    ("payment.commission.success", Stage::complete),
-    ("payment.delivery.success", Stage::complete),
-    ("payment.deposit.success", Stage::deposit),
-    ("payment.deposit.failed", Stage::deposit_by_a_declining_card),
-    ("payment.withdrawal.success", |stage| stage.withdraw("0123456789")),
-    ("payment.withdrawal.failed", |stage| stage.withdraw("0000000001")),
-    ("payment.withdrawal.reversed", |stage| stage.withdraw("0000000002")),
-    ("payment.wallet_transfer.success", Stage::transfer),
+/// Every event, and the requests that cause it.
+const EVENTS: [(&str, Steps); 18] = [
+    ("escrow.created", Scenario::offer),
+    ("escrow.pending", Scenario::offer),
+    ("escrow.ongoing", Scenario::fund),
+    ("escrow.completed", Scenario::complete),
+    ("escrow.claimed", Scenario::claim),
+    ("escrow.disputed", Scenario::dispute),
+    ("escrow.investigating", Scenario::reply),
+    ("escrow.refunded", Scenario::refund),
+    ("escrow.split", Scenario::split),
+    ("payment.escrow.success", Scenario::fund),
+    ("payment.commission.success", Scenario::complete),
+    ("payment.delivery.success", Scenario::complete),
+    ("payment.deposit.success", Scenario::deposit),
+    ("payment.deposit.failed", Scenario::deposit_by_declined_card),
+    ("payment.withdrawal.success", |scenario| scenario.withdraw("0123456789")),
+    ("payment.withdrawal.failed", |scenario| scenario.withdraw("0000000001")),
+    ("payment.withdrawal.reversed", |scenario| {
+        scenario.withdraw("0000000002")
+    }),
+    ("payment.wallet_transfer.success", Scenario::transfer),
 ];
 
 const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// In major units: what the deal is about, of which any rate is a whole number; what
-/// the merchant adds for delivery; what everybody starts with.
+/// The amount of the escrow, in major units. A fee of any whole number of basis points is
+/// then a whole number of major units too.
 const AMOUNT: u32 = 10_000;
+/// The merchant's fee for delivery, in major units.
 const ADDITIONAL_FEE: u32 = 500;
+/// The balance of each customer at the start, in major units.
 const TOP_UP: u32 = 100_000;
 
-/// Looks for the event in the inbox, which a reply never runs ahead of.
+/// The most requests for the event after the last step. One should do, since an event is
+/// written in the commit of its command.
 const INBOX_TRIES: u32 = 5;
+/// The pause between two requests for the event.
 const INBOX_PAUSE: Duration = Duration::from_millis(50);
 
-/// Makes the event happen and shows what it took.
+/// Causes the event and prints the ids of the objects that it created.
 pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
     let TriggerArguments { event, sandbox } = arguments;
-    let mut stage = Stage::set(sandbox.connect()?)?;
-    let (_, story) = EVENTS
+    let mut scenario = Scenario::start(sandbox.connect()?)?;
+    let (_, steps) = EVENTS
         .iter()
         .find(|(name, _)| *name == event)
         .context("no such event")?;
-    story(&mut stage)?;
-    let found = stage.find(&event)?;
+    steps(&mut scenario)?;
+    let found = scenario.find(&event)?;
     anstream::println!("{BOLD}{event}{BOLD:#}");
-    for (name, value) in &stage.made {
+    for (name, value) in &scenario.created {
         anstream::println!("  {FAINT}{name:<14}{FAINT:#}{value}");
     }
     anstream::println!("  {FAINT}{:<14}{FAINT:#}{found}", "event");
     Ok(ExitCode::SUCCESS)
 }
 
-/// A seller and a buyer who are there for this event only.
-struct Stage {
+/// A new seller and a new buyer, and the objects created for them.
+struct Scenario {
     client: SandboxClient,
     seller: String,
     buyer: String,
-    /// Theirs, in that order.
+    /// The phone numbers of the seller and the buyer, in that order.
     phones: Vec<String>,
     escrow: String,
     payment_token: String,
-    /// What was made, for the printed list.
-    made: Vec<(&'static str, String)>,
+    /// The name and the id of each created object, in the order of printing.
+    created: Vec<(&'static str, String)>,
 }
 
-impl Stage {
-    fn set(client: SandboxClient) -> anyhow::Result<Self> {
-        let mut stage = Self {
+impl Scenario {
+    /// Registers the seller and the buyer.
+    fn start(client: SandboxClient) -> anyhow::Result<Self> {
+        let mut scenario = Self {
             client,
             seller: String::new(),
             buyer: String::new(),
             phones: Vec::new(),
             escrow: String::new(),
             payment_token: String::new(),
-            made: Vec::new(),
+            created: Vec::new(),
         };
-        stage.seller = stage.newcomer("seller", "Ada")?;
-        stage.buyer = stage.newcomer("buyer", "Ben")?;
-        Ok(stage)
+        scenario.seller = scenario.register("seller", "Ada")?;
+        scenario.buyer = scenario.register("buyer", "Ben")?;
+        Ok(scenario)
     }
 
-    /// Registers a customer with money, which takes no rule of the sandbox for
-    /// granted: also with `--strict` this is how one comes to both.
-    fn newcomer(&mut self, role: &'static str, firstname: &str) -> anyhow::Result<String> {
+    /// Registers a customer and tops up the wallet. A sandbox with `--strict` requires both
+    /// steps, so they do not rely on automatic registration or an opening balance.
+    fn register(&mut self, role: &'static str, firstname: &str) -> anyhow::Result<String> {
         let phone = format!("080{}", entropy::digits::<8>());
         let person = json!({
             "firstname": firstname,
@@ -128,7 +135,7 @@ impl Stage {
             Some(&id),
             Some(&json!({ "amount": TOP_UP })),
         )?;
-        self.made.push((role, id.clone()));
+        self.created.push((role, id.clone()));
         Ok(id)
     }
 
@@ -152,8 +159,8 @@ impl Stage {
         let escrow = self.as_seller("POST", "/v1/escrow/create", Some(&offer))?;
         self.escrow = text(&escrow, "/id")?;
         self.payment_token = text(&escrow, "/paymentToken")?;
-        self.made.push(("escrow", self.escrow.clone()));
-        self.made.push(("payment token", self.payment_token.clone()));
+        self.created.push(("escrow", self.escrow.clone()));
+        self.created.push(("payment token", self.payment_token.clone()));
         Ok(())
     }
 
@@ -170,7 +177,7 @@ impl Stage {
             "escrowDetails": { "escrowId": self.escrow },
         });
         let payment = self.as_buyer("POST", "/v1/payment/escrow", Some(&charge))?;
-        self.made.push(("payment", text(&payment, "/id")?));
+        self.created.push(("payment", text(&payment, "/id")?));
         Ok(())
     }
 
@@ -180,18 +187,19 @@ impl Stage {
         self.as_buyer("POST", &path, None).map(drop)
     }
 
-    /// Claims at once, to be told from when on it may, and moves the clock there.
+    /// Claims too early, reads the time of the claim window from the refusal, moves the
+    /// clock to it and claims again.
     fn claim(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         let path = format!("/v1/escrow/claim-funds/{}", self.payment_token);
         let early: SandboxReply = self.client.send("GET", &path, Some(&self.seller), None)?;
         let claimable_at = text(&early.details, "/claimableAt")
-            .with_context(|| format!("the claim was answered with {} {}", early.status, early.message))?;
+            .with_context(|| format!("the claim returned {}: {}", early.status, early.message))?;
         let clock = self.as_merchant("GET", "/sandbox/clock", None)?;
         let now: jiff::Timestamp = text(&clock, "/now")?.parse()?;
         let seconds = claimable_at.parse::<i64>()? - now.as_second();
         let moved = self.as_merchant("POST", "/sandbox/clock/advance", Some(&json!({ "by": seconds.max(1) })))?;
-        self.made.push(("clock", text(&moved, "/now")?));
+        self.created.push(("clock", text(&moved, "/now")?));
         self.as_seller("GET", &path, None).map(drop)
     }
 
@@ -233,17 +241,17 @@ impl Stage {
     }
 
     fn deposit(&mut self) -> anyhow::Result<()> {
-        let intent = self.intend(&json!({ "transactionType": "deposit" }))?;
+        let intent = self.create_intent(&json!({ "transactionType": "deposit" }))?;
         let account = text(&intent, "/testAccount/accountNumber")?;
         let path = format!("/sandbox/test-accounts/{account}/pay");
         self.as_merchant("POST", &path, None).map(drop)
     }
 
-    fn deposit_by_a_declining_card(&mut self) -> anyhow::Result<()> {
+    fn deposit_by_declined_card(&mut self) -> anyhow::Result<()> {
         let card = json!({ "number": "4000000000009995" });
         let card = self.as_buyer("POST", "/sandbox/cards", Some(&card))?;
         let details = json!({ "cardId": text(&card, "/id")? });
-        let intent = self.intend(&json!({ "transactionType": "deposit", "depositDetails": details }))?;
+        let intent = self.create_intent(&json!({ "transactionType": "deposit", "depositDetails": details }))?;
         self.verify(&intent)
     }
 
@@ -252,24 +260,24 @@ impl Stage {
             "bankCode": "058", "bankName": "Guaranty Trust Bank",
             "accountNumber": account_number, "accountName": "Ben Trigger",
         });
-        let intent = self.intend(&json!({ "transactionType": "withdrawal", "withdrawalDetails": details }))?;
+        let intent = self.create_intent(&json!({ "transactionType": "withdrawal", "withdrawalDetails": details }))?;
         self.verify(&intent)
     }
 
     fn transfer(&mut self) -> anyhow::Result<()> {
         let details = json!({ "phone": self.phones[0], "name": "Ada Trigger" });
-        let intent = self.intend(&json!({ "transactionType": "wallet_transfer", "walletDetails": details }))?;
+        let intent = self.create_intent(&json!({ "transactionType": "wallet_transfer", "walletDetails": details }))?;
         self.verify(&intent)
     }
 
-    /// A payment intent of the buyer's.
-    fn intend(&mut self, what: &Value) -> anyhow::Result<Value> {
-        let mut intent = what.clone();
+    /// Creates a payment intent of the buyer from the fields that depend on its type.
+    fn create_intent(&mut self, fields: &Value) -> anyhow::Result<Value> {
+        let mut intent = fields.clone();
         intent["amount"] = AMOUNT.into();
         intent["reference"] = format!("trigger-{}", self.buyer).into();
         let intent = self.as_buyer("POST", "/v1/payment/create-intent", Some(&intent))?;
-        self.made.push(("payment", text(&intent, "/id")?));
-        self.made.push(("reference", text(&intent, "/reference")?));
+        self.created.push(("payment", text(&intent, "/id")?));
+        self.created.push(("reference", text(&intent, "/reference")?));
         Ok(intent)
     }
 
@@ -278,7 +286,7 @@ impl Stage {
         self.as_buyer("POST", "/v1/payment/verify", Some(&reference)).map(drop)
     }
 
-    /// The id of the event, which must be there by now.
+    /// Returns the id of the event that the steps caused.
     fn find(&self, event: &str) -> anyhow::Result<String> {
         let about = if self.escrow.is_empty() {
             format!("customerId={}", self.buyer)
@@ -294,13 +302,15 @@ impl Stage {
             thread::sleep(INBOX_PAUSE);
         }
         if event.starts_with("payment.commission") {
-            bail!("no commission was paid: the sandbox has none; start it with ESCROWD_FEES_COMMISSION_BPS=50");
+            bail!(
+                "no commission was paid, because the sandbox charges none; start it with ESCROWD_FEES_COMMISSION_BPS=50"
+            );
         }
-        bail!("everything was done, and {event} did not come")
+        bail!("every step succeeded, but the sandbox recorded no {event}")
     }
 }
 
-/// The sum of these whole amounts of a reply.
+/// Returns the sum of these fields of a reply, each a whole number of major units.
 fn sum(reply: &Value, fields: &[&str]) -> anyhow::Result<u64> {
     fields.iter().try_fold(0, |sum, &field| {
         let amount = reply[field].as_u64();
