@@ -1,10 +1,10 @@
-//! Disputes, in the reference and in the orders: who may speak when, what a ruling
-//! pays out, and to whom.
+//! Disputes in the reference and in the command generator: which party may add a statement,
+//! and which amounts a ruling pays to which party.
 
-use crate::orders::{Random, deal};
-use crate::reference::{Deal, Order, Part, Reference, Wish, refuse_if};
+use crate::generator::{Random, deal};
+use crate::reference::{Action, Command, Deal, Part, Reference, refuse_if};
 
-/// How far a dispute got.
+/// The progress of a dispute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Dispute {
     #[default]
@@ -21,7 +21,7 @@ pub(crate) enum Ruling {
 }
 
 impl Deal {
-    /// The contract's word for where it is.
+    /// Returns the contract's word for its status.
     pub(crate) fn status(&self) -> &'static str {
         match (self.buyer.is_some(), self.is_closed, self.dispute) {
             (false, ..) => "PENDING",
@@ -32,7 +32,7 @@ impl Deal {
         }
     }
 
-    /// What is held and is no fee.
+    /// Returns the held money without fees.
     fn pool(&self) -> i64 {
         self.held - self.platform_fee - self.commission - self.extra
     }
@@ -43,12 +43,12 @@ impl Deal {
 }
 
 impl Reference {
-    pub(crate) fn dispute(&mut self, order: &Order, deal: Option<usize>) -> Result<Vec<usize>, String> {
-        let place = self.own(order, deal).ok_or("EscrowNotFound")?;
+    pub(crate) fn dispute(&mut self, command: &Command, deal: Option<usize>) -> Result<Vec<usize>, String> {
+        let place = self.own(command, deal).ok_or("EscrowNotFound")?;
         let deal = &mut self.deals[place];
         let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
-        let is_buyer = *buyer == order.customer;
-        refuse_if(!is_buyer && deal.seller != order.customer, "AccessDenied")?;
+        let is_buyer = *buyer == command.customer;
+        refuse_if(!is_buyer && deal.seller != command.customer, "AccessDenied")?;
         let has_parts_left = deal.parts.as_ref().is_none_or(|parts| parts.iter().any(is_pending));
         refuse_if(!has_parts_left, "NothingLeftToDispute")?;
         refuse_if(deal.is_closed, "ActionNotAllowed")?;
@@ -63,8 +63,13 @@ impl Reference {
         Ok(vec![place])
     }
 
-    pub(crate) fn resolve(&mut self, order: &Order, deal: Option<usize>, ruling: Ruling) -> Result<Vec<usize>, String> {
-        let place = self.own(order, deal).ok_or("EscrowNotFound")?;
+    pub(crate) fn resolve(
+        &mut self,
+        command: &Command,
+        deal: Option<usize>,
+        ruling: Ruling,
+    ) -> Result<Vec<usize>, String> {
+        let place = self.own(command, deal).ok_or("EscrowNotFound")?;
         let deal = &self.deals[place];
         refuse_if(deal.is_closed, "AlreadyResolved")?;
         refuse_if(deal.dispute == Dispute::None, "NoDispute")?;
@@ -93,7 +98,7 @@ impl Reference {
         Ok(vec![place])
     }
 
-    /// Releases every part that is left, and answers who is owed what for it.
+    /// Releases every pending milestone, and returns each payee with the amount due.
     fn take_all_parts(&mut self, place: usize, pool: i64) -> Vec<(String, i64)> {
         let deal = &mut self.deals[place];
         let Some(parts) = &mut deal.parts else {
@@ -120,14 +125,14 @@ fn is_pending(part: &Part) -> bool {
     !part.is_released
 }
 
-/// Mostly the one whose turn it is, over a deal that is open.
-pub(crate) fn next_statement(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+/// Picks mostly an open deal and the party whose turn it is.
+pub(crate) fn next_statement(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let (is_any_fit, may_be_answered) = (random.one_in(5), random.one_in(6));
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
         let has_turns = may_be_answered == (deal.dispute == Dispute::Answered);
         let is_open = deal.buyer.is_some() && !deal.is_closed;
-        deal.merchant == order.merchant && (is_any_fit || is_open && has_turns)
+        deal.merchant == command.merchant && (is_any_fit || is_open && has_turns)
     });
     if let Some(deal) = place.map(|place| &reference.deals[place]) {
         let is_sellers_turn = (deal.dispute != Dispute::None) != random.one_in(6);
@@ -136,17 +141,17 @@ pub(crate) fn next_statement(random: &mut Random, reference: &Reference, order: 
             _ => &deal.seller,
         };
         if !random.one_in(10) {
-            order.customer.clone_from(speaker);
+            command.customer.clone_from(speaker);
         }
     }
-    Wish::Dispute { deal: place }
+    Action::Dispute { deal: place }
 }
 
-pub(crate) fn next_ruling(random: &mut Random, reference: &Reference, order: &Order) -> Wish {
+pub(crate) fn next_ruling(random: &mut Random, reference: &Reference, command: &Command) -> Action {
     let is_any_fit = random.one_in(8);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == order.merchant && (is_any_fit || deal.is_frozen())
+        deal.merchant == command.merchant && (is_any_fit || deal.is_frozen())
     });
     let pool = place.map_or(1, |place| reference.deals[place].pool()).max(0);
     let ruling = match random.below(4) {
@@ -165,5 +170,5 @@ pub(crate) fn next_ruling(random: &mut Random, reference: &Reference, order: &Or
             }
         }
     };
-    Wish::Resolve { deal: place, ruling }
+    Action::Resolve { deal: place, ruling }
 }

@@ -1,17 +1,17 @@
-//! The ledger against a second opinion: seeded random commands run through the
-//! real commands on a real file and through a plain reference in memory, and
-//! after each the two must agree.
+//! Compares the ledger with an independent reference. Each seeded random command runs
+//! through the real commands on a real file and through a plain reference in memory. After
+//! each command both must agree.
 //!
-//! `MODEL_COMMANDS=10000000 MODEL_SEED=7 cargo test --release --test model` runs
-//! more. Every 100,000 commands a fresh file begins, with the next seed.
+//! `MODEL_COMMANDS=10000000 MODEL_SEED=7 cargo test --release --test model` runs more
+//! commands. Every 100,000 commands the test starts a new file with the next seed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod disputes;
+mod generator;
 #[path = "../store/helpers.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
-mod orders;
 mod reference;
 mod service;
 mod standard;
@@ -21,18 +21,18 @@ use std::env;
 use std::thread;
 use std::time::Instant;
 
+use generator::Random;
 use helpers::START;
-use orders::Random;
-use reference::{Id, MOST, Merchant, Named, Order, Reference, Wish};
+use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
 use service::{Reply, Service, parts_of};
 
 const COMMANDS: u64 = 20_000;
 const SEED: u64 = 20_261_122;
 const COMMANDS_PER_FILE: u64 = 100_000;
-/// Commands between two audits; between later ones, an eighth of those so far.
+/// The number of commands between two audits. It grows to an eighth of the commands so far.
 const AUDIT_STEP: u64 = 1_000;
 
-/// The kinds of commands, each of which must have succeeded and been refused.
+/// The kinds of commands. Each must succeed and be refused at least once.
 const KINDS: [&str; 15] = [
     "offer milestones",
     "offer standard",
@@ -51,7 +51,7 @@ const KINDS: [&str; 15] = [
     "see wallet",
 ];
 
-/// Every refusal there is, by its first word.
+/// The first word of every refusal.
 const REFUSALS: [&str; 29] = [
     "AccessDenied",
     "ActionNotAllowed",
@@ -84,7 +84,7 @@ const REFUSALS: [&str; 29] = [
     "TooMuchMoney",
 ];
 
-/// How often what happened.
+/// Counts the outcomes of a run.
 #[derive(Default)]
 struct Tally {
     /// By kind of command: succeeded, refused.
@@ -95,7 +95,7 @@ struct Tally {
 }
 
 #[test]
-fn the_ledger_does_what_the_reference_does() {
+fn the_ledger_agrees_with_the_reference() {
     let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
     let (commands, seed) = (number("MODEL_COMMANDS", COMMANDS), number("MODEL_SEED", SEED));
     println!("MODEL_COMMANDS={commands} MODEL_SEED={seed}");
@@ -123,24 +123,27 @@ fn the_ledger_does_what_the_reference_does() {
             assert!(had_both, "{kind} must have succeeded and been refused");
         }
         for refusal in REFUSALS {
-            assert!(tally.refusals.contains_key(refusal), "{refusal} never came");
+            assert!(
+                tally.refusals.contains_key(refusal),
+                "no command was refused with {refusal}"
+            );
         }
     }
 }
 
-/// Says how to repeat a failure, if it comes to one.
+/// Prints how to repeat a failed run.
 struct Repeat {
     seed: u64,
-    command: u64,
-    order: Option<Order>,
+    number: u64,
+    command: Option<Command>,
 }
 
 impl Drop for Repeat {
     fn drop(&mut self) {
         if thread::panicking() {
-            let Self { seed, command, order } = self;
-            println!("It was command {command}: {order:#?}");
-            println!("To repeat: MODEL_SEED={seed} MODEL_COMMANDS={command} cargo test --test model");
+            let Self { seed, number, command } = self;
+            println!("Failed at command {number}: {command:#?}");
+            println!("To repeat: MODEL_SEED={seed} MODEL_COMMANDS={number} cargo test --test model");
         }
     }
 }
@@ -154,32 +157,32 @@ fn run(commands: u64, seed: u64, tally: &mut Tally) {
     let mut service = Service::start(&reference);
     let mut now = START;
     let mut next_audit = AUDIT_STEP;
-    for command in 1..=commands {
+    for number in 1..=commands {
         let mut repeat = Repeat {
             seed,
-            command,
-            order: None,
+            number,
+            command: None,
         };
-        // Time goes on in jumps, and now and then the clock is set back.
+        // Time advances in jumps. Now and then the clock jumps back to the start.
         now += i64::try_from(random.below(2_000)).unwrap();
         service.file.clock.set(if random.one_in(50) { START } else { now });
         if random.one_in(1_000) {
             service = service.restart(&reference);
             tally.restarts += 1;
         }
-        let order = orders::next(&mut random, &reference);
-        repeat.order = Some(order.clone());
-        step(&service, &mut reference, &order, tally);
-        if command == next_audit || command == commands {
+        let command = generator::next(&mut random, &reference);
+        repeat.command = Some(command.clone());
+        step(&service, &mut reference, &command, tally);
+        if number == next_audit || number == commands {
             service.assert_sound(reference.rows);
             tally.audits += 1;
-            next_audit = command + AUDIT_STEP.max(command / 8);
+            next_audit = number + AUDIT_STEP.max(number / 8);
         }
     }
     let repeat = Repeat {
         seed,
-        command: commands,
-        order: None,
+        number: commands,
+        command: None,
     };
     for deal in &reference.deals {
         service.assert_stored(deal);
@@ -190,47 +193,47 @@ fn run(commands: u64, seed: u64, tally: &mut Tally) {
     drop(repeat);
 }
 
-/// Runs one order on both sides and compares.
-fn step(service: &Service, reference: &mut Reference, order: &Order, tally: &mut Tally) {
-    let kind = kind(order, reference);
-    let reply = service.execute(order, reference);
-    let must = reference.execute(order);
+/// Runs one command on both sides and compares the results.
+fn step(service: &Service, reference: &mut Reference, command: &Command, tally: &mut Tally) {
+    let kind = kind(command, reference);
+    let reply = service.execute(command, reference);
+    let must = reference.execute(command);
     match (reply, must) {
         (Ok(reply), Ok(deals)) => {
             tally.kinds.entry(kind).or_default()[0] += 1;
-            learn(reference, order, &reply, &deals);
+            learn(reference, command, &reply, &deals);
             assert_eq!(reply.escrows.len(), deals.len(), "escrows in the reply");
             for (escrow, &deal) in reply.escrows.iter().zip(&deals) {
                 service.assert_same(escrow, &reference.deals[deal]);
                 service.assert_stored(&reference.deals[deal]);
             }
-            for deal in meant(order) {
+            for deal in named_deals(command) {
                 service.assert_stored(&reference.deals[deal]);
             }
         }
         (Err(refusal), Err(must)) => {
-            assert_eq!(refusal, must, "which refusal");
+            assert_eq!(refusal, must, "the refusal");
             tally.kinds.entry(kind).or_default()[1] += 1;
             let rule = refusal.split(' ').next().unwrap_or_default();
             *tally.refusals.entry(rule.to_owned()).or_default() += 1;
-            for deal in meant(order) {
+            for deal in named_deals(command) {
                 service.assert_stored(&reference.deals[deal]);
             }
         }
-        (Ok(_), Err(must)) => panic!("it succeeded and should have been refused: {must}"),
-        (Err(refusal), Ok(_)) => panic!("it was refused and should have succeeded: {refusal}"),
+        (Ok(_), Err(must)) => panic!("the service should have refused the command: {must}"),
+        (Err(refusal), Ok(_)) => panic!("the service should have accepted the command: {refusal}"),
     }
-    service.assert_balances(order.merchant, reference);
-    service.assert_wallet(order, reference);
+    service.assert_balances(command.merchant, reference);
+    service.assert_wallet(command, reference);
     service.assert_newest_rows(reference.rows);
 }
 
-/// Takes over the names that the service gave to what is new.
-fn learn(reference: &mut Reference, order: &Order, reply: &Reply, deals: &[usize]) {
+/// Copies the ids, tokens and references that the service generated to the reference.
+fn learn(reference: &mut Reference, command: &Command, reply: &Reply, deals: &[usize]) {
     if let Some(name) = &reply.reference {
-        reference.learn_reference(order, name, deals);
+        reference.learn_reference(command, name, deals);
     }
-    let is_edit = matches!(order.wish, Wish::Edit { .. });
+    let is_edit = matches!(command.action, Action::Edit { .. });
     for (escrow, &place) in reply.escrows.iter().zip(deals) {
         let deal = &mut reference.deals[place];
         if !is_edit && deal.id != Id::default() {
@@ -244,45 +247,45 @@ fn learn(reference: &mut Reference, order: &Order, reply: &Reply, deals: &[usize
     }
 }
 
-/// The deals an order means.
-fn meant(order: &Order) -> Vec<usize> {
-    match &order.wish {
-        Wish::Edit { deal, .. }
-        | Wish::ConfirmMilestone { deal, .. }
-        | Wish::ConfirmPayment { deal }
-        | Wish::SetFee { deal, .. }
-        | Wish::Delete { deal }
-        | Wish::Dispute { deal }
-        | Wish::Resolve { deal, .. } => deal.iter().copied().collect(),
-        Wish::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
-        Wish::OfferMilestones(_) | Wish::OfferStandard(_) | Wish::TopUp { .. } | Wish::SeeWallet => Vec::new(),
+/// Returns the deals that a command names.
+fn named_deals(command: &Command) -> Vec<usize> {
+    match &command.action {
+        Action::Edit { deal, .. }
+        | Action::ConfirmMilestone { deal, .. }
+        | Action::ConfirmPayment { deal }
+        | Action::SetFee { deal, .. }
+        | Action::Delete { deal }
+        | Action::Dispute { deal }
+        | Action::Resolve { deal, .. } => deal.iter().copied().collect(),
+        Action::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
+        Action::OfferMilestones(_) | Action::OfferStandard(_) | Action::TopUp { .. } | Action::SeeWallet => Vec::new(),
     }
 }
 
-fn kind(order: &Order, reference: &Reference) -> &'static str {
+fn kind(command: &Command, reference: &Reference) -> &'static str {
     let is_link = |named: &Named| named.deal.is_some_and(|place| reference.deals[place].stock.is_some());
-    let is_used = |name: &String| reference.merchants[order.merchant].references.contains_key(name);
-    match &order.wish {
-        Wish::OfferMilestones(_) => "offer milestones",
-        Wish::OfferStandard(_) => "offer standard",
-        Wish::Edit { .. } => "edit",
-        Wish::Fund { reference: name, .. } if name.as_ref().is_some_and(is_used) => "fund again",
-        Wish::Fund { deals, .. } if deals.iter().any(is_link) => "pay for a link",
-        Wish::Fund { deals, .. } if deals.len() == 1 => "fund one",
-        Wish::Fund { .. } => "fund several",
-        Wish::ConfirmMilestone { .. } => "confirm milestone",
-        Wish::ConfirmPayment { .. } => "confirm payment",
-        Wish::SetFee { .. } => "set the fee",
-        Wish::Delete { .. } => "delete",
-        Wish::Dispute { .. } => "dispute",
-        Wish::Resolve { .. } => "resolve",
-        Wish::TopUp { .. } => "top up",
-        Wish::SeeWallet => "see wallet",
+    let is_used = |name: &String| reference.merchants[command.merchant].references.contains_key(name);
+    match &command.action {
+        Action::OfferMilestones(_) => "offer milestones",
+        Action::OfferStandard(_) => "offer standard",
+        Action::Edit { .. } => "edit",
+        Action::Fund { reference: name, .. } if name.as_ref().is_some_and(is_used) => "fund again",
+        Action::Fund { deals, .. } if deals.iter().any(is_link) => "pay for a link",
+        Action::Fund { deals, .. } if deals.len() == 1 => "fund one",
+        Action::Fund { .. } => "fund several",
+        Action::ConfirmMilestone { .. } => "confirm milestone",
+        Action::ConfirmPayment { .. } => "confirm payment",
+        Action::SetFee { .. } => "set the fee",
+        Action::Delete { .. } => "delete",
+        Action::Dispute { .. } => "dispute",
+        Action::Resolve { .. } => "resolve",
+        Action::TopUp { .. } => "top up",
+        Action::SeeWallet => "see wallet",
     }
 }
 
-/// Usual rates; rates that round; rates that eat half; none, and money near the
-/// most there can be.
+/// Usual rates, rates that round, rates of half the amount, and a merchant without fees
+/// whose sums are near the maximum.
 fn merchants() -> Vec<Merchant> {
     [
         (200, 100, 100_000_000),

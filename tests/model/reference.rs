@@ -1,37 +1,37 @@
-//! The reference: what the ledger must hold and what it must answer, written a
-//! second time in plain numbers and maps from the rules in the contract and the
-//! design. It must not call the code it checks; it knows ids as numbers and names
-//! as text, and refusals by their names.
+//! A second, independent implementation of the rules of the contract. It computes the state
+//! of the ledger and the reply to each command with plain numbers and maps. It must not
+//! call the code under test. It knows ids as numbers, names as text and refusals by their
+//! names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disputes::{Dispute, Ruling};
 
-/// 2^53-1: the most that a merchant's accounts may hold together.
+/// 2^53-1, the most minor units that a merchant's accounts may hold together.
 pub(crate) const MOST: i64 = 9_007_199_254_740_991;
-/// Milestones in one escrow at most.
+/// The most milestones in one escrow.
 pub(crate) const PARTS_MAX: usize = 20;
 
 pub(crate) type Id = (i64, i64);
 
-/// One command: who asks for what. Deals are named by their place in the
-/// reference; `None` names one that does not exist.
+/// A command with the merchant and customer who send it. A deal is an index into the
+/// reference's deals. `None` is a deal that does not exist.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub(crate) struct Command {
     pub(crate) merchant: usize,
     pub(crate) customer: String,
-    /// As in live mode, where nobody is registered by asking.
+    /// True if live mode applies, in which a request registers no customer.
     pub(crate) is_live: bool,
-    pub(crate) wish: Wish,
+    pub(crate) action: Action,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    OfferMilestones(Draft),
-    OfferStandard(Draft),
+pub(crate) enum Action {
+    OfferMilestones(Terms),
+    OfferStandard(Terms),
     Edit {
         deal: Option<usize>,
-        draft: Draft,
+        terms: Terms,
     },
     Fund {
         deals: Vec<Named>,
@@ -48,7 +48,7 @@ pub(crate) enum Wish {
     SetFee {
         deal: Option<usize>,
         amount: i64,
-        comes_back: Option<bool>,
+        is_refundable: Option<bool>,
     },
     Delete {
         deal: Option<usize>,
@@ -66,7 +66,7 @@ pub(crate) enum Wish {
     SeeWallet,
 }
 
-/// A deal as a buyer names it.
+/// A deal as a buyer's payment names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) deal: Option<usize>,
@@ -74,17 +74,17 @@ pub(crate) struct Named {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Draft {
+pub(crate) struct Terms {
     pub(crate) amount: i64,
     pub(crate) purpose: &'static str,
     pub(crate) who_pays: &'static str,
     pub(crate) max_delivery: Option<i64>,
     pub(crate) quantity: Option<i64>,
-    pub(crate) parts: Vec<PartDraft>,
+    pub(crate) parts: Vec<PartTerms>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PartDraft {
+pub(crate) struct PartTerms {
     pub(crate) amount: i64,
     pub(crate) payee: Option<String>,
     pub(crate) is_overdue: bool,
@@ -94,9 +94,9 @@ pub(crate) struct PartDraft {
 pub(crate) struct Reference {
     pub(crate) merchants: Vec<Merchant>,
     pub(crate) deals: Vec<Deal>,
-    /// By deal, a milestone that an edit did away with.
+    /// By deal, the id of a milestone that an edit removed.
     pub(crate) gone_milestones: BTreeMap<usize, Id>,
-    /// Rows there must be of transfers, events and entries of histories.
+    /// The expected numbers of transfers, events and entries of payment histories.
     pub(crate) rows: Rows,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Merchant {
     pub(crate) customers: BTreeMap<String, Purse>,
     pub(crate) earned: i64,
     pub(crate) platform_earned: i64,
-    pub(crate) came_in: i64,
+    pub(crate) deposited: i64,
     pub(crate) references: BTreeMap<String, Use>,
 }
 
@@ -123,15 +123,15 @@ pub(crate) struct Merchant {
 pub(crate) struct Purse {
     pub(crate) main: i64,
     pub(crate) hold: i64,
-    /// The part of the hold that is for fees.
+    /// The part of the hold that pays for fees.
     pub(crate) fees_in_hold: i64,
 }
 
-/// What a reference was used for.
+/// The payment that used a reference.
 #[derive(Clone, Debug)]
 pub(crate) struct Use {
     pub(crate) customer: String,
-    pub(crate) wish: Wish,
+    pub(crate) action: Action,
     pub(crate) deals: Vec<usize>,
 }
 
@@ -145,10 +145,11 @@ pub(crate) struct Deal {
     pub(crate) platform_fee: i64,
     pub(crate) commission: i64,
     pub(crate) buyer_fee: i64,
-    /// What the merchant adds, and whether it comes back when the deal fails.
+    /// The merchant's additional fee, and true if a refund or split returns it to the
+    /// buyer.
     pub(crate) extra: i64,
-    pub(crate) extra_comes_back: bool,
-    /// Of a link, how many buyers it is still open to.
+    pub(crate) extra_is_refundable: bool,
+    /// For a link, the number of buyers who can still pay.
     pub(crate) stock: Option<i64>,
     pub(crate) is_deleted: bool,
     /// `None` for a standard escrow.
@@ -156,9 +157,9 @@ pub(crate) struct Deal {
     pub(crate) buyer: Option<String>,
     pub(crate) dispute: Dispute,
     pub(crate) is_closed: bool,
-    /// The status it closed with.
+    /// The status with which it closed.
     pub(crate) ending: &'static str,
-    /// What is left of the buyer's payment.
+    /// The rest of the buyer's payment.
     pub(crate) held: i64,
 }
 
@@ -177,7 +178,8 @@ impl Deal {
 }
 
 impl Merchant {
-    /// Platform fee, commission and the buyer's part of both; each rounded half up.
+    /// Returns the platform fee, the commission and the buyer's part of both. The first two
+    /// are rounded half up.
     fn fee(&self, amount: i64, who_pays: &str) -> (i64, i64, i64) {
         let share = |bps: i64| {
             let exact = i128::from(amount) * i128::from(bps);
@@ -195,79 +197,79 @@ impl Merchant {
     }
 }
 
-/// The newcomers that a command registers, if it succeeds.
+/// The customers that a command registers if it succeeds.
 type Newcomers = BTreeSet<String>;
 
 impl Reference {
-    /// Does what the order says and answers the deals it made or changed, or the
-    /// name of the refusal, which changes nothing. Ids of what is new are
-    /// learned afterwards.
-    pub(crate) fn execute(&mut self, order: &Order) -> Result<Vec<usize>, String> {
+    /// Runs a command and returns the deals it created or changed. A refusal returns the
+    /// name of its rule and changes nothing. The reference learns the ids of new rows from
+    /// the service afterwards.
+    pub(crate) fn execute(&mut self, command: &Command) -> Result<Vec<usize>, String> {
         let mut newcomers = Newcomers::new();
-        if let Wish::TopUp { .. } = order.wish
-            && order.is_live
+        if let Action::TopUp { .. } = command.action
+            && command.is_live
         {
             return Err("SandboxOnly".into());
         }
-        if let Wish::Resolve { deal, ruling } = order.wish {
-            return self.resolve(order, deal, ruling);
+        if let Action::Resolve { deal, ruling } = command.action {
+            return self.resolve(command, deal, ruling);
         }
-        if let Wish::SetFee {
+        if let Action::SetFee {
             deal,
             amount,
-            comes_back,
-        } = order.wish
+            is_refundable,
+        } = command.action
         {
-            return self.set_fee(order, deal, amount, comes_back);
+            return self.set_fee(command, deal, amount, is_refundable);
         }
-        if !self.admit(order, &order.customer, &mut newcomers)? {
-            let has_them = |merchant: &Merchant| merchant.customers.contains_key(&order.customer);
+        if !self.admit(command, &command.customer, &mut newcomers)? {
+            let has_them = |merchant: &Merchant| merchant.customers.contains_key(&command.customer);
             refuse_if(self.merchants.iter().any(has_them), "CustomerOfAnotherMerchant")?;
             return Err("CustomerNotFound".into());
         }
-        match &order.wish {
-            Wish::OfferMilestones(draft) => {
-                self.check_milestones(order, draft, &mut newcomers)?;
-                let deal = self.drafted(order, draft, true)?;
-                self.register(order, newcomers);
+        match &command.action {
+            Action::OfferMilestones(terms) => {
+                self.check_milestones(command, terms, &mut newcomers)?;
+                let deal = self.new_deal(command, terms, true)?;
+                self.register(command, newcomers);
                 Ok(self.offer(deal))
             }
-            Wish::OfferStandard(draft) => {
-                check_terms(draft, false)?;
-                let deal = self.drafted(order, draft, false)?;
-                self.register(order, newcomers);
+            Action::OfferStandard(terms) => {
+                check_terms(terms, false)?;
+                let deal = self.new_deal(command, terms, false)?;
+                self.register(command, newcomers);
                 Ok(self.offer(deal))
             }
-            Wish::Edit { deal, draft } => {
-                self.check_milestones(order, draft, &mut newcomers)?;
-                let place = self.own(order, *deal).ok_or("EscrowNotFound")?;
+            Action::Edit { deal, terms } => {
+                self.check_milestones(command, terms, &mut newcomers)?;
+                let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let old = &self.deals[place];
-                refuse_if(old.seller != order.customer, "AccessDenied")?;
+                refuse_if(old.seller != command.customer, "AccessDenied")?;
                 refuse_if(old.parts.is_none(), "NotAMilestoneEscrow")?;
                 refuse_if(old.buyer.is_some(), "ActionNotAllowed")?;
                 let new = Deal {
                     id: old.id,
                     token: old.token.clone(),
-                    ..self.drafted(order, draft, true)?
+                    ..self.new_deal(command, terms, true)?
                 };
                 let gone = old.parts.iter().flatten().next().map(|part| (place, part.id));
                 self.gone_milestones.extend(gone);
                 self.deals[place] = new;
-                self.register(order, newcomers);
+                self.register(command, newcomers);
                 Ok(vec![place])
             }
-            Wish::Fund {
+            Action::Fund {
                 deals,
                 offered,
                 reference,
-            } => self.fund(order, deals, *offered, reference.as_deref(), newcomers),
-            Wish::ConfirmMilestone { deal, milestone } => {
-                let place = self.own(order, *deal).ok_or("EscrowNotFound")?;
+            } => self.fund(command, deals, *offered, reference.as_deref(), newcomers),
+            Action::ConfirmMilestone { deal, milestone } => {
+                let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let deal = &self.deals[place];
                 let buyer = deal.buyer.as_ref().ok_or("EscrowNotFunded")?;
-                refuse_if(*buyer != order.customer, "AccessDenied")?;
-                let is_meant = |part: &Part| part.id == *milestone;
-                let position = deal.parts.iter().flatten().position(is_meant);
+                refuse_if(*buyer != command.customer, "AccessDenied")?;
+                let is_named = |part: &Part| part.id == *milestone;
+                let position = deal.parts.iter().flatten().position(is_named);
                 let position = position.ok_or("MilestoneNotFound")?;
                 let parts = deal.parts.as_ref().unwrap();
                 refuse_if(parts[position].is_released, "MilestoneAlreadyReleased")?;
@@ -275,11 +277,11 @@ impl Reference {
                 self.release_part(place, position);
                 Ok(vec![place])
             }
-            Wish::ConfirmPayment { deal } => {
-                let place = self.own(order, *deal).ok_or("EscrowNotFound")?;
+            Action::ConfirmPayment { deal } => {
+                let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let deal = &self.deals[place];
                 let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
-                refuse_if(*buyer != order.customer, "AccessDenied")?;
+                refuse_if(*buyer != command.customer, "AccessDenied")?;
                 let is_over = deal.is_closed || deal.dispute != Dispute::None;
                 refuse_if(deal.parts.is_some() || is_over, "ActionNotAllowed")?;
                 let seller_fee = deal.platform_fee + deal.commission - deal.buyer_fee;
@@ -288,56 +290,57 @@ impl Reference {
                 self.close(place, "COMPLETED");
                 Ok(vec![place])
             }
-            Wish::Delete { deal } => self.delete(order, *deal),
-            Wish::Dispute { deal } => self.dispute(order, *deal),
-            Wish::Resolve { .. } | Wish::SetFee { .. } => unreachable!("they are the merchant's own"),
-            Wish::TopUp { amount } => self.top_up(order, *amount, newcomers),
-            Wish::SeeWallet => {
-                self.register(order, newcomers);
+            Action::Delete { deal } => self.delete(command, *deal),
+            Action::Dispute { deal } => self.dispute(command, *deal),
+            Action::Resolve { .. } | Action::SetFee { .. } => unreachable!("the merchant's commands are run above"),
+            Action::TopUp { amount } => self.top_up(command, *amount, newcomers),
+            Action::SeeWallet => {
+                self.register(command, newcomers);
                 Ok(vec![])
             }
         }
     }
 
-    fn top_up(&mut self, order: &Order, amount: i64, newcomers: Newcomers) -> Result<Vec<usize>, String> {
+    fn top_up(&mut self, command: &Command, amount: i64, newcomers: Newcomers) -> Result<Vec<usize>, String> {
         refuse_if(!(100_000..=10_000_000).contains(&amount), "Invalid amount")?;
-        let merchant = &self.merchants[order.merchant];
-        let with_newcomers = merchant.came_in + merchant.opening_balance * count(&newcomers);
+        let merchant = &self.merchants[command.merchant];
+        let with_newcomers = merchant.deposited + merchant.opening_balance * count(&newcomers);
         refuse_if(with_newcomers + amount > MOST, "TooMuchMoney")?;
-        self.register(order, newcomers);
-        self.come_in(order.merchant, &order.customer, amount);
+        self.register(command, newcomers);
+        self.deposit(command.merchant, &command.customer, amount);
         self.rows.events += 1;
         Ok(vec![])
     }
 
-    /// Whether the customer is known or may become so. In the sandbox everyone
-    /// may, as long as there is room for their opening balance.
-    fn admit(&self, order: &Order, customer: &str, newcomers: &mut Newcomers) -> Result<bool, String> {
-        let merchant = &self.merchants[order.merchant];
+    /// Returns true if the customer exists or the command may register it. In the sandbox a
+    /// command may register every customer, as long as there is room for the opening
+    /// balance.
+    fn admit(&self, command: &Command, customer: &str, newcomers: &mut Newcomers) -> Result<bool, String> {
+        let merchant = &self.merchants[command.merchant];
         if merchant.customers.contains_key(customer) || newcomers.contains(customer) {
             return Ok(true);
         }
-        if order.is_live {
+        if command.is_live {
             return Ok(false);
         }
         newcomers.insert(customer.to_owned());
-        let all = merchant.came_in + merchant.opening_balance * count(newcomers);
+        let all = merchant.deposited + merchant.opening_balance * count(newcomers);
         refuse_if(all > MOST, "TooMuchMoney")?;
         Ok(true)
     }
 
-    fn register(&mut self, order: &Order, newcomers: Newcomers) {
+    fn register(&mut self, command: &Command, newcomers: Newcomers) {
         for newcomer in newcomers {
-            let opening_balance = self.merchants[order.merchant].opening_balance;
-            self.merchants[order.merchant]
+            let opening_balance = self.merchants[command.merchant].opening_balance;
+            self.merchants[command.merchant]
                 .customers
                 .insert(newcomer.clone(), Purse::default());
-            self.come_in(order.merchant, &newcomer, opening_balance);
+            self.deposit(command.merchant, &newcomer, opening_balance);
         }
     }
 
-    fn come_in(&mut self, merchant: usize, customer: &str, amount: i64) {
-        self.merchants[merchant].came_in += amount;
+    fn deposit(&mut self, merchant: usize, customer: &str, amount: i64) {
+        self.merchants[merchant].deposited += amount;
         self.purse(merchant, customer).main += amount;
         self.rows.transfers += i64::from(amount > 0);
         self.rows.entries += i64::from(amount > 0);
@@ -348,35 +351,35 @@ impl Reference {
         customers.get_mut(customer).expect("only known customers have money")
     }
 
-    /// The deal, if it is one of the merchant's own.
-    pub(crate) fn own(&self, order: &Order, deal: Option<usize>) -> Option<usize> {
-        deal.filter(|&place| self.deals[place].merchant == order.merchant && !self.deals[place].is_deleted)
+    /// Returns the deal if it belongs to the merchant of the command.
+    pub(crate) fn own(&self, command: &Command, deal: Option<usize>) -> Option<usize> {
+        deal.filter(|&place| self.deals[place].merchant == command.merchant && !self.deals[place].is_deleted)
     }
 
-    fn check_milestones(&self, order: &Order, draft: &Draft, newcomers: &mut Newcomers) -> Result<(), String> {
-        check_terms(draft, true)?;
-        refuse_if(draft.parts.len() > PARTS_MAX, "Invalid milestones")?;
-        for (index, part) in draft.parts.iter().enumerate() {
+    fn check_milestones(&self, command: &Command, terms: &Terms, newcomers: &mut Newcomers) -> Result<(), String> {
+        check_terms(terms, true)?;
+        refuse_if(terms.parts.len() > PARTS_MAX, "Invalid milestones")?;
+        for (index, part) in terms.parts.iter().enumerate() {
             let is_whole = part.amount > 0 && part.amount % 100 == 0;
             refuse_if(!is_whole, &format!("Invalid milestones[{index}].amount"))?;
             refuse_if(part.is_overdue, &format!("Invalid milestones[{index}].dueDate"))?;
         }
-        refuse_if(draft.parts.len() < 2, "TooFewMilestones")?;
-        let sum: i128 = draft.parts.iter().map(|part| i128::from(part.amount)).sum();
-        refuse_if(sum != i128::from(draft.amount), "MilestonesDoNotAddUp")?;
-        for (index, part) in draft.parts.iter().enumerate() {
+        refuse_if(terms.parts.len() < 2, "TooFewMilestones")?;
+        let sum: i128 = terms.parts.iter().map(|part| i128::from(part.amount)).sum();
+        refuse_if(sum != i128::from(terms.amount), "MilestonesDoNotAddUp")?;
+        for (index, part) in terms.parts.iter().enumerate() {
             if let Some(payee) = &part.payee {
-                let is_known = self.admit(order, payee, newcomers)?;
+                let is_known = self.admit(command, payee, newcomers)?;
                 refuse_if(!is_known, &format!("Invalid milestones[{index}].customerId"))?;
             }
         }
         Ok(())
     }
 
-    fn drafted(&self, order: &Order, draft: &Draft, has_parts: bool) -> Result<Deal, String> {
-        let (platform_fee, commission, buyer_fee) = self.merchants[order.merchant].fee(draft.amount, draft.who_pays);
-        refuse_if(draft.amount + buyer_fee > MOST, "Invalid amount")?;
-        let part = |part: &PartDraft| Part {
+    fn new_deal(&self, command: &Command, terms: &Terms, has_parts: bool) -> Result<Deal, String> {
+        let (platform_fee, commission, buyer_fee) = self.merchants[command.merchant].fee(terms.amount, terms.who_pays);
+        refuse_if(terms.amount + buyer_fee > MOST, "Invalid amount")?;
+        let part = |part: &PartTerms| Part {
             id: Id::default(),
             amount: part.amount,
             payee: part.payee.clone(),
@@ -385,17 +388,17 @@ impl Reference {
         Ok(Deal {
             id: Id::default(),
             token: String::new(),
-            merchant: order.merchant,
-            seller: order.customer.clone(),
-            amount: draft.amount,
+            merchant: command.merchant,
+            seller: command.customer.clone(),
+            amount: terms.amount,
             platform_fee,
             commission,
             buyer_fee,
             extra: 0,
-            extra_comes_back: true,
-            stock: draft.quantity.filter(|&quantity| !has_parts && quantity > 1),
+            extra_is_refundable: true,
+            stock: terms.quantity.filter(|&quantity| !has_parts && quantity > 1),
             is_deleted: false,
-            parts: has_parts.then(|| draft.parts.iter().map(part).collect()),
+            parts: has_parts.then(|| terms.parts.iter().map(part).collect()),
             buyer: None,
             dispute: Dispute::None,
             is_closed: false,
@@ -412,15 +415,15 @@ impl Reference {
 
     fn fund(
         &mut self,
-        order: &Order,
+        command: &Command,
         named: &[Named],
         offered: Option<i64>,
         reference: Option<&str>,
         newcomers: Newcomers,
     ) -> Result<Vec<usize>, String> {
-        let merchant = &self.merchants[order.merchant];
+        let merchant = &self.merchants[command.merchant];
         if let Some(first) = reference.and_then(|reference| merchant.references.get(reference)) {
-            let is_same = first.customer == order.customer && first.wish == nameless(&order.wish);
+            let is_same = first.customer == command.customer && first.action == without_reference(&command.action);
             refuse_if(!is_same, "DuplicateReference")?;
             return Ok(first.deals.clone());
         }
@@ -428,18 +431,21 @@ impl Reference {
         for name in named {
             let place = name.deal.filter(|&place| !self.deals[place].is_deleted);
             let place = place.ok_or("EscrowNotFound")?;
-            refuse_if(self.deals[place].merchant != order.merchant, "EscrowOfAnotherMerchant")?;
+            refuse_if(
+                self.deals[place].merchant != command.merchant,
+                "EscrowOfAnotherMerchant",
+            )?;
             refuse_if(!places.insert(place), "Invalid escrowDetails.escrowId")?;
         }
-        // What a link becomes is newer than all the rest, and so it comes last.
+        // The copy that a link makes is newer than all other deals, so it comes last.
         let is_link = |&place: &usize| self.deals[place].stock.is_some_and(|stock| stock > 0);
         let (links, mut places): (Vec<usize>, Vec<usize>) = places.into_iter().partition(is_link);
         places.extend(links);
         for &place in &places {
             let deal = &self.deals[place];
             refuse_if(deal.buyer.is_some() || deal.stock == Some(0), "EscrowNotPayable")?;
-            refuse_if(deal.seller == order.customer, "BuyerIsSeller")?;
-            let pays_the_buyer = |part: &Part| part.payee.as_ref() == Some(&order.customer);
+            refuse_if(deal.seller == command.customer, "BuyerIsSeller")?;
+            let pays_the_buyer = |part: &Part| part.payee.as_ref() == Some(&command.customer);
             refuse_if(deal.parts.iter().flatten().any(pays_the_buyer), "BuyerIsBeneficiary")?;
         }
         let due: i128 = places.iter().map(|&place| i128::from(self.deals[place].charge())).sum();
@@ -450,18 +456,18 @@ impl Reference {
         if let Some(offered) = offered {
             refuse_if(offered != due, &format!("AmountMismatch {due} {offered}"))?;
         }
-        let purse = merchant.customers.get(&order.customer);
+        let purse = merchant.customers.get(&command.customer);
         let available = purse.map_or(merchant.opening_balance, |purse| purse.main);
         refuse_if(available < due, &format!("InsufficientBalance {due} {available}"))?;
 
-        self.register(order, newcomers);
+        self.register(command, newcomers);
         let deals = self.take_from_links(&places);
         for &place in &deals {
             let deal = &mut self.deals[place];
-            deal.buyer = Some(order.customer.clone());
+            deal.buyer = Some(command.customer.clone());
             deal.held = deal.charge();
             let (charge, fee) = (deal.held, deal.platform_fee + deal.commission + deal.extra);
-            let purse = self.purse(order.merchant, &order.customer);
+            let purse = self.purse(command.merchant, &command.customer);
             purse.main -= charge;
             purse.hold += charge;
             purse.fees_in_hold += fee;
@@ -471,23 +477,24 @@ impl Reference {
         self.rows.entries += 1;
         self.rows.events += 1;
         if let Some(reference) = reference {
-            self.learn_reference(order, reference, &deals);
+            self.learn_reference(command, reference, &deals);
         }
         Ok(deals)
     }
 
-    /// The reference a payment went by: what the client chose, or what it was given.
-    pub(crate) fn learn_reference(&mut self, order: &Order, reference: &str, deals: &[usize]) {
+    /// Records the reference of a payment: the client's own or the generated one.
+    pub(crate) fn learn_reference(&mut self, command: &Command, reference: &str, deals: &[usize]) {
         let used = Use {
-            customer: order.customer.clone(),
-            wish: nameless(&order.wish),
+            customer: command.customer.clone(),
+            action: without_reference(&command.action),
             deals: deals.to_vec(),
         };
-        let references = &mut self.merchants[order.merchant].references;
+        let references = &mut self.merchants[command.merchant].references;
         references.entry(reference.to_owned()).or_insert(used);
     }
 
-    /// A milestone's fee is all on its buyer, so its amount is released whole.
+    /// The buyer pays the whole fee of a milestone escrow, so a milestone's amount is
+    /// released in full.
     fn release_part(&mut self, place: usize, position: usize) {
         let deal = &mut self.deals[place];
         let part = &mut deal.parts.as_mut().expect("it has milestones")[position];
@@ -503,14 +510,14 @@ impl Reference {
 
     pub(crate) fn pay_out(&mut self, place: usize, payee: &str, amount: i64) {
         let (merchant, buyer) = self.take_from_hold(place, amount);
-        debug_assert_ne!(buyer, payee, "nobody is paid by their own escrow");
+        debug_assert_ne!(buyer, payee, "a buyer's own escrow pays the buyer nothing");
         self.purse(merchant, payee).main += amount;
         self.rows.transfers += i64::from(amount > 0);
         self.rows.entries += i64::from(amount > 0);
         self.rows.events += i64::from(amount > 0);
     }
 
-    /// On a refund the commission is the platform's.
+    /// On a refund the commission goes to the platform.
     pub(crate) fn close(&mut self, place: usize, ending: &'static str) {
         let deal = &mut self.deals[place];
         deal.is_closed = true;
@@ -533,33 +540,33 @@ impl Reference {
     pub(crate) fn take_from_hold(&mut self, place: usize, amount: i64) -> (usize, String) {
         let deal = &mut self.deals[place];
         deal.held -= amount;
-        let (merchant, buyer) = (deal.merchant, deal.buyer.clone().expect("it was paid for"));
+        let (merchant, buyer) = (deal.merchant, deal.buyer.clone().expect("a buyer has paid for it"));
         self.purse(merchant, &buyer).hold -= amount;
         (merchant, buyer)
     }
 }
 
-fn check_terms(draft: &Draft, has_parts: bool) -> Result<(), String> {
-    refuse_if(draft.amount < 1, "Invalid amount")?;
-    refuse_if(draft.purpose.trim().is_empty(), "Invalid purpose")?;
-    refuse_if(has_parts && draft.who_pays != "buyer", "Invalid whoPays")?;
+fn check_terms(terms: &Terms, has_parts: bool) -> Result<(), String> {
+    refuse_if(terms.amount < 1, "Invalid amount")?;
+    refuse_if(terms.purpose.trim().is_empty(), "Invalid purpose")?;
+    refuse_if(has_parts && terms.who_pays != "buyer", "Invalid whoPays")?;
     refuse_if(
-        draft.max_delivery.is_some_and(|units| !(1..=365).contains(&units)),
+        terms.max_delivery.is_some_and(|units| !(1..=365).contains(&units)),
         "Invalid maxDelivery",
     )?;
     refuse_if(
-        draft.quantity.is_some_and(|quantity| quantity < 1),
+        terms.quantity.is_some_and(|quantity| quantity < 1),
         "Invalid totalQuantity",
     )
 }
 
-/// What a payment asks for, whatever it is called.
-fn nameless(wish: &Wish) -> Wish {
-    let mut wish = wish.clone();
-    if let Wish::Fund { reference, .. } = &mut wish {
+/// Returns the payment without its reference.
+fn without_reference(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Action::Fund { reference, .. } = &mut action {
         *reference = None;
     }
-    wish
+    action
 }
 
 pub(crate) fn refuse_if(is_broken: bool, rule: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The real thing under test: the commands on a real file, and what is in it.
+//! The service under test: the real commands on a real file, and the rows of that file.
 
 use std::collections::BTreeMap;
 
@@ -28,9 +28,9 @@ use rusqlite::Connection;
 
 use crate::disputes::Ruling;
 use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
-use crate::reference::{self, Deal, Named, Order, PARTS_MAX, Reference, Rows, Wish};
+use crate::reference::{self, Action, Command, Deal, Named, PARTS_MAX, Reference, Rows};
 
-/// What a command answered.
+/// The reply to a command.
 #[derive(Default)]
 pub(crate) struct Reply {
     pub(crate) escrows: Vec<Escrow>,
@@ -40,20 +40,20 @@ pub(crate) struct Reply {
 pub(crate) struct Service {
     pub(crate) file: TestFile,
     store: Store,
-    /// SQLite itself, to look at the rows.
+    /// A plain SQLite connection for reading the rows.
     rows: Connection,
     merchants: Vec<(MerchantId, Policy)>,
 }
 
 impl Service {
-    /// A fresh file with the merchants of the reference.
+    /// Starts on a new file with the merchants of the reference.
     pub(crate) fn start(reference: &Reference) -> Self {
         let mut file = TestFile::new();
         file.settings.synchronous = Synchronous::Normal;
         Self::open(file, reference)
     }
 
-    /// The same file, opened by another store.
+    /// Opens the same file with another store.
     pub(crate) fn restart(self, reference: &Reference) -> Self {
         let Self {
             file, store, merchants, ..
@@ -65,7 +65,7 @@ impl Service {
         assert_eq!(
             ids(&merchants),
             ids(&again.merchants),
-            "a key is the same merchant again"
+            "a key belongs to the same merchant after a restart"
         );
         again
     }
@@ -86,17 +86,17 @@ impl Service {
         }
     }
 
-    /// Runs one order through the real command; a refusal comes back by its name.
-    pub(crate) fn execute(&self, order: &Order, reference: &Reference) -> Result<Reply, String> {
-        let (merchant, policy) = &self.merchants[order.merchant];
+    /// Runs one command through the real code. A refusal is returned by its name.
+    pub(crate) fn execute(&self, command: &Command, reference: &Reference) -> Result<Reply, String> {
+        let (merchant, policy) = &self.merchants[command.merchant];
         let mut policy = policy.clone();
-        if order.is_live {
+        if command.is_live {
             policy.mode = Mode::Live;
             policy.admission = Admission::KnownOnly;
         }
         let actor = Actor {
             merchant: *merchant,
-            party: Party::Customer(customer(&order.customer)),
+            party: Party::Customer(customer(&command.customer)),
         };
         let escrow = |deal: &Option<usize>| {
             escrow_id(deal.map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id))
@@ -105,30 +105,30 @@ impl Service {
             escrows: vec![escrow],
             reference: None,
         };
-        let reply: Result<Reply, Error> = match &order.wish {
-            Wish::OfferMilestones(draft) => {
-                let draft = milestone_draft(draft);
+        let reply: Result<Reply, Error> = match &command.action {
+            Action::OfferMilestones(terms) => {
+                let terms = milestone_request(terms);
                 self.run(policy, move |tx, policy| {
-                    milestone_escrows::create(tx, policy, &actor, Ok(draft))
+                    milestone_escrows::create(tx, policy, &actor, Ok(terms))
                 })
                 .map(one)
             }
-            Wish::OfferStandard(draft) => {
-                let (draft, actor) = (terms_draft(draft), actor);
+            Action::OfferStandard(terms) => {
+                let (terms, actor) = (terms_request(terms), actor);
                 self.run(policy, move |tx, policy| {
-                    standard_escrows::create(tx, policy, &actor, Ok(draft), &[])
+                    standard_escrows::create(tx, policy, &actor, Ok(terms), &[])
                 })
                 .map(one)
             }
-            Wish::Edit { deal, draft } => {
-                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-                let draft = milestone_draft(draft);
+            Action::Edit { deal, terms } => {
+                let token = PaymentToken::named(deal.map_or("PY_MISSING", |place| &reference.deals[place].token));
+                let terms = milestone_request(terms);
                 self.run(policy, move |tx, policy| {
-                    milestone_escrows::edit(tx, policy, &actor, token, Ok(draft))
+                    milestone_escrows::edit(tx, policy, &actor, token, Ok(terms))
                 })
                 .map(one)
             }
-            Wish::Fund {
+            Action::Fund {
                 deals,
                 offered,
                 reference: name,
@@ -142,34 +142,34 @@ impl Service {
                     reference: Some(payment.transaction.reference.as_str().to_owned()),
                 })
             }
-            Wish::ConfirmMilestone { deal, milestone } => {
+            Action::ConfirmMilestone { deal, milestone } => {
                 let (escrow, milestone) = (escrow(deal), MilestoneId::new(milestone.0, milestone.1));
                 self.run(policy, move |tx, policy| {
                     milestone_escrows::confirm(tx, policy, &actor, escrow, milestone)
                 })
                 .map(one)
             }
-            Wish::ConfirmPayment { deal } => {
+            Action::ConfirmPayment { deal } => {
                 let escrow = escrow(deal);
                 self.run(policy, move |tx, policy| {
                     standard_escrows::confirm_payment(tx, policy, &actor, escrow)
                 })
                 .map(one)
             }
-            Wish::SetFee { .. } | Wish::Delete { .. } => self.before_payment(order, reference, actor, policy),
-            Wish::Dispute { deal } => {
-                let token = PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
+            Action::SetFee { .. } | Action::Delete { .. } => self.before_payment(command, reference, actor, policy),
+            Action::Dispute { deal } => {
+                let token = PaymentToken::named(deal.map_or("PY_MISSING", |place| &reference.deals[place].token));
                 self.dispute(policy, actor, token).map(one)
             }
-            Wish::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
-            Wish::TopUp { amount } => {
+            Action::Resolve { deal, ruling } => self.resolve(policy, *merchant, escrow(deal), *ruling).map(one),
+            Action::TopUp { amount } => {
                 let amount = kobo(*amount);
                 self.run(policy, move |tx, policy| {
                     payments::top_up(tx, policy, &actor, Ok(amount))
                 })
                 .map(|_| Reply::default())
             }
-            Wish::SeeWallet => self
+            Action::SeeWallet => self
                 .run(policy, move |tx, policy| customers::admit(tx, policy, &actor))
                 .map(|_| Reply::default()),
         };
@@ -179,7 +179,7 @@ impl Service {
         })
     }
 
-    /// Runs one command in the writer.
+    /// Runs a command in the writer.
     fn run<T: Send + 'static>(
         &self,
         policy: Policy,
@@ -196,53 +196,53 @@ impl Service {
     }
 
     fn resolve(&self, policy: Policy, merchant: MerchantId, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
-        let draft = resolution(ruling);
+        let request = resolution(ruling);
         self.run(policy, move |tx, policy| {
-            disputes::resolve(tx, policy, merchant, escrow, Ok(draft), &[])
+            disputes::resolve(tx, policy, merchant, escrow, Ok(request), &[])
         })
     }
 
-    /// What is done to an offer that nobody has paid for.
+    /// Runs a command that changes or deletes an unpaid offer.
     fn before_payment(
         &self,
-        order: &Order,
+        command: &Command,
         reference: &Reference,
         actor: Actor,
         policy: Policy,
     ) -> Result<Reply, Error> {
         let token =
-            |deal: Option<usize>| PaymentToken::named(deal.map_or("PY_NOBODY", |place| &reference.deals[place].token));
-        match order.wish {
-            Wish::SetFee {
+            |deal: Option<usize>| PaymentToken::named(deal.map_or("PY_MISSING", |place| &reference.deals[place].token));
+        match command.action {
+            Action::SetFee {
                 deal,
                 amount,
-                comes_back,
+                is_refundable,
             } => {
                 let (merchant, token) = (actor.merchant, token(deal));
-                let draft = AdditionalFeeRequest {
+                let request = AdditionalFeeRequest {
                     amount: kobo(amount),
-                    is_refundable: comes_back,
+                    is_refundable,
                 };
                 let escrow = self.run(policy, move |tx, _policy| {
-                    standard_escrows::set_additional_fee(tx, merchant, token, Ok(draft))
+                    standard_escrows::set_additional_fee(tx, merchant, token, Ok(request))
                 })?;
                 Ok(Reply {
                     escrows: vec![escrow],
                     reference: None,
                 })
             }
-            Wish::Delete { deal } => {
+            Action::Delete { deal } => {
                 let (actor, token) = (actor, token(deal));
                 self.run(policy, move |tx, policy| {
                     standard_escrows::delete(tx, policy, &actor, token)
                 })?;
                 Ok(Reply::default())
             }
-            _ => unreachable!("another kind of order"),
+            _ => unreachable!("another kind of command"),
         }
     }
 
-    /// Compares every balance of a merchant, and the rows there are.
+    /// Compares every balance of a merchant, and the number of its accounts.
     pub(crate) fn assert_balances(&self, place: usize, reference: &Reference) {
         let (id, _) = &self.merchants[place];
         let merchant = &reference.merchants[place];
@@ -253,7 +253,7 @@ impl Service {
         }
         must.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
         must.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
-        must.insert((String::new(), "OUTSIDE_WORLD"), -merchant.came_in);
+        must.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
 
         let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
         let mut statement = self.rows.prepare_cached(sql).unwrap();
@@ -284,17 +284,17 @@ impl Service {
         );
     }
 
-    /// Compares the wallet that a customer is shown.
-    pub(crate) fn assert_wallet(&self, order: &Order, reference: &Reference) {
-        let (merchant, name) = (self.merchants[order.merchant].0, customer(&order.customer));
+    /// Compares the wallet that the service shows to a customer.
+    pub(crate) fn assert_wallet(&self, command: &Command, reference: &Reference) {
+        let (merchant, name) = (self.merchants[command.merchant].0, customer(&command.customer));
         let shown = self.store.read(|snapshot| snapshot.wallet(merchant, &name)).unwrap();
         let shown = shown.map(|wallet| (wallet.main_balance.minor(), wallet.escrow_balance.minor()));
-        let purse = reference.merchants[order.merchant].customers.get(&order.customer);
+        let purse = reference.merchants[command.merchant].customers.get(&command.customer);
         let must = purse.map(|purse| (purse.main, purse.hold - purse.fees_in_hold));
-        assert_eq!(shown, must, "wallet of {}", order.customer);
+        assert_eq!(shown, must, "wallet of {}", command.customer);
     }
 
-    /// Compares a deal as it is stored.
+    /// Compares a deal with its stored rows.
     pub(crate) fn assert_stored(&self, deal: &Deal) {
         let (merchant, id) = (self.merchants[deal.merchant].0, escrow_id(deal.id));
         let stored = self.store.read(|snapshot| snapshot.deal(merchant, &EscrowKey::Id(id)));
@@ -329,9 +329,9 @@ impl Service {
             deal.held,
         ];
         assert_eq!(money.map(Amount::minor), must, "amount, fees, held");
-        assert_eq!(escrow.additional_fee.is_refundable, deal.extra_comes_back);
+        assert_eq!(escrow.additional_fee.is_refundable, deal.extra_is_refundable);
         let stock = escrow.is_link.then_some(escrow.terms.total_quantity);
-        assert_eq!(stock, deal.stock, "how many buyers a link is open to");
+        assert_eq!(stock, deal.stock, "the stock of a link");
         let parts: Vec<reference::Part> = parts_of(escrow);
         assert_eq!(parts, deal.parts.clone().unwrap_or_default());
         let (buyer, is_closed) = match &escrow.progress {
@@ -344,7 +344,8 @@ impl Service {
         assert_eq!(escrow.status().into_str(), deal.status());
     }
 
-    /// The eight invariants, and the rows that are too many to count each time.
+    /// Checks the eight invariants, and the row counts that are too slow to check after
+    /// each command.
     pub(crate) fn assert_sound(&self, must: Rows) {
         let audit = self.file.audit();
         assert_eq!(audit.findings, []);
@@ -372,7 +373,7 @@ pub(crate) fn parts_of(escrow: &Escrow) -> Vec<reference::Part> {
         .collect()
 }
 
-/// A refusal by the name of its rule, with the field or the sums it tells.
+/// Returns the name of a refusal's rule, with the field or the amounts it names.
 fn name_of(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Invalid(invalid) => format!("Invalid {}", invalid.field),
@@ -450,21 +451,21 @@ fn policy(merchant: &reference::Merchant) -> Policy {
     app::policy(&config).unwrap()
 }
 
-fn terms_draft(draft: &reference::Draft) -> TermsRequest {
+fn terms_request(terms: &reference::Terms) -> TermsRequest {
     TermsRequest {
-        amount: kobo(draft.amount),
-        purpose: draft.purpose.to_owned(),
+        amount: kobo(terms.amount),
+        purpose: terms.purpose.to_owned(),
         description: None,
-        who_pays: draft.who_pays.parse::<WhoPays>().unwrap(),
-        max_delivery: draft.max_delivery,
+        who_pays: terms.who_pays.parse::<WhoPays>().unwrap(),
+        max_delivery: terms.max_delivery,
         delivery_timeline: None,
-        total_quantity: draft.quantity,
+        total_quantity: terms.quantity,
         category: None,
     }
 }
 
-fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowRequest {
-    let stage = |part: &reference::PartDraft| {
+fn milestone_request(terms: &reference::Terms) -> MilestoneEscrowRequest {
+    let stage = |part: &reference::PartTerms| {
         let due_date = if part.is_overdue { "2026-06-22" } else { "2199-12-31" };
         MilestoneRequest {
             title: "Stage".to_owned(),
@@ -475,7 +476,7 @@ fn milestone_draft(draft: &reference::Draft) -> MilestoneEscrowRequest {
         }
     };
     MilestoneEscrowRequest {
-        terms: terms_draft(draft),
-        milestones: draft.parts.iter().map(stage).collect(),
+        terms: terms_request(terms),
+        milestones: terms.parts.iter().map(stage).collect(),
     }
 }

@@ -1,10 +1,10 @@
-//! Random orders, made with an eye on the reference: most of them possible,
-//! many of them wrong in one respect.
+//! Random commands, chosen by the state of the reference. Most of them are possible. Many
+//! others break exactly one rule.
 
-use crate::reference::{Deal, Draft, Id, MOST, Named, Order, PARTS_MAX, PartDraft, Reference, Wish};
+use crate::reference::{Action, Command, Deal, Id, MOST, Named, PARTS_MAX, PartTerms, Reference, Terms};
 use crate::{disputes, standard};
 
-/// A generator that needs no library and gives the same on every machine: splitmix64.
+/// A random number generator (splitmix64) that returns the same numbers on every machine.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -20,7 +20,7 @@ impl Random {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    /// From 1 to the bound.
+    /// Returns a number from 1 to the bound.
     fn up_to(&mut self, bound: i64) -> i64 {
         i64::try_from(self.next() % bound.unsigned_abs()).unwrap() + 1
     }
@@ -34,46 +34,46 @@ impl Random {
     }
 }
 
-/// Customers who are met again and again.
+/// Customers who act in many commands.
 const REGULARS: [&str; 6] = ["ada", "ben", "cleo", "dayo", "efe", "femi"];
-/// How far back a deal is looked for, as a rule.
+/// The number of newest deals among which a command usually picks its deal.
 const RECENT: usize = 250;
 
-pub(crate) fn next(random: &mut Random, reference: &Reference) -> Order {
+pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
     let merchant = random.below(reference.merchants.len());
-    let mut order = Order {
+    let mut command = Command {
         merchant,
-        customer: somebody(random),
+        customer: any_customer(random),
         is_live: random.one_in(20),
-        wish: Wish::SeeWallet,
+        action: Action::SeeWallet,
     };
-    order.wish = match random.below(126) {
-        0..18 => Wish::OfferMilestones(draft(random, merchant, true)),
-        18..28 => Wish::OfferStandard(draft(random, merchant, false)),
-        28..34 => edit(random, reference, &mut order),
-        34..58 => fund(random, reference, &mut order),
-        58..86 => confirm_milestone(random, reference, &mut order),
-        86..92 => confirm_payment(random, reference, &mut order),
-        92..97 => Wish::TopUp {
+    command.action = match random.below(126) {
+        0..18 => Action::OfferMilestones(terms(random, merchant, true)),
+        18..28 => Action::OfferStandard(terms(random, merchant, false)),
+        28..34 => edit(random, reference, &mut command),
+        34..58 => fund(random, reference, &mut command),
+        58..86 => confirm_milestone(random, reference, &mut command),
+        86..92 => confirm_payment(random, reference, &mut command),
+        92..97 => Action::TopUp {
             amount: top_up_amount(random),
         },
-        97..109 => disputes::next_statement(random, reference, &mut order),
-        109..115 => disputes::next_ruling(random, reference, &order),
-        115..120 => standard::next_fee(random, reference, &order),
-        120..123 => standard::next_deletion(random, reference, &mut order),
+        97..109 => disputes::next_statement(random, reference, &mut command),
+        109..115 => disputes::next_ruling(random, reference, &command),
+        115..120 => standard::next_fee(random, reference, &command),
+        120..123 => standard::next_deletion(random, reference, &mut command),
         _ => {
             if random.one_in(10) {
-                order.customer = stranger(random);
-                order.is_live = random.one_in(2);
+                command.customer = stranger(random);
+                command.is_live = random.one_in(2);
             }
-            Wish::SeeWallet
+            Action::SeeWallet
         }
     };
-    order
+    command
 }
 
-/// Mostly a regular; now and then one who was never seen.
-fn somebody(random: &mut Random) -> String {
+/// Returns mostly a regular customer, now and then a new one.
+fn any_customer(random: &mut Random) -> String {
     if random.one_in(100) {
         stranger(random)
     } else {
@@ -93,7 +93,7 @@ fn top_up_amount(random: &mut Random) -> i64 {
     }
 }
 
-/// The last merchant deals in sums near the most there can be.
+/// The last merchant uses amounts near the maximum.
 fn amount(random: &mut Random, merchant: usize) -> i64 {
     let largest = match merchant {
         0 => 5_000_000,
@@ -105,8 +105,8 @@ fn amount(random: &mut Random, merchant: usize) -> i64 {
     random.up_to(largest)
 }
 
-fn draft(random: &mut Random, merchant: usize, has_parts: bool) -> Draft {
-    let mut draft = Draft {
+fn terms(random: &mut Random, merchant: usize, has_parts: bool) -> Terms {
+    let mut terms = Terms {
         amount: amount(random, merchant),
         purpose: "Shop fit-out",
         who_pays: if has_parts {
@@ -119,48 +119,48 @@ fn draft(random: &mut Random, merchant: usize, has_parts: bool) -> Draft {
         parts: Vec::new(),
     };
     if has_parts {
-        draft.parts = (0..2 + random.below(4)).map(|_| part(random, merchant)).collect();
-        let sum: i128 = draft.parts.iter().map(|part| i128::from(part.amount)).sum();
-        draft.amount = i64::try_from(sum).unwrap_or(MOST).min(MOST);
+        terms.parts = (0..2 + random.below(4)).map(|_| part(random, merchant)).collect();
+        let sum: i128 = terms.parts.iter().map(|part| i128::from(part.amount)).sum();
+        terms.amount = i64::try_from(sum).unwrap_or(MOST).min(MOST);
     }
     if random.one_in(6) {
-        spoil(random, &mut draft);
+        make_invalid(random, &mut terms);
     }
-    draft
+    terms
 }
 
-fn part(random: &mut Random, merchant: usize) -> PartDraft {
-    PartDraft {
+fn part(random: &mut Random, merchant: usize) -> PartTerms {
+    PartTerms {
         amount: amount(random, merchant) / 500 * 100 + 100,
-        payee: random.one_in(5).then(|| somebody(random)),
+        payee: random.one_in(5).then(|| any_customer(random)),
         is_overdue: false,
     }
 }
 
-fn spoil(random: &mut Random, draft: &mut Draft) {
-    let parts = draft.parts.len();
+fn make_invalid(random: &mut Random, terms: &mut Terms) {
+    let parts = terms.parts.len();
     let some_part = if parts == 0 {
         &mut part(random, 2)
     } else {
-        &mut draft.parts[random.below(parts)]
+        &mut terms.parts[random.below(parts)]
     };
     match random.below(11) {
-        0 => draft.amount = 0,
-        1 => draft.purpose = random.one_of(&["", "  "]),
-        2 => draft.who_pays = "seller",
-        3 => draft.max_delivery = Some(random.one_of(&[0, -1, 366, i64::MAX])),
-        4 => draft.quantity = Some(random.one_of(&[0, -7])),
+        0 => terms.amount = 0,
+        1 => terms.purpose = random.one_of(&["", "  "]),
+        2 => terms.who_pays = "seller",
+        3 => terms.max_delivery = Some(random.one_of(&[0, -1, 366, i64::MAX])),
+        4 => terms.quantity = Some(random.one_of(&[0, -7])),
         5 => some_part.amount = random.one_of(&[0, 1, 150]),
         6 => some_part.is_overdue = true,
-        7 => draft.parts.truncate(random.below(2)),
-        8 => draft.amount = random.up_to(MOST),
-        9 => draft.amount = MOST,
-        _ => draft.parts = (0..=PARTS_MAX).map(|_| part(random, 2)).collect(),
+        7 => terms.parts.truncate(random.below(2)),
+        8 => terms.amount = random.up_to(MOST),
+        9 => terms.amount = MOST,
+        _ => terms.parts = (0..=PARTS_MAX).map(|_| part(random, 2)).collect(),
     }
 }
 
-/// A deal like this if there is one lately; now and then any deal, of any
-/// merchant, or none at all.
+/// Returns mostly a recent deal that fits. Now and then it returns any deal of any
+/// merchant, or none.
 pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(usize) -> bool) -> Option<usize> {
     let deals = reference.deals.len();
     if deals == 0 || random.one_in(50) {
@@ -178,49 +178,49 @@ pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(u
     Some(random.below(deals))
 }
 
-fn edit(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+fn edit(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == order.merchant && deal.parts.is_some() && deal.buyer.is_none()
+        deal.merchant == command.merchant && deal.parts.is_some() && deal.buyer.is_none()
     });
     if let Some(place) = place
         && !random.one_in(5)
     {
-        order.customer.clone_from(&reference.deals[place].seller);
+        command.customer.clone_from(&reference.deals[place].seller);
     }
-    Wish::Edit {
+    Action::Edit {
         deal: place,
-        draft: draft(random, order.merchant, true),
+        terms: terms(random, command.merchant, true),
     }
 }
 
-fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
-    let merchant = &reference.merchants[order.merchant];
-    // The same payment again, exactly or nearly.
+fn fund(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    let merchant = &reference.merchants[command.merchant];
+    // Repeats an earlier payment exactly or with a change.
     if random.one_in(12) && !merchant.references.is_empty() {
         let (name, first) = merchant
             .references
             .iter()
             .nth(random.below(merchant.references.len()))
             .unwrap();
-        order.customer.clone_from(&first.customer);
-        let mut wish = first.wish.clone();
-        if let Wish::Fund { offered, reference, .. } = &mut wish {
+        command.customer.clone_from(&first.customer);
+        let mut action = first.action.clone();
+        if let Action::Fund { offered, reference, .. } = &mut action {
             *reference = Some(name.clone());
             match random.below(6) {
                 0 => *offered = Some(1),
-                1 => order.customer = somebody(random),
+                1 => command.customer = any_customer(random),
                 _ => {}
             }
         }
-        return wish;
+        return action;
     }
     let several = if random.one_in(4) { 2 + random.below(3) } else { 1 };
     let may_be_own = random.one_in(15);
     let is_fit = |place: usize| {
         let deal = &reference.deals[place];
-        let is_own = deal.seller == order.customer;
-        deal.merchant == order.merchant && is_payable(deal) && (may_be_own || !is_own)
+        let is_own = deal.seller == command.customer;
+        deal.merchant == command.merchant && is_payable(deal) && (may_be_own || !is_own)
     };
     let deals: Vec<Named> = (0..several)
         .map(|_| Named {
@@ -234,7 +234,7 @@ fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
         .map(|place| i128::from(reference.deals[place].charge()))
         .sum();
     let due = i64::try_from(due).unwrap_or(MOST).min(MOST);
-    Wish::Fund {
+    Action::Fund {
         deals,
         offered: match random.below(10) {
             0..4 => Some(due),
@@ -245,20 +245,20 @@ fn fund(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
     }
 }
 
-/// Whether nobody has paid, and somebody still can.
+/// Returns true if the deal is unpaid and can still be paid.
 fn is_payable(deal: &Deal) -> bool {
     deal.buyer.is_none() && !deal.is_deleted && deal.stock != Some(0)
 }
 
-fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+fn confirm_milestone(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let is_over = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
         let has_pending = deal.parts.iter().flatten().any(|part| !part.is_released);
         let is_in_state = is_over == (deal.is_closed || deal.is_frozen());
-        deal.merchant == order.merchant && deal.buyer.is_some() && has_pending && is_in_state
+        deal.merchant == command.merchant && deal.buyer.is_some() && has_pending && is_in_state
     });
-    act_as_buyer(random, reference, order, place);
+    act_as_buyer(random, reference, command, place);
     let somewhere = if random.one_in(20) {
         deal(random, reference, |_| true)
     } else {
@@ -283,23 +283,23 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, order: &mut Ord
     {
         milestone = gone;
     }
-    Wish::ConfirmMilestone { deal: place, milestone }
+    Action::ConfirmMilestone { deal: place, milestone }
 }
 
-fn confirm_payment(random: &mut Random, reference: &Reference, order: &mut Order) -> Wish {
+fn confirm_payment(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == order.merchant && deal.parts.is_none() && deal.buyer.is_some() && !deal.is_closed
+        deal.merchant == command.merchant && deal.parts.is_none() && deal.buyer.is_some() && !deal.is_closed
     });
-    act_as_buyer(random, reference, order, place);
-    Wish::ConfirmPayment { deal: place }
+    act_as_buyer(random, reference, command, place);
+    Action::ConfirmPayment { deal: place }
 }
 
-fn act_as_buyer(random: &mut Random, reference: &Reference, order: &mut Order, place: Option<usize>) {
+fn act_as_buyer(random: &mut Random, reference: &Reference, command: &mut Command, place: Option<usize>) {
     let buyer = place.and_then(|place| reference.deals[place].buyer.as_ref());
     if let Some(buyer) = buyer
         && !random.one_in(10)
     {
-        order.customer.clone_from(buyer);
+        command.customer.clone_from(buyer);
     }
 }
