@@ -1,4 +1,4 @@
-//! The API key cache: the owners of keys that were already looked up in the database.
+//! The API key cache: the owners of keys that the server has already read from the file.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,16 +12,16 @@ const KEYS_MAX: usize = 10_000;
 
 /// The owners of keys. Each worker has a cache of its own.
 ///
-/// A key changes its owner only when a sandbox merchant starts over. All caches share a
-/// version, which then goes up and makes every entry of an older version invalid.
+/// A key changes its owner only when a sandbox merchant resets. All caches share a version
+/// number. Such a change raises it, and every entry with an older version is then invalid.
 #[derive(Debug, Default)]
 pub struct ApiKeyCache {
-    /// The number of times that any key has changed its owner.
+    /// The number of changes of owner, over all keys.
     version: Arc<AtomicU64>,
     entries: RwLock<Entries>,
 }
 
-/// Keys and owners, all looked up at the same version.
+/// Keys and owners, all read at the same version.
 #[derive(Debug, Default)]
 struct Entries {
     version: u64,
@@ -38,15 +38,15 @@ impl ApiKeyCache {
         }
     }
 
-    /// Makes every worker's entries invalid. To be called after a key changed its owner.
+    /// Makes every worker's entries invalid. Call this after a key has changed its owner.
     pub(super) fn invalidate_all(&self) {
         self.version.fetch_add(1, Ordering::Release);
     }
 
     /// Returns the owner of the key with this hash, if the key is known.
     pub(super) fn owner_of_key(&self, store: &Store, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        // Read before the lookup: an owner that changes meanwhile is cached at the older
-        // version, and so is invalid from the start.
+        // Load the version before the lookup. If the owner changes meanwhile, the cache
+        // stores the old owner with the old version, and that entry is never used.
         let version = self.version.load(Ordering::Acquire);
         let cached = self.get(key_hash, version);
         if cached.is_some() {
@@ -90,8 +90,8 @@ mod tests {
         }
     }
 
-    /// One worker looks a key up, another changes the key's owner, and only then the
-    /// first one inserts what it found.
+    /// One worker looks a key up. Before it inserts the owner that it found, another
+    /// worker changes the key's owner.
     #[test]
     fn an_owner_found_before_a_change_is_invalid_after_it() {
         let cache = ApiKeyCache::default();
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(cache.get(&KEY, 1), None);
         cache.insert(KEY, owner(2), 1);
         assert_eq!(cache.get(&KEY, 1), Some(owner(2)));
-        // An even later insert of an old owner costs one more lookup, and no more.
+        // A late insert of an old owner costs only one more lookup.
         cache.insert(KEY, owner(1), 0);
         assert_eq!(cache.get(&KEY, 1), None);
     }

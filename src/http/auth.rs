@@ -1,4 +1,4 @@
-//! The caller of a request: the merchant from the key, the party from the
+//! Authenticates the caller of a request: its merchant by the key, its party by the
 //! `customer-id` header (contract sections 1.2 and 1.3).
 
 use std::future::{Ready, ready};
@@ -27,17 +27,17 @@ use crate::store::{self, Tx};
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 
-/// The start of a live deployment's keys. Sandbox mode refuses them: one can only have
-/// come by mistake.
+/// The prefix of live keys. A sandbox refuses them, because a client that sends one has
+/// confused the two servers.
 const LIVE_KEY_PREFIX: &str = "sk_live_";
 
-/// The caller of a route, let in by the route's facts.
+/// The authenticated caller of a route.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
-    /// The party of the request; `None` where nobody in particular looks.
+    /// The party of the request. `None` if it only has a viewer and names no customer.
     party: Option<Party>,
     pub(crate) request: Arc<RequestContext>,
 }
@@ -46,13 +46,13 @@ pub(crate) struct Caller {
 enum Key {
     /// The key of a merchant.
     Known(KeyOwner),
-    /// A sandbox key before its first command, which makes its merchant.
+    /// A sandbox key without a merchant. Its first command creates one.
     New(SandboxKey),
 }
 
 impl Caller {
-    /// Checks the key, then the address it is used from, then the rate limit, then the
-    /// key's scope, then the `customer-id` header (contract section 9.3, rows 64 to 67).
+    /// Checks the key, then the client's IP address, then the rate limit, then the key's
+    /// scope, then the `customer-id` header (contract section 9.3, rows 64 to 67).
     fn admit(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
         let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
@@ -66,7 +66,7 @@ impl Caller {
             None => Key::New(SandboxKey::new(&key)),
         };
         context.key_hash.get_or_init(|| key_hash);
-        // A refused request counts too, once its key is known.
+        // Count first, so that a request counts even if one of the next checks refuses it.
         let rate = facts.is_limited().then(|| count(request, state, key_hash)).flatten();
         if let Key::Known(owner) = key
             && !state.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
@@ -89,7 +89,7 @@ impl Caller {
         })
     }
 
-    /// Returns the merchant, or `None` for a sandbox key that was never used.
+    /// Returns the merchant, or `None` for a sandbox key without a merchant.
     pub(crate) const fn merchant(&self) -> Option<MerchantId> {
         match &self.key {
             Key::Known(owner) => Some(owner.merchant),
@@ -97,7 +97,7 @@ impl Caller {
         }
     }
 
-    /// Returns the party that looks at the reply, if any in particular does.
+    /// Returns the party that the reply is rendered for, if the request names one.
     pub(crate) const fn viewer(&self) -> Option<&Party> {
         self.party.as_ref()
     }
@@ -117,9 +117,9 @@ impl Caller {
         customer.expect("the route table requires a customer here")
     }
 
-    /// Returns the actor of a command and makes the command act for its merchant, which
-    /// is made now on the first use of a sandbox key. The owner of a sandbox key is read
-    /// again, since the merchant may have started over meanwhile.
+    /// Returns the actor of a command, and sets the merchant that the command acts for.
+    /// Creates the merchant on the first use of a sandbox key. In a sandbox this reads the
+    /// key's owner again, because a reset may have replaced the merchant meanwhile.
     pub(crate) fn act(&self, tx: &mut Tx<'_>, mode: Mode) -> Result<Actor, store::Error> {
         let merchant = match &self.key {
             Key::Known(owner) if mode == Mode::Live => owner.merchant,
@@ -162,7 +162,7 @@ fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) ->
             Ok(Some(customer.into()))
         }
         ActsAs::Key => {
-            // Read for the request log alone.
+            // Only the request log needs the header.
             drop(read_customer(request, context));
             Ok(Some(Party::Merchant))
         }
@@ -177,8 +177,8 @@ fn parse_customer(id: &str) -> Result<CustomerId, Refusal> {
     CustomerId::parse(id).ok_or(Refusal::CustomerNotFound)
 }
 
-/// Counts a request of this key, if requests are limited, and leaves the state of the
-/// limit for the reply's headers.
+/// Counts a request of this key, if the server limits requests. Keeps the state of the
+/// window in the request's extensions, for the reply's headers.
 fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
     let limiter = state.rate_limiter.as_ref()?;
     let rate = limiter.count(key_hash, Instant::now());
@@ -194,8 +194,12 @@ fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
     }
 }
 
-/// The bearer key and its SHA-256 hash. Refused when the request was sent to another
-/// machine's name.
+/// Returns the bearer key and its SHA-256 hash.
+///
+/// # Errors
+///
+/// Returns [`ApiError::ForeignHost`] if only this machine may use the server and the
+/// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key.
 pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
     if state.is_for_this_machine_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
@@ -205,24 +209,27 @@ pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(Strin
     Ok((key, key_hash))
 }
 
-/// The `customer-id` header, which the context remembers as it came. An error when it came
-/// with different texts.
+/// Returns the text of the `customer-id` header, and keeps it in the request context.
+///
+/// # Errors
+///
+/// Returns an error if the request has the header twice with different values.
 pub(super) fn read_customer(request: &HttpRequest, context: &RequestContext) -> Result<Option<String>, ApiError> {
-    let named = single(request.headers(), &CUSTOMER_ID)?;
-    if let Some(named) = &named {
-        context.customer.get_or_init(|| named.clone());
+    let customer = single_value(request.headers(), &CUSTOMER_ID)?;
+    if let Some(customer) = &customer {
+        context.customer.get_or_init(|| customer.clone());
     }
-    Ok(named)
+    Ok(customer)
 }
 
-/// The bearer key. In sandbox mode a program on this machine may come without:
-/// it then gets the default merchant, whose key is the empty text.
+/// Returns the bearer key. In sandbox mode a program on this machine may leave it out. It
+/// then uses the default merchant, whose key is the empty text.
 fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     let headers = request.headers();
     if !headers.contains_key(AUTHORIZATION) && state.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
         return Ok(String::new());
     }
-    let sent = single(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken)?;
+    let sent = single_value(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken)?;
     let (scheme, key) = sent.split_once(' ').ok_or(ApiError::NoToken)?;
     let key = key.trim();
     let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -233,11 +240,13 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     }
 }
 
-/// Whether a program on this machine asked, and not a web page in its browser: a
-/// page can reach a loopback port, but says so in `Origin`. Nor this service itself,
-/// which goes wherever a merchant has its webhooks sent.
+/// Returns true if a program on this machine sent the request.
+///
+/// A foreign web page in a browser on this machine does not count. It can reach a loopback
+/// port, but the browser then sends its `Origin`. A webhook of this service does not count
+/// either, because a merchant may set an endpoint URL that leads back here.
 fn is_from_this_machine(request: &HttpRequest) -> bool {
-    let is_our_page = |origin: &str| {
+    let is_local_page = |origin: &str| {
         let host = origin
             .strip_prefix("http://")
             .or_else(|| origin.strip_prefix("https://"));
@@ -247,11 +256,11 @@ fn is_from_this_machine(request: &HttpRequest) -> bool {
     request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
         && is_for_this_machine(request)
         && !request.headers().contains_key(WEBHOOK_ID)
-        && origins.all(|origin| origin.to_str().is_ok_and(is_our_page))
+        && origins.all(|origin| origin.to_str().is_ok_and(is_local_page))
 }
 
-/// Whether the request was sent to this machine by one of its own names. A page
-/// whose name was made to lead here (DNS rebinding) comes under that name.
+/// Returns true if the `Host` header is a loopback name. This stops DNS rebinding, in which
+/// a web page's own host name resolves to this machine: its requests carry that name.
 fn is_for_this_machine(request: &HttpRequest) -> bool {
     let mut hosts = request.headers().get_all(HOST);
     hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))
@@ -265,10 +274,14 @@ fn is_loopback_name(host_and_port: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// The text of a header that can be meant once only: none when it is absent or
-/// empty, an error when it came with different texts. Bytes that are no text
-/// become marks that no name and no key contains.
-fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
+/// Returns the text of a header that may have one value only, or `None` if it is absent or
+/// empty. Bytes that are not UTF-8 become replacement characters, which no customer id and
+/// no key contains.
+///
+/// # Errors
+///
+/// Returns an error if the header occurs with different values.
+fn single_value(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
     let mut values = headers
         .get_all(name)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());

@@ -1,7 +1,7 @@
 //! Reads request bodies, JSON and forms, within bounds on size and time.
 //!
-//! A body is read whole here and parsed later by its route, so that every route names
-//! wrong fields in the same way. Its text stays in the request context, for the
+//! This file reads a body whole, and the body's route parses it later, so that every route
+//! names wrong fields in the same way. The request context keeps the body's text, for the
 //! fingerprint of an idempotency key and for the request log.
 
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
-/// Bytes that each field of a form counts beside its name and content, so that a form of
-/// very many empty fields is too large too.
+/// Bytes that each field of a form counts in addition to its name and content, so that a
+/// form of very many empty fields is too large as well.
 const FIELD_OVERHEAD_BYTES: usize = 48;
 /// The slowest upload of files that the server waits for: one mebibit per second.
 const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
@@ -35,7 +35,7 @@ const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 #[derive(Debug)]
 pub(crate) struct JsonBody(Arc<str>);
 
-/// A JSON body that the client may leave out; it is then `{}`.
+/// A JSON body that the client may leave out, which then counts as `{}`.
 #[derive(Debug)]
 pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 
@@ -46,7 +46,7 @@ pub(crate) enum JsonOrFormBody {
     Form(FormBody),
 }
 
-/// The fields and files of a multipart form, in the order they came.
+/// The fields and files of a multipart form, in the order of the body.
 #[derive(Debug, Default)]
 pub(crate) struct FormBody {
     fields: Vec<(String, String)>,
@@ -75,8 +75,8 @@ impl JsonBody {
         Fields::of_json(&self.0)
     }
 
-    /// Returns the SHA-256 of the body's canonical form: the same for every spacing and
-    /// every order of fields.
+    /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
+    /// or on the order of fields.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
         let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
         let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
@@ -84,7 +84,7 @@ impl JsonBody {
         Ok(Sha256::digest(content.to_string()).into())
     }
 
-    /// Shares the text with the request context.
+    /// Keeps a reference to the text in the request context.
     fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
         RequestContext::of(request)?
             .body
@@ -94,7 +94,7 @@ impl JsonBody {
 }
 
 impl FormBody {
-    /// Leaves a copy of the fields, and a summary of each file, in the request context.
+    /// Keeps a copy of the fields and a summary of each file in the request context.
     fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
         let summary = |file: &ReceivedFile| SentFileSummary {
             field: file.field.clone(),
@@ -191,7 +191,7 @@ impl FromRequest for JsonOrFormBody {
 }
 
 impl Limits {
-    /// Returns the most bytes of a form with all its files.
+    /// Returns the largest size of a form with all its files, in bytes.
     const fn form_bytes_max(&self) -> usize {
         let files_bytes_max = self.files_per_request_max.saturating_mul(self.file_bytes_max);
         self.body_bytes_max.saturating_add(files_bytes_max)
@@ -218,8 +218,8 @@ fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
     Ok(api.limits)
 }
 
-/// Returns true if the `Content-Type` is JSON. Routes insist on it: a browser lets any
-/// web page send other types to a loopback port, but asks the server before it sends
+/// Returns true if the `Content-Type` is JSON. Routes require it, because a browser lets
+/// any web page send other types to a loopback port, but asks the server before it sends
 /// JSON.
 fn is_json(request: &HttpRequest) -> bool {
     request.headers().contains_key(CONTENT_TYPE) && request.content_type().eq_ignore_ascii_case(JSON)
@@ -290,12 +290,12 @@ async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut us
     String::from_utf8(bytes).map_err(|_| unreadable(format!("{} is not UTF-8 text", shortened(name))))
 }
 
-/// Reads a file into memory, and hashes it if `hash` is given.
+/// Reads a file into memory, and hashes it if `hash` is `Some`.
 ///
 /// # Errors
 ///
-/// Returns [`ApiError::UploadsBusy`] if the files of all requests together would take
-/// more memory than they may.
+/// Returns [`ApiError::UploadsBusy`] if the files of all requests together would exceed
+/// the memory for uploads.
 async fn read_file(
     mut chunks: Field,
     field: String,
@@ -342,7 +342,8 @@ fn form_error(error: MultipartError, limits: Limits) -> ApiError {
     }
 }
 
-/// Passes the body on, and ends it with an error once it is longer than this.
+/// Passes the body's chunks on, and ends with [`PayloadError::Overflow`] once they exceed
+/// `bytes_max` bytes.
 fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
     let mut bytes_left = bytes_max;
     payload.map(move |chunk| {

@@ -1,5 +1,5 @@
-//! One request on its way through the service: what is known of it before, beside
-//! and after the command it asks for.
+//! The request context: the facts about one HTTP request that the handlers, the
+//! idempotency keys, the log lines and the request log share.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,56 +19,55 @@ use crate::store::WriteSummary;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// One request. Made when it comes, found among its extensions from then on, and
-/// carried along by who acts. What is read later is set once.
+/// The facts about one request. The middleware creates the context and puts it into the
+/// request's extensions. A fact that is read later is set once.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
-    /// Its name, in the log and in the reply.
+    /// The request id, which the log line and the reply's `X-Request-Id` header carry.
     pub(crate) id: String,
-    /// Its method.
     pub(crate) method: Method,
     uri: Uri,
-    /// SHA-256 of its key, once that was found good. A sandbox merchant that starts over keeps
-    /// its key.
+    /// SHA-256 of the API key, once the key is known to be valid. A sandbox merchant keeps
+    /// its key when it resets.
     pub(crate) key_hash: OnceLock<[u8; 32]>,
-    /// The idempotency key that came with it, if any.
+    /// The `Idempotency-Key` header, if the request has it.
     pub(crate) idempotency_key: Parsed<Option<IdempotencyKey>>,
-    /// The `customer-id` header as it came, if there was one that could be read.
+    /// The text of the `customer-id` header, if the request has one valid value of it.
     pub(crate) customer: OnceLock<String>,
-    /// Its body, once that was read whole.
+    /// The body, once the server has read all of it.
     pub(crate) body: OnceLock<SentBody>,
-    /// What its commands left behind, each added once it was committed.
+    /// The write summaries of the request's committed commands.
     write_summaries: Mutex<Vec<WriteSummary>>,
 }
 
-/// A body as it came.
+/// A body as the client sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SentBody {
     /// The text of a JSON body.
     Json(Arc<str>),
     /// A form, without the bytes of its files.
     Form {
-        /// Names and texts, in their order.
+        /// Names and texts, in the order of the body.
         fields: Vec<(String, String)>,
-        /// The files, in their order.
+        /// The files, in the order of the body.
         files: Vec<SentFileSummary>,
     },
 }
 
-/// What there is to say of a file without keeping it.
+/// A description of a file, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SentFileSummary {
-    /// The form field it came in.
+    /// The form field that holds the file.
     pub(crate) field: String,
-    /// Its length.
+    /// The file's length in bytes.
     pub(crate) bytes: usize,
-    /// SHA-256 of what is in it, where somebody will compare it.
+    /// SHA-256 of the file's bytes, if the request has an idempotency key.
     pub(crate) hash: Option<[u8; 32]>,
 }
 
 impl SentBody {
-    /// The body for people: a form as a line for each of its fields, and of a file its
-    /// length.
+    /// Returns the body as text for the request log. A form is a line for each field, and
+    /// a line with the length of each file.
     pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Json(text) => Cow::Borrowed(text),
@@ -82,7 +81,7 @@ impl SentBody {
 }
 
 impl RequestContext {
-    /// A request that has just come.
+    /// Creates the context of a new request, with a new request id.
     pub(super) fn new(head: &RequestHead) -> Self {
         Self {
             id: entropy::request_id(),
@@ -96,12 +95,12 @@ impl RequestContext {
         }
     }
 
-    /// The call that this request is.
+    /// Returns the context from the request's extensions.
     pub(super) fn of(request: &HttpRequest) -> Result<Arc<Self>, ApiError> {
         request.extensions().get().cloned().ok_or(ApiError::Internal)
     }
 
-    /// Adds what a command of its left behind. It must have been committed.
+    /// Adds the write summary of a committed command. An empty one is left out.
     pub(super) fn add_write_summary(&self, summary: WriteSummary) {
         if summary != WriteSummary::default() {
             self.write_summaries
@@ -111,7 +110,7 @@ impl RequestContext {
         }
     }
 
-    /// What its commands left behind, in their order.
+    /// Returns the write summaries of the request's commands, in the order of the commits.
     pub(super) fn write_summaries(&self) -> Vec<WriteSummary> {
         self.write_summaries
             .lock()
@@ -119,7 +118,8 @@ impl RequestContext {
             .clone()
     }
 
-    /// Whether files that come with it are told from others by their hash.
+    /// Returns true if the server must hash the request's files, because the fingerprint
+    /// of an idempotency key includes the hashes.
     pub(super) const fn compares_files(&self) -> bool {
         matches!(self.idempotency_key, Ok(Some(_)))
     }
@@ -133,19 +133,18 @@ impl RequestContext {
         }
     }
 
-    /// Its path, without the query.
+    /// Returns the path without the query.
     pub(crate) fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// Its path with the query, if it has one.
+    /// Returns the path with the query.
     pub(crate) fn path_and_query(&self) -> &str {
         self.uri.path_and_query().map_or("", |whole| whole.as_str())
     }
 }
 
-/// The key of the `Idempotency-Key` header, if the request has that header and is one
-/// that changes something.
+/// Parses the `Idempotency-Key` header, if the request has it.
 fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
     const HEADER: &str = "Idempotency-Key";
     let mut values = head.headers.get_all(&IDEMPOTENCY_KEY);
@@ -161,8 +160,9 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
         .ok_or_else(|| Invalid::wrong(HEADER, IdempotencyKey::EXPECTED, &text))
 }
 
-/// A form's boundary, and where its files lie between its texts, make no difference: a
-/// client that tries again writes them anew.
+/// Returns the SHA-256 of a body. The hash of a form does not depend on the boundary, nor
+/// on the position of files between text fields, because both may change when a client
+/// sends the form again.
 fn hash_of(body: Option<&SentBody>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {

@@ -18,10 +18,10 @@ pub fn read_milestone_escrow(body: String, limits: &TermsLimits) -> Parsed<Miles
 
 /// Renders the reply body of `GET /v1/escrow/verify/{paymentToken}`.
 pub fn write_escrow(escrow: Escrow, viewer: Option<&Party>, currency: &str) -> Vec<u8> {
-    let viewing = ViewContext {
+    let context = ViewContext {
         viewer,
         currency,
         files_url: "",
     };
-    Reply::ok("Escrow verified successfully", EscrowView::new(escrow, &viewing)).into_body()
+    Reply::ok("Escrow verified successfully", EscrowView::new(escrow, &context)).into_body()
 }

@@ -1,5 +1,5 @@
 //! The envelope of every reply: `{"status", "message", "data"}` (contract section
-//! 1.4). An error adds `code` and, where it has facts to give, `details`.
+//! 1.4). An error adds `code`, and some errors add `details`.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::domain::idempotency::SentReply;
 
-/// The header that marks a reply which was sent before.
+/// The header of a reply that repeats the first reply under an idempotency key.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The capacity of a new body, in bytes. An escrow with five milestones takes about
-/// 1,700.
+/// 1,700 bytes.
 const BODY_BYTES: usize = 2_048;
 
-/// A reply as it is sent.
+/// A reply: a status and a rendered body.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
@@ -65,7 +65,7 @@ impl Reply {
         }
     }
 
-    /// Returns the same reply to a later request under the key. A header marks it.
+    /// Returns the first reply again, with the header that marks a replay.
     pub(crate) fn replayed(reply: SentReply) -> Self {
         Self {
             is_replay: true,
@@ -73,12 +73,14 @@ impl Reply {
         }
     }
 
-    /// Returns whether the reply was made for this request, and for none before it.
+    /// Returns true if this request produced the reply, and false if the reply repeats
+    /// the one to an earlier request.
     pub(crate) const fn is_first(&self) -> bool {
         !self.is_replay
     }
 
-    /// Returns the reply as it is kept for later requests under its idempotency key.
+    /// Returns the form in which the store keeps the reply for later requests under its
+    /// idempotency key.
     pub(crate) fn kept(self) -> SentReply {
         SentReply {
             status: self.status.as_u16(),
@@ -102,7 +104,7 @@ impl Reply {
     }
 }
 
-/// Returns a status that is known to be valid.
+/// Converts a status code that is known to be valid.
 pub(super) fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -1,4 +1,4 @@
-//! Errors of requests, and the replies they become.
+//! The errors of requests, and the replies that report them.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
@@ -16,8 +16,8 @@ use crate::{commands, store};
 /// Seconds after which a client may try a failed write again.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// The reason why a request was not done. Its message is its `Display`, its code the
-/// name of the variant, its status 400 unless the variant gives another.
+/// The reason why a request failed. The message is the `Display` text and the code is the
+/// variant's name. The status is 400 unless the variant states another.
 #[derive(Debug, Error, EnumProperty, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum ApiError {
@@ -27,7 +27,7 @@ pub(crate) enum ApiError {
     /// The store failed.
     #[error("{}", store_failure(.0).message)]
     Store(store::Error),
-    /// No key came. In sandbox mode a program on this machine needs none.
+    /// The request has no key. In sandbox mode a program on this machine needs none.
     #[strum(props(status = 401))]
     #[error("No token provided")]
     NoToken,
@@ -41,7 +41,7 @@ pub(crate) enum ApiError {
     /// The route acts for a customer.
     #[error("customer-id header is required")]
     CustomerIdRequired,
-    /// The merchant's list of addresses does not contain the client's.
+    /// The client's IP address is not on the merchant's list of allowed addresses.
     #[strum(props(status = 403))]
     #[error("Unauthorized IP address")]
     ForeignAddress,
@@ -58,8 +58,8 @@ pub(crate) enum ApiError {
     /// The route acts for the merchant.
     #[error("customer-id is not allowed in request header")]
     CustomerIdForbidden {
-        /// Whether the route belongs to the merchant's own account, whose replies have
-        /// no `data`.
+        /// True if the route belongs to the merchant's own account. The reply then has
+        /// `data: null`.
         is_of_account: bool,
     },
     #[strum(props(status = 410))]
@@ -73,7 +73,7 @@ pub(crate) enum ApiError {
     FileTooLarge { field: String, bytes_max: usize },
     #[error("A request may bring at most {files_max} files")]
     TooManyFiles { files_max: usize },
-    /// The uploads in progress take up all the room for files.
+    /// The uploads in progress use all of the memory for files.
     #[strum(serialize = "busy", props(status = 503))]
     #[error("Too many files are being received; nothing was changed, try again shortly")]
     UploadsBusy,
@@ -89,7 +89,7 @@ pub(crate) enum ApiError {
     #[strum(props(status = 415))]
     #[error("Send the body as {expected}, and say so in the content-type header")]
     UnsupportedMediaType { expected: &'static str },
-    /// A fault that the key's holder has set.
+    /// A fault of this key answers the request.
     #[error("Fault requested by POST /sandbox/faults")]
     Fault { status: StatusCode },
     /// The request log has no request with this id and key.
@@ -116,8 +116,8 @@ struct StoreFailure {
 }
 
 impl ApiError {
-    /// Returns the store's error if the status is 500. It is for the log, and never for
-    /// the caller.
+    /// Returns the store's error if the status is 500. The log reports it, and the client
+    /// never sees it.
     pub(crate) fn cause(&self) -> Option<&store::Error> {
         match self {
             Self::Store(error) if self.status() == 500 => Some(error),
@@ -144,7 +144,8 @@ impl ApiError {
         }
     }
 
-    /// Returns `data`: nothing, in one of the contract's three forms (section 1.4).
+    /// Returns `data`, which an error leaves empty in one of three forms (contract section
+    /// 1.4): absent, null or `{}`.
     fn data(&self) -> Option<Value> {
         match self {
             Self::TooManyRequests { .. } => None,
@@ -167,8 +168,8 @@ impl ApiError {
         Reply::new(&envelope)
     }
 
-    /// Returns the seconds after which the same request may be sent again, if that
-    /// helps.
+    /// Returns the seconds after which the client should send the request again, or `None`
+    /// if the same request would fail again.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
@@ -178,7 +179,7 @@ impl ApiError {
     }
 }
 
-/// Returns the facts behind a refusal's message.
+/// Returns a refusal's `details`: the values in its message, for programs.
 fn details(refusal: &Refusal) -> Option<Value> {
     let details = match refusal {
         Refusal::Invalid(Invalid { field, problem }) => match problem {
@@ -202,8 +203,8 @@ fn details(refusal: &Refusal) -> Option<Value> {
     Some(details)
 }
 
-/// Returns the difference to the first request under an idempotency key, to follow "was
-/// first used".
+/// Describes the first request under an idempotency key. The text follows "was first
+/// used".
 fn first_use(difference: &Difference) -> String {
     match difference {
         Difference::Route(route) => format!("for {}", shortened(route)),

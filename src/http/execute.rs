@@ -1,4 +1,5 @@
-//! The one way from a handler to a command and back to a reply.
+//! Runs a handler's command and renders its outcome as the reply. Every write goes through
+//! this file.
 
 use std::sync::Arc;
 
@@ -16,12 +17,12 @@ use crate::store::{self, Tx};
 use crate::views::ViewContext;
 
 impl AppState {
-    /// Runs a command for a caller, waits until it is durable, and renders its outcome
-    /// as the caller sees it. With an idempotency key the command runs once, and the
-    /// first reply is sent again.
+    /// Runs a command for a caller, waits until its changes are durable, and renders its
+    /// outcome for the caller. With an idempotency key the command runs once, and later
+    /// requests get the first reply again.
     ///
-    /// The first command of a sandbox key makes its merchant, so that a refusal leaves
-    /// neither.
+    /// The first command of a sandbox key creates its merchant in the same transaction. If
+    /// the command is refused, the merchant is not created either.
     pub(crate) async fn execute<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -35,12 +36,14 @@ impl AppState {
         Ok(render(outcome, &self.view_context(caller.viewer())))
     }
 
-    /// Runs a command unless it ran before under this key. The reply is rendered within
-    /// the command's commit and kept there. A refusal is kept too, and with it the
-    /// merchant that the first command of a sandbox key makes.
+    /// Runs a command unless it ran before under this idempotency key.
     ///
-    /// The key is in flight until this returns or is dropped. A later request with the
-    /// key runs behind a command that still waits for the writer, and finds its record.
+    /// The reply is rendered and stored in the command's transaction. A refusal is stored
+    /// too, and so is the merchant that the first command of a sandbox key creates.
+    ///
+    /// The idempotency key is in flight until this future completes or is dropped. If it is
+    /// dropped while its command waits for the writer, a later request with the key queues
+    /// behind that command and finds its stored reply.
     async fn execute_once<T: Send + 'static>(
         &self,
         key: IdempotencyKey,
@@ -70,9 +73,9 @@ impl AppState {
         }
     }
 
-    /// Lets in the caller of a route that only reads, and returns the merchant to read
-    /// from. The first read of a sandbox key, or of an unknown customer in a sandbox,
-    /// registers them.
+    /// Checks that the caller may read, and returns the merchant to read from. In a sandbox
+    /// the first read with a new key creates its merchant, and the first read for a new
+    /// customer creates the customer.
     pub(crate) async fn admit(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
         if let Some(merchant) = caller.merchant() {
             let Party::Customer(customer) = caller.party() else {
@@ -93,7 +96,7 @@ impl AppState {
         Ok(self.run(caller, admit).await?)
     }
 
-    /// Returns the merchant of a caller, made now on the first use of a sandbox key.
+    /// Returns the merchant of a caller. Creates it on the first use of a sandbox key.
     pub(crate) async fn merchant_of(&self, caller: &Caller) -> Result<MerchantId, ApiError> {
         match caller.merchant() {
             Some(merchant) => Ok(merchant),

@@ -1,10 +1,10 @@
-//! Reading a body field by field, so that what is wrong can be said of the field
-//! it is wrong with (contract section 9.3, row 57).
+//! Reads a body field by field, so that each error names its field (contract section 9.3,
+//! row 57).
 //!
-//! JSON is read without converting numbers: an amount is taken from the digits
-//! as they were sent, never through a floating-point number. A form field is
-//! text and is read by the same rules. Fields nobody asks for are ignored; a
-//! field sent twice is an error, since only one of the two can be meant.
+//! The reader does not convert JSON numbers. It parses an amount from the digits that the
+//! client sent, never through a floating-point number. A form field is text, and the same
+//! rules apply to it. Unknown fields are ignored. A field that occurs twice is an error,
+//! because the two values may differ.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,21 +22,22 @@ use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 
-/// The fields of one object, and where in the body it is.
+/// The fields of one object, and the object's path in the body.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     path: String,
     values: Vec<(String, Value<'a>)>,
 }
 
-/// A field's value as it came.
+/// A field's value as the client sent it.
 #[derive(Clone, Copy, Debug)]
 enum Value<'a> {
     Json(&'a RawValue),
     Form(&'a str),
 }
 
-/// One field: its path, and its value unless it is absent, null or an empty text.
+/// One field: its path and its value. The value is `None` if the field is absent, null or
+/// an empty text.
 #[derive(Debug)]
 pub(crate) struct Field<'a> {
     path: String,
@@ -52,18 +53,18 @@ impl<'a> Fields<'a> {
     fn of_json_at(path: String, name: &str, text: &'a str) -> Result<Self, Invalid> {
         let JsonObject(fields) = serde_json::from_str(text).map_err(|error| {
             let expected = if error.is_data() { "a JSON object" } else { "valid JSON" };
-            Invalid::wrong(name, expected, &echo(text, &error))
+            Invalid::wrong(name, expected, &received(text, &error))
         })?;
-        Self::each_once(path, fields.into_iter().map(|(key, value)| (key, Value::Json(value))))
+        Self::without_duplicates(path, fields.into_iter().map(|(key, value)| (key, Value::Json(value))))
     }
 
     /// Reads the text fields of a form.
     pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
         let fields = fields.iter().map(|(name, text)| (name.clone(), Value::Form(text)));
-        Self::each_once(String::new(), fields)
+        Self::without_duplicates(String::new(), fields)
     }
 
-    fn each_once(path: String, fields: impl Iterator<Item = (String, Value<'a>)>) -> Result<Self, Invalid> {
+    fn without_duplicates(path: String, fields: impl Iterator<Item = (String, Value<'a>)>) -> Result<Self, Invalid> {
         let values: Vec<(String, Value<'a>)> = fields.collect();
         let mut names = HashSet::with_capacity(values.len());
         if let Some((name, _)) = values.iter().find(|(name, _)| !names.insert(name)) {
@@ -72,8 +73,8 @@ impl<'a> Fields<'a> {
         Ok(Self { path, values })
     }
 
-    /// Refuses every field but these, where one that is misspelled must not be
-    /// ignored.
+    /// Checks that the object has no fields but these, for objects in which a misspelled
+    /// name must not be ignored.
     pub(crate) fn check_known(&self, names: &[&str]) -> Result<(), Invalid> {
         let is_unknown = |(name, _): &&(String, Value<'a>)| !names.contains(&name.as_str());
         match self.values.iter().find(is_unknown) {
@@ -89,19 +90,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether a field of this name came, though it may hold nothing.
+    /// Returns true if the object has a field with this name, even a null or empty one.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(key, _)| key == name)
     }
 
-    /// The field of this name.
+    /// Returns the field with this name, which may be absent.
     pub(crate) fn field(&self, name: &str) -> Field<'a> {
         let value = self
             .values
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| *value)
-            .filter(|value| !value.is_nothing());
+            .filter(|value| !value.is_empty());
         Field {
             path: join(&self.path, name),
             value,
@@ -110,7 +111,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The value as it was written.
+    /// Returns the value's source text. A JSON text keeps its quotes and escapes.
     fn as_written(&self) -> &'a str {
         match self {
             Self::Json(raw) => raw.get(),
@@ -118,7 +119,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text it is, if it is one.
+    /// Returns the text, or `None` if the value is not a text.
     fn as_text(&self) -> Option<String> {
         match self {
             Self::Json(raw) => serde_json::from_str(raw.get()).ok(),
@@ -126,8 +127,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is as good as absent. In a form `null` is a word like any other.
-    fn is_nothing(&self) -> bool {
+    /// Returns true if the value counts as absent. A form has no null: its `null` is a
+    /// text.
+    fn is_empty(&self) -> bool {
         match self {
             Self::Json(raw) => matches!(raw.get(), "null" | "\"\""),
             Self::Form(text) => text.is_empty(),
@@ -142,12 +144,12 @@ impl<'a> Field<'a> {
         &self.path
     }
 
-    /// Whether there is nothing to read.
+    /// Returns true if the field is absent, null or an empty text.
     pub(crate) fn is_absent(&self) -> bool {
         self.value.is_none()
     }
 
-    /// What the field must be, and is not.
+    /// Returns the error that the field's value is not `expected`.
     pub(crate) fn must_be(&self, expected: impl Into<String>) -> Invalid {
         Invalid::wrong(
             self.path.as_str(),
@@ -156,12 +158,12 @@ impl<'a> Field<'a> {
         )
     }
 
-    /// A text.
+    /// Parses a text.
     pub(crate) fn text(&self) -> Result<String, Invalid> {
         self.read("a text", |value| value.as_text())
     }
 
-    /// A whole number.
+    /// Parses a whole number.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
         let text = self.required()?.as_written();
         if text.starts_with('+') {
@@ -176,7 +178,7 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// An amount of money in major units, with at most two decimals.
+    /// Parses an amount of money in major units, with at most two decimals.
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
         let text = self.required()?.as_written();
         Amount::parse_major(text).map_err(|error| {
@@ -189,36 +191,36 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// A calendar day.
+    /// Parses a calendar day, `YYYY-MM-DD`.
     pub(crate) fn date(&self) -> Result<Date, Invalid> {
         self.parsed("a date written YYYY-MM-DD", Date::parse)
     }
 
-    /// A span of time: a text, or a number of seconds.
+    /// Parses a span of time: a text such as `1d12h`, or a number of seconds.
     pub(crate) fn span(&self) -> Result<Span, Invalid> {
         let value = self.required()?;
         let text = value.as_text().unwrap_or_else(|| value.as_written().to_owned());
         Span::parse(&text).map_err(|problem| self.must_be(problem.to_string()))
     }
 
-    /// The id of a customer.
+    /// Parses the id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
         self.parsed(&format!("a customer id: {}", CustomerId::SHAPE), CustomerId::parse)
     }
 
-    /// The id of a category.
+    /// Parses the id of a category.
     pub(crate) fn category_id(&self) -> Result<CategoryId, Invalid> {
         self.parsed("the id of a category of the seller", |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
     }
 
-    /// An email address.
+    /// Parses an email address.
     pub(crate) fn email(&self) -> Result<Email, Invalid> {
         self.parsed("an email address", Email::parse)
     }
 
-    /// A country, by its letters or its id.
+    /// Parses a country's letters or its id.
     pub(crate) fn country(&self) -> Result<Country, Invalid> {
         let codes = Country::VARIANTS
             .iter()
@@ -228,33 +230,33 @@ impl<'a> Field<'a> {
         self.parsed(&format!("one of {codes}, or a country's id"), Country::parse)
     }
 
-    /// Yes or no; in a form, the word of it.
+    /// Parses a boolean. A form field has the text `true` or `false`.
     pub(crate) fn boolean(&self) -> Result<bool, Invalid> {
         self.read("true or false", |value| value.as_written().parse().ok())
     }
 
-    /// Whether it holds a number below zero.
+    /// Returns true if the field has a number below zero.
     pub(crate) fn is_negative(&self) -> bool {
         self.value
             .is_some_and(|value| Amount::parse_major(value.as_written()) == Err(NotAnAmount::Negative))
     }
 
-    /// The name of a payment.
+    /// Parses the reference of a payment.
     pub(crate) fn reference(&self) -> Result<Reference, Invalid> {
         self.parsed(Reference::SHAPE, Reference::parse)
     }
 
-    /// A word of this enum, exactly as it is written there.
+    /// Parses a variant of this enum by its word. The letter case must match.
     pub(crate) fn word<T: VariantArray + Copy + Into<&'static str>>(&self) -> Result<T, Invalid> {
         self.one_of(T::VARIANTS)
     }
 
-    /// One of these words, exactly as written.
+    /// Parses one of these words. The letter case must match.
     pub(crate) fn one_of<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
         self.one_by(words, |sent, word| sent == word)
     }
 
-    /// One of these words, in any letter case.
+    /// Parses one of these words, in any letter case.
     pub(crate) fn one_of_any_case<'w, T: Copy + Into<&'w str>>(&self, words: &[T]) -> Result<T, Invalid> {
         self.one_by(words, str::eq_ignore_ascii_case)
     }
@@ -270,7 +272,7 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// An object.
+    /// Parses an object.
     pub(crate) fn object(&self) -> Result<Fields<'a>, Invalid> {
         match self.required()? {
             Value::Json(raw) if raw.get().starts_with('{') => {
@@ -280,7 +282,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A list, each element a field of its own.
+    /// Parses a list. Each element is a field with its own path, such as `milestones[1]`.
     pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Invalid> {
         let elements: Vec<&'a RawValue> = self.read("a list", |value| match value {
             Value::Json(raw) => serde_json::from_str(raw.get()).ok(),
@@ -293,13 +295,13 @@ impl<'a> Field<'a> {
         Ok(elements.into_iter().enumerate().map(element).collect())
     }
 
-    /// Whether it holds a list.
+    /// Returns true if the field has a JSON list.
     pub(crate) fn is_list(&self) -> bool {
         self.value
             .is_some_and(|value| matches!(value, Value::Json(raw) if raw.get().starts_with('[')))
     }
 
-    /// What `read` makes of the field, when there is something to read.
+    /// Parses the field with `read`, or returns `None` if the field is absent.
     pub(crate) fn optional<T>(&self, read: impl FnOnce(&Self) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
         if self.is_absent() {
             Ok(None)
@@ -312,7 +314,7 @@ impl<'a> Field<'a> {
         self.value.ok_or_else(|| Invalid::missing(self.path.as_str()))
     }
 
-    /// What `parse` makes of a text.
+    /// Parses a text with `parse`. If that returns `None`, the error asks for `expected`.
     pub(crate) fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
         self.read(expected, |value| parse(&value.as_text()?))
     }
@@ -330,8 +332,9 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// What came, for someone to find their mistake in.
-fn echo(text: &str, error: &serde_json::Error) -> String {
+/// Describes the text that the client sent instead of an object: the text itself, or the
+/// position of a syntax error in it.
+fn received(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
         "nothing".to_owned()
     } else if error.is_data() {
@@ -341,7 +344,8 @@ fn echo(text: &str, error: &serde_json::Error) -> String {
     }
 }
 
-/// A JSON object: its values as they were written, a name as often as it came.
+/// The fields of a JSON object in source order: duplicate names are kept, and values are
+/// not parsed.
 struct JsonObject<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
@@ -394,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_of_its_field() {
+    fn an_error_names_its_field() {
         let body = r#"{"a":"5","b":-1,"c":1.234,"d":"x","e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;
         let fields = Fields::of_json(body).unwrap();
         let cases = [
@@ -417,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn yes_and_no_are_words_of_json() {
+    fn booleans_are_true_and_false() {
         let fields = Fields::of_json(r#"{"a":true,"b":false,"c":"true","d":1}"#).unwrap();
         assert_eq!(fields.field("a").boolean(), Ok(true));
         assert_eq!(fields.field("b").boolean(), Ok(false));
@@ -429,14 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_came_empty_came() {
+    fn an_object_has_its_null_and_empty_fields_too() {
         let fields = Fields::of_json(r#"{"a":"","b":null}"#).unwrap();
         assert!(fields.has("a") && fields.has("b") && !fields.has("c"));
         assert!(fields.field("a").is_absent() && fields.field("b").is_absent());
     }
 
     #[test]
-    fn a_field_that_is_not_known_is_named_where_that_matters() {
+    fn check_known_names_an_unknown_field() {
         let fields = Fields::of_json(r#"{"a":{"b":1,"B":2}}"#).unwrap();
         assert_eq!(fields.check_known(&["a", "c"]), Ok(()));
         let inner = fields.field("a").object().unwrap().check_known(&["b", "c"]);
@@ -448,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_no_object_are_refused() {
+    fn bodies_that_are_not_objects_are_refused() {
         let deep = "[".repeat(100_000);
         for body in [
             "",

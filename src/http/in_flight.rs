@@ -1,7 +1,7 @@
 //! The idempotency keys of requests in flight.
 //!
-//! A second request with the same key is refused while the first is in flight, since
-//! there is no reply to repeat yet.
+//! While the first request with a key is in flight, there is no reply to repeat, so the
+//! server refuses a second request with that key.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub struct InFlight {
     entries: Mutex<HashSet<Entry>>,
 }
 
-/// Keeps an idempotency key in flight until it is dropped.
+/// Keeps an idempotency key in flight until the guard is dropped.
 #[derive(Debug)]
 pub(super) struct InFlightGuard {
     in_flight: Arc<InFlight>,
@@ -26,7 +26,7 @@ pub(super) struct InFlightGuard {
 }
 
 impl InFlight {
-    /// Marks an idempotency key as in flight. Returns none if it is in flight already.
+    /// Marks an idempotency key as in flight. Returns `None` if it is in flight already.
     pub(super) fn begin(self: &Arc<Self>, key_hash: [u8; 32], key: &IdempotencyKey) -> Option<InFlightGuard> {
         let entry = (key_hash, key.clone());
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,10 @@ mod tests {
         let key = IdempotencyKey::parse("order-1").unwrap();
         let guard = in_flight.begin([1; 32], &key);
         assert!(guard.is_some() && in_flight.begin([1; 32], &key).is_none());
-        assert!(in_flight.begin([2; 32], &key).is_some(), "another API key's");
+        assert!(
+            in_flight.begin([2; 32], &key).is_some(),
+            "another API key's request is independent"
+        );
         drop(guard);
         assert!(in_flight.begin([1; 32], &key).is_some());
     }

@@ -1,7 +1,7 @@
-//! HTTP: routes to commands and queries, and back into the envelope.
+//! The HTTP server: parses requests, runs commands and queries, and renders replies.
 //!
-//! A handler takes typed extractors, hands one closure to the store, and renders
-//! what comes back. It holds no rule and no SQL.
+//! A handler takes typed extractors, passes one closure to the store, and renders its
+//! result. It has no business rule and no SQL.
 
 mod api_key_cache;
 mod auth;
@@ -38,32 +38,32 @@ pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use state::{AppState, Limits};
 
-/// Under which name the log tells of requests that were no HTTP.
+/// The log target of requests that are not valid HTTP.
 pub const CLIENT_FAULTS_LOG: &str = "actix_http";
 
-/// How long a request's head may take to arrive.
+/// The longest time for a request's head to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may stay open between two requests.
+/// The longest time that a connection stays open between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the server listens and stops.
+/// The settings of the server's socket and its shutdown.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
-    /// Address and port; port 0 takes any that is free.
+    /// Address and port. Port 0 selects a free port.
     pub listen: SocketAddr,
     /// Most connections at once.
     pub connections_max: usize,
-    /// Seconds that requests in flight get to finish when the server stops.
+    /// Seconds that requests in flight have to finish when the server stops.
     pub stop_seconds_max: u64,
 }
 
-/// Binds the address and answers the server, which runs when it is polled, and
-/// the address it got.
+/// Binds the address, and returns the server and the bound address. The server runs when
+/// it is polled.
 pub fn bind(state: AppState, settings: ServerSettings) -> std::io::Result<(Server, SocketAddr)> {
     let workers = std::thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
-        // Each worker has its own state and API key cache: with shared ones the cores
-        // would wait for each other's reference counts and locks.
+        // Each worker has its own state and API key cache, so that the cores do not contend
+        // for shared reference counts and locks.
         let state = AppState {
             api_keys: Arc::new(state.api_keys.for_worker()),
             ..state.clone()

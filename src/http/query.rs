@@ -1,4 +1,4 @@
-//! Reading the query of a request's address, by the rules of body fields.
+//! Reads a URL's query by the same rules as the fields of a body.
 
 use std::future::{Ready, ready};
 
@@ -10,12 +10,12 @@ use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 
-/// The query's fields, not yet read.
+/// The names and values of a query, not yet parsed.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The query's fields.
+    /// Returns the query's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         Fields::of_form(&self.0)
     }
@@ -34,7 +34,7 @@ impl FromRequest for Query {
     }
 }
 
-/// `page` and `limit`, where a larger limit than [`LIMIT_MAX`] is an error.
+/// Parses `page` and `limit`. A limit above [`LIMIT_MAX`] is an error.
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");
     let rows = limit.optional(Field::integer)?.map(u32::try_from);
@@ -48,7 +48,7 @@ pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     })
 }
 
-/// `page`, 1 when it is left out.
+/// Parses `page`, which is 1 if the query leaves it out.
 pub(crate) fn page_number(fields: &Fields<'_>) -> Parsed<u32> {
     let page = fields.field("page");
     match page.optional(Field::integer)?.map(u32::try_from) {

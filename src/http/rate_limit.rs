@@ -1,9 +1,9 @@
 //! The rate limit of a key (contract section 1.10): a number of requests in a window of
-//! 60 seconds, which begins with the first of them.
+//! 60 seconds, which begins with the first request.
 //!
-//! Windows follow the merchant's clock. A sandbox merchant that moves its clock forward
-//! has waited for that long, so that a test need not wait. The limiter is written by
-//! hand because a request can move this clock.
+//! Windows follow the merchant's clock. When a sandbox merchant moves its clock forward,
+//! its key's window ages by the same time, so that a test need not wait. No library's
+//! limiter is used, because none lets a request move the clock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,9 +15,9 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Most windows at once. To make room for one more, the limiter drops the windows that
-/// have ended. If none has ended it drops all: memory stays bounded, and no key is
-/// refused too early.
+/// The most windows at once. To make room for one more, the limiter drops the windows that
+/// have ended. If none has ended, it drops all of them: memory stays bounded, and no key
+/// loses a request that the limit allows.
 const KEYS_MAX: usize = 10_000;
 
 /// Counts the requests of every key, over all workers.
@@ -41,12 +41,12 @@ pub(super) struct RateState {
     remaining: u32,
     /// Seconds until the window ends, 1 to 60.
     pub(super) reset_seconds: u64,
-    /// True when the request is over the limit.
+    /// True if the request exceeds the limit.
     pub(super) is_exceeded: bool,
 }
 
 impl RateLimiter {
-    /// Returns a limiter that allows this many requests in a window.
+    /// Returns a limiter that allows `limit` requests in a window.
     pub fn new(limit: u32) -> Self {
         Self {
             limit,
@@ -81,7 +81,7 @@ impl RateLimiter {
         }
     }
 
-    /// Moves the window of the key with this hash into the past by this much time.
+    /// Moves the start of a key's window into the past by this much time.
     pub(super) fn advance(&self, key_hash: &[u8; 32], time: Duration) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = windows.get_mut(key_hash) {

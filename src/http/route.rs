@@ -1,18 +1,19 @@
-//! The facts of a route. The route table states them; everything else reads them here.
+//! The facts of a route. The route table states them, and all other code reads them from
+//! there.
 
 /// The start of every path of the contract.
 pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
 
-/// What a route is, beside its path and its handler.
+/// The properties of a route beside its method, path and handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RouteFacts {
     /// The party that the route acts for.
     pub(crate) acts_as: ActsAs,
-    /// The keys that open the route.
+    /// The keys that may use the route.
     pub(crate) access: Access,
-    /// The section it belongs to.
+    /// The route's section of the route table.
     pub(crate) section: Section,
-    /// Whether it changes anything.
+    /// True if the route changes state.
     pub(crate) writes: bool,
 }
 
@@ -21,48 +22,50 @@ pub(crate) struct RouteFacts {
 pub(crate) enum ActsAs {
     /// A customer: the header is required.
     Customer,
-    /// The customer of the header or, without one, the merchant itself.
+    /// The customer of the header or, without the header, the merchant itself.
     Party,
     /// The merchant: the header is forbidden.
     Merchant,
-    /// The merchant's own account: the header is forbidden, with a message of its own.
+    /// The merchant's own account: the header is forbidden, and the refusal has `data:
+    /// null`.
     MerchantAccount,
     /// The merchant of the key: the header has no effect.
     Key,
-    /// No party: the header says only who looks. A header that names no customer, or
-    /// several, counts as none.
+    /// No party: the header only names the viewer. A header without a valid customer id,
+    /// or with several different ids, has no effect.
     Viewer,
 }
 
-/// The keys that open a route (contract section 1.2).
+/// The keys that may use a route (contract section 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Those of every business account.
+    /// The keys of every business account.
     Business,
-    /// A merchant super-admin's only.
+    /// The keys of merchant super-admins only.
     SuperAdmin,
 }
 
 /// A section of the route table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// Routes of the contract, under [`CONTRACT_PREFIX`]: rate limited, and hit by faults.
+    /// Routes of the contract, under [`CONTRACT_PREFIX`]. The rate limit and faults apply
+    /// to them.
     Contract,
-    /// Routes of the sandbox, under `/sandbox`. The rate limit is one of the contract's,
-    /// and moving the clock is how a test waits for it, so they are not limited.
+    /// Routes of the sandbox, under `/sandbox`. They are not rate limited: a test that has
+    /// used up the limit moves its clock with one of them.
     Sandbox,
     /// Routes without a key: health and files.
     Open,
 }
 
 impl RouteFacts {
-    /// Returns whether a request counts against its key's rate limit.
+    /// Returns true if a request counts against its key's rate limit.
     pub(crate) const fn is_limited(self) -> bool {
         matches!(self.section, Section::Contract)
     }
 
-    /// Returns whether the request log keeps a request: every one of the contract, and
-    /// those of the sandbox that change something.
+    /// Returns true if the request log keeps requests of the route: all requests of the
+    /// contract, and the requests of the sandbox that change state.
     pub(crate) const fn is_recorded(self) -> bool {
         match self.section {
             Section::Contract => true,

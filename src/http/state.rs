@@ -1,4 +1,4 @@
-//! What every handler is given.
+//! The app state, which every handler receives.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -38,36 +38,35 @@ pub struct Limits {
     pub escrows_per_payment_max: usize,
 }
 
-/// The service behind the routes. Cheap to clone; every clone is the same.
+/// The parts of the service that the routes use. Clones are cheap and share them.
 #[derive(Clone, Debug)]
 pub struct AppState {
-    /// Where everything is kept.
     pub store: Store,
-    /// What brings events to merchants.
+    /// The handle of the webhook sender.
     pub webhooks: webhooks::Handle,
-    /// Which key belongs to whom.
+    /// The owners of the API keys.
     pub api_keys: Arc<ApiKeyCache>,
-    /// What the operator has decided.
+    /// The operator's decisions.
     pub policy: Arc<Policy>,
     /// Bounds on requests.
     pub limits: Limits,
-    /// The addresses that may use a merchant's keys; every address where none is
-    /// listed. Those of a live merchant only.
+    /// The IP addresses that may use each live merchant's keys. A merchant whose list is
+    /// absent or empty allows all addresses.
     pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
-    /// How often a key may ask, if that is limited.
+    /// `None` if requests are not limited.
     pub rate_limiter: Option<Arc<RateLimiter>>,
-    /// What is to go wrong on purpose; nothing ever in live mode.
+    /// The faults that merchants have set. Always empty in live mode.
     pub faults: Arc<FaultBook>,
-    /// What was asked lately and answered; in sandbox mode only.
+    /// The request log, in sandbox mode only.
     pub requests: Option<Arc<RequestLog>>,
-    /// Whether only programs on this machine are meant to reach it: a sandbox that
-    /// is not exposed.
+    /// True if only programs on this machine may use the server: in a sandbox that is not
+    /// exposed.
     pub is_for_this_machine_only: bool,
-    /// Requests with an idempotency key that are being worked on.
+    /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
-    /// Bytes of memory left for files that are being received.
+    /// The free part of the memory for uploads, in bytes.
     pub room_for_files: Arc<Semaphore>,
-    /// Set when the service is about to stop: replies then close their connection.
+    /// True once the service is about to stop. Each reply then closes its connection.
     pub stopping: Arc<AtomicBool>,
 }
 
@@ -93,7 +92,7 @@ impl AppState {
         Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
-    /// Returns what views need to know for this party.
+    /// Returns the context of views for this viewer.
     pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
         ViewContext {
             viewer,
@@ -101,7 +100,7 @@ impl AppState {
         }
     }
 
-    /// Whether a merchant's keys may be used from this address.
+    /// Returns true if a client with this address may use the merchant's keys.
     pub(crate) fn is_allowed(&self, merchant: MerchantId, peer: Option<IpAddr>) -> bool {
         let allowed = self.allowed_ips.get(&merchant).filter(|allowed| !allowed.is_empty());
         allowed.is_none_or(|allowed| {

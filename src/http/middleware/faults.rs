@@ -1,8 +1,9 @@
-//! Failures on purpose (sandbox): the next requests of a key under `/v1` are
-//! answered with a chosen status, delayed, or cut off after the commit.
+//! Applies the faults that merchants have set (sandbox). A fault answers a key's next
+//! requests under `/v1` with a chosen status, delays them, or closes their connection after
+//! the commit.
 //!
-//! A fault is decided as soon as the key is known: a request that it hits is neither
-//! routed nor read.
+//! The middleware picks the fault as soon as it knows the key, before the request is routed
+//! and before its body is read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,7 +21,7 @@ use crate::http::route::CONTRACT_PREFIX;
 use crate::http::sandbox::fault_book::{FaultEffect, FaultEnding, IncomingRequest};
 use crate::http::state::AppState;
 
-/// Returns what a fault does to this request, if one hits it. The hit is counted.
+/// Returns the effect of the fault that hits this request, if any, and counts the hit.
 pub(crate) fn effect_on(request: &ServiceRequest, state: &AppState, context: &RequestContext) -> Option<FaultEffect> {
     if !state.faults.has_any() || !request.path().starts_with(CONTRACT_PREFIX) {
         return None;
@@ -37,7 +38,7 @@ pub(crate) fn effect_on(request: &ServiceRequest, state: &AppState, context: &Re
     Some(effect)
 }
 
-/// Runs a request as the fault that hits it wants.
+/// Runs a request with the effect of the fault that hits it, if any.
 pub(crate) async fn run(
     effect: Option<FaultEffect>,
     request: ServiceRequest,
@@ -55,7 +56,7 @@ pub(crate) async fn run(
 }
 
 impl FaultEffect {
-    /// The reply as it is sent, or what ends the connection in its place.
+    /// Returns the reply, or one that makes the server close the connection in its place.
     pub(crate) fn on_reply(self, response: HttpResponse) -> HttpResponse {
         match self.ending {
             FaultEnding::CutAfterCommit => response.set_body(BoxBody::new(NoReply)),
@@ -64,9 +65,8 @@ impl FaultEffect {
     }
 }
 
-/// The body of a reply that never leaves. The server asks for the body before it
-/// sends the head, and when the body fails it drops the connection with all that it
-/// had not sent yet.
+/// A body that fails at once. The server polls the body before it sends the head. When the
+/// body fails, the server drops the connection without sending the head.
 struct NoReply;
 
 impl MessageBody for NoReply {

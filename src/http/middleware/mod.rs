@@ -1,5 +1,5 @@
-//! Around every request: its id, its log line, and the last net under it, so
-//! that whatever happens the reply is an envelope.
+//! The middleware around every request: it gives the request an id, writes its log line,
+//! and makes every reply an envelope, even after a panic.
 
 mod faults;
 mod recording;
@@ -26,8 +26,8 @@ use recording::Arrival;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, runs it, logs one line, and sends the id back. A
-/// panic becomes a 500, and an error page of the framework an envelope.
+/// Gives the request an id, runs it, logs one line, and returns the id in `X-Request-Id`. A
+/// panic becomes a 500, and the framework's own error replies become envelopes.
 pub(crate) async fn observe(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -94,8 +94,8 @@ pub(crate) async fn observe(
     }
 }
 
-/// An error that is not in an envelope yet was made by the framework, from input
-/// that never reached a handler.
+/// Puts an error into an envelope if it has none. Such an error comes from the framework,
+/// which refused the request before a handler ran.
 fn enveloped(response: HttpResponse) -> HttpResponse {
     let content_type = response.headers().get(CONTENT_TYPE);
     let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));

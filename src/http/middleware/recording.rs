@@ -1,7 +1,7 @@
 //! Adds requests to the request log (sandbox).
 //!
-//! Two kinds of request are left out: those without a valid key, and reads of the
-//! sandbox's own routes, which would fill the log with looks at the log.
+//! The log leaves out two kinds of request: requests without a valid key, and reads of the
+//! sandbox's own routes, because a client that polls the log would fill it.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ impl Arrival {
 }
 
 /// Adds a request and its reply to the log, and returns the reply unchanged. `facts` are
-/// those of its route, if it was routed.
+/// the facts of the request's route, if the router found one.
 pub(crate) fn record(
     log: &RequestLog,
     context: &RequestContext,
@@ -80,8 +80,8 @@ pub(crate) fn record(
     })
 }
 
-/// Returns whether requests of a route are recorded. A request that a fault answered was
-/// not routed, and is recorded.
+/// Returns true if the log records requests of a route. It also records requests without
+/// a route, such as those that a fault answers.
 fn is_recorded(facts: Option<RouteFacts>) -> bool {
     facts.is_none_or(RouteFacts::is_recorded)
 }

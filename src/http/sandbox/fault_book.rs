@@ -1,7 +1,7 @@
 //! The fault book: the faults that merchants have set, in memory.
 //!
-//! A fault belongs to the key that set it and makes a number of that key's next
-//! requests fail or wait, so that a client's handling of failures can be tested.
+//! A fault belongs to the key that set it. It makes a number of that key's next requests
+//! fail or wait, so that developers can test how their client handles failures.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,11 +14,11 @@ use crate::domain::ids::CustomerId;
 use crate::domain::refusal::Refusal;
 use crate::http::sandbox::route_pattern::RoutePattern;
 
-/// Most faults of one key at once.
+/// The most faults of one key at once.
 const FAULTS_PER_KEY_MAX: usize = 100;
-/// Most keys with faults at once. To make room for one more, the book drops the faults
-/// of the key that set its last fault longest ago: probably a test run that ended
-/// without clearing them.
+/// The most keys with faults at once. To make room for one more, the book drops the faults
+/// of the key that set its last fault longest ago. That key probably belongs to a test run
+/// that ended without clearing its faults.
 const KEYS_MAX: usize = 1_000;
 
 /// The fault that a merchant asks for.
@@ -41,7 +41,7 @@ pub(crate) struct FaultEffect {
     pub(crate) ending: FaultEnding,
 }
 
-/// The way in which a request ends that a fault hits.
+/// The end of a request that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultEnding {
     /// The server runs the request and replies as usual.
@@ -75,8 +75,8 @@ pub(crate) struct IncomingRequest<'a> {
 /// The faults of every key. All workers share one book.
 #[derive(Debug, Default)]
 pub struct FaultBook {
-    /// The number of faults, readable without the lock. There are nearly always none, so
-    /// a request usually pays for one load only.
+    /// The number of faults, readable without the lock. It is nearly always 0, so most
+    /// requests only load it.
     count: AtomicUsize,
     faults: Mutex<Faults>,
 }
@@ -93,7 +93,7 @@ impl FaultBook {
     ///
     /// # Errors
     ///
-    /// Returns [`Refusal::TooManyFaults`] if the key has as many faults as it may have.
+    /// Returns [`Refusal::TooManyFaults`] if the key already has the most faults.
     pub(crate) fn set(&self, key_hash: [u8; 32], request: FaultRequest) -> Result<Fault, Refusal> {
         let mut faults = self.faults();
         if faults.of(&key_hash).len() >= FAULTS_PER_KEY_MAX {
@@ -131,8 +131,8 @@ impl FaultBook {
     }
 
     /// Returns the effect of the key's oldest fault that applies to this request, and
-    /// counts the request against that fault. However many requests come at once, a
-    /// fault hits exactly as many as its merchant asked for.
+    /// counts the request against that fault. A fault hits exactly as many requests as its
+    /// merchant asked for, even if more arrive at once.
     pub(crate) fn hit(&self, key_hash: &[u8; 32], request: IncomingRequest<'_>) -> Option<FaultEffect> {
         let mut faults = self.faults();
         let of_key = faults.by_key.get_mut(key_hash)?;
@@ -292,7 +292,10 @@ mod tests {
         };
         assert_eq!(book.set(KEY, fault(1, 503)), Err(refused));
         book.hit(&KEY, PAY).unwrap();
-        assert!(book.set(KEY, fault(1, 503)).is_ok(), "there is room again");
+        assert!(
+            book.set(KEY, fault(1, 503)).is_ok(),
+            "a fault that is used up makes room"
+        );
     }
 
     #[test]
@@ -308,8 +311,8 @@ mod tests {
         }
         book.set(key(0), fault(1, 503)).unwrap();
         book.set(key(KEYS_MAX), fault(1, 503)).unwrap();
-        assert_eq!(book.list(&key(0)).len(), 2, "set another fault a moment ago");
-        assert_eq!(book.list(&key(1)), [], "set its last fault longest ago");
+        assert_eq!(book.list(&key(0)).len(), 2, "key 0 set its last fault recently");
+        assert_eq!(book.list(&key(1)), [], "key 1 set its last fault longest ago");
         assert_eq!(book.faults().by_key.len(), KEYS_MAX);
         assert_eq!(book.count.load(Ordering::Relaxed), KEYS_MAX + 1);
     }

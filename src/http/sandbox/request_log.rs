@@ -1,10 +1,10 @@
 //! The request log: the last requests of a sandbox with their replies, in memory.
 //!
-//! All keys share one log with two bounds, a number of requests and a number of
-//! bytes. When a new request does not fit, the oldest requests are removed first.
+//! All keys share one log with two bounds, a number of requests and a number of bytes. To
+//! make room for a new request, the log removes the oldest requests first.
 //!
-//! Bodies are copied, because a shared buffer would stay allocated for as long as the
-//! log keeps the request, and the server could not use it for the next one.
+//! The log copies bodies. If it shared the server's buffer, that buffer would stay
+//! allocated as long as the log keeps the request, and the server could not reuse it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +23,9 @@ const BODY_BYTES_MAX: usize = 65_536;
 /// Bounds on the request log.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLogLimits {
-    /// Most requests; with 0 the log is off.
+    /// The most requests. With 0 the log is off.
     pub requests_max: usize,
-    /// Most bytes of all requests together.
+    /// The most bytes of all requests together.
     pub bytes_max: usize,
 }
 
@@ -41,15 +41,15 @@ pub(crate) struct RecordedRequest {
     pub(crate) path: String,
     /// The `customer-id` header, if the request had one.
     pub(crate) customer: Option<String>,
-    /// None when the server did not read the body.
+    /// `None` if the server did not read the body.
     pub(crate) request_body: Option<RecordedBody>,
-    /// The system clock's time, not the merchant's.
+    /// The time on the system's clock, not on the merchant's.
     pub(crate) received_at: Timestamp,
     /// The reply's status.
     pub(crate) status: u16,
     /// Microseconds from the request's arrival to its reply.
     pub(crate) micros: u64,
-    /// True when the reply is the stored reply of an earlier request with the same
+    /// True if the reply is the stored reply of an earlier request with the same
     /// idempotency key.
     pub(crate) is_replay: bool,
     /// The effect of the fault that hit the request.
@@ -77,8 +77,8 @@ pub struct RequestLog {
 
 #[derive(Debug, Default)]
 struct Entries {
-    /// Oldest first. Readers clone the pointers and leave the lock before they copy
-    /// any text.
+    /// Oldest first. Readers clone the pointers and release the lock before they copy any
+    /// text.
     requests: VecDeque<Arc<RecordedRequest>>,
     /// The sum of [`RecordedRequest::memory_bytes`].
     bytes: usize,
@@ -103,8 +103,8 @@ impl RequestLog {
         self.limits.requests_max == 0
     }
 
-    /// Adds a request and removes the oldest ones until the log is within its bounds. A
-    /// request larger than the whole log is dropped, after all others were removed.
+    /// Adds a request and removes the oldest requests until the log is within its bounds. A
+    /// request larger than `bytes_max` removes all others and is then dropped itself.
     pub(crate) fn add(&self, request: RecordedRequest) {
         let RequestLogLimits {
             requests_max,

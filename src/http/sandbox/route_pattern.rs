@@ -2,7 +2,7 @@
 //!
 //! A pattern is a method and a path, `POST /v1/payment/escrow`, or a path alone for
 //! every method. `*` matches one non-empty segment of the path; as the last segment it
-//! matches all that follow. A segment in braces, as the API reference writes it, means
+//! matches all remaining segments. A segment in braces, as in the API reference, means
 //! `*`.
 //!
 //! The router's own `ResourceDef` is meant for a route table that is built once: it
@@ -19,7 +19,7 @@ const STAR: &str = "*";
 /// A pattern that matches at least one route of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoutePattern {
-    /// In upper case; none for every method.
+    /// In upper case. `None` means every method.
     method: Option<String>,
     path: String,
 }
@@ -29,9 +29,8 @@ impl RoutePattern {
     pub(crate) const EXPECTED: &str =
         "a route of the service, such as \"POST /v1/payment/escrow\" or \"/v1/escrow/milestone/confirm/*\"";
 
-    /// Parses a pattern. `routes` are methods and paths, with parameters in braces.
-    /// Returns none if the pattern matches none of them, since such a fault would never
-    /// apply.
+    /// Parses a pattern. `routes` are methods and paths, with parameters in braces. Returns
+    /// `None` if the pattern matches no route, because such a fault would never apply.
     pub(crate) fn parse(text: &str, routes: &[(String, &str)]) -> Option<Self> {
         let (method, path) = match text.trim().split_once(' ') {
             Some((method, path)) => (Some(method.to_ascii_uppercase()), path.trim()),
