@@ -26,10 +26,10 @@ pub(crate) struct CategoryPositionView {
 
 impl CategoryView {
     /// Shows a category, with a URL for its image.
-    pub(crate) fn new(category: Category, viewing: &ViewContext<'_>) -> Self {
+    pub(crate) fn new(category: Category, context: &ViewContext<'_>) -> Self {
         Self {
             id: AsText(category.id),
-            image_url: category.image.map(|file| viewing.file_url(file)),
+            image_url: category.image.map(|file| context.file_url(file)),
             name: category.name,
             description: category.description,
             category_position: category.position,

@@ -47,19 +47,19 @@ struct RecordView {
 
 impl DetailedEscrowView {
     /// Shows an escrow. The mode decides the environment, `test` or `live`.
-    pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+    pub(crate) fn new(escrow: Escrow, context: &ViewContext<'_>, mode: Mode) -> Self {
         Self {
             record: RecordView::of_escrow(&escrow, mode),
             is_merchant: true,
-            escrow: EscrowView::new(escrow, viewing),
+            escrow: EscrowView::new(escrow, context),
         }
     }
 
     /// Shows an escrow as the reply to a submitted dispute: its statements carry the
     /// speakers' ids.
-    pub(crate) fn for_submission(escrow: Escrow, viewing: &ViewContext<'_>, mode: Mode) -> Self {
-        let dispute = StatementView::list_for_submission(&escrow, viewing);
-        let view = Self::new(escrow, viewing, mode);
+    pub(crate) fn for_submission(escrow: Escrow, context: &ViewContext<'_>, mode: Mode) -> Self {
+        let dispute = StatementView::list_for_submission(&escrow, context);
+        let view = Self::new(escrow, context, mode);
         Self {
             escrow: view.escrow.with_dispute(dispute),
             ..view
@@ -69,15 +69,15 @@ impl DetailedEscrowView {
 
 impl EventDealView {
     /// A deal on a server of this mode.
-    pub(super) fn new(deal: DealRef<'_>, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+    pub(super) fn new(deal: DealRef<'_>, context: &ViewContext<'_>, mode: Mode) -> Self {
         Self {
             record: match deal {
                 DealRef::Escrow(escrow) => RecordView::of_escrow(escrow, mode),
                 DealRef::Vault(vault) => RecordView::of_vault(vault, mode),
             },
             deal: match deal {
-                DealRef::Escrow(escrow) => EscrowView::new(escrow.clone(), viewing),
-                DealRef::Vault(vault) => EscrowView::of_vault(vault.clone(), viewing),
+                DealRef::Escrow(escrow) => EscrowView::new(escrow.clone(), context),
+                DealRef::Vault(vault) => EscrowView::of_vault(vault.clone(), context),
             }
             .for_subscribers(),
         }

@@ -26,31 +26,31 @@ pub(crate) struct StatementView {
 impl StatementView {
     /// Shows an escrow's statements, oldest first. Returns none if the escrow was never
     /// disputed.
-    pub(crate) fn list(escrow: &Escrow, viewing: &ViewContext<'_>) -> Option<Vec<Self>> {
+    pub(crate) fn list(escrow: &Escrow, context: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;
-        Some(Self::of(dispute, escrow, viewing))
+        Some(Self::of(dispute, escrow, context))
     }
 
     /// Shows an escrow's statements as the reply to a submission has them: each with its
     /// speaker's id, and with the time in unix seconds (contract section 3.6).
-    pub(super) fn list_for_submission(escrow: &Escrow, viewing: &ViewContext<'_>) -> Option<Vec<Self>> {
+    pub(super) fn list_for_submission(escrow: &Escrow, context: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;
         let for_submission = |(view, (speaker, statement)): (Self, (Speaker, &Statement))| Self {
             user_id: speaker_id(speaker, escrow).map(ToString::to_string),
             created_at: statement.at.unix_seconds().to_string(),
             ..view
         };
-        let views = Self::of(dispute, escrow, viewing).into_iter();
+        let views = Self::of(dispute, escrow, context).into_iter();
         Some(views.zip(dispute.statements()).map(for_submission).collect())
     }
 
-    fn of(dispute: &Dispute, escrow: &Escrow, viewing: &ViewContext<'_>) -> Vec<Self> {
+    fn of(dispute: &Dispute, escrow: &Escrow, context: &ViewContext<'_>) -> Vec<Self> {
         let view = |(speaker, statement): (Speaker, &Statement)| Self {
             user_id: None,
             name: name(speaker, statement, escrow),
             profile: None,
             message: statement.message.clone(),
-            proof_url: statement.proof.map(|file| viewing.file_url(file)),
+            proof_url: statement.proof.map(|file| context.file_url(file)),
             speaker: match speaker {
                 Speaker::Buyer => "buyer",
                 Speaker::Seller => "seller",

@@ -102,16 +102,16 @@ pub(crate) struct MilestoneView {
 
 impl EscrowView {
     /// Shows a deal of any settlement type.
-    pub(crate) fn of_deal(deal: Deal, viewing: &ViewContext<'_>) -> Self {
+    pub(crate) fn of_deal(deal: Deal, context: &ViewContext<'_>) -> Self {
         match deal {
-            Deal::Escrow(escrow) => Self::new(escrow, viewing),
-            Deal::Vault(vault) => Self::of_vault(vault, viewing),
+            Deal::Escrow(escrow) => Self::new(escrow, context),
+            Deal::Vault(vault) => Self::of_vault(vault, context),
         }
     }
 
     /// Shows an escrow.
-    pub(crate) fn new(escrow: Escrow, viewing: &ViewContext<'_>) -> Self {
-        let images = escrow.images.iter().map(|&file| viewing.file_url(file));
+    pub(crate) fn new(escrow: Escrow, context: &ViewContext<'_>) -> Self {
+        let images = escrow.images.iter().map(|&file| context.file_url(file));
         Self {
             id: AsText(escrow.id),
             amount: MajorUnits(escrow.terms.amount),
@@ -125,14 +125,14 @@ impl EscrowView {
             state: escrow.progress.into_str(),
             logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
             channel: "API",
-            is_seller: Some(viewing.is(&escrow.seller)),
-            dispute: StatementView::list(&escrow, viewing),
-            payment_details: Some(PaymentDetailsView::of(&escrow, viewing.currency)),
+            is_seller: Some(context.is(&escrow.seller)),
+            dispute: StatementView::list(&escrow, context),
+            payment_details: Some(PaymentDetailsView::of(&escrow, context.currency)),
             category: escrow
                 .terms
                 .category
                 .clone()
-                .map(|category| CategoryView::new(category, viewing)),
+                .map(|category| CategoryView::new(category, context)),
             completed_at: escrow.closed_at().map(|at| AsText(at.unix_seconds())),
             approved_claim_by: None,
             refunded_by: None,
@@ -169,7 +169,7 @@ impl EscrowView {
     /// Shows a vault. The contract wants fields that a vault does not have: `whoPays` is
     /// the seller, since the fee is taken from the stakes, and the delivery window has
     /// its default.
-    pub(crate) fn of_vault(vault: Vault, viewing: &ViewContext<'_>) -> Self {
+    pub(crate) fn of_vault(vault: Vault, context: &ViewContext<'_>) -> Self {
         let settled_at = vault.settled_at();
         let (state, status) = match vault.progress {
             VaultProgress::Opened => ("OPENED", Status::Ongoing),
@@ -205,7 +205,7 @@ impl EscrowView {
             split: None,
             created_at: AsText(vault.created_at),
             updated_at: AsText(settled_at.unwrap_or(vault.created_at)),
-            category: vault.category.map(|category| CategoryView::new(category, viewing)),
+            category: vault.category.map(|category| CategoryView::new(category, context)),
             winner_id: match vault.progress {
                 VaultProgress::Won { winner, .. } => Some(AsText(winner)),
                 VaultProgress::Opened | VaultProgress::Cancelled { .. } => None,

@@ -43,14 +43,14 @@ pub(crate) fn payload(
     name: &str,
     subject: Subject<'_>,
     at: Timestamp,
-    viewing: &ViewContext<'_>,
+    context: &ViewContext<'_>,
     mode: Mode,
 ) -> String {
     let envelope = EnvelopeView {
         event: name,
         data: match subject {
-            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, viewing, mode))),
-            Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, viewing, mode))),
+            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, context, mode))),
+            Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, context, mode))),
         },
         timestamp: AsText(at),
     };
@@ -96,7 +96,7 @@ struct EventPaymentView {
 }
 
 impl EventPaymentView {
-    fn new(subject: PaymentSubject<'_>, viewing: &ViewContext<'_>, mode: Mode) -> Self {
+    fn new(subject: PaymentSubject<'_>, context: &ViewContext<'_>, mode: Mode) -> Self {
         let (fee, status, updated_at) = (
             subject.payment.fee(),
             subject.payment.status(),
@@ -107,7 +107,7 @@ impl EventPaymentView {
             id: AsText(transaction.id),
             amount: MajorUnits(transaction.amount),
             fee: MajorUnits(fee),
-            currency: viewing.currency.to_owned(),
+            currency: context.currency.to_owned(),
             status: status.into_str(),
             transaction_type: transaction.transaction_type.into_str(),
             credit_type: transaction.credit_type.into_str(),
