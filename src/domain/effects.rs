@@ -1,5 +1,5 @@
-//! What one event does to money, decided at once: the transfers to post, the
-//! history entries they leave, and the events subscribers will be told.
+//! The effects of a command: the transfers to post, the transactions to record in payment
+//! histories, and the events to emit.
 
 use crate::domain::ids::{EscrowId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
@@ -7,21 +7,21 @@ use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{Detail, PaymentStatus, Transaction, TransactionType};
 
-/// Everything one command does beside changing its escrow. Posted whole or not
-/// at all.
+/// Everything that one command does beside changing its escrow. The store posts all of it
+/// or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// Movements of money, in order.
+    /// The transfers to post, in order.
     pub transfers: Vec<Transfer>,
-    /// Entries of payment histories.
+    /// The entries of payment histories.
     pub transactions: Vec<Transaction>,
-    /// What there is to say of some of them beside the entry.
+    /// The details of those transactions that have them.
     pub details: Vec<(TransactionId, Detail)>,
-    /// What subscribers will be told, in order.
+    /// The events to emit, in order.
     pub events: Vec<Event>,
 }
 
-/// Something that webhook endpoints are told (contract section 7).
+/// An event for the webhook endpoint (contract section 7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// An escrow or a vault reached a status.
@@ -30,37 +30,37 @@ pub enum Event {
     Payment(Box<PaymentEvent>),
 }
 
-/// A transaction that succeeded, failed or was reversed. Of a pending one nothing is
-/// told.
+/// A transaction that succeeded, failed or was reversed. A pending transaction emits no
+/// event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentEvent {
     /// The entry in its owner's history.
     pub transaction: Transaction,
-    /// What there is beside it; nothing for one that succeeded at once, cost nothing
-    /// and moved its owner's main balance by its amount.
+    /// The transaction's details. `None` if it succeeded at once, had no fee, and moved its
+    /// owner's main balance by its amount.
     pub detail: Option<Detail>,
 }
 
-/// What can be told of an escrow.
+/// The events of an escrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EscrowEvent {
-    /// It was offered.
+    /// The seller offered it.
     Created,
     /// It awaits payment.
     Pending,
-    /// It was funded.
+    /// The buyer funded it.
     Ongoing,
-    /// Its last money was released.
+    /// The last part of its hold was released.
     Completed,
-    /// The seller took what the buyer had not confirmed in time.
+    /// The seller claimed the hold, because the buyer did not confirm in time.
     Claimed,
     /// The buyer disputed it.
     Disputed,
     /// The seller replied to a dispute.
     Investigating,
-    /// What was held went back to the buyer.
+    /// The hold went back to the buyer.
     Refunded,
-    /// What was held was split between buyer and seller.
+    /// The hold was split between buyer and seller.
     Split,
 }
 
@@ -81,7 +81,7 @@ impl EscrowEvent {
 }
 
 impl Event {
-    /// The event's name on the wire: `escrow.completed`, `payment.escrow.success`.
+    /// Returns the event's name on the wire: `escrow.completed`, `payment.escrow.success`.
     pub fn name(&self) -> String {
         match self {
             Self::Escrow(event, _) => event.name().to_owned(),
@@ -94,19 +94,19 @@ impl Event {
 }
 
 impl PaymentEvent {
-    /// How it ended.
+    /// Returns the transaction's final status.
     pub fn status(&self) -> PaymentStatus {
         self.detail
             .as_ref()
             .map_or(PaymentStatus::Success, |detail| detail.status)
     }
 
-    /// What it cost: on top of a debit.
+    /// Returns the transaction's fee. A debit takes it in addition to the amount.
     pub fn fee(&self) -> Amount {
         self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
     }
 
-    /// When it came to its end.
+    /// Returns the time at which the transaction succeeded, failed or was reversed.
     pub fn updated_at(&self) -> Timestamp {
         let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);
         settled_at.unwrap_or(self.transaction.created_at)
@@ -114,8 +114,7 @@ impl PaymentEvent {
 }
 
 impl Effects {
-    /// Moves money. A movement of nothing leaves no trace (contract section 9.1,
-    /// row 9).
+    /// Adds a transfer. An amount of zero adds none (contract section 9.1, row 9).
     pub fn transfer(
         &mut self,
         kind: TransferKind,
@@ -135,15 +134,14 @@ impl Effects {
         }
     }
 
-    /// Enters a transaction into its owner's history. One over nothing leaves no
-    /// trace either.
+    /// Records a transaction in its owner's history, unless its amount is zero.
     pub fn record(&mut self, transaction: Transaction) {
         if !transaction.amount.is_zero() {
             self.transactions.push(transaction);
         }
     }
 
-    /// Enters a transaction that succeeded into its owner's history and tells of it.
+    /// Records a transaction that succeeded and emits its event, unless its amount is zero.
     pub fn record_and_emit(&mut self, transaction: Transaction) {
         if !transaction.amount.is_zero() {
             self.emit_payment(&transaction, None);
@@ -151,8 +149,8 @@ impl Effects {
         self.record(transaction);
     }
 
-    /// Enters a transaction, which is not over nothing, with what there is to say
-    /// beside it. Of one that is settled already it tells.
+    /// Records a transaction with details. Emits its event unless it is pending. The amount
+    /// must not be zero.
     pub fn record_with(&mut self, transaction: Transaction, detail: Detail) {
         if detail.status != PaymentStatus::Pending {
             self.emit_payment(&transaction, Some(&detail));
@@ -161,8 +159,9 @@ impl Effects {
         self.record(transaction);
     }
 
-    /// Tells that a transaction came to its end. Of the merchant's own account nobody
-    /// hears but of what it earned with a deal (contract section 7.1).
+    /// Emits the event of a transaction that is no longer pending. The merchant's own
+    /// transactions emit none, except its earnings from a deal: commission and delivery
+    /// (contract section 7.1).
     pub fn emit_payment(&mut self, transaction: &Transaction, detail: Option<&Detail>) {
         let is_earned = matches!(
             transaction.transaction_type,

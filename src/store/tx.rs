@@ -1,5 +1,5 @@
-//! A consistent view of the file to read from, and one command's view to write
-//! through. Their methods, in domain terms, are in the file of each family.
+//! A consistent snapshot of the file to read from, and a command's transaction to write
+//! with. Each file in `tables` adds the methods for its tables.
 
 use std::mem;
 use std::ops::Deref;
@@ -19,8 +19,8 @@ pub struct Snapshot<'a> {
     pub(crate) connection: &'a Connection,
 }
 
-/// The file as one command sees and changes it. What it changes becomes durable
-/// together with the commands beside it, or not at all.
+/// One command's snapshot, which the command can change. The changes become durable in one
+/// commit with the other commands of the group, or not at all.
 pub struct Tx<'a> {
     snapshot: Snapshot<'a>,
     ledger_time: Timestamp,
@@ -30,9 +30,9 @@ pub struct Tx<'a> {
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,
-    /// The merchant that the command acts for or has posted to last, loaded once.
+    /// The merchant that the command acts for or has last posted to, loaded once.
     pub(crate) merchant: Option<MerchantRow>,
-    /// Whose events have come to be delivered.
+    /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
     pub(crate) caused: WriteSummary,
 }
@@ -44,8 +44,8 @@ impl<'a> Snapshot<'a> {
 }
 
 impl<'a> Tx<'a> {
-    /// A command on a connection that the caller manages, inside a transaction of
-    /// the caller's: for comparing other ways of committing with the writer's.
+    /// Returns a command on a connection whose transaction the caller begins and ends. The
+    /// benchmarks use it too, to compare other ways to commit with the writer's.
     pub fn on(connection: &'a Connection, ledger_time: Timestamp, entropy: &'a mut dyn Entropy) -> Self {
         Self {
             snapshot: Snapshot::of(connection),
@@ -60,26 +60,30 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// What this command has left behind so far, beside the rows it changed.
+    /// Returns and clears the transfers and events that this command has added so far.
     pub fn take_write_summary(&mut self) -> WriteSummary {
         mem::take(&mut self.caused)
     }
 
-    /// When this command happens, by the clock of the merchant that is attended. Never
-    /// before an earlier command of that merchant.
+    /// Returns the time of this command on the clock of the merchant that it acts for. It is
+    /// never before the time of an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {
         self.clock.shown_at(self.ledger_time)
     }
 
-    /// When this command happens, by the clock that all merchants share. Never before
-    /// an earlier command.
+    /// Returns the ledger time of this command. It is never before the time of an earlier
+    /// command.
     pub const fn ledger_time(&self) -> Timestamp {
         self.ledger_time
     }
 
-    /// Runs a part of this command. When it fails, what it changed and told is undone, and
-    /// the command may go on. The outer error ends the command: the store could not, or it
-    /// lost the whole group of commands meanwhile.
+    /// Runs a part of this command in a savepoint. If the part fails, the store undoes its
+    /// changes and events, and the command may go on with the inner error.
+    ///
+    /// # Errors
+    ///
+    /// The outer error must end the command: the savepoint failed, or SQLite rolled back
+    /// the transaction of the whole group meanwhile.
     pub fn attempt<T, E: From<Error>>(
         &mut self,
         part: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -115,14 +119,14 @@ impl<'a> Tx<'a> {
         self.acts_for
     }
 
-    /// How far the clock of the merchant that is attended is ahead of that; not at all
-    /// when none is.
+    /// Returns the clock offset of the merchant that the command acts for;
+    /// [`ClockOffset::NONE`] before it acts for any.
     pub const fn clock(&self) -> ClockOffset {
         self.clock
     }
 
-    /// From here on this command draws the names of escrows, their milestones and
-    /// customers from a seed.
+    /// Makes this command take the ids of further escrows, milestones and customers from a
+    /// seed.
     pub fn draw_from(&mut self, seed: SeededIds) {
         self.seed = Some(seed);
     }
@@ -137,8 +141,9 @@ impl<'a> Deref for Tx<'a> {
 }
 
 impl IdSource for Tx<'_> {
-    /// Numbers follow the file's time, not a merchant's: those of all merchants are in
-    /// one order, and one whose clock is far ahead must not push the others' along.
+    /// Returns a number that follows ledger time and not a merchant's clock. The numbers of
+    /// all merchants are in one order, and a merchant whose clock is far ahead must not
+    /// advance the numbers of the others.
     fn number(&mut self) -> i64 {
         self.entropy.number(self.ledger_time)
     }

@@ -1,56 +1,56 @@
-//! A sandbox merchant's own clock: the file's time, and ahead of it as far as the
-//! merchant has moved it. It is never moved back, so nothing that has happened comes
-//! to lie in the future.
+//! The clock offset of a sandbox merchant: its clock is ledger time plus this offset. The
+//! offset never shrinks, so that no stored time is ever in the merchant's future.
 
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 
-/// How far a merchant's clock is ahead of the file's time.
+/// The time by which a merchant's clock is ahead of ledger time, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClockOffset(i64);
 
 impl ClockOffset {
-    /// Not at all.
+    /// The offset of a clock that shows ledger time.
     pub const NONE: Self = Self(0);
 
-    /// The furthest a clock goes: 1,000 years of 365 days, far enough below the year
+    /// The largest offset: 1,000 years of 365 days. It keeps clocks far enough from the year
     /// 9999 that every deadline has a date.
     pub const MAX: Self = Self(365_000 * 86_400_000);
 
-    /// This many milliseconds ahead; `None` when they are negative or more than
-    /// [`ClockOffset::MAX`].
+    /// Returns the offset of this many milliseconds, or `None` if they are negative or
+    /// exceed [`ClockOffset::MAX`].
     pub fn from_millis(millis: i64) -> Option<Self> {
         (0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 
-    /// In milliseconds.
+    /// Returns the offset in milliseconds.
     pub const fn millis(self) -> i64 {
         self.0
     }
 
-    /// In whole seconds.
+    /// Returns the offset in whole seconds, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0 / 1000
     }
 
-    /// So much further ahead; `None` when that is beyond [`ClockOffset::MAX`].
+    /// Returns the sum of the offset and a span, or `None` above [`ClockOffset::MAX`].
     pub fn moved_by(self, span: Span) -> Option<Self> {
         Self::from_millis(self.0 + span.seconds() * 1000)
     }
 
-    /// As far as a clock is ahead that shows this at that time of the file, or as near
-    /// to it as one goes.
+    /// Returns the offset of a clock that shows `shown` at `ledger_time`, or the nearest
+    /// valid offset.
     pub fn showing(shown: Timestamp, ledger_time: Timestamp) -> Self {
         Self((shown.millis() - ledger_time.millis()).clamp(0, Self::MAX.0))
     }
 
-    /// What such a clock shows at this time of the file; at most the last moment there
-    /// is.
+    /// Returns the time that a clock with this offset shows at `ledger_time`. After the last
+    /// second of the year 9999 it returns that second.
     pub fn shown_at(self, ledger_time: Timestamp) -> Timestamp {
         ledger_time.millis_later(self.0)
     }
 
-    /// When, by the file's time, such a clock shows this; 1970 when it never did.
+    /// Returns the ledger time at which a clock with this offset shows `shown`, or 1970-01-01
+    /// if that is before 1970.
     pub fn file_time_of(self, shown: Timestamp) -> Timestamp {
         Timestamp::from_millis(shown.millis() - self.0).unwrap_or(Timestamp::EPOCH)
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_shows_the_files_time_and_what_it_is_ahead() {
+    fn a_clock_shows_ledger_time_plus_its_offset() {
         let ledger_time = Timestamp::from_millis(1_782_123_300_007).unwrap();
         assert_eq!(ClockOffset::NONE.shown_at(ledger_time), ledger_time);
         let day = ClockOffset::from_millis(86_400_000).unwrap();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_runs_behind_or_out_of_the_calendar() {
+    fn an_offset_is_never_negative_and_never_leaves_the_calendar() {
         assert_eq!(ClockOffset::from_millis(-1), None);
         assert_eq!(ClockOffset::from_millis(ClockOffset::MAX.millis() + 1), None);
         assert_eq!(ClockOffset::MAX.moved_by(Span::parse("1s").unwrap()), None);

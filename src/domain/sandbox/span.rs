@@ -1,4 +1,4 @@
-//! Spans of time as people write them: `36h`, `10m`, `1d12h`, `3600`.
+//! Spans of time and their text form: `36h`, `10m`, `1d12h`, `3600`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,38 +6,38 @@ use std::time::Duration;
 /// Seconds of each unit.
 const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
-/// By how much a clock is moved at once: whole seconds, from one to
+/// The time by which one request moves a clock: whole seconds, from one to
 /// [`Span::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     seconds: i64,
 }
 
-/// Why a text is no [`Span`].
+/// The reason why a text is not a [`Span`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotASpan {
-    /// It is none of the forms a span has.
+    /// The text does not have the form of a span.
     Unreadable,
-    /// A number stands before something that is no unit.
+    /// A number is followed by an unknown unit.
     UnknownUnit,
-    /// It has a part of a unit.
+    /// A number has a fraction.
     Fraction,
-    /// It leads backwards.
+    /// The span is negative.
     Backwards,
-    /// It leads nowhere.
+    /// The span is zero.
     Nothing,
-    /// It is longer than [`Span::MAX`].
+    /// The span is longer than [`Span::MAX`].
     TooLong,
 }
 
 impl Span {
-    /// The longest: ten years of 365 days.
+    /// The longest span: ten years of 365 days.
     pub const MAX: Self = Self {
         seconds: 3_650 * 86_400,
     };
 
-    /// Reads numbers with a unit each, which add up, or digits alone, which are
-    /// seconds. There may be spaces between them.
+    /// Parses numbers with a unit each, which add up, or digits alone, which are seconds.
+    /// Spaces are allowed around numbers and units: `1d 12h` is 36 hours.
     pub fn parse(text: &str) -> Result<Self, NotASpan> {
         let text = text.trim();
         if text.starts_with('-') {
@@ -65,24 +65,24 @@ impl Span {
         }
     }
 
-    /// How many seconds it is.
+    /// Returns the span in seconds.
     pub const fn seconds(self) -> i64 {
         self.seconds
     }
 
-    /// The same as the system counts time.
+    /// Returns the span as a [`Duration`].
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.seconds.unsigned_abs())
     }
 }
 
-/// The seconds of one or more numbers, each with its unit.
+/// Parses one or more numbers, each with its unit, and returns the sum in seconds.
 fn sum_of_parts(text: &str) -> Result<i64, NotASpan> {
     let mut rest = text;
     let mut seconds: i64 = 0;
     while !rest.is_empty() {
-        let (digits, behind) = split_after(rest, |c| c.is_ascii_digit());
-        let (unit, behind) = split_after(behind, |c| !c.is_ascii_digit());
+        let (digits, after_digits) = split_prefix(rest, |c| c.is_ascii_digit());
+        let (unit, after_unit) = split_prefix(after_digits, |c| !c.is_ascii_digit());
         if digits.is_empty() || unit.is_empty() {
             return Err(NotASpan::Unreadable);
         }
@@ -91,23 +91,23 @@ fn sum_of_parts(text: &str) -> Result<i64, NotASpan> {
         let part = number(digits)?.checked_mul(*seconds_each);
         let sum = part.and_then(|part| seconds.checked_add(part));
         seconds = sum.ok_or(NotASpan::TooLong)?;
-        rest = behind;
+        rest = after_unit;
     }
     Ok(seconds)
 }
 
-/// Digits that do not fit into a number are many.
+/// Parses digits. A number that does not fit into 64 bits is too long.
 fn number(digits: &str) -> Result<i64, NotASpan> {
     digits.parse().map_err(|_| NotASpan::TooLong)
 }
 
-/// The beginning that is all like this, and what comes behind it.
-fn split_after(text: &str, is_like_this: impl Fn(char) -> bool) -> (&str, &str) {
-    let end = text.find(|c| !is_like_this(c)).unwrap_or(text.len());
+/// Splits the text before the first character that `is_in_prefix` rejects.
+fn split_prefix(text: &str, is_in_prefix: impl Fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(|c| !is_in_prefix(c)).unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// What a span must be, to follow "must be".
+/// Writes the form that the text should have. It follows "must be" in a message.
 impl fmt::Display for NotASpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_as_people_write_them() {
+    fn the_units_of_a_span_add_up_in_any_order() {
         for (text, seconds) in [
             ("36h", 129_600),
             ("10m", 600),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span_is_refused_for_its_own_reason() {
+    fn a_text_that_is_not_a_span_is_refused_with_the_reason() {
         use NotASpan::{Backwards, Fraction, Nothing, TooLong, UnknownUnit, Unreadable};
         for (text, problem) in [
             ("", Unreadable),
