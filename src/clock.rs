@@ -10,7 +10,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     /// Returns the system's time, or 1970-01-01 if the system's clock is set before 1970 or
-    /// after 9999. Ledger time does not go backwards with it.
+    /// after 9999. Ledger time never goes backwards, even if this time does.
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_epoch.as_millis())

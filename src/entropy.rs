@@ -65,8 +65,8 @@ thread_local! {
     static REQUEST_BITS: RefCell<RandomBits> = const { RefCell::new(RandomBits::empty()) };
 }
 
-/// Random bits, fetched 512 bytes at a time, since a call of the system takes longer than
-/// the id that needs them.
+/// A buffer of random bits. It reads 512 bytes at a time, since a system call takes longer
+/// than the rest of generating an id.
 struct RandomBits {
     bytes: [u8; 512],
     spent: usize,
@@ -99,7 +99,7 @@ impl Default for RandomBits {
     }
 }
 
-/// Shows none of the bits, which are secret.
+/// Omits the bits, which are secret.
 impl fmt::Debug for RandomBits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RandomBits").finish_non_exhaustive()
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_go_on_where_an_earlier_process_ended() {
+    fn numbers_continue_after_those_of_an_earlier_process() {
         let now = Timestamp::from_millis(1_782_123_300_007).unwrap();
         let mut entropy = SystemEntropy::new();
         let first = entropy.number(now);
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn no_two_requests_have_the_same_id() {
-        let names: HashSet<String> = (0..1_000).map(|_| request_id()).collect();
-        assert_eq!(names.len(), 1_000);
-        assert!(names.iter().all(|name| name.len() == "req_".len() + 32));
+        let ids: HashSet<String> = (0..1_000).map(|_| request_id()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(ids.iter().all(|id| id.len() == "req_".len() + 32));
     }
 }

@@ -1,19 +1,20 @@
 //! escrowd: a milestone-escrow service in one binary, with SQLite inside.
 //!
-//! One way through, top to bottom; nothing below knows what is above it:
+//! A request passes through these layers from left to right. A layer never depends on a
+//! layer to its left:
 //!
 //! ```text
 //! http, cli  ->  commands (every write)  ->  domain (the rules; pure)
 //!            ->  queries  (every read)   ->  store  (SQLite: one writer, many readers)
 //! ```
 //!
-//! What is sent out is made of the domain's objects in `views`: replies by `http`,
-//! what subscribers are told by the commands. [`webhooks`] brings it to them, from the
-//! store and beside all requests.
+//! `views` renders the domain's objects as JSON: `http` uses it for replies, and the
+//! commands use it for the payloads of events. [`webhooks`] reads the pending deliveries
+//! from the store and sends them, independently of requests.
 //!
-//! [`app`] puts the parts together, [`config`] says how. [`clock`] is the only
-//! place that reads the time and [`entropy`] the only one that makes ids and
-//! randomness. `tests/layers` holds the arrows.
+//! [`app`] assembles the service from the settings of [`config`]. Only [`clock`] reads the
+//! system's time, and only [`entropy`] reads its random source. `tests/layers` checks the
+//! dependencies between the layers.
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The command line's entry.
+//! The entry point of the binary.
 
 use std::process::ExitCode;
 

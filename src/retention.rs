@@ -1,5 +1,5 @@
-//! Removes idempotency records and events that are past their retention, in small
-//! commits, so that no request waits long behind one.
+//! Removes idempotency records and events whose retention period is over. Each commit
+//! removes few rows, so that no request waits long for it.
 
 use std::time::Duration;
 
@@ -12,26 +12,27 @@ use crate::store::{Error, Store};
 
 /// The pause between two passes over the idempotency records.
 const IDEMPOTENCY_PERIOD: Duration = Duration::from_mins(1);
-/// The pause before the first pass over the events, so that a start has the writer to
-/// itself.
+/// The pause before the first pass over the events, so that the first requests after a
+/// start do not wait for it.
 const EVENTS_DELAY: Duration = Duration::from_mins(1);
 /// The pause between two passes over the events.
 const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 /// The pause between two commits of one pass over the events.
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
-/// Idempotency records removed in one commit.
+/// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
 
-/// How long rows are kept.
+/// The retention periods.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
-    /// Seconds for idempotency records, by each merchant's clock.
+    /// The period of idempotency records in seconds, by each merchant's clock.
     pub(crate) idempotency_seconds: i64,
-    /// How long events are kept, by the system's clock; `None` keeps them for ever.
+    /// The period of events, by the system's clock. `None` keeps them for ever.
     pub(crate) events: Option<Duration>,
 }
 
-/// Removes expired rows until it is dropped. A pass that fails is made again later.
+/// Removes expired rows until the future is dropped. A pass that fails is logged, and the
+/// next pass repeats its work.
 pub(crate) async fn run(store: Store, retention: Retention) {
     let events = async {
         if let Some(kept) = retention.events {

@@ -1,4 +1,4 @@
-//! Assembles the service from its parts, and runs it until it is stopped.
+//! Assembles the service from its parts and runs it until a [`Stopper`] stops it.
 
 mod settings;
 
@@ -25,7 +25,7 @@ use crate::webhooks;
 
 pub use settings::policy;
 
-/// The service, bound to its address and not yet running.
+/// The service, bound to its address but not yet running.
 pub struct App {
     server: Server,
     address: SocketAddr,
@@ -38,7 +38,7 @@ pub struct App {
     retention: Retention,
 }
 
-/// Why the service cannot start or had to stop.
+/// An error that prevents the service from starting or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The settings contradict each other.
@@ -69,7 +69,7 @@ pub enum AppError {
     Server(std::io::Error),
 }
 
-/// Stops a running service. Cheap to clone.
+/// A handle that stops a running service. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     handle: ServerHandle,
@@ -86,8 +86,8 @@ impl Stopper {
         self.handle.stop(true).await;
     }
 
-    /// Removes the files of an ephemeral service, for a process that exits without waiting
-    /// for the service to end.
+    /// Removes the files of an ephemeral service. A process that exits without waiting for
+    /// the service to end calls this.
     pub fn remove_ephemeral_files(&self) {
         if let Some(folder) = &self.ephemeral {
             folder.remove();
@@ -96,12 +96,12 @@ impl Stopper {
 }
 
 impl App {
-    /// Opens the store and binds the address, with the system's clock.
+    /// Opens the store and binds the address. Uses the system's clock.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
         Self::start_by(config, Box::new(SystemClock)).await
     }
 
-    /// Opens the store and binds the address, with this clock.
+    /// Opens the store and binds the address. Uses the given clock.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
         let entropy = Box::new(SystemEntropy::new());
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
@@ -181,7 +181,7 @@ impl App {
         }
     }
 
-    /// Serves until stopped, then closes the store.
+    /// Serves requests until a [`Stopper`] stops the service, then closes the store.
     ///
     /// # Errors
     ///
@@ -194,8 +194,8 @@ impl App {
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
             ended = self.writer_ended => {
-                // The server stops only while it is polled. Its own outcome matters less
-                // than the writer's.
+                // The server stops only while it is polled. Its outcome is dropped, since the
+                // writer's error is the cause.
                 drop(tokio::join!(stopper.stop(), &mut server));
                 ended.unwrap_or(Err(store::Error::Stopped)).map_err(AppError::Store)
             }
@@ -209,7 +209,8 @@ impl App {
     }
 }
 
-/// In live mode, stores the configured merchants and their keys. Returns their ids.
+/// In live mode, stores the configured merchants and their keys. Returns each merchant
+/// with its id.
 async fn configure_merchants<'a>(
     store: &Store,
     config: &'a Config,

@@ -1,5 +1,5 @@
-//! Translates the configuration into the settings of each part. A part knows its own
-//! settings and not the configuration.
+//! Translates the configuration into the settings of each part, so that no other part
+//! depends on the configuration.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
 
-/// Returns the operator's decisions, without those for single merchants.
+/// Returns the operator's decisions that hold for every merchant.
 ///
 /// # Errors
 ///
@@ -81,8 +81,8 @@ pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<WebhookEndpoint> {
     Some(WebhookEndpoint { url, secret })
 }
 
-/// Returns the settings of the store. In an ephemeral folder the file does not outlive the
-/// process, so commits do not wait for the disk.
+/// Returns the settings of the store. A database in an ephemeral folder does not outlive
+/// the process, so its commits do not wait for the disk.
 pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> store::Settings {
     let synchronous = config.storage.synchronous;
     store::Settings {
@@ -113,7 +113,7 @@ pub(super) fn webhooks(config: &Config, live_endpoints: HashMap<MerchantId, Webh
     }
 }
 
-/// Returns the periods of retention. 0 days keep events for ever.
+/// Returns the retention periods. `events_kept_days = 0` keeps events for ever.
 pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
     const DAY_SECONDS: u64 = 86_400;
     let days = u64::from(config.webhooks.events_kept_days);
@@ -123,7 +123,7 @@ pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
     }
 }
 
-/// Returns how the server listens and stops.
+/// Returns the settings of the HTTP server.
 pub(super) const fn server(config: &Config) -> ServerSettings {
     ServerSettings {
         listen: config.listen,

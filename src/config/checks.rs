@@ -1,4 +1,5 @@
-//! Checks of settings that are valid by themselves and may contradict each other.
+//! Checks that the settings, each of which is valid by itself, do not contradict each
+//! other.
 
 use std::collections::HashSet;
 
@@ -17,8 +18,8 @@ pub(super) fn check_flags(config: &Config, flags: &Flags) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Refuses settings that would expose play money, lose real money, or shut out every
-/// merchant.
+/// Refuses a sandbox that other machines can reach, a live database that is not kept, and
+/// a live mode without a key.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     config.rates(None)?;
     for merchant in &config.merchant {
@@ -33,13 +34,13 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             "webhooks.callback_url is for mode \"sandbox\"; in live mode each [[merchant]] has its own callback_url",
         ),
         Mode::Live if config.ephemeral => {
-            refuse("ephemeral is for mode \"sandbox\": real money must not be gone when the service stops")
+            refuse("ephemeral is for mode \"sandbox\": in live mode the database must outlive the service")
         }
         Mode::Sandbox if !config.merchant.is_empty() => {
             refuse("[[merchant]] is for mode \"live\"; in sandbox mode every key is a merchant of its own")
         }
         Mode::Sandbox if !config.listen.ip().is_loopback() && !config.sandbox.expose => refuse(format!(
-            "listen is {}, which other machines may reach, and a sandbox lets everybody in: \
+            "listen is {}, which other machines can reach, and a sandbox accepts every key: \
              listen on 127.0.0.1, or set sandbox.expose = true",
             config.listen
         )),
@@ -48,7 +49,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Refuses merchants that share a name or a key, or whose events would be unsigned.
-/// Returns whether any of them has a key.
+/// Returns true if at least one merchant has a key.
 fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
     let mut names = HashSet::new();
     let mut hashes = HashSet::new();
@@ -57,12 +58,12 @@ fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
             return refuse("merchant.name must not be empty");
         }
         if !names.insert(&merchant.name) {
-            return refuse(format!("merchant.name {:?} is there twice", merchant.name));
+            return refuse(format!("merchant.name {:?} is used twice", merchant.name));
         }
         if merchant.callback_url.is_some() && merchant.signing_secret.is_none() {
             return refuse(format!(
-                "merchant {:?} has a callback_url and no signing_secret, so that nothing would prove whom its events \
-                 come from; set its secret key there, or a secret of its own",
+                "merchant {:?} has a callback_url and no signing_secret, so the receiver could not verify its events; \
+                 set signing_secret to the merchant's secret key or to a separate secret",
                 merchant.name
             ));
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no valid configuration.
+/// An error in the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -14,20 +14,20 @@ pub enum ConfigError {
         /// The error of the operating system.
         cause: io::Error,
     },
-    /// A line of the file is wrong.
+    /// A line of the file is invalid.
     #[error("invalid configuration in {path}:\n{problem}")]
     Line {
         /// The configuration file.
         path: PathBuf,
-        /// The line, and what is wrong with it.
+        /// The line and its error.
         problem: String,
     },
-    /// An environment variable is wrong.
+    /// An environment variable is invalid.
     #[error("invalid environment variable {name}: {problem}")]
     Variable {
-        /// Its name.
+        /// The name of the variable.
         name: String,
-        /// What is wrong with its value.
+        /// The error in its value.
         problem: String,
     },
     /// Settings that are valid by themselves contradict each other.

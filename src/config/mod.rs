@@ -1,7 +1,7 @@
 //! Configuration: typed and checked settings, or an error that names the key to change.
 //!
-//! A setting is documented in `config.toml`, which also holds its default; a field here
-//! gives its type. Every value is parsed once, while the configuration is read.
+//! `config.toml` documents each setting and holds its default. The field here gives its
+//! type and its bounds. Every value is parsed once, while the configuration is read.
 
 mod checks;
 mod error;
@@ -25,39 +25,41 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    amount, currency, key_hashes, live_callback, retry_schedule, sandbox_callback, signing_secret, web_address,
+    amount, currency, key_hashes, live_webhook_url, retry_schedule, sandbox_webhook_url, signing_secret, web_address,
     withdrawal_fees, within,
 };
 
 pub use error::ConfigError;
 pub use sources::Flags;
 
-/// Every setting. A field is named as its key in `config.toml`.
+/// Every setting. Each field has the name of its key in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Play money or real money.
     pub mode: Mode,
-    /// Does exactly what the reference API does, where the default is kinder.
+    /// Behaves exactly as the reference API where the default is more lenient.
     pub strict: bool,
     /// Address and port.
     pub listen: SocketAddr,
-    /// The base URL in replies; `None` stands for the address that the service listens on.
+    /// The base URL of links in replies. `None` stands for the address that the service
+    /// listens on.
     #[serde(default, deserialize_with = "web_address")]
     pub public_url: Option<String>,
     /// The database file.
     pub database: PathBuf,
-    /// Keeps the database in a folder that is removed when the service stops.
+    /// Keeps the database in a temporary folder, which the service removes when it stops.
     pub ephemeral: bool,
     /// The currency of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
-    /// Seconds a buyer has to confirm after the delivery window.
+    /// Seconds after the delivery window in which the buyer can confirm before the seller
+    /// can claim.
     #[serde(deserialize_with = "within::<_, _, 0, 31_536_000>")]
     pub claim_grace_seconds: i64,
-    /// The country of merchants that name none.
+    /// The country of merchants that configure none.
     pub country: Country,
-    /// The least serious messages in the log.
+    /// The lowest level of messages in the log.
     pub log: LogLevel,
     /// Rates of merchants that have none of their own, and the fees of withdrawals.
     pub fees: Fees,
@@ -93,19 +95,19 @@ pub struct Fees {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sandbox {
-    /// Play money of a new customer.
+    /// The opening balance of a new customer.
     #[serde(deserialize_with = "amount::<_, 0>")]
     pub opening_balance_minor: Amount,
-    /// Allows an address that other machines reach.
+    /// Allows a sandbox to listen on an address that other machines can reach.
     pub expose: bool,
     /// Makes merchants business accounts, which may sell in their own name.
     pub is_business: bool,
     /// Lets customers save test cards and pay by them.
     pub cards: bool,
-    /// Requests kept in the request log; 0 keeps none.
+    /// The most requests in the request log. 0 keeps none.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_kept: usize,
-    /// Bytes of the request log.
+    /// The most bytes in the request log.
     #[serde(deserialize_with = "within::<_, _, 65_536, 17_179_869_184>")]
     pub requests_bytes_max: usize,
 }
@@ -117,46 +119,46 @@ pub struct Limits {
     /// The smallest amount of an escrow.
     #[serde(deserialize_with = "amount::<_, 1>")]
     pub amount_min_minor: Amount,
-    /// Milestones in one escrow.
+    /// The most milestones in one escrow.
     #[serde(deserialize_with = "within::<_, _, 2, MILESTONES_MAX>")]
     pub milestones_max: usize,
-    /// Characters of a purpose or title.
+    /// The most characters in a purpose or title.
     #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
     pub purpose_chars_max: usize,
-    /// Characters of a description.
+    /// The most characters in a description.
     #[serde(deserialize_with = "within::<_, _, 1, 100_000>")]
     pub description_chars_max: usize,
-    /// Participants in one vault.
+    /// The most participants in one vault.
     #[serde(deserialize_with = "within::<_, _, 2, 1_000>")]
     pub participants_max: usize,
-    /// Categories of one customer, or of the merchant itself.
+    /// The most categories of one customer, or of the merchant itself.
     #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
     pub categories_max: u32,
-    /// Escrows in one payment.
+    /// The most escrows in one payment.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000>")]
     pub escrows_per_payment_max: usize,
-    /// Bytes of a body.
+    /// The most bytes in a request body.
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub body_bytes_max: usize,
-    /// Bytes of a file.
+    /// The most bytes in a file.
     #[serde(deserialize_with = "within::<_, _, 1_024, 67_108_864>")]
     pub file_bytes_max: usize,
-    /// Files in one request.
+    /// The most files in one request.
     #[serde(deserialize_with = "within::<_, _, 1, 100>")]
     pub files_per_request_max: usize,
-    /// Bytes of all files being received at one time.
+    /// The most bytes of all files that are being received at one time.
     #[serde(deserialize_with = "within::<_, _, 1_024, 17_179_869_184>")]
     pub uploads_bytes_max: usize,
-    /// Seconds a body may take to arrive.
+    /// The most seconds that a body may take to arrive.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub body_seconds_max: u64,
-    /// Connections open at one time.
+    /// The most connections open at one time.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub connections_max: usize,
-    /// Requests of one key per minute; 0 sets no limit.
+    /// The most requests of one key per minute. 0 sets no limit.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_per_minute: u32,
-    /// Seconds that requests in flight get when the service stops.
+    /// The most seconds that the service waits for requests in flight when it stops.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub stop_seconds_max: u64,
 }
@@ -165,16 +167,16 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
-    /// The callback URL of sandbox merchants that have set none.
-    #[serde(default, deserialize_with = "sandbox_callback")]
+    /// The webhook URL of sandbox merchants that have set none.
+    #[serde(default, deserialize_with = "sandbox_webhook_url")]
     pub callback_url: Option<WebhookUrl>,
-    /// The pauses between attempts.
+    /// The pauses between the attempts to deliver an event.
     #[serde(deserialize_with = "retry_schedule")]
     pub retry_seconds: RetrySchedule,
-    /// Seconds an attempt may take in all.
+    /// The most seconds that one attempt may take, with its response.
     #[serde(deserialize_with = "within::<_, _, 1, 60>")]
     pub timeout_seconds: u64,
-    /// Days that events are kept; 0 keeps them for ever.
+    /// The days that events are kept. 0 keeps them for ever.
     #[serde(deserialize_with = "within::<_, _, 0, 36_500>")]
     pub events_kept_days: u32,
 }
@@ -183,7 +185,7 @@ pub struct Webhooks {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
-    /// Hours that a reply is kept for retries.
+    /// The hours that a reply is kept for retries of its request.
     #[serde(deserialize_with = "within::<_, _, 1, 8_760>")]
     pub kept_hours: i64,
 }
@@ -194,16 +196,16 @@ pub struct Idempotency {
 pub struct Storage {
     /// The durability of a commit.
     pub synchronous: Synchronous,
-    /// Connections for reading.
+    /// The number of reading connections.
     #[serde(deserialize_with = "within::<_, _, 1, 256>")]
     pub readers: u32,
-    /// Writes that may wait.
+    /// The most writes in the writer's queue.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub queue_commands_max: usize,
-    /// Writes that share one commit.
+    /// The most writes in one commit.
     #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
     pub group_commands_max: usize,
-    /// Pages in the write-ahead log at which a checkpoint begins.
+    /// The size of the write-ahead log, in pages, at which a checkpoint begins.
     #[serde(deserialize_with = "within::<_, _, 100, 1_000_000>")]
     pub checkpoint_pages: u32,
 }
@@ -212,28 +214,28 @@ pub struct Storage {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Merchant {
-    /// Its name, which stays while keys change.
+    /// The name, which identifies the merchant and must never change.
     pub name: String,
-    /// SHA-256 hashes of its super-admin keys.
+    /// The SHA-256 hashes of its super-admin keys.
     #[serde(deserialize_with = "key_hashes")]
     pub key_sha256: Vec<[u8; 32]>,
-    /// SHA-256 hashes of its keys that open only the routes of business accounts.
+    /// The SHA-256 hashes of its keys that are limited to the routes of business accounts.
     #[serde(default, deserialize_with = "key_hashes")]
     pub business_key_sha256: Vec<[u8; 32]>,
     /// Makes it a business account, which may sell in its own name.
     #[serde(default = "yes")]
     pub is_business: bool,
-    /// Its country, if it differs from [`Config::country`].
+    /// The country, if it differs from [`Config::country`].
     pub country: Option<Country>,
-    /// The addresses its keys may be used from; an empty list allows every address.
+    /// The addresses that may use its keys. An empty list allows every address.
     #[serde(default)]
     pub allowed_ips: Vec<IpAddr>,
-    /// Its part of the fee, if it differs from [`Fees::commission_bps`].
+    /// The merchant's part of the fee, if it differs from [`Fees::commission_bps`].
     pub commission_bps: Option<u16>,
-    /// The URL its events are sent to.
-    #[serde(default, deserialize_with = "live_callback")]
+    /// The URL that receives its events.
+    #[serde(default, deserialize_with = "live_webhook_url")]
     pub callback_url: Option<WebhookUrl>,
-    /// The secret its events are signed with.
+    /// The secret that signs its events.
     #[serde(default, deserialize_with = "signing_secret")]
     pub signing_secret: Option<SigningSecret>,
 }
@@ -242,7 +244,7 @@ const fn yes() -> bool {
     true
 }
 
-/// The least serious messages in the log.
+/// The lowest level of messages in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {

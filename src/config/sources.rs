@@ -20,7 +20,7 @@ use super::{Config, checks};
 /// Documents every setting and holds its default.
 const DEFAULTS: &str = include_str!("../../config.toml");
 
-/// The settings that have no default, by dotted key; each is a string.
+/// The dotted keys of the settings that have no default. Each of them is a string.
 pub(super) const KEYS_WITHOUT_DEFAULT: [&str; 2] = ["public_url", "webhooks.callback_url"];
 
 const ENV_PREFIX: &str = "ESCROWD_";
@@ -51,7 +51,7 @@ impl Config {
     /// Merges the sources and checks the result.
     ///
     /// Each environment variable is a name and its text, or a lossy form of the text
-    /// when it is not UTF-8.
+    /// if the text is not UTF-8.
     pub fn load(
         flags: &Flags,
         environment: impl IntoIterator<Item = (String, Result<String, String>)>,
@@ -76,8 +76,8 @@ impl Config {
     }
 }
 
-/// Reads the file and merges it over the defaults. Returns the settings, and the table
-/// they were read from.
+/// Reads the file and merges it over the defaults. Returns the settings, and the merged
+/// table that they were read from.
 fn read_file(named: Option<&Path>) -> Result<(Config, Table), ConfigError> {
     let path = named.unwrap_or(Path::new("config.toml"));
     let text = match fs::read_to_string(path) {
@@ -144,20 +144,20 @@ fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) 
     config.map_err(|error: toml::de::Error| invalid(error.message().to_owned()))
 }
 
-/// Returns whether a variable is meant as a setting of the service.
+/// Returns true if a variable is a setting of the service.
 fn is_setting(name: &str) -> bool {
     name.strip_prefix(ENV_PREFIX)
         .is_some_and(|name| !is_for_clients(name) && !is_kubernetes_service_link(name))
 }
 
-/// Returns whether a variable, without its prefix, is for the subcommands that talk to a
-/// sandbox.
+/// Returns true if a variable, named without its prefix, is an option of the subcommands
+/// that call a sandbox.
 fn is_for_clients(name: &str) -> bool {
     ["URL", "KEY"].contains(&name)
 }
 
-/// Returns whether a variable, without its prefix, is one that Kubernetes adds to the pods
-/// beside a service called `escrowd`.
+/// Returns true if a variable, named without its prefix, is one that Kubernetes sets in
+/// every pod for a service called `escrowd`.
 fn is_kubernetes_service_link(name: &str) -> bool {
     ["PORT", "SERVICE_HOST", "SERVICE_PORT"]
         .iter()
@@ -195,12 +195,12 @@ const fn type_of(value: &Value) -> &'static str {
         Value::Integer(_) => "a whole number",
         Value::Boolean(_) => "true or false",
         Value::Array(_) => "a list, such as [60, 300]",
-        _ => "a text",
+        _ => "a string",
     }
 }
 
-/// Returns the dotted key of every setting, with its default; an empty string stands for
-/// none.
+/// Returns the dotted key and the default of every setting. A setting without a default has
+/// an empty string.
 fn keys() -> Vec<(String, Value)> {
     let defaults: Table = DEFAULTS.parse().expect("the embedded config.toml is valid");
     let mut keys = Vec::new();
@@ -218,7 +218,7 @@ fn keys() -> Vec<(String, Value)> {
     keys
 }
 
-/// Sets a dotted key of the merged settings, which have every section.
+/// Sets the value of a dotted key. The merged settings contain every section.
 fn insert(settings: &mut Table, key: &str, value: Value) {
     let Some((section, name)) = key.split_once('.') else {
         settings.insert(key.to_owned(), value);

@@ -1,5 +1,5 @@
-//! What is written in the three places becomes one configuration, or an error that
-//! names its line.
+//! The file, the environment and the flags are merged into one configuration, or an error
+//! names the line or the variable to change.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn error(text: &str, variables: &[(&str, &str)]) -> String {
 const DOCUMENTED: &str = include_str!("../../config.toml");
 
 #[test]
-fn the_embedded_file_is_valid_and_plain() {
+fn the_embedded_file_holds_the_defaults() {
     assert_eq!(load("", &[]).unwrap(), Config::default());
     assert_eq!(load(DOCUMENTED, &[]).unwrap(), Config::default());
 }
@@ -36,7 +36,7 @@ fn the_embedded_file_is_valid_and_plain() {
 #[test]
 fn every_setting_has_a_comment_and_a_variable() {
     let mut section = String::new();
-    let mut before = "";
+    let mut previous_line = "";
     let mut without_default = Vec::new();
     for line in DOCUMENTED.lines().take_while(|line| !line.contains("[[merchant]]")) {
         if let Some(name) = line.strip_prefix('[') {
@@ -48,20 +48,20 @@ fn every_setting_has_a_comment_and_a_variable() {
             .filter(|(key, _)| !key.contains(' '));
         if let Some((key, _)) = setting {
             assert!(
-                !before.is_empty() && !before.starts_with('['),
+                !previous_line.is_empty() && !previous_line.starts_with('['),
                 "{section}{key} has no comment"
             );
             if line.starts_with('#') {
                 without_default.push(format!("{section}{key}"));
             }
         }
-        before = line;
+        previous_line = line;
     }
     assert_eq!(without_default, KEYS_WITHOUT_DEFAULT);
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let text = "listen = \"127.0.0.1:1\"\ndatabase = \"file.db\"\n[limits]\nmilestones_max = 7";
     let config = load(
         text,
@@ -92,7 +92,7 @@ fn requests_are_limited_when_configured_or_strict() {
 }
 
 #[test]
-fn a_wrong_line_is_named() {
+fn an_error_names_the_invalid_line() {
     for (text, line, problem) in [
         (
             "mode = \"sandbox\"\nlisten_on = 1",
@@ -163,7 +163,7 @@ fn a_wrong_line_is_named() {
 }
 
 #[test]
-fn a_wrong_variable_is_named() {
+fn an_error_names_the_invalid_variable() {
     for (name, text, problem) in [
         ("ESCROWD_LISTN", "x", "there is no such setting"),
         (
@@ -180,7 +180,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn a_list_and_what_has_no_default_can_be_variables() {
+fn variables_can_set_lists_and_settings_without_a_default() {
     for text in ["[1, 2,3]", "1,2,3", " 1, 2, 3 "] {
         let config = load("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", text)]).unwrap();
         assert_eq!(
@@ -221,14 +221,14 @@ fn a_signing_secret_is_never_shown() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named() {
+fn an_error_names_the_variable_that_is_not_utf_8() {
     let variables = [("ESCROWD_DATABASE".to_owned(), Err("x\u{fffd}".to_owned()))];
     let error = Config::load(&Flags::default(), variables).unwrap_err().to_string();
     assert!(error.contains("ESCROWD_DATABASE") && error.contains("UTF-8"), "{error}");
 }
 
 #[test]
-fn what_kubernetes_adds_to_the_environment_is_not_meant_for_us() {
+fn variables_that_kubernetes_adds_are_ignored() {
     let variables = [
         ("ESCROWD_PORT", "tcp://10.0.0.1:80"),
         ("ESCROWD_SERVICE_HOST", "10.0.0.1"),
@@ -239,7 +239,7 @@ fn what_kubernetes_adds_to_the_environment_is_not_meant_for_us() {
 }
 
 #[test]
-fn settings_that_expose_play_money_or_lock_everybody_out_are_refused() {
+fn settings_that_contradict_each_other_are_refused() {
     let key = "a".repeat(64);
     let merchant = |name: &str| format!("[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n");
     for (text, problem) in [

@@ -1,5 +1,5 @@
-//! Deserializers of single settings, each with its bounds. A value is parsed here and
-//! nowhere else.
+//! Deserializers of single settings, each with its bounds. No other file parses the value
+//! of a setting.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -10,7 +10,7 @@ use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 
-/// A whole number from `MIN` to `MAX`.
+/// Parses a whole number from `MIN` to `MAX`.
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -22,7 +22,7 @@ where
     value.ok_or_else(|| out_of_bounds(number, MIN, MAX))
 }
 
-/// At least `MIN` minor units.
+/// Parses an amount of at least `MIN` minor units.
 pub(super) fn amount<'de, D, const MIN: i64>(deserializer: D) -> Result<Amount, D::Error>
 where
     D: Deserializer<'de>,
@@ -36,7 +36,7 @@ fn out_of_bounds<E: Error>(number: i64, min: i64, max: i64) -> E {
     E::custom(format!("must be a whole number from {min} to {max}; got {number}"))
 }
 
-/// A currency code of three capitals.
+/// Parses a currency code of three capital letters.
 pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let currency = String::deserialize(deserializer)?;
     let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -47,7 +47,7 @@ pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Str
     }
 }
 
-/// A URL of HTTP.
+/// Parses a URL that begins with `http://` or `https://`.
 pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.starts_with("http://") || text.starts_with("https://") {
@@ -64,7 +64,7 @@ pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     WithdrawalFees::parse(&table).ok_or_else(|| D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE)))
 }
 
-/// SHA-256 hashes in hex.
+/// Parses SHA-256 hashes in hex.
 pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
     let decode = |text: String| {
         let mut hash = [0; 32];
@@ -76,15 +76,15 @@ pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<V
         .map_err(|_| D::Error::custom("must be 64 hex characters, as `escrowd keygen` prints them; not the key itself"))
 }
 
-pub(super) fn sandbox_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
-    callback(deserializer, Mode::Sandbox)
+pub(super) fn sandbox_webhook_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
+    webhook_url(deserializer, Mode::Sandbox)
 }
 
-pub(super) fn live_callback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
-    callback(deserializer, Mode::Live)
+pub(super) fn live_webhook_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
+    webhook_url(deserializer, Mode::Live)
 }
 
-fn callback<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<WebhookUrl>, D::Error> {
+fn webhook_url<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<WebhookUrl>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let url = WebhookUrl::parse(&text, mode);
     url.map(Some)
@@ -96,18 +96,18 @@ pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     let text = String::deserialize(deserializer)?;
     if text.starts_with("whsec_") {
         return Err(D::Error::custom(
-            "must be the secret itself, such as the merchant's key; the one of Standard Webhooks is derived from it",
+            "must be the secret itself, such as the merchant's key; the secret of Standard Webhooks (whsec_...) is derived from it",
         ));
     }
     if text.chars().count() < CHARS_MIN {
         return Err(D::Error::custom(format!(
-            "must be at least {CHARS_MIN} characters long; `escrowd keygen` makes keys that nobody guesses"
+            "must be at least {CHARS_MIN} characters long; `escrowd keygen` generates a key that is long enough"
         )));
     }
     Ok(Some(SigningSecret::new(text)))
 }
 
-/// At most 20 pauses of at most a week each.
+/// Parses at most 20 pauses in seconds, each of at most a week.
 pub(super) fn retry_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RetrySchedule, D::Error> {
     const RETRIES_MAX: usize = 20;
     const SECONDS_MAX: u32 = 604_800;
