@@ -1,11 +1,10 @@
-//! The service over a real socket: each test has a server, a port and a database
-//! of its own, and speaks to it as a client would.
+//! Tests of the service over a real socket. Each test starts a server with its own port and
+//! database, and sends requests as a client would.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue should panic at that line")]
 
 mod admission;
 mod banks;
-mod callbacks;
 mod cards;
 mod categories;
 mod claims;
@@ -47,4 +46,5 @@ mod strict;
 mod transfers;
 mod vaults;
 mod wallets;
+mod webhook_endpoints;
 mod whitelist;

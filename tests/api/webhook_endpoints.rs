@@ -1,5 +1,5 @@
-//! Where events go, and sending them again. Nobody listens where these tests send
-//! them: what a receiver gets is tested elsewhere.
+//! Tests setting the webhook endpoint, and resending and replaying events. No server listens at
+//! the URL of these tests: `tests/webhooks` checks what an endpoint receives.
 
 use escrowd::domain::events::webhook_endpoint::WebhookUrl;
 use escrowd::domain::mode::Mode;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
 
 const NO_ID: &str = "0123456789abcdef01234567";
-/// Nobody listens there.
-const DEAF: &str = "http://127.0.0.1:9/hook";
+/// A URL at which no server listens.
+const UNREACHABLE: &str = "http://127.0.0.1:9/hook";
 
 impl TestApp {
-    fn callback(&self) -> Answer {
+    fn webhook_endpoint(&self) -> Answer {
         self.as_merchant("GET", "/sandbox/callback", None)
     }
 
-    fn set_callback(&self, url: &Value) -> Answer {
+    fn set_webhook_endpoint(&self, url: &Value) -> Answer {
         self.as_merchant("PUT", "/sandbox/callback", Some(&json!({ "url": url })))
     }
 
@@ -28,8 +28,9 @@ impl TestApp {
         self.as_merchant("POST", "/sandbox/events/replay", Some(body))
     }
 
-    /// The deliveries still to be made, by the place of their event among all.
-    fn to_be_delivered(&self) -> Vec<String> {
+    /// Returns the pending deliveries in order, each as the position of its event among all
+    /// events.
+    fn pending_deliveries(&self) -> Vec<String> {
         self.column(
             "SELECT (SELECT count(*) FROM event AS earlier WHERE earlier.id <= delivery.event_id) FROM delivery ORDER BY id",
         )
@@ -37,7 +38,7 @@ impl TestApp {
 }
 
 #[test]
-fn a_merchant_sets_where_its_events_go() {
+fn a_merchant_sets_its_webhook_endpoint() {
     let app = spawn_app();
     let view = |url: Value| {
         json!({
@@ -47,21 +48,21 @@ fn a_merchant_sets_where_its_events_go() {
             "standardWebhooksSecret": "whsec_SHEVtkn43W+FPJzcQHXW7QBQacIOpQ9VJHcRTb9RSAA=",
         })
     };
-    let fetched = app.callback().ok();
+    let fetched = app.webhook_endpoint().ok();
     assert_eq!(fetched.message(), "Callback fetched successfully");
     assert_eq!(fetched.data().to_string(), view(Value::Null).to_string());
-    let set = app.set_callback(&json!(DEAF)).ok();
+    let set = app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     assert_eq!(set.message(), "Callback updated successfully");
-    assert_eq!(set.data(), &view(json!(DEAF)));
-    assert_eq!(app.callback().ok().data(), &view(json!(DEAF)));
-    assert_eq!(app.set_callback(&Value::Null).ok().data(), &view(Value::Null));
-    assert_eq!(app.callback().ok().data(), &view(Value::Null));
+    assert_eq!(set.data(), &view(json!(UNREACHABLE)));
+    assert_eq!(app.webhook_endpoint().ok().data(), &view(json!(UNREACHABLE)));
+    assert_eq!(app.set_webhook_endpoint(&Value::Null).ok().data(), &view(Value::Null));
+    assert_eq!(app.webhook_endpoint().ok().data(), &view(Value::Null));
 }
 
 #[test]
 fn every_key_signs_for_its_own_merchant() {
     let app = spawn_app();
-    app.set_callback(&json!(DEAF)).ok();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     let headers = [("authorization", "Bearer sk_test_other")];
     let other = app.send("GET", "/sandbox/callback", &headers, None).ok();
     assert_eq!(other.data()["signingSecret"], "sk_test_other");
@@ -69,23 +70,24 @@ fn every_key_signs_for_its_own_merchant() {
 }
 
 #[test]
-fn what_the_configuration_says_holds_until_the_merchant_says_otherwise() {
-    let app =
-        spawn_app_with(|config| config.webhooks.callback_url = Some(WebhookUrl::parse(DEAF, Mode::Sandbox).unwrap()));
-    assert_eq!(app.callback().ok().data()["url"], DEAF);
+fn the_configured_url_applies_until_the_merchant_sets_one() {
+    let app = spawn_app_with(|config| {
+        config.webhooks.callback_url = Some(WebhookUrl::parse(UNREACHABLE, Mode::Sandbox).unwrap())
+    });
+    assert_eq!(app.webhook_endpoint().ok().data()["url"], UNREACHABLE);
     app.offered();
-    assert_eq!(app.to_be_delivered(), ["1", "2"]);
-    app.set_callback(&Value::Null).ok();
-    assert_eq!(app.callback().ok().data()["url"], Value::Null);
+    assert_eq!(app.pending_deliveries(), ["1", "2"]);
+    app.set_webhook_endpoint(&Value::Null).ok();
+    assert_eq!(app.webhook_endpoint().ok().data()["url"], Value::Null);
     app.top_up("ada", 1000).ok();
     let newest = app.inbox("?limit=1").ok();
     assert_eq!(newest.data()["data"][0]["delivery"]["status"], "none");
 }
 
 #[test]
-fn an_address_that_events_cannot_go_to_is_refused() {
+fn a_url_that_cannot_be_a_webhook_endpoint_is_refused() {
     let app = spawn_app();
-    app.set_callback(&json!(DEAF)).ok();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     let long = format!("http://127.0.0.1/{}", "x".repeat(2000));
     for (url, expected) in [
         (json!("shop.example"), "url must be a web address"),
@@ -106,13 +108,13 @@ fn an_address_that_events_cannot_go_to_is_refused() {
             "url must be an address that does not lead to 169.254.169.254",
         ),
     ] {
-        let answer = app.set_callback(&url);
+        let answer = app.set_webhook_endpoint(&url);
         assert_eq!(answer.status, 400, "{url}");
         assert!(answer.message().starts_with(expected), "{url}: {}", answer.message());
     }
     let nothing = app.as_merchant("PUT", "/sandbox/callback", Some(&json!({})));
     assert_eq!((nothing.status, nothing.message()), (400, "url is required"));
-    assert_eq!(app.callback().ok().data()["url"], DEAF);
+    assert_eq!(app.webhook_endpoint().ok().data()["url"], UNREACHABLE);
 }
 
 #[test]
@@ -121,19 +123,19 @@ fn an_event_is_sent_again_under_its_own_id() {
     let id = app.offered_event();
     app.refuses(400, "No callback URL is set", |app| app.resend(&id));
     app.refuses(400, "Event not found", |app| app.resend(NO_ID));
-    app.set_callback(&json!(DEAF)).ok();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     assert_eq!(
-        app.to_be_delivered(),
+        app.pending_deliveries(),
         [""; 0],
-        "what was told before is not sent by itself"
+        "setting an endpoint does not queue earlier events"
     );
     let before = app.all_told();
     let again = app.resend(&id).ok();
     assert_eq!(again.message(), "Event queued successfully");
     assert_eq!(again.data()["delivery"]["status"], "pending");
     assert_eq!(again.data()["payload"], before[0]["payload"]);
-    assert_eq!(app.to_be_delivered(), ["1"]);
-    assert_eq!(app.all_told().len(), before.len(), "and is no new event");
+    assert_eq!(app.pending_deliveries(), ["1"]);
+    assert_eq!(app.all_told().len(), before.len(), "a resend creates no new event");
     let foreign = app.json_with_key(
         "sk_test_other",
         "POST",
@@ -145,7 +147,7 @@ fn an_event_is_sent_again_under_its_own_id() {
 }
 
 #[test]
-fn everything_from_a_point_on_is_sent_again_oldest_first() {
+fn a_replay_sends_all_events_from_a_point_oldest_first() {
     let app = spawn_app();
     app.offered();
     app.pass_seconds(60);
@@ -155,15 +157,15 @@ fn everything_from_a_point_on_is_sent_again_oldest_first() {
     app.refuses(400, "No callback URL is set", |app| {
         app.replay(&json!({ "from": events[0]["id"] }))
     });
-    app.set_callback(&json!(DEAF)).ok();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     app.refuses(400, "Event not found", |app| app.replay(&json!({ "from": NO_ID })));
     let second = app.replay(&json!({ "from": events[1]["id"] })).ok();
     assert_eq!(second.message(), "Events queued successfully");
     assert_eq!(second.data(), &json!({ "events": 3 }));
-    assert_eq!(app.to_be_delivered(), ["2", "3", "4"]);
+    assert_eq!(app.pending_deliveries(), ["2", "3", "4"]);
     let since = app.replay(&json!({ "since": events[2]["createdAt"] })).ok();
     assert_eq!(since.data(), &json!({ "events": 2 }));
-    assert_eq!(app.to_be_delivered(), ["2", "3", "4", "3", "4"]);
+    assert_eq!(app.pending_deliveries(), ["2", "3", "4", "3", "4"]);
     assert_eq!(
         app.replay(&json!({ "since": "2999-01-01T00:00:00Z" })).ok().data()["events"],
         0
@@ -171,9 +173,9 @@ fn everything_from_a_point_on_is_sent_again_oldest_first() {
 }
 
 #[test]
-fn a_replay_says_where_it_starts() {
+fn a_replay_needs_a_starting_point() {
     let app = spawn_app();
-    app.set_callback(&json!(DEAF)).ok();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     for (body, field) in [
         (json!({}), "from"),
         (json!({ "from": "x" }), "from"),
