@@ -11,7 +11,7 @@ use super::walk::{Change, send};
 use crate::helpers::{TestApp, with_field};
 use crate::snapshots::assert_snapshot;
 
-/// Returns the values to try in a field, by the type of its right value. An empty text
+/// Returns the values to try in a field, by the type of its valid value. An empty text
 /// leaves the field out.
 fn values(right: Option<&Value>) -> &'static [&'static str] {
     match right {
@@ -124,7 +124,7 @@ fn own_values(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// A request whose body's fields are tried one by one.
+/// A request for which the test changes one field of the body at a time.
 struct Tried {
     route: &'static str,
     make: Make,
@@ -191,8 +191,8 @@ fn show(app: &TestApp, tried: &Tried) {
     show_order(app, route, tried);
 }
 
-/// Sends the body with every field wrong, then rights the field that the refusal names,
-/// and so on: the replies show in which order the fields are checked.
+/// Sends the body with every field wrong, then corrects the field that the refusal names and
+/// repeats this. The replies show the order in which the service checks the fields.
 fn show_order(app: &TestApp, route: &Route, tried: &Tried) {
     let request = app.unrecorded(tried.make);
     let right = request.body.clone().unwrap();
@@ -224,7 +224,8 @@ fn show_order(app: &TestApp, route: &Route, tried: &Tried) {
     }
 }
 
-/// Collects the pointers to all fields of a body; of a list, to its first element only.
+/// Collects the JSON pointers to all fields of a body. For a list, it collects only those of
+/// the first element.
 fn add_pointers(value: &Value, path: &str, pointers: &mut Vec<String>) {
     if !path.is_empty() {
         pointers.push(path.to_owned());
@@ -360,7 +361,7 @@ fn fields_of_disputes_vaults_and_categories_are_read_word_for_word() {
     );
 }
 
-/// Returns an intent of Ada's with these fields and an unused reference.
+/// Returns a request of Ada's to create an intent with these fields and an unused reference.
 fn intent(app: &TestApp, more: Value) -> Request {
     let number = app.count("payment_transaction");
     let intent = json!({ "amount": 1000, "reference": format!("intent {number}"), "currency": "NGN" });
@@ -462,7 +463,7 @@ fn fields_of_payments_are_read_word_for_word() {
     );
 }
 
-/// Removes every address of Ada's.
+/// Removes every address from Ada's whitelist.
 fn clear_whitelist(app: &TestApp) {
     let list = app
         .send("GET", "/v1/whitelist-address", &[("customer-id", "ada")], None)
@@ -527,7 +528,8 @@ fn fields_of_the_sandbox_are_read_word_for_word() {
     );
 }
 
-/// Returns a seed of a customer and an escrow that differs from every seed before.
+/// Returns a request to load a seed with a customer and an escrow. It differs from every seed
+/// before.
 fn seed(app: &TestApp, escrow: Value) -> Request {
     let number = app.count("customer");
     let common = json!({

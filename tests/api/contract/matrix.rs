@@ -1,5 +1,5 @@
-//! The matrix of contract section 1.3: 55 routes, their header rule, the key they
-//! need and the body they take.
+//! The matrix of contract section 1.3: 55 routes, each with its header rule, the key that it
+//! requires and the body that it accepts.
 
 /// Method, path, header rule (R required, O optional, F forbidden, - ignored), key
 /// (B any business account's, SA a super-admin's) and body, as the contract prints
@@ -62,8 +62,8 @@ DELETE /v1/whitelist-address/{addressId}                       R SA none
 GET    /v1/countries                                           - SA none
 ";
 
-/// The sandbox's own routes, in the same form. A `customer-id` header has no effect on
-/// them but on the one that saves a card.
+/// The routes that only the sandbox has, in the same form. They ignore the `customer-id`
+/// header, except for the route that saves a card.
 const SANDBOX: &str = "\
 POST   /sandbox/test-accounts/{accountNumber}/pay              - SA optional
 POST   /sandbox/cards                                          R SA JSON
@@ -84,7 +84,7 @@ GET    /sandbox/events/{id}                                    - SA none
 POST   /sandbox/events/{id}/resend                             - SA none
 ";
 
-/// What a route does with the `customer-id` header.
+/// How a route treats the `customer-id` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderRule {
     Required,
@@ -93,14 +93,14 @@ pub(super) enum HeaderRule {
     Ignored,
 }
 
-/// What body a route takes.
+/// The kind of body that a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyRule {
     None,
     Json,
-    /// JSON, which may be left out.
+    /// JSON, or no body at all.
     Optional,
-    /// A form or JSON.
+    /// A multipart form or JSON.
     Form,
 }
 
@@ -114,12 +114,12 @@ pub(super) struct Route {
     pub(super) body: BodyRule,
 }
 
-/// Every route of the contract.
+/// Returns every route of the contract.
 pub(super) fn routes() -> Vec<Route> {
     MATRIX.lines().map(Route::of).collect()
 }
 
-/// Every route of the sandbox's own.
+/// Returns the routes that only the sandbox has.
 pub(super) fn sandbox_routes() -> Vec<Route> {
     SANDBOX.lines().map(Route::of).collect()
 }
@@ -128,7 +128,7 @@ impl Route {
     fn of(line: &'static str) -> Self {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [method, path, header, key, body] = words[..] else {
-            panic!("not a line of five words: {line}");
+            panic!("expected a line of five words: {line}");
         };
         Self {
             method,
@@ -138,35 +138,35 @@ impl Route {
                 "O" => HeaderRule::Optional,
                 "F" => HeaderRule::Forbidden,
                 "-" => HeaderRule::Ignored,
-                other => panic!("no header rule: {other}"),
+                other => panic!("unknown header rule: {other}"),
             },
             needs_super_admin: match key {
                 "SA" => true,
                 "B" => false,
-                other => panic!("no key scope: {other}"),
+                other => panic!("unknown key scope: {other}"),
             },
             body: match body {
                 "none" => BodyRule::None,
                 "JSON" => BodyRule::Json,
                 "optional" => BodyRule::Optional,
                 "multipart" => BodyRule::Form,
-                other => panic!("no body rule: {other}"),
+                other => panic!("unknown body rule: {other}"),
             },
         }
     }
 
-    /// How rows of the table name it.
+    /// Returns the method and path, which the rows of the table use as the route's name.
     pub(super) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Its path with these in place of its parts in braces.
+    /// Returns the path with its parts in braces replaced by these ids, in order.
     pub(super) fn path_with(&self, ids: &[&str]) -> String {
         let mut path = self.path.to_owned();
         for id in ids {
             let (before, rest) = path
                 .split_once('{')
-                .unwrap_or_else(|| panic!("{} takes no {id}", self.path));
+                .unwrap_or_else(|| panic!("{} has no place for the id {id}", self.path));
             let (_, after) = rest.split_once('}').unwrap();
             path = format!("{before}{id}{after}");
         }
@@ -174,7 +174,7 @@ impl Route {
         path
     }
 
-    /// Its path with ids that nothing has.
+    /// Returns the path with ids that do not exist.
     pub(super) fn path_of_nothing(&self) -> String {
         let parts = self.path.matches('{').count();
         let nothing = match self.path {

@@ -1,5 +1,5 @@
-//! The contract as one table: every route of its section 1.3, with what each
-//! answers to the right request and to everything that is wrong with one.
+//! Tests the contract with one table: every route of its section 1.3, with its replies to a
+//! valid request and to each kind of invalid one.
 
 mod fields;
 mod matrix;

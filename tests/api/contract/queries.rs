@@ -33,11 +33,11 @@ const VALUES: [&str; 22] = [
 /// A route that reads a query.
 struct Queried {
     path: &'static str,
-    /// The customer who asks; empty where the merchant does.
+    /// The acting customer, or an empty text if the merchant acts.
     customer: &'static str,
-    /// Fields that every query has.
-    beside: &'static str,
-    /// The fields that are tried, with further values of their own.
+    /// Fields that each query of this route contains.
+    fixed_query: &'static str,
+    /// The fields to change, each with values to try in addition to [`VALUES`].
     fields: &'static [(&'static str, &'static [&'static str])],
 }
 
@@ -45,7 +45,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/transactions",
         customer: "ada",
-        beside: "type=sales",
+        fixed_query: "type=sales",
         fields: &[
             ("page", &[]),
             ("limit", &[]),
@@ -56,13 +56,13 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/transactions",
         customer: "ada",
-        beside: "",
+        fixed_query: "",
         fields: &[("type", &["sales", "buy", "SALES"])],
     },
     Queried {
         path: "/v1/payment/history",
         customer: "ada",
-        beside: "",
+        fixed_query: "",
         fields: &[
             (
                 "type",
@@ -86,7 +86,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/merchant/transactions",
         customer: "",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("type", &["deposit", "commission", "delivery", "escrow"]),
             ("page", &[]),
@@ -99,7 +99,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/customers",
         customer: "",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("email", &["nobody@shop.example"]),
             ("phone", &["08099999999"]),
@@ -110,7 +110,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/dispute/get",
         customer: "ben",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("page", &[]),
             ("limit", &[]),
@@ -122,7 +122,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/all-dispute",
         customer: "",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("page", &[]),
             ("limit", &[]),
@@ -134,7 +134,7 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/feeds",
         customer: "",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("page", &[]),
             ("limit", &[]),
@@ -149,13 +149,13 @@ const ROUTES: [Queried; 10] = [
     Queried {
         path: "/v1/escrow/category/get",
         customer: "ada",
-        beside: "",
+        fixed_query: "",
         fields: &[("page", &[]), ("limit", &[])],
     },
     Queried {
         path: "/sandbox/events",
         customer: "",
-        beside: "",
+        fixed_query: "",
         fields: &[
             ("type", &["escrow", "escrow.created", "escrow."]),
             ("escrowId", &[]),
@@ -189,20 +189,20 @@ fn queries_are_read_word_for_word() {
     for Queried {
         path,
         customer,
-        beside,
+        fixed_query,
         fields,
     } in ROUTES
     {
-        app.transcript().note(&format!("GET {path} {beside}"));
+        app.transcript().note(&format!("GET {path} {fixed_query}"));
         let with = |query: &str| {
-            if beside.is_empty() {
+            if fixed_query.is_empty() {
                 query.to_owned()
             } else {
-                format!("{beside}&{query}")
+                format!("{fixed_query}&{query}")
             }
         };
-        for (field, own) in fields {
-            for value in VALUES.iter().chain(*own) {
+        for (field, own_values) in fields {
+            for value in VALUES.iter().chain(*own_values) {
                 ask(path, customer, &with(&format!("{field}={value}")));
             }
             ask(path, customer, &with(&format!("{field}=1&{field}=2")));
@@ -212,7 +212,7 @@ fn queries_are_read_word_for_word() {
     assert_snapshot("queries", &[&app]);
 }
 
-/// The request log has a snapshot of its own, since its pages grow with each request.
+/// The request log has a separate snapshot, since its pages grow with each request.
 #[test]
 fn pages_of_the_request_log_are_asked_for_word_for_word() {
     let app = recorded_sandbox();

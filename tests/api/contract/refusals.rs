@@ -1,4 +1,4 @@
-//! Snapshots of every route's replies to mistakes that are possible on all routes: wrong ids,
+//! Snapshots of every route's replies to mistakes that a client can make on all routes: wrong ids,
 //! states, keys, headers, methods and bodies.
 
 use escrowd::domain::money::Amount;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::matrix::{BodyRule, HeaderRule, Route};
 use super::row::{Request, Row};
 use super::sandbox;
-use super::walk::{self, BUSINESS_KEY, Change, OTHER_KEY, people, request_for_nothing, send};
+use super::walk::{self, BUSINESS_KEY, Change, OTHER_KEY, register_customers, request_for_nothing, send};
 use crate::helpers::{LIVE_KEY, TestApp, form_of, go_live, hash_of, new_customer, spawn_recorded_app};
 use crate::snapshots::assert_snapshot;
 
@@ -21,7 +21,7 @@ pub(super) fn recorded_sandbox() -> TestApp {
     let app = spawn_recorded_app(|config| {
         config.sandbox.opening_balance_minor = Amount::from_minor(100_000_000_000).unwrap();
     });
-    app.unrecorded(people);
+    app.unrecorded(register_customers);
     app
 }
 

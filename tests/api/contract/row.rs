@@ -1,43 +1,44 @@
-//! What a row of the table says.
+//! The row type of the contract table: one route's requests and their expected outcomes.
 
 use serde_json::Value;
 
 use crate::helpers::TestApp;
 
-/// Status and message.
+/// The expected status and message.
 pub(super) type Outcome = (u16, &'static str);
 
-/// What goes out, beside the method and the path that the matrix gives.
+/// A request without its method and path, which come from the matrix.
 pub(super) struct Request {
-    /// Who acts; nobody where the merchant does.
+    /// The acting customer, or `None` if the merchant acts.
     pub(super) customer: Option<String>,
-    /// For the parts of the path in braces.
+    /// The values for the parts of the path in braces, in order.
     pub(super) ids: Vec<String>,
-    /// With its question mark.
+    /// The query string with its leading question mark, or an empty text.
     pub(super) query: &'static str,
     pub(super) body: Option<Value>,
 }
 
-/// Makes what a request needs, and the request.
+/// Creates the objects that a request refers to, and returns the request.
 pub(super) type Make = fn(&TestApp) -> Request;
 
-/// What one route answers.
+/// One route's requests and the outcome of each.
 pub(super) struct Row {
-    /// Method and path.
+    /// The route's method and path.
     pub(super) name: &'static str,
     pub(super) success: Outcome,
     pub(super) right: Make,
-    /// The right request a second time; the same again where nothing is said.
+    /// The outcome if the valid request is repeated. `None` means the same outcome again.
     pub(super) again: Option<Outcome>,
-    /// Ids in the path that nothing has.
+    /// The outcome if the ids in the path do not exist.
     pub(super) unknown: Option<Outcome>,
-    /// The right request with another merchant's key.
+    /// The outcome of the valid request with another merchant's key.
     pub(super) foreign: Option<Outcome>,
-    /// The right request as Dan.
+    /// The outcome if Dan sends the valid request, although he takes no part in the escrow.
     pub(super) stranger: Option<Outcome>,
-    /// The right request without the header, where that is the merchant.
+    /// The outcome of the valid request without a `customer-id` header, on a route where the
+    /// merchant may act too.
     pub(super) unnamed: Option<Outcome>,
-    /// Requests that are wrong in a way of their own, and what they are told.
+    /// Requests that this route refuses for reasons of its own, with the refusals.
     pub(super) refusals: Vec<(Make, Outcome)>,
 }
 
@@ -57,7 +58,7 @@ impl Row {
         self
     }
 
-    /// Neither other merchants nor anyone else have it.
+    /// Sets the outcome both for ids that do not exist and for another merchant's key.
     pub(super) const fn hidden(self, outcome: Outcome) -> Self {
         self.unknown(outcome).foreign(outcome)
     }
@@ -78,7 +79,7 @@ impl Row {
     }
 }
 
-/// A row that says what the right request answers, and nothing else yet.
+/// Returns a row with only the outcome of the valid request.
 pub(super) fn row(name: &'static str, status: u16, message: &'static str, right: Make) -> Row {
     Row {
         name,

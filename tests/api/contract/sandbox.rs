@@ -1,4 +1,4 @@
-//! A row for each of the sandbox's own routes.
+//! A row for each route that only the sandbox has.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::matrix::{self, Route};
 use super::row::{Request, Row, row};
 use crate::helpers::TestApp;
 
-/// Returns each of the sandbox's own routes with its row.
+/// Returns each route that only the sandbox has, with its row.
 pub(super) fn every_row() -> Vec<(Route, Row)> {
     let rows = rows();
     let routes = matrix::sandbox_routes();
@@ -88,7 +88,7 @@ fn of_requests_and_time() -> Vec<Row> {
     ]
 }
 
-/// Returns a seed that was not loaded before.
+/// Returns a request to load a seed that differs from every seed before.
 fn seed(app: &TestApp) -> Request {
     let number = app.count("escrow");
     Request::of_merchant().with(json!({

@@ -1,29 +1,29 @@
-//! What the requests of the table are about, made on the spot.
+//! Creates the escrows, vaults and customers that the requests of the table refer to.
 
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, standard_terms};
 
-/// Ada's offer of a standard escrow.
+/// Creates Ada's offer of a standard escrow.
 pub(super) fn standard(app: &TestApp) -> Deal {
     Deal::of(&app.create_escrow("ada", &standard_terms()).ok())
 }
 
-/// The same, paid for by Ben.
+/// Creates a standard escrow of Ada's that Ben has paid.
 pub(super) fn paid(app: &TestApp) -> Deal {
     let deal = standard(app);
     app.pay_for("ben", &deal).ok();
     deal
 }
 
-/// The same, confirmed by Ben.
+/// Creates a standard escrow of Ada's that Ben has paid and confirmed.
 pub(super) fn completed(app: &TestApp) -> Deal {
     let deal = paid(app);
     app.confirm_payment("ben", &deal.id).ok();
     deal
 }
 
-/// The same, disputed by Ben.
+/// Creates a standard escrow of Ada's that Ben has paid and disputed.
 pub(super) fn disputed(app: &TestApp) -> Deal {
     let deal = paid(app);
     let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
@@ -32,7 +32,7 @@ pub(super) fn disputed(app: &TestApp) -> Deal {
     deal
 }
 
-/// An open vault of Ada and Ben.
+/// Creates an open vault with Ada and Ben as participants.
 pub(super) fn vault(app: &TestApp) -> Answer {
     app.as_merchant("POST", "/v1/escrow/vault/create", Some(&stakes("ada", "ben")))
         .ok()
@@ -45,7 +45,7 @@ pub(super) fn stakes(one: &str, other: &str) -> Value {
     })
 }
 
-/// A category of Ada's.
+/// Creates a category of Ada's and returns its id.
 pub(super) fn category(app: &TestApp) -> String {
     let body = json!({ "name": "Bicycles" });
     app.json("POST", "/v1/escrow/category/create", "ada", &body)
@@ -53,12 +53,12 @@ pub(super) fn category(app: &TestApp) -> String {
         .text("id")
 }
 
-/// A new customer with a profile.
+/// Creates a customer with a profile.
 pub(super) fn profiled(app: &TestApp) -> Answer {
     app.create_customer(&profile(app)).ok()
 }
 
-/// A profile that no customer has yet.
+/// Returns a profile that differs from every customer's.
 pub(super) fn profile(app: &TestApp) -> Value {
     let number = app.count("customer_profile");
     json!({

@@ -1,7 +1,7 @@
-//! A row for each route: the right request, what it answers, and what it answers to
-//! requests that are wrong in its own way.
+//! A row for each route: the valid request and its reply, and the requests that the route
+//! refuses for reasons of its own.
 //!
-//! Ada sells, Ben buys, Dan has nothing to do with it.
+//! Ada sells and Ben buys. Dan takes no part in the escrow.
 
 use serde_json::json;
 
@@ -17,12 +17,12 @@ const ESCROW_NOT_FOUND: Outcome = (400, "Escrow not found");
 const NOT_PAYABLE: Outcome = (400, "Escrow is not in a valid state for checkout");
 const NO_FOREIGN_VAULT: Outcome = (400, "Vault does not belong to this merchant");
 
-/// Every route of the contract, in its order.
+/// Returns a row for every route of the contract, in the contract's order.
 pub(super) fn rows() -> Vec<Row> {
     [
         milestone_escrows(),
         standard_escrows(),
-        standard_escrows_later(),
+        standard_escrows_once_offered(),
         payments(),
         customers(),
         disputes(),
@@ -170,8 +170,8 @@ fn standard_escrows() -> Vec<Row> {
     ]
 }
 
-/// What becomes of an escrow once it is offered, beside confirmation and disputes.
-fn standard_escrows_later() -> Vec<Row> {
+/// Returns the rows of the routes that verify, claim and list standard escrows.
+fn standard_escrows_once_offered() -> Vec<Row> {
     vec![
         row(
             "GET /v1/escrow/verify/{paymentToken}",
@@ -223,7 +223,7 @@ fn payments() -> Vec<Row> {
             "POST /v1/payment/escrow",
             200,
             "Payment intent verified successfully",
-            |app| pays("ben", &standard(app)),
+            |app| payment_by("ben", &standard(app)),
         )
         .again(NOT_PAYABLE)
         .foreign((400, "You can only buy to your merchant's escrow"))
@@ -232,7 +232,7 @@ fn payments() -> Vec<Row> {
             ESCROW_NOT_FOUND,
         )
         .refuses(
-            |app| pays("ada", &standard(app)),
+            |app| payment_by("ada", &standard(app)),
             (400, "Buyer and seller must be different customers"),
         ),
         row(
@@ -303,8 +303,8 @@ fn payments() -> Vec<Row> {
     ]
 }
 
-/// A payment for one escrow.
-fn pays(buyer: &str, deal: &Deal) -> Request {
+/// Returns a payment for one escrow.
+fn payment_by(buyer: &str, deal: &Deal) -> Request {
     Request::by(buyer).with(json!({ "escrowDetails": { "escrowId": deal.id } }))
 }
 
@@ -414,15 +414,15 @@ fn disputes() -> Vec<Row> {
             "POST /v1/escrow/submit-dispute/{paymentToken}",
             200,
             "Escrow dispute submitted successfully",
-            |app| disputes_it("ben", paid(app).token),
+            |app| dispute_by("ben", paid(app).token),
         )
         .again((400, "Buyer already submitted Dispute"))
         .hidden(ESCROW_NOT_FOUND)
         .stranger(ACCESS_DENIED)
-        .refuses(|app| disputes_it("ada", paid(app).token), ACTION_NOT_ALLOWED)
-        .refuses(|app| disputes_it("ben", completed(app).token), ACTION_NOT_ALLOWED)
+        .refuses(|app| dispute_by("ada", paid(app).token), ACTION_NOT_ALLOWED)
+        .refuses(|app| dispute_by("ben", completed(app).token), ACTION_NOT_ALLOWED)
         .refuses(
-            |app| disputes_it("ada", vault(app).text("paymentToken")),
+            |app| dispute_by("ada", vault(app).text("paymentToken")),
             (400, "Vault escrows cannot be disputed"),
         ),
         row(
@@ -458,19 +458,22 @@ fn disputes() -> Vec<Row> {
             "POST /v1/escrow/dispute/resolve/{escrowId}",
             200,
             "Dispute resolution submitted successfully",
-            |app| resolves(disputed(app).id),
+            |app| refund_ruling(disputed(app).id),
         )
         .again((400, "Escrow already completed"))
         .hidden(ESCROW_NOT_FOUND)
-        .refuses(|app| resolves(paid(app).id), (400, "No dispute found for this escrow")),
+        .refuses(
+            |app| refund_ruling(paid(app).id),
+            (400, "No dispute found for this escrow"),
+        ),
     ]
 }
 
-fn disputes_it(caller: &str, token: String) -> Request {
+fn dispute_by(caller: &str, token: String) -> Request {
     Request::by(caller).to(token).with(json!({ "message": "It is broken" }))
 }
 
-fn resolves(escrow: String) -> Request {
+fn refund_ruling(escrow: String) -> Request {
     Request::of_merchant()
         .to(escrow)
         .with(json!({ "resolution": "It was sent back", "status": "REFUNDED" }))
@@ -512,17 +515,17 @@ fn vaults() -> Vec<Row> {
             "POST /v1/escrow/vault/winner/{paymentToken}",
             200,
             "Vault winner declared successfully",
-            |app| wins("ada", vault(app).text("paymentToken")),
+            |app| winner_declaration("ada", vault(app).text("paymentToken")),
         )
         .again((400, "Vault has already been settled"))
         .unknown(ESCROW_NOT_FOUND)
         .foreign(NO_FOREIGN_VAULT)
         .refuses(
-            |app| wins("dan", vault(app).text("paymentToken")),
+            |app| winner_declaration("dan", vault(app).text("paymentToken")),
             (400, "Winner must be a participant of this vault"),
         )
         .refuses(
-            |app| wins("ada", standard(app).token),
+            |app| winner_declaration("ada", standard(app).token),
             (400, "Escrow is not a vault escrow"),
         ),
         row(
@@ -552,7 +555,7 @@ fn vaults() -> Vec<Row> {
     ]
 }
 
-fn wins(winner: &str, token: String) -> Request {
+fn winner_declaration(winner: &str, token: String) -> Request {
     Request::of_merchant().to(token).with(json!({ "winnerId": winner }))
 }
 

@@ -1,5 +1,5 @@
-//! Walks the table: every route is answered as the contract says, whatever is right
-//! or wrong with the request.
+//! Sends every request of the table, valid and invalid, and checks that each reply is the
+//! contract's.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ pub(super) const BUSINESS_KEY: &str = "sk_live_business";
 pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
-/// Routes of ours, which the contract does not have.
-const OURS: [&str; 19] = [
+/// The service's routes that the contract does not have.
+const OWN_ROUTES: [&str; 19] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
@@ -39,7 +39,7 @@ const OURS: [&str; 19] = [
     "POST /sandbox/events/{id}/resend",
 ];
 
-/// Each route of the matrix with its row.
+/// Returns each route of the matrix with its row.
 pub(super) fn every_row() -> Vec<(Route, Row)> {
     let mut rows = table::rows();
     let take = |route: Route| {
@@ -55,15 +55,15 @@ pub(super) fn every_row() -> Vec<(Route, Row)> {
     table
 }
 
-/// A service that knows Ada, Ben and Dan, of two merchants.
-fn peopled_app() -> TestApp {
+/// Spawns a service in which two merchants each have the customers Ada, Ben and Dan.
+fn spawn_app_with_customers() -> TestApp {
     let app = spawn_app();
-    people(&app);
+    register_customers(&app);
     app
 }
 
-/// Makes two merchants' customers Ada, Ben and Dan known.
-pub(super) fn people(app: &TestApp) {
+/// Registers the customers Ada, Ben and Dan for two merchants.
+pub(super) fn register_customers(app: &TestApp) {
     for customer in ["ada", "ben", "dan"] {
         app.wallet(customer).ok();
         app.json_with_key(OTHER_KEY, "GET", "/v1/wallet", customer, &Value::Null)
@@ -71,7 +71,7 @@ pub(super) fn people(app: &TestApp) {
     }
 }
 
-/// How a request differs from the right one.
+/// The difference between a request and the valid one.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Change<'a> {
     pub(super) key: Option<&'a str>,
@@ -112,7 +112,8 @@ fn assert_outcome(name: &str, answer: &Answer, (status, message): Outcome) {
     assert_eq!(keys[..3], ["status", "message", "data"], "{name}");
 }
 
-/// Asserts that this change makes a request be refused so, and that nothing came of it.
+/// Asserts that the service refuses the request with this change, and that the request changed
+/// nothing in the file.
 #[track_caller]
 fn assert_refused(app: &TestApp, route: &Route, request: &Request, change: Change<'_>, outcome: Outcome) {
     let before = app.dump();
@@ -121,7 +122,7 @@ fn assert_refused(app: &TestApp, route: &Route, request: &Request, change: Chang
 }
 
 #[test]
-fn the_matrix_is_the_contracts() {
+fn the_matrix_has_55_routes() {
     let routes = matrix::routes();
     assert_eq!(routes.len(), 55);
     let names: BTreeSet<String> = routes.iter().map(Route::name).collect();
@@ -129,22 +130,22 @@ fn the_matrix_is_the_contracts() {
 }
 
 #[test]
-fn the_service_has_the_routes_of_the_contract_and_a_few_of_ours() {
+fn the_service_has_exactly_the_contracts_routes_and_its_own() {
     let of = |mode| -> BTreeSet<String> {
         let routes = http::routes(mode);
         routes.iter().map(|(method, path)| format!("{method} {path}")).collect()
     };
     let contract: BTreeSet<String> = matrix::routes().iter().map(Route::name).collect();
-    let mut ours: BTreeSet<String> = OURS.map(str::to_owned).into();
-    let sandbox: BTreeSet<String> = contract.union(&ours).cloned().collect();
+    let mut own_routes: BTreeSet<String> = OWN_ROUTES.map(str::to_owned).into();
+    let sandbox: BTreeSet<String> = contract.union(&own_routes).cloned().collect();
     assert_eq!(of(Mode::Sandbox), sandbox);
-    ours.retain(|name| !name.contains("/sandbox/"));
-    assert_eq!(of(Mode::Live), contract.union(&ours).cloned().collect());
+    own_routes.retain(|name| !name.contains("/sandbox/"));
+    assert_eq!(of(Mode::Live), contract.union(&own_routes).cloned().collect());
 }
 
 #[test]
 fn the_right_request_is_answered_as_the_contract_says() {
-    let app = peopled_app();
+    let app = spawn_app_with_customers();
     for (route, row) in every_row() {
         let request = (row.right)(&app);
         let answer = send(&app, &route, &request, Change::default());
@@ -155,10 +156,10 @@ fn the_right_request_is_answered_as_the_contract_says() {
     }
 }
 
-/// The same as a form, where the contract has one.
+/// Sends the valid requests as multipart forms to the routes that accept forms.
 #[test]
 fn forms_are_read_where_the_contract_has_them() {
-    let app = peopled_app();
+    let app = spawn_app_with_customers();
     let mut forms = 0;
     for (route, row) in every_row()
         .into_iter()
@@ -188,8 +189,8 @@ fn forms_are_read_where_the_contract_has_them() {
 }
 
 #[test]
-fn wrong_states_and_wrong_ways_are_refused() {
-    let app = peopled_app();
+fn wrong_states_and_wrong_requests_are_refused() {
+    let app = spawn_app_with_customers();
     for (route, row) in every_row() {
         if let Some(again) = row.again {
             let request = (row.right)(&app);
@@ -204,15 +205,15 @@ fn wrong_states_and_wrong_ways_are_refused() {
 }
 
 #[test]
-fn what_is_not_there_or_anothers_is_refused() {
-    let app = peopled_app();
+fn unknown_and_foreign_ids_are_refused() {
+    let app = spawn_app_with_customers();
     for (route, row) in every_row() {
         let request = (row.right)(&app);
         let has_ids = route.path.contains('{');
         assert_eq!(
             has_ids,
             row.unknown.is_some(),
-            "{} says what an unknown id gets",
+            "{} must have an outcome for unknown ids",
             row.name
         );
         if let Some(outcome) = row.unknown {
@@ -228,7 +229,11 @@ fn what_is_not_there_or_anothers_is_refused() {
                 ..Change::default()
             };
             assert_refused(&app, &route, &request, change, outcome);
-            assert!(row.foreign.is_some(), "{} says what another merchant gets", row.name);
+            assert!(
+                row.foreign.is_some(),
+                "{} must have an outcome for another merchant's key",
+                row.name
+            );
         }
         if let Some(outcome) = row.foreign {
             let change = Change {
@@ -240,7 +245,7 @@ fn what_is_not_there_or_anothers_is_refused() {
         let has_owner = has_ids && request.customer.is_some();
         assert!(
             !has_owner || row.stranger.is_some(),
-            "{} says what a stranger gets",
+            "{} must have an outcome for a stranger",
             row.name
         );
         if let Some(outcome) = row.stranger {
@@ -256,7 +261,7 @@ fn what_is_not_there_or_anothers_is_refused() {
 
 #[test]
 fn the_customer_header_is_required_optional_forbidden_or_ignored() {
-    let app = peopled_app();
+    let app = spawn_app_with_customers();
     for (route, row) in every_row() {
         let request = (row.right)(&app);
         let without = Change {
@@ -274,7 +279,7 @@ fn the_customer_header_is_required_optional_forbidden_or_ignored() {
             HeaderRule::Optional => {
                 let outcome = row
                     .unnamed
-                    .unwrap_or_else(|| panic!("{} says what a merchant gets", row.name));
+                    .unwrap_or_else(|| panic!("{} must have an outcome for the merchant", row.name));
                 if outcome.0 < 300 {
                     assert_outcome(row.name, &send(&app, &route, &request, without), outcome);
                 } else {
@@ -302,7 +307,7 @@ fn the_customer_header_is_required_optional_forbidden_or_ignored() {
 
 #[test]
 fn a_customer_who_may_not_act_is_refused() {
-    let sandbox = peopled_app();
+    let sandbox = spawn_app_with_customers();
     let strict = spawn_app_with(|config| {
         config.strict = true;
         config.limits.requests_per_minute = 1_000_000;
@@ -313,8 +318,8 @@ fn a_customer_who_may_not_act_is_refused() {
         .text("customerId");
     for (route, row) in every_row() {
         let acts_for_customers = matches!(route.header, HeaderRule::Required | HeaderRule::Optional);
-        let is_gone_for_everyone = row.success.0 == 410;
-        if !acts_for_customers || is_gone_for_everyone {
+        let always_refuses = row.success.0 == 410;
+        if !acts_for_customers || always_refuses {
             continue;
         }
         let nothing = request_for_nothing();
@@ -339,7 +344,7 @@ fn a_customer_who_may_not_act_is_refused() {
     }
 }
 
-/// A request with a body that nothing reads, for whom nobody acts.
+/// Returns a request without a customer and with an empty JSON object as its body.
 pub(super) fn request_for_nothing() -> Request {
     Request {
         customer: None,
@@ -354,7 +359,7 @@ fn a_key_that_does_not_open_a_route_is_refused() {
     let app = spawn_live_app(|config| config.merchant[0].business_key_sha256 = vec![hash_of(BUSINESS_KEY)]);
     for (route, _) in every_row() {
         let path = route.path_of_nothing();
-        // Before the header and the body are looked at.
+        // The service checks the key before it reads the header and the body.
         for customer in ["", "nobody"] {
             let change = |key| Change {
                 key,
@@ -386,7 +391,7 @@ fn a_key_that_does_not_open_a_route_is_refused() {
 
 #[test]
 fn a_body_of_another_type_or_shape_is_refused() {
-    let app = peopled_app();
+    let app = spawn_app_with_customers();
     let form = form_of(&[("name", None, b"x")]);
     for (route, row) in every_row()
         .into_iter()
@@ -434,7 +439,7 @@ fn a_body_of_another_type_or_shape_is_refused() {
 }
 
 #[test]
-fn another_method_is_told_which_there_are() {
+fn a_wrong_method_gets_the_allowed_methods() {
     let app = spawn_app();
     for (route, _) in every_row() {
         let answer = app.send("PATCH", &route.path_of_nothing(), &[], None);
@@ -449,7 +454,7 @@ fn another_method_is_told_which_there_are() {
 
 /// The rate limit counts every route together (contract section 1.10).
 #[test]
-fn every_route_says_how_often_its_key_may_ask() {
+fn every_route_sends_the_rate_limit_headers() {
     let app = spawn_app_with(|config| config.limits.requests_per_minute = 1000);
     for (number, (route, _)) in every_row().into_iter().enumerate() {
         let path = route.path_of_nothing();
@@ -460,7 +465,7 @@ fn every_route_says_how_often_its_key_may_ask() {
         let answer = send(&app, &route, &request_for_nothing(), change);
         assert_eq!(answer.header("ratelimit-policy"), Some("1000;w=60"), "{}", route.name());
         let remaining = format!("remaining={}", 999 - number);
-        let told = answer.header("ratelimit").unwrap();
-        assert!(told.contains(&remaining), "{}: {told}", route.name());
+        let limit_header = answer.header("ratelimit").unwrap();
+        assert!(limit_header.contains(&remaining), "{}: {limit_header}", route.name());
     }
 }
