@@ -1,5 +1,5 @@
-//! Who is let in: what a `customer-id` must name, and what a block and missing
-//! permissions forbid (contract sections 1.3 and 4.4).
+//! Tests the checks on the acting customer: the `customer-id` must name a known customer who is
+//! not blocked and has the permission (contract sections 1.3 and 4.4).
 
 use serde_json::{Value, json};
 
@@ -12,8 +12,8 @@ const BLOCKED: &str = "Your account is disabled. Please contact support";
 const NO_BUYING: &str = "Your account has been disabled from buying, please contact support";
 const NO_SELLING: &str = "Your account has been disabled from selling, please contact support";
 
-/// Whatever a customer can ask for, as themselves.
-fn everything(app: &TestApp, customer: &str, deal: &Deal) -> Vec<Answer> {
+/// Sends one request for each kind of action that a customer can take.
+fn one_request_of_each_kind(app: &TestApp, customer: &str, deal: &Deal) -> Vec<Answer> {
     vec![
         app.wallet(customer),
         app.create_escrow(customer, &standard_terms()),
@@ -35,12 +35,12 @@ fn a_blocked_customer_can_do_nothing() {
     app.block("ben").ok();
     let before = app.dump();
     for customer in ["ada", "ben"] {
-        for answer in everything(&app, customer, &deal) {
+        for answer in one_request_of_each_kind(&app, customer, &deal) {
             assert_eq!((answer.status, answer.message()), (401, BLOCKED), "{answer:?}");
             assert_eq!(*answer.data(), json!({}));
         }
     }
-    // Before the body is looked at.
+    // The service checks for a block before it reads the body.
     let answer = app.json_text("POST", "/v1/escrow/create", "ada", "{");
     assert_eq!((answer.status, answer.message()), (401, BLOCKED));
     assert_eq!(app.dump(), before);
@@ -49,7 +49,7 @@ fn a_blocked_customer_can_do_nothing() {
 }
 
 #[test]
-fn a_blocked_customers_deals_go_on_without_them() {
+fn escrows_of_a_blocked_customer_continue() {
     let app = spawn_app();
     let deal = app.offered();
     app.block("ada").ok();
@@ -62,7 +62,7 @@ fn a_blocked_customers_deals_go_on_without_them() {
 }
 
 #[test]
-fn a_blocked_customer_is_no_beneficiary() {
+fn a_blocked_customer_cannot_be_a_beneficiary() {
     let app = spawn_app();
     app.wallet("ada").ok();
     app.wallet("cleo").ok();
@@ -75,7 +75,7 @@ fn a_blocked_customer_is_no_beneficiary() {
     app.refuses(400, message, |app| {
         app.edit_milestone_escrow("ada", &deal.token, &offer)
     });
-    // A deal that stands pays them all the same.
+    // An existing escrow still pays a beneficiary who is blocked.
     app.pay_for("ben", &deal).ok();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[1]).ok();
     app.unblock("cleo").ok();
@@ -83,16 +83,16 @@ fn a_blocked_customer_is_no_beneficiary() {
 }
 
 #[test]
-fn who_may_not_buy_cannot_pay() {
+fn a_customer_without_permission_to_buy_cannot_pay() {
     let app = spawn_app();
     let deal = app.offered();
     let other = app.offered();
     app.pay_for("ben", &other).ok();
     app.permit("ben", &json!({ "canBuy": false })).ok();
     app.refuses(401, NO_BUYING, |app| app.pay_for("ben", &deal));
-    // Before the body is looked at.
+    // The service checks the permission before it reads the body.
     app.refuses(401, NO_BUYING, |app| app.pay("ben", &json!({})));
-    // What was bought before is theirs to confirm, and the rest of their account to use.
+    // Ben can still confirm an earlier purchase, sell and top up.
     app.confirm_milestone("ben", &other.id, &other.milestones[0]).ok();
     app.create_escrow("ben", &standard_terms()).ok();
     app.top_up("ben", 1000).ok();
@@ -101,7 +101,7 @@ fn who_may_not_buy_cannot_pay() {
 }
 
 #[test]
-fn who_may_not_sell_cannot_offer() {
+fn a_customer_without_permission_to_sell_cannot_create_an_offer() {
     let app = spawn_app();
     let deal = app.offered();
     app.permit("ada", &json!({ "canSell": false })).ok();
@@ -112,14 +112,14 @@ fn who_may_not_sell_cannot_offer() {
         });
         app.refuses(401, NO_SELLING, |app| app.create_escrow("ada", &offer));
     }
-    // What was offered before can be paid, and they can buy.
+    // Buyers can still pay for Ada's earlier offer, and Ada can still buy.
     app.pay_for("ben", &deal).ok();
-    let theirs = Deal::of(&app.create_milestone_escrow("ben", &two_milestones()).ok());
-    app.pay_for("ada", &theirs).ok();
+    let offer_of_ben = Deal::of(&app.create_milestone_escrow("ben", &two_milestones()).ok());
+    app.pay_for("ada", &offer_of_ben).ok();
 }
 
 #[test]
-fn who_may_not_withdraw_can_do_the_rest() {
+fn a_customer_without_permission_to_withdraw_can_do_everything_else() {
     let app = spawn_app();
     app.wallet("ada").ok();
     app.permit("ada", &json!({ "canWithdraw": false })).ok();
@@ -129,12 +129,12 @@ fn who_may_not_withdraw_can_do_the_rest() {
 }
 
 #[test]
-fn nobody_is_registered_on_first_use_where_that_is_strict() {
+fn strict_mode_does_not_register_customers_on_first_use() {
     let app = spawn_app_with(|config| {
         config.strict = true;
         config.limits.requests_per_minute = 1000;
     });
-    let theirs = app
+    let others_customer = app
         .json_with_key("sk_test_other", "POST", "/v1/customer/create", "", &new_customer())
         .ok()
         .text("customerId");
@@ -143,7 +143,7 @@ fn nobody_is_registered_on_first_use_where_that_is_strict() {
     for (customer, status, message) in [
         ("nobody", 404, "Customer not found"),
         ("665f1b2c9a1e4d0012ab3c10", 404, "Customer not found"),
-        (&theirs, 403, "Customer does not belong to the merchant"),
+        (&others_customer, 403, "Customer does not belong to the merchant"),
     ] {
         app.refuses(status, message, |app| app.wallet(customer));
         app.refuses(status, message, |app| app.create_escrow(customer, &standard_terms()));
@@ -157,7 +157,7 @@ fn nobody_is_registered_on_first_use_where_that_is_strict() {
         let message = format!("milestones[0].customerId must be a customer of this merchant; got \"{customer}\"");
         app.refuses(400, &message, |app| app.create_milestone_escrow(&ours, &offer));
     }
-    // A key that has done nothing yet has no customers either.
+    // A new key's merchant has no customers.
     let headers = [("authorization", "Bearer sk_test_new"), ("customer-id", ours.as_str())];
     app.refuses(403, "Customer does not belong to the merchant", |app| {
         app.send("GET", "/v1/wallet", &headers, None)

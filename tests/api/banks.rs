@@ -1,5 +1,5 @@
-//! Banks, accounts and addresses as the sandbox plays them (contract sections 4.3.5,
-//! 4.3.6, 4.3.8 and 4.3.10).
+//! Tests the sandbox's simulated banks, accounts and deposit addresses (contract sections
+//! 4.3.5, 4.3.6, 4.3.8 and 4.3.10).
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ fn the_deposit_address_says_that_it_is_simulated() {
 }
 
 #[test]
-fn virtual_accounts_are_gone() {
+fn a_virtual_account_request_is_refused_as_gone() {
     let app = spawn_app();
     let path = "/v1/payment/virtual-account";
     let before = app.dump();

@@ -1,4 +1,4 @@
-//! Saved cards, and paying for escrows by one (contract sections 4.3.1 and 4.10).
+//! Tests saved cards and payments by card (contract sections 4.3.1 and 4.10).
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with};
 
 const VISA: &str = "4242424242424242";
 const NO_ID: &str = "0123456789abcdef01234567";
-const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
+const FEATURE_OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
 
 fn list(app: &TestApp, customer: &str) -> Answer {
     app.send("GET", "/v1/cards", &[("customer-id", customer)], None)
@@ -40,7 +40,7 @@ fn a_card_is_saved_listed_and_removed() {
     let saved = app.save_card("ada", "4242 4242 4242 4242").ok();
     assert_eq!((saved.status, saved.message()), (201, "Card saved successfully"));
     assert_eq!(saved.data()["isDefault"], true);
-    // The same card again is the same card.
+    // Saving a card twice returns the card that exists.
     assert_eq!(app.save_card("ada", VISA).ok().data(), saved.data());
     let second = app.save_card("ada", "5555555555554444").ok();
     assert_eq!(second.data()["isDefault"], false);
@@ -63,7 +63,7 @@ fn a_card_is_saved_listed_and_removed() {
 }
 
 #[test]
-fn a_number_that_is_no_test_card_is_not_taken_and_not_repeated() {
+fn a_number_that_is_not_a_test_card_is_refused_without_repeating_it() {
     let app = spawn_app();
     list(&app, "ada").ok();
     let message = "number must be one of the test cards 4242424242424242, 5555555555554444, 4000000000009995, \
@@ -94,7 +94,7 @@ fn a_card_pays_into_the_hold_and_leaves_the_wallet_alone() {
         ["FUND outside_world -> customer_escrow:ben 1020000"]
     );
     assert_eq!(app.events()[2..], ["payment.escrow.success", "escrow.ongoing"]);
-    // The same request again pays nothing again, and is verified as any payment is.
+    // A repeated request does not pay twice, and `verify` returns the same reply.
     let after = app.dump();
     assert_eq!(app.pay("ben", &by_card(&deal, &card)).ok().body, paid.body);
     assert_eq!(app.verify_payment("ben", &paid.text("reference")).ok().body, paid.body);
@@ -144,15 +144,15 @@ fn a_declined_card_changes_nothing_and_says_why() {
 }
 
 #[test]
-fn what_is_wrong_with_a_card_payment_is_told_in_a_fixed_order() {
+fn card_payments_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let (used, deal) = (app.funded(), app.offered());
-    let bens = app.save_card("ben", "4000000000009995").ok().text("id");
+    let declining_card = app.save_card("ben", "4000000000009995").ok().text("id");
     app.wallet("dan").ok();
     let mut request = by_card(&used, "");
     request["amount"] = json!(1);
     app.refuses(400, "cardId is required", |app| app.pay("dan", &request));
-    request["cardId"] = json!(bens);
+    request["cardId"] = json!(declining_card);
     app.refuses(400, "Card not found", |app| app.pay("dan", &request));
     app.refuses(400, "Escrow is not in a valid state for checkout", |app| {
         app.pay("ben", &request)
@@ -164,7 +164,7 @@ fn what_is_wrong_with_a_card_payment_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn cards_are_for_nigerian_customers() {
+fn only_nigerian_customers_pay_by_card() {
     let app = spawn_app();
     let deal = app.offered();
     let body = json!({
@@ -193,21 +193,21 @@ fn cards_can_be_switched_off() {
     let app = spawn_app_with(|config| config.sandbox.cards = false);
     let deal = app.offered();
     app.wallet("ben").ok();
-    app.refuses(403, OFF, |app| list(app, "ben"));
-    app.refuses(403, OFF, |app| app.save_card("ben", VISA));
-    app.refuses(403, OFF, |app| remove(app, "ben", NO_ID));
-    app.refuses(403, OFF, |app| app.pay("ben", &by_card(&deal, NO_ID)));
+    app.refuses(403, FEATURE_OFF, |app| list(app, "ben"));
+    app.refuses(403, FEATURE_OFF, |app| app.save_card("ben", VISA));
+    app.refuses(403, FEATURE_OFF, |app| remove(app, "ben", NO_ID));
+    app.refuses(403, FEATURE_OFF, |app| app.pay("ben", &by_card(&deal, NO_ID)));
     let deposit = json!({
         "amount": 1000, "transactionType": "deposit", "depositDetails": { "cardId": NO_ID },
     });
-    app.refuses(403, OFF, |app| app.intend("ben", &deposit));
-    // Crypto and banks are another matter.
+    app.refuses(403, FEATURE_OFF, |app| app.intend("ben", &deposit));
+    // The setting does not affect crypto addresses.
     app.send("GET", "/v1/whitelist-address", &[("customer-id", "ben")], None)
         .ok();
 }
 
 #[test]
-fn a_card_cannot_bring_in_more_than_can_be_counted() {
+fn a_card_payment_cannot_exceed_what_the_merchants_accounts_can_hold() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(4_503_599_627_370_000));
     let deal = app.offered();
     let card = app.save_card("ben", VISA).ok().text("id");
@@ -219,7 +219,7 @@ fn a_card_cannot_bring_in_more_than_can_be_counted() {
 }
 
 #[test]
-fn strict_wants_amount_and_reference_and_pays_by_card_unless_told_otherwise() {
+fn strict_mode_requires_amount_and_reference_and_pays_by_card_by_default() {
     let mut app = spawn_app();
     let deal = app.offered();
     let card = app.save_card("ben", VISA).ok().text("id");

@@ -1,15 +1,15 @@
-//! Categories, as contract sections 3.9 and 4.9 have them.
+//! Tests categories (contract sections 3.9 and 4.9).
 
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms};
 
 const NO_ID: &str = "0123456789abcdef01234567";
-/// The header is left out: the merchant itself acts.
+/// The party of a request without a `customer-id` header, for which the merchant acts.
 const MERCHANT: &str = "";
 
 impl TestApp {
-    /// A request with a JSON body, acting for a customer or the merchant.
+    /// Sends a request with a JSON body for a customer or for the merchant.
     fn as_party(&self, method: &str, path: &str, party: &str, body: Option<&Value>) -> Answer {
         let mut headers = vec![("content-type", "application/json")];
         if party != MERCHANT {
@@ -44,13 +44,14 @@ impl TestApp {
         self.as_party("DELETE", &format!("/v1/escrow/category/delete/{id}"), party, None)
     }
 
-    /// A new category of this name, by its id.
+    /// Creates a category of this name and returns its id.
     #[track_caller]
     fn named_category(&self, party: &str, name: &str) -> String {
         self.create_category(party, &json!({ "name": name })).ok().text("id")
     }
 
-    /// The names of an account's categories in their order, which must be dense.
+    /// Returns the names of an account's categories in order, after asserting that their
+    /// positions have no gaps.
     #[track_caller]
     fn names(&self, party: &str) -> Vec<String> {
         let page = self.categories(party, "?limit=100").ok();
@@ -76,7 +77,7 @@ fn a_created_category_can_be_fetched() {
 }
 
 #[test]
-fn a_form_is_read_as_json_is() {
+fn a_form_is_read_like_json() {
     let app = spawn_app();
     let form = "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nHats\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"category_position\"\r\n\r\n1\r\n--b--\r\n";
@@ -99,7 +100,7 @@ fn a_form_is_read_as_json_is() {
     assert_eq!(app.names("ada"), ["Shoes", "Caps"]);
 }
 
-/// A picture comes with a form, once, and stays until another comes.
+/// A form can set the picture, and only another picture replaces it.
 #[test]
 fn a_category_has_one_picture() {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a shoe";
@@ -149,7 +150,7 @@ fn a_category_has_one_picture() {
 }
 
 #[test]
-fn positions_are_dense_whatever_happens() {
+fn positions_have_no_gaps_after_any_change() {
     let app = spawn_app();
     let [a, b, c] = ["a", "b", "c"].map(|name| app.named_category("ada", name));
     assert_eq!(app.names("ada"), ["a", "b", "c"]);
@@ -178,7 +179,7 @@ fn positions_are_dense_whatever_happens() {
 }
 
 #[test]
-fn an_edit_changes_what_it_names() {
+fn an_edit_changes_only_the_fields_that_it_names() {
     let app = spawn_app();
     let id = app.named_category("ada", "Shoes");
     let described = app
@@ -232,15 +233,19 @@ fn lists_come_in_pages() {
 }
 
 #[test]
-fn each_account_has_its_own() {
+fn each_account_has_its_own_categories() {
     let app = spawn_app();
     app.wallet("ben").ok();
-    let adas = app.named_category("ada", "Ada's");
-    let merchants = app.named_category(MERCHANT, "The merchant's");
+    let category_of_ada = app.named_category("ada", "Ada's");
+    let category_of_merchant = app.named_category(MERCHANT, "The merchant's");
     assert_eq!(app.names("ada"), ["Ada's"]);
     assert_eq!(app.names(MERCHANT), ["The merchant's"]);
     assert_eq!(app.names("ben"), Vec::<String>::new());
-    for (party, id) in [("ben", &adas), (MERCHANT, &adas), ("ada", &merchants)] {
+    for (party, id) in [
+        ("ben", &category_of_ada),
+        (MERCHANT, &category_of_ada),
+        ("ada", &category_of_merchant),
+    ] {
         app.refuses(400, "Category not found", |app| app.category(party, id));
         app.refuses(401, "Access denied", |app| {
             app.edit_category(party, id, &json!({ "name": "Mine" }))
@@ -251,7 +256,7 @@ fn each_account_has_its_own() {
 }
 
 #[test]
-fn what_does_not_exist_is_not_found() {
+fn an_unknown_category_is_not_found() {
     let app = spawn_app();
     let deleted = app.named_category("ada", "Gone");
     app.delete_category("ada", &deleted).ok();
@@ -289,7 +294,7 @@ fn what_does_not_exist_is_not_found() {
 }
 
 #[test]
-fn what_is_wrong_with_a_category_is_said() {
+fn an_invalid_category_is_refused_with_the_wrong_field() {
     let app = spawn_app_with(|config| config.limits.categories_max = 2);
     let id = app.named_category("ada", "Shoes");
     let long = "x".repeat(256);
@@ -345,7 +350,7 @@ fn a_deleted_category_leaves_its_escrows_without_one() {
 }
 
 #[test]
-fn an_unknown_customer_is_refused_where_customers_are_known() {
+fn strict_mode_refuses_an_unknown_customer() {
     let app = spawn_app_with(|config| config.strict = true);
     let body = json!({ "name": "Shoes", "newPosition": 1 });
     for (method, route) in [
@@ -363,9 +368,10 @@ fn an_unknown_customer_is_refused_where_customers_are_known() {
     app.named_category(MERCHANT, "Shoes");
 }
 
-/// Everything at once on one account's list: whatever the order, it stays dense.
+/// Moves, deletes and creates categories of one account at once. In every order of
+/// execution, the positions must have no gaps.
 #[test]
-fn a_crowd_leaves_positions_dense() {
+fn concurrent_changes_leave_no_gaps_in_the_positions() {
     let app = spawn_app();
     let ids: Vec<String> = (0..8)
         .map(|name| app.named_category("ada", &name.to_string()))

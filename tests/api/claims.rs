@@ -1,4 +1,5 @@
-//! Claiming what the buyer does not confirm in time (contract section 4.2.6).
+//! Tests claims: the seller takes the funds that the buyer did not confirm in time (contract
+//! section 4.2.6).
 
 use serde_json::{Value, json};
 
@@ -7,8 +8,8 @@ use crate::helpers::{Deal, TestApp, spawn_app, spawn_app_with, standard_terms};
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
 
-/// An escrow of 1,234.56 with an additional fee of 37.04, sold by this party, to be
-/// delivered within a minute, paid for by Ben.
+/// Creates an escrow of 1,234.56 with an additional fee of 37.04, sold by this party, with a
+/// delivery window of one minute, and pays for it as Ben.
 fn paid_for(app: &TestApp, seller: &str) -> Deal {
     let mut terms = standard_terms();
     terms["maxDelivery"] = json!(1);
@@ -66,7 +67,7 @@ fn a_seller_claims_a_day_after_the_delivery_window() {
 }
 
 #[test]
-fn how_long_the_buyer_has_beyond_the_window_is_configured() {
+fn the_claim_grace_period_is_configured() {
     let app = spawn_app_with(|config| config.claim_grace_seconds = 0);
     let deal = paid_for(&app, "ada");
     app.refuses(400, "Escrow cannot be claimed yet", |app| app.claim("ada", &deal.token));
@@ -75,7 +76,7 @@ fn how_long_the_buyer_has_beyond_the_window_is_configured() {
 }
 
 #[test]
-fn strict_claims_by_the_same_rule() {
+fn strict_mode_claims_by_the_same_rule() {
     let app = spawn_app_with(|config| {
         config.strict = true;
         config.limits.requests_per_minute = 1_000;
@@ -102,7 +103,7 @@ fn strict_claims_by_the_same_rule() {
 }
 
 #[test]
-fn a_merchant_claims_what_it_sold_itself() {
+fn a_merchant_claims_an_escrow_that_it_sold() {
     let app = spawn_app();
     let deal = paid_for(&app, "");
     app.pass_seconds(2 * DAY);
@@ -115,9 +116,9 @@ fn a_merchant_claims_what_it_sold_itself() {
     );
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_a_claim_is_told_in_a_fixed_order() {
+fn claims_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let milestones = app.funded();
     let unfunded = Deal::of(&app.create_escrow("ada", &standard_terms()).ok());
@@ -152,7 +153,7 @@ fn what_is_wrong_with_a_claim_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn of_a_claim_and_a_confirmation_at_once_one_pays() {
+fn a_concurrent_claim_and_confirmation_pay_once() {
     let app = spawn_app();
     let deal = paid_for(&app, "ada");
     app.pass_seconds(2 * DAY);

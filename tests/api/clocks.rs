@@ -1,4 +1,4 @@
-//! A merchant's own clock, and what obeys it.
+//! Tests a sandbox merchant's own clock and the rules that depend on it.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 const KEY: &str = "sk_test_ahead";
 
-/// Milliseconds since 1970, from the form that `createdAt` has.
+/// Parses a time in the form of `createdAt` into milliseconds since 1970.
 fn millis(text: &str) -> i64 {
     let at: jiff::Timestamp = text.parse().unwrap();
     at.as_millisecond()
 }
 
-/// What a merchant's clock shows; the default merchant's where there is no key.
+/// Fetches a merchant's clock, or the default merchant's if `key` is `None`.
 fn clock(app: &TestApp, key: Option<&str>) -> Answer {
     let bearer = key.map(|key| format!("Bearer {key}"));
     let headers: Vec<(&str, &str)> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
     app.send("GET", "/sandbox/clock", &headers, None).ok()
 }
 
-/// Asserts that this text is so many seconds ahead of the default merchant's clock,
-/// which nobody has moved.
+/// Asserts that this time is `seconds` ahead of the default merchant's clock, which the test has
+/// not moved. The tolerance is 5 seconds.
 #[track_caller]
 fn assert_ahead(app: &TestApp, text: &str, seconds: i64) {
     let now = millis(&clock(app, None).text("now"));
@@ -63,7 +63,7 @@ fn a_clock_shows_how_far_it_was_moved() {
 }
 
 #[test]
-fn what_is_no_span_moves_nothing() {
+fn an_invalid_span_does_not_move_the_clock() {
     let app = spawn_app();
     app.advance("1h").ok();
     let span =
@@ -116,7 +116,7 @@ fn a_clock_stops_before_the_calendar_ends() {
 }
 
 #[test]
-fn a_claim_comes_due_when_the_merchants_clock_says_so() {
+fn a_claim_becomes_due_by_the_merchants_clock() {
     let app = spawn_app();
     let deal = Deal::of(&app.create_escrow("ada", &standard_terms()).ok());
     app.pay_for("ben", &deal).ok();
@@ -135,7 +135,7 @@ fn a_claim_comes_due_when_the_merchants_clock_says_so() {
 }
 
 #[test]
-fn every_date_in_a_reply_is_the_merchants() {
+fn every_date_in_a_reply_is_by_the_merchants_clock() {
     let app = spawn_app();
     let ahead = 400 * DAY;
     let ask = |method: &str, path: &str, customer: &str, body: &Value| {
@@ -178,10 +178,10 @@ fn every_date_in_a_reply_is_the_merchants() {
     }
 }
 
-/// Ids of all merchants are in one order, so one who is far ahead must not push the
-/// others' along.
+/// The ids of all merchants share one order, so a clock that is far ahead must not advance
+/// the ids of other merchants.
 #[test]
-fn ids_follow_the_services_own_time() {
+fn ids_follow_the_ledger_time() {
     let app = spawn_app();
     app.advance("3650d").ok();
     let id = app.offered().id;
@@ -190,9 +190,9 @@ fn ids_follow_the_services_own_time() {
     assert!((now - 10_000..now + 10_000).contains(&made_at), "{made_at} {now}");
 }
 
-/// A due date lies in the merchant's future or in its past.
+/// The same due date can be in one merchant's future and in another merchant's past.
 #[test]
-fn due_dates_are_looked_at_by_the_merchants_clock() {
+fn due_dates_are_checked_by_the_merchants_clock() {
     let app = spawn_app();
     let mut offer = two_milestones();
     let tomorrow = app.column("SELECT date('now', '+1 day')").remove(0);
@@ -202,11 +202,11 @@ fn due_dates_are_looked_at_by_the_merchants_clock() {
     let late = app.create_milestone_escrow("ada", &offer);
     assert_eq!(late.status, 400, "{late:?}");
     let other = app.json_with_key(KEY, "POST", "/v1/escrow/milestone/create", "ada", &offer);
-    assert_eq!(other.status, 201, "another merchant's day is another");
+    assert_eq!(other.status, 201, "another merchant's clock has not moved");
 }
 
 #[test]
-fn strict_allows_a_top_up_on_each_day_of_the_merchants() {
+fn strict_mode_allows_one_top_up_a_day_by_the_merchants_clock() {
     let app = spawn_app_with(|config| {
         config.strict = true;
         config.limits.requests_per_minute = 1_000;
@@ -222,7 +222,7 @@ fn strict_allows_a_top_up_on_each_day_of_the_merchants() {
 }
 
 #[test]
-fn lists_by_date_know_what_was_made_before_the_clock_was_moved() {
+fn lists_by_date_include_escrows_from_before_the_clock_moved() {
     let app = spawn_app();
     let first = app.offered();
     app.advance("10d").ok();
@@ -245,7 +245,7 @@ fn lists_by_date_know_what_was_made_before_the_clock_was_moved() {
 }
 
 #[test]
-fn a_clock_is_where_it_was_after_a_restart_and_no_other_has_moved() {
+fn a_restart_keeps_each_merchants_clock() {
     let mut app = spawn_app();
     app.json_with_key(KEY, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" }))
         .ok();
@@ -262,9 +262,10 @@ fn a_clock_is_where_it_was_after_a_restart_and_no_other_has_moved() {
     }
 }
 
-/// However long the move was, the reply to it is kept from then on.
+/// The service keeps the reply for the idempotency key's lifetime, counted from the merchant's
+/// new time, however far the clock moved.
 #[test]
-fn a_clock_that_is_moved_again_under_its_key_is_moved_once() {
+fn an_advance_repeated_under_its_idempotency_key_moves_the_clock_once() {
     let app = spawn_app();
     let body = br#"{"by":"36h"}"#;
     let headers = [("content-type", "application/json"), ("idempotency-key", "move")];
@@ -280,18 +281,23 @@ fn a_clock_that_is_moved_again_under_its_key_is_moved_once() {
     assert_eq!(advance().data()["offsetSeconds"], 96 * HOUR);
 }
 
-/// Nobody listens where the events of this test go, so each is tried again a minute
-/// later. Of one escrow the later event waits for the earlier.
+/// No server listens at the webhook endpoint of this test, so the service retries each delivery
+/// 60 seconds later. The second event has the same ordering key and waits for the first.
 #[test]
-fn a_move_tells_how_many_deliveries_fell_due_by_it() {
+fn an_advance_reports_how_many_deliveries_became_due() {
     let app = spawn_app();
-    let callback = json!({ "url": "http://127.0.0.1:9/hook" });
-    app.as_merchant("PUT", "/sandbox/callback", Some(&callback)).ok();
+    let webhook_endpoint = json!({ "url": "http://127.0.0.1:9/hook" });
+    app.as_merchant("PUT", "/sandbox/callback", Some(&webhook_endpoint))
+        .ok();
     app.offered();
     let attempts = || app.column("SELECT count(*) FROM delivery_attempt").remove(0);
-    let waiting = Instant::now();
+    let started_waiting = Instant::now();
     while attempts() != "1" {
-        assert!(waiting.elapsed() < Duration::from_secs(20), "{} attempts", attempts());
+        assert!(
+            started_waiting.elapsed() < Duration::from_secs(20),
+            "{} attempts",
+            attempts()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     let due = |by: &str| app.advance(by).ok().data()["deliveries"].clone();
@@ -301,7 +307,7 @@ fn a_move_tells_how_many_deliveries_fell_due_by_it() {
 }
 
 #[test]
-fn ten_years_pass_at_once() {
+fn ten_years_pass_within_a_second() {
     let app = spawn_app();
     let deals: Vec<Deal> = (0..20).map(|_| app.funded()).collect();
     let started = Instant::now();
@@ -323,7 +329,7 @@ fn a_customer_header_has_no_effect_on_a_clock() {
 }
 
 #[test]
-fn real_money_has_the_systems_time() {
+fn live_mode_has_no_clock_routes() {
     let app = spawn_live_app(|_| {});
     let bearer = format!("Bearer {LIVE_KEY}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];

@@ -1,5 +1,5 @@
-//! A merchant's customers: making, finding, changing and blocking them (contract
-//! sections 3.3 and 4.4), and countries (section 4.12).
+//! Tests creating, finding, updating and blocking customers (contract sections 3.3 and 4.4), and
+//! the list of countries (section 4.12).
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::helpers::{Answer, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_a
 const NIGERIA: &str = "000000000000000000000566";
 const GHANA: &str = "000000000000000000000288";
 
-/// A new customer, but for some fields.
-fn but(changes: &Value) -> Value {
+/// Returns the body of a new customer with some fields changed.
+fn new_customer_with(changes: &Value) -> Value {
     let mut customer = new_customer();
     for (name, value) in changes.as_object().unwrap() {
         customer[name] = value.clone();
@@ -17,12 +17,12 @@ fn but(changes: &Value) -> Value {
     customer
 }
 
-/// A new customer of this name, with an email address and a phone of their own.
+/// Returns the body of a new customer whose email address and phone contain this number.
 fn numbered(number: usize) -> Value {
-    but(&json!({ "email": format!("c{number}@shop.example"), "phone": format!("0801234{number:04}") }))
+    new_customer_with(&json!({ "email": format!("c{number}@shop.example"), "phone": format!("0801234{number:04}") }))
 }
 
-fn names(answer: &Answer) -> Vec<&str> {
+fn emails(answer: &Answer) -> Vec<&str> {
     let rows = answer.data()["data"].as_array().unwrap();
     rows.iter().map(|row| row["email"].as_str().unwrap()).collect()
 }
@@ -47,7 +47,7 @@ fn a_new_customer_has_an_empty_wallet_and_can_act() {
 }
 
 #[test]
-fn every_spelling_of_a_phone_is_one_number() {
+fn every_spelling_of_a_phone_means_the_same_number() {
     let app = spawn_app();
     for (country, kept, spellings) in [
         ("NG", "08012345678", ["08012345678", "2348012345678", "8012345678"]),
@@ -57,11 +57,12 @@ fn every_spelling_of_a_phone_is_one_number() {
     ] {
         for (created_as, spelling) in spellings.iter().enumerate() {
             let email = format!("{kept}@shop.example");
-            let customer = but(&json!({ "countryId": country, "phone": spelling, "email": email }));
+            let customer = new_customer_with(&json!({ "countryId": country, "phone": spelling, "email": email }));
             if created_as == 0 {
                 assert_eq!(app.create_customer(&customer).ok().text("phone"), kept);
             }
-            let customer = but(&json!({ "countryId": country, "phone": spelling, "email": "other@shop.example" }));
+            let customer =
+                new_customer_with(&json!({ "countryId": country, "phone": spelling, "email": "other@shop.example" }));
             let message = "A customer with this phone already exists under this merchant";
             app.refuses(400, message, |app| app.create_customer(&customer));
             for query in [
@@ -70,32 +71,34 @@ fn every_spelling_of_a_phone_is_one_number() {
                 format!("?phone=+{spelling}"),
             ] {
                 let found = app.customers(&query).ok();
-                assert_eq!(names(&found), [email.as_str()], "{query}");
+                assert_eq!(emails(&found), [email.as_str()], "{query}");
             }
         }
     }
 }
 
 #[test]
-fn a_phone_is_read_as_its_country_has_it() {
+fn a_phone_is_read_in_the_format_of_its_country() {
     let app = spawn_app_with(|config| config.country = escrowd::domain::customers::country::Country::Ghana);
     let wrong = "phone must be a phone in Ghana: 10 digits with the leading 0, or 233 and 9 digits; \
                  got \"08012345678\"";
     app.refuses(400, wrong, |app| app.create_customer(&new_customer()));
-    let ghanaian = app.create_customer(&but(&json!({ "phone": "233241234567" }))).ok();
+    let ghanaian = app
+        .create_customer(&new_customer_with(&json!({ "phone": "233241234567" })))
+        .ok();
     assert_eq!(
         (ghanaian.text("phone"), ghanaian.text("countryId")),
         ("0241234567".into(), GHANA.into())
     );
-    let nigerian = but(&json!({ "countryId": NIGERIA, "email": "ben@shop.example" }));
+    let nigerian = new_customer_with(&json!({ "countryId": NIGERIA, "email": "ben@shop.example" }));
     assert_eq!(app.create_customer(&nigerian).ok().text("countryId"), NIGERIA);
-    // The calling code says which country is meant.
+    // The calling code decides the country, and 254 is Kenya's.
     let message = "No customer found with the provided phone";
     app.refuses(400, message, |app| app.customers("?phone=254241234567"));
 }
 
 #[test]
-fn a_field_that_is_not_right_is_named() {
+fn a_refusal_names_the_invalid_field() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let long = "x".repeat(101);
@@ -137,7 +140,7 @@ fn a_field_that_is_not_right_is_named() {
             "firstname is required",
         ),
     ] {
-        app.refuses(400, message, |app| app.create_customer(&but(&changes)));
+        app.refuses(400, message, |app| app.create_customer(&new_customer_with(&changes)));
     }
     app.refuses(400, "the body must be valid JSON; got nothing", |app| {
         app.json_text("POST", "/v1/customer/create", "", "")
@@ -147,16 +150,17 @@ fn a_field_that_is_not_right_is_named() {
         app.send("POST", "/v1/customer/create", &[], Some(b"{}"))
     });
     let with_bvn = app
-        .create_customer(&but(&json!({ "bvn": "12345678901", "role": "x" })))
+        .create_customer(&new_customer_with(&json!({ "bvn": "12345678901", "role": "x" })))
         .ok();
     assert_eq!(with_bvn.text("bvn"), "12345678901");
 }
 
 #[test]
-fn email_address_and_phone_are_one_customers_of_the_merchant() {
+fn email_address_and_phone_are_unique_within_a_merchant() {
     let app = spawn_app();
-    app.create_customer(&but(&json!({ "email": "Ada@Shop.Example" }))).ok();
-    let both_taken = but(&json!({ "email": "ADA@shop.example" }));
+    app.create_customer(&new_customer_with(&json!({ "email": "Ada@Shop.Example" })))
+        .ok();
+    let both_taken = new_customer_with(&json!({ "email": "ADA@shop.example" }));
     app.refuses(
         400,
         "A customer with this email already exists under this merchant",
@@ -165,7 +169,11 @@ fn email_address_and_phone_are_one_customers_of_the_merchant() {
     app.refuses(
         400,
         "A customer with this phone already exists under this merchant",
-        |app| app.create_customer(&but(&json!({ "email": "ben@shop.example", "phone": "8012345678" }))),
+        |app| {
+            app.create_customer(&new_customer_with(
+                &json!({ "email": "ben@shop.example", "phone": "8012345678" }),
+            ))
+        },
     );
     app.json_with_key("sk_test_other", "POST", "/v1/customer/create", "", &new_customer())
         .ok();
@@ -179,20 +187,20 @@ fn customers_are_listed_newest_first_and_page_by_page() {
     }
     let first = app.customers("").ok();
     assert_eq!(first.message(), "Customers fetched successfully");
-    assert_eq!(names(&first)[..2], ["c11@shop.example", "c10@shop.example"]);
+    assert_eq!(emails(&first)[..2], ["c11@shop.example", "c10@shop.example"]);
     let pagination = |page: &Answer| page.data()["pagination"].clone();
     assert_eq!(
         pagination(&first),
         json!({ "count": 12, "pages": 2, "isLastPage": false, "nextPage": 2, "previousPage": null })
     );
     let second = app.customers("?page=2").ok();
-    assert_eq!(names(&second), ["c1@shop.example", "c0@shop.example"]);
+    assert_eq!(emails(&second), ["c1@shop.example", "c0@shop.example"]);
     assert_eq!(
         pagination(&second),
         json!({ "count": 12, "pages": 2, "isLastPage": true, "nextPage": null, "previousPage": 1 })
     );
-    assert_eq!(names(&app.customers("?limit=50").ok()).len(), 12);
-    assert_eq!(names(&app.customers("?page=9").ok()).len(), 0);
+    assert_eq!(emails(&app.customers("?limit=50").ok()).len(), 12);
+    assert_eq!(emails(&app.customers("?page=9").ok()).len(), 0);
 
     app.refuses(400, "Maximum fetch limit is 50", |app| app.customers("?limit=51"));
     app.refuses(400, "limit must be a whole number from 1 to 50; got 0", |app| {
@@ -220,7 +228,7 @@ fn a_customer_is_found_by_email_address_and_phone() {
         "?email=c1@shop.example&phone=2348012340001",
     ] {
         let found = app.customers(query).ok();
-        assert_eq!(names(&found), ["c1@shop.example"], "{query}");
+        assert_eq!(emails(&found), ["c1@shop.example"], "{query}");
         assert_eq!(found.data()["pagination"], one);
     }
     let by = |what: &str| format!("No customer found with the provided {what}");
@@ -241,7 +249,7 @@ fn a_customer_is_found_by_email_address_and_phone() {
 }
 
 #[test]
-fn an_update_changes_what_it_names() {
+fn an_update_changes_only_the_fields_that_it_names() {
     let app = spawn_app();
     let created = app.create_customer(&new_customer()).ok();
     let id = created.text("customerId");
@@ -262,12 +270,13 @@ fn an_update_changes_what_it_names() {
     );
     assert_eq!(updated.text("phone"), "08012345678");
     assert_eq!(app.customer(&id).ok().data(), updated.data());
-    // The address it had is free again.
-    app.create_customer(&but(&json!({ "phone": "08099999999" }))).ok();
+    // Another customer can now use the old email address.
+    app.create_customer(&new_customer_with(&json!({ "phone": "08099999999" })))
+        .ok();
 }
 
 #[test]
-fn an_update_that_cannot_be_is_refused() {
+fn an_invalid_update_is_refused() {
     let app = spawn_app();
     let id = app.create_customer(&numbered(1)).ok().text("customerId");
     app.create_customer(&numbered(2)).ok();
@@ -291,9 +300,9 @@ fn an_update_that_cannot_be_is_refused() {
     });
 }
 
-/// A customer known only by the id of a sandbox request.
+/// The sandbox registers a customer from the `customer-id` header alone, without a profile.
 #[test]
-fn a_customer_registered_on_first_use_says_nothing_until_it_is_written() {
+fn a_customer_registered_on_first_use_has_no_profile_until_an_update() {
     let app = spawn_app();
     app.wallet("ben").ok();
     let ben = app.customer("ben").ok();
@@ -315,7 +324,7 @@ fn a_customer_registered_on_first_use_says_nothing_until_it_is_written() {
     assert_eq!(app.balances("ben"), (json!(1_000_000), json!(0)));
 }
 
-/// Every route that takes a customer's id in its path.
+/// Returns every route that has a customer's id in its path.
 fn routes_of(id: &str) -> [(&'static str, String, Option<Value>); 5] {
     [
         ("GET", format!("/v1/customer/get/{id}"), None),
@@ -335,18 +344,18 @@ fn routes_of(id: &str) -> [(&'static str, String, Option<Value>); 5] {
 }
 
 #[test]
-fn a_customer_the_merchant_does_not_have_is_not_found() {
+fn an_unknown_or_foreign_customer_is_not_found() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let other = app.json_with_key("sk_test_other", "POST", "/v1/customer/create", "", &new_customer());
-    let theirs = other.ok().text("customerId");
+    let id_of_other_merchant = other.ok().text("customerId");
     for id in [
         "nobody",
         "a%20b",
         "%27",
         "665f1b2c9a1e4d0012ab3c10",
         &"x".repeat(65),
-        &theirs,
+        &id_of_other_merchant,
     ] {
         for (method, path, body) in routes_of(id) {
             app.refuses(400, "Customer not found", |app| {
@@ -365,7 +374,7 @@ fn a_customer_the_merchant_does_not_have_is_not_found() {
 }
 
 #[test]
-fn permissions_change_as_they_are_named() {
+fn only_the_named_permissions_change() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let changed = app.permit("ada", &json!({ "canSell": false })).ok();
@@ -392,7 +401,7 @@ fn permissions_change_as_they_are_named() {
 }
 
 #[test]
-fn a_block_says_since_when_and_why_until_it_is_lifted() {
+fn a_block_shows_its_time_and_reason_until_it_is_lifted() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let blocked = app.block("ada").ok();
@@ -428,7 +437,7 @@ fn a_customer_id_header_has_no_effect_on_these_routes() {
 }
 
 #[test]
-fn countries_are_the_same_everywhere() {
+fn the_countries_are_listed() {
     let app = spawn_app();
     let answer = app.as_merchant("GET", "/v1/countries", None).ok();
     assert_eq!(answer.message(), "Countries fetched successfully");
@@ -452,11 +461,11 @@ fn two_customers_at_once_never_share_an_email_address() {
 }
 
 #[test]
-fn a_live_merchant_makes_its_customers_here() {
+fn a_live_merchant_creates_its_customers() {
     let app: TestApp = spawn_live_app(|config| {
         config.merchant[0].country = Some(escrowd::domain::customers::country::Country::Kenya);
     });
-    let kenyan = but(&json!({ "phone": "254712345678" }));
+    let kenyan = new_customer_with(&json!({ "phone": "254712345678" }));
     let created = app
         .json_with_key(LIVE_KEY, "POST", "/v1/customer/create", "", &kenyan)
         .ok();

@@ -1,4 +1,4 @@
-//! Amounts that the sandbox's banks and cards decline, whatever the card or account.
+//! Tests the amounts that the sandbox's banks and cards decline for every card and account.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,9 @@ use crate::helpers::{Deal, TestApp, spawn_app, standard_terms};
 
 const VISA: &str = "4242424242424242";
 
-/// How an intent over this amount ends when it is verified or, for a deposit without
-/// a card, paid.
-fn end_of(app: &TestApp, amount: f64, kind: &str) -> String {
+/// Creates an intent over this amount, verifies it and returns its final status. A deposit
+/// without a card is paid into its test account instead of verified.
+fn final_status_of(app: &TestApp, amount: f64, kind: &str) -> String {
     let reference = format!("{kind} of {amount}");
     let mut request = json!({ "amount": amount, "reference": reference, "transactionType": "deposit" });
     match kind {
@@ -43,7 +43,7 @@ fn end_of(app: &TestApp, amount: f64, kind: &str) -> String {
 }
 
 #[test]
-fn an_amount_that_ends_in_51_or_91_fails_wherever_there_is_a_bank_or_a_card() {
+fn an_amount_that_ends_in_51_or_91_fails_at_every_bank_and_card() {
     let app = spawn_app();
     app.customer_with("Ben", "08011111111", 0);
     let address = json!({ "walletAddress": "0x0123456789abcdefABCDEF0123456789abcdef01", "network": "BSC" });
@@ -51,20 +51,20 @@ fn an_amount_that_ends_in_51_or_91_fails_wherever_there_is_a_bank_or_a_card() {
     for kind in ["test account", "card", "bank", "crypto"] {
         for amount in [1000.51, 1000.91] {
             let before = app.balances("ada");
-            assert_eq!(end_of(&app, amount, kind), "failed", "{kind} {amount}");
+            assert_eq!(final_status_of(&app, amount, kind), "failed", "{kind} {amount}");
             assert_eq!(app.balances("ada"), before, "{kind} {amount}");
             assert!(app.events().last().unwrap().ends_with(".failed"), "{kind} {amount}");
         }
         for amount in [1000.5, 1051.0, 1091.15] {
-            assert_eq!(end_of(&app, amount, kind), "success", "{kind} {amount}");
+            assert_eq!(final_status_of(&app, amount, kind), "success", "{kind} {amount}");
         }
     }
-    // From one wallet to another there is nothing outside that could decline.
-    assert_eq!(end_of(&app, 1000.51, "wallet"), "success");
+    // A wallet transfer involves no bank or card that could decline.
+    assert_eq!(final_status_of(&app, 1000.51, "wallet"), "success");
 }
 
 #[test]
-fn a_card_declines_what_it_is_charged_and_a_wallet_pays_it() {
+fn a_card_declines_these_charges_and_a_wallet_pays_them() {
     let app = spawn_app();
     let card = app.save_card("ben", VISA).ok().text("id");
     for (amount, message, code) in [
@@ -75,7 +75,7 @@ fn a_card_declines_what_it_is_charged_and_a_wallet_pays_it() {
             "card_processor_error",
         ),
     ] {
-        // The seller bears the fee, so that the charge is the amount.
+        // The seller pays the fee, so the charge equals the amount.
         let mut terms = standard_terms();
         terms["amount"] = json!(amount);
         let offered = app.create_escrow("ada", &terms).ok();

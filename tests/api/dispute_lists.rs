@@ -1,5 +1,5 @@
-//! Lists of disputes and a merchant's feed, as contract sections 4.6.3 to 4.6.6 have
-//! them.
+//! Tests the lists of disputes and the list of a merchant's escrows (contract sections 4.6.3
+//! to 4.6.6).
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn offered(app: &TestApp, seller: &str) -> Deal {
     Deal::of(&app.create_escrow(seller, &standard_terms()).ok())
 }
 
-/// A seller's escrow, paid for and disputed.
+/// Creates a seller's escrow that the buyer has paid and disputed.
 fn disputed(app: &TestApp, seller: &str, buyer: &str) -> Deal {
     let deal = offered(app, seller);
     app.pay_for(buyer, &deal).ok();
@@ -34,7 +34,7 @@ fn get(app: &TestApp, customer: &str, path: &str) -> Answer {
     app.send("GET", path, headers, None)
 }
 
-/// The ids on a page, in order.
+/// Returns the ids on a page, in order.
 #[track_caller]
 fn ids(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -46,12 +46,12 @@ fn ids_of(deals: &[&Deal]) -> Vec<String> {
     deals.iter().map(|deal| deal.id.clone()).collect()
 }
 
-/// Moves a deal to another day, as if it had been made then.
-fn made_on(app: &TestApp, deal: &Deal, day: &str) {
+/// Changes the time at which an escrow was created.
+fn set_created_at(app: &TestApp, deal: &Deal, day: &str) {
     let sql = "UPDATE escrow SET created_at = unixepoch(?1) * 1000 WHERE payment_token = ?2";
     let connection = Connection::open(&app.database).unwrap();
     assert_eq!(connection.execute(sql, [day, &deal.token]).unwrap(), 1);
-    // What another program writes is seen with the next commit.
+    // The service's readers see a write of another program only after the service's next commit.
     app.wallet(&format!("someone-{}", deal.token)).ok();
 }
 
@@ -81,14 +81,18 @@ fn each_side_lists_its_own_disputes() {
 
     let by_token = format!("/v1/escrow/dispute/get?paymentToken={}", by_ada.token);
     assert_eq!(ids(&get(&app, "ben", &by_token)), ids_of(&[&by_ada]));
-    assert_eq!(ids(&get(&app, "cleo", &by_token)), [""; 0], "somebody else's");
-    // Resolved ones stay in the list.
+    assert_eq!(
+        ids(&get(&app, "cleo", &by_token)),
+        [""; 0],
+        "a dispute of other parties"
+    );
+    // A resolved dispute stays in the list.
     resolve(&app, &by_ada, "REFUNDED");
     assert_eq!(ids(&get(&app, "ada", "/v1/escrow/dispute/get")), ids_of(&[&by_ada]));
 }
 
 #[test]
-fn a_dispute_is_shown_to_its_sides_only() {
+fn only_buyer_and_seller_see_a_dispute() {
     let app = spawn_app();
     let deal = disputed(&app, "ada", "ben");
     for who in ["ada", "ben"] {
@@ -130,15 +134,19 @@ fn the_merchant_lists_every_dispute() {
     let by_token = format!("/v1/escrow/all-dispute?paymentId={}", first.token);
     assert_eq!(ids(&get(&app, "", &by_token)), ids_of(&[&first]));
     let by_id = format!("/v1/escrow/all-dispute?paymentId={}", first.id);
-    assert_eq!(ids(&get(&app, "", &by_id)), [""; 0], "it holds a token");
+    assert_eq!(
+        ids(&get(&app, "", &by_id)),
+        [""; 0],
+        "paymentId expects a payment token"
+    );
     let last = get(&app, "", "/v1/escrow/all-dispute?limit=1&page=2");
     assert_eq!(ids(&last), ids_of(&[&first]));
     let expected = json!({
         "count": 2, "pages": 2, "isLastPage": true, "nextPage": null, "previousPage": 1,
     });
     assert_eq!(last.data()["pagination"], expected);
-    let elsewhere = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ben", &json!({}));
-    elsewhere.ok();
+    let other_wallet = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ben", &json!({}));
+    other_wallet.ok();
     let other = [("authorization", "Bearer sk_test_other")];
     for path in ["/v1/escrow/all-dispute", "/v1/escrow/feeds"] {
         assert_eq!(ids(&app.send("GET", path, &other, None)), [""; 0]);
@@ -146,7 +154,7 @@ fn the_merchant_lists_every_dispute() {
 }
 
 #[test]
-fn the_feed_has_every_deal_and_takes_every_filter() {
+fn the_merchants_list_has_every_escrow_and_every_filter() {
     let app = spawn_app();
     let pending = offered(&app, "ada");
     let stages = app.funded();
@@ -156,7 +164,7 @@ fn the_feed_has_every_deal_and_takes_every_filter() {
     let open_dispute = disputed(&app, "ada", "dan");
     let refunded = disputed(&app, "cleo", "dan");
     resolve(&app, &refunded, "REFUNDED");
-    let feed = |query: &str| ids(&get(&app, "", &format!("/v1/escrow/feeds{query}")));
+    let listed_ids = |query: &str| ids(&get(&app, "", &format!("/v1/escrow/feeds{query}")));
     let all = [&refunded, &open_dispute, &completed, &stages, &pending];
     let listed = get(&app, "", "/v1/escrow/feeds");
     assert_eq!(listed.message(), "Escrow transactions fetched successfully");
@@ -171,19 +179,25 @@ fn the_feed_has_every_deal_and_takes_every_filter() {
         ("REFUNDED", vec![&refunded]),
         ("SPLIT", vec![]),
     ] {
-        assert_eq!(feed(&format!("?status={status}")), ids_of(&deals), "{status}");
+        assert_eq!(listed_ids(&format!("?status={status}")), ids_of(&deals), "{status}");
     }
     assert_eq!(
-        feed("?customerId=ada"),
+        listed_ids("?customerId=ada"),
         ids_of(&[&open_dispute, &completed, &stages, &pending])
     );
-    assert_eq!(feed("?customerId=dan"), ids_of(&[&refunded, &open_dispute]));
-    assert_eq!(feed("?customerId=nobody"), [""; 0]);
-    assert_eq!(feed("?customerId=dan&status=REFUNDED"), ids_of(&[&refunded]));
-    assert_eq!(feed(&format!("?paymentToken={}", stages.token)), ids_of(&[&stages]));
-    assert_eq!(feed(&format!("?paymentToken={}&status=PENDING", stages.token)), [""; 0]);
-    assert_eq!(feed("?limit=2&page=2"), ids_of(&[&completed, &stages]));
-    assert_eq!(feed("?page=99"), [""; 0]);
+    assert_eq!(listed_ids("?customerId=dan"), ids_of(&[&refunded, &open_dispute]));
+    assert_eq!(listed_ids("?customerId=nobody"), [""; 0]);
+    assert_eq!(listed_ids("?customerId=dan&status=REFUNDED"), ids_of(&[&refunded]));
+    assert_eq!(
+        listed_ids(&format!("?paymentToken={}", stages.token)),
+        ids_of(&[&stages])
+    );
+    assert_eq!(
+        listed_ids(&format!("?paymentToken={}&status=PENDING", stages.token)),
+        [""; 0]
+    );
+    assert_eq!(listed_ids("?limit=2&page=2"), ids_of(&[&completed, &stages]));
+    assert_eq!(listed_ids("?page=99"), [""; 0]);
 
     let category = "INSERT INTO category (id, guard, merchant_id, name, position, created_at)
         VALUES (1024, 7, 1, 'Boats', 1, 1)";
@@ -193,18 +207,18 @@ fn the_feed_has_every_deal_and_takes_every_filter() {
     connection.execute(sort, [&pending.token]).unwrap();
     app.wallet("efe").ok();
     assert_eq!(
-        feed(&format!("?categoryId={:016x}{:08x}", 1024, 7)),
+        listed_ids(&format!("?categoryId={:016x}{:08x}", 1024, 7)),
         ids_of(&[&pending])
     );
     assert_eq!(
-        feed(&format!("?categoryId={:016x}{:08x}", 1024, 8)),
+        listed_ids(&format!("?categoryId={:016x}{:08x}", 1024, 8)),
         [""; 0],
-        "a wrong guard"
+        "the second half of the id is wrong"
     );
 }
 
 #[test]
-fn the_feed_has_vaults() {
+fn the_merchants_list_includes_vaults() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let connection = Connection::open(&app.database).unwrap();
@@ -230,10 +244,10 @@ fn the_feed_has_vaults() {
 }
 
 #[test]
-fn days_are_inclusive_and_those_of_the_escrow() {
+fn date_filters_include_their_days_and_use_the_escrows_creation_time() {
     let app = spawn_app();
     let (early, late) = (disputed(&app, "ada", "ben"), disputed(&app, "ada", "ben"));
-    made_on(&app, &late, "2999-06-30 23:59:59");
+    set_created_at(&app, &late, "2999-06-30 23:59:59");
     let today = today(&app);
     for (path, customer) in [
         ("/v1/escrow/dispute/get", "ben"),
@@ -247,7 +261,7 @@ fn days_are_inclusive_and_those_of_the_escrow() {
         assert_eq!(
             listed("toDate=2999-06-30"),
             ids_of(&[&late, &early]),
-            "to its last second"
+            "includes the last second of the day"
         );
         assert_eq!(listed("toDate=2999-06-29"), ids_of(&[&early]));
         assert_eq!(listed("fromDate=2999-07-01"), [""; 0]);
@@ -257,8 +271,8 @@ fn days_are_inclusive_and_those_of_the_escrow() {
         );
         assert_eq!(listed("fromDate=2026-01-02&toDate=2026-01-01"), [""; 0]);
     }
-    // Midnight belongs to the day that begins.
-    made_on(&app, &early, "2999-07-01 00:00:00");
+    // Midnight belongs to the day that starts.
+    set_created_at(&app, &early, "2999-07-01 00:00:00");
     assert_eq!(
         ids(&get(&app, "", "/v1/escrow/feeds?toDate=2999-06-30")),
         ids_of(&[&late])
@@ -266,7 +280,7 @@ fn days_are_inclusive_and_those_of_the_escrow() {
 }
 
 #[test]
-fn what_is_asked_for_wrongly_is_named() {
+fn a_refusal_names_the_invalid_query_field() {
     let app = spawn_app();
     app.wallet("ben").ok();
     let paths = [
@@ -290,7 +304,7 @@ fn what_is_asked_for_wrongly_is_named() {
         let message = "limit must be a whole number from 1 to 100; got 101";
         app.refuses(400, message, |app| get(app, customer, &format!("{path}?limit=101")));
     }
-    // A list of the usual length only.
+    // This list has a fixed page size and ignores the limit.
     assert_eq!(get(&app, "ben", "/v1/escrow/dispute/get?limit=101").status, 200);
     for (query, message) in [
         (
@@ -313,7 +327,7 @@ fn what_is_asked_for_wrongly_is_named() {
 }
 
 #[test]
-fn the_header_says_whose_list_it_is() {
+fn a_customers_list_requires_the_header_and_the_merchants_forbids_it() {
     let app = spawn_app();
     let deal = disputed(&app, "ada", "ben");
     for path in ["/v1/escrow/dispute/get", &format!("/v1/escrow/dispute/get/{}", deal.id)] {

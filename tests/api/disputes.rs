@@ -1,4 +1,4 @@
-//! Disputes and rulings, as contract sections 4.6.2 and 4.6.7 have them.
+//! Tests disputes and rulings (contract sections 4.6.2 and 4.6.7).
 
 use serde_json::{Value, json};
 
@@ -17,14 +17,14 @@ fn terms(amount: impl Into<Value>, who_pays: &str) -> Value {
     })
 }
 
-/// Ada's standard escrow, paid for by Ben.
+/// Creates Ada's standard escrow and pays for it as Ben.
 fn standard(app: &TestApp, amount: impl Into<Value>, who_pays: &str) -> Deal {
     let deal = Deal::of(&app.create_escrow("ada", &terms(amount, who_pays)).ok());
     app.pay_for("ben", &deal).ok();
     deal
 }
 
-/// The same, disputed by Ben.
+/// Creates a standard escrow that Ben has paid and disputed.
 fn disputed(app: &TestApp, amount: impl Into<Value>, who_pays: &str) -> Deal {
     let deal = standard(app, amount, who_pays);
     submit(app, "ben", &deal, "It leaks").ok();
@@ -42,7 +42,7 @@ fn resolve(app: &TestApp, escrow: &str, body: &Value) -> Answer {
     app.send("POST", &path, &headers, Some(body.to_string().as_bytes()))
 }
 
-/// A ruling with nothing but its words.
+/// Returns the body of a ruling with no optional fields.
 fn ruling(status: &str) -> Value {
     json!({ "resolution": "We have looked at it", "status": status })
 }
@@ -54,7 +54,7 @@ fn split(seller: impl Into<Value>, buyer: impl Into<Value>) -> Value {
     body
 }
 
-/// The transfers of a ruling: all but the one that funded.
+/// Returns the transfers of a ruling: all but the funding.
 fn paid_out(app: &TestApp) -> Vec<String> {
     let transfers = app.escrow_transfers().into_iter();
     transfers.filter(|transfer| !transfer.starts_with("FUND ")).collect()
@@ -74,11 +74,11 @@ fn the_buyer_disputes_and_the_seller_replies() {
     );
     assert_eq!(escrow["logs"], json!(["DISPUTED"]));
     assert_eq!(escrow["isSeller"], false);
-    let said_at = &escrow["dispute"][0]["createdAt"];
-    assert_unix_now(said_at);
+    let created_at = &escrow["dispute"][0]["createdAt"];
+    assert_unix_now(created_at);
     let by_ben = json!({
         "userId": "ben", "name": "ben", "profile": null, "message": "It leaks", "proofUrl": null, "type": "buyer",
-        "createdAt": said_at,
+        "createdAt": created_at,
     });
     assert_eq!(escrow["dispute"], json!([by_ben]));
 
@@ -94,18 +94,18 @@ fn the_buyer_disputes_and_the_seller_replies() {
     assert_eq!(escrow["dispute"][1]["type"], "seller");
     assert_eq!(app.escrow_transfers(), transfers, "no money moves");
     let names = app.column("SELECT name FROM event WHERE name LIKE 'escrow.%' ORDER BY id");
-    let told = [
+    let expected_events = [
         "escrow.created",
         "escrow.pending",
         "escrow.ongoing",
         "escrow.disputed",
         "escrow.investigating",
     ];
-    assert_eq!(names, told);
+    assert_eq!(names, expected_events);
 }
 
 #[test]
-fn the_write_responses_carry_what_plain_reads_never_do() {
+fn only_replies_to_writes_have_the_additional_fields() {
     let app = spawn_app();
     let deal = disputed(&app, 10_000, "buyer");
     let written = submit(&app, "ada", &deal, "It is a bath").ok();
@@ -114,7 +114,7 @@ fn the_write_responses_carry_what_plain_reads_never_do() {
         let other = standard(&app, 10_000, "buyer");
         app.confirm_payment("ben", &other.id).ok()
     };
-    let only_there = [
+    let write_reply_fields = [
         ("sellerId", json!("ada")),
         ("buyerId", json!("ben")),
         ("deliveryDetails", Value::Null),
@@ -124,7 +124,7 @@ fn the_write_responses_carry_what_plain_reads_never_do() {
     ];
     for answer in [&written, &confirmed] {
         let escrow = answer.data().as_object().unwrap();
-        for (field, value) in &only_there {
+        for (field, value) in &write_reply_fields {
             assert_eq!(escrow.get(*field), Some(value), "{field}");
         }
         assert_eq!(escrow["paymentId"], escrow["paymentDetails"]["id"]);
@@ -140,7 +140,7 @@ fn the_write_responses_carry_what_plain_reads_never_do() {
     for read in reads {
         assert_eq!(read["id"], deal.id);
         let read_fields = read.as_object().unwrap();
-        for (field, _) in &only_there {
+        for (field, _) in &write_reply_fields {
             assert!(!read_fields.contains_key(*field), "{field}");
         }
         assert!(!read_fields.contains_key("paymentId"));
@@ -152,7 +152,7 @@ fn the_write_responses_carry_what_plain_reads_never_do() {
 }
 
 #[test]
-fn names_are_those_of_profiles_as_they_were() {
+fn a_statement_keeps_the_profile_name_of_its_time() {
     let app = spawn_app();
     let body = json!({ "firstname": "Ben", "lastname": "Okri", "email": "ben@shop.example", "phone": "08012345678" });
     let post = [("content-type", "application/json")];
@@ -171,13 +171,13 @@ fn names_are_those_of_profiles_as_they_were() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|said| &said["name"])
+        .map(|statement| &statement["name"])
         .collect();
     assert_eq!(names, ["Ben Okri", "ada", "Customer support"]);
 }
 
 #[test]
-fn a_statement_may_show_a_file() {
+fn a_statement_may_include_a_file() {
     let app = spawn_app();
     let deal = standard(&app, 10_000, "buyer");
     let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
@@ -218,7 +218,7 @@ fn a_statement_may_show_a_file() {
 }
 
 #[test]
-fn evidence_is_one_file_of_a_kind_that_is_taken() {
+fn evidence_is_one_file_of_an_accepted_type() {
     let app = spawn_app();
     let deal = standard(&app, 10_000, "buyer");
     let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
@@ -233,32 +233,33 @@ fn evidence_is_one_file_of_a_kind_that_is_taken() {
     app.refuses(400, "message is required", |app| {
         app.form("POST", &path, "ben", &[paper])
     });
-    // The message is right and the turn is not: the file goes with the refusal.
+    // The message is valid, but Ada cannot reply before Ben disputes. The refusal also discards
+    // the file.
     app.refuses(400, "Action not allowed", |app| {
         app.form("POST", &path, "ada", &[message, paper])
     });
     assert_eq!(app.stored_files(), [""; 0]);
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_a_statement_is_told_in_a_fixed_order() {
+fn statements_are_refused_in_a_fixed_order() {
     let app = spawn_app();
-    let nowhere = Deal {
+    let unknown = Deal {
         id: NO_ID.to_owned(),
         token: "PY_aB3dE6gH0417".to_owned(),
         milestones: vec![],
     };
     for message in ["", "  "] {
-        app.refuses(400, "message is required", |app| submit(app, "ben", &nowhere, message));
+        app.refuses(400, "message is required", |app| submit(app, "ben", &unknown, message));
     }
     let long = "x".repeat(2_001);
     app.refuses(
         400,
         "message must be a text of at most 2000 characters; got 2001 characters",
-        |app| submit(app, "ben", &nowhere, &long),
+        |app| submit(app, "ben", &unknown, &long),
     );
-    app.refuses(400, "Escrow not found", |app| submit(app, "ben", &nowhere, "x"));
+    app.refuses(400, "Escrow not found", |app| submit(app, "ben", &unknown, "x"));
     let unfunded = Deal::of(&app.create_escrow("ada", &terms(1_000, "buyer")).ok());
     for who in ["ben", "ada", "dan"] {
         app.wallet(who).ok();
@@ -290,7 +291,7 @@ fn what_is_wrong_with_a_statement_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn milestones_are_disputed_while_something_is_held() {
+fn milestones_can_be_disputed_while_the_escrow_holds_money() {
     let app = spawn_app();
     let deal = app.funded();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
@@ -353,7 +354,7 @@ fn a_dispute_freezes_the_money() {
 }
 
 #[test]
-fn a_ruling_for_the_seller_completes() {
+fn a_ruling_for_the_seller_completes_the_escrow() {
     let app = spawn_app_with(|config| config.fees.commission_bps = 100);
     let deal = disputed(&app, 10_000, "buyer");
     let mut body = ruling("COMPLETED");
@@ -365,16 +366,16 @@ fn a_ruling_for_the_seller_completes() {
         (&escrow["status"], &escrow["state"]),
         (&json!("COMPLETED"), &json!("CLOSED"))
     );
-    assert_eq!(escrow["additionalFeeRefundable"], true, "of no effect on a completion");
+    assert_eq!(escrow["additionalFeeRefundable"], true, "a completion ignores the flag");
     assert_eq!((&escrow["split"], &escrow["isSeller"]), (&Value::Null, &json!(false)));
     assert_unix_now(&escrow["completedAt"]);
-    let said = &escrow["dispute"][1];
-    assert_shape(&said["createdAt"], DATE_AND_TIME);
+    let statement = &escrow["dispute"][1];
+    assert_shape(&statement["createdAt"], DATE_AND_TIME);
     let expected = json!({
         "name": "Customer support", "profile": null, "message": "We have looked at it", "proofUrl": null,
-        "type": "customer support", "createdAt": said["createdAt"],
+        "type": "customer support", "createdAt": statement["createdAt"],
     });
-    assert_eq!(*said, expected);
+    assert_eq!(*statement, expected);
     let expected = [
         "RELEASE customer_escrow:ben -> customer_main:ada 1000000",
         "COMMISSION customer_escrow:ben -> merchant_main 10000",
@@ -386,7 +387,7 @@ fn a_ruling_for_the_seller_completes() {
 
 /// Contract Ex 9.
 #[test]
-fn a_refund_gives_back_what_is_held_less_the_fee() {
+fn a_refund_returns_the_hold_without_the_platform_fee() {
     for (who_pays, refunded) in [("buyer", 1_000_000), ("seller", 980_000), ("both", 990_000)] {
         let app = spawn_app_with(|config| config.fees.commission_bps = 0);
         let deal = disputed(&app, 10_000, who_pays);
@@ -406,7 +407,7 @@ fn a_refund_gives_back_what_is_held_less_the_fee() {
 
 /// Contract Ex 10.
 #[test]
-fn an_additional_fee_follows_the_flag() {
+fn the_refundable_flag_decides_who_gets_the_additional_fee() {
     for (flag, to_buyer, to_merchant) in [("true", 50_000, 0), ("false", 0, 50_000)] {
         let app = spawn_app();
         let deal = Deal::of(&app.create_escrow("ada", &terms(10_000, "buyer")).ok());
@@ -439,7 +440,8 @@ fn an_additional_fee_follows_the_flag() {
     }
 }
 
-/// A million in three stages, the first released, then disputed.
+/// Creates an escrow of 1,000,000 with three milestones, confirms the first and disputes the
+/// rest.
 fn one_of_three_released(app: &TestApp) -> Deal {
     let body = json!({
         "amount": 1_000_000, "purpose": "A house", "whoPays": "buyer",
@@ -462,9 +464,9 @@ fn milestone_statuses(answer: &Answer) -> Vec<&Value> {
     milestones.iter().map(|milestone| &milestone["status"]).collect()
 }
 
-/// Contract Ex 11, and the two other rulings over the same milestones.
+/// Contract Ex 11, and the two other kinds of ruling on the same milestones.
 #[test]
-fn milestones_that_are_held_go_with_the_ruling() {
+fn a_ruling_decides_the_unreleased_milestones() {
     let released = "RELEASE customer_escrow:ben -> customer_main:ada 30000000";
     let fee = "PLATFORM_FEE customer_escrow:ben -> platform_fees 2000000";
     let rulings = [
@@ -515,7 +517,7 @@ fn milestones_that_are_held_go_with_the_ruling() {
 
 /// Contract Ex 12 and 13.
 #[test]
-fn a_split_divides_exactly_what_is_held() {
+fn a_split_must_divide_exactly_the_hold() {
     let app = spawn_app();
     let deal = disputed(&app, 150_000, "both");
     let message = "A split must add up to the 148500 still held on this escrow";
@@ -530,12 +532,12 @@ fn a_split_divides_exactly_what_is_held() {
     let resolved = resolve(&app, &deal.id, &split(100_000, 48_500)).ok();
     assert_eq!(resolved.text("status"), "SPLIT");
     assert_eq!(resolved.text("state"), "CLOSED");
-    let found = &resolved.data()["split"];
-    assert_unix_now(&found["resolvedAt"]);
+    let found_split = &resolved.data()["split"];
+    assert_unix_now(&found_split["resolvedAt"]);
     let expected = json!({
-        "sellerAmount": 100_000, "buyerAmount": 48_500, "pool": 148_500, "resolvedAt": found["resolvedAt"],
+        "sellerAmount": 100_000, "buyerAmount": 48_500, "pool": 148_500, "resolvedAt": found_split["resolvedAt"],
     });
-    assert_eq!(*found, expected);
+    assert_eq!(*found_split, expected);
     let expected = [
         "RELEASE customer_escrow:ben -> customer_main:ada 10000000",
         "REFUND customer_escrow:ben -> customer_main:ben 4850000",
@@ -554,7 +556,7 @@ fn a_split_divides_exactly_what_is_held() {
 }
 
 #[test]
-fn a_side_of_a_split_may_get_nothing() {
+fn one_side_of_a_split_may_get_nothing() {
     for (seller, buyer, leg) in [
         (0, 10_000, "REFUND customer_escrow:ben -> customer_main:ben 1000000"),
         (10_000, 0, "RELEASE customer_escrow:ben -> customer_main:ada 1000000"),
@@ -570,7 +572,7 @@ fn a_side_of_a_split_may_get_nothing() {
 }
 
 #[test]
-fn a_merchant_that_sells_itself_cannot_reply_and_is_paid_by_its_ruling() {
+fn a_merchant_as_seller_cannot_reply_and_its_ruling_pays_it() {
     let app = spawn_app();
     let body = terms(10_000, "buyer").to_string();
     let headers = [("content-type", "application/json")];
@@ -593,9 +595,9 @@ fn a_merchant_that_sells_itself_cannot_reply_and_is_paid_by_its_ruling() {
     );
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_a_ruling_is_told_in_a_fixed_order() {
+fn rulings_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let deal = disputed(&app, 10_000, "buyer");
     let refuses = |body: Value, escrow: &str, message: &str| {
@@ -653,7 +655,7 @@ fn what_is_wrong_with_a_ruling_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn only_the_merchant_rules_and_only_on_its_own() {
+fn only_the_merchant_of_an_escrow_can_rule_on_it() {
     let app = spawn_app();
     let deal = disputed(&app, 10_000, "buyer");
     let path = format!("/v1/escrow/dispute/resolve/{}", deal.id);
@@ -700,7 +702,7 @@ fn a_vault_is_never_disputed() {
     }
 }
 
-/// The last confirmation and a dispute at the same moment: one of them comes first.
+/// Sends the last confirmation and a dispute at the same moment. Exactly one must succeed.
 #[test]
 fn a_dispute_and_the_last_confirmation_do_not_both_happen() {
     let app = spawn_app();

@@ -1,6 +1,5 @@
-//! What may be done to a standard escrow before anyone pays: editing it, the merchant's
-//! additional fee, taking it back, converting it (contract sections 4.2.2 to 4.2.4 and
-//! 4.1.3).
+//! Tests the changes to a standard escrow before its payment: edit, additional fee, deletion and
+//! conversion (contract sections 4.2.2 to 4.2.4 and 4.1.3).
 
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ fn paid_for(app: &TestApp) -> Deal {
     deal
 }
 
-/// Other terms than [`standard_terms`].
+/// Returns terms that differ from [`standard_terms`].
 fn new_terms() -> Value {
     json!({
         "amount": 2000.5, "purpose": "A boat", "whoPays": "both", "maxDelivery": 12, "deliveryTimeline": "hours",
@@ -29,13 +28,19 @@ fn two_stages() -> Value {
     json!([{ "title": "Hull", "amount": 400 }, { "title": "Sails", "amount": 600 }])
 }
 
-/// The request under another merchant's key.
-fn foreign(app: &TestApp, method: &str, path: &str, customer: &str, body: &Value) -> crate::helpers::Answer {
+/// Sends a request with another merchant's key.
+fn send_as_other_merchant(
+    app: &TestApp,
+    method: &str,
+    path: &str,
+    customer: &str,
+    body: &Value,
+) -> crate::helpers::Answer {
     app.json_with_key("sk_test_other", method, path, customer, body)
 }
 
 #[test]
-fn an_edit_replaces_the_terms_and_sets_the_fee_anew() {
+fn an_edit_replaces_the_terms_and_recomputes_the_fee() {
     let app = spawn_app();
     let created = app.create_escrow("ada", &standard_terms()).ok();
     let deal = Deal::of(&created);
@@ -55,12 +60,12 @@ fn an_edit_replaces_the_terms_and_sets_the_fee_anew() {
     assert_eq!(
         paid.data()["amount"],
         json!(2020.51),
-        "the larger half of the fee on top"
+        "Ben pays the amount and the larger half of the fee"
     );
 }
 
 #[test]
-fn the_five_terms_come_with_every_edit() {
+fn every_edit_requires_the_five_terms() {
     let app = spawn_app();
     let deal = offered(&app);
     for field in ["amount", "purpose", "whoPays", "maxDelivery", "deliveryTimeline"] {
@@ -92,7 +97,7 @@ fn the_five_terms_come_with_every_edit() {
 }
 
 #[test]
-fn what_an_edit_does_not_send_stays_and_what_it_sends_empty_goes() {
+fn an_edit_keeps_missing_fields_and_clears_empty_ones() {
     let app = spawn_app();
     let category = app.category_of("ada");
     let mut terms = standard_terms();
@@ -110,7 +115,11 @@ fn what_an_edit_does_not_send_stays_and_what_it_sends_empty_goes() {
     empty["categoryId"] = json!(null);
     let emptied = app.edit_escrow("ada", &deal.token, &empty).ok();
     assert_eq!(emptied.data()["description"], Value::Null);
-    assert_eq!(emptied.data()["totalQuantity"], 5, "a number cannot be nothing");
+    assert_eq!(
+        emptied.data()["totalQuantity"],
+        5,
+        "an empty number keeps the old value"
+    );
     assert_eq!(emptied.data()["category"], Value::Null);
     empty["categoryId"] = json!(app.category_of("ben"));
     let message = format!(
@@ -150,15 +159,15 @@ fn an_edit_as_a_form_adds_pictures_up_to_five() {
     app.refuses(400, "imageUrl must be at most 5 files in all; got 6 of them", |_| {
         edit(&[picture(5), picture(6)])
     });
-    assert_eq!(app.stored_files(), files, "a refused picture was kept");
+    assert_eq!(app.stored_files(), files, "the service kept a refused picture");
     assert_eq!(edit(&[picture(5)]).ok().data()["imageUrl"].as_array().unwrap().len(), 5);
     assert_eq!(edit(&[]).ok().data()["imageUrl"].as_array().unwrap().len(), 5);
     assert_eq!(app.stored_files().len(), 5);
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
+fn edits_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let (open, unfunded, milestones, closed) = (paid_for(&app), offered(&app), app.offered(), paid_for(&app));
     app.confirm_payment("ben", &closed.id).ok();
@@ -184,7 +193,7 @@ fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
         });
     }
     app.refuses(400, "Escrow not found", |app| {
-        foreign(
+        send_as_other_merchant(
             app,
             "PUT",
             &format!("/v1/escrow/edit/{}", unfunded.token),
@@ -195,7 +204,7 @@ fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn a_vault_is_not_edited_charged_taken_back_claimed_or_converted() {
+fn a_vault_cannot_be_edited_charged_deleted_claimed_or_converted() {
     let app = spawn_app();
     let body = json!({
         "purpose": "A race",
@@ -225,7 +234,7 @@ fn a_vault_is_not_edited_charged_taken_back_claimed_or_converted() {
 }
 
 #[test]
-fn a_merchant_edits_and_takes_back_what_it_sells_itself() {
+fn a_merchant_edits_and_deletes_its_own_offer() {
     let app = spawn_app();
     let create = || {
         Deal::of(
@@ -253,8 +262,8 @@ fn a_merchant_edits_and_takes_back_what_it_sells_itself() {
 
 #[test]
 fn the_merchants_additional_fee_is_charged_and_paid_to_it() {
-    // Contract Ex 1 and 2, in minor units: what the buyer pays, what the seller, the
-    // platform and the merchant get.
+    // Contract Ex 1 and 2, in minor units: the amounts that the buyer pays and that the seller, the
+    // platform and the merchant receive.
     for (amount, fee, [paid, released, platform, delivery]) in [
         (json!(2500), json!(75), [257_500, 245_000, 5_000, 7_500]),
         (json!(1234.56), json!(37.04), [127_160, 120_987, 2_469, 3_704]),
@@ -292,7 +301,7 @@ fn the_merchants_additional_fee_is_charged_and_paid_to_it() {
     }
 }
 
-/// Contract Ex 10: what the buyer pays, whatever becomes of it.
+/// Contract Ex 10, the amount that the buyer pays.
 #[test]
 fn an_additional_fee_is_on_top_of_amount_and_fee() {
     let app = spawn_app();
@@ -314,7 +323,7 @@ fn an_additional_fee_is_on_top_of_amount_and_fee() {
 }
 
 #[test]
-fn an_additional_fee_is_set_as_often_as_wanted_and_cleared_with_nothing() {
+fn an_additional_fee_can_be_set_repeatedly_and_cleared_with_zero() {
     let app = spawn_app();
     let deal = offered(&app);
     let set = |body: Value| {
@@ -326,7 +335,7 @@ fn an_additional_fee_is_set_as_often_as_wanted_and_cleared_with_nothing() {
     assert_eq!(
         set(json!({ "additionalFee": 5 })),
         (json!(5), json!(false)),
-        "as it was"
+        "the flag keeps its value"
     );
     app.edit_escrow("ada", &deal.token, &new_terms()).ok();
     assert_eq!(app.verify(&deal.token).data()["additionalFee"], 5);
@@ -339,7 +348,7 @@ fn an_additional_fee_is_set_as_often_as_wanted_and_cleared_with_nothing() {
 }
 
 #[test]
-fn an_additional_fee_that_is_not_right_is_refused() {
+fn an_invalid_additional_fee_is_refused() {
     let app = spawn_app();
     let deal = offered(&app);
     for (body, message) in [
@@ -369,9 +378,9 @@ fn an_additional_fee_that_is_not_right_is_refused() {
     app.set_additional_fee(&deal.token, &most).ok();
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_an_additional_fee_is_told_in_a_fixed_order() {
+fn additional_fees_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let (open, milestones, funded_milestones) = (paid_for(&app), app.offered(), app.funded());
     let five = json!({ "additionalFee": 5 });
@@ -428,7 +437,7 @@ fn only_a_super_admins_key_sets_an_additional_fee() {
 }
 
 #[test]
-fn an_offer_taken_back_is_found_by_nobody() {
+fn a_deleted_offer_is_not_found() {
     let app = spawn_app();
     for offer in [offered, TestApp::offered] {
         let deal = offer(&app);
@@ -465,19 +474,19 @@ fn an_offer_taken_back_is_found_by_nobody() {
         });
         assert_eq!(app.escrows("ada", "type=sales").ok().data()["report"]["total"], 0);
     }
-    // The row stays.
+    // A deletion keeps the row.
     assert_eq!(app.count("escrow"), 2);
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_taking_back_is_told_in_a_fixed_order() {
+fn deletions_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let (open, unfunded, milestones) = (paid_for(&app), offered(&app), app.funded());
     app.wallet("dan").ok();
     app.refuses(400, "Escrow not found", |app| app.delete_escrow("dan", "PY_NOBODY"));
     app.refuses(400, "Escrow not found", |app| {
-        foreign(
+        send_as_other_merchant(
             app,
             "DELETE",
             &format!("/v1/escrow/delete/{}", unfunded.token),
@@ -498,7 +507,7 @@ fn what_is_wrong_with_taking_back_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn of_a_payment_and_a_taking_back_at_once_one_happens() {
+fn only_one_of_a_concurrent_payment_and_deletion_succeeds() {
     let app = spawn_app();
     for _ in 0..5 {
         let deal = offered(&app);
@@ -537,7 +546,7 @@ fn a_standard_escrow_becomes_a_milestone_escrow() {
     for field in ["milestones", "updatedAt"] {
         expected[field] = converted.data()[field].clone();
     }
-    assert_eq!(*converted.data(), expected, "and the additional fee is gone");
+    assert_eq!(*converted.data(), expected, "the conversion removes the additional fee");
     assert_eq!(converted.data()["milestones"][1]["title"], "Sails");
 
     let deal = Deal::of(&converted);
@@ -562,9 +571,9 @@ fn a_conversion_keeps_the_amount_when_none_is_sent() {
     );
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the service answers with the first in this order.
 #[test]
-fn what_is_wrong_with_a_conversion_is_told_in_a_fixed_order() {
+fn conversions_are_refused_in_a_fixed_order() {
     let app = spawn_app();
     let (open, unfunded, milestones) = (paid_for(&app), offered(&app), app.offered());
     let mut terms = standard_terms();
@@ -594,7 +603,7 @@ fn what_is_wrong_with_a_conversion_is_told_in_a_fixed_order() {
     );
     wrong(conversion.clone(), "Escrow not found");
     app.refuses(400, "Escrow not found", |app| {
-        foreign(app, "PUT", &path, "ada", &conversion)
+        send_as_other_merchant(app, "PUT", &path, "ada", &conversion)
     });
     app.wallet("dan").ok();
     for caller in ["dan", "ben"] {

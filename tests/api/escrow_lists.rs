@@ -1,5 +1,4 @@
-//! A party's own escrows, page by page, with the report over all of them (contract
-//! section 4.2.7).
+//! Tests the list of a party's escrows, its pages and its report (contract section 4.2.7).
 
 use serde_json::{Value, json};
 
@@ -16,8 +15,8 @@ fn ids(list: &Answer) -> Vec<&str> {
     rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
 }
 
-/// Ada's deals of 1, 2, 4, 8 and 16: awaiting payment, ongoing, completed, claimed, and
-/// a milestone escrow that is ongoing. Ben pays.
+/// Creates five escrows of Ada's with Ben as the buyer: 1 awaits payment, 2 is ongoing, 4 is
+/// completed, 8 is claimed, and 16 is an ongoing milestone escrow.
 fn one_of_each(app: &TestApp) -> [Deal; 5] {
     let [pending, ongoing, completed, claimed] = [1, 2, 4, 8].map(|amount| offered(app, "ada", amount));
     let mut stages = two_milestones();
@@ -43,7 +42,7 @@ fn report(counts: [i64; 4], amounts: [i64; 4]) -> Value {
 }
 
 #[test]
-fn a_list_has_the_escrows_as_they_are_shown_newest_first() {
+fn a_list_shows_escrows_like_verify_newest_first() {
     let app = spawn_app();
     let deals = one_of_each(&app);
     let sales = app.escrows("ada", "type=sales").ok();
@@ -100,7 +99,7 @@ fn a_list_comes_in_pages() {
         assert_eq!(
             list.data()["report"],
             report([7, 0, 0, 0], [28, 0, 0, 0]),
-            "over every page"
+            "the report covers all pages"
         );
         seen.extend(ids(&list).into_iter().map(str::to_owned));
     }
@@ -109,11 +108,15 @@ fn a_list_comes_in_pages() {
     let beyond = app.escrows("ada", "type=sales&page=4294967295&limit=100").ok();
     assert_eq!(ids(&beyond), Vec::<&str>::new());
     assert_eq!(beyond.data()["pagination"]["count"], 7);
-    assert_eq!(ids(&app.escrows("ada", "type=sales").ok()).len(), 7, "ten on a page");
+    assert_eq!(
+        ids(&app.escrows("ada", "type=sales").ok()).len(),
+        7,
+        "the default page size is 10"
+    );
 }
 
 #[test]
-fn a_list_is_of_one_status_or_one_category() {
+fn a_list_filters_by_status_and_by_category() {
     let app = spawn_app();
     let [pending, ongoing, completed, claimed, milestones] = one_of_each(&app);
     for (status, deals) in [
@@ -134,38 +137,37 @@ fn a_list_is_of_one_status_or_one_category() {
     let category = app.category_of("ada");
     let mut terms = standard_terms();
     terms["categoryId"] = json!(category);
-    let sorted = Deal::of(&app.create_escrow("ada", &terms).ok());
+    let in_category = Deal::of(&app.create_escrow("ada", &terms).ok());
     let of = |party: &str, category: &str, rest: &str| {
         let list = app
             .escrows(party, &format!("type=sales&categoryId={category}{rest}"))
             .ok();
         ids(&list).join(" ")
     };
-    assert_eq!(of("ada", &category, ""), sorted.id);
+    assert_eq!(of("ada", &category, ""), in_category.id);
     assert_eq!(of("ada", &category, "&status=ONGOING"), "");
     assert_eq!(of("ben", &category, ""), "");
     let guessed = format!("{}{}", &category[..16], "00000000");
-    assert_eq!(of("ada", &guessed, ""), "", "an id is not guessed from its first half");
-    app.pay_for("ben", &sorted).ok();
+    assert_eq!(of("ada", &guessed, ""), "", "the first half of an id is not enough");
+    app.pay_for("ben", &in_category).ok();
     let buys = app.escrows("ben", &format!("type=buy&categoryId={category}")).ok();
-    assert_eq!(ids(&buys), [&sorted.id]);
+    assert_eq!(ids(&buys), [&in_category.id]);
 }
 
-/// A dispute counts as one until it is ruled on; what went back to the buyer counts in
-/// the total alone.
+/// An escrow counts as disputed until the ruling. A refunded escrow counts only in the total.
 #[test]
-fn a_report_tells_of_disputes() {
+fn a_report_counts_disputes() {
     let app = spawn_app();
     let deals: Vec<Deal> = [1, 2, 4, 8].map(|amount| offered(&app, "ada", amount)).into();
-    let said = |who: &str, deal: &Deal| {
+    let submit = |who: &str, deal: &Deal| {
         let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
         app.json("POST", &path, who, &json!({ "message": "It leaks" })).ok()
     };
     for deal in &deals {
         app.pay_for("ben", deal).ok();
-        said("ben", deal);
+        submit("ben", deal);
     }
-    said("ada", &deals[1]);
+    submit("ada", &deals[1]);
     let sales = |query: &str| app.escrows("ada", &format!("type=sales{query}")).ok();
     assert_eq!(sales("").data()["report"], report([4, 0, 0, 4], [15, 0, 0, 15]));
     let rule = |deal: &Deal, body: Value| {
@@ -189,7 +191,7 @@ fn a_report_tells_of_disputes() {
 }
 
 #[test]
-fn links_and_what_they_became_are_each_in_their_list() {
+fn sales_list_a_link_and_its_copies_and_buys_list_the_copies() {
     let app = spawn_app();
     let mut terms = standard_terms();
     terms["totalQuantity"] = json!(3);
@@ -205,7 +207,7 @@ fn links_and_what_they_became_are_each_in_their_list() {
 }
 
 #[test]
-fn the_merchant_sees_what_it_sells_itself() {
+fn a_merchant_lists_the_escrows_that_it_sells() {
     let app = spawn_app();
     offered(&app, "ada", 5);
     let own = Deal::of(
@@ -219,18 +221,22 @@ fn the_merchant_sees_what_it_sells_itself() {
     assert_eq!(sales.data()["report"]["amount"]["ongoing"], 1234.56);
     let buys = app.escrows("", "type=buy").ok();
     assert_eq!(buys.data()["report"]["total"], 0);
-    let elsewhere = [("authorization", "Bearer sk_test_other"), ("customer-id", "ada")];
+    let other_merchant = [("authorization", "Bearer sk_test_other"), ("customer-id", "ada")];
     for query in ["type=sales", "type=buy"] {
         let path = format!("/v1/escrow/transactions?{query}");
-        for headers in [&elsewhere[..], &elsewhere[..1]] {
+        for headers in [&other_merchant[..], &other_merchant[..1]] {
             let list = app.send("GET", &path, headers, None).ok();
-            assert_eq!(list.data()["report"]["total"], 0, "another merchant's");
+            assert_eq!(
+                list.data()["report"]["total"],
+                0,
+                "another merchant sees none of these escrows"
+            );
         }
     }
 }
 
 #[test]
-fn a_query_that_is_not_right_is_refused() {
+fn an_invalid_query_is_refused() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let wrong_type = "Invalid type provider, allowed types: sales | buy";
@@ -275,7 +281,7 @@ fn a_query_that_is_not_right_is_refused() {
 }
 
 #[test]
-fn one_who_is_seen_for_the_first_time_has_an_empty_list() {
+fn a_new_customer_has_an_empty_list() {
     let app = spawn_app();
     assert_eq!(app.escrows("ada", "type=buy").ok().data()["report"]["total"], 0);
     assert_eq!(app.count("customer"), 1);
@@ -285,7 +291,7 @@ fn one_who_is_seen_for_the_first_time_has_an_empty_list() {
 }
 
 #[test]
-fn offers_that_nobody_could_pay_for_add_up_to_the_most_there_is() {
+fn a_report_caps_its_sum_at_the_largest_amount() {
     let app = spawn_app();
     let mut terms = standard_terms();
     terms["amount"] = json!(90_071_992_547_409_i64);

@@ -1,14 +1,14 @@
-//! What subscribers are told (contract section 7), as the inbox shows it.
+//! Tests the events that the service emits (contract section 7), read from the inbox.
 
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 impl TestApp {
-    /// What was told after the first `passed`, in short.
+    /// Returns the summaries of all events after the first `passed`.
     #[track_caller]
-    fn told_after(&self, passed: usize) -> Vec<String> {
-        self.all_told()[passed..].iter().map(in_short).collect()
+    fn summaries_after(&self, passed: usize) -> Vec<String> {
+        self.all_told()[passed..].iter().map(summary).collect()
     }
 
     fn submit_dispute(&self, who: &str, deal: &Deal) -> Answer {
@@ -24,7 +24,7 @@ impl TestApp {
         self.as_merchant("POST", &format!("/v1/escrow/dispute/resolve/{}", deal.id), Some(&body))
     }
 
-    /// Ada's standard escrow of 10,000, paid for by Ben.
+    /// Creates Ada's standard escrow of 10,000 and pays for it as Ben.
     #[track_caller]
     fn standard_funded(&self) -> Deal {
         let mut terms = standard_terms();
@@ -36,17 +36,18 @@ impl TestApp {
     }
 }
 
-/// An event's name with what a receiver looks at first.
-fn in_short(event: &Value) -> String {
+/// Returns the event's name followed by its main fields: status and state of an escrow, or
+/// credit type, customer, amount and status of a payment.
+fn summary(event: &Value) -> String {
     let data = &event["payload"]["data"];
     let text = |key: &str| data[key].as_str().unwrap_or("-").to_owned();
     let name = event["type"].as_str().unwrap();
     if name.starts_with("escrow.") {
         format!("{name} {} {}", text("status"), text("state"))
     } else {
-        let whose = event["customerId"].as_str().unwrap_or("merchant");
+        let account = event["customerId"].as_str().unwrap_or("merchant");
         format!(
-            "{name} {} {whose} {} {}",
+            "{name} {} {account} {} {}",
             text("creditType"),
             data["amount"],
             text("status")
@@ -54,22 +55,23 @@ fn in_short(event: &Value) -> String {
     }
 }
 
-/// A service whose merchants take 1 percent beside the platform's 2.
+/// Spawns a service whose merchants take a commission of 1 percent. The platform's fee is
+/// 2 percent.
 fn app_with_commission() -> TestApp {
     spawn_app_with(|config| config.fees.commission_bps = 100)
 }
 
-/// What a reader of the escrow is shown, without what only readers are.
-fn as_read(app: &TestApp, deal: &Deal) -> Value {
+/// Returns the escrow as `verify` shows it, without the fields that no event has.
+fn escrow_in_verify(app: &TestApp, deal: &Deal) -> Value {
     let mut read = app.verify(&deal.token).ok().data().clone();
     let read = read.as_object_mut().unwrap();
     assert!(read.remove("isSeller").is_some() && read.remove("paymentDetails").is_some());
     read.clone().into()
 }
 
-/// What subscribers are told of an escrow, without what only they are.
-fn as_told(event: &Value) -> Value {
-    let mut told = event["payload"]["data"].as_object().unwrap().clone();
+/// Returns the escrow in an event, without the fields that `verify` does not show.
+fn escrow_in_event(event: &Value) -> Value {
+    let mut escrow = event["payload"]["data"].as_object().unwrap().clone();
     for key in [
         "sellerId",
         "buyerId",
@@ -78,56 +80,62 @@ fn as_told(event: &Value) -> Value {
         "environment",
         "merchantId",
     ] {
-        assert!(told.remove(key).is_some(), "{key}");
+        assert!(escrow.remove(key).is_some(), "{key}");
     }
-    told.into()
+    escrow.into()
 }
 
 #[test]
-fn every_step_of_a_milestone_deal_is_told_in_order() {
+fn a_milestone_escrow_emits_an_event_for_each_step() {
     let app = app_with_commission();
     let deal = app.offered();
-    let told = [
+    let expected = [
         "escrow.created PENDING AWAITING_PAYMENT",
         "escrow.pending PENDING AWAITING_PAYMENT",
     ];
-    assert_eq!(app.told_after(0), told);
+    assert_eq!(app.summaries_after(0), expected);
     app.pay_for("ben", &deal).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success debit ben 10300 success",
         "escrow.ongoing ONGOING OPENED",
     ];
-    assert_eq!(app.told_after(2), told);
+    assert_eq!(app.summaries_after(2), expected);
     app.confirm_milestone("ben", &deal.id, &deal.milestones[1]).ok();
-    assert_eq!(app.told_after(4), ["payment.escrow.success credit ada 6000 success"]);
+    assert_eq!(
+        app.summaries_after(4),
+        ["payment.escrow.success credit ada 6000 success"]
+    );
     app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success credit ada 4000 success",
         "escrow.completed COMPLETED CLOSED",
         "payment.commission.success credit merchant 100 success",
     ];
-    assert_eq!(app.told_after(5), told);
+    assert_eq!(app.summaries_after(5), expected);
 }
 
 #[test]
-fn a_milestones_own_beneficiary_is_the_one_who_is_told_of_as_paid() {
+fn a_milestones_payment_event_names_its_beneficiary() {
     let app = spawn_app();
     let mut body = two_milestones();
     body["milestones"][1]["customerId"] = json!("cleo");
     let deal = Deal::of(&app.create_milestone_escrow("ada", &body).ok());
     app.pay_for("ben", &deal).ok();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[1]).ok();
-    assert_eq!(app.told_after(4), ["payment.escrow.success credit cleo 6000 success"]);
+    assert_eq!(
+        app.summaries_after(4),
+        ["payment.escrow.success credit cleo 6000 success"]
+    );
 }
 
 #[test]
-fn the_end_of_a_standard_deal_is_told_as_it_ends() {
+fn each_end_of_a_standard_escrow_emits_its_events() {
     let app = app_with_commission();
     let end = |finish: &dyn Fn(&Deal)| {
         let deal = app.standard_funded();
         let passed = app.all_told().len();
         finish(&deal);
-        app.told_after(passed)
+        app.summaries_after(passed)
     };
     let commission = "payment.commission.success credit merchant 100 success";
     let paid = "payment.escrow.success credit ada 10000 success";
@@ -138,13 +146,13 @@ fn the_end_of_a_standard_deal_is_told_as_it_ends() {
         app.submit_dispute("ada", deal).ok();
         app.rule(deal, &json!({ "status": "REFUNDED" })).ok();
     };
-    let told = [
+    let expected = [
         "escrow.disputed DISPUTED OPENED",
         "escrow.investigating INVESTIGATING OPENED",
         "payment.escrow.success credit ben 10000 success",
         "escrow.refunded REFUNDED CLOSED",
     ];
-    assert_eq!(end(&refund), told);
+    assert_eq!(end(&refund), expected);
     let split = |deal: &Deal| {
         app.submit_dispute("ben", deal).ok();
         app.rule(
@@ -153,14 +161,14 @@ fn the_end_of_a_standard_deal_is_told_as_it_ends() {
         )
         .ok();
     };
-    let told = [
+    let expected = [
         "escrow.disputed DISPUTED OPENED",
         "payment.escrow.success credit ada 7000 success",
         "payment.escrow.success credit ben 3000 success",
         "escrow.split SPLIT CLOSED",
         commission,
     ];
-    assert_eq!(end(&split), told);
+    assert_eq!(end(&split), expected);
     let newest = app.inbox("?type=escrow.split").ok();
     let parts = &newest.data()["data"][0]["payload"]["data"]["split"];
     assert_eq!((&parts["sellerAmount"], &parts["pool"]), (&json!(7000), &json!(10_000)));
@@ -168,33 +176,33 @@ fn the_end_of_a_standard_deal_is_told_as_it_ends() {
         app.submit_dispute("ben", deal).ok();
         app.rule(deal, &json!({ "status": "COMPLETED" })).ok();
     };
-    let told = [
+    let expected = [
         "escrow.disputed DISPUTED OPENED",
         paid,
         "escrow.completed COMPLETED CLOSED",
         commission,
     ];
-    assert_eq!(end(&ruled), told);
+    assert_eq!(end(&ruled), expected);
 }
 
 #[test]
-fn a_claim_and_the_merchants_additional_fee_are_told() {
+fn a_claim_and_the_additional_fee_emit_events() {
     let app = spawn_app();
     let deal = Deal::of(&app.create_escrow("ada", &standard_terms()).ok());
     app.set_additional_fee(&deal.token, &json!({ "additionalFee": 50 }))
         .ok();
-    assert_eq!(app.all_told().len(), 2, "of a fee that changes nobody is told");
+    assert_eq!(app.all_told().len(), 2, "setting an additional fee emits no event");
     app.pay_for("ben", &deal).ok();
     app.pass_seconds(4 * 24 * 3600 + 1);
     app.claim("ada", &deal.token).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success debit ben 1284.56 success",
         "escrow.ongoing ONGOING OPENED",
         "payment.escrow.success credit ada 1209.87 success",
         "escrow.claimed CLAIMED CLOSED",
         "payment.delivery.success credit merchant 50 success",
     ];
-    assert_eq!(app.told_after(2), told);
+    assert_eq!(app.summaries_after(2), expected);
     let wallet = app.as_merchant("GET", "/v1/merchant/balance", None).ok();
     let delivery = app.inbox("?type=payment.delivery").ok().data()["data"][0].clone();
     assert_eq!(delivery["customerId"], Value::Null);
@@ -202,7 +210,7 @@ fn a_claim_and_the_merchants_additional_fee_are_told() {
 }
 
 #[test]
-fn of_edits_and_deletions_nobody_is_told() {
+fn edits_and_deletions_emit_no_events() {
     let app = spawn_app();
     let deal = app.offered();
     app.edit_milestone_escrow("ada", &deal.token, &two_milestones()).ok();
@@ -211,7 +219,7 @@ fn of_edits_and_deletions_nobody_is_told() {
 }
 
 #[test]
-fn payments_are_told_of_once_they_are_settled() {
+fn a_payment_emits_an_event_once_it_is_settled() {
     let app = spawn_app();
     let withdrawal = |number: &str| {
         json!({
@@ -227,7 +235,7 @@ fn payments_are_told_of_once_they_are_settled() {
     }
     let deposit = json!({ "amount": 2500, "reference": "d-1", "transactionType": "deposit" });
     let pending = app.intend("ada", &deposit).ok();
-    assert!(app.all_told().is_empty(), "of a pending payment nobody is told");
+    assert!(app.all_told().is_empty(), "a pending payment emits no event");
     let number = pending.data()["testAccount"]["accountNumber"]
         .as_str()
         .unwrap()
@@ -240,14 +248,14 @@ fn payments_are_told_of_once_they_are_settled() {
         }
     }
     app.top_up("ada", 1000).ok();
-    let told = [
+    let expected = [
         "payment.deposit.success credit ada 2500 success",
         "payment.withdrawal.success debit ada 1000 success",
         "payment.withdrawal.failed debit ada 1000 failed",
         "payment.withdrawal.reversed debit ada 1000 reversed",
         "payment.deposit.success credit ada 1000 success",
     ];
-    assert_eq!(app.told_after(0), told);
+    assert_eq!(app.summaries_after(0), expected);
     let events = app.all_told();
     let data = &events[1]["payload"]["data"];
     assert_eq!(data["withdrawalDetails"], withdrawal("0123456789")["withdrawalDetails"]);
@@ -259,7 +267,7 @@ fn payments_are_told_of_once_they_are_settled() {
 }
 
 #[test]
-fn each_side_of_a_wallet_transfer_is_told_of() {
+fn a_wallet_transfer_emits_an_event_for_each_side() {
     let app = spawn_app();
     let ada = app.customer_with("ada", "08012345678", 10_000);
     let ben = app.customer_with("ben", "08087654321", 0);
@@ -269,11 +277,11 @@ fn each_side_of_a_wallet_transfer_is_told_of() {
     });
     app.intend(&ada, &transfer).ok();
     app.verify_payment(&ada, "t-1").ok();
-    let told = [
+    let expected = [
         format!("payment.wallet_transfer.success debit {ada} 1500 success"),
         format!("payment.wallet_transfer.success credit {ben} 1500 success"),
     ];
-    assert_eq!(app.told_after(1), told);
+    assert_eq!(app.summaries_after(1), expected);
     let names: Vec<Value> = app.all_told()[1..]
         .iter()
         .map(|event| event["payload"]["data"]["walletDetails"]["name"].clone())
@@ -282,7 +290,7 @@ fn each_side_of_a_wallet_transfer_is_told_of() {
 }
 
 #[test]
-fn a_vault_is_told_of_with_its_participants() {
+fn a_vaults_events_have_its_participants() {
     let app = app_with_commission();
     let body = json!({
         "purpose": "A race",
@@ -296,7 +304,7 @@ fn a_vault_is_told_of_with_its_participants() {
     let token = open();
     let path = format!("/v1/escrow/vault/winner/{token}");
     app.as_merchant("POST", &path, Some(&json!({ "winnerId": "ben" }))).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success debit ada 600 success",
         "payment.escrow.success debit ben 400 success",
         "escrow.ongoing ONGOING OPENED",
@@ -304,7 +312,7 @@ fn a_vault_is_told_of_with_its_participants() {
         "escrow.completed COMPLETED CLOSED",
         "payment.commission.success credit merchant 10 success",
     ];
-    assert_eq!(app.told_after(0), told);
+    assert_eq!(app.summaries_after(0), expected);
     let completed = app.inbox("?type=escrow.completed").ok().data()["data"][0]["payload"]["data"].clone();
     assert_eq!(completed["winnerId"], "ben");
     assert_eq!(completed["participants"].as_array().unwrap().len(), 2);
@@ -317,17 +325,17 @@ fn a_vault_is_told_of_with_its_participants() {
     let token = open();
     app.as_merchant("POST", &format!("/v1/escrow/vault/cancel/{token}"), None)
         .ok();
-    let told = [
+    let expected = [
         "payment.escrow.success credit ada 582 success",
         "payment.escrow.success credit ben 388 success",
         "escrow.refunded REFUNDED CLOSED",
         "payment.commission.success credit merchant 10 success",
     ];
-    assert_eq!(app.told_after(passed + 3), told);
+    assert_eq!(app.summaries_after(passed + 3), expected);
 }
 
 #[test]
-fn of_what_the_merchant_itself_sells_only_others_money_is_told() {
+fn a_merchants_own_sale_emits_only_payment_events() {
     let app = app_with_commission();
     let terms = json!({
         "amount": 10_000, "purpose": "A boat", "whoPays": "buyer", "maxDelivery": 7, "deliveryTimeline": "days",
@@ -335,25 +343,25 @@ fn of_what_the_merchant_itself_sells_only_others_money_is_told() {
     let deal = Deal::of(&app.as_merchant("POST", "/v1/escrow/create", Some(&terms)).ok());
     app.pay_for("ben", &deal).ok();
     app.confirm_payment("ben", &deal.id).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success debit ben 10300 success",
         "payment.commission.success credit merchant 100 success",
     ];
-    assert_eq!(app.told_after(0), told);
+    assert_eq!(app.summaries_after(0), expected);
 }
 
 #[test]
-fn a_payment_for_two_escrows_is_told_once_and_belongs_to_both() {
+fn a_payment_for_two_escrows_emits_one_event_that_belongs_to_both() {
     let app = spawn_app();
     let deals = [app.offered(), app.offered()];
     let ids = json!([deals[0].id, deals[1].id]);
     app.pay("ben", &json!({ "escrowDetails": { "escrowId": ids } })).ok();
-    let told = [
+    let expected = [
         "payment.escrow.success debit ben 20400 success",
         "escrow.ongoing ONGOING OPENED",
         "escrow.ongoing ONGOING OPENED",
     ];
-    assert_eq!(app.told_after(4), told);
+    assert_eq!(app.summaries_after(4), expected);
     let payment = &app.all_told()[4];
     assert_eq!(payment["escrowId"], Value::Null);
     let named: Vec<&Value> = payment["payload"]["data"]["escrowDetails"]
@@ -366,45 +374,48 @@ fn a_payment_for_two_escrows_is_told_once_and_belongs_to_both() {
     for deal in &deals {
         let of_deal = app.inbox(&format!("?escrowId={}", deal.id)).ok().data()["data"].clone();
         let ids: Vec<&Value> = of_deal.as_array().unwrap().iter().map(|event| &event["id"]).collect();
-        assert_eq!(ids.len(), 4, "created, pending, paid for, ongoing");
+        assert_eq!(ids.len(), 4, "created, pending, payment, ongoing");
         assert!(ids.contains(&&payment["id"]));
     }
 }
 
 #[test]
-fn what_a_link_became_is_told_from_its_beginning() {
+fn the_copy_of_a_link_emits_its_own_created_event() {
     let app = spawn_app();
     let mut terms = standard_terms();
     terms["totalQuantity"] = json!(2);
     let link = Deal::of(&app.create_escrow("ada", &terms).ok());
     app.pay_for("ben", &link).ok();
-    let told = [
+    let expected = [
         "escrow.created PENDING AWAITING_PAYMENT",
         "payment.escrow.success debit ben 1234.56 success",
         "escrow.ongoing ONGOING OPENED",
     ];
-    assert_eq!(app.told_after(2), told);
+    assert_eq!(app.summaries_after(2), expected);
     let created = &app.all_told()[2];
     assert_ne!(created["escrowId"], link.id);
     assert_eq!(created["payload"]["data"]["buyerId"], Value::Null);
 }
 
 #[test]
-fn what_is_refused_is_not_told() {
+fn a_refusal_emits_no_event() {
     let app = spawn_app();
     let deal = app.funded();
     let confirmed = app.at_once(8, |app, _| {
         app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).status
     });
     assert_eq!(confirmed.iter().filter(|&&status| status == 200).count(), 1);
-    assert_eq!(app.told_after(4), ["payment.escrow.success credit ada 4000 success"]);
+    assert_eq!(
+        app.summaries_after(4),
+        ["payment.escrow.success credit ada 4000 success"]
+    );
     app.refuses(400, "Milestone has already been released", |app| {
         app.confirm_milestone("ben", &deal.id, &deal.milestones[0])
     });
 }
 
 #[test]
-fn an_event_names_what_it_is_about() {
+fn an_event_names_its_escrow_and_customer() {
     let app = spawn_app();
     let deal = app.funded();
     let events = app.all_told();
@@ -451,16 +462,16 @@ const EXAMPLE: &str = r#"{
 }"#;
 
 #[test]
-fn a_completed_escrow_is_told_of_as_the_contracts_example_is() {
+fn a_completed_event_has_the_fields_of_the_contracts_example() {
     let app = spawn_app();
     let deal = app.funded();
     for milestone in &deal.milestones {
         app.confirm_milestone("ben", &deal.id, milestone).ok();
     }
-    let told = app.inbox("?type=escrow.completed").ok().data()["data"][0]["payload"]["data"].clone();
-    let mut told = told.as_object().unwrap().clone();
+    let completed = app.inbox("?type=escrow.completed").ok().data()["data"][0]["payload"]["data"].clone();
+    let mut completed = completed.as_object().unwrap().clone();
     let example: Value = serde_json::from_str(EXAMPLE).unwrap();
-    let of_this_deal = [
+    let varies = [
         "id",
         "paymentToken",
         "sellerId",
@@ -470,11 +481,10 @@ fn a_completed_escrow_is_told_of_as_the_contracts_example_is() {
         "completedAt",
         "milestones",
     ];
-    let of_this_deal =
-        |key: &str| of_this_deal.contains(&key) || ["createdAt", "updatedAt", "merchantId"].contains(&key);
+    let varies = |key: &str| varies.contains(&key) || ["createdAt", "updatedAt", "merchantId"].contains(&key);
     for (key, wanted) in example.as_object().unwrap() {
-        let found = told.remove(key).unwrap_or_else(|| panic!("{key} is missing"));
-        if of_this_deal(key) {
+        let found = completed.remove(key).unwrap_or_else(|| panic!("{key} is missing"));
+        if varies(key) {
             assert_eq!(
                 std::mem::discriminant(&found),
                 std::mem::discriminant(wanted),
@@ -484,21 +494,25 @@ fn a_completed_escrow_is_told_of_as_the_contracts_example_is() {
             assert_eq!(&found, wanted, "{key}");
         }
     }
-    let mut more: Vec<&String> = told.keys().collect();
-    more.sort();
+    let mut additional: Vec<&String> = completed.keys().collect();
+    additional.sort();
     assert_eq!(
-        more,
+        additional,
         ["participants", "split", "winnerId"],
-        "and never isSeller, paymentDetails, isMerchant"
+        "an event never has isSeller, paymentDetails or isMerchant"
     );
 }
 
 #[test]
-fn subscribers_are_told_what_readers_see_at_that_moment() {
+fn an_event_shows_the_escrow_as_verify_does_at_that_time() {
     let app = spawn_app();
     let assert_same = |deal: &Deal, name: &str| {
         let of_deal = app.inbox(&format!("?type={name}&escrowId={}", deal.id)).ok();
-        assert_eq!(as_told(&of_deal.data()["data"][0]), as_read(&app, deal), "{name}");
+        assert_eq!(
+            escrow_in_event(&of_deal.data()["data"][0]),
+            escrow_in_verify(&app, deal),
+            "{name}"
+        );
     };
     let deal = app.offered();
     assert_same(&deal, "escrow.created");
@@ -527,7 +541,7 @@ fn subscribers_are_told_what_readers_see_at_that_moment() {
 }
 
 #[test]
-fn pictures_are_told_of_from_the_beginning() {
+fn the_created_event_has_the_pictures() {
     let app = spawn_app();
     let terms = standard_terms();
     let fields: Vec<(String, String)> = terms.as_object().unwrap().iter().map(text_field).collect();
@@ -537,9 +551,9 @@ fn pictures_are_told_of_from_the_beginning() {
         .collect();
     parts.push(("imageUrl", Some("boat.png"), b"\x89PNG\r\n\x1a\n a boat"));
     let created = app.form("POST", "/v1/escrow/create", "ada", &parts).ok();
-    let told = app.inbox("?type=escrow.created").ok().data()["data"][0]["payload"]["data"]["imageUrl"].clone();
-    assert_eq!(told.as_array().map(Vec::len), Some(1));
-    assert_eq!(told, created.data()["imageUrl"]);
+    let pictures = app.inbox("?type=escrow.created").ok().data()["data"][0]["payload"]["data"]["imageUrl"].clone();
+    assert_eq!(pictures.as_array().map(Vec::len), Some(1));
+    assert_eq!(pictures, created.data()["imageUrl"]);
 }
 
 fn text_field((name, value): (&String, &Value)) -> (String, String) {

@@ -1,4 +1,4 @@
-//! Failures on purpose: what `POST /sandbox/faults` does to the requests after it.
+//! Tests the faults of `POST /sandbox/faults`, which make later requests fail on purpose.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ fn faults(app: &TestApp) -> Value {
     list.data().clone()
 }
 
-/// Sends a request of Ben's by hand, under these headers, and answers every byte that
-/// came back until the end of the connection.
+/// Sends a raw request of Ben's with these additional headers, and returns every byte that
+/// arrives until the connection ends.
 pub(crate) fn bytes_back(app: &TestApp, head: &str, headers: &str, body: &str) -> Vec<u8> {
     let mut stream = app.connect();
     let length = body.len();
@@ -29,7 +29,7 @@ pub(crate) fn bytes_back(app: &TestApp, head: &str, headers: &str, body: &str) -
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
-    // Both ways for a connection to end are its end.
+    // The connection may end with a close or with a reset.
     match stream.read_to_end(&mut bytes) {
         Ok(_) => {}
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}"),
@@ -48,10 +48,10 @@ fn a_fault_is_set_listed_and_cleared() {
         "times": 3, "remaining": 3,
     });
     assert_eq!(fault.data(), &expected);
-    let asked = json!({
+    let cut = json!({
         "route": "/v1/escrow/milestone/confirm/*", "customerId": "ben", "delayMs": 5, "cutAfterCommit": true,
     });
-    set(&app, &asked).ok();
+    set(&app, &cut).ok();
     let second = &faults(&app)[1];
     assert_eq!(second["route"], "/v1/escrow/milestone/confirm/*");
     assert_eq!((&second["customerId"], &second["delayMs"]), (&json!("ben"), &json!(5)));
@@ -66,7 +66,7 @@ fn a_fault_is_set_listed_and_cleared() {
 }
 
 #[test]
-fn as_many_requests_fail_as_were_asked_for_though_they_come_at_once() {
+fn exactly_the_requested_number_of_concurrent_requests_fail() {
     let app = spawn_app();
     let deal = app.offered();
     set(&app, &json!({ "times": 40, "status": 503 })).ok();
@@ -80,17 +80,17 @@ fn as_many_requests_fail_as_were_asked_for_though_they_come_at_once() {
         assert!(answer.header("x-request-id").is_some());
     }
     let paid = answers.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(paid, 1, "the others found it paid for");
-    assert_eq!(faults(&app), json!([]), "it is used up");
+    assert_eq!(paid, 1, "only one payment succeeds");
+    assert_eq!(faults(&app), json!([]), "the fault is used up");
 }
 
 #[test]
-fn what_a_status_hits_is_not_run_and_not_looked_at() {
+fn a_status_fault_replies_before_any_check_of_the_request() {
     let app = spawn_app();
     let deal = app.offered();
     set(&app, &json!({ "times": 4, "status": 500 })).ok();
     app.refuses(500, MESSAGE, |app| app.pay_for("ben", &deal));
-    // Neither the missing header, nor the body, nor the route is told of.
+    // The fault comes before the checks of the header, the body and the route.
     app.refuses(500, MESSAGE, |app| app.send("GET", "/v1/wallet", &[], None));
     app.refuses(500, MESSAGE, |app| {
         app.json_text("POST", "/v1/payment/escrow", "ben", "{")
@@ -108,7 +108,7 @@ fn what_a_status_hits_is_not_run_and_not_looked_at() {
 }
 
 #[test]
-fn only_the_contracts_routes_are_hit() {
+fn faults_affect_only_the_contracts_routes() {
     let app = spawn_app();
     set(&app, &json!({ "status": 503 })).ok();
     app.send("GET", "/healthz", &[], None).ok();
@@ -119,7 +119,7 @@ fn only_the_contracts_routes_are_hit() {
 }
 
 #[test]
-fn a_fault_is_for_the_route_and_the_customer_that_it_names() {
+fn a_fault_affects_only_its_route_and_customer() {
     let app = spawn_app();
     let (first, second) = (app.offered(), app.offered());
     set(
@@ -144,7 +144,7 @@ fn a_fault_is_for_the_route_and_the_customer_that_it_names() {
 }
 
 #[test]
-fn a_fault_is_for_the_key_that_set_it() {
+fn a_fault_affects_only_the_key_that_set_it() {
     let app = spawn_app();
     let wallet = |key: &str| app.json_with_key(key, "GET", "/v1/wallet", "ada", &json!({})).status;
     app.json_with_key("sk_test_one", "POST", "/sandbox/faults", "", &json!({ "status": 503 }))
@@ -182,13 +182,13 @@ fn a_delay_comes_before_the_reply_or_before_the_status() {
         app.wallet("ben").ok();
         assert!(
             began.elapsed() < Duration::from_millis(300),
-            "only the first was delayed"
+            "the fault delays only the first request"
         );
     }
 }
 
 #[test]
-fn a_cut_connection_brings_not_one_byte_and_the_commit_stays() {
+fn a_cut_connection_sends_no_byte_and_keeps_the_commit() {
     let app = spawn_app();
     let deal = app.offered();
     set(
@@ -211,7 +211,11 @@ fn a_cut_top_up_that_is_sent_again_happens_twice() {
     let body = json!({ "amount": 5000 }).to_string();
     assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", &body), b"");
     app.top_up("ben", 5000).ok();
-    assert_eq!(app.balances("ben").0, json!(1_010_000), "5,000 too many");
+    assert_eq!(
+        app.balances("ben").0,
+        json!(1_010_000),
+        "the top-up of 5,000 happened twice"
+    );
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn a_cut_top_up_that_is_sent_again_under_its_idempotency_key_happens_once() {
 }
 
 #[test]
-fn a_cut_refusal_and_a_cut_reading_bring_nothing_either() {
+fn cut_refusals_and_cut_reads_send_no_byte_either() {
     let app = spawn_app();
     set(&app, &json!({ "cutAfterCommit": true, "times": 3 })).ok();
     assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", "{"), b"");
@@ -245,7 +249,7 @@ fn a_cut_refusal_and_a_cut_reading_bring_nothing_either() {
 }
 
 #[test]
-fn what_is_wrong_with_a_fault_is_told() {
+fn an_invalid_fault_is_refused_with_the_wrong_field() {
     let app = spawn_app();
     let refused = |body: Value, message: &str| {
         let refusal = app.refuses(400, message, |app| set(app, &body));
@@ -277,7 +281,7 @@ fn what_is_wrong_with_a_fault_is_told() {
 }
 
 #[test]
-fn live_mode_has_no_faults_and_shows_no_requests() {
+fn live_mode_has_no_fault_and_request_log_routes() {
     let app = spawn_live_app(|_| {});
     let bearer = format!("Bearer {LIVE_KEY}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];

@@ -1,5 +1,4 @@
-//! Files, from the form they come in to the address they are served at (contract
-//! section 1.9).
+//! Tests the upload of files in forms and their download (contract section 1.9).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +32,7 @@ fn picture(bytes: &[u8]) -> Part<'_> {
     ("imageUrl", Some("photo.jpg"), bytes)
 }
 
-/// The paths of an escrow's pictures.
+/// Returns the paths of an escrow's pictures.
 fn paths(app: &TestApp, answer: &Answer) -> Vec<String> {
     let address = format!("http://{}", app.address);
     let urls = answer.data()["imageUrl"].as_array().unwrap();
@@ -75,7 +74,7 @@ fn pictures_of_every_kind_come_back_as_they_were_sent() {
 }
 
 #[test]
-fn the_address_of_files_is_what_is_configured() {
+fn file_urls_start_with_the_configured_address() {
     let app = spawn_app_with(|config| config.public_url = Some("https://escrow.example/".to_owned()));
     let created = create(&app, "ada", &[picture(PNG)]).ok();
     let url = created.data()["imageUrl"][0].as_str().unwrap();
@@ -83,7 +82,7 @@ fn the_address_of_files_is_what_is_configured() {
 }
 
 #[test]
-fn names_that_are_none_of_ours_are_not_found() {
+fn unknown_file_names_are_not_found() {
     let app = spawn_app();
     let created = create(&app, "ada", &[picture(PNG)]).ok();
     let known = paths(&app, &created).remove(0);
@@ -111,7 +110,7 @@ fn names_that_are_none_of_ours_are_not_found() {
 }
 
 #[test]
-fn a_file_is_taken_for_what_is_in_it() {
+fn the_content_of_a_file_decides_its_type() {
     let app = spawn_app();
     for (bytes, got) in [
         (PDF, "something else"),
@@ -128,7 +127,7 @@ fn a_file_is_taken_for_what_is_in_it() {
 }
 
 #[test]
-fn a_file_input_left_empty_is_no_file() {
+fn an_empty_file_input_is_ignored() {
     let app = spawn_app();
     let created = create(&app, "ada", &[("imageUrl", Some(""), b"")]).ok();
     assert_eq!(created.data()["imageUrl"], Value::Null);
@@ -136,7 +135,7 @@ fn a_file_input_left_empty_is_no_file() {
 }
 
 #[test]
-fn files_nobody_asks_for_are_not_kept() {
+fn files_in_unknown_fields_are_not_stored() {
     let app = spawn_app();
     let created = create(&app, "ada", &[("avatar", Some("me.png"), PNG)]).ok();
     assert_eq!(created.data()["imageUrl"], Value::Null);
@@ -161,11 +160,11 @@ fn a_refused_request_leaves_no_file_behind() {
 }
 
 #[test]
-fn content_that_others_share_survives_a_refusal() {
+fn a_refusal_keeps_a_file_that_another_escrow_has() {
     let app = spawn_app();
     let created = create(&app, "ada", &[picture(PNG), picture(PNG)]).ok();
     let files = app.stored_files();
-    assert_eq!(files.len(), 1, "the same is stored once: {files:?}");
+    assert_eq!(files.len(), 1, "the service stores equal files once: {files:?}");
     app.refuses(400, "amount is required", |app| {
         app.form(
             "POST",
@@ -179,7 +178,7 @@ fn content_that_others_share_survives_a_refusal() {
 }
 
 #[test]
-fn those_who_send_the_same_at_once_do_not_take_it_from_each_other() {
+fn a_refusal_keeps_a_file_that_a_concurrent_request_stores() {
     let app = spawn_app();
     let answers = app.at_once(12, |app, index| {
         let terms = if index % 2 == 0 { &TERMS[..] } else { &TERMS[1..] };
@@ -189,11 +188,16 @@ fn those_who_send_the_same_at_once_do_not_take_it_from_each_other() {
         assert_eq!(answer.status, if index % 2 == 0 { 201 } else { 400 }, "{answer:?}");
     }
     assert_eq!(app.file(&paths(&app, &answers[0])[0]).2, JPEG);
-    assert_eq!(app.stored_files().len(), 1, "no mark is left: {:?}", app.stored_files());
+    assert_eq!(
+        app.stored_files().len(),
+        1,
+        "another file is left: {:?}",
+        app.stored_files()
+    );
 }
 
 #[test]
-fn files_are_bounded_in_size_and_number() {
+fn files_are_limited_in_size_and_number() {
     let app = spawn_app_with(|config| {
         config.limits.file_bytes_max = 2_048;
         config.limits.body_bytes_max = 1_024;
@@ -222,7 +226,7 @@ fn files_are_bounded_in_size_and_number() {
 }
 
 #[test]
-fn files_wait_for_memory_and_give_it_back() {
+fn uploads_are_limited_in_total_memory_and_release_it() {
     let app = spawn_app_with(|config| {
         config.limits.uploads_bytes_max = 4_096;
     });
@@ -240,7 +244,7 @@ fn files_wait_for_memory_and_give_it_back() {
 }
 
 #[test]
-fn only_the_owner_may_look_into_the_folder() {
+fn only_the_owner_may_read_the_folder() {
     let app = spawn_app();
     create(&app, "ada", &[picture(PNG)]).ok();
     let root = PathBuf::from(format!("{}-files", app.database.display()));
@@ -259,11 +263,11 @@ fn only_the_owner_may_look_into_the_folder() {
 }
 
 #[test]
-fn a_form_is_a_form_whatever_is_in_its_files() {
+fn a_form_is_read_correctly_whatever_its_files_contain() {
     let app = spawn_app();
-    let tricky = [PNG, b"\r\n--for\r\n--\r\n\r\n--FORM--\r\n"].concat();
-    let created = create(&app, "ada", &[picture(&tricky)]).ok();
-    assert_eq!(app.file(&paths(&app, &created)[0]).2, tricky);
+    let like_a_boundary = [PNG, b"\r\n--for\r\n--\r\n\r\n--FORM--\r\n"].concat();
+    let created = create(&app, "ada", &[picture(&like_a_boundary)]).ok();
+    assert_eq!(app.file(&paths(&app, &created)[0]).2, like_a_boundary);
     let mut cut_off = form_of(&[&TERMS[..], &[picture(PNG)]].concat());
     cut_off.truncate(cut_off.len() - 12);
     let headers = [

@@ -1,5 +1,5 @@
-//! Who is asking: the key, the `customer-id` header, and what each of them may
-//! hold (contract sections 1.2, 1.3 and 9.3; design section 6).
+//! Tests the API key and the `customer-id` header (contract sections 1.2, 1.3 and 9.3; design
+//! section 6).
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,8 @@ use crate::helpers::{
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Every route that acts for a customer and for nobody else, with a request that would succeed or
-/// come as far as the escrow.
+/// Returns every route that acts only for a customer, with a request that succeeds or fails
+/// only because of the escrow.
 fn customer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
     let Deal { id, token, milestones } = deal;
     vec![
@@ -55,7 +55,7 @@ fn send(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)], body:
     app.send(method, path, &headers, body.as_deref().map(str::as_bytes))
 }
 
-/// Each of these headers is refused by every route that acts for a customer.
+/// Asserts that every route that acts for a customer refuses each of these headers.
 #[track_caller]
 fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, &str)]]) {
     let app = spawn_app();
@@ -67,10 +67,10 @@ fn every_customer_route_refuses(status: u16, message: &str, headers: &[&[(&str, 
     }
 }
 
-/// A route where the merchant may act for itself refuses what is no header of one
-/// customer, and takes none at all for the merchant.
+/// On a route where the merchant may act for itself, a missing header means the merchant. A header
+/// that does not name exactly one customer is refused.
 #[test]
-fn a_seller_who_is_nobody_is_refused_and_none_is_the_merchant() {
+fn an_invalid_seller_is_refused_and_a_missing_one_is_the_merchant() {
     let app = spawn_app();
     let create = |headers: &[(&str, &str)]| send(&app, "POST", "/v1/escrow/create", headers, Some(&standard_terms()));
     let several = [("customer-id", "ada"), ("customer-id", "ben")];
@@ -83,7 +83,7 @@ fn a_seller_who_is_nobody_is_refused_and_none_is_the_merchant() {
 }
 
 #[test]
-fn a_merchant_that_is_no_business_account_cannot_sell_for_itself() {
+fn a_merchant_without_a_business_account_cannot_sell() {
     let app = spawn_app_with(|config| config.sandbox.is_business = false);
     app.wallet("ada").ok();
     for body in [standard_terms(), json!(5)] {
@@ -131,7 +131,7 @@ fn two_different_customers_in_one_request_are_refused() {
 }
 
 #[test]
-fn a_hostile_customer_names_nobody() {
+fn a_malformed_customer_id_is_not_found() {
     let long = "x".repeat(65);
     let huge = "x".repeat(8000);
     every_customer_route_refuses(
@@ -153,7 +153,7 @@ fn a_hostile_customer_names_nobody() {
 }
 
 #[test]
-fn a_customer_of_bytes_that_are_no_text_names_nobody() {
+fn a_customer_id_that_is_not_text_is_not_found() {
     let app = spawn_app();
     app.wallet("ada").ok();
     for value in [&b"\xff\xfe"[..], b"ada\x80", b"\xc3"] {
@@ -168,7 +168,7 @@ fn a_customer_of_bytes_that_are_no_text_names_nobody() {
 }
 
 #[test]
-fn the_same_customer_twice_is_one_customer() {
+fn the_same_customer_id_twice_is_one_customer() {
     let app = spawn_app();
     let twice = [("customer-id", "ada"), ("customer-id", " ada ")];
     app.send("GET", "/v1/wallet", &twice, None).ok();
@@ -178,7 +178,7 @@ fn the_same_customer_twice_is_one_customer() {
 }
 
 #[test]
-fn the_header_is_looked_at_before_the_body() {
+fn the_header_is_checked_before_the_body() {
     let app = spawn_app();
     app.wallet("ada").ok();
     for body in ["", "{", "5", r#"{"amount":-1}"#] {
@@ -194,7 +194,7 @@ fn the_header_is_looked_at_before_the_body() {
 }
 
 #[test]
-fn a_refused_request_registers_nobody() {
+fn a_refused_request_registers_no_customer() {
     let app = spawn_app();
     app.wallet("ada").ok();
     app.refuses(400, "amount is required", |app| app.top_up("stranger", Value::Null));
@@ -202,7 +202,7 @@ fn a_refused_request_registers_nobody() {
 }
 
 #[test]
-fn a_viewer_is_known_by_the_header_and_may_be_anybody() {
+fn a_read_accepts_every_customer_id_and_recognises_the_seller() {
     let app = spawn_app();
     let deal = app.offered();
     let verify = format!("/v1/escrow/verify/{}", deal.token);
@@ -225,11 +225,11 @@ fn a_viewer_is_known_by_the_header_and_may_be_anybody() {
         assert_eq!(seen.data()["isSeller"], is_seller, "{headers:?}");
         app.send("GET", &list, headers, None).ok();
     }
-    assert_eq!(app.dump(), before, "looking changed the file");
+    assert_eq!(app.dump(), before, "a read changed the file");
 }
 
 #[test]
-fn without_a_key_a_program_on_this_machine_is_the_default_merchant() {
+fn a_local_program_without_a_key_is_the_default_merchant() {
     let app = spawn_app();
     let deal = app.offered();
     for headers in [
@@ -268,9 +268,10 @@ fn a_web_page_is_not_the_default_merchant() {
     }
 }
 
-/// A page whose own name was made to lead to this machine comes under that name.
+/// A web page can make its own host name resolve to 127.0.0.1. Its requests then have that name
+/// in the `host` header, and the service refuses them.
 #[test]
-fn a_request_under_another_name_is_refused_unless_the_sandbox_is_exposed() {
+fn a_request_to_another_host_name_is_refused_unless_the_sandbox_is_exposed() {
     let message = "This sandbox answers to localhost only; set sandbox.expose to let it answer to other names";
     let app = spawn_app();
     let exposed = spawn_app_with(|config| config.sandbox.expose = true);
@@ -281,8 +282,8 @@ fn a_request_under_another_name_is_refused_unless_the_sandbox_is_exposed() {
                 .chain(key)
                 .collect();
             app.refuses(403, message, |app| app.send("GET", "/v1/wallet", &headers, None));
-            let is_let_in = exposed.send("GET", "/v1/wallet", &headers, None).status == 200;
-            assert_eq!(is_let_in, key.is_some(), "{host} {key:?}");
+            let is_accepted = exposed.send("GET", "/v1/wallet", &headers, None).status == 200;
+            assert_eq!(is_accepted, key.is_some(), "{host} {key:?}");
         }
     }
     for host in ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]", "[::1]:8080"] {
@@ -314,7 +315,7 @@ fn viewer_routes(deal: &Deal) -> Vec<(&'static str, String, Option<Value>)> {
 }
 
 #[test]
-fn an_authorization_that_carries_no_key_is_refused() {
+fn an_authorization_without_a_key_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
     let routes = [customer_routes(&deal), viewer_routes(&deal)].concat();
@@ -338,7 +339,7 @@ fn an_authorization_that_carries_no_key_is_refused() {
 }
 
 #[test]
-fn a_key_of_bytes_that_are_no_text_is_none() {
+fn a_key_that_is_not_text_counts_as_missing() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let request =
@@ -373,7 +374,7 @@ fn the_scheme_may_be_written_in_any_case() {
 }
 
 #[test]
-fn two_keys_are_two_merchants_that_never_meet() {
+fn two_keys_are_two_separate_merchants() {
     let app = spawn_app();
     let with_key = |key: &str, customer: &str, method: &str, path: &str, body: Option<&Value>| {
         let authorization = bearer(key);
@@ -461,7 +462,7 @@ fn a_reference_used_by_one_merchant_is_free_for_another() {
 }
 
 #[test]
-fn live_mode_needs_a_known_key_even_on_this_machine() {
+fn live_mode_needs_a_known_key_even_from_localhost() {
     let app = live_app();
     let deal = Deal {
         id: "665f1b2c9a1e4d0012ab3c10".to_owned(),
@@ -516,7 +517,7 @@ fn live_mode_registers_no_customer_on_first_use() {
 }
 
 #[test]
-fn live_mode_has_no_play_money() {
+fn live_mode_has_no_top_up() {
     let app = live_app();
     let authorization = bearer(LIVE_KEY);
     let headers = [("authorization", authorization.as_str()), ("customer-id", "ada")];
@@ -528,7 +529,7 @@ fn live_mode_has_no_play_money() {
 }
 
 #[test]
-fn a_key_seen_for_the_first_time_becomes_no_merchant_by_a_refused_header() {
+fn a_refused_request_creates_no_merchant_for_a_new_key() {
     let app = spawn_app();
     let deal = app.offered();
     let routes = customer_routes(&deal);
@@ -554,7 +555,7 @@ fn a_key_seen_for_the_first_time_becomes_no_merchant_by_a_refused_header() {
 }
 
 #[test]
-fn a_key_seen_for_the_first_time_becomes_a_merchant_with_its_first_success() {
+fn the_first_successful_request_creates_the_merchant_of_a_new_key() {
     let app = spawn_app();
     let deal = app.offered();
     let new_key = ("authorization", "Bearer sk_test_new");

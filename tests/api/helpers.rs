@@ -1,4 +1,4 @@
-//! A server for one test, and a method for each route.
+//! Starts a server for one test, with a method for each route.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,8 +25,8 @@ use tempfile::TempDir;
 
 use crate::snapshots::transcript::{Request, Transcript};
 
-/// A running service. Dropping it stops the service and audits its ledger, so
-/// that every test is a test of the ledger too.
+/// A running service. Dropping it stops the service and audits its ledger, so that
+/// every test also checks the ledger's invariants.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) database: PathBuf,
@@ -39,8 +39,8 @@ pub(crate) struct TestApp {
     _folder: TempDir,
 }
 
-/// The system's clock, as far ahead as the test has moved it, or a clock that stands
-/// still until the test moves it.
+/// A clock that the test moves forward. It starts from the system's clock or, if
+/// `stands_at_millis` is set, from that fixed time.
 #[derive(Clone, Default)]
 struct MovedClock {
     stands_at_millis: Option<i64>,
@@ -54,18 +54,19 @@ impl Clock for MovedClock {
     }
 }
 
-/// When a recorded service starts: 2031-03-04T05:06:07.008Z. Retention removes old events by
-/// the system's clock, so this must lie in the future.
+/// The time at which a recorded service starts: 2031-03-04T05:06:07.008Z. Retention removes
+/// old events by the system's clock, so this must lie in the future.
 const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
-/// How far the clock moves with each recorded request, so that each has a time of its own.
+/// The milliseconds by which the clock moves with each recorded request, so that no two
+/// requests have the same time.
 const RECORDED_STEP_MILLIS: i64 = 1_001;
 
-/// What came back.
+/// The reply to one request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
-    /// The body as it was sent.
+    /// The body's text, exactly as the service sent it.
     pub(crate) text: String,
     pub(crate) headers: Vec<(String, String)>,
 }
@@ -84,7 +85,7 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The answer, which must be a success.
+    /// Returns the answer after asserting that it is a success.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert!(self.status < 300, "{self:?}");
@@ -92,7 +93,7 @@ impl Answer {
         self
     }
 
-    /// The next reply on a connection.
+    /// Reads the next reply from a connection.
     pub(crate) fn read_from(stream: &TcpStream) -> Self {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
@@ -130,7 +131,7 @@ impl Answer {
     }
 }
 
-/// One escrow as its test knows it.
+/// The ids of one escrow.
 #[derive(Clone, Debug)]
 pub(crate) struct Deal {
     pub(crate) id: String,
@@ -156,7 +157,7 @@ pub(crate) fn spawn_app() -> TestApp {
     spawn_app_with(|_| {})
 }
 
-/// A service whose settings differ from the defaults.
+/// Spawns a service whose settings differ from the defaults.
 pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
     spawn_app_by(MovedClock::default(), change)
 }
@@ -213,13 +214,13 @@ fn spawn_app_by(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp 
     }
 }
 
-/// Starts a service, maybe on the file of one that was stopped a moment ago: in this
-/// one process, its last worker may still be on its way out.
+/// Starts a service and retries for 10 seconds while its database file is in use. A test may
+/// restart a service on the same file while the last worker of the old one is still exiting.
 async fn start_when_free(config: &Config, clock: &MovedClock) -> App {
-    let patience = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         match App::start_by(config, Box::new(clock.clone())).await {
-            Err(AppError::Open(OpenError::InUse { .. })) if Instant::now() < patience => {
+            Err(AppError::Open(OpenError::InUse { .. })) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(5));
             }
             outcome => return outcome.unwrap(),
@@ -230,8 +231,8 @@ async fn start_when_free(config: &Config, clock: &MovedClock) -> App {
 /// The key of a live service's only merchant.
 pub(crate) const LIVE_KEY: &str = "sk_live_the_only_one";
 
-/// A service for real money with one merchant, whose key is [`LIVE_KEY`], before
-/// further changes.
+/// Spawns a service in live mode with one merchant, whose key is [`LIVE_KEY`], and then
+/// applies `change` to its settings.
 pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
     spawn_app_with(|config| {
         go_live(config);
@@ -255,22 +256,22 @@ pub(crate) fn go_live(config: &mut Config) {
     }];
 }
 
-/// A key's hash, as a configuration has it.
+/// Returns the key's SHA-256 hash, in the form that the configuration holds.
 pub(crate) fn hash_of(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-/// An amount in minor units.
+/// Returns the amount of this many minor units.
 pub(crate) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }
 
-/// What a merchant says of a new customer.
+/// Returns the body that creates a customer.
 pub(crate) fn new_customer() -> Value {
     json!({ "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08012345678" })
 }
 
-/// Two milestones of 4,000 and 6,000.
+/// Returns terms with two milestones of 4,000 and 6,000.
 pub(crate) fn two_milestones() -> Value {
     json!({
         "amount": 10000,
@@ -280,7 +281,7 @@ pub(crate) fn two_milestones() -> Value {
     })
 }
 
-/// A standard escrow of 1,234.56 whose seller bears the fee (contract Ex 2).
+/// Returns terms of a standard escrow of 1,234.56 whose seller pays the fee (contract Ex 2).
 pub(crate) fn standard_terms() -> Value {
     json!({
         "amount": 1234.56,
@@ -291,8 +292,8 @@ pub(crate) fn standard_terms() -> Value {
     })
 }
 
-/// A body as text in which one field, named by its JSON pointer, holds exactly
-/// these characters; with none of them the field is left out.
+/// Returns the body as text, with exactly the characters of `raw` as the value of one
+/// field, given by its JSON pointer. An empty `raw` removes the field.
 pub(crate) fn with_field(mut body: Value, pointer: &str, raw: &str) -> String {
     const MARK: &str = "the field under test";
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -305,7 +306,8 @@ pub(crate) fn with_field(mut body: Value, pointer: &str, raw: &str) -> String {
     body.to_string().replace(&format!("\"{MARK}\""), raw)
 }
 
-/// The body of a form with the boundary `form`.
+/// Returns the body of a multipart form with the boundary `form`. Each part is a field name, an
+/// optional file name and the content.
 pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (field, file_name, content) in parts {
@@ -320,7 +322,7 @@ pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
 }
 
 impl TestApp {
-    /// Any request at all.
+    /// Sends a request.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
         self.step();
         let request_headers = headers;
@@ -371,7 +373,7 @@ impl TestApp {
         self.transcript.as_ref().expect("spawned by spawn_recorded_app")
     }
 
-    /// Runs requests that the transcript leaves out.
+    /// Runs requests without recording them in the transcript.
     pub(crate) fn unrecorded<T>(&self, run: impl FnOnce(&Self) -> T) -> T {
         let pause = self.transcript.as_ref().map(Transcript::pause);
         let outcome = run(self);
@@ -379,19 +381,19 @@ impl TestApp {
         outcome
     }
 
-    /// A request with a JSON body, acting for a customer.
+    /// Sends a request with a JSON body for a customer.
     pub(crate) fn json(&self, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
         self.json_text(method, path, customer, &body.to_string())
     }
 
-    /// The same with a body that may be no JSON at all.
+    /// Sends a request for a customer with a body that need not be valid JSON.
     pub(crate) fn json_text(&self, method: &str, path: &str, customer: &str, body: &str) -> Answer {
         let headers = [("customer-id", customer), ("content-type", "application/json")];
         self.send(method, path, &headers, Some(body.as_bytes()))
     }
 
-    /// A request with a form, acting for a customer, or for nobody when the name is
-    /// empty: each part a field, the file's name if it is one, and what is in it.
+    /// Sends a multipart form for a customer, or for the merchant if `customer` is empty. The
+    /// parts are those of [`form_of`].
     pub(crate) fn form(
         &self,
         method: &str,
@@ -406,7 +408,7 @@ impl TestApp {
         self.send(method, path, headers, Some(&body))
     }
 
-    /// A file as it is served, or what came instead of it.
+    /// Fetches a file and returns the reply's status, headers and body.
     pub(crate) fn file(&self, path: &str) -> (u16, Vec<(String, String)>, Vec<u8>) {
         let mut response = self.agent.get(format!("http://{}{path}", self.address)).call().unwrap();
         let headers = response.headers().iter();
@@ -419,7 +421,7 @@ impl TestApp {
         )
     }
 
-    /// Every file beside the database, by its path in its folder.
+    /// Returns the paths of all files in the database's blob folder, relative to the folder.
     pub(crate) fn stored_files(&self) -> Vec<String> {
         let root = PathBuf::from(format!("{}-files", self.database.display()));
         let mut found = Vec::new();
@@ -438,7 +440,7 @@ impl TestApp {
         found
     }
 
-    /// A connection to the service, for requests that no client would make.
+    /// Opens a connection to the service, for requests that an HTTP client cannot send.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -464,7 +466,7 @@ impl TestApp {
         answer
     }
 
-    /// A request of the merchant's own, for no customer.
+    /// Sends a request of the merchant, without a `customer-id` header.
     pub(crate) fn as_merchant(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let text = body.map(Value::to_string);
         let json = [("content-type", "application/json")];
@@ -521,7 +523,7 @@ impl TestApp {
         self.json("POST", "/v1/escrow/create", seller, body)
     }
 
-    /// For a customer or, when the name is empty, for the merchant itself.
+    /// Sends a request for a customer, or for the merchant if `party` is empty.
     fn party(&self, method: &str, path: &str, party: &str, body: Option<&Value>) -> Answer {
         let headers = [("content-type", "application/json"), ("customer-id", party)];
         let headers = if party.is_empty() { &headers[..1] } else { &headers };
@@ -529,7 +531,7 @@ impl TestApp {
         self.send(method, path, headers, body.as_deref().map(str::as_bytes))
     }
 
-    /// A new category of this party's, by its id.
+    /// Creates a category of this party and returns its id.
     #[track_caller]
     pub(crate) fn category_of(&self, party: &str) -> String {
         let body = json!({ "name": "Bicycles" });
@@ -558,22 +560,22 @@ impl TestApp {
         self.party("PUT", &path, seller, Some(body))
     }
 
-    /// A party's own escrows, by a query without its question mark.
+    /// Lists a party's escrows. The query has no leading question mark.
     pub(crate) fn escrows(&self, party: &str, query: &str) -> Answer {
         self.party("GET", &format!("/v1/escrow/transactions?{query}"), party, None)
     }
 
-    /// Lets this much time go by.
+    /// Moves the service's clock forward by this many seconds.
     pub(crate) fn pass_seconds(&self, seconds: i64) {
         self.clock.ahead_millis.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    /// Moves the default merchant's clock.
+    /// Advances the default merchant's sandbox clock.
     pub(crate) fn advance(&self, by: impl Into<Value>) -> Answer {
         self.as_merchant("POST", "/sandbox/clock/advance", Some(&json!({ "by": by.into() })))
     }
 
-    /// Gives this key a merchant with nothing in it.
+    /// Resets this key's sandbox merchant, which removes all its data.
     pub(crate) fn reset(&self, key: &str) -> Answer {
         let bearer = format!("Bearer {key}");
         self.send("POST", "/sandbox/reset", &[("authorization", &bearer)], None)
@@ -614,7 +616,7 @@ impl TestApp {
         self.json("POST", "/v1/payment/verify", customer, &body)
     }
 
-    /// A customer's history, narrowed by a query such as `?type=escrow`.
+    /// Lists a customer's payment history, filtered by a query such as `?type=escrow`.
     pub(crate) fn history(&self, customer: &str, query: &str) -> Answer {
         let path = format!("/v1/payment/history{query}");
         self.send("GET", &path, &[("customer-id", customer)], None)
@@ -624,7 +626,8 @@ impl TestApp {
         self.json("POST", "/sandbox/cards", customer, &json!({ "number": number }))
     }
 
-    /// A new customer with this name and phone, and how much in the wallet.
+    /// Creates a customer with this name and phone, tops up the wallet by `major` and returns
+    /// the customer's id.
     #[track_caller]
     pub(crate) fn customer_with(&self, firstname: &str, phone: &str, major: i64) -> String {
         let body = json!({
@@ -647,13 +650,13 @@ impl TestApp {
         id
     }
 
-    /// The names of all events, oldest first.
+    /// Returns the names of all events, oldest first.
     pub(crate) fn events(&self) -> Vec<String> {
         self.column("SELECT name FROM event ORDER BY id")
     }
 
-    /// Every transfer that concerns no escrow and is no top-up, in order, as
-    /// [`TestApp::escrow_transfers`] has them.
+    /// Returns every transfer without an escrow, except top-ups and opening balances, in order
+    /// and in the form of [`TestApp::escrow_transfers`].
     pub(crate) fn other_transfers(&self) -> Vec<String> {
         self.column(
             "SELECT kind || ' ' || lower(debit.purpose) || coalesce(':' || debit.customer_id, '')
@@ -669,7 +672,7 @@ impl TestApp {
         self.send("GET", "/v1/wallet", &[("customer-id", customer)], None)
     }
 
-    /// A customer's main and escrow balance, as JSON numbers.
+    /// Returns a customer's main and escrow balance, as JSON numbers in major units.
     #[track_caller]
     pub(crate) fn balances(&self, customer: &str) -> (Value, Value) {
         let wallet = self.wallet(customer).ok();
@@ -679,13 +682,13 @@ impl TestApp {
         )
     }
 
-    /// Ada's offer of two milestones, not paid for yet.
+    /// Creates Ada's offer with two milestones, which no buyer has paid.
     #[track_caller]
     pub(crate) fn offered(&self) -> Deal {
         Deal::of(&self.create_milestone_escrow("ada", &two_milestones()).ok())
     }
 
-    /// Ada's offer of two milestones, paid for by Ben.
+    /// Creates Ada's offer with two milestones and pays for it as Ben.
     #[track_caller]
     pub(crate) fn funded(&self) -> Deal {
         let deal = self.offered();
@@ -693,8 +696,8 @@ impl TestApp {
         deal
     }
 
-    /// Everything in the file, table by table and row by row, but the one row that
-    /// health checks write.
+    /// Returns every row of every table in the file as text. It leaves out the table
+    /// `instance`, since health checks write to it.
     pub(crate) fn dump(&self) -> String {
         let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let snapshot = connection.unchecked_transaction().unwrap();
@@ -719,14 +722,14 @@ impl TestApp {
         dump
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows in a table.
     pub(crate) fn count(&self, table: &str) -> usize {
         let counts = self.column(&format!("SELECT count(*) FROM {table}"));
         counts[0].parse().unwrap()
     }
 
-    /// Asserts that a request is refused like this, in the envelope, and that
-    /// nothing in the whole file has changed by it.
+    /// Asserts that the service refuses the request with this status and message in the
+    /// envelope, and that the request changed nothing in the file.
     #[track_caller]
     pub(crate) fn refuses(&self, status: u16, message: &str, request: impl FnOnce(&Self) -> Answer) -> Answer {
         let before = self.dump();
@@ -741,7 +744,7 @@ impl TestApp {
         answer
     }
 
-    /// Stops the service, as SIGTERM does, and waits for it.
+    /// Stops the service as SIGTERM does, and waits until it has stopped.
     pub(crate) fn stop(&mut self) {
         if let Some(thread) = self.thread.take() {
             actix_web::rt::System::new().block_on(self.stopper.stop());
@@ -749,8 +752,8 @@ impl TestApp {
         }
     }
 
-    /// A request under a key of its own: another merchant's. With a JSON body unless that is
-    /// null, for a customer unless the name is empty.
+    /// Sends a request with the given API key. It has a JSON body unless `body` is null, and a
+    /// `customer-id` header unless `customer` is empty.
     pub(crate) fn json_with_key(&self, key: &str, method: &str, path: &str, customer: &str, body: &Value) -> Answer {
         let bearer = format!("Bearer {key}");
         let body = Some(body).filter(|body| !body.is_null()).map(Value::to_string);
@@ -760,7 +763,7 @@ impl TestApp {
         self.send(method, path, &headers, body.as_deref().map(str::as_bytes))
     }
 
-    /// The first column of what a query finds in the file, as text.
+    /// Returns the first column of a query's rows, as text.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
         let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
@@ -770,14 +773,15 @@ impl TestApp {
             found.push(match row.get(0).unwrap() {
                 SqlValue::Text(text) => text,
                 SqlValue::Integer(number) => number.to_string(),
-                other => panic!("neither text nor number: {other:?}"),
+                other => panic!("expected text or an integer, got {other:?}"),
             });
         }
         found
     }
 
-    /// Every transfer that concerns an escrow, in order: `KIND from -> to minor
-    /// units`, where an account is its purpose and, if it is one's, its customer.
+    /// Returns every transfer of an escrow, in order, as `KIND from -> to amount` with the amount
+    /// in minor units. An account appears as its purpose, followed by `:` and the customer if
+    /// it belongs to one.
     pub(crate) fn escrow_transfers(&self) -> Vec<String> {
         self.column(
             "SELECT kind || ' ' || lower(debit.purpose) || coalesce(':' || debit.customer_id, '')
@@ -789,14 +793,14 @@ impl TestApp {
         )
     }
 
-    /// All the money in the file, in minor units.
+    /// Returns the sum of all balances in the file, in minor units, without the outside world's.
     pub(crate) fn money(&self) -> i64 {
         let sums = self.column("SELECT coalesce(sum(balance), 0) FROM account WHERE purpose <> 'OUTSIDE_WORLD'");
         sums[0].parse().unwrap()
     }
 
-    /// Runs one request on each of many threads, all released at the same
-    /// moment, and answers what each got.
+    /// Runs one request on each of `threads` threads at the same moment, and returns their
+    /// results.
     pub(crate) fn at_once<T: Send>(&self, threads: usize, request: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
         let gate = Barrier::new(threads);
         thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! Payment histories, and the merchant's own account (contract sections 1.8, 3.5,
-//! 4.3.4 and 4.7).
+//! Tests payment histories and the merchant's own account (contract sections 1.8, 3.5, 4.3.4
+//! and 4.7).
 
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ fn merchant(app: &TestApp, path: &str) -> Answer {
     app.send("GET", &format!("/v1/merchant/{path}"), &[], None)
 }
 
-/// One field of each row of a page.
-fn of_page(answer: &Answer, field: &str) -> Vec<Value> {
-    of_rows(&answer.data()["data"], field)
+/// Returns one field of each row of a page.
+fn page_fields(answer: &Answer, field: &str) -> Vec<Value> {
+    row_fields(&answer.data()["data"], field)
 }
 
-fn of_rows(rows: &Value, field: &str) -> Vec<Value> {
+fn row_fields(rows: &Value, field: &str) -> Vec<Value> {
     rows.as_array().unwrap().iter().map(|row| row[field].clone()).collect()
 }
 
@@ -23,13 +23,13 @@ fn a_buyer_and_a_seller_see_what_they_paid_and_received() {
     let app = spawn_app();
     let deal = app.funded();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
-    let bens = app.history("ben", "").ok();
-    assert_eq!(bens.message(), "Transactions retrieved successfully");
+    let history_of_ben = app.history("ben", "").ok();
+    assert_eq!(history_of_ben.message(), "Transactions retrieved successfully");
     assert_eq!(
-        bens.data()["pagination"].to_string(),
+        history_of_ben.data()["pagination"].to_string(),
         json!({ "count": 2, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null }).to_string()
     );
-    let paid = &bens.data()["data"][0];
+    let paid = &history_of_ben.data()["data"][0];
     assert_eq!(
         (
             &paid["transactionType"],
@@ -40,10 +40,10 @@ fn a_buyer_and_a_seller_see_what_they_paid_and_received() {
         (&json!("escrow"), &json!("debit"), &json!(10_200), &json!("success"))
     );
     assert_eq!(paid["escrowDetails"]["escrowId"], deal.id);
-    assert_eq!(bens.data()["data"][1]["transactionType"], "deposit");
+    assert_eq!(history_of_ben.data()["data"][1]["transactionType"], "deposit");
 
-    let adas = app.history("ada", "").ok();
-    let received = &adas.data()["data"][0];
+    let history_of_ada = app.history("ada", "").ok();
+    let received = &history_of_ada.data()["data"][0];
     assert_eq!(
         (
             &received["transactionType"],
@@ -68,7 +68,7 @@ fn a_payment_for_several_escrows_lists_them_all() {
 }
 
 #[test]
-fn pages_are_cut_and_counted() {
+fn a_history_has_pages() {
     let app = spawn_app();
     for major in 1001..=1025 {
         app.top_up("ada", major).ok();
@@ -76,7 +76,7 @@ fn pages_are_cut_and_counted() {
     let page = |query: &str| app.history("ada", query).ok();
     let first = page("");
     assert_eq!(
-        of_page(&first, "amount"),
+        page_fields(&first, "amount"),
         (1016..=1025).rev().map(Value::from).collect::<Vec<_>>()
     );
     assert_eq!(
@@ -84,20 +84,24 @@ fn pages_are_cut_and_counted() {
         json!({ "count": 26, "pages": 3, "isLastPage": false, "nextPage": 2, "previousPage": null })
     );
     let last = page("?page=3");
-    assert_eq!(of_page(&last, "amount").len(), 6);
+    assert_eq!(page_fields(&last, "amount").len(), 6);
     assert_eq!(
         last.data()["pagination"],
         json!({ "count": 26, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2 })
     );
     assert_eq!(page("?page=4").data()["data"], json!([]));
     assert_eq!(page("?page=4294967295&limit=100").data()["data"], json!([]));
-    // A limit is capped, and one that is none is the default.
+    // The service caps a limit at 100, and an invalid limit means the default of 10.
     for (limit, rows) in [("5", 5), ("100", 26), ("101", 26), ("99999999", 26)] {
-        assert_eq!(of_page(&page(&format!("?limit={limit}")), "id").len(), rows, "{limit}");
+        assert_eq!(
+            page_fields(&page(&format!("?limit={limit}")), "id").len(),
+            rows,
+            "{limit}"
+        );
     }
     for limit in ["0", "-5", "x", "1.5", ""] {
         let answer = page(&format!("?limit={limit}"));
-        assert_eq!(of_page(&answer, "id").len(), 10, "{limit}");
+        assert_eq!(page_fields(&answer, "id").len(), 10, "{limit}");
         assert_eq!(answer.data()["pagination"]["pages"], 3, "{limit}");
     }
     for number in ["0", "-1"] {
@@ -110,18 +114,18 @@ fn pages_are_cut_and_counted() {
 }
 
 #[test]
-fn a_type_narrows_the_pages() {
+fn a_type_filters_the_pages() {
     let app = spawn_app();
     for _ in 0..3 {
         app.funded();
         app.top_up("ben", 1000).ok();
     }
     let escrows = app.history("ben", "?type=escrow&limit=2").ok();
-    assert_eq!(of_page(&escrows, "transactionType"), ["escrow", "escrow"]);
+    assert_eq!(page_fields(&escrows, "transactionType"), ["escrow", "escrow"]);
     assert_eq!(escrows.data()["pagination"]["count"], 3);
     assert_eq!(escrows.data()["pagination"]["pages"], 2);
     let rest = app.history("ben", "?type=escrow&limit=2&page=2").ok();
-    assert_eq!(of_page(&rest, "transactionType"), ["escrow"]);
+    assert_eq!(page_fields(&rest, "transactionType"), ["escrow"]);
     assert_eq!(
         app.history("ben", "?type=deposit").ok().data()["pagination"]["count"],
         4
@@ -155,7 +159,7 @@ fn a_reference_or_a_date_gives_a_plain_list() {
         let answer = app.history("ben", query).ok();
         assert_eq!(answer.message(), "Transactions retrieved successfully");
         assert!(answer.data().is_array(), "{query}: {answer:?}");
-        of_rows(answer.data(), "transactionType")
+        row_fields(answer.data(), "transactionType")
     };
     assert_eq!(flat("?reference=order%201"), ["escrow"]);
     assert_eq!(flat("?reference=order+1&type=deposit"), [""; 0]);
@@ -169,7 +173,7 @@ fn a_reference_or_a_date_gives_a_plain_list() {
     assert_eq!(
         flat(&format!("?toDate={today}&limit=1&page=7")),
         all,
-        "there are no pages"
+        "a plain list ignores limit and page"
     );
     assert_eq!(
         flat(&format!("?fromDate={today}&toDate={today}&type=escrow")),
@@ -188,7 +192,7 @@ fn a_reference_or_a_date_gives_a_plain_list() {
 }
 
 #[test]
-fn pending_and_failed_payments_stand_in_the_history() {
+fn the_history_includes_pending_and_failed_payments() {
     let app = spawn_app();
     let withdrawal = |reference: &str, account_number: &str| {
         json!({
@@ -206,17 +210,20 @@ fn pending_and_failed_payments_stand_in_the_history() {
         app.verify_payment("ada", reference).ok();
     }
     let listed = app.history("ada", "?type=withdrawal").ok();
-    assert_eq!(of_page(&listed, "status"), ["pending", "reversed", "failed", "success"]);
-    assert_eq!(of_page(&listed, "fee"), [10, 10, 10, 10]);
+    assert_eq!(
+        page_fields(&listed, "status"),
+        ["pending", "reversed", "failed", "success"]
+    );
+    assert_eq!(page_fields(&listed, "fee"), [10, 10, 10, 10]);
     let verified = app.verify_payment("ada", "w-1").ok();
     let by_reference = app.history("ada", "?reference=w-1").ok();
     assert_eq!(by_reference.data()[0].to_string(), verified.data().to_string());
 }
 
 #[test]
-fn someone_seen_for_the_first_time_has_a_history_of_one() {
+fn a_new_customers_history_is_the_opening_balance() {
     let app = spawn_app();
-    assert_eq!(of_page(&app.history("ada", "").ok(), "amount"), [1_000_000]);
+    assert_eq!(page_fields(&app.history("ada", "").ok(), "amount"), [1_000_000]);
     app.refuses(400, "customer-id header is required", |app| {
         app.send("GET", "/v1/payment/history", &[], None)
     });
@@ -253,7 +260,7 @@ fn a_merchant_sees_its_commission() {
 }
 
 #[test]
-fn the_merchants_account_takes_no_customer() {
+fn the_merchants_account_forbids_the_customer_header() {
     let app = spawn_app();
     for path in ["/v1/merchant/balance", "/v1/merchant/transactions"] {
         let before = app.dump();
@@ -265,7 +272,7 @@ fn the_merchants_account_takes_no_customer() {
         assert_eq!(refused.data(), &Value::Null);
         assert_eq!(app.dump(), before);
     }
-    // A new key has an account of its own.
+    // Each key's merchant has a separate account.
     let balance = |key: &str| {
         let bearer = format!("Bearer {key}");
         app.send("GET", "/v1/merchant/balance", &[("authorization", &bearer)], None)

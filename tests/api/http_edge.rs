@@ -1,5 +1,5 @@
-//! Requests that no well-behaved client sends: the answer is an envelope all the
-//! same, and the service goes on (contract section 9.3, design section 7).
+//! Tests malformed, oversized and slow requests: the service replies with an envelope and keeps
+//! running (contract section 9.3, design section 7).
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
-/// Every route and the one method it answers.
+/// Routes, each with the only method that its path accepts.
 const ROUTES: [(&str, &str); 19] = [
     ("GET", "/healthz"),
     ("POST", "/v1/escrow/milestone/create"),
@@ -36,7 +36,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("GET", "/v1/countries"),
 ];
 
-/// The routes that read JSON, and whether they read a form too.
+/// Routes that read JSON. The flag is true if the route also reads a form.
 const BODY_ROUTES: [(&str, &str, bool); 5] = [
     ("POST", "/v1/escrow/milestone/create", false),
     ("PUT", "/v1/escrow/milestone/edit/PY_ABCDEFGH0000", false),
@@ -45,19 +45,20 @@ const BODY_ROUTES: [(&str, &str, bool); 5] = [
     ("POST", "/v1/payment/topup", false),
 ];
 
-/// A service in which Ada exists, so that a refusal has nothing to make.
-fn with_ada() -> TestApp {
+/// Spawns a service in which the customer Ada exists. Otherwise the first request would register
+/// her and so change the file.
+fn spawn_app_with_ada() -> TestApp {
     let app = spawn_app();
     app.wallet("ada").ok();
     app
 }
 
 #[track_caller]
-fn goes_on(app: &TestApp) {
+fn assert_healthy(app: &TestApp) {
     app.send("GET", "/healthz", &[], None).ok();
 }
 
-/// A form of these fields; one with a file name is a file.
+/// Returns a multipart form with these fields. A field with a file name is a file.
 fn form(fields: &[(&str, Option<&str>, &str)]) -> Vec<u8> {
     let part = |(name, file, text): &(&str, Option<&str>, &str)| {
         let file = file.map_or(String::new(), |file| format!("; filename=\"{file}\""));
@@ -85,7 +86,7 @@ const STANDARD: [(&str, Option<&str>, &str); 5] = [
 
 #[test]
 fn an_unknown_route_is_not_found() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     for path in [
         "/",
         "/v1",
@@ -110,8 +111,8 @@ fn an_unknown_route_is_not_found() {
 }
 
 #[test]
-fn a_route_says_which_method_it_answers() {
-    let app = with_ada();
+fn a_wrong_method_gets_the_allowed_method() {
+    let app = spawn_app_with_ada();
     for (allowed, path) in ROUTES {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"] {
             let is_other_route = method == "GET" && path.ends_with("/milestone/create");
@@ -127,8 +128,8 @@ fn a_route_says_which_method_it_answers() {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_is_refused() {
-    let app = with_ada();
+fn a_body_that_is_not_a_json_object_is_refused() {
+    let app = spawn_app_with_ada();
     for (method, path, _) in BODY_ROUTES {
         for (body, message) in [
             ("", "the body must be valid JSON; got nothing"),
@@ -168,8 +169,8 @@ fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn a_body_that_is_no_utf8_is_refused() {
-    let app = with_ada();
+fn a_body_that_is_not_utf8_is_refused() {
+    let app = spawn_app_with_ada();
     let headers = [("customer-id", "ada"), ("content-type", "application/json")];
     for (method, path, _) in BODY_ROUTES {
         for body in [
@@ -217,7 +218,7 @@ fn nesting_of_any_depth_is_read_or_refused() {
 
 #[test]
 fn a_body_of_another_type_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     for (method, path, reads_forms) in BODY_ROUTES {
         let mut types = vec![
             "text/plain",
@@ -245,7 +246,7 @@ fn a_body_of_another_type_is_refused() {
 }
 
 #[test]
-fn json_may_name_its_charset_and_come_in_any_case() {
+fn the_json_content_type_may_have_a_charset_and_any_case() {
     let app = spawn_app();
     for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
         let headers = [("customer-id", "ada"), ("content-type", content_type)];
@@ -256,7 +257,7 @@ fn json_may_name_its_charset_and_come_in_any_case() {
 
 #[test]
 fn a_body_over_the_limit_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     let message = "The body must be at most 65536 bytes";
     for (method, path, _) in BODY_ROUTES {
         let body = "x".repeat(65_537);
@@ -282,7 +283,7 @@ fn a_body_over_the_limit_is_refused() {
 
 #[test]
 fn a_form_over_the_limit_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     let big = "x".repeat(65_537);
     let half = "x".repeat(40_000);
     for fields in [
@@ -297,7 +298,7 @@ fn a_form_over_the_limit_is_refused() {
 
 #[test]
 fn a_form_of_many_empty_fields_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     let names: Vec<String> = (0..2000).map(|index| format!("f{index}")).collect();
     let fields: Vec<_> = names.iter().map(|name| (name.as_str(), None, "")).collect();
     app.refuses(413, "The body must be at most 65536 bytes", |app| {
@@ -306,15 +307,16 @@ fn a_form_of_many_empty_fields_is_refused() {
 }
 
 #[test]
-fn a_body_that_does_not_come_in_time_is_refused() {
+fn a_body_that_does_not_arrive_in_time_is_refused() {
     let app = spawn_app_with(|config| config.limits.body_seconds_max = 1);
     app.wallet("ada").ok();
     let head = "POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n";
-    let stalls = format!("{head}content-type: application/json\r\ncontent-length: 15\r\n\r\n{{\"amount\"");
-    let chunks = format!("{head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{{\"a\r\n");
+    let stalled = format!("{head}content-type: application/json\r\ncontent-length: 15\r\n\r\n{{\"amount\"");
+    let stalled_chunks =
+        format!("{head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{{\"a\r\n");
     let form = "POST /v1/escrow/create HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
         content-type: multipart/form-data; boundary=edge\r\ncontent-length: 100\r\n\r\n--edge\r\n";
-    for request in [&stalls, &chunks, form] {
+    for request in [&stalled, &stalled_chunks, form] {
         let started = Instant::now();
         let answer = app.refuses(408, "The body must arrive within 1 seconds", |app| {
             app.exchange(request.as_bytes())
@@ -325,7 +327,7 @@ fn a_body_that_does_not_come_in_time_is_refused() {
 }
 
 #[test]
-fn a_body_that_trickles_in_gets_no_more_time() {
+fn a_body_that_arrives_in_single_bytes_gets_no_more_time() {
     let app = spawn_app_with(|config| config.limits.body_seconds_max = 1);
     app.wallet("ada").ok();
     let head = b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
@@ -342,8 +344,8 @@ fn a_body_that_trickles_in_gets_no_more_time() {
 }
 
 #[test]
-fn a_body_that_breaks_off_changes_nothing() {
-    let app = with_ada();
+fn an_incomplete_body_changes_nothing() {
+    let app = spawn_app_with_ada();
     let before = app.dump();
     let mut stream = app.connect();
     stream
@@ -357,11 +359,11 @@ fn a_body_that_breaks_off_changes_nothing() {
     stream.read_to_end(&mut reply).unwrap();
     assert!(!reply.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&reply));
     assert_eq!(app.dump(), before);
-    goes_on(&app);
+    assert_healthy(&app);
 }
 
 #[test]
-fn every_reply_has_an_id_of_its_own() {
+fn every_reply_has_a_different_request_id() {
     let app = spawn_app();
     let answers = [
         app.send("GET", "/healthz", &[], None),
@@ -392,8 +394,8 @@ fn a_percent_encoded_path_names_the_same_escrow() {
 }
 
 #[test]
-fn a_path_that_names_nothing_is_an_escrow_not_found() {
-    let app = with_ada();
+fn a_malformed_id_in_a_path_is_an_escrow_not_found() {
+    let app = spawn_app_with_ada();
     let long = "A".repeat(8192);
     for part in [
         "x",
@@ -432,8 +434,8 @@ fn a_path_that_names_nothing_is_an_escrow_not_found() {
 }
 
 #[test]
-fn an_unknown_route_of_any_length_is_answered_in_short() {
-    let app = with_ada();
+fn the_refusal_of_an_unknown_route_shortens_its_path() {
+    let app = spawn_app_with_ada();
     let path = format!("/{}", "a".repeat(8192));
     let answer = app.refuses(404, &format!("There is no route {}…", &path[..80]), |app| {
         app.send("GET", &path, &[], None)
@@ -442,7 +444,7 @@ fn an_unknown_route_of_any_length_is_answered_in_short() {
 }
 
 #[test]
-fn a_query_nobody_asks_for_is_ignored() {
+fn an_unexpected_query_is_ignored() {
     let app = spawn_app();
     let deal = app.offered();
     app.send(
@@ -455,8 +457,8 @@ fn a_query_nobody_asks_for_is_ignored() {
 }
 
 #[test]
-fn a_request_that_is_no_http_ends_its_connection_and_nothing_else() {
-    let app = with_ada();
+fn a_request_that_is_not_http_ends_only_its_connection() {
+    let app = spawn_app_with_ada();
     let before = app.dump();
     let endless = [b"GET / HTTP/1.1\r\nx: ", vec![b'a'; 300_000].as_slice()].concat();
     let many = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x-a: b\r\n".repeat(500));
@@ -487,28 +489,28 @@ fn a_request_that_is_no_http_ends_its_connection_and_nothing_else() {
             String::from_utf8_lossy(&garbage[..garbage.len().min(60)]),
             String::from_utf8_lossy(&reply)
         );
-        goes_on(&app);
+        assert_healthy(&app);
     }
     assert_eq!(app.dump(), before);
 }
 
 #[test]
-fn headers_that_dribble_in_hold_up_nobody() {
-    let app = with_ada();
+fn slow_headers_do_not_delay_other_clients() {
+    let app = spawn_app_with_ada();
     let mut slow: Vec<_> = (0..20).map(|_| app.connect()).collect();
     for byte in b"GET /healthz" {
         for stream in &mut slow {
             stream.write_all(&[*byte]).unwrap();
         }
-        goes_on(&app);
+        assert_healthy(&app);
     }
     drop(slow);
-    goes_on(&app);
+    assert_healthy(&app);
 }
 
 #[test]
-fn requests_sent_one_after_another_are_answered_in_turn() {
-    let app = with_ada();
+fn requests_on_one_connection_are_answered_in_order() {
+    let app = spawn_app_with_ada();
     let mut stream = app.connect();
     for _ in 0..3 {
         stream
@@ -539,7 +541,7 @@ fn a_form_is_read_by_the_rules_of_json() {
 
 #[test]
 fn a_form_with_a_field_that_is_wrong_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     for (name, text, message) in [
         ("amount", "", "amount is required"),
         ("amount", " 5", "amount must be a number, such as 1500 or 99.95; got  5"),
@@ -608,7 +610,7 @@ fn a_form_with_a_field_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn a_word_that_looks_like_json_is_text_in_a_form() {
+fn form_text_that_looks_like_json_stays_text() {
     let app = spawn_app();
     for text in ["null", "\"\"", "true", "{}"] {
         let mut fields: Vec<_> = STANDARD.into_iter().filter(|(field, ..)| *field != "purpose").collect();
@@ -619,7 +621,7 @@ fn a_word_that_looks_like_json_is_text_in_a_form() {
 
 #[test]
 fn a_form_field_sent_twice_is_refused() {
-    let app = with_ada();
+    let app = spawn_app_with_ada();
     let fields = [&STANDARD[..], &[("amount", None, "1234.56")]].concat();
     app.refuses(400, "amount must be sent once; got it twice", |app| {
         send_form(app, &form(&fields))
@@ -627,8 +629,8 @@ fn a_form_field_sent_twice_is_refused() {
 }
 
 #[test]
-fn a_form_that_is_broken_is_refused() {
-    let app = with_ada();
+fn a_malformed_form_is_refused() {
+    let app = spawn_app_with_ada();
     let whole = form(&STANDARD);
     let not_text = [&whole[..whole.len() - 12], b"\xff", &whole[whole.len() - 12..]].concat();
     app.refuses(
@@ -657,8 +659,8 @@ fn a_form_that_is_broken_is_refused() {
 }
 
 #[test]
-fn a_name_that_is_wrong_is_echoed_in_short() {
-    let app = with_ada();
+fn the_refusal_of_a_long_field_name_shortens_it() {
+    let app = spawn_app_with_ada();
     let name = "n".repeat(30_000);
     let body = format!("{{\"{name}\":1,\"{name}\":1}}");
     let message = format!("{}… must be sent once; got it twice", &name[..80]);
@@ -671,7 +673,7 @@ fn a_name_that_is_wrong_is_echoed_in_short() {
 }
 
 #[test]
-fn a_body_of_very_many_fields_is_read_in_no_time() {
+fn a_body_of_80_000_fields_is_read_within_5_seconds() {
     let app = spawn_app_with(|config| config.limits.body_bytes_max = 1_048_576);
     app.wallet("ada").ok();
     let fields: Vec<String> = (0..80_000).map(|index| format!("\"{index}\":1")).collect();
@@ -684,8 +686,8 @@ fn a_body_of_very_many_fields_is_read_in_no_time() {
 }
 
 #[test]
-fn asking_for_the_head_alone_is_answered_without_a_body() {
-    let app = with_ada();
+fn a_head_request_is_answered_without_a_body() {
+    let app = spawn_app_with_ada();
     for (method, path) in ROUTES {
         let mut stream = app.connect();
         let request = format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
@@ -702,8 +704,8 @@ fn asking_for_the_head_alone_is_answered_without_a_body() {
 }
 
 #[test]
-fn a_client_that_asks_before_it_sends_its_body_is_told_to_go_on() {
-    let app = with_ada();
+fn a_client_that_expects_100_continue_gets_it() {
+    let app = spawn_app_with_ada();
     let mut stream = app.connect();
     let head = b"POST /v1/payment/topup HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\n\
         content-type: application/json\r\ncontent-length: 15\r\nexpect: 100-continue\r\n\r\n";
