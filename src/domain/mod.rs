@@ -4,8 +4,8 @@
 //! [`effects::Effects`] to post, or a [`refusal::Refusal`]. Nothing here knows how a
 //! value is stored or sent.
 //!
-//! The files of this folder are the ground: money, ids, time, the ledger. The folders
-//! stand on it.
+//! The files of this folder are the base: money, ids, time, the ledger. The subfolders
+//! build on them.
 
 pub mod customers;
 pub mod decline;

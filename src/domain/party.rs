@@ -22,7 +22,7 @@ impl Party {
         }
     }
 
-    /// Returns whether this party is the customer of this id.
+    /// Returns true if this party is the customer with this id.
     pub fn is(&self, customer: &CustomerId) -> bool {
         self.customer() == Some(customer)
     }

@@ -5,16 +5,14 @@ use crate::domain::ids::{MerchantId, WalletId};
 use crate::domain::ledger::ChainHash;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 
-/// A merchant's row, as commands need it.
+/// The columns of a merchant's row that commands use.
 #[derive(Clone, Debug)]
 pub struct MerchantRow {
-    /// The merchant.
     pub id: MerchantId,
-    /// The id of its own wallet.
+    /// The id of the merchant's own wallet.
     pub wallet_id: WalletId,
-    /// How far its clock is ahead of ledger time.
     pub clock: ClockOffset,
-    /// The hash of its newest transfer.
+    /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
     /// Its webhook endpoint in a sandbox.
     pub webhook_endpoint: SandboxWebhookEndpoint,

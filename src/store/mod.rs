@@ -53,7 +53,7 @@ pub struct Settings {
     pub mode: Mode,
     /// The currency of every amount in the file. A file keeps its currency too.
     pub currency: String,
-    /// How far a commit waits for the disk.
+    /// The point to which a commit waits for the disk.
     pub synchronous: Synchronous,
     /// The number of connections for reading.
     pub readers: u32,

@@ -8,10 +8,10 @@ use crate::domain::ledger::Transfer;
 /// The transfers and events of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSummary {
-    /// The numbers of its transfers. They are consecutive, since commands run one after
+    /// The numbers of the transfers. They are consecutive, because commands run one after
     /// another.
     pub transfers: Option<RangeInclusive<i64>>,
-    /// Its events, in order.
+    /// The events in the order in which the command emitted them.
     pub events: Vec<EventId>,
 }
 

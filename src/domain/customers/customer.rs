@@ -212,8 +212,8 @@ pub enum Admission {
 }
 
 impl Admission {
-    /// Returns the refusal of a `customer-id` that the merchant has not registered. The
-    /// refusal tells whether another merchant has (contract section 1.3).
+    /// Returns the refusal of a `customer-id` that the merchant has not registered. It
+    /// differs if another merchant has a customer with that id (contract section 1.3).
     pub const fn refusal_of_unknown(is_anothers: bool) -> Refusal {
         if is_anothers {
             Refusal::CustomerOfAnotherMerchant

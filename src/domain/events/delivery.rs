@@ -153,9 +153,9 @@ mod tests {
         let retry_in = |seconds: i64| NextAttempt::At(since.millis_later(seconds * 1000));
         assert_eq!(after(0, Some(500)), retry_in(60));
         assert_eq!(after(1, None), retry_in(300));
-        assert_eq!(after(2, None), NextAttempt::None, "it is given up");
-        assert_eq!(after(0, Some(204)), NextAttempt::None, "it was delivered");
-        assert_eq!(after(0, Some(301)), retry_in(60), "another address is no delivery");
+        assert_eq!(after(2, None), NextAttempt::None, "the schedule has ended");
+        assert_eq!(after(0, Some(204)), NextAttempt::None, "the event is delivered");
+        assert_eq!(after(0, Some(301)), retry_in(60), "a redirect is a failed attempt");
     }
 
     #[test]

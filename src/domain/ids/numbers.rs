@@ -75,20 +75,20 @@ mod tests {
         let many: Vec<i64> = many.take(100).collect();
         assert!(
             many.is_sorted_by(|a, b| a + 1024 == *b),
-            "also when a millisecond is full"
+            "objects after the 32nd take numbers of the next millisecond"
         );
         assert!(number_after(many[99], at(1_782_123_300_011)) > many[99]);
         assert!(
             number_after(many[99], at(0)) > many[99],
-            "a clock that steps back does not matter"
+            "a number is greater than the last one even if the clock steps back"
         );
         let now = at(1_782_123_300_007);
-        assert_eq!(last_number_of(now), many[31], "32 of them in one millisecond");
+        assert_eq!(last_number_of(now), many[31], "a millisecond has 32 numbers");
         assert!(number_after(last_number_of(now), now) > many[31]);
         let last_of_all = at(253_402_207_199_999);
         assert!(
             number_after(0, last_of_all) < i64::MAX - 1024,
-            "there is room to the last year"
+            "numbers last until the year 9999"
         );
     }
 }

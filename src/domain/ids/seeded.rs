@@ -15,12 +15,12 @@
 //! first milestone is 1025, and that of the second escrow is 2048. The hash covers the
 //! seed's content and the number on the wire.
 //!
-//! It follows:
+//! This has three consequences:
 //!
-//! - The text of an id tells which of the two it is, since keys start at
+//! - The text of an id shows whether a seed made it, because keys start at
 //!   [`FIRST_NUMBER`], above every number that a seeded id shows.
-//! - The text of a seeded id does not tell the key of its row. The store finds the row by
-//!   merchant and stored guard, in one place (`Snapshot::with_row_key`). Until then the
+//! - The text of a seeded id does not contain the key of its row. The store finds the row
+//!   by merchant and stored guard, in one place (`Snapshot::with_row_key`). Until then the
 //!   id's [`EscrowId::number`] is the key of no row.
 //! - Two ids are equal if their texts are equal. Within one merchant they then belong to
 //!   the same row.
@@ -37,7 +37,7 @@ use crate::domain::ids::numbers::{FIRST_NUMBER, NUMBERS_APART, decode_hex, encod
 const GUARD_BITS: u32 = 32;
 
 /// Defines an id type of objects that a seed can make. Its methods are those of
-/// `object_id!` in `object.rs`, and those that tell a seeded id.
+/// `object_id!` in `object.rs`, and those for seeded ids.
 macro_rules! seedable_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -354,7 +354,7 @@ mod tests {
                 assert_eq!(
                     named.number() == id.number(),
                     seed.is_none(),
-                    "its text does not tell the row"
+                    "the text of a seeded id does not contain the key of its row"
                 );
                 let named = milestones.map(|id| MilestoneId::named(&id.to_string()));
                 assert_eq!(named, milestones);
@@ -367,7 +367,10 @@ mod tests {
     fn no_row_has_a_number_that_a_seeded_id_shows() {
         let first = number_after(0, Timestamp::EPOCH);
         let last_position = i64::try_from(SeededIds::ESCROWS_MAX).unwrap() * NUMBERS_APART + NUMBERS_APART - 1;
-        assert!(last_position < first, "not even in 1970");
+        assert!(
+            last_position < first,
+            "the first number of 1970 is above every number of a seeded id"
+        );
         assert!(!EscrowId::named(&EscrowId::new(first, 7).to_string()).is_seeded());
         let named = |number: i64| EscrowId::named(encode_hex(number, 7, &mut [0; 24]));
         for (number, is_seeded) in [
@@ -387,7 +390,7 @@ mod tests {
             assert_eq!(
                 id.to_string(),
                 format!("{number:016x}00000007"),
-                "the text is the same again"
+                "an id formats as the text that it was read from"
             );
         }
     }

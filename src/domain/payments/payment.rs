@@ -72,8 +72,8 @@ impl Payee {
 }
 
 impl PaidDeal {
-    /// Returns what a transaction shows of a deal, with the deal's payee among `payees`.
-    /// A payee who is not among them is shown by id.
+    /// Returns the facts of a deal, with the name of the payee from `payees`. A payee who is
+    /// not in `payees` appears with the id as the name.
     pub fn new(deal: DealRef<'_>, payees: &[Customer]) -> Self {
         let payee = deal.payee().map(|id| Payee::find(id, payees));
         match deal {

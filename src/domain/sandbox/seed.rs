@@ -55,8 +55,8 @@ pub struct ProgressRequest {
     pub buyer: Option<CustomerId>,
     /// The number of milestones that are released, from the first on.
     pub released: Option<i64>,
-    /// For each milestone whether it is released, where the milestone says so itself.
-    /// `None` for a standard escrow.
+    /// The `released` mark of each milestone, which is `None` if the milestone has no mark.
+    /// The list is `None` for a standard escrow.
     pub milestones: Option<Vec<Option<bool>>>,
     /// The seller's part of a split.
     pub seller_amount: Option<Amount>,
@@ -64,9 +64,9 @@ pub struct ProgressRequest {
     pub buyer_amount: Option<Amount>,
 }
 
-/// The progress that an escrow should have. A value that no escrow can reach cannot
-/// exist. The commands decide whether this escrow can reach it with this buyer and this
-/// balance.
+/// The progress that an escrow should have. Every value is one that some escrow can reach.
+/// The commands that load the seed refuse it if this escrow cannot, for example because the
+/// buyer's balance is too low.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetProgress {
     /// Offered and not funded.
@@ -424,11 +424,11 @@ mod tests {
         ] {
             assert_eq!(field(unpaid(case)), wrong);
         }
-        let nobody = ProgressRequest {
+        let without_buyer = ProgressRequest {
             buyer: None,
             ..paid(Status::Ongoing)
         };
-        assert_eq!(field(nobody), "buyer");
+        assert_eq!(field(without_buyer), "buyer");
         assert_eq!(field(three(Status::Claimed)), "status");
         let of_standard = ProgressRequest {
             released: Some(0),

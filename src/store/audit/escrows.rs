@@ -43,7 +43,7 @@ pub(super) struct StoredEscrow {
     pub(super) buyer: String,
     kind: Kind,
     state: State,
-    /// How it closed; `None` before it closes.
+    /// The way in which the escrow closed. `None` before it closes.
     end: Option<StoredClose>,
     amount: i128,
     fee: i128,
@@ -85,7 +85,7 @@ impl StoredEscrow {
         self.state == State::Closed
     }
 
-    /// Returns whether a buyer has funded it. A vault has participants instead.
+    /// Returns true if a buyer has funded the escrow. A vault has participants instead.
     pub(super) fn has_buyer(&self) -> bool {
         self.state != State::AwaitingPayment && self.kind != Kind::Vault
     }
@@ -96,8 +96,8 @@ impl StoredEscrow {
         (self.kind == Kind::Milestones && sums.0 != sums.1).then_some(sums)
     }
 
-    /// Returns the sum of the released milestones and the amount of the escrow if they differ
-    /// although the escrow closed with everything released.
+    /// Returns the sum of the released milestones and the amount of the escrow if they
+    /// differ, for an escrow that closed with everything released.
     pub(super) fn unreleased(&self) -> Option<(i128, i128)> {
         let is_released = self.kind == Kind::Milestones && self.end == Some(StoredClose::Released);
         let sums = (self.milestones.released, self.amount);

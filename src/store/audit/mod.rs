@@ -347,7 +347,7 @@ impl Auditor {
                 let entry = row.transaction_id;
                 self.find(
                     8,
-                    format!("something is said of transaction {entry:016x}..., which does not exist"),
+                    format!("a payment detail names transaction {entry:016x}..., which does not exist"),
                 );
                 continue;
             };

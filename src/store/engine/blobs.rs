@@ -3,13 +3,13 @@
 //! database and is backed up with it.
 //!
 //! A file is on the disk before the commit that refers to it (table `file` in
-//! schema.sql), so a reference never leads nowhere. From the first byte until the
-//! outcome of that commit is known, an empty file of the same name in `incoming`, the
-//! mark, says that the file may still be unreferenced. After a refusal the caller
-//! settles the mark, which removes the file; after a crash the next start does.
+//! schema.sql), so every reference has its file. From the first byte until the outcome of
+//! that commit is known, the file has a mark: an empty file of the same name in the folder
+//! `incoming`. It means that perhaps no row refers to the file. After a refusal the caller
+//! settles the mark, which removes the file. After a crash the next start does so.
 //!
-//! Only marked files are ever removed, and only when no row refers to them and no other
-//! request has marked them: two requests may send the same content.
+//! The store only removes a marked file, and only if no row refers to it and no other
+//! request has marked it, because two requests may send the same content.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -29,7 +29,7 @@ const FILE_PERMISSIONS: u32 = 0o600;
 const FOLDER_PERMISSIONS: u32 = 0o700;
 const INCOMING: &str = "incoming";
 
-/// Tells whether a row of the database refers to a file.
+/// Returns true if a row of the database refers to a file.
 type IsReferenced = Box<dyn Fn(FileName) -> Result<bool, Error> + Send + Sync>;
 
 /// The folder of blobs. It is created with the first file.

@@ -13,12 +13,13 @@ use serde::Deserialize;
 use crate::store::engine::error::OpenError;
 use crate::store::engine::file;
 
-/// How long a connection waits for the locks of another program, such as a backup.
+/// The longest time that a connection waits for the locks of another program, such as a
+/// backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements that each connection caches; more than the program has.
 const CACHED_STATEMENTS_MAX: usize = 128;
 
-/// How far a commit waits for the disk.
+/// The point to which a commit waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Synchronous {

@@ -107,7 +107,7 @@ impl EphemeralFolder {
         }
     }
 
-    /// Returns whether this is another ephemeral folder of the same user.
+    /// Returns true if this is another ephemeral folder of the same user.
     fn is_like(&self, entry: &DirEntry) -> bool {
         let is_of_this_kind = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
         let owner = |path: &Path| {

@@ -1,4 +1,4 @@
-//! Errors of the store, told apart by what the caller may conclude from them.
+//! The errors of the store. Variants differ where the caller must react differently.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +25,8 @@ pub enum Error {
     /// The command panicked and was rolled back; other commands are not affected.
     #[error("the command panicked")]
     Panicked,
-    /// Another command of the same group lost the whole group, on a full or failing disk.
+    /// SQLite rolled back the whole group while another command of it ran, because the disk
+    /// is full or failing.
     #[error("the commit was broken off")]
     Abandoned,
     /// Another error of SQLite: a bug, or a damaged file.
@@ -41,8 +42,8 @@ pub enum Error {
     /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
-    /// The commit failed in a way that leaves open whether it took effect. The store
-    /// stops, and the next start recovers one state or the other.
+    /// The commit failed, and the store cannot know if it took effect. The store stops, and
+    /// the next start recovers the state before or after the commit.
     #[error("the outcome of the commit is unknown: {0}")]
     OutcomeUnknown(Arc<rusqlite::Error>),
     /// The disk failed during a checkpoint. The store stops, and the next start copies

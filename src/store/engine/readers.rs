@@ -226,7 +226,8 @@ mod tests {
 
     use super::*;
 
-    /// Those that keep snapshots, at most one for each core, and those of the pool.
+    /// The number of connections: those that keep snapshots, at most one for each core, and
+    /// those of the pool.
     const CONNECTIONS: u32 = 3;
     const OLD: i64 = 1;
     const NEW: i64 = 2;
@@ -283,8 +284,8 @@ mod tests {
             self.readers.read(number).unwrap()
         }
 
-        /// The number that each connection sees. The reads are nested, so that every
-        /// connection takes part.
+        /// Returns the number that each connection sees. The reads are nested, so that each
+        /// takes a connection of its own.
         fn read_on_every_connection(&self) -> Vec<i64> {
             fn nested(readers: &Readers, connections: u32) -> Vec<i64> {
                 let Some(others) = connections.checked_sub(1) else {
@@ -296,7 +297,7 @@ mod tests {
             nested(&self.readers, CONNECTIONS)
         }
 
-        /// Whether a connection that is not in use is inside a transaction.
+        /// Returns true if a connection that is not in use is inside a transaction.
         fn keeps_a_snapshot(&self) -> bool {
             let mut free = self.readers.keeping.iter().filter_map(if_free);
             free.any(|reader| !reader.connection.is_autocommit())
@@ -309,7 +310,7 @@ mod tests {
             .query_row("SELECT number FROM t", [], |row| row.get(0))?)
     }
 
-    /// A read on a thread of its own that has seen the number and goes on.
+    /// A running read on its own thread, which has already seen the number.
     struct Reading<'scope> {
         seen: i64,
         end: mpsc::Sender<()>,
@@ -345,7 +346,7 @@ mod tests {
     /// visible. A snapshot that a read began before or during a commit is not kept. So no
     /// later read is stale, and no snapshot holds up a checkpoint.
     #[test]
-    fn wherever_a_read_begins_and_ends_no_snapshot_outlives_a_commit() {
+    fn no_read_keeps_a_snapshot_from_before_the_end_of_a_commit() {
         for (begins, ends) in STEPS.iter().flat_map(|&begins| STEPS.map(|ends| (begins, ends))) {
             if begins > ends {
                 continue;
@@ -353,7 +354,10 @@ mod tests {
             let case = format!("a read from {begins:?} to {ends:?}");
             let file = Numbered::new();
             assert_eq!(file.read(), OLD);
-            assert!(file.keeps_a_snapshot(), "{case}: nothing is under test");
+            assert!(
+                file.keeps_a_snapshot(),
+                "{case}: the test needs a snapshot that is kept before the commit"
+            );
             thread::scope(|scope| {
                 let mut reading = None;
                 file.commit(NEW, |at| {
@@ -377,8 +381,8 @@ mod tests {
         }
     }
 
-    /// The promise of every reply: after a commit all connections see it, also those that
-    /// kept a snapshot until then.
+    /// After a commit all connections see it, even those that kept a snapshot until then.
+    /// Every reply to a write relies on this.
     #[test]
     fn every_connection_sees_a_commit_that_has_ended() {
         let file = Numbered::new();
@@ -394,7 +398,10 @@ mod tests {
     fn a_snapshot_that_a_commit_could_not_close_is_not_read_again() {
         let file = Numbered::new();
         assert_eq!(file.read(), OLD);
-        assert!(file.keeps_a_snapshot(), "nothing is under test");
+        assert!(
+            file.keeps_a_snapshot(),
+            "the test needs a snapshot that is kept before the commit"
+        );
         let in_use = file.readers.keeping[0].lock().unwrap();
         file.commit(NEW, |_| ());
         drop(in_use);
@@ -409,6 +416,6 @@ mod tests {
         file.readers.keep_nothing();
         assert!(!file.keeps_a_snapshot());
         assert_eq!(file.read(), OLD);
-        assert!(!file.keeps_a_snapshot(), "a later read was kept");
+        assert!(!file.keeps_a_snapshot(), "the snapshot of a later read was kept");
     }
 }

@@ -35,8 +35,8 @@ enum CommandOutcome {
 enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
-    /// SQLite rolled back the whole group, which it does when the disk is full or
-    /// failing. Holds the answer to the command: `Ok` sends its own refusal.
+    /// SQLite rolled back the whole group, which it does if the disk is full or failing.
+    /// Holds the answer to the command: `Ok` sends the command's own refusal.
     GroupLost(Result<(), Error>),
 }
 
@@ -207,7 +207,7 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Runs and commits one group. Returns `Ok(true)` if the writer has been told to stop.
+    /// Runs and commits one group. Returns `Ok(true)` if the writer must stop after it.
     ///
     /// # Errors
     ///
@@ -311,9 +311,9 @@ impl GroupCommit {
     }
 }
 
-/// Answers this command and all that wait behind it with the error that kept the group
-/// from beginning. Otherwise each of them would wait for the same timeout, one after
-/// another. Returns whether the writer was told to stop.
+/// Answers this command and all waiting commands with the error that kept the group from
+/// beginning. Otherwise each of them would wait for the same timeout, one after another.
+/// Returns true if the writer must stop.
 fn refuse_all(first: Box<dyn Command>, waiting: &Receiver<Message>, error: &Error) -> bool {
     let behind: Vec<Message> = waiting.try_iter().collect();
     first.answer(Err(error.clone()));

@@ -113,8 +113,8 @@ fn read_customer(row: &Row<'_>) -> Result<Customer, Error> {
 }
 
 impl Snapshot<'_> {
-    /// Returns the permissions of the merchant's customer and whether it is blocked; `None`
-    /// if the merchant has no such customer.
+    /// Returns the permissions and the block of the merchant's customer, or `None` if the
+    /// merchant has no such customer.
     pub fn customer_access(
         &self,
         merchant: MerchantId,
@@ -138,7 +138,7 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns whether any merchant has a customer with this id. Merchants that a reset left
+    /// Returns true if any merchant has a customer with this id. Merchants that a reset left
     /// behind do not count.
     pub fn is_anyones_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self

@@ -36,9 +36,9 @@ impl Snapshot<'_> {
         read_first(rows, |row| self.read_deal(row))
     }
 
-    /// Returns an id that a caller sent with the key of its row, or `None` if a seed made
-    /// the id and the merchant has no such row. `domain/ids/seeded.rs` explains why the
-    /// text of a seeded id does not tell the key; that of any other id does.
+    /// Completes an id that a caller sent with the key of its row. Returns `None` if a seed
+    /// made the id and the merchant has no such row. Only the text of a seeded id lacks the
+    /// key; `domain/ids/seeded.rs` explains why.
     fn with_row_key(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<EscrowId>, Error> {
         if !id.is_seeded() {
             return Ok(Some(id));
@@ -54,8 +54,8 @@ impl Snapshot<'_> {
         Ok(with_key.filter(|&with_key| with_key == id))
     }
 
-    /// Returns whether any merchant has this deal; merchants that a reset left behind do
-    /// not count. Seeded ids and tokens are left out: other merchants may have loaded the
+    /// Returns true if any merchant has this deal. Merchants that a reset left behind do not
+    /// count. Seeded ids and tokens do not count either: other merchants may have loaded the
     /// same seed, and a caller must not learn of it.
     pub fn any_merchant_has_deal(&self, key: &EscrowKey) -> Result<bool, Error> {
         let exists = match key {

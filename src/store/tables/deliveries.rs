@@ -137,7 +137,7 @@ impl Tx<'_> {
         self.insert_delivery_numbered(event.number(), merchant, event, ordering_key, due)
     }
 
-    /// Inserts one more delivery of an older event, whether or not it was delivered before.
+    /// Inserts one more delivery of an older event, even if the event was delivered before.
     pub fn insert_resend(
         &mut self,
         merchant: MerchantId,
@@ -242,7 +242,7 @@ impl Tx<'_> {
     }
 
     /// Removes at most `limit` pending deliveries of a merchant. Those that wait behind
-    /// others go first, since they would wait for ever without the others.
+    /// others go first, because without the others they would never become due.
     pub fn delete_deliveries(&mut self, merchant: MerchantId, limit: usize) -> Result<(), Error> {
         self.connection
             .prepare_cached(

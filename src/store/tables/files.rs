@@ -5,7 +5,7 @@ use crate::store::engine::error::Error;
 use crate::store::tx::{Snapshot, Tx};
 
 impl Snapshot<'_> {
-    /// Returns whether some row refers to this file, or did at some time.
+    /// Returns true if a row refers to this file, or has referred to it before.
     pub(crate) fn is_file_referenced(&self, file: FileName) -> Result<bool, Error> {
         let exists = self
             .connection
@@ -16,8 +16,8 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Marks these files as referenced, for ever. Must come before the row that refers
-    /// to them, which a foreign key checks.
+    /// Marks these files as referenced. The mark is never removed. A command must call this
+    /// before it inserts the row that refers to them, which a foreign key checks.
     pub(crate) fn reference_files(&mut self, files: &[FileName]) -> Result<(), Error> {
         for file in files {
             self.connection
