@@ -138,8 +138,8 @@ fn strict_mode_does_not_register_customers_on_first_use() {
         .json_with_key("sk_test_other", "POST", "/v1/customer/create", "", &new_customer())
         .ok()
         .text("customerId");
-    let ours = app.create_customer(&new_customer()).ok().text("customerId");
-    app.wallet(&ours).ok();
+    let own_customer = app.create_customer(&new_customer()).ok().text("customerId");
+    app.wallet(&own_customer).ok();
     for (customer, status, message) in [
         ("nobody", 404, "Customer not found"),
         ("665f1b2c9a1e4d0012ab3c10", 404, "Customer not found"),
@@ -155,10 +155,13 @@ fn strict_mode_does_not_register_customers_on_first_use() {
         offer["deliveryTimeline"] = json!("days");
         offer["milestones"][0]["customerId"] = json!(customer);
         let message = format!("milestones[0].customerId must be a customer of this merchant; got \"{customer}\"");
-        app.refuses(400, &message, |app| app.create_milestone_escrow(&ours, &offer));
+        app.refuses(400, &message, |app| app.create_milestone_escrow(&own_customer, &offer));
     }
     // A new key's merchant has no customers.
-    let headers = [("authorization", "Bearer sk_test_new"), ("customer-id", ours.as_str())];
+    let headers = [
+        ("authorization", "Bearer sk_test_new"),
+        ("customer-id", own_customer.as_str()),
+    ];
     app.refuses(403, "Customer does not belong to the merchant", |app| {
         app.send("GET", "/v1/wallet", &headers, None)
     });

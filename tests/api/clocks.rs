@@ -142,7 +142,7 @@ fn every_date_in_a_reply_is_by_the_merchants_clock() {
         app.json_with_key(KEY, method, path, customer, body).ok()
     };
     ask("POST", "/sandbox/clock/advance", "", &json!({ "by": ahead }));
-    let shown = |answer: &Answer, field: &str| {
+    let assert_field_ahead = |answer: &Answer, field: &str| {
         let text = answer.text(field);
         let text = text.parse().map_or(text, |seconds: i64| {
             Timestamp::from_millis(seconds * 1000).unwrap().to_string()
@@ -150,16 +150,16 @@ fn every_date_in_a_reply_is_by_the_merchants_clock() {
         assert_ahead(&app, &text, ahead);
     };
     let offered = ask("POST", "/v1/escrow/milestone/create", "ada", &two_milestones());
-    shown(&offered, "createdAt");
+    assert_field_ahead(&offered, "createdAt");
     let payment = json!({ "escrowDetails": { "escrowId": offered.text("id") } });
-    shown(&ask("POST", "/v1/payment/escrow", "ben", &payment), "createdAt");
+    assert_field_ahead(&ask("POST", "/v1/payment/escrow", "ben", &payment), "createdAt");
     let path = format!("/v1/escrow/milestone/confirm/{}/", offered.text("id"));
     for milestone in Deal::of(&offered).milestones {
         let confirmed = ask("POST", &format!("{path}{milestone}"), "ben", &json!({}));
-        shown(&confirmed, "updatedAt");
-        shown(&confirmed, "paidAt");
+        assert_field_ahead(&confirmed, "updatedAt");
+        assert_field_ahead(&confirmed, "paidAt");
     }
-    shown(
+    assert_field_ahead(
         &ask(
             "GET",
             &format!("/v1/escrow/verify/{}", offered.text("paymentToken")),
@@ -168,9 +168,9 @@ fn every_date_in_a_reply_is_by_the_merchants_clock() {
         ),
         "completedAt",
     );
-    shown(&ask("GET", "/v1/wallet", "ben", &json!({})), "updatedAt");
+    assert_field_ahead(&ask("GET", "/v1/wallet", "ben", &json!({})), "updatedAt");
     let created = ask("POST", "/v1/customer/create", "", &new_customer());
-    shown(&created, "createdAt");
+    assert_field_ahead(&created, "createdAt");
     let dates = app.column("SELECT DISTINCT created_at FROM event WHERE merchant_id = 1 ORDER BY 1");
     for date in dates {
         let at = Timestamp::from_millis(date.parse().unwrap()).unwrap();
@@ -185,9 +185,9 @@ fn ids_follow_the_ledger_time() {
     let app = spawn_app();
     app.advance("3650d").ok();
     let id = app.offered().id;
-    let made_at = i64::from_str_radix(&id[..16], 16).unwrap() >> 15;
+    let created_at = i64::from_str_radix(&id[..16], 16).unwrap() >> 15;
     let now = millis(&clock(&app, Some(KEY)).text("now"));
-    assert!((now - 10_000..now + 10_000).contains(&made_at), "{made_at} {now}");
+    assert!((now - 10_000..now + 10_000).contains(&created_at), "{created_at} {now}");
 }
 
 /// The same due date can be in one merchant's future and in another merchant's past.

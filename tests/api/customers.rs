@@ -280,14 +280,14 @@ fn an_invalid_update_is_refused() {
     let app = spawn_app();
     let id = app.create_customer(&numbered(1)).ok().text("customerId");
     app.create_customer(&numbered(2)).ok();
-    let nothing = "Provide at least one of firstname, lastname or email";
+    let no_field_message = "Provide at least one of firstname, lastname or email";
     for body in [
         json!({}),
         json!({ "firstname": "" }),
         json!({ "email": null, "phone": "1" }),
     ] {
-        app.refuses(400, nothing, |app| app.update_customer(&id, &body));
-        app.refuses(400, nothing, |app| app.update_customer("nobody", &body));
+        app.refuses(400, no_field_message, |app| app.update_customer(&id, &body));
+        app.refuses(400, no_field_message, |app| app.update_customer("nobody", &body));
     }
     app.refuses(400, "Another customer already uses this email address", |app| {
         app.update_customer(&id, &json!({ "email": "C2@shop.example" }))

@@ -64,7 +64,7 @@ fn an_amount_that_ends_in_51_or_91_fails_at_every_bank_and_card() {
 }
 
 #[test]
-fn a_card_declines_these_charges_and_a_wallet_pays_them() {
+fn a_card_declines_a_charge_that_ends_in_51_or_91_and_a_wallet_pays_it() {
     let app = spawn_app();
     let card = app.save_card("ben", VISA).ok().text("id");
     for (amount, message, code) in [

@@ -74,9 +74,9 @@ fn each_side_lists_its_own_disputes() {
     });
     assert_eq!(listed.data()["pagination"], expected);
     assert_eq!(listed.data()["data"][0]["isSeller"], false);
-    let of_ada = get(&app, "ada", "/v1/escrow/dispute/get");
-    assert_eq!(ids(&of_ada), ids_of(&[&by_ada]));
-    assert_eq!(of_ada.data()["data"][0]["isSeller"], true);
+    let list_of_ada = get(&app, "ada", "/v1/escrow/dispute/get");
+    assert_eq!(ids(&list_of_ada), ids_of(&[&by_ada]));
+    assert_eq!(list_of_ada.data()["data"][0]["isSeller"], true);
     assert_eq!(ids(&get(&app, "dan", "/v1/escrow/dispute/get")), [""; 0]);
 
     let by_token = format!("/v1/escrow/dispute/get?paymentToken={}", by_ada.token);

@@ -372,8 +372,13 @@ fn a_payment_for_two_escrows_emits_one_event_that_belongs_to_both() {
         .collect();
     assert_eq!(named, [&deals[0].id, &deals[1].id]);
     for deal in &deals {
-        let of_deal = app.inbox(&format!("?escrowId={}", deal.id)).ok().data()["data"].clone();
-        let ids: Vec<&Value> = of_deal.as_array().unwrap().iter().map(|event| &event["id"]).collect();
+        let events_of_deal = app.inbox(&format!("?escrowId={}", deal.id)).ok().data()["data"].clone();
+        let ids: Vec<&Value> = events_of_deal
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["id"])
+            .collect();
         assert_eq!(ids.len(), 4, "created, pending, payment, ongoing");
         assert!(ids.contains(&&payment["id"]));
     }
@@ -507,9 +512,9 @@ fn a_completed_event_has_the_fields_of_the_contracts_example() {
 fn an_event_shows_the_escrow_as_verify_does_at_that_time() {
     let app = spawn_app();
     let assert_same = |deal: &Deal, name: &str| {
-        let of_deal = app.inbox(&format!("?type={name}&escrowId={}", deal.id)).ok();
+        let events_of_deal = app.inbox(&format!("?type={name}&escrowId={}", deal.id)).ok();
         assert_eq!(
-            escrow_in_event(&of_deal.data()["data"][0]),
+            escrow_in_event(&events_of_deal.data()["data"][0]),
             escrow_in_verify(&app, deal),
             "{name}"
         );

@@ -103,8 +103,11 @@ fn a_status_fault_replies_before_any_check_of_the_request() {
         assert_eq!(answer.status, status);
         answer.header("retry-after").map(str::to_owned)
     };
-    let once = Some("1".to_owned());
-    assert_eq!([429, 503, 502, 418].map(retry_after), [once.clone(), once, None, None]);
+    let one_second = Some("1".to_owned());
+    assert_eq!(
+        [429, 503, 502, 418].map(retry_after),
+        [one_second.clone(), one_second, None, None]
+    );
 }
 
 #[test]
@@ -163,8 +166,8 @@ fn a_reset_clears_the_faults_of_its_key_and_no_others() {
     app.as_merchant("POST", "/sandbox/reset", None).ok();
     assert_eq!(faults(&app), json!([]));
     app.wallet("ada").ok();
-    let of_other = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ada", &json!({}));
-    assert_eq!(of_other.status, 503);
+    let wallet_of_other = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ada", &json!({}));
+    assert_eq!(wallet_of_other.status, 503);
 }
 
 #[test]

@@ -187,11 +187,11 @@ fn spawn_app_by(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp 
     };
     change(&mut config);
     let database = config.database.clone();
-    let of_service = clock.clone();
+    let service_clock = clock.clone();
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let app = start_when_free(&config, &of_service).await;
+            let app = start_when_free(&config, &service_clock).await;
             started.send((app.address(), app.stopper())).unwrap();
             app.run().await.unwrap();
         });

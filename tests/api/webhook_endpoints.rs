@@ -60,7 +60,7 @@ fn a_merchant_sets_its_webhook_endpoint() {
 }
 
 #[test]
-fn every_key_signs_for_its_own_merchant() {
+fn each_key_has_its_own_signing_secret_and_url() {
     let app = spawn_app();
     app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     let headers = [("authorization", "Bearer sk_test_other")];

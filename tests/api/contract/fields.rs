@@ -432,8 +432,8 @@ fn fields_of_payments_are_read_word_for_word() {
             }),
             tried("POST /v1/payment/verify", |app| {
                 let reference = intent(app, json!({ "transactionType": "deposit" }));
-                let made = app.intend("ada", &reference.body.unwrap()).ok();
-                Request::by("ada").with(json!({ "reference": made.text("reference") }))
+                let created = app.intend("ada", &reference.body.unwrap()).ok();
+                Request::by("ada").with(json!({ "reference": created.text("reference") }))
             }),
             tried("POST /v1/payment/verify-account", |_| {
                 Request::by("ada").with(json!({ "accountNumber": "0123456789", "bankCode": "058", "bankName": "GTB" }))
@@ -453,10 +453,10 @@ fn fields_of_payments_are_read_word_for_word() {
                 Request::by("ada").with(json!({ "number": "4242424242424242" }))
             }),
             tried("POST /sandbox/test-accounts/{accountNumber}/pay", |app| {
-                let made = app
+                let created = app
                     .intend("ada", &json!({ "amount": 2500, "transactionType": "deposit" }))
                     .ok();
-                let account = made.data()["testAccount"]["accountNumber"].as_str().unwrap();
+                let account = created.data()["testAccount"]["accountNumber"].as_str().unwrap();
                 Request::of_merchant().to(account).with(json!({ "amount": 2500 }))
             }),
         ],

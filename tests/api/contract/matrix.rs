@@ -175,13 +175,13 @@ impl Route {
     }
 
     /// Returns the path with ids that do not exist.
-    pub(super) fn path_of_nothing(&self) -> String {
+    pub(super) fn path_with_unknown_ids(&self) -> String {
         let parts = self.path.matches('{').count();
-        let nothing = match self.path {
+        let unknown_id = match self.path {
             path if path.contains("{paymentToken}") => "PY_ZZZZZZZZ0000",
             path if path.contains("{phone}") => "08099999999",
             _ => "0123456789abcdef01234567",
         };
-        self.path_with(&vec![nothing; parts])
+        self.path_with(&vec![unknown_id; parts])
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::matrix::{BodyRule, HeaderRule, Route};
 use super::row::{Request, Row};
 use super::sandbox;
-use super::walk::{self, BUSINESS_KEY, Change, OTHER_KEY, register_customers, request_for_nothing, send};
+use super::walk::{self, BUSINESS_KEY, Change, OTHER_KEY, register_customers, request_with_empty_body, send};
 use crate::helpers::{LIVE_KEY, TestApp, form_of, go_live, hash_of, new_customer, spawn_recorded_app};
 use crate::snapshots::assert_snapshot;
 
@@ -46,7 +46,7 @@ fn wrong_states_and_wrong_ids_are_refused_word_for_word() {
         }
         let request = right();
         if route.path.contains('{') {
-            let unknown = route.path_of_nothing();
+            let unknown = route.path_with_unknown_ids();
             let malformed = route.path_with(&vec!["..%2Fx"; route.path.matches('{').count()]);
             for (label, path) in [("an unknown id", &unknown), ("a malformed id", &malformed)] {
                 let change = Change {
@@ -57,7 +57,7 @@ fn wrong_states_and_wrong_ids_are_refused_word_for_word() {
             }
         }
         if route.path.contains('{') && route.body != BodyRule::None {
-            let unknown = route.path_of_nothing();
+            let unknown = route.path_with_unknown_ids();
             let empty = Change {
                 body: Some(b"{}"),
                 ..Change::default()
@@ -133,7 +133,7 @@ fn the_customer_header_is_read_word_for_word() {
         if !matches!(route.header, HeaderRule::Required | HeaderRule::Optional) {
             continue;
         }
-        let path = route.path_of_nothing();
+        let path = route.path_with_unknown_ids();
         for customer in ["nobody", &foreign] {
             let change = Change {
                 customer: Some(customer),
@@ -141,7 +141,7 @@ fn the_customer_header_is_read_word_for_word() {
                 ..Change::default()
             };
             let label = format!("{} as {customer}", route.name());
-            show(&strict, &label, &route, &request_for_nothing(), change);
+            show(&strict, &label, &route, &request_with_empty_body(), change);
         }
     }
     assert_snapshot("customer_header", &[&app, &strict]);
@@ -160,19 +160,19 @@ fn keys_are_read_word_for_word() {
     ] {
         for (route, _) in every_row() {
             app.transcript().note(&route.name());
-            let path = route.path_of_nothing();
-            let of_key = |key| Change {
+            let path = route.path_with_unknown_ids();
+            let with_key = |key| Change {
                 key,
                 path: Some(&path),
                 body: Some(b"{"),
                 ..Change::default()
             };
-            let nothing = request_for_nothing();
+            let empty_request = request_with_empty_body();
             if std::ptr::eq(app, &raw const live) {
-                show(app, "no key", &route, &nothing, of_key(None));
+                show(app, "no key", &route, &empty_request, with_key(None));
             }
             for key in keys {
-                show(app, key, &route, &nothing, of_key(Some(key)));
+                show(app, key, &route, &empty_request, with_key(Some(key)));
             }
         }
     }
@@ -270,7 +270,7 @@ fn show_forms(app: &TestApp, route: &Route, request: &Request) {
 fn other_methods_are_refused_word_for_word() {
     let app = recorded_sandbox();
     for (route, row) in every_row() {
-        let path = route.path_of_nothing();
+        let path = route.path_with_unknown_ids();
         let answer = app.unrecorded(|app| app.send("PATCH", &path, &[], None));
         app.transcript().line(row.name, &answer);
     }

@@ -217,7 +217,7 @@ fn unknown_and_foreign_ids_are_refused() {
             row.name
         );
         if let Some(outcome) = row.unknown {
-            let path = route.path_of_nothing();
+            let path = route.path_with_unknown_ids();
             let change = Change {
                 path: Some(&path),
                 ..Change::default()
@@ -322,8 +322,8 @@ fn a_customer_who_may_not_act_is_refused() {
         if !acts_for_customers || always_refuses {
             continue;
         }
-        let nothing = request_for_nothing();
-        let path = route.path_of_nothing();
+        let empty_request = request_with_empty_body();
+        let path = route.path_with_unknown_ids();
         for (customer, outcome) in [
             ("nobody", (404, "Customer not found")),
             ("a b", (404, "Customer not found")),
@@ -334,7 +334,7 @@ fn a_customer_who_may_not_act_is_refused() {
                 path: Some(&path),
                 ..Change::default()
             };
-            assert_refused(&strict, &route, &nothing, change, outcome);
+            assert_refused(&strict, &route, &empty_request, change, outcome);
         }
         let request = (row.right)(&sandbox);
         let customer = request.customer.clone().unwrap();
@@ -345,7 +345,7 @@ fn a_customer_who_may_not_act_is_refused() {
 }
 
 /// Returns a request without a customer and with an empty JSON object as its body.
-pub(super) fn request_for_nothing() -> Request {
+pub(super) fn request_with_empty_body() -> Request {
     Request {
         customer: None,
         ids: Vec::new(),
@@ -355,10 +355,10 @@ pub(super) fn request_for_nothing() -> Request {
 }
 
 #[test]
-fn a_key_that_does_not_open_a_route_is_refused() {
+fn a_key_without_access_to_a_route_is_refused() {
     let app = spawn_live_app(|config| config.merchant[0].business_key_sha256 = vec![hash_of(BUSINESS_KEY)]);
     for (route, _) in every_row() {
-        let path = route.path_of_nothing();
+        let path = route.path_with_unknown_ids();
         // The service checks the key before it reads the header and the body.
         for customer in ["", "nobody"] {
             let change = |key| Change {
@@ -368,21 +368,27 @@ fn a_key_that_does_not_open_a_route_is_refused() {
                 body: Some(b"{"),
                 ..Change::default()
             };
-            let nothing = request_for_nothing();
-            assert_refused(&app, &route, &nothing, change(None), (401, "No token provided"));
+            let empty_request = request_with_empty_body();
+            assert_refused(&app, &route, &empty_request, change(None), (401, "No token provided"));
             for key in ["sk_live_unknown", "sk_test_unknown"] {
-                assert_refused(&app, &route, &nothing, change(Some(key)), (403, "Unauthorized Access"));
+                assert_refused(
+                    &app,
+                    &route,
+                    &empty_request,
+                    change(Some(key)),
+                    (403, "Unauthorized Access"),
+                );
             }
             if route.needs_super_admin {
                 assert_refused(
                     &app,
                     &route,
-                    &nothing,
+                    &empty_request,
                     change(Some(BUSINESS_KEY)),
                     (401, "Access denied"),
                 );
             } else {
-                let answer = send(&app, &route, &nothing, change(Some(BUSINESS_KEY)));
+                let answer = send(&app, &route, &empty_request, change(Some(BUSINESS_KEY)));
                 assert_ne!(answer.message(), "Access denied", "{}", route.name());
             }
         }
@@ -442,7 +448,7 @@ fn a_body_of_another_type_or_shape_is_refused() {
 fn a_wrong_method_gets_the_allowed_methods() {
     let app = spawn_app();
     for (route, _) in every_row() {
-        let answer = app.send("PATCH", &route.path_of_nothing(), &[], None);
+        let answer = app.send("PATCH", &route.path_with_unknown_ids(), &[], None);
         assert_eq!(answer.status, 405, "{}: {answer:?}", route.name());
         assert!(
             answer.header("allow").unwrap().contains(route.method),
@@ -457,12 +463,12 @@ fn a_wrong_method_gets_the_allowed_methods() {
 fn every_route_sends_the_rate_limit_headers() {
     let app = spawn_app_with(|config| config.limits.requests_per_minute = 1000);
     for (number, (route, _)) in every_row().into_iter().enumerate() {
-        let path = route.path_of_nothing();
+        let path = route.path_with_unknown_ids();
         let change = Change {
             path: Some(&path),
             ..Change::default()
         };
-        let answer = send(&app, &route, &request_for_nothing(), change);
+        let answer = send(&app, &route, &request_with_empty_body(), change);
         assert_eq!(answer.header("ratelimit-policy"), Some("1000;w=60"), "{}", route.name());
         let remaining = format!("remaining={}", 999 - number);
         let limit_header = answer.header("ratelimit").unwrap();
