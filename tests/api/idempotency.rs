@@ -1,5 +1,5 @@
-//! Requests that come again under an `Idempotency-Key`: what they did happens once, and
-//! what they were answered is answered again, byte for byte.
+//! Requests repeated under an `Idempotency-Key`. Their effect happens once, and their reply
+//! is repeated byte for byte.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::helpers::{Deal, TestApp, form_of, kobo, spawn_app, spawn_app_with, standard_terms, two_milestones};
 
 const DAY: i64 = 86_400;
-/// The bytes that any PNG picture begins with.
+/// The first bytes of a PNG picture.
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n and what is in it";
 
-/// A request as it is sent, but for its key.
+/// A request without its authorization key.
 #[derive(Clone)]
 struct Request {
     line: String,
@@ -24,7 +24,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// A reply as it came.
+/// A reply as received.
 #[derive(Clone, Debug, PartialEq)]
 struct Raw {
     status: u16,
@@ -78,7 +78,7 @@ impl Raw {
 }
 
 impl Request {
-    /// For a customer or, when the name is empty, for nobody.
+    /// Creates a request of a customer. An empty name sends no `customer-id` header.
     fn of(method: &str, path: &str, customer: &str) -> Self {
         let customer = Some(customer).filter(|customer| !customer.is_empty());
         Self {
@@ -94,7 +94,7 @@ impl Request {
         self
     }
 
-    /// A form whose parts are kept apart by this boundary.
+    /// Sets a multipart form with this boundary.
     fn form(mut self, boundary: &str, parts: &[(&str, Option<&str>, &[u8])]) -> Self {
         let body = form_of(parts);
         let content_type = format!("multipart/form-data; boundary={boundary}");
@@ -119,7 +119,7 @@ impl Request {
         self.header("idempotency-key", key)
     }
 
-    /// Sends it over a connection of its own.
+    /// Sends the request over a new connection.
     fn begin(&self, app: &TestApp) -> TcpStream {
         let Self { line, headers, body } = self;
         let mut bytes = format!(
@@ -141,7 +141,7 @@ impl Request {
         Raw::read_from(self.begin(app))
     }
 
-    /// Sends it until it is no longer in flight.
+    /// Sends the request until no other request holds its key.
     fn send_until_answered(&self, app: &TestApp) -> Raw {
         let patience = Instant::now() + Duration::from_secs(10);
         loop {
@@ -179,8 +179,8 @@ fn confirm(deal: &Deal, milestone: usize) -> Request {
     )
 }
 
-/// Asserts that a request that comes again is answered as it was, although `again` may be
-/// written otherwise, and changes nothing.
+/// Asserts that the repeated request gets the first reply again and changes nothing.
+/// `again` may differ in form.
 #[track_caller]
 fn assert_replayed(app: &TestApp, first: &Request, again: &Request, status: u16) {
     let original = first.send(app);
@@ -194,7 +194,7 @@ fn assert_replayed(app: &TestApp, first: &Request, again: &Request, status: u16)
 }
 
 #[test]
-fn what_a_request_did_is_answered_again_and_not_done_again() {
+fn a_repeated_request_gets_its_first_reply_and_has_no_effect() {
     let app = spawn_app();
     let deal = app.funded();
     let unpaid = app.offered();
@@ -233,7 +233,7 @@ fn what_a_request_did_is_answered_again_and_not_done_again() {
 }
 
 #[test]
-fn what_the_sandbox_plays_is_done_once_too() {
+fn sandbox_routes_take_effect_once_too() {
     let app = spawn_app();
     let deal = app.funded();
     let event = app.as_merchant("GET", "/sandbox/events", None).ok().data()["data"][0]["id"].clone();
@@ -274,11 +274,11 @@ fn what_the_sandbox_plays_is_done_once_too() {
     let reset = Request::of("POST", "/sandbox/reset", "").keyed("reset");
     assert_replayed(&app, &reset, &reset, 200);
     assert_eq!(app.count("merchant"), 2);
-    assert_eq!(app.verify(&deal.token).status, 400, "that is left behind");
+    assert_eq!(app.verify(&deal.token).status, 400, "the reset did not remove the deal");
 }
 
 #[test]
-fn the_get_that_claims_is_answered_again_and_other_gets_take_no_notice() {
+fn a_claim_by_get_is_replayed_and_other_gets_ignore_the_key() {
     let app = spawn_app();
     let mut terms = standard_terms();
     (terms["maxDelivery"], terms["deliveryTimeline"]) = (json!(1), json!("minutes"));
@@ -297,7 +297,7 @@ fn the_get_that_claims_is_answered_again_and_other_gets_take_no_notice() {
 }
 
 #[test]
-fn a_form_is_the_same_under_another_boundary_and_its_files_are_kept_once() {
+fn a_form_with_another_boundary_is_the_same_request_and_its_files_are_kept_once() {
     let app = spawn_app();
     let form = |boundary, name: &[u8], picture: &[u8]| {
         let parts = [
@@ -323,7 +323,7 @@ fn a_form_is_the_same_under_another_boundary_and_its_files_are_kept_once() {
             (422, "idempotency_key_reused".to_owned())
         );
     }
-    assert_eq!(app.stored_files().len(), 1, "what was refused is gone");
+    assert_eq!(app.stored_files().len(), 1, "the refused upload left a file");
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn a_refused_upload_leaves_no_file_however_often_it_comes() {
 }
 
 #[test]
-fn a_refusal_stays_what_it_was_when_the_state_has_changed() {
+fn a_refusal_is_replayed_after_the_state_has_changed() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(100_000));
     let deal = app.offered();
     app.wallet("ben").ok();
@@ -360,9 +360,9 @@ fn a_refusal_stays_what_it_was_when_the_state_has_changed() {
     assert_eq!(anew.status, 200, "{anew:?}");
 }
 
-/// The reply is the key's from then on, and so it needs somebody to keep it.
+/// The merchant owns the record of the reply, so the key needs one.
 #[test]
-fn a_key_whose_first_request_is_refused_becomes_a_merchant_to_keep_the_reply() {
+fn a_refused_first_request_of_a_key_creates_its_merchant() {
     let app = spawn_app();
     let delete =
         Request::of("DELETE", "/v1/escrow/delete/PY_000000000000", "ada").header("authorization", "Bearer sk_test_new");
@@ -374,7 +374,7 @@ fn a_key_whose_first_request_is_refused_becomes_a_merchant_to_keep_the_reply() {
 }
 
 #[test]
-fn what_could_not_be_read_leaves_the_key_free() {
+fn an_unreadable_request_leaves_the_key_free() {
     let app = spawn_app();
     let send = |body: &str| {
         let mut request = create("order 1");
@@ -385,8 +385,11 @@ fn what_could_not_be_read_leaves_the_key_free() {
     for body in ["", "{", "{\"amount\": -1}"] {
         assert_eq!(send(body).status, 400, "{body:?}");
     }
-    let as_nobody = Request::of("POST", "/v1/payment/topup", "").keyed("order 1");
-    assert_eq!(as_nobody.json(&json!({ "amount": 1_000 })).send(&app).status, 400);
+    let without_customer = Request::of("POST", "/v1/payment/topup", "").keyed("order 1");
+    assert_eq!(
+        without_customer.json(&json!({ "amount": 1_000 })).send(&app).status,
+        400
+    );
     assert_eq!(app.dump(), before);
     let created = create("order 1").send(&app);
     assert_eq!((created.status, created.is_replay), (201, false));
@@ -416,11 +419,11 @@ fn a_key_is_for_one_request() {
         assert_eq!(refused.message(), message);
     }
     assert_eq!(app.dump(), stored);
-    assert!(first.send(&app).is_replay, "and that one still is answered");
+    assert!(first.send(&app).is_replay, "the first request no longer gets its reply");
 }
 
 #[test]
-fn merchants_never_meet_in_a_key() {
+fn each_merchant_has_its_own_idempotency_keys() {
     let app = spawn_app();
     let of = |secret| create("order 1").header("authorization", secret);
     let [first, second] = ["Bearer sk_test_one", "Bearer sk_test_two"].map(of);
@@ -472,7 +475,8 @@ fn a_key_is_printable_ascii_sent_once() {
     assert!(create(&longest).send(&app).is_replay);
 }
 
-/// What became of many at once under one key: one was done, others came after it or beside it.
+/// Asserts that one of several concurrent requests under one key took effect. The others
+/// were replayed or refused as in flight.
 #[track_caller]
 fn assert_done_once(answers: &[Raw], status: u16) {
     let (answered, in_flight): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == status);
@@ -486,7 +490,7 @@ fn assert_done_once(answers: &[Raw], status: u16) {
 }
 
 #[test]
-fn of_64_at_once_under_one_key_one_is_done() {
+fn one_of_64_concurrent_requests_under_one_key_takes_effect() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let entries = app.count("payment_transaction");
@@ -499,7 +503,7 @@ fn of_64_at_once_under_one_key_one_is_done() {
 }
 
 #[test]
-fn a_milestone_confirmed_under_one_key_and_many_is_released_once() {
+fn a_milestone_confirmed_under_one_key_and_under_many_is_released_once() {
     let app = spawn_app();
     for round in 0..10 {
         let deal = app.funded();
@@ -533,20 +537,20 @@ fn a_milestone_confirmed_under_one_key_and_many_is_released_once() {
     }
 }
 
-/// Keeps the service from writing for as long as it lives.
-fn hold_the_file(app: &TestApp) -> Connection {
+/// Locks the database against the service's writes until the connection is dropped.
+fn lock_the_database(app: &TestApp) -> Connection {
     let outside = Connection::open(&app.database).unwrap();
     outside.execute_batch("BEGIN IMMEDIATE").unwrap();
     outside
 }
 
 #[test]
-fn while_the_first_is_in_flight_others_are_told_to_wait() {
+fn while_a_request_is_in_flight_others_under_its_key_are_refused() {
     let app = spawn_app();
     app.wallet("ada").ok();
-    let outside = hold_the_file(&app);
+    let outside = lock_the_database(&app);
     let first = create("order 1").begin(&app);
-    // Until it waits to be written.
+    // Waits until the writer has the request.
     thread::sleep(Duration::from_millis(200));
     let second = top_up("ada", 1_000, "order 1").send(&app);
     assert_eq!(
@@ -565,10 +569,10 @@ fn while_the_first_is_in_flight_others_are_told_to_wait() {
 }
 
 #[test]
-fn a_request_whose_caller_went_away_while_it_waited_is_not_done_twice() {
+fn a_request_whose_client_disconnected_takes_effect_once() {
     let app = spawn_app();
     app.wallet("ada").ok();
-    let outside = hold_the_file(&app);
+    let outside = lock_the_database(&app);
     let gone = create("order 1").begin(&app);
     thread::sleep(Duration::from_millis(100));
     gone.shutdown(Shutdown::Both).unwrap();
@@ -584,7 +588,7 @@ fn a_request_whose_caller_went_away_while_it_waited_is_not_done_twice() {
 }
 
 #[test]
-fn replies_that_never_arrived_arrive_with_the_retry() {
+fn a_retry_gets_the_reply_that_was_lost() {
     let app = spawn_app();
     app.wallet("ada").ok();
     for round in 1..=20 {
@@ -606,15 +610,19 @@ fn a_reply_is_kept_for_a_day_of_the_merchants_time() {
     let later = create("order 1").send(&app);
     assert_eq!((later.status, later.is_replay), (201, false));
     assert_ne!(later.body, first.body);
-    assert_eq!(create("order 1").send(&app).body, later.body, "the new one is kept now");
+    assert_eq!(
+        create("order 1").send(&app).body,
+        later.body,
+        "the later reply was not kept"
+    );
     assert_eq!((app.count("escrow"), app.count("idempotency_record")), (2, 1));
-    // A key that was used for something else may be used again, too.
+    // The key is free for a different request after that.
     app.pass_seconds(DAY + 1);
     assert_eq!(top_up("ada", 1_000, "order 1").send(&app).status, 200);
 }
 
 #[test]
-fn replies_outlive_a_restart_and_are_swept_when_they_are_old() {
+fn replies_survive_a_restart_and_expire() {
     let mut app = spawn_app_with(|config| config.idempotency.kept_hours = 1);
     let first = create("order 1").send(&app);
     let of_another = create("order 1").header("authorization", "Bearer sk_test_other");

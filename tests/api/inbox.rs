@@ -1,4 +1,4 @@
-//! The inbox: what subscribers were told, listed, narrowed and followed.
+//! The inbox: the events of a merchant, by page, by filter and after a given event.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, s
 const NO_ID: &str = "0123456789abcdef01234567";
 
 impl TestApp {
-    /// A page of the inbox.
+    /// Fetches a page of the inbox.
     pub(crate) fn inbox(&self, query: &str) -> Answer {
         self.send("GET", &format!("/sandbox/events{query}"), &[], None)
     }
 
-    /// The whole inbox, oldest first.
+    /// Returns all events of the inbox, oldest first.
     #[track_caller]
     pub(crate) fn all_told(&self) -> Vec<Value> {
         let page = self.inbox("?limit=100").ok();
@@ -22,7 +22,7 @@ impl TestApp {
         events
     }
 
-    /// The id of the first event of an offer.
+    /// Creates an offer and returns the id of its first event.
     #[track_caller]
     pub(crate) fn offered_event(&self) -> String {
         let deal = self.offered();
@@ -64,7 +64,7 @@ fn a_merchant_sees_its_own_events_only() {
 }
 
 #[test]
-fn the_inbox_is_narrowed_by_type_escrow_and_customer() {
+fn the_inbox_is_filtered_by_type_escrow_and_customer() {
     let app = spawn_app();
     let deal = app.funded();
     let other = Deal::of(&app.create_milestone_escrow("cleo", &two_milestones()).ok());
@@ -97,7 +97,7 @@ fn the_inbox_is_narrowed_by_type_escrow_and_customer() {
     assert_eq!(
         names(&format!("?escrowId={unguessable}")),
         [""; 0],
-        "the guard is part of an id"
+        "an id matched without its guard"
     );
     assert_eq!(names("?type=escrow.created").len(), 2);
     assert_eq!(names("?type=escrow").len(), 6);
@@ -128,12 +128,12 @@ fn the_inbox_is_narrowed_by_type_escrow_and_customer() {
     assert_eq!(
         names("?type=&escrowId=&customerId=&after=").len(),
         10,
-        "empty is left out"
+        "an empty filter is no filter"
     );
 }
 
 #[test]
-fn the_inbox_has_pages_and_can_be_followed() {
+fn the_inbox_has_pages_and_lists_events_after_a_given_one() {
     let app = spawn_app();
     assert_eq!(
         app.inbox("").ok().body,
@@ -166,11 +166,11 @@ fn the_inbox_has_pages_and_can_be_followed() {
     assert_eq!(amounts(&format!("?after={fifth}")), [6, 7]);
     assert_eq!(amounts(&format!("?after={fifth}&limit=1&page=2")), [7]);
     let all = format!("?after={}", "0".repeat(24));
-    assert_eq!(amounts(&all), [1, 2, 3, 4, 5, 6, 7], "from the beginning");
+    assert_eq!(amounts(&all), [1, 2, 3, 4, 5, 6, 7], "the lowest id lists all events");
 }
 
 #[test]
-fn a_filter_that_is_not_right_is_named() {
+fn an_invalid_filter_is_named() {
     let app = spawn_app();
     for (query, name) in [
         ("?limit=0", "limit"),
@@ -195,7 +195,7 @@ fn a_filter_that_is_not_right_is_named() {
 }
 
 #[test]
-fn events_are_written_down_for_real_money_too_and_nobody_looks_in() {
+fn live_mode_records_events_and_has_no_inbox() {
     let app = spawn_live_app(|_| {});
     let key = format!("Bearer {LIVE_KEY}");
     let headers = [("authorization", key.as_str()), ("content-type", "application/json")];

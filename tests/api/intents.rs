@@ -1,5 +1,5 @@
-//! Deposits and withdrawals: an intent, then its verification (contract sections
-//! 4.3.2, 4.3.3, 5.9 and 6.4).
+//! Deposits and withdrawals: the creation of an intent, then its verification (contract
+//! sections 4.3.2, 4.3.3, 5.9 and 6.4).
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn pay_test_account(app: &TestApp, intent: &Answer, body: Option<&Value>) -> Ans
     }
 }
 
-/// A service on which every withdrawal costs 100 (contract Ex 16).
+/// Spawns a service that charges 100 naira for every withdrawal (contract Ex 16).
 fn app_with_fee() -> TestApp {
     spawn_app_with(|config| config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap())
 }
@@ -77,7 +77,7 @@ fn a_deposit_waits_until_its_test_account_is_paid() {
         ["DEPOSIT outside_world -> customer_main:ada 250000"]
     );
 
-    // Once.
+    // Verifying or paying again changes nothing.
     let after = app.dump();
     assert_eq!(app.verify_payment("ada", "d-1").ok().text("status"), "success");
     assert_eq!(pay_test_account(&app, &intent, None).ok().data(), paid.data());
@@ -86,7 +86,7 @@ fn a_deposit_waits_until_its_test_account_is_paid() {
 }
 
 #[test]
-fn a_test_account_takes_what_is_due_and_nothing_else() {
+fn a_test_account_takes_only_the_due_amount() {
     let app = spawn_app();
     let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
     app.refuses(400, "Amount mismatch", |app| {
@@ -101,7 +101,7 @@ fn a_test_account_takes_what_is_due_and_nothing_else() {
             app.send("POST", &format!("/sandbox/test-accounts/{number}/pay"), &[], None)
         });
     }
-    // Another merchant's is as good as none.
+    // Another merchant's test account does not exist for this one.
     let number = intent.data()["testAccount"]["accountNumber"]
         .as_str()
         .unwrap()
@@ -141,7 +141,7 @@ fn a_card_is_charged_when_its_deposit_is_verified() {
         assert_eq!(app.verify_payment("ada", number).ok().body, verified.body);
         assert_eq!(app.dump(), after);
     }
-    // A card that is gone by then cannot be charged.
+    // A card that the customer has since removed cannot be charged.
     let card = app.save_card("ada", "4242424242424242").ok().text("id");
     let mut request = deposit("late", 1000);
     request["depositDetails"] = json!({ "cardId": card });
@@ -184,7 +184,7 @@ fn a_withdrawal_takes_its_amount_and_its_fee() {
 }
 
 #[test]
-fn a_fee_stays_what_it_was_when_the_intent_was_made() {
+fn an_intent_keeps_its_fee_when_the_setting_changes() {
     let mut app = app_with_fee();
     app.intend("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
     let database = app.database.clone();
@@ -202,7 +202,7 @@ fn a_fee_stays_what_it_was_when_the_intent_was_made() {
 }
 
 #[test]
-fn a_withdrawal_that_fails_or_comes_back_leaves_the_wallet_whole() {
+fn a_failed_or_reversed_withdrawal_leaves_the_balance_unchanged() {
     let app = app_with_fee();
     for (number, status) in [("0000000001", "failed"), ("0000000002", "reversed")] {
         app.intend("ada", &withdrawal(number, 10_000, number)).ok();
@@ -226,7 +226,7 @@ fn a_withdrawal_that_fails_or_comes_back_leaves_the_wallet_whole() {
 }
 
 #[test]
-fn a_wallet_that_is_short_is_told_early_and_again_at_the_end() {
+fn a_balance_too_low_is_refused_at_creation_and_at_verification() {
     let app = spawn_app_with(|config| {
         config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap();
         config.sandbox.opening_balance_minor = kobo(1_010_000);
@@ -245,7 +245,7 @@ fn a_wallet_that_is_short_is_told_early_and_again_at_the_end() {
     app.verify_payment("ada", "w-1").ok();
     assert_eq!(app.balances("ada").0, json!(0));
     app.refuses(400, "Insufficient balance", |app| app.verify_payment("ada", "w-2"));
-    // It is pending still, and goes through when there is enough again.
+    // The intent stays pending and succeeds once the wallet holds enough.
     app.top_up("ada", 10_100).ok();
     assert_eq!(app.verify_payment("ada", "w-2").ok().text("status"), "success");
     assert_eq!(app.balances("ada").0, json!(0));
@@ -265,20 +265,20 @@ fn crypto_goes_to_whitelisted_addresses_only_and_is_simulated() {
     assert_eq!(details["network"], "BSC");
     assert_shape(&details["fromAddress"], &format!("0x{}", "h".repeat(40)));
     assert_eq!((&details["hash"], &details["confirmations"]), (&Value::Null, &json!(0)));
-    // Off the list before it is verified.
+    // The address is removed from the whitelist before the verification.
     let path = format!("/v1/whitelist-address/{}", added.text("id"));
     app.send("DELETE", &path, &[("customer-id", "ada")], None).ok();
     app.refuses(400, refusal, |app| app.verify_payment("ada", "c-1"));
     app.json("POST", "/v1/whitelist-address", "ada", &body).ok();
     assert_eq!(app.verify_payment("ada", "c-1").ok().text("status"), "success");
     assert_eq!(app.balances("ada").0, json!(998_990));
-    // Another customer's list is not theirs.
+    // Another customer cannot use the list.
     app.wallet("ben").ok();
     app.refuses(400, refusal, |app| app.intend("ben", &crypto("c-2", ADDRESS)));
 }
 
 #[test]
-fn an_intent_that_is_not_right_is_refused() {
+fn an_invalid_intent_is_refused() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let good = withdrawal("w-1", 1000, "0123456789");
@@ -392,7 +392,7 @@ fn a_reference_names_one_payment_of_one_customer() {
     let pay = json!({ "reference": "r-2", "escrowDetails": { "escrowId": deal.id } });
     let paid = app.pay("ben", &pay).ok();
     app.refuses(400, duplicate, |app| app.intend("ben", &deposit("r-2", 10_200)));
-    // Verified by whoever asked for it, and it may be a payment for an escrow.
+    // Any customer may verify it, and it may be a payment for an escrow.
     assert_eq!(app.verify_payment("ben", "r-2").ok().body, paid.body);
     for (customer, reference) in [("ben", "r-1"), ("ada", "r-2"), ("ada", "r-3")] {
         app.refuses(400, "Payment not found", |app| app.verify_payment(customer, reference));
@@ -400,7 +400,7 @@ fn a_reference_names_one_payment_of_one_customer() {
     app.refuses(400, "reference is required", |app| {
         app.json("POST", "/v1/payment/verify", "ada", &json!({}))
     });
-    // One is made when none is sent.
+    // The service generates a reference when the request has none.
     let mut unnamed = deposit("", 1000);
     unnamed.as_object_mut().unwrap().remove("reference");
     let intent = app.intend("ada", &unnamed).ok();
@@ -412,7 +412,7 @@ fn a_reference_names_one_payment_of_one_customer() {
 }
 
 #[test]
-fn who_may_not_withdraw_may_still_deposit() {
+fn a_customer_without_permission_to_withdraw_may_deposit() {
     let app = spawn_app();
     app.intend("ada", &withdrawal("w-1", 1000, "0123456789")).ok();
     let headers = [("content-type", "application/json")];
@@ -428,7 +428,7 @@ fn who_may_not_withdraw_may_still_deposit() {
 }
 
 #[test]
-fn deposits_cannot_bring_in_more_than_can_be_counted() {
+fn deposits_beyond_the_largest_sum_are_refused() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     let intent = app.intend("ada", &deposit("d-1", 1000)).ok();
     let message = "This merchant's accounts cannot hold that much money together";
@@ -441,7 +441,7 @@ fn deposits_cannot_bring_in_more_than_can_be_counted() {
 }
 
 #[test]
-fn strict_wants_a_reference() {
+fn strict_mode_requires_a_reference() {
     let mut app = spawn_app();
     app.wallet("ada").ok();
     let database = app.database.clone();
@@ -454,7 +454,7 @@ fn strict_wants_a_reference() {
     unnamed.as_object_mut().unwrap().remove("reference");
     strict.refuses(400, "reference is required", |app| app.intend("ada", &unnamed));
     strict.intend("ada", &deposit("d-1", 1000)).ok();
-    // Play money comes once a day.
+    // A top-up is allowed once a day.
     strict.top_up("ada", 1000).ok();
     strict.refuses(401, "You can only top up your account once a day", |app| {
         app.top_up("ada", 1000)

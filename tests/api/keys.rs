@@ -1,4 +1,5 @@
-//! What a key opens, and from where (contract section 1.2).
+//! The routes that a key may use, and the addresses from which it may use them (contract
+//! section 1.2).
 
 use std::net::IpAddr;
 
@@ -23,7 +24,7 @@ fn send(app: &TestApp, key: &str, method: &str, path: &str, customer: Option<&st
 }
 
 #[test]
-fn a_business_key_opens_escrows_and_nothing_else() {
+fn a_business_key_may_use_only_escrow_routes() {
     let app = spawn_live_app(with_both_keys);
     let super_admin_routes = [
         ("POST", "/v1/payment/escrow"),
@@ -41,7 +42,7 @@ fn a_business_key_opens_escrows_and_nothing_else() {
         ("GET", "/v1/countries"),
     ];
     for (method, path) in super_admin_routes {
-        // Before the header and the body are looked at.
+        // The service checks the scope before the header and the body.
         for customer in [None, Some("ada"), Some("a b")] {
             app.refuses(401, "Access denied", |app| {
                 send(app, BUSINESS_KEY, method, path, customer)
@@ -80,7 +81,7 @@ fn a_business_key_opens_escrows_and_nothing_else() {
 }
 
 #[test]
-fn both_keys_are_one_merchants() {
+fn both_keys_belong_to_one_merchant() {
     let app = spawn_live_app(with_both_keys);
     let ada = app
         .json_with_key(LIVE_KEY, "POST", "/v1/customer/create", "", &new_customer())
@@ -120,7 +121,7 @@ fn a_key_is_used_from_a_listed_address_only() {
             (LIVE_KEY, "/v1/countries"),
             (LIVE_KEY, "/v1/wallet"),
             (LIVE_KEY, "/v1/escrow/verify/PY_ABCDEFGH0000"),
-            // Before the scope of the key is looked at.
+            // The service checks the address before the scope of the key.
             (BUSINESS_KEY, "/v1/countries"),
         ] {
             app.refuses(403, "Unauthorized IP address", |app| send(app, key, "GET", path, None));
@@ -132,9 +133,9 @@ fn a_key_is_used_from_a_listed_address_only() {
     }
 }
 
-/// A header that a proxy might set says nothing: anybody can send it.
+/// The service ignores forwarding headers, because any client can send them.
 #[test]
-fn an_address_that_a_header_names_is_not_believed() {
+fn an_address_in_a_header_is_ignored() {
     let app = from(&["192.0.2.7"]);
     let bearer = format!("Bearer {LIVE_KEY}");
     let headers = [
@@ -148,7 +149,7 @@ fn an_address_that_a_header_names_is_not_believed() {
 }
 
 #[test]
-fn a_sandbox_key_opens_everything() {
+fn a_sandbox_key_may_use_every_route() {
     let app = spawn_app_with(|_| {});
     app.create_escrow("ada", &standard_terms()).ok();
     app.as_merchant("GET", "/v1/countries", None).ok();

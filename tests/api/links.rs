@@ -1,5 +1,5 @@
-//! Offers to several buyers, each of whom gets an escrow of their own (contract section
-//! 4.2.8).
+//! Links: offers that several buyers can pay for. Each payment makes an escrow of its own
+//! (contract section 4.2.8).
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::helpers::{Answer, Deal, TestApp, spawn_app, standard_terms};
 
 const SOLD_OUT: &str = "Escrow is not in a valid state for checkout";
 
-/// Ada's bicycles, so many of them.
+/// Creates a link of Ada's for this many bicycles.
 fn link(app: &TestApp, quantity: i64) -> Deal {
     let mut terms = standard_terms();
     terms["totalQuantity"] = json!(quantity);
     Deal::of(&app.create_escrow("ada", &terms).ok())
 }
 
-/// The one escrow that a payment funded.
+/// Returns the one escrow that a payment funded.
 fn bought(payment: &Answer) -> Deal {
     let details = &payment.data()["escrowDetails"];
     let text = |key: &str| details[key].as_str().unwrap().to_owned();
@@ -91,9 +91,9 @@ fn each_buyer_has_an_escrow_of_their_own() {
     assert_eq!(app.balances("ada").0, json!(1_002_419.74));
 }
 
-/// A clone is told of as created and as ongoing; it never awaits payment.
+/// The copy emits `escrow.created` and `escrow.ongoing`. It never awaits payment.
 #[test]
-fn what_is_told_of_a_link_and_of_what_it_became() {
+fn a_payment_for_a_link_emits_events_of_the_copy() {
     let app = spawn_app();
     let link = link(&app, 2);
     app.pay_for("ben", &link).ok();
@@ -114,7 +114,7 @@ fn what_is_told_of_a_link_and_of_what_it_became() {
 }
 
 #[test]
-fn a_link_goes_on_when_the_same_buyer_comes_back() {
+fn one_buyer_may_pay_for_a_link_again() {
     let app = spawn_app();
     let link = link(&app, 3);
     let tokens: Vec<String> = (0..3).map(|_| bought(&app.pay_for("ben", &link).ok()).token).collect();
@@ -123,7 +123,7 @@ fn a_link_goes_on_when_the_same_buyer_comes_back() {
 }
 
 #[test]
-fn the_same_payment_again_finds_the_escrow_it_made() {
+fn a_repeated_payment_returns_the_escrow_it_made() {
     let app = spawn_app();
     let link = link(&app, 3);
     let body = json!({ "reference": "one", "escrowDetails": { "escrowId": link.id } });
@@ -136,7 +136,7 @@ fn the_same_payment_again_finds_the_escrow_it_made() {
 }
 
 #[test]
-fn one_payment_may_fund_links_and_others() {
+fn one_payment_may_fund_links_and_plain_escrows() {
     let app = spawn_app();
     let (bicycles, plain) = (link(&app, 2), app.offered());
     let more = link(&app, 5);
@@ -162,7 +162,7 @@ fn one_payment_may_fund_links_and_others() {
     app.refuses(400, &message, |app| {
         app.pay("ben", &json!({ "escrowDetails": { "escrowId": again } }))
     });
-    // One that cannot be paid for keeps the others from being.
+    // One escrow that cannot be paid refuses the whole payment.
     app.pay_for("cleo", &bicycles).ok();
     app.refuses(400, SOLD_OUT, |app| {
         app.pay(
@@ -187,7 +187,7 @@ fn a_card_pays_for_a_link_too() {
 }
 
 #[test]
-fn a_refused_payment_leaves_the_stock() {
+fn a_refused_payment_leaves_the_stock_unchanged() {
     let app = spawn_app();
     let link = link(&app, 2);
     app.wallet("ben").ok();
@@ -209,7 +209,7 @@ fn a_refused_payment_leaves_the_stock() {
 }
 
 #[test]
-fn an_edit_fills_the_stock_or_ends_the_link() {
+fn an_edit_raises_the_stock_or_ends_the_link() {
     let app = spawn_app();
     let link = link(&app, 2);
     app.pay_for("ben", &link).ok();
@@ -219,7 +219,7 @@ fn an_edit_fills_the_stock_or_ends_the_link() {
     assert_eq!(
         app.edit_escrow("ada", &link.token, &terms).ok().data()["totalQuantity"],
         0,
-        "what is not sent stays"
+        "an edit changes only the fields it sends"
     );
     app.refuses(400, SOLD_OUT, |app| app.pay_for("ben", &link));
     terms["totalQuantity"] = json!(7);
@@ -233,7 +233,7 @@ fn an_edit_fills_the_stock_or_ends_the_link() {
 }
 
 #[test]
-fn a_milestone_escrow_of_many_is_no_link() {
+fn a_milestone_escrow_with_a_quantity_is_no_link() {
     let app = spawn_app();
     let mut body = crate::helpers::two_milestones();
     body["totalQuantity"] = json!(5);
@@ -244,7 +244,7 @@ fn a_milestone_escrow_of_many_is_no_link() {
 }
 
 #[test]
-fn a_merchants_own_link_is_for_everyone() {
+fn any_customer_may_pay_for_a_merchants_own_link() {
     let app = spawn_app();
     let mut terms = standard_terms();
     terms["totalQuantity"] = json!(2);
@@ -258,7 +258,7 @@ fn a_merchants_own_link_is_for_everyone() {
 }
 
 #[test]
-fn of_many_buyers_at_once_as_many_get_one_as_there_are() {
+fn concurrent_buyers_never_exceed_the_stock() {
     let app = spawn_app();
     for stock in [1, 3] {
         let mut terms = standard_terms();

@@ -9,14 +9,14 @@ use crate::helpers::{Answer, Deal, TestApp, spawn_app};
 const MERCHANTS: usize = 200;
 const HOUR: i64 = 3_600;
 
-/// One suite: what it does is like what all others do at the same time, under the same
-/// names, and only its amounts and its time are its own.
+/// One test suite. All suites do the same at the same time with the same customer ids. Only
+/// their amounts and their clocks differ.
 struct Suite<'a> {
     app: &'a TestApp,
     key: String,
-    /// What its deal is over.
+    /// The amount of its deal.
     amount: i64,
-    /// How far its clock is ahead, in seconds.
+    /// The clock's offset, in seconds.
     ahead: i64,
 }
 
@@ -40,7 +40,8 @@ impl<'a> Suite<'a> {
         self.ask("GET", path, customer, &Value::Null).ok()
     }
 
-    /// Seconds since 1970, as this suite's clock shows them between two looks at it.
+    /// Runs the work and returns the span of the suite's clock around it, in seconds since
+    /// 1970.
     fn while_doing<T>(&self, work: impl FnOnce() -> T) -> (T, Range<i64>) {
         let look = || seconds(&self.get("/sandbox/clock", "").text("now"));
         let start = look();
@@ -48,7 +49,8 @@ impl<'a> Suite<'a> {
         (done, start..look() + 1)
     }
 
-    /// From offer to paid-out; every date is the suite's own.
+    /// Runs a deal from offer to completion and asserts that every date is on the suite's
+    /// own clock.
     fn run(&self) -> Deal {
         let moved = self
             .ask("POST", "/sandbox/clock/advance", "", &json!({ "by": self.ahead }))
@@ -72,7 +74,8 @@ impl<'a> Suite<'a> {
         );
         let deal = Deal::of(&offered);
 
-        // The same reference in every suite: one that leaked would be a duplicate.
+        // Every suite uses this reference. A reference shared between merchants would be a
+        // duplicate.
         let payment = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
         let (_, when_paid) = self.while_doing(|| self.ask("POST", "/v1/payment/escrow", "ben", &payment).ok());
         let (closed, when_closed) = self.while_doing(|| {
@@ -90,7 +93,7 @@ impl<'a> Suite<'a> {
         deal
     }
 
-    /// What the suite finds at the end is what it did, and nothing else.
+    /// Asserts that the suite's balances and lists show its own deal and no other.
     fn check_own(&self, deal: &Deal) {
         let fee = self.amount / 50;
         let main = |customer: &str| self.get("/v1/wallet", customer).data()["mainBalance"].clone();
@@ -118,7 +121,7 @@ impl<'a> Suite<'a> {
         assert_eq!(sold.data()["data"][0]["amount"], self.amount);
     }
 
-    /// The inbox tells of this suite's deal, at its own time.
+    /// Asserts that the inbox shows this suite's deal only, at the time of its clock.
     fn check_events(&self, deal: &Deal) {
         let inbox = self.get("/sandbox/events?limit=50", "");
         let events = inbox.data()["data"].as_array().unwrap();
@@ -133,7 +136,7 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// To everybody else the deal does not exist.
+    /// Asserts that another suite's deal does not exist for this one.
     fn check_foreign(&self, others: &Deal) {
         let of_token = self.ask(
             "GET",
@@ -151,14 +154,14 @@ impl<'a> Suite<'a> {
     }
 }
 
-/// Seconds since 1970, from the form that `createdAt` has.
+/// Returns the seconds since 1970 of a time in the format of `createdAt`.
 fn seconds(text: &str) -> i64 {
     let at: jiff::Timestamp = text.parse().unwrap();
     at.as_second()
 }
 
 #[test]
-fn two_hundred_suites_on_one_server_never_meet() {
+fn two_hundred_suites_on_one_server_are_isolated() {
     let app = spawn_app();
     let suites: Vec<Suite<'_>> = (0..MERCHANTS).map(|index| Suite::new(&app, index)).collect();
     let deals = app.at_once(MERCHANTS, |_, index| {

@@ -1,4 +1,4 @@
-//! Milestone escrows, as contract section 4.1 has them.
+//! Milestone escrows (contract section 4.1).
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::shapes::{REFERENCE, assert_shape, assert_unix_now};
 
 const NO_ID: &str = "0123456789abcdef01234567";
 
-/// Two milestones that use every field there is.
+/// Returns the terms of an offer of two milestones that uses every field.
 fn full_offer() -> Value {
     json!({
         "amount": 10000,
@@ -27,7 +27,7 @@ fn full_offer() -> Value {
     })
 }
 
-/// Three milestones of 1,000, the second to Cleo.
+/// Returns the terms of an offer of three milestones of 1,000, the second for Cleo.
 fn three_milestones() -> Value {
     json!({
         "amount": 3000,
@@ -52,7 +52,7 @@ fn verify_as(app: &TestApp, viewer: &str, token: &str) -> Answer {
 }
 
 #[test]
-fn a_deal_goes_from_offer_to_paid_out() {
+fn a_deal_runs_from_offer_to_completion() {
     let app = spawn_app();
     let mut offer = two_milestones();
     offer["milestones"][1]["customerId"] = json!("cleo");
@@ -87,7 +87,7 @@ fn a_deal_goes_from_offer_to_paid_out() {
 }
 
 #[test]
-fn what_the_seller_leaves_out_has_a_default() {
+fn omitted_fields_have_defaults() {
     let app = spawn_app();
     let created = app.create_milestone_escrow("ada", &two_milestones()).ok();
     let escrow = created.data();
@@ -100,7 +100,7 @@ fn what_the_seller_leaves_out_has_a_default() {
 }
 
 #[test]
-fn an_escrow_shows_how_far_it_is_to_whoever_confirms_and_whoever_looks() {
+fn confirm_and_verify_show_the_progress_of_an_escrow() {
     let app = spawn_app();
     let deal = app.offered();
     let offered = app.verify(&deal.token).ok();
@@ -215,7 +215,11 @@ fn an_edit_replaces_everything_but_id_and_token() {
     let escrow = edited.data();
     assert_eq!((&escrow["amount"], &escrow["fee"]), (&json!(3000), &json!(60)));
     assert_eq!(escrow["purpose"], "A garden");
-    assert_eq!(escrow["description"], Value::Null, "an edit is no patch");
+    assert_eq!(
+        escrow["description"],
+        Value::Null,
+        "an edit kept a field that it did not send"
+    );
     assert_eq!(
         (&escrow["maxDelivery"], &escrow["deliveryTimeline"]),
         (&json!(30), &json!("days"))
@@ -227,7 +231,7 @@ fn an_edit_replaces_everything_but_id_and_token() {
     assert_eq!(*verify_as(&app, "ada", &after.token).data(), *escrow);
 
     let paid = app.pay_for("ben", &after).ok();
-    assert_eq!(paid.data()["amount"], 3060, "the new terms are what is paid for");
+    assert_eq!(paid.data()["amount"], 3060, "the payment used the old terms");
 }
 
 #[test]
@@ -305,7 +309,7 @@ fn only_the_buyer_confirms() {
 }
 
 #[test]
-fn confirming_what_does_not_exist_is_refused() {
+fn confirming_a_missing_milestone_is_refused() {
     let app = spawn_app();
     let deal = app.funded();
     let other = app.funded();
@@ -375,9 +379,9 @@ fn milestones_may_be_confirmed_in_any_order() {
 }
 
 #[test]
-fn the_worked_example_of_three_stages_comes_out_to_the_kobo() {
-    // Contract Ex 7: 300,000 to a beneficiary, 500,000 and 200,000 to the
-    // seller, commission 0.5%.
+fn the_contracts_example_of_three_milestones_is_exact() {
+    // Contract Ex 7: 300,000 to a beneficiary, 500,000 and 200,000 to the seller,
+    // commission 0.5%.
     let app = spawn_app_with(|config| config.fees.commission_bps = 50);
     let offer = json!({
         "amount": 1_000_000,
@@ -431,7 +435,7 @@ fn the_worked_example_of_three_stages_comes_out_to_the_kobo() {
 }
 
 #[test]
-fn subscribers_are_told_of_every_step_once() {
+fn every_step_emits_its_events_once() {
     let app = spawn_app_with(|config| config.fees.commission_bps = 50);
     let deal = app.funded();
     for milestone in &deal.milestones {
@@ -452,12 +456,12 @@ fn subscribers_are_told_of_every_step_once() {
     );
 }
 
-/// Where several refusals apply, the first of this order is the answer: each
-/// step mends only what the step before was refused for.
+/// If several refusals apply, the first in this order is the reply. Each step corrects only
+/// the reason for the previous refusal.
 #[test]
-fn what_is_wrong_with_an_offer_is_told_in_a_fixed_order() {
-    // The opening balance is all the money there may be, so that Ada is let in
-    // and nobody after her.
+fn refusals_of_an_offer_come_in_a_fixed_order() {
+    // The opening balance is the largest sum a merchant may hold, so Ada is registered and
+    // no later customer can be.
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     app.wallet("ada").ok();
     let path = "/v1/escrow/milestone/create";
@@ -471,7 +475,7 @@ fn what_is_wrong_with_an_offer_is_told_in_a_fixed_order() {
     let send = |customer: &str, offer: &Value| app.create_milestone_escrow(customer, offer);
     let too_much = "This merchant's accounts cannot hold that much money together";
 
-    // The caller, then the way the body came, then the customer.
+    // The caller, then the content type of the body, then the customer.
     app.refuses(400, "customer-id header is required", |app| {
         app.send("POST", path, &[], Some(b""))
     });
@@ -517,7 +521,7 @@ fn what_is_wrong_with_an_offer_is_told_in_a_fixed_order() {
     app.refuses(400, "The sum of milestone amounts must equal the escrow amount", |_| {
         send("ada", &offer)
     });
-    // The beneficiaries, who are customers too.
+    // The beneficiaries, whom the offer registers as customers.
     offer["milestones"] = json!([stage(5), stage(5)]);
     offer["milestones"][0]["customerId"] = json!("cleo");
     app.refuses(400, too_much, |_| send("ada", &offer));
@@ -526,7 +530,7 @@ fn what_is_wrong_with_an_offer_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
+fn refusals_of_an_edit_come_in_a_fixed_order() {
     let app = spawn_app();
     let deal = app.funded();
     let standard = app.create_escrow("ada", &standard_terms()).ok();
@@ -548,7 +552,7 @@ fn what_is_wrong_with_an_edit_is_told_in_a_fixed_order() {
 }
 
 #[test]
-fn what_is_wrong_with_a_confirmation_is_told_in_a_fixed_order() {
+fn refusals_of_a_confirmation_come_in_a_fixed_order() {
     let app = spawn_app();
     let unfunded = app.offered();
     let deal = app.funded();

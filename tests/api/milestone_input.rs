@@ -1,4 +1,4 @@
-//! What a milestone offer may hold, field by field, on create and on edit
+//! The values that each field of a milestone offer may hold, on create and on edit
 //! (contract section 4.1.1, design section 5).
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::helpers::{Deal, TestApp, spawn_app, two_milestones, with_field};
 
 const CREATE: &str = "/v1/escrow/milestone/create";
 
-/// The same offer is refused by both routes that read one, with the same words.
+/// Asserts that create and edit refuse the same offer with the same message.
 #[track_caller]
 fn refuses_offer(app: &TestApp, deal: &Deal, message: &str, body: &str) {
     app.refuses(400, message, |app| app.json_text("POST", CREATE, "ada", body));
@@ -15,7 +15,7 @@ fn refuses_offer(app: &TestApp, deal: &Deal, message: &str, body: &str) {
     app.refuses(400, message, |app| app.json_text("PUT", &edit, "ada", body));
 }
 
-/// A row is a field's pointer, what it holds (nothing: it is left out), and the message.
+/// A row has a field's pointer, its value (empty removes the field) and the message.
 #[track_caller]
 fn refuses_each(rows: &[(&str, &str, &str)]) {
     let app = spawn_app();
@@ -37,7 +37,7 @@ fn accepts_each(rows: &[(&str, &str)]) {
     }
 }
 
-/// What the offer stands at after these characters were sent as one field.
+/// Returns the stored value of one field after the request sent these characters.
 #[track_caller]
 fn stored(app: &TestApp, pointer: &str, raw: &str) -> Value {
     let body = with_field(two_milestones(), pointer, raw);
@@ -50,7 +50,7 @@ fn text_of(characters: usize) -> String {
 }
 
 #[test]
-fn a_required_field_that_is_missing_null_or_empty_is_told_of() {
+fn a_missing_null_or_empty_required_field_is_named() {
     let app = spawn_app();
     let deal = app.offered();
     for (pointer, field) in [
@@ -69,7 +69,7 @@ fn a_required_field_that_is_missing_null_or_empty_is_told_of() {
 }
 
 #[test]
-fn a_blank_text_is_as_good_as_none() {
+fn a_blank_text_counts_as_missing() {
     refuses_each(&[
         ("/purpose", "\"  \"", "purpose is required"),
         ("/purpose", "\"\\n\\t\"", "purpose is required"),
@@ -106,7 +106,7 @@ fn optional_fields_may_be_null_or_empty() {
 }
 
 #[test]
-fn an_amount_that_is_no_number_is_refused() {
+fn an_amount_that_is_not_a_number_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
     for (pointer, field) in [("/amount", "amount"), ("/milestones/0/amount", "milestones[0].amount")] {
@@ -117,7 +117,7 @@ fn an_amount_that_is_no_number_is_refused() {
     }
 }
 
-/// As some languages write a large floating-point number.
+/// Some languages write a large floating-point number with an exponent.
 #[test]
 fn an_amount_with_an_exponent_is_read_exactly() {
     let app = spawn_app();
@@ -320,7 +320,7 @@ fn a_hundred_milestones_are_accepted_and_one_more_is_refused() {
 }
 
 #[test]
-fn milestones_that_are_no_list_of_objects_are_refused() {
+fn milestones_that_are_not_a_list_of_objects_are_refused() {
     let app = spawn_app();
     let deal = app.offered();
     for raw in ["5", "true", "\"[]\"", "{}", r#"{"0":{}}"#] {
@@ -492,7 +492,7 @@ fn a_delivery_window_out_of_bounds_is_refused() {
 }
 
 #[test]
-fn a_whole_number_of_any_length_is_told_to_be_too_large_or_too_small() {
+fn a_whole_number_beyond_64_bits_is_refused_as_too_large_or_too_small() {
     let digits_50 = "9".repeat(50);
     let negative = format!("-{digits_50}");
     let too_large = format!("must be a whole number of at most 9223372036854775807; got {digits_50}");
@@ -506,7 +506,7 @@ fn a_whole_number_of_any_length_is_told_to_be_too_large_or_too_small() {
 }
 
 #[test]
-fn a_delivery_unit_that_is_none_is_refused() {
+fn an_unknown_delivery_unit_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
     for raw in ["\"weeks\"", "\"Days\"", "\"day\"", "5", "true", "[]", "{}", "\" \""] {
@@ -578,7 +578,7 @@ fn a_due_date_that_is_not_in_the_future_is_refused() {
 }
 
 #[test]
-fn a_due_date_that_no_calendar_has_is_refused() {
+fn an_impossible_due_date_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
     for raw in [
@@ -635,7 +635,7 @@ fn a_beneficiary_of_a_bad_shape_is_refused() {
 }
 
 #[test]
-fn the_first_field_in_the_order_of_the_contract_is_told_of() {
+fn the_first_invalid_field_in_the_contracts_order_is_named() {
     let app = spawn_app();
     let deal = app.offered();
     let mut body: Value = json!({
@@ -716,7 +716,7 @@ fn the_first_field_in_the_order_of_the_contract_is_told_of() {
 }
 
 #[test]
-fn fields_nobody_asks_for_are_ignored() {
+fn unknown_fields_are_ignored() {
     accepts_each(&[
         ("/imageUrl", "\"https://example.com/a.png\""),
         ("/AMOUNT", "-5"),

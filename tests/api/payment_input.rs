@@ -1,5 +1,5 @@
-//! What a payment and a top-up may hold (contract sections 4.3.1, 4.3.9,
-//! design section 5).
+//! The values that the fields of a payment and a top-up may hold (contract sections 4.3.1,
+//! 4.3.9, design section 5).
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::helpers::{Deal, TestApp, spawn_app, two_milestones, with_field};
 const PAY: &str = "/v1/payment/escrow";
 const TOP_UP: &str = "/v1/payment/topup";
 
-/// A service in which Ada, Ben and an offer of Ada's exist.
+/// Spawns a service with the customers Ada and Ben and an offer of Ada's.
 fn with_an_offer() -> (TestApp, Deal) {
     let app = spawn_app();
     let deal = app.offered();
@@ -27,7 +27,7 @@ fn payment(deal: &Deal) -> Value {
     })
 }
 
-/// A row is a field's pointer, what it holds (nothing: it is left out), and the message.
+/// A row has a field's pointer, its value (empty removes the field) and the message.
 #[track_caller]
 fn refuses_each(rows: &[(&str, &str, &str)]) {
     let (app, deal) = with_an_offer();
@@ -38,7 +38,7 @@ fn refuses_each(rows: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn an_amount_that_is_no_number_is_refused() {
+fn an_amount_that_is_not_a_number_is_refused() {
     let (app, deal) = with_an_offer();
     for raw in ["\"10200\"", "\" \"", "true", "[]", "[10200]", "{}"] {
         let message = format!("amount must be a number, such as 1500 or 99.95; got {raw}");
@@ -52,7 +52,7 @@ fn an_amount_that_is_no_number_is_refused() {
 }
 
 #[test]
-fn an_amount_that_is_no_sum_of_money_is_refused() {
+fn an_amount_that_is_not_a_sum_of_money_is_refused() {
     let (app, deal) = with_an_offer();
     let digits_50 = "9".repeat(50);
     for (raw, expected) in [
@@ -73,7 +73,7 @@ fn an_amount_that_is_no_sum_of_money_is_refused() {
 }
 
 #[test]
-fn a_payment_of_another_amount_than_is_due_is_refused() {
+fn a_payment_that_differs_from_the_due_amount_is_refused() {
     let mismatch = "Amount mismatch";
     refuses_each(&[
         ("/amount", "0", mismatch),
@@ -85,7 +85,7 @@ fn a_payment_of_another_amount_than_is_due_is_refused() {
 }
 
 #[test]
-fn everything_but_the_escrow_may_be_left_out_null_or_empty() {
+fn every_field_but_the_escrow_may_be_missing_null_or_empty() {
     let app = spawn_app();
     for pointer in ["/amount", "/reference", "/transactionType", "/gateway", "/currency"] {
         for raw in ["", "null", "\"\""] {
@@ -289,7 +289,7 @@ fn fifty_escrows_are_paid_for_at_once() {
 }
 
 #[test]
-fn the_first_field_of_a_payment_that_is_wrong_is_told_of() {
+fn the_first_invalid_field_of_a_payment_is_named() {
     let (app, deal) = with_an_offer();
     let mut body = json!({
         "escrowDetails": 5, "currency": "USD", "gateway": "cash", "transactionType": "deposit",
@@ -385,7 +385,7 @@ fn a_top_up_at_its_bounds_is_accepted_as_often_as_wanted() {
 }
 
 #[test]
-fn a_wallet_that_holds_too_little_pays_nothing() {
+fn a_payment_beyond_the_balance_is_refused() {
     let (app, _) = with_an_offer();
     let mut offer = two_milestones();
     offer["amount"] = json!(10_000_000);

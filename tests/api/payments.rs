@@ -1,4 +1,4 @@
-//! Paying for escrows, as contract section 4.3.1 and design section 5 have it.
+//! Payments for escrows (contract section 4.3.1 and design section 5).
 
 use serde_json::{Value, json};
 
@@ -12,18 +12,18 @@ fn standard(app: &TestApp) -> Deal {
     Deal::of(&app.create_escrow("ada", &standard_terms()).ok())
 }
 
-/// A payment for these escrows by id.
+/// Returns a payment for these escrows by id.
 fn payment(deals: &[&Deal]) -> Value {
     let ids: Vec<&str> = deals.iter().map(|deal| deal.id.as_str()).collect();
     json!({ "escrowDetails": { "escrowId": ids } })
 }
 
-/// A payment for one escrow under a reference.
+/// Returns a payment for one escrow under a reference.
 fn referenced(reference: &str, deal: &Deal) -> Value {
     json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } })
 }
 
-/// What a transaction says of an escrow of Ada's.
+/// Returns the details that a transaction shows of an escrow of Ada's.
 fn detail(deal: &Deal, amount: &Value, fee: &Value, purpose: &str) -> Value {
     json!({
         "escrowId": deal.id,
@@ -42,7 +42,7 @@ fn detail(deal: &Deal, amount: &Value, fee: &Value, purpose: &str) -> Value {
 fn one_payment_funds_several_escrows() {
     let app = spawn_app();
     let (first, second) = (app.offered(), standard(&app));
-    // Named in another order than they were offered in.
+    // Names the escrows in another order than that of their offers.
     let mut request = payment(&[&second, &first]);
     request["amount"] = json!(11_434.56);
     let paid = app.pay("ben", &request).ok();
@@ -64,8 +64,8 @@ fn one_payment_funds_several_escrows() {
     assert_eq!(app.balances("ben"), (json!(988_565.44), json!(4000)));
 }
 
-/// A reference is one transaction's (contract section 1.6): receivers of webhooks
-/// drop what comes under one they have seen.
+/// A reference belongs to one transaction (contract section 1.6): receivers of webhooks
+/// drop an event with a known reference.
 #[test]
 fn commissions_of_one_payment_have_references_of_their_own() {
     let app = spawn_app_with(|config| config.fees.commission_bps = 100);
@@ -92,7 +92,7 @@ fn commissions_of_one_payment_have_references_of_their_own() {
 }
 
 #[test]
-fn a_payment_names_its_seller_as_they_are_called() {
+fn a_payment_shows_the_sellers_name() {
     let app = spawn_app();
     let seller = app
         .create_customer(&crate::helpers::new_customer())
@@ -109,7 +109,7 @@ fn a_payment_names_its_seller_as_they_are_called() {
 }
 
 #[test]
-fn a_list_of_one_is_answered_like_one() {
+fn a_list_of_one_id_is_answered_like_a_single_id() {
     let app = spawn_app();
     let deal = app.offered();
     let paid = app.pay("ben", &payment(&[&deal])).ok();
@@ -156,7 +156,7 @@ fn gateway_and_transaction_type_are_read_in_any_letter_case() {
 }
 
 #[test]
-fn an_amount_that_is_sent_must_be_exact() {
+fn an_amount_in_the_request_must_be_exact() {
     let app = spawn_app();
     let deal = app.offered();
     app.wallet("ben").ok();
@@ -171,7 +171,7 @@ fn an_amount_that_is_sent_must_be_exact() {
 }
 
 #[test]
-fn a_wallet_pays_down_to_nothing_and_no_further() {
+fn a_payment_may_use_the_whole_balance_and_no_more() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(2_040_000));
     let deals = [app.offered(), app.offered(), app.offered()];
     app.pay_for("ben", &deals[0]).ok();
@@ -179,7 +179,7 @@ fn a_wallet_pays_down_to_nothing_and_no_further() {
     assert_eq!(app.balances("ben"), (json!(0), json!(20000)));
     let refused = app.refuses(400, "Insufficient balance", |app| app.pay_for("ben", &deals[2]));
     assert_eq!(refused.body["details"], json!({ "needed": 10200, "available": 0 }));
-    // One kobo short is short.
+    // One kobo less than the due amount is not enough.
     let mut offer = standard_terms();
     offer["amount"] = json!(1000);
     offer["whoPays"] = json!("buyer");
@@ -189,7 +189,7 @@ fn a_wallet_pays_down_to_nothing_and_no_further() {
 }
 
 #[test]
-fn what_is_held_cannot_be_spent() {
+fn held_money_cannot_be_spent() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_500_000));
     let deals = [app.offered(), app.offered()];
     app.pay_for("ben", &deals[0]).ok();
@@ -211,7 +211,7 @@ fn an_escrow_is_paid_once() {
 }
 
 #[test]
-fn nobody_pays_themselves() {
+fn a_buyer_cannot_be_the_seller_or_a_beneficiary() {
     let app = spawn_app();
     let mut offer = two_milestones();
     offer["milestones"][1]["customerId"] = json!("cleo");
@@ -291,7 +291,7 @@ fn a_payment_for_several_escrows_is_all_or_nothing() {
 }
 
 #[test]
-fn a_list_that_is_not_right_is_refused() {
+fn an_invalid_list_is_refused() {
     let app = spawn_app_with(|config| config.limits.escrows_per_payment_max = 2);
     let deals = [app.offered(), app.offered(), app.offered()];
     let [one, two, three] = &deals;
@@ -332,7 +332,7 @@ fn a_reference_is_made_when_none_is_sent() {
 }
 
 #[test]
-fn the_same_payment_again_is_answered_alike_and_moves_nothing() {
+fn a_repeated_payment_gets_the_same_reply_and_moves_no_money() {
     let app = spawn_app();
     let (one, two) = (app.offered(), standard(&app));
     let mut request = payment(&[&two, &one]);
@@ -353,7 +353,7 @@ fn the_same_payment_again_is_answered_alike_and_moves_nothing() {
     assert_eq!(answer.ok().body.to_string(), first.body.to_string());
     assert_eq!(app.dump(), after_first);
 
-    // And still after the escrows moved on.
+    // The replay stays the same after the escrows change.
     app.confirm_payment("ben", &two.id).ok();
     for milestone in &one.milestones {
         app.confirm_milestone("ben", &one.id, milestone).ok();
@@ -364,7 +364,7 @@ fn the_same_payment_again_is_answered_alike_and_moves_nothing() {
 }
 
 #[test]
-fn a_payment_under_a_reference_we_made_is_replayed_too() {
+fn a_payment_under_a_generated_reference_is_replayed_too() {
     let app = spawn_app();
     let deal = app.offered();
     let first = app.pay_for("ben", &deal).ok();
@@ -375,7 +375,7 @@ fn a_payment_under_a_reference_we_made_is_replayed_too() {
 }
 
 #[test]
-fn a_reference_used_for_something_else_is_refused() {
+fn a_reference_of_another_payment_is_refused() {
     let app = spawn_app();
     let (deal, other) = (app.offered(), app.offered());
     let request = referenced("order-1", &deal);
@@ -390,7 +390,7 @@ fn a_reference_used_for_something_else_is_refused() {
     }
     app.refuses(400, "Duplicate reference", |app| app.pay("dan", &request));
     app.refuses(400, "Duplicate reference", |app| app.pay("erin", &request));
-    // References are exact: another letter case is another reference.
+    // References are case-sensitive.
     app.pay("ben", &referenced("ORDER-1", &other)).ok();
 }
 
@@ -424,7 +424,7 @@ fn a_refused_payment_leaves_its_reference_free() {
 }
 
 #[test]
-fn a_reference_that_is_no_reference_is_refused() {
+fn an_invalid_reference_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
     app.wallet("ben").ok();
@@ -442,10 +442,10 @@ fn a_reference_that_is_no_reference_is_refused() {
     app.pay("ben", &referenced(&"x".repeat(64), &deal)).ok();
 }
 
-/// Where several refusals apply, the first of this order is the answer: each
-/// step mends only what the step before was refused for.
+/// If several refusals apply, the first in this order is the reply. Each step corrects only
+/// the reason for the previous refusal.
 #[test]
-fn what_is_wrong_with_a_payment_is_told_in_a_fixed_order() {
+fn refusals_of_a_payment_come_in_a_fixed_order() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_100_000));
     let path = "/v1/payment/escrow";
     let (used, foreign) = (app.offered(), {
@@ -482,7 +482,7 @@ fn what_is_wrong_with_a_payment_is_told_in_a_fixed_order() {
     request["reference"] = json!("used");
     app.refuses(400, "Duplicate reference", |_| pay(&request));
     request["reference"] = json!("fresh");
-    // Whether each escrow exists, as listed.
+    // The existence of each escrow, in the order of the list.
     app.refuses(400, "You can only buy to your merchant's escrow", |_| pay(&request));
     request["escrowDetails"] = payment(&[&good, &good, &used])["escrowDetails"].clone();
     let twice = format!(
@@ -490,7 +490,7 @@ fn what_is_wrong_with_a_payment_is_told_in_a_fixed_order() {
         good.id
     );
     app.refuses(400, &twice, |_| pay(&request));
-    // Whether each can be paid by this buyer, in the order they were offered.
+    // The state of each escrow and the buyer, in the order of the offers.
     request["escrowDetails"] = payment(&[&to_ben, &own, &used])["escrowDetails"].clone();
     app.refuses(400, NOT_PAYABLE, |_| pay(&request));
     request["escrowDetails"] = payment(&[&to_ben, &own])["escrowDetails"].clone();

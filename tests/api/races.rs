@@ -1,5 +1,5 @@
-//! What must hold when many requests come at the same moment: threads, a
-//! barrier, real sockets. Every server's ledger is audited afterwards.
+//! The guarantees under concurrent requests: threads, a barrier and real sockets. Each test
+//! audits its server's ledger at the end.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, sta
 
 const NOT_PAYABLE: &str = "Escrow is not in a valid state for checkout";
 
-/// How many answers said this.
+/// Counts the replies with this status and message.
 fn count_of(answers: &[Answer], status: u16, message: &str) -> usize {
     let is_it = |answer: &&Answer| (answer.status, answer.message()) == (status, message);
     answers.iter().filter(is_it).count()
@@ -20,7 +20,7 @@ fn successes(answers: &[Answer]) -> usize {
     answers.iter().filter(|answer| answer.status == 200).count()
 }
 
-/// How many transfers of a kind an escrow has seen.
+/// Counts the transfers of a kind.
 fn transfers(app: &TestApp, kind: &str) -> usize {
     let of_kind = |transfer: &&String| transfer.starts_with(&format!("{kind} "));
     app.escrow_transfers().iter().filter(of_kind).count()
@@ -54,11 +54,11 @@ fn a_standard_escrow_confirmed_32_times_at_once_is_released_once() {
 }
 
 #[test]
-fn of_32_buyers_at_once_one_pays() {
+fn one_of_32_concurrent_buyers_pays() {
     let app = spawn_app();
     let deal = app.offered();
     let buyer = |index: usize| format!("buyer-{index}");
-    // Half of them are known; of the others only one who pays becomes so.
+    // The service knows half of the buyers. Of the others it registers only one who pays.
     (0..32)
         .step_by(2)
         .for_each(|index| drop(app.wallet(&buyer(index)).ok()));
@@ -79,7 +79,7 @@ fn of_32_buyers_at_once_one_pays() {
 }
 
 #[test]
-fn a_wallet_with_money_for_7_pays_7_of_20_at_once() {
+fn a_balance_for_7_payments_pays_7_of_20_at_once() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(7 * 1_020_000 + 5_000));
     let deals: Vec<Deal> = (0..20).map(|_| app.offered()).collect();
     app.wallet("ben").ok();
@@ -111,13 +111,13 @@ fn twenty_milestones_confirmed_at_once_close_the_escrow_once() {
     });
     assert_eq!(successes(&answers), 20);
     let closing = answers.iter().filter(|answer| answer.data()["state"] == "CLOSED");
-    assert_eq!(closing.count(), 1, "one of them was the last");
+    assert_eq!(closing.count(), 1, "exactly one reply shows the closed escrow");
     assert_eq!(app.verify(&deal.token).ok().text("status"), "COMPLETED");
     let kinds = ["FUND", "RELEASE", "COMMISSION", "PLATFORM_FEE"].map(|kind| transfers(&app, kind));
     assert_eq!(kinds, [1, 20, 1, 1]);
     for event in ["escrow.completed", "payment.commission.success"] {
-        let told = app.column(&format!("SELECT count(*) FROM event WHERE name = '{event}'"));
-        assert_eq!(told, ["1"], "{event}");
+        let emitted = app.column(&format!("SELECT count(*) FROM event WHERE name = '{event}'"));
+        assert_eq!(emitted, ["1"], "{event}");
     }
     assert_eq!(app.balances("ada"), (json!(1_000_210), json!(0)));
     assert_eq!(app.balances("ben"), (json!(999_784.75), json!(0)));
@@ -156,7 +156,7 @@ fn one_reference_for_16_payments_at_once_pays_one() {
 }
 
 #[test]
-fn lists_that_overlap_are_paid_whole_or_not_at_all() {
+fn overlapping_lists_are_paid_in_full_or_not_at_all() {
     let app = spawn_app();
     let deals: Vec<Deal> = (0..8).map(|_| app.offered()).collect();
     let list = |index: usize| [0, 1, 2].map(|offset| deals[(index + offset) % deals.len()].id.clone());
@@ -171,13 +171,13 @@ fn lists_that_overlap_are_paid_whole_or_not_at_all() {
         .collect();
     let opened = app.column("SELECT printf('%016x%08x', id, guard) FROM escrow WHERE state = 'OPENED'");
     assert!(!paid.is_empty());
-    assert_eq!(paid.len(), opened.len(), "each of them once");
+    assert_eq!(paid.len(), opened.len(), "each escrow is paid for once");
     assert!(paid.iter().all(|id| opened.contains(id)));
     assert_eq!(transfers(&app, "FUND"), paid.len());
 }
 
 #[test]
-fn a_customer_met_32_times_at_once_is_registered_once() {
+fn a_customer_in_32_requests_at_once_is_registered_once() {
     let app = spawn_app();
     let answers = app.at_once(32, |app, _| app.wallet("ada"));
     assert_eq!(successes(&answers), 32);
@@ -216,7 +216,7 @@ fn an_edit_and_a_payment_at_once_agree_on_the_terms() {
 
 #[test]
 fn a_wallet_read_while_it_pays_always_adds_up() {
-    // Without a fee all that the buyer pays is shown in the wallet.
+    // Without a fee the wallet shows everything that the buyer pays.
     let app = spawn_app_with(|config| config.fees.platform_bps = 0);
     let mut offer = standard_terms();
     offer["amount"] = json!(1000);
@@ -260,7 +260,7 @@ fn an_escrow_read_while_it_closes_is_never_half_closed() {
     assert!(is_whole(app.verify(&deal.token).ok().data()));
 }
 
-/// Numbers that look random and are the same in every run.
+/// A pseudo-random generator with the same numbers in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -276,7 +276,7 @@ impl Dice {
     }
 }
 
-/// What the threads of the mixed load know together.
+/// The state that the threads of the mixed load share.
 #[derive(Default)]
 struct Market {
     deals: Mutex<Vec<Deal>>,
@@ -298,7 +298,7 @@ impl Market {
         answer
     }
 
-    /// Confirms some part of a funded escrow, most often as its buyer.
+    /// Confirms a part of a funded escrow, most often as its buyer.
     fn confirm(&self, app: &TestApp, dice: &mut Dice) -> Answer {
         let funded = {
             let funded = self.funded.lock().unwrap();
@@ -323,7 +323,7 @@ impl Market {
         answer
     }
 
-    /// One request of any kind, sensible or not.
+    /// Sends a random request, valid or not.
     fn act(&self, app: &TestApp, dice: &mut Dice) -> Answer {
         let customer = dice.customer();
         let (Some(deal), Some(other)) = (self.any_deal(dice), self.any_deal(dice)) else {
@@ -361,7 +361,7 @@ impl Market {
 }
 
 #[test]
-fn whatever_16_customers_do_at_once_no_money_is_made_or_lost() {
+fn no_money_appears_or_vanishes_under_the_load_of_16_customers() {
     let app = spawn_app_with(|config| {
         config.sandbox.opening_balance_minor = kobo(10_000_000);
         config.fees.commission_bps = 33;
@@ -378,7 +378,7 @@ fn whatever_16_customers_do_at_once_no_money_is_made_or_lost() {
     let customers = i64::try_from(app.count("customer")).unwrap();
     let topped_up = market.topped_up.load(Ordering::Relaxed);
     assert_eq!(app.money(), customers * 10_000_000 + topped_up);
-    // Enough of everything happened for the audit to mean something.
+    // The audit proves little unless each kind of transfer occurred.
     for kind in ["FUND", "RELEASE", "COMMISSION", "PLATFORM_FEE"] {
         assert!(transfers(&app, kind) > 3, "{kind}");
     }

@@ -1,4 +1,4 @@
-//! How often a key may ask (contract section 1.10 and section 9.3, rows 64 to 67).
+//! The rate limit of each key (contract section 1.10 and section 9.3, rows 64 to 67).
 
 use crate::helpers::{Answer, LIVE_KEY, TestApp, hash_of, spawn_app, spawn_app_with, spawn_live_app};
 
@@ -14,7 +14,7 @@ fn with_key(app: &TestApp, key: &str, path: &str) -> Answer {
     app.send("GET", path, &[("authorization", &format!("Bearer {key}"))], None)
 }
 
-/// `limit`, `remaining` and `reset` of a reply.
+/// Returns `limit`, `remaining` and `reset` of a reply.
 #[track_caller]
 fn rate(answer: &Answer) -> (u64, u64, u64) {
     let header = answer
@@ -42,7 +42,7 @@ fn assert_exceeded(answer: &Answer) {
 }
 
 #[test]
-fn ten_requests_a_minute_where_that_is_strict() {
+fn strict_mode_allows_ten_requests_a_minute() {
     let app = strict_app();
     for used in 1..=10 {
         let answer = with_key(&app, "sk_test_a", "/v1/countries").ok();
@@ -57,13 +57,17 @@ fn ten_requests_a_minute_where_that_is_strict() {
         assert_eq!(answer.header("ratelimit-policy"), Some("10;w=60"));
     }
     let another = with_key(&app, "sk_test_b", "/v1/countries").ok();
-    assert_eq!(rate(&another).1, 9, "every key by itself");
+    assert_eq!(rate(&another).1, 9, "keys share a limit");
     let without_a_key = app.as_merchant("GET", "/v1/countries", None).ok();
-    assert_eq!(rate(&without_a_key).1, 9, "the default merchant too");
+    assert_eq!(
+        rate(&without_a_key).1,
+        9,
+        "requests without a key share the limit of another key"
+    );
 }
 
 #[test]
-fn a_merchant_that_moves_its_clock_may_ask_again() {
+fn moving_a_merchants_clock_starts_a_new_minute() {
     let app = strict_app();
     let ask = || app.as_merchant("GET", "/v1/countries", None);
     for _ in 0..10 {
@@ -82,7 +86,7 @@ fn a_merchant_that_moves_its_clock_may_ask_again() {
 }
 
 #[test]
-fn nothing_is_limited_or_told_of_otherwise() {
+fn without_strict_mode_there_is_no_limit_and_no_header() {
     let app = spawn_app();
     for _ in 0..30 {
         let answer = app.as_merchant("GET", "/v1/countries", None).ok();
@@ -114,7 +118,8 @@ fn refused_requests_count_once_the_key_is_known() {
     ] {
         assert_eq!((answer.status, rate(&answer).1), (expected, remaining), "{answer:?}");
     }
-    // Before the header and the body are looked at, and nothing is done.
+    // The service checks the rate before the header and the body, and a refused request
+    // changes nothing.
     let before = app.dump();
     assert_exceeded(&app.send("GET", "/v1/wallet", &[key], None));
     assert_exceeded(&app.send("GET", "/v1/wallet", &[key, ("customer-id", "ada")], None));
@@ -154,7 +159,7 @@ fn requests_at_once_are_counted_over_all_workers() {
 }
 
 #[test]
-fn a_request_from_a_foreign_address_counts_and_is_told_of() {
+fn a_request_from_a_foreign_address_counts_and_has_the_headers() {
     let app = spawn_live_app(|config| {
         config.merchant[0].allowed_ips = vec!["192.0.2.7".parse().unwrap()];
         config.limits.requests_per_minute = 2;
@@ -166,9 +171,9 @@ fn a_request_from_a_foreign_address_counts_and_is_told_of() {
     }
 }
 
-/// The scope of a key is looked at after its rate.
+/// The service checks the scope of a key after its rate.
 #[test]
-fn a_key_on_a_route_it_does_not_open_counts() {
+fn a_request_outside_the_scope_of_its_key_counts() {
     let app = spawn_live_app(|config| {
         config.merchant[0].business_key_sha256 = vec![hash_of("sk_live_business")];
         config.limits.requests_per_minute = 1;

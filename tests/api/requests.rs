@@ -1,4 +1,4 @@
-//! What happened: `GET /sandbox/requests` and what each of them caused.
+//! The request log: `GET /sandbox/requests`, and the effects of each request.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn shown_events(request: &Value) -> impl Iterator<Item = &Value> {
     request["events"].as_array().unwrap().iter()
 }
 
-/// The paths of the requests on the first page, newest first.
+/// Returns the paths of the requests on the first page, newest first.
 fn paths(app: &TestApp) -> Vec<String> {
     let list = list(app, "");
     let rows = list["data"].as_array().unwrap();
@@ -34,7 +34,7 @@ fn paths(app: &TestApp) -> Vec<String> {
 }
 
 #[test]
-fn a_request_is_shown_with_its_reply_and_what_it_moved() {
+fn a_request_is_shown_with_its_reply_transfers_and_events() {
     let app = spawn_app();
     let deal = app.funded();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
@@ -69,12 +69,12 @@ fn a_request_is_shown_with_its_reply_and_what_it_moved() {
         request.as_object_mut().unwrap().remove(varying);
     }
     let escrow = &deal.id;
-    let told = app.events();
+    let emitted = app.events();
     let names: Vec<&str> = shown_events(&request)
         .map(|event| event["type"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["payment.escrow.success", "escrow.completed"]);
-    assert_eq!(names, told[told.len() - 2..]);
+    assert_eq!(names, emitted[emitted.len() - 2..]);
     for event in shown_events(&request) {
         assert_shape(&event["id"], ID);
     }
@@ -111,7 +111,7 @@ fn a_first_command_shows_the_opening_balance_that_came_with_it() {
 }
 
 #[test]
-fn a_refusal_is_shown_and_moved_nothing() {
+fn a_refusal_is_shown_without_transfers_and_events() {
     let app = spawn_app();
     let deal = app.funded();
     let refused = app.pay_for("ben", &deal);
@@ -131,7 +131,7 @@ fn a_refusal_is_shown_and_moved_nothing() {
 }
 
 #[test]
-fn a_form_is_shown_without_its_files_and_no_request_with_its_key() {
+fn a_form_is_shown_without_its_files_and_every_request_without_its_key() {
     let app = spawn_app();
     let parts: [(&str, Option<&str>, &[u8]); 3] = [
         ("purpose", None, b"A bicycle"),
@@ -150,7 +150,7 @@ fn a_form_is_shown_without_its_files_and_no_request_with_its_key() {
 }
 
 #[test]
-fn only_the_first_request_under_an_idempotency_key_moved_anything() {
+fn only_the_first_request_under_an_idempotency_key_shows_effects() {
     let app = spawn_app();
     app.wallet("ben").ok();
     let keyed = |customer: &str, path: &str, body: &str| {
@@ -167,8 +167,8 @@ fn only_the_first_request_under_an_idempotency_key_moved_anything() {
     assert_eq!(first["transfers"].as_array().unwrap().len(), 1);
     assert_eq!((&again["transfers"], &again["events"]), (&json!([]), &json!([])));
     assert_eq!(first["replyBody"], again["replyBody"]);
-    // The refusal is kept. The opening balance before it is not, and another's transfer
-    // has its number.
+    // The record keeps the refusal. The opening balance before it was rolled back, and
+    // another request's transfer now has its number.
     let unknown = r#"{"escrowDetails":{"escrowId":"0123456789abcdef01234567"}}"#;
     let refused = keyed("zoe", "/v1/payment/escrow", unknown);
     app.wallet("cleo").ok();
@@ -177,7 +177,7 @@ fn only_the_first_request_under_an_idempotency_key_moved_anything() {
 }
 
 #[test]
-fn what_a_fault_did_is_shown() {
+fn the_effect_of_a_fault_is_shown() {
     let app = spawn_app();
     let fault = json!({ "status": 503, "delayMs": 1 });
     app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
@@ -196,12 +196,16 @@ fn what_a_fault_did_is_shown() {
     let newest = &list(&app, "?limit=1")["data"][0];
     let cut = shown(&app, newest["id"].as_str().unwrap()).ok();
     assert_eq!(cut.data()["fault"]["cutAfterCommit"], true);
-    assert_eq!(cut.data()["status"], 200, "what would have been answered");
+    assert_eq!(
+        cut.data()["status"],
+        200,
+        "the log shows the reply that the client did not get"
+    );
     assert_eq!(cut.data()["transfers"][1]["amount"], 2000);
 }
 
 #[test]
-fn requests_are_listed_by_pages_newest_first_and_looking_leaves_no_trace() {
+fn requests_are_listed_newest_first_and_reading_the_log_adds_no_entry() {
     let app = spawn_app();
     app.wallet("ada").ok();
     app.create_milestone_escrow("ada", &two_milestones()).ok();
@@ -210,7 +214,7 @@ fn requests_are_listed_by_pages_newest_first_and_looking_leaves_no_trace() {
     app.save_card("ada", "4242424242424242").ok();
     let expected = ["/sandbox/cards", "/v1/escrow/milestone/create", "/v1/wallet"];
     assert_eq!(paths(&app), expected);
-    assert_eq!(paths(&app), expected, "the first look left nothing");
+    assert_eq!(paths(&app), expected, "reading the log added an entry");
     let second = list(&app, "?page=2&limit=2");
     assert_eq!(second["data"].as_array().unwrap().len(), 1);
     let row = second["data"][0].as_object().unwrap();
@@ -236,7 +240,7 @@ fn requests_are_listed_by_pages_newest_first_and_looking_leaves_no_trace() {
 }
 
 #[test]
-fn nobody_sees_the_requests_of_another_key() {
+fn requests_of_another_key_are_hidden() {
     let app = spawn_app();
     let of_one = app.json_with_key("sk_test_one", "GET", "/v1/wallet", "ada", &json!({}));
     let message = "Request not found; the last 10000 requests of all keys together are kept";
@@ -248,7 +252,7 @@ fn nobody_sees_the_requests_of_another_key() {
 }
 
 #[test]
-fn what_comes_without_a_good_key_is_not_kept() {
+fn a_request_without_a_valid_key_is_not_logged() {
     let app = spawn_app_with(|config| config.sandbox.requests_kept = 1);
     let kept = app.wallet("ada").ok();
     app.refuses(403, "Unauthorized Access", |app| {
@@ -257,11 +261,15 @@ fn what_comes_without_a_good_key_is_not_kept() {
     app.send("GET", "/v1/wallet", &[("authorization", "no key")], None);
     app.send("GET", "/v1/nothing", &[], None);
     app.send("GET", "/healthz", &[], None).ok();
-    assert_eq!(show(&app, &kept)["path"], "/v1/wallet", "nothing took its place");
+    assert_eq!(
+        show(&app, &kept)["path"],
+        "/v1/wallet",
+        "the oldest request was removed"
+    );
 }
 
 #[test]
-fn a_reset_leaves_what_happened_before_it_to_be_looked_at() {
+fn the_log_survives_a_reset() {
     let app = spawn_app();
     let topped_up = app.top_up("ada", 1000).ok();
     let before = show(&app, &topped_up);
@@ -272,7 +280,7 @@ fn a_reset_leaves_what_happened_before_it_to_be_looked_at() {
 }
 
 #[test]
-fn the_oldest_requests_are_forgotten() {
+fn the_oldest_requests_are_removed() {
     let app = spawn_app_with(|config| config.sandbox.requests_kept = 3);
     let ids: Vec<String> = (0..5)
         .map(|_| app.wallet("ada").ok().header("x-request-id").unwrap().to_owned())

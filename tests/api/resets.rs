@@ -1,4 +1,4 @@
-//! A sandbox merchant that starts over.
+//! The reset of a sandbox merchant.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn ask(app: &TestApp, method: &str, path: &str, customer: &str, body: &Value) ->
     app.json_with_key(KEY, method, path, customer, body)
 }
 
-/// A deal of this key's, paid for.
+/// Creates a deal of this key, paid for.
 fn funded(app: &TestApp) -> Deal {
     let deal = Deal::of(&ask(app, "POST", "/v1/escrow/milestone/create", "ada", &two_milestones()).ok());
     let payment = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
@@ -22,7 +22,7 @@ fn funded(app: &TestApp) -> Deal {
 }
 
 #[test]
-fn everything_is_anew_after_a_reset() {
+fn a_reset_clears_all_state_of_a_merchant() {
     let app = spawn_app();
     let deal = funded(&app);
     ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" })).ok();
@@ -43,12 +43,12 @@ fn everything_is_anew_after_a_reset() {
     assert_ne!(
         (again.id, again.token),
         (deal.id, deal.token),
-        "a reference is free again"
+        "the reference is still in use"
     );
 }
 
 #[test]
-fn what_was_left_behind_is_unknown() {
+fn objects_from_before_a_reset_are_not_found() {
     let app = spawn_app();
     let deal = funded(&app);
     app.reset(KEY).ok();
@@ -79,9 +79,9 @@ fn what_was_left_behind_is_unknown() {
     assert!(verified.0 >= 400, "{verified:?}");
 }
 
-/// With `strict` a customer of another merchant is refused otherwise than one of none.
+/// With `strict` the refusal differs for a customer of another merchant and an unknown one.
 #[test]
-fn a_customer_who_was_left_behind_is_nobodys() {
+fn a_customer_from_before_a_reset_belongs_to_no_merchant() {
     let app = spawn_app_with(|config| {
         config.strict = true;
         config.limits.requests_per_minute = 1_000;
@@ -100,7 +100,7 @@ fn a_customer_who_was_left_behind_is_nobodys() {
 }
 
 #[test]
-fn a_reset_is_of_one_merchant() {
+fn a_reset_affects_one_merchant() {
     let app = spawn_app();
     let other = app.funded();
     let before = app.verify(&other.token).ok().body;
@@ -111,7 +111,7 @@ fn a_reset_is_of_one_merchant() {
 }
 
 #[test]
-fn a_key_that_was_never_used_gets_its_merchant() {
+fn a_reset_of_an_unused_key_creates_its_merchant() {
     let app = spawn_app();
     assert_eq!(*app.reset(KEY).ok().data(), json!({ "merchantId": 1 }));
     assert_eq!(app.count("merchant"), 1);
@@ -122,7 +122,7 @@ fn a_key_that_was_never_used_gets_its_merchant() {
 }
 
 #[test]
-fn the_default_merchant_starts_over_too() {
+fn the_default_merchant_can_be_reset_too() {
     let app = spawn_app();
     let deal = app.funded();
     app.as_merchant("POST", "/sandbox/reset", None).ok();
@@ -131,7 +131,7 @@ fn the_default_merchant_starts_over_too() {
 }
 
 #[test]
-fn a_body_and_a_customer_header_make_no_difference() {
+fn a_reset_ignores_a_body_and_a_customer_header() {
     let app = spawn_app();
     app.json("POST", "/sandbox/reset", "ada", &json!({ "anything": 1 }))
         .ok();
@@ -139,9 +139,9 @@ fn a_body_and_a_customer_header_make_no_difference() {
     assert_eq!(app.count("customer"), 0);
 }
 
-/// Each connection stays with one worker, and each worker remembers keys by itself.
+/// Each connection stays with one worker, and each worker has its own api key cache.
 #[test]
-fn every_worker_knows_of_a_reset_when_it_is_answered() {
+fn every_worker_uses_the_new_merchant_once_a_reset_is_answered() {
     const CONNECTIONS: usize = 32;
     let app = spawn_app();
     let request = format!(
@@ -162,17 +162,16 @@ fn every_worker_knows_of_a_reset_when_it_is_answered() {
         assert!(ids.iter().all(|id| *id == first), "round {round}: {ids:?}");
         assert!(
             !seen.contains(&first),
-            "round {round}: {first} is of a merchant that was left behind"
+            "round {round}: {first} belongs to the merchant before the reset"
         );
         seen.push(first);
         app.reset(KEY).ok();
     }
 }
 
-/// A key that is looked up at the very moment it changes hands must not be remembered
-/// as it was.
+/// A key lookup during the reset must not put the old merchant into the cache.
 #[test]
-fn a_reset_in_the_middle_of_requests_is_final() {
+fn a_reset_during_requests_is_final() {
     let app = spawn_app();
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -195,7 +194,7 @@ fn a_reset_in_the_middle_of_requests_is_final() {
 }
 
 #[test]
-fn resets_at_once_leave_one_merchant() {
+fn concurrent_resets_leave_one_merchant() {
     let app = spawn_app();
     funded(&app);
     let merchants = app.at_once(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
@@ -208,9 +207,9 @@ fn resets_at_once_leave_one_merchant() {
     );
 }
 
-/// A client that tries again must not lose what it did in between.
+/// A client that retries the reset must not lose its later work.
 #[test]
-fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
+fn a_reset_repeated_under_its_idempotency_key_is_done_once() {
     let app = spawn_app();
     ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "30d" })).ok();
     let bearer = format!("Bearer {KEY}");
@@ -240,15 +239,15 @@ fn a_reset_that_is_asked_for_again_under_its_key_is_done_once() {
     )
     .ok();
     assert_eq!(ask(&app, "GET", "/v1/customers", "", &Value::Null).status, 503);
-    // It is kept as long as by the time of the merchant that was made.
+    // The record's lifetime follows the clock of the new merchant.
     ask(&app, "POST", "/sandbox/clock/advance", "", &json!({ "by": "25h" })).ok();
     assert_ne!(reset().data(), first.data());
 }
 
-/// One that comes while the first is being done is told so; one that had read its key
-/// before then finds what the first one left.
+/// A request that comes during the reset is refused as in flight. One that read the key
+/// before the reset finds its record.
 #[test]
-fn a_reset_that_is_asked_for_many_times_at_once_under_its_key_is_done_once() {
+fn concurrent_resets_under_one_idempotency_key_are_done_once() {
     let app = spawn_app();
     for round in 0..20 {
         let key = format!("once-{round}");
@@ -268,9 +267,9 @@ fn a_reset_that_is_asked_for_many_times_at_once_under_its_key_is_done_once() {
     }
 }
 
-/// Nobody listens where the events of these tests go.
+/// The events of these tests go to a port on which no server listens.
 #[test]
-fn what_was_still_to_be_delivered_is_not() {
+fn a_reset_drops_pending_deliveries() {
     let app = spawn_app();
     let callback = json!({ "url": "http://127.0.0.1:9/hook" });
     ask(&app, "PUT", "/sandbox/callback", "", &callback).ok();
@@ -286,7 +285,7 @@ fn what_was_still_to_be_delivered_is_not() {
     let events = ask(&app, "GET", "/sandbox/events", "", &Value::Null).ok();
     assert_eq!(events.data()["pagination"]["count"], 0);
     funded(&app);
-    assert_eq!(app.count("delivery"), 0, "the new merchant has not said where");
+    assert_eq!(app.count("delivery"), 0, "the new merchant has no webhook endpoint");
 }
 
 #[test]
@@ -306,7 +305,7 @@ fn faults_end_with_a_reset() {
 }
 
 #[test]
-fn a_reset_stays_done_after_a_restart() {
+fn a_reset_survives_a_restart() {
     let mut app = spawn_app();
     let deal = funded(&app);
     app.reset(KEY).ok();
@@ -324,7 +323,7 @@ fn a_reset_stays_done_after_a_restart() {
 }
 
 #[test]
-fn how_much_there_was_makes_no_difference_to_a_reset() {
+fn a_reset_takes_the_same_time_for_any_number_of_rows() {
     let app = spawn_app();
     for _ in 0..200 {
         ask(&app, "POST", "/v1/escrow/milestone/create", "ada", &two_milestones()).ok();

@@ -1,11 +1,11 @@
-//! `POST /sandbox/seed`: a description becomes customers and escrows, under the same
+//! `POST /sandbox/seed`: creates customers and escrows from a description, with the same
 //! ids in every merchant.
 
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with};
 
-/// A merchant, by the key that it is.
+/// A merchant, named by its key.
 struct Shop<'a> {
     app: &'a TestApp,
     key: String,
@@ -57,8 +57,8 @@ fn seed(app: &TestApp, seed: &Value) -> Answer {
     app.as_merchant("POST", "/sandbox/seed", Some(seed))
 }
 
-/// Ada sells and Ben buys: an open fit-out, a disputed bicycle and a lamp that nobody
-/// has paid for.
+/// A seed in which Ada sells and Ben buys: an open fit-out, a disputed bicycle and an
+/// unpaid lamp.
 fn market() -> Value {
     json!({
         "customers": [
@@ -83,7 +83,7 @@ fn market() -> Value {
     })
 }
 
-/// Everything by which a test would find something again.
+/// Returns all ids and tokens of a seeded reply.
 fn names(answer: &Answer) -> Vec<String> {
     let mut names = Vec::new();
     for customer in answer.data()["customers"].as_array().unwrap() {
@@ -99,12 +99,12 @@ fn names(answer: &Answer) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_is_there_when_the_answer_comes() {
+fn a_seed_is_complete_when_the_reply_arrives() {
     let app = spawn_app();
     let seeded = seed(&app, &market()).ok();
     assert_eq!((seeded.status, seeded.message()), (201, "Sandbox seeded successfully"));
     let data = seeded.data();
-    // Of the fit-out 4,000 was released; the fee of 2 percent is the buyer's.
+    // 4,000 of the fit-out is released. The buyer pays the fee of 2 percent.
     let customers = json!([
         { "customerId": "ada", "balance": 4000 },
         { "customerId": "ben", "balance": 50_000 - 10_200 - 1_530 },
@@ -135,7 +135,7 @@ fn a_seed_is_there_when_the_answer_comes() {
 }
 
 #[test]
-fn it_happened_as_if_clients_had_done_it() {
+fn a_seed_has_the_same_effects_as_client_requests() {
     let by_hand = spawn_app();
     by_hand
         .create_milestone_escrow("ada", &crate::helpers::two_milestones())
@@ -155,7 +155,7 @@ fn it_happened_as_if_clients_had_done_it() {
     )
     .ok();
     assert_eq!(seeded.events(), by_hand.events());
-    // Ids, references and times differ, and are as long.
+    // Ids, references and times differ, and have the same lengths.
     let payloads = |app: &TestApp| {
         app.column(
             "SELECT name || ' ' || coalesce(json_extract(payload, '$.data.status'), '') || ' ' || length(payload)
@@ -175,13 +175,13 @@ fn it_happened_as_if_clients_had_done_it() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_ids_in_merchants_at_once() {
+fn concurrent_merchants_get_the_same_ids_from_a_seed() {
     let app = spawn_app();
     let answers = app.at_once(100, |app, index| {
         let shop = shop(app, &index.to_string());
         let seeded = shop.seed(&market()).ok();
         let escrow = seeded.data()["escrows"][0].clone();
-        // Each goes on by ids that are the same everywhere, to a point of its own.
+        // Each merchant continues with the shared ids, to a state of its own.
         let confirmed = index % 3;
         for milestone in 1..=confirmed {
             shop.confirm(&escrow, milestone).ok();
@@ -251,16 +251,16 @@ fn events_are_found_by_an_id_of_a_seed() {
             })
             .collect()
     };
-    let told = ["escrow.ongoing", "escrow.pending", "escrow.created"];
-    assert_eq!(names(&shops[1]), told);
-    assert_eq!(names(&shops[0]), told);
+    let expected = ["escrow.ongoing", "escrow.pending", "escrow.created"];
+    assert_eq!(names(&shops[1]), expected);
+    assert_eq!(names(&shops[0]), expected);
     shops[0].confirm(fit_out, 2).ok();
     assert_eq!(names(&shops[0])[0], "escrow.completed");
-    assert_eq!(names(&shops[1]), told);
+    assert_eq!(names(&shops[1]), expected);
 }
 
 #[test]
-fn a_seed_is_retried_without_fear() {
+fn a_seed_can_be_retried_under_its_idempotency_key() {
     let app = spawn_app();
     let send = |seed: &Value| {
         let headers = [("content-type", "application/json"), ("idempotency-key", "suite-7")];
@@ -274,7 +274,7 @@ fn a_seed_is_retried_without_fear() {
 }
 
 #[test]
-fn a_milestone_of_a_seed_is_another_once_it_was_edited() {
+fn an_edit_gives_a_seeded_milestone_a_new_id() {
     let app = spawn_app();
     let milestones = json!([{ "amount": 4000 }, { "amount": 6000 }]);
     let seeded = seed(
@@ -314,9 +314,9 @@ fn an_id_of_a_seed_reaches_no_other_merchants_escrow() {
     assert_eq!(confirmed.message(), "Escrow not found");
 }
 
-/// A seeded row is found by less than its id shows.
+/// The index finds a seeded row by a part of its id.
 #[test]
-fn an_escrow_of_a_seed_goes_by_its_whole_id_only() {
+fn a_seeded_escrow_is_found_by_its_full_id_only() {
     let app = spawn_app();
     let shop = shop(&app, "a");
     let seeded = shop.seed(&market()).ok();
@@ -331,7 +331,7 @@ fn an_escrow_of_a_seed_goes_by_its_whole_id_only() {
     assert_ne!(events(&id), 0);
 }
 
-/// What stands in hundreds of merchants under one name is nobody else's.
+/// A merchant must not learn from a seeded id if other merchants loaded the seed.
 #[test]
 fn a_merchant_does_not_see_whether_others_have_loaded_a_seed() {
     let app = spawn_app();
@@ -360,7 +360,11 @@ fn after_a_reset_the_same_seed_gives_the_same_ids() {
     );
     shop.reset();
     let verified = shop.get(&format!("/v1/escrow/verify/{}", names(&first)[3]), "ben");
-    assert_eq!(verified.message(), "Escrow not found", "the old one stays behind");
+    assert_eq!(
+        verified.message(),
+        "Escrow not found",
+        "the old escrow survived the reset"
+    );
     let again = shop.seed(&market()).ok();
     assert_eq!(names(&again), names(&first));
     assert_eq!(again.data()["customers"], first.data()["customers"]);
@@ -368,7 +372,7 @@ fn after_a_reset_the_same_seed_gives_the_same_ids() {
 }
 
 #[test]
-fn the_seed_is_what_it_says_and_not_how_it_is_written() {
+fn the_form_of_the_json_does_not_change_the_ids() {
     let app = spawn_app();
     let written = r#"{"customers":[{"id":"ada"}],"escrows":[{"seller":"ada","amount":5}]}"#;
     let otherwise = r#" { "escrows": [ { "amount": 5, "seller": "ada" } ], "customers": [ { "id": "ada" } ] } "#;
@@ -384,7 +388,7 @@ fn the_seed_is_what_it_says_and_not_how_it_is_written() {
 }
 
 #[test]
-fn a_second_seed_deals_with_who_is_there_already() {
+fn a_second_seed_may_use_existing_customers() {
     let app = spawn_app();
     let first = names(&seed(&app, &market()).ok());
     let more = json!({ "escrows": [{ "seller": "ada", "buyer": "ben", "amount": 100 }] });
@@ -399,7 +403,11 @@ fn a_second_seed_deals_with_who_is_there_already() {
     elsewhere
         .seed(&json!({ "customers": [{ "id": "ada" }, { "id": "ben" }] }))
         .ok();
-    assert_eq!(names(&elsewhere.seed(&more).ok()), second, "whatever was there before");
+    assert_eq!(
+        names(&elsewhere.seed(&more).ok()),
+        second,
+        "the ids depend on the earlier seed"
+    );
 }
 
 #[test]
@@ -496,7 +504,7 @@ fn a_claim_moves_the_clock_to_when_it_can_be_made() {
         "escrows": [claimed(3), claimed(10), { "seller": "ada", "amount": 1 }],
     });
     let seeded = seed(&app, &body).ok();
-    // Ten days, and the day of grace that a buyer has.
+    // Ten days, and the buyer's grace period of one day.
     let ahead = seeded.data()["clock"]["offsetSeconds"].as_i64().unwrap();
     assert!((11 * 86_400 - 1..=11 * 86_400).contains(&ahead), "{ahead}");
     let clock = app.send("GET", "/sandbox/clock", &[], None).ok();
@@ -506,18 +514,22 @@ fn a_claim_moves_the_clock_to_when_it_can_be_made() {
             .ok()
             .text("createdAt")
     };
-    assert_eq!(made(0)[..10], made(2)[..10], "everything else happened before");
-    let told = "SELECT DISTINCT name FROM event WHERE name LIKE 'escrow.%' AND created_at";
+    assert_eq!(
+        made(0)[..10],
+        made(2)[..10],
+        "events before the claim moved with the clock"
+    );
+    let emitted = "SELECT DISTINCT name FROM event WHERE name LIKE 'escrow.%' AND created_at";
     let newest = "(SELECT max(created_at) FROM event) ORDER BY name";
-    assert_eq!(app.column(&format!("{told} = {newest}")), ["escrow.claimed"]);
+    assert_eq!(app.column(&format!("{emitted} = {newest}")), ["escrow.claimed"]);
     let before = ["escrow.created", "escrow.ongoing", "escrow.pending"];
-    assert_eq!(app.column(&format!("{told} < {newest}")), before);
+    assert_eq!(app.column(&format!("{emitted} < {newest}")), before);
     let elsewhere = shop(&app, "two").get("/sandbox/clock", "");
     assert_eq!(elsewhere.ok().data()["offsetSeconds"], 0);
 }
 
-/// Asserts that a seed is refused whole, when its second escrow is this one with these
-/// fields, in words that begin with where that escrow is.
+/// Asserts that the service refuses the whole seed if its second escrow has these fields,
+/// and that the message begins with the escrow's position.
 #[track_caller]
 fn refuses_escrow(escrow: &Value, cases: &[(Value, &str)]) {
     let app = spawn_app();
@@ -539,7 +551,7 @@ fn with(escrow: &Value, fields: &Value) -> Value {
 }
 
 #[test]
-fn an_offer_that_cannot_be_is_refused_whole_and_named() {
+fn a_seed_with_an_invalid_offer_is_refused() {
     let escrow = json!({ "seller": "ada", "buyer": "ben", "amount": 6000 });
     let cases = [
         (
@@ -576,7 +588,7 @@ fn an_offer_that_cannot_be_is_refused_whole_and_named() {
 }
 
 #[test]
-fn a_course_that_cannot_be_is_refused_whole_and_named() {
+fn a_seed_with_an_impossible_status_is_refused() {
     let escrow = json!({ "seller": "ada", "buyer": "ben", "amount": 6000, "status": "ONGOING" });
     let cases = [
         (
@@ -612,7 +624,7 @@ fn a_course_that_cannot_be_is_refused_whole_and_named() {
 }
 
 #[test]
-fn milestones_that_cannot_be_are_refused_whole_and_named() {
+fn a_seed_with_invalid_milestones_is_refused() {
     let escrow = json!({ "seller": "ada", "buyer": "ben", "milestones": [{ "amount": 1000 }, { "amount": 2000 }] });
     let cases = [
         (
@@ -661,7 +673,7 @@ fn milestones_that_cannot_be_are_refused_whole_and_named() {
 }
 
 #[test]
-fn customers_that_cannot_be_are_refused_and_named() {
+fn a_seed_with_invalid_customers_is_refused() {
     let app = spawn_app();
     app.customer_with("dele", "08012345679", 0);
     app.wallet("ada").ok();

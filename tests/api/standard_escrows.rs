@@ -1,4 +1,4 @@
-//! Standard escrows, as contract sections 4.2.1, 4.2.5 and 4.6.1 have them.
+//! Standard escrows (contract sections 4.2.1, 4.2.5 and 4.6.1).
 
 use serde_json::{Value, json};
 
@@ -43,9 +43,9 @@ fn confirming_the_payment_releases_everything_and_closes() {
 }
 
 #[test]
-fn the_worked_examples_come_out_to_the_kobo() {
-    // Contract Ex 1 to 6 without additional fees, in minor units: the fee, what
-    // the buyer pays, what the seller gets.
+fn the_contracts_examples_are_exact() {
+    // Contract Ex 1 to 6 without additional fees, in minor units: the fee, the buyer's
+    // payment, the seller's income.
     let cases = [
         ("Ex 1", json!(2500), "seller", 5_000, 250_000, 245_000),
         ("Ex 2", json!(1234.56), "seller", 2_469, 123_456, 120_987),
@@ -97,7 +97,7 @@ fn a_commission_goes_to_the_merchant() {
 }
 
 #[test]
-fn a_fee_of_nothing_leaves_no_trace() {
+fn a_fee_of_zero_makes_no_transfer() {
     let app = spawn_app_with(|config| config.fees.platform_bps = 0);
     let deal = offered(&app);
     app.pay_for("ben", &deal).ok();
@@ -112,7 +112,7 @@ fn a_fee_of_nothing_leaves_no_trace() {
 }
 
 #[test]
-fn while_it_is_open_the_wallet_shows_what_the_seller_is_waiting_for() {
+fn the_wallet_of_an_open_escrow_shows_the_held_amount() {
     let app = spawn_app();
     let deal = Deal::of(&app.create_escrow("ada", &terms(1234.57, "both")).ok());
     app.pay_for("ben", &deal).ok();
@@ -135,9 +135,9 @@ fn only_the_buyer_confirms_the_payment() {
     });
 }
 
-/// Where several refusals apply, the first of this order is the answer.
+/// If several refusals apply, the first in this order is the reply.
 #[test]
-fn what_is_wrong_with_a_confirmation_is_told_in_a_fixed_order() {
+fn refusals_of_a_confirmation_come_in_a_fixed_order() {
     let app = spawn_app();
     let unfunded = offered(&app);
     let funded = offered(&app);

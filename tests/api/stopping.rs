@@ -1,5 +1,5 @@
-//! Stopping and being too busy: whatever was answered is true, and nothing is
-//! left half done.
+//! Stops and overload: every reply the service gave stays true, and no command is half
+//! done.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, kobo, spawn_app, spawn_app_with, two_milestones};
 
-/// A connection that is used for one request after another.
+/// A connection for one request after another.
 struct RawConnection(BufReader<TcpStream>);
 
 impl RawConnection {
-    /// A new connection, unless nobody listens.
+    /// Opens a connection. Returns `None` if the server does not listen.
     fn open(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Some(Self(BufReader::new(stream)))
     }
 
-    /// Sends one request. `None` when the connection ended before an answer
-    /// began; an answer that begins must come whole, and be an envelope.
+    /// Sends one request. Returns `None` if the connection ends before a reply begins. A
+    /// reply that begins must be complete and be an envelope.
     fn ask(&mut self, path: &str, customer: &str, body: &Value) -> Option<Answer> {
         let body = body.to_string();
         let length = body.len();
@@ -40,7 +40,7 @@ impl RawConnection {
                 Ok(1..) if line == "\r\n" => break,
                 Ok(1..) if line.ends_with("\r\n") => lines.push(line.trim_end().to_owned()),
                 _ if lines.is_empty() && line.is_empty() => return None,
-                broken => panic!("the answer broke off: {lines:?} {line:?} {broken:?}"),
+                broken => panic!("the reply ended early: {lines:?} {line:?} {broken:?}"),
             }
         }
         let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
@@ -63,37 +63,37 @@ impl RawConnection {
     }
 }
 
-/// What the clients of one load and its test know together.
+/// The state that the clients of a load and its test share.
 #[derive(Default)]
 struct Load {
     deals: AtomicUsize,
     has_stopped: AtomicBool,
 }
 
-/// What one client was told had happened: ids of escrows.
+/// The ids of the escrows that the service acknowledged to one client.
 #[derive(Default)]
-struct UnrecordedEvent {
+struct Acknowledged {
     offered: Vec<String>,
     paid: Vec<String>,
     released: Vec<String>,
 }
 
-impl UnrecordedEvent {
-    /// Offers, pays for and releases escrows until nobody answers any more.
+impl Acknowledged {
+    /// Offers, pays for and releases escrows until the server no longer answers.
     fn keep_dealing(address: SocketAddr, client: usize, load: &Load) -> Self {
-        let mut told = Self::default();
+        let mut acknowledged = Self::default();
         while !load.has_stopped.load(Ordering::SeqCst) {
             let Some(mut connection) = RawConnection::open(address) else {
                 break;
             };
-            while told.deal(&mut connection, client).is_some() {
+            while acknowledged.deal(&mut connection, client).is_some() {
                 load.deals.fetch_add(1, Ordering::SeqCst);
             }
         }
-        told
+        acknowledged
     }
 
-    /// One deal; `None` when the connection has to be given up.
+    /// Runs one deal. Returns `None` when the client must give up the connection.
     fn deal(&mut self, connection: &mut RawConnection, client: usize) -> Option<()> {
         let (seller, buyer) = (format!("seller-{client}"), format!("buyer-{client}"));
         let offered = success(connection.ask("/v1/escrow/milestone/create", &seller, &two_milestones())?)?;
@@ -109,9 +109,7 @@ impl UnrecordedEvent {
     }
 }
 
-/// The answer if it is a success; a service that stops may also say that it
-/// does. `None` as well when the connection closes after this answer, once what
-/// it says has been looked at.
+/// Returns a successful reply, or `None` for the 503 refusal of a stopping service.
 fn success(answer: Answer) -> Option<Answer> {
     if answer.status < 300 {
         return Some(answer);
@@ -126,17 +124,17 @@ fn ids(app: &TestApp, sql: &str) -> HashSet<String> {
 }
 
 #[test]
-fn a_service_stopped_under_load_keeps_everything_it_answered() {
+fn a_service_stopped_under_load_keeps_every_acknowledged_command() {
     let mut app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(1_000_000_000_000));
     app.wallet("ada").ok();
     let address = app.address;
     let load = Load::default();
-    let told: Vec<UnrecordedEvent> = thread::scope(|scope| {
+    let acknowledged: Vec<Acknowledged> = thread::scope(|scope| {
         let load = &load;
         let clients: Vec<_> = (0..12)
-            .map(|client| scope.spawn(move || UnrecordedEvent::keep_dealing(address, client, load)))
+            .map(|client| scope.spawn(move || Acknowledged::keep_dealing(address, client, load)))
             .collect();
-        // In the midst of it, and not for ever should the load get stuck.
+        // Stops the server during the load, with a limit in case the load gets stuck.
         for _ in 0..2_000 {
             if load.deals.load(Ordering::SeqCst) >= 60 {
                 break;
@@ -158,25 +156,25 @@ fn a_service_stopped_under_load_keeps_everything_it_answered() {
         "SELECT printf('%016x%08x', escrow_id, escrow.guard) FROM milestone JOIN escrow ON escrow.id = escrow_id
          WHERE is_released",
     );
-    for client in &told {
+    for client in &acknowledged {
         assert!(client.offered.iter().all(|id| offered.contains(id)));
         assert!(client.paid.iter().all(|id| paid.contains(id)));
         assert!(client.released.iter().all(|id| released.contains(id)));
     }
     let dealt = load.deals.load(Ordering::SeqCst);
     assert!(dealt >= 60, "the load was too light to prove anything: {dealt}");
-    // What was done and not answered is at most the one request in flight of
-    // each client.
+    // Each client has at most one request in flight, so at most one of its commands was
+    // done without a reply.
     let done = offered.len() + paid.len() + released.len();
-    let heard: usize = told
+    let heard: usize = acknowledged
         .iter()
         .map(|client| client.offered.len() + client.paid.len() + client.released.len())
         .sum();
-    assert!(done - heard <= told.len(), "{done} done, {heard} answered");
+    assert!(done - heard <= acknowledged.len(), "{done} done, {heard} answered");
 }
 
 #[test]
-fn a_stopped_service_is_served_again_with_the_same_balances() {
+fn a_restart_shows_the_same_balances() {
     let mut app = spawn_app();
     let deal = app.funded();
     app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok();
@@ -189,7 +187,7 @@ fn a_stopped_service_is_served_again_with_the_same_balances() {
     let stopped = app.dump();
 
     let again = spawn_app_with(|config| config.database.clone_from(&app.database));
-    assert_eq!(again.dump(), stopped, "starting changes nothing");
+    assert_eq!(again.dump(), stopped, "the start changed the file");
     let after = (
         again.wallet("ada").body,
         again.wallet("ben").body,
@@ -228,7 +226,7 @@ fn a_service_with_an_idle_client_stops_soon() {
     assert!(stopping < Duration::from_secs(8), "{stopping:?}");
 }
 
-/// Asks again while the service is too busy, as it says one may.
+/// Repeats a request while the service is too busy, as the `retry-after` header allows.
 fn patiently(busy: &mut usize, request: impl Fn() -> Answer) -> Answer {
     for _ in 0..10_000 {
         let answer = request();
@@ -243,11 +241,11 @@ fn patiently(busy: &mut usize, request: impl Fn() -> Answer) -> Answer {
         );
         thread::sleep(Duration::from_millis(1));
     }
-    panic!("too busy for ever");
+    panic!("the service stayed too busy");
 }
 
 #[test]
-fn a_service_that_is_too_busy_says_so_and_does_nothing_by_halves() {
+fn an_overloaded_service_refuses_requests_and_leaves_none_half_done() {
     let app = spawn_app_with(|config| {
         config.storage.queue_commands_max = 1;
         config.storage.group_commands_max = 1;
@@ -268,8 +266,8 @@ fn a_service_that_is_too_busy_says_so_and_does_nothing_by_halves() {
         busy
     });
     assert!(busy.iter().sum::<usize>() > 0, "the queue was never full");
-    // Had a busy answer done its work, its repetition would have been refused,
-    // and there would be more escrows than were asked for.
+    // If a busy reply had done its work, the service would have refused the retry, and
+    // there would be too many escrows.
     assert_eq!(app.count("escrow"), 96);
     assert_eq!(app.column("SELECT count(*) FROM escrow WHERE state = 'CLOSED'"), ["96"]);
     assert_eq!(app.balances("ada"), (json!(1_960_000), json!(0)));

@@ -1,4 +1,5 @@
-//! What `strict` asks of sellers and buyers of milestone escrows (design section 5).
+//! The rules that `strict` adds for sellers and buyers of milestone escrows (design section
+//! 5).
 
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ fn strict() -> Strict {
     Strict { app, ada, ben }
 }
 
-/// Three milestones with kobo in them, and a delivery window.
+/// Returns the terms of an offer of three milestones with kobo and a delivery window.
 fn offer() -> Value {
     json!({
         "amount": 1000,

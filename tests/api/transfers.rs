@@ -48,7 +48,7 @@ fn a_transfer_moves_money_from_one_wallet_to_the_other() {
             "WALLET_TRANSFER customer_main:{ada} -> customer_main:{ben} 150000"
         )]
     );
-    // An entry and an event for each side.
+    // Each side has a history entry and an event.
     let received = app.history(&ben, "").ok().data()["data"][0].clone();
     assert_eq!(received["transactionType"], "wallet_transfer");
     assert_eq!(
@@ -62,7 +62,7 @@ fn a_transfer_moves_money_from_one_wallet_to_the_other() {
     assert_shape(&received["reference"], REFERENCE);
     let events = app.events();
     assert_eq!(&events[events.len() - 2..], ["payment.wallet_transfer.success"; 2]);
-    // Once.
+    // Verifying again changes nothing.
     let after = app.dump();
     assert_eq!(app.verify_payment(&ada, "t-1").ok().body, sent.body);
     assert_eq!(app.dump(), after);
@@ -86,7 +86,7 @@ fn a_receiver_is_found_by_any_spelling_of_their_phone() {
 }
 
 #[test]
-fn a_transfer_that_cannot_be_is_refused() {
+fn an_invalid_transfer_is_refused() {
     let app = spawn_app();
     let (ada, _) = ada_and_ben(&app);
     let unknown = "Phone number does not belong to a customer";
@@ -96,7 +96,8 @@ fn a_transfer_that_cannot_be_is_refused() {
             app.send("GET", &format!("/v1/payment/verify-phone/{phone}"), &[], None)
         });
     }
-    // Another merchant's customers are unknown here, and so is everybody to a new key.
+    // Another merchant's customers are unknown here, and every customer is unknown to a new
+    // key.
     app.refuses(400, unknown, |app| {
         let path = format!("/v1/payment/verify-phone/{ADAS_PHONE}");
         app.send("GET", &path, &[("authorization", "Bearer sk_test_other")], None)
@@ -120,7 +121,7 @@ fn a_transfer_that_cannot_be_is_refused() {
         body["walletDetails"][field] = value;
         app.refuses(400, message, |app| app.intend(&ada, &body));
     }
-    // The balance is looked at once more at the end.
+    // The verification checks the balance again.
     for reference in ["t-1", "t-2"] {
         app.intend(&ada, &transfer(reference, 10_000, BENS_PHONE)).ok();
     }

@@ -1,4 +1,4 @@
-//! Vaults, as contract sections 4.8, 5.8 and 6.3 have them.
+//! Vaults (contract sections 4.8, 5.8 and 6.3).
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::shapes::{REFERENCE, assert_shape, assert_unix_now};
 const NO_TOKEN: &str = "PY_ZZZZZZZZ0000";
 const OTHER_KEY: &str = "sk_test_other";
 
-/// A vault of these stakes: who, and how much.
+/// Returns a vault with these participants and stakes.
 fn stakes(stakes: &[(&str, Value)]) -> Value {
     let stake = |(customer, amount): &(&str, Value)| json!({ "customerId": customer, "amount": amount });
     json!({ "purpose": "A race", "participants": stakes.iter().map(stake).collect::<Vec<_>>() })
@@ -39,14 +39,13 @@ impl TestApp {
         self.as_merchant("GET", &format!("/v1/escrow/vault/{token}"), None)
     }
 
-    /// An open vault of contract example 14, by its token.
+    /// Creates the open vault of contract example 14 and returns its token.
     #[track_caller]
     fn opened_vault(&self) -> String {
         self.create_vault(&example_14()).ok().text("paymentToken")
     }
 
-    /// What every account's history says: whose it is, which way, how much, under
-    /// which reference.
+    /// Returns all history entries: account owner, direction, amount and reference.
     fn histories(&self) -> Vec<String> {
         self.column(
             "SELECT coalesce(customer_id, 'merchant') || ' ' || transaction_type || ' ' || credit_type || ' ' || amount
@@ -168,7 +167,7 @@ fn histories_name_the_vault() {
 
 /// Contract example 14.
 #[test]
-fn cancelling_gives_everyone_back_what_the_fee_leaves() {
+fn cancelling_returns_the_stakes_less_the_fee() {
     let app = spawn_app();
     let token = app.opened_vault();
     let money = app.money();
@@ -229,7 +228,7 @@ fn shares_of_the_fee_add_up_to_the_kobo() {
 
 /// Contract section 9.1, row 17; the rate of example 14's second row.
 #[test]
-fn the_commission_is_the_merchants_on_both_outcomes() {
+fn the_merchant_gets_the_commission_on_both_outcomes() {
     let settle: [fn(&TestApp, &str) -> Answer; 2] = [
         |app, token| app.declare_winner(token, "ada"),
         |app, token| app.cancel_vault(token),
@@ -276,7 +275,7 @@ fn a_vault_is_settled_once() {
     }
 }
 
-/// Two settlements at once: one of them happens.
+/// Of two concurrent settlements one succeeds.
 #[test]
 fn a_race_to_settle_has_one_winner() {
     let app = spawn_app();
@@ -319,7 +318,7 @@ fn only_a_participant_wins() {
 }
 
 #[test]
-fn what_is_no_vault_of_the_merchant_is_refused() {
+fn an_escrow_or_another_merchants_vault_is_refused() {
     let app = spawn_app();
     let vault = app.opened_vault();
     let milestones = app.funded().token;
@@ -356,7 +355,7 @@ fn what_is_no_vault_of_the_merchant_is_refused() {
 }
 
 #[test]
-fn what_is_wrong_with_a_vault_is_said() {
+fn an_invalid_vault_is_refused() {
     let app = spawn_app_with(|config| config.limits.participants_max = 3);
     app.wallet("ada").ok();
     let two = || vec![("ada", json!(600)), ("ben", json!(400))];
@@ -428,7 +427,7 @@ fn what_is_wrong_with_a_vault_is_said() {
 }
 
 #[test]
-fn a_stake_that_is_not_covered_leaves_every_wallet_alone() {
+fn an_uncovered_stake_changes_no_balance() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let refused = app.refuses(
@@ -441,13 +440,17 @@ fn a_stake_that_is_not_covered_leaves_every_wallet_alone() {
         json!({ "stake": 1_000_000.01, "available": 1_000_000 })
     );
     assert_eq!(app.balances("ada"), (json!(1_000_000), json!(0)));
-    assert_eq!(app.column("SELECT id FROM customer"), ["ada"], "nobody was registered");
+    assert_eq!(
+        app.column("SELECT id FROM customer"),
+        ["ada"],
+        "the refused vault registered a customer"
+    );
     app.create_vault(&stakes(&[("ada", json!(1000)), ("new", json!(1_000_000))]))
         .ok();
 }
 
 #[test]
-fn whoever_stakes_is_a_customer_of_the_merchant() {
+fn every_participant_is_a_customer_of_the_merchant() {
     let strict = spawn_app_with(|config| config.strict = true);
     strict.refuses(400, "Participant ada is not a customer of this merchant", |app| {
         app.create_vault(&stakes(&[("ada", json!(600)), ("ben", json!(400))]))
@@ -470,7 +473,8 @@ fn a_blocked_customer_takes_no_part() {
     app.declare_winner(&open, "ben").ok();
 }
 
-/// The customers of one merchant are nobody to another, who is told no more.
+/// A customer of another merchant is refused like an unknown one, so the reply reveals
+/// nothing.
 #[test]
 fn another_merchants_customer_takes_no_part() {
     let app = spawn_live_app(|config| {
@@ -498,7 +502,7 @@ fn another_merchants_customer_takes_no_part() {
 }
 
 #[test]
-fn a_vault_is_the_merchants_alone() {
+fn only_the_merchant_may_use_vault_routes() {
     let app = spawn_app();
     let token = app.opened_vault();
     let forbidden = "customer-id is not allowed in request header";
@@ -512,7 +516,7 @@ fn a_vault_is_the_merchants_alone() {
     }
 }
 
-/// No step of any other settlement type touches a vault.
+/// No route of another settlement type accepts a vault.
 #[test]
 fn a_vault_is_neither_paid_for_nor_confirmed() {
     let app = spawn_app();

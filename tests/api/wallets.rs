@@ -1,5 +1,5 @@
-//! Wallets and top-ups (contract sections 4.3.9 and 4.5), and how sandbox
-//! customers come to be (design section 5).
+//! Wallets and top-ups (contract sections 4.3.9 and 4.5), and the registration of sandbox
+//! customers (design section 5).
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn a_wallet_changes_when_its_balance_moves() {
 }
 
 #[test]
-fn a_top_up_answers_what_is_in_the_wallet() {
+fn a_top_up_returns_the_balance() {
     let app = spawn_app();
     let topped_up = app.top_up("ada", 1500.25).ok();
     let expected = json!({
@@ -40,7 +40,7 @@ fn a_top_up_answers_what_is_in_the_wallet() {
     });
     assert_eq!(topped_up.body.to_string(), expected.to_string());
     assert_eq!(app.balances("ada"), (json!(1_001_500.25), json!(0)));
-    // As often as wanted, from the smallest to the largest.
+    // A customer may top up any number of times, from the smallest to the largest amount.
     app.top_up("ada", 1000).ok();
     app.top_up("ada", 100_000).ok();
     assert_eq!(app.balances("ada"), (json!(1_102_500.25), json!(0)));
@@ -69,7 +69,7 @@ fn a_top_up_out_of_bounds_is_refused() {
 }
 
 #[test]
-fn everyone_a_request_names_is_registered_with_the_opening_balance() {
+fn every_customer_in_a_request_is_registered_with_the_opening_balance() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(12_345));
     let mut offer = two_milestones();
     offer["milestones"][0]["customerId"] = json!("cleo");
@@ -93,7 +93,7 @@ fn an_edit_registers_its_beneficiaries_too() {
 }
 
 #[test]
-fn a_refused_request_registers_nobody() {
+fn a_refused_request_registers_no_customer() {
     let app = spawn_app();
     let deal = app.funded();
     let mut offer = two_milestones();
@@ -120,7 +120,7 @@ fn a_refused_request_registers_nobody() {
 }
 
 #[test]
-fn customers_may_start_with_nothing() {
+fn the_opening_balance_may_be_zero() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
     assert_eq!(app.balances("ben"), (json!(0), json!(0)));
     assert_eq!((app.count("transfer"), app.count("payment_transaction")), (0, 0));
@@ -132,7 +132,7 @@ fn customers_may_start_with_nothing() {
 }
 
 #[test]
-fn a_merchants_money_together_stays_countable() {
+fn a_merchants_total_stays_within_the_largest_sum() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
     app.wallet("ada").ok();
     assert_eq!(app.money(), 9_007_199_254_740_991);
@@ -145,13 +145,13 @@ fn a_merchants_money_together_stays_countable() {
         offer["milestones"][0]["customerId"] = json!("ben");
         app.create_milestone_escrow("ada", &offer)
     });
-    // Another merchant's money is counted by itself.
+    // Each merchant has its own sum.
     app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ben", &json!({}))
         .ok();
 }
 
 #[test]
-fn the_same_customer_id_is_someone_else_at_another_merchant() {
+fn the_same_customer_id_is_another_customer_at_another_merchant() {
     let app = spawn_app();
     let deal = Deal::of(&app.create_milestone_escrow("ada", &two_milestones()).ok());
     app.pay_for("ben", &deal).ok();

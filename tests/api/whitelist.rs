@@ -79,7 +79,7 @@ fn a_whitelist_has_ten_addresses_at_most_and_none_twice() {
 }
 
 #[test]
-fn an_address_that_is_not_right_is_refused() {
+fn an_invalid_address_is_refused() {
     let app = spawn_app();
     list(&app, "ada").ok();
     let shape = "walletAddress must be a wallet address: 0x and 40 hex characters; got";
