@@ -51,12 +51,13 @@ pub struct Transaction {
     /// The payment's reference: the client's own, or a generated one.
     pub reference: Reference,
     /// The escrow that a credit came from, or the vault that a stake went into. A buyer's
-    /// payment may fund several escrows; they refer to it instead.
+    /// payment has none here: it may fund several escrows, so each of them refers to the
+    /// payment instead.
     pub escrow: Option<EscrowId>,
     pub created_at: Timestamp,
 }
 
-/// The facts of a payment that the escrow keeps which it funded.
+/// The facts of a payment that a funded escrow keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FundingPayment {
     /// The id of the buyer's transaction.
@@ -87,7 +88,7 @@ pub struct Detail {
     pub status: PaymentStatus,
     /// The fee, on top of the amount of a debit.
     pub fee: Amount,
-    /// The time at which it was settled; `None` while it is pending.
+    /// The time of the settlement. `None` while the transaction is pending.
     pub settled_at: Option<Timestamp>,
     pub method: Method,
 }

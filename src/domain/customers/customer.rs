@@ -54,7 +54,7 @@ pub struct Permissions {
 /// A block: the customer cannot act at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// The time since when it holds.
+    /// The time at which the block began.
     pub at: Timestamp,
     pub reason: String,
 }
@@ -67,7 +67,7 @@ pub struct CustomerAccess {
     pub is_blocked: bool,
 }
 
-/// The permissions that a merchant changes. `None` leaves one as it is.
+/// The permissions that a merchant changes. `None` keeps a permission as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PermissionsUpdate {
     pub can_withdraw: Option<bool>,
@@ -100,7 +100,7 @@ impl Customer {
         name.unwrap_or_else(|| self.id.to_string())
     }
 
-    /// Blocks the customer. A customer who is blocked already stays blocked since then.
+    /// Blocks the customer. A block that exists already keeps its time and reason.
     pub fn block(&mut self, now: Timestamp) {
         self.block.get_or_insert_with(|| Block {
             at: now,

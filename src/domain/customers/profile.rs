@@ -14,8 +14,8 @@ const NAME_CHARS_MAX: usize = 100;
 /// The number of digits of a bank verification number.
 const BVN_DIGITS: usize = 11;
 
-/// A customer's profile. A customer whom a request registered in passing may have a
-/// profile with gaps; one that the merchant registers must be complete.
+/// A customer's profile. A profile from a registration request is complete. In any other
+/// profile, such as one from a seed, every field but the country may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub firstname: Option<String>,
@@ -279,7 +279,7 @@ mod tests {
         all_wrong.lastname = request().lastname;
         assert_eq!(field(&all_wrong), "phone");
         all_wrong.phone = "08012345678".to_owned();
-        assert_eq!(field(&all_wrong), "phone", "of another country");
+        assert_eq!(field(&all_wrong), "phone", "the phone belongs to another country");
         all_wrong.phone = "0241234567".to_owned();
         assert_eq!(field(&all_wrong), "bvn");
         all_wrong.bvn = Some("12345678901".to_owned());

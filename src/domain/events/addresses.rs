@@ -22,8 +22,8 @@ enum AddressClass {
     /// The metadata service of a cloud, which gives out the machine's credentials.
     Metadata,
     Multicast,
-    /// An IPv6 address that embeds an IPv4 address, which a translator on the way would
-    /// reach.
+    /// An IPv6 address that embeds an IPv4 address, to which an address translator would
+    /// forward the request.
     Translated,
     /// Not assigned.
     Reserved,

@@ -126,11 +126,11 @@ impl fmt::Debug for SigningSecret {
 /// A sandbox merchant's choice of webhook URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookUrlChoice {
-    /// None made: the URL of the configuration applies, if there is one.
+    /// The merchant has not chosen. The URL of the configuration applies, if there is one.
     Configured,
-    /// Events are not sent.
+    /// The server sends no events.
     Nowhere,
-    /// Events are sent to this URL.
+    /// The server sends events to this URL.
     At(WebhookUrl),
 }
 

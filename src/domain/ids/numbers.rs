@@ -83,7 +83,11 @@ mod tests {
             "a number is greater than the last one even if the clock steps back"
         );
         let now = at(1_782_123_300_007);
-        assert_eq!(last_number_of(now), many[31], "a millisecond has 32 numbers");
+        assert_eq!(
+            last_number_of(now),
+            many[31],
+            "a millisecond has numbers for 32 objects"
+        );
         assert!(number_after(last_number_of(now), now) > many[31]);
         let last_of_all = at(253_402_207_199_999);
         assert!(

@@ -59,7 +59,7 @@ pub const TEST_CARDS: [TestCard; 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
     pub id: CardId,
-    /// The test card that it is.
+    /// The test card with the saved card's number.
     pub kind: TestCard,
     pub created_at: Timestamp,
 }
@@ -70,8 +70,8 @@ impl TestCard {
     ///
     /// # Errors
     ///
-    /// Refuses the number of no test card. The message does not repeat the number, which
-    /// may be that of a real card.
+    /// Refuses every other number. The message does not repeat the number, because it may be
+    /// that of a real card.
     pub fn of_number(text: &str) -> Result<Self, Invalid> {
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         Self::stored(&digits).ok_or_else(|| {

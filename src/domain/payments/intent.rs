@@ -18,7 +18,8 @@ use crate::domain::transaction::{
 /// The smallest amount of an intent: 100 major units (contract section 1.5).
 const INTENT_MIN: i64 = 10_000;
 
-/// The intent that a customer asks for, with everything looked up that it refers to.
+/// The intent that a customer asks for. The server has already looked up the objects that
+/// the request refers to.
 #[derive(Clone, Debug)]
 pub struct IntentOffer {
     pub reference: Reference,

@@ -50,7 +50,7 @@ pub struct EscrowSeed {
 /// The parsed description of an escrow's progress.
 #[derive(Clone, Debug, Default)]
 pub struct ProgressRequest {
-    /// The status. `None` means that it is funded if there is a buyer, and else offered.
+    /// The status. `None` means funded if there is a buyer, and offered if there is none.
     pub status: Option<Status>,
     pub buyer: Option<CustomerId>,
     /// The number of milestones that are released, from the first on.
@@ -84,7 +84,7 @@ pub enum TargetProgress {
 /// The last step of a funded escrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastStep {
-    /// None: it stays as it is.
+    /// No further step.
     Nothing,
     /// The buyer confirms a standard escrow.
     Confirmed,
@@ -105,9 +105,12 @@ impl TargetProgress {
     ///
     /// # Errors
     ///
-    /// Names the field if a funded escrow has no buyer or an offered one has, if the
-    /// settlement type does not know the status, if the released milestones do not fit
-    /// the status, or if the amounts of a split are missing or stand at another status.
+    /// Names the wrong field if one of these holds:
+    ///
+    /// - a funded escrow has no buyer, or an unfunded escrow has one
+    /// - the settlement type does not have the status
+    /// - the released milestones do not fit the status
+    /// - a split has no amounts, or another status has them
     pub fn new(request: ProgressRequest) -> Result<Self, Invalid> {
         let paid = request.buyer.as_ref().map_or(Status::Pending, |_| Status::Ongoing);
         let status = request.status.unwrap_or(paid);

@@ -1,4 +1,4 @@
-//! Reading the payment histories.
+//! Reads the payment histories.
 
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;

@@ -23,7 +23,7 @@ use escrows::{Milestones, StoredEscrow};
 use histories::{Histories, History};
 use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
 
-/// The most findings that are described. Further ones are only counted.
+/// The most findings that the audit describes. It only counts further findings.
 const FINDINGS_MAX: usize = 100;
 
 /// The result of an audit.
@@ -46,7 +46,7 @@ pub struct Audit {
 /// A broken invariant.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its number in architecture section 4.
+    /// The invariant's number in architecture section 4.
     pub invariant: u8,
     /// The place where it is broken, and the values found.
     pub problem: String,

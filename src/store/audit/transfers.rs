@@ -1,4 +1,4 @@
-//! Reading the transfers on one thread and adding them up on another.
+//! Reads the transfers on one thread and adds them up on another.
 
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};

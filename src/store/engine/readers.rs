@@ -7,9 +7,9 @@
 //! an escrow.
 //!
 //! A kept snapshot must not be read once it is stale, and must not hold up a checkpoint.
-//! So every commit closes the kept snapshots first, and so does the end of a checkpoint;
-//! a connection in use closes its snapshot when its read ends. Without commits a
-//! snapshot may be kept for as long; writes by other programs stay invisible until then.
+//! So every commit closes the kept snapshots first, and so does the end of a checkpoint. A
+//! connection in use closes its snapshot when its read ends. As long as there is no commit,
+//! a connection keeps its snapshot, and does not see what other programs write.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +30,10 @@ const READER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Every connection for reading.
 pub(crate) struct Readers {
-    /// Tried first, in this order. One for each core: no more reads run at once, unless
-    /// one of them is slow.
+    /// The connections that a read tries first, in this order. There is one for each core,
+    /// because no more reads run at once unless one of them is slow.
     keeping: Vec<Mutex<KeepingReader>>,
-    /// For reads that find all of the others in use.
+    /// The connections for reads that find all of `keeping` in use.
     pool: Pool<SqliteConnectionManager>,
     /// Counts the beginnings and the ends of commits; odd during a commit.
     commits: AtomicU64,
@@ -367,7 +367,7 @@ mod tests {
                         assert_eq!(seen, if is_committed { NEW } else { OLD }, "{case}");
                     }
                     if at == ends {
-                        reading.take().expect("it has begun by now").end();
+                        reading.take().expect("the read has begun").end();
                     }
                     if at == At::Visible {
                         assert!(

@@ -24,7 +24,7 @@ use crate::store::engine::error::Error;
 use crate::store::engine::readers::Readers;
 use crate::store::tx::Tx;
 
-/// The fate of a command's changes.
+/// The decision on a command's changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CommandOutcome {
     Keep,
@@ -80,7 +80,7 @@ where
             (Ok(()), None) => Err(Error::Panicked.into()),
             (Err(error), _) => Err(error.into()),
         };
-        // The caller may have stopped waiting; the commit stands all the same.
+        // Sending fails if the caller has stopped waiting. The commit remains valid.
         drop(self.reply.send(answer));
     }
 }

@@ -16,7 +16,7 @@ impl FromColumn<'_> for ClockOffset {
 }
 
 impl Snapshot<'_> {
-    /// Returns how far a merchant's clock is ahead of ledger time.
+    /// Returns a merchant's clock offset.
     pub fn clock_of(&self, merchant: MerchantId) -> Result<ClockOffset, Error> {
         let mut statement = self
             .connection
@@ -30,7 +30,7 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes the rest of this command happen by ledger time.
+    /// Switches the clock of the rest of this command to ledger time.
     pub fn use_ledger_clock(&mut self) {
         self.clock = ClockOffset::NONE;
     }
@@ -40,7 +40,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] when the clock is not behind `clock`.
+    /// [`Error::Corrupt`] if the merchant's clock offset is not smaller than `clock`.
     pub fn save_clock(&mut self, merchant: MerchantId, clock: ClockOffset) -> Result<(), Error> {
         let changed = self
             .connection

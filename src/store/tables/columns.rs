@@ -1,4 +1,4 @@
-//! Reading rows by the names of their columns, as values of the domain. A stored value
+//! Reads rows by the names of their columns, as values of the domain. A stored value
 //! that the domain cannot represent means a damaged file and is never a refusal.
 
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Looking up deals: escrows of every settlement type.
+//! Looks up deals: escrows of every settlement type.
 
 use rusqlite::{OptionalExtension, Row, Rows};
 
@@ -36,9 +36,9 @@ impl Snapshot<'_> {
         read_first(rows, |row| self.read_deal(row))
     }
 
-    /// Completes an id that a caller sent with the key of its row. Returns `None` if a seed
-    /// made the id and the merchant has no such row. Only the text of a seeded id lacks the
-    /// key; `domain/ids/seeded.rs` explains why.
+    /// Adds the key of the row to an id that a caller sent. Returns `None` if a seed made the
+    /// id and the merchant has no such row. Only the text of a seeded id lacks the key;
+    /// `domain/ids/seeded.rs` explains why.
     fn with_row_key(&self, merchant: MerchantId, id: EscrowId) -> Result<Option<EscrowId>, Error> {
         if !id.is_seeded() {
             return Ok(Some(id));
@@ -50,7 +50,7 @@ impl Snapshot<'_> {
             .query_row((merchant.0, id.guard()), |row| row.get(0))
             .optional()?;
         let with_key = key.map(|key| EscrowId::new(key, id.guard()));
-        // An id with the number of a milestone can have the guard of an escrow.
+        // The guard of a milestone's id can equal an escrow's, so compare the whole id.
         Ok(with_key.filter(|&with_key| with_key == id))
     }
 

@@ -30,7 +30,7 @@ row! {
 }
 
 impl Snapshot<'_> {
-    /// Returns the escrow of this row, which is no vault's.
+    /// Returns the escrow of this row. The row must not be a vault's.
     pub(crate) fn escrow_of_row(&self, row: DealRow<'_>) -> Result<Escrow, Error> {
         let id = row.escrow_id();
         let plan = if row.settlement_type == MILESTONE {

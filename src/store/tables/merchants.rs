@@ -125,7 +125,7 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Makes the rest of this command act for a merchant and happen by its clock.
+    /// Sets the merchant that the rest of this command acts for, and switches to its clock.
     pub fn act_for(&mut self, merchant: MerchantId) -> Result<(), Error> {
         self.clock = self.merchant(merchant)?.clock;
         self.acts_for = Some(merchant);
@@ -138,7 +138,8 @@ impl Tx<'_> {
         self.merchant_mut(merchant).map(|row| &*row)
     }
 
-    /// Returns the kept row of a merchant. A change of the table must change it too.
+    /// Returns the loaded row of a merchant. A method that changes the table must change
+    /// this row too.
     pub(crate) fn merchant_mut(&mut self, merchant: MerchantId) -> Result<&mut MerchantRow, Error> {
         if self.merchant.as_ref().is_none_or(|row| row.id != merchant) {
             self.merchant = Some(self.merchant_row(merchant)?);

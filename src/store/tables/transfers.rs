@@ -1,4 +1,4 @@
-//! Posting effects: the one place where balances move.
+//! Posts effects. Balances move only in this file.
 
 use std::ops::RangeInclusive;
 

@@ -47,7 +47,7 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Saves where a merchant's events go.
+    /// Saves a merchant's choice of webhook URL.
     pub fn save_webhook_url(&mut self, merchant: MerchantId, choice: &WebhookUrlChoice) -> Result<(), Error> {
         let stored = match choice {
             WebhookUrlChoice::Configured => None,
