@@ -1,4 +1,4 @@
-//! demo, check, keygen, and command lines that are wrong.
+//! The subcommands demo, check and keygen, and invalid command lines.
 
 use escrowd::domain::events::webhook_endpoint::SigningSecret;
 use escrowd::webhooks::signing;

@@ -1,4 +1,4 @@
-//! A service that keeps nothing.
+//! An ephemeral service, which removes its data when it stops.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::helpers::{RunningServer, WorkFolder, get, stderr};
 
-/// The folder of a running service, by what its first lines say.
+/// Returns the folder of a running service, as its first lines name it.
 fn folder_of(server: &RunningServer) -> PathBuf {
     let line = server.greeting[1].trim();
     let database = line
@@ -20,19 +20,19 @@ fn folder_of(server: &RunningServer) -> PathBuf {
     database.parent().unwrap().to_owned()
 }
 
-/// Stops a server as it should be, so that the test leaves nothing behind.
+/// Stops a server with SIGTERM, so that it removes its folder.
 fn stop(mut server: RunningServer) {
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
 
-/// What is in a folder, by name.
+/// Returns the names of the files in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// The folders that this process has made and not removed.
+/// Returns the folders that this process has created and not removed.
 fn folders_of_process(id: u32) -> Vec<PathBuf> {
     let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
     let entries = places
@@ -94,7 +94,7 @@ fn nothing_is_left_of_one_that_could_not_start() {
     stop(server);
 }
 
-/// A signal that comes while the service starts is not missed.
+/// The service must not miss a signal that arrives while it starts.
 #[test]
 fn nothing_is_left_of_it_when_it_is_stopped_while_it_starts() {
     let work_folder = WorkFolder::new();
@@ -107,8 +107,7 @@ fn nothing_is_left_of_it_when_it_is_stopped_while_it_starts() {
     }
 }
 
-/// What a killed one leaves behind is removed by the next, and what a running one uses
-/// is not.
+/// The start removes the folder of a killed service and keeps the folder of a running one.
 #[test]
 fn the_next_start_removes_what_a_killed_one_left() {
     let work_folder = WorkFolder::new();

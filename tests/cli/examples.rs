@@ -1,6 +1,6 @@
-//! The complete suites of docs/testing.md and the programs in examples/, run against a
-//! sandbox of their own. A machine that only builds escrowd may lack their runtimes: there
-//! they are passed over. In CI Node and pytest must be there.
+//! Runs the complete suites of docs/testing.md and the programs in examples/, each against
+//! its own sandbox. A test is skipped if the runtime of its language is not installed. CI
+//! must have Node and pytest.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ confirmed Finish: the deal is COMPLETED
 Ada earned 10000
 ";
 
-/// The one block of code in this language.
+/// Returns the only code block in this language.
 fn block(language: &str) -> String {
     let opening = format!("```{language}\n");
     let mut blocks = TESTING.split(&opening).skip(1);
@@ -32,13 +32,13 @@ fn block(language: &str) -> String {
         .to_owned()
 }
 
-/// A file in examples/.
+/// Returns the path of a file in examples/.
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// The first of these commands that is installed, by the arguments that ask for its
-/// version.
+/// Returns the first of these commands that is installed. Each comes with the arguments
+/// that print its version.
 fn installed<'a>(candidates: &[(&'a [&'a str], &str)]) -> Option<&'a [&'a str]> {
     let is_installed = |(command, version): &&(&[&str], &str)| {
         let output = Command::new(command[0]).args(&command[1..]).arg(version).output();
@@ -47,7 +47,7 @@ fn installed<'a>(candidates: &[(&'a [&'a str], &str)]) -> Option<&'a [&'a str]> 
     candidates.iter().find(is_installed).map(|(command, _)| *command)
 }
 
-/// The same for what CI must have.
+/// Returns the same, and fails in CI if none is installed.
 fn required<'a>(candidates: &[(&'a [&'a str], &str)]) -> Option<&'a [&'a str]> {
     let found = installed(candidates);
     assert!(
@@ -65,7 +65,7 @@ fn python() -> Option<&'static [&'static str]> {
     required(&[(&["python3"], "--version")])
 }
 
-/// Runs a program to its end beside a sandbox, and returns what it prints.
+/// Runs a program beside a sandbox to its end, and returns its output.
 fn run(command: &[&str], file: &Path, folder: &WorkFolder, server: &RunningServer) -> String {
     let output = Command::new(command[0])
         .args(&command[1..])
@@ -79,7 +79,7 @@ fn run(command: &[&str], file: &Path, folder: &WorkFolder, server: &RunningServe
     printed
 }
 
-/// Runs a suite of docs/testing.md; `passed` is printed when all of it passed.
+/// Runs a suite of docs/testing.md and asserts that its output contains `passed`.
 fn assert_passes(language: &str, file: &str, command: &[&str], passed: &str) {
     let folder = WorkFolder::new();
     folder.write(file, &block(language));
@@ -108,7 +108,7 @@ fn the_suite_for_pytest_passes_as_printed() {
     }
 }
 
-/// Runs a first deal, which prints the same in every language.
+/// Runs a first deal and asserts its output, which is the same in every language.
 fn assert_deals(command: Option<&[&str]>, file: &str) {
     let Some(command) = command else { return };
     let folder = WorkFolder::new();
@@ -145,7 +145,7 @@ fn the_first_deal_in_the_shell_is_paid_out() {
     assert_deals(shell.map(|_| &["sh"][..]), "first_deal.sh");
 }
 
-/// A webhook receiver of examples/, killed when it is dropped.
+/// A webhook receiver of examples/. Dropping it kills the process.
 struct Receiver {
     process: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -153,7 +153,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    /// Starts it on any free port.
+    /// Starts the receiver on a free port.
     fn start(command: &[&str], file: &str) -> Self {
         let mut process = Command::new(command[0])
             .args(&command[1..])
@@ -176,7 +176,7 @@ impl Receiver {
         receiver
     }
 
-    /// The next line it prints.
+    /// Returns the next line of its output.
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
@@ -186,7 +186,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _killed = self.process.kill();
         let _ended = self.process.wait();
     }
@@ -202,7 +202,7 @@ fn send(method: &str, url: &str, header: &str, json: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lets a receiver take a genuine event and refuse a forged one.
+/// Asserts that a receiver accepts a genuine event and refuses a forged one.
 fn assert_verifies(command: Option<&[&str]>, file: &str) {
     let (Some(command), Some(_)) = (command, required(&[(&["curl"], "--version")])) else {
         return;

@@ -1,4 +1,4 @@
-//! The real binary in a folder of its own.
+//! Runs the real binary in a folder of its own.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder to start the program in.
+/// A working folder for the program.
 pub(crate) struct WorkFolder(TempDir);
 
 impl WorkFolder {
@@ -22,14 +22,14 @@ impl WorkFolder {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    /// The program with these arguments, not started yet.
+    /// Returns the program with these arguments, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         command.args(arguments).current_dir(self.path());
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program and waits for its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
@@ -43,7 +43,7 @@ impl WorkFolder {
     }
 }
 
-/// A server in its own process; killed when dropped.
+/// A server in its own process. Dropping it kills the process.
 pub(crate) struct RunningServer {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -113,7 +113,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A GET for a customer; the status and the body.
+/// Sends a GET request with these headers and returns the status and the body.
 pub(crate) fn get(url: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)

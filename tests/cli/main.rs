@@ -1,4 +1,4 @@
-//! The program as a person starts it: its output, its exit codes, its signals.
+//! The program on the command line: its output, exit codes and signals.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

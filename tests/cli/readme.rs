@@ -1,4 +1,4 @@
-//! The README and the documents show what the program does.
+//! Checks that the README and the documents match the program.
 
 use std::process::Command;
 
@@ -10,18 +10,18 @@ const README: &str = include_str!("../../README.md");
 const ERRORS: &str = include_str!("../../docs/errors.md");
 const PICTURE: &str = include_str!("../../docs/demo.svg");
 
-/// The address that documents show.
+/// The address in the documents.
 const SHOWN_ADDRESS: &str = "127.0.0.1:8080";
 
-/// The blocks of code in this language.
+/// Returns the code blocks in this language.
 fn blocks<'a>(document: &'a str, language: &str) -> Vec<&'a str> {
     let opening = format!("```{language}\n");
     let blocks = document.split(opening.as_str()).skip(1);
     blocks.map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// Returns whether a reply has everything that a document shows of it. A list is shown with
-/// all of its elements.
+/// Returns true if a reply contains every field that a document shows. A list must have
+/// exactly the shown elements.
 fn has(reply: &Value, shown: &Value) -> bool {
     match (reply, shown) {
         (Value::Object(reply), Value::Object(shown)) => shown
@@ -34,7 +34,7 @@ fn has(reply: &Value, shown: &Value) -> bool {
     }
 }
 
-/// Runs a script of the README and returns what it prints.
+/// Runs a script of the README and returns its output.
 fn run(script: &str, address: &str) -> String {
     let script = script.replace(SHOWN_ADDRESS, address);
     let output = Command::new("sh").args(["-eu", "-c", &script]).output().unwrap();
@@ -52,7 +52,7 @@ fn the_first_deal_works_as_printed() {
     let server = work_folder.serve(&["--database", "test.db"]);
     for (script, shown) in scripts.into_iter().zip(replies) {
         let printed = run(script, &server.address);
-        // Several replies stand one after another; the last one is shown.
+        // The output has several replies. The document shows the last one.
         let replies = serde_json::Deserializer::from_str(&printed).into_iter();
         let reply: Value = replies.last().unwrap().unwrap();
         let shown: Value = serde_json::from_str(shown).unwrap();
@@ -73,7 +73,8 @@ fn the_refusal_shown_is_the_one_given() {
     assert_eq!(given, shown);
 }
 
-/// A line without what differs from run to run: ids, tokens, paths and durations.
+/// Returns a line without the parts that differ between runs: ids, tokens, paths and
+/// durations.
 fn stable(line: &str) -> String {
     let is_id = |word: &str| word.len() == 24 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let word = |word: &str| match word {

@@ -1,4 +1,5 @@
-//! trigger, listen, clock and reset, each against a running sandbox and against none.
+//! The subcommands trigger, listen, clock and reset, each with a running sandbox and
+//! without one.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -36,7 +37,7 @@ fn run(work_folder: &WorkFolder, server: &RunningServer, key: &str, arguments: &
     (output.status.success(), stdout(&output) + &stderr(&output))
 }
 
-/// The names of the events in a merchant's inbox, newest first.
+/// Returns the names of the events in a merchant's inbox, newest first.
 fn inbox(server: &RunningServer, key: &str) -> Vec<String> {
     let bearer = format!("Bearer {key}");
     let (_, body) = get(&server.url("/sandbox/events?limit=100"), &[("authorization", &bearer)]);

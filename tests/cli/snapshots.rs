@@ -1,5 +1,5 @@
-//! Snapshots of the program's output: help, the demo, audits, the first lines of a server,
-//! and errors.
+//! Snapshots of the program's output: help, demo, audits, a server's first lines, and
+//! errors.
 
 use std::process::Output;
 
@@ -26,7 +26,7 @@ fn shown(arguments: &[&str], output: &Output) -> String {
     shown
 }
 
-/// Replaces the text between two markers by a placeholder, each time they occur.
+/// Replaces the text between two markers with a placeholder, at each occurrence.
 fn replace_between(text: &str, before: &str, after: &str, placeholder: &str) -> String {
     let mut parts = text.split(before);
     let mut replaced = parts.next().unwrap().to_owned();

@@ -7,7 +7,7 @@ use escrowd::store::{Error, Tx};
 
 use crate::helpers::{TestFile, Trade, is_named, kobo, name_merchant, policy, wait_for, write};
 
-/// Writes a merchant and fails.
+/// Inserts a merchant and fails.
 fn failing(tx: &mut Tx<'_>) -> Result<(), Error> {
     name_merchant("within")(tx)?;
     Err(Error::Corrupt("refused".to_owned()))
@@ -29,7 +29,7 @@ fn a_part_that_fails_is_undone_alone() {
 }
 
 #[test]
-fn a_part_that_succeeds_stands_and_falls_with_its_command() {
+fn a_part_that_succeeds_is_committed_or_undone_with_its_command() {
     let file = TestFile::new();
     let store = file.open();
     write(&store, |tx| tx.attempt(name_merchant("kept"))?);
@@ -42,7 +42,7 @@ fn a_part_that_succeeds_stands_and_falls_with_its_command() {
 }
 
 #[test]
-fn a_part_that_fails_leaves_the_merchant_acted_for() {
+fn a_part_that_fails_keeps_the_acting_merchant() {
     let file = TestFile::new();
     let store = file.open();
     let [first, second] = [1, 2].map(|key| Trade::of_key(&store, key).merchant);
@@ -82,16 +82,16 @@ fn events_of_a_part_that_fails_are_not_recorded() {
             assert_eq!(attempt?.is_err(), fails);
             Ok::<_, CommandError>(())
         });
-        let told: i64 = file
+        let emitted: i64 = file
             .sqlite()
             .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
             .unwrap();
-        assert_eq!(told, events);
+        assert_eq!(emitted, events);
     }
 }
 
-/// After SQLite has rolled back the whole group, the command must end: further writes
-/// would be commits of their own.
+/// After SQLite has rolled back the whole group, the command must end: each further write
+/// would be a commit of its own.
 #[test]
 fn when_the_group_is_lost_the_command_ends() {
     let file = TestFile::new();
@@ -122,7 +122,7 @@ fn when_the_group_is_lost_the_command_ends() {
 }
 
 #[test]
-fn a_part_that_panics_takes_its_command_with_it() {
+fn a_part_that_panics_fails_its_command() {
     let file = TestFile::new();
     let store = file.open();
     let panicked = wait_for(store.write(|tx| {

@@ -1,4 +1,4 @@
-//! The audit finds nothing in a file that the commands have written, and finds every
+//! The audit finds no fault in a file that only commands have written, and finds every
 //! damage to it.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 
 use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, Trade, history};
 
-/// A closed file with a history, created once for all tests here.
+/// A closed file with a history, shared by all tests here.
 static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
     let file = TestFile::new();
     let store = file.open();
@@ -21,7 +21,7 @@ static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
     (file, history)
 });
 
-/// A copy of the file, and a connection to it without foreign keys, CHECKs and triggers.
+/// Copies the file and opens a connection without foreign keys, CHECKs and triggers.
 fn damaged() -> (TestFile, Connection) {
     let file = TestFile::copy_of(&SOUND.0);
     let connection = file.sqlite();
@@ -34,7 +34,7 @@ fn damaged() -> (TestFile, Connection) {
     (file, connection)
 }
 
-/// Damages a file by a statement, which must change one row, and audits it.
+/// Damages a file with a statement, which must change one row, and audits it.
 #[track_caller]
 fn audit_after(sql: &str, parameters: impl rusqlite::Params) -> Audit {
     let (file, connection) = damaged();
@@ -42,8 +42,8 @@ fn audit_after(sql: &str, parameters: impl rusqlite::Params) -> Audit {
     file.audit()
 }
 
-/// Asserts that an audit found exactly these invariants broken, and that a finding on the
-/// first of them contains these words.
+/// Asserts that the audit found exactly these invariants broken, and that a finding on the
+/// first of them contains this text.
 #[track_caller]
 fn assert_finds(audit: &Audit, invariants: &[u8], place: &str) {
     let broken: BTreeSet<u8> = audit.findings.iter().map(|finding| finding.invariant).collect();
@@ -58,7 +58,7 @@ fn number(sql: &str) -> i64 {
     SOUND.0.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// The number of an account of the first merchant's customer.
+/// Returns the number of an account of the first merchant's customer.
 fn account(customer: &str, purpose: &str) -> i64 {
     number(&format!(
         "SELECT id FROM account WHERE merchant_id = 1 AND customer_id = '{customer}' AND purpose = '{purpose}'"
@@ -69,7 +69,7 @@ fn newest_transfer() -> i64 {
     number("SELECT max(id) FROM transfer")
 }
 
-/// A transfer of the first merchant that is not its newest.
+/// Returns a transfer of the first merchant that is not its newest.
 fn some_transfer() -> i64 {
     number("SELECT id FROM transfer WHERE merchant_id = 1 AND kind = 'RELEASE' ORDER BY id LIMIT 1")
 }
@@ -92,7 +92,7 @@ fn a_fresh_file_is_sound() {
 }
 
 #[test]
-fn progress_goes_from_nothing_to_all() {
+fn progress_runs_from_zero_to_all_transfers() {
     let mut heard = Vec::new();
     audit(&SOUND.0.path, &mut |done, total| heard.push((done, total))).unwrap();
     let transfers = newest_transfer().unsigned_abs();
@@ -191,7 +191,7 @@ fn a_balance_below_zero_is_found() {
 
 #[test]
 fn an_escrow_balance_that_differs_from_the_holds_is_found() {
-    // Moves money from one hold to another with a transfer whose hash is wrong.
+    // Moves money from one hold to another, with a transfer whose hash is wrong.
     let (file, connection) = damaged();
     let (ben, cleo) = (account("ben", "CUSTOMER_ESCROW"), account("cleo", "CUSTOMER_ESCROW"));
     let sql = "UPDATE account SET balance = balance + CASE id WHEN ?1 THEN -7 ELSE 7 END WHERE id IN (?1, ?2)";
@@ -558,7 +558,7 @@ fn flipped(value: Value, random: &mut Random) -> Value {
 }
 
 #[test]
-fn no_flipped_bit_in_a_transfer_goes_unnoticed() {
+fn every_flipped_bit_in_a_transfer_is_found() {
     let seed = 0x9e37_79b9_7f4a_7c15;
     let mut random = Random(seed);
     let (file, connection) = damaged();
@@ -578,7 +578,7 @@ fn no_flipped_bit_in_a_transfer_goes_unnoticed() {
         let changed = flipped(value.clone(), &mut random);
         let update = format!("UPDATE transfer SET {column} = ?2 WHERE id = ?1");
         if connection.execute(&update, params![id, changed]).is_err() {
-            assert_eq!(column, "id", "only another row's number is not free");
+            assert_eq!(column, "id", "SQLite refused a value that is not another row's id");
             continue;
         }
         let audit = file.audit();
@@ -595,7 +595,7 @@ fn no_flipped_bit_in_a_transfer_goes_unnoticed() {
 }
 
 #[test]
-fn a_flipped_byte_anywhere_in_the_file_is_an_answer_and_never_a_panic() {
+fn a_flipped_byte_anywhere_in_the_file_causes_no_panic() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let sound = fs::read(&SOUND.0.path).unwrap();
     let file = TestFile::new();

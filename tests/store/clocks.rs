@@ -1,4 +1,4 @@
-//! Merchants' clocks beside ledger time.
+//! Merchants' clocks and ledger time.
 
 use escrowd::commands::{Error as CommandError, customers};
 use escrowd::domain::ids::{CustomerId, MerchantId};
@@ -8,12 +8,12 @@ use escrowd::store::{Error, Store};
 
 use crate::helpers::{START, TestFile, Trade, policy, write};
 
-/// The steps before a restart.
+/// The work before a restart.
 type Step = fn(&Store, MerchantId);
 
 const MONTH: i64 = 30 * 86_400_000;
 
-/// The time by a merchant's clock.
+/// Returns the time on a merchant's clock.
 fn shown(store: &Store, merchant: MerchantId) -> i64 {
     write(store, move |tx| {
         tx.act_for(merchant)?;
@@ -28,8 +28,8 @@ fn advance(store: &Store, merchant: MerchantId, millis: i64) {
     });
 }
 
-/// Registers a customer with sandbox money at the merchant's time: accounts, a transfer, a
-/// history entry, an event.
+/// Registers a sandbox customer at the merchant's time. This writes accounts, a transfer, a
+/// history entry and an event.
 fn register(store: &Store, merchant: MerchantId, customer: &str) {
     let customer = CustomerId::parse(customer).unwrap();
     write(store, move |tx| {
@@ -80,7 +80,7 @@ fn a_clock_never_goes_back() {
     assert_eq!(shown(&store, merchant), START + MONTH);
 }
 
-/// The store finds ledger time in the newest rows, and some of them have the time of a
+/// The store takes ledger time from the newest rows. Some of these rows have the time of a
 /// merchant whose clock is far ahead.
 #[test]
 fn a_clock_far_ahead_does_not_move_ledger_time() {

@@ -33,21 +33,23 @@ impl Shop {
         }
     }
 
-    /// Inserts an event of one of the escrows, or of no escrow, with a delivery that is due
+    /// Emits an event of one of the escrows, or of no escrow, with a delivery that is due
     /// now.
-    fn tell(&self, escrow: Option<usize>) -> EventId {
+    fn emit(&self, escrow: Option<usize>) -> EventId {
         let (merchant, of_row) = (self.merchant, self.escrows[escrow.unwrap_or(0)]);
-        let lane = escrow.map(|at| self.escrows[at]);
+        let ordering_key = escrow.map(|at| self.escrows[at]);
         write(&self.store, move |tx| {
             let event = insert_event(tx, merchant, of_row)?;
-            tx.insert_delivery(merchant, event, lane, tx.now())?;
+            tx.insert_delivery(merchant, event, ordering_key, tx.now())?;
             Ok::<_, Error>(event)
         })
     }
 
-    fn send_again(&self, event: EventId, escrow: Option<usize>) {
-        let (merchant, lane) = (self.merchant, escrow.map(|at| self.escrows[at]));
-        write(&self.store, move |tx| tx.insert_resend(merchant, event, lane, tx.now()));
+    fn resend(&self, event: EventId, escrow: Option<usize>) {
+        let (merchant, ordering_key) = (self.merchant, escrow.map(|at| self.escrows[at]));
+        write(&self.store, move |tx| {
+            tx.insert_resend(merchant, event, ordering_key, tx.now())
+        });
     }
 
     fn next(&self) -> Vec<Delivery> {
@@ -57,7 +59,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// The events of the next deliveries.
+    /// Returns the events of the next deliveries.
     fn turns(&self) -> Vec<EventId> {
         self.next().into_iter().map(|delivery| delivery.event).collect()
     }
@@ -112,14 +114,14 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
 fn only_the_oldest_delivery_of_an_escrow_is_next() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let [first, second] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
-    let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.tell(escrow));
+    let [first, second] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
+    let [other, free, freer] = [Some(1), None, None].map(|escrow| shop.emit(escrow));
     assert_eq!(shop.turns(), [first, other, free, freer]);
     shop.attempt(first, 500);
     assert_eq!(
         shop.turns(),
         [other, free, freer, first],
-        "a retry keeps its turn, later"
+        "a retry stays first for its escrow, at its later time"
     );
     assert_eq!(shop.next()[3].due_at, at(START + 63_000));
     assert_eq!(
@@ -130,17 +132,17 @@ fn only_the_oldest_delivery_of_an_escrow_is_next() {
     assert_eq!(
         shop.turns(),
         [other, free, freer, second],
-        "given up, and the next one has its turn"
+        "after the last attempt the escrow's next delivery is first"
     );
     assert_eq!(shop.next()[3].due_at, at(START + 3_000));
     assert_eq!(shop.status(first), DeliveryStatus::Failed);
     shop.attempt(second, 200);
     assert_eq!(shop.status(second), DeliveryStatus::Delivered);
-    let after = shop.tell(Some(0));
+    let after = shop.emit(Some(0));
     assert_eq!(
         shop.turns(),
         [other, free, freer, after],
-        "nothing of the escrow is left to wait for"
+        "the escrow has no pending delivery left"
     );
 }
 
@@ -148,11 +150,15 @@ fn only_the_oldest_delivery_of_an_escrow_is_next() {
 fn a_resend_waits_behind_pending_deliveries() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let [a, b] = [Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let [a, b] = [Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     shop.attempt(a, 200);
-    shop.send_again(a, Some(0));
-    shop.send_again(a, None);
-    assert_eq!(shop.turns(), [a, b], "one of the two has no order, and is due first");
+    shop.resend(a, Some(0));
+    shop.resend(a, None);
+    assert_eq!(
+        shop.turns(),
+        [a, b],
+        "the delivery without an ordering key is due first"
+    );
     assert_eq!(shop.status(a), DeliveryStatus::Pending);
     shop.attempt(a, 200);
     shop.attempt(b, 200);
@@ -175,7 +181,7 @@ fn a_resend_waits_behind_pending_deliveries() {
 fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let event = shop.tell(Some(0));
+    let event = shop.emit(Some(0));
     let delivery = shop.next().remove(0);
     let merchant = shop.merchant;
     write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1_000));
@@ -199,7 +205,7 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
 fn waiting_deliveries_are_removed_first() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.tell(escrow));
+    let [first, _, _] = [Some(0), Some(0), Some(0)].map(|escrow| shop.emit(escrow));
     let merchant = shop.merchant;
     for left in [2, 1] {
         write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
@@ -208,7 +214,7 @@ fn waiting_deliveries_are_removed_first() {
         assert_eq!(
             (found, shop.turns()),
             (left, vec![first]),
-            "whose turn it is does not wait for one that is gone"
+            "the first delivery waits for a removed one"
         );
     }
     write(&shop.store, move |tx| tx.delete_deliveries(merchant, 1));
@@ -219,7 +225,7 @@ fn waiting_deliveries_are_removed_first() {
 fn old_events_are_removed_unless_their_delivery_is_pending() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
-    let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.tell(escrow));
+    let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.emit(escrow));
     shop.attempt(gone, 200);
     let forget = |before: i64| write(&shop.store, move |tx| deliveries::forget_events(tx, at(before)));
     let events = || {
@@ -229,12 +235,12 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     };
     let before = events();
     assert!(!forget(0));
-    assert_eq!(events(), before, "nothing is that old");
+    assert_eq!(events(), before, "no event is that old");
     assert!(!forget(START));
     assert_eq!((events(), shop.turns()), (1, vec![waiting]));
     let attempts = shop.store.read(|snapshot| snapshot.delivery_of(gone)).unwrap().attempts;
     assert_eq!(attempts, []);
-    // The numbers of removed events are not used again.
+    // New events do not reuse the numbers of removed ones.
     drop(shop.store);
     let store = file.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
@@ -262,10 +268,10 @@ fn only_committed_deliveries_wake_the_deliverer() {
         })
     };
     assert_eq!(heard(), None);
-    shop.tell(None);
-    shop.tell(Some(0));
+    shop.emit(None);
+    shop.emit(Some(0));
     assert_eq!(heard(), Some([merchant].into()));
-    assert_eq!(heard(), None, "told once");
+    assert_eq!(heard(), None, "one commit woke the wait twice");
     assert_eq!(
         shop.store
             .read(|snapshot| snapshot.merchant_with_deliveries_after(MerchantId(0)))

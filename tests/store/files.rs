@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 use crate::helpers::{TestFile, Trade, beside, history, is_named, name_merchant, outcome_of, wait_for, write};
 
-/// Every file in a folder with its bytes, except the lock.
+/// Returns every file in a folder with its bytes, except the lock.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder)
         .unwrap()
@@ -29,7 +29,8 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Asserts that the file is refused with these words, and that its folder is unchanged.
+/// Asserts that the store refuses the file with these words and leaves its folder
+/// unchanged.
 #[track_caller]
 fn refuses(file: &TestFile, words: &[&str]) {
     let folder = file.path.parent().unwrap();
@@ -41,7 +42,7 @@ fn refuses(file: &TestFile, words: &[&str]) {
     assert_eq!(contents(folder), before, "the refusal touched the folder");
 }
 
-/// A sound, closed file with a history.
+/// Creates a sound, closed file with a history.
 fn used_file() -> TestFile {
     let file = TestFile::new();
     let store = file.open();
@@ -50,7 +51,8 @@ fn used_file() -> TestFile {
     file
 }
 
-/// A file as a killed process leaves it: the last commits are in the log beside it.
+/// Creates a file in the state after a killed process: the last commits are in the
+/// write-ahead log.
 fn killed_file() -> TestFile {
     let running = TestFile::new();
     let store = running.open();
@@ -64,7 +66,7 @@ fn killed_file() -> TestFile {
 }
 
 #[test]
-fn a_missing_file_is_made() {
+fn a_missing_file_is_created() {
     let file = TestFile::new();
     let store = file.open();
     write(&store, name_merchant("ada"));
@@ -158,7 +160,7 @@ fn a_link_to_the_file_is_the_same_file() {
         "{refusal}"
     );
     let is_link = fs::symlink_metadata(&linked.settings.path).unwrap().is_symlink();
-    assert!(is_link, "the link is left alone");
+    assert!(is_link, "the store replaced the link");
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn only_the_owner_reads_a_fresh_file() {
 }
 
 #[test]
-fn a_second_server_on_the_file_is_refused_and_told_who_has_it() {
+fn the_refusal_of_a_second_server_names_the_first() {
     let file = TestFile::new();
     let store = file.open();
     let folder = file.path.parent().unwrap();
@@ -312,12 +314,12 @@ fn a_truncated_file_is_refused_without_a_panic() {
     let bytes = fs::read(&file.path).unwrap();
     for length in [1, 99, 100, 2_000, 5_000, bytes.len() - 1_000] {
         fs::write(&file.path, &bytes[..length]).unwrap();
-        // There must be no panic. SQLite notices the loss of some pages only.
+        // There must be no panic. SQLite detects the loss of only some pages.
         if let Err(refusal) = file.try_open() {
             let refusal = refusal.to_string();
             assert!(refusal.contains(file.path.to_str().unwrap()), "{length}: {refusal}");
         } else {
-            assert!(length > 2_000, "a file cut to {length} bytes was taken");
+            assert!(length > 2_000, "a file cut to {length} bytes was opened");
         }
     }
 }
@@ -369,10 +371,10 @@ fn a_backup_taken_while_the_store_runs_is_whole() {
     assert_eq!(audit.transfers, 2);
 }
 
-/// The variable that names the database file to a child process of a test.
+/// The environment variable that names the database file to a test's child process.
 const CHILD: &str = "ESCROWD_TEST_CHILD";
 
-/// Runs a test of this program in a child process, in a shell that has set a limit for it.
+/// Runs a test of this program in a child process, under a shell that has set a limit.
 #[track_caller]
 fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
     let output = Command::new(shell[0])
@@ -388,7 +390,7 @@ fn run_limited(shell: &[&str], script: &str, test: &str, path: &Path) {
     assert!(heard.contains("1 passed"), "{heard}");
 }
 
-/// The file that the parent process chose, if this is a child process.
+/// Returns the file that the parent process chose, if this is a child process.
 fn as_child() -> Option<TestFile> {
     let path = std::env::var_os(CHILD)?;
     let mut file = TestFile::new();
@@ -418,8 +420,8 @@ fn a_write_error_is_never_answered_with_success() {
         return;
     }
     let file = TestFile::new();
-    // In this process no file may grow past 512 blocks of 512 bytes; the attempt is an error
-    // and no signal. The log reaches the limit first.
+    // In the child no file may grow past 512 blocks of 512 bytes. A write beyond that
+    // returns an error and raises no signal. The write-ahead log reaches the limit first.
     run_limited(
         &["env"],
         "trap '' XFSZ; ulimit -f 512",
@@ -445,7 +447,7 @@ fn a_full_disk_refuses_writes_and_recovers_without_a_restart() {
     }
     let may_mount = Command::new("unshare").args(["-rm", "true"]).status();
     if !may_mount.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: this system lets nobody mount a small disk");
+        eprintln!("skipped: this user may not mount a small disk");
         return;
     }
     let file = TestFile::new();
@@ -465,7 +467,7 @@ fn full_disk(file: &TestFile) {
     let merchants = || file.audit().merchants;
     // Another file fills the disk.
     let ballast = beside(&file.path, ".ballast");
-    let take_all_room = || {
+    let fill_disk = || {
         for size in [65_536, 4_096] {
             let mut grown = fs::read(&ballast).unwrap_or_default();
             loop {
@@ -480,7 +482,7 @@ fn full_disk(file: &TestFile) {
         }
     };
     for _ in 0..3 {
-        take_all_room();
+        fill_disk();
         let mut acknowledged = merchants();
         let failure = loop {
             match wait_for(store.write(|tx| tx.insert_merchant(None, None))) {
@@ -489,7 +491,7 @@ fn full_disk(file: &TestFile) {
             }
         };
         assert!(matches!(failure, Error::StorageFull), "{failure:?}");
-        assert_eq!(merchants(), acknowledged, "reads go on, and nothing is partial");
+        assert_eq!(merchants(), acknowledged, "a reader sees only whole commands");
         fs::remove_file(&ballast).unwrap();
         write(&store, |tx| tx.insert_merchant(None, None));
         assert_eq!(merchants(), acknowledged + 1);

@@ -88,7 +88,7 @@ pub(crate) struct TestFile {
 }
 
 impl TestFile {
-    /// A fresh folder without a database.
+    /// Creates a folder without a database.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
@@ -110,7 +110,7 @@ impl TestFile {
         }
     }
 
-    /// A copy of a closed file, for damaging it.
+    /// Copies a closed file, for damaging it.
     pub(crate) fn copy_of(original: &Self) -> Self {
         let copy = Self::new();
         fs::copy(&original.path, &copy.path).unwrap();
@@ -130,13 +130,13 @@ impl TestFile {
         self.try_open().unwrap().0
     }
 
-    /// The message with which the file is refused.
+    /// Returns the message with which the store refuses the file.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
         self.try_open().unwrap_err().to_string()
     }
 
-    /// A plain SQLite connection to the file, without the store's settings.
+    /// Opens a plain SQLite connection to the file, without the store's settings.
     #[track_caller]
     pub(crate) fn sqlite(&self) -> Connection {
         Connection::open(&self.path).unwrap()
@@ -152,7 +152,7 @@ impl TestFile {
         assert_eq!(self.audit().findings, []);
     }
 
-    /// The path beside the database with this suffix.
+    /// Returns the path beside the database with this suffix.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         beside(&self.path, suffix)
     }
@@ -176,7 +176,7 @@ pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
 /// Waits a short time for the writer to end, and returns its outcome.
 pub(crate) async fn outcome_of(writer_ended: WriterEnded) -> Result<(), Error> {
     let outcome = tokio::time::timeout(Duration::from_secs(20), writer_ended).await;
-    outcome.expect("the writer goes on").unwrap()
+    outcome.expect("the writer has ended").unwrap()
 }
 
 /// Runs one command, which must succeed, and waits until it is durable.
@@ -189,18 +189,18 @@ where
     wait_for(store.write(command)).unwrap()
 }
 
-/// A command that inserts a merchant with this name.
+/// Returns a command that inserts a merchant with this name.
 pub(crate) fn name_merchant(name: &'static str) -> impl FnOnce(&mut Tx<'_>) -> Result<MerchantId, Error> + Send {
     move |tx| tx.insert_merchant(Some(name), None)
 }
 
-/// Returns whether [`name_merchant`] was committed for this name.
+/// Returns true if [`name_merchant`] was committed for this name.
 #[track_caller]
 pub(crate) fn is_named(store: &Store, name: &str) -> bool {
     store.read(|snapshot| snapshot.merchant_named(name)).unwrap().is_some()
 }
 
-/// A sandbox key for each number.
+/// Returns a sandbox key for each number.
 pub(crate) fn sandbox_key(number: u8) -> SandboxKey {
     SandboxKey::new(&format!("sk_test_{number}"))
 }
@@ -222,8 +222,8 @@ pub(crate) fn kobo(minor: i64) -> Amount {
     Amount::from_minor(minor).unwrap()
 }
 
-/// Sandbox mode: each customer starts with 1,000,000; 2 percent go to the platform and
-/// 1 percent to the merchant.
+/// Returns a sandbox policy: each customer starts with 1,000,000, and 2 percent go to the
+/// platform and 1 percent to the merchant.
 pub(crate) fn policy() -> Policy {
     let config = Config {
         fees: Fees {
@@ -260,7 +260,7 @@ pub(crate) struct Trade {
 }
 
 impl Trade {
-    /// The merchant of this sandbox key.
+    /// Returns the merchant of this sandbox key.
     pub(crate) fn of_key(store: &Store, key: u8) -> Self {
         let merchant = write(store, move |tx| merchants::of_sandbox_key(tx, &sandbox_key(key)));
         Self {
@@ -276,7 +276,7 @@ impl Trade {
         }
     }
 
-    /// The request that offers a milestone for each amount.
+    /// Returns the request that offers a milestone for each amount.
     pub(crate) fn milestones(amounts: &[i64]) -> MilestoneEscrowRequest {
         let stage = |&minor: &i64| MilestoneRequest {
             title: "Stage".to_owned(),

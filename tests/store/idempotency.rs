@@ -18,7 +18,7 @@ fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::parse(text).unwrap()
 }
 
-/// Saves a record for a merchant's key, at this time of its clock.
+/// Returns a record for a merchant's key, saved at this time of its clock.
 fn record(body: &str, created_at: i64) -> IdempotencyRecord {
     IdempotencyRecord {
         asked: RequestFingerprint {
@@ -83,7 +83,7 @@ fn records_expire_by_their_merchants_clock_in_bounded_batches() {
     assert_eq!(expired(START + HOUR, 10).len(), 6);
 
     let found = expired(START, 10);
-    // The key is used again after its record was found expired.
+    // A request uses the key again after the record was found expired.
     keep(&store, ahead, "b", &record("again", START + HOUR));
     write(&store, move |tx| tx.delete_idempotency_records(&found));
     let left = |merchant| ["a", "b", "c"].map(|name| kept(&store, merchant, name).is_some());

@@ -1,4 +1,4 @@
-//! Blobs, over refusals, restarts and crashes.
+//! Blobs, across refusals, restarts and crashes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ fn offer(store: &Store, image: FileName) -> Escrow {
     })
 }
 
-/// Returns whether the file exists, and whether its mark does.
+/// Returns two flags: the file exists, and its mark exists.
 fn found(file: &TestFile, name: FileName) -> (bool, bool) {
     let root = PathBuf::from(format!("{}-files", file.path.display()));
     let name = name.to_string();
@@ -43,7 +43,7 @@ fn an_unreferenced_file_is_removed_with_its_last_mark() {
     assert_eq!(keep(&store, PICTURE), name);
     assert_eq!(found(&file, name), (true, true));
     store.settle_files(&[name]).unwrap();
-    assert_eq!(found(&file, name), (true, true), "another request is under way");
+    assert_eq!(found(&file, name), (true, true), "the other request still holds a mark");
     store.settle_files(&[name]).unwrap();
     assert_eq!(found(&file, name), (false, false));
     assert_eq!(store.read_file(name).unwrap(), None);

@@ -1,8 +1,8 @@
-//! The write-ahead log stays short: it restarts again and again, also with reads beside
-//! the writes.
+//! The write-ahead log stays short: it restarts regularly, also with reads beside the
+//! writes.
 //!
-//! A checkpoint is late when the machine is busy or a reader is in its way, and then the
-//! log is longer until the next one. So no test here looks at one moment. Each goes on
+//! On a busy machine, or while a reader blocks it, a checkpoint is late. The log is then
+//! longer until the next one. So a test does not check the length at one moment. It runs
 //! until the log has restarted often enough, and fails if the log grows far too long
 //! before.
 
@@ -17,16 +17,16 @@ use escrowd::domain::ledger::Account;
 
 use crate::helpers::{TestFile, Trade};
 
-/// The fewest pages that the configuration allows.
+/// The smallest number of pages that the configuration allows.
 const CHECKPOINT_PAGES: u32 = 100;
-/// The bytes of a page in the log, with its header.
+/// The bytes of a page in the log, with its frame header.
 const FRAME_BYTES: u64 = 2_048 + 24;
-/// Hundreds of missed restarts: far more than a busy disk causes, and soon reached by a
-/// log that never restarts.
+/// The length after hundreds of missed restarts: far more than a busy disk causes, and soon
+/// reached by a log that never restarts.
 const LOG_BYTES_MAX: u64 = 200 * CHECKPOINT_PAGES as u64 * FRAME_BYTES;
 /// The number of restarts that a test waits for.
 const LOGS: u32 = 8;
-/// Reading threads; on two cores, one of them uses a connection of the pool.
+/// The number of reading threads. On two cores, one of them uses a connection of the pool.
 const READING_THREADS: usize = 3;
 
 fn file_with_short_logs() -> TestFile {
@@ -36,7 +36,7 @@ fn file_with_short_logs() -> TestFile {
     file
 }
 
-/// The log, as its file shows it.
+/// The write-ahead log, read from its file.
 struct Log(PathBuf);
 
 impl Log {
@@ -48,7 +48,7 @@ impl Log {
         fs::metadata(&self.0).map_or(0, |metadata| metadata.len())
     }
 
-    /// The position of the number of restarts in its header.
+    /// Returns the number of restarts, which the log's header counts.
     fn number(&self) -> u32 {
         let mut header = [0; 16];
         File::open(&self.0).unwrap().read_exact(&mut header).unwrap();
@@ -57,7 +57,7 @@ impl Log {
 
     /// Tops up and calls `between` after each, until the log has restarted often enough.
     /// Fails if the log grows too long before.
-    fn starts_anew_while(&self, trade: &Trade, mut between: impl FnMut()) -> Result<(), String> {
+    fn restarts_while(&self, trade: &Trade, mut between: impl FnMut()) -> Result<(), String> {
         trade.top_up("ada", 100_000);
         let first = self.number();
         loop {
@@ -66,7 +66,7 @@ impl Log {
                 return Ok(());
             }
             if bytes > LOG_BYTES_MAX {
-                return Err(format!("the log started anew {logs} times and has {bytes} bytes"));
+                return Err(format!("the log restarted {logs} times and has {bytes} bytes"));
             }
             trade.top_up("ada", 100_000);
             between();
@@ -74,14 +74,14 @@ impl Log {
     }
 }
 
-/// A connection that keeps its snapshot between reads closes it for a commit.
+/// A connection that keeps its snapshot between reads must close it for a commit.
 #[test]
 fn reads_between_writes_leave_no_long_log() {
     let file = file_with_short_logs();
     let store = file.open();
     let log = Log::of(&file);
     let trade = Trade::of_key(&store, 1);
-    let outcome = log.starts_anew_while(&trade, || {
+    let outcome = log.restarts_while(&trade, || {
         store
             .read(|snapshot| snapshot.balance(trade.merchant, &Account::OutsideWorld))
             .unwrap();
@@ -95,9 +95,9 @@ fn reads_between_writes_leave_no_long_log() {
     );
 }
 
-/// Each read ends only when another has begun, so there is always one. Reads that begin
-/// after a checkpoint must use the file alone: with a kept snapshot, the log would never
-/// be free.
+/// Each read ends only after the next has begun, so there is always an open read. A read
+/// that begins after a checkpoint must use the database file alone. If it kept an old
+/// snapshot, the log could never restart.
 #[test]
 fn reads_that_never_pause_leave_no_long_log() {
     let file = file_with_short_logs();
@@ -123,7 +123,7 @@ fn reads_that_never_pause_leave_no_long_log() {
                 }
             });
         }
-        let outcome = log.starts_anew_while(&trade, || ());
+        let outcome = log.restarts_while(&trade, || ());
         stop.store(true, Ordering::SeqCst);
         outcome
     });

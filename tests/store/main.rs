@@ -1,5 +1,5 @@
-//! Tests of the store through its public interface: with real files, a clock and ids that
-//! the test controls, and plain SQLite connections for reading or damaging a file.
+//! Tests of the store through its public interface. They use real files, a clock and ids
+//! that the test controls, and plain SQLite connections for reading or damaging a file.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 

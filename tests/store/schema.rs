@@ -1,4 +1,4 @@
-//! The constraints of the schema, which hold for every program that writes to a file.
+//! The schema's constraints, which hold for every program that writes to a file.
 
 use escrowd::domain::fees::WhoPays;
 use rusqlite::types::FromSql;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::helpers::{History, TRANSFER_COLUMNS, TestFile, history};
 
-/// A plain SQLite connection with foreign keys to a file with a history.
+/// Opens a plain SQLite connection with foreign keys to a file with a history.
 fn used_file() -> (TestFile, History, Connection) {
     let file = TestFile::new();
     let store = file.open();
@@ -21,7 +21,7 @@ fn pragma<T: FromSql>(connection: &Connection, name: &str) -> T {
     connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
 }
 
-/// Asserts that a statement fails for the reason given.
+/// Asserts that a statement fails with this reason.
 #[track_caller]
 fn refuses(connection: &Connection, sql: &str, parameters: impl rusqlite::Params, reason: &str) {
     match connection.execute(sql, parameters) {

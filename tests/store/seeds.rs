@@ -37,7 +37,7 @@ impl Twins {
         }
     }
 
-    /// The number of the row that this merchant finds.
+    /// Returns the number of the row that this merchant finds.
     fn found(&self, merchant: &Trade, key: &EscrowKey) -> Option<i64> {
         let deal = self.store.read(|snapshot| snapshot.deal(merchant.merchant, key));
         deal.unwrap().map(|deal| deal.id().number())
@@ -63,11 +63,14 @@ fn each_merchant_finds_its_own_escrow_by_the_id_and_the_token_they_share() {
         }
         assert_eq!(twins.found(&third, &key), None, "{key:?}");
         let is_anyones = twins.store.read(|snapshot| snapshot.any_merchant_has_deal(&key));
-        assert!(!is_anyones.unwrap(), "what others have loaded does not show: {key:?}");
+        assert!(
+            !is_anyones.unwrap(),
+            "the lookup reveals another merchant's seed: {key:?}"
+        );
     }
-    let nobodys = SeededIds::new([8; 32]).first_escrow_id();
+    let unused = SeededIds::new([8; 32]).first_escrow_id();
     for key in [
-        EscrowKey::Id(nobodys),
+        EscrowKey::Id(unused),
         EscrowKey::Id(EscrowId::named("0000000000000400ffffffff")),
     ] {
         assert_eq!(twins.found(&twins.merchants[0], &key), None);
@@ -125,7 +128,10 @@ fn a_seeded_escrow_is_found_only_where_its_seed_was_loaded() {
     ));
     let sql = "UPDATE escrow SET deleted_at = 1";
     twins.file.sqlite().execute(sql, []).unwrap();
-    assert!(is_seeded(&twins.merchants[0], first), "also when it was taken back");
+    assert!(
+        is_seeded(&twins.merchants[0], first),
+        "a deleted escrow keeps its seeded id"
+    );
 }
 
 #[test]

@@ -16,8 +16,8 @@ use crate::helpers::{START, TestFile, Trade, is_named, name_merchant, outcome_of
 
 type Answer<T> = JoinHandle<Result<T, Error>>;
 
-/// Sends a command without waiting for its reply. On return it is in the queue, because a
-/// test's runtime has one thread.
+/// Sends a command without waiting for its reply. The command is in the queue on return,
+/// because a test's runtime has one thread.
 async fn send<T: Send + 'static>(
     store: &Store,
     command: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
@@ -129,7 +129,7 @@ async fn every_answer_waits_for_the_commit() {
     first.release.send(()).unwrap();
     last.wait_until_reached();
 
-    // All but the last command have run by now, and nothing is committed.
+    // All commands except the last have run, and none is committed.
     for _ in 0..20 {
         yield_now().await;
         tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1)))
@@ -140,7 +140,7 @@ async fn every_answer_waits_for_the_commit() {
     assert!(!kept.is_finished());
     assert!(
         !refused.is_finished(),
-        "a refusal may rest on a command that is not durable yet"
+        "a refusal may depend on a command that is not durable yet"
     );
     assert!(!panicked.is_finished());
     assert!(!is_named(&store, "kept"));
@@ -228,7 +228,7 @@ async fn a_full_queue_refuses_at_once() {
     ];
 
     let one_too_many = send(&store, name_merchant("third")).await;
-    assert!(one_too_many.is_finished(), "it waited for room");
+    assert!(one_too_many.is_finished(), "the command waited for room in the queue");
     assert!(matches!(one_too_many.await.unwrap(), Err(Error::QueueFull)));
 
     gate.release().await.unwrap();
@@ -249,7 +249,7 @@ async fn closing_finishes_waiting_commands_and_refuses_later_ones() {
         let store = store.clone();
         std::thread::spawn(move || store.close())
     };
-    // It gets a reply, whether it comes before or after the stop.
+    // The late command gets a reply, before or after the stop.
     let late = send(&store, name_merchant("late")).await;
     gate.release().await.unwrap();
 
@@ -299,8 +299,8 @@ async fn a_command_runs_although_its_caller_stopped_waiting() {
     assert!(is_named(&store, "abandoned"));
 }
 
-/// Makes every commit fail that inserts a merchant named "doomed", by a deferred
-/// constraint.
+/// Makes the commit of every group fail that inserts a merchant named "doomed", with a
+/// deferred constraint.
 fn doom_commits(file: &TestFile) {
     file.sqlite()
         .execute_batch(
@@ -325,7 +325,7 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
 
     assert!(matches!(outcome_of(writer_ended).await, Err(Error::OutcomeUnknown(_))));
     assert!(matches!(store.write(name_merchant("later")).await, Err(Error::Stopped)));
-    assert!(!is_named(&store, "innocent"), "reads go on, and see what is durable");
+    assert!(!is_named(&store, "innocent"), "a read sees only durable commands");
     store.close();
     drop(store);
     let reopened = file.open();
@@ -333,8 +333,8 @@ async fn a_failed_commit_fails_the_whole_group_and_stops_the_store() {
     reopened.write(name_merchant("innocent")).await.unwrap();
 }
 
-/// Makes SQLite roll back the whole group when a command inserts a merchant named
-/// "doomed", as it does when the disk fills up inside a command.
+/// Makes SQLite roll back the whole group when a command inserts a merchant named "doomed".
+/// A disk that fills up during a command does the same.
 fn give_up_on_the_doomed(file: &TestFile) {
     file.sqlite()
         .execute_batch(
@@ -355,7 +355,10 @@ async fn when_sqlite_rolls_back_the_group_no_command_succeeds() {
     let after = send(&store, name_merchant("after")).await;
     assert!(matches!(gate.release().await, Err(Error::Abandoned)));
     assert!(matches!(innocent.await.unwrap(), Err(Error::Abandoned)));
-    assert!(matches!(doomed.await.unwrap(), Err(Error::Sqlite(_))), "its own reason");
+    assert!(
+        matches!(doomed.await.unwrap(), Err(Error::Sqlite(_))),
+        "the command did not get its own error"
+    );
     after.await.unwrap().unwrap();
     assert_eq!(
         ["innocent", "doomed", "after"].map(|name| is_named(&store, name)),
@@ -377,8 +380,8 @@ async fn a_command_that_ignores_the_loss_of_its_group_fails() {
     assert_eq!(["doomed", "next"].map(|name| is_named(&store, name)), [false, true]);
 }
 
-/// The first command waits until the busy timeout. The others fail with it; otherwise each
-/// would wait for the same timeout, one after another.
+/// The first command waits until the busy timeout. The others must fail with it. Otherwise
+/// each would wait for the same timeout, one after another.
 #[tokio::test]
 async fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
     let file = TestFile::new();
@@ -393,7 +396,7 @@ async fn a_foreign_lock_held_too_long_fails_all_waiting_commands_together() {
     }
     assert!(
         started.elapsed() < Duration::from_secs(15),
-        "they waited in turn: {:?}",
+        "the commands waited one after another: {:?}",
         started.elapsed()
     );
     outside.execute_batch("ROLLBACK").unwrap();
@@ -432,7 +435,7 @@ async fn time_does_not_run_backwards_when_the_clock_does() {
         assert!(now >= newest, "{now} comes before {newest}");
         newest = now;
     }
-    assert_eq!(newest.millis(), START + 6, "and it goes on with the clock");
+    assert_eq!(newest.millis(), START + 6, "time stands still although the clock moves");
 }
 
 #[test]
@@ -484,7 +487,7 @@ fn ids_rise_through_clock_steps_and_restarts() {
     }
 }
 
-/// A category takes a number, and no other row of the file is as new.
+/// A category takes an id number, and no other row of the file is as new.
 #[test]
 fn a_category_keeps_its_number_across_a_restart() {
     let file = TestFile::new();
@@ -529,7 +532,7 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
             }
         })
     };
-    let mut moments = std::collections::HashSet::new();
+    let mut snapshots = std::collections::HashSet::new();
     while !writer.is_finished() {
         let (inside, balances) = store
             .read(|snapshot| {
@@ -543,10 +546,10 @@ fn a_reader_sees_one_snapshot_while_writes_go_on() {
             })
             .unwrap();
         assert_eq!(balances.iter().sum::<i64>(), inside.minor(), "{balances:?}");
-        moments.insert(balances);
+        snapshots.insert(balances);
     }
     writer.join().unwrap();
-    assert!(moments.len() > 20, "only {} moments were seen", moments.len());
+    assert!(snapshots.len() > 20, "only {} different snapshots", snapshots.len());
     store.close();
     file.assert_sound();
 }

@@ -1,5 +1,5 @@
-//! Checks that the snapshots are complete: they show every route, every code of a refusal
-//! and every message of the contract, and a test writes each of them.
+//! Checks that the snapshots are complete: they contain every route, every refusal code and
+//! every message of the contract, and a test writes each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -51,8 +51,7 @@ pub(super) const SNAPSHOTS: [&str; 39] = [
     "vaults",
 ];
 
-/// Every code of a refusal except [`CODES_OF_TROUBLE`]. Add a new code here and show it in
-/// a snapshot.
+/// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
 const CODES: [&str; 110] = [
     "access_denied",
     "account_not_resolved",
@@ -166,13 +165,14 @@ const CODES: [&str; 110] = [
     "withdrawing_disabled",
 ];
 
-/// Codes of replies that take a failing disk or a service that is stopping. The suites
+/// Refusal codes that need a failing disk or a service that is stopping. The suites
 /// `trouble` and `durability` provoke them.
 const CODES_OF_TROUBLE: [&str; 4] = ["outcome_unknown", "stopping", "storage_failing", "storage_full"];
 
-/// The contract's messages, section by section. A message that names something stands here
-/// without the name. `Escrow is not associated with any merchant` is missing, since every
-/// escrow belongs to a merchant; the contract leaves the message about virtual accounts open.
+/// The contract's messages, section by section. A message that names a value is listed
+/// without the value. `Escrow is not associated with any merchant` is missing, since every
+/// escrow belongs to a merchant. The contract leaves the message about virtual accounts
+/// open.
 const MESSAGES: &str = "\
 No token provided
 Unauthorized Access
@@ -294,10 +294,10 @@ Address removed successfully
 Countries fetched successfully
 ";
 
-/// The one route that never succeeds.
+/// The only route that never succeeds.
 const GONE: &str = "POST /v1/payment/virtual-account";
 
-/// Reads every snapshot, by its name.
+/// Reads every snapshot and returns it by name.
 fn snapshots() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/snapshots");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -329,7 +329,7 @@ fn exchanges(snapshot: &str) -> Vec<(&str, &str, u16)> {
     exchanges
 }
 
-/// Returns whether a path matches this route.
+/// Returns true if a path matches this route.
 fn is_of_route(path: &str, route: &str) -> bool {
     let is_same = |(part, of_route): (&str, &str)| part == of_route || of_route.starts_with('{');
     path.split('/').count() == route.split('/').count() && path.split('/').zip(route.split('/')).all(is_same)

@@ -1,4 +1,4 @@
-//! Malformed requests, limits, files, and a service in trouble.
+//! Malformed requests, limits, files, and failures of the service.
 
 use std::thread;
 use std::time::Duration;
@@ -195,7 +195,7 @@ fn faults_are_told_of_word_for_word() {
     assert_snapshot("faults", &[&app]);
 }
 
-/// Another connection locks the file, so writes wait and then give up.
+/// Another connection locks the database, so writes wait and then fail.
 #[test]
 fn a_busy_file_and_a_key_in_flight_are_told_of_word_for_word() {
     let app = spawn_recorded_app(|_| {});
@@ -299,7 +299,7 @@ fn empty_data_is_sent_word_for_word() {
 }
 
 impl TestApp {
-    /// Shows a file as it is served.
+    /// Adds a served file to the transcript.
     fn recorded_file(&self, path: &str) {
         let (status, mut headers, body) = self.file(path);
         headers.retain(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()));

@@ -1,12 +1,12 @@
-//! Replaces values that differ from run to run by placeholders. The same value gets the
-//! same placeholder within a snapshot, so that relations stay visible.
+//! Replaces values that differ between runs with placeholders. Within a snapshot equal
+//! values get equal placeholders, so that relations stay visible.
 
 use std::collections::HashMap;
 
-/// Made-up ids of the tests, which stay as they are.
+/// Ids that the tests invent. The redaction keeps them.
 const MADE_UP: [&str; 3] = ["0123456789abcdef01234567", "PY_ZZZZZZZZ0000", "PY_ABCDEFGH0000"];
 
-/// The placeholders given out so far.
+/// The placeholders assigned so far.
 #[derive(Debug, Default)]
 pub(crate) struct Redaction {
     numbers: HashMap<String, usize>,

@@ -181,7 +181,7 @@ const EVENTS: [&str; 18] = [
     "payment.withdrawal.success",
 ];
 
-/// Records the events of one story after another.
+/// Records the events of several scenarios.
 struct Told<'a> {
     app: &'a TestApp,
     passed: usize,

@@ -9,10 +9,10 @@ use super::layout::laid_out;
 use super::redaction::Redaction;
 use crate::helpers::Answer;
 
-/// Headers that are not shown: every reply has them, or they depend on timing. A connection
-/// closes when the service replies before it has read the whole body.
+/// Headers that the transcript omits: every reply has them, or they depend on timing. The
+/// service closes a connection if it replies before it has read the whole body.
 const USUAL_HEADERS: [&str; 4] = ["connection", "content-length", "date", "x-request-id"];
-/// The longest request body that is shown, in bytes.
+/// The longest request body in the transcript, in bytes.
 const BODY_BYTES_SHOWN: usize = 4_096;
 
 /// A request as it was sent.
@@ -50,7 +50,7 @@ enum Entry {
     },
 }
 
-/// Records nothing while it lives.
+/// Stops the recording until it is dropped.
 pub(crate) struct Pause<'a>(&'a AtomicBool);
 
 impl Drop for Pause<'_> {
@@ -80,8 +80,8 @@ impl Transcript {
         self.push(Entry::Note(note.to_owned()));
     }
 
-    /// Adds a line that shows the message of a success, or the whole body of a refusal.
-    /// Values of one field that get the same reply share a line.
+    /// Adds a line with the message of a success or the whole body of a refusal. Values of
+    /// one field that get the same reply share a line.
     pub(crate) fn line(&self, label: &str, answer: &Answer) {
         let reply = if answer.status < 300 {
             format!("{:?}", answer.message())
@@ -91,7 +91,7 @@ impl Transcript {
         self.line_of(label, answer, &reply);
     }
 
-    /// Adds a line that shows this text in place of the reply's body.
+    /// Adds a line with this text in place of the reply's body.
     pub(crate) fn line_of(&self, label: &str, answer: &Answer, reply: &str) {
         let headers = headers_of(answer).join(", ");
         let status = answer.status;
@@ -123,7 +123,7 @@ impl Transcript {
         self.push(Entry::Plain(self.hide_address(text)));
     }
 
-    /// Adds a request with its reply, unless the record is paused.
+    /// Adds a request with its reply, unless the recording is paused.
     pub(crate) fn add(&self, request: &Request<'_>, answer: &Answer) {
         if self.is_paused.load(Ordering::SeqCst) {
             return;
@@ -192,7 +192,8 @@ fn laid_out_reply(text: &str) -> String {
     laid_out(text).unwrap_or_else(|| panic!("no JSON without spaces: {text}"))
 }
 
-/// Returns the headers of a reply that are shown; its content type only if it is not JSON.
+/// Returns the reply's headers that the transcript contains. It has the content type only
+/// if that is not JSON.
 fn headers_of(answer: &Answer) -> Vec<String> {
     assert!(answer.header("x-request-id").is_some(), "{answer:?}");
     let is_usual = |name: &str, value: &str| {
@@ -202,7 +203,7 @@ fn headers_of(answer: &Answer) -> Vec<String> {
     let headers = headers.filter(|(name, value)| !is_usual(name, value));
     let mut headers: Vec<String> = headers
         .map(|(name, value)| match (name.as_str(), answer.header("ratelimit")) {
-            // It says the same as the seconds in the other header.
+            // The rate limit header has the same number of seconds.
             ("retry-after", Some(_)) => format!("{name}: [seconds]"),
             _ => format!("{name}: {value}"),
         })
