@@ -8,7 +8,7 @@ impl TestApp {
     /// Returns the summaries of all events after the first `passed`.
     #[track_caller]
     fn summaries_after(&self, passed: usize) -> Vec<String> {
-        self.all_told()[passed..].iter().map(summary).collect()
+        self.all_events()[passed..].iter().map(summary).collect()
     }
 
     fn submit_dispute(&self, who: &str, deal: &Deal) -> Answer {
@@ -133,7 +133,7 @@ fn each_end_of_a_standard_escrow_emits_its_events() {
     let app = app_with_commission();
     let end = |finish: &dyn Fn(&Deal)| {
         let deal = app.standard_funded();
-        let passed = app.all_told().len();
+        let passed = app.all_events().len();
         finish(&deal);
         app.summaries_after(passed)
     };
@@ -191,7 +191,7 @@ fn a_claim_and_the_additional_fee_emit_events() {
     let deal = Deal::of(&app.create_escrow("ada", &standard_terms()).ok());
     app.set_additional_fee(&deal.token, &json!({ "additionalFee": 50 }))
         .ok();
-    assert_eq!(app.all_told().len(), 2, "setting an additional fee emits no event");
+    assert_eq!(app.all_events().len(), 2, "setting an additional fee emits no event");
     app.pay_for("ben", &deal).ok();
     app.pass_seconds(4 * 24 * 3600 + 1);
     app.claim("ada", &deal.token).ok();
@@ -215,7 +215,7 @@ fn edits_and_deletions_emit_no_events() {
     let deal = app.offered();
     app.edit_milestone_escrow("ada", &deal.token, &two_milestones()).ok();
     app.delete_escrow("ada", &deal.token).ok();
-    assert_eq!(app.all_told().len(), 2);
+    assert_eq!(app.all_events().len(), 2);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_payment_emits_an_event_once_it_is_settled() {
     }
     let deposit = json!({ "amount": 2500, "reference": "d-1", "transactionType": "deposit" });
     let pending = app.intend("ada", &deposit).ok();
-    assert!(app.all_told().is_empty(), "a pending payment emits no event");
+    assert!(app.all_events().is_empty(), "a pending payment emits no event");
     let number = pending.data()["testAccount"]["accountNumber"]
         .as_str()
         .unwrap()
@@ -256,7 +256,7 @@ fn a_payment_emits_an_event_once_it_is_settled() {
         "payment.deposit.success credit ada 1000 success",
     ];
     assert_eq!(app.summaries_after(0), expected);
-    let events = app.all_told();
+    let events = app.all_events();
     let data = &events[1]["payload"]["data"];
     assert_eq!(data["withdrawalDetails"], withdrawal("0123456789")["withdrawalDetails"]);
     assert_eq!(
@@ -282,7 +282,7 @@ fn a_wallet_transfer_emits_an_event_for_each_side() {
         format!("payment.wallet_transfer.success credit {ben} 1500 success"),
     ];
     assert_eq!(app.summaries_after(1), expected);
-    let names: Vec<Value> = app.all_told()[1..]
+    let names: Vec<Value> = app.all_events()[1..]
         .iter()
         .map(|event| event["payload"]["data"]["walletDetails"]["name"].clone())
         .collect();
@@ -321,7 +321,7 @@ fn a_vaults_events_have_its_participants() {
         (&Value::Null, &Value::Null)
     );
 
-    let passed = app.all_told().len();
+    let passed = app.all_events().len();
     let token = open();
     app.as_merchant("POST", &format!("/v1/escrow/vault/cancel/{token}"), None)
         .ok();
@@ -362,7 +362,7 @@ fn a_payment_for_two_escrows_emits_one_event_that_belongs_to_both() {
         "escrow.ongoing ONGOING OPENED",
     ];
     assert_eq!(app.summaries_after(4), expected);
-    let payment = &app.all_told()[4];
+    let payment = &app.all_events()[4];
     assert_eq!(payment["escrowId"], Value::Null);
     let named: Vec<&Value> = payment["payload"]["data"]["escrowDetails"]
         .as_array()
@@ -397,7 +397,7 @@ fn the_copy_of_a_link_emits_its_own_created_event() {
         "escrow.ongoing ONGOING OPENED",
     ];
     assert_eq!(app.summaries_after(2), expected);
-    let created = &app.all_told()[2];
+    let created = &app.all_events()[2];
     assert_ne!(created["escrowId"], link.id);
     assert_eq!(created["payload"]["data"]["buyerId"], Value::Null);
 }
@@ -423,7 +423,7 @@ fn a_refusal_emits_no_event() {
 fn an_event_names_its_escrow_and_customer() {
     let app = spawn_app();
     let deal = app.funded();
-    let events = app.all_told();
+    let events = app.all_events();
     let [.., payment, ongoing] = events.as_slice() else {
         panic!("{events:?}")
     };

@@ -14,7 +14,7 @@ impl TestApp {
 
     /// Returns all events of the inbox, oldest first.
     #[track_caller]
-    pub(crate) fn all_told(&self) -> Vec<Value> {
+    pub(crate) fn all_events(&self) -> Vec<Value> {
         let page = self.inbox("?limit=100").ok();
         assert_eq!(page.data()["pagination"]["isLastPage"], true);
         let mut events = page.data()["data"].as_array().unwrap().clone();
@@ -54,7 +54,7 @@ fn a_merchant_sees_its_own_events_only() {
     assert_eq!((foreign.status, foreign.message()), (400, "Event not found"));
     let own = app.send("GET", &format!("/sandbox/events/{id}"), &[], None).ok();
     assert_eq!(own.message(), "Event fetched successfully");
-    assert_eq!(own.data(), &app.all_told()[0]);
+    assert_eq!(own.data(), &app.all_events()[0]);
     app.refuses(400, "Event not found", |app| {
         app.send("GET", &format!("/sandbox/events/{NO_ID}"), &[], None)
     });
@@ -162,7 +162,7 @@ fn the_inbox_has_pages_and_lists_events_after_a_given_one() {
     let pagination = app.inbox("?limit=3&page=2").ok().data()["pagination"].clone();
     let expected = json!({ "count": 7, "pages": 3, "isLastPage": false, "nextPage": 3, "previousPage": 1 });
     assert_eq!(pagination, expected);
-    let fifth = app.all_told()[4]["id"].as_str().unwrap().to_owned();
+    let fifth = app.all_events()[4]["id"].as_str().unwrap().to_owned();
     assert_eq!(amounts(&format!("?after={fifth}")), [6, 7]);
     assert_eq!(amounts(&format!("?after={fifth}&limit=1&page=2")), [7]);
     let all = format!("?after={}", "0".repeat(24));

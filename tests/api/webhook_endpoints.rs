@@ -129,13 +129,13 @@ fn an_event_is_sent_again_under_its_own_id() {
         [""; 0],
         "setting an endpoint does not queue earlier events"
     );
-    let before = app.all_told();
+    let before = app.all_events();
     let again = app.resend(&id).ok();
     assert_eq!(again.message(), "Event queued successfully");
     assert_eq!(again.data()["delivery"]["status"], "pending");
     assert_eq!(again.data()["payload"], before[0]["payload"]);
     assert_eq!(app.pending_deliveries(), ["1"]);
-    assert_eq!(app.all_told().len(), before.len(), "a resend creates no new event");
+    assert_eq!(app.all_events().len(), before.len(), "a resend creates no new event");
     let foreign = app.json_with_key(
         "sk_test_other",
         "POST",
@@ -153,7 +153,7 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     app.pass_seconds(60);
     app.top_up("ada", 1000).ok();
     app.top_up("ada", 2000).ok();
-    let events = app.all_told();
+    let events = app.all_events();
     app.refuses(400, "No callback URL is set", |app| {
         app.replay(&json!({ "from": events[0]["id"] }))
     });
