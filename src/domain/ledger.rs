@@ -28,7 +28,7 @@ pub enum Account {
 }
 
 impl Account {
-    /// Returns the customer whose account it is, or `None` if it is not a customer's.
+    /// Returns the customer who owns the account, or `None` if no customer does.
     pub const fn customer(&self) -> Option<&CustomerId> {
         match self {
             Self::CustomerMain(customer) | Self::CustomerEscrow(customer) => Some(customer),
@@ -74,10 +74,10 @@ pub enum TransferKind {
     PlatformFee,
     /// From a bank account or a card into a wallet.
     Deposit,
-    /// From a wallet to a bank account or a blockchain address; in the other direction
-    /// when the withdrawal is reversed.
+    /// From a wallet to a bank account or a blockchain address. The reversal of a withdrawal
+    /// goes in the other direction.
     Withdrawal,
-    /// The fee of a withdrawal; in the other direction when the withdrawal is reversed.
+    /// The fee of a withdrawal. The reversal of a withdrawal returns it.
     WithdrawalFee,
     /// From one customer's wallet to another's.
     WalletTransfer,

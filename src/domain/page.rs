@@ -1,8 +1,8 @@
 //! Pages of long lists (contract section 1.8).
 
-/// Rows on a page if the request names no limit.
+/// The number of rows on a page if the request names no limit.
 pub const LIMIT_DEFAULT: u32 = 10;
-/// Most rows on one page.
+/// The most rows on one page.
 pub const LIMIT_MAX: u32 = 100;
 
 /// The page that a request asks for.
@@ -17,7 +17,7 @@ pub struct PageRequest {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows; none after the last page.
+    /// The rows. A page after the last one has none.
     pub rows: Vec<T>,
     /// The number of rows in the whole list.
     pub count: u64,
@@ -38,7 +38,7 @@ impl PageRequest {
 }
 
 impl<T> Page<T> {
-    /// Returns the only page of a list of one row.
+    /// Returns the first and only page of a list with one row.
     pub fn of_one(row: T) -> Self {
         Self {
             rows: vec![row],

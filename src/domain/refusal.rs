@@ -1,9 +1,9 @@
-//! The rules that a request can break. Each refusal stands here once, with its code,
-//! its message and, where it is not 400, its HTTP status.
+//! The rules that a request can break. This file states each refusal once, with its code,
+//! its message and, unless it is 400, its HTTP status.
 //!
-//! Clients match on code and message, so both are part of the contract, and so is the
-//! order in which rules check; the documentation of each rule gives its order. A
-//! refused request changes nothing.
+//! Clients match on code and message, so both are part of the contract. The order of the
+//! checks is part of it too, and the documentation of each rule gives its order. A refused
+//! request changes nothing.
 
 use std::fmt;
 
@@ -256,7 +256,7 @@ pub enum Refusal {
         /// The most events that one request sends again.
         max: u32,
     },
-    /// The key has as many faults as it may have (sandbox).
+    /// The key already has the most faults that a key may have (sandbox).
     #[error("At most {max} faults can be set at once; DELETE /sandbox/faults clears them")]
     TooManyFaults {
         /// The most faults of one key.
@@ -310,8 +310,8 @@ pub enum Refusal {
     },
 }
 
-/// A field with a wrong value: its path, the value that came, and the values that would
-/// be right.
+/// A field with a wrong value: its path, the received value, and a description of the right
+/// values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// The field's path as the caller wrote it, such as `milestones[1].amount`.
@@ -334,7 +334,7 @@ pub enum Problem {
     Wrong {
         /// A description of the right values, to follow "must be".
         expected: String,
-        /// The value that came, shortened.
+        /// The received value, shortened.
         got: String,
     },
 }
@@ -379,7 +379,7 @@ impl Refusal {
 }
 
 impl Invalid {
-    /// A required field that did not come.
+    /// Returns the error of a required field that is missing.
     pub fn missing(field: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -387,7 +387,7 @@ impl Invalid {
         }
     }
 
-    /// A field that came with a wrong value. `expected` follows "must be".
+    /// Returns the error of a field with a wrong value. `expected` follows "must be".
     pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
         Self {
             field: field.into(),

@@ -25,8 +25,8 @@ pub enum TransactionType {
     Withdrawal,
     /// Money sent from one customer's wallet to another's.
     WalletTransfer,
-    /// Money received on a reserved bank account. The contract has this type; escrowd has
-    /// no such accounts, so no transaction has it.
+    /// Money received on a reserved bank account. The contract has this type, but escrowd
+    /// has no such accounts, so no transaction has it.
     Transfer,
 }
 
@@ -86,7 +86,7 @@ pub enum PaymentStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
     pub status: PaymentStatus,
-    /// The fee, on top of the amount of a debit.
+    /// The fee. A debit takes it in addition to the amount.
     pub fee: Amount,
     /// The time of the settlement. `None` while the transaction is pending.
     pub settled_at: Option<Timestamp>,

@@ -11,7 +11,7 @@ use crate::domain::idempotency::IdempotencyKey;
 /// SHA-256 of an API key, and the idempotency key of one of its requests.
 type Entry = ([u8; 32], IdempotencyKey);
 
-/// The idempotency keys in flight. All workers share one set; a request without an
+/// The idempotency keys in flight. All workers share one set. A request without an
 /// idempotency key never locks it.
 #[derive(Debug, Default)]
 pub struct InFlight {

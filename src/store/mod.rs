@@ -47,7 +47,7 @@ use engine::{connection, file};
 /// The settings of a store.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The database file; created if it does not exist.
+    /// The database file. The store creates it if it does not exist.
     pub path: PathBuf,
     /// Sandbox or live. A file keeps the mode that it was created with.
     pub mode: Mode,

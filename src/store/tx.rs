@@ -114,12 +114,12 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Returns the merchant that the command acts for; `None` before it acts for any.
+    /// Returns the merchant that the command acts for, or `None` before it acts for any.
     pub const fn acts_for(&self) -> Option<MerchantId> {
         self.acts_for
     }
 
-    /// Returns the clock offset of the merchant that the command acts for;
+    /// Returns the clock offset of the merchant that the command acts for, or
     /// [`ClockOffset::NONE`] before it acts for any.
     pub const fn clock(&self) -> ClockOffset {
         self.clock

@@ -62,7 +62,7 @@ impl StatementView {
     }
 }
 
-/// Returns the customer who speaks; none when it is the merchant.
+/// Returns the customer who speaks, or `None` if the merchant does.
 fn speaker_id(speaker: Speaker, escrow: &Escrow) -> Option<&CustomerId> {
     match speaker {
         Speaker::Buyer => escrow.funding().map(|funding| &funding.buyer),

@@ -18,7 +18,7 @@ use crate::views::vault::ParticipantView;
 use crate::views::{AsText, MajorUnits, ViewContext};
 
 /// The R view of an escrow or a vault. It shows every field of the contract, with null
-/// for an unknown value; `isSeller` depends on the viewer.
+/// for an unknown value. `isSeller` depends on the viewer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EscrowView {

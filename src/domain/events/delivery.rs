@@ -77,7 +77,7 @@ pub enum AttemptOutcome {
         /// The beginning of the response's body.
         beginning: String,
     },
-    /// No response arrived. The text gives the reason for people.
+    /// No response arrived. The text describes the reason.
     Failed(String),
 }
 

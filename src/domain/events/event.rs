@@ -13,9 +13,9 @@ pub struct RecordedEvent {
     pub id: EventId,
     /// The name on the wire, such as `escrow.completed`.
     pub name: String,
-    /// The escrow that it is about. A payment of several escrows is about none of them.
+    /// The escrow that the event is about. `None` for a payment of several escrows.
     pub escrow: Option<EscrowId>,
-    /// The customer whose transaction it is about.
+    /// The customer whose transaction the event is about.
     pub customer: Option<CustomerId>,
     /// The time on the merchant's clock.
     pub created_at: Timestamp,

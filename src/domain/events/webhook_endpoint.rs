@@ -157,7 +157,7 @@ pub struct WebhookEndpoint {
 pub struct SandboxWebhookEndpoint {
     /// The URL that the merchant chose.
     pub choice: WebhookUrlChoice,
-    /// The secret that signs its webhooks; `None` for a merchant of the configuration,
+    /// The secret that signs its webhooks. `None` for a merchant of the configuration,
     /// which keeps its own.
     pub secret: Option<SigningSecret>,
 }

@@ -1,7 +1,7 @@
-//! Ids, tokens and references: a type for each, so that one cannot stand where another
-//! is meant.
+//! Ids, tokens and references. Each has its own type, so that the compiler rejects one in
+//! place of another.
 //!
-//! `entropy.rs` supplies the numbers and the random bits; this folder gives them their
+//! `entropy.rs` supplies the numbers and the random bits. This folder gives them their
 //! shape. `seeded.rs` explains the ids that are equal on every server.
 
 mod names;

@@ -8,24 +8,24 @@ use crate::domain::time::Timestamp;
 /// The step between two objects' numbers. The numbers between belong to the first of
 /// the two: an escrow's milestones take them.
 pub(super) const NUMBERS_APART: i64 = 1 << 10;
-/// Most milestones of one escrow; each takes a number after the escrow's.
+/// The most milestones of one escrow. Each takes a number after the escrow's.
 pub const MILESTONES_MAX: i64 = 1_000;
 /// Numbers of one millisecond: enough for 32 objects. Further objects take numbers of
 /// the next millisecond.
 const NUMBERS_PER_MILLISECOND: i64 = 1 << 15;
-/// The smallest number of an object, also of one made in 1970. Seeded ids show smaller
-/// numbers; see `seeded.rs`.
+/// The smallest number of an object, even of one created in 1970. Seeded ids show smaller
+/// numbers (see `seeded.rs`).
 pub(super) const FIRST_NUMBER: i64 = 1 << 26;
 
-/// Returns the number of an object made now. It is greater than `previous`, the last
-/// number given out, also when the clock has stepped back.
+/// Returns the number of an object created at `now`. It is greater than `previous`, the last
+/// number given out, even if the clock has stepped back.
 pub fn number_after(previous: i64, now: Timestamp) -> i64 {
     first_number_of(now)
         .max(previous.saturating_add(NUMBERS_APART))
         .max(FIRST_NUMBER)
 }
 
-/// Returns the smallest number of an object made in this millisecond. Objects made
+/// Returns the smallest number of an object created in this millisecond. Objects created
 /// before have smaller numbers, unless the numbers of their millisecond ran out.
 pub fn first_number_of(now: Timestamp) -> i64 {
     now.millis().saturating_mul(NUMBERS_PER_MILLISECOND)

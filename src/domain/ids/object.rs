@@ -33,8 +33,8 @@ macro_rules! object_id {
             }
 
             /// Reads an id that a caller sent. A malformed text becomes the id of zeros,
-            /// which no object has, so that a malformed id is answered as an unknown one
-            /// (contract section 9.3, row 60).
+            /// which no object has, so that the reply to a malformed id is the same as to an
+            /// unknown one (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
                 Self::parse(text).unwrap_or(Self::new(0, 0))
             }

@@ -23,7 +23,7 @@ impl Reference {
         Self(text.to_owned())
     }
 
-    /// Makes the reference of a payment that came without one: 19 of `0-9A-Z`.
+    /// Makes the reference of a payment whose request has none: 19 of `0-9A-Z`.
     pub fn from_random(random: u128) -> Self {
         let mut digits = RandomDigits(random);
         Self((0..19).map(|_| digits.next_below(DIGITS_AND_LETTERS)).collect())

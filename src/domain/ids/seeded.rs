@@ -68,8 +68,8 @@ macro_rules! seedable_id {
             }
 
             /// Reads an id that a caller sent. A malformed text becomes the id of zeros,
-            /// which no object has, so that a malformed id is answered as an unknown one
-            /// (contract section 9.3, row 60).
+            /// which no object has, so that the reply to a malformed id is the same as to an
+            /// unknown one (contract section 9.3, row 60).
             pub fn named(text: &str) -> Self {
                 Self(StoredId::from_wire(decode_hex(text).unwrap_or_default()))
             }
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_id_names_nothing() {
+    fn a_malformed_id_is_read_as_the_id_of_zeros() {
         let nothing = EscrowId::new(0, 0);
         for text in [
             "",

@@ -109,7 +109,7 @@ pub trait IdSource {
         }
     }
 
-    /// Makes the reference of a payment that came without one.
+    /// Makes the reference of a payment whose request has none.
     fn reference(&mut self) -> Reference {
         Reference::from_random(self.random())
     }

@@ -1,5 +1,6 @@
 //! Intents: deposits, withdrawals and wallet transfers in two steps (contract sections
-//! 4.3.2, 4.3.3, 5.9 and 6.4). Creating an intent moves no money; settling it does, once.
+//! 4.3.2, 4.3.3, 5.9 and 6.4). Creating an intent moves no money. Settling it moves the
+//! money, once.
 
 use crate::domain::customers::customer::Customer;
 use crate::domain::decline::Decline;

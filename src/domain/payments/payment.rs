@@ -24,7 +24,7 @@ pub struct Payment {
     /// The escrows that it paid for in the order of their offers, or the escrow that it
     /// came from.
     pub escrows: Vec<Escrow>,
-    /// The vault that it is a stake in, or came from.
+    /// The vault that the money went into as a stake, or came from.
     pub vault: Option<Vault>,
     /// The customers who sell in those escrows or won the vault.
     pub payees: Vec<Customer>,
@@ -100,7 +100,7 @@ impl PaidDeal {
 }
 
 impl Payment {
-    /// Returns the deals it paid for, or the one it came from.
+    /// Returns the deals that the payment paid for, or the one that it came from.
     pub fn deals(&self) -> Vec<PaidDeal> {
         let escrows = self.escrows.iter().map(DealRef::from);
         let deals = escrows.chain(self.vault.as_ref().map(DealRef::from));
@@ -119,7 +119,7 @@ impl Payment {
         self.detail.as_ref().map(|detail| &detail.method)
     }
 
-    /// Returns the fee, which comes on top of the amount of a debit.
+    /// Returns the fee. A debit takes it in addition to the amount.
     pub fn fee(&self) -> Amount {
         self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
     }

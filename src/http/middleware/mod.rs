@@ -47,7 +47,7 @@ pub(crate) async fn observe(
 
     let log_cause = |error: &Error| {
         if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
-            log::error!("{id} failed: {cause}");
+            log::error!("request {id} failed: {cause}");
         }
     };
     let finish = |mut response: HttpResponse, facts: Option<RouteFacts>| {
@@ -87,7 +87,7 @@ pub(crate) async fn observe(
             Err(InternalError::from_response(error, response).into())
         }
         Err(_panic) => {
-            log::error!("{id} panicked");
+            log::error!("the handler of request {id} panicked");
             let response = finish(ApiError::Internal.error_response(), None);
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }

@@ -24,9 +24,9 @@ const KEYS_MAX: usize = 1_000;
 /// The fault that a merchant asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FaultRequest {
-    /// Limits the fault to these routes; none means all.
+    /// Limits the fault to these routes. `None` means all routes.
     pub(crate) route: Option<RoutePattern>,
-    /// Limits the fault to requests of this customer; none means all.
+    /// Limits the fault to requests of this customer. `None` means all requests.
     pub(crate) customer: Option<CustomerId>,
     /// The number of requests to hit.
     pub(crate) times: u32,
@@ -58,7 +58,7 @@ pub(crate) struct Fault {
     /// Greater than the ids of all faults before it.
     pub(crate) id: u64,
     pub(crate) request: FaultRequest,
-    /// The number of requests left to hit; never 0.
+    /// The number of requests left to hit, which is never 0.
     pub(crate) remaining: u32,
 }
 

@@ -1,5 +1,5 @@
-//! State that a sandbox keeps in memory: the fault book and the request log. It stands
-//! below the handlers in `routes` and the middleware, and imports neither.
+//! State that a sandbox keeps in memory: the fault book and the request log. The handlers
+//! in `routes` and the middleware import this folder, and it imports neither.
 
 pub(crate) mod fault_book;
 pub(crate) mod request_log;

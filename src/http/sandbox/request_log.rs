@@ -98,7 +98,7 @@ impl RequestLog {
         self.limits.requests_max
     }
 
-    /// Returns true if the log keeps no requests at all.
+    /// Returns true if the log keeps no requests.
     pub(crate) const fn is_off(&self) -> bool {
         self.limits.requests_max == 0
     }

@@ -26,9 +26,9 @@ const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// Reports the length of the log and copies nothing.
 const NOOP: &str = "PRAGMA wal_checkpoint(NOOP)";
 
-/// A handle of the database file for syncing it. SQLite itself syncs the file only when
-/// the whole log is copied; the writer, which copies the rest, would then wait for
-/// everything that the thread has copied.
+/// A handle of the database file for syncing it. SQLite itself syncs the file only once the
+/// whole log is copied. The writer, which copies the rest, would then wait until everything
+/// that the thread has copied is on the disk.
 ///
 /// Closing any handle of a file drops all POSIX locks of the process on that file. This
 /// handle must therefore be opened before every connection and outlive all of them.
@@ -90,8 +90,8 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// [`Error::NotOnDisk`] when the disk failed; the file can then no longer be
-    /// trusted. A checkpoint that fails for another reason is tried again later.
+    /// [`Error::NotOnDisk`] if the disk failed. The file can then no longer be trusted. The
+    /// store tries a checkpoint again later if it fails for another reason.
     pub(crate) fn after_commit(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         if !self.is_copying {
             return self.begin(writer, readers);

@@ -16,7 +16,8 @@ use crate::store::engine::file;
 /// The longest time that a connection waits for the locks of another program, such as a
 /// backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Prepared statements that each connection caches; more than the program has.
+/// The number of prepared statements that each connection caches, which is more than the
+/// program has.
 const CACHED_STATEMENTS_MAX: usize = 128;
 
 /// The point to which a commit waits for the disk.
@@ -25,9 +26,9 @@ const CACHED_STATEMENTS_MAX: usize = 128;
 pub enum Synchronous {
     /// Every commit reaches the disk before it is acknowledged.
     Full,
-    /// A power failure may lose the last commits; the death of the process loses none.
+    /// A power failure may lose the last commits. The death of the process loses none.
     Normal,
-    /// No commit waits for the disk. Only for an ephemeral file; no setting chooses it.
+    /// No commit waits for the disk. Only ephemeral files use this, and no setting selects it.
     #[serde(skip)]
     Off,
 }

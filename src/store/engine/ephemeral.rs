@@ -96,8 +96,8 @@ impl EphemeralFolder {
         }
     }
 
-    /// Removes the ephemeral folders of the same user that no service uses. A folder that
-    /// cannot be removed is left to the next start.
+    /// Removes the ephemeral folders of the same user that no service uses. If a folder
+    /// cannot be removed, the next start tries again.
     fn remove_leftovers(&self, place: &Path) {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
         for path in entries.filter(|entry| self.is_like(entry)).map(|entry| entry.path()) {

@@ -1,5 +1,5 @@
-//! The database file itself: checking that it is an escrowd file, and creating a fresh
-//! one. Foreign files are left untouched.
+//! The database file itself: checks that it is an escrowd file, and creates a fresh one.
+//! This code leaves foreign files untouched.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

@@ -2,11 +2,12 @@
 //!
 //! A read runs in a transaction, so that it sees one snapshot of the file. Beginning and
 //! ending a transaction takes locks on the file, which costs as much as a short read
-//! itself. Some connections therefore stand outside the pool and keep their snapshot
-//! open between two reads, until the next commit. This saves a third of the time to read
+//! itself. Some connections are therefore not in the pool. They keep their snapshot open
+//! between two reads, until the next commit. This saves a third of the time to read
 //! an escrow.
 //!
-//! A kept snapshot must not be read once it is stale, and must not hold up a checkpoint.
+//! A read must not use a kept snapshot once it is stale, and the snapshot must not delay a
+//! checkpoint.
 //! So every commit closes the kept snapshots first, and so does the end of a checkpoint. A
 //! connection in use closes its snapshot when its read ends. As long as there is no commit,
 //! a connection keeps its snapshot, and does not see what other programs write.
@@ -35,14 +36,15 @@ pub(crate) struct Readers {
     keeping: Vec<Mutex<KeepingReader>>,
     /// The connections for reads that find all of `keeping` in use.
     pool: Pool<SqliteConnectionManager>,
-    /// Counts the beginnings and the ends of commits; odd during a commit.
+    /// Counts the beginnings and the ends of commits, so it is odd during a commit.
     commits: AtomicU64,
 }
 
 /// A connection that may keep its read transaction open between two reads.
 struct KeepingReader {
     connection: PooledConnection<SqliteConnectionManager>,
-    /// The count of commits when the open transaction began; `None` without one.
+    /// The value of [`Readers::commits`] when the open transaction began. `None` if no
+    /// transaction is open.
     kept_since: Option<u64>,
 }
 

@@ -45,7 +45,7 @@ trait Command: Send {
     /// Runs the command. The writer has opened its savepoint.
     fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome;
 
-    /// Sends the reply, after the commit; with the error if the commit failed.
+    /// Sends the reply after the commit, or the error if the commit failed.
     fn answer(self: Box<Self>, commit: Result<(), Error>);
 }
 

@@ -40,8 +40,8 @@ pub(crate) fn account_of(purpose: &str, customer: Option<CustomerId>) -> Result<
 
 impl Snapshot<'_> {
     /// Returns the balance of an account that exists. The balance of the outside world is
-    /// zero or below; it is returned without its sign, and equals the money in all other
-    /// accounts of the merchant.
+    /// zero or below. It is returned without its sign, which is the sum of all other accounts
+    /// of the merchant.
     pub fn balance(&self, merchant: MerchantId, account: &Account) -> Result<Amount, Error> {
         let balance = self.account(merchant, account)?.balance;
         let minor = if *account == Account::OutsideWorld {

@@ -19,9 +19,10 @@ pub struct NewEvent<'a> {
     pub merchant: MerchantId,
     /// Its name on the wire.
     pub name: &'a str,
-    /// The escrow that it is about, or the only one that its transaction is about.
+    /// The escrow that the event or its transaction is about. `None` for a transaction of
+    /// several escrows.
     pub escrow: Option<EscrowId>,
-    /// The transaction that it is about.
+    /// The transaction that the event is about.
     pub transaction: Option<TransactionId>,
     /// The bytes that are signed and delivered.
     pub payload: &'a str,
@@ -57,9 +58,9 @@ const TABLES: &str = "event
 /// A number that no escrow has.
 const NO_ROW: i64 = 0;
 
-/// The condition of a filter on a merchant's events; a part that the filter leaves open is
-/// NULL. The event of a payment for several escrows names none of them, so the escrow's
-/// payment is compared too.
+/// The condition of a filter on a merchant's events. A part that the filter leaves open is
+/// NULL. The event of a payment for several escrows names none of them, so the condition
+/// compares the escrow's payment too.
 const WANTED: &str = "event.merchant_id = ?1 AND event.id > ?2
     AND (?3 IS NULL OR name = ?3 OR substr(name, 1, length(?3) + 1) = ?3 || '.')
     AND (?4 IS NULL OR event.escrow_id = ?4
@@ -69,8 +70,8 @@ const WANTED: &str = "event.merchant_id = ?1 AND event.id > ?2
             OR EXISTS (SELECT 1 FROM vault_stake WHERE escrow_id = event.escrow_id AND customer_id = ?5) END)";
 
 impl Snapshot<'_> {
-    /// Returns the transfers of a command, each with its number, and those of its events
-    /// that are still kept, each with its name; oldest first.
+    /// Returns the transfers of a command with their numbers, and its events with their
+    /// names, without the events that retention has removed. Both are oldest first.
     pub fn write_summary_rows(&self, summary: &WriteSummary) -> Result<WriteSummaryRows, Error> {
         let transfers = match &summary.transfers {
             Some(numbers) => self.transfers_in(numbers)?,

@@ -1,6 +1,6 @@
 //! Lists of a merchant's deals, newest first. The conditions differ from one request to
-//! the next, so the SQL is put together from fixed parts; values are bound, never part of
-//! the text.
+//! the next, so this file joins the SQL from fixed parts. Values are bound and never part
+//! of the text.
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;

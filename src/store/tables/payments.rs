@@ -106,8 +106,8 @@ impl Snapshot<'_> {
     }
 
     /// Returns the part of an owner's history that filter and shape select, newest first,
-    /// and the number of entries that the filter selects. Reads every entry up to the last
-    /// one needed; the length of an unfiltered history is stored.
+    /// and the number of entries that the filter selects. To count these it reads every entry
+    /// back to the filter's first day. The length of an unfiltered history is stored.
     pub fn history(
         &self,
         merchant: MerchantId,

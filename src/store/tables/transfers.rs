@@ -62,8 +62,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Sqlite`] when a balance would leave its bounds, which a CHECK refuses; the
-    /// domain has excluded that before.
+    /// [`Error::Sqlite`] if a CHECK refuses a balance outside its bounds. The domain rules
+    /// already prevent such a balance.
     pub fn post(&mut self, merchant: MerchantId, effects: &Effects) -> Result<(), Error> {
         let mut accounts = TouchedAccounts::of(merchant);
         self.post_transfers(&mut accounts, &effects.transfers)?;
