@@ -41,7 +41,7 @@ const CHECKPOINT_PAGES: &str = "ESCROWD_STORAGE_CHECKPOINT_PAGES";
 const CONNECTIONS: usize = 64;
 const WRITES_MIN: usize = 1_000;
 /// The number of restarts of the write-ahead log to wait for.
-const LOGS_MIN: usize = 20;
+const RESTARTS_MIN: usize = 20;
 const LOAD_SECONDS_MAX: u64 = 60;
 
 /// The positions at which each event stands in the shim's log.
@@ -58,7 +58,7 @@ struct Events {
     /// Transactions written to the write-ahead log.
     commits: usize,
     /// The positions at which the write-ahead log restarted.
-    anew: Vec<usize>,
+    restarts: Vec<usize>,
     /// Changes to the database.
     database_writes: Vec<usize>,
     /// Successful fsyncs of the database: begun, returned.
@@ -81,7 +81,7 @@ impl Events {
                 }
                 ["write", "wal", ref rest @ ..] => {
                     events.commits += usize::from(rest.contains(&"commit"));
-                    events.anew.extend(rest.contains(&"anew").then_some(at));
+                    events.restarts.extend(rest.contains(&"restart").then_some(at));
                     for mark in rest {
                         events.stored.entry((*mark).to_owned()).or_insert(at);
                     }
@@ -141,18 +141,18 @@ impl Events {
 
     /// Describes each restart of the write-ahead log that came before its content was
     /// durable in the database.
-    fn faults_of_the_log(&self) -> Vec<String> {
-        let is_covered = |written: usize, anew: usize| {
+    fn faults_of_restarts(&self) -> Vec<String> {
+        let is_covered = |written: usize, restart: usize| {
             let mut syncs = self.database_syncs.iter();
-            syncs.any(|&(begun, returned)| written < begun && returned < anew)
+            syncs.any(|&(begun, returned)| written < begun && returned < restart)
         };
-        let fault_of = |&anew: &usize| {
-            let written = *self.database_writes.iter().rfind(|&&written| written < anew)?;
-            (!is_covered(written, anew)).then(|| {
-                format!("the database was written at {written}, the log restarted at {anew}, and no fsync between")
+        let fault_of = |&restart: &usize| {
+            let written = *self.database_writes.iter().rfind(|&&written| written < restart)?;
+            (!is_covered(written, restart)).then(|| {
+                format!("the database was written at {written}, the log restarted at {restart}, and no fsync between")
             })
         };
-        self.anew.iter().filter_map(fault_of).collect()
+        self.restarts.iter().filter_map(fault_of).collect()
     }
 }
 
@@ -194,22 +194,22 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
         writes.len()
     );
     let events = Events::read(&shim::events(&disk));
-    let (syncs, commits, anew) = (events.syncs.len(), events.commits, events.anew.len());
+    let (syncs, commits, restarts) = (events.syncs.len(), events.commits, events.restarts.len());
     println!(
-        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {anew} restarts of the log",
+        "{} writes acknowledged in {commits} groups with {syncs} fsyncs, {restarts} restarts of the log",
         writes.len()
     );
     assert!(
         0 < commits && commits < writes.len(),
         "the server committed each command by itself"
     );
-    assert!(anew >= LOGS_MIN, "the log restarted only {anew} times");
+    assert!(restarts >= RESTARTS_MIN, "the log restarted only {restarts} times");
 
     let mut faults: Vec<String> = writes.into_iter().filter_map(|write| events.fault_of(write)).collect();
     if syncs < commits {
         faults.push(format!("{commits} groups with {syncs} fsyncs"));
     }
-    faults.extend(events.faults_of_the_log());
+    faults.extend(events.faults_of_restarts());
     faults
 }
 
@@ -220,7 +220,7 @@ fn is_enough(disk: &Disk) -> bool {
         let events = events.iter().filter(|event| event.starts_with(start));
         events.filter(|event| event.contains(word)).count()
     };
-    count("reply", " 2") >= WRITES_MIN && count("write wal", " anew") >= LOGS_MIN
+    count("reply", " 2") >= WRITES_MIN && count("write wal", " restart") >= RESTARTS_MIN
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn a_reply_before_its_fsync_is_detected() {
 #[test]
 fn a_log_that_restarts_before_the_database_is_synced_is_detected() {
     let is_fault = |between: &[&str]| {
-        let lines = [&["write database"], between, &["write wal anew"]].concat();
-        !Events::read(&lines).faults_of_the_log().is_empty()
+        let lines = [&["write database"], between, &["write wal restart"]].concat();
+        !Events::read(&lines).faults_of_restarts().is_empty()
     };
     let (begin, end) = ("sync-begin database 1", "sync-end database 1");
     let (log_begin, log_end) = ("sync-begin wal 1", "sync-end wal 1");

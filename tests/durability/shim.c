@@ -1,39 +1,40 @@
 /*
- * A disk that can lose power, and a witness of what happened in which order.
+ * A disk that can lose power, and a log of the order of events.
  *
- * Loaded under the server with LD_PRELOAD. It stands between the program and
- * the C library on every call that changes the database or its write-ahead log,
- * and on every call that takes a request from a socket or sends a reply.
+ * The tests load this library under the server with LD_PRELOAD. It wraps every
+ * call of the C library that changes the database or its write-ahead log, and
+ * every call that reads a request from a socket or sends a reply.
  *
- * Power failure: for each change to the two files that no fsync has covered yet
- * it keeps the bytes and the length from before. On SIGUSR2 it puts all of them
- * back, newest first, and ends the process. With DURABILITY_KEEP above 0 it then
- * makes each of those changes again with that chance in percent, since a real
- * disk may have written any of them. A fsync that was under way has not counted.
+ * Power failure: for each change to the two files that no fsync has covered yet,
+ * the shim keeps the earlier bytes and length. On SIGUSR2 it restores all of
+ * them, newest first, and ends the process. With DURABILITY_KEEP above 0 it then
+ * repeats each of those changes with that chance in percent, since a real disk
+ * may have written any of them. A fsync that has not returned covers nothing.
  *
  * Failing disk: with DURABILITY_FAIL_SYNC at N, the Nth fsync of the database
- * fails, once. As on Linux, what it was to cover is then never written, whatever
- * later fsyncs say: it stays lost, and is lost when the process ends by itself.
+ * fails, once. As on Linux, the disk then never writes the changes that this
+ * fsync was to cover, although later fsyncs succeed. The shim drops these
+ * changes when the process ends by itself.
  *
- * Witness: one line for each event, in the order they happened, to the file in
- * DURABILITY_LOG. Calls that would go past this model are written down as
- * "unmodelled", and make the test that reads the log fail.
+ * Log: one line for each event, in the order of the events, in the file that
+ * DURABILITY_LOG names. A call that this model does not cover is logged as
+ * "unmodelled". The test that reads the log then fails.
  *
  *   request FD MARK...              bytes of a request came in
  *   reply FD STATUS                 the first bytes of a reply are about to go out
  *   write wal|database MARK...      a change was made; "commit" if it ends a transaction,
- *                                   "anew" if the log gives up what was in it
+ *                                   "restart" if it overwrites the log from its start
  *   sync-begin wal|database THREAD  a fsync is about to start
- *   sync-end wal|database THREAD    it has returned, and succeeded
- *   sync-failed database            it was made to fail
+ *   sync-end wal|database THREAD    a fsync has returned with success
+ *   sync-failed database            the shim made a fsync fail
  *   close FD                        a descriptor was closed
- *   power-failure UNSYNCED KEPT     changes not covered, and how many of them stayed
+ *   power-failure UNSYNCED KEPT     the number of uncovered changes, and of those kept
  *
- * A mark is "mark-" and eight digits, wherever it stands in the bytes.
+ * A mark is "mark-" and eight digits, at any position in the bytes.
  *
- * Not modelled: names in the folder (files made, renamed or removed are there at
- * once), the shared-memory index (SQLite builds it anew), and a disk that lies
- * about fsync.
+ * Not modelled: names in the folder (a created, renamed or removed file is
+ * durable at once), the shared-memory index (SQLite rebuilds it), and a disk that
+ * lies about fsync.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -70,14 +71,14 @@ struct file {
     char path[4096];
     struct change *changes; /* not covered by a fsync, oldest first */
     size_t count, capacity;
-    size_t covered; /* changes before those, over the whole run */
+    size_t covered; /* number of covered changes, over the whole run */
     int has_failed; /* no fsync covers anything from now on */
 };
 
 static struct file database = {.name = "database"}, wal = {.name = "wal"};
 static struct file *opened[DESCRIPTORS];
-/* Held around every event, so that the log's order is the order of events, and
-   for ever once the power has failed. */
+/* Held around every event, so that the log has the order of the events. Never
+   released once the power has failed. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static const char *database_name;
 static int log_descriptor = -1;
@@ -149,7 +150,7 @@ static int is_mark(const unsigned char *bytes) {
     return 1;
 }
 
-/* Every mark in some bytes, each after a space. */
+/* Collects every mark in some bytes, each after a space. */
 static void marks_in(const unsigned char *bytes, size_t count, char *marks, size_t space) {
     size_t used = 0;
     for (size_t at = 0; at + MARK_LENGTH <= count && used + MARK_LENGTH + 2 <= space;) {
@@ -176,7 +177,7 @@ static void note_request(int fd, const void *bytes, ssize_t count) {
     errno = saved;
 }
 
-/* Also where replies stop once the power has failed. */
+/* Also stops replies once the power has failed, because the mutex stays held. */
 static void note_reply(int fd, const void *bytes, size_t count) {
     static const char start[] = "HTTP/1.1 ";
     size_t status_at = sizeof start - 1;
@@ -225,8 +226,8 @@ static void remember(struct file *file, int fd, off_t at, const void *bytes, siz
     file->changes[file->count++] = change;
 }
 
-/* The first so many changes of the whole run are safe. Two fsyncs may overlap,
-   and the one that began later may end first. */
+/* Marks the first `safe` changes of the whole run as covered. Two fsyncs may
+   overlap, and the one that began later may end first. */
 static void forget(struct file *file, size_t safe) {
     if (safe <= file->covered || file->has_failed) return;
     size_t covered = safe - file->covered;
@@ -274,8 +275,8 @@ static size_t lose_unsynced(struct file *file) {
     return kept;
 }
 
-/* The signal is blocked everywhere and waited for here, so that nothing is
-   interrupted half-way through a wrapper. */
+/* Every thread blocks the signal and only this one waits for it, so that it
+   interrupts no wrapper. */
 static void *wait_for_power_failure(void *signals) {
     int received;
     if (sigwait(signals, &received) != 0) abort();
@@ -304,7 +305,8 @@ __attribute__((constructor)) static void start(void) {
     if (pthread_create(&thread, NULL, wait_for_power_failure, &signals) != 0) abort();
 }
 
-/* What a failed fsync lost is gone for whoever looks next. */
+/* Drops the changes that a failed fsync lost, so that the next process does not
+   see them. */
 __attribute__((destructor)) static void end(void) {
     pthread_mutex_lock(&mutex);
     if (database.has_failed) lose_unsynced(&database);
@@ -375,8 +377,9 @@ static int ends_transaction(const struct file *file, const unsigned char *bytes,
     return file == &wal && count == 24 && at >= 32 && (bytes[4] | bytes[5] | bytes[6] | bytes[7]);
 }
 
-/* Its header is written, with frames to follow over the old ones; or it is cut. */
-static int starts_anew(const struct file *file, off_t at) {
+/* A write of the log's header, before frames overwrite the old ones, or a
+   truncation. */
+static int restarts(const struct file *file, off_t at) {
     return file == &wal && at == 0;
 }
 
@@ -390,7 +393,7 @@ static ssize_t write_at(pwrite64_function real, int fd, const void *bytes, size_
     ssize_t written = real(fd, bytes, count, at);
     int saved = errno;
     note("write %s%s%s%s", file->name, ends_transaction(file, bytes, count, at) ? " commit" : "",
-         starts_anew(file, at) ? " anew" : "", marks);
+         restarts(file, at) ? " restart" : "", marks);
     pthread_mutex_unlock(&mutex);
     errno = saved;
     return written;
@@ -411,7 +414,7 @@ static int truncate_to(ftruncate64_function real, int fd, off_t length) {
     remember(file, fd, length, "", 0, 1);
     int result = real(fd, length);
     int saved = errno;
-    note("write %s%s", file->name, starts_anew(file, length) ? " anew" : "");
+    note("write %s%s", file->name, restarts(file, length) ? " restart" : "");
     pthread_mutex_unlock(&mutex);
     errno = saved;
     return result;
