@@ -2,7 +2,7 @@
 //! and which amounts a ruling pays to which party.
 
 use crate::generator::{Random, deal};
-use crate::reference::{Action, Command, Deal, Part, Reference, refuse_if};
+use crate::reference::{Action, Command, Deal, Milestone, Reference, refuse_if};
 
 /// The progress of a dispute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +49,11 @@ impl Reference {
         let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
         let is_buyer = *buyer == command.customer;
         refuse_if(!is_buyer && deal.seller != command.customer, "AccessDenied")?;
-        let has_parts_left = deal.parts.as_ref().is_none_or(|parts| parts.iter().any(is_pending));
-        refuse_if(!has_parts_left, "NothingLeftToDispute")?;
+        let has_milestones_left = deal
+            .milestones
+            .as_ref()
+            .is_none_or(|milestones| milestones.iter().any(is_pending));
+        refuse_if(!has_milestones_left, "NothingLeftToDispute")?;
         refuse_if(deal.is_closed, "ActionNotAllowed")?;
         deal.dispute = match (is_buyer, deal.dispute) {
             (true, Dispute::None) => Dispute::Opened,
@@ -76,7 +79,7 @@ impl Reference {
         let (pool, seller_name) = (deal.pool(), deal.seller.clone());
         match ruling {
             Ruling::Complete => {
-                for (payee, amount) in self.take_all_parts(place, pool) {
+                for (payee, amount) in self.take_all_milestones(place, pool) {
                     self.pay_out(place, &payee, amount);
                 }
                 self.close(place, "COMPLETED");
@@ -99,30 +102,33 @@ impl Reference {
     }
 
     /// Releases every pending milestone, and returns each payee with the amount due.
-    fn take_all_parts(&mut self, place: usize, pool: i64) -> Vec<(String, i64)> {
+    fn take_all_milestones(&mut self, place: usize, pool: i64) -> Vec<(String, i64)> {
         let deal = &mut self.deals[place];
-        let Some(parts) = &mut deal.parts else {
+        let Some(milestones) = &mut deal.milestones else {
             return vec![(deal.seller.clone(), pool)];
         };
         let mut owed = Vec::new();
-        for part in parts.iter_mut().filter(|part| is_pending(part)) {
-            part.is_released = true;
-            owed.push((part.payee.clone().unwrap_or_else(|| deal.seller.clone()), part.amount));
+        for milestone in milestones.iter_mut().filter(|milestone| is_pending(milestone)) {
+            milestone.is_released = true;
+            owed.push((
+                milestone.payee.clone().unwrap_or_else(|| deal.seller.clone()),
+                milestone.amount,
+            ));
         }
         owed
     }
 
     fn pay_back(&mut self, place: usize, amount: i64) {
         let (merchant, buyer) = self.take_from_hold(place, amount);
-        self.purse(merchant, &buyer).main += amount;
+        self.wallet(merchant, &buyer).main += amount;
         self.rows.transfers += i64::from(amount > 0);
         self.rows.entries += i64::from(amount > 0);
         self.rows.events += i64::from(amount > 0);
     }
 }
 
-fn is_pending(part: &Part) -> bool {
-    !part.is_released
+fn is_pending(milestone: &Milestone) -> bool {
+    !milestone.is_released
 }
 
 /// Picks mostly an open deal and the party whose turn it is.

@@ -1,7 +1,7 @@
 //! Random commands, chosen by the state of the reference. Most of them are possible. Many
 //! others break exactly one rule.
 
-use crate::reference::{Action, Command, Deal, Id, MOST, Named, PARTS_MAX, PartTerms, Reference, Terms};
+use crate::reference::{Action, Command, Deal, Id, MILESTONES_MAX, MOST, MilestoneTerms, Named, Reference, Terms};
 use crate::{disputes, standard};
 
 /// A random number generator (splitmix64) that returns the same numbers on every machine.
@@ -105,22 +105,26 @@ fn amount(random: &mut Random, merchant: usize) -> i64 {
     random.up_to(largest)
 }
 
-fn terms(random: &mut Random, merchant: usize, has_parts: bool) -> Terms {
+fn terms(random: &mut Random, merchant: usize, has_milestones: bool) -> Terms {
     let mut terms = Terms {
         amount: amount(random, merchant),
         purpose: "Shop fit-out",
-        who_pays: if has_parts {
+        who_pays: if has_milestones {
             "buyer"
         } else {
             random.one_of(&["buyer", "seller", "both"])
         },
         max_delivery: random.one_of(&[None, Some(1), Some(365)]),
         quantity: random.one_of(&[None, Some(1), Some(7)]),
-        parts: Vec::new(),
+        milestones: Vec::new(),
     };
-    if has_parts {
-        terms.parts = (0..2 + random.below(4)).map(|_| part(random, merchant)).collect();
-        let sum: i128 = terms.parts.iter().map(|part| i128::from(part.amount)).sum();
+    if has_milestones {
+        terms.milestones = (0..2 + random.below(4)).map(|_| milestone(random, merchant)).collect();
+        let sum: i128 = terms
+            .milestones
+            .iter()
+            .map(|milestone| i128::from(milestone.amount))
+            .sum();
         terms.amount = i64::try_from(sum).unwrap_or(MOST).min(MOST);
     }
     if random.one_in(6) {
@@ -129,8 +133,8 @@ fn terms(random: &mut Random, merchant: usize, has_parts: bool) -> Terms {
     terms
 }
 
-fn part(random: &mut Random, merchant: usize) -> PartTerms {
-    PartTerms {
+fn milestone(random: &mut Random, merchant: usize) -> MilestoneTerms {
+    MilestoneTerms {
         amount: amount(random, merchant) / 500 * 100 + 100,
         payee: random.one_in(5).then(|| any_customer(random)),
         is_overdue: false,
@@ -138,11 +142,11 @@ fn part(random: &mut Random, merchant: usize) -> PartTerms {
 }
 
 fn make_invalid(random: &mut Random, terms: &mut Terms) {
-    let parts = terms.parts.len();
-    let some_part = if parts == 0 {
-        &mut part(random, 2)
+    let milestones = terms.milestones.len();
+    let some_milestone = if milestones == 0 {
+        &mut milestone(random, 2)
     } else {
-        &mut terms.parts[random.below(parts)]
+        &mut terms.milestones[random.below(milestones)]
     };
     match random.below(11) {
         0 => terms.amount = 0,
@@ -150,12 +154,12 @@ fn make_invalid(random: &mut Random, terms: &mut Terms) {
         2 => terms.who_pays = "seller",
         3 => terms.max_delivery = Some(random.one_of(&[0, -1, 366, i64::MAX])),
         4 => terms.quantity = Some(random.one_of(&[0, -7])),
-        5 => some_part.amount = random.one_of(&[0, 1, 150]),
-        6 => some_part.is_overdue = true,
-        7 => terms.parts.truncate(random.below(2)),
+        5 => some_milestone.amount = random.one_of(&[0, 1, 150]),
+        6 => some_milestone.is_overdue = true,
+        7 => terms.milestones.truncate(random.below(2)),
         8 => terms.amount = random.up_to(MOST),
         9 => terms.amount = MOST,
-        _ => terms.parts = (0..=PARTS_MAX).map(|_| part(random, 2)).collect(),
+        _ => terms.milestones = (0..=MILESTONES_MAX).map(|_| milestone(random, 2)).collect(),
     }
 }
 
@@ -181,7 +185,7 @@ pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(u
 fn edit(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == command.merchant && deal.parts.is_some() && deal.buyer.is_none()
+        deal.merchant == command.merchant && deal.milestones.is_some() && deal.buyer.is_none()
     });
     if let Some(place) = place
         && !random.one_in(5)
@@ -254,7 +258,7 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, command: &mut C
     let is_over = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        let has_pending = deal.parts.iter().flatten().any(|part| !part.is_released);
+        let has_pending = deal.milestones.iter().flatten().any(|milestone| !milestone.is_released);
         let is_in_state = is_over == (deal.is_closed || deal.is_frozen());
         deal.merchant == command.merchant && deal.buyer.is_some() && has_pending && is_in_state
     });
@@ -264,16 +268,16 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, command: &mut C
     } else {
         place
     };
-    let parts = somewhere.and_then(|place| reference.deals[place].parts.as_ref());
+    let milestones = somewhere.and_then(|place| reference.deals[place].milestones.as_ref());
     let mut milestone: Id = (i64::MAX, u32::MAX.into());
-    if let Some(parts) = parts {
-        let pending: Vec<Id> = parts
+    if let Some(milestones) = milestones {
+        let pending: Vec<Id> = milestones
             .iter()
-            .filter(|part| !part.is_released)
-            .map(|part| part.id)
+            .filter(|milestone| !milestone.is_released)
+            .map(|milestone| milestone.id)
             .collect();
         milestone = if pending.is_empty() || random.one_in(10) {
-            parts[random.below(parts.len())].id
+            milestones[random.below(milestones.len())].id
         } else {
             random.one_of(&pending)
         };
@@ -289,7 +293,7 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, command: &mut C
 fn confirm_payment(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == command.merchant && deal.parts.is_none() && deal.buyer.is_some() && !deal.is_closed
+        deal.merchant == command.merchant && deal.milestones.is_none() && deal.buyer.is_some() && !deal.is_closed
     });
     act_as_buyer(random, reference, command, place);
     Action::ConfirmPayment { deal: place }

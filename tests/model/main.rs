@@ -24,7 +24,7 @@ use std::time::Instant;
 use generator::Random;
 use helpers::START;
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
-use service::{Reply, Service, parts_of};
+use service::{Reply, Service, milestones_of};
 
 const COMMANDS: u64 = 20_000;
 const SEED: u64 = 20_261_122;
@@ -197,8 +197,8 @@ fn run(commands: u64, seed: u64, tally: &mut Tally) {
 fn step(service: &Service, reference: &mut Reference, command: &Command, tally: &mut Tally) {
     let kind = kind(command, reference);
     let reply = service.execute(command, reference);
-    let must = reference.execute(command);
-    match (reply, must) {
+    let expected = reference.execute(command);
+    match (reply, expected) {
         (Ok(reply), Ok(deals)) => {
             tally.kinds.entry(kind).or_default()[0] += 1;
             learn(reference, command, &reply, &deals);
@@ -211,8 +211,8 @@ fn step(service: &Service, reference: &mut Reference, command: &Command, tally: 
                 service.assert_stored(&reference.deals[deal]);
             }
         }
-        (Err(refusal), Err(must)) => {
-            assert_eq!(refusal, must, "the refusal");
+        (Err(refusal), Err(expected)) => {
+            assert_eq!(refusal, expected, "the refusal");
             tally.kinds.entry(kind).or_default()[1] += 1;
             let rule = refusal.split(' ').next().unwrap_or_default();
             *tally.refusals.entry(rule.to_owned()).or_default() += 1;
@@ -220,7 +220,7 @@ fn step(service: &Service, reference: &mut Reference, command: &Command, tally: 
                 service.assert_stored(&reference.deals[deal]);
             }
         }
-        (Ok(_), Err(must)) => panic!("the service should have refused the command: {must}"),
+        (Ok(_), Err(expected)) => panic!("the service should have refused the command: {expected}"),
         (Err(refusal), Ok(_)) => panic!("the service should have accepted the command: {refusal}"),
     }
     service.assert_balances(command.merchant, reference);
@@ -241,8 +241,8 @@ fn learn(reference: &mut Reference, command: &Command, reply: &Reply, deals: &[u
         }
         deal.id = (escrow.id.number(), escrow.id.guard());
         escrow.payment_token.as_str().clone_into(&mut deal.token);
-        for (part, known) in deal.parts.iter_mut().flatten().zip(parts_of(escrow)) {
-            part.id = known.id;
+        for (milestone, known) in deal.milestones.iter_mut().flatten().zip(milestones_of(escrow)) {
+            milestone.id = known.id;
         }
     }
 }

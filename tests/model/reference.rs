@@ -10,7 +10,7 @@ use crate::disputes::{Dispute, Ruling};
 /// 2^53-1, the most minor units that a merchant's accounts may hold together.
 pub(crate) const MOST: i64 = 9_007_199_254_740_991;
 /// The most milestones in one escrow.
-pub(crate) const PARTS_MAX: usize = 20;
+pub(crate) const MILESTONES_MAX: usize = 20;
 
 pub(crate) type Id = (i64, i64);
 
@@ -80,11 +80,11 @@ pub(crate) struct Terms {
     pub(crate) who_pays: &'static str,
     pub(crate) max_delivery: Option<i64>,
     pub(crate) quantity: Option<i64>,
-    pub(crate) parts: Vec<PartTerms>,
+    pub(crate) milestones: Vec<MilestoneTerms>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PartTerms {
+pub(crate) struct MilestoneTerms {
     pub(crate) amount: i64,
     pub(crate) payee: Option<String>,
     pub(crate) is_overdue: bool,
@@ -112,7 +112,7 @@ pub(crate) struct Merchant {
     pub(crate) platform_bps: i64,
     pub(crate) commission_bps: i64,
     pub(crate) opening_balance: i64,
-    pub(crate) customers: BTreeMap<String, Purse>,
+    pub(crate) customers: BTreeMap<String, Wallet>,
     pub(crate) earned: i64,
     pub(crate) platform_earned: i64,
     pub(crate) deposited: i64,
@@ -120,7 +120,7 @@ pub(crate) struct Merchant {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Purse {
+pub(crate) struct Wallet {
     pub(crate) main: i64,
     pub(crate) hold: i64,
     /// The part of the hold that pays for fees.
@@ -153,7 +153,7 @@ pub(crate) struct Deal {
     pub(crate) stock: Option<i64>,
     pub(crate) is_deleted: bool,
     /// `None` for a standard escrow.
-    pub(crate) parts: Option<Vec<Part>>,
+    pub(crate) milestones: Option<Vec<Milestone>>,
     pub(crate) buyer: Option<String>,
     pub(crate) dispute: Dispute,
     pub(crate) is_closed: bool,
@@ -164,7 +164,7 @@ pub(crate) struct Deal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct Milestone {
     pub(crate) id: Id,
     pub(crate) amount: i64,
     pub(crate) payee: Option<String>,
@@ -245,14 +245,19 @@ impl Reference {
                 let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let old = &self.deals[place];
                 refuse_if(old.seller != command.customer, "AccessDenied")?;
-                refuse_if(old.parts.is_none(), "NotAMilestoneEscrow")?;
+                refuse_if(old.milestones.is_none(), "NotAMilestoneEscrow")?;
                 refuse_if(old.buyer.is_some(), "ActionNotAllowed")?;
                 let new = Deal {
                     id: old.id,
                     token: old.token.clone(),
                     ..self.new_deal(command, terms, true)?
                 };
-                let gone = old.parts.iter().flatten().next().map(|part| (place, part.id));
+                let gone = old
+                    .milestones
+                    .iter()
+                    .flatten()
+                    .next()
+                    .map(|milestone| (place, milestone.id));
                 self.gone_milestones.extend(gone);
                 self.deals[place] = new;
                 self.register(command, newcomers);
@@ -263,18 +268,18 @@ impl Reference {
                 offered,
                 reference,
             } => self.fund(command, deals, *offered, reference.as_deref(), newcomers),
-            Action::ConfirmMilestone { deal, milestone } => {
+            Action::ConfirmMilestone { deal, milestone: id } => {
                 let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let deal = &self.deals[place];
                 let buyer = deal.buyer.as_ref().ok_or("EscrowNotFunded")?;
                 refuse_if(*buyer != command.customer, "AccessDenied")?;
-                let is_named = |part: &Part| part.id == *milestone;
-                let position = deal.parts.iter().flatten().position(is_named);
+                let is_named = |milestone: &Milestone| milestone.id == *id;
+                let position = deal.milestones.iter().flatten().position(is_named);
                 let position = position.ok_or("MilestoneNotFound")?;
-                let parts = deal.parts.as_ref().unwrap();
-                refuse_if(parts[position].is_released, "MilestoneAlreadyReleased")?;
+                let milestones = deal.milestones.as_ref().unwrap();
+                refuse_if(milestones[position].is_released, "MilestoneAlreadyReleased")?;
                 refuse_if(deal.is_closed || deal.dispute != Dispute::None, "ActionNotAllowed")?;
-                self.release_part(place, position);
+                self.release_milestone(place, position);
                 Ok(vec![place])
             }
             Action::ConfirmPayment { deal } => {
@@ -283,7 +288,7 @@ impl Reference {
                 let buyer = deal.buyer.as_ref().ok_or("ActionNotAllowed")?;
                 refuse_if(*buyer != command.customer, "AccessDenied")?;
                 let is_over = deal.is_closed || deal.dispute != Dispute::None;
-                refuse_if(deal.parts.is_some() || is_over, "ActionNotAllowed")?;
+                refuse_if(deal.milestones.is_some() || is_over, "ActionNotAllowed")?;
                 let seller_fee = deal.platform_fee + deal.commission - deal.buyer_fee;
                 let (payee, net) = (deal.seller.clone(), deal.amount - seller_fee);
                 self.pay_out(place, &payee, net);
@@ -334,19 +339,19 @@ impl Reference {
             let opening_balance = self.merchants[command.merchant].opening_balance;
             self.merchants[command.merchant]
                 .customers
-                .insert(newcomer.clone(), Purse::default());
+                .insert(newcomer.clone(), Wallet::default());
             self.deposit(command.merchant, &newcomer, opening_balance);
         }
     }
 
     fn deposit(&mut self, merchant: usize, customer: &str, amount: i64) {
         self.merchants[merchant].deposited += amount;
-        self.purse(merchant, customer).main += amount;
+        self.wallet(merchant, customer).main += amount;
         self.rows.transfers += i64::from(amount > 0);
         self.rows.entries += i64::from(amount > 0);
     }
 
-    pub(crate) fn purse(&mut self, merchant: usize, customer: &str) -> &mut Purse {
+    pub(crate) fn wallet(&mut self, merchant: usize, customer: &str) -> &mut Wallet {
         let customers = &mut self.merchants[merchant].customers;
         customers.get_mut(customer).expect("only known customers have money")
     }
@@ -358,17 +363,21 @@ impl Reference {
 
     fn check_milestones(&self, command: &Command, terms: &Terms, newcomers: &mut Newcomers) -> Result<(), String> {
         check_terms(terms, true)?;
-        refuse_if(terms.parts.len() > PARTS_MAX, "Invalid milestones")?;
-        for (index, part) in terms.parts.iter().enumerate() {
-            let is_whole = part.amount > 0 && part.amount % 100 == 0;
+        refuse_if(terms.milestones.len() > MILESTONES_MAX, "Invalid milestones")?;
+        for (index, milestone) in terms.milestones.iter().enumerate() {
+            let is_whole = milestone.amount > 0 && milestone.amount % 100 == 0;
             refuse_if(!is_whole, &format!("Invalid milestones[{index}].amount"))?;
-            refuse_if(part.is_overdue, &format!("Invalid milestones[{index}].dueDate"))?;
+            refuse_if(milestone.is_overdue, &format!("Invalid milestones[{index}].dueDate"))?;
         }
-        refuse_if(terms.parts.len() < 2, "TooFewMilestones")?;
-        let sum: i128 = terms.parts.iter().map(|part| i128::from(part.amount)).sum();
+        refuse_if(terms.milestones.len() < 2, "TooFewMilestones")?;
+        let sum: i128 = terms
+            .milestones
+            .iter()
+            .map(|milestone| i128::from(milestone.amount))
+            .sum();
         refuse_if(sum != i128::from(terms.amount), "MilestonesDoNotAddUp")?;
-        for (index, part) in terms.parts.iter().enumerate() {
-            if let Some(payee) = &part.payee {
+        for (index, milestone) in terms.milestones.iter().enumerate() {
+            if let Some(payee) = &milestone.payee {
                 let is_known = self.admit(command, payee, newcomers)?;
                 refuse_if(!is_known, &format!("Invalid milestones[{index}].customerId"))?;
             }
@@ -376,13 +385,13 @@ impl Reference {
         Ok(())
     }
 
-    fn new_deal(&self, command: &Command, terms: &Terms, has_parts: bool) -> Result<Deal, String> {
+    fn new_deal(&self, command: &Command, terms: &Terms, has_milestones: bool) -> Result<Deal, String> {
         let (platform_fee, commission, buyer_fee) = self.merchants[command.merchant].fee(terms.amount, terms.who_pays);
         refuse_if(terms.amount + buyer_fee > MOST, "Invalid amount")?;
-        let part = |part: &PartTerms| Part {
+        let milestone = |milestone: &MilestoneTerms| Milestone {
             id: Id::default(),
-            amount: part.amount,
-            payee: part.payee.clone(),
+            amount: milestone.amount,
+            payee: milestone.payee.clone(),
             is_released: false,
         };
         Ok(Deal {
@@ -396,9 +405,9 @@ impl Reference {
             buyer_fee,
             extra: 0,
             extra_is_refundable: true,
-            stock: terms.quantity.filter(|&quantity| !has_parts && quantity > 1),
+            stock: terms.quantity.filter(|&quantity| !has_milestones && quantity > 1),
             is_deleted: false,
-            parts: has_parts.then(|| terms.parts.iter().map(part).collect()),
+            milestones: has_milestones.then(|| terms.milestones.iter().map(milestone).collect()),
             buyer: None,
             dispute: Dispute::None,
             is_closed: false,
@@ -445,8 +454,11 @@ impl Reference {
             let deal = &self.deals[place];
             refuse_if(deal.buyer.is_some() || deal.stock == Some(0), "EscrowNotPayable")?;
             refuse_if(deal.seller == command.customer, "BuyerIsSeller")?;
-            let pays_the_buyer = |part: &Part| part.payee.as_ref() == Some(&command.customer);
-            refuse_if(deal.parts.iter().flatten().any(pays_the_buyer), "BuyerIsBeneficiary")?;
+            let pays_the_buyer = |milestone: &Milestone| milestone.payee.as_ref() == Some(&command.customer);
+            refuse_if(
+                deal.milestones.iter().flatten().any(pays_the_buyer),
+                "BuyerIsBeneficiary",
+            )?;
         }
         let due: i128 = places.iter().map(|&place| i128::from(self.deals[place].charge())).sum();
         let due = i64::try_from(due)
@@ -456,8 +468,8 @@ impl Reference {
         if let Some(offered) = offered {
             refuse_if(offered != due, &format!("AmountMismatch {due} {offered}"))?;
         }
-        let purse = merchant.customers.get(&command.customer);
-        let available = purse.map_or(merchant.opening_balance, |purse| purse.main);
+        let wallet = merchant.customers.get(&command.customer);
+        let available = wallet.map_or(merchant.opening_balance, |wallet| wallet.main);
         refuse_if(available < due, &format!("InsufficientBalance {due} {available}"))?;
 
         self.register(command, newcomers);
@@ -467,10 +479,10 @@ impl Reference {
             deal.buyer = Some(command.customer.clone());
             deal.held = deal.charge();
             let (charge, fee) = (deal.held, deal.platform_fee + deal.commission + deal.extra);
-            let purse = self.purse(command.merchant, &command.customer);
-            purse.main -= charge;
-            purse.hold += charge;
-            purse.fees_in_hold += fee;
+            let wallet = self.wallet(command.merchant, &command.customer);
+            wallet.main -= charge;
+            wallet.hold += charge;
+            wallet.fees_in_hold += fee;
             self.rows.transfers += 1;
             self.rows.events += 1;
         }
@@ -495,13 +507,13 @@ impl Reference {
 
     /// The buyer pays the whole fee of a milestone escrow, so a milestone's amount is
     /// released in full.
-    fn release_part(&mut self, place: usize, position: usize) {
+    fn release_milestone(&mut self, place: usize, position: usize) {
         let deal = &mut self.deals[place];
-        let part = &mut deal.parts.as_mut().expect("it has milestones")[position];
-        part.is_released = true;
-        let amount = part.amount;
-        let payee = part.payee.clone().unwrap_or_else(|| deal.seller.clone());
-        let is_last = deal.parts.iter().flatten().all(|part| part.is_released);
+        let milestone = &mut deal.milestones.as_mut().expect("it has milestones")[position];
+        milestone.is_released = true;
+        let amount = milestone.amount;
+        let payee = milestone.payee.clone().unwrap_or_else(|| deal.seller.clone());
+        let is_last = deal.milestones.iter().flatten().all(|milestone| milestone.is_released);
         self.pay_out(place, &payee, amount);
         if is_last {
             self.close(place, "COMPLETED");
@@ -511,7 +523,7 @@ impl Reference {
     pub(crate) fn pay_out(&mut self, place: usize, payee: &str, amount: i64) {
         let (merchant, buyer) = self.take_from_hold(place, amount);
         debug_assert_ne!(buyer, payee, "a buyer's own escrow pays the buyer nothing");
-        self.purse(merchant, payee).main += amount;
+        self.wallet(merchant, payee).main += amount;
         self.rows.transfers += i64::from(amount > 0);
         self.rows.entries += i64::from(amount > 0);
         self.rows.events += i64::from(amount > 0);
@@ -529,7 +541,7 @@ impl Reference {
         self.settle_extra(place, ending);
         let (merchant, buyer) = self.take_from_hold(place, platform_fee + commission);
         assert_eq!(self.deals[place].held, 0, "a closed deal holds nothing");
-        self.purse(merchant, &buyer).fees_in_hold -= platform_fee + commission;
+        self.wallet(merchant, &buyer).fees_in_hold -= platform_fee + commission;
         self.merchants[merchant].earned += commission;
         self.merchants[merchant].platform_earned += platform_fee;
         self.rows.transfers += i64::from(commission > 0) + i64::from(platform_fee > 0);
@@ -541,15 +553,15 @@ impl Reference {
         let deal = &mut self.deals[place];
         deal.held -= amount;
         let (merchant, buyer) = (deal.merchant, deal.buyer.clone().expect("a buyer has paid for it"));
-        self.purse(merchant, &buyer).hold -= amount;
+        self.wallet(merchant, &buyer).hold -= amount;
         (merchant, buyer)
     }
 }
 
-fn check_terms(terms: &Terms, has_parts: bool) -> Result<(), String> {
+fn check_terms(terms: &Terms, has_milestones: bool) -> Result<(), String> {
     refuse_if(terms.amount < 1, "Invalid amount")?;
     refuse_if(terms.purpose.trim().is_empty(), "Invalid purpose")?;
-    refuse_if(has_parts && terms.who_pays != "buyer", "Invalid whoPays")?;
+    refuse_if(has_milestones && terms.who_pays != "buyer", "Invalid whoPays")?;
     refuse_if(
         terms.max_delivery.is_some_and(|units| !(1..=365).contains(&units)),
         "Invalid maxDelivery",

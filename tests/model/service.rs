@@ -28,7 +28,7 @@ use rusqlite::Connection;
 
 use crate::disputes::Ruling;
 use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
-use crate::reference::{self, Action, Command, Deal, Named, PARTS_MAX, Reference, Rows};
+use crate::reference::{self, Action, Command, Deal, MILESTONES_MAX, Named, Reference, Rows};
 
 /// The reply to a command.
 #[derive(Default)]
@@ -246,14 +246,14 @@ impl Service {
     pub(crate) fn assert_balances(&self, place: usize, reference: &Reference) {
         let (id, _) = &self.merchants[place];
         let merchant = &reference.merchants[place];
-        let mut must: BTreeMap<(String, &str), i64> = BTreeMap::new();
-        for (name, purse) in &merchant.customers {
-            must.insert((name.clone(), "CUSTOMER_MAIN"), purse.main);
-            must.insert((name.clone(), "CUSTOMER_ESCROW"), purse.hold);
+        let mut expected_balances: BTreeMap<(String, &str), i64> = BTreeMap::new();
+        for (name, wallet) in &merchant.customers {
+            expected_balances.insert((name.clone(), "CUSTOMER_MAIN"), wallet.main);
+            expected_balances.insert((name.clone(), "CUSTOMER_ESCROW"), wallet.hold);
         }
-        must.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
-        must.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
-        must.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
+        expected_balances.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
+        expected_balances.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
+        expected_balances.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
 
         let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
         let mut statement = self.rows.prepare_cached(sql).unwrap();
@@ -263,23 +263,23 @@ impl Service {
             let owner: String = row.get(0).unwrap();
             let purpose = row.get_ref(1).unwrap().as_str().unwrap();
             let balance: i64 = row.get(2).unwrap();
-            let expected = must
+            let expected = expected_balances
                 .iter()
                 .find(|((name, kind), _)| *name == owner && *kind == purpose)
                 .map(|(_, balance)| *balance);
             assert_eq!(Some(balance), expected, "{purpose} of {owner:?}");
             accounts += 1;
         }
-        assert_eq!(accounts, must.len(), "accounts of merchant {place}");
+        assert_eq!(accounts, expected_balances.len(), "accounts of merchant {place}");
     }
 
-    pub(crate) fn assert_newest_rows(&self, must: Rows) {
+    pub(crate) fn assert_newest_rows(&self, expected: Rows) {
         let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT count(*) FROM event)";
         let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (transfers, events): (i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
         assert_eq!(
             (transfers, events),
-            (must.transfers, must.events),
+            (expected.transfers, expected.events),
             "transfers and events"
         );
     }
@@ -289,9 +289,9 @@ impl Service {
         let (merchant, name) = (self.merchants[command.merchant].0, customer(&command.customer));
         let shown = self.store.read(|snapshot| snapshot.wallet(merchant, &name)).unwrap();
         let shown = shown.map(|wallet| (wallet.main_balance.minor(), wallet.escrow_balance.minor()));
-        let purse = reference.merchants[command.merchant].customers.get(&command.customer);
-        let must = purse.map(|purse| (purse.main, purse.hold - purse.fees_in_hold));
-        assert_eq!(shown, must, "wallet of {}", command.customer);
+        let wallet = reference.merchants[command.merchant].customers.get(&command.customer);
+        let expected = wallet.map(|wallet| (wallet.main, wallet.hold - wallet.fees_in_hold));
+        assert_eq!(shown, expected, "wallet of {}", command.customer);
     }
 
     /// Compares a deal with its stored rows.
@@ -320,7 +320,7 @@ impl Service {
             escrow.additional_fee.amount,
             escrow.held(),
         ];
-        let must = [
+        let expected = [
             deal.amount,
             deal.platform_fee,
             deal.commission,
@@ -328,12 +328,12 @@ impl Service {
             deal.extra,
             deal.held,
         ];
-        assert_eq!(money.map(Amount::minor), must, "amount, fees, held");
+        assert_eq!(money.map(Amount::minor), expected, "amount, fees, held");
         assert_eq!(escrow.additional_fee.is_refundable, deal.extra_is_refundable);
         let stock = escrow.is_link.then_some(escrow.terms.total_quantity);
         assert_eq!(stock, deal.stock, "the stock of a link");
-        let parts: Vec<reference::Part> = parts_of(escrow);
-        assert_eq!(parts, deal.parts.clone().unwrap_or_default());
+        let milestones: Vec<reference::Milestone> = milestones_of(escrow);
+        assert_eq!(milestones, deal.milestones.clone().unwrap_or_default());
         let (buyer, is_closed) = match &escrow.progress {
             Progress::AwaitingPayment => (None, false),
             Progress::Opened { funding, .. } => (Some(funding), false),
@@ -346,21 +346,21 @@ impl Service {
 
     /// Checks the eight invariants, and the row counts that are too slow to check after
     /// each command.
-    pub(crate) fn assert_sound(&self, must: Rows) {
+    pub(crate) fn assert_sound(&self, expected: Rows) {
         let audit = self.file.audit();
         assert_eq!(audit.findings, []);
-        assert_eq!(audit.transfers, must.transfers.unsigned_abs());
+        assert_eq!(audit.transfers, expected.transfers.unsigned_abs());
         let sql = "SELECT count(*) FROM payment_transaction";
         let entries: i64 = self.rows.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(entries, must.entries, "entries of payment histories");
+        assert_eq!(entries, expected.entries, "entries of payment histories");
     }
 }
 
-pub(crate) fn parts_of(escrow: &Escrow) -> Vec<reference::Part> {
+pub(crate) fn milestones_of(escrow: &Escrow) -> Vec<reference::Milestone> {
     escrow
         .milestones()
         .iter()
-        .map(|milestone| reference::Part {
+        .map(|milestone| reference::Milestone {
             id: (milestone.id.number(), milestone.id.guard()),
             amount: milestone.terms.amount.minor(),
             payee: milestone
@@ -443,7 +443,7 @@ fn policy(merchant: &reference::Merchant) -> Policy {
         },
         limits: Limits {
             amount_min_minor: Amount::from_minor(1).unwrap(),
-            milestones_max: PARTS_MAX,
+            milestones_max: MILESTONES_MAX,
             ..Config::default().limits
         },
         ..Config::default()
@@ -465,18 +465,22 @@ fn terms_request(terms: &reference::Terms) -> TermsRequest {
 }
 
 fn milestone_request(terms: &reference::Terms) -> MilestoneEscrowRequest {
-    let stage = |part: &reference::PartTerms| {
-        let due_date = if part.is_overdue { "2026-06-22" } else { "2199-12-31" };
+    let stage = |milestone: &reference::MilestoneTerms| {
+        let due_date = if milestone.is_overdue {
+            "2026-06-22"
+        } else {
+            "2199-12-31"
+        };
         MilestoneRequest {
             title: "Stage".to_owned(),
             description: None,
-            amount: kobo(part.amount),
+            amount: kobo(milestone.amount),
             due_date: Date::parse(due_date),
-            beneficiary: part.payee.as_deref().map(customer),
+            beneficiary: milestone.payee.as_deref().map(customer),
         }
     };
     MilestoneEscrowRequest {
         terms: terms_request(terms),
-        milestones: terms.parts.iter().map(stage).collect(),
+        milestones: terms.milestones.iter().map(stage).collect(),
     }
 }

@@ -18,7 +18,7 @@ impl Reference {
         let place = place.ok_or("EscrowNotFound")?;
         let deal = &mut self.deals[place];
         refuse_if(deal.merchant != command.merchant, "EscrowNotOfThisMerchant")?;
-        refuse_if(deal.parts.is_some(), "AdditionalFeeNotStandard")?;
+        refuse_if(deal.milestones.is_some(), "AdditionalFeeNotStandard")?;
         refuse_if(deal.buyer.is_some(), "AdditionalFeeNotPending")?;
         let charge = i128::from(deal.amount) + i128::from(deal.buyer_fee) + i128::from(amount);
         refuse_if(charge > i128::from(MOST), "Invalid additionalFee")?;
@@ -67,10 +67,10 @@ impl Reference {
         let extra = deal.extra;
         let is_refunded = deal.extra_is_refundable && matches!(ending, "REFUNDED" | "SPLIT");
         let (merchant, buyer) = self.take_from_hold(place, extra);
-        let purse = self.purse(merchant, &buyer);
-        purse.fees_in_hold -= extra;
+        let wallet = self.wallet(merchant, &buyer);
+        wallet.fees_in_hold -= extra;
         if is_refunded {
-            purse.main += extra;
+            wallet.main += extra;
         } else {
             self.merchants[merchant].earned += extra;
         }
@@ -85,7 +85,7 @@ pub(crate) fn next_fee(random: &mut Random, reference: &Reference, command: &Com
     let takes_any = random.one_in(4);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        let is_fit = deal.parts.is_none() && deal.buyer.is_none() && deal.merchant == command.merchant;
+        let is_fit = deal.milestones.is_none() && deal.buyer.is_none() && deal.merchant == command.merchant;
         takes_any || (is_fit && !deal.is_deleted)
     });
     let amount = match random.below(8) {
