@@ -1,4 +1,4 @@
-//! Deals to measure with: the same every time.
+//! The deals that the measurements use. They are the same in every run.
 
 use escrowd::domain::escrow::limits::TermsLimits;
 use escrowd::domain::escrow::terms::MilestoneOffer;
@@ -10,10 +10,10 @@ use escrowd::domain::party::Party;
 use escrowd::domain::time::Timestamp;
 use escrowd::http::encoding;
 
-/// Milestones of a small deal and of a large one.
+/// The number of milestones of a small deal and of a large one.
 pub(crate) const SIZES: [usize; 2] = [5, 50];
 
-/// Ids and random bits that count up, at no cost of their own.
+/// A source of ids and random bits that counts up, so that it costs almost no time.
 pub(crate) struct CountingIds(u64);
 
 impl CountingIds {
@@ -25,7 +25,7 @@ impl CountingIds {
 impl IdSource for CountingIds {
     fn number(&mut self) -> i64 {
         self.0 += 1;
-        i64::try_from(self.0 * 1024).expect("few are counted")
+        i64::try_from(self.0 * 1024).expect("a run takes fewer ids than an i64 has numbers")
     }
 
     fn random(&mut self) -> u128 {
@@ -42,9 +42,9 @@ pub(crate) fn customer(id: &str) -> CustomerId {
     CustomerId::parse(id).expect("a plain id")
 }
 
-/// 2026-06-22T10:15:00.007Z.
+/// Returns 2026-06-22T10:15:00.007Z.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::from_millis(1_782_123_300_007).expect("a time this side of 9999")
+    Timestamp::from_millis(1_782_123_300_007).expect("a time before the year 10000")
 }
 
 pub(crate) fn rates() -> Rates {
@@ -59,7 +59,7 @@ pub(crate) fn seller() -> Seller {
     }
 }
 
-/// A body as a client sends it to create a milestone escrow.
+/// Returns the body of a request that creates a milestone escrow.
 pub(crate) fn body(milestones: usize) -> String {
     let stages: Vec<String> = (1..=milestones)
         .map(|number| {
@@ -83,23 +83,23 @@ pub(crate) const LIMITS: TermsLimits = TermsLimits {
     description_chars_max: 2_000,
 };
 
-/// What that body offers, checked.
+/// Returns the checked offer of that body.
 pub(crate) fn offer(milestones: usize) -> MilestoneOffer {
     let request = encoding::read_milestone_escrow(body(milestones), &LIMITS).expect("the body is valid");
     MilestoneOffer::new(request.terms, None, request.milestones, &LIMITS, now().date()).expect("the offer is valid")
 }
 
-/// An escrow that [`buyer`] has paid for.
+/// Returns an escrow that [`buyer`] has funded.
 pub(crate) fn funded(milestones: usize) -> Escrow {
     let mut ids = CountingIds::new();
     let (mut escrow, _) =
-        Escrow::offer_milestones(seller(), offer(milestones), &mut ids, now()).expect("an offer that is right");
+        Escrow::offer_milestones(seller(), offer(milestones), &mut ids, now()).expect("the offer is valid");
     let payment = PaymentOffer {
         reference: ids.reference(),
         amount: None,
         source: Source::Wallet { available: Amount::MAX },
     };
-    fund(std::slice::from_mut(&mut escrow), &buyer(), payment, &mut ids, now()).expect("a buyer who can pay");
+    fund(std::slice::from_mut(&mut escrow), &buyer(), payment, &mut ids, now()).expect("the buyer can pay");
     escrow
 }
 

@@ -1,4 +1,5 @@
-//! Bodies in and out, through the code behind the routes.
+//! Measures the parsing of request bodies and the rendering of replies, with the code that
+//! the routes use.
 
 use criterion::{BatchSize, Criterion};
 use escrowd::domain::party::Party;

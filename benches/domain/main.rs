@@ -1,7 +1,7 @@
-//! What the pure domain and the encoding cost, piece by piece, so that a
-//! regression shows where it happens: `cargo bench --bench domain`.
+//! Measures single functions of the domain and of the encoding, so that a regression can be
+//! located: `cargo bench --bench domain`.
 //!
-//! Each figure is compared with the one of the run before, which is kept under
+//! Each figure is compared with that of the previous run, which is stored under
 //! `target/criterion`.
 
 mod deals;

@@ -1,4 +1,4 @@
-//! The pure domain: amounts, fees, offers, confirmations, the chain and ids.
+//! Measures the domain: amounts, fees, offers, confirmations, the hash chain and ids.
 
 use std::hint::black_box;
 

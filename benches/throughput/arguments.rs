@@ -1,14 +1,14 @@
-//! What can be asked for on the command line.
+//! The command line of the benchmark.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measure escrowd beside other ways of doing the same
+/// Measure escrowd and compare it with other implementations of the same work
 ///
-/// Without a part named: the comparison, in which each way takes its turn in every round, and which ends with a table
-/// of medians and ratios. Only ratios carry over to another machine. PostgreSQL takes part when its programs are
-/// installed.
+/// Without a subcommand it runs the comparison: each implementation takes one turn in every round, and the run ends
+/// with a table of medians and ratios. Only ratios carry over to another machine. PostgreSQL takes part if its programs
+/// are installed.
 #[derive(Parser)]
 #[command(name = "cargo bench --bench throughput --")]
 pub(crate) struct Arguments {
@@ -20,19 +20,19 @@ pub(crate) struct Arguments {
     pub(crate) common: CommonOptions,
 }
 
-/// What every part understands.
+/// The options of every subcommand.
 #[derive(Args)]
 pub(crate) struct CommonOptions {
-    /// Connections of the load generator
+    /// The number of connections of the load generator
     #[arg(long, global = true, default_value_t = 64, value_name = "N")]
     pub(crate) connections: usize,
-    /// Customers, half of them sellers
+    /// The number of customers; half of them sell
     #[arg(long, global = true, default_value_t = 10_000, value_name = "N")]
     pub(crate) customers: usize,
-    /// Make every fsync take so much longer, for all who share the run
+    /// Milliseconds that every fsync takes longer, for all implementations
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
     pub(crate) slow_fsync_ms: u64,
-    /// Where the files go while it runs; a disk, not memory [default: the system's temporary folder]
+    /// The folder for the files of the run; on a disk, not in memory [default: the system's temporary folder]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
     /// Write the figures to this file as JSON
@@ -41,145 +41,145 @@ pub(crate) struct CommonOptions {
     /// Write the tables and a chart to this file as Markdown
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// What cargo passes to every benchmark
+    /// The flag that cargo passes to every benchmark
     #[arg(long, global = true, hide = true)]
     pub(crate) bench: bool,
 }
 
-/// The comparison.
+/// The options of the comparison.
 #[derive(Args)]
 pub(crate) struct CompareOptions {
-    /// Funded escrows in the file
+    /// The number of funded escrows in the file
     #[arg(long, default_value_t = 200_000, value_name = "N")]
     pub(crate) escrows: usize,
-    /// Milestones of each
+    /// The milestones of each escrow
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) milestones: usize,
-    /// How often each takes its turn
+    /// The number of rounds
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) rounds: usize,
-    /// Seconds of each turn
+    /// The seconds of each turn
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub(crate) seconds: u64,
     /// Leave PostgreSQL out even when it is installed
     #[arg(long)]
     pub(crate) no_postgres: bool,
-    /// A file of pgledger's SQL, from a copy of your own; once for each, `uuid-to-ulid.sql` before `pgledger.sql`
+    /// A file of pgledger's SQL from your own copy; give the option twice: `uuid-to-ulid.sql`, then `pgledger.sql`
     #[arg(long, value_name = "FILE")]
     pub(crate) pgledger: Vec<PathBuf>,
 }
 
-/// The parts beside the comparison, and this program's servers.
+/// The subcommands: the other measurements, and the peers that this program starts.
 #[derive(Subcommand)]
 pub(crate) enum Part {
     /// Compare a small file with a large one, and few milestones with many
     Growth(GrowthOptions),
-    /// Time from the start to the first answer, and what the service weighs
+    /// Measure the time from start to first answer, the size of the binary and the idle memory
     Start(StartOptions),
     /// Compare this build with another build of escrowd
     Versus(VersusOptions),
-    /// A long run that watches memory and the write-ahead log
+    /// Run for a long time, and record memory and the size of the write-ahead log
     Soak(SoakOptions),
-    /// One of the ways that escrowd is compared with, in a process of its own
+    /// Run one of the implementations with which escrowd is compared
     #[command(hide = true, subcommand)]
     Peer(Peer),
 }
 
-/// How speed depends on what is in the file.
+/// The options of `growth`.
 #[derive(Args)]
 pub(crate) struct GrowthOptions {
-    /// Escrows in the small file
+    /// The number of escrows in the small file
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     pub(crate) few_escrows: usize,
-    /// Escrows in the large file
+    /// The number of escrows in the large file
     #[arg(long, default_value_t = 2_000_000, value_name = "N")]
     pub(crate) many_escrows: usize,
-    /// Milestones of each escrow in both
+    /// The milestones of each escrow in these two files
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) few_milestones: usize,
-    /// Milestones of each escrow in a third file, with as many escrows as the small one
+    /// The milestones of each escrow in a third file, which has as many escrows as the small one
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) many_milestones: usize,
-    /// Milestones confirmed in each turn, all of the escrows they belong to
+    /// The milestones confirmed in each turn, which complete the escrows they belong to
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     pub(crate) confirms: usize,
-    /// How often each file takes its turn
+    /// The number of rounds; each file takes one turn in a round
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) rounds: usize,
 }
 
-/// This build beside another.
+/// The options of `versus`.
 #[derive(Args)]
 pub(crate) struct VersusOptions {
-    /// The other build's program
+    /// The program of the other build
     #[arg(value_name = "PROGRAM")]
     pub(crate) program: PathBuf,
-    /// Funded escrows in the file
+    /// The number of funded escrows in the file
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     pub(crate) escrows: usize,
-    /// Milestones of each
+    /// The milestones of each escrow
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) milestones: usize,
-    /// How often each build takes its turn
+    /// The number of rounds; each build takes one turn in a round
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) rounds: usize,
-    /// Seconds of confirming, and of reading, in each turn
+    /// The seconds of confirming in each turn, and also of reading
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub(crate) seconds: u64,
 }
 
-/// How long a start takes.
+/// The options of `start`.
 #[derive(Args)]
 pub(crate) struct StartOptions {
-    /// Escrows in the large file
+    /// The number of escrows in the large file
     #[arg(long, default_value_t = 2_000_000, value_name = "N")]
     pub(crate) escrows: usize,
-    /// Milestones of each
+    /// The milestones of each escrow
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) milestones: usize,
-    /// Starts of each kind
+    /// The number of starts of each kind
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) rounds: usize,
-    /// Seconds of load before each kill
+    /// The seconds of load before each kill
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) seconds: u64,
 }
 
-/// How memory behaves over time.
+/// The options of `soak`.
 #[derive(Args)]
 pub(crate) struct SoakOptions {
-    /// Minutes under load
+    /// The minutes of load
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) minutes: u64,
-    /// Seconds under load beyond the minutes
+    /// The seconds of load in addition to the minutes
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seconds: u64,
-    /// Funded escrows in the file at the start
+    /// The number of funded escrows in the file at the start
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     pub(crate) escrows: usize,
-    /// Milestones of each escrow
+    /// The milestones of each escrow
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) milestones: usize,
-    /// Seconds between two looks at the process
+    /// The seconds between two samples of memory and log
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) every_seconds: u64,
 }
 
-/// What this program is when it starts itself.
+/// The peers. The benchmark starts its own program with one of these subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Peer {
-    /// Serve the naive design on a free port and print it
+    /// Serve the naive design on a free port and print the address
     Naive { file: PathBuf },
-    /// Serve a fixed reply on a free port and print it
+    /// Serve a fixed reply on a free port and print the address
     Fixed { bytes: usize },
-    /// Serve the function in PostgreSQL on a free port and print it
+    /// Serve confirmations by the function in PostgreSQL on a free port and print the address
     Postgres {
         sockets: PathBuf,
         database: String,
         #[arg(long)]
         chained: bool,
     },
-    /// Confirm in commits of 32 without a server and print what was measured
+    /// Confirm in commits of 32 without a server and print the figures
     Raw {
         file: PathBuf,
         confirmations: PathBuf,

@@ -1,5 +1,5 @@
-//! The comparison: in each round every way of doing it takes its turn, so that
-//! what the machine does meanwhile meets all of them.
+//! The comparison. Every implementation takes a turn in each round, so that changes in the
+//! speed of the machine affect all of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,16 +20,17 @@ use crate::report::Report;
 use crate::requests::Requests;
 use crate::workbench::{Workbench, audit};
 
-/// Turns of one round, those of PostgreSQL not counted.
+/// The turns of one round, without those of PostgreSQL.
 const TURNS: usize = 7;
-/// Of the bytes that a built file can come to: copies and what PostgreSQL keeps.
+/// The space for the copies of the built file and for PostgreSQL, in multiples of the built
+/// file's size.
 const COPIES: u64 = 8;
 
-/// What every round measured.
+/// The measurements of all rounds.
 #[derive(Default)]
 struct Rounds {
     confirm: Vec<Run>,
-    told: Vec<Run>,
+    delivering: Vec<Run>,
     deliveries_per_second: Vec<f64>,
     read: Vec<Run>,
     fixed: Vec<Run>,
@@ -40,7 +41,7 @@ struct Rounds {
     paced: Vec<Run>,
 }
 
-/// Everything that rounds need.
+/// The files, requests and measurements of a comparison.
 struct Comparison<'a> {
     workbench: &'a Workbench,
     connections: usize,
@@ -49,13 +50,13 @@ struct Comparison<'a> {
     bar: ProgressBar,
     ours: PathBuf,
     ours_read: PathBuf,
-    ours_told: PathBuf,
+    ours_delivering: PathBuf,
     naive: PathBuf,
     raw: PathBuf,
     raw_confirmations: PathBuf,
     raw_done: usize,
     to_confirm: Requests,
-    to_confirm_told: Requests,
+    to_confirm_delivering: Requests,
     to_confirm_beside: Requests,
     to_confirm_naive: Requests,
     rounds: Rounds,
@@ -116,13 +117,13 @@ impl<'a> Comparison<'a> {
             bar: ProgressBar::new(turns as u64).with_style(style),
             ours: workbench.copy(built, "escrowd.db")?,
             ours_read: workbench.copy(built, "escrowd-read.db")?,
-            ours_told: workbench.copy(built, "escrowd-told.db")?,
+            ours_delivering: workbench.copy(built, "escrowd-delivering.db")?,
             naive: workbench.copy(built, "naive.db")?,
             raw: workbench.copy(built, "raw.db")?,
             raw_confirmations,
             raw_done: 0,
             to_confirm: Requests::confirm(Arc::clone(&deals)),
-            to_confirm_told: Requests::confirm(Arc::clone(&deals)),
+            to_confirm_delivering: Requests::confirm(Arc::clone(&deals)),
             to_confirm_beside: Requests::confirm(Arc::clone(&deals)),
             to_confirm_naive: Requests::confirm(Arc::clone(&deals)),
             deals,
@@ -140,8 +141,8 @@ impl<'a> Comparison<'a> {
         drop(server);
 
         self.turn("confirm: escrowd, webhooks on");
-        let run = self.confirm_and_tell()?;
-        self.rounds.told.push(run);
+        let run = self.confirm_with_webhooks()?;
+        self.rounds.delivering.push(run);
 
         self.turn("read: escrowd");
         let server = self.workbench.escrowd(&self.ours_read)?;
@@ -186,27 +187,27 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// The same while every event is delivered to a receiver on this machine, which
-    /// answers at once. What is still to be delivered when
-    /// the turn ends is sent in the next one, so the last turns show the pace it keeps up.
-    fn confirm_and_tell(&mut self) -> anyhow::Result<Run> {
+    /// Confirms milestones while the service delivers every event to a receiver on this
+    /// machine, which answers at once. Deliveries that are pending at the end of a turn are
+    /// sent in the next one, so the last turns show the sustained rate.
+    fn confirm_with_webhooks(&mut self) -> anyhow::Result<Run> {
         let receiver = self.workbench.peer(&["fixed", "0"])?;
-        let callback = format!("http://{}/", receiver.address);
-        let mut command = self.workbench.escrowd_command(&self.ours_told, "127.0.0.1:0");
-        command.env("ESCROWD_WEBHOOKS_CALLBACK_URL", callback);
-        let before = delivered(&self.ours_told)?;
+        let webhook_url = format!("http://{}/", receiver.address);
+        let mut command = self.workbench.escrowd_command(&self.ours_delivering, "127.0.0.1:0");
+        command.env("ESCROWD_WEBHOOKS_CALLBACK_URL", webhook_url);
+        let before = delivered(&self.ours_delivering)?;
         let server = Process::start(command)?;
-        let run = self.load(&server, &self.to_confirm_told).run()?;
+        let run = self.load(&server, &self.to_confirm_delivering).run()?;
         server.stop()?;
-        let delivered = delivered(&self.ours_told)? - before;
+        let delivered = delivered(&self.ours_delivering)? - before;
         self.rounds
             .deliveries_per_second
             .push(delivered as f64 / self.seconds as f64);
         Ok(run)
     }
 
-    fn turn(&self, what: &'static str) {
-        self.bar.set_message(what);
+    fn turn(&self, name: &'static str) {
+        self.bar.set_message(name);
         self.bar.inc(1);
     }
 
@@ -230,7 +231,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Attempts to deliver an event that a file tells of.
+/// Returns the number of delivery attempts in a file.
 fn delivered(file: &Path) -> anyhow::Result<i64> {
     let connection = Connection::open(file)?;
     Ok(connection.query_row("SELECT count(*) FROM delivery_attempt", [], |row| row.get(0))?)
@@ -240,7 +241,7 @@ impl Rounds {
     fn report(&self, report: &mut Report, postgres: Option<&PostgresPeers<'_>>, is_slowed: bool) {
         let mut confirms: Vec<Line> = [
             Line::of("escrowd", &self.confirm),
-            Line::of("escrowd, every event delivered", &self.told),
+            Line::of("escrowd, every event delivered", &self.delivering),
             Line::of("escrowd, at the load of PostgreSQL", &self.paced),
             Line::of("raw rusqlite, groups of 32", &self.raw),
         ]
@@ -307,7 +308,7 @@ impl Rounds {
                 "confirms per second with every event delivered, of those without",
                 "no target",
                 rate,
-                &self.told,
+                &self.delivering,
                 confirm,
             ),
             Ratio::of(

@@ -1,10 +1,10 @@
-//! One keep-alive connection to a server, with no more HTTP than is needed.
+//! A keep-alive connection to a server, with the minimum of HTTP.
 
 use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A connection, and the answer it read last.
+/// A connection and its latest answer.
 pub(crate) struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
@@ -22,8 +22,11 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the answer to its end. Any answer but a success
-    /// is an error: a benchmark of refusals would be worth nothing.
+    /// Sends a request and returns the body of its answer.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the status is not a success, since refusals would falsify the figures.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         self.stream.write_all(request).await?;
         self.answer.clear();
@@ -40,7 +43,7 @@ impl Connection {
             }
         }
         if !self.answer.starts_with(b"HTTP/1.1 20") {
-            bail!("a request was answered with {}", String::from_utf8_lossy(&self.answer));
+            bail!("a request failed: {}", String::from_utf8_lossy(&self.answer));
         }
         Ok(&self.answer[body..])
     }
@@ -49,5 +52,5 @@ impl Connection {
 fn content_length(head: &[u8]) -> anyhow::Result<usize> {
     let head = std::str::from_utf8(head)?.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    Ok(length.context("an answer without a content-length")?.parse()?)
+    Ok(length.context("the answer has no content-length")?.parse()?)
 }

@@ -1,5 +1,4 @@
-//! The file that every way of confirming is measured on, built through the real
-//! commands.
+//! Builds the database file that all measurements use, with the service's own commands.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,26 +24,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::deals::{Deal, Deals};
 use crate::stop;
 
-/// Deals that share one command while the file is built.
+/// The deals that one command creates while the file is built.
 const BATCH: usize = 64;
-/// Batches in flight while the file is built.
+/// The batches in the writer's queue at a time while the file is built.
 const BATCHES_IN_FLIGHT: usize = 4;
-/// Minor units of one milestone.
+/// The amount of one milestone in minor units.
 const MILESTONE_AMOUNT: i64 = 1000;
 
-/// How large a file to build, and how many of its deals to remember.
+/// The size of a file, and the number of its deals that are kept for requests.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) escrows: usize,
     pub(crate) milestones: usize,
     pub(crate) customers: usize,
-    /// Deals remembered, spread evenly over all.
+    /// The number of deals kept for requests, spread evenly over the file.
     pub(crate) kept: usize,
 }
 
 impl Size {
-    /// Bytes that a file of this size takes, with every milestone confirmed;
-    /// rather too many than too few.
+    /// Returns an upper estimate of the bytes of a file of this size after every milestone
+    /// is confirmed.
     pub(crate) const fn bytes(self) -> u64 {
         (self.escrows as u64) * (3_000 + 1_000 * self.milestones as u64)
     }
@@ -63,7 +62,8 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
     }
 }
 
-/// What a server with the default configuration allows.
+/// Returns the policy of the default configuration, except that an escrow may have up to
+/// 1,000 milestones.
 pub(crate) fn policy() -> Policy {
     let config = Config {
         limits: Limits {
@@ -75,7 +75,7 @@ pub(crate) fn policy() -> Policy {
     app::policy(&config).expect("the rates are the default")
 }
 
-/// Builds a file of funded escrows.
+/// Builds a file of funded escrows and returns the kept deals in random order.
 pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entropy = Box::new(SystemEntropy::new());
@@ -86,7 +86,7 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     let policy = Arc::new(policy());
     let mut random = fastrand::Rng::with_seed(7);
     let mut kept = Vec::with_capacity(size.kept);
-    // That of a program that sends no key.
+    // The default merchant, for which requests need no key.
     let merchant = runtime.block_on(store.write(|tx| merchants::of_sandbox_key(tx, &SandboxKey::new(""))))?;
     for start in (0..size.escrows).step_by(BATCH * BATCHES_IN_FLIGHT) {
         stop::check()?;
@@ -123,7 +123,7 @@ pub(crate) fn build(path: &Path, size: Size) -> anyhow::Result<Deals> {
     Ok(Deals::shuffled(kept))
 }
 
-/// One deal, offered and funded.
+/// Creates one escrow and funds it.
 fn deal(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -136,7 +136,7 @@ fn deal(
         merchant,
         party: Party::Customer(CustomerId::parse(id).expect("a plain id")),
     };
-    let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(draft(size.milestones)))?;
+    let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(escrow_request(size.milestones)))?;
     let request = PaymentRequest {
         escrows: vec![EscrowKey::Id(escrow.id)],
         amount: None,
@@ -156,7 +156,7 @@ fn deal(
     })
 }
 
-fn draft(milestones: usize) -> MilestoneEscrowRequest {
+fn escrow_request(milestones: usize) -> MilestoneEscrowRequest {
     let amount = Amount::from_minor(MILESTONE_AMOUNT).expect("a small constant");
     let stage = |number| MilestoneRequest {
         title: format!("Stage {number}"),

@@ -1,5 +1,4 @@
-//! The deals in a file, as a client knows them, and the order in which their
-//! milestones are confirmed.
+//! The ids of the deals in a file, and the order in which their milestones are confirmed.
 
 use std::path::Path;
 
@@ -14,8 +13,8 @@ pub(crate) struct Deal {
     pub(crate) milestones: Vec<String>,
 }
 
-/// Deals, and every milestone of them once, in a random order that is the same
-/// every time.
+/// Deals, and all their milestones in a random order. The random seed is constant, so every
+/// run has the same order.
 pub(crate) struct Deals {
     deals: Vec<Deal>,
     order: Vec<(usize, usize)>,
@@ -36,7 +35,7 @@ impl Deals {
         Self { deals, order }
     }
 
-    /// Takes the deals apart into so many sets, each spread evenly.
+    /// Splits the deals into this many sets, each spread evenly over the file.
     pub(crate) fn into_sets(self, sets: usize) -> Vec<Self> {
         let mut parts = vec![Vec::new(); sets];
         for (index, deal) in self.deals.into_iter().enumerate() {
@@ -45,17 +44,17 @@ impl Deals {
         parts.into_iter().map(Self::shuffled).collect()
     }
 
-    /// Every deal, as built.
+    /// Returns the deals in the order of their creation.
     pub(crate) fn deals(&self) -> &[Deal] {
         &self.deals
     }
 
-    /// How many milestones there are to confirm.
+    /// Returns the number of milestones.
     pub(crate) const fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// The milestone whose turn comes at this place.
+    /// Returns the milestone at this place in the order, or `None` after the last.
     pub(crate) fn confirmation(&self, place: usize) -> Option<Confirmation<'_>> {
         let &(deal, milestone) = self.order.get(place)?;
         let deal = &self.deals[deal];
@@ -66,14 +65,14 @@ impl Deals {
         })
     }
 
-    /// A deal to read: they come in a random order, again and again.
+    /// Returns the deal to read at this place of a random order that repeats.
     pub(crate) fn to_read(&self, place: usize) -> &Deal {
-        // Milestones in order of their turns are deals at random.
+        // The order of the milestones is random, so the order of their deals is too.
         let (deal, _) = self.order[place % self.order.len()];
         &self.deals[deal]
     }
 
-    /// Writes the confirmations to a file, one to a line, in order.
+    /// Writes the confirmations to a file in order, one per line.
     pub(crate) fn write_confirmations(&self, file: &Path) -> anyhow::Result<()> {
         let mut text = String::with_capacity(self.len() * 60);
         for place in 0..self.len() {
@@ -86,12 +85,12 @@ impl Deals {
                 text.push_str(word);
             }
         }
-        std::fs::write(file, text).with_context(|| format!("no room for {}", file.display()))
+        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
     }
 }
 
 impl<'a> Confirmation<'a> {
-    /// Reads a line that [`Deals::write_confirmations`] wrote.
+    /// Parses a line that [`Deals::write_confirmations`] wrote.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split(' ');
         Some(Self {

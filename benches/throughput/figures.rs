@@ -1,10 +1,10 @@
-//! Medians, spread and ratios of what the rounds measured.
+//! Medians, spreads and ratios of the measurements.
 
 use serde::Serialize;
 
 use crate::load::Run;
 
-/// One way of doing the work, over all rounds.
+/// The figures of one implementation over all rounds.
 #[derive(Serialize)]
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Line {
     pub(crate) worst_ms: Spread,
 }
 
-/// The median of the rounds, and the least and the most of them.
+/// The median, the least and the greatest value of all rounds.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Spread {
     pub(crate) max: f64,
 }
 
-/// What one line is beside another, and what it should be.
+/// The ratio of one implementation's figure to another's, and the target of the ratio.
 #[derive(Serialize)]
 pub(crate) struct Ratio {
     pub(crate) name: String,
@@ -33,7 +33,7 @@ pub(crate) struct Ratio {
 }
 
 impl Line {
-    /// What the rounds of one way of doing it add up to; `None` without a round.
+    /// Summarizes the rounds of one implementation. Returns `None` if there are no rounds.
     pub(crate) fn of(name: impl Into<String>, runs: &[Run]) -> Option<Self> {
         let quantile = |quantile: f64| Spread::of(runs.iter().map(|run| millis(run, quantile)).collect());
         Some(Self {
@@ -47,12 +47,12 @@ impl Line {
     }
 }
 
-/// A run's latency at this quantile.
+/// Returns the latency of a run at this quantile, in milliseconds.
 pub(crate) fn millis(run: &Run, quantile: f64) -> f64 {
     run.latency.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-/// A run's rate.
+/// Returns the requests per second of a run.
 pub(crate) const fn rate(run: &Run) -> f64 {
     run.per_second
 }
@@ -69,8 +69,8 @@ impl Spread {
 }
 
 impl Ratio {
-    /// The ratio in each round, where both stood under the same conditions; `None`
-    /// when one of them did not take part.
+    /// Computes the ratio in each round, in which both ran under the same conditions.
+    /// Returns `None` if one of them did not take part.
     pub(crate) fn of(
         name: impl Into<String>,
         aim: &'static str,

@@ -1,6 +1,6 @@
-//! How speed depends on what is in the file: the same number of milestones
-//! confirmed, to the last of their escrows, in a small file, in a large one, and
-//! in one whose escrows have many milestones.
+//! Measures how speed depends on the size of the file. It confirms the same number of
+//! milestones in a small file, in a large file, and in a file whose escrows have many
+//! milestones. Each confirmed escrow is completed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,16 +16,17 @@ use crate::report::Report;
 use crate::requests::Requests;
 use crate::workbench::Workbench;
 
-/// A built file, and what its turns confirm.
+/// A built file, the deals that its turns confirm and the measurements.
 struct Grown {
     name: String,
     file: PathBuf,
-    /// Deals for each turn; if there is one set, each turn has a fresh copy.
+    /// The deals of each turn. If there is only one set, each turn uses a new copy of the
+    /// file.
     sets: Vec<Arc<Deals>>,
     runs: Vec<Run>,
 }
 
-/// Builds the files, lets them take turns and reports.
+/// Builds the files, measures them in turns and reports.
 pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let size = |escrows: usize, milestones: usize| {
         let for_a_turn = deals_of_a_turn(options, escrows, milestones);
@@ -41,7 +42,7 @@ pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Re
         size(options.many_escrows, options.few_milestones),
         size(options.few_escrows, options.many_milestones),
     ];
-    // Twice the small file: its copies are made anew and not kept.
+    // One small file is added for the copy of the current turn.
     let bytes: u64 = sizes.iter().map(|size| size.bytes()).sum::<u64>() + sizes[0].bytes();
     let workbench = Workbench::new(common, bytes)?;
     let mut files = Vec::new();
@@ -62,12 +63,13 @@ pub(crate) fn run(options: &GrowthOptions, common: &CommonOptions) -> anyhow::Re
     report(&workbench, &files, common)
 }
 
-/// Deals that one turn confirms to their last milestone.
+/// Returns the number of deals that one turn completes.
 fn deals_of_a_turn(options: &GrowthOptions, escrows: usize, milestones: usize) -> usize {
     (options.confirms / milestones).clamp(1, escrows)
 }
 
-/// Sets of deals that turns take from a file: one for each, if it has so many.
+/// Returns the number of sets of deals: one for each round if the file has enough deals,
+/// otherwise one for all rounds.
 const fn sets(escrows: usize, for_a_turn: usize, rounds: usize) -> usize {
     if escrows >= for_a_turn * rounds { rounds } else { 1 }
 }

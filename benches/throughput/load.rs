@@ -1,6 +1,6 @@
-//! The load generator. Left alone, each connection sends its next request as soon
-//! as it has the answer to the one before; at a given rate, requests fall due by
-//! the clock, and waiting for a free connection counts as latency.
+//! The load generator. Without a rate, each connection sends its next request when it has
+//! the answer to the one before. With a rate, requests are due at fixed times, and the wait
+//! for a free connection counts as latency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,34 +15,34 @@ use crate::connection::Connection;
 use crate::requests::Requests;
 use crate::stop;
 
-/// What to send where.
+/// The server, the requests and the way to send them.
 #[derive(Clone, Copy)]
 pub(crate) struct Load<'a> {
     pub(crate) address: &'a str,
     pub(crate) requests: &'a Requests,
     pub(crate) connections: usize,
-    /// For how long; `None` until there are no more requests.
+    /// The duration of the load. `None` runs until there are no more requests.
     pub(crate) time: Option<Duration>,
-    /// Requests per second; `None` as many as are answered.
+    /// Requests per second. `None` sends each request when its connection is free.
     pub(crate) rate: Option<f64>,
 }
 
-/// What one run saw.
+/// The measurements of one run.
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) per_second: f64,
-    /// Microseconds from the first byte sent, or from when it was due, to the
-    /// last byte read.
+    /// Microseconds from the time when a request was sent, or was due, to the last byte of
+    /// its answer.
     pub(crate) latency: Histogram<u64>,
 }
 
 impl Load<'_> {
-    /// Runs it.
+    /// Runs the load.
     pub(crate) fn run(self) -> anyhow::Result<Run> {
         runtime()?.block_on(self.drive())
     }
 
-    /// Runs it and another at the same time.
+    /// Runs this load and another at the same time.
     pub(crate) fn run_beside(self, other: Self) -> anyhow::Result<(Run, Run)> {
         runtime()?.block_on(try_join(self.drive(), other.drive()))
     }
@@ -61,7 +61,9 @@ impl Load<'_> {
         }
         let took = started.elapsed();
         if self.time.is_some_and(|time| took < time * 9 / 10) {
-            eprintln!("note: a turn ended after {took:.1?} for want of milestones; build a larger file with --escrows");
+            eprintln!(
+                "note: a turn ended after {took:.1?}, since no milestones were left; build a larger file with --escrows"
+            );
         }
         Ok(Run {
             per_second: latency.len() as f64 / took.as_secs_f64(),
@@ -93,8 +95,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Lets requests go when they are due. A thread of its own keeps the time, since
-/// the timers of an asynchronous runtime are no finer than a millisecond.
+/// Releases requests when they are due. Its own thread keeps the time, since the timers of
+/// the asynchronous runtime have a resolution of only one millisecond.
 struct Pace {
     started: Instant,
     rate: f64,
@@ -113,7 +115,7 @@ impl Pace {
         };
         std::thread::spawn(move || {
             let mut number = 0;
-            // Nobody but this thread has it once the run is over.
+            // This thread holds the only reference once the run is over.
             while Arc::strong_count(&due) > 1 {
                 std::thread::sleep(due_at(started, rate, number).saturating_duration_since(Instant::now()));
                 due.add_permits(1);
@@ -123,9 +125,9 @@ impl Pace {
         pace
     }
 
-    /// Waits for the next request to fall due and says when it did.
+    /// Waits until the next request is due and returns the time when it was due.
     async fn next(&self) -> anyhow::Result<Instant> {
-        self.due.acquire().await.context("never closed")?.forget();
+        self.due.acquire().await.context("the semaphore was closed")?.forget();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(due_at(self.started, self.rate, number))
     }

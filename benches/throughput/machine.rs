@@ -1,13 +1,13 @@
-//! The machine a run took place on, in general terms.
+//! Describes the machine of a run, without its name.
 
 use std::path::Path;
 
-/// Cores, processor, kernel and file system, in one line.
+/// Returns the cores, processor, kernel version and file system in one line.
 pub(crate) fn description(folder: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let processor = first_line("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unnamed processor".to_owned());
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // 6.12 of 6.12.3-what-the-distribution-adds.
+    // Takes 6.12 from a release such as 6.12.3-amd64.
     let kernel: Vec<&str> = kernel.trim().split('.').take(2).collect();
     let file_system = file_system(folder).unwrap_or_else(|| "an unknown file system".to_owned());
     format!(
@@ -22,7 +22,7 @@ fn first_line(file: &str, key: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// The kind of file system that this folder is on.
+/// Returns the type of the file system of this folder.
 pub(crate) fn file_system(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let mounts = std::fs::read_to_string("/proc/mounts").ok()?;

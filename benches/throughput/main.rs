@@ -1,8 +1,9 @@
-//! How fast escrowd confirms and reads, beside other ways of doing the same, in
-//! one run on one machine: `cargo bench --bench throughput`.
+//! Measures how fast escrowd confirms and reads, and compares it with other
+//! implementations of the same work on the same machine: `cargo bench --bench throughput`.
 //!
-//! Builds a file through the real commands, gives each way a copy of it, and lets
-//! them take turns. Only ratios carry over to another machine.
+//! The run builds a database file with the service's own commands, gives each
+//! implementation a copy of it, and measures them in turns. Only ratios carry over to
+//! another machine.
 
 #![allow(
     clippy::float_arithmetic,
@@ -38,7 +39,7 @@ use clap::Parser;
 fn main() -> anyhow::Result<()> {
     let Arguments { part, compare, common } = Arguments::parse();
     if let Some(Part::Peer(peer)) = &part {
-        return peers::be(peer);
+        return peers::run_peer(peer);
     }
     stop::listen()?;
     let done = match &part {

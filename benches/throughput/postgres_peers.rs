@@ -1,4 +1,4 @@
-//! PostgreSQL's turns in the comparison.
+//! The turns of PostgreSQL in the comparison.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,24 +19,25 @@ const ALONE: &str = "alone";
 const CHAINED: &str = "chained";
 const PGBENCH: &str = "pgbench";
 
-/// A database for each way of using PostgreSQL, and what each measured.
+/// The databases of the peers that use PostgreSQL, and the measurements of each peer.
 pub(crate) struct PostgresPeers<'a> {
     workbench: &'a Workbench,
     connections: usize,
     seconds: u64,
-    /// Behind actix, each transfer hashed by itself.
+    /// Behind actix; the hash of a transfer covers that transfer alone.
     alone: (Requests, Vec<Run>),
-    /// Behind actix, each transfer's hash over the one before.
+    /// Behind actix; the hash of a transfer also covers the hash of the one before.
     chained: (Requests, Vec<Run>),
-    /// With pgbench in place of HTTP, each transfer hashed by itself.
+    /// With pgbench in place of HTTP; the hash of a transfer covers that transfer alone.
     pgbench: (Confirms, Vec<Run>),
     pgledger: Option<(Pgbench, Vec<Run>)>,
-    /// The last to be dropped.
+    /// The last field, so that the cluster stops after every user of it is dropped.
     cluster: Cluster,
 }
 
 impl<'a> PostgresPeers<'a> {
-    /// Starts PostgreSQL and fills it with what the file has; `None` without one.
+    /// Starts PostgreSQL and copies the deals of the file into it. Returns `None` if
+    /// PostgreSQL cannot take part.
     pub(crate) fn prepare(
         workbench: &'a Workbench,
         file: &Path,
@@ -75,16 +76,16 @@ impl<'a> PostgresPeers<'a> {
         }))
     }
 
-    /// Turns of one round.
+    /// Returns the number of turns in one round.
     pub(crate) const fn turns(&self) -> usize {
         if self.pgledger.is_some() { 4 } else { 3 }
     }
 
-    /// Takes a turn each; answers the confirms per second that the faster of the
-    /// two behind actix reached.
+    /// Runs one turn of each peer. Returns the confirms per second of the faster of the two
+    /// peers behind actix.
     pub(crate) fn round(&mut self, bar: &ProgressBar) -> anyhow::Result<f64> {
-        let turn = |what: &'static str| {
-            bar.set_message(what);
+        let turn = |name: &'static str| {
+            bar.set_message(name);
             bar.inc(1);
         };
         turn("confirm: actix and PostgreSQL");
@@ -118,8 +119,12 @@ impl<'a> PostgresPeers<'a> {
         load.run()
     }
 
-    /// Fails unless every counted confirmation released one milestone, and the
-    /// money adds up.
+    /// Checks that every counted confirmation released one milestone, and that all
+    /// balances add up to zero.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a check fails.
     pub(crate) fn audit(&self) -> anyhow::Result<()> {
         let databases = [
             (ALONE, &self.alone.1),
@@ -141,7 +146,7 @@ impl<'a> PostgresPeers<'a> {
         Ok(())
     }
 
-    /// A line for each way.
+    /// Returns a line for each peer.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let pgledger = self.pgledger.as_ref().map_or(&[][..], |(_, runs)| runs);
         [
@@ -155,7 +160,7 @@ impl<'a> PostgresPeers<'a> {
         .collect()
     }
 
-    /// What ours are beside these.
+    /// Returns the ratios of escrowd's runs to those of these peers.
     pub(crate) fn ratios(&self, confirm: &[Run], paced: &[Run]) -> Vec<Ratio> {
         let p99 = |run: &Run| millis(run, 0.99);
         let faster = self.faster();
@@ -195,7 +200,7 @@ impl<'a> PostgresPeers<'a> {
         .collect()
     }
 
-    /// The faster of the two behind actix, round by round.
+    /// Returns the run of the faster of the two peers behind actix, for each round.
     fn faster(&self) -> Vec<Run> {
         let rounds = self.alone.1.iter().zip(&self.chained.1);
         rounds

@@ -1,4 +1,4 @@
-//! Servers in processes of their own.
+//! Servers in their own processes.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-/// How long a server may take until it answers.
+/// The longest time from the start of a server to its first accepted connection.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// A server that listens; killed when dropped.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: String,
 }
 
 impl Process {
-    /// Starts a server that prints its address, and waits until it listens. Its
-    /// standard input stays open for as long as it is wanted.
+    /// Starts a server, reads its address from its output and waits until it accepts
+    /// connections. Its standard input stays open until this value is dropped; a peer ends
+    /// when its standard input closes.
     pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
         let child = command
             .stdin(Stdio::piped())
@@ -46,12 +47,12 @@ impl Process {
         Ok(server)
     }
 
-    /// Stops it in order, so that it leaves no log to recover.
+    /// Stops the server with SIGTERM, so that it leaves no write-ahead log to recover.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         terminate(&mut self.child)
     }
 
-    /// Bytes of memory that are its own or mapped and in use.
+    /// Returns the resident memory of the server in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(self.child.id())
     }
@@ -64,14 +65,14 @@ impl Drop for Process {
     }
 }
 
-/// Asks a process to stop and waits until it has.
+/// Sends SIGTERM to a process and waits for its end.
 pub(crate) fn terminate(child: &mut Child) -> anyhow::Result<()> {
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     child.wait()?;
     Ok(())
 }
 
-/// The resident memory of the process with this number.
+/// Returns the resident memory of the process with this id, in bytes.
 pub(crate) fn resident_bytes(process: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))
         .with_context(|| format!("process {process} has ended"))?;
@@ -79,7 +80,7 @@ pub(crate) fn resident_bytes(process: u32) -> anyhow::Result<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .context("a process without VmRSS")?
+        .context("the status of the process has no VmRSS")?
         .trim()
         .parse()?;
     Ok(kibibytes * 1024)

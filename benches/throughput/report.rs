@@ -1,5 +1,5 @@
-//! What a run found out: printed for people, and on request written as JSON for
-//! programs and as Markdown to be pasted into a document.
+//! The results of a run. They are printed, and on request written to a JSON file and to a
+//! Markdown file.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::arguments::CommonOptions;
 use crate::figures::{Line, Ratio};
 use crate::machine;
 
-/// Everything that one run says.
+/// The results of one run.
 pub(crate) struct Report {
     markdown: String,
     figures: Map<String, Value>,
 }
 
 impl Report {
-    /// Begins with the machine.
+    /// Creates a report that begins with the description of the machine.
     pub(crate) fn new(folder: &Path, options: &CommonOptions) -> Self {
         let mut report = Self {
             markdown: String::new(),
@@ -34,18 +34,18 @@ impl Report {
         report
     }
 
-    /// A paragraph.
+    /// Adds a paragraph.
     pub(crate) fn say(&mut self, text: &str) {
         println!("\n{text}");
         self.markdown.push_str(text);
         self.markdown.push_str("\n\n");
     }
 
-    /// A table of rates and latencies; ratios are against the last line.
-    pub(crate) fn lines(&mut self, key: &str, what: &str, lines: &[Line]) {
+    /// Adds a table of rates and latencies. Its ratios are to the last line.
+    pub(crate) fn lines(&mut self, key: &str, title: &str, lines: &[Line]) {
         let Some(base) = lines.last() else { return };
         let head = [
-            what,
+            title,
             "per second (least to most)",
             "ratio",
             "p50 ms",
@@ -68,7 +68,7 @@ impl Report {
         self.table(key, &head, &lines.iter().map(row).collect::<Vec<_>>(), &lines);
     }
 
-    /// A table of ratios, each with what it should be.
+    /// Adds a table of ratios with their targets.
     pub(crate) fn ratios(&mut self, ratios: &[Ratio]) {
         let head = ["Ratio, round by round", "median (least to most)", "aim"];
         let row = |Ratio { name, aim, spread }: &Ratio| {
@@ -78,7 +78,7 @@ impl Report {
         self.table("ratios", &head, &ratios.iter().map(row).collect::<Vec<_>>(), &ratios);
     }
 
-    /// Any table, and the same as figures under this key.
+    /// Adds a table, and its figures under this key of the JSON file.
     pub(crate) fn table(&mut self, key: &str, head: &[&str], rows: &[Vec<String>], figures: &impl Serialize) {
         let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
         for row in rows {
@@ -91,7 +91,7 @@ impl Report {
         self.figures.insert(key.to_owned(), figures);
     }
 
-    /// A chart of the rates, which is drawn by what renders the Markdown.
+    /// Adds a chart of the rates to the Markdown file, in Mermaid syntax.
     pub(crate) fn chart(&mut self, title: &str, lines: &[Line]) {
         let names: Vec<String> = lines.iter().map(|line| format!("\"{}\"", line.name)).collect();
         let rates: Vec<String> = lines
@@ -108,7 +108,7 @@ impl Report {
         self.markdown.push_str(&chart);
     }
 
-    /// Writes the files that were asked for.
+    /// Writes the files that the command line asks for.
     pub(crate) fn write(&self, options: &CommonOptions) -> anyhow::Result<()> {
         let write = |file: &Option<std::path::PathBuf>, text: &str| match file {
             Some(file) => std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display())),

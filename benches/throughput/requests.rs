@@ -1,4 +1,4 @@
-//! What the load generator sends.
+//! The requests of the load generator.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::deals::{Confirmation, Deal, Deals};
 
-/// Requests in the order they are sent, shared by all connections.
+/// A sequence of requests that all connections take from.
 pub(crate) struct Requests {
     deals: Arc<Deals>,
     kind: Kind,
@@ -14,19 +14,19 @@ pub(crate) struct Requests {
 }
 
 enum Kind {
-    /// Each milestone once.
+    /// Confirms each milestone once.
     Confirm,
-    /// Each escrow by its token, again and again.
+    /// Reads escrows by their tokens, without end.
     Read,
 }
 
 impl Requests {
-    /// Every milestone is confirmed once.
+    /// Returns requests that confirm each milestone once.
     pub(crate) const fn confirm(deals: Arc<Deals>) -> Self {
         Self::new(deals, Kind::Confirm)
     }
 
-    /// Escrows are read in a random order, without end.
+    /// Returns requests that read escrows in a random order, without end.
     pub(crate) const fn read(deals: Arc<Deals>) -> Self {
         Self::new(deals, Kind::Read)
     }
@@ -39,7 +39,8 @@ impl Requests {
         }
     }
 
-    /// Writes the next request in place of what is there; `false` after the last.
+    /// Replaces the content of the buffer by the next request. Returns false if there are no
+    /// more requests.
     pub(crate) fn write_next(&self, into: &mut Vec<u8>) -> bool {
         let place = self.next.fetch_add(1, Ordering::Relaxed);
         into.clear();

@@ -1,6 +1,6 @@
 /*
- * A slower disk: loaded with LD_PRELOAD, it lets every fsync and fdatasync take
- * SLOW_FSYNC_MS milliseconds longer.
+ * Simulates a slower disk. Loaded with LD_PRELOAD, it makes every fsync and
+ * fdatasync take SLOW_FSYNC_MS milliseconds longer.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

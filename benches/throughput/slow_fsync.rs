@@ -1,4 +1,4 @@
-//! A disk whose fsync takes longer: `slow_fsync.c`, compiled here and loaded under
+//! Simulates a disk with a slower fsync. It compiles `slow_fsync.c` and preloads it into
 //! every program that takes part.
 
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The compiled library, and by how much it slows an fsync.
+/// The compiled library, and the milliseconds that it adds to an fsync.
 pub(crate) struct SlowFsync {
     library: PathBuf,
     milliseconds: u64,
 }
 
 impl SlowFsync {
-    /// Compiles the library into this folder; `None` when nothing is to be slowed.
+    /// Compiles the library into this folder. Returns `None` if `milliseconds` is 0.
     pub(crate) fn compile(folder: &Path, milliseconds: u64) -> anyhow::Result<Option<Self>> {
         if milliseconds == 0 {
             return Ok(None);
@@ -36,7 +36,7 @@ impl SlowFsync {
         Ok(Some(Self { library, milliseconds }))
     }
 
-    /// Has the library loaded under this program.
+    /// Makes this program load the library when it starts.
     pub(crate) fn load_under(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)

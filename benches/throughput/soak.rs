@@ -1,5 +1,5 @@
-//! A long run: whole deals over HTTP, offered, paid, read and confirmed, while the
-//! memory of the service and its write-ahead log are watched.
+//! A long run of whole deals over HTTP: offer, pay, read and confirm. Meanwhile it samples
+//! the memory of the service and the size of the write-ahead log.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -19,17 +19,17 @@ use crate::report::Report;
 use crate::stop;
 use crate::workbench::{Workbench, audit};
 
-/// Bytes that a second of it may write.
+/// The most bytes that the run writes in a second.
 const BYTES_PER_SECOND: u64 = 10 << 20;
 
-/// The service at one moment.
+/// The memory and the write-ahead log at one time.
 #[derive(Clone, Copy)]
 struct Sample {
     resident_bytes: u64,
     log_bytes: u64,
 }
 
-/// One of a sample's figures.
+/// A function that returns one figure of a sample.
 type Measure = fn(&Sample) -> u64;
 
 impl Sample {
@@ -42,14 +42,14 @@ impl Sample {
     }
 }
 
-/// Requests that were answered.
+/// Counts of answered requests and finished deals.
 #[derive(Default)]
 struct Answered {
     requests: Cell<u64>,
     deals: Cell<u64>,
 }
 
-/// Runs it and reports.
+/// Runs the load and reports the samples.
 pub(crate) fn run(options: &SoakOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let seconds = options.minutes * 60 + options.seconds;
     let size = Size {
@@ -79,8 +79,8 @@ pub(crate) fn run(options: &SoakOptions, common: &CommonOptions) -> anyhow::Resu
     report.write(common)
 }
 
-/// Looks at the service from time to time, and first when it is warm: after one
-/// of these times.
+/// Samples the service at this interval. The first sample is after one interval, when the
+/// service has warmed up.
 async fn watch(
     server: &Process,
     file: &Path,
@@ -106,7 +106,7 @@ async fn watch(
     Ok(samples)
 }
 
-/// One deal after the other, each read again after each of its steps.
+/// Runs one deal after another, and reads the deal again after each of its steps.
 async fn client(
     server: &Process,
     number: usize,
@@ -124,7 +124,8 @@ async fn client(
     let offer = json!({ "amount": amount, "purpose": "Shop fit-out", "whoPays": "buyer", "milestones": milestones })
         .to_string();
     while Instant::now() < until {
-        // Whoever sells now buys later, so that nobody runs out of money.
+        // Every customer sells and buys equally often on average, so that no wallet runs
+        // empty.
         let (seller, other) = (random.usize(..common.customers), random.usize(1..common.customers));
         let buyer = (seller + other) % common.customers;
         let mut send = async |method: &str, path: &str, customer: usize, body: &str| {
@@ -156,7 +157,7 @@ async fn client(
 }
 
 fn text(value: &Value) -> anyhow::Result<&str> {
-    value.as_str().context("a text in the answer")
+    value.as_str().context("the answer has no such text")
 }
 
 fn report_on(report: &mut Report, samples: &[Sample], answered: &Answered, seconds: u64) {

@@ -1,5 +1,5 @@
-//! How long it takes from the start of the process to the first answered request,
-//! and what the service weighs.
+//! Measures the time from the start of the process to the first answered request, the size
+//! of the binary and its idle memory.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,21 +22,21 @@ use crate::requests::Requests;
 use crate::stop;
 use crate::workbench::{Workbench, audit, escrowd};
 
-/// Between two attempts to be answered.
+/// The pause between two requests for the health check.
 const POLL: Duration = Duration::from_micros(200);
-/// After that a start has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// From the first answer until memory is looked at.
+/// The time after which a start has failed.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// The time from the first answer to the measurement of the idle memory.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// A started service; killed when dropped.
+/// A started service. Dropping it kills the process.
 struct Started {
     child: Child,
     address: String,
     milliseconds: f64,
 }
 
-/// Measures and reports.
+/// Measures the starts and reports them.
 pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let size = Size {
         escrows: options.escrows,
@@ -74,7 +74,7 @@ pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Res
         started.kill_under(load, Duration::from_secs(options.seconds))?;
         let mut started = Started::start(&workbench, &large)?;
         after_kill.push(started.milliseconds);
-        // In order, so that the next start on the large file finds no log to recover.
+        // SIGTERM, so that the next start on the large file finds no log to recover.
         terminate(&mut started.child)?;
         bar.inc(1);
     }
@@ -102,11 +102,11 @@ pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Res
         .collect();
     let head = ["Start to first answered request", "median", "worst", "aim"];
     report.table("start", &head, &rows, &times);
-    weigh(&mut report, idle_bytes)?;
+    report_size(&mut report, idle_bytes)?;
     report.write(common)
 }
 
-fn weigh(report: &mut Report, idle_bytes: Vec<f64>) -> anyhow::Result<()> {
+fn report_size(report: &mut Report, idle_bytes: Vec<f64>) -> anyhow::Result<()> {
     let binary_bytes = std::fs::metadata(escrowd())?.len();
     let idle_bytes = Spread::of(idle_bytes).map_or(0.0, |bytes| bytes.median);
     let mebibytes = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
@@ -128,9 +128,10 @@ fn weigh(report: &mut Report, idle_bytes: Vec<f64>) -> anyhow::Result<()> {
 }
 
 impl Started {
-    /// Starts the service and asks until it answers.
+    /// Starts the service and polls the health check until it succeeds.
     fn start(workbench: &Workbench, file: &Path) -> anyhow::Result<Self> {
-        // Free a moment ago: the time must not depend on reading the output.
+        // The benchmark picks a free port, so that the measured time does not include reading
+        // the address from the output.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = workbench.escrowd_command(file, &address);
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -142,7 +143,7 @@ impl Started {
         };
         while !is_healthy(&started.address) {
             stop::check()?;
-            if since.elapsed() > PATIENCE || started.child.try_wait()?.is_some() {
+            if since.elapsed() > START_TIMEOUT || started.child.try_wait()?.is_some() {
                 bail!("the service does not start on {}", file.display());
             }
             std::thread::sleep(POLL);
@@ -151,7 +152,7 @@ impl Started {
         Ok(started)
     }
 
-    /// Kills the service in the middle of this load.
+    /// Kills the service after this time under load.
     fn kill_under(&mut self, load: Load<'_>, after: Duration) -> anyhow::Result<()> {
         std::thread::scope(|scope| {
             let load = scope.spawn(move || load.run());

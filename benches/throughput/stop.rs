@@ -1,19 +1,18 @@
-//! Stopping on Ctrl-C: every loop asks here, gives up, and so takes its servers
-//! and its files with it.
+//! Stops the run on Ctrl-C. Every loop calls [`check`] and fails once a signal has arrived,
+//! so that destructors stop the servers and remove the files.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A signal belongs to the process, and so does this.
+/// True once a signal has arrived. It is global since signals are sent to the process.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// The exit code of a program that was stopped.
+/// The exit code after a signal.
 const STOPPED: i32 = 130;
 
-/// Begins to listen for SIGINT and SIGTERM. The second one ends the process at
-/// once.
+/// Installs the handlers of SIGINT and SIGTERM. A second signal ends the process at once.
 pub(crate) fn listen() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut interrupt, mut terminate) = {
@@ -36,12 +35,12 @@ pub(crate) fn listen() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether to stop.
+/// Returns true once a signal has arrived.
 pub(crate) fn is_wanted() -> bool {
     WANTED.load(Ordering::Relaxed)
 }
 
-/// Fails when it is time to stop.
+/// Fails once a signal has arrived.
 pub(crate) fn check() -> anyhow::Result<()> {
     if is_wanted() {
         bail!("stopped");
@@ -49,7 +48,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the process the way a stopped program does.
+/// Ends the process with the exit code of a signal.
 pub(crate) fn exit() -> ! {
     eprintln!("stopped");
     std::process::exit(STOPPED)

@@ -1,5 +1,5 @@
-//! This build beside another build of escrowd, in turns on copies of one file: what a
-//! change costs or gains. Both must read the same file format.
+//! Compares this build with another build of escrowd, in turns on copies of one file, to
+//! measure the effect of a change. Both builds must read the same file format.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::report::Report;
 use crate::requests::Requests;
 use crate::workbench::{Workbench, audit, escrowd};
 
-/// Copies of the built file, and what they grow by.
+/// The space for the copies and their growth, in multiples of the built file's size.
 const COPIES: u64 = 4;
 
-/// A build with its file and what was measured of it.
+/// A build, its file and its measurements.
 struct Build<'a> {
     name: &'static str,
     program: &'a Path,
@@ -30,7 +30,7 @@ struct Build<'a> {
     resident_mib: u64,
 }
 
-/// Measures both builds in turns and reports the ratios.
+/// Measures both builds in turns and reports the ratios between them.
 pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Result<()> {
     let size = Size {
         escrows: options.escrows,
@@ -61,7 +61,7 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
     let bar = ProgressBar::new((options.rounds * builds.len()) as u64).with_style(style);
     let time = Duration::from_secs(options.seconds);
     for round in 0..options.rounds {
-        // Each build goes first in every other round.
+        // The builds take turns at going first.
         let first = round % builds.len();
         for turn in 0..builds.len() {
             let build = &mut builds[(first + turn) % 2];

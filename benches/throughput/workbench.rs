@@ -1,4 +1,4 @@
-//! Where a run takes place: its folder, and how the programs in it are started.
+//! The folder of a run, and the start of the programs that work in it.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -13,14 +13,18 @@ use crate::machine;
 use crate::process::Process;
 use crate::slow_fsync::SlowFsync;
 
-/// The folder of one run; gone with everything in it when dropped.
+/// The folder of one run. Dropping it removes the folder and its files.
 pub(crate) struct Workbench {
     folder: TempDir,
     slow_fsync: Option<SlowFsync>,
 }
 
 impl Workbench {
-    /// Makes the folder, where so many bytes have to be free.
+    /// Creates the folder.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its file system has fewer than `bytes_needed` free bytes.
     pub(crate) fn new(options: &CommonOptions, bytes_needed: u64) -> anyhow::Result<Self> {
         let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = tempfile::Builder::new()
@@ -44,24 +48,25 @@ impl Workbench {
                 parent.display()
             );
         }
-        // PostgreSQL may have to run as somebody else, in a folder inside this one.
+        // PostgreSQL may have to run as another user, who needs access to a folder in this
+        // one.
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755))?;
         let slow_fsync = SlowFsync::compile(folder.path(), options.slow_fsync_ms)?;
         Ok(Self { folder, slow_fsync })
     }
 
-    /// The folder itself.
+    /// Returns the path of the folder.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The path of a file in the folder.
+    /// Returns the path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A copy of a database file, in place of whatever had its name. It is on the disk
-    /// when this returns, so that no turn waits for it to be written.
+    /// Copies a database file, replaces an existing file of that name and returns the path
+    /// of the copy. The copy is synced to disk, so that no turn waits for its writes.
     pub(crate) fn copy(&self, from: &Path, name: &str) -> anyhow::Result<PathBuf> {
         for suffix in ["-wal", "-shm"] {
             drop(std::fs::remove_file(self.file(&format!("{name}{suffix}"))));
@@ -72,7 +77,7 @@ impl Workbench {
         Ok(file)
     }
 
-    /// A program whose fsync is as slow as was asked for.
+    /// Returns the command of a program, with the slower fsync if the run asks for one.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Some(slow_fsync) = &self.slow_fsync {
@@ -81,7 +86,7 @@ impl Workbench {
         command
     }
 
-    /// The service itself on this file and address, ready to be started.
+    /// Returns the command of the service on this file and address.
     pub(crate) fn escrowd_command(&self, file: &Path, listen: &str) -> Command {
         let mut command = self.command(escrowd());
         command.args(["--listen", listen, "--database"]).arg(file);
@@ -89,25 +94,25 @@ impl Workbench {
         command
     }
 
-    /// The service itself on this file.
+    /// Starts the service on this file and a free port.
     pub(crate) fn escrowd(&self, file: &Path) -> anyhow::Result<Process> {
         Process::start(self.escrowd_command(file, "127.0.0.1:0"))
     }
 
-    /// This program again, as one of the others.
+    /// Returns the command of a peer, which is this program with other arguments.
     pub(crate) fn peer_command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let mut command = self.command(std::env::current_exe()?);
         command.arg("peer").args(arguments);
         Ok(command)
     }
 
-    /// This program again, as one of the other servers.
+    /// Starts a peer that is a server.
     pub(crate) fn peer(&self, arguments: &[&str]) -> anyhow::Result<Process> {
         Process::start(self.peer_command(arguments)?)
     }
 }
 
-/// Lets the service's own audit go over a file that a run has left behind.
+/// Audits a file after a run with `escrowd check`.
 pub(crate) fn audit(file: &Path) -> anyhow::Result<()> {
     let audit = Command::new(escrowd()).arg("check").arg(file).output()?;
     if !audit.status.success() {
@@ -120,12 +125,12 @@ pub(crate) fn audit(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The binary under measurement.
+/// Returns the path of the measured binary.
 pub(crate) const fn escrowd() -> &'static str {
     env!("CARGO_BIN_EXE_escrowd")
 }
 
-/// Bytes free where this folder lies, if `df` can tell.
+/// Returns the free bytes of the folder's file system, or `None` if `df` fails.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let df = Command::new("df")
         .args(["--output=avail", "-B1"])

@@ -1,8 +1,8 @@
-//! The most that the web framework can do: a fixed reply, with no storage behind it.
+//! The upper bound of the web framework: a server with a fixed reply and no storage.
 
 use actix_web::{HttpResponse, web};
 
-/// Serves a reply of this many bytes to everything.
+/// Serves a reply of this many bytes to every request.
 pub(super) fn serve(bytes: usize) -> anyhow::Result<()> {
     let body = web::Bytes::from("x".repeat(bytes));
     super::serve(move |config| {

@@ -1,5 +1,5 @@
-//! What escrowd is compared with: the same work unit, done in other ways, each in
-//! a process of its own.
+//! The peers: other implementations of the same work unit, with which escrowd is compared.
+//! Each runs in its own process.
 
 mod fixed;
 mod naive;
@@ -23,11 +23,11 @@ pub(crate) use raw::run as run_raw;
 
 use crate::arguments::Peer;
 
-/// Where a milestone is confirmed.
+/// The route that confirms a milestone.
 const CONFIRM: &str = "/v1/escrow/milestone/confirm/{escrow}/{milestone}";
 
-/// Is this peer until killed, or until whoever started it has ended.
-pub(crate) fn be(peer: &Peer) -> anyhow::Result<()> {
+/// Runs this peer. A server runs until the process is killed or its parent process ends.
+pub(crate) fn run_peer(peer: &Peer) -> anyhow::Result<()> {
     if !matches!(peer, Peer::Raw { .. }) {
         std::thread::spawn(|| {
             drop(std::io::stdin().read_to_end(&mut Vec::new()));
@@ -51,7 +51,7 @@ pub(crate) fn be(peer: &Peer) -> anyhow::Result<()> {
     }
 }
 
-/// Serves on a free port, printed for whoever started this.
+/// Serves on a free port and prints the address for the parent process.
 fn serve(configure: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("http://{}", listener.local_addr()?);
@@ -67,12 +67,12 @@ fn customer_id(request: &HttpRequest) -> &str {
     id.and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
-/// A reply of the length that escrowd's has, at no cost of rendering it.
-fn reply(what: impl std::fmt::Display) -> HttpResponse {
-    HttpResponse::Ok().body(format!("{what:1500}"))
+/// Returns a reply of about the length of escrowd's, without the cost of rendering one.
+fn reply(text: impl std::fmt::Display) -> HttpResponse {
+    HttpResponse::Ok().body(format!("{text:1500}"))
 }
 
-/// One confirmation by escrowd's own command, in a transaction of the caller's.
+/// Confirms a milestone with escrowd's own command, in a transaction of the caller.
 fn confirm(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -90,7 +90,8 @@ fn confirm(
     milestone_escrows::confirm(tx, policy, &actor, escrow, milestone).map_err(|error| anyhow!("{error:?}"))
 }
 
-/// The settings that the design recommends, by hand.
+/// Applies settings like those of escrowd's writer: full sync, foreign keys and a page cache
+/// of 64 MiB.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(128);
     connection.busy_timeout(Duration::from_secs(30))?;

@@ -1,5 +1,5 @@
-//! How most would build it: a pool of connections; each request takes one, begins
-//! a transaction of its own, and waits for the lock with a busy timeout.
+//! The naive design: a pool of SQLite connections. Each request takes a connection and
+//! begins its own transaction, which waits for the lock with a busy timeout.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use super::{CONFIRM, confirm, customer_id, reply, set_up, the_merchant};
 use crate::data;
 
-/// Connections of the naive design.
+/// The connections in the pool.
 const POOL: u32 = 8;
 
 struct Naive {
@@ -26,7 +26,7 @@ struct Naive {
     entropy: SharedEntropy,
 }
 
-/// One source of numbers for all requests, so that none is given out twice.
+/// One source of ids for all requests, so that no id is generated twice.
 #[derive(Clone)]
 struct SharedEntropy(Arc<Mutex<SystemEntropy>>);
 

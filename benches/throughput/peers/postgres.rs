@@ -1,6 +1,5 @@
-//! How one would build it on PostgreSQL: the web framework in front of a pool of
-//! connections, and the whole work unit in one stored function, so that a request
-//! takes one round trip.
+//! A common design on PostgreSQL: the same web framework and a pool of connections. The
+//! whole work unit is one stored function, so that a request takes one round trip.
 
 use std::path::Path;
 
@@ -17,7 +16,7 @@ struct Postgres {
     is_chained: bool,
 }
 
-/// Serves the function in this database.
+/// Serves confirmations with the function in this database.
 pub(super) fn serve(sockets: &Path, database: &str, is_chained: bool) -> anyhow::Result<()> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
@@ -36,7 +35,7 @@ async fn handle(
     path: web::Path<(String, String)>,
 ) -> HttpResponse {
     match confirm(&postgres, customer_id(&request), &path.0, &path.1).await {
-        Ok(said) => reply(said),
+        Ok(text) => reply(text),
         Err(error) => HttpResponse::InternalServerError().body(format!("{error:#}")),
     }
 }

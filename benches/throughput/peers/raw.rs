@@ -1,5 +1,5 @@
-//! The most that the storage can do: the same commands and statements on one
-//! connection in a loop, with no HTTP and no threads.
+//! The upper bound of the storage: the same commands and statements on one connection in a
+//! loop, without HTTP and threads.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -20,19 +20,19 @@ use crate::deals::Confirmation;
 use crate::load::Run;
 use crate::workbench::Workbench;
 
-/// Commands in one commit.
+/// The commands in one commit.
 const GROUP: usize = 32;
 
-/// What the process of its own tells the one that started it.
+/// The figures that the peer prints for its parent process.
 #[derive(Serialize, Deserialize)]
 struct Measured {
     seconds: f64,
-    /// Microseconds that each group took.
+    /// The duration of each group in microseconds.
     groups: Vec<u64>,
 }
 
-/// Runs it in a process of its own, on the confirmations in a file after so many;
-/// answers how many it made, too.
+/// Runs the loop in its own process, on the confirmations in a file without the first
+/// `skip`. Returns the figures and the number of confirmations.
 pub(crate) fn run(
     workbench: &Workbench,
     file: &Path,
@@ -52,7 +52,8 @@ pub(crate) fn run(
     if !output.status.success() {
         bail!("the raw loop failed");
     }
-    let measured: Measured = serde_json::from_slice(&output.stdout).context("the raw loop tells what it measured")?;
+    let measured: Measured =
+        serde_json::from_slice(&output.stdout).context("the raw loop prints its figures as JSON")?;
     let mut latency = Histogram::new(3)?;
     for micros in &measured.groups {
         latency.record_n(*micros, GROUP as u64)?;
@@ -62,7 +63,7 @@ pub(crate) fn run(
     Ok((Run { per_second, latency }, done))
 }
 
-/// Runs it here and prints what was measured.
+/// Runs the loop in this process and prints the figures.
 pub(super) fn measure(file: &Path, confirmations: &Path, skip: usize, time: Duration) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(confirmations)?;
     let confirmations: Vec<Confirmation<'_>> = text.lines().skip(skip).filter_map(Confirmation::parse).collect();

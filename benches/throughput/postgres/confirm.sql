@@ -1,12 +1,12 @@
--- The work unit inside PostgreSQL: the same look-ups, checks and rows as
+-- The work unit as a function of PostgreSQL: the same look-ups, checks and rows as
 -- `milestone_escrows::confirm` and `Tx::post`.
 --
--- With `is_chained` each transfer's hash covers the hash of the transfer before
--- it, as ours does. The head of that chain is one row that every confirmation has
--- to hold until its commit, so they go one after the other. Without, a hash covers
--- its own transfer only, and PostgreSQL can do what it is good at.
+-- With `is_chained` the hash of each transfer covers the hash of the transfer before it,
+-- as in escrowd. The head of that chain is one row, which every confirmation locks until
+-- its commit, so confirmations run one after another. Without `is_chained` a hash covers
+-- its own transfer only, and confirmations run in parallel.
 
--- Moves money and writes it down; answers the new head of the chain.
+-- Posts a transfer and returns the new head of the chain.
 CREATE FUNCTION post_transfer(
     head bytea, the_kind text, debit bigint, credit bigint, the_amount bigint, the_escrow bytea, now_at bigint
 ) RETURNS bytea LANGUAGE plpgsql AS $$
@@ -23,7 +23,7 @@ BEGIN
     RETURN the_hash;
 END $$;
 
--- Enters a payment into a history and tells of it.
+-- Records a transaction in a payment history and emits its event.
 CREATE FUNCTION record_payment(
     owner bigint, the_type text, the_amount bigint, the_reference text, the_escrow bytea, now_at bigint
 ) RETURNS void LANGUAGE plpgsql AS $$

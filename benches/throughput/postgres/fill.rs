@@ -1,5 +1,5 @@
-//! The SQLite file's deals in PostgreSQL: the same escrows, milestones, customers,
-//! balances and ids.
+//! Copies the deals of the SQLite file into PostgreSQL: the same escrows, milestones,
+//! customers, balances and ids.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -16,10 +16,10 @@ use super::Database;
 use crate::data;
 use crate::deals::{Confirmation, Deals};
 
-/// Escrows copied at a time.
+/// The number of escrows in one copy.
 const BATCH: usize = 10_000;
 
-/// Makes the tables and functions, and copies in what the SQLite file has.
+/// Creates the tables and functions, and copies the deals of the SQLite file.
 pub(crate) fn fill(database: &Database, file: &Path, deals: &Deals) -> anyhow::Result<()> {
     database.run(include_str!("schema.sql"))?;
     let entropy = Box::new(SystemEntropy::new());
@@ -54,10 +54,10 @@ fn write_rows(store: &Store, id: &str, escrows: &mut String, milestones: &mut St
         .read(|snapshot| snapshot.deal(MerchantId(1), &key))
         .map_err(|error| anyhow!("{error:?}"))?;
     let Some(Deal::Escrow(escrow)) = deal else {
-        bail!("an escrow that was just built is not there");
+        bail!("escrow {id} is not in the SQLite file");
     };
-    let funding = escrow.funding().context("a funded escrow")?;
-    let seller = escrow.seller.customer().context("a customer who sells")?;
+    let funding = escrow.funding().context("the escrow is not funded")?;
+    let seller = escrow.seller.customer().context("the seller is not a customer")?;
     let buyer = &funding.buyer;
     writeln!(
         escrows,

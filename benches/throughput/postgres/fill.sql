@@ -1,10 +1,10 @@
--- Everything that follows from the escrows and milestones that were copied in:
--- the customers, what they had and paid, and the history and events of it.
+-- Derives the remaining rows from the copied escrows and milestones: the customers,
+-- their balances and payments, the payment histories and the events.
 
 INSERT INTO merchant VALUES (1, decode(repeat('00', 32), 'hex'));
 
 INSERT INTO customer
-SELECT 1, id FROM (SELECT seller_id AS id FROM escrow UNION SELECT buyer_id FROM escrow) AS everyone;
+SELECT 1, id FROM (SELECT seller_id AS id FROM escrow UNION SELECT buyer_id FROM escrow) AS customers;
 
 INSERT INTO account (merchant_id, customer_id, purpose, balance, updated_at)
 SELECT 1, customer.id, 'CUSTOMER_MAIN', 100000000 - coalesce(paid, 0), 0

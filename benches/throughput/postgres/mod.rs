@@ -1,5 +1,5 @@
-//! A PostgreSQL of this run's own, when its programs are installed: a cluster in
-//! the run's folder, reached by a socket there, gone afterwards.
+//! A PostgreSQL cluster for this run, if the programs of PostgreSQL are installed. The
+//! cluster is in the run's folder, listens on a socket there and is removed afterwards.
 
 mod fill;
 mod pgbench;
@@ -19,14 +19,14 @@ pub(crate) use pgbench::{Confirms, Pgbench};
 use crate::stop;
 use crate::workbench::Workbench;
 
-/// Connections of every program that uses it.
+/// The connections of each program that uses the cluster.
 pub(crate) const CONNECTIONS: usize = 16;
 
-/// How long it may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest time that the cluster may take to start, and to stop.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What differs from PostgreSQL's defaults: memory for all the data, and no
-/// checkpoint in the middle of a turn.
+/// The settings that differ from PostgreSQL's defaults or must not depend on them. All data
+/// fits in memory, and no checkpoint runs during a turn.
 const SETTINGS: [&str; 6] = [
     "listen_addresses=",
     "fsync=on",
@@ -36,21 +36,21 @@ const SETTINGS: [&str; 6] = [
     "checkpoint_timeout=30min",
 ];
 
-/// A running cluster; stopped when dropped.
+/// A running cluster. Dropping it stops the cluster.
 pub(crate) struct Cluster {
     programs: PathBuf,
     sockets: PathBuf,
     server: Child,
 }
 
-/// Whose processes a cluster's are: root may not run it.
+/// The user that runs the cluster, since PostgreSQL refuses to run as root.
 enum Owner {
     Caller,
     Other { user: u32, group: u32 },
 }
 
 impl Cluster {
-    /// Starts one, or says why there is none.
+    /// Starts a cluster, or returns the reason why PostgreSQL cannot take part.
     pub(crate) fn start(workbench: &Workbench) -> anyhow::Result<Result<Self, String>> {
         let Some(programs) = programs() else {
             return Ok(Err("initdb, postgres and pgbench are not installed".to_owned()));
@@ -109,7 +109,7 @@ impl Cluster {
         let since = Instant::now();
         while let Err(error) = self.database("postgres") {
             stop::check()?;
-            if since.elapsed() > PATIENCE || self.server.try_wait()?.is_some() {
+            if since.elapsed() > TIMEOUT || self.server.try_wait()?.is_some() {
                 return Err(error.context("PostgreSQL does not start"));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -117,12 +117,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// The folder of its socket.
+    /// Returns the folder of the socket.
     pub(crate) fn sockets(&self) -> &Path {
         &self.sockets
     }
 
-    /// Its version, for people.
+    /// Returns the version of the server.
     pub(crate) fn version(&self) -> anyhow::Result<String> {
         self.database("postgres")?.text("SHOW server_version")
     }
@@ -132,7 +132,7 @@ impl Cluster {
         Database::connect(&self.sockets, name)
     }
 
-    /// Makes a database, empty or as a copy of another.
+    /// Creates a database as a copy of another; `template1` is empty.
     pub(crate) fn create(&self, name: &str, template: &str) -> anyhow::Result<()> {
         self.database("postgres")?
             .run(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
@@ -141,7 +141,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The fast shutdown: connections are cut and the processes end in order.
+        // SIGINT is PostgreSQL's fast shutdown, which closes connections and stops cleanly.
         drop(
             Command::new("kill")
                 .arg("-INT")
@@ -149,7 +149,7 @@ impl Drop for Cluster {
                 .status(),
         );
         let since = Instant::now();
-        while matches!(self.server.try_wait(), Ok(None)) && since.elapsed() < PATIENCE {
+        while matches!(self.server.try_wait(), Ok(None)) && since.elapsed() < TIMEOUT {
             std::thread::sleep(Duration::from_millis(20));
         }
         drop(self.server.kill());
@@ -158,8 +158,8 @@ impl Drop for Cluster {
 }
 
 impl Owner {
-    /// Whoever runs this program, or, for root, the user that Debian and others
-    /// have for it.
+    /// Returns the user of this program or, if that is root, the user `postgres`, which
+    /// Debian and other distributions create.
     fn find() -> anyhow::Result<Option<Self>> {
         if std::fs::metadata("/proc/self")?.uid() != 0 {
             return Ok(Some(Self::Caller));
@@ -173,7 +173,7 @@ impl Owner {
         Ok(other)
     }
 
-    /// A program that runs as the owner.
+    /// Returns the command of a program that runs as the owner.
     fn command(&self, workbench: &Workbench, program: &Path) -> Command {
         let Self::Other { user, group } = self else {
             return workbench.command(program);
@@ -182,15 +182,15 @@ impl Owner {
         command
             .arg(format!("--reuid={user}"))
             .arg(format!("--regid={group}"))
-            // It stops even when this program is killed.
+            // The program gets SIGINT if this program is killed.
             .args(["--clear-groups", "--pdeathsig=INT", "--"])
             .arg(program);
         command
     }
 }
 
-/// The folder that has all the programs needed: one of PATH, or where Debian
-/// keeps them, the newest version first.
+/// Returns the folder that has all the needed programs. It searches PATH first, then
+/// Debian's folders from the newest version to the oldest.
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -206,14 +206,14 @@ fn programs() -> Option<PathBuf> {
     })
 }
 
-/// How to reach a database.
+/// Returns the connection settings of a database.
 pub(crate) fn config(sockets: &Path, database: &str) -> Config {
     let mut config = Config::new();
     config.host_path(sockets).user("bench").dbname(database);
     config
 }
 
-/// One connection to a database, for setting up and looking up.
+/// A connection to a database, for setup and checks.
 pub(crate) struct Database {
     runtime: tokio::runtime::Runtime,
     client: Client,
@@ -235,12 +235,12 @@ impl Database {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
     }
 
-    /// One text.
+    /// Returns the text that a query selects.
     pub(crate) fn text(&self, sql: &str) -> anyhow::Result<String> {
         Ok(self.runtime.block_on(self.client.query_one(sql, &[]))?.try_get(0)?)
     }
 
-    /// One number.
+    /// Returns the number that a query selects.
     pub(crate) fn number(&self, sql: &str) -> anyhow::Result<i64> {
         Ok(self.runtime.block_on(self.client.query_one(sql, &[]))?.try_get(0)?)
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL's own load generator, on the function or on another ledger.
+//! Runs pgbench, PostgreSQL's load generator, with the function or with pgledger.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use super::{CONNECTIONS, Cluster};
 use crate::load::Run;
 
-/// A script, ready to be run again and again.
+/// A pgbench script and its database.
 pub(crate) struct Pgbench {
     program: PathBuf,
     sockets: PathBuf,
@@ -32,8 +32,8 @@ impl Pgbench {
         })
     }
 
-    /// Runs the script over and over for so long with these variables; answers
-    /// the most that one connection did, too.
+    /// Runs the script repeatedly for this many seconds with these variables. Returns the
+    /// measurements, and the most transactions that one connection ran.
     pub(crate) fn run(&self, seconds: u64, variables: &[(&str, i64)]) -> anyhow::Result<(Run, i64)> {
         let prefix = format!("{}.log", self.database);
         let mut command = Command::new(&self.program);
@@ -46,7 +46,7 @@ impl Pgbench {
             .arg(&self.sockets)
             .arg("--file")
             .arg(&self.script)
-            // A line for each transaction, which has its latency.
+            // The log has a line with the latency of each transaction.
             .args(["--log", "--log-prefix", &prefix]);
         for (name, value) in variables {
             command.arg(format!("--define={name}={value}"));
@@ -55,14 +55,14 @@ impl Pgbench {
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
-            // Every connection says the same.
+            // Every connection reports the same error, so the first lines suffice.
             let first: Vec<&str> = errors.lines().take(4).collect();
             bail!("pgbench failed: {}", first.join("; "));
         }
         let per_second = text
             .lines()
             .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-            .with_context(|| format!("pgbench told no rate: {text}"))?;
+            .with_context(|| format!("pgbench printed no rate: {text}"))?;
         let (latency, most) = self.take_logs(&prefix)?;
         Ok((Run { per_second, latency }, most))
     }
@@ -80,8 +80,8 @@ impl Pgbench {
             }
             for line in std::fs::read_to_string(&file)?.lines() {
                 let mut fields = line.split(' ');
-                let client = fields.next().context("a client")?.parse()?;
-                let micros: u64 = fields.nth(1).context("a latency")?.parse()?;
+                let client = fields.next().context("the log line has no client")?.parse()?;
+                let micros: u64 = fields.nth(1).context("the log line has no latency")?.parse()?;
                 latency.record(micros)?;
                 *done.entry(client).or_default() += 1;
             }
@@ -91,7 +91,7 @@ impl Pgbench {
     }
 }
 
-/// The confirmations of a database, each called for once.
+/// The confirmations of a database, each of which runs once.
 pub(crate) struct Confirms {
     pgbench: Pgbench,
     next: i64,
@@ -100,7 +100,7 @@ pub(crate) struct Confirms {
 
 impl Confirms {
     pub(crate) fn new(cluster: &Cluster, folder: &Path, database: &'static str, all: usize) -> anyhow::Result<Self> {
-        // The connections walk through the confirmations side by side.
+        // Connection N of 16 takes the confirmations N, N + 16, N + 32 and so on.
         let script = format!(
             "\\set number :number + {CONNECTIONS}\n\
              \\set mine :number + :client_id\n\

@@ -1,5 +1,5 @@
-//! A ledger that others wrote in PostgreSQL, from a copy of its SQL that the
-//! caller has: one transfer between two of its accounts.
+//! pgledger, a ledger in PostgreSQL, loaded from the caller's copy of its SQL. A transaction
+//! is one transfer between two of its accounts.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use anyhow::Context;
 
 use super::{Cluster, Pgbench};
 
-/// Accounts that transfers are made between.
+/// The number of accounts.
 const ACCOUNTS: u32 = 20_000;
 
 const DATABASE: &str = "pgledger";
 
-/// Loads it into a database of its own.
+/// Loads pgledger into its own database.
 pub(crate) fn prepare(cluster: &Cluster, folder: &Path, files: &[PathBuf]) -> anyhow::Result<Pgbench> {
     cluster.create(DATABASE, "template1")?;
     let database = cluster.database(DATABASE)?;

@@ -1,8 +1,7 @@
--- The tables of schema.sql that a confirmed milestone touches, as one would lay
--- them out for PostgreSQL: numbers where we number, bytea for our ids, room left
--- in the pages of rows that are updated, so that an update needs no new entry in
--- an index. Foreign keys are left out: each would lock the one merchant's row at
--- every insert, and cost PostgreSQL more than they cost SQLite.
+-- The tables of schema.sql that a confirmed milestone uses, in a layout that suits
+-- PostgreSQL. Numbers are bigint and ids are bytea. Pages of updated rows have free space,
+-- so that an update needs no new index entry. There are no foreign keys: each insert would
+-- lock the row of the single merchant, which costs PostgreSQL more than SQLite.
 
 CREATE TABLE merchant (
     id         bigint PRIMARY KEY,
@@ -88,7 +87,7 @@ CREATE TABLE event (
     created_at     bigint NOT NULL
 );
 
--- What pgbench has to confirm, in order.
+-- The confirmations of pgbench, in order.
 CREATE TABLE confirmation (
     number    bigint PRIMARY KEY,
     buyer     text   NOT NULL,
