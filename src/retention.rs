@@ -49,7 +49,7 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
         ticks.tick().await;
         match remove_all_expired(store, kept_seconds).await {
             Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
-            Err(cause) => log::warn!("expired idempotency records could not be removed: {cause}"),
+            Err(cause) => log::warn!("cannot remove expired idempotency records; the next pass retries: {cause}"),
         }
     }
 }
@@ -81,7 +81,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
 async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
     let removed = store.write(move |tx| deliveries::forget_events(tx, before)).await;
     removed.unwrap_or_else(|error| {
-        log::warn!("old events could not be removed: {error}");
+        log::warn!("cannot remove old events; the next pass retries: {error}");
         false
     })
 }
