@@ -1,5 +1,5 @@
-//! A long run of whole deals over HTTP: offer, pay, read and confirm. While the load runs,
-//! the memory of the service and the size of the write-ahead log are sampled.
+//! A long run of whole deals over HTTP: offer, pay, read and confirm. While the load
+//! runs, it samples the memory of the service and the size of the write-ahead log.
 
 use std::cell::Cell;
 use std::path::Path;
