@@ -79,7 +79,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
 }
 
 async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
-    let removed = store.write(move |tx| deliveries::forget_events(tx, before)).await;
+    let removed = store.write(move |tx| deliveries::delete_events(tx, before)).await;
     removed.unwrap_or_else(|error| {
         log::warn!("cannot remove old events; the next pass retries: {error}");
         false

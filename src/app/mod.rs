@@ -132,9 +132,9 @@ impl App {
             rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
             faults: Arc::new(FaultBook::default()),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
-            is_for_this_machine_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             in_flight: Arc::default(),
-            room_for_files: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
+            upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
             stopping: Arc::clone(&stopping),
         };
         let (server, address) = http::bind(state, settings::server(config)).map_err(|cause| AppError::Listen {

@@ -117,7 +117,7 @@ fn start_log(level: LogLevel) {
         LogLevel::Warn => "warn",
         LogLevel::Info => "warn,escrowd=info",
     };
-    let filters = format!("{level},{}=off", http::CLIENT_FAULTS_LOG);
+    let filters = format!("{level},{}=off", http::CLIENT_ERRORS_LOG);
     env_logger::Builder::new().parse_filters(&filters).init();
 }
 

@@ -2,74 +2,55 @@
 
 use crate::commands::customers::admit;
 use crate::commands::{Error, Policy};
-use crate::domain::customers::country::Country;
 use crate::domain::ids::{CardId, IdSource};
 use crate::domain::party::Actor;
-use crate::domain::payments::card::{Card, TestCard};
+use crate::domain::payments::card::{Card, SavedCard, TestCard, check_country, saved_cards};
 use crate::domain::refusal::{Parsed, Refusal};
-use crate::store::Tx;
+use crate::store::{self, Tx};
 
-/// A customer's cards with the one that was asked for: its place among them says
-/// whether it is the default.
-#[derive(Clone, Debug)]
-pub struct CardOf {
-    /// The card.
-    pub card: Card,
-    /// Whether it is the customer's first.
-    pub is_default: bool,
-}
-
-/// Saves a test card for the acting customer. One they have saved before stays as
-/// it is and is answered again.
-pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCard>) -> Result<CardOf, Error> {
+/// Saves a test card for the customer. A card that is saved already is returned unchanged.
+pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCard>) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     let kind = kind?;
     policy.check_cards(actor.merchant)?;
-    let saved = tx.cards(actor.merchant, actor.customer())?;
-    if let Some(place) = saved.iter().position(|card| card.kind == kind) {
-        return Ok(nth(&saved, place));
+    if let Some(saved) = find(tx, actor, |card| card.kind == kind)? {
+        return Ok(saved);
     }
     let card = Card {
         id: tx.card_id(),
         kind,
         created_at: tx.now(),
     };
+    let is_default = tx.cards(actor.merchant, actor.customer())?.is_empty();
     tx.insert_card(actor.merchant, actor.customer(), &card)?;
-    Ok(CardOf {
-        card,
-        is_default: saved.is_empty(),
-    })
+    Ok(SavedCard { card, is_default })
 }
 
-/// Removes one of the acting customer's cards and answers it as it was.
-pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<CardOf, Error> {
+/// Removes one of the customer's cards, and returns it as it was.
+pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     policy.check_cards(actor.merchant)?;
-    let saved = tx.cards(actor.merchant, actor.customer())?;
-    let place = saved.iter().position(|card| card.id == id);
-    let removed = nth(&saved, place.ok_or(Refusal::CardNotFound)?);
+    let removed = find(tx, actor, |card| card.id == id)?.ok_or(Refusal::CardNotFound)?;
     tx.delete_card(id)?;
     Ok(removed)
 }
 
-/// A card that the acting customer may pay with: refused where cards are off, for
-/// customers of another country, and when the customer has no such card.
+/// Returns a card that the customer may pay with.
+///
+/// # Errors
+///
+/// Refuses, in this order: cards that are switched off, a customer of a country without
+/// cards, a card that the customer has not saved.
 pub(super) fn usable(tx: &Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
     policy.check_cards(actor.merchant)?;
     let of_merchant = policy.merchant(actor.merchant).country;
     let customer = tx.customer(actor.merchant, actor.customer())?;
-    let country = customer.map_or(of_merchant, |customer| customer.country(of_merchant));
-    if country != Country::Nigeria {
-        return Err(Refusal::CardsForNigeriansOnly.into());
-    }
-    let saved = tx.cards(actor.merchant, actor.customer())?;
-    let found = saved.into_iter().find(|card| card.id == id);
-    Ok(found.ok_or(Refusal::CardNotFound)?)
+    check_country(customer.map_or(of_merchant, |customer| customer.country(of_merchant)))?;
+    let found = find(tx, actor, |card| card.id == id)?;
+    Ok(found.ok_or(Refusal::CardNotFound)?.card)
 }
 
-fn nth(saved: &[Card], place: usize) -> CardOf {
-    CardOf {
-        card: saved[place].clone(),
-        is_default: place == 0,
-    }
+fn find(tx: &Tx<'_>, actor: &Actor, is_wanted: impl Fn(&Card) -> bool) -> Result<Option<SavedCard>, store::Error> {
+    let cards = tx.cards(actor.merchant, actor.customer())?;
+    Ok(saved_cards(cards).find(|saved| is_wanted(&saved.card)))
 }

@@ -41,7 +41,7 @@ pub fn read(tx: &Tx<'_>) -> ClockReading {
 pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Result<Advanced, Error> {
     let by = by?;
     let before = read(tx);
-    let ahead = before.ahead.moved_by(by).ok_or_else(|| {
+    let ahead = before.ahead.checked_add(by).ok_or_else(|| {
         let left = ClockOffset::MAX.seconds() - before.ahead.seconds();
         let expected = format!("at most {left} seconds: a clock is never more than 365000 days ahead");
         Invalid::wrong("by", expected, &by.seconds().to_string())
@@ -56,7 +56,7 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Resul
 /// Moves the clock of the merchant who is attended to this moment, or as near to it as
 /// a clock goes, unless it is past; the rest of the command happens then.
 pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
-    let ahead = ClockOffset::showing(moment, tx.ledger_time());
+    let ahead = ClockOffset::from_times(moment, tx.ledger_time());
     if ahead > tx.clock() {
         tx.save_clock(merchant, ahead)?;
         tx.act_for(merchant)?;

@@ -78,7 +78,7 @@ pub(super) fn admit_customer(
         return Ok(access);
     }
     let Admission::Register { opening_balance } = policy.admission else {
-        let is_anothers = tx.is_anyones_customer(id)?;
+        let is_anothers = tx.any_merchant_has_customer(id)?;
         return Err(Admission::refusal_of_unknown(is_anothers).into());
     };
     let now = tx.now();
@@ -110,9 +110,9 @@ pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    draft: Parsed<ProfileRequest>,
+    request: Parsed<ProfileRequest>,
 ) -> Result<Customer, Error> {
-    let profile = Profile::new(draft?, policy.merchant(merchant).country)?;
+    let profile = Profile::new(request?, policy.merchant(merchant).country)?;
     check_unused(tx, merchant, &profile)?;
     let now = tx.now();
     let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
@@ -144,9 +144,9 @@ pub fn update(
     policy: &Policy,
     merchant: MerchantId,
     customer: Option<CustomerId>,
-    draft: Parsed<ProfileUpdateRequest>,
+    request: Parsed<ProfileUpdateRequest>,
 ) -> Result<Customer, Error> {
-    let update = ProfileUpdate::new(draft?)?;
+    let update = ProfileUpdate::new(request?)?;
     let mut customer = named(tx, merchant, customer)?;
     if let Some(email) = update.email()
         && is_anothers(tx, merchant, &customer, email)?

@@ -38,7 +38,7 @@ const DROPS_PER_COMMAND_MAX: usize = 1_000;
 /// Gives up some of what is to be delivered to a merchant that wants nothing any more:
 /// all of it, unless that is very much. Asks once more whether it is so, since the
 /// merchant may have changed its mind.
-pub fn drop_unwanted(
+pub fn discard_pending(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     is_wanted: impl FnOnce(&SandboxWebhookEndpoint) -> bool,
@@ -47,11 +47,11 @@ pub fn drop_unwanted(
     if is_wanted(&setting) {
         return Ok(());
     }
-    drop_some(tx, merchant)
+    discard_some(tx, merchant)
 }
 
 /// Gives up as much of what is to be delivered to a merchant as one command does.
-pub(super) fn drop_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
+pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
     tx.delete_deliveries(merchant, DROPS_PER_COMMAND_MAX)
 }
 
@@ -60,7 +60,7 @@ const EVENTS_PER_COMMAND_MAX: usize = 500;
 
 /// Forgets some of the events from before this time, and answers whether there may be
 /// more.
-pub fn forget_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
+pub fn delete_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
     let deleted = tx.delete_events_before(before, EVENTS_PER_COMMAND_MAX)?;
     Ok(deleted == EVENTS_PER_COMMAND_MAX)
 }

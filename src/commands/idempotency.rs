@@ -6,7 +6,7 @@
 //! as what it must be, and a failure of the store, leave the key free.
 
 use crate::commands::{Error, Policy};
-use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
+use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
@@ -24,9 +24,9 @@ pub struct IdempotentRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdempotentOutcome {
     /// The command ran now.
-    Done(SentReply),
+    Done(StoredReply),
     /// It ran before.
-    Replayed(SentReply),
+    Replayed(StoredReply),
     /// Something else ran before under this key.
     KeyReused(Difference),
 }
@@ -40,7 +40,7 @@ pub fn once<T>(
     actor: &Actor,
     request: &IdempotentRequest,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, Error>,
-    render: impl FnOnce(Result<T, Refusal>) -> SentReply,
+    render: impl FnOnce(Result<T, Refusal>) -> StoredReply,
 ) -> Result<IdempotentOutcome, Error> {
     let IdempotentRequest { key, fingerprint } = request;
     let earlier = tx.idempotency_record(actor.merchant, key)?;

@@ -1,9 +1,6 @@
 //! Deposits, withdrawals and wallet transfers: an intent, then its verification
 //! (contract sections 4.3.2 and 4.3.3).
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
 use crate::commands::{Error, Policy, cards, outbox};
@@ -16,60 +13,14 @@ use crate::domain::party::Actor;
 use crate::domain::payments::bank::AccountQuery;
 use crate::domain::payments::intent::{self, Balances, IntentOffer, IntentOutcome, Sender};
 use crate::domain::payments::payment::Payment;
+use crate::domain::payments::request::{IntentKind, IntentRequest};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Parsed, Refusal};
-use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
+use crate::domain::transaction::{BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
 use crate::store::Tx;
 
-/// What a customer sends to deposit, withdraw or transfer.
-#[derive(Clone, Debug)]
-pub struct IntentRequest {
-    /// How much, before the fee.
-    pub amount: Amount,
-    /// The payment's name, when the customer gives one.
-    pub reference: Option<Reference>,
-    /// What for.
-    pub draft: IntentKind,
-}
-
-/// What a customer wants to do, as they named it.
-#[derive(Clone, Debug, Serialize)]
-pub enum IntentKind {
-    /// Put money in, from a saved card or, without one, through a test account.
-    Deposit {
-        /// The card's id as it was sent.
-        card: Option<String>,
-    },
-    /// Take money out, to a bank account.
-    BankWithdrawal(BankAccount),
-    /// Take money out, to an address on a blockchain.
-    CryptoWithdrawal(CryptoWithdrawalRequest),
-    /// Send money to another customer.
-    WalletTransfer(WalletTransferRequest),
-}
-
-/// Where a crypto withdrawal is to go.
-#[derive(Clone, Debug, Serialize)]
-pub struct CryptoWithdrawalRequest {
-    /// The address.
-    pub to_address: String,
-    /// The token's own address, when one is named.
-    pub token_address: Option<String>,
-}
-
-/// Who is to receive a wallet transfer.
-#[derive(Clone, Debug, Serialize)]
-pub struct WalletTransferRequest {
-    /// Their phone, in any spelling.
-    pub phone: String,
-    /// Their name.
-    pub name: String,
-    /// What they are told.
-    pub narration: Option<String>,
-}
-
-/// Notes what the acting customer wants to do; nothing moves. The same request
-/// under the same reference again is answered with the same intent as it stands.
+/// Creates an intent, which moves no money. A repeated request under the same reference
+/// returns the first intent in its present state.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -78,18 +29,19 @@ pub fn create(
 ) -> Result<Payment, Error> {
     let access = admit(tx, policy, actor)?;
     let request = request?;
-    let request_hash = request.hash();
+    let request_hash = request.fingerprint();
     if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
     let offer = IntentOffer {
-        method: method_of(tx, policy, actor, access, request.draft)?,
+        method: method_of(tx, policy, actor, access, request.kind)?,
         reference: request.reference.unwrap_or_else(|| tx.reference()),
         amount: request.amount,
     };
     let available = tx.balance(actor.merchant, &actor.wallet())?;
     let now = tx.now();
-    let (payment, effects) = intent::intend(actor.customer(), offer, &policy.withdrawal_fees, available, tx, now)?;
+    let (payment, effects) =
+        intent::create_intent(actor.customer(), offer, &policy.withdrawal_fees, available, tx, now)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
     if let Some(Method::TestAccount { account_number }) = payment.method() {
         tx.insert_test_account(actor.merchant, account_number, payment.transaction.id)?;
@@ -98,9 +50,9 @@ pub fn create(
     Ok(payment)
 }
 
-/// Settles one of the acting customer's intents, once; any later time it is
-/// answered as it stands. A deposit through a test account stays pending until the
-/// account is paid. Any other payment of theirs is answered as it is.
+/// Settles an intent of the customer, once, and returns it. A deposit through a test
+/// account stays pending until the account is paid. Any other payment of the customer is
+/// returned unchanged.
 pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed<Reference>) -> Result<Payment, Error> {
     let access = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
@@ -119,9 +71,12 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
     }
 }
 
-/// Sandbox: pays the test account of a deposit, which settles it. The bank of the
-/// sandbox declines some amounts: the deposit has then failed. An amount that is
-/// sent must be the deposit's. Paying again moves nothing.
+/// Pays the test account of a deposit in the sandbox, which settles the deposit. It fails if
+/// the amount is one that the sandbox declines. A second payment moves nothing.
+///
+/// # Errors
+///
+/// Refuses a sent amount that is not the deposit's.
 pub fn pay_test_account(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -139,7 +94,7 @@ pub fn pay_test_account(
     settle(tx, policy, merchant, payment, decline::check_amount(due).into())
 }
 
-/// Whose a bank account is, as the sandbox plays it.
+/// Returns the simulated name of the holder of a bank account.
 pub fn resolve_account(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -153,16 +108,20 @@ pub fn resolve_account(
     Ok((query, name))
 }
 
-/// How the money will go, with what the customer named looked up. Refuses what this
-/// service cannot do here, then what the customer may not, then what does not exist.
+/// Returns the method of an intent, with the objects looked up that the customer named.
+///
+/// # Errors
+///
+/// Refuses, in this order: a method that is not available, a missing permission, an
+/// object that does not exist.
 fn method_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
     access: CustomerAccess,
-    draft: IntentKind,
+    kind: IntentKind,
 ) -> Result<Method, Error> {
-    match draft {
+    match kind {
         IntentKind::Deposit { card: None } => {
             policy.check_processor()?;
             let account_number = unused_account_number(tx, actor.merchant)?;
@@ -179,27 +138,27 @@ fn method_of(
             access.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
-        IntentKind::CryptoWithdrawal(draft) => {
+        IntentKind::CryptoWithdrawal(withdrawal) => {
             policy.check_processor()?;
             access.check_may_withdraw()?;
-            check_whitelisted(tx, actor, &draft.to_address)?;
+            check_whitelisted(tx, actor, &withdrawal.to_address)?;
             Ok(Method::Blockchain(BlockchainTarget {
                 from_address: EvmAddress::of_merchant(actor.merchant).as_str().to_owned(),
-                to_address: draft.to_address,
-                token_address: draft.token_address,
+                to_address: withdrawal.to_address,
+                token_address: withdrawal.token_address,
             }))
         }
-        IntentKind::WalletTransfer(draft) => {
-            let found = tx.customer_by_phone(actor.merchant, &draft.phone)?;
+        IntentKind::WalletTransfer(transfer) => {
+            let found = tx.customer_by_phone(actor.merchant, &transfer.phone)?;
             let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
             if receiver == *actor.customer() {
                 return Err(Refusal::SenderIsReceiver.into());
             }
             Ok(Method::Wallet(WalletTarget {
                 customer_id: receiver.to_string(),
-                phone: Some(draft.phone),
-                name: draft.name,
-                narration: draft.narration,
+                phone: Some(transfer.phone),
+                name: transfer.name,
+                narration: transfer.narration,
             }))
         }
     }
@@ -224,8 +183,8 @@ fn check_whitelisted(tx: &Tx<'_>, actor: &Actor, to_address: &str) -> Result<(),
     }
 }
 
-/// What the world outside does with a pending payment now; nothing when it still
-/// waits for somebody to pay.
+/// Returns the simulated outcome of a pending payment, or `None` for a deposit that waits
+/// for its test account to be paid.
 fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) -> Result<Option<IntentOutcome>, Error> {
     let Some(method) = payment.method() else {
         return Ok(None);
@@ -272,17 +231,4 @@ fn settle(
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
     Ok(payment)
-}
-
-impl IntentRequest {
-    /// Tells one request under a reference from another, and from a payment for
-    /// escrows.
-    fn hash(&self) -> [u8; 32] {
-        let draft = serde_json::to_vec(&self.draft).expect("a draft is made of what JSON can say");
-        let mut hash = Sha256::new();
-        hash.update("intent");
-        hash.update(self.amount.minor().to_be_bytes());
-        hash.update(draft);
-        hash.finalize().into()
-    }
 }

@@ -35,8 +35,8 @@ pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) ->
     tx.use_ledger_clock();
     let fresh = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, fresh)?;
-    tx.save_webhook_url(merchant, &WebhookUrlChoice::Nowhere)?;
-    deliveries::drop_some(tx, merchant)?;
+    tx.save_webhook_url(merchant, &WebhookUrlChoice::Disabled)?;
+    deliveries::discard_some(tx, merchant)?;
     tx.act_for(fresh)?;
     Ok(fresh)
 }

@@ -1,44 +1,21 @@
 //! Paying for escrows and topping up wallets (contract sections 4.3.1, 4.3.9).
 
-use sha2::{Digest, Sha256};
-
 use crate::commands::customers::admit;
 use crate::commands::{Error, Policy, cards, load_deal, outbox};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
-use crate::domain::ids::{CardId, EscrowKey, IdSource, MerchantId, Reference};
+use crate::domain::ids::{EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::payments::payment::{self, Payment};
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::payments::request::{Gateway, PaymentRequest};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// What a buyer sends to pay.
-#[derive(Clone, Debug)]
-pub struct PaymentRequest {
-    /// The escrows to fund, one or more, none twice.
-    pub escrows: Vec<EscrowKey>,
-    /// What the buyer expects to pay, when they say.
-    pub amount: Option<Amount>,
-    /// The payment's name, when the buyer gives one.
-    pub reference: Option<Reference>,
-    /// Where the money comes from.
-    pub gateway: Gateway,
-}
-
-/// Where the money of a payment comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gateway {
-    /// The buyer's wallet.
-    Wallet,
-    /// A card they have saved.
-    Card(CardId),
-}
-
-/// Pays for one escrow or several, all or none. The same request under the same
-/// reference again gets the first payment again and moves nothing.
+/// Pays for one or several escrows, for all or for none. A repeated request under the same
+/// reference returns the first payment and moves nothing.
 pub fn fund(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -47,7 +24,7 @@ pub fn fund(
 ) -> Result<Payment, Error> {
     admit(tx, policy, actor)?.check_may_buy()?;
     let request = request?;
-    let request_hash = request.hash();
+    let request_hash = request.fingerprint();
     if let Some(first) = first_payment(tx, actor, request.reference.as_ref(), &request_hash)? {
         return Ok(first);
     }
@@ -77,8 +54,12 @@ pub fn fund(
     })
 }
 
-/// What the acting customer got the first time they sent this request under this
-/// reference; nothing when the reference is new or was left out.
+/// Returns the customer's first payment under this reference, or `None` if the reference is
+/// new or absent.
+///
+/// # Errors
+///
+/// Refuses a reference that another request has used.
 pub(super) fn first_payment(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -98,8 +79,7 @@ pub(super) fn first_payment(
     Ok(Some(first.ok_or(Refusal::DuplicateReference)?))
 }
 
-/// The wallet as it is now, or the card. Refuses a card where cards are off, then
-/// one for a customer of another country, then one that the customer has not saved.
+/// Returns the wallet with its present balance, or the card as [`cards::usable`] does.
 fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
     match gateway {
         Gateway::Wallet => Ok(Source::Wallet {
@@ -112,7 +92,7 @@ fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> R
     }
 }
 
-/// Adds play money to the acting customer's wallet and answers what is in it.
+/// Adds play money to the customer's wallet, and returns the wallet's balance.
 pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Amount>) -> Result<Amount, Error> {
     if policy.mode != Mode::Sandbox {
         return Err(Refusal::SandboxOnly.into());
@@ -130,27 +110,27 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
     Ok(tx.balance(actor.merchant, &actor.wallet())?)
 }
 
-/// Loads the escrows of a payment. Refuses, in the order they were named, the
-/// first that does not exist, is another merchant's, or was named before; answers
-/// them in the order they were offered.
+/// Returns the escrows of a payment in funding order.
+///
+/// # Errors
+///
+/// Refuses the first key, in the order of the request, whose escrow does not exist,
+/// belongs to another merchant, is a vault, or comes twice.
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
-    let mut escrows: Vec<Escrow> = Vec::with_capacity(keys.len());
+    let mut escrows = Vec::with_capacity(keys.len());
     for key in keys {
         let deal = load_deal(tx, merchant, key, Refusal::EscrowOfAnotherMerchant)?;
         let escrow = deal.escrow_or(Refusal::EscrowNotPayable)?;
-        if escrows.iter().any(|earlier| earlier.id == escrow.id) {
-            let expected = "a list that names each escrow once";
-            return Err(Invalid::wrong("escrowDetails.escrowId", expected, &escrow.id.to_string()).into());
-        }
+        escrow::check_not_listed(&escrows, &escrow)?;
         escrows.push(escrow);
     }
-    escrows.sort_by_key(|escrow| escrow.id.number());
+    escrow::sort_for_funding(&mut escrows);
     Ok(escrows)
 }
 
-/// Puts in the place of each link the escrow that its next buyer pays for, in the order
-/// of ids, which is how a replay finds them too. A link that is sold out stays, to be
-/// refused in its turn.
+/// Replaces each link by a new escrow for this buyer. A link that is sold out stays, and
+/// funding refuses it. The escrows end in funding order again, which is also the order in
+/// which a repeated request finds them.
 fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
     let now = tx.now();
     for escrow in escrows.iter_mut() {
@@ -161,26 +141,6 @@ fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> 
             *escrow = taken;
         }
     }
-    escrows.sort_by_key(|escrow| escrow.id.number());
+    escrow::sort_for_funding(escrows);
     Ok(())
-}
-
-impl PaymentRequest {
-    /// Tells one request under a reference from another.
-    fn hash(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let amount = self.amount.map_or(-1, Amount::minor);
-        hash.update(amount.to_be_bytes());
-        for key in &self.escrows {
-            match key {
-                EscrowKey::Id(id) => hash.update(id.to_string()),
-                EscrowKey::Token(token) => hash.update(token.as_str()),
-            }
-            hash.update([0]);
-        }
-        if let Gateway::Card(card) = self.gateway {
-            hash.update(card.to_string());
-        }
-        hash.finalize().into()
-    }
 }

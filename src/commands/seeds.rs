@@ -6,7 +6,7 @@ use crate::commands::clocks::{self, ClockReading};
 use crate::commands::customers::{check_unused, give_opening_balance};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
-use crate::commands::payments::{self, Gateway, PaymentRequest};
+use crate::commands::payments;
 use crate::commands::{Error, Policy, standard_escrows};
 use crate::domain::customers::customer::{Admission, Customer};
 use crate::domain::customers::profile::Profile;
@@ -17,6 +17,7 @@ use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, 
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
+use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::sandbox::seed::{CustomerSeed, EscrowSeed, LastStep, SeedRequest, TargetProgress};
 use crate::store::Tx;
@@ -49,7 +50,7 @@ pub fn load(
     if tx.number_of_deal(merchant, seed.first_escrow_id())?.is_some() {
         return Err(Refusal::SeededBefore.into());
     }
-    tx.draw_from(seed);
+    tx.use_seeded_ids(seed);
     let mut loader = Loader { tx, policy, merchant };
     let customers = each(request.customers, "customers", |customer| loader.register(customer))?;
     let escrows = each(request.escrows, "escrows", |escrow| loader.bring_about(escrow))?;
@@ -199,7 +200,7 @@ impl Loader<'_, '_> {
 
     fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, last_step: LastStep) -> Result<Escrow, Error> {
         match last_step {
-            LastStep::Nothing | LastStep::Claimed => Ok(escrow),
+            LastStep::None | LastStep::Claimed => Ok(escrow),
             LastStep::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
             LastStep::Disputed => self.dispute(buyer, &escrow),
             LastStep::Answered => {

@@ -13,10 +13,10 @@ pub fn set(
     merchant: MerchantId,
     url: Parsed<Option<WebhookUrl>>,
 ) -> Result<SandboxWebhookEndpoint, Error> {
-    let choice = url?.map_or(WebhookUrlChoice::Nowhere, WebhookUrlChoice::At);
+    let choice = url?.map_or(WebhookUrlChoice::Disabled, WebhookUrlChoice::Url);
     tx.save_webhook_url(merchant, &choice)?;
-    if choice == WebhookUrlChoice::Nowhere {
-        deliveries::drop_some(tx, merchant)?;
+    if choice == WebhookUrlChoice::Disabled {
+        deliveries::discard_some(tx, merchant)?;
     }
     Ok(tx.webhook_endpoint(merchant)?)
 }

@@ -14,17 +14,17 @@ pub fn add(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &Actor,
-    draft: Parsed<WhitelistRequest>,
+    request: Parsed<WhitelistRequest>,
 ) -> Result<WhitelistAddress, Error> {
     admit(tx, policy, actor)?;
-    let draft = draft?;
+    let request = request?;
     policy.check_processor()?;
     let listed = tx.whitelist(actor.merchant, actor.customer())?;
-    whitelist::check_addition(&listed, &draft.wallet_address)?;
+    whitelist::check_addition(&listed, &request.wallet_address)?;
     let address = WhitelistAddress {
         id: tx.whitelist_address_id(),
-        wallet_address: draft.wallet_address,
-        label: draft.label,
+        wallet_address: request.wallet_address,
+        label: request.label,
         created_at: tx.now(),
     };
     tx.insert_whitelist_address(actor.merchant, actor.customer(), &address)?;

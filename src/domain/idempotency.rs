@@ -40,7 +40,7 @@ pub struct RequestFingerprint {
 
 /// A reply as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentReply {
+pub struct StoredReply {
     /// The HTTP status.
     pub status: u16,
     /// The body, byte for byte.
@@ -51,7 +51,7 @@ pub struct SentReply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
     pub asked: RequestFingerprint,
-    pub reply: SentReply,
+    pub reply: StoredReply,
     /// The time on the merchant's clock.
     pub created_at: Timestamp,
 }
@@ -79,7 +79,7 @@ impl IdempotencyRecord {
     /// # Errors
     ///
     /// Returns the difference if this is not the first request again.
-    pub fn reply_to(self, asked: &RequestFingerprint) -> Result<SentReply, Difference> {
+    pub fn reply_to(self, asked: &RequestFingerprint) -> Result<StoredReply, Difference> {
         if self.asked.route != asked.route {
             Err(Difference::Route(self.asked.route))
         } else if self.asked.customer != asked.customer {
@@ -99,7 +99,7 @@ mod tests {
     fn record() -> IdempotencyRecord {
         IdempotencyRecord {
             asked: asked(),
-            reply: SentReply {
+            reply: StoredReply {
                 status: 201,
                 body: "{}".to_owned(),
             },

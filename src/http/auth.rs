@@ -201,7 +201,7 @@ fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
 /// Returns [`ApiError::ForeignHost`] if only this machine may use the server and the
 /// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key.
 pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
-    if state.is_for_this_machine_only && !is_for_this_machine(request) {
+    if state.is_loopback_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
     }
     let key = key_of(request, state)?;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::refusal::{Invalid, shortened};
-use crate::http::context::{RequestContext, SentBody, SentFileSummary};
+use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::state::{AppState, Limits};
@@ -72,7 +72,7 @@ impl JsonBody {
 
     /// Parses the body's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Fields::of_json(&self.0)
+        Fields::from_json(&self.0)
     }
 
     /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
@@ -88,7 +88,7 @@ impl JsonBody {
     fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
         RequestContext::of(request)?
             .body
-            .get_or_init(|| SentBody::Json(Arc::clone(&self.0)));
+            .get_or_init(|| ReceivedBody::Json(Arc::clone(&self.0)));
         Ok(self)
     }
 }
@@ -96,12 +96,12 @@ impl JsonBody {
 impl FormBody {
     /// Keeps a copy of the fields and a summary of each file in the request context.
     fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
-        let summary = |file: &ReceivedFile| SentFileSummary {
+        let summary = |file: &ReceivedFile| ReceivedFileSummary {
             field: file.field.clone(),
             bytes: file.bytes.len(),
             hash: file.hash,
         };
-        RequestContext::of(request)?.body.get_or_init(|| SentBody::Form {
+        RequestContext::of(request)?.body.get_or_init(|| ReceivedBody::Form {
             fields: self.fields.clone(),
             files: self.files.iter().map(summary).collect(),
         });
@@ -114,7 +114,7 @@ impl JsonOrFormBody {
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
         match self {
             Self::Json(body) => body.fields(),
-            Self::Form(form) => Fields::of_form(&form.fields),
+            Self::Form(form) => Fields::from_form(&form.fields),
         }
     }
 
@@ -261,7 +261,7 @@ async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -
                 // A browser sends an empty file without a name for an empty file input.
                 let may_be_empty_input = file_name.is_empty();
                 let hash = compares_files.then(Sha256::new);
-                let file = read_file(field, name, limits, &api.room_for_files, hash).await?;
+                let file = read_file(field, name, limits, &api.upload_memory, hash).await?;
                 if may_be_empty_input && file.bytes.is_empty() {
                     continue;
                 }

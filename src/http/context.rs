@@ -35,14 +35,14 @@ pub(crate) struct RequestContext {
     /// The text of the `customer-id` header, if the request has one valid value of it.
     pub(crate) customer: OnceLock<String>,
     /// The body, once the server has read all of it.
-    pub(crate) body: OnceLock<SentBody>,
+    pub(crate) body: OnceLock<ReceivedBody>,
     /// The write summaries of the request's committed commands.
     write_summaries: Mutex<Vec<WriteSummary>>,
 }
 
 /// A body as the client sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SentBody {
+pub(crate) enum ReceivedBody {
     /// The text of a JSON body.
     Json(Arc<str>),
     /// A form, without the bytes of its files.
@@ -50,13 +50,13 @@ pub(crate) enum SentBody {
         /// Names and texts, in the order of the body.
         fields: Vec<(String, String)>,
         /// The files, in the order of the body.
-        files: Vec<SentFileSummary>,
+        files: Vec<ReceivedFileSummary>,
     },
 }
 
 /// A description of a file, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SentFileSummary {
+pub(crate) struct ReceivedFileSummary {
     /// The form field that holds the file.
     pub(crate) field: String,
     /// The file's length in bytes.
@@ -65,7 +65,7 @@ pub(crate) struct SentFileSummary {
     pub(crate) hash: Option<[u8; 32]>,
 }
 
-impl SentBody {
+impl ReceivedBody {
     /// Returns the body as text for the request log. A form is a line for each field, and
     /// a line with the length of each file.
     pub(super) fn text(&self) -> Cow<'_, str> {
@@ -73,7 +73,7 @@ impl SentBody {
             Self::Json(text) => Cow::Borrowed(text),
             Self::Form { fields, files } => {
                 let fields = fields.iter().map(|(name, text)| format!("{name}: {text}\n"));
-                let file = |file: &SentFileSummary| format!("{}: a file of {} bytes\n", file.field, file.bytes);
+                let file = |file: &ReceivedFileSummary| format!("{}: a file of {} bytes\n", file.field, file.bytes);
                 fields.chain(files.iter().map(file)).collect()
             }
         }
@@ -163,7 +163,7 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
 /// Returns the SHA-256 of a body. The hash of a form does not depend on the boundary, nor
 /// on the position of files between text fields, because both may change when a client
 /// sends the form again.
-fn hash_of(body: Option<&SentBody>) -> [u8; 32] {
+fn hash_of(body: Option<&ReceivedBody>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update(bytes.len().to_be_bytes());
@@ -171,18 +171,18 @@ fn hash_of(body: Option<&SentBody>) -> [u8; 32] {
     };
     match body {
         None => {}
-        Some(SentBody::Json(text)) => {
+        Some(ReceivedBody::Json(text)) => {
             add(b"json");
             add(text.as_bytes());
         }
-        Some(SentBody::Form { fields, files }) => {
+        Some(ReceivedBody::Form { fields, files }) => {
             add(b"form");
             for (name, text) in fields {
                 add(b"field");
                 add(name.as_bytes());
                 add(text.as_bytes());
             }
-            for SentFileSummary { field, hash, .. } in files {
+            for ReceivedFileSummary { field, hash, .. } in files {
                 add(b"file");
                 add(field.as_bytes());
                 add(hash.as_ref().map_or(&[][..], |hash| &hash[..]));
@@ -200,12 +200,12 @@ mod tests {
 
     fn form(fields: &[(&str, &str)], files: &[(&str, u8)]) -> [u8; 32] {
         let field = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
-        let file = |&(field, byte): &(&str, u8)| SentFileSummary {
+        let file = |&(field, byte): &(&str, u8)| ReceivedFileSummary {
             field: field.to_owned(),
             bytes: 1,
             hash: Some([byte; 32]),
         };
-        hash_of(Some(&SentBody::Form {
+        hash_of(Some(&ReceivedBody::Form {
             fields: fields.iter().map(field).collect(),
             files: files.iter().map(file).collect(),
         }))
@@ -215,8 +215,8 @@ mod tests {
     fn bodies_that_differ_anywhere_have_different_hashes() {
         let hashes = [
             hash_of(None),
-            hash_of(Some(&SentBody::Json("{}".into()))),
-            hash_of(Some(&SentBody::Json("{ }".into()))),
+            hash_of(Some(&ReceivedBody::Json("{}".into()))),
+            hash_of(Some(&ReceivedBody::Json("{ }".into()))),
             form(&[], &[]),
             form(&[("a", "bc")], &[]),
             form(&[("ab", "c")], &[]),

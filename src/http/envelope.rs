@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::idempotency::SentReply;
+use crate::domain::idempotency::StoredReply;
 
 /// The header of a reply that repeats the first reply under an idempotency key.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -57,7 +57,7 @@ impl Reply {
     }
 
     /// Returns the reply to the first request under an idempotency key.
-    pub(crate) fn first(reply: SentReply) -> Self {
+    pub(crate) fn first(reply: StoredReply) -> Self {
         Self {
             status: status_code(reply.status),
             body: reply.body.into_bytes(),
@@ -66,7 +66,7 @@ impl Reply {
     }
 
     /// Returns the first reply again, with the header that marks a replay.
-    pub(crate) fn replayed(reply: SentReply) -> Self {
+    pub(crate) fn replayed(reply: StoredReply) -> Self {
         Self {
             is_replay: true,
             ..Self::first(reply)
@@ -81,8 +81,8 @@ impl Reply {
 
     /// Returns the form in which the store keeps the reply for later requests under its
     /// idempotency key.
-    pub(crate) fn kept(self) -> SentReply {
-        SentReply {
+    pub(crate) fn into_stored(self) -> StoredReply {
+        StoredReply {
             status: self.status.as_u16(),
             body: String::from_utf8(self.body).expect("JSON is text"),
         }

@@ -241,7 +241,7 @@ fn store_failure(error: &store::Error) -> StoreFailure {
             "stopping",
             "The service is stopping; nothing was changed, try again shortly",
         ),
-        store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_) => (
+        store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_) => (
             500,
             "outcome_unknown",
             "The disk failed; whether this took effect shows after a restart",

@@ -62,7 +62,9 @@ impl AppState {
                     viewer: viewer.as_ref(),
                     ..policy.view_context()
                 };
-                outcome.map_or_else(Reply::from, |done| render(done, &context)).kept()
+                outcome
+                    .map_or_else(Reply::from, |done| render(done, &context))
+                    .into_stored()
             };
             idempotency::once(tx, policy, actor, &request, command, render)
         });

@@ -46,7 +46,7 @@ pub(crate) struct Field<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads a JSON object.
-    pub(crate) fn of_json(text: &'a str) -> Result<Self, Invalid> {
+    pub(crate) fn from_json(text: &'a str) -> Result<Self, Invalid> {
         Self::of_json_at(String::new(), "the body", text)
     }
 
@@ -59,7 +59,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the text fields of a form.
-    pub(crate) fn of_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
+    pub(crate) fn from_form(fields: &'a [(String, String)]) -> Result<Self, Invalid> {
         let fields = fields.iter().map(|(name, text)| (name.clone(), Value::Form(text)));
         Self::without_duplicates(String::new(), fields)
     }
@@ -392,7 +392,7 @@ mod tests {
             ("90071992547409.91", 9_007_199_254_740_991),
         ] {
             let body = format!("{{\"amount\":{json}}}");
-            let fields = Fields::of_json(&body).unwrap();
+            let fields = Fields::from_json(&body).unwrap();
             assert_eq!(fields.field("amount").amount().unwrap().minor(), minor);
         }
     }
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn an_error_names_its_field() {
         let body = r#"{"a":"5","b":-1,"c":1.234,"d":"x","e":null,"f":"","g":{"h":[1,{"i":true}]}}"#;
-        let fields = Fields::of_json(body).unwrap();
+        let fields = Fields::from_json(body).unwrap();
         let cases = [
             ("a", "a number, such as 1500 or 99.95", "\"5\""),
             ("b", "a number of 0 or more", "-1"),
@@ -422,26 +422,26 @@ mod tests {
 
     #[test]
     fn booleans_are_true_and_false() {
-        let fields = Fields::of_json(r#"{"a":true,"b":false,"c":"true","d":1}"#).unwrap();
+        let fields = Fields::from_json(r#"{"a":true,"b":false,"c":"true","d":1}"#).unwrap();
         assert_eq!(fields.field("a").boolean(), Ok(true));
         assert_eq!(fields.field("b").boolean(), Ok(false));
         for name in ["c", "d"] {
             assert_eq!(wrong(fields.field(name).boolean().unwrap_err()).1, "true or false");
         }
         let form = [("a".to_owned(), "true".to_owned())];
-        assert_eq!(Fields::of_form(&form).unwrap().field("a").boolean(), Ok(true));
+        assert_eq!(Fields::from_form(&form).unwrap().field("a").boolean(), Ok(true));
     }
 
     #[test]
     fn an_object_has_its_null_and_empty_fields_too() {
-        let fields = Fields::of_json(r#"{"a":"","b":null}"#).unwrap();
+        let fields = Fields::from_json(r#"{"a":"","b":null}"#).unwrap();
         assert!(fields.has("a") && fields.has("b") && !fields.has("c"));
         assert!(fields.field("a").is_absent() && fields.field("b").is_absent());
     }
 
     #[test]
     fn check_known_names_an_unknown_field() {
-        let fields = Fields::of_json(r#"{"a":{"b":1,"B":2}}"#).unwrap();
+        let fields = Fields::from_json(r#"{"a":{"b":1,"B":2}}"#).unwrap();
         assert_eq!(fields.check_known(&["a", "c"]), Ok(()));
         let inner = fields.field("a").object().unwrap().check_known(&["b", "c"]);
         let expected = "one of the fields b, c".to_owned();
@@ -466,7 +466,7 @@ mod tests {
             "\u{feff}{}",
             deep.as_str(),
         ] {
-            let (field, expected, _) = wrong(Fields::of_json(body).unwrap_err());
+            let (field, expected, _) = wrong(Fields::from_json(body).unwrap_err());
             assert_eq!(field, "the body");
             assert!(expected.contains("JSON"), "{expected}");
         }
@@ -474,13 +474,13 @@ mod tests {
 
     #[test]
     fn a_field_sent_twice_is_refused() {
-        let found = wrong(Fields::of_json(r#"{"amount":1,"amount":2}"#).unwrap_err());
+        let found = wrong(Fields::from_json(r#"{"amount":1,"amount":2}"#).unwrap_err());
         assert_eq!(
             found,
             ("amount".to_owned(), "sent once".to_owned(), "it twice".to_owned())
         );
         let form = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
-        assert_eq!(Fields::of_form(&form).unwrap_err().field, "a");
+        assert_eq!(Fields::from_form(&form).unwrap_err().field, "a");
     }
 
     #[test]
@@ -489,7 +489,7 @@ mod tests {
             ("amount".to_owned(), "1234.56".to_owned()),
             ("note".to_owned(), "null-ish".to_owned()),
         ];
-        let fields = Fields::of_form(&form).unwrap();
+        let fields = Fields::from_form(&form).unwrap();
         assert_eq!(fields.field("amount").amount().unwrap().minor(), 123_456);
         assert_eq!(fields.field("note").text().unwrap(), "null-ish");
     }
@@ -497,7 +497,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_body_makes_the_reader_panic(body in "\\PC{0,200}") {
-            if let Ok(fields) = Fields::of_json(&body) {
+            if let Ok(fields) = Fields::from_json(&body) {
                 let _outcome = (fields.field("a").amount(), fields.field("a").list());
             }
         }

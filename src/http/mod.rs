@@ -39,7 +39,7 @@ pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use state::{AppState, Limits};
 
 /// The log target of requests that are not valid HTTP.
-pub const CLIENT_FAULTS_LOG: &str = "actix_http";
+pub const CLIENT_ERRORS_LOG: &str = "actix_http";
 
 /// The longest time for a request's head to arrive.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 impl Query {
     /// Returns the query's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Fields::of_form(&self.0)
+        Fields::from_form(&self.0)
     }
 }
 

@@ -61,11 +61,11 @@ pub struct AppState {
     pub requests: Option<Arc<RequestLog>>,
     /// True if only programs on this machine may use the server: in a sandbox that is not
     /// exposed.
-    pub is_for_this_machine_only: bool,
+    pub is_loopback_only: bool,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
     /// The free part of the memory for uploads, in bytes.
-    pub room_for_files: Arc<Semaphore>,
+    pub upload_memory: Arc<Semaphore>,
     /// True once the service is about to stop. Each reply then closes its connection.
     pub stopping: Arc<AtomicBool>,
 }

@@ -137,7 +137,7 @@ const fn is_outcome_unknown(outcome: &Result<Reply, ApiError>) -> bool {
     matches!(
         outcome,
         Err(ApiError::Store(
-            store::Error::OutcomeUnknown(_) | store::Error::NotOnDisk(_)
+            store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_)
         ))
     )
 }

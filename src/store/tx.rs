@@ -34,7 +34,7 @@ pub struct Tx<'a> {
     pub(crate) merchant: Option<MerchantRow>,
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
-    pub(crate) caused: WriteSummary,
+    pub(crate) write_summary: WriteSummary,
 }
 
 impl<'a> Snapshot<'a> {
@@ -56,13 +56,13 @@ impl<'a> Tx<'a> {
             seed: None,
             merchant: None,
             new_deliveries: Vec::new(),
-            caused: WriteSummary::default(),
+            write_summary: WriteSummary::default(),
         }
     }
 
     /// Returns and clears the transfers and events that this command has added so far.
     pub fn take_write_summary(&mut self) -> WriteSummary {
-        mem::take(&mut self.caused)
+        mem::take(&mut self.write_summary)
     }
 
     /// Returns the time of this command on the clock of the merchant that it acts for. It is
@@ -90,7 +90,7 @@ impl<'a> Tx<'a> {
     ) -> Result<Result<T, E>, E> {
         let (acts_for, clock) = (self.acts_for, self.clock);
         let (merchant, new_deliveries) = (self.merchant.clone(), self.new_deliveries.len());
-        let (caused, seed) = (self.caused.clone(), self.seed.clone());
+        let (write_summary, seed) = (self.write_summary.clone(), self.seed.clone());
         self.execute("SAVEPOINT attempt")?;
         let outcome = part(self);
         if self.connection.is_autocommit() {
@@ -101,7 +101,7 @@ impl<'a> Tx<'a> {
             self.clock = clock;
             self.merchant = merchant;
             self.new_deliveries.truncate(new_deliveries);
-            self.caused = caused;
+            self.write_summary = write_summary;
             self.seed = seed;
             self.execute("ROLLBACK TO attempt")?;
         }
@@ -127,7 +127,7 @@ impl<'a> Tx<'a> {
 
     /// Makes this command take the ids of further escrows, milestones and customers from a
     /// seed.
-    pub fn draw_from(&mut self, seed: SeededIds) {
+    pub fn use_seeded_ids(&mut self, seed: SeededIds) {
         self.seed = Some(seed);
     }
 }

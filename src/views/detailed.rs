@@ -79,7 +79,7 @@ impl EventDealView {
                 DealRef::Escrow(escrow) => EscrowView::new(escrow.clone(), context),
                 DealRef::Vault(vault) => EscrowView::of_vault(vault.clone(), context),
             }
-            .for_subscribers(),
+            .for_webhook(),
         }
     }
 }

@@ -153,7 +153,7 @@ impl EscrowView {
     }
 
     /// Leaves out the fields that depend on a viewer, for the W view.
-    pub(super) fn for_subscribers(self) -> Self {
+    pub(super) fn for_webhook(self) -> Self {
         Self {
             is_seller: None,
             payment_details: None,

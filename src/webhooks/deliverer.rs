@@ -211,7 +211,7 @@ impl Deliverer {
         let next_due = later.first().map(|delivery| delivery.due_at);
         self.queues.queue_mut(merchant).end_flush_if_done(next_due);
         match next_due {
-            Some(due) if due > now => self.queues.set_timer(merchant, Some(clock.file_time_of(due))),
+            Some(due) if due > now => self.queues.set_timer(merchant, Some(clock.ledger_time_of(due))),
             Some(_) if self.in_flight == IN_FLIGHT_MAX => self.queues.make_ready(merchant),
             // If the merchant's own bound is reached, the report of an attempt makes it ready.
             Some(_) | None => self.queues.set_timer(merchant, None),

@@ -88,7 +88,7 @@ impl Tasks {
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         tokio::spawn(async move {
             let discard = store.write(move |tx| {
-                deliveries::drop_unwanted(tx, merchant, |stored| {
+                deliveries::discard_pending(tx, merchant, |stored| {
                     settings.endpoints.endpoint_of(merchant, stored).is_some()
                 })
             });

@@ -185,7 +185,7 @@ fn only_nigerian_customers_pay_by_card() {
     let deposit = json!({
         "amount": 1000, "transactionType": "deposit", "depositDetails": { "cardId": card },
     });
-    app.refuses(400, message, |app| app.intend(&kofi, &deposit));
+    app.refuses(400, message, |app| app.create_intent(&kofi, &deposit));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn cards_can_be_switched_off() {
     let deposit = json!({
         "amount": 1000, "transactionType": "deposit", "depositDetails": { "cardId": NO_ID },
     });
-    app.refuses(403, FEATURE_OFF, |app| app.intend("ben", &deposit));
+    app.refuses(403, FEATURE_OFF, |app| app.create_intent("ben", &deposit));
     // The setting does not affect crypto addresses.
     app.send("GET", "/v1/whitelist-address", &[("customer-id", "ben")], None)
         .ok();

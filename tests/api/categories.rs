@@ -376,7 +376,7 @@ fn concurrent_changes_leave_no_gaps_in_the_positions() {
     let ids: Vec<String> = (0..8)
         .map(|name| app.named_category("ada", &name.to_string()))
         .collect();
-    app.at_once(8, |app, index| {
+    app.run_concurrently(8, |app, index| {
         match index % 3 {
             0 => app.move_category("ada", &ids[index], 1),
             1 => app.delete_category("ada", &ids[index]),

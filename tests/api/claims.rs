@@ -157,7 +157,7 @@ fn a_concurrent_claim_and_confirmation_pay_once() {
     let app = spawn_app();
     let deal = paid_for(&app, "ada");
     app.pass_seconds(2 * DAY);
-    let answers = app.at_once(8, |app, index| {
+    let answers = app.run_concurrently(8, |app, index| {
         if index % 2 == 0 {
             app.claim("ada", &deal.token)
         } else {

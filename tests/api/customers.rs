@@ -455,7 +455,7 @@ fn the_countries_are_listed() {
 #[test]
 fn two_customers_at_once_never_share_an_email_address() {
     let app = spawn_app();
-    let answers = app.at_once(8, |app, _| app.create_customer(&new_customer()).status);
+    let answers = app.run_concurrently(8, |app, _| app.create_customer(&new_customer()).status);
     assert_eq!(answers.iter().filter(|&&status| status == 201).count(), 1);
     assert_eq!(app.count("customer"), 1);
 }

@@ -33,7 +33,7 @@ fn final_status_of(app: &TestApp, amount: f64, kind: &str) -> String {
         }
         _ => {}
     }
-    let intent = app.intend("ada", &request).ok();
+    let intent = app.create_intent("ada", &request).ok();
     let account: &Value = &intent.data()["testAccount"]["accountNumber"];
     let settled = match account.as_str() {
         Some(number) => app.send("POST", &format!("/sandbox/test-accounts/{number}/pay"), &[], None),

@@ -708,7 +708,7 @@ fn a_dispute_and_the_last_confirmation_do_not_both_happen() {
     let app = spawn_app();
     for _ in 0..10 {
         let deal = standard(&app, 1_000, "buyer");
-        let answers = app.at_once(2, |app, index| match index {
+        let answers = app.run_concurrently(2, |app, index| match index {
             0 => submit(app, "ben", &deal, "It leaks"),
             _ => app.confirm_payment("ben", &deal.id),
         });

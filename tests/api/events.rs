@@ -231,10 +231,10 @@ fn a_payment_emits_an_event_once_it_is_settled() {
         })
     };
     for number in ["0123456789", "0000000001", "0000000002"] {
-        app.intend("ada", &withdrawal(number)).ok();
+        app.create_intent("ada", &withdrawal(number)).ok();
     }
     let deposit = json!({ "amount": 2500, "reference": "d-1", "transactionType": "deposit" });
-    let pending = app.intend("ada", &deposit).ok();
+    let pending = app.create_intent("ada", &deposit).ok();
     assert!(app.all_events().is_empty(), "a pending payment emits no event");
     let number = pending.data()["testAccount"]["accountNumber"]
         .as_str()
@@ -275,7 +275,7 @@ fn a_wallet_transfer_emits_an_event_for_each_side() {
         "amount": 1500, "reference": "t-1", "transactionType": "wallet_transfer",
         "walletDetails": { "phone": "08087654321", "name": "Ben Obi" },
     });
-    app.intend(&ada, &transfer).ok();
+    app.create_intent(&ada, &transfer).ok();
     app.verify_payment(&ada, "t-1").ok();
     let expected = [
         format!("payment.wallet_transfer.success debit {ada} 1500 success"),
@@ -406,7 +406,7 @@ fn the_copy_of_a_link_emits_its_own_created_event() {
 fn a_refusal_emits_no_event() {
     let app = spawn_app();
     let deal = app.funded();
-    let confirmed = app.at_once(8, |app, _| {
+    let confirmed = app.run_concurrently(8, |app, _| {
         app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).status
     });
     assert_eq!(confirmed.iter().filter(|&&status| status == 200).count(), 1);

@@ -20,7 +20,7 @@ fn faults(app: &TestApp) -> Value {
 
 /// Sends a raw request of Ben's with these additional headers, and returns every byte that
 /// arrives until the connection ends.
-pub(crate) fn bytes_back(app: &TestApp, head: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn raw_reply(app: &TestApp, head: &str, headers: &str, body: &str) -> Vec<u8> {
     let mut stream = app.connect();
     let length = body.len();
     let request = format!(
@@ -70,7 +70,7 @@ fn exactly_the_requested_number_of_concurrent_requests_fail() {
     let app = spawn_app();
     let deal = app.offered();
     set(&app, &json!({ "times": 40, "status": 503 })).ok();
-    let answers = app.at_once(64, |app, _| app.pay_for("ben", &deal));
+    let answers = app.run_concurrently(64, |app, _| app.pay_for("ben", &deal));
     let failed: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 503).collect();
     assert_eq!(failed.len(), 40);
     for answer in failed {
@@ -200,7 +200,7 @@ fn a_cut_connection_sends_no_byte_and_keeps_the_commit() {
     )
     .ok();
     let body = json!({ "escrowDetails": { "escrowId": deal.id } }).to_string();
-    assert_eq!(bytes_back(&app, "POST /v1/payment/escrow", "", &body), b"");
+    assert_eq!(raw_reply(&app, "POST /v1/payment/escrow", "", &body), b"");
     let paid = app.verify(&deal.token).ok();
     assert_eq!(paid.text("status"), "ONGOING");
     assert_eq!(app.balances("ben"), (json!(989_800), json!(10_000)));
@@ -212,7 +212,7 @@ fn a_cut_top_up_that_is_sent_again_happens_twice() {
     app.wallet("ben").ok();
     set(&app, &json!({ "cutAfterCommit": true })).ok();
     let body = json!({ "amount": 5000 }).to_string();
-    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", &body), b"");
+    assert_eq!(raw_reply(&app, "POST /v1/payment/topup", "", &body), b"");
     app.top_up("ben", 5000).ok();
     assert_eq!(
         app.balances("ben").0,
@@ -228,7 +228,7 @@ fn a_cut_top_up_that_is_sent_again_under_its_idempotency_key_happens_once() {
     set(&app, &json!({ "cutAfterCommit": true })).ok();
     let body = json!({ "amount": 5000 }).to_string();
     let key = "idempotency-key: top-up-1\r\n";
-    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", key, &body), b"");
+    assert_eq!(raw_reply(&app, "POST /v1/payment/topup", key, &body), b"");
     let headers = [
         ("customer-id", "ben"),
         ("content-type", "application/json"),
@@ -245,9 +245,9 @@ fn a_cut_top_up_that_is_sent_again_under_its_idempotency_key_happens_once() {
 fn cut_refusals_and_cut_reads_send_no_byte_either() {
     let app = spawn_app();
     set(&app, &json!({ "cutAfterCommit": true, "times": 3 })).ok();
-    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", "{"), b"");
-    assert_eq!(bytes_back(&app, "GET /v1/wallet", "", ""), b"");
-    assert_eq!(bytes_back(&app, "GET /v1/nothing", "", ""), b"");
+    assert_eq!(raw_reply(&app, "POST /v1/payment/topup", "", "{"), b"");
+    assert_eq!(raw_reply(&app, "GET /v1/wallet", "", ""), b"");
+    assert_eq!(raw_reply(&app, "GET /v1/nothing", "", ""), b"");
     assert_eq!(faults(&app), json!([]));
 }
 

@@ -180,7 +180,7 @@ fn a_refusal_keeps_a_file_that_another_escrow_has() {
 #[test]
 fn a_refusal_keeps_a_file_that_a_concurrent_request_stores() {
     let app = spawn_app();
-    let answers = app.at_once(12, |app, index| {
+    let answers = app.run_concurrently(12, |app, index| {
         let terms = if index % 2 == 0 { &TERMS[..] } else { &TERMS[1..] };
         app.form("POST", "/v1/escrow/create", "ada", &[terms, &[picture(JPEG)]].concat())
     });

@@ -159,7 +159,7 @@ pub(crate) fn spawn_app() -> TestApp {
 
 /// Spawns a service whose settings differ from the defaults.
 pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
-    spawn_app_by(MovedClock::default(), change)
+    spawn_app_with_clock(MovedClock::default(), change)
 }
 
 /// Spawns a service whose requests and replies are recorded for a snapshot. Its clock moves
@@ -169,7 +169,7 @@ pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut Config)) -> TestApp {
         stands_at_millis: Some(RECORDED_FROM_MILLIS),
         ..MovedClock::default()
     };
-    let mut app = spawn_app_by(clock, |config| {
+    let mut app = spawn_app_with_clock(clock, |config| {
         // Snapshots take thousands of writes, and none needs to survive a power failure.
         config.storage.synchronous = Synchronous::Normal;
         change(config);
@@ -178,7 +178,7 @@ pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut Config)) -> TestApp {
     app
 }
 
-fn spawn_app_by(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp {
+fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -245,7 +245,7 @@ pub(crate) fn go_live(config: &mut Config) {
     config.mode = Mode::Live;
     config.merchant = vec![Merchant {
         name: "shop".to_owned(),
-        key_sha256: vec![hash_of(LIVE_KEY)],
+        key_sha256: vec![key_hash(LIVE_KEY)],
         business_key_sha256: Vec::new(),
         is_business: true,
         country: None,
@@ -257,7 +257,7 @@ pub(crate) fn go_live(config: &mut Config) {
 }
 
 /// Returns the key's SHA-256 hash, in the form that the configuration holds.
-pub(crate) fn hash_of(key: &str) -> [u8; 32] {
+pub(crate) fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
@@ -607,7 +607,7 @@ impl TestApp {
         )
     }
 
-    pub(crate) fn intend(&self, customer: &str, body: &Value) -> Answer {
+    pub(crate) fn create_intent(&self, customer: &str, body: &Value) -> Answer {
         self.json("POST", "/v1/payment/create-intent", customer, body)
     }
 
@@ -801,7 +801,11 @@ impl TestApp {
 
     /// Runs one request on each of `threads` threads at the same moment, and returns their
     /// results.
-    pub(crate) fn at_once<T: Send>(&self, threads: usize, request: impl Fn(&Self, usize) -> T + Sync) -> Vec<T> {
+    pub(crate) fn run_concurrently<T: Send>(
+        &self,
+        threads: usize,
+        request: impl Fn(&Self, usize) -> T + Sync,
+    ) -> Vec<T> {
         let gate = Barrier::new(threads);
         thread::scope(|scope| {
             let run = |index| {

@@ -203,9 +203,9 @@ fn the_history_includes_pending_and_failed_payments() {
         })
     };
     for (reference, account_number) in [("w-1", "0123456789"), ("w-2", "0000000001"), ("w-3", "0000000002")] {
-        app.intend("ada", &withdrawal(reference, account_number)).ok();
+        app.create_intent("ada", &withdrawal(reference, account_number)).ok();
     }
-    app.intend("ada", &withdrawal("w-4", "0123456789")).ok();
+    app.create_intent("ada", &withdrawal("w-4", "0123456789")).ok();
     for reference in ["w-1", "w-2", "w-3"] {
         app.verify_payment("ada", reference).ok();
     }

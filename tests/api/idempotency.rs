@@ -494,7 +494,7 @@ fn one_of_64_concurrent_requests_under_one_key_takes_effect() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let entries = app.count("payment_transaction");
-    let answers = app.at_once(64, |app, _| top_up("ada", 1_000, "order 1").send(app));
+    let answers = app.run_concurrently(64, |app, _| top_up("ada", 1_000, "order 1").send(app));
     assert_done_once(&answers, 200);
     assert_eq!(app.balances("ada").0, json!(1_001_000));
     assert_eq!(app.count("payment_transaction"), entries + 1);
@@ -507,7 +507,7 @@ fn a_milestone_confirmed_under_one_key_and_under_many_is_released_once() {
     let app = spawn_app();
     for round in 0..10 {
         let deal = app.funded();
-        let answers = app.at_once(16, |app, index| {
+        let answers = app.run_concurrently(16, |app, index| {
             let key = if index % 2 == 0 {
                 "same".to_owned()
             } else {

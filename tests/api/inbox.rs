@@ -24,7 +24,7 @@ impl TestApp {
 
     /// Creates an offer and returns the id of its first event.
     #[track_caller]
-    pub(crate) fn offered_event(&self) -> String {
+    pub(crate) fn event_of_new_offer(&self) -> String {
         let deal = self.offered();
         let events = self.inbox(&format!("?type=escrow.created&escrowId={}", deal.id)).ok();
         events.data()["data"][0]["id"].as_str().unwrap().to_owned()
@@ -34,7 +34,7 @@ impl TestApp {
 #[test]
 fn a_merchant_sees_its_own_events_only() {
     let app = spawn_app();
-    let id = app.offered_event();
+    let id = app.event_of_new_offer();
     let of_other = |path: &str| app.send("GET", path, &[("authorization", "Bearer sk_test_other")], None);
     assert_eq!(of_other("/sandbox/events").ok().data()["data"], json!([]));
     app.json_with_key(

@@ -57,7 +57,7 @@ fn app_with_fee() -> TestApp {
 #[test]
 fn a_deposit_waits_until_its_test_account_is_paid() {
     let app = spawn_app();
-    let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
+    let intent = app.create_intent("ada", &deposit("d-1", 2500)).ok();
     assert_eq!(app.balances("ada"), (json!(1_000_000), json!(0)));
     let waiting = app.verify_payment("ada", "d-1").ok();
     assert_eq!(waiting.message(), "Payment intent verified successfully");
@@ -81,14 +81,14 @@ fn a_deposit_waits_until_its_test_account_is_paid() {
     let after = app.dump();
     assert_eq!(app.verify_payment("ada", "d-1").ok().text("status"), "success");
     assert_eq!(pay_test_account(&app, &intent, None).ok().data(), paid.data());
-    assert_eq!(app.intend("ada", &deposit("d-1", 2500)).ok().data(), paid.data());
+    assert_eq!(app.create_intent("ada", &deposit("d-1", 2500)).ok().data(), paid.data());
     assert_eq!(app.dump(), after);
 }
 
 #[test]
 fn a_test_account_takes_only_the_due_amount() {
     let app = spawn_app();
-    let intent = app.intend("ada", &deposit("d-1", 2500)).ok();
+    let intent = app.create_intent("ada", &deposit("d-1", 2500)).ok();
     app.refuses(400, "Amount mismatch", |app| {
         pay_test_account(app, &intent, Some(&json!({ "amount": 2499.99 })))
     });
@@ -127,7 +127,7 @@ fn a_card_is_charged_when_its_deposit_is_verified() {
         let card = app.save_card("ada", number).ok().text("id");
         let mut request = deposit(number, 1000);
         request["depositDetails"] = json!({ "cardId": card });
-        let intent = app.intend("ada", &request).ok();
+        let intent = app.create_intent("ada", &request).ok();
         assert_eq!(intent.data()["depositDetails"], json!({ "cardId": card }));
         assert_eq!(
             (intent.text("status"), intent.text("cardId")),
@@ -145,18 +145,18 @@ fn a_card_is_charged_when_its_deposit_is_verified() {
     let card = app.save_card("ada", "4242424242424242").ok().text("id");
     let mut request = deposit("late", 1000);
     request["depositDetails"] = json!({ "cardId": card });
-    app.intend("ada", &request).ok();
+    app.create_intent("ada", &request).ok();
     app.send("DELETE", &format!("/v1/card/{card}"), &[("customer-id", "ada")], None)
         .ok();
     assert_eq!(app.verify_payment("ada", "late").ok().text("status"), "failed");
     request["reference"] = json!("later");
-    app.refuses(400, "Card not found", |app| app.intend("ada", &request));
+    app.refuses(400, "Card not found", |app| app.create_intent("ada", &request));
 }
 
 #[test]
 fn a_withdrawal_takes_its_amount_and_its_fee() {
     let app = app_with_fee();
-    let intent = app.intend("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
+    let intent = app.create_intent("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
     assert_eq!(intent.data()["fee"], 100);
     assert_eq!(intent.data()["status"], "pending");
     assert_eq!(app.balances("ada").0, json!(1_000_000));
@@ -186,7 +186,7 @@ fn a_withdrawal_takes_its_amount_and_its_fee() {
 #[test]
 fn an_intent_keeps_its_fee_when_the_setting_changes() {
     let mut app = app_with_fee();
-    app.intend("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
+    app.create_intent("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
     let database = app.database.clone();
     app.stop();
     let again = spawn_app_with(|config| {
@@ -197,7 +197,7 @@ fn an_intent_keeps_its_fee_when_the_setting_changes() {
     assert_eq!(again.balances("ada").0, json!(989_900));
     for (major, fee) in [(5000, 10), (5001, 25), (50_000, 25), (50_001, 50)] {
         let request = withdrawal(&major.to_string(), major, "0123456789");
-        assert_eq!(again.intend("ada", &request).ok().data()["fee"], fee, "{major}");
+        assert_eq!(again.create_intent("ada", &request).ok().data()["fee"], fee, "{major}");
     }
 }
 
@@ -205,7 +205,7 @@ fn an_intent_keeps_its_fee_when_the_setting_changes() {
 fn a_failed_or_reversed_withdrawal_leaves_the_balance_unchanged() {
     let app = app_with_fee();
     for (number, status) in [("0000000001", "failed"), ("0000000002", "reversed")] {
-        app.intend("ada", &withdrawal(number, 10_000, number)).ok();
+        app.create_intent("ada", &withdrawal(number, 10_000, number)).ok();
         let verified = app.verify_payment("ada", number).ok();
         assert_eq!(verified.text("status"), status);
         assert_eq!(app.balances("ada").0, json!(1_000_000));
@@ -233,14 +233,15 @@ fn a_balance_too_low_is_refused_at_creation_and_at_verification() {
     });
     app.wallet("ada").ok();
     let refused = app.refuses(400, "Insufficient balance", |app| {
-        app.intend("ada", &withdrawal("w-0", 10_001, "0123456789"))
+        app.create_intent("ada", &withdrawal("w-0", 10_001, "0123456789"))
     });
     assert_eq!(
         refused.body["details"],
         json!({ "needed": 10_101, "available": 10_100 })
     );
     for reference in ["w-1", "w-2"] {
-        app.intend("ada", &withdrawal(reference, 10_000, "0123456789")).ok();
+        app.create_intent("ada", &withdrawal(reference, 10_000, "0123456789"))
+            .ok();
     }
     app.verify_payment("ada", "w-1").ok();
     assert_eq!(app.balances("ada").0, json!(0));
@@ -256,10 +257,10 @@ fn crypto_goes_to_whitelisted_addresses_only_and_is_simulated() {
     let app = spawn_app();
     app.wallet("ada").ok();
     let refusal = "Crypto can only be withdrawn to a whitelisted address";
-    app.refuses(400, refusal, |app| app.intend("ada", &crypto("c-1", ADDRESS)));
+    app.refuses(400, refusal, |app| app.create_intent("ada", &crypto("c-1", ADDRESS)));
     let body = json!({ "walletAddress": ADDRESS, "network": "BSC" });
     let added = app.json("POST", "/v1/whitelist-address", "ada", &body).ok();
-    let intent = app.intend("ada", &crypto("c-1", &ADDRESS.to_lowercase())).ok();
+    let intent = app.create_intent("ada", &crypto("c-1", &ADDRESS.to_lowercase())).ok();
     let details = &intent.data()["blockchainDetails"];
     assert_eq!(details["toAddress"], ADDRESS.to_lowercase());
     assert_eq!(details["network"], "BSC");
@@ -274,7 +275,7 @@ fn crypto_goes_to_whitelisted_addresses_only_and_is_simulated() {
     assert_eq!(app.balances("ada").0, json!(998_990));
     // Another customer cannot use the list.
     app.wallet("ben").ok();
-    app.refuses(400, refusal, |app| app.intend("ben", &crypto("c-2", ADDRESS)));
+    app.refuses(400, refusal, |app| app.create_intent("ben", &crypto("c-2", ADDRESS)));
 }
 
 #[test]
@@ -345,7 +346,7 @@ fn an_invalid_intent_is_refused() {
             Some(place) => *place = value,
             None => body[&pointer[1..]] = value,
         }
-        app.refuses(400, message, |app| app.intend("ada", &body));
+        app.refuses(400, message, |app| app.create_intent("ada", &body));
     }
     for (details, message) in [
         (
@@ -363,11 +364,11 @@ fn an_invalid_intent_is_refused() {
     ] {
         let mut body = crypto("c-1", ADDRESS);
         body["blockchainDetails"] = details;
-        app.refuses(400, message, |app| app.intend("ada", &body));
+        app.refuses(400, message, |app| app.create_intent("ada", &body));
     }
     let mut body = deposit("d-1", 1000);
     body["depositDetails"] = json!({ "cardId": "0123456789abcdef01234567" });
-    app.refuses(400, "Card not found", |app| app.intend("ada", &body));
+    app.refuses(400, "Card not found", |app| app.create_intent("ada", &body));
 }
 
 #[test]
@@ -376,22 +377,22 @@ fn a_reference_names_one_payment_of_one_customer() {
     let deal = app.offered();
     app.wallet("ada").ok();
     app.wallet("ben").ok();
-    let first = app.intend("ada", &deposit("r-1", 1000)).ok();
+    let first = app.create_intent("ada", &deposit("r-1", 1000)).ok();
     let after = app.dump();
-    assert_eq!(app.intend("ada", &deposit("r-1", 1000)).ok().body, first.body);
+    assert_eq!(app.create_intent("ada", &deposit("r-1", 1000)).ok().body, first.body);
     assert_eq!(app.dump(), after);
     // Another body, another customer, another kind of payment.
     let duplicate = "Duplicate reference";
-    app.refuses(400, duplicate, |app| app.intend("ada", &deposit("r-1", 1001)));
-    app.refuses(400, duplicate, |app| app.intend("ben", &deposit("r-1", 1000)));
+    app.refuses(400, duplicate, |app| app.create_intent("ada", &deposit("r-1", 1001)));
+    app.refuses(400, duplicate, |app| app.create_intent("ben", &deposit("r-1", 1000)));
     app.refuses(400, duplicate, |app| {
-        app.intend("ada", &withdrawal("r-1", 1000, "0123456789"))
+        app.create_intent("ada", &withdrawal("r-1", 1000, "0123456789"))
     });
     let pay = json!({ "reference": "r-1", "escrowDetails": { "escrowId": deal.id } });
     app.refuses(400, duplicate, |app| app.pay("ben", &pay));
     let pay = json!({ "reference": "r-2", "escrowDetails": { "escrowId": deal.id } });
     let paid = app.pay("ben", &pay).ok();
-    app.refuses(400, duplicate, |app| app.intend("ben", &deposit("r-2", 10_200)));
+    app.refuses(400, duplicate, |app| app.create_intent("ben", &deposit("r-2", 10_200)));
     // Any customer may verify it, and it may be a payment for an escrow.
     assert_eq!(app.verify_payment("ben", "r-2").ok().body, paid.body);
     for (customer, reference) in [("ben", "r-1"), ("ada", "r-2"), ("ada", "r-3")] {
@@ -403,7 +404,7 @@ fn a_reference_names_one_payment_of_one_customer() {
     // The service generates a reference when the request has none.
     let mut unnamed = deposit("", 1000);
     unnamed.as_object_mut().unwrap().remove("reference");
-    let intent = app.intend("ada", &unnamed).ok();
+    let intent = app.create_intent("ada", &unnamed).ok();
     assert_shape(&intent.data()["reference"], REFERENCE);
     assert_eq!(
         app.verify_payment("ada", &intent.text("reference")).ok().text("id"),
@@ -414,29 +415,29 @@ fn a_reference_names_one_payment_of_one_customer() {
 #[test]
 fn a_customer_without_permission_to_withdraw_may_deposit() {
     let app = spawn_app();
-    app.intend("ada", &withdrawal("w-1", 1000, "0123456789")).ok();
+    app.create_intent("ada", &withdrawal("w-1", 1000, "0123456789")).ok();
     let headers = [("content-type", "application/json")];
     let body = json!({ "canWithdraw": false }).to_string();
     app.send("PUT", "/v1/customer/permissions/ada", &headers, Some(body.as_bytes()))
         .ok();
     let message = "Your account has been disabled from withdrawing, please contact support";
     app.refuses(401, message, |app| {
-        app.intend("ada", &withdrawal("w-2", 1000, "0123456789"))
+        app.create_intent("ada", &withdrawal("w-2", 1000, "0123456789"))
     });
     app.refuses(401, message, |app| app.verify_payment("ada", "w-1"));
-    app.intend("ada", &deposit("d-1", 1000)).ok();
+    app.create_intent("ada", &deposit("d-1", 1000)).ok();
 }
 
 #[test]
 fn deposits_beyond_the_largest_sum_are_refused() {
     let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(9_007_199_254_740_991));
-    let intent = app.intend("ada", &deposit("d-1", 1000)).ok();
+    let intent = app.create_intent("ada", &deposit("d-1", 1000)).ok();
     let message = "This merchant's accounts cannot hold that much money together";
     app.refuses(400, message, |app| pay_test_account(app, &intent, None));
     let card = app.save_card("ada", "4242424242424242").ok().text("id");
     let mut request = deposit("d-2", 1000);
     request["depositDetails"] = json!({ "cardId": card });
-    app.intend("ada", &request).ok();
+    app.create_intent("ada", &request).ok();
     app.refuses(400, message, |app| app.verify_payment("ada", "d-2"));
 }
 
@@ -452,8 +453,8 @@ fn strict_mode_requires_a_reference() {
     });
     let mut unnamed = deposit("", 1000);
     unnamed.as_object_mut().unwrap().remove("reference");
-    strict.refuses(400, "reference is required", |app| app.intend("ada", &unnamed));
-    strict.intend("ada", &deposit("d-1", 1000)).ok();
+    strict.refuses(400, "reference is required", |app| app.create_intent("ada", &unnamed));
+    strict.create_intent("ada", &deposit("d-1", 1000)).ok();
     // A top-up is allowed once a day.
     strict.top_up("ada", 1000).ok();
     strict.refuses(401, "You can only top up your account once a day", |app| {

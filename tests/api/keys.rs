@@ -7,13 +7,13 @@ use escrowd::config::Config;
 use serde_json::json;
 
 use crate::helpers::{
-    Answer, LIVE_KEY, TestApp, hash_of, new_customer, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+    Answer, LIVE_KEY, TestApp, key_hash, new_customer, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
 };
 
 const BUSINESS_KEY: &str = "sk_live_business";
 
 fn with_both_keys(config: &mut Config) {
-    config.merchant[0].business_key_sha256 = vec![hash_of(BUSINESS_KEY)];
+    config.merchant[0].business_key_sha256 = vec![key_hash(BUSINESS_KEY)];
 }
 
 fn send(app: &TestApp, key: &str, method: &str, path: &str, customer: Option<&str>) -> Answer {

@@ -266,7 +266,7 @@ fn concurrent_buyers_never_exceed_the_stock() {
         let link = Deal::of(&app.create_escrow("ada", &terms).ok());
         app.pay_for("ben", &link).ok();
         let escrows = app.count("escrow");
-        let answers = app.at_once(12, |app, index| app.pay_for(&format!("buyer-{index}"), &link));
+        let answers = app.run_concurrently(12, |app, index| app.pay_for(&format!("buyer-{index}"), &link));
         let (paid, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
         assert_eq!(paid.len(), stock, "{answers:?}");
         assert!(refused.iter().all(|answer| answer.message() == SOLD_OUT));

@@ -1,7 +1,10 @@
 //! Tests of the service over a real socket. Each test starts a server with its own port and
 //! database, and sends requests as a client would.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot continue should panic at that line")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot continue should panic at that line"
+)]
 
 mod admission;
 mod banks;

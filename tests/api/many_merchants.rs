@@ -164,12 +164,12 @@ fn seconds(text: &str) -> i64 {
 fn two_hundred_suites_on_one_server_are_isolated() {
     let app = spawn_app();
     let suites: Vec<Suite<'_>> = (0..MERCHANTS).map(|index| Suite::new(&app, index)).collect();
-    let deals = app.at_once(MERCHANTS, |_, index| {
+    let deals = app.run_concurrently(MERCHANTS, |_, index| {
         let deal = suites[index].run();
         suites[index].check_own(&deal);
         deal
     });
-    app.at_once(MERCHANTS, |_, index| {
+    app.run_concurrently(MERCHANTS, |_, index| {
         suites[index].check_foreign(&deals[(index + 1) % MERCHANTS]);
         suites[index].check_own(&deals[index]);
     });

@@ -31,7 +31,7 @@ fn a_milestone_confirmed_64_times_at_once_is_released_once() {
     let app = spawn_app();
     let deal = app.funded();
     let money = app.money();
-    let answers = app.at_once(64, |app, _| app.confirm_milestone("ben", &deal.id, &deal.milestones[0]));
+    let answers = app.run_concurrently(64, |app, _| app.confirm_milestone("ben", &deal.id, &deal.milestones[0]));
     assert_eq!(count_of(&answers, 200, "Milestone confirmed successfully"), 1);
     assert_eq!(count_of(&answers, 400, "Milestone has already been released"), 63);
     assert_eq!(transfers(&app, "RELEASE"), 1);
@@ -46,7 +46,7 @@ fn a_standard_escrow_confirmed_32_times_at_once_is_released_once() {
     let deal = Deal::of(&app.create_escrow("ada", &standard_terms()).ok());
     app.pay_for("ben", &deal).ok();
     let money = app.money();
-    let answers = app.at_once(32, |app, _| app.confirm_payment("ben", &deal.id));
+    let answers = app.run_concurrently(32, |app, _| app.confirm_payment("ben", &deal.id));
     assert_eq!(count_of(&answers, 200, "Escrow updated successfully"), 1);
     assert_eq!(count_of(&answers, 400, "Action not allowed"), 31);
     assert_eq!((transfers(&app, "RELEASE"), transfers(&app, "PLATFORM_FEE")), (1, 1));
@@ -62,7 +62,7 @@ fn one_of_32_concurrent_buyers_pays() {
     (0..32)
         .step_by(2)
         .for_each(|index| drop(app.wallet(&buyer(index)).ok()));
-    let answers = app.at_once(32, |app, index| app.pay_for(&buyer(index), &deal));
+    let answers = app.run_concurrently(32, |app, index| app.pay_for(&buyer(index), &deal));
     assert_eq!(successes(&answers), 1);
     assert_eq!(count_of(&answers, 400, NOT_PAYABLE), 31);
     assert_eq!(transfers(&app, "FUND"), 1);
@@ -84,7 +84,7 @@ fn a_balance_for_7_payments_pays_7_of_20_at_once() {
     let deals: Vec<Deal> = (0..20).map(|_| app.offered()).collect();
     app.wallet("ben").ok();
     let money = app.money();
-    let answers = app.at_once(20, |app, index| app.pay_for("ben", &deals[index]));
+    let answers = app.run_concurrently(20, |app, index| app.pay_for("ben", &deals[index]));
     assert_eq!(successes(&answers), 7);
     assert_eq!(count_of(&answers, 400, "Insufficient balance"), 13);
     assert_eq!(transfers(&app, "FUND"), 7);
@@ -106,7 +106,7 @@ fn twenty_milestones_confirmed_at_once_close_the_escrow_once() {
     let deal = Deal::of(&app.create_milestone_escrow("ada", &offer).ok());
     app.pay_for("ben", &deal).ok();
     let money = app.money();
-    let answers = app.at_once(20, |app, index| {
+    let answers = app.run_concurrently(20, |app, index| {
         app.confirm_milestone("ben", &deal.id, &deal.milestones[index])
     });
     assert_eq!(successes(&answers), 20);
@@ -131,7 +131,7 @@ fn one_payment_sent_32_times_at_once_moves_money_once() {
     app.wallet("ben").ok();
     let money = app.money();
     let request = json!({ "reference": "order-1", "escrowDetails": { "escrowId": deal.id } });
-    let answers = app.at_once(32, |app, _| app.pay("ben", &request));
+    let answers = app.run_concurrently(32, |app, _| app.pay("ben", &request));
     assert_eq!(successes(&answers), 32);
     let first = answers[0].body.to_string();
     let mut texts = answers.iter().map(|answer| answer.body.to_string());
@@ -146,7 +146,7 @@ fn one_payment_sent_32_times_at_once_moves_money_once() {
 fn one_reference_for_16_payments_at_once_pays_one() {
     let app = spawn_app();
     let deals: Vec<Deal> = (0..16).map(|_| app.offered()).collect();
-    let answers = app.at_once(16, |app, index| {
+    let answers = app.run_concurrently(16, |app, index| {
         let escrow = json!({ "escrowId": deals[index].id });
         app.pay("ben", &json!({ "reference": "order-1", "escrowDetails": escrow }))
     });
@@ -160,7 +160,7 @@ fn overlapping_lists_are_paid_in_full_or_not_at_all() {
     let app = spawn_app();
     let deals: Vec<Deal> = (0..8).map(|_| app.offered()).collect();
     let list = |index: usize| [0, 1, 2].map(|offset| deals[(index + offset) % deals.len()].id.clone());
-    let answers = app.at_once(16, |app, index| {
+    let answers = app.run_concurrently(16, |app, index| {
         let buyer = format!("buyer-{index}");
         app.pay(&buyer, &json!({ "escrowDetails": { "escrowId": list(index) } }))
     });
@@ -179,7 +179,7 @@ fn overlapping_lists_are_paid_in_full_or_not_at_all() {
 #[test]
 fn a_customer_in_32_requests_at_once_is_registered_once() {
     let app = spawn_app();
-    let answers = app.at_once(32, |app, _| app.wallet("ada"));
+    let answers = app.run_concurrently(32, |app, _| app.wallet("ada"));
     assert_eq!(successes(&answers), 32);
     assert!(answers.iter().all(|answer| answer.data() == answers[0].data()));
     assert_eq!((app.count("merchant"), app.count("customer")), (1, 1));
@@ -195,7 +195,7 @@ fn an_edit_and_a_payment_at_once_agree_on_the_terms() {
         let mut dearer = two_milestones();
         dearer["amount"] = json!(14_000);
         dearer["milestones"][0]["amount"] = json!(8000);
-        let answers = app.at_once(16, |app, index| {
+        let answers = app.run_concurrently(16, |app, index| {
             if index % 2 == 0 {
                 return app.edit_milestone_escrow("ada", &deal.token, &dearer);
             }
@@ -224,7 +224,7 @@ fn a_wallet_read_while_it_pays_always_adds_up() {
         .map(|_| Deal::of(&app.create_escrow("ada", &offer).ok()))
         .collect();
     app.wallet("ben").ok();
-    app.at_once(8, |app, thread| {
+    app.run_concurrently(8, |app, thread| {
         for turn in 0..6 {
             if thread < 4 {
                 app.pay_for("ben", &deals[thread * 6 + turn]).ok();
@@ -251,7 +251,7 @@ fn an_escrow_read_while_it_closes_is_never_half_closed() {
         assert_eq!(escrow["completedAt"].is_string(), is_released);
         is_released
     };
-    app.at_once(12, |app, thread| {
+    app.run_concurrently(12, |app, thread| {
         app.verify(&deal.token).ok();
         let confirmed = app.confirm_milestone("ben", &deal.id, &deal.milestones[thread]).ok();
         is_whole(confirmed.data());
@@ -367,7 +367,7 @@ fn no_money_appears_or_vanishes_under_the_load_of_16_customers() {
         config.fees.commission_bps = 33;
     });
     let market = Market::default();
-    app.at_once(16, |app, thread| {
+    app.run_concurrently(16, |app, thread| {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(thread).unwrap());
         for _ in 0..60 {
             let answer = market.act(app, &mut dice);

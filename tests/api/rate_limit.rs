@@ -1,6 +1,6 @@
 //! The rate limit of each key (contract section 1.10 and section 9.3, rows 64 to 67).
 
-use crate::helpers::{Answer, LIVE_KEY, TestApp, hash_of, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, key_hash, spawn_app, spawn_app_with, spawn_live_app};
 
 fn strict_app() -> TestApp {
     spawn_app_with(|config| config.strict = true)
@@ -147,7 +147,7 @@ fn requests_without_a_known_key_are_not_counted() {
 #[test]
 fn requests_at_once_are_counted_over_all_workers() {
     let app = limited_app(10);
-    let answers = app.at_once(40, |app, _| with_key(app, "sk_test_a", "/v1/countries"));
+    let answers = app.run_concurrently(40, |app, _| with_key(app, "sk_test_a", "/v1/countries"));
     let mut remaining: Vec<u64> = answers
         .iter()
         .filter(|answer| answer.status == 200)
@@ -175,7 +175,7 @@ fn a_request_from_a_foreign_address_counts_and_has_the_headers() {
 #[test]
 fn a_request_outside_the_scope_of_its_key_counts() {
     let app = spawn_live_app(|config| {
-        config.merchant[0].business_key_sha256 = vec![hash_of("sk_live_business")];
+        config.merchant[0].business_key_sha256 = vec![key_hash("sk_live_business")];
         config.limits.requests_per_minute = 1;
     });
     let denied = with_key(&app, "sk_live_business", "/v1/countries");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::faults::bytes_back;
+use crate::faults::raw_reply;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_app_with, two_milestones};
 use crate::shapes::{ID, ISO, assert_shape};
 
@@ -192,7 +192,7 @@ fn the_effect_of_a_fault_is_shown() {
     let fault = json!({ "cutAfterCommit": true });
     app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
     let body = r#"{"amount":2000}"#;
-    assert_eq!(bytes_back(&app, "POST /v1/payment/topup", "", body), b"");
+    assert_eq!(raw_reply(&app, "POST /v1/payment/topup", "", body), b"");
     let newest = &list(&app, "?limit=1")["data"][0];
     let cut = shown(&app, newest["id"].as_str().unwrap()).ok();
     assert_eq!(cut.data()["fault"]["cutAfterCommit"], true);

@@ -197,7 +197,7 @@ fn a_reset_during_requests_is_final() {
 fn concurrent_resets_leave_one_merchant() {
     let app = spawn_app();
     funded(&app);
-    let merchants = app.at_once(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
+    let merchants = app.run_concurrently(16, |app, _| app.reset(KEY).ok().data()["merchantId"].as_i64().unwrap());
     let newest = merchants.iter().max().unwrap().to_string();
     assert_eq!(app.column("SELECT merchant_id FROM merchant_key"), [newest.as_str()]);
     funded(&app);
@@ -253,7 +253,7 @@ fn concurrent_resets_under_one_idempotency_key_are_done_once() {
         let key = format!("once-{round}");
         let bearer = format!("Bearer {KEY}");
         let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
-        let answers = app.at_once(16, |app, _| app.send("POST", "/sandbox/reset", &headers, None));
+        let answers = app.run_concurrently(16, |app, _| app.send("POST", "/sandbox/reset", &headers, None));
         let done: Vec<_> = answers.iter().filter(|answer| answer.status != 409).collect();
         let first: Vec<_> = done
             .iter()

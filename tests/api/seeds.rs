@@ -177,7 +177,7 @@ fn a_seed_has_the_same_effects_as_client_requests() {
 #[test]
 fn concurrent_merchants_get_the_same_ids_from_a_seed() {
     let app = spawn_app();
-    let answers = app.at_once(100, |app, index| {
+    let answers = app.run_concurrently(100, |app, index| {
         let shop = shop(app, &index.to_string());
         let seeded = shop.seed(&market()).ok();
         let escrow = seeded.data()["escrows"][0].clone();

@@ -253,7 +253,7 @@ fn an_overloaded_service_refuses_requests_and_leaves_none_half_done() {
     app.wallet("ada").ok();
     app.wallet("ben").ok();
     let money = app.money();
-    let busy = app.at_once(32, |app, _| {
+    let busy = app.run_concurrently(32, |app, _| {
         let mut busy = 0;
         for _ in 0..3 {
             let offered = patiently(&mut busy, || app.create_milestone_escrow("ada", &two_milestones()));

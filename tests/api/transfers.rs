@@ -29,7 +29,7 @@ fn ada_and_ben(app: &TestApp) -> (String, String) {
 fn a_transfer_moves_money_from_one_wallet_to_the_other() {
     let app = spawn_app();
     let (ada, ben) = ada_and_ben(&app);
-    let intent = app.intend(&ada, &transfer("t-1", 1500, BENS_PHONE)).ok();
+    let intent = app.create_intent(&ada, &transfer("t-1", 1500, BENS_PHONE)).ok();
     assert_eq!(
         (intent.text("status"), &intent.data()["fee"]),
         ("pending".to_owned(), &json!(0))
@@ -80,7 +80,7 @@ fn a_receiver_is_found_by_any_spelling_of_their_phone() {
         let expected = json!({ "name": "ben Obi", "phone": BENS_PHONE });
         assert_eq!(verified.data().to_string(), expected.to_string());
     }
-    app.intend(&ada, &transfer("t-1", 1500, "2348087654321")).ok();
+    app.create_intent(&ada, &transfer("t-1", 1500, "2348087654321")).ok();
     app.verify_payment(&ada, "t-1").ok();
     assert_eq!(app.balances(&ben).0, json!(1500));
 }
@@ -91,7 +91,9 @@ fn an_invalid_transfer_is_refused() {
     let (ada, _) = ada_and_ben(&app);
     let unknown = "Phone number does not belong to a customer";
     for phone in ["08000000000", "x", "0"] {
-        app.refuses(400, unknown, |app| app.intend(&ada, &transfer("t-1", 1500, phone)));
+        app.refuses(400, unknown, |app| {
+            app.create_intent(&ada, &transfer("t-1", 1500, phone))
+        });
         app.refuses(400, unknown, |app| {
             app.send("GET", &format!("/v1/payment/verify-phone/{phone}"), &[], None)
         });
@@ -103,10 +105,10 @@ fn an_invalid_transfer_is_refused() {
         app.send("GET", &path, &[("authorization", "Bearer sk_test_other")], None)
     });
     app.refuses(400, "Sender and receiver must be different customers", |app| {
-        app.intend(&ada, &transfer("t-1", 1500, ADAS_PHONE))
+        app.create_intent(&ada, &transfer("t-1", 1500, ADAS_PHONE))
     });
     app.refuses(400, "Insufficient balance", |app| {
-        app.intend(&ada, &transfer("t-1", 10_001, BENS_PHONE))
+        app.create_intent(&ada, &transfer("t-1", 10_001, BENS_PHONE))
     });
     for (field, value, message) in [
         ("phone", Value::Null, "walletDetails.phone is required"),
@@ -119,11 +121,11 @@ fn an_invalid_transfer_is_refused() {
     ] {
         let mut body = transfer("t-1", 1500, BENS_PHONE);
         body["walletDetails"][field] = value;
-        app.refuses(400, message, |app| app.intend(&ada, &body));
+        app.refuses(400, message, |app| app.create_intent(&ada, &body));
     }
     // The verification checks the balance again.
     for reference in ["t-1", "t-2"] {
-        app.intend(&ada, &transfer(reference, 10_000, BENS_PHONE)).ok();
+        app.create_intent(&ada, &transfer(reference, 10_000, BENS_PHONE)).ok();
     }
     app.verify_payment(&ada, "t-2").ok();
     app.refuses(400, "Insufficient balance", |app| app.verify_payment(&ada, "t-1"));
@@ -133,8 +135,8 @@ fn an_invalid_transfer_is_refused() {
 fn a_transfer_verified_many_times_at_once_moves_money_once() {
     let app = spawn_app();
     let (ada, ben) = ada_and_ben(&app);
-    app.intend(&ada, &transfer("t-1", 4000, BENS_PHONE)).ok();
-    let answers = app.at_once(8, |app, _| app.verify_payment(&ada, "t-1"));
+    app.create_intent(&ada, &transfer("t-1", 4000, BENS_PHONE)).ok();
+    let answers = app.run_concurrently(8, |app, _| app.verify_payment(&ada, "t-1"));
     assert!(
         answers.iter().all(|answer| answer.body == answers[0].body),
         "{answers:?}"

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Answer, LIVE_KEY, TestApp, hash_of, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
+    Answer, LIVE_KEY, TestApp, key_hash, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
 };
 use crate::shapes::{REFERENCE, assert_shape, assert_unix_now};
 
@@ -280,7 +280,7 @@ fn a_vault_is_settled_once() {
 fn a_race_to_settle_has_one_winner() {
     let app = spawn_app();
     let token = app.opened_vault();
-    let answers = app.at_once(8, |app, index| match index % 2 {
+    let answers = app.run_concurrently(8, |app, index| match index % 2 {
         0 => app.declare_winner(&token, "ben"),
         _ => app.cancel_vault(&token),
     });
@@ -480,7 +480,7 @@ fn another_merchants_customer_takes_no_part() {
     let app = spawn_live_app(|config| {
         let mut other = config.merchant[0].clone();
         other.name = "other".to_owned();
-        other.key_sha256 = vec![hash_of("sk_live_other")];
+        other.key_sha256 = vec![key_hash("sk_live_other")];
         config.merchant.push(other);
     });
     let create = |key: &str| {

@@ -120,7 +120,7 @@ fn a_url_that_cannot_be_a_webhook_endpoint_is_refused() {
 #[test]
 fn an_event_is_sent_again_under_its_own_id() {
     let app = spawn_app();
-    let id = app.offered_event();
+    let id = app.event_of_new_offer();
     app.refuses(400, "No callback URL is set", |app| app.resend(&id));
     app.refuses(400, "Event not found", |app| app.resend(NO_ID));
     app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();

@@ -170,7 +170,7 @@ fn faults_under_load(settings: &[(&str, &str)]) -> Vec<String> {
     );
     let server = disk.serve(&environment);
     load::register(CONNECTIONS, &mut server.connect());
-    shim::forget_events(&disk);
+    shim::delete_events(&disk);
 
     let mut clients = load::clients(CONNECTIONS, &mut random);
     let stop = AtomicBool::new(false);

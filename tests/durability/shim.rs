@@ -44,7 +44,7 @@ pub(crate) fn events_so_far(disk: &Disk) -> Vec<String> {
 }
 
 /// Deletes the events recorded so far.
-pub(crate) fn forget_events(disk: &Disk) {
+pub(crate) fn delete_events(disk: &Disk) {
     std::fs::write(disk.path(LOG), "").unwrap();
 }
 

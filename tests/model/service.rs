@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use escrowd::app;
 use escrowd::commands::disputes::{self, ResolutionRequest};
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
-use escrowd::commands::payments::{self, Gateway, PaymentRequest};
+use escrowd::commands::payments;
 use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest};
 use escrowd::commands::{Error, Policy, customers, merchants};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
@@ -21,6 +21,7 @@ use escrowd::domain::ids::{
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
+use escrowd::domain::payments::request::{Gateway, PaymentRequest};
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous, Tx};

@@ -227,7 +227,7 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     let shop = Shop::on(&file);
     let [gone, waiting] = [Some(0), Some(1)].map(|escrow| shop.emit(escrow));
     shop.attempt(gone, 200);
-    let forget = |before: i64| write(&shop.store, move |tx| deliveries::forget_events(tx, at(before)));
+    let forget = |before: i64| write(&shop.store, move |tx| deliveries::delete_events(tx, at(before)));
     let events = || {
         file.sqlite()
             .query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0))

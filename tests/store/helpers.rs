@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use escrowd::app;
-use escrowd::commands::intents::{self, IntentKind, IntentRequest};
+use escrowd::commands::intents;
 use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
-use escrowd::commands::payments::{self, Gateway, PaymentRequest};
+use escrowd::commands::payments;
 use escrowd::commands::{Policy, cards, merchants, standard_escrows};
 use escrowd::config::{Config, Fees, Limits};
 use escrowd::domain::escrow::Escrow;
@@ -23,6 +23,7 @@ use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::payments::card::TEST_CARDS;
+use escrowd::domain::payments::request::{Gateway, IntentKind, IntentRequest, PaymentRequest};
 use escrowd::domain::time::{Clock, Timestamp};
 use escrowd::domain::transaction::BankAccount;
 use escrowd::store::{Audit, Error, OpenError, Settings, Store, Synchronous, Tx, WriterEnded, audit};
@@ -344,7 +345,7 @@ impl Trade {
         let request = IntentRequest {
             amount: kobo(100_000),
             reference: Reference::parse(reference),
-            draft: IntentKind::BankWithdrawal(BankAccount {
+            kind: IntentKind::BankWithdrawal(BankAccount {
                 bank_code: "058".to_owned(),
                 account_number: account_number.to_owned(),
                 account_name: "Ada".to_owned(),

@@ -1,6 +1,6 @@
 //! Idempotency records in the file.
 
-use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
+use escrowd::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use escrowd::domain::ids::MerchantId;
 use escrowd::domain::sandbox::clock_offset::ClockOffset;
 use escrowd::domain::time::Timestamp;
@@ -26,7 +26,7 @@ fn record(body: &str, created_at: i64) -> IdempotencyRecord {
             customer: None,
             body_hash: [7; 32],
         },
-        reply: SentReply {
+        reply: StoredReply {
             status: 400,
             body: body.to_owned(),
         },

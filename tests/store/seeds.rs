@@ -25,7 +25,7 @@ impl Twins {
         let escrows = [0, 1].map(|one: usize| {
             let (seller, draft) = (merchants[one].actor("ada"), Trade::milestones(&[100_000, 200_000]));
             write(&store, move |tx| {
-                tx.draw_from(SeededIds::new(CONTENT));
+                tx.use_seeded_ids(SeededIds::new(CONTENT));
                 milestone_escrows::create(tx, &policy(), &seller, Ok(draft))
             })
         });

@@ -7,7 +7,7 @@ use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
     CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
@@ -36,6 +36,28 @@ pub enum Source {
         /// The money in all of the merchant's accounts.
         inside: Amount,
     },
+}
+
+/// Checks that a payment names an escrow once. `listed` are the escrows named before it.
+///
+/// # Errors
+///
+/// Names `escrowDetails.escrowId` if the escrow is among them.
+pub fn check_not_listed(listed: &[Escrow], escrow: &Escrow) -> Result<(), Invalid> {
+    if listed.iter().all(|earlier| earlier.id != escrow.id) {
+        return Ok(());
+    }
+    let expected = "a list that names each escrow once";
+    Err(Invalid::wrong(
+        "escrowDetails.escrowId",
+        expected,
+        &escrow.id.to_string(),
+    ))
+}
+
+/// Sorts the escrows of one payment as [`fund`] opens them: in the order of their offers.
+pub fn sort_for_funding(escrows: &mut [Escrow]) {
+    escrows.sort_by_key(|escrow| escrow.id.number());
 }
 
 impl Source {

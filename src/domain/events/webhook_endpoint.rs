@@ -129,9 +129,9 @@ pub enum WebhookUrlChoice {
     /// The merchant has not chosen. The URL of the configuration applies, if there is one.
     Configured,
     /// The server sends no events.
-    Nowhere,
+    Disabled,
     /// The server sends events to this URL.
-    At(WebhookUrl),
+    Url(WebhookUrl),
 }
 
 impl WebhookUrlChoice {
@@ -139,8 +139,8 @@ impl WebhookUrlChoice {
     pub const fn url<'a>(&'a self, configured: Option<&'a WebhookUrl>) -> Option<&'a WebhookUrl> {
         match self {
             Self::Configured => configured,
-            Self::Nowhere => None,
-            Self::At(url) => Some(url),
+            Self::Disabled => None,
+            Self::Url(url) => Some(url),
         }
     }
 }

@@ -4,10 +4,11 @@
 //! of a charge. Every other number is refused, so that no real card number is ever
 //! stored.
 
+use crate::domain::customers::country::Country;
 use crate::domain::decline::{self, Decline};
 use crate::domain::ids::CardId;
 use crate::domain::money::Amount;
-use crate::domain::refusal::Invalid;
+use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 
 /// A test card and the outcome of its charges.
@@ -62,6 +63,31 @@ pub struct Card {
     /// The test card with the saved card's number.
     pub kind: TestCard,
     pub created_at: Timestamp,
+}
+
+/// A card, and its owner's choice of default: the oldest card is the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedCard {
+    pub card: Card,
+    pub is_default: bool,
+}
+
+/// Returns the cards of one customer with the default marked. `cards` has the oldest
+/// first.
+pub fn saved_cards(cards: Vec<Card>) -> impl Iterator<Item = SavedCard> {
+    cards.into_iter().enumerate().map(|(index, card)| SavedCard {
+        card,
+        is_default: index == 0,
+    })
+}
+
+/// Checks that a customer of this country may pay with a card (contract section 4.10).
+pub fn check_country(country: Country) -> Result<(), Refusal> {
+    if country == Country::Nigeria {
+        Ok(())
+    } else {
+        Err(Refusal::CardsForNigeriansOnly)
+    }
 }
 
 impl TestCard {

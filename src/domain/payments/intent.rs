@@ -95,7 +95,7 @@ pub fn check_amount(amount: Amount) -> Result<Amount, Invalid> {
 ///
 /// Refuses a withdrawal or a wallet transfer if the wallet does not hold the amount and
 /// the fee.
-pub fn intend(
+pub fn create_intent(
     customer: &CustomerId,
     offer: IntentOffer,
     fees: &WithdrawalFees,
@@ -337,7 +337,7 @@ mod tests {
         };
         let fees = WithdrawalFees::parse("10000").unwrap();
         let ada = CustomerId::parse("ada").unwrap();
-        intend(
+        create_intent(
             &ada,
             offer,
             &fees,

@@ -6,4 +6,5 @@ pub mod card;
 pub mod history;
 pub mod intent;
 pub mod payment;
+pub mod request;
 pub mod whitelist;

@@ -33,13 +33,13 @@ impl ClockOffset {
     }
 
     /// Returns the sum of the offset and a span, or `None` above [`ClockOffset::MAX`].
-    pub fn moved_by(self, span: Span) -> Option<Self> {
+    pub fn checked_add(self, span: Span) -> Option<Self> {
         Self::from_millis(self.0 + span.seconds() * 1000)
     }
 
     /// Returns the offset of a clock that shows `shown` at `ledger_time`, or the nearest
     /// valid offset.
-    pub fn showing(shown: Timestamp, ledger_time: Timestamp) -> Self {
+    pub fn from_times(shown: Timestamp, ledger_time: Timestamp) -> Self {
         Self((shown.millis() - ledger_time.millis()).clamp(0, Self::MAX.0))
     }
 
@@ -51,7 +51,7 @@ impl ClockOffset {
 
     /// Returns the ledger time at which a clock with this offset shows `shown`, or 1970-01-01
     /// if that is before 1970.
-    pub fn file_time_of(self, shown: Timestamp) -> Timestamp {
+    pub fn ledger_time_of(self, shown: Timestamp) -> Timestamp {
         Timestamp::from_millis(shown.millis() - self.0).unwrap_or(Timestamp::EPOCH)
     }
 }
@@ -66,24 +66,24 @@ mod tests {
         assert_eq!(ClockOffset::NONE.shown_at(ledger_time), ledger_time);
         let day = ClockOffset::from_millis(86_400_000).unwrap();
         assert_eq!(day.seconds(), 86_400);
-        assert_eq!(ClockOffset::NONE.moved_by(Span::parse("1d").unwrap()), Some(day));
+        assert_eq!(ClockOffset::NONE.checked_add(Span::parse("1d").unwrap()), Some(day));
         assert_eq!(day.shown_at(ledger_time).to_string(), "2026-06-23T10:15:00.007Z");
-        assert_eq!(day.file_time_of(day.shown_at(ledger_time)), ledger_time);
-        assert_eq!(day.file_time_of(Timestamp::EPOCH), Timestamp::EPOCH);
-        assert_eq!(ClockOffset::showing(day.shown_at(ledger_time), ledger_time), day);
+        assert_eq!(day.ledger_time_of(day.shown_at(ledger_time)), ledger_time);
+        assert_eq!(day.ledger_time_of(Timestamp::EPOCH), Timestamp::EPOCH);
+        assert_eq!(ClockOffset::from_times(day.shown_at(ledger_time), ledger_time), day);
         assert_eq!(
-            ClockOffset::showing(ledger_time, day.shown_at(ledger_time)),
+            ClockOffset::from_times(ledger_time, day.shown_at(ledger_time)),
             ClockOffset::NONE
         );
         let last = Timestamp::EPOCH.seconds_later(i64::MAX);
-        assert_eq!(ClockOffset::showing(last, ledger_time), ClockOffset::MAX);
+        assert_eq!(ClockOffset::from_times(last, ledger_time), ClockOffset::MAX);
     }
 
     #[test]
     fn an_offset_is_never_negative_and_never_leaves_the_calendar() {
         assert_eq!(ClockOffset::from_millis(-1), None);
         assert_eq!(ClockOffset::from_millis(ClockOffset::MAX.millis() + 1), None);
-        assert_eq!(ClockOffset::MAX.moved_by(Span::parse("1s").unwrap()), None);
+        assert_eq!(ClockOffset::MAX.checked_add(Span::parse("1s").unwrap()), None);
         let last = Timestamp::EPOCH.seconds_later(i64::MAX);
         assert!(ClockOffset::MAX.shown_at(last) >= last);
     }

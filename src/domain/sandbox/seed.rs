@@ -85,7 +85,7 @@ pub enum TargetProgress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastStep {
     /// No further step.
-    Nothing,
+    None,
     /// The buyer confirms a standard escrow.
     Confirmed,
     /// The seller claims the money when the delivery window is over.
@@ -215,7 +215,7 @@ impl ProgressRequest {
             Status::Disputed => LastStep::Disputed,
             Status::Investigating => LastStep::Answered,
             Status::Refunded => LastStep::Refunded,
-            Status::Pending | Status::Ongoing | Status::Completed | Status::Split => LastStep::Nothing,
+            Status::Pending | Status::Ongoing | Status::Completed | Status::Split => LastStep::None,
         })
     }
 }
@@ -301,15 +301,15 @@ mod tests {
             buyer: Some(ben()),
             ..ProgressRequest::default()
         };
-        assert_eq!(funded(request), (vec![], LastStep::Nothing));
+        assert_eq!(funded(request), (vec![], LastStep::None));
     }
 
     #[test]
     fn every_status_can_be_reached() {
         let split = (Amount::from_minor(100).unwrap(), Amount::from_minor(200).unwrap());
         let cases = [
-            (Status::Ongoing, LastStep::Nothing, LastStep::Nothing),
-            (Status::Completed, LastStep::Confirmed, LastStep::Nothing),
+            (Status::Ongoing, LastStep::None, LastStep::None),
+            (Status::Completed, LastStep::Confirmed, LastStep::None),
             (Status::Disputed, LastStep::Disputed, LastStep::Disputed),
             (Status::Investigating, LastStep::Answered, LastStep::Answered),
             (Status::Refunded, LastStep::Refunded, LastStep::Refunded),

@@ -23,9 +23,9 @@ pub enum NotASpan {
     /// A number has a fraction.
     Fraction,
     /// The span is negative.
-    Backwards,
+    Negative,
     /// The span is zero.
-    Nothing,
+    Zero,
     /// The span is longer than [`Span::MAX`].
     TooLong,
 }
@@ -41,7 +41,7 @@ impl Span {
     pub fn parse(text: &str) -> Result<Self, NotASpan> {
         let text = text.trim();
         if text.starts_with('-') {
-            return Err(NotASpan::Backwards);
+            return Err(NotASpan::Negative);
         }
         if !text.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(NotASpan::Unreadable);
@@ -59,7 +59,7 @@ impl Span {
 
     fn of_seconds(seconds: i64) -> Result<Self, NotASpan> {
         match seconds {
-            ..=0 => Err(NotASpan::Nothing),
+            ..=0 => Err(NotASpan::Zero),
             _ if seconds > Self::MAX.seconds => Err(NotASpan::TooLong),
             _ => Ok(Self { seconds }),
         }
@@ -116,8 +116,8 @@ impl fmt::Display for NotASpan {
             }
             Self::UnknownUnit => "in days (d), hours (h), minutes (m) or seconds (s), such as \"3d\" or \"1d12h\"",
             Self::Fraction => "in whole numbers, such as \"1h30m\" for an hour and a half",
-            Self::Backwards => "a span forward; time does not run backwards, POST /sandbox/reset starts over",
-            Self::Nothing => "a span of at least one second",
+            Self::Negative => "a span forward; time does not run backwards, POST /sandbox/reset starts over",
+            Self::Zero => "a span of at least one second",
             Self::TooLong => "a span of at most \"3650d\" at once",
         })
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_not_a_span_is_refused_with_the_reason() {
-        use NotASpan::{Backwards, Fraction, Nothing, TooLong, UnknownUnit, Unreadable};
+        use NotASpan::{Fraction, Negative, TooLong, UnknownUnit, Unreadable, Zero};
         for (text, problem) in [
             ("", Unreadable),
             ("  ", Unreadable),
@@ -173,12 +173,12 @@ mod tests {
             ("1.5h", Fraction),
             ("1,5h", Fraction),
             ("90.0", Fraction),
-            ("-3d", Backwards),
-            ("-1", Backwards),
-            ("-0", Backwards),
-            ("0", Nothing),
-            ("0s", Nothing),
-            ("0d0h", Nothing),
+            ("-3d", Negative),
+            ("-1", Negative),
+            ("-0", Negative),
+            ("0", Zero),
+            ("0s", Zero),
+            ("0d0h", Zero),
             ("3651d", TooLong),
             ("3650d1s", TooLong),
             ("315360001", TooLong),

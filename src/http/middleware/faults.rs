@@ -57,7 +57,7 @@ pub(crate) async fn run(
 
 impl FaultEffect {
     /// Returns the reply, or one that makes the server close the connection in its place.
-    pub(crate) fn on_reply(self, response: HttpResponse) -> HttpResponse {
+    pub(crate) fn apply_to_reply(self, response: HttpResponse) -> HttpResponse {
         match self.ending {
             FaultEnding::CutAfterCommit => response.set_body(BoxBody::new(NoReply)),
             FaultEnding::Status(_) | FaultEnding::Normal => response,

@@ -64,7 +64,7 @@ pub(crate) async fn observe(
             response = recording::record(log, &context, facts, arrival, effect, response);
         }
         match effect {
-            Some(effect) => effect.on_reply(response),
+            Some(effect) => effect.apply_to_reply(response),
             None => response,
         }
     };

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::commands::cards;
 use crate::domain::ids::{CardId, CustomerId};
 use crate::domain::payments::bank::TEST_BANK_NAME;
-use crate::domain::payments::card::{Card, TestCard};
+use crate::domain::payments::card::{SavedCard, TestCard, saved_cards};
 use crate::domain::refusal::Parsed;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
@@ -25,7 +25,9 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
         .read(|snapshot| snapshot.cards(merchant, caller.customer()))?;
     Ok(Reply::ok(
         "Cards fetched successfully",
-        CardView::list(&cards, caller.customer()),
+        saved_cards(cards)
+            .map(|saved| CardView::new(&saved, caller.customer()))
+            .collect::<Vec<_>>(),
     ))
 }
 
@@ -37,12 +39,7 @@ pub(crate) async fn save(state: Data<AppState>, caller: Caller, body: JsonBody) 
         .execute(
             &caller,
             move |tx, policy, actor| cards::save(tx, policy, actor, kind),
-            move |saved, _context| {
-                Reply::created(
-                    "Card saved successfully",
-                    CardView::new(&saved.card, saved.is_default, &owner),
-                )
-            },
+            move |saved, _context| Reply::created("Card saved successfully", CardView::new(&saved, &owner)),
         )
         .await
 }
@@ -54,12 +51,7 @@ pub(crate) async fn remove(state: Data<AppState>, caller: Caller, card: Path<Str
         .execute(
             &caller,
             move |tx, policy, actor| cards::remove(tx, policy, actor, CardId::named(&card)),
-            move |removed, _context| {
-                Reply::ok(
-                    "Card removed successfully",
-                    CardView::new(&removed.card, removed.is_default, &owner),
-                )
-            },
+            move |removed, _context| Reply::ok("Card removed successfully", CardView::new(&removed, &owner)),
         )
         .await
 }
@@ -92,16 +84,9 @@ struct CardInfoView {
 }
 
 impl CardView {
-    /// Shows a customer's cards, oldest first. The first one is the default.
-    pub(crate) fn list(cards: &[Card], customer: &CustomerId) -> Vec<Self> {
-        let cards = cards.iter().enumerate();
-        cards
-            .map(|(index, card)| Self::new(card, index == 0, customer))
-            .collect()
-    }
-
     /// Shows one card of a customer.
-    pub(crate) fn new(card: &Card, is_default: bool, customer: &CustomerId) -> Self {
+    pub(crate) fn new(saved: &SavedCard, customer: &CustomerId) -> Self {
+        let card = &saved.card;
         Self {
             id: AsText(card.id),
             card_info: CardInfoView {
@@ -113,7 +98,7 @@ impl CardView {
                 customer: customer.to_string(),
                 bank: TEST_BANK_NAME,
             },
-            is_default,
+            is_default: saved.is_default,
             created_at: AsText(card.created_at),
         }
     }

@@ -26,11 +26,11 @@ use crate::views::{AsText, PageView};
 
 /// `POST /v1/customer/create`.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_profile(&body);
+    let request = parse_profile(&body);
     change(
         &state,
         &caller,
-        move |tx, policy, actor| customers::create(tx, policy, actor.merchant, draft),
+        move |tx, policy, actor| customers::create(tx, policy, actor.merchant, request),
         |view| Reply::created("Customer created successfully", view),
     )
     .await
@@ -76,12 +76,12 @@ pub(crate) async fn update(
     customer: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let draft = parse_profile_update(&body);
+    let request = parse_profile_update(&body);
     let customer = CustomerId::parse(&customer);
     change(
         &state,
         &caller,
-        move |tx, policy, actor| customers::update(tx, policy, actor.merchant, customer, draft),
+        move |tx, policy, actor| customers::update(tx, policy, actor.merchant, customer, request),
         |view| Reply::ok("Customer updated successfully", view),
     )
     .await

@@ -72,12 +72,12 @@ impl FaultView {
 /// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
 /// command, one is set once under an idempotency key like everything else.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_fault(&body, &routes::routes(state.policy.mode));
+    let request = parse_fault(&body, &routes::routes(state.policy.mode));
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
         .execute(
             &caller,
-            move |_tx, _policy, _merchant| Ok(faults.set(key_hash, draft?)?),
+            move |_tx, _policy, _merchant| Ok(faults.set(key_hash, request?)?),
             |fault, _context| Reply::created("Fault set successfully", FaultView::new(&fault)),
         )
         .await
@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_once_everywhere_and_for_everybody() {
-        let draft = read(r#"{"status":503}"#).unwrap();
-        assert_eq!((draft.times, draft.route, draft.customer), (1, None, None));
+        let request = read(r#"{"status":503}"#).unwrap();
+        assert_eq!((request.times, request.route, request.customer), (1, None, None));
         let ending = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(draft.effect, FaultEffect { delay: None, ending });
+        assert_eq!(request.effect, FaultEffect { delay: None, ending });
     }
 
     #[test]

@@ -5,10 +5,10 @@ use actix_web::web::{Data, Path};
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::commands::intents;
-use crate::commands::intents::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::ids::Reference;
 use crate::domain::money::Amount;
 use crate::domain::payments::intent;
+use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::refusal::Parsed;
 use crate::domain::transaction::BankAccount;
@@ -96,7 +96,7 @@ fn parse_intent(body: &JsonBody, api: &AppState) -> Parsed<IntentRequest> {
     Ok(IntentRequest {
         amount,
         reference,
-        draft: match purpose {
+        kind: match purpose {
             Purpose::Deposit => deposit(&fields)?,
             Purpose::Withdrawal => withdrawal(&fields)?,
             Purpose::WalletTransfer => wallet_transfer(&fields)?,

@@ -4,10 +4,10 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use crate::commands::payments;
-use crate::commands::payments::{Gateway, PaymentRequest};
 use crate::domain::customers::customer::Wallet;
 use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken};
 use crate::domain::money::Amount;
+use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;

@@ -26,11 +26,11 @@ use crate::views::{AsText, MajorUnits, MilestoneView};
 
 /// `POST /sandbox/seed`, as the merchant of the key.
 pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_seed(&body);
+    let request = parse_seed(&body);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| seeds::load(tx, policy, actor.merchant, draft),
+            move |tx, policy, actor| seeds::load(tx, policy, actor.merchant, request),
             |seeded, _context| {
                 let clock = ClockView::new(seeded.clock.now, seeded.clock.ahead);
                 let view = SeedView::new(seeded.customers, seeded.escrows, clock);
@@ -140,7 +140,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
         name,
         seller,
         terms,
-        milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::draft).collect()),
+        milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::request).collect()),
         progress,
     })
 }
@@ -203,7 +203,7 @@ fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
 }
 
 impl MilestoneSeed {
-    fn draft(self) -> MilestoneRequest {
+    fn request(self) -> MilestoneRequest {
         MilestoneRequest {
             title: self.title,
             description: self.description,

@@ -30,11 +30,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 
 /// `POST /v1/whitelist-address`, as the customer.
 pub(crate) async fn add(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let draft = parse_whitelist_address(&body);
+    let request = parse_whitelist_address(&body);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| whitelist::add(tx, policy, actor, draft),
+            move |tx, policy, actor| whitelist::add(tx, policy, actor, request),
             move |address, _context| {
                 Reply::created(
                     "Wallet address whitelisted successfully",

@@ -90,7 +90,7 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// [`Error::NotOnDisk`] if the disk failed. The file can then no longer be trusted. The
+    /// [`Error::DiskFailed`] if the disk failed. The file can then no longer be trusted. The
     /// store tries a checkpoint again later if it fails for another reason.
     pub(crate) fn after_commit(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         if !self.is_copying {
@@ -134,7 +134,7 @@ impl Checkpoints {
             if copied == log {
                 // The next commit restarts the log unless a reader still uses it.
                 // Reads that begin from now on use the file alone.
-                readers.renewed_by(|| ());
+                readers.commit_with(|| ());
             }
         }
         Ok(())
@@ -157,7 +157,7 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
         };
         file.0
             .sync_data()
-            .map_err(|error| Error::NotOnDisk(error.to_string()))?;
+            .map_err(|error| Error::DiskFailed(error.to_string()))?;
         if progress.copied == progress.log {
             return Ok(());
         }
@@ -170,7 +170,7 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
 ///
 /// # Errors
 ///
-/// [`Error::NotOnDisk`] when the disk failed.
+/// [`Error::DiskFailed`] when the disk failed.
 fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
     let outcome = connection.prepare_cached(pragma).and_then(|mut statement| {
         statement.query_row([], |row| {
@@ -182,7 +182,7 @@ fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgre
     match outcome {
         Ok(progress) => Ok(progress),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => {
-            Err(Error::NotOnDisk(error.to_string()))
+            Err(Error::DiskFailed(error.to_string()))
         }
         Err(error) => {
             log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");

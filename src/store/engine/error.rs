@@ -49,7 +49,7 @@ pub enum Error {
     /// The disk failed during a checkpoint. The store stops, and the next start copies
     /// the whole log again.
     #[error("the disk failed: {0}")]
-    NotOnDisk(String),
+    DiskFailed(String),
 }
 
 /// Checks that an `UPDATE` or `DELETE` of one row changed exactly one.

@@ -85,7 +85,7 @@ impl Readers {
     /// snapshots before it, and keeps none that began before its end. Does not wait for
     /// connections in use: each closes its snapshot when its read ends or, if that read
     /// ends at this very instant, when its next read begins.
-    pub(crate) fn renewed_by<T>(&self, commit: impl FnOnce() -> T) -> T {
+    pub(crate) fn commit_with<T>(&self, commit: impl FnOnce() -> T) -> T {
         self.commits.fetch_add(1, Ordering::SeqCst);
         for mut reader in self.keeping.iter().filter_map(if_free) {
             reader.close_snapshot();
@@ -274,7 +274,7 @@ mod tests {
         /// Commits this number, and calls `step` at every step of the commit.
         fn commit(&self, number: i64, mut step: impl FnMut(At)) {
             step(At::Before);
-            self.readers.renewed_by(|| {
+            self.readers.commit_with(|| {
                 step(At::Begun);
                 self.writer.execute("UPDATE t SET number = ?1", [number]).unwrap();
                 step(At::Visible);

@@ -286,7 +286,7 @@ impl GroupCommit {
 
     fn commit(&self) -> Result<(), Error> {
         let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
-        let Err(error) = self.readers.renewed_by(commit) else {
+        let Err(error) = self.readers.commit_with(commit) else {
             return Ok(());
         };
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {

@@ -140,7 +140,7 @@ impl Snapshot<'_> {
 
     /// Returns true if any merchant has a customer with this id. Merchants that a reset left
     /// behind do not count.
-    pub fn is_anyones_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
+    pub fn any_merchant_has_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self
             .connection
             .prepare_cached(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_of_a_key!()))?

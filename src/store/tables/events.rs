@@ -220,7 +220,7 @@ impl Tx<'_> {
                 self.now().millis(),
                 event.payload,
             ])?;
-        self.caused.events.push(event.id);
+        self.write_summary.events.push(event.id);
         Ok(())
     }
 }

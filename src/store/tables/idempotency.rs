@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, SentReply};
+use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
@@ -54,7 +54,7 @@ impl Snapshot<'_> {
                     customer: row.customer_id,
                     body_hash: row.body_hash,
                 },
-                reply: SentReply {
+                reply: StoredReply {
                     status: row.status,
                     body: row.body,
                 },

@@ -81,7 +81,7 @@ impl Query {
             // Numbers follow ledger time. A deal created at this time or later has this number
             // or a greater one, also if the clock was less far ahead then.
             let at = Timestamp::from_millis(start).unwrap_or(Timestamp::EPOCH);
-            let first = ids::number_after(0, clock.file_time_of(at));
+            let first = ids::number_after(0, clock.ledger_time_of(at));
             self.and("id >= ? AND created_at >= ?", [first.into(), start.into()]);
         }
         if let Some((_, end)) = to.map(Date::span_millis) {

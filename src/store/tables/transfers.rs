@@ -106,7 +106,7 @@ impl Tx<'_> {
             };
             head = head.followed_by(&posted);
             self.insert_transfer(&posted, &head)?;
-            self.caused.add_transfer(id);
+            self.write_summary.add_transfer(id);
         }
         let changed = self
             .connection

@@ -20,9 +20,9 @@ row! {
 pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Result<SandboxWebhookEndpoint, Error> {
     let choice = match url {
         None => WebhookUrlChoice::Configured,
-        Some("") => WebhookUrlChoice::Nowhere,
+        Some("") => WebhookUrlChoice::Disabled,
         Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
-            .map(WebhookUrlChoice::At)
+            .map(WebhookUrlChoice::Url)
             .map_err(|_| broken("a callback URL", url))?,
     };
     Ok(SandboxWebhookEndpoint {
@@ -51,8 +51,8 @@ impl Tx<'_> {
     pub fn save_webhook_url(&mut self, merchant: MerchantId, choice: &WebhookUrlChoice) -> Result<(), Error> {
         let stored = match choice {
             WebhookUrlChoice::Configured => None,
-            WebhookUrlChoice::Nowhere => Some(""),
-            WebhookUrlChoice::At(url) => Some(url.as_str()),
+            WebhookUrlChoice::Disabled => Some(""),
+            WebhookUrlChoice::Url(url) => Some(url.as_str()),
         };
         let changed = self
             .connection

@@ -432,7 +432,7 @@ fn fields_of_payments_are_read_word_for_word() {
             }),
             tried("POST /v1/payment/verify", |app| {
                 let reference = intent(app, json!({ "transactionType": "deposit" }));
-                let created = app.intend("ada", &reference.body.unwrap()).ok();
+                let created = app.create_intent("ada", &reference.body.unwrap()).ok();
                 Request::by("ada").with(json!({ "reference": created.text("reference") }))
             }),
             tried("POST /v1/payment/verify-account", |_| {
@@ -454,7 +454,7 @@ fn fields_of_payments_are_read_word_for_word() {
             }),
             tried("POST /sandbox/test-accounts/{accountNumber}/pay", |app| {
                 let created = app
-                    .intend("ada", &json!({ "amount": 2500, "transactionType": "deposit" }))
+                    .create_intent("ada", &json!({ "amount": 2500, "transactionType": "deposit" }))
                     .ok();
                 let account = created.data()["testAccount"]["accountNumber"].as_str().unwrap();
                 Request::of_merchant().to(account).with(json!({ "amount": 2500 }))

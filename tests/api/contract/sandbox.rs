@@ -30,7 +30,7 @@ fn of_payments() -> Vec<Row> {
             "Test account paid successfully",
             |app| {
                 let deposit = json!({ "amount": 2500, "transactionType": "deposit" });
-                let intent = app.intend("ada", &deposit).ok();
+                let intent = app.create_intent("ada", &deposit).ok();
                 let account = intent.data()["testAccount"]["accountNumber"].as_str().unwrap();
                 Request::of_merchant().to(account).with(json!({}))
             },
@@ -119,7 +119,7 @@ fn of_events() -> Vec<Row> {
             },
         ),
         row("GET /sandbox/events/{id}", 200, "Event fetched successfully", |app| {
-            Request::of_merchant().to(app.offered_event())
+            Request::of_merchant().to(app.event_of_new_offer())
         })
         .hidden(NO_EVENT),
         row(
@@ -129,7 +129,7 @@ fn of_events() -> Vec<Row> {
             |app| {
                 let url = json!({ "url": "http://127.0.0.1:9/hook" });
                 app.as_merchant("PUT", "/sandbox/callback", Some(&url)).ok();
-                Request::of_merchant().to(app.offered_event())
+                Request::of_merchant().to(app.event_of_new_offer())
             },
         )
         .hidden(NO_EVENT),

@@ -247,7 +247,7 @@ fn payments() -> Vec<Row> {
             "Payment intent verified successfully",
             |app| {
                 let body = json!({ "amount": 1000, "transactionType": "deposit" });
-                let reference = app.intend("ada", &body).ok().text("reference");
+                let reference = app.create_intent("ada", &body).ok().text("reference");
                 Request::by("ada").with(json!({ "reference": reference }))
             },
         )

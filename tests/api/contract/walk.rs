@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::matrix::{self, BodyRule, HeaderRule, Route};
 use super::row::{Outcome, Request, Row};
 use super::table;
-use crate::helpers::{Answer, TestApp, form_of, hash_of, new_customer, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, TestApp, form_of, key_hash, new_customer, spawn_app, spawn_app_with, spawn_live_app};
 
 pub(super) const BUSINESS_KEY: &str = "sk_live_business";
 pub(super) const OTHER_KEY: &str = "sk_test_other";
@@ -356,7 +356,7 @@ pub(super) fn request_with_empty_body() -> Request {
 
 #[test]
 fn a_key_without_access_to_a_route_is_refused() {
-    let app = spawn_live_app(|config| config.merchant[0].business_key_sha256 = vec![hash_of(BUSINESS_KEY)]);
+    let app = spawn_live_app(|config| config.merchant[0].business_key_sha256 = vec![key_hash(BUSINESS_KEY)]);
     for (route, _) in every_row() {
         let path = route.path_with_unknown_ids();
         // The service checks the key before it reads the header and the body.

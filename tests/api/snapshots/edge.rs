@@ -243,12 +243,12 @@ fn too_much_at_once_is_refused_word_for_word() {
             Some(&json!({ "url": "http://127.0.0.1:9/hook" })),
         )
         .ok();
-        app.intend(
+        app.create_intent(
             "ada",
             &json!({ "amount": 1000, "reference": "d", "transactionType": "deposit" }),
         )
         .ok();
-        app.offered_event()
+        app.event_of_new_offer()
     });
     let many = "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 10001)";
     let other = Connection::open(&app.database).unwrap();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::assert_snapshot;
 use crate::helpers::{
-    Answer, Deal, LIVE_KEY, TestApp, go_live, hash_of, new_customer, spawn_recorded_app, standard_terms, two_milestones,
+    Answer, Deal, LIVE_KEY, TestApp, go_live, key_hash, new_customer, spawn_recorded_app, standard_terms,
+    two_milestones,
 };
 
 /// The only merchant of a live service.
@@ -234,12 +235,12 @@ fn merchants_of_live_mode_differ_word_for_word() {
         go_live(config);
         let mut other = config.merchant[0].clone();
         other.name = "other".to_owned();
-        other.key_sha256 = vec![hash_of("sk_live_other")];
+        other.key_sha256 = vec![key_hash("sk_live_other")];
         other.is_business = false;
         other.allowed_ips = Vec::new();
         let mut far = other.clone();
         far.name = "far".to_owned();
-        far.key_sha256 = vec![hash_of("sk_live_far")];
+        far.key_sha256 = vec![key_hash("sk_live_far")];
         far.allowed_ips = vec!["192.0.2.7".parse().unwrap()];
         config.merchant.extend([other, far]);
     });
@@ -306,7 +307,7 @@ fn strict_rules_are_answered_word_for_word() {
     app.pay(&ben, &payment);
     payment["gateway"] = json!("wallet");
     app.pay(&ben, &payment);
-    app.intend(&ben, &json!({ "amount": 1000, "transactionType": "deposit" }));
+    app.create_intent(&ben, &json!({ "amount": 1000, "transactionType": "deposit" }));
     app.note("A vault with an unknown customer");
     let stakes = json!([{ "customerId": ada, "amount": 600 }, { "customerId": "nobody", "amount": 400 }]);
     app.as_merchant(

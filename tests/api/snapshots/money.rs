@@ -127,15 +127,15 @@ fn payments_for_escrows_are_answered_word_for_word() {
 fn intents_are_answered_word_for_word() {
     let app = spawn_recorded_app(|_| {});
     app.note("A deposit by a test account");
-    let waiting = app.intend("ada", &deposit("d-1", 2500.5));
+    let waiting = app.create_intent("ada", &deposit("d-1", 2500.5));
     app.verify_payment("ada", "d-1");
     app.pay_account(waiting.data(), Some(&json!({ "amount": 2500 })));
     app.pay_account(waiting.data(), None);
     app.pay_account(waiting.data(), None);
     app.verify_payment("ada", "d-1");
-    app.intend("ada", &deposit("d-1", 2500.5));
-    app.intend("ada", &deposit("d-1", 1000));
-    app.intend("ada", &json!({ "amount": 1000, "transactionType": "deposit" }));
+    app.create_intent("ada", &deposit("d-1", 2500.5));
+    app.create_intent("ada", &deposit("d-1", 1000));
+    app.create_intent("ada", &json!({ "amount": 1000, "transactionType": "deposit" }));
     app.note("A deposit by a card, and by one that declines");
     for (number, amount) in [
         ("4242424242424242", json!(1000)),
@@ -146,7 +146,7 @@ fn intents_are_answered_word_for_word() {
         let reference = format!("c-{amount}-{}", &number[12..]);
         let mut by_card = deposit(&reference, amount);
         by_card["depositDetails"] = json!({ "cardId": card });
-        app.intend("ada", &by_card);
+        app.create_intent("ada", &by_card);
         app.verify_payment("ada", &reference);
     }
     app.note(
@@ -159,22 +159,22 @@ fn intents_are_answered_word_for_word() {
         ("w-4", json!(1000.51), "0123456789"),
         ("w-5", json!(1000.91), "0123456789"),
     ] {
-        app.intend("ada", &withdrawal(reference, amount, account));
+        app.create_intent("ada", &withdrawal(reference, amount, account));
         app.verify_payment("ada", reference);
         app.verify_payment("ada", reference);
     }
-    app.intend("ada", &withdrawal("w-6", 1000, "0000000000"));
-    app.intend("ada", &withdrawal("w-7", 90_000_000, "0123456789"));
+    app.create_intent("ada", &withdrawal("w-6", 1000, "0000000000"));
+    app.create_intent("ada", &withdrawal("w-7", 90_000_000, "0123456789"));
     app.verify_payment("ada", "w-7");
     app.note("Withdrawals to a blockchain");
     let crypto = json!({
         "amount": 1000, "reference": "b-1", "transactionType": "withdrawal",
         "blockchainDetails": { "toAddress": ADDRESS, "network": "BSC", "tokenAddress": ADDRESS },
     });
-    app.intend("ada", &crypto);
+    app.create_intent("ada", &crypto);
     let address = json!({ "walletAddress": ADDRESS, "network": "BSC", "label": "Savings" });
     app.unrecorded(|app| app.json("POST", "/v1/whitelist-address", "ada", &address).ok());
-    app.intend("ada", &crypto);
+    app.create_intent("ada", &crypto);
     app.verify_payment("ada", "b-1");
     app.note("Wallet transfers");
     let receiver = app.unrecorded(|app| {
@@ -188,16 +188,16 @@ fn intents_are_answered_word_for_word() {
             "walletDetails": { "phone": phone, "name": "Ada Obi", "narration": "lunch" },
         })
     };
-    app.intend("ben", &transfer("t-1", "08012345678"));
+    app.create_intent("ben", &transfer("t-1", "08012345678"));
     app.verify_payment("ben", "t-1");
-    app.intend("ben", &transfer("t-2", "08099999999"));
-    app.intend(&receiver, &transfer("t-3", "08012345678"));
+    app.create_intent("ben", &transfer("t-2", "08099999999"));
+    app.create_intent(&receiver, &transfer("t-3", "08012345678"));
     app.note("Without the permission to withdraw");
     app.unrecorded(|app| {
-        app.intend("ben", &withdrawal("w-8", 1000, "0123456789")).ok();
+        app.create_intent("ben", &withdrawal("w-8", 1000, "0123456789")).ok();
         app.permit("ben", &json!({ "canWithdraw": false })).ok()
     });
-    app.intend("ben", &withdrawal("w-9", 1000, "0123456789"));
+    app.create_intent("ben", &withdrawal("w-9", 1000, "0123456789"));
     app.verify_payment("ben", "w-8");
     app.verify_payment("ben", "no such payment");
     app.note("All of Ada's history");

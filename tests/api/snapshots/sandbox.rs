@@ -103,7 +103,7 @@ fn callbacks_and_the_inbox_are_answered_word_for_word() {
     app.note("The webhook endpoint");
     app.as_merchant("GET", "/sandbox/callback", None);
     let resend = |id: &str| app.as_merchant("POST", &format!("/sandbox/events/{id}/resend"), None);
-    let id = app.unrecorded(TestApp::offered_event);
+    let id = app.unrecorded(TestApp::event_of_new_offer);
     resend(&id);
     app.as_merchant("POST", "/sandbox/events/replay", Some(&json!({ "from": id })));
     for url in [
@@ -314,22 +314,22 @@ fn tell_of_vaults(told: &mut Told<'_>) {
 }
 
 fn tell_of_payments(told: &mut Told<'_>) {
-    let intend = |app: &TestApp, reference: &str, mut body: Value| -> Answer {
+    let create_intent = |app: &TestApp, reference: &str, mut body: Value| -> Answer {
         body["amount"] = json!(1000.5);
         body["reference"] = json!(reference);
-        app.intend("ben", &body).ok()
+        app.create_intent("ben", &body).ok()
     };
     told.by(
         "Deposits: a top-up, a test account, a card, and a card that declines",
         |app| {
             app.top_up("ben", 1000).ok();
-            let waiting = intend(app, "d-1", json!({ "transactionType": "deposit" }));
+            let waiting = create_intent(app, "d-1", json!({ "transactionType": "deposit" }));
             let account = waiting.data()["testAccount"]["accountNumber"].as_str().unwrap();
             app.as_merchant("POST", &format!("/sandbox/test-accounts/{account}/pay"), None)
                 .ok();
             for (reference, number) in [("d-2", "4242424242424242"), ("d-3", "4000000000009995")] {
                 let card = app.save_card("ben", number).ok().text("id");
-                intend(
+                create_intent(
                     app,
                     reference,
                     json!({ "transactionType": "deposit", "depositDetails": { "cardId": card } }),
@@ -346,7 +346,7 @@ fn tell_of_payments(told: &mut Told<'_>) {
                     "bankCode": "058", "accountNumber": account, "accountName": "Ben Obi", "bankName": "Bank",
                     "narration": "rent",
                 });
-                intend(
+                create_intent(
                     app,
                     reference,
                     json!({ "transactionType": "withdrawal", "withdrawalDetails": details }),
@@ -368,7 +368,7 @@ fn tell_of_payments(told: &mut Told<'_>) {
             )
             .ok();
             let details = json!({ "toAddress": address, "network": "BSC" });
-            intend(
+            create_intent(
                 app,
                 "b-1",
                 json!({ "transactionType": "withdrawal", "blockchainDetails": details }),
@@ -376,7 +376,7 @@ fn tell_of_payments(told: &mut Told<'_>) {
             app.verify_payment("ben", "b-1").ok();
             app.create_customer(&new_customer()).ok();
             let details = json!({ "phone": "08012345678", "name": "Ada Obi", "narration": "lunch" });
-            intend(
+            create_intent(
                 app,
                 "t-1",
                 json!({ "transactionType": "wallet_transfer", "walletDetails": details }),
