@@ -8,7 +8,8 @@ use crate::domain::payments::card::{Card, SavedCard, TestCard, check_country, sa
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::{self, Tx};
 
-/// Saves a test card for the customer. A card that is saved already is returned unchanged.
+/// Saves a test card for the customer. If the customer has saved it before, returns it
+/// unchanged.
 pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCard>) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     let kind = kind?;
@@ -26,7 +27,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
     Ok(SavedCard { card, is_default })
 }
 
-/// Removes one of the customer's cards, and returns it as it was.
+/// Removes one of the customer's cards, and returns it as it was before.
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     policy.check_cards(actor.merchant)?;
@@ -39,13 +40,13 @@ pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Re
 ///
 /// # Errors
 ///
-/// Refuses, in this order: cards that are switched off, a customer of a country without
-/// cards, a card that the customer has not saved.
+/// Refuses, in this order: a merchant without card payments, a customer in a country
+/// without card payments, a card that the customer has not saved.
 pub(super) fn usable(tx: &Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
     policy.check_cards(actor.merchant)?;
-    let of_merchant = policy.merchant(actor.merchant).country;
+    let merchant_country = policy.merchant(actor.merchant).country;
     let customer = tx.customer(actor.merchant, actor.customer())?;
-    check_country(customer.map_or(of_merchant, |customer| customer.country(of_merchant)))?;
+    check_country(customer.map_or(merchant_country, |customer| customer.country(merchant_country)))?;
     let found = find(tx, actor, |card| card.id == id)?;
     Ok(found.ok_or(Refusal::CardNotFound)?.card)
 }

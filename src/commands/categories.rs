@@ -1,5 +1,4 @@
-//! Commands on categories, and the look-up of an escrow's category (contract section
-//! 4.9).
+//! Commands on categories, and the lookup of an escrow's category (contract section 4.9).
 
 use crate::commands::customers::admit_party;
 use crate::commands::{Error, Policy};
@@ -9,7 +8,7 @@ use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
-/// Creates a category that the caller owns.
+/// Creates a category that the actor's party owns.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -63,7 +62,7 @@ pub fn move_to(
     Ok(category)
 }
 
-/// Deletes a category. Its escrows keep no category.
+/// Deletes a category. Its escrows are left without a category.
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let (category, count) = load(tx, actor, id)?;
@@ -73,7 +72,7 @@ pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CategoryId) -
     Ok(())
 }
 
-/// Returns a category of the merchant, and the number of categories of its owner.
+/// Returns a category of the merchant, and the number of categories that its owner has.
 fn load(tx: &Tx<'_>, actor: &Actor, id: CategoryId) -> Result<(Category, u32), Error> {
     let category = tx.category(actor.merchant, id)?.ok_or(Refusal::CategoryNotFound)?;
     let count = tx.category_count(actor.merchant, &category.owner)?;

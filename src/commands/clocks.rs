@@ -1,4 +1,4 @@
-//! A sandbox merchant's own clock.
+//! Reading and advancing a sandbox merchant's own clock.
 
 use crate::commands::Error;
 use crate::domain::ids::MerchantId;
@@ -8,25 +8,25 @@ use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;
 use crate::store::Tx;
 
-/// What a merchant's clock shows.
+/// A reading of a merchant's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
     /// The merchant's time.
     pub now: Timestamp,
-    /// How far that is ahead of the time of a merchant who never moved it.
+    /// The clock's offset from ledger time.
     pub ahead: ClockOffset,
 }
 
-/// A clock that was moved.
+/// The result of advancing a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advanced {
-    /// What it shows now.
+    /// The reading after the advance.
     pub clock: ClockReading,
-    /// How many events it was time to deliver by then, and not before.
+    /// The number of deliveries that fell due by the advance.
     pub deliveries: u64,
 }
 
-/// The clock of the merchant who is attended.
+/// Returns the clock of the merchant that the command acts for.
 pub fn read(tx: &Tx<'_>) -> ClockReading {
     ClockReading {
         now: tx.now(),
@@ -34,10 +34,13 @@ pub fn read(tx: &Tx<'_>) -> ClockReading {
     }
 }
 
-/// Moves the clock of the merchant who is attended. What is kept of this command is
-/// dated after the move, or a long one would make it too old at once.
+/// Advances the clock of `merchant`, the merchant that the command acts for. The rest of
+/// the command happens at the new time. Its idempotency record is therefore dated after the
+/// advance: with the old time, a long advance would expire it at once.
 ///
-/// Refuses, in this order: what is no span, a span that leads too far.
+/// # Errors
+///
+/// Refuses, in this order: an invalid span, a span that would exceed [`ClockOffset::MAX`].
 pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Result<Advanced, Error> {
     let by = by?;
     let before = read(tx);
@@ -53,9 +56,10 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Resul
     Ok(Advanced { clock, deliveries })
 }
 
-/// Moves the clock of the merchant who is attended to this moment, or as near to it as
-/// a clock goes, unless it is past; the rest of the command happens then.
-pub(super) fn wait_until(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
+/// Advances the clock of `merchant`, the merchant that the command acts for, to this moment
+/// or as near to it as [`ClockOffset::MAX`] allows. A moment in the past changes nothing.
+/// The rest of the command happens at the new time.
+pub(super) fn advance_to(tx: &mut Tx<'_>, merchant: MerchantId, moment: Timestamp) -> Result<(), Error> {
     let ahead = ClockOffset::from_times(moment, tx.ledger_time());
     if ahead > tx.clock() {
         tx.save_clock(merchant, ahead)?;

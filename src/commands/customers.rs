@@ -1,5 +1,5 @@
-//! How customers come to be, who of them is let in, and what a merchant does to
-//! them (contract sections 1.3 and 4.4).
+//! Admitting customers to commands, and a merchant's commands on its customers (contract
+//! sections 1.3 and 4.4).
 
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::customer::{Admission, Customer, CustomerAccess, PermissionsUpdate};
@@ -13,15 +13,17 @@ use crate::domain::payments::payment;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
 
-/// Lets the acting customer in, and answers how they stand, which says what they
-/// may do. One who is not known yet is registered in a sandbox that is not strict.
+/// Admits the acting customer, and returns the access that decides what the customer may
+/// do. A sandbox that is not strict registers an unknown customer first.
 ///
-/// Refuses, in this order: one who does not exist, another merchant's, a blocked one.
+/// # Errors
+///
+/// Refuses an unknown customer, another merchant's customer and a blocked customer.
 pub fn admit(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<CustomerAccess, Error> {
     admit_customer(tx, policy, actor.merchant, actor.customer())
 }
 
-/// Lets in whoever acts; the merchant itself is always let in.
+/// Admits the acting party. Always admits the merchant itself.
 pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     if let Party::Customer(customer) = &actor.party {
         admit_customer(tx, policy, actor.merchant, customer)?;
@@ -29,8 +31,8 @@ pub fn admit_party(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<()
     Ok(())
 }
 
-/// Lets in whoever sells: a customer who may, or a merchant that is a business
-/// account.
+/// Admits the acting party as a seller: a customer with the permission to sell, or a
+/// merchant that is a business account.
 pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> Result<(), Error> {
     match &actor.party {
         Party::Customer(customer) => Ok(admit_customer(tx, policy, actor.merchant, customer)?.check_may_sell()?),
@@ -39,8 +41,8 @@ pub(super) fn admit_seller(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor) -> R
     }
 }
 
-/// Lets in the customers that milestones name as beneficiaries, by the same
-/// rule; one who is refused is named with the field.
+/// Admits the beneficiaries of milestones by the rule of [`admit`]. A refusal names the
+/// beneficiary and its field.
 pub(super) fn admit_beneficiaries(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -66,7 +68,7 @@ pub(super) fn admit_beneficiaries(
     Ok(())
 }
 
-/// Lets in any customer by the rule of [`admit`].
+/// Admits a customer by the rule of [`admit`].
 pub(super) fn admit_customer(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -88,7 +90,7 @@ pub(super) fn admit_customer(
     Ok(CustomerAccess::NEW_CUSTOMER)
 }
 
-/// Puts into a new customer's wallet what they start with.
+/// Transfers the opening balance into a new customer's wallet.
 pub(super) fn give_opening_balance(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -102,10 +104,12 @@ pub(super) fn give_opening_balance(
     Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
 }
 
-/// A new customer with an empty wallet, under an id of our own making.
+/// Registers a customer with an empty wallet under a new id.
 ///
-/// Refuses, in this order: a field that is not right, an email address and then a
-/// phone that another customer has.
+/// # Errors
+///
+/// Refuses, in this order: an invalid field, the email address of another customer, the
+/// phone of another customer.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -120,7 +124,7 @@ pub fn create(
     Ok(customer)
 }
 
-/// Whether nobody has the email address or the phone of a new profile.
+/// Refuses a new profile whose email address or phone another customer has.
 pub(super) fn check_unused(tx: &Tx<'_>, merchant: MerchantId, profile: &Profile) -> Result<(), Error> {
     if let Some(email) = &profile.email
         && tx.customer_by_email(merchant, email)?.is_some()
@@ -135,10 +139,13 @@ pub(super) fn check_unused(tx: &Tx<'_>, merchant: MerchantId, profile: &Profile)
     Ok(())
 }
 
-/// Changes names or email address. One who had no profile gets one.
+/// Changes the names or the email address of a customer. Creates the profile of a customer
+/// without one.
 ///
-/// Refuses, in this order: a field that is not right, an update of nothing, a
-/// customer the merchant does not have, an email address that another has.
+/// # Errors
+///
+/// Refuses, in this order: an invalid field, an update without fields, a customer that the
+/// merchant does not have, the email address of another customer.
 pub fn update(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -147,9 +154,9 @@ pub fn update(
     request: Parsed<ProfileUpdateRequest>,
 ) -> Result<Customer, Error> {
     let update = ProfileUpdate::new(request?)?;
-    let mut customer = named(tx, merchant, customer)?;
+    let mut customer = load(tx, merchant, customer)?;
     if let Some(email) = update.email()
-        && is_anothers(tx, merchant, &customer, email)?
+        && is_taken(tx, merchant, &customer, email)?
     {
         return Err(Refusal::EmailTaken.into());
     }
@@ -161,10 +168,12 @@ pub fn update(
     Ok(customer)
 }
 
-/// Changes what a customer may do.
+/// Changes the permissions of a customer.
 ///
-/// Refuses, in this order: a field that is not right, an update of nothing, a
-/// customer the merchant does not have.
+/// # Errors
+///
+/// Refuses, in this order: an invalid field, an update without fields, a customer that the
+/// merchant does not have.
 pub fn update_permissions(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
@@ -172,30 +181,35 @@ pub fn update_permissions(
     update: Parsed<PermissionsUpdate>,
 ) -> Result<Customer, Error> {
     let update = update?.checked()?;
-    let mut customer = named(tx, merchant, customer)?;
+    let mut customer = load(tx, merchant, customer)?;
     customer.permissions = customer.permissions.updated(update);
     tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
-/// Keeps a customer from acting. What they have under way goes on without them.
+/// Blocks a customer: no command admits the customer any more. The customer's open escrows
+/// stay open.
 pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
-    let mut customer = named(tx, merchant, customer)?;
+    let mut customer = load(tx, merchant, customer)?;
     customer.block(tx.now());
     tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
-/// Lets a blocked customer act again.
+/// Unblocks a customer, so that commands admit the customer again.
 pub fn unblock(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
-    let mut customer = named(tx, merchant, customer)?;
+    let mut customer = load(tx, merchant, customer)?;
     customer.unblock();
     tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
-/// The customer a merchant asks for by a text that is an id, or names nobody.
-fn named(tx: &Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+/// Returns a customer of the merchant. `None` stands for a text that is not a customer id.
+///
+/// # Errors
+///
+/// Refuses an id that no customer of the merchant has.
+fn load(tx: &Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
     let found = match customer {
         Some(customer) => tx.customer(merchant, &customer)?,
         None => None,
@@ -203,7 +217,8 @@ fn named(tx: &Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Res
     found.ok_or(Error::Refused(Refusal::NoSuchCustomer))
 }
 
-fn is_anothers(tx: &Tx<'_>, merchant: MerchantId, customer: &Customer, email: &Email) -> Result<bool, Error> {
+/// Returns true if another customer than this one has the email address.
+fn is_taken(tx: &Tx<'_>, merchant: MerchantId, customer: &Customer, email: &Email) -> Result<bool, Error> {
     let holder = tx.customer_by_email(merchant, email)?;
     Ok(holder.is_some_and(|holder| holder.id != customer.id))
 }

@@ -1,4 +1,4 @@
-//! What came of deliveries: recorded, tried again, given up, forgotten.
+//! Recording attempts, scheduling retries, and deleting pending deliveries and old events.
 
 use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
 use crate::domain::events::webhook_endpoint::SandboxWebhookEndpoint;
@@ -6,19 +6,17 @@ use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Tx};
 
-/// One attempt that was made, and the delivery it was for.
+/// An attempt, and the delivery that it was for.
 #[derive(Clone, Debug)]
 pub struct Attempted {
-    /// What was to be delivered.
     pub delivery: Delivery,
-    /// What came of it.
     pub attempt: Attempt,
-    /// What the next attempt's wait is counted from: when this one was made, or when it
-    /// had been due, for a merchant whose clock was moved past it.
+    /// The time from which the pause before the next attempt is counted. This is the time
+    /// of the attempt or, in a flush, the time at which the delivery was due.
     pub since: Timestamp,
 }
 
-/// Records an attempt and what follows from it.
+/// Records an attempt. Then schedules the next one, or finishes the delivery.
 pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) -> Result<(), Error> {
     let Attempted {
         delivery,
@@ -32,34 +30,34 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     }
 }
 
-/// Deliveries that one command gives up, so that none keeps the others waiting for long.
-const DROPS_PER_COMMAND_MAX: usize = 1_000;
+/// The most deliveries that one command deletes, so that other commands do not wait long.
+const DELIVERIES_PER_COMMAND_MAX: usize = 1_000;
 
-/// Gives up some of what is to be delivered to a merchant that wants nothing any more:
-/// all of it, unless that is very much. Asks once more whether it is so, since the
-/// merchant may have changed its mind.
+/// Deletes pending deliveries of a merchant without a webhook endpoint, at most as many as
+/// one command deletes. Deletes none if `is_wanted` returns true for the stored endpoint,
+/// because the merchant may have set one meanwhile.
 pub fn discard_pending(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
     is_wanted: impl FnOnce(&SandboxWebhookEndpoint) -> bool,
 ) -> Result<(), Error> {
-    let setting = tx.webhook_endpoint(merchant)?;
-    if is_wanted(&setting) {
+    let endpoint = tx.webhook_endpoint(merchant)?;
+    if is_wanted(&endpoint) {
         return Ok(());
     }
     discard_some(tx, merchant)
 }
 
-/// Gives up as much of what is to be delivered to a merchant as one command does.
+/// Deletes pending deliveries of a merchant, at most as many as one command deletes.
 pub(super) fn discard_some(tx: &mut Tx<'_>, merchant: MerchantId) -> Result<(), Error> {
-    tx.delete_deliveries(merchant, DROPS_PER_COMMAND_MAX)
+    tx.delete_deliveries(merchant, DELIVERIES_PER_COMMAND_MAX)
 }
 
-/// Events that one command forgets, so that none keeps the others waiting for long.
+/// The most events that one command deletes, so that other commands do not wait long.
 const EVENTS_PER_COMMAND_MAX: usize = 500;
 
-/// Forgets some of the events from before this time, and answers whether there may be
-/// more.
+/// Deletes events older than `before`, at most as many as one command deletes. Returns true
+/// if there may be more.
 pub fn delete_events(tx: &mut Tx<'_>, before: Timestamp) -> Result<bool, Error> {
     let deleted = tx.delete_events_before(before, EVENTS_PER_COMMAND_MAX)?;
     Ok(deleted == EVENTS_PER_COMMAND_MAX)

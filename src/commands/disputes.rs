@@ -15,7 +15,7 @@ use crate::store::Tx;
 /// The parsed request to rule on a dispute.
 #[derive(Clone, Debug)]
 pub struct ResolutionRequest {
-    /// The reasons.
+    /// The merchant's reasons.
     pub resolution: String,
     pub ruling: Ruling,
 }
@@ -44,8 +44,11 @@ pub fn submit(
     Ok(escrow)
 }
 
-/// Rules on a dispute as the merchant, which pays out the frozen money. A vault cannot be
-/// disputed; a split of one is refused before that.
+/// Rules on a dispute as the merchant, which pays out the hold.
+///
+/// # Errors
+///
+/// Refuses a vault, which cannot be disputed. A split of a vault has a refusal of its own.
 pub fn resolve(
     tx: &mut Tx<'_>,
     policy: &Policy,

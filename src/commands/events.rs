@@ -1,4 +1,4 @@
-//! Telling subscribers once more what they were told.
+//! Delivering recorded events again.
 
 use crate::commands::{Error, Policy, webhook_endpoints};
 use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart};
@@ -6,11 +6,13 @@ use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// Sends one event again, with the same bytes under the same id, and answers it as it
-/// stands then.
+/// Queues another delivery of one event, with the same id and the same payload bytes, and
+/// returns the event.
 ///
-/// Refuses, in this order: an event that the merchant does not have, a merchant with
-/// nowhere to send it to.
+/// # Errors
+///
+/// Refuses, in this order: an event that the merchant does not have, a merchant without a
+/// webhook endpoint.
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
@@ -18,10 +20,13 @@ pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventI
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
-/// Sends every event from there on again, oldest first, and answers how many.
+/// Queues another delivery of every event from `start` on, oldest first, and returns the
+/// number of events.
 ///
-/// Refuses, in this order: what is no start, a start at an event that the merchant does
-/// not have, a merchant with nowhere to send them to, more than [`REPLAY_MAX`] of them.
+/// # Errors
+///
+/// Refuses, in this order: an invalid start, a start at an event that the merchant does not
+/// have, a merchant without a webhook endpoint, more than [`REPLAY_MAX`] events.
 pub fn replay(
     tx: &mut Tx<'_>,
     policy: &Policy,

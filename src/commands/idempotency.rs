@@ -1,9 +1,10 @@
-//! Commands that happen once, however often they are asked for under one key.
+//! Runs a command once for each idempotency key.
 //!
-//! Key, effect and reply are one commit, so that a retry finds all of it or nothing. Kept
-//! is what the command decided: a success, and a refusal on the state of things, since a
-//! retry must never do something else than the first try. A body that could not be read
-//! as what it must be, and a failure of the store, leave the key free.
+//! The key, the command's changes and the reply are in one commit, so that a retry finds all
+//! of them or none. The reply of a success is kept, and so is the reply of a refusal that
+//! depends on stored state: otherwise a retry could succeed after the client has seen a
+//! refusal. After an invalid request ([`Refusal::Invalid`]) or a failure of the store,
+//! nothing is kept and the key stays free.
 
 use crate::commands::{Error, Policy};
 use crate::domain::idempotency::{Difference, IdempotencyKey, IdempotencyRecord, RequestFingerprint, StoredReply};
@@ -11,29 +12,27 @@ use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
-/// A request under a key.
+/// A request with an idempotency key.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
-    /// The key.
     pub key: IdempotencyKey,
-    /// What is asked under it.
     pub fingerprint: RequestFingerprint,
 }
 
-/// What came of a request under a key.
+/// The outcome of a request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdempotentOutcome {
-    /// The command ran now.
+    /// The command ran for this request.
     Done(StoredReply),
-    /// It ran before.
+    /// The command ran for an earlier request. Holds the first reply.
     Replayed(StoredReply),
-    /// Something else ran before under this key.
+    /// An earlier, different request used the key.
     KeyReused(Difference),
 }
 
-/// Runs an actor's command unless it ran before, and keeps the reply. A command that the
-/// merchant starts over with leaves the reply to the merchant that the key has then. What
-/// a refused command did is undone, except that its reply is kept.
+/// Runs an actor's command unless it ran before, and keeps the reply. A refused command
+/// changes nothing, but its reply is kept. The reply belongs to the merchant that the
+/// command acts for at its end: after a reset, that is the key's new merchant.
 pub fn once<T>(
     tx: &mut Tx<'_>,
     policy: &Policy,

@@ -50,9 +50,9 @@ pub fn create(
     Ok(payment)
 }
 
-/// Settles an intent of the customer, once, and returns it. A deposit through a test
-/// account stays pending until the account is paid. Any other payment of the customer is
-/// returned unchanged.
+/// Settles a pending intent of the customer, and returns it. A deposit through a test
+/// account stays pending until [`pay_test_account`] settles it. Returns a settled intent,
+/// or a payment that is not an intent, unchanged.
 pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed<Reference>) -> Result<Payment, Error> {
     let access = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
@@ -71,12 +71,12 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
     }
 }
 
-/// Pays the test account of a deposit in the sandbox, which settles the deposit. It fails if
-/// the amount is one that the sandbox declines. A second payment moves nothing.
+/// Pays the test account of a deposit in the sandbox, which settles the deposit. The deposit
+/// fails if the sandbox declines its amount. A second payment moves nothing.
 ///
 /// # Errors
 ///
-/// Refuses a sent amount that is not the deposit's.
+/// Refuses an account number without a deposit, and an `amount` that is not the deposit's.
 pub fn pay_test_account(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -108,7 +108,8 @@ pub fn resolve_account(
     Ok((query, name))
 }
 
-/// Returns the method of an intent, with the objects looked up that the customer named.
+/// Returns the payment method of an intent. Looks up the card, the whitelisted address or
+/// the receiver that the customer named.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! How merchants come to be: on first use in sandbox mode, from the
-//! configuration in live mode (design section 6).
+//! Creating merchants: on the first use of a key in sandbox mode, from the configuration in
+//! live mode (design section 6).
 
 use crate::commands::deliveries;
 use crate::domain::events::webhook_endpoint::WebhookUrlChoice;
@@ -10,13 +10,13 @@ use crate::store::{self, Tx};
 /// A merchant of the configuration.
 #[derive(Clone, Debug)]
 pub struct ConfiguredMerchant {
-    /// Its name, which stays while keys change.
+    /// Its name, which identifies it when its keys change.
     pub name: String,
-    /// SHA-256 hashes of its keys, and what each opens.
+    /// The SHA-256 hashes of its keys, each with the key's scope.
     pub keys: Vec<([u8; 32], KeyScope)>,
 }
 
-/// The merchant of a key, made now if this is the key's first use.
+/// Returns the merchant of a sandbox key. Creates it on the first use of the key.
 pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, store::Error> {
     if let Some(owner) = tx.owner_of_key(key.hash())? {
         return Ok(owner.merchant);
@@ -27,25 +27,30 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
     Ok(merchant)
 }
 
-/// Gives the sandbox key of this merchant another one with nothing in it, made now. The
-/// one it had stays in the file, since a ledger is never rewritten; no key leads to it any
-/// more, and what was still to be delivered for it goes nowhere.
+/// Creates an empty merchant and moves the sandbox key of `merchant` to it. The old merchant
+/// stays in the database, because a ledger is never rewritten, but it has no key any more.
+/// Disables its webhook endpoint and deletes its pending deliveries, as
+/// [`webhook_endpoints::set`] does.
+///
+/// [`webhook_endpoints::set`]: crate::commands::webhook_endpoints::set
 pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
     let signing_secret = tx.webhook_endpoint(merchant)?.secret;
+    // The new merchant's clock has no offset, so its first times are ledger times.
     tx.use_ledger_clock();
-    let fresh = tx.insert_merchant(None, signing_secret.as_ref())?;
-    tx.save_key_owner(key_hash, fresh)?;
+    let new_merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
+    tx.save_key_owner(key_hash, new_merchant)?;
     tx.save_webhook_url(merchant, &WebhookUrlChoice::Disabled)?;
     deliveries::discard_some(tx, merchant)?;
-    tx.act_for(fresh)?;
-    Ok(fresh)
+    tx.act_for(new_merchant)?;
+    Ok(new_merchant)
 }
 
-/// Why the merchants of the configuration cannot be made to count.
+/// The reason why the configured merchants were not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureError {
-    /// A key belongs to a merchant of another name. Under the new name there would
-    /// be a merchant with nothing, and nobody could reach the old one's money.
+    /// A configured key belongs to a stored merchant with another name. If the server
+    /// accepted the new name, it would create an empty merchant for the key, and no key
+    /// would reach the money of the stored one.
     #[error(
         "a key of merchant {configured:?} belongs to merchant {stored:?} in the database; a merchant keeps its name, \
          so name it {stored:?} again, or give {configured:?} a key of its own"
@@ -53,19 +58,24 @@ pub enum ConfigureError {
     OtherName {
         /// The name in the configuration.
         configured: String,
-        /// The name in the file.
+        /// The name in the database.
         stored: String,
     },
-    /// The store could not.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
 
-/// Makes the configured merchants that do not exist yet, and the configured keys
-/// the only ones that count. Answers the merchants in the order given.
+/// Creates the configured merchants that do not exist yet, and replaces all stored keys by
+/// the configured ones. Returns the merchants in the order of `merchants`.
+///
+/// # Errors
+///
+/// Returns [`ConfigureError::OtherName`] for a key that belongs to a merchant with another
+/// name.
 pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Vec<MerchantId>, ConfigureError> {
     for merchant in merchants {
-        refuse_other_name(tx, merchant)?;
+        check_name(tx, merchant)?;
     }
     tx.delete_merchant_keys()?;
     let mut configured = Vec::with_capacity(merchants.len());
@@ -82,7 +92,7 @@ pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Ve
     Ok(configured)
 }
 
-fn refuse_other_name(tx: &Tx<'_>, merchant: &ConfiguredMerchant) -> Result<(), ConfigureError> {
+fn check_name(tx: &Tx<'_>, merchant: &ConfiguredMerchant) -> Result<(), ConfigureError> {
     for (key_hash, _) in &merchant.keys {
         let holder = tx.owner_of_key(key_hash)?;
         let stored = holder

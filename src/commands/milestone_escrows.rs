@@ -1,4 +1,5 @@
-//! Offering, editing, converting to and confirming milestone escrows (contract section 4.1).
+//! Commands on milestone escrows: offer, edit, convert a standard escrow, and confirm
+//! (contract section 4.1).
 
 use crate::commands::customers::{admit, admit_beneficiaries};
 use crate::commands::{Error, Policy, categories, load_escrow, outbox};
@@ -22,7 +23,7 @@ pub struct MilestoneEscrowRequest {
 /// The parsed request to convert a standard escrow to a milestone escrow.
 #[derive(Clone, Debug)]
 pub struct ConversionRequest {
-    /// The new escrow amount. `None` leaves it as it is.
+    /// The new escrow amount. `None` keeps the amount.
     pub amount: Option<Amount>,
     /// The milestones in order.
     pub milestones: Vec<MilestoneRequest>,

@@ -1,10 +1,10 @@
-//! Every write: load, decide, apply. A file for each family.
+//! Commands: every write of the service, one file for each family.
 //!
-//! A command runs inside one [`Tx`]. It brings what the domain needs to decide
-//! and saves what the domain decided; it holds no rule of its own. Every command
-//! that acts for a customer first admits them, then looks at the body, then at
-//! what the store has: the order in which refusals are found is part of the
-//! contract (section 9.3, row 64).
+//! A command runs inside one [`Tx`]. It loads the rows that the domain needs to decide, lets
+//! the domain decide, and saves the decision. It has no rule of its own. A command that acts
+//! for a customer first admits the customer, then checks the body, then reads the stored
+//! objects, because the order in which refusals are found is part of the contract (section
+//! 9.3, row 64).
 
 pub mod cards;
 pub mod categories;
@@ -41,12 +41,12 @@ use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
 
-/// Why a command did nothing.
+/// The reason why a command changed nothing.
 #[derive(Clone, Debug)]
 pub enum Error {
-    /// The domain said no.
+    /// The request broke a rule of the domain.
     Refused(Refusal),
-    /// The store could not.
+    /// The store failed.
     Store(store::Error),
 }
 
@@ -68,46 +68,44 @@ impl From<store::Error> for Error {
     }
 }
 
-/// What the operator has decided.
+/// The operator's decisions.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Play money or real money.
+    /// Sandbox mode with play money, or live mode with real money.
     pub mode: Mode,
-    /// Whether to do exactly what the reference API does, where we would rather
-    /// not (the last column of design section 5).
+    /// True if the server restores the reference API's behaviour where its default differs
+    /// (the last column of design section 5).
     pub strict: bool,
-    /// What happens to unknown customers.
+    /// The decision on unknown customers: register or refuse them.
     pub admission: Admission,
-    /// What holds for merchants with no settings of their own.
+    /// The settings of merchants without settings of their own.
     pub merchant_default: MerchantSettings,
-    /// Merchants with settings of their own.
+    /// The settings of merchants that have their own.
     pub merchants: HashMap<MerchantId, MerchantSettings>,
-    /// What withdrawals cost.
     pub withdrawal_fees: WithdrawalFees,
-    /// Bounds on what may be offered.
+    /// Bounds on the terms of an offer.
     pub terms_limits: TermsLimits,
-    /// How long a buyer has to confirm once the delivery window is over.
+    /// The time that a buyer has to confirm after the delivery window, in seconds.
     pub claim_grace_seconds: i64,
-    /// How long replies are kept for requests that come again.
+    /// The time for which idempotency records are kept, in seconds.
     pub idempotency_kept_seconds: i64,
-    /// Most participants in one vault.
+    /// The most participants in one vault.
     pub participants_max: usize,
-    /// Most categories of one account.
+    /// The most categories of one owner.
     pub categories_max: u32,
     /// The currency of every amount.
     pub currency: Arc<str>,
-    /// Where files are served from, up to the slash before their name; set when the
-    /// address is known.
+    /// The URL of a file without the file's name. Set once the server's address is known.
     pub files_url: Arc<OnceLock<String>>,
 }
 
 impl Policy {
-    /// What holds for this merchant.
+    /// Returns the settings of a merchant.
     pub fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 
-    /// What views need to know where nobody in particular looks.
+    /// Returns the context of a view without a viewer.
     pub(crate) fn view_context(&self) -> ViewContext<'_> {
         ViewContext {
             viewer: None,
@@ -116,8 +114,12 @@ impl Policy {
         }
     }
 
-    /// Refuses what takes a bank, a card or a blockchain: only the sandbox has them,
-    /// as play. In live mode nothing here can reach a real one.
+    /// Checks that banks, cards and blockchains are available.
+    ///
+    /// # Errors
+    ///
+    /// Refuses live mode. Only the sandbox has them, simulated; the service has no
+    /// connection to real ones.
     pub fn check_processor(&self) -> Result<(), Refusal> {
         match self.mode {
             Mode::Sandbox => Ok(()),
@@ -125,8 +127,11 @@ impl Policy {
         }
     }
 
-    /// Refuses cards where they are switched off for the merchant, or there is
-    /// nothing to charge them with.
+    /// Checks that the merchant's customers may pay by card.
+    ///
+    /// # Errors
+    ///
+    /// Refuses live mode, and a merchant whose settings exclude cards.
     pub fn check_cards(&self, merchant: MerchantId) -> Result<(), Refusal> {
         self.check_processor()?;
         if self.merchant(merchant).cards {
@@ -136,7 +141,7 @@ impl Policy {
         }
     }
 
-    /// In which order milestones are released.
+    /// Returns the order in which milestones must be released.
     const fn release_order(&self) -> ReleaseOrder {
         if self.strict {
             ReleaseOrder::FirstPending
@@ -145,7 +150,7 @@ impl Policy {
         }
     }
 
-    /// Returns the actor as a seller, at its merchant's rates.
+    /// Returns the actor as a seller with its merchant's rates.
     fn seller(&self, actor: &Actor) -> Seller {
         Seller {
             merchant: actor.merchant,
@@ -155,18 +160,27 @@ impl Policy {
     }
 }
 
-/// A merchant's deal of any kind; one of another merchant's is refused with
-/// `of_another`.
-fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, of_another: Refusal) -> Result<Deal, Error> {
+/// Returns a merchant's deal of any settlement type.
+///
+/// # Errors
+///
+/// Refuses a deal of another merchant with `if_foreign`, and an unknown key with
+/// [`Refusal::EscrowNotFound`].
+fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_foreign: Refusal) -> Result<Deal, Error> {
     match tx.deal(merchant, key)? {
         Some(deal) => Ok(deal),
-        None if tx.any_merchant_has_deal(key)? => Err(of_another.into()),
+        None if tx.any_merchant_has_deal(key)? => Err(if_foreign.into()),
         None => Err(Refusal::EscrowNotFound.into()),
     }
 }
 
-/// A merchant's escrow; a vault in its place is refused with `of_vault`.
-fn load_escrow(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, of_vault: Refusal) -> Result<Escrow, Error> {
+/// Returns a merchant's escrow.
+///
+/// # Errors
+///
+/// Refuses a vault with `if_vault`, and an unknown key or a deal of another merchant with
+/// [`Refusal::EscrowNotFound`].
+fn load_escrow(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_vault: Refusal) -> Result<Escrow, Error> {
     let deal = tx.deal(merchant, key)?.ok_or(Refusal::EscrowNotFound)?;
-    Ok(deal.escrow_or(of_vault)?)
+    Ok(deal.escrow_or(if_vault)?)
 }

@@ -1,5 +1,5 @@
-//! Applies the effects of a command. Its events are written, with their payloads and
-//! pending deliveries, in the commit of the change that they report.
+//! Applies the effects of a command. Writes its events, with their payloads and pending
+//! deliveries, in the commit of the change that they report.
 
 use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
@@ -11,8 +11,8 @@ use crate::domain::transaction::{Transaction, TransactionType};
 use crate::store::{Error, NewEvent, Tx};
 use crate::views::{self, PaymentSubject, Subject};
 
-/// Posts effects and records the events among them, in order. `deals` are the deals
-/// that the effects name, as the command left them and saved them.
+/// Posts the effects and records their events in order. `deals` are the deals that the
+/// effects name, in the state in which the command saved them.
 ///
 /// # Panics
 ///
@@ -37,12 +37,12 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What the events of one command have in common.
+/// The data that the events of one command share.
 struct Outbox<'a> {
     policy: &'a Policy,
     merchant: MerchantId,
     deals: &'a [DealRef<'a>],
-    /// The deals' payees, read for the first payment event.
+    /// The payees of the deals, loaded for the first payment event.
     payees: Option<Vec<Customer>>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Outbox<'a> {
         })
     }
 
-    /// Returns the deals that a transaction paid for, or the one it came from.
+    /// Returns the deals that a transaction paid for, or the deal that it belongs to.
     fn paid_deals(&mut self, tx: &Tx<'_>, transaction: &Transaction) -> Result<Vec<PaidDeal>, Error> {
         let only;
         let deals = match (transaction.escrow, transaction.transaction_type) {

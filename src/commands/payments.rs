@@ -14,8 +14,8 @@ use crate::domain::payments::request::{Gateway, PaymentRequest};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// Pays for one or several escrows, for all or for none. A repeated request under the same
-/// reference returns the first payment and moves nothing.
+/// Pays for one or several escrows. If it cannot pay for all of them, it pays for none. A
+/// repeated request under the same reference returns the first payment and moves nothing.
 pub fn fund(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -79,7 +79,8 @@ pub(super) fn first_payment(
     Ok(Some(first.ok_or(Refusal::DuplicateReference)?))
 }
 
-/// Returns the wallet with its present balance, or the card as [`cards::usable`] does.
+/// Returns the source of a payment: the wallet with its balance, or a card that the customer
+/// may pay with.
 fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
     match gateway {
         Gateway::Wallet => Ok(Source::Wallet {
@@ -115,7 +116,7 @@ pub fn top_up(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, amount: Parsed<Am
 /// # Errors
 ///
 /// Refuses the first key, in the order of the request, whose escrow does not exist,
-/// belongs to another merchant, is a vault, or comes twice.
+/// belongs to another merchant, is a vault, or is named twice.
 fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Vec<Escrow>, Error> {
     let mut escrows = Vec::with_capacity(keys.len());
     for key in keys {
@@ -128,9 +129,9 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
     Ok(escrows)
 }
 
-/// Replaces each link by a new escrow for this buyer. A link that is sold out stays, and
-/// funding refuses it. The escrows end in funding order again, which is also the order in
-/// which a repeated request finds them.
+/// Replaces each link by a new escrow for this buyer. Keeps a link that is sold out, which
+/// funding then refuses. Sorts the escrows into funding order again. A repeated request
+/// finds them in the same order.
 fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
     let now = tx.now();
     for escrow in escrows.iter_mut() {

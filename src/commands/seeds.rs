@@ -1,6 +1,5 @@
-//! Loading a seed: each escrow is offered, paid for and brought to its end by the
-//! commands that clients use, so that history, ledger and events are as if clients
-//! had done it.
+//! Loading a seed. The server offers, funds and completes each escrow by the commands that
+//! clients send, so that history, ledger and events are the same as if clients had sent them.
 
 use crate::commands::clocks::{self, ClockReading};
 use crate::commands::customers::{check_unused, give_opening_balance};
@@ -22,23 +21,25 @@ use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::domain::sandbox::seed::{CustomerSeed, EscrowSeed, LastStep, SeedRequest, TargetProgress};
 use crate::store::Tx;
 
-/// What a seed made, in the order of the seed.
+/// The customers and escrows that a seed created, in the order of the seed.
 #[derive(Clone, Debug)]
 pub struct Seeded {
-    /// Its customers, and what the escrows left in their wallets.
+    /// The customers, with their wallet balances after all escrows.
     pub customers: Vec<(CustomerId, Amount)>,
-    /// Its escrows, and what the seed's author calls them.
+    /// The escrows, with the names that they have in the seed.
     pub escrows: Vec<(Option<String>, Escrow)>,
-    /// The merchant's clock: a seed with a claimed escrow moves it.
+    /// The merchant's clock, which a seed with a claimed escrow advances.
     pub clock: ClockReading,
 }
 
-/// Loads a seed, all of it or nothing. Customers come first, then the escrows in their
-/// order. Those to be claimed are claimed last of all, and for that the merchant's
-/// clock is moved to when the last of them can be.
+/// Loads a seed. If it cannot load every entry, it loads none. Registers the customers
+/// first, then executes the steps of each escrow in order. Claims come last: the command
+/// advances the merchant's clock to the time at which every claim is due.
 ///
-/// Refuses a seed that this merchant has already, then whatever is refused of its first
-/// entry that cannot be.
+/// # Errors
+///
+/// Refuses a seed that the merchant has loaded before, and then the first entry that a
+/// command refuses. The refusal names the entry.
 pub fn load(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -52,10 +53,10 @@ pub fn load(
     }
     tx.use_seeded_ids(seed);
     let mut loader = Loader { tx, policy, merchant };
-    let customers = each(request.customers, "customers", |customer| loader.register(customer))?;
-    let escrows = each(request.escrows, "escrows", |escrow| loader.bring_about(escrow))?;
-    loader.wait_for_claims(&escrows)?;
-    let escrows = each(escrows, "escrows", |escrow| loader.finish(escrow))?;
+    let customers = load_each(request.customers, "customers", |customer| loader.register(customer))?;
+    let escrows = load_each(request.escrows, "escrows", |escrow| loader.load_escrow(escrow))?;
+    loader.advance_to_claims(&escrows)?;
+    let escrows = load_each(escrows, "escrows", |escrow| loader.claim_if_due(escrow))?;
     let with_balance = |customer: CustomerId| {
         let balance = loader.tx.balance(merchant, &Account::CustomerMain(customer.clone()))?;
         Ok((customer, balance))
@@ -67,26 +68,27 @@ pub fn load(
     })
 }
 
-/// What `load` makes of every entry of a list; one that is refused is named.
-fn each<T, U>(entries: Vec<T>, list: &str, mut load: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
-    let named = |(index, entry)| {
+/// Calls `load` for every entry of a list, and returns the results. A refusal names the
+/// entry.
+fn load_each<T, U>(entries: Vec<T>, list: &str, mut load: impl FnMut(T) -> Result<U, Error>) -> Result<Vec<U>, Error> {
+    let load_named = |(index, entry)| {
         load(entry).map_err(|error| match error {
             Error::Refused(refusal) => refusal.of_seed_entry(format!("{list}[{index}]")).into(),
             Error::Store(error) => error.into(),
         })
     };
-    entries.into_iter().enumerate().map(named).collect()
+    entries.into_iter().enumerate().map(load_named).collect()
 }
 
-/// An escrow on its way to where the seed wants it.
-struct Begun {
+/// An escrow whose steps have been executed, except for a claim.
+struct LoadedEscrow {
     name: Option<String>,
     escrow: Escrow,
-    /// Whether the seller is still to claim it.
+    /// True if the seller must still claim it.
     awaits_claim: bool,
 }
 
-/// The commands of a seed, one after another.
+/// Executes the commands of a seed one after another.
 struct Loader<'a, 't> {
     tx: &'a mut Tx<'t>,
     policy: &'a Policy,
@@ -115,17 +117,17 @@ impl Loader<'_, '_> {
         Ok(id)
     }
 
-    /// Brings an escrow as far as it comes without waiting.
-    fn bring_about(&mut self, seed: EscrowSeed) -> Result<Begun, Error> {
+    /// Executes the steps of an escrow, except for a claim.
+    fn load_escrow(&mut self, seed: EscrowSeed) -> Result<LoadedEscrow, Error> {
         let target = TargetProgress::new(seed.progress)?;
-        let seller = self.named("seller", seed.seller)?;
+        let seller = self.registered("seller", seed.seller)?;
         for (milestone, index) in seed.milestones.iter().flatten().zip(0..) {
             if let Some(beneficiary) = milestone.beneficiary.clone() {
-                self.named(&format!("milestones[{index}].customerId"), beneficiary)?;
+                self.registered(&format!("milestones[{index}].customerId"), beneficiary)?;
             }
         }
         let offered = self.offer(&seller, seed.terms, seed.milestones)?;
-        let mut begun = Begun {
+        let mut loaded = LoadedEscrow {
             name: seed.name,
             escrow: offered,
             awaits_claim: false,
@@ -136,18 +138,22 @@ impl Loader<'_, '_> {
             last_step,
         } = target
         {
-            let buyer = self.named("buyer", buyer)?;
-            begun.escrow = self.pay(&buyer, begun.escrow)?;
-            begun.escrow = self.confirm(&buyer, begun.escrow, released)?;
-            begun.escrow = self.proceed(&buyer, &seller, begun.escrow, last_step)?;
-            begun.awaits_claim = last_step == LastStep::Claimed;
+            let buyer = self.registered("buyer", buyer)?;
+            loaded.escrow = self.pay(&buyer, loaded.escrow)?;
+            loaded.escrow = self.confirm(&buyer, loaded.escrow, released)?;
+            loaded.escrow = self.take_last_step(&buyer, &seller, loaded.escrow, last_step)?;
+            loaded.awaits_claim = last_step == LastStep::Claimed;
         }
-        Ok(begun)
+        Ok(loaded)
     }
 
-    /// Someone whom an escrow names, who is a customer by now: a name that was
-    /// misspelled would otherwise become one.
-    fn named(&self, field: &str, customer: CustomerId) -> Result<Actor, Error> {
+    /// Returns a customer that an escrow names, as an actor.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a customer who is not registered. Otherwise a command would register a
+    /// misspelled id as a new customer.
+    fn registered(&self, field: &str, customer: CustomerId) -> Result<Actor, Error> {
         if self.tx.customer_access(self.merchant, &customer)?.is_none() {
             let expected = "a customer of the seed, or one who is there already";
             return Err(Invalid::wrong(field, expected, &format!("\"{customer}\"")).into());
@@ -173,8 +179,11 @@ impl Loader<'_, '_> {
         }
     }
 
-    /// Pays for an escrow that is one buyer's: who buys from a link gets an escrow that
-    /// is not in the seed.
+    /// Pays for an escrow as the buyer.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a link, because paying for one creates an escrow that is not in the seed.
     fn pay(&mut self, buyer: &Actor, escrow: Escrow) -> Result<Escrow, Error> {
         if escrow.is_link {
             let (expected, got) = ("1, or left out, where somebody has paid", escrow.terms.total_quantity);
@@ -198,21 +207,27 @@ impl Loader<'_, '_> {
         Ok(escrow)
     }
 
-    fn proceed(&mut self, buyer: &Actor, seller: &Actor, escrow: Escrow, last_step: LastStep) -> Result<Escrow, Error> {
+    fn take_last_step(
+        &mut self,
+        buyer: &Actor,
+        seller: &Actor,
+        escrow: Escrow,
+        last_step: LastStep,
+    ) -> Result<Escrow, Error> {
         match last_step {
             LastStep::None | LastStep::Claimed => Ok(escrow),
             LastStep::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
             LastStep::Disputed => self.dispute(buyer, &escrow),
             LastStep::Answered => {
                 self.dispute(buyer, &escrow)?;
-                self.say(seller, &escrow, "It is what was agreed")
+                self.submit_statement(seller, &escrow, "It is what was agreed")
             }
             LastStep::Refunded => {
                 self.dispute(buyer, &escrow)?;
                 let ruling = Ruling::Refunded {
                     additional_fee_refundable: None,
                 };
-                self.rule(escrow.id, ruling)
+                self.resolve(escrow.id, ruling)
             }
             LastStep::Split {
                 seller: to_seller,
@@ -224,21 +239,21 @@ impl Loader<'_, '_> {
                     buyer: to_buyer,
                     additional_fee_refundable: None,
                 };
-                self.rule(escrow.id, ruling)
+                self.resolve(escrow.id, ruling)
             }
         }
     }
 
     fn dispute(&mut self, buyer: &Actor, escrow: &Escrow) -> Result<Escrow, Error> {
-        self.say(buyer, escrow, "It is not what was agreed")
+        self.submit_statement(buyer, escrow, "It is not what was agreed")
     }
 
-    fn say(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
+    fn submit_statement(&mut self, party: &Actor, escrow: &Escrow, message: &str) -> Result<Escrow, Error> {
         let (token, message) = (escrow.payment_token.clone(), Ok(message.to_owned()));
         disputes::submit(self.tx, self.policy, party, token, message, &[])
     }
 
-    fn rule(&mut self, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
+    fn resolve(&mut self, escrow: EscrowId, ruling: Ruling) -> Result<Escrow, Error> {
         let request = ResolutionRequest {
             resolution: "Both sides were heard".to_owned(),
             ruling,
@@ -246,24 +261,23 @@ impl Loader<'_, '_> {
         disputes::resolve(self.tx, self.policy, self.merchant, escrow, Ok(request), &[])
     }
 
-    /// Moves the merchant's clock to when every escrow that awaits a claim can be
-    /// claimed.
-    fn wait_for_claims(&mut self, escrows: &[Begun]) -> Result<(), Error> {
+    /// Advances the merchant's clock to the time at which every claim is due.
+    fn advance_to_claims(&mut self, escrows: &[LoadedEscrow]) -> Result<(), Error> {
         let grace_seconds = self.policy.claim_grace_seconds;
-        let claimable_at = |begun: &Begun| begun.escrow.claimable_at(grace_seconds);
-        let to_claim = escrows.iter().filter(|begun| begun.awaits_claim);
+        let claimable_at = |loaded: &LoadedEscrow| loaded.escrow.claimable_at(grace_seconds);
+        let to_claim = escrows.iter().filter(|loaded| loaded.awaits_claim);
         match to_claim.filter_map(claimable_at).max() {
-            Some(at) => clocks::wait_until(self.tx, self.merchant, at),
+            Some(at) => clocks::advance_to(self.tx, self.merchant, at),
             None => Ok(()),
         }
     }
 
-    fn finish(&mut self, begun: Begun) -> Result<(Option<String>, Escrow), Error> {
-        let Begun {
+    fn claim_if_due(&mut self, loaded: LoadedEscrow) -> Result<(Option<String>, Escrow), Error> {
+        let LoadedEscrow {
             name,
             escrow,
             awaits_claim,
-        } = begun;
+        } = loaded;
         if !awaits_claim {
             return Ok((name, escrow));
         }

@@ -1,5 +1,5 @@
-//! Commands on standard escrows, and the deletion of any unpaid escrow (contract sections
-//! 4.2, 4.6.1).
+//! Commands on standard escrows, and the deletion of unpaid standard and milestone escrows
+//! (contract sections 4.2, 4.6.1).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
 use crate::commands::{Error, Policy, categories, load_deal, load_escrow, outbox};
@@ -24,11 +24,11 @@ pub struct StandardEditRequest {
 #[derive(Clone, Copy, Debug)]
 pub struct AdditionalFeeRequest {
     pub amount: Amount,
-    /// True if a refund includes the fee. `None` leaves it as it is.
+    /// True if a refund includes the fee. `None` keeps the stored value.
     pub is_refundable: Option<bool>,
 }
 
-/// Creates a standard escrow. `images` are pictures of the item.
+/// Creates a standard escrow. `images` names the pictures of the item.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -69,8 +69,7 @@ pub fn edit(
     Ok(escrow)
 }
 
-/// Deletes an escrow of any settlement type before it is paid. No request finds it
-/// afterwards.
+/// Deletes a standard or milestone escrow before it is paid. Later requests do not find it.
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
@@ -95,7 +94,8 @@ pub fn set_additional_fee(
     Ok(escrow)
 }
 
-/// Pays the seller after the buyer has let the delivery window and the grace period pass.
+/// Pays the hold to the seller after the delivery window and the grace period have passed
+/// without the buyer's confirmation.
 pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     admit_party(tx, policy, actor)?;
     let now = tx.now();
@@ -117,7 +117,7 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     Ok(escrow)
 }
 
-/// Loads an escrow for a command of its seller. A vault has no seller and is refused.
+/// Loads an escrow for a command of its seller. Refuses a vault, which has no seller.
 fn load_for_seller(tx: &Tx<'_>, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
     load_escrow(tx, actor.merchant, &EscrowKey::Token(token), Refusal::ActionNotAllowed)
 }

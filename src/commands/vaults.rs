@@ -11,7 +11,8 @@ use crate::domain::party::Party;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
-/// Opens a vault and takes the stakes of all participants, or of none.
+/// Opens a vault and takes the stakes of all participants. If one stake cannot be taken, it
+/// takes none.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Where a sandbox merchant's events go.
+//! Commands on a sandbox merchant's webhook endpoint.
 
 use crate::commands::{Error, Policy, deliveries};
 use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
@@ -6,8 +6,9 @@ use crate::domain::ids::MerchantId;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::{self, Tx};
 
-/// Sends a merchant's events there from now on, also those that wait; or nowhere, and
-/// then those that wait are given up.
+/// Sets the URL of a merchant's webhook endpoint. Pending deliveries go to the new URL too.
+/// `None` disables the endpoint and deletes pending deliveries, at most as many as one
+/// command deletes. The deliverer deletes the rest.
 pub fn set(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
@@ -21,13 +22,13 @@ pub fn set(
     Ok(tx.webhook_endpoint(merchant)?)
 }
 
-/// Whether a merchant's events go anywhere.
+/// Returns true if a merchant has a webhook endpoint.
 pub(super) fn is_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<bool, store::Error> {
     let configured = policy.merchant(merchant).callback_url.as_ref();
     Ok(tx.merchant(merchant)?.webhook_endpoint.choice.url(configured).is_some())
 }
 
-/// Refuses a merchant whose events go nowhere.
+/// Refuses a merchant without a webhook endpoint.
 pub(super) fn check_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
     if is_set(tx, policy, merchant)? {
         Ok(())

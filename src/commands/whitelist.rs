@@ -31,7 +31,7 @@ pub fn add(
     Ok(address)
 }
 
-/// Takes an address off the acting customer's whitelist.
+/// Removes an address from the acting customer's whitelist.
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: WhitelistAddressId) -> Result<(), Error> {
     admit(tx, policy, actor)?;
     policy.check_processor()?;
