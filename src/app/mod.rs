@@ -130,7 +130,7 @@ impl App {
             limits: settings::limits(config),
             allowed_ips: Arc::new(allowed_ips),
             rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
-            faults: Arc::new(FaultBook::default()),
+            faults: Arc::new(FaultBook::new(http::routes(config.mode))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             in_flight: Arc::default(),

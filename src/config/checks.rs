@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::error::ConfigError;
-use super::sources::Flags;
+use super::flags::Flags;
 use super::{Config, Merchant};
 use crate::domain::mode::Mode;
 

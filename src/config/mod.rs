@@ -5,6 +5,7 @@
 
 mod checks;
 mod error;
+mod flags;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use values::{
 };
 
 pub use error::ConfigError;
-pub use sources::Flags;
+pub use flags::Flags;
 
 /// Every setting. Each field has the name of its key in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -6,8 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
@@ -15,6 +14,7 @@ use toml::map::Entry;
 use toml::{Table, Value};
 
 use super::error::ConfigError;
+use super::flags::Flags;
 use super::{Config, checks};
 
 /// Documents every setting and holds its default.
@@ -24,21 +24,6 @@ const DEFAULTS: &str = include_str!("../../config.toml");
 pub(super) const KEYS_WITHOUT_DEFAULT: [&str; 2] = ["public_url", "webhooks.callback_url"];
 
 const ENV_PREFIX: &str = "ESCROWD_";
-
-/// Settings of the command line.
-#[derive(Clone, Debug, Default)]
-pub struct Flags {
-    /// The configuration file. Without it, `config.toml` is read if it exists.
-    pub config: Option<PathBuf>,
-    /// Address and port.
-    pub listen: Option<SocketAddr>,
-    /// The database file.
-    pub database: Option<PathBuf>,
-    /// Turns on `strict`.
-    pub strict: bool,
-    /// Turns on `ephemeral`.
-    pub ephemeral: bool,
-}
 
 /// The settings of the embedded `config.toml`.
 impl Default for Config {

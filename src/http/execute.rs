@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::commands::idempotency::{self, IdempotentOutcome, IdempotentRequest};
 use crate::commands::{self, Policy, customers};
+use crate::domain::escrow::deal::Deal;
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::ids::MerchantId;
+use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
@@ -106,6 +107,14 @@ impl AppState {
                 .run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
                 .await?),
         }
+    }
+
+    /// Returns the caller's deal with this payment token.
+    pub(crate) fn deal_of(&self, caller: &Caller, token: &str) -> Result<Deal, ApiError> {
+        let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
+        let key = EscrowKey::Token(PaymentToken::named(token));
+        let deal = self.store.read(|snapshot| snapshot.deal(merchant, &key))?;
+        Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
     async fn run<T, E>(

@@ -8,13 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use crate::commands::Policy;
-use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken};
+use crate::domain::ids::MerchantId;
 use crate::domain::party::Party;
-use crate::domain::refusal::Refusal;
 use crate::http::api_key_cache::ApiKeyCache;
-use crate::http::auth::Caller;
-use crate::http::error::ApiError;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;
@@ -82,14 +78,6 @@ impl AppState {
     {
         let policy = Arc::clone(&self.policy);
         self.store.write(move |tx| command(tx, &policy)).await
-    }
-
-    /// Returns the caller's deal with this payment token.
-    pub(crate) fn deal_of(&self, caller: &Caller, token: &str) -> Result<Deal, ApiError> {
-        let merchant = caller.merchant().ok_or(Refusal::EscrowNotFound)?;
-        let key = EscrowKey::Token(PaymentToken::named(token));
-        let deal = self.store.read(|snapshot| snapshot.deal(merchant, &key))?;
-        Ok(deal.ok_or(Refusal::EscrowNotFound)?)
     }
 
     /// Returns the context of views for this viewer.

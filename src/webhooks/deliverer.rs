@@ -24,8 +24,8 @@ use crate::store::{Error, Store};
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::queues::MerchantQueues;
+use crate::webhooks::settings::Settings;
 use crate::webhooks::tasks::{Report, Tasks};
-use crate::webhooks::{Message, Settings};
 
 /// Attempts in flight at once, of all merchants.
 const IN_FLIGHT_MAX: usize = 256;
@@ -37,6 +37,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The interval of the search for merchants with deliveries that no commit and no timer
 /// has announced. After the first search there should be none.
 const POLL: Duration = Duration::from_mins(1);
+
+/// A message from a handle to the deliverer.
+pub(super) enum Message {
+    /// Attempts every delivery of a merchant that is due now, and then answers.
+    Flush(MerchantId, oneshot::Sender<()>),
+    /// Starts no further attempt, and ends when those in flight are recorded.
+    Stop,
+}
 
 pub(super) struct Deliverer {
     store: Store,

@@ -13,44 +13,23 @@ mod outcomes;
 mod queue;
 mod queues;
 mod resolver;
+mod settings;
 pub mod signing;
 mod tasks;
 
 use std::io;
 use std::thread;
-use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::ids::MerchantId;
 use crate::store::Store;
 use client::WebhookClient;
-use deliverer::Deliverer;
+use deliverer::{Deliverer, Message};
 
 pub use endpoints::Endpoints;
-
-/// The operator's decisions about deliveries.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The webhook endpoints of merchants.
-    pub endpoints: Endpoints,
-    /// The pauses between attempts.
-    pub schedule: RetrySchedule,
-    /// The time limit of one attempt.
-    pub timeout: Duration,
-    /// The time that attempts in flight get to finish when the service stops.
-    pub stop_timeout: Duration,
-}
-
-/// A message from a [`Handle`] to the deliverer.
-enum Message {
-    /// Attempts every delivery of a merchant that is due now, and then answers.
-    Flush(MerchantId, oneshot::Sender<()>),
-    /// Starts no further attempt, and ends when those in flight are recorded.
-    Stop,
-}
+pub use settings::Settings;
 
 /// Threads for host name lookups. A lookup cannot be cancelled, so one that hangs must
 /// leave threads for the others.

@@ -13,8 +13,8 @@ use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::{Error, Store};
-use crate::webhooks::Settings;
 use crate::webhooks::client::WebhookClient;
+use crate::webhooks::settings::Settings;
 
 /// The report of a task that has ended.
 pub(super) enum Report {

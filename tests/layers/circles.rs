@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{Source, source, sources};
 
 /// The parts whose files must not import each other in a circle.
-const PARTS: &[&str] = &["domain", "store"];
+const PARTS: &[&str] = &[
+    "cli", "commands", "config", "domain", "http", "store", "views", "webhooks",
+];
 
 /// A module's path below the crate, such as `["domain", "escrow", "terms"]`.
 type Module = Vec<String>;
@@ -194,11 +196,13 @@ fn way_back(start: &Module, imports: &Imports) -> Option<Vec<Module>> {
 #[test]
 fn no_files_of_a_part_import_each_other_in_a_circle() {
     let sources = sources();
+    let mut found = Vec::new();
     for part in PARTS {
         let imports = imports(&sources, part);
         assert!(imports.len() > 3, "{part} has {} files", imports.len());
-        assert_eq!(circles(&imports), Vec::<String>::new(), "in {part}");
+        found.extend(circles(&imports));
     }
+    assert_eq!(found, Vec::<String>::new());
 }
 
 /// Returns the circles of a part whose `mod.rs` and files `a` and `b` have this code.

@@ -1,4 +1,4 @@
-//! Faults, set by the merchant (sandbox).
+//! Routes by which a merchant sets, lists and clears its faults (sandbox).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,11 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::routes;
 use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding, FaultRequest};
 use crate::http::sandbox::route_pattern::RoutePattern;
 use crate::http::state::AppState;
 
-/// A fault as its merchant sees it.
+/// A fault, for the merchant that set it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FaultView {
@@ -32,7 +31,7 @@ pub(crate) struct FaultView {
     remaining: u32,
 }
 
-/// What a fault does.
+/// The effect of a fault.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EffectView {
@@ -69,48 +68,47 @@ impl FaultView {
     }
 }
 
-/// `POST /sandbox/faults`, for the merchant. Faults are kept in memory; set within a
-/// command, one is set once under an idempotency key like everything else.
+/// `POST /sandbox/faults`. Faults are in memory, but a command sets them, so that a repeated
+/// request with the same idempotency key sets one fault.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = parse_fault(&body, &routes::routes(state.policy.mode));
+    let request = parse_fault(&body, state.faults.routes());
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
         .execute(
             &caller,
-            move |_tx, _policy, _merchant| Ok(faults.set(key_hash, request?)?),
+            move |_tx, _policy, _actor| Ok(faults.set(key_hash, request?)?),
             |fault, _context| Reply::created("Fault set successfully", FaultView::new(&fault)),
         )
         .await
 }
 
-/// `GET /sandbox/faults`: those of the merchant that have requests left to hit, in
-/// the order they were set.
+/// `GET /sandbox/faults`: the key's faults with requests left to hit, oldest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let faults = state.faults.list(&caller.key_hash);
     let faults: Vec<FaultView> = faults.iter().map(FaultView::new).collect();
     Ok(Reply::ok("Faults fetched successfully", faults))
 }
 
-/// `DELETE /sandbox/faults`: clears the merchant's.
+/// `DELETE /sandbox/faults`: clears the key's faults.
 pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
         .execute(
             &caller,
-            move |_tx, _policy, _merchant| Ok(faults.clear(&key_hash)),
+            move |_tx, _policy, _actor| Ok(faults.clear(&key_hash)),
             |cleared, _context| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
         )
         .await
 }
 
-/// Every field there is.
+/// The fields of a fault request.
 const FIELDS: [&str; 6] = ["times", "status", "route", "customerId", "delayMs", "cutAfterCommit"];
-/// Most requests that one fault hits.
+/// The most requests that one fault hits.
 const TIMES_MAX: u32 = 1_000;
-/// Longest delay, in milliseconds.
+/// The longest delay, in milliseconds.
 const DELAY_MILLIS_MAX: u64 = 60_000;
 
-/// What `POST /sandbox/faults` asks for. A route must be one of these.
+/// Parses the body of `POST /sandbox/faults`. The fault's route must be one of `routes`.
 fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultRequest> {
     let fields = body.fields()?;
     fields.check_known(&FIELDS)?;
@@ -130,16 +128,17 @@ fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultReques
     })
 }
 
-/// A status, a cut or neither, and maybe a delay; at least one of the three.
+/// Reads the effect: an error status or a cut connection, a delay, or one of the two after a
+/// delay.
 fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
     let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
-    let answer = status.optional(error_status)?;
+    let error = status.optional(error_status)?;
     let is_cut = cut.optional(Field::boolean)?.unwrap_or(false);
     let delay = fields
         .field("delayMs")
         .optional(|field| whole_number(field, 1, DELAY_MILLIS_MAX))?
         .map(Duration::from_millis);
-    let ending = match (answer, is_cut) {
+    let ending = match (error, is_cut) {
         (Some(_), true) => return Err(cut.must_be("left out where status is sent, which is answered without a commit")),
         (Some(status), false) => FaultEnding::Status(status),
         (None, true) => FaultEnding::CutAfterCommit,
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_once_everywhere_and_for_everybody() {
+    fn an_absent_field_means_once_on_every_route_for_every_customer() {
         let request = read(r#"{"status":503}"#).unwrap();
         assert_eq!((request.times, request.route, request.customer), (1, None, None));
         let ending = FaultEnding::Status(StatusCode::SERVICE_UNAVAILABLE);
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_comes_alone_or_before_the_rest() {
+    fn a_delay_stands_alone_or_before_another_effect() {
         let effect = |body: &str| read(body).unwrap().effect;
         let delay = Some(Duration::from_millis(250));
         let ending = FaultEnding::Normal;
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_of_its_field() {
+    fn an_invalid_value_is_refused_with_its_field() {
         for (body, field) in [
             ("[]", "the body"),
             ("{}", "status"),

@@ -79,6 +79,8 @@ pub struct FaultBook {
     /// requests only load it.
     count: AtomicUsize,
     faults: Mutex<Faults>,
+    /// The routes that a fault may name, by method and path.
+    routes: Vec<(String, &'static str)>,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,19 @@ struct Faults {
 }
 
 impl FaultBook {
+    /// Returns a book without faults. `routes` are those that a fault may name.
+    pub fn new(routes: Vec<(String, &'static str)>) -> Self {
+        Self {
+            routes,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the routes that a fault may name, by method and path.
+    pub(crate) fn routes(&self) -> &[(String, &'static str)] {
+        &self.routes
+    }
+
     /// Adds a fault for this key.
     ///
     /// # Errors

@@ -1,0 +1,19 @@
+//! The settings of webhook deliveries.
+
+use std::time::Duration;
+
+use crate::domain::events::delivery::RetrySchedule;
+use crate::webhooks::endpoints::Endpoints;
+
+/// The operator's decisions about deliveries.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The webhook endpoints of merchants.
+    pub endpoints: Endpoints,
+    /// The pauses between attempts.
+    pub schedule: RetrySchedule,
+    /// The time limit of one attempt.
+    pub timeout: Duration,
+    /// The time that attempts in flight get to finish when the service stops.
+    pub stop_timeout: Duration,
+}
