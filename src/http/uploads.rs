@@ -1,5 +1,5 @@
-//! Uploaded files: checked, written to disk before the command runs, and removed again
-//! if the command is refused.
+//! Uploaded files. The server checks them, writes them to disk before the command runs, and
+//! removes them if the command is refused.
 
 use actix_web::{rt, web};
 use tokio::sync::OwnedSemaphorePermit;
@@ -20,7 +20,8 @@ use crate::views::ViewContext;
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     files: Vec<(FileKind, Vec<u8>)>,
-    /// The files' shares of the memory for uploads, freed once they are on disk.
+    /// The files' shares of the memory for uploads. The server frees them once the files
+    /// are on disk.
     memory_permits: Vec<OwnedSemaphorePermit>,
 }
 
@@ -31,8 +32,8 @@ pub(crate) fn pictures(body: &mut JsonOrFormBody, field: &str, files_max: usize)
     Uploads::of(files, field, files_max, expected, FileKind::is_picture)
 }
 
-/// Takes the picture or document in this field out of a body. There may be none, and
-/// at most one.
+/// Takes the picture or document in this field out of a body. The field is optional and may
+/// have one file.
 pub(crate) fn evidence(body: &mut JsonOrFormBody, field: &str) -> Parsed<Uploads> {
     let files = body.take_files(field);
     let expected = "a JPEG, PNG, GIF or WebP picture or a PDF document";
@@ -75,10 +76,9 @@ impl Uploads {
 }
 
 impl AppState {
-    /// Executes a command with the names of the files that came with its request, as
-    /// [`AppState::execute`] does. The files are on disk before the command begins, and
-    /// are removed when it is refused. The work goes on when the client disconnects, so
-    /// that no file is left behind.
+    /// Executes a command as [`AppState::execute`] does, with the names of the files of its
+    /// request. Writes the files to disk before the command begins, and removes them if it
+    /// is refused. Goes on if the client disconnects, so that no unused file stays on disk.
     pub(crate) async fn execute_with_files<R, E, T>(
         &self,
         caller: Caller,
@@ -131,7 +131,7 @@ impl AppState {
     }
 }
 
-/// Returns true if only the next start can tell whether the command took effect; it then
+/// Returns true if the outcome of the command is unknown until the next start. The start
 /// removes the files that no row names.
 const fn is_outcome_unknown(outcome: &Result<Reply, ApiError>) -> bool {
     matches!(

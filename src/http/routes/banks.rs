@@ -1,5 +1,5 @@
-//! Routes that ask a bank or a blockchain, as the sandbox plays them, or look up a
-//! customer by phone (contract sections 4.3.5 to 4.3.8 and 4.3.10).
+//! Routes that query a simulated bank or blockchain, or look up a customer by phone
+//! (contract sections 4.3.5 to 4.3.8 and 4.3.10).
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: 
         .await
 }
 
-/// `GET /v1/payment/verify-phone/{phone}`, in any spelling.
+/// `GET /v1/payment/verify-phone/{phone}`. The phone may have any spelling.
 pub(crate) async fn verify_phone(
     state: Data<AppState>,
     caller: Caller,
@@ -55,7 +55,7 @@ pub(crate) async fn verify_phone(
     Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
 }
 
-/// `GET /v1/payment/deposit/wallet`: an address that nobody has a key to.
+/// `GET /v1/payment/deposit/wallet`: a simulated address without a known private key.
 pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     state.policy.check_processor()?;
     let merchant = state.merchant_of(&caller).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Res
     ))
 }
 
-/// `POST /v1/payment/virtual-account`: gone for good.
+/// `POST /v1/payment/virtual-account`: always 410.
 pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> {
     Err(ApiError::NoVirtualAccounts)
 }
@@ -106,8 +106,8 @@ pub(crate) struct PhoneView {
 }
 
 impl PhoneView {
-    /// Shows the customer with the phone number in its stored form, whichever form the
-    /// request had.
+    /// Shows the customer with the phone number in its stored form, which may differ from
+    /// the request's.
     pub(crate) fn new(customer: &Customer) -> Self {
         let phone = customer.profile.as_ref().and_then(|profile| profile.phone.as_ref());
         Self {

@@ -1,4 +1,4 @@
-//! Routes of saved cards (contract section 4.10), and the sandbox's way to save one.
+//! Routes of saved cards (contract section 4.10), and the sandbox route that saves one.
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub(crate) async fn remove(state: Data<AppState>, caller: Caller, card: Path<Str
         .await
 }
 
-/// The number of a test card.
+/// Parses the number of a test card.
 fn parse_card(body: &JsonBody) -> Parsed<TestCard> {
     TestCard::of_number(&body.fields()?.field("number").text()?)
 }

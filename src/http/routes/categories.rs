@@ -56,7 +56,7 @@ pub(crate) async fn edit(
         .await
 }
 
-/// `GET /v1/escrow/category/get`: those of the acting account, in their order.
+/// `GET /v1/escrow/category/get`: the categories of the caller's party, by position.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
@@ -68,7 +68,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     Ok(Reply::ok("Categories fetched successfully", view))
 }
 
-/// `GET /v1/escrow/category/get/{categoryId}`: one of the acting account.
+/// `GET /v1/escrow/category/get/{categoryId}`: a category of the caller's party.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, category: Path<String>) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let id = CategoryId::named(&category);
@@ -116,7 +116,7 @@ pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path
         .await
 }
 
-/// Reads a new or edited category, and its picture.
+/// Parses a new or edited category, and its picture.
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields()?;
     let name = fields.field("name");

@@ -17,7 +17,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
-/// The longest that an advance of the clock waits for the deliveries that fell due.
+/// The longest wait of an advance for the deliveries that fell due by it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
@@ -28,12 +28,12 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
     Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }
 
-/// `POST /sandbox/clock/advance`. Answers when every delivery that fell due by the advance
-/// was attempted, or after [`FLUSH_TIMEOUT`].
+/// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that fell due
+/// by the advance, or after [`FLUSH_TIMEOUT`].
 pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
-    let answer = state
+    let reply = state
         .execute(
             &caller,
             |tx, _policy, actor| clocks::advance(tx, actor.merchant, by),
@@ -46,16 +46,16 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
             },
         )
         .await?;
-    if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| answer.is_first()) {
+    if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| reply.is_first()) {
         limiter.advance(&caller.key_hash, time);
     }
-    // A merchant that this request registered has no deliveries.
+    // A merchant that this request created has no deliveries.
     if let Some(merchant) = caller.merchant() {
         let flush = state.webhooks.flush(merchant);
-        // After the timeout, the deliverer goes on with the attempts that are left.
+        // After the timeout, the deliverer makes the remaining attempts.
         drop(rt::time::timeout(FLUSH_TIMEOUT, flush).await);
     }
-    Ok(answer)
+    Ok(reply)
 }
 
 /// Parses the span by which a clock is advanced.

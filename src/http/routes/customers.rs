@@ -18,8 +18,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query;
-use crate::http::query::Query;
+use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::store::Tx;
 use crate::views::{AsText, PageView};
@@ -36,16 +35,16 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
     .await
 }
 
-/// `GET /v1/customers`: a page, or the one with an email address or a phone.
+/// `GET /v1/customers`: a page of customers, or the customer with an email address or phone.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let wanted = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
+    let request = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
     let merchant = caller.merchant();
-    let page = match (wanted, merchant) {
-        (CustomersWanted::Page(request), Some(merchant)) => {
+    let page = match (request, merchant) {
+        (CustomersRequest::Page(request), Some(merchant)) => {
             state.store.read(|snapshot| snapshot.customers(merchant, request))?
         }
-        (CustomersWanted::Page(request), None) => Page::empty(request),
-        (CustomersWanted::One(key), _) => {
+        (CustomersRequest::Page(request), None) => Page::empty(request),
+        (CustomersRequest::One(key), _) => {
             let found = match merchant {
                 Some(merchant) => state.store.read(|snapshot| snapshot.customer_by_key(merchant, &key))?,
                 None => None,
@@ -134,7 +133,7 @@ pub(crate) async fn countries(_caller: Caller) -> Result<Reply, ApiError> {
     Ok(Reply::ok("Countries fetched successfully", CountryView::all()))
 }
 
-/// Runs a command of the merchant's that leaves a customer as the view shows.
+/// Executes a command that changes one customer, and renders that customer.
 async fn change(
     state: &AppState,
     caller: &Caller,
@@ -148,7 +147,7 @@ async fn change(
     state.execute(caller, command, |view, _context| render(view)).await
 }
 
-/// Where the caller's customers are unless somebody says otherwise.
+/// Returns the country of the caller's customers whose profile names none.
 fn country(state: &AppState, caller: &Caller) -> Country {
     let settings = match caller.merchant() {
         Some(merchant) => state.policy.merchant(merchant),
@@ -157,15 +156,15 @@ fn country(state: &AppState, caller: &Caller) -> Country {
     settings.country
 }
 
-/// Most customers on one page.
+/// The most customers on one page.
 const CUSTOMERS_PER_PAGE_MAX: u32 = 50;
 
-/// Which customers a merchant wants to see.
+/// The customers that a merchant asks for.
 #[derive(Debug)]
-pub(crate) enum CustomersWanted {
+pub(crate) enum CustomersRequest {
     /// A page of all of them.
     Page(PageRequest),
-    /// The one with this.
+    /// The customer with this email address or phone.
     One(CustomerKey),
 }
 
@@ -208,9 +207,9 @@ pub(crate) fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
     })
 }
 
-/// Contract section 4.4.2: who is looked for by email address or phone is one, and
-/// paging has no effect.
-pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersWanted, Refusal> {
+/// Contract section 4.4.2: a search by email address or phone finds one customer, and paging
+/// has no effect.
+pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequest, Refusal> {
     let email = fields.field("email").optional(Field::text)?;
     let phone = fields.field("phone").optional(Field::text)?;
     let key = match (email, phone) {
@@ -220,9 +219,9 @@ pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersWant
         (None, None) => None,
     };
     if let Some(key) = key {
-        return Ok(CustomersWanted::One(key));
+        return Ok(CustomersRequest::One(key));
     }
-    Ok(CustomersWanted::Page(PageRequest {
+    Ok(CustomersRequest::Page(PageRequest {
         limit: limit(&fields.field("limit"))?,
         number: query::page_number(fields)?,
     }))

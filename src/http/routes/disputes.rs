@@ -2,8 +2,7 @@
 
 use actix_web::web::{Data, Path};
 
-use crate::commands::disputes;
-use crate::commands::disputes::ResolutionRequest;
+use crate::commands::disputes::{self, ResolutionRequest};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::{Resolution, statement_text};
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
@@ -69,12 +68,12 @@ pub(crate) async fn resolve(
         .await
 }
 
-/// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, on either side.
+/// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, as buyer or seller.
 pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
-    let wanted = parse_own_disputes(caller.customer(), &query);
+    let request = parse_own_disputes(caller.customer(), &query);
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, Some(merchant), wanted, &context)?;
+    let page = page_of_deals(&state, Some(merchant), request, &context)?;
     Ok(Reply::ok("Escrow retrieved successfully", page))
 }
 
@@ -107,14 +106,15 @@ pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) ->
     Ok(Reply::ok("Escrow transactions fetched successfully", page))
 }
 
-/// A key that was never used has no merchant, and so no deals.
+/// Returns a page of the merchant's deals. Without a merchant, because the key is new, the
+/// page is empty.
 fn page_of_deals(
     state: &AppState,
     merchant: Option<MerchantId>,
-    wanted: Parsed<(MerchantEscrowFilter, PageRequest)>,
+    request: Parsed<(MerchantEscrowFilter, PageRequest)>,
     context: &ViewContext<'_>,
 ) -> Result<PageView<EscrowView>, ApiError> {
-    let (filter, request) = wanted.map_err(Refusal::from)?;
+    let (filter, request) = request.map_err(Refusal::from)?;
     let page: Page<Deal> = match merchant {
         Some(merchant) => state
             .store
@@ -134,10 +134,10 @@ fn parse_statement(body: &mut JsonOrFormBody, chars_max: usize) -> Parsed<(Strin
 fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(ResolutionRequest, Uploads), Refusal> {
     let fields = body.fields()?;
     let resolution = statement_text("resolution", fields.field("resolution").text()?, chars_max)?;
-    let verdict: Resolution = fields.field("status").word()?;
+    let kind: Resolution = fields.field("status").word()?;
     let seller = fields.field("sellerAmount").optional(Field::amount)?;
     let buyer = fields.field("buyerAmount").optional(Field::amount)?;
-    let ruling = verdict.with_amounts(seller, buyer)?;
+    let ruling = kind.with_amounts(seller, buyer)?;
     let additional_fee_refundable = fields
         .field("additionalFeeRefundable")
         .optional(Field::boolean)
@@ -149,7 +149,7 @@ fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(Reso
     Ok((request, uploads::evidence(body, "file")?))
 }
 
-/// Contract section 4.6.3: the disputes of a customer, a page of the usual length.
+/// Contract section 4.6.3: the disputes of a customer, [`LIMIT_DEFAULT`] on a page.
 fn parse_own_disputes(customer: &CustomerId, query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
     let fields = query.fields()?;
     let page = PageRequest {
@@ -160,7 +160,7 @@ fn parse_own_disputes(customer: &CustomerId, query: &Query) -> Parsed<(MerchantE
         is_disputed: true,
         customer: Some(customer.clone()),
         token: token(&fields, "paymentToken")?,
-        ..made(&fields)?
+        ..created_between(&fields)?
     };
     Ok((filter, page))
 }
@@ -172,7 +172,7 @@ fn parse_all_disputes(query: &Query) -> Parsed<(MerchantEscrowFilter, PageReques
     let filter = MerchantEscrowFilter {
         is_disputed: true,
         token: token(&fields, "paymentId")?,
-        ..made(&fields)?
+        ..created_between(&fields)?
     };
     Ok((filter, page))
 }
@@ -188,14 +188,14 @@ fn parse_feed(query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
         customer,
         status,
         category,
-        ..made(&fields)?
+        ..created_between(&fields)?
     };
     let token = token(&fields, "paymentToken")?;
     Ok((MerchantEscrowFilter { token, ..filter }, page))
 }
 
-/// The days between which a deal was made.
-fn made(fields: &Fields<'_>) -> Parsed<MerchantEscrowFilter> {
+/// Reads the first and the last day of a deal's creation.
+fn created_between(fields: &Fields<'_>) -> Parsed<MerchantEscrowFilter> {
     Ok(MerchantEscrowFilter {
         from: fields.field("fromDate").optional(Field::date)?,
         to: fields.field("toDate").optional(Field::date)?,

@@ -1,5 +1,5 @@
-//! Routes of what subscribers were told. Of a sandbox only; the merchant of the key
-//! looks, and a `customer-id` header has no effect.
+//! Routes of events and their deliveries (sandbox). They show the events of the key's
+//! merchant, and a `customer-id` header has no effect.
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
@@ -21,14 +21,15 @@ use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::views::{AsText, PageView};
 
-/// `GET /sandbox/events`: a page, newest first, or oldest first of what came after one.
+/// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
+/// that one, oldest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let wanted = parse_events_query(&query)?;
+    let request = parse_events_query(&query)?;
     let page = match caller.merchant() {
         Some(merchant) => state
             .store
-            .read(|snapshot| snapshot.events(merchant, &wanted.filter, wanted.order, wanted.page))?,
-        None => Page::empty(wanted.page),
+            .read(|snapshot| snapshot.events(merchant, &request.filter, request.order, request.page))?,
+        None => Page::empty(request.page),
     };
     Ok(Reply::ok(
         "Events fetched successfully",
@@ -72,16 +73,15 @@ pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody
         .await
 }
 
-/// Which events are listed.
+/// The parsed query of `GET /sandbox/events`.
 #[derive(Debug)]
-struct EventsWanted {
+struct EventsRequest {
     filter: EventFilter,
     order: EventOrder,
     page: PageRequest,
 }
 
-/// Of `GET /sandbox/events`.
-fn parse_events_query(query: &Query) -> Parsed<EventsWanted> {
+fn parse_events_query(query: &Query) -> Parsed<EventsRequest> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;
     let filter = EventFilter {
@@ -90,14 +90,14 @@ fn parse_events_query(query: &Query) -> Parsed<EventsWanted> {
         customer: fields.field("customerId").optional(Field::customer_id)?,
     };
     let after = fields.field("after").optional(event_id)?;
-    Ok(EventsWanted {
+    Ok(EventsRequest {
         filter,
         order: after.map_or(EventOrder::NewestFirst, EventOrder::After),
         page,
     })
 }
 
-/// Of `POST /sandbox/events/replay`: `from` an event or `since` a moment, not both.
+/// Parses the start of a replay: `from` an event or `since` a moment, not both.
 fn parse_replay_start(body: &JsonBody) -> Parsed<ReplayStart> {
     let fields = body.fields()?;
     let (from, since) = (fields.field("from"), fields.field("since"));

@@ -128,8 +128,8 @@ fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultReques
     })
 }
 
-/// Reads the effect: an error status or a cut connection, a delay, or one of the two after a
-/// delay.
+/// Reads the effect: an error status or a cut connection, after a delay if there is one, or a
+/// delay alone.
 fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
     let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
     let error = status.optional(error_status)?;

@@ -1,4 +1,4 @@
-//! Stored pictures and evidence.
+//! The route of stored pictures and evidence.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -8,9 +8,9 @@ use crate::domain::file::FileName;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
-/// `GET /files/{name}`: a file, for everyone who knows its name. It is of the kind
-/// that its bytes are, and no browser is to take it for anything else or to run what
-/// may be in it.
+/// `GET /files/{name}`: a file, for every client that knows its name. The content type
+/// follows from the file's bytes. The headers keep browsers from guessing another type and
+/// from running scripts in the file.
 pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
@@ -23,7 +23,7 @@ pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<H
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
         .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
-        // What a name stands for never changes.
+        // The file of a name never changes.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .body(bytes))
 }

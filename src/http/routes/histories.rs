@@ -22,7 +22,8 @@ use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
 use crate::views::{PageView, TransactionView};
 
-/// What a customer's history can be asked for, and a merchant's beside it.
+/// The values of `type` for a merchant's history. A customer's history accepts the first
+/// [`TYPES_OF_CUSTOMERS`] of them.
 const TYPES: [TransactionType; 7] = [
     Deposit,
     Withdrawal,
@@ -75,9 +76,9 @@ fn history(
     ))
 }
 
-/// Contract sections 1.8 and 4.3.4: `reference`, `fromDate` or `toDate` ask for an
-/// answer without pages. A limit that is too large is capped, and one that is none
-/// is the default.
+/// Contract sections 1.8 and 4.3.4: `reference`, `fromDate` or `toDate` asks for a reply
+/// without pages. A limit above [`LIMIT_MAX`] counts as [`LIMIT_MAX`]. A limit that is absent
+/// or not a positive whole number counts as [`LIMIT_DEFAULT`].
 fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(HistoryFilter, HistoryShape)> {
     let filter = HistoryFilter {
         transaction_type: fields.field("type").optional(|field| field.one_of(types))?,

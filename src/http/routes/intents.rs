@@ -1,5 +1,5 @@
-//! Routes of deposits, withdrawals and wallet transfers (contract sections 4.3.2
-//! and 4.3.3), and the sandbox's way to pay a test account.
+//! Routes of deposits, withdrawals and wallet transfers (contract sections 4.3.2 and
+//! 4.3.3), and the sandbox route that pays a test account.
 
 use actix_web::web::{Data, Path};
 use strum::{IntoStaticStr, VariantArray};
@@ -54,7 +54,7 @@ pub(crate) async fn verify(state: Data<AppState>, caller: Caller, body: JsonBody
         .await
 }
 
-/// `POST /sandbox/test-accounts/{accountNumber}/pay`: plays the bank transfer that a
+/// `POST /sandbox/test-accounts/{accountNumber}/pay`: simulates the bank transfer that a
 /// deposit waits for.
 pub(crate) async fn pay_test_account(
     state: Data<AppState>,
@@ -87,12 +87,12 @@ enum Purpose {
 }
 
 /// Contract section 4.3.2.
-fn parse_intent(body: &JsonBody, api: &AppState) -> Parsed<IntentRequest> {
+fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;
-    let reference = reference(&fields, api.policy.strict)?;
+    let reference = reference(&fields, state.policy.strict)?;
     let purpose = fields.field("transactionType").one_of_any_case(Purpose::VARIANTS)?;
-    check_currency(&fields, &api.policy.currency)?;
+    check_currency(&fields, &state.policy.currency)?;
     Ok(IntentRequest {
         amount,
         reference,
@@ -113,7 +113,7 @@ fn deposit(fields: &Fields<'_>) -> Parsed<IntentKind> {
     Ok(IntentKind::Deposit { card })
 }
 
-/// To a bank account or to an address on a blockchain, not both.
+/// Reads the target of a withdrawal: a bank account or an address on a blockchain, not both.
 fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
     let (bank, chain) = (fields.field("withdrawalDetails"), fields.field("blockchainDetails"));
     if chain.is_absent() {
@@ -151,12 +151,12 @@ fn wallet_transfer(fields: &Fields<'_>) -> Parsed<IntentKind> {
     }))
 }
 
-/// Contract section 4.3.3. An `otp` is never asked for, and so ignored.
+/// Contract section 4.3.3. Ignores `otp`, because the server never asks for one.
 fn parse_verification(body: &JsonBody) -> Parsed<Reference> {
     body.fields()?.field("reference").reference()
 }
 
-/// What pays a test account: an amount, or whatever is due.
+/// Parses the payment of a test account: an amount, or `None` for the amount that is due.
 fn parse_test_payment(body: &JsonBody) -> Parsed<Option<Amount>> {
     body.fields()?.field("amount").optional(Field::amount)
 }

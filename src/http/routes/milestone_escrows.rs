@@ -2,8 +2,7 @@
 
 use actix_web::web::{Data, Path};
 
-use crate::commands::milestone_escrows;
-use crate::commands::milestone_escrows::{ConversionRequest, MilestoneEscrowRequest};
+use crate::commands::milestone_escrows::{self, ConversionRequest, MilestoneEscrowRequest};
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
@@ -80,7 +79,8 @@ pub(crate) async fn convert(
         .await
 }
 
-/// `GET /v1/escrow/milestone/{paymentToken}`: no milestones for a standard escrow.
+/// `GET /v1/escrow/milestone/{paymentToken}`. The list is empty for a standard escrow and a
+/// vault.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     let milestones = match state.deal_of(&caller, &token)? {
         Deal::Escrow(escrow) => MilestoneView::list(escrow.plan),

@@ -1,4 +1,4 @@
-//! Every route of the service, one line each.
+//! The route table: every route of the service, one line each.
 
 mod banks;
 mod cards;
@@ -39,13 +39,13 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Adds every route.
+/// Registers every route of this mode.
 pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode) {
     table(mode).serve(config);
     config.default_service(web::to(unknown_route));
 }
 
-/// Every route there is in this mode, by its method and its path.
+/// Returns the method and the path of every route of this mode.
 pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
     let routes = table(mode).0.into_iter();
     let named = routes.flat_map(|route| {
@@ -55,10 +55,11 @@ pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
     named.collect()
 }
 
-/// Every route; those under `/sandbox` in sandbox mode only. Routes are tried one
-/// after another: first those that are asked for most; a literal path before one with
-/// a part to fill in.
-#[rustfmt::skip] // A table is read in columns.
+/// Returns the route table. It has the routes under `/sandbox` in sandbox mode only.
+///
+/// The server tries the routes in this order. The most frequent routes come first, and a
+/// literal path comes before a path with a placeholder.
+#[rustfmt::skip] // Keeps each route on one line.
 fn table(mode: Mode) -> Routes {
     use Access::{Business, SuperAdmin};
     use ActsAs::{Customer, Key, Merchant, MerchantAccount, Party, Viewer};
@@ -158,7 +159,7 @@ fn table(mode: Mode) -> Routes {
     table
 }
 
-/// Paths in the order they are tried.
+/// The routes, in the order in which the server tries them.
 #[derive(Default)]
 struct Routes(Vec<Route>);
 
@@ -202,7 +203,7 @@ impl Routes {
         self.add(Method::GET, path, facts, handler);
     }
 
-    /// Adds a route of the sandbox. Every sandbox key opens all of them.
+    /// Adds a route of the sandbox. Every sandbox key may use it.
     fn sandbox<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, handler: F)
     where
         F: Handler<Args>,
@@ -256,8 +257,8 @@ impl Routes {
         route.resources.push(resource);
     }
 
-    /// Adds the routes and, behind each path's, the answer to a method it does not
-    /// have.
+    /// Registers the routes. Every other method on the path of a route gets the refusal
+    /// [`ApiError::MethodNotAllowed`].
     fn serve(self, config: &mut ServiceConfig) {
         for route in self.0 {
             for resource in route.resources {
@@ -275,8 +276,7 @@ impl Routes {
     }
 }
 
-/// `GET /healthz`: 200 when a write reaches the disk and a read comes back, which
-/// is when the service can serve.
+/// `GET /healthz`: 200 after a write has reached the disk and a read has succeeded.
 async fn health(state: Data<AppState>) -> Result<Reply, ApiError> {
     state.write(|tx, _policy| tx.write_heartbeat()).await?;
     state.store.read(|_snapshot| Ok(()))?;

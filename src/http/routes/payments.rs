@@ -49,8 +49,8 @@ pub(crate) async fn top_up(state: Data<AppState>, caller: Caller, body: JsonBody
         .await
 }
 
-/// `GET /v1/wallet`, as the customer. One who is seen for the first time gets
-/// the wallet they will have from then on.
+/// `GET /v1/wallet`, as the customer. A sandbox that is not strict registers an unknown
+/// customer first, with the wallet that the reply shows.
 pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let wallet = state
@@ -65,16 +65,16 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
 
 /// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
 /// `reference` are required, and `gateway` is a card when it is left out.
-fn parse_payment(body: &JsonBody, api: &AppState) -> Parsed<PaymentRequest> {
+fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
-    let strict = api.policy.strict;
+    let strict = state.policy.strict;
     let amount = fields.field("amount");
     let offered = if strict {
         Some(amount.amount()?)
     } else {
         amount.optional(Field::amount)?
     };
-    let smallest = api.policy.terms_limits.amount_min;
+    let smallest = state.policy.terms_limits.amount_min;
     if strict && offered.is_some_and(|offered| offered < smallest) {
         return Err(amount.must_be(format!("a number of {smallest} or more")));
     }
@@ -90,10 +90,10 @@ fn parse_payment(body: &JsonBody, api: &AppState) -> Parsed<PaymentRequest> {
     } else {
         Gateway::Wallet
     };
-    check_currency(&fields, &api.policy.currency)?;
+    check_currency(&fields, &state.policy.currency)?;
     let escrows = escrows_to_pay(
         &fields.field("escrowDetails").object()?,
-        api.limits.escrows_per_payment_max,
+        state.limits.escrows_per_payment_max,
     )?;
     Ok(PaymentRequest {
         escrows,
@@ -108,7 +108,7 @@ fn parse_top_up(body: &JsonBody) -> Parsed<Amount> {
     body.fields()?.field("amount").amount()
 }
 
-/// One escrow or several by id, or one by payment token.
+/// Reads the escrows to pay for: one or several by id, or one by payment token.
 fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
     let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
     if ids.is_absent() && !token.is_absent() {

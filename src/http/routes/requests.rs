@@ -1,4 +1,5 @@
-//! The last requests of a key, with the effects of each (sandbox).
+//! Routes of the request log: the last requests of a key, with the transfers and events of
+//! each (sandbox).
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::http::state::AppState;
 use crate::store::WriteSummaryRows;
 use crate::views::{AsText, MajorUnits, PageView};
 
-/// One of a list: without the bodies, and without what came of it.
+/// A request in a list, without its bodies, transfers and events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestLineView {
@@ -30,7 +31,7 @@ pub(crate) struct RequestLineView {
     replayed: bool,
 }
 
-/// All there is to say of one.
+/// A request with its bodies, transfers and events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestView {
@@ -49,7 +50,7 @@ pub(crate) struct RequestView {
     events: Vec<EmittedEventView>,
 }
 
-/// A movement of money that a request caused.
+/// A transfer that a request caused.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TransferView {
@@ -85,7 +86,7 @@ impl RequestLineView {
 }
 
 impl RequestView {
-    /// The request by itself.
+    /// Shows the request without transfers and events.
     pub(crate) fn new(request: &RecordedRequest) -> Self {
         let RequestLineView {
             id,
@@ -114,7 +115,7 @@ impl RequestView {
         }
     }
 
-    /// Adds what a command of its caused.
+    /// Adds the transfers and events of one of the request's commands.
     pub(crate) fn add_write_summary(&mut self, (transfers, events): WriteSummaryRows) {
         self.transfers.extend(transfers.into_iter().map(TransferView::new));
         let event = |(id, name)| EmittedEventView { id: AsText(id), name };
@@ -135,7 +136,7 @@ impl TransferView {
     }
 }
 
-/// A body as far as it is kept, with a mark where it was longer.
+/// Returns the recorded part of a body, with a note of the length of a truncated body.
 fn shown(body: &RecordedBody) -> String {
     let RecordedBody { text, bytes } = body;
     if text.len() < *bytes {
@@ -145,7 +146,7 @@ fn shown(body: &RecordedBody) -> String {
     }
 }
 
-/// `GET /sandbox/requests`, for the merchant: newest first.
+/// `GET /sandbox/requests`: the key's requests, newest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
     let page = log_of(&state)?.page(&caller.key_hash, request);
@@ -155,8 +156,8 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     ))
 }
 
-/// `GET /sandbox/requests/{requestId}`, for the merchant: the request, the reply, and
-/// what came of it.
+/// `GET /sandbox/requests/{requestId}`: a request of the key with its reply, transfers and
+/// events.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply, ApiError> {
     let log = log_of(&state)?;
     let found = log.find(&caller.key_hash, &id);
@@ -170,7 +171,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>)
     Ok(Reply::ok("Request fetched successfully", view))
 }
 
-/// Every service that has these routes keeps requests.
+/// Returns the request log, which every server with these routes has.
 fn log_of(state: &AppState) -> Result<&RequestLog, ApiError> {
     state.requests.as_deref().ok_or(ApiError::Internal)
 }
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_was_cut_says_so() {
+    fn a_truncated_body_is_shown_with_its_length() {
         let body = |text: &str, bytes| RecordedBody {
             text: text.to_owned(),
             bytes,

@@ -1,4 +1,4 @@
-//! The sandbox's way to start over.
+//! The route that resets a sandbox merchant.
 
 use actix_web::rt;
 use actix_web::web::Data;
@@ -16,13 +16,13 @@ use crate::views::ViewContext;
 
 /// `POST /sandbox/reset`. A `customer-id` header has no effect.
 ///
-/// Works in a task of its own: a caller who goes away leaves a handler where it is,
-/// and a key that has changed hands must be forgotten by every worker.
+/// Runs in a task of its own, because the server drops a handler when its client
+/// disconnects. The task still clears the API key cache, which holds the key's old merchant.
 pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let task = rt::spawn(async move {
         let (key_hash, is_new) = (caller.key_hash, caller.merchant().is_none());
         let reset = move |tx: &mut Tx<'_>, _: &Policy, actor: &Actor| {
-            // A merchant that this request made has nothing in it.
+            // A merchant that this request created is empty.
             if is_new {
                 return Ok(actor.merchant);
             }

@@ -1,4 +1,4 @@
-//! Loading a seed into a sandbox merchant.
+//! The route that loads a seed into a sandbox merchant.
 
 use std::collections::HashSet;
 
@@ -40,8 +40,8 @@ pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) 
         .await
 }
 
-const OF_SEED: [&str; 2] = ["customers", "escrows"];
-const OF_CUSTOMER: [&str; 8] = [
+const SEED_FIELDS: [&str; 2] = ["customers", "escrows"];
+const CUSTOMER_FIELDS: [&str; 8] = [
     "id",
     "balance",
     "firstname",
@@ -51,7 +51,7 @@ const OF_CUSTOMER: [&str; 8] = [
     "countryId",
     "bvn",
 ];
-const OF_ESCROW: [&str; 15] = [
+const ESCROW_FIELDS: [&str; 15] = [
     "name",
     "seller",
     "buyer",
@@ -68,12 +68,12 @@ const OF_ESCROW: [&str; 15] = [
     "sellerAmount",
     "buyerAmount",
 ];
-const OF_MILESTONE: [&str; 6] = ["title", "description", "amount", "dueDate", "customerId", "released"];
+const MILESTONE_FIELDS: [&str; 6] = ["title", "description", "amount", "dueDate", "customerId", "released"];
 
-/// `POST /sandbox/seed`.
+/// Parses the body of `POST /sandbox/seed`.
 fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
     let fields = body.fields()?;
-    fields.check_known(&OF_SEED)?;
+    fields.check_known(&SEED_FIELDS)?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
     let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
     let customers = customers.iter().map(customer).collect::<Parsed<_>>()?;
@@ -87,7 +87,7 @@ fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
     })
 }
 
-/// A list that may be left out.
+/// Reads a list. An absent list is empty.
 fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> {
     let entries = field.optional(Field::list)?.unwrap_or_default();
     if entries.len() > entries_max {
@@ -98,7 +98,7 @@ fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> 
 
 fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
     let fields = entry.object()?;
-    fields.check_known(&OF_CUSTOMER)?;
+    fields.check_known(&CUSTOMER_FIELDS)?;
     Ok(CustomerSeed {
         id: fields.field("id").optional(Field::customer_id)?,
         balance: fields.field("balance").optional(Field::amount)?,
@@ -113,10 +113,10 @@ fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
     })
 }
 
-/// The escrow at this place among all, from 1.
-fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
+/// Parses an escrow. `position` is its position among the seed's escrows, from 1.
+fn escrow(entry: &Field<'_>, position: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
     let fields = entry.object()?;
-    fields.check_known(&OF_ESCROW)?;
+    fields.check_known(&ESCROW_FIELDS)?;
     let name = name(&fields.field("name"), names)?;
     let seller = fields.field("seller").customer_id()?;
     let buyer = fields.field("buyer").optional(Field::customer_id)?;
@@ -125,7 +125,7 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
     let milestones: Option<Vec<MilestoneSeed>> = milestones
         .map(|milestones| milestones.iter().zip(1..).map(milestone).collect())
         .transpose()?;
-    let purpose = name.clone().unwrap_or_else(|| format!("Escrow {place}"));
+    let purpose = name.clone().unwrap_or_else(|| format!("Escrow {position}"));
     let terms = terms(&fields, purpose, milestones.as_deref())?;
     let marks = |milestones: &Vec<MilestoneSeed>| milestones.iter().map(|milestone| milestone.released).collect();
     let progress = ProgressRequest {
@@ -140,12 +140,13 @@ fn escrow(entry: &Field<'_>, place: usize, names: &mut HashSet<String>) -> Parse
         name,
         seller,
         terms,
-        milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::request).collect()),
+        milestones: milestones.map(|milestones| milestones.into_iter().map(MilestoneSeed::into_request).collect()),
         progress,
     })
 }
 
-/// What the author calls an escrow, to find it by: no two are called the same.
+/// Reads the name by which the seed's author refers to an escrow. Refuses the name of an
+/// earlier escrow.
 fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>> {
     let name = field.optional(Field::text)?;
     match &name {
@@ -154,8 +155,8 @@ fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>
     }
 }
 
-/// What may be left out of terms stands as the reference API has it, or follows from
-/// the rest: the amount is the sum of the milestones.
+/// Reads the terms of an escrow. An absent field has the reference API's default, or
+/// follows from other fields: an absent amount is the sum of the milestones.
 fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").optional(Field::amount)?;
     let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
@@ -178,7 +179,7 @@ fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSee
     })
 }
 
-/// What came in for a milestone.
+/// A parsed milestone of a seed.
 struct MilestoneSeed {
     title: String,
     description: Option<String>,
@@ -188,12 +189,12 @@ struct MilestoneSeed {
     released: Option<bool>,
 }
 
-fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
+fn milestone((entry, position): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
     let fields = entry.object()?;
-    fields.check_known(&OF_MILESTONE)?;
+    fields.check_known(&MILESTONE_FIELDS)?;
     let title = fields.field("title").optional(Field::text)?;
     Ok(MilestoneSeed {
-        title: title.unwrap_or_else(|| format!("Milestone {place}")),
+        title: title.unwrap_or_else(|| format!("Milestone {position}")),
         description: fields.field("description").optional(Field::text)?,
         amount: fields.field("amount").amount()?,
         due_date: fields.field("dueDate").optional(Field::date)?,
@@ -203,7 +204,7 @@ fn milestone((entry, place): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
 }
 
 impl MilestoneSeed {
-    fn request(self) -> MilestoneRequest {
+    fn into_request(self) -> MilestoneRequest {
         MilestoneRequest {
             title: self.title,
             description: self.description,

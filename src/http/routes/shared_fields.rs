@@ -28,8 +28,8 @@ enum Plan {
 }
 
 /// Reads each field and checks it, in the order of the contract's table. The buyer pays
-/// the fee of a milestone escrow. A standard escrow must have a delivery window; a
-/// milestone escrow must have one where the limits are strict.
+/// the fee of a milestone escrow. A standard escrow must have a delivery window. A
+/// milestone escrow must have one if the limits are strict.
 fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").amount()?;
     limits.check_amount(amount)?;
@@ -104,13 +104,13 @@ pub(super) fn reference(fields: &Fields<'_>, strict: bool) -> Parsed<Option<Refe
     }
 }
 
-/// There is one currency, which may be left out.
+/// Checks that `currency` is absent or the server's one currency.
 pub(super) fn check_currency(fields: &Fields<'_>, currency: &str) -> Parsed<()> {
     fields.field("currency").optional(|field| field.one_of(&[currency]))?;
     Ok(())
 }
 
-/// Characters of a name, a narration or a phone number.
+/// The most characters of a name, a narration or a phone number.
 const TEXT_CHARS_MAX: usize = 255;
 
 pub(super) fn account_number(field: &Field<'_>) -> Parsed<String> {

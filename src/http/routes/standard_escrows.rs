@@ -4,8 +4,7 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::commands::standard_escrows;
-use crate::commands::standard_escrows::{AdditionalFeeRequest, StandardEditRequest};
+use crate::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
 use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter};
 use crate::domain::escrow::terms::{KeptTerms, TermsRequest};
 use crate::domain::ids::{EscrowId, PaymentToken};
@@ -94,7 +93,7 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
         .await
 }
 
-/// `GET /v1/escrow/transactions`, as either side.
+/// `GET /v1/escrow/transactions`: the escrows of the caller's party, as buyer or as seller.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let (filter, page) = parse_list(caller.party(), &query)?;
@@ -170,7 +169,7 @@ fn parse_additional_fee(body: &JsonBody) -> Result<AdditionalFeeRequest, Refusal
     })
 }
 
-/// Contract section 4.2.7: a party's escrows, and which page of them.
+/// Contract section 4.2.7: the filter of a party's escrows, and the page.
 fn parse_list(party: &Party, query: &Query) -> Result<(PartyEscrowFilter, PageRequest), Refusal> {
     let fields = query.fields()?;
     let side = fields.field("type");
@@ -215,9 +214,9 @@ struct AmountsView {
 
 impl EscrowListView {
     /// Shows the list to its party.
-    pub(crate) fn new(list: EscrowList, viewing: &ViewContext<'_>) -> Self {
+    pub(crate) fn new(list: EscrowList, context: &ViewContext<'_>) -> Self {
         Self {
-            page: PageView::new(list.page, |escrow| EscrowView::new(escrow, viewing)),
+            page: PageView::new(list.page, |escrow| EscrowView::new(escrow, context)),
             report: ReportView::new(&list.report),
         }
     }

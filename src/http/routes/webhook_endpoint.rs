@@ -1,5 +1,5 @@
-//! Routes of where a sandbox merchant's events go. The merchant of the key acts, and a
-//! `customer-id` header has no effect.
+//! Routes of a sandbox merchant's webhook endpoint. They act for the merchant of the key,
+//! and a `customer-id` header has no effect.
 
 use actix_web::web::Data;
 use serde::Serialize;
@@ -19,9 +19,9 @@ use crate::webhooks::signing;
 /// `GET /sandbox/callback`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    let setting = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
+    let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
     let configured = state.policy.merchant(merchant).callback_url.as_ref();
-    Ok(Reply::ok("Callback fetched successfully", view(&setting, configured)))
+    Ok(Reply::ok("Callback fetched successfully", view(&endpoint, configured)))
 }
 
 /// `PUT /sandbox/callback`.
@@ -31,30 +31,30 @@ pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -
         .execute(
             &caller,
             move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, url),
-            |setting, _context| Reply::ok("Callback updated successfully", view(&setting, None)),
+            |endpoint, _context| Reply::ok("Callback updated successfully", view(&endpoint, None)),
         )
         .await
 }
 
-fn view(setting: &SandboxWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
-    let secret = setting.secret.as_ref();
+fn view(endpoint: &SandboxWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
+    let secret = endpoint.secret.as_ref();
     WebhookEndpointView {
-        url: setting.choice.url(configured).map(|url| url.as_str().to_owned()),
+        url: endpoint.choice.url(configured).map(|url| url.as_str().to_owned()),
         signing_secret: secret.map_or("", SigningSecret::as_str).to_owned(),
         standard_webhooks_secret: secret.map(signing::standard_secret).unwrap_or_default(),
     }
 }
 
-/// Of `PUT /sandbox/callback`: a URL, or null for nowhere.
+/// Parses the body of `PUT /sandbox/callback`: a URL, or null to disable the endpoint.
 fn parse_webhook_url(body: &JsonBody) -> Parsed<Option<WebhookUrl>> {
     let fields = body.fields()?;
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
     }
-    fields.field("url").optional(callback)
+    fields.field("url").optional(webhook_url)
 }
 
-fn callback(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
+fn webhook_url(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
     let text = field.text()?;
     WebhookUrl::parse(&text, Mode::Sandbox).map_err(|problem| field.must_be(problem.to_string()))
 }

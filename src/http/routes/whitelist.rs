@@ -56,7 +56,7 @@ pub(crate) async fn remove(state: Data<AppState>, caller: Caller, address: Path<
         .await
 }
 
-/// Contract section 4.11. An `otp` is never asked for, and so ignored.
+/// Contract section 4.11. Ignores `otp`, because the server never asks for one.
 fn parse_whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
     let fields = body.fields()?;
     let wallet_address = evm_address(&fields.field("walletAddress"))?;
