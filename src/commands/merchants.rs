@@ -1,5 +1,5 @@
 //! Creating merchants: on the first use of a key in sandbox mode, from the configuration in
-//! live mode (design section 6).
+//! live mode (architecture section 6).
 
 use crate::commands::deliveries;
 use crate::domain::events::webhook_endpoint::WebhookUrlChoice;

@@ -74,7 +74,7 @@ pub struct Policy {
     /// Sandbox mode with play money, or live mode with real money.
     pub mode: Mode,
     /// True if the server restores the reference API's behaviour where its default differs
-    /// (the last column of design section 5).
+    /// (the last column of contract section 8).
     pub strict: bool,
     /// The decision on unknown customers: register or refuse them.
     pub admission: Admission,

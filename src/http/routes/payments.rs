@@ -63,7 +63,7 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
     ))
 }
 
-/// Contract section 4.3.1 and design section 5: with `strict`, `amount` and
+/// Contract sections 4.3.1 and 8: with `strict`, `amount` and
 /// `reference` are required, and `gateway` is a card when it is left out.
 fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
