@@ -79,7 +79,7 @@ fn load(tx: &Tx<'_>, actor: &Actor, id: CategoryId) -> Result<(Category, u32), E
     Ok((category, count))
 }
 
-/// Returns the category that a request names, if it names one.
+/// Returns the category that a request names, or `None` if it names none.
 ///
 /// # Errors
 ///

@@ -16,8 +16,8 @@ use crate::store::Tx;
 ///
 /// # Errors
 ///
-/// Refuses, in this order: an invalid request; the first participant who is not a customer
-/// of the merchant or is blocked; the first who cannot cover the stake.
+/// Refuses, in this order: an invalid request, the first participant who is not a customer
+/// of the merchant or is blocked, the first participant who cannot cover the stake.
 pub fn create(
     tx: &mut Tx<'_>,
     policy: &Policy,

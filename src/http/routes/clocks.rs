@@ -17,7 +17,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
-/// The longest wait of an advance for the deliveries that fell due by it.
+/// The longest time that an advance waits for the deliveries that fell due by it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.

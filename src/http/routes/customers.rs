@@ -1,6 +1,6 @@
 //! Routes of a merchant's customers, and of countries (contract sections 4.4 and
-//! 4.12). The routes act for the merchant, and a `customer-id` header has no effect
-//! (contract section 8).
+//! 4.12). They act for the merchant, and a `customer-id` header has no effect (contract
+//! section 8).
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;

@@ -23,7 +23,7 @@ pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<H
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
         .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
-        // The file of a name never changes.
+        // A file never changes after it was written under its name.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .body(bytes))
 }

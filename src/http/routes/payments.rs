@@ -35,7 +35,7 @@ pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -
         .await
 }
 
-/// `POST /v1/payment/topup`, as the customer; sandbox mode only.
+/// `POST /v1/payment/topup`, as the customer, in sandbox mode only.
 pub(crate) async fn top_up(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let amount = parse_top_up(&body);
     state
@@ -63,8 +63,8 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
     ))
 }
 
-/// Contract sections 4.3.1 and 8: with `strict`, `amount` and
-/// `reference` are required, and `gateway` is a card when it is left out.
+/// Contract sections 4.3.1 and 8: with `strict`, `amount` and `reference` are required, and
+/// an absent `gateway` means a card.
 fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
     let strict = state.policy.strict;

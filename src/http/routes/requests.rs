@@ -136,7 +136,7 @@ impl TransferView {
     }
 }
 
-/// Returns the recorded part of a body, with a note of the length of a truncated body.
+/// Returns the recorded part of a body. A truncated body ends with a note of its length.
 fn shown(body: &RecordedBody) -> String {
     let RecordedBody { text, bytes } = body;
     if text.len() < *bytes {
