@@ -138,11 +138,11 @@ impl TransferView {
 
 /// Returns the recorded part of a body. A truncated body ends with a note of its length.
 fn shown(body: &RecordedBody) -> String {
-    let RecordedBody { text, bytes } = body;
-    if text.len() < *bytes {
-        format!("{text}… (the first {} of {bytes} bytes)", text.len())
+    let text = body.text();
+    if body.is_truncated() {
+        format!("{text}… (the first {} of {} bytes)", text.len(), body.bytes)
     } else {
-        text.clone()
+        text.into_owned()
     }
 }
 
@@ -182,11 +182,11 @@ mod tests {
 
     #[test]
     fn a_truncated_body_is_shown_with_its_length() {
-        let body = |text: &str, bytes| RecordedBody {
-            text: text.to_owned(),
-            bytes,
-        };
-        assert_eq!(shown(&body("{}", 2)), "{}");
-        assert_eq!(shown(&body("{\"a", 9)), "{\"a… (the first 3 of 9 bytes)");
+        assert_eq!(shown(&RecordedBody::new(b"{}")), "{}");
+        let long = "x".repeat(65_536);
+        assert_eq!(shown(&RecordedBody::new(long.as_bytes())), long);
+        let too_long = format!("{long}é");
+        let expected = format!("{long}… (the first 65536 of 65538 bytes)");
+        assert_eq!(shown(&RecordedBody::new(too_long.as_bytes())), expected);
     }
 }

@@ -6,6 +6,7 @@
 //! The log copies bodies. If it shared the server's buffer, that buffer would stay
 //! allocated as long as the log keeps the request, and the server could not reuse it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,8 +63,8 @@ pub(crate) struct RecordedRequest {
 /// The beginning of a body, and the length of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordedBody {
-    /// The first 65,536 bytes or a little less, so that no character is cut in two.
-    pub(crate) text: String,
+    /// At most the first 65,536 bytes.
+    beginning: Box<[u8]>,
     /// Bytes of the whole body.
     pub(crate) bytes: usize,
 }
@@ -158,7 +159,7 @@ impl RecordedRequest {
     /// Returns the bytes of memory that the request takes: the struct and all that it
     /// owns.
     fn memory_bytes(&self) -> usize {
-        let body_bytes = |body: &RecordedBody| body.text.capacity();
+        let body_bytes = |body: &RecordedBody| body.beginning.len();
         let summary_bytes = |summary: &WriteSummary| summary.events.capacity() * size_of::<EventId>();
         size_of::<Self>()
             + self.id.capacity()
@@ -172,12 +173,29 @@ impl RecordedRequest {
 }
 
 impl RecordedBody {
-    /// Copies the beginning of a body.
+    /// Copies the beginning of a body. Its text is not looked at, since few bodies are
+    /// ever read again.
     pub(crate) fn new(body: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(body);
         Self {
-            text: text[..text.floor_char_boundary(BODY_BYTES_MAX)].to_owned(),
+            beginning: body[..body.len().min(BODY_BYTES_MAX)].into(),
             bytes: body.len(),
+        }
+    }
+
+    /// Returns true if the body was longer than its recorded beginning.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.bytes > self.beginning.len()
+    }
+
+    /// Returns the beginning of the body. It leaves out a last character that is cut in
+    /// two, and replaces bytes that are not UTF-8.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match str::from_utf8(&self.beginning) {
+            Ok(text) => text.into(),
+            Err(error) if error.error_len().is_none() && self.is_truncated() => {
+                String::from_utf8_lossy(&self.beginning[..error.valid_up_to()])
+            }
+            Err(_) => String::from_utf8_lossy(&self.beginning),
         }
     }
 }
@@ -245,7 +263,7 @@ mod tests {
         }
         add(&log, "d", &vec![b'x'; 2 + small]);
         assert_eq!(["a", "b", "c", "d"].map(|id| has(&log, id)), [false, true, true, true]);
-        assert_eq!(log.find(&KEY, "d").unwrap().reply_body.text, "x".repeat(2 + small));
+        assert_eq!(log.find(&KEY, "d").unwrap().reply_body.text(), "x".repeat(2 + small));
         assert_eq!(bytes_of(&log), 4 * small);
         // A request larger than the whole log removes all others and is dropped itself.
         add(&log, "e", &vec![b'x'; 4 * small]);
@@ -284,7 +302,7 @@ mod tests {
         assert!(page.count > 5, "{}", page.count);
         for (number, request) in (0..500_usize).rev().zip(page.rows) {
             assert_eq!(request.id, number.to_string());
-            assert_eq!(request.reply_body.text.len(), number % 40);
+            assert_eq!(request.reply_body.text().len(), number % 40);
         }
     }
 
@@ -320,13 +338,13 @@ mod tests {
     fn a_long_body_is_cut_between_two_characters() {
         for bytes in [BODY_BYTES_MAX, BODY_BYTES_MAX + 1] {
             let body = RecordedBody::new(&vec![b'x'; bytes]);
-            assert_eq!((body.text.len(), body.bytes), (BODY_BYTES_MAX, bytes));
+            assert_eq!((body.text().len(), body.bytes), (BODY_BYTES_MAX, bytes));
         }
         for (letter, shift, length) in [("é", 0, 65_536), ("é", 1, 65_535), ("😀", 1, 65_533), ("😀", 3, 65_535)]
         {
             let body = "x".repeat(shift) + &letter.repeat(40_000);
             let recorded = RecordedBody::new(body.as_bytes());
-            assert_eq!(recorded.text, body[..length], "{letter} {shift}");
+            assert_eq!(recorded.text(), body[..length], "{letter} {shift}");
             assert_eq!(recorded.bytes, body.len());
         }
     }
