@@ -23,7 +23,7 @@ pub struct IdempotentRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdempotentOutcome {
     /// The command ran for this request.
-    Done(StoredReply),
+    First(StoredReply),
     /// The command ran for an earlier request. Holds the first reply.
     Replayed(StoredReply),
     /// An earlier, different request used the key.
@@ -54,10 +54,10 @@ pub fn once<T>(
         Err(error) => return Err(error),
     };
     let record = IdempotencyRecord {
-        asked: fingerprint.clone(),
+        fingerprint: fingerprint.clone(),
         reply: render(decided),
         created_at: tx.now(),
     };
     tx.save_idempotency_record(tx.acts_for().unwrap_or(actor.merchant), key, &record)?;
-    Ok(IdempotentOutcome::Done(record.reply))
+    Ok(IdempotentOutcome::First(record.reply))
 }

@@ -104,7 +104,7 @@ pub fn resolve_account(
     admit(tx, policy, actor)?;
     let query = query?;
     policy.check_processor()?;
-    let name = query.answer()?;
+    let name = query.holder_name()?;
     Ok((query, name))
 }
 

@@ -33,7 +33,7 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 /// [`webhook_endpoints::set`] does.
 ///
 /// [`webhook_endpoints::set`]: crate::commands::webhook_endpoints::set
-pub fn start_over(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
+pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
     let signing_secret = tx.webhook_endpoint(merchant)?.secret;
     // The new merchant's clock has no offset, so its first times are ledger times.
     tx.use_ledger_clock();

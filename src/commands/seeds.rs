@@ -218,7 +218,7 @@ impl Loader<'_, '_> {
             LastStep::None | LastStep::Claimed => Ok(escrow),
             LastStep::Confirmed => standard_escrows::confirm_payment(self.tx, self.policy, buyer, escrow.id),
             LastStep::Disputed => self.dispute(buyer, &escrow),
-            LastStep::Answered => {
+            LastStep::Replied => {
                 self.dispute(buyer, &escrow)?;
                 self.submit_statement(seller, &escrow, "It is what was agreed")
             }

@@ -50,7 +50,7 @@ pub struct StoredReply {
 /// The first request under a key, and its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    pub asked: RequestFingerprint,
+    pub fingerprint: RequestFingerprint,
     pub reply: StoredReply,
     /// The time on the merchant's clock.
     pub created_at: Timestamp,
@@ -79,12 +79,12 @@ impl IdempotencyRecord {
     /// # Errors
     ///
     /// Returns the difference if this is not the first request again.
-    pub fn reply_to(self, asked: &RequestFingerprint) -> Result<StoredReply, Difference> {
-        if self.asked.route != asked.route {
-            Err(Difference::Route(self.asked.route))
-        } else if self.asked.customer != asked.customer {
+    pub fn reply_to(self, fingerprint: &RequestFingerprint) -> Result<StoredReply, Difference> {
+        if self.fingerprint.route != fingerprint.route {
+            Err(Difference::Route(self.fingerprint.route))
+        } else if self.fingerprint.customer != fingerprint.customer {
             Err(Difference::Customer)
-        } else if self.asked.body_hash != asked.body_hash {
+        } else if self.fingerprint.body_hash != fingerprint.body_hash {
             Err(Difference::Body)
         } else {
             Ok(self.reply)
@@ -98,7 +98,7 @@ mod tests {
 
     fn record() -> IdempotencyRecord {
         IdempotencyRecord {
-            asked: asked(),
+            fingerprint: fingerprint(),
             reply: StoredReply {
                 status: 201,
                 body: "{}".to_owned(),
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    fn asked() -> RequestFingerprint {
+    fn fingerprint() -> RequestFingerprint {
         RequestFingerprint {
             route: "POST /v1/escrow/create".to_owned(),
             customer: CustomerId::parse("ada"),
@@ -127,20 +127,20 @@ mod tests {
 
     #[test]
     fn a_repeated_request_gets_the_first_reply_and_another_gets_the_difference() {
-        assert_eq!(record().reply_to(&asked()), Ok(record().reply));
+        assert_eq!(record().reply_to(&fingerprint()), Ok(record().reply));
         let other = |change: fn(&mut RequestFingerprint)| {
-            let mut other = asked();
+            let mut other = fingerprint();
             change(&mut other);
             record().reply_to(&other).unwrap_err()
         };
         let first_route = Difference::Route("POST /v1/escrow/create".to_owned());
-        assert_eq!(other(|asked| asked.route.push_str("?a=b")), first_route);
-        assert_eq!(other(|asked| asked.customer = None), Difference::Customer);
+        assert_eq!(other(|fingerprint| fingerprint.route.push_str("?a=b")), first_route);
+        assert_eq!(other(|fingerprint| fingerprint.customer = None), Difference::Customer);
         assert_eq!(
-            other(|asked| asked.customer = CustomerId::parse("bo")),
+            other(|fingerprint| fingerprint.customer = CustomerId::parse("bo")),
             Difference::Customer
         );
-        assert_eq!(other(|asked| asked.body_hash = [2; 32]), Difference::Body);
+        assert_eq!(other(|fingerprint| fingerprint.body_hash = [2; 32]), Difference::Body);
     }
 
     #[test]

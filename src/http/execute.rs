@@ -70,7 +70,7 @@ impl AppState {
             idempotency::once(tx, policy, actor, &request, command, render)
         });
         match outcome.await? {
-            IdempotentOutcome::Done(reply) => Ok(Reply::first(reply)),
+            IdempotentOutcome::First(reply) => Ok(Reply::first(reply)),
             IdempotentOutcome::Replayed(reply) => Ok(Reply::replayed(reply)),
             IdempotentOutcome::KeyReused(difference) => Err(ApiError::IdempotencyKeyReused(difference)),
         }

@@ -76,7 +76,7 @@ impl WebhookClient {
             )
             .body(body);
         match request.send().await {
-            Ok(response) => AttemptOutcome::Answered {
+            Ok(response) => AttemptOutcome::Responded {
                 status: response.status().as_u16(),
                 beginning: beginning_of(response).await,
             },

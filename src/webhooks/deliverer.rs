@@ -308,10 +308,10 @@ impl Deliverer {
 fn log_health(merchant: MerchantId, attempt: &Attempt) {
     let (merchant, url) = (merchant.0, &attempt.url);
     match &attempt.outcome {
-        AttemptOutcome::Answered { status: 200..=299, .. } => {
+        AttemptOutcome::Responded { status: 200..=299, .. } => {
             log::info!("merchant {merchant}: webhook endpoint {url} accepts events again");
         }
-        AttemptOutcome::Answered { status, .. } => {
+        AttemptOutcome::Responded { status, .. } => {
             log::warn!(
                 "merchant {merchant}: webhook endpoint {url} answers events with {status}; webhooks.retry_seconds \
                  sets the retries"

@@ -77,7 +77,7 @@ impl Shop {
             attempt: Attempt {
                 attempted_at,
                 url: "http://127.0.0.1:9/".to_owned(),
-                outcome: AttemptOutcome::Answered {
+                outcome: AttemptOutcome::Responded {
                     status,
                     beginning: "thanks".to_owned(),
                 },
@@ -169,9 +169,9 @@ fn a_resend_waits_behind_pending_deliveries() {
     assert!(matches!(
         statuses[..],
         [
-            AttemptOutcome::Answered { status: 200, .. },
-            AttemptOutcome::Answered { status: 200, .. },
-            AttemptOutcome::Answered { status: 404, .. }
+            AttemptOutcome::Responded { status: 200, .. },
+            AttemptOutcome::Responded { status: 200, .. },
+            AttemptOutcome::Responded { status: 404, .. }
         ]
     ));
     assert_eq!(progress.next_attempt_at, Some(at(START + 63_000)));

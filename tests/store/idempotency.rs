@@ -21,7 +21,7 @@ fn key(text: &str) -> IdempotencyKey {
 /// Returns a record for a merchant's key, saved at this time of its clock.
 fn record(body: &str, created_at: i64) -> IdempotencyRecord {
     IdempotencyRecord {
-        asked: RequestFingerprint {
+        fingerprint: RequestFingerprint {
             route: "POST /v1/payment/escrow?x=é".to_owned(),
             customer: None,
             body_hash: [7; 32],

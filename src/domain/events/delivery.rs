@@ -71,7 +71,7 @@ pub struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// The endpoint sent a response.
-    Answered {
+    Responded {
         /// The HTTP status.
         status: u16,
         /// The beginning of the response's body.
@@ -85,7 +85,7 @@ impl AttemptOutcome {
     /// Returns `true` if the event is delivered: the endpoint answered with a status from
     /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
-        matches!(self, Self::Answered { status: 200..=299, .. })
+        matches!(self, Self::Responded { status: 200..=299, .. })
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
             url: "http://127.0.0.1/".to_owned(),
             outcome: status.map_or_else(
                 || AttemptOutcome::Failed("connection refused".to_owned()),
-                |status| AttemptOutcome::Answered {
+                |status| AttemptOutcome::Responded {
                     status,
                     beginning: String::new(),
                 },

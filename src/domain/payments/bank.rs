@@ -75,7 +75,7 @@ impl AccountQuery {
     /// # Errors
     ///
     /// Refuses the one account number that cannot be resolved.
-    pub fn answer(&self) -> Result<&'static str, Refusal> {
+    pub fn holder_name(&self) -> Result<&'static str, Refusal> {
         if self.account_number == UNKNOWN_ACCOUNT {
             return Err(Refusal::AccountNotResolved);
         }

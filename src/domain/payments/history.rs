@@ -73,7 +73,7 @@ impl HistoryShape {
     /// # Errors
     ///
     /// Refuses a reply without pages that would exceed [`FLAT_ROWS_MAX`].
-    pub fn answer<T>(self, rows: Vec<T>, count: u64) -> Result<History<T>, Refusal> {
+    pub fn history<T>(self, rows: Vec<T>, count: u64) -> Result<History<T>, Refusal> {
         match self {
             Self::Page(request) => Ok(History::Page(Page { rows, count, request })),
             Self::Flat if u64::try_from(rows.len()).is_ok_and(|taken| taken < count) => {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_reply_without_pages_is_complete_or_refused() {
-        assert_eq!(HistoryShape::Flat.answer(vec![1, 2], 2), Ok(History::Flat(vec![1, 2])));
-        assert!(HistoryShape::Flat.answer(vec![1, 2], 3).is_err());
+        assert_eq!(HistoryShape::Flat.history(vec![1, 2], 2), Ok(History::Flat(vec![1, 2])));
+        assert!(HistoryShape::Flat.history(vec![1, 2], 3).is_err());
     }
 }

@@ -93,7 +93,7 @@ pub enum LastStep {
     /// The buyer opens a dispute.
     Disputed,
     /// The seller replies to the dispute.
-    Answered,
+    Replied,
     /// The merchant refunds the buyer.
     Refunded,
     /// The merchant splits the pool.
@@ -213,7 +213,7 @@ impl ProgressRequest {
             Status::Completed if self.milestones.is_none() => LastStep::Confirmed,
             Status::Claimed => LastStep::Claimed,
             Status::Disputed => LastStep::Disputed,
-            Status::Investigating => LastStep::Answered,
+            Status::Investigating => LastStep::Replied,
             Status::Refunded => LastStep::Refunded,
             Status::Pending | Status::Ongoing | Status::Completed | Status::Split => LastStep::None,
         })
@@ -311,7 +311,7 @@ mod tests {
             (Status::Ongoing, LastStep::None, LastStep::None),
             (Status::Completed, LastStep::Confirmed, LastStep::None),
             (Status::Disputed, LastStep::Disputed, LastStep::Disputed),
-            (Status::Investigating, LastStep::Answered, LastStep::Answered),
+            (Status::Investigating, LastStep::Replied, LastStep::Replied),
             (Status::Refunded, LastStep::Refunded, LastStep::Refunded),
             (
                 Status::Split,

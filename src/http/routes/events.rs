@@ -195,7 +195,7 @@ impl DeliveryView {
 impl AttemptView {
     fn new(attempt: Attempt) -> Self {
         let (status, error, answer) = match attempt.outcome {
-            AttemptOutcome::Answered { status, beginning } => (Some(status), None, Some(beginning)),
+            AttemptOutcome::Responded { status, beginning } => (Some(status), None, Some(beginning)),
             AttemptOutcome::Failed(error) => (None, Some(error), None),
         };
         Self {

@@ -69,7 +69,7 @@ fn history(
     let (payments, count) = state
         .store
         .read(|snapshot| snapshot.history(merchant, owner, &filter, shape))?;
-    let history = shape.answer(payments, count)?;
+    let history = shape.history(payments, count)?;
     Ok(Reply::ok(
         "Transactions retrieved successfully",
         HistoryView::new(history, &state.policy.currency),

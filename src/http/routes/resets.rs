@@ -26,7 +26,7 @@ pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply
             if is_new {
                 return Ok(actor.merchant);
             }
-            Ok(merchants::start_over(tx, &key_hash, actor.merchant)?)
+            Ok(merchants::reset(tx, &key_hash, actor.merchant)?)
         };
         let render = |merchant, _: &ViewContext<'_>| Reply::ok("Sandbox reset successfully", ResetView::new(merchant));
         let reply = state.execute(&caller, reset, render).await;

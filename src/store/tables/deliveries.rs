@@ -37,7 +37,7 @@ fn read_attempt(row: &Row<'_>) -> Result<Attempt, Error> {
         attempted_at: row.attempted_at,
         url: row.url,
         outcome: match row.status {
-            Some(status) => AttemptOutcome::Answered {
+            Some(status) => AttemptOutcome::Responded {
                 status,
                 beginning: row.answer.unwrap_or_default(),
             },
@@ -176,7 +176,7 @@ impl Tx<'_> {
     /// Records an attempt, unless retention has removed the event.
     pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<(), Error> {
         let (status, error, answer) = match &attempt.outcome {
-            AttemptOutcome::Answered { status, beginning } => (Some(*status), None, Some(beginning)),
+            AttemptOutcome::Responded { status, beginning } => (Some(*status), None, Some(beginning)),
             AttemptOutcome::Failed(error) => (None, Some(error), None),
         };
         self.connection

@@ -49,7 +49,7 @@ impl Snapshot<'_> {
         read_first(statement.query(params![merchant.0, key.as_str()])?, |row| {
             let row = RecordRow::read(row)?;
             Ok(IdempotencyRecord {
-                asked: RequestFingerprint {
+                fingerprint: RequestFingerprint {
                     route: row.route,
                     customer: row.customer_id,
                     body_hash: row.body_hash,
@@ -98,7 +98,7 @@ impl Tx<'_> {
         record: &IdempotencyRecord,
     ) -> Result<(), Error> {
         let IdempotencyRecord {
-            asked,
+            fingerprint,
             reply,
             created_at,
         } = record;
@@ -115,9 +115,9 @@ impl Tx<'_> {
             .execute(params![
                 merchant.0,
                 key.as_str(),
-                asked.route,
-                asked.customer.as_ref().map(CustomerId::as_str),
-                asked.body_hash,
+                fingerprint.route,
+                fingerprint.customer.as_ref().map(CustomerId::as_str),
+                fingerprint.body_hash,
                 reply.status,
                 reply.body,
                 created_at.millis()
