@@ -227,7 +227,7 @@ fn links(text: &str) -> Vec<&str> {
     targets.filter(|target| !target.contains("://")).collect()
 }
 
-/// Describes the problem of a link that leads nowhere.
+/// Describes the problem of a link without a target.
 fn problem(from: &Path, target: &str, documents: &BTreeMap<PathBuf, String>) -> Option<String> {
     let (path, wanted) = target.split_once('#').unwrap_or((target, ""));
     let linked = match path {

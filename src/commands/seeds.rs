@@ -99,7 +99,7 @@ impl Loader<'_, '_> {
     fn register(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
         if self.tx.customer_access(self.merchant, &id)?.is_some() {
-            let expected = "the id of nobody who is a customer already (POST /sandbox/reset starts over)";
+            let expected = "an id that no customer has yet (POST /sandbox/reset removes all customers)";
             return Err(Invalid::wrong("id", expected, &format!("\"{id}\"")).into());
         }
         let country = self.policy.merchant(self.merchant).country;
@@ -186,7 +186,7 @@ impl Loader<'_, '_> {
     /// Refuses a link, because paying for one creates an escrow that is not in the seed.
     fn pay(&mut self, buyer: &Actor, escrow: Escrow) -> Result<Escrow, Error> {
         if escrow.is_link {
-            let (expected, got) = ("1, or left out, where somebody has paid", escrow.terms.total_quantity);
+            let (expected, got) = ("1, or left out, where a buyer has paid", escrow.terms.total_quantity);
             return Err(Invalid::wrong("totalQuantity", expected, &got.to_string()).into());
         }
         let request = PaymentRequest {

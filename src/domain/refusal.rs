@@ -249,7 +249,7 @@ pub enum Refusal {
     #[error("Event not found")]
     EventNotFound,
     #[strum(serialize = "no_callback_url")]
-    #[error("No callback URL is set")]
+    #[error("No webhook URL is set")]
     NoWebhookUrl,
     #[error("More than {max} events happened since then; start later")]
     TooManyEvents {

@@ -71,7 +71,7 @@ pub(crate) enum ApiError {
     #[strum(props(status = 413))]
     #[error("{field} must be a file of at most {bytes_max} bytes")]
     FileTooLarge { field: String, bytes_max: usize },
-    #[error("A request may bring at most {files_max} files")]
+    #[error("A request may have at most {files_max} files")]
     TooManyFiles { files_max: usize },
     /// The uploads in progress use all of the memory for files.
     #[strum(serialize = "busy", props(status = 503))]
@@ -226,15 +226,11 @@ fn store_failure(error: &store::Error) -> StoreFailure {
             "Another program is writing to the database; nothing was changed, try again shortly",
         ),
         store::Error::NoReader(_) => (503, "busy", "Too many reads are waiting; try again shortly"),
-        store::Error::StorageFull => (
-            503,
-            "storage_full",
-            "There is no room left to store anything; nothing was changed",
-        ),
+        store::Error::StorageFull => (503, "storage_full", "The disk is full; nothing was changed"),
         store::Error::Abandoned => (
             503,
             "storage_failing",
-            "The storage could not take this; nothing was changed, try again shortly",
+            "The storage failed; nothing was changed, try again shortly",
         ),
         store::Error::Stopped => (
             503,
@@ -244,7 +240,7 @@ fn store_failure(error: &store::Error) -> StoreFailure {
         store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_) => (
             500,
             "outcome_unknown",
-            "The disk failed; whether this took effect shows after a restart",
+            "The disk failed, and the service cannot tell if this took effect; its state shows after a restart",
         ),
         store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
             (500, "internal", "Something went wrong on our side; nothing was changed")

@@ -209,7 +209,7 @@ fn files_are_limited_in_size_and_number() {
     app.refuses(413, "imageUrl must be a file of at most 2048 bytes", |app| {
         create(app, "ada", &[picture(&large)])
     });
-    app.refuses(400, "A request may bring at most 5 files", |app| {
+    app.refuses(400, "A request may have at most 5 files", |app| {
         create(app, "ada", &[picture(PNG); 6])
     });
     app.refuses(413, "The body must be at most 1024 bytes", |app| {

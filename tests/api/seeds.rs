@@ -567,7 +567,7 @@ fn a_seed_with_an_invalid_offer_is_refused() {
         ),
         (
             json!({ "totalQuantity": 2 }),
-            ".totalQuantity must be 1, or left out, where somebody has paid; got 2",
+            ".totalQuantity must be 1, or left out, where a buyer has paid; got 2",
         ),
         (
             json!({ "name": "first" }),
@@ -680,12 +680,12 @@ fn a_seed_with_invalid_customers_is_refused() {
     for (customers, message) in [
         (
             json!([{ "id": "ben" }, { "id": "ada", "balance": 5 }]),
-            "customers[1].id must be the id of nobody who is a customer already (POST /sandbox/reset starts over); \
+            "customers[1].id must be an id that no customer has yet (POST /sandbox/reset removes all customers); \
              got \"ada\"",
         ),
         (
             json!([{ "id": "ben" }, { "id": "ben" }]),
-            "customers[1].id must be the id of nobody who is a customer already (POST /sandbox/reset starts over); \
+            "customers[1].id must be an id that no customer has yet (POST /sandbox/reset removes all customers); \
              got \"ben\"",
         ),
         (

@@ -121,7 +121,7 @@ fn a_url_that_cannot_be_a_webhook_endpoint_is_refused() {
 fn an_event_is_sent_again_under_its_own_id() {
     let app = spawn_app();
     let id = app.event_of_new_offer();
-    app.refuses(400, "No callback URL is set", |app| app.resend(&id));
+    app.refuses(400, "No webhook URL is set", |app| app.resend(&id));
     app.refuses(400, "Event not found", |app| app.resend(NO_ID));
     app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
     assert_eq!(
@@ -154,7 +154,7 @@ fn a_replay_sends_all_events_from_a_point_oldest_first() {
     app.top_up("ada", 1000).ok();
     app.top_up("ada", 2000).ok();
     let events = app.all_events();
-    app.refuses(400, "No callback URL is set", |app| {
+    app.refuses(400, "No webhook URL is set", |app| {
         app.replay(&json!({ "from": events[0]["id"] }))
     });
     app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();

@@ -139,7 +139,9 @@ fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
         .optional(|field| whole_number(field, 1, DELAY_MILLIS_MAX))?
         .map(Duration::from_millis);
     let ending = match (error, is_cut) {
-        (Some(_), true) => return Err(cut.must_be("left out where status is sent, which is answered without a commit")),
+        (Some(_), true) => {
+            return Err(cut.must_be("left out where status is sent, since such a request runs no command"));
+        }
         (Some(status), false) => FaultEnding::Status(status),
         (None, true) => FaultEnding::CutAfterCommit,
         (None, false) if delay.is_none() => return Err(status.must_be("sent, or else delayMs or cutAfterCommit")),

@@ -116,8 +116,8 @@ impl DepositWalletView {
             network_id: "97",
             qr_code: format!("ethereum:{address}@97"),
             explorer_url: format!("https://testnet.bscscan.com/address/{address}"),
-            instructions: "SIMULATED: nobody has a key to this address and nothing watches it. Send nothing to it: \
-                           what is sent is lost. In this sandbox, money comes in by a deposit intent or a top-up.",
+            instructions: "SIMULATED: this address has no private key and is not watched. Send nothing to it: the \
+                           money would be lost. In this sandbox, money comes in by a deposit intent or a top-up.",
         }
     }
 }

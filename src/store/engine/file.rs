@@ -37,7 +37,9 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
             if fs::symlink_metadata(path).is_ok() {
                 return Err(OpenError::Unfit {
                     path: path.to_owned(),
-                    problem: "it is a link that leads nowhere; make what it leads to, or remove it".to_owned(),
+                    problem:
+                        "it is a symbolic link to a file that does not exist; create that file, or remove the link"
+                            .to_owned(),
                 });
             }
             let name = path.file_name().ok_or_else(|| io(io::ErrorKind::IsADirectory.into()))?;
