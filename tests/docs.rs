@@ -9,11 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The documents that comments cite by section, by the words that name them.
-const CITED: [(&str, &str); 4] = [
+const CITED: [(&str, &str); 2] = [
     ("contract", "docs/contract.md"),
     ("architecture", "docs/architecture.md"),
-    ("design", "docs/architecture.md"),
-    ("reliability", "docs/architecture.md"),
 ];
 
 /// The files and folders whose comments the tests read.

@@ -1,5 +1,5 @@
 //! Tests malformed, oversized and slow requests: the service replies with an envelope and keeps
-//! running (contract section 9.3, design section 7).
+//! running (contract section 9.3, architecture section 7).
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

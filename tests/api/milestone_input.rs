@@ -1,5 +1,5 @@
 //! The values that each field of a milestone offer may hold, on create and on edit
-//! (contract section 4.1.1, design section 5).
+//! (contract sections 4.1.1 and 8).
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
 //! The values that the fields of a payment and a top-up may hold (contract sections 4.3.1,
-//! 4.3.9, design section 5).
+//! 4.3.9 and 8).
 
 use serde_json::{Value, json};
 

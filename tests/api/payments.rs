@@ -1,4 +1,4 @@
-//! Payments for escrows (contract section 4.3.1 and design section 5).
+//! Payments for escrows (contract sections 4.3.1 and 8).
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The rules that `strict` adds for sellers and buyers of milestone escrows (design section
-//! 5).
+//! The rules that `strict` adds for sellers and buyers of milestone escrows (contract
+//! section 8).
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
 //! Wallets and top-ups (contract sections 4.3.9 and 4.5), and the registration of sandbox
-//! customers (design section 5).
+//! customers (contract section 8).
 
 use serde_json::json;
 
