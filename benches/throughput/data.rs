@@ -162,7 +162,7 @@ fn escrow_request(milestones: usize) -> MilestoneEscrowRequest {
     let stage = |number| MilestoneRequest {
         title: format!("Stage {number}"),
         description: None,
-        amount: amount,
+        amount,
         due_date: None,
         beneficiary: None,
     };

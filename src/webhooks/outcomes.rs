@@ -106,7 +106,7 @@ mod tests {
         let mut outcomes = UnrecordedOutcomes::new();
         outcomes.push(attempted(1));
         let batch = outcomes.next_batch().unwrap();
-        let later = Instant::now() + Duration::from_secs(3600);
+        let later = Instant::now() + Duration::from_hours(1);
         outcomes.put_back(batch, later);
         assert!(outcomes.next_batch().is_none(), "it is too early");
         assert_eq!(outcomes.next_batch_at(), Some(later));

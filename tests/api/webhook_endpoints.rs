@@ -72,7 +72,7 @@ fn each_key_has_its_own_signing_secret_and_url() {
 #[test]
 fn the_configured_url_applies_until_the_merchant_sets_one() {
     let app = spawn_app_with(|config| {
-        config.webhooks.callback_url = Some(WebhookUrl::parse(UNREACHABLE, Mode::Sandbox).unwrap())
+        config.webhooks.callback_url = Some(WebhookUrl::parse(UNREACHABLE, Mode::Sandbox).unwrap());
     });
     assert_eq!(app.webhook_endpoint().ok().data()["url"], UNREACHABLE);
     app.offered();

@@ -245,7 +245,7 @@ pub(crate) fn terms(minor: i64, who_pays: WhoPays) -> TermsRequest {
         amount: kobo(minor),
         purpose: "Shop fit-out".to_owned(),
         description: None,
-        who_pays: who_pays,
+        who_pays,
         max_delivery: None,
         delivery_timeline: None,
         total_quantity: None,

@@ -223,7 +223,7 @@ mod tests {
             name: name.map(str::to_owned),
             description: None,
             image: None,
-            position: position,
+            position,
         }
     }
 

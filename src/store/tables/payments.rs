@@ -100,7 +100,7 @@ impl Snapshot<'_> {
         let payment = read_first(statement.query([used.transaction])?, |row| {
             let row = PaymentRow::read(row)?;
             let is_owners = row.account_id == owner_number;
-            is_owners.then(|| self.payment_of_row(row, owner)).transpose()
+            is_owners.then(|| self.payment_of_row(&row, owner)).transpose()
         })?;
         Ok(payment.flatten())
     }
@@ -137,7 +137,7 @@ impl Snapshot<'_> {
             next = row.previous_id;
             if filter.wants(row.transaction_type, row.reference, row.created_at) {
                 if wanted >= offset && payments.len() < limit {
-                    payments.push(self.payment_of_row(row, owner)?);
+                    payments.push(self.payment_of_row(&row, owner)?);
                 }
                 wanted += 1;
             }
@@ -164,12 +164,12 @@ impl Snapshot<'_> {
         let owner = self.account_of_number(waiting.account_id)?;
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
         read_first(statement.query([waiting.transaction_id])?, |row| {
-            self.payment_of_row(PaymentRow::read(row)?, &owner)
+            self.payment_of_row(&PaymentRow::read(row)?, &owner)
         })
     }
 
-    fn payment_of_row(&self, row: PaymentRow<'_>, owner: &Account) -> Result<Payment, Error> {
-        let detail = detail_of(&row)?;
+    fn payment_of_row(&self, row: &PaymentRow<'_>, owner: &Account) -> Result<Payment, Error> {
+        let detail = detail_of(row)?;
         let transaction = Transaction {
             id: TransactionId::new(row.id, row.guard),
             owner: owner.clone(),

@@ -64,10 +64,10 @@ pub(in crate::domain::escrow) fn seller(id: &str, commission_bps: u16) -> Seller
 
 pub(in crate::domain::escrow) fn terms_request(amount: Amount, who_pays: WhoPays) -> TermsRequest {
     TermsRequest {
-        amount: amount,
+        amount,
         purpose: "Shop fit-out".to_owned(),
         description: None,
-        who_pays: who_pays,
+        who_pays,
         max_delivery: None,
         delivery_timeline: None,
         total_quantity: None,
