@@ -8,12 +8,12 @@
 --   * Points in time are milliseconds since 1970-01-01 UTC, in columns `..._at`. In
 --     a sandbox they are the merchant's time, unless a comment says "ledger time",
 --     which all merchants share.
---   * Escrows, milestones, payment transactions, wallets and events are numbered in time order,
---     so that new rows land at the right edge of their table. Their id on the
---     wire is 24 hex characters: printf('%016x%08x', id, guard). The guard is
---     random, so that one id does not lead to another. Sandbox: a seed gives
---     escrows and milestones the same ids in every merchant; the guards of these
---     rows are above 2^32 and contain another number (src/domain/ids/seeded.rs).
+--   * Objects with a guard are numbered in time order, so that new rows land at the
+--     right edge of their table. Their id on the wire is 24 hex characters:
+--     printf('%016x%08x', id, guard). The guard is random, so that one id does not
+--     lead to another. Sandbox: a seed gives escrows and milestones the same ids in
+--     every merchant; the guards of these rows are 2^32 or more and contain the
+--     position in the seed (src/domain/ids/seeded.rs).
 --   * Every table is STRICT, relations are foreign keys, enumerations are CHECKs.
 --     The rules are in the domain; the file refuses what no correct program would
 --     write. In tables with many inserts a CHECK lists the words with OR: for an IN
@@ -25,8 +25,8 @@
 -- src/store/engine/file.rs sets those. src/store/engine/connection.rs sets WAL mode
 -- and the pragmas of each connection.
 
--- The purpose of this file. One row, written once. Sandbox money and real money
--- never share a file, and neither do two currencies.
+-- The mode and the currency of this file, in one row. Neither ever changes: sandbox money
+-- and real money never share a file, nor do two currencies.
 CREATE TABLE instance (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
@@ -51,26 +51,27 @@ CREATE TABLE merchant (
     -- sandbox key gives access to sandbox money only, and anyone may make one up. A live
     -- key is never stored; the live signing secret is in the configuration.
     signing_secret TEXT,
-    -- Sandbox: how far the merchant's clock is ahead of ledger time. It only moves
-    -- forward, so that no past event comes to lie in the future.
+    -- Sandbox: the time by which the merchant's clock is ahead of ledger time. It only
+    -- grows, so that no past event comes to lie in the future.
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
     clock_moved_at      INTEGER,          -- ledger time of the last move
     CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
 
--- Secret keys, hashed: the key itself is never stored. Several keys may belong
--- to one merchant, so that a key can be replaced without a gap.
+-- The SHA-256 hashes of secret keys. A live key itself is never stored; a sandbox key also is
+-- the merchant's signing_secret. Several keys may belong to one merchant, so that a key can be
+-- replaced without a gap.
 CREATE TABLE merchant_key (
     key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
-    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- which routes it opens
+    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- the routes that it may use
 ) STRICT, WITHOUT ROWID;
 
--- For asking whether a merchant has a key. A merchant that a reset left behind has none.
+-- Finds out if a merchant has a key. A merchant that a reset left behind has none.
 CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
 
--- A buyer or seller, known by the `customer-id` header. Holds only what is read
--- whenever a customer acts; name and addresses are in `customer_profile`.
+-- A buyer or seller, known by the `customer-id` header. Has only the columns that every
+-- command of a customer reads; name, email address and phone are in `customer_profile`.
 CREATE TABLE customer (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     id             TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
@@ -88,7 +89,7 @@ CREATE TABLE customer (
 ) STRICT, WITHOUT ROWID;
 -- A merchant's customers, oldest first; wallets are numbered in the same order.
 CREATE UNIQUE INDEX customer_by_age ON customer (merchant_id, wallet_id);
--- For asking whether another merchant has a customer with this id.
+-- Finds out if another merchant has a customer with this id.
 CREATE INDEX customer_of_any_merchant ON customer (id);
 
 -- A customer's name and addresses. A customer that a sandbox registered on first use
@@ -121,7 +122,7 @@ CREATE TABLE account (
     balance     INTEGER NOT NULL DEFAULT 0
                     CHECK (balance BETWEEN CASE purpose WHEN 'OUTSIDE_WORLD' THEN -9007199254740991 ELSE 0 END
                                        AND CASE purpose WHEN 'OUTSIDE_WORLD' THEN 0 ELSE 9007199254740991 END),
-    updated_at  INTEGER NOT NULL,         -- when the balance last moved
+    updated_at  INTEGER NOT NULL,         -- the time of the last change of the balance or the history
     -- The newest entry of its payment history; each entry names the one before. The
     -- account's page is written for the balance anyway, so the history needs no page
     -- and no index of its own. Neither reference is a foreign key, which would read an
@@ -189,12 +190,12 @@ CREATE TABLE escrow (
     additional_fee            INTEGER NOT NULL DEFAULT 0 CHECK (additional_fee >= 0),
     additional_fee_refundable INTEGER NOT NULL DEFAULT 1 CHECK (additional_fee_refundable IN (0, 1)),
 
-    -- Where the money is: still with the buyer, in the hold, or paid out. Together with
+    -- The place of the money: still with the buyer, in the hold, or paid out. Together with
     -- `dispute` and `closed_as` it determines the contract's status.
     state               TEXT    NOT NULL CHECK (state = 'AWAITING_PAYMENT' OR state = 'OPENED' OR state = 'CLOSED'),
     -- The state of the dispute: opened, or answered by the seller.
     dispute             TEXT    CHECK (dispute IN ('DISPUTED', 'INVESTIGATING')),
-    -- How it closed; NULL when it was completed.
+    -- The way in which it closed; NULL when it was completed.
     closed_as           TEXT    CHECK (closed_as IN ('CLAIMED', 'REFUNDED', 'SPLIT')),
     split_seller_amount INTEGER CHECK (split_seller_amount >= 0),
     split_buyer_amount  INTEGER CHECK (split_buyer_amount >= 0),
@@ -208,8 +209,9 @@ CREATE TABLE escrow (
     payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
     created_at          INTEGER NOT NULL,
-    -- A release of a milestone does not change it: an escrow last changed at the later
-    -- of this and its newest release. For a closed escrow, the time when it closed.
+    -- The time of the last change of this row; for a closed escrow, of its close. A release
+    -- changes only the milestone's row, so an escrow last changed at the later of this time
+    -- and its newest release.
     updated_at          INTEGER NOT NULL,
     deleted_at          INTEGER,          -- since then it is not found
 
@@ -340,7 +342,7 @@ CREATE TABLE payment_transaction (
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     reference        TEXT    NOT NULL,
-    escrow_id        INTEGER REFERENCES escrow (id), -- the source of a credit, or the vault of a stake; the escrows of a funding name it by payment_id
+    escrow_id        INTEGER REFERENCES escrow (id), -- the source of a credit, or the vault of a stake; NULL for a funding, whose escrows have it as payment_id
     created_at       INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;
@@ -419,7 +421,7 @@ CREATE TABLE idempotency_record (
     created_at  INTEGER NOT NULL,
     UNIQUE (merchant_id, key)
 ) STRICT;
--- For finding a merchant's records that are old enough to be removed.
+-- Finds a merchant's records that are old enough to be removed.
 CREATE INDEX idempotency_record_by_age ON idempotency_record (merchant_id, created_at);
 
 -- Events, inserted in the same commit as the change that they report, also without a
@@ -438,11 +440,12 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_of_merchant ON event (merchant_id);
 
--- The outbox: pending deliveries to webhook endpoints. Each event gets a row in its own
--- commit, and one more for each replay. A row is removed when the event was delivered or
--- given up; the attempts stay in `delivery_attempt`.
+-- Pending deliveries to webhook endpoints. With `event` this table is the outbox. An event of
+-- a merchant with a webhook endpoint gets a row in its own commit, and one more for each
+-- resend or replay. A row is removed when the event was delivered or given up; the attempts
+-- stay in `delivery_attempt`.
 CREATE TABLE delivery (
-    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one for a replay
+    id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one for a resend or replay
     event_id    INTEGER NOT NULL REFERENCES event (id),
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
     lane        INTEGER,                  -- the ordering key: the number of an escrow; NULL if order does not matter

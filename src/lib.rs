@@ -1,11 +1,13 @@
 //! escrowd: a milestone-escrow service in one binary, with SQLite inside.
 //!
-//! A request passes through these layers from left to right. A layer never depends on a
-//! layer to its left:
+//! A write goes from `http` to [`commands`], which load rows from the [`store`], let the
+//! [`domain`] decide, and save the decision. A read goes from `http` straight to the `store`:
 //!
 //! ```text
-//! http, cli  ->  commands (every write)  ->  domain (the rules; pure)
-//!            ->  queries  (every read)   ->  store  (SQLite: one writer, many readers)
+//! http  -> commands (every write) -> domain (the rules; pure)
+//!   \            \
+//!    \ (reads)    +-> store (SQLite: one writer, many readers)
+//!     +---------------^
 //! ```
 //!
 //! `views` renders the domain's objects as JSON: `http` uses it for replies, and the

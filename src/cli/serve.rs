@@ -28,7 +28,7 @@ pub(super) struct ServeArguments {
     /// Keep the database in a temporary folder, and remove it when the service stops
     #[arg(long)]
     ephemeral: bool,
-    /// Behave exactly as the reference API where the default is more lenient
+    /// Behave exactly as the hosted API where the default is more lenient
     #[arg(long)]
     strict: bool,
 }

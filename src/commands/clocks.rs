@@ -22,7 +22,7 @@ pub struct ClockReading {
 pub struct Advanced {
     /// The reading after the advance.
     pub clock: ClockReading,
-    /// The number of deliveries that fell due by the advance.
+    /// The number of deliveries that the advance made due.
     pub deliveries: u64,
 }
 

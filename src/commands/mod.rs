@@ -73,7 +73,7 @@ impl From<store::Error> for Error {
 pub struct Policy {
     /// Sandbox mode with play money, or live mode with real money.
     pub mode: Mode,
-    /// True if the server restores the reference API's behaviour where its default differs
+    /// True if the server behaves as the hosted API where its own default is more lenient
     /// (the last column of contract section 8).
     pub strict: bool,
     /// The decision on unknown customers: register or refuse them.

@@ -1,5 +1,5 @@
-//! Applies the effects of a command. Writes its events, with their payloads and pending
-//! deliveries, in the commit of the change that they report.
+//! Applies the effects of a command: posts its transfers and history entries, and writes its
+//! events, with their payloads and pending deliveries, into the outbox.
 
 use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;

@@ -130,8 +130,8 @@ fn load_each(tx: &Tx<'_>, merchant: MerchantId, keys: &[EscrowKey]) -> Result<Ve
 }
 
 /// Replaces each link by a new escrow for this buyer. Keeps a link that is sold out, which
-/// funding then refuses. Sorts the escrows into funding order again. A repeated request
-/// finds them in the same order.
+/// funding then refuses. Sorts the escrows into funding order again, which is the order in
+/// which a repeated request reads them back.
 fn take_from_links(tx: &mut Tx<'_>, policy: &Policy, escrows: &mut [Escrow]) -> Result<(), Error> {
     let now = tx.now();
     for escrow in escrows.iter_mut() {

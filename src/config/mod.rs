@@ -39,7 +39,7 @@ pub use flags::Flags;
 pub struct Config {
     /// Play money or real money.
     pub mode: Mode,
-    /// Behaves exactly as the reference API where the default is more lenient.
+    /// Behaves exactly as the hosted API where the default is more lenient.
     pub strict: bool,
     /// Address and port.
     pub listen: SocketAddr,

@@ -5,7 +5,7 @@
 //! value is stored or sent.
 //!
 //! The files of this folder are the base: money, ids, time, the ledger. The subfolders
-//! build on them.
+//! build on them. `merchant.rs` alone names types of subfolders.
 
 pub mod customers;
 pub mod decline;

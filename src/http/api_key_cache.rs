@@ -7,16 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::domain::merchant::KeyOwner;
 use crate::store::{Error, Store};
 
-/// Most keys in one cache. To make room for one more, the cache drops all of them.
+/// The most keys in one cache. To make room for one more, the cache drops all of them.
 const KEYS_MAX: usize = 10_000;
 
 /// The owners of keys. Each worker has a cache of its own.
 ///
-/// A key changes its owner only when a sandbox merchant resets. All caches share a version
-/// number. Such a change raises it, and every entry with an older version is then invalid.
+/// All caches share a version number. A reset of a sandbox merchant, the only event that
+/// changes the owner of a key, raises it. Entries with an older version are invalid.
 #[derive(Debug, Default)]
 pub struct ApiKeyCache {
-    /// The number of changes of owner, over all keys.
+    /// The number of invalidations.
     version: Arc<AtomicU64>,
     entries: RwLock<Entries>,
 }

@@ -37,7 +37,8 @@ pub(crate) struct Caller {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
-    /// The party of the request. `None` if it only has a viewer and names no customer.
+    /// The party of the request. `None` on a route with [`ActsAs::Viewer`] if the header names
+    /// no customer.
     party: Option<Party>,
     pub(crate) request: Arc<RequestContext>,
 }
@@ -111,7 +112,7 @@ impl Caller {
     ///
     /// # Panics
     ///
-    /// Panics on a route that does not act for a customer in the route table.
+    /// Panics if the route table does not give the route [`ActsAs::Customer`].
     pub(crate) fn customer(&self) -> &CustomerId {
         let customer = self.party().customer();
         customer.expect("the route table requires a customer here")

@@ -1,7 +1,7 @@
 //! Reads request bodies, JSON and forms, within bounds on size and time.
 //!
-//! This file reads a body whole, and the body's route parses it later, so that every route
-//! names wrong fields in the same way. The request context keeps the body's text, for the
+//! This file only reads the whole body. The route parses it later with [`Fields`], so that
+//! every route names wrong fields in the same way. The request context keeps the body's text, for the
 //! fingerprint of an idempotency key and for the request log.
 
 use std::sync::Arc;
@@ -25,17 +25,17 @@ use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
-/// Bytes that each field of a form counts in addition to its name and content, so that a
-/// form of very many empty fields is too large as well.
+/// The bytes that a form field counts for beside its name and content. They make a form of
+/// very many empty fields too large.
 const FIELD_OVERHEAD_BYTES: usize = 48;
-/// The slowest upload of files that the server waits for: one mebibit per second.
+/// The slowest upload that the server waits for: 128 KiB per second.
 const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 
 /// The whole text of a JSON body, not yet parsed.
 #[derive(Debug)]
 pub(crate) struct JsonBody(Arc<str>);
 
-/// A JSON body that the client may leave out, which then counts as `{}`.
+/// A JSON body that the client may leave out. An absent body counts as `{}`.
 #[derive(Debug)]
 pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 

@@ -20,15 +20,15 @@ use crate::store::WriteSummary;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The facts about one request. The middleware creates the context and puts it into the
-/// request's extensions. A fact that is read later is set once.
+/// request's extensions. The facts in a `OnceLock` become known later and are set once.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     /// The request id, which the log line and the reply's `X-Request-Id` header carry.
     pub(crate) id: String,
     pub(crate) method: Method,
     uri: Uri,
-    /// SHA-256 of the API key, once the key is known to be valid. A sandbox merchant keeps
-    /// its key when it resets.
+    /// SHA-256 of the API key, once the key is known to be valid. It identifies a sandbox
+    /// caller over resets, since a reset gives the key another merchant.
     pub(crate) key_hash: OnceLock<[u8; 32]>,
     /// The `Idempotency-Key` header, if the request has it.
     pub(crate) idempotency_key: Parsed<Option<IdempotencyKey>>,

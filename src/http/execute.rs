@@ -1,5 +1,5 @@
-//! Runs a handler's command and renders its outcome as the reply. Every write goes through
-//! this file.
+//! Runs a handler's command and renders its outcome as the reply, and admits the caller of a
+//! read. Every write of a caller goes through this file.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The HTTP server: parses requests, runs commands and queries, and renders replies.
 //!
-//! A handler takes typed extractors, passes one closure to the store, and renders its
-//! result. It has no business rule and no SQL.
+//! A handler takes typed extractors. It passes a command to [`AppState::execute`], or a query
+//! to the store, and renders the outcome. It has no business rule and no SQL.
 
 mod api_key_cache;
 mod auth;
@@ -51,7 +51,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ServerSettings {
     /// Address and port. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Most connections at once.
+    /// The most connections at once.
     pub connections_max: usize,
     /// Seconds that requests in flight have to finish when the server stops.
     pub stop_seconds_max: u64,

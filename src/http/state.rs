@@ -28,9 +28,9 @@ pub struct Limits {
     pub body_seconds_max: u64,
     /// Largest file, in bytes.
     pub file_bytes_max: usize,
-    /// Most files in one request.
+    /// The most files in one request.
     pub files_per_request_max: usize,
-    /// Most escrows in one payment.
+    /// The most escrows in one payment.
     pub escrows_per_payment_max: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct AppState {
     pub store: Store,
-    /// The handle of the webhook sender.
+    /// The handle of the webhook deliverer.
     pub webhooks: webhooks::Handle,
     /// The owners of the API keys.
     pub api_keys: Arc<ApiKeyCache>,

@@ -17,7 +17,7 @@ pub(crate) struct CategoryView {
     category_position: i64,
 }
 
-/// A category's place in the merchant's order, after a move.
+/// A category's position among its owner's categories, after a move.
 #[derive(Debug, Serialize)]
 pub(crate) struct CategoryPositionView {
     id: AsText<CategoryId>,

@@ -68,7 +68,7 @@ impl DetailedEscrowView {
 }
 
 impl EventDealView {
-    /// A deal on a server of this mode.
+    /// Shows a deal. The mode decides the environment, `test` or `live`.
     pub(super) fn new(deal: DealRef<'_>, context: &ViewContext<'_>, mode: Mode) -> Self {
         Self {
             record: match deal {

@@ -24,7 +24,7 @@ pub(crate) struct StatementView {
 }
 
 impl StatementView {
-    /// Shows an escrow's statements, oldest first. Returns none if the escrow was never
+    /// Shows an escrow's statements, oldest first. Returns `None` if the escrow was never
     /// disputed.
     pub(crate) fn list(escrow: &Escrow, context: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;

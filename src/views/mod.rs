@@ -37,8 +37,8 @@ use crate::domain::party::Party;
 /// The facts that views depend on beside the object they show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ViewContext<'a> {
-    /// The party that the view is rendered for. `None` for a webhook and for a reply to no
-    /// party.
+    /// The party that the view is rendered for. `None` for a webhook, and for a reply to a
+    /// request that names no party.
     pub(crate) viewer: Option<&'a Party>,
     /// The currency of every amount.
     pub(crate) currency: &'a str,

@@ -226,7 +226,7 @@ impl WalletDetailsView {
 }
 
 impl EscrowDetailsView {
-    /// Returns none if the payment was for no deal.
+    /// Returns `None` if the payment was for no deal.
     pub(super) fn of(deals: Vec<PaidDeal>) -> Option<Self> {
         let mut details: Vec<EscrowDetailView> = deals.into_iter().map(EscrowDetailView::of).collect();
         match details.len() {

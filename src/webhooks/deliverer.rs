@@ -29,13 +29,13 @@ use crate::webhooks::tasks::{Report, Tasks};
 
 /// Attempts in flight at once, of all merchants.
 const IN_FLIGHT_MAX: usize = 256;
-/// The number of attempts in flight from which merchants start no more while their
-/// endpoint fails or has not been tried. The rest is for healthy endpoints.
+/// From this many attempts in flight, no more start for a merchant whose endpoint fails or has
+/// not been tried. The places above it are for healthy endpoints.
 const IN_FLIGHT_UNHEALTHY_MAX: usize = 192;
 /// The pause after the store could not read or write.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The interval of the search for merchants with deliveries that no commit and no timer
-/// has announced. After the first search there should be none.
+/// The interval of the search for merchants with deliveries that are not scheduled. The first
+/// search finds those of an earlier process; later ones should find none.
 const POLL: Duration = Duration::from_mins(1);
 
 /// A message from a handle to the deliverer.

@@ -26,7 +26,7 @@ enum EndpointHealth {
     Failing,
 }
 
-/// One merchant's deliveries.
+/// The state of one merchant's deliveries in flight.
 #[derive(Debug, Default)]
 pub(super) struct MerchantQueue {
     /// Deliveries whose attempt is under way or not yet recorded, each with the time it was
@@ -115,7 +115,7 @@ impl MerchantQueue {
     }
 
     /// Starts a flush of the deliveries due at or before `until`, or extends the flush under
-    /// way. `done` is sent to when it ends.
+    /// way. Wakes `done` when it ends.
     pub(super) fn start_flush(&mut self, until: Timestamp, done: oneshot::Sender<()>) {
         let flush = self.flush.get_or_insert_with(|| Flush {
             until,
@@ -130,7 +130,7 @@ impl MerchantQueue {
         self.flush.as_ref().is_some_and(|flush| due <= flush.until)
     }
 
-    /// Ends the flush and wakes its callers, with deliveries left.
+    /// Ends the flush and wakes its callers, even if deliveries are left.
     pub(super) fn cancel_flush(&mut self) {
         self.flush = None;
     }

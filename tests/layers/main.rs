@@ -48,7 +48,7 @@ const LINES_MAX: usize = 500;
 
 /// One source file.
 struct Source {
-    /// Its path under `src`, such as `store/writer.rs`.
+    /// Its path under `src`, such as `store/engine/writer.rs`.
     path: String,
     text: String,
 }
@@ -59,7 +59,7 @@ impl Source {
         self.path.split(['/', '.']).next().unwrap()
     }
 
-    /// Returns the depth of its module: 1 for `clock.rs`, 2 for `store/writer.rs`.
+    /// Returns the depth of its module: 1 for `clock.rs`, 3 for `store/engine/writer.rs`.
     fn depth(&self) -> usize {
         let names = self.path.trim_end_matches(".rs").split('/');
         names.filter(|&name| name != "mod").count()

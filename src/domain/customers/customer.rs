@@ -202,7 +202,7 @@ pub struct Wallet {
     pub updated_at: Timestamp,
 }
 
-/// The treatment of a `customer-id` that is not registered (architecture section 6).
+/// The treatment of a `customer-id` that is not registered (contract section 8, row 8.37).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Sandbox mode: the server registers the customer with this opening balance.

@@ -13,7 +13,7 @@ use crate::domain::transaction::{
     CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,
 };
 
-/// A payment that a buyer asks for, with everything looked up that it refers to.
+/// A payment that a buyer asks for. The objects that it refers to have been looked up.
 #[derive(Clone, Debug)]
 pub struct PaymentOffer {
     pub reference: Reference,
@@ -99,7 +99,7 @@ impl Source {
         }
     }
 
-    /// Returns the account that the hold is filled from.
+    /// Returns the account from which the hold is filled.
     fn account(&self, buyer: &CustomerId) -> Account {
         match self {
             Self::Wallet { .. } => Account::CustomerMain(buyer.clone()),
@@ -161,8 +161,8 @@ impl Escrow {
     /// # Errors
     ///
     /// Refuses an escrow that was paid for, then one that the buyer sells, then one with
-    /// a milestone that pays the buyer. A link is refused as paid for: it never opens
-    /// itself, and it gets here only when it is sold out.
+    /// a milestone that pays the buyer. Refuses a link like an escrow that was paid for: a
+    /// link never opens, and only a sold-out link gets here.
     fn check_payable_by(&self, buyer: &CustomerId) -> Result<(), Refusal> {
         if self.progress != Progress::AwaitingPayment || self.is_link {
             return Err(Refusal::EscrowNotPayable);

@@ -1,4 +1,4 @@
-//! The operator's limits for offers, and the rules of single fields that they give.
+//! The operator's limits for offers, and the checks of single fields against them.
 //!
 //! A request checks each field with these rules when it reads it, so that the first
 //! wrong field in the order of the contract's tables is named. [`Terms`] and
@@ -14,12 +14,12 @@ use crate::domain::text::{line, prose};
 /// Limits for offers of escrows and vaults.
 #[derive(Clone, Copy, Debug)]
 pub struct TermsLimits {
-    /// True to accept exactly what the reference API accepts: decimals in milestone
-    /// amounts, and a delivery window in every request (architecture section 5).
+    /// True if milestone amounts may have decimals and every request must have a delivery
+    /// window, as on the hosted API (contract section 8, rows 8.1 and 8.2).
     pub is_strict: bool,
     /// The smallest escrow amount.
     pub amount_min: Amount,
-    /// Most milestones of one escrow.
+    /// The most milestones of one escrow.
     pub milestones_max: usize,
     /// The longest purpose or milestone title, in characters.
     pub purpose_chars_max: usize,

@@ -44,7 +44,7 @@ use crate::domain::transaction::FundingPayment;
 pub struct Escrow {
     pub id: EscrowId,
     pub merchant: MerchantId,
-    /// The token that a buyer pays it with.
+    /// The token by which a buyer names it to pay.
     pub payment_token: PaymentToken,
     pub seller: Party,
     pub terms: Terms,

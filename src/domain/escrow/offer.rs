@@ -13,7 +13,7 @@ use crate::domain::party::Party;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Timestamp;
 
-/// Most pictures of one escrow (contract section 4.2.1).
+/// The most pictures of one escrow (contract section 4.2.1).
 pub const IMAGES_MAX: usize = 5;
 
 impl Escrow {
@@ -168,7 +168,7 @@ impl Escrow {
     ///
     /// # Errors
     ///
-    /// Checks that the caller is the seller, that it is a standard escrow, that it is no
+    /// Checks that the caller is the seller, that the escrow is a standard escrow and not a
     /// link, that it awaits payment, that the milestones add up to the amount, and that
     /// amount and fee do not exceed [`Amount::MAX`].
     pub fn convert_to_milestones(

@@ -104,7 +104,7 @@ impl Escrow {
     /// # Errors
     ///
     /// Checks that the caller is the seller, that it is a standard escrow, that it is
-    /// open and undisputed, and that the time has come.
+    /// open and undisputed, and that the buyer's time to confirm has passed.
     pub fn claim(
         &mut self,
         seller: &Party,
@@ -126,15 +126,15 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Returns the time from which on the seller may claim it, or `None` before it is
-    /// funded.
+    /// Returns the first time at which the seller may claim the escrow, or `None` before it
+    /// is funded.
     pub fn claimable_at(&self, grace_seconds: i64) -> Option<Timestamp> {
         let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
         Some(self.funding()?.paid_at.seconds_later(wait_seconds))
     }
 
     /// Checks that the escrow is open and undisputed, so that money may leave the hold as
-    /// agreed. Returns how it was funded.
+    /// agreed. Returns its funding.
     pub(super) fn check_ongoing(&self) -> Result<&Funding, Refusal> {
         match &self.progress {
             Progress::Opened { funding, dispute: None } => Ok(funding),

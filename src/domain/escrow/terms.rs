@@ -16,10 +16,10 @@ use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Date;
 
-/// The delivery window of an offer that names none, in days (architecture section 5).
+/// The delivery window of an offer that names none, in days (contract section 8, row 8.2).
 pub const MAX_DELIVERY_DEFAULT: i64 = 30;
 
-/// Most buyers of one offer.
+/// The most buyers of one offer.
 pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
 
 /// The unit of the delivery window.
@@ -104,7 +104,7 @@ pub struct MilestoneTerms {
     pub title: String,
     pub description: Option<String>,
     /// The amount to release: a whole number of major units or, where the limits are
-    /// strict, any amount from one of them on.
+    /// strict, any amount of at least one major unit.
     pub amount: Amount,
     /// The planned day. It informs and has no effect.
     pub due_date: Option<Date>,
@@ -170,9 +170,10 @@ impl Terms {
 }
 
 impl MilestoneOffer {
-    /// Checks the terms, then that there are not too many milestones, each milestone in
-    /// order, that there are at least two, and their sum. `today` is the current day in
-    /// UTC.
+    /// Checks that the buyer pays the fee and, where the limits are strict, that a delivery
+    /// window is given; then the terms; then that there are not too many milestones, each
+    /// milestone in order, that there are at least two, and their sum. `today` is the current
+    /// day in UTC.
     ///
     /// # Errors
     ///

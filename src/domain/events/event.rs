@@ -4,7 +4,7 @@ use crate::domain::events::delivery::DeliveryProgress;
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 
-/// Most events of one replay.
+/// The most events of one replay.
 pub const REPLAY_MAX: u32 = 10_000;
 
 /// An event as recorded in the outbox.

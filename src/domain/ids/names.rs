@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::domain::ids::numbers::encode_hex;
 
-/// A merchant: 1, 2, 3, ... in the order in which their keys were first used.
+/// A merchant: 1, 2, 3, ... in the order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MerchantId(pub i64);
 
@@ -24,7 +24,7 @@ impl CustomerId {
     }
 
     /// Makes the id of a customer who registered without one: 24 lower-case hex
-    /// characters, as clients of the reference API expect (contract section 1.6).
+    /// characters, as clients of the hosted API expect (contract section 1.6).
     pub fn from_parts(number: i64, guard: u32) -> Self {
         Self(encode_hex(number, guard, &mut [0; 24]).to_owned())
     }

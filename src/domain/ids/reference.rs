@@ -43,8 +43,8 @@ impl Reference {
         Self(format!("CMSN-{}", self.0))
     }
 
-    /// Derives the reference of the additional fee of a deal that this payment paid out
-    /// (contract section 1.6).
+    /// Derives the reference of a deal's additional fee from that of the last payment to the
+    /// seller or, if there was none, of the funding payment (contract section 1.6).
     #[must_use]
     pub fn delivery(&self) -> Self {
         Self(format!("DLV-{}", self.0))

@@ -164,8 +164,8 @@ impl Hash for StoredId {
     }
 }
 
-/// The ids that a seed gives to what it makes. They depend on the seed's content and on
-/// how many were made before, and on nothing else.
+/// The ids of the objects that a seed creates. They depend only on the seed's content and on
+/// the number of ids made before.
 #[derive(Clone, Debug)]
 pub struct SeededIds {
     content_hash: [u8; 32],
@@ -174,7 +174,7 @@ pub struct SeededIds {
 }
 
 impl SeededIds {
-    /// Most escrows of one seed. The numbers of their ids stay below `FIRST_NUMBER`.
+    /// The most escrows of one seed. The numbers of their ids stay below `FIRST_NUMBER`.
     pub const ESCROWS_MAX: usize = 1_000;
 
     /// Returns the ids of the seed whose content has this SHA-256 hash.

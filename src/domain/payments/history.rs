@@ -5,7 +5,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::TransactionType;
 
-/// Most transactions of a reply without pages. A longer history is refused and not cut
+/// The most transactions of a reply without pages. A longer history is refused and not cut
 /// off, since a client that adds up a month must not miss a day.
 pub const FLAT_ROWS_MAX: usize = 10_000;
 

@@ -131,7 +131,7 @@ impl Payment {
     }
 }
 
-/// The smallest top-up: 1,000 major units (architecture section 6).
+/// The smallest top-up: 1,000 major units (contract section 4.3.9).
 pub const TOP_UP_MIN: i64 = 100_000;
 /// The largest top-up: 100,000 major units.
 pub const TOP_UP_MAX: i64 = 10_000_000;

@@ -7,9 +7,9 @@ use crate::domain::ids::{MerchantId, WhitelistAddressId};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
-/// Most addresses of one customer.
+/// The most addresses of one customer.
 pub const ADDRESSES_MAX: usize = 10;
-/// Most characters of a label.
+/// The most characters of a label.
 pub const LABEL_CHARS_MAX: usize = 50;
 /// The only network.
 pub const NETWORK: &str = "BSC";

@@ -11,7 +11,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Parsed};
 
-/// Most customers of one seed.
+/// The most customers of one seed.
 pub const CUSTOMERS_MAX: usize = 1_000;
 
 /// The parsed request to load a seed.

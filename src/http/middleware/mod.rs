@@ -1,5 +1,5 @@
-//! The middleware around every request: it gives the request an id, writes its log line,
-//! and makes every reply an envelope, even after a panic.
+//! The middleware around every request: it gives the request an id, applies faults, writes
+//! the log line, records the request, and makes every reply an envelope, even after a panic.
 
 mod faults;
 mod recording;

@@ -70,7 +70,7 @@ pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> 
     Err(ApiError::NoVirtualAccounts)
 }
 
-/// Contract section 4.3.6.
+/// Parses the request (contract section 4.3.6).
 fn parse_account_query(body: &JsonBody) -> Parsed<AccountQuery> {
     let fields = body.fields()?;
     Ok(AccountQuery {

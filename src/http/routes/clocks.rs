@@ -17,7 +17,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
-/// The longest time that an advance waits for the deliveries that fell due by it.
+/// The longest time that an advance waits for the deliveries that it made due.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `GET /sandbox/clock`.
@@ -28,8 +28,8 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
     Ok(Reply::ok("Clock fetched successfully", ClockView::new(now, ahead)))
 }
 
-/// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that fell due
-/// by the advance, or after [`FLUSH_TIMEOUT`].
+/// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that the
+/// advance made due, or after [`FLUSH_TIMEOUT`].
 pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());

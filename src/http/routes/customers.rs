@@ -148,7 +148,7 @@ async fn change(
     state.execute(caller, command, |view, _context| render(view)).await
 }
 
-/// Returns the country of the caller's customers whose profile names none.
+/// Returns the country that the caller's merchant has for customers without one of their own.
 fn country(state: &AppState, caller: &Caller) -> Country {
     let settings = match caller.merchant() {
         Some(merchant) => state.policy.merchant(merchant),
@@ -169,7 +169,7 @@ pub(crate) enum CustomersRequest {
     One(CustomerKey),
 }
 
-/// Contract section 4.4.1.
+/// Parses the request (contract section 4.4.1).
 pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
     let fields = body.fields()?;
     let firstname = profile::name("firstname", fields.field("firstname").text()?)?;
@@ -187,7 +187,7 @@ pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
     })
 }
 
-/// Contract section 4.4.4.
+/// Parses the request (contract section 4.4.4).
 pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateRequest> {
     let fields = body.fields()?;
     let name = |field: &str| fields.field(field).optional(|text| profile::name(field, text.text()?));
@@ -198,7 +198,7 @@ pub(crate) fn parse_profile_update(body: &JsonBody) -> Parsed<ProfileUpdateReque
     })
 }
 
-/// Contract section 4.4.5.
+/// Parses the request (contract section 4.4.5).
 pub(crate) fn parse_permissions(body: &JsonBody) -> Parsed<PermissionsUpdate> {
     let fields = body.fields()?;
     Ok(PermissionsUpdate {
@@ -276,7 +276,7 @@ pub(crate) struct CountryView {
 }
 
 impl CustomerView {
-    /// Shows a customer. One without a country of its own gets the merchant's.
+    /// Shows a customer. A customer without a country is shown with the merchant's.
     pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
         let country = customer.country(merchant_country);
         let Permissions {

@@ -124,13 +124,13 @@ fn page_of_deals(
     Ok(PageView::new(page, |deal| EscrowView::of_deal(deal, context)))
 }
 
-/// Contract section 4.6.2.
+/// Parses the request (contract section 4.6.2).
 fn parse_statement(body: &mut JsonOrFormBody, chars_max: usize) -> Parsed<(String, Uploads)> {
     let message = statement_text("message", body.fields()?.field("message").text()?, chars_max)?;
     Ok((message, uploads::evidence(body, "file")?))
 }
 
-/// Contract section 4.6.7.
+/// Parses the request (contract section 4.6.7).
 fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(ResolutionRequest, Uploads), Refusal> {
     let fields = body.fields()?;
     let resolution = statement_text("resolution", fields.field("resolution").text()?, chars_max)?;
@@ -177,7 +177,7 @@ fn parse_all_disputes(query: &Query) -> Parsed<(MerchantEscrowFilter, PageReques
     Ok((filter, page))
 }
 
-/// Contract section 4.6.6.
+/// Parses the request (contract section 4.6.6).
 fn parse_feed(query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;

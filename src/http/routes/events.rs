@@ -22,7 +22,7 @@ use crate::http::state::AppState;
 use crate::views::{AsText, PageView};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
-/// that one, oldest first.
+/// the one that it names, oldest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = parse_events_query(&query)?;
     let page = match caller.merchant() {

@@ -97,7 +97,8 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
     Ok((filter, HistoryShape::Page(PageRequest { number, limit })))
 }
 
-/// Transactions of a history: one page, or a plain list when the request asks for one.
+/// Transactions of a history: one page, or a plain list if the request filters by reference
+/// or day.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum HistoryView {

@@ -86,7 +86,7 @@ enum Purpose {
     WalletTransfer,
 }
 
-/// Contract section 4.3.2.
+/// Parses the request (contract section 4.3.2).
 fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;

@@ -105,7 +105,7 @@ pub(crate) async fn confirm(
         .await
 }
 
-/// Contract section 4.1.1.
+/// Parses the request (contract section 4.1.1).
 pub(crate) fn parse_milestone_escrow(body: &JsonBody, limits: &TermsLimits) -> Parsed<MilestoneEscrowRequest> {
     let fields = body.fields()?;
     Ok(MilestoneEscrowRequest {
@@ -114,7 +114,7 @@ pub(crate) fn parse_milestone_escrow(body: &JsonBody, limits: &TermsLimits) -> P
     })
 }
 
-/// Contract section 4.1.3.
+/// Parses the request (contract section 4.1.3).
 fn parse_conversion(body: &JsonBody, limits: &TermsLimits) -> Parsed<ConversionRequest> {
     let fields = body.fields()?;
     let amount = fields.field("amount").optional(Field::amount)?;

@@ -187,7 +187,7 @@ impl Routes {
         self.add(method, path, facts, handler);
     }
 
-    /// Adds a route of the contract that changes something by a GET (section 4.2.6).
+    /// Adds a GET route of the contract that changes state (section 4.2.6).
     fn contract_writing_get<F, Args>(&mut self, path: &'static str, acts_as: ActsAs, access: Access, handler: F)
     where
         F: Handler<Args>,

@@ -103,7 +103,7 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     })
 }
 
-/// Contract section 4.3.9.
+/// Parses the request (contract section 4.3.9).
 fn parse_top_up(body: &JsonBody) -> Parsed<Amount> {
     body.fields()?.field("amount").amount()
 }

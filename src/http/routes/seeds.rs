@@ -155,8 +155,8 @@ fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>
     }
 }
 
-/// Reads the terms of an escrow. An absent field has the reference API's default, or
-/// follows from other fields: an absent amount is the sum of the milestones.
+/// Reads the terms of an escrow. An absent field has a default or follows from other fields:
+/// an absent amount is the sum of the milestones.
 fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").optional(Field::amount)?;
     let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));

@@ -131,7 +131,7 @@ pub(crate) async fn confirm_payment(
         .await
 }
 
-/// Contract section 4.2.1.
+/// Parses the request (contract section 4.2.1).
 fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(TermsRequest, Uploads)> {
     let request = standard_terms(&body.fields()?, &state.policy.terms_limits)?;
     Ok((request, pictures(body, state)?))
@@ -156,7 +156,7 @@ fn pictures(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<Uploads> {
     uploads::pictures(body, "imageUrl", state.limits.files_per_request_max)
 }
 
-/// Contract section 4.2.3.
+/// Parses the request (contract section 4.2.3).
 fn parse_additional_fee(body: &JsonBody) -> Result<AdditionalFeeRequest, Refusal> {
     let fields = body.fields()?;
     let amount = fields.field("additionalFee");

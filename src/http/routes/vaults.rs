@@ -83,7 +83,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<Strin
     }
 }
 
-/// Contract section 4.8.1.
+/// Parses the request (contract section 4.8.1).
 fn parse_vault(body: &JsonBody, policy: &Policy) -> Parsed<VaultRequest> {
     let fields = body.fields()?;
     let limits = &policy.terms_limits;
@@ -101,7 +101,7 @@ fn parse_vault(body: &JsonBody, policy: &Policy) -> Parsed<VaultRequest> {
     })
 }
 
-/// Contract section 4.8.2.
+/// Parses the request (contract section 4.8.2).
 fn parse_winner(body: &JsonBody) -> Parsed<CustomerId> {
     body.fields()?.field("winnerId").customer_id()
 }

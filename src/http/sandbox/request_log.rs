@@ -173,8 +173,8 @@ impl RecordedRequest {
 }
 
 impl RecordedBody {
-    /// Copies the beginning of a body. Its text is not looked at, since few bodies are
-    /// ever read again.
+    /// Copies the beginning of a body. Does not check that it is text, since few recorded
+    /// bodies are read.
     pub(crate) fn new(body: &[u8]) -> Self {
         Self {
             beginning: body[..body.len().min(BODY_BYTES_MAX)].into(),

@@ -36,7 +36,7 @@ enum Ran {
     /// The command is part of the group, kept or undone.
     InGroup(CommandOutcome),
     /// SQLite rolled back the whole group, which it does if the disk is full or failing.
-    /// Holds the answer to the command: `Ok` sends the command's own refusal.
+    /// Answers the command with this error or, for `Ok`, with its own refusal.
     GroupLost(Result<(), Error>),
 }
 
@@ -156,7 +156,7 @@ impl Writer {
     }
 }
 
-/// Takes commands in groups and commits each group at once.
+/// Takes commands in groups and ends each group with one commit.
 pub(crate) struct GroupCommit {
     pub(crate) connection: Connection,
     pub(crate) readers: Arc<Readers>,
@@ -177,17 +177,17 @@ impl GroupCommit {
     fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
         let outcome = self.commit_groups(waiting);
         if outcome.is_err() {
-            // Closing the last connection copies the log into the file, which can no
-            // longer be trusted, and removes it. Leaking this connection keeps the log
-            // for the next start.
+            // Closing the last connection would copy the log into the file, which can no
+            // longer be trusted, and then remove the log. Leaking this connection keeps
+            // the log for the next start.
             drop(self.roll_back());
             mem::forget(self.connection);
             return outcome;
         }
         drop(self.checkpoints);
+        self.readers.keep_nothing();
         // Copies the log into the file, which is then complete by itself. If this fails
         // nothing is lost: the next start reads the log.
-        self.readers.keep_nothing();
         let checkpoint = self
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

@@ -29,7 +29,8 @@ impl Snapshot<'_> {
         Ok(deal.filter(|deal| deal.merchant() == merchant))
     }
 
-    /// Returns the deal of any merchant by an id that has the key of its row.
+    /// Returns a deal of any merchant. The id must have the key of its row, which
+    /// [`Snapshot::with_row_key`] adds.
     pub(crate) fn deal_by_id(&self, id: EscrowId) -> Result<Option<Deal>, Error> {
         let mut statement = self.connection.prepare_cached(select_deal!("id = ?1 AND guard = ?2"))?;
         let rows = statement.query((id.number(), id.guard()))?;
@@ -108,7 +109,7 @@ impl Snapshot<'_> {
         Ok(escrows)
     }
 
-    /// Reads a row of [`select_deal`], and what belongs to the deal in other tables.
+    /// Reads a row of [`select_deal`], and the deal's rows in other tables.
     pub(crate) fn read_deal(&self, row: &Row<'_>) -> Result<Deal, Error> {
         let row = DealRow::read(row)?;
         match row.settlement_type {

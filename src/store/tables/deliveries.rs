@@ -1,4 +1,5 @@
-//! The outbox: deliveries of events to merchants' webhook endpoints, and their attempts.
+//! Pending deliveries of events to merchants' webhook endpoints, and attempts. With the table
+//! `event` this is the outbox.
 
 use rusqlite::{Row, params};
 
@@ -103,7 +104,8 @@ impl Snapshot<'_> {
         Ok(payload)
     }
 
-    /// Returns the next attempt of an event and all earlier ones.
+    /// Returns the progress of an event's delivery: the attempts made, and the time of the
+    /// next one.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {
         let mut statement = self
             .connection
