@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::{Server, ServerHandle};
 use tokio::sync::Semaphore;
@@ -18,7 +17,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, AppState, FaultBook, RateLimiter, RequestLog};
+use crate::http::{self, AppState, Connections, FaultBook, RateLimiter, RequestLog};
 use crate::retention::{self, Retention};
 use crate::store::{self, EphemeralFolder, Store, WriterEnded};
 use crate::webhooks;
@@ -34,7 +33,7 @@ pub struct App {
     ephemeral: Option<Arc<EphemeralFolder>>,
     writer_ended: WriterEnded,
     webhooks: webhooks::Handle,
-    stopping: Arc<AtomicBool>,
+    connections: Arc<Connections>,
     retention: Retention,
 }
 
@@ -74,14 +73,14 @@ pub enum AppError {
 pub struct Stopper {
     handle: ServerHandle,
     webhooks: webhooks::Handle,
-    stopping: Arc<AtomicBool>,
+    connections: Arc<Connections>,
     ephemeral: Option<Arc<EphemeralFolder>>,
 }
 
 impl Stopper {
     /// Stops accepting connections, lets requests in flight finish, then ends the service.
     pub async fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.connections.begin_stop();
         self.webhooks.begin_stop();
         self.handle.stop(true).await;
     }
@@ -118,7 +117,7 @@ impl App {
         let retention = settings::retention(config, &policy);
         let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
-        let stopping = Arc::new(AtomicBool::new(false));
+        let connections = Arc::new(Connections::new(settings::connections(config)));
         let files_url = Arc::clone(&policy.files_url);
         let rate_limit = config.requests_per_minute();
         let request_log = settings::request_log(config);
@@ -128,14 +127,15 @@ impl App {
             api_keys: Arc::default(),
             policy: Arc::new(policy),
             limits: settings::limits(config),
+            connections: Arc::clone(&connections),
             allowed_ips: Arc::new(allowed_ips),
             rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
+            unknown_keys: settings::unknown_keys(config).map(|limit| Arc::new(RateLimiter::new(limit))),
             faults: Arc::new(FaultBook::new(http::routes(config.mode))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             in_flight: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
-            stopping: Arc::clone(&stopping),
         };
         let (server, address) = http::bind(state, settings::server(config)).map_err(|cause| AppError::Listen {
             address: config.listen,
@@ -151,7 +151,7 @@ impl App {
             ephemeral,
             writer_ended,
             webhooks,
-            stopping,
+            connections,
             retention,
         })
     }
@@ -176,7 +176,7 @@ impl App {
         Stopper {
             handle: self.server.handle(),
             webhooks: self.webhooks.clone(),
-            stopping: Arc::clone(&self.stopping),
+            connections: Arc::clone(&self.connections),
             ephemeral: self.ephemeral.clone(),
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::http::{self, RequestLogLimits, ServerSettings};
+use crate::http::{self, ConnectionLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
@@ -127,9 +127,25 @@ pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
 pub(super) const fn server(config: &Config) -> ServerSettings {
     ServerSettings {
         listen: config.listen,
-        connections_max: config.limits.connections_max,
         stop_seconds_max: config.limits.stop_seconds_max,
     }
+}
+
+/// Returns the bounds on connections and their waits.
+pub(super) const fn connections(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections_max: config.limits.connections_max,
+        keep_alive: Duration::from_secs(config.limits.keep_alive_seconds),
+        head: Duration::from_secs(config.limits.head_seconds_max),
+        progress: Duration::from_secs(config.limits.body_seconds_max),
+        reply_bytes_max: config.limits.replies_bytes_max,
+    }
+}
+
+/// Returns the most unknown keys of one address per minute, or `None` if there is no limit,
+/// as in a sandbox.
+pub(super) fn unknown_keys(config: &Config) -> Option<u32> {
+    Some(config.limits.unknown_keys_per_minute).filter(|&limit| config.mode == Mode::Live && limit > 0)
 }
 
 /// Returns the bounds on requests.

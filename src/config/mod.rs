@@ -156,9 +156,21 @@ pub struct Limits {
     /// The most connections open at one time.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub connections_max: usize,
+    /// The seconds that a connection stays open without a request.
+    #[serde(deserialize_with = "within::<_, _, 1, 3_600>")]
+    pub keep_alive_seconds: u64,
+    /// The most seconds for the head of a request to arrive.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub head_seconds_max: u64,
+    /// The most bytes of large replies that clients have not taken yet.
+    #[serde(deserialize_with = "within::<_, _, 1_048_576, 17_179_869_184>")]
+    pub replies_bytes_max: u64,
     /// The most requests of one key per minute. 0 sets no limit.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
     pub requests_per_minute: u32,
+    /// The most unknown keys of one address per minute. 0 sets no limit.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub unknown_keys_per_minute: u32,
     /// The most seconds that the service waits for requests in flight when it stops.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub stop_seconds_max: u64,

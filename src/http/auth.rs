@@ -62,7 +62,7 @@ impl Caller {
         let key = match state.api_keys.owner_of_key(&state.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
             None if state.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
-                return Err(ApiError::UnknownKey);
+                return Err(refuse_unknown_key(request, state));
             }
             None => Key::New(SandboxKey::new(&key)),
         };
@@ -185,6 +185,23 @@ fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<
     let rate = limiter.count(key_hash, Instant::now());
     request.extensions_mut().insert(rate);
     Some(rate)
+}
+
+/// Counts an unknown key against the client's address, and returns the refusal: a client
+/// that guesses keys, or repeats a wrong one, is told to wait.
+fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
+    let Some((limiter, peer)) = state.unknown_keys.as_ref().zip(request.peer_addr()) else {
+        return ApiError::UnknownKey;
+    };
+    let address = Sha256::digest(peer.ip().to_canonical().to_string()).into();
+    let rate = limiter.count(address, Instant::now());
+    if rate.is_exceeded {
+        ApiError::TooManyRequests {
+            reset_seconds: rate.reset_seconds,
+        }
+    } else {
+        ApiError::UnknownKey
+    }
 }
 
 fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {

@@ -4,20 +4,23 @@
 //! every route names wrong fields in the same way. The request context keeps the body's text, for the
 //! fingerprint of an idempotency key and for the request log.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::refusal::{Invalid, shortened};
+use crate::http::connections::{ConnectionLimits, Phase};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
@@ -28,8 +31,6 @@ const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 /// The bytes that a form field counts for beside its name and content. They make a form of
 /// very many empty fields too large.
 const FIELD_OVERHEAD_BYTES: usize = 48;
-/// The slowest upload that the server waits for: 128 KiB per second.
-const FILE_BYTES_PER_SECOND_MIN: usize = 131_072;
 
 /// The whole text of a JSON body, not yet parsed.
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl FromRequest for JsonBody {
             if !is_json(&request) {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
-            let body = in_time(limits, read_json(payload, limits)).await?;
+            let body = in_time(&request, limits, read_json(payload, limits)).await?;
             body.keep_in_context(&request)
         })
     }
@@ -157,7 +158,7 @@ impl FromRequest for OptionalJsonBody {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let limits = limits_of(&request)?;
-            match in_time(limits, read_json(payload, limits)).await? {
+            match in_time(&request, limits, read_json(payload, limits)).await? {
                 JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}"))),
                 JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
             }
@@ -175,14 +176,15 @@ impl FromRequest for JsonOrFormBody {
         Box::pin(async move {
             let limits = limits_of(&request)?;
             if is_json(&request) {
-                let body = in_time(limits, read_json(payload, limits)).await?;
+                let body = in_time(&request, limits, read_json(payload, limits)).await?;
                 return body.keep_in_context(&request).map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
-                let form = Multipart::new(request.headers(), at_most(bytes_max, payload));
-                let reading = read_form(form, limits, &request);
-                let form = in_time(limits.with_upload_time(&request), reading).await?;
+                let seconds_max = limits.body_seconds_max;
+                let chunks = with_progress(Duration::from_secs(seconds_max), at_most(bytes_max, payload));
+                let form = Multipart::new(request.headers(), chunks);
+                let form = read_whole(&request, read_form(form, limits, &request)).await?;
                 return form.keep_in_context(&request).map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
@@ -195,21 +197,6 @@ impl Limits {
     const fn form_bytes_max(&self) -> usize {
         let files_bytes_max = self.files_per_request_max.saturating_mul(self.file_bytes_max);
         self.body_bytes_max.saturating_add(files_bytes_max)
-    }
-
-    /// Adds one second for every [`FILE_BYTES_PER_SECOND_MIN`] of the request's
-    /// `Content-Length`.
-    fn with_upload_time(self, request: &HttpRequest) -> Self {
-        let length = request.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok());
-        let bytes: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let seconds = bytes.min(self.form_bytes_max()) / FILE_BYTES_PER_SECOND_MIN;
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        let body_seconds_max = self.body_seconds_max.saturating_add(seconds);
-        Self {
-            body_seconds_max,
-            ..self
-        }
     }
 }
 
@@ -225,11 +212,34 @@ fn is_json(request: &HttpRequest) -> bool {
     request.headers().contains_key(CONTENT_TYPE) && request.content_type().eq_ignore_ascii_case(JSON)
 }
 
-async fn in_time<T>(limits: Limits, reading: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+/// Reads a body within the longest time for a JSON body.
+async fn in_time<T>(
+    request: &HttpRequest,
+    limits: Limits,
+    reading: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
     let seconds_max = limits.body_seconds_max;
-    actix_web::rt::time::timeout(Duration::from_secs(seconds_max), reading)
-        .await
-        .unwrap_or(Err(ApiError::BodyTooSlow { seconds_max }))
+    let reading = async {
+        timeout(Duration::from_secs(seconds_max), reading)
+            .await
+            .unwrap_or(Err(ApiError::BodyTooSlow { seconds_max }))
+    };
+    read_whole(request, reading).await
+}
+
+/// Reads a body, and notes for its connection when the wait for it begins and ends.
+async fn read_whole<T>(
+    request: &HttpRequest,
+    reading: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let context = RequestContext::of(request)?;
+    context.enter(Phase::Body);
+    let body = reading.await;
+    match body {
+        Ok(_) => context.body_is_read(),
+        Err(_) => context.enter(Phase::Handler),
+    }
+    body
 }
 
 async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiError> {
@@ -353,6 +363,33 @@ fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web:
     })
 }
 
+/// Passes the body's chunks on, and ends with an error when the client sends fewer than
+/// [`ConnectionLimits::PROGRESS_BYTES_MIN`] bytes in a `window`. The announced length of the
+/// body does not matter, since a client can announce what it never sends.
+fn with_progress(
+    window: Duration,
+    chunks: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin + 'static,
+) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
+    let began = (chunks, Instant::now(), 0);
+    stream::unfold(began, move |(mut chunks, mut since, mut bytes)| async move {
+        match timeout_at(since + window, chunks.next()).await {
+            Ok(chunk) => {
+                let chunk = chunk?;
+                bytes += chunk.as_ref().map_or(0, web::Bytes::len);
+                if bytes >= ConnectionLimits::PROGRESS_BYTES_MIN {
+                    (since, bytes) = (Instant::now(), 0);
+                }
+                Some((chunk, (chunks, since, bytes)))
+            }
+            Err(_elapsed) => {
+                let too_slow = PayloadError::Io(io::ErrorKind::TimedOut.into());
+                Some((Err(too_slow), (chunks, since, bytes)))
+            }
+        }
+    })
+    .fuse()
+}
+
 async fn collect(chunks: impl Stream<Item = Result<web::Bytes, ApiError>>) -> Result<Vec<u8>, ApiError> {
     let mut chunks = std::pin::pin!(chunks);
     let mut body = Vec::new();
@@ -366,6 +403,9 @@ fn payload_error(error: &PayloadError, limits: Limits) -> ApiError {
     match error {
         PayloadError::Overflow => ApiError::BodyTooLarge {
             bytes_max: limits.body_bytes_max,
+        },
+        PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => ApiError::BodyTooSlow {
+            seconds_max: limits.body_seconds_max,
         },
         other => unreadable(other),
     }

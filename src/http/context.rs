@@ -2,10 +2,11 @@
 //! idempotency keys, the log lines and the request log share.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use actix_web::dev::RequestHead;
-use actix_web::http::header::HeaderName;
+use actix_web::dev::{RequestHead, ServiceRequest};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
 use crate::domain::ids::CustomerId;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::entropy;
+use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
 use crate::store::WriteSummary;
 
@@ -36,6 +38,10 @@ pub(crate) struct RequestContext {
     pub(crate) customer: OnceLock<String>,
     /// The body, once the server has read all of it.
     pub(crate) body: OnceLock<ReceivedBody>,
+    /// The connection that the request came by.
+    pub(crate) connection: Option<Arc<Connection>>,
+    /// True while a part of the body may not have arrived.
+    has_unread_body: AtomicBool,
     /// The write summaries of the request's committed commands.
     write_summaries: Mutex<Vec<WriteSummary>>,
 }
@@ -82,7 +88,12 @@ impl ReceivedBody {
 
 impl RequestContext {
     /// Creates the context of a new request, with a new request id.
-    pub(super) fn new(head: &RequestHead) -> Self {
+    pub(super) fn new(request: &ServiceRequest) -> Self {
+        let head = request.head();
+        let headers = &head.headers;
+        let has_length = headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length.as_bytes() != b"0");
         Self {
             id: entropy::request_id(),
             method: head.method.clone(),
@@ -91,8 +102,29 @@ impl RequestContext {
             key_hash: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
+            connection: request.conn_data::<Arc<Connection>>().cloned(),
+            has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
             write_summaries: Mutex::default(),
         }
+    }
+
+    /// Begins a phase of the connection.
+    pub(super) fn enter(&self, phase: Phase) {
+        if let Some(connection) = &self.connection {
+            connection.enter(phase);
+        }
+    }
+
+    /// Marks the body as read to its end.
+    pub(super) fn body_is_read(&self) {
+        self.has_unread_body.store(false, Ordering::Relaxed);
+        self.enter(Phase::Handler);
+    }
+
+    /// Begins the wait for the next request, or for the rest of a body that no route read.
+    pub(super) fn end(&self) {
+        let is_unread = self.has_unread_body.load(Ordering::Relaxed);
+        self.enter(if is_unread { Phase::UnreadBody } else { Phase::Idle });
     }
 
     /// Returns the context from the request's extensions.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -11,6 +10,7 @@ use crate::commands::Policy;
 use crate::domain::ids::MerchantId;
 use crate::domain::party::Party;
 use crate::http::api_key_cache::ApiKeyCache;
+use crate::http::connections::Connections;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;
@@ -24,7 +24,10 @@ use crate::webhooks;
 pub struct Limits {
     /// Largest body, in bytes.
     pub body_bytes_max: usize,
-    /// Longest wait for a whole body, in seconds.
+    /// The longest wait for a whole JSON body, in seconds, and for each
+    /// [`ConnectionLimits::PROGRESS_BYTES_MIN`] bytes of a form.
+    ///
+    /// [`ConnectionLimits::PROGRESS_BYTES_MIN`]: crate::http::ConnectionLimits::PROGRESS_BYTES_MIN
     pub body_seconds_max: u64,
     /// Largest file, in bytes.
     pub file_bytes_max: usize,
@@ -46,11 +49,15 @@ pub struct AppState {
     pub policy: Arc<Policy>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// The open connections.
+    pub connections: Arc<Connections>,
     /// The IP addresses that may use each live merchant's keys. A merchant whose list is
     /// absent or empty allows all addresses.
     pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
     /// `None` if requests are not limited.
     pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// Counts unknown keys by address. `None` if they are not limited.
+    pub unknown_keys: Option<Arc<RateLimiter>>,
     /// The faults that merchants have set. Always empty in live mode.
     pub faults: Arc<FaultBook>,
     /// The request log, in sandbox mode only.
@@ -62,8 +69,6 @@ pub struct AppState {
     pub in_flight: Arc<InFlight>,
     /// The free part of the memory for uploads, in bytes.
     pub upload_memory: Arc<Semaphore>,
-    /// True once the service is about to stop. Each reply then closes its connection.
-    pub stopping: Arc<AtomicBool>,
 }
 
 impl AppState {
@@ -95,9 +100,5 @@ impl AppState {
             let is_peer = |ip: &IpAddr| Some(ip.to_canonical()) == peer.map(|peer| peer.to_canonical());
             allowed.iter().any(is_peer)
         })
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 }

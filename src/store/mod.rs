@@ -14,6 +14,7 @@ mod write_summary;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -217,9 +218,10 @@ impl Store {
         self.inner.blobs.settle(files)
     }
 
-    /// Returns the content of a file, or `None` if it does not exist. Blocks on the disk.
-    pub fn read_file(&self, file: FileName) -> Result<Option<Vec<u8>>, Error> {
-        self.inner.blobs.read(file)
+    /// Opens a file for reading, and returns it with its length in bytes, or `None` if it
+    /// does not exist. Blocks on the disk.
+    pub fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
+        self.inner.blobs.open_file(file)
     }
 
     /// Lets the waiting commands finish, runs the last checkpoint and ends the writer.

@@ -242,6 +242,8 @@ pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
 
 /// Sets live mode, with one merchant whose key is [`LIVE_KEY`].
 pub(crate) fn go_live(config: &mut Config) {
+    // Some tests send many unknown keys.
+    config.limits.unknown_keys_per_minute = 0;
     config.mode = Mode::Live;
     config.merchant = vec![Merchant {
         name: "shop".to_owned(),

@@ -154,3 +154,23 @@ fn a_sandbox_key_may_use_every_route() {
     app.create_escrow("ada", &standard_terms()).ok();
     app.as_merchant("GET", "/v1/countries", None).ok();
 }
+
+#[test]
+fn an_address_that_sends_many_unknown_keys_must_wait() {
+    let app = spawn_live_app(|config| config.limits.unknown_keys_per_minute = 2);
+    let with_key = |key: &str| {
+        let bearer = format!("Bearer {key}");
+        app.send("GET", "/v1/countries", &[("authorization", &bearer)], None)
+            .status
+    };
+    assert_eq!(
+        [
+            with_key("sk_live_a"),
+            with_key("sk_live_b"),
+            with_key("sk_live_c"),
+            with_key("sk_live_a")
+        ],
+        [403, 403, 429, 429]
+    );
+    assert_eq!(with_key(LIVE_KEY), 200, "a right key is still served");
+}

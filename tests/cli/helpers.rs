@@ -79,9 +79,14 @@ impl RunningServer {
         format!("http://{}{path}", self.address)
     }
 
+    /// Returns the id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
+            .args([signal, &self.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());

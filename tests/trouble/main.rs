@@ -10,5 +10,6 @@ mod helpers;
 mod client;
 mod damage;
 mod full_disk;
+mod hostile_clients;
 mod permissions;
 mod slow_reader;

@@ -15,6 +15,7 @@ use actix_web::web::Bytes;
 use actix_web::{Error, HttpResponse};
 
 use crate::http::auth;
+use crate::http::connections::Phase;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::route::CONTRACT_PREFIX;
@@ -42,10 +43,13 @@ pub(crate) fn effect_on(request: &ServiceRequest, state: &AppState, context: &Re
 pub(crate) async fn run(
     effect: Option<FaultEffect>,
     request: ServiceRequest,
+    context: &RequestContext,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(delay) = effect.and_then(|effect| effect.delay) {
+        context.enter(Phase::Delay);
         actix_web::rt::time::sleep(delay).await;
+        context.enter(Phase::Handler);
     }
     match effect.map(|effect| effect.ending) {
         Some(FaultEnding::Status(status)) => Ok(request.error_response(ApiError::Fault { status })),

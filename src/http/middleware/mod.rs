@@ -7,16 +7,17 @@ mod recording;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use crate::domain::refusal::shortened;
+use crate::http::connections::{Phase, ReplyBody};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::rate_limit::RateState;
@@ -25,6 +26,7 @@ use crate::http::state::AppState;
 use recording::Arrival;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Gives the request an id, runs it, logs one line, and returns the id in `X-Request-Id`. A
 /// panic becomes a 500, and the framework's own error replies become envelopes.
@@ -33,15 +35,16 @@ pub(crate) async fn observe(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let arrival = Arrival::now();
-    let context = Arc::new(RequestContext::new(request.head()));
+    let context = Arc::new(RequestContext::new(&request));
     request.extensions_mut().insert(Arc::clone(&context));
+    context.enter(Phase::Handler);
     let id = &context.id;
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_some());
     let effect = state
         .as_ref()
         .and_then(|state| faults::effect_on(&request, state, &context));
-    let outcome = AssertUnwindSafe(faults::run(effect, request, next))
+    let outcome = AssertUnwindSafe(faults::run(effect, request, &context, next))
         .catch_unwind()
         .await;
 
@@ -57,12 +60,22 @@ pub(crate) async fn observe(
         log::info!("{id} {method} {path:?} {status} {micros}us");
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
-        if state.as_ref().is_some_and(|state| state.is_stopping()) {
-            response.head_mut().set_connection_type(ConnectionType::Close);
+        if let Some(state) = &state {
+            if state.connections.is_stopping() || response.status() == StatusCode::REQUEST_TIMEOUT {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            } else {
+                let seconds = state.connections.limits().keep_alive.as_secs();
+                let keep_alive = HeaderValue::from_str(&format!("timeout={seconds}")).expect("a number is plain text");
+                response.headers_mut().insert(KEEP_ALIVE, keep_alive);
+            }
         }
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
             response = recording::record(log, &context, facts, arrival, effect, response);
         }
+        if let Some(state) = &state {
+            response = in_pieces(response, state, &context);
+        }
+        context.end();
         match effect {
             Some(effect) => effect.apply_to_reply(response),
             None => response,
@@ -92,6 +105,21 @@ pub(crate) async fn observe(
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }
     }
+}
+
+/// Makes a large body one that the client takes in pieces, and that counts as memory in use
+/// until then.
+fn in_pieces(response: HttpResponse, state: &AppState, context: &RequestContext) -> HttpResponse {
+    let Some(connection) = &context.connection else {
+        return response;
+    };
+    response.map_body(|_head, body| match body.try_into_bytes() {
+        Ok(bytes) => match ReplyBody::new(&bytes, &state.connections, connection) {
+            Some(body) => BoxBody::new(body),
+            None => BoxBody::new(bytes),
+        },
+        Err(streamed) => streamed,
+    })
 }
 
 /// Puts an error into an envelope if it has none. Such an error comes from the framework,

@@ -12,7 +12,7 @@
 //! request has marked it, because two requests may send the same content.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -94,11 +94,15 @@ impl Blobs {
         Ok(())
     }
 
-    /// Returns the content of this file, or `None` if it does not exist.
-    pub(crate) fn read(&self, file: FileName) -> Result<Option<Vec<u8>>, Error> {
-        match fs::read(self.path_of(file)) {
+    /// Opens a file for reading. Returns it with its length in bytes.
+    pub(crate) fn open_file(&self, file: FileName) -> Result<Option<(File, u64)>, Error> {
+        match File::open(self.path_of(file)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => Ok(Some(read?)),
+            opened => {
+                let opened = opened?;
+                let bytes = opened.metadata()?.len();
+                Ok(Some((opened, bytes)))
+            }
         }
     }
 

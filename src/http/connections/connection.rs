@@ -1,0 +1,110 @@
+//! One connection's phase, which its stream and the middleware share.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+
+/// The thing that a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// The next request. The last reply is complete, or there was none.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// The rest of a request's body, which a route reads.
+    Body,
+    /// The rest of a body whose request was answered before all of it arrived.
+    UnreadBody,
+    /// The service's own work.
+    Handler,
+    /// The delay of a fault.
+    Delay,
+    /// The client, which must take more of the reply.
+    Reply,
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Unique in the process.
+    pub(super) number: u64,
+    pub(super) address: IpAddr,
+    opened_at: Instant,
+    phase: AtomicU8,
+    /// The start of the phase, in milliseconds since the connection was opened.
+    since_millis: AtomicU64,
+    /// Bytes of the reply that the client has not taken yet, if it is a large one.
+    pub(super) reply_bytes: AtomicU64,
+    is_closing: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Phase {
+    const ALL: [Self; 7] = [
+        Self::Idle,
+        Self::Head,
+        Self::Body,
+        Self::UnreadBody,
+        Self::Handler,
+        Self::Delay,
+        Self::Reply,
+    ];
+
+    fn of(number: u8) -> Self {
+        Self::ALL[usize::from(number)]
+    }
+}
+
+impl Connection {
+    pub(super) fn new(number: u64, address: IpAddr) -> Self {
+        Self {
+            number,
+            address,
+            opened_at: Instant::now(),
+            phase: AtomicU8::new(Phase::Head as u8),
+            since_millis: AtomicU64::new(0),
+            reply_bytes: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Begins a phase now.
+    pub(crate) fn enter(&self, phase: Phase) {
+        let millis = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.since_millis.store(millis, Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::of(self.phase.load(Ordering::Relaxed))
+    }
+
+    /// Returns the time at which the present phase began.
+    pub(super) fn since(&self) -> Instant {
+        self.opened_at + Duration::from_millis(self.since_millis.load(Ordering::Relaxed))
+    }
+
+    /// Makes the stream fail at its next read or write, which closes the connection.
+    pub(super) fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.waker.wake();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Wakes the task of the stream, so that it looks at its phase again.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}

@@ -1,0 +1,17 @@
+//! The open connections, and an end for each of their waits.
+//!
+//! The HTTP server's own settings bound the first request head of a connection, and the
+//! pause between two requests, and nothing else: a head after the first, a body and a
+//! reader of a reply may stall for ever. So each connection is a [`GuardedStream`], which
+//! ends a wait at its deadline, and a [`Connections`] counts them all and closes the one
+//! that has waited longest when there are too many.
+
+mod connection;
+mod registry;
+mod reply_body;
+mod stream;
+
+pub(crate) use connection::{Connection, Phase};
+pub use registry::{ConnectionLimits, Connections};
+pub(crate) use reply_body::ReplyBody;
+pub(crate) use stream::GuardedStream;

@@ -1,0 +1,241 @@
+//! Counts the connections, and closes the longest waiting ones when there are too many.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::connection::{Connection, Phase};
+
+/// The bounds on connections and their waits.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// The longest pause between two requests.
+    pub keep_alive: Duration,
+    /// The longest time for a request's head to arrive.
+    pub head: Duration,
+    /// The time in which a client must send or take at least
+    /// [`ConnectionLimits::PROGRESS_BYTES_MIN`] more bytes of a body or a reply.
+    pub progress: Duration,
+    /// The most bytes of large replies in memory.
+    pub reply_bytes_max: u64,
+}
+
+impl ConnectionLimits {
+    /// The fewest bytes of a body or a reply that count as progress.
+    pub const PROGRESS_BYTES_MIN: usize = 16_384;
+}
+
+/// All open connections.
+#[derive(Debug)]
+pub struct Connections {
+    limits: ConnectionLimits,
+    open: Mutex<Open>,
+    /// Bytes of large replies in memory, of all connections.
+    reply_bytes: AtomicU64,
+    is_stopping: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    connections: HashMap<u64, Arc<Connection>>,
+    newest: u64,
+    /// Connections closed since the limit was reached. `None` while it is not.
+    closed: Option<u64>,
+}
+
+impl Connections {
+    /// Returns an empty register.
+    pub fn new(limits: ConnectionLimits) -> Self {
+        Self {
+            limits,
+            open: Mutex::default(),
+            reply_bytes: AtomicU64::new(0),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) const fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    /// Adds a connection. If there are too many, closes the one that has waited longest,
+    /// so that clients that only hold connections keep no other client out. A connection
+    /// of an address that has more than half of all goes first.
+    pub(super) fn add(&self, address: IpAddr) -> Arc<Connection> {
+        let mut open = self.open();
+        if open.connections.len() >= self.limits.connections_max {
+            self.close_one(&mut open);
+        }
+        open.newest += 1;
+        let connection = Arc::new(Connection::new(open.newest, address));
+        open.connections.insert(connection.number, Arc::clone(&connection));
+        connection
+    }
+
+    /// Removes a connection that has ended.
+    pub(super) fn remove(&self, connection: &Connection) {
+        let mut open = self.open();
+        open.connections.remove(&connection.number);
+        let is_below = open.connections.len() < self.limits.connections_max * 9 / 10;
+        if let Some(closed) = open.closed.take_if(|_| is_below) {
+            log::info!(
+                "{} of {} connections open: below the limit again; {closed} were closed",
+                open.connections.len(),
+                self.limits.connections_max
+            );
+        }
+    }
+
+    fn close_one(&self, open: &mut Open) {
+        let mut of_address: HashMap<IpAddr, usize> = HashMap::new();
+        for connection in open.connections.values() {
+            *of_address.entry(connection.address).or_default() += 1;
+        }
+        let most = of_address.into_iter().max_by_key(|&(_, count)| count);
+        let greedy = most.filter(|&(_, count)| count > self.limits.connections_max / 2);
+        if open.closed.is_none() {
+            open.closed = Some(0);
+            let from = greedy.map_or_else(String::new, |(address, count)| {
+                format!(", {count} of them from {address}")
+            });
+            log::warn!(
+                "all {} connections are open{from}; new ones close those that have waited longest \
+                 (limits.connections_max)",
+                self.limits.connections_max
+            );
+        }
+        let waits = |connection: &&Arc<Connection>| connection.phase() != Phase::Handler;
+        let is_greedy =
+            |connection: &&Arc<Connection>| greedy.is_some_and(|(address, _)| connection.address == address);
+        let waiting = open.connections.values().filter(waits);
+        let oldest = waiting
+            .clone()
+            .filter(is_greedy)
+            .min_by_key(|connection| connection.since())
+            .or_else(|| waiting.min_by_key(|connection| connection.since()));
+        if let Some(oldest) = oldest.cloned() {
+            oldest.close();
+            open.connections.remove(&oldest.number);
+            open.closed = open.closed.map(|closed| closed + 1);
+        }
+    }
+
+    /// Counts a large reply as memory in use. If there is too much of it, closes the
+    /// connections whose clients have not taken theirs for the longest time.
+    pub(super) fn hold_reply(&self, connection: &Connection, bytes: u64) {
+        connection.reply_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut held = self.reply_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if held <= self.limits.reply_bytes_max {
+            return;
+        }
+        let open = self.open();
+        let mut stalled: Vec<&Arc<Connection>> = open
+            .connections
+            .values()
+            .filter(|other| other.phase() == Phase::Reply && other.number != connection.number && !other.is_closing())
+            .collect();
+        stalled.sort_by_key(|other| other.since());
+        for other in stalled {
+            if held <= self.limits.reply_bytes_max {
+                break;
+            }
+            held = held.saturating_sub(other.reply_bytes.load(Ordering::Relaxed));
+            other.close();
+        }
+    }
+
+    /// Ends what [`Connections::hold_reply`] began.
+    pub(super) fn release_reply(&self, connection: &Connection, bytes: u64) {
+        connection.reply_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.reply_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Closes the connections that wait for a next request, now and from now on.
+    pub(crate) fn begin_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        for connection in self.open().connections.values() {
+            connection.wake();
+        }
+    }
+
+    /// Returns true once the service is about to stop. Each reply then closes its
+    /// connection.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    fn register(connections_max: usize) -> Connections {
+        Connections::new(ConnectionLimits {
+            connections_max,
+            keep_alive: Duration::from_secs(75),
+            head: Duration::from_secs(5),
+            progress: Duration::from_secs(10),
+            reply_bytes_max: 100,
+        })
+    }
+
+    fn enter(connection: &Connection, phase: Phase) {
+        // Two phases begin at different milliseconds.
+        thread::sleep(Duration::from_millis(2));
+        connection.enter(phase);
+    }
+
+    #[test]
+    fn the_longest_waiting_connection_is_closed_for_a_new_one() {
+        let connections = register(3);
+        let (first, second, third) = (connections.add(HERE), connections.add(HERE), connections.add(HERE));
+        enter(&first, Phase::Handler);
+        enter(&third, Phase::Head);
+        enter(&second, Phase::Idle);
+        let fourth = connections.add(THERE);
+        assert!(third.is_closing() && !first.is_closing() && !second.is_closing() && !fourth.is_closing());
+        connections.remove(&third);
+        connections.remove(&second);
+        assert_eq!(connections.open().connections.len(), 2);
+    }
+
+    #[test]
+    fn an_address_with_more_than_half_of_all_makes_room_first() {
+        let connections = register(4);
+        let other = connections.add(THERE);
+        enter(&other, Phase::Idle);
+        let greedy = [connections.add(HERE), connections.add(HERE), connections.add(HERE)];
+        for connection in &greedy {
+            enter(connection, Phase::Body);
+        }
+        connections.add(THERE);
+        assert!(greedy[0].is_closing() && !other.is_closing());
+    }
+
+    #[test]
+    fn a_client_that_takes_no_reply_loses_it_to_a_later_one() {
+        let connections = register(4);
+        let (stalled, reading, new) = (connections.add(HERE), connections.add(HERE), connections.add(HERE));
+        connections.hold_reply(&stalled, 60);
+        enter(&stalled, Phase::Reply);
+        connections.hold_reply(&reading, 40);
+        assert!(!stalled.is_closing());
+        connections.hold_reply(&new, 50);
+        assert!(stalled.is_closing() && !reading.is_closing());
+        connections.release_reply(&stalled, 60);
+        assert_eq!(connections.reply_bytes.load(Ordering::Relaxed), 90);
+    }
+}

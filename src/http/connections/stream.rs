@@ -1,0 +1,206 @@
+//! A TCP stream that ends every wait for the client at its deadline.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::connection::{Connection, Phase};
+use super::registry::{ConnectionLimits, Connections};
+
+/// A connection's stream. The dispatcher of the HTTP server reads and writes it; it fails
+/// when the client lets a deadline pass, or when the connection must make room.
+#[derive(Debug)]
+pub(crate) struct GuardedStream {
+    stream: TcpStream,
+    connections: Arc<Connections>,
+    connection: Arc<Connection>,
+    /// Fires at or before the next deadline. `None` until there is one.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The client's progress with a reply that it does not take at once.
+    stall: Option<Stall>,
+}
+
+/// A window of time in which the client must make progress.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    began: Instant,
+    bytes: usize,
+    /// The phase to go back to when the client has taken everything.
+    before: Phase,
+}
+
+impl GuardedStream {
+    /// Returns the guarded stream, and the client's address.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client has closed the connection already.
+    pub(crate) fn new(stream: TcpStream, connections: Arc<Connections>) -> io::Result<(Self, SocketAddr)> {
+        // A reply is written in pieces, which must not wait for the client to acknowledge
+        // the one before.
+        stream.set_nodelay(true)?;
+        let peer = stream.peer_addr()?;
+        let connection = connections.add(peer.ip());
+        let guarded = Self {
+            stream,
+            connections,
+            connection,
+            timer: None,
+            stall: None,
+        };
+        Ok((guarded, peer))
+    }
+
+    pub(crate) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    fn limits(&self) -> &ConnectionLimits {
+        self.connections.limits()
+    }
+
+    /// Returns the deadline of the present wait for the client's bytes.
+    fn read_deadline(&self) -> Option<Instant> {
+        let limit = match self.connection.phase() {
+            Phase::Idle => self.limits().keep_alive,
+            Phase::Head => self.limits().head,
+            Phase::UnreadBody => self.limits().progress,
+            Phase::Body | Phase::Handler | Phase::Delay | Phase::Reply => return None,
+        };
+        Some(Instant::from_std(self.connection.since()) + limit)
+    }
+
+    /// Makes the task wake at `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the deadline has passed.
+    fn wait_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            if Instant::now() >= deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            // An earlier timer is left as it is: it fires in time to look again.
+            if timer.deadline() > deadline || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn check_open(&self) -> io::Result<()> {
+        if self.connection.is_closing() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> Duration {
+        self.limits().progress
+    }
+}
+
+impl AsyncRead for GuardedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.check_open()?;
+        let filled = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                if buffer.filled().len() > filled && self.connection.phase() == Phase::Idle {
+                    self.connection.enter(Phase::Head);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.connection.register(cx.waker());
+                // A connection may have been told to close before it registered its waker.
+                self.check_open()?;
+                if self.connections.is_stopping() && self.connection.phase() == Phase::Idle {
+                    // The end of the stream, as if the client had closed the connection.
+                    return Poll::Ready(Ok(()));
+                }
+                if let Some(deadline) = self.read_deadline() {
+                    self.wait_until(deadline, cx)?;
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl AsyncWrite for GuardedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_open()?;
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(written)) => {
+                match &mut self.stall {
+                    Some(stall) if written < bytes.len() => stall.bytes += written,
+                    Some(stall) => {
+                        let before = stall.before;
+                        self.stall = None;
+                        self.connection.enter(before);
+                    }
+                    None => {}
+                }
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                self.connection.register(cx.waker());
+                self.check_open()?;
+                let now = Instant::now();
+                let progress = self.progress();
+                match &mut self.stall {
+                    None => {
+                        let before = self.connection.phase();
+                        self.connection.enter(Phase::Reply);
+                        self.stall = Some(Stall {
+                            began: now,
+                            bytes: 0,
+                            before,
+                        });
+                    }
+                    Some(stall) if stall.bytes >= ConnectionLimits::PROGRESS_BYTES_MIN => {
+                        stall.began = now;
+                        stall.bytes = 0;
+                        self.connection.enter(Phase::Reply);
+                    }
+                    Some(_) => {}
+                }
+                let began = self.stall.map_or(now, |stall| stall.began);
+                self.wait_until(began + progress, cx)?;
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // The reply may have begun a wait for the client after the last read.
+        if let Some(deadline) = self.read_deadline() {
+            self.wait_until(deadline, cx)?;
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Drop for GuardedStream {
+    fn drop(&mut self) {
+        self.connections.remove(&self.connection);
+    }
+}

@@ -1,0 +1,100 @@
+//! The listening socket, and the HTTP service behind it.
+//!
+//! `actix_web::HttpServer` hands its own sockets to the HTTP service, so this file builds
+//! the same server from its parts, with a [`GuardedStream`] in place of the socket.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Protocol};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::middleware::from_fn;
+use actix_web::{App, web};
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
+
+use crate::http::connections::GuardedStream;
+use crate::http::state::AppState;
+use crate::http::{middleware, routes};
+
+/// The settings of the server's socket and its shutdown.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    /// Address and port. Port 0 selects a free port.
+    pub listen: SocketAddr,
+    /// Seconds that requests in flight have to finish when the server stops.
+    pub stop_seconds_max: u64,
+}
+
+/// The connections that the kernel holds until the server accepts them.
+const BACKLOG: i32 = 1_024;
+/// The time in which a client must close its side after the last reply.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The bytes of a reply that the dispatcher buffers before it waits for the client.
+const WRITE_BUFFER_BYTES: usize = 16_384;
+
+/// Binds the address, and returns the server and the bound address. The server runs when
+/// it is polled.
+pub fn bind(state: AppState, settings: ServerSettings) -> io::Result<(Server, SocketAddr)> {
+    let workers = std::thread::available_parallelism()?.get();
+    let listener = listen(settings.listen)?;
+    let address = listener.local_addr()?;
+    // The server stops accepting only far above the limit at which a new connection closes
+    // the one that has waited longest.
+    let connections_max = state.connections.limits().connections_max;
+    let server = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(connections_max.saturating_mul(2).div_ceil(workers))
+        .shutdown_timeout(settings.stop_seconds_max)
+        .disable_signals()
+        .listen("http", listener, move || {
+            // Each worker has its own state and API key cache, so that the cores do not
+            // contend for shared reference counts and locks.
+            let state = AppState {
+                api_keys: Arc::new(state.api_keys.for_worker()),
+                ..state.clone()
+            };
+            let limits = *state.connections.limits();
+            let connections = Arc::clone(&state.connections);
+            let mode = state.policy.mode;
+            let app = App::new()
+                .app_data(web::Data::new(state))
+                .wrap(from_fn(middleware::observe))
+                .configure(|config| routes::configure(config, mode))
+                .into_factory()
+                .map_err(|error: actix_web::Error| error.error_response());
+            let http = HttpService::build()
+                .keep_alive(limits.keep_alive)
+                .client_request_timeout(limits.head)
+                .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+                .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+                .on_connect_ext(|stream: &GuardedStream, data| {
+                    data.insert(Arc::clone(stream.connection()));
+                })
+                .finish(map_config(app, |()| AppConfig::default()));
+            fn_service(move |stream: TcpStream| {
+                let guarded = GuardedStream::new(stream, Arc::clone(&connections));
+                async move {
+                    let (stream, peer) = guarded.map_err(actix_http::error::DispatchError::Io)?;
+                    Ok((stream, Protocol::Http1, Some(peer)))
+                }
+            })
+            .and_then(http)
+        })?
+        .run();
+    Ok((server, address))
+}
+
+/// Opens a listening socket. A restarted server can use the address at once.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
