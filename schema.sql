@@ -55,6 +55,7 @@ CREATE TABLE merchant (
     -- grows, so that no past event comes to lie in the future.
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
     clock_moved_at      INTEGER,          -- ledger time of the last move
+    event_count INTEGER NOT NULL DEFAULT 0 CHECK (event_count >= 0), -- its rows in `event`, so that a page of them need not count them
     CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
 
@@ -244,16 +245,16 @@ CREATE TABLE escrow (
 ) STRICT;
 -- Sandbox: escrows of a seed, whose ids do not contain the number of their row.
 CREATE UNIQUE INDEX escrow_of_seed ON escrow (guard, merchant_id) WHERE guard > 4294967295;
--- The open escrows that a buyer has funded, with their fees, which a wallet's escrow
--- balance leaves out.
-CREATE INDEX escrow_open_by_buyer ON escrow (merchant_id, buyer_id, fee, additional_fee) WHERE state = 'OPENED';
 -- The escrows that one payment funded.
 CREATE INDEX escrow_by_payment ON escrow (payment_id) WHERE payment_id IS NOT NULL;
--- The lists of a merchant, of a seller, of a buyer, and of disputed escrows.
-CREATE INDEX escrow_by_merchant ON escrow (merchant_id);
-CREATE INDEX escrow_by_seller ON escrow (merchant_id, seller_id);
-CREATE INDEX escrow_by_buyer ON escrow (merchant_id, buyer_id) WHERE buyer_id IS NOT NULL;
-CREATE INDEX escrow_disputed ON escrow (merchant_id) WHERE dispute IS NOT NULL;
+-- The lists of a merchant, of a seller, of a buyer, and of disputed escrows. Each index has
+-- all that its list filters and adds up, so that only the rows of the page are read from the
+-- table. The buyer's begins with the state, because a wallet's escrow balance leaves out
+-- the fees of the open escrows.
+CREATE INDEX escrow_by_merchant ON escrow (merchant_id, id, deleted_at, state, dispute, closed_as, category_id, created_at);
+CREATE INDEX escrow_by_seller ON escrow (merchant_id, seller_id, id, deleted_at, state, dispute, closed_as, category_id, created_at, amount, settlement_type);
+CREATE INDEX escrow_by_buyer ON escrow (merchant_id, buyer_id, state, id, deleted_at, dispute, closed_as, category_id, created_at, amount, fee, additional_fee) WHERE buyer_id IS NOT NULL;
+CREATE INDEX escrow_disputed ON escrow (merchant_id, id, deleted_at, state, dispute, closed_as, category_id, created_at) WHERE dispute IS NOT NULL;
 CREATE INDEX escrow_disputed_by_seller ON escrow (merchant_id, seller_id) WHERE dispute IS NOT NULL;
 CREATE INDEX escrow_disputed_by_buyer ON escrow (merchant_id, buyer_id) WHERE dispute IS NOT NULL;
 
@@ -438,7 +439,14 @@ CREATE TABLE event (
     payload        TEXT    NOT NULL,      -- JSON: the exact bytes that every attempt signs and sends
     CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
-CREATE INDEX event_of_merchant ON event (merchant_id);
+-- A merchant's events, oldest first, with all that their lists filter by: reading an event
+-- for its name would read a page for it.
+CREATE INDEX event_of_merchant ON event (merchant_id, id, name, escrow_id, transaction_id);
+-- Triggers keep the number of a merchant's events, because retention removes some of them.
+CREATE TRIGGER event_is_counted AFTER INSERT ON event
+BEGIN UPDATE merchant SET event_count = event_count + 1 WHERE id = NEW.merchant_id; END;
+CREATE TRIGGER removed_event_is_not_counted AFTER DELETE ON event
+BEGIN UPDATE merchant SET event_count = event_count - 1 WHERE id = OLD.merchant_id; END;
 
 -- Pending deliveries to webhook endpoints. With `event` this table is the outbox. An event of
 -- a merchant with a webhook endpoint gets a row in its own commit, and one more for each

@@ -225,9 +225,11 @@ impl Snapshot<'_> {
             .connection
             .prepare_cached("SELECT count(*) FROM customer WHERE merchant_id = ?1")?
             .query_row([merchant.0], |row| row.get(0))?;
-        let mut statement = self
-            .connection
-            .prepare_cached(select_customer!("true ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3"))?;
+        let mut statement = self.connection.prepare_cached(select_customer!(
+            "customer.id IN (SELECT id FROM customer INDEXED BY customer_by_age
+                                 WHERE merchant_id = ?1 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
+                 ORDER BY wallet_id DESC"
+        ))?;
         let rows = statement.query(params![merchant.0, request.limit, offset_of(request)])?;
         Ok(Page {
             rows: read_all(rows, read_customer)?,

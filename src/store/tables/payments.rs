@@ -41,13 +41,22 @@ row! {
 }
 
 row! {
+    /// The columns of an entry that lead through a history and that its filter compares.
+    struct EntryRow<'a>, entry_columns! {
+        previous_id: Option<i64>,
+        transaction_type: TransactionType,
+        reference: &'a str,
+        created_at: Timestamp,
+    }
+}
+
+row! {
     /// An entry of a payment history with its detail, whose columns are NULL if there is
     /// none.
     struct PaymentRow<'a>, payment_columns! {
         id: i64 = "payment_transaction.id",
         guard: u32 = "payment_transaction.guard",
         account_id: i64,
-        previous_id: Option<i64>,
         transaction_type: TransactionType,
         credit_type: CreditType,
         amount: Amount = "payment_transaction.amount",
@@ -120,27 +129,38 @@ impl Snapshot<'_> {
         let known = filter
             .is_everything()
             .then_some(account.transaction_count.unsigned_abs());
-        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
-        let (mut payments, mut wanted, mut next) = (Vec::new(), 0, account.newest_transaction_id);
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            entry_columns!(),
+            " FROM payment_transaction WHERE id = ?1"
+        ))?;
+        let (mut on_page, mut wanted, mut next) = (Vec::new(), 0, account.newest_transaction_id);
         while let Some(id) = next {
-            if known.is_some_and(|count| payments.len() == limit || offset >= count) {
+            if known.is_some_and(|count| on_page.len() == limit || offset >= count) {
                 break;
             }
             let mut rows = statement.query([id])?;
             let Some(row) = rows.next()? else {
                 return Err(broken("a transaction that exists", &id.to_string()));
             };
-            let row = PaymentRow::read(row)?;
+            let row = EntryRow::read(row)?;
             if filter.ends_before(row.created_at) {
                 break;
             }
             next = row.previous_id;
             if filter.wants(row.transaction_type, row.reference, row.created_at) {
-                if wanted >= offset && payments.len() < limit {
-                    payments.push(self.payment_of_row(&row, owner)?);
+                if wanted >= offset && on_page.len() < limit {
+                    on_page.push(id);
                 }
                 wanted += 1;
             }
+        }
+        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
+        let mut payments = Vec::with_capacity(on_page.len());
+        for id in on_page {
+            payments.extend(read_first(statement.query([id])?, |row| {
+                self.payment_of_row(&PaymentRow::read(row)?, owner)
+            })?);
         }
         Ok((payments, known.unwrap_or(wanted)))
     }
