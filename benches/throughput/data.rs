@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use escrowd::app;
@@ -57,6 +58,9 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
         currency: "NGN".to_owned(),
         synchronous,
         readers: 2,
+        long_readers: 2,
+        long_reads_waiting_max: 64,
+        read_time_max: Duration::from_secs(5),
         queue_commands_max: 4096,
         group_commands_max: 128,
         checkpoint_pages: 8000,

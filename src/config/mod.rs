@@ -212,6 +212,15 @@ pub struct Storage {
     /// The number of reading connections.
     #[serde(deserialize_with = "within::<_, _, 1, 256>")]
     pub readers: u32,
+    /// The number of reads of lists that run at the same time.
+    #[serde(deserialize_with = "within::<_, _, 1, 64>")]
+    pub long_readers: u32,
+    /// The most reads of lists that wait.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub long_reads_waiting_max: usize,
+    /// The most seconds that one read may take.
+    #[serde(deserialize_with = "within::<_, _, 1, 600>")]
+    pub read_seconds_max: u64,
     /// The most writes in the writer's queue.
     #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
     pub queue_commands_max: usize,

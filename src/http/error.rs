@@ -225,7 +225,15 @@ fn store_failure(error: &store::Error) -> StoreFailure {
             "busy",
             "Another program is writing to the database; nothing was changed, try again shortly",
         ),
-        store::Error::NoReader(_) => (503, "busy", "Too many reads are waiting; try again shortly"),
+        store::Error::NoReader(_) | store::Error::TooManyReads => {
+            (503, "busy", "Too many reads are waiting; try again shortly")
+        }
+        store::Error::ReadTooLong => (
+            503,
+            "busy",
+            "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \
+             when the service is less busy",
+        ),
         store::Error::StorageFull => (503, "storage_full", "The disk is full; nothing was changed"),
         store::Error::Abandoned => (
             503,
@@ -418,6 +426,18 @@ mod tests {
     fn body(error: &ApiError) -> String {
         let bytes = error.error_response().into_body().try_into_bytes().unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_read_that_was_stopped_may_be_sent_again() {
+        let stopped = ApiError::Store(store::Error::ReadTooLong).error_response();
+        assert_eq!(stopped.status(), 503);
+        assert_eq!(stopped.headers().get(RETRY_AFTER).unwrap(), "1");
+        let body = body(&ApiError::Store(store::Error::ReadTooLong));
+        assert!(
+            body.contains(r#""code":"busy""#) && body.contains("storage.read_seconds_max"),
+            "{body}"
+        );
     }
 
     #[test]

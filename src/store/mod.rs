@@ -18,6 +18,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -41,6 +42,7 @@ use engine::checkpoints::{Checkpoints, SyncHandle};
 use engine::connection::Role;
 use engine::delivery_wakeups::DeliveryWakeups;
 use engine::lock::InstanceLock;
+use engine::long_reads::LongReads;
 use engine::readers::Readers;
 use engine::writer::{GroupCommit, Writer, WriterThread};
 use engine::{connection, file};
@@ -58,6 +60,13 @@ pub struct Settings {
     pub synchronous: Synchronous,
     /// The number of connections for reading.
     pub readers: u32,
+    /// The number of reads that may take long and run at the same time. Each has a
+    /// connection and a thread of its own.
+    pub long_readers: u32,
+    /// The most reads that may wait for these threads.
+    pub long_reads_waiting_max: usize,
+    /// The most time that a read may take.
+    pub read_time_max: Duration,
     /// The most commands that may wait in the writer's queue.
     pub queue_commands_max: usize,
     /// The most commands that share one commit.
@@ -76,6 +85,7 @@ pub struct Store {
 struct Inner {
     blobs: Blobs,
     readers: Arc<Readers>,
+    long_reads: LongReads,
     writer: Writer,
     clock: Arc<dyn Clock>,
     /// Shared with [`GroupCommit::ledger_time`].
@@ -132,10 +142,14 @@ impl Store {
         // wallet is created with accounts, whose time `newest_row_at` includes.
         let of_newest = newest.map_or(0, ids::last_number_of);
         entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
-        let readers = Arc::new(Readers::open(path, settings.readers)?);
+        let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let of_blobs = Arc::clone(&readers);
         let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
         let blobs = Blobs::open(path, is_referenced)?;
+        let connections = (0..settings.long_readers).map(|_| connection::open(path, Role::Reader));
+        let connections = connections.collect::<Result<_, _>>()?;
+        let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
+        let long_reads = long_reads.map_err(io)?;
 
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
@@ -158,6 +172,7 @@ impl Store {
         let inner = Inner {
             blobs,
             readers,
+            long_reads,
             writer,
             clock,
             ledger_time,
@@ -183,11 +198,26 @@ impl Store {
         self.inner.writer.submit(command).await
     }
 
-    /// Reads from one consistent snapshot, on the calling thread. A read takes
-    /// microseconds and never waits for the writer, so handing it to another thread would
-    /// cost more than the read itself.
+    /// Reads a few rows by their keys from one consistent snapshot, on the calling thread.
+    /// Such a read takes microseconds and never waits for the writer, so handing it to
+    /// another thread would cost more than the read itself.
     pub fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.inner.readers.read(query)
+    }
+
+    /// Reads from one consistent snapshot, on a thread for reads that may take long: of
+    /// lists, and of all that they count.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyReads`] if too many such reads are waiting, [`Error::ReadTooLong`] if
+    /// the read reached its deadline, or the error of the query.
+    pub async fn read_long<T: Send + 'static>(
+        &self,
+        merchant: MerchantId,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.inner.long_reads.read(merchant, query).await
     }
 
     /// Returns the ledger time: the system's time, or the time of the newest command if
@@ -224,8 +254,8 @@ impl Store {
         self.inner.blobs.open_file(file)
     }
 
-    /// Lets the waiting commands finish, runs the last checkpoint and ends the writer.
-    /// Later writes fail with [`Error::Stopped`].
+    /// Ends the long reads, lets the waiting commands finish, runs the last checkpoint and
+    /// ends the writer. Later writes and long reads fail with [`Error::Stopped`].
     pub fn close(&self) {
         self.inner.close();
     }
@@ -233,6 +263,8 @@ impl Store {
 
 impl Inner {
     fn close(&self) {
+        // A running read would hold up the last checkpoint.
+        self.long_reads.stop();
         self.writer.stop();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {

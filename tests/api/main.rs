@@ -31,6 +31,7 @@ mod inbox;
 mod intents;
 mod keys;
 mod links;
+mod long_reads;
 mod many_merchants;
 mod milestone_escrows;
 mod milestone_input;

@@ -16,6 +16,7 @@ use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
+use crate::store::Snapshot;
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
@@ -60,9 +61,9 @@ pub(crate) async fn edit(
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = state
-        .store
-        .read(|snapshot| snapshot.categories(merchant, caller.party(), request))?;
+    let owner = caller.party().clone();
+    let categories = move |snapshot: &Snapshot<'_>| snapshot.categories(merchant, &owner, request);
+    let page = state.store.read_long(merchant, categories).await?;
     let context = state.view_context(None);
     let view = PageView::new(page, |category| CategoryView::new(category, &context));
     Ok(Reply::ok("Categories fetched successfully", view))

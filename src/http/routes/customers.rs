@@ -21,6 +21,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
+use crate::store::Snapshot;
 use crate::store::Tx;
 use crate::views::{AsText, PageView};
 
@@ -42,7 +43,8 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     let merchant = caller.merchant();
     let page = match (request, merchant) {
         (CustomersRequest::Page(request), Some(merchant)) => {
-            state.store.read(|snapshot| snapshot.customers(merchant, request))?
+            let customers = move |snapshot: &Snapshot<'_>| snapshot.customers(merchant, request);
+            state.store.read_long(merchant, customers).await?
         }
         (CustomersRequest::Page(request), None) => Page::empty(request),
         (CustomersRequest::One(key), _) => {

@@ -17,6 +17,7 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
+use crate::store::Snapshot;
 use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext};
 
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
@@ -73,7 +74,7 @@ pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query
     let merchant = state.admit(&caller).await?;
     let request = parse_own_disputes(caller.customer(), &query);
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, Some(merchant), request, &context)?;
+    let page = page_of_deals(&state, Some(merchant), request, &context).await?;
     Ok(Reply::ok("Escrow retrieved successfully", page))
 }
 
@@ -95,20 +96,20 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
 /// `GET /v1/escrow/all-dispute`, as the merchant.
 pub(crate) async fn list_all(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), parse_all_disputes(&query), &context)?;
+    let page = page_of_deals(&state, caller.merchant(), parse_all_disputes(&query), &context).await?;
     Ok(Reply::ok("Dispute fetched successfully", page))
 }
 
 /// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
 pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), parse_feed(&query), &context)?;
+    let page = page_of_deals(&state, caller.merchant(), parse_feed(&query), &context).await?;
     Ok(Reply::ok("Escrow transactions fetched successfully", page))
 }
 
 /// Returns a page of the merchant's deals. Without a merchant, because the key is new, the
 /// page is empty.
-fn page_of_deals(
+async fn page_of_deals(
     state: &AppState,
     merchant: Option<MerchantId>,
     request: Parsed<(MerchantEscrowFilter, PageRequest)>,
@@ -116,9 +117,10 @@ fn page_of_deals(
 ) -> Result<PageView<EscrowView>, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
     let page: Page<Deal> = match merchant {
-        Some(merchant) => state
-            .store
-            .read(|snapshot| snapshot.deals(merchant, &filter, request))?,
+        Some(merchant) => {
+            let deals = move |snapshot: &Snapshot<'_>| snapshot.deals(merchant, &filter, request);
+            state.store.read_long(merchant, deals).await?
+        }
         None => Page::empty(request),
     };
     Ok(PageView::new(page, |deal| EscrowView::of_deal(deal, context)))

@@ -19,6 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
+use crate::store::Snapshot;
 use crate::views::{AsText, PageView};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
@@ -26,9 +27,11 @@ use crate::views::{AsText, PageView};
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = parse_events_query(&query)?;
     let page = match caller.merchant() {
-        Some(merchant) => state
-            .store
-            .read(|snapshot| snapshot.events(merchant, &request.filter, request.order, request.page))?,
+        Some(merchant) => {
+            let EventsRequest { filter, order, page } = request;
+            let events = move |snapshot: &Snapshot<'_>| snapshot.events(merchant, &filter, order, page);
+            state.store.read_long(merchant, events).await?
+        }
         None => Page::empty(request.page),
     };
     Ok(Reply::ok(

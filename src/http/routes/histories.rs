@@ -20,6 +20,7 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{Query, page_number};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
+use crate::store::Snapshot;
 use crate::views::{PageView, TransactionView};
 
 /// The values of `type` for a merchant's history. A customer's history accepts the first
@@ -39,13 +40,13 @@ const TYPES_OF_CUSTOMERS: usize = 6;
 pub(crate) async fn of_customer(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let owner = Account::CustomerMain(caller.customer().clone());
-    history(&state, merchant, &owner, &query, &TYPES[..TYPES_OF_CUSTOMERS])
+    history(&state, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
 }
 
 /// `GET /v1/merchant/transactions`, as the merchant.
 pub(crate) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    history(&state, merchant, &Account::MerchantMain, &query, &TYPES)
+    history(&state, merchant, Account::MerchantMain, &query, &TYPES).await
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
@@ -58,17 +59,16 @@ pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> R
     ))
 }
 
-fn history(
+async fn history(
     state: &AppState,
     merchant: MerchantId,
-    owner: &Account,
+    owner: Account,
     query: &Query,
     types: &[TransactionType],
 ) -> Result<Reply, ApiError> {
     let (filter, shape) = parse_history(&query.fields()?, types)?;
-    let (payments, count) = state
-        .store
-        .read(|snapshot| snapshot.history(merchant, owner, &filter, shape))?;
+    let entries = move |snapshot: &Snapshot<'_>| snapshot.history(merchant, &owner, &filter, shape);
+    let (payments, count) = state.store.read_long(merchant, entries).await?;
     let history = shape.history(payments, count)?;
     Ok(Reply::ok(
         "Transactions retrieved successfully",

@@ -14,7 +14,7 @@ use crate::http::query::{self, Query};
 use crate::http::routes::faults::EffectView;
 use crate::http::sandbox::request_log::{RecordedBody, RecordedRequest, RequestLog};
 use crate::http::state::AppState;
-use crate::store::WriteSummaryRows;
+use crate::store::{Snapshot, WriteSummaryRows};
 use crate::views::{AsText, MajorUnits, PageView};
 
 /// A request in a list, without its bodies, transfers and events.
@@ -165,8 +165,18 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>)
         requests_kept: log.requests_max(),
     })?;
     let mut view = RequestView::new(&request);
-    for summary in &request.write_summaries {
-        view.add_write_summary(state.store.read(|snapshot| snapshot.write_summary_rows(summary))?);
+    if let Some(merchant) = caller.merchant() {
+        // A seed has thousands of transfers and events.
+        let summaries = move |snapshot: &Snapshot<'_>| {
+            let of_commands = request.write_summaries.iter();
+            of_commands
+                .map(|summary| snapshot.write_summary_rows(summary))
+                .collect()
+        };
+        let rows: Vec<_> = state.store.read_long(merchant, summaries).await?;
+        for rows in rows {
+            view.add_write_summary(rows);
+        }
     }
     Ok(Reply::ok("Request fetched successfully", view))
 }

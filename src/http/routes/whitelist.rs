@@ -15,15 +15,16 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::routes::shared_fields::{evm_address, text_up_to};
 use crate::http::state::AppState;
+use crate::store::Snapshot;
 use crate::views::AsText;
 
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     state.policy.check_processor()?;
-    let addresses = state
-        .store
-        .read(|snapshot| snapshot.whitelist(merchant, caller.customer()))?;
+    let customer = caller.customer().clone();
+    let whitelist = move |snapshot: &Snapshot<'_>| snapshot.whitelist(merchant, &customer);
+    let addresses = state.store.read_long(merchant, whitelist).await?;
     let views: Vec<_> = addresses.into_iter().map(WhitelistAddressView::new).collect();
     Ok(Reply::ok("Whitelisted addresses retrieved successfully", views))
 }

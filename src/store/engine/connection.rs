@@ -11,7 +11,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use serde::Deserialize;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::file;
+use crate::store::engine::{deadline, file};
 
 /// The longest time that a connection waits for the locks of another program, such as a
 /// backup.
@@ -108,6 +108,9 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
     let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if journal != "wal" {
         return Ok(Err(format!("WAL mode is not possible here, SQLite chose {journal}")));
+    }
+    if matches!(role, Role::Reader) {
+        deadline::heed(connection)?;
     }
     let shared = [
         ("foreign_keys", 1),

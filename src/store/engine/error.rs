@@ -38,6 +38,13 @@ pub enum Error {
     /// No reader became free within the timeout.
     #[error("no connection for reading: {0}")]
     NoReader(String),
+    /// Too many reads that may take long are waiting, or this one waited too long; try again
+    /// shortly.
+    #[error("too many reads are waiting")]
+    TooManyReads,
+    /// The read reached its deadline and was stopped.
+    #[error("the read took too long")]
+    ReadTooLong,
     /// A stored value that the domain cannot represent, or a missing row: a bug, or a
     /// damaged file.
     #[error("the stored data is broken: {0}")]
@@ -69,6 +76,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::StorageFull,
+            Some(ErrorCode::OperationInterrupted) => Self::ReadTooLong,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::FileBusy,
             _ => Self::Sqlite(Arc::new(error)),
         }

@@ -4,10 +4,12 @@
 pub(crate) mod blobs;
 pub(crate) mod checkpoints;
 pub(crate) mod connection;
+pub(crate) mod deadline;
 pub(crate) mod delivery_wakeups;
 pub(crate) mod ephemeral;
 pub(crate) mod error;
 pub(crate) mod file;
 pub(crate) mod lock;
+pub(crate) mod long_reads;
 pub(crate) mod readers;
 pub(crate) mod writer;

@@ -23,6 +23,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::Connection;
 
 use crate::store::engine::connection::{self, Role};
+use crate::store::engine::deadline;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::tx::Snapshot;
 
@@ -38,6 +39,8 @@ pub(crate) struct Readers {
     pool: Pool<SqliteConnectionManager>,
     /// Counts the beginnings and the ends of commits, so it is odd during a commit.
     commits: AtomicU64,
+    /// The most time that a query may take.
+    time_max: Duration,
 }
 
 /// A connection that may keep its read transaction open between two reads.
@@ -50,7 +53,7 @@ struct KeepingReader {
 
 impl Readers {
     /// Opens this many connections. At least one stays in the pool.
-    pub(crate) fn open(path: &Path, connections: u32) -> Result<Self, OpenError> {
+    pub(crate) fn open(path: &Path, connections: u32, time_max: Duration) -> Result<Self, OpenError> {
         let pool = pool(path, connections)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let spare = usize::try_from(connections).unwrap_or(usize::MAX).saturating_sub(1);
@@ -62,6 +65,7 @@ impl Readers {
             keeping,
             pool,
             commits: AtomicU64::new(0),
+            time_max,
         })
     }
 
@@ -70,15 +74,14 @@ impl Readers {
     ///
     /// # Errors
     ///
-    /// [`Error::NoReader`] when no connection becomes free in time, or the error of the
-    /// query.
+    /// [`Error::NoReader`] when no connection becomes free in time, [`Error::ReadTooLong`]
+    /// when the query takes too long, or the error of the query.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>) -> Result<T, Error> {
         if let Some(mut reader) = self.keeping.iter().find_map(if_free) {
-            return reader.read(&self.commits, query);
+            return reader.read(&self.commits, self.time_max, query);
         }
         let connection = self.pool.get().map_err(|error| Error::NoReader(error.to_string()))?;
-        let transaction = ReadTransaction::begin(&connection)?;
-        query(&Snapshot::of(transaction.connection))
+        read_on(&connection, self.time_max, query)
     }
 
     /// Runs a commit, or another step that makes snapshots stale. Closes all kept
@@ -105,6 +108,16 @@ impl Readers {
     }
 }
 
+/// Runs a query on a snapshot of its own, and stops it when `time_max` is over.
+pub(super) fn read_on<T>(
+    connection: &Connection,
+    time_max: Duration,
+    query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let transaction = ReadTransaction::begin(connection)?;
+    deadline::within(time_max, || query(&Snapshot::of(transaction.connection)))
+}
+
 /// Locks the connection, unless it is in use.
 fn if_free(reader: &Mutex<KeepingReader>) -> Option<MutexGuard<'_, KeepingReader>> {
     match reader.try_lock() {
@@ -127,6 +140,7 @@ impl KeepingReader {
     fn read<T>(
         &mut self,
         commits: &AtomicU64,
+        time_max: Duration,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let before = commits.load(Ordering::SeqCst);
@@ -138,7 +152,7 @@ impl KeepingReader {
         };
         // After a failure or a panic nothing is kept.
         self.kept_since = None;
-        let outcome = query(&Snapshot::of(transaction.connection));
+        let outcome = deadline::within(time_max, || query(&Snapshot::of(transaction.connection)));
         let is_current = before.is_multiple_of(2) && before == commits.load(Ordering::SeqCst);
         if is_current && outcome.is_ok() {
             transaction.is_kept = true;
@@ -257,6 +271,10 @@ mod tests {
     impl Numbered {
         /// A database after its first commit.
         fn new() -> Self {
+            Self::with_time_max(Duration::from_hours(1))
+        }
+
+        fn with_time_max(time_max: Duration) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("test.db");
             let writer = Connection::open(&path).unwrap();
@@ -264,7 +282,7 @@ mod tests {
             writer.execute_batch(sql).unwrap();
             let file = Self {
                 writer,
-                readers: Readers::open(&path, CONNECTIONS).unwrap(),
+                readers: Readers::open(&path, CONNECTIONS, time_max).unwrap(),
                 _folder: folder,
             };
             file.commit(OLD, |_| ());
@@ -408,6 +426,37 @@ mod tests {
         file.commit(NEW, |_| ());
         drop(in_use);
         assert_eq!(file.read(), NEW);
+    }
+
+    /// Counts up for ever, in one statement.
+    fn endless_statement(snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+        Ok(snapshot.connection.query_row(sql, [], |_| Ok(()))?)
+    }
+
+    /// Repeats a short statement for ever.
+    fn endless_loop(snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        let mut short = snapshot.connection.prepare_cached("SELECT number FROM t")?;
+        loop {
+            short.query_row([], |_| Ok(()))?;
+        }
+    }
+
+    /// On each connection in turn, those that keep snapshots and the pool's.
+    #[test]
+    fn a_read_past_its_deadline_is_stopped_and_the_next_one_succeeds() {
+        let file = Numbered::with_time_max(Duration::from_millis(20));
+        for endless in [endless_statement, endless_loop] {
+            for in_use in 0..=file.readers.keeping.len() {
+                let used: Vec<_> = file.readers.keeping.iter().take(in_use).map(Mutex::lock).collect();
+                let stopped = file.readers.read(endless);
+                assert!(matches!(stopped, Err(Error::ReadTooLong)), "{stopped:?}");
+                assert_eq!(file.read(), OLD, "the connection that was stopped cannot read");
+                drop(used);
+            }
+        }
+        file.commit(NEW, |_| ());
+        assert_eq!(file.read_on_every_connection(), [NEW; CONNECTIONS as usize]);
     }
 
     /// The last checkpoint relies on [`Readers::keep_nothing`].
