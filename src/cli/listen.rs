@@ -54,13 +54,13 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
         })
         .collect();
     let client = arguments.sandbox.connect()?;
-    let newest = client.ask("GET", &format!("/sandbox/events?limit=1{filter}"), None, None)?;
-    let newest = newest.pointer("/data/0/id").and_then(Value::as_str);
     let mut inbox = Inbox {
+        seen: newest_event(&client)?,
         client,
         filter,
-        newest: newest.unwrap_or(SMALLEST_ID).to_owned(),
     };
+    // A wrong filter ends the command here, before the first event.
+    inbox.events_since_seen()?;
     anstream::eprintln!("Listening for events; press Ctrl-C to stop.");
     let mut is_unreachable = false;
     loop {
@@ -90,27 +90,48 @@ pub(super) fn run(arguments: ListenArguments) -> anyhow::Result<ExitCode> {
 /// The id to start after if there is no event yet: it sorts before every event id.
 const SMALLEST_ID: &str = "000000000000000000000000";
 
+/// Returns the id of the newest event, whatever it is about.
+fn newest_event(client: &SandboxClient) -> anyhow::Result<String> {
+    let newest = client.ask("GET", "/sandbox/events?limit=1", None, None)?;
+    let id = newest.pointer("/data/0/id").and_then(Value::as_str);
+    Ok(id.unwrap_or(SMALLEST_ID).to_owned())
+}
+
 /// The events that match the filter, read page by page.
 struct Inbox {
     client: SandboxClient,
     filter: String,
-    /// The id of the newest event that was read.
-    newest: String,
+    /// The id of an event. All events up to it have been shown, or do not match the filter.
+    seen: String,
 }
 
 impl Inbox {
-    /// Returns the events since the previous call, oldest first, at most [`PAGE`].
+    /// Returns the events since the previous call, oldest first, at most [`PAGE`]. Asks for
+    /// them only if there is any new event. The sandbox then looks at new events alone, even
+    /// if none has matched the filter for long.
     fn next_page(&mut self) -> anyhow::Result<Vec<Value>> {
-        let path = format!("/sandbox/events?limit={PAGE}&after={}{}", self.newest, self.filter);
-        let mut page = self.client.ask("GET", &path, None, None)?;
-        let events = match page["data"].take() {
-            Value::Array(events) => events,
-            _ => Vec::new(),
-        };
-        if let Some(newest) = events.last() {
-            self.newest = text(newest, "/id")?;
+        let newest = newest_event(&self.client)?;
+        // Ids of events grow with time. Retention may have removed the newest.
+        if newest <= self.seen {
+            return Ok(Vec::new());
         }
+        let events = self.events_since_seen()?;
+        let last = events.last().map(|event| text(event, "/id")).transpose()?;
+        self.seen = match last {
+            Some(last) if events.len() == PAGE => last,
+            Some(last) => last.max(newest),
+            None => newest,
+        };
         Ok(events)
+    }
+
+    fn events_since_seen(&self) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/sandbox/events?limit={PAGE}&after={}{}", self.seen, self.filter);
+        let mut page = self.client.ask("GET", &path, None, None)?;
+        match page["data"].take() {
+            Value::Array(events) => Ok(events),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The subcommands trigger, listen, clock and reset, each with a running sandbox and
 //! without one.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -149,6 +150,60 @@ fn events_are_listened_to_as_they_happen() {
     drop(server);
     let away = notes.next().unwrap().unwrap();
     assert!(away.contains("waiting for it to come back"), "{away}");
+    listening.kill().unwrap();
+    listening.wait().unwrap();
+}
+
+/// Answers one request with this inbox and returns the path that it asked for.
+fn answer(mut stream: TcpStream, newest: &str) -> String {
+    let mut head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let path = head.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    head.find(String::is_empty).unwrap();
+    let events = if path.ends_with("?limit=1") {
+        format!(r#"[{{"id":"{newest}"}}]"#)
+    } else {
+        "[]".to_owned()
+    };
+    let body = format!(r#"{{"status":200,"message":"","data":{{"data":{events}}}}}"#);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    path
+}
+
+/// A listener whose filter matches nothing asks for each new event once, and without a new
+/// event only for the id of the newest.
+#[test]
+fn a_listener_asks_only_for_what_is_new() {
+    let [a, b, c] = ["a", "b", "c"].map(|digit| digit.repeat(24));
+    let newest = "/sandbox/events?limit=1";
+    let after = |id: &str| format!("/sandbox/events?limit=100&after={id}&type=escrow");
+    let script = [
+        (&a, "/sandbox/clock".to_owned()),
+        (&a, newest.to_owned()),
+        (&a, after(&a)),
+        (&a, newest.to_owned()),
+        (&a, newest.to_owned()),
+        (&b, newest.to_owned()),
+        (&b, after(&a)),
+        (&b, newest.to_owned()),
+        (&c, newest.to_owned()),
+        (&c, after(&b)),
+    ];
+    let sandbox = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", sandbox.local_addr().unwrap());
+    let mut listening = WorkFolder::new()
+        .command(&["listen", "--type", "escrow", "--url", &url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for (step, (newest, path)) in script.iter().enumerate() {
+        let asked = answer(sandbox.accept().unwrap().0, newest);
+        assert_eq!(asked, *path, "request {step}");
+    }
     listening.kill().unwrap();
     listening.wait().unwrap();
 }
