@@ -15,6 +15,8 @@ pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// The capacity of a new body, in bytes. An escrow with five milestones takes about
 /// 1,700 bytes.
 const BODY_BYTES: usize = 2_048;
+/// The length from which a body does not keep the memory that it was rendered in.
+const LARGE_BODY_BYTES: usize = 65_536;
 
 /// A reply: a status and a rendered body.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ impl Reply {
     pub(super) fn new(envelope: &Envelope<'_, impl Serialize>) -> Self {
         let mut body = Vec::with_capacity(BODY_BYTES);
         serde_json::to_writer(&mut body, envelope).expect("views have JSON forms");
+        if body.len() > LARGE_BODY_BYTES {
+            // A client may be slow to take it.
+            body.shrink_to_fit();
+        }
         Self {
             status: status_code(envelope.status),
             body,

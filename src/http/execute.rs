@@ -14,7 +14,7 @@ use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
-use crate::store::{self, Tx};
+use crate::store::{self, Snapshot, Tx};
 use crate::views::ViewContext;
 
 impl AppState {
@@ -107,6 +107,28 @@ impl AppState {
                 .run(caller, |_tx, _policy, actor| Ok::<_, store::Error>(actor.merchant))
                 .await?),
         }
+    }
+
+    /// Reads a list and renders it as the caller sees it, both on a thread for long reads.
+    /// An HTTP thread never waits for a long list, and no more lists are in memory than
+    /// there are such threads, but for their rendered bodies.
+    pub(crate) async fn read_list<T>(
+        &self,
+        caller: &Caller,
+        merchant: MerchantId,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<T, store::Error> + Send + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    ) -> Result<Reply, ApiError> {
+        let policy = Arc::clone(&self.policy);
+        let viewer = caller.viewer().cloned();
+        let read = move |snapshot: &Snapshot<'_>| {
+            let context = ViewContext {
+                viewer: viewer.as_ref(),
+                ..policy.view_context()
+            };
+            Ok(render(query(snapshot)?, &context))
+        };
+        Ok(self.store.read_long(merchant, read).await??)
     }
 
     /// Returns the caller's deal with this payment token.

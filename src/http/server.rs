@@ -35,6 +35,8 @@ const BACKLOG: i32 = 1_024;
 /// The time in which a client must close its side after the last reply.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The threads of each worker that read and write uploaded files.
+const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
 const WRITE_BUFFER_BYTES: usize = 16_384;
 
@@ -49,6 +51,7 @@ pub fn bind(state: AppState, settings: ServerSettings) -> io::Result<(Server, So
     let connections_max = state.connections.limits().connections_max;
     let server = Server::build()
         .workers(workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_concurrent_connections(connections_max.saturating_mul(2).div_ceil(workers))
         .shutdown_timeout(settings.stop_seconds_max)
         .disable_signals()

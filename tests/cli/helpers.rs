@@ -36,10 +36,15 @@ impl WorkFolder {
 
     /// Starts a server on a free port.
     pub(crate) fn serve(&self, arguments: &[&str]) -> RunningServer {
+        RunningServer::start(self.server(arguments))
+    }
+
+    /// Returns the command that starts a server on a free port.
+    pub(crate) fn server(&self, arguments: &[&str]) -> Command {
         let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
         let mut command = self.command(&arguments);
         command.env("ESCROWD_LOG", "warn").stdout(Stdio::piped());
-        RunningServer::start(command)
+        command
     }
 }
 
@@ -52,7 +57,7 @@ pub(crate) struct RunningServer {
 }
 
 impl RunningServer {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let greeting: Vec<String> = (0..4)

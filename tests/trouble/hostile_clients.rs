@@ -15,9 +15,13 @@ const HOSTILE: usize = 560;
 const HONEST: usize = 200;
 /// The slowest honest request. It allows for a busy machine and a debug build; the figures
 /// that the test prints are the measurement.
-const HONEST_MAX: Duration = Duration::from_secs(2);
-/// The growth of the server's resident memory over the whole test.
-const GROWTH_BYTES_MAX: u64 = 64 << 20;
+const HONEST_MAX: Duration = Duration::from_secs(5);
+/// The growth of the server's resident memory over the whole test. A debug build takes more
+/// for each connection than a release build.
+const GROWTH_BYTES_MAX: u64 = 96 << 20;
+/// Makes the C library's allocator return freed memory, so that the test measures what the
+/// server holds and not what the allocator keeps for later.
+const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// Something that a hostile client sends on a new connection.
 struct Kind {
@@ -67,6 +71,11 @@ fn kinds(file: &str) -> Vec<Kind> {
         kind(
             "never read a large file",
             format!("GET {file} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(4),
+            false,
+        ),
+        kind(
+            "never read large lists",
+            "GET /sandbox/events?limit=100 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
             false,
         ),
     ]
@@ -168,7 +177,9 @@ fn fill(server: &RunningServer) -> String {
 #[test]
 fn clients_without_progress_keep_no_other_client_out() {
     let folder = WorkFolder::new();
-    let server = folder.serve(&[]);
+    let mut command = folder.server(&[]);
+    command.envs(ALLOCATOR);
+    let server = RunningServer::start(command);
     let address: SocketAddr = server.address.parse().unwrap();
     let file = fill(&server);
     let (_, listed) = get(&server.url("/sandbox/events?limit=100"), &[]);

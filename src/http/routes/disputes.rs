@@ -17,8 +17,7 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
-use crate::store::Snapshot;
-use crate::views::{DetailedEscrowView, EscrowView, PageView, ViewContext};
+use crate::views::{DetailedEscrowView, EscrowView, PageView};
 
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
 pub(crate) async fn submit(
@@ -73,9 +72,14 @@ pub(crate) async fn resolve(
 pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = parse_own_disputes(caller.customer(), &query);
-    let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, Some(merchant), request, &context).await?;
-    Ok(Reply::ok("Escrow retrieved successfully", page))
+    page_of_deals(
+        &state,
+        &caller,
+        Some(merchant),
+        request,
+        "Escrow retrieved successfully",
+    )
+    .await
 }
 
 /// `GET /v1/escrow/dispute/get/{escrowId}`, as its buyer or its seller.
@@ -95,35 +99,51 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
 
 /// `GET /v1/escrow/all-dispute`, as the merchant.
 pub(crate) async fn list_all(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), parse_all_disputes(&query), &context).await?;
-    Ok(Reply::ok("Dispute fetched successfully", page))
+    let (merchant, request) = (caller.merchant(), parse_all_disputes(&query));
+    page_of_deals(&state, &caller, merchant, request, "Dispute fetched successfully").await
 }
 
 /// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
 pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let context = state.view_context(caller.viewer());
-    let page = page_of_deals(&state, caller.merchant(), parse_feed(&query), &context).await?;
-    Ok(Reply::ok("Escrow transactions fetched successfully", page))
+    let (merchant, request) = (caller.merchant(), parse_feed(&query));
+    page_of_deals(
+        &state,
+        &caller,
+        merchant,
+        request,
+        "Escrow transactions fetched successfully",
+    )
+    .await
 }
 
 /// Returns a page of the merchant's deals. Without a merchant, because the key is new, the
 /// page is empty.
 async fn page_of_deals(
     state: &AppState,
+    caller: &Caller,
     merchant: Option<MerchantId>,
     request: Parsed<(MerchantEscrowFilter, PageRequest)>,
-    context: &ViewContext<'_>,
-) -> Result<PageView<EscrowView>, ApiError> {
+    message: &'static str,
+) -> Result<Reply, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
-    let page: Page<Deal> = match merchant {
-        Some(merchant) => {
-            let deals = move |snapshot: &Snapshot<'_>| snapshot.deals(merchant, &filter, request);
-            state.store.read_long(merchant, deals).await?
-        }
-        None => Page::empty(request),
+    let Some(merchant) = merchant else {
+        let context = state.view_context(None);
+        return Ok(Reply::ok(
+            message,
+            PageView::new(Page::empty(request), |deal: Deal| EscrowView::of_deal(deal, &context)),
+        ));
     };
-    Ok(PageView::new(page, |deal| EscrowView::of_deal(deal, context)))
+    state
+        .read_list(
+            caller,
+            merchant,
+            move |snapshot| snapshot.deals(merchant, &filter, request),
+            move |page: Page<Deal>, context| {
+                let page = PageView::new(page, |deal| EscrowView::of_deal(deal, context));
+                Ok(Reply::ok(message, page))
+            },
+        )
+        .await
 }
 
 /// Parses the request (contract section 4.6.2).

@@ -19,25 +19,25 @@ use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
-use crate::store::Snapshot;
 use crate::views::{AsText, PageView};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
 /// the one that it names, oldest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = parse_events_query(&query)?;
-    let page = match caller.merchant() {
-        Some(merchant) => {
-            let EventsRequest { filter, order, page } = request;
-            let events = move |snapshot: &Snapshot<'_>| snapshot.events(merchant, &filter, order, page);
-            state.store.read_long(merchant, events).await?
-        }
-        None => Page::empty(request.page),
+    let render = |page| Reply::ok("Events fetched successfully", PageView::new(page, EventView::new));
+    let Some(merchant) = caller.merchant() else {
+        return Ok(render(Page::empty(request.page)));
     };
-    Ok(Reply::ok(
-        "Events fetched successfully",
-        PageView::new(page, EventView::new),
-    ))
+    let EventsRequest { filter, order, page } = request;
+    state
+        .read_list(
+            &caller,
+            merchant,
+            move |snapshot| snapshot.events(merchant, &filter, order, page),
+            move |page, _context| Ok(render(page)),
+        )
+        .await
 }
 
 /// `GET /sandbox/events/{id}`.

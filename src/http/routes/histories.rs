@@ -20,7 +20,6 @@ use crate::http::fields::{Field, Fields};
 use crate::http::query::{Query, page_number};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
-use crate::store::Snapshot;
 use crate::views::{PageView, TransactionView};
 
 /// The values of `type` for a merchant's history. A customer's history accepts the first
@@ -40,13 +39,13 @@ const TYPES_OF_CUSTOMERS: usize = 6;
 pub(crate) async fn of_customer(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let owner = Account::CustomerMain(caller.customer().clone());
-    history(&state, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
+    history(&state, &caller, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
 }
 
 /// `GET /v1/merchant/transactions`, as the merchant.
 pub(crate) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
-    history(&state, merchant, Account::MerchantMain, &query, &TYPES).await
+    history(&state, &caller, merchant, Account::MerchantMain, &query, &TYPES).await
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
@@ -61,19 +60,27 @@ pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> R
 
 async fn history(
     state: &AppState,
+    caller: &Caller,
     merchant: MerchantId,
     owner: Account,
     query: &Query,
     types: &[TransactionType],
 ) -> Result<Reply, ApiError> {
     let (filter, shape) = parse_history(&query.fields()?, types)?;
-    let entries = move |snapshot: &Snapshot<'_>| snapshot.history(merchant, &owner, &filter, shape);
-    let (payments, count) = state.store.read_long(merchant, entries).await?;
-    let history = shape.history(payments, count)?;
-    Ok(Reply::ok(
-        "Transactions retrieved successfully",
-        HistoryView::new(history, &state.policy.currency),
-    ))
+    state
+        .read_list(
+            caller,
+            merchant,
+            move |snapshot| snapshot.history(merchant, &owner, &filter, shape),
+            move |(payments, count), context| {
+                let history = shape.history(payments, count)?;
+                Ok(Reply::ok(
+                    "Transactions retrieved successfully",
+                    HistoryView::new(history, context.currency),
+                ))
+            },
+        )
+        .await
 }
 
 /// Contract sections 1.8 and 4.3.4: `reference`, `fromDate` or `toDate` asks for a reply

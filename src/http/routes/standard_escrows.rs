@@ -20,7 +20,6 @@ use crate::http::query::{self, Query};
 use crate::http::routes::shared_fields::standard_terms;
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
-use crate::store::Snapshot;
 use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
 
 /// `POST /v1/escrow/create`, as the seller.
@@ -98,10 +97,19 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let (filter, page) = parse_list(caller.party(), &query)?;
-    let escrows = move |snapshot: &Snapshot<'_>| snapshot.escrows(merchant, &filter, page);
-    let list = state.store.read_long(merchant, escrows).await?;
-    let view = EscrowListView::new(list, &state.view_context(caller.viewer()));
-    Ok(Reply::ok("Transaction fetched successfully", view))
+    state
+        .read_list(
+            &caller,
+            merchant,
+            move |snapshot| snapshot.escrows(merchant, &filter, page),
+            |list, context| {
+                Ok(Reply::ok(
+                    "Transaction fetched successfully",
+                    EscrowListView::new(list, context),
+                ))
+            },
+        )
+        .await
 }
 
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
