@@ -433,7 +433,7 @@ CREATE TABLE event (
     guard          INTEGER NOT NULL,
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     name           TEXT    NOT NULL,      -- for example escrow.completed
-    escrow_id      INTEGER REFERENCES escrow (id), -- its ordering key
+    escrow_id      INTEGER REFERENCES escrow (id), -- of an escrow.* event, its ordering key
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
     payload        TEXT    NOT NULL,      -- JSON: the exact bytes that every attempt signs and sends
@@ -456,7 +456,7 @@ CREATE TABLE delivery (
     id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one for a resend or replay
     event_id    INTEGER NOT NULL REFERENCES event (id),
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
-    lane        INTEGER,                  -- the ordering key: the number of an escrow; NULL if order does not matter
+    lane        INTEGER,                  -- the ordering key: the number of an escrow; NULL if order does not matter, or no more since the event was refused
     attempts    INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- made so far
     due_at      INTEGER                   -- of the next attempt, by the merchant's clock; NULL while it waits behind another of its lane
 ) STRICT;

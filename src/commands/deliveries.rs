@@ -16,7 +16,9 @@ pub struct Attempted {
     pub since: Timestamp,
 }
 
-/// Records an attempt. Then schedules the next one, or finishes the delivery.
+/// Records an attempt. Then schedules the next one, or finishes the delivery. Later
+/// deliveries with its ordering key go on at once unless the attempt failed in a way that
+/// keeps the order. If the event is delivered, its other retries end.
 pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) -> Result<(), Error> {
     let Attempted {
         delivery,
@@ -25,8 +27,15 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
     } = attempted;
     tx.insert_attempt(delivery.event, attempt)?;
     match schedule.after(delivery.attempts, &attempt.outcome, *since) {
+        NextAttempt::At(due) if attempt.outcome.is_refused() => tx.postpone_refused_delivery(delivery, due, *since),
         NextAttempt::At(due) => tx.postpone_delivery(delivery, due),
-        NextAttempt::None => tx.finish_delivery(delivery, *since),
+        NextAttempt::None => {
+            tx.finish_delivery(delivery, *since)?;
+            if attempt.outcome.is_delivered() {
+                tx.delete_retries(delivery.event)?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Delivering recorded events again.
 
 use crate::commands::{Error, Policy, webhook_endpoints};
-use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart};
+use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart, ordering_key};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
@@ -16,7 +16,7 @@ use crate::store::Tx;
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
-    tx.insert_resend(merchant, id, event.escrow, tx.now())?;
+    tx.insert_resend(merchant, id, ordering_key(&event.name, event.escrow), tx.now())?;
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
@@ -45,8 +45,8 @@ pub fn replay(
         return Err(Refusal::TooManyEvents { max: REPLAY_MAX }.into());
     }
     let now = tx.now();
-    for &(id, escrow) in &events {
-        tx.insert_resend(merchant, id, escrow, now)?;
+    for event in &events {
+        tx.insert_resend(merchant, event.id, ordering_key(&event.name, event.escrow), now)?;
     }
     Ok(events.len())
 }

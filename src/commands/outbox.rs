@@ -5,6 +5,7 @@ use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
 use crate::domain::effects::{Effects, Event, PaymentEvent};
 use crate::domain::escrow::deal::DealRef;
+use crate::domain::events::event::ordering_key;
 use crate::domain::ids::{EscrowId, IdSource, MerchantId, TransactionId};
 use crate::domain::payments::payment::PaidDeal;
 use crate::domain::transaction::{Transaction, TransactionType};
@@ -86,7 +87,7 @@ impl<'a> Outbox<'a> {
             payload: &payload,
         })?;
         if webhook_endpoints::is_set(tx, self.policy, self.merchant)? {
-            tx.insert_delivery(self.merchant, id, escrow, now)?;
+            tx.insert_delivery(self.merchant, id, ordering_key(&name, escrow), now)?;
         }
         Ok(())
     }

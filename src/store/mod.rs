@@ -26,7 +26,7 @@ pub use audit::{Audit, Finding, audit, check_structure};
 pub use engine::connection::Synchronous;
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, OpenError};
-pub use tables::events::NewEvent;
+pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::payments::UsedReference;
 pub use tx::{Snapshot, Tx};

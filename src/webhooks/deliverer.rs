@@ -1,6 +1,7 @@
 //! The deliverer's loop: it starts the attempts that are due and records their outcomes.
 //!
-//! Deliveries with the same ordering key are attempted one after another. The number of
+//! Deliveries with the same ordering key are attempted one after another, except that the
+//! retries of a refused event go on beside the later ones. The number of
 //! attempts in flight is bounded, for each merchant and in all, so that a slow endpoint
 //! does not delay another merchant's deliveries.
 //!
@@ -259,7 +260,7 @@ impl Deliverer {
 
     fn handle_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
         let queue = self.queues.queue_mut(delivery.merchant);
-        if queue.set_health(attempt.outcome.is_delivered()) {
+        if queue.set_health(&attempt.outcome) {
             log_health(delivery.merchant, &attempt);
         }
         // In a flush, retries fall due as they would have if the clock had not jumped.

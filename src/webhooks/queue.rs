@@ -6,7 +6,7 @@ use std::mem;
 
 use tokio::sync::oneshot;
 
-use crate::domain::events::delivery::DeliveryId;
+use crate::domain::events::delivery::{AttemptOutcome, DeliveryId};
 use crate::domain::time::Timestamp;
 
 /// Attempts in flight for a merchant whose endpoint is healthy.
@@ -14,15 +14,20 @@ const IN_FLIGHT_MAX: usize = 16;
 /// Attempts in flight for a merchant whose endpoint fails or has not been tried.
 const IN_FLIGHT_UNHEALTHY_MAX: usize = 4;
 
-/// The health of a webhook endpoint, by the outcome of the last attempt.
+/// Refusals in a row from which a healthy endpoint counts as failing. Some endpoints refuse
+/// a few kinds of events and take the others. Their refusals are no news for the log, while
+/// an endpoint that refuses everything is.
+const REFUSALS_MAX: u32 = 10;
+
+/// The health of a webhook endpoint, by the outcomes of the last attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum EndpointHealth {
     /// No attempt is remembered.
     #[default]
     Unknown,
-    /// The last attempt delivered.
+    /// The last attempt delivered, or the endpoint has refused few events since one did.
     Healthy,
-    /// The last attempt failed.
+    /// The last attempts failed.
     Failing,
 }
 
@@ -34,6 +39,8 @@ pub(super) struct MerchantQueue {
     in_flight: Vec<(DeliveryId, Timestamp)>,
     /// The health of its webhook endpoint.
     health: EndpointHealth,
+    /// The number of events that the endpoint has refused since it last took one.
+    refused_in_a_row: u32,
     /// Set while the merchant waits in the deliverer's ready queue.
     pub(super) is_ready: bool,
     /// Set while a command deletes its pending deliveries.
@@ -54,15 +61,21 @@ struct Flush {
 }
 
 impl MerchantQueue {
-    /// Returns `true` if the last attempt delivered.
+    /// Returns `true` if the endpoint takes events.
     pub(super) fn is_healthy(&self) -> bool {
         self.health == EndpointHealth::Healthy
     }
 
     /// Sets the health of the endpoint after an attempt. Returns `true` if the endpoint has
     /// begun or ceased to fail.
-    pub(super) fn set_health(&mut self, is_delivered: bool) -> bool {
-        let health = if is_delivered {
+    pub(super) fn set_health(&mut self, outcome: &AttemptOutcome) -> bool {
+        self.refused_in_a_row = if outcome.is_refused() {
+            self.refused_in_a_row.saturating_add(1)
+        } else {
+            0
+        };
+        let is_tolerated = self.is_healthy() && (1..REFUSALS_MAX).contains(&self.refused_in_a_row);
+        let health = if outcome.is_delivered() || is_tolerated {
             EndpointHealth::Healthy
         } else {
             EndpointHealth::Failing
@@ -159,16 +172,41 @@ mod tests {
         Timestamp::from_millis(millis).unwrap()
     }
 
+    fn answer(status: u16) -> AttemptOutcome {
+        AttemptOutcome::Responded {
+            status,
+            beginning: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_refuses_a_few_events_is_healthy() {
+        let mut queue = MerchantQueue::default();
+        assert!(queue.set_health(&answer(400)), "it has never taken an event");
+        assert!(queue.set_health(&answer(200)), "it takes events");
+        for _ in 1..REFUSALS_MAX {
+            assert!(!queue.set_health(&answer(400)) && queue.is_healthy());
+        }
+        assert!(queue.set_health(&answer(400)), "it refuses every event");
+        assert!(!queue.set_health(&answer(400)) && !queue.is_healthy());
+        assert!(queue.set_health(&answer(200)));
+        assert!(
+            !queue.set_health(&answer(404)) && queue.is_healthy(),
+            "the count began anew"
+        );
+        assert!(queue.set_health(&answer(500)), "a failure is not a refusal");
+    }
+
     #[test]
     fn a_failing_endpoint_gets_fewer_attempts() {
         let mut queue = MerchantQueue::default();
         assert_eq!(queue.room(), 4, "its health is unknown");
-        assert!(!queue.set_health(true), "it has not failed before");
+        assert!(!queue.set_health(&answer(200)), "it has not failed before");
         for id in 0..10 {
             queue.start(DeliveryId(id), at(id));
         }
         assert_eq!(queue.room(), 6);
-        assert!(queue.set_health(false), "it begins to fail");
+        assert!(queue.set_health(&answer(500)), "it begins to fail");
         assert_eq!(queue.room(), 0);
         (0..7).for_each(|id| queue.finish(DeliveryId(id)));
         assert_eq!((queue.room(), queue.in_flight()), (1, 3));

@@ -147,6 +147,53 @@ fn only_the_oldest_delivery_of_an_escrow_is_next() {
 }
 
 #[test]
+fn a_refused_delivery_leaves_its_place_to_the_next() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
+    shop.attempt(first, 400);
+    assert_eq!(
+        shop.turns(),
+        [second, first],
+        "the next one is due now, the refused one later"
+    );
+    assert_eq!(
+        [shop.next()[0].due_at, shop.next()[1].due_at],
+        [at(START + 3_000), at(START + 63_000)]
+    );
+    assert_eq!(shop.next()[1].ordering_key, None);
+    shop.attempt(second, 503);
+    assert_eq!(shop.turns(), [first, second], "the third one waits for the second");
+    shop.attempt(first, 400);
+    assert_eq!(shop.turns(), [second], "the retries of the first one have ended");
+    shop.attempt(second, 204);
+    assert_eq!(shop.turns(), [third]);
+    assert_eq!(
+        [first, second, third].map(|event| shop.status(event)),
+        [
+            DeliveryStatus::Failed,
+            DeliveryStatus::Delivered,
+            DeliveryStatus::Pending
+        ]
+    );
+}
+
+#[test]
+fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, second] = [Some(0); 2].map(|escrow| shop.emit(escrow));
+    shop.attempt(first, 404);
+    shop.attempt(second, 500);
+    shop.resend(first, Some(0));
+    assert_eq!(shop.turns(), [first, second], "the resend waits behind the second");
+    shop.attempt(second, 200);
+    assert_eq!(shop.turns(), [first, first]);
+    shop.attempt(first, 200);
+    assert_eq!((shop.turns(), shop.status(first)), (vec![], DeliveryStatus::Delivered));
+}
+
+#[test]
 fn a_resend_waits_behind_pending_deliveries() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
@@ -163,7 +210,7 @@ fn a_resend_waits_behind_pending_deliveries() {
     shop.attempt(a, 200);
     shop.attempt(b, 200);
     assert_eq!(shop.turns(), [a]);
-    shop.attempt(a, 404);
+    shop.attempt(a, 504);
     let progress = shop.store.read(|snapshot| snapshot.delivery_of(a)).unwrap();
     let statuses: Vec<&AttemptOutcome> = progress.attempts.iter().map(|attempt| &attempt.outcome).collect();
     assert!(matches!(
@@ -171,7 +218,7 @@ fn a_resend_waits_behind_pending_deliveries() {
         [
             AttemptOutcome::Responded { status: 200, .. },
             AttemptOutcome::Responded { status: 200, .. },
-            AttemptOutcome::Responded { status: 404, .. }
+            AttemptOutcome::Responded { status: 504, .. }
         ]
     ));
     assert_eq!(progress.next_attempt_at, Some(at(START + 63_000)));

@@ -7,18 +7,18 @@ use serde_json::json;
 use crate::receiver::{Receiver, Reply};
 use crate::service::{Disk, Event, until};
 
-/// Returns the event ids of each escrow, in the order of the events.
+/// Returns the ids of the `escrow.*` events of each escrow, in the order of the events.
 pub(crate) fn by_escrow(events: &[Event]) -> HashMap<i64, Vec<String>> {
     let mut by_escrow: HashMap<i64, Vec<String>> = HashMap::new();
     for event in events {
-        if let Some(escrow) = event.escrow {
+        if let Some(escrow) = event.escrow.filter(|_| event.name.starts_with("escrow.")) {
             by_escrow.entry(escrow).or_default().push(event.id.clone());
         }
     }
     by_escrow
 }
 
-/// Asserts that every event was taken, and the events of each escrow in order. An event
+/// Asserts that every event was taken, and the `escrow.*` events of each escrow in order. An event
 /// that arrived more than once counts at its first arrival.
 #[track_caller]
 pub(crate) fn assert_all_in_order(events: &[Event], taken: &[String]) {

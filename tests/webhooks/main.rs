@@ -11,5 +11,6 @@ mod deliveries;
 mod failures;
 mod live;
 mod receiver;
+mod refusals;
 mod request;
 mod service;

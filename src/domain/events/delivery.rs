@@ -7,7 +7,7 @@ use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::time::Timestamp;
 
 /// The number of a delivery. Deliveries with the same ordering key are attempted in the
-/// order of their numbers.
+/// order of their numbers, until they are delivered, refused or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
@@ -17,7 +17,7 @@ pub struct Delivery {
     pub id: DeliveryId,
     pub event: EventId,
     pub merchant: MerchantId,
-    /// The ordering key, if it has one.
+    /// The ordering key, if it has one. A delivery that was refused has none any more.
     pub ordering_key: Option<i64>,
     /// The attempts made so far.
     pub attempts: u32,
@@ -86,6 +86,22 @@ impl AttemptOutcome {
     /// 200 to 299 (contract section 7.7).
     pub const fn is_delivered(&self) -> bool {
         matches!(self, Self::Responded { status: 200..=299, .. })
+    }
+
+    /// Returns `true` if the endpoint refused the event: it read the event and answered
+    /// that it does not take it. It may have taken none of the later events either, but it
+    /// has had its turn, so they need not wait for a retry. After other failures they wait,
+    /// because the endpoint may take the event a moment later.
+    pub const fn is_refused(&self) -> bool {
+        match self {
+            // Request timeout, conflict, too early and too many requests pass by themselves.
+            Self::Responded {
+                status: 408 | 409 | 425 | 429,
+                ..
+            }
+            | Self::Failed(_) => false,
+            Self::Responded { status, .. } => *status < 500 && !self.is_delivered(),
+        }
     }
 }
 
@@ -156,6 +172,19 @@ mod tests {
         assert_eq!(after(2, None), NextAttempt::None, "the schedule has ended");
         assert_eq!(after(0, Some(204)), NextAttempt::None, "the event is delivered");
         assert_eq!(after(0, Some(301)), retry_in(60), "a redirect is a failed attempt");
+    }
+
+    #[test]
+    fn an_answer_below_500_refuses_an_event_unless_it_passes_by_itself() {
+        for status in [
+            100, 199, 300, 301, 307, 399, 400, 401, 404, 407, 410, 418, 424, 426, 428, 431, 499,
+        ] {
+            assert!(attempt(Some(status)).outcome.is_refused(), "{status}");
+        }
+        for status in [200, 204, 299, 408, 409, 425, 429, 500, 503, 599, 999] {
+            assert!(!attempt(Some(status)).outcome.is_refused(), "{status}");
+        }
+        assert!(!attempt(None).outcome.is_refused(), "there was no answer");
     }
 
     #[test]

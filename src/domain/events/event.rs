@@ -25,6 +25,13 @@ pub struct RecordedEvent {
     pub delivery: DeliveryProgress,
 }
 
+/// Returns the escrow whose events an event of this name is delivered in order with. The
+/// `escrow.*` events of an escrow tell its story; a payment's event is complete in itself
+/// and waits for no other.
+pub fn ordering_key(name: &str, escrow: Option<EscrowId>) -> Option<EscrowId> {
+    escrow.filter(|_| name.starts_with("escrow."))
+}
+
 /// A filter of events. `None` lets every event pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {

@@ -209,12 +209,40 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Counts an attempt that was refused and schedules the next one. The delivery loses its
+    /// ordering key, so that the next one with that key becomes due at `next_due`.
+    pub fn postpone_refused_delivery(
+        &mut self,
+        delivery: &Delivery,
+        due: Timestamp,
+        next_due: Timestamp,
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("UPDATE delivery SET attempts = attempts + 1, due_at = ?2, lane = NULL WHERE id = ?1")?
+            .execute(params![delivery.id.0, due.millis()])?;
+        self.release_next(delivery, next_due)
+    }
+
     /// Removes a delivery that succeeded or was given up, and makes the next one with its
     /// ordering key due at `next_due`.
     pub fn finish_delivery(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         self.connection
             .prepare_cached("DELETE FROM delivery WHERE id = ?1")?
             .execute([delivery.id.0])?;
+        self.release_next(delivery, next_due)
+    }
+
+    /// Removes the retries of an event that hold no place in an order, after the event was
+    /// delivered.
+    pub fn delete_retries(&mut self, event: EventId) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE event_id = ?1 AND attempts > 0 AND lane IS NULL")?
+            .execute([event.number()])?;
+        Ok(())
+    }
+
+    /// Makes the delivery that waits behind this one due at `next_due`.
+    fn release_next(&mut self, delivery: &Delivery, next_due: Timestamp) -> Result<(), Error> {
         if let Some(ordering_key) = delivery.ordering_key {
             self.connection
                 .prepare_cached(

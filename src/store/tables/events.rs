@@ -28,6 +28,14 @@ pub struct NewEvent<'a> {
     pub payload: &'a str,
 }
 
+/// An event to be delivered again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayedEvent {
+    pub id: EventId,
+    pub name: String,
+    pub escrow: Option<EscrowId>,
+}
+
 row! {
     struct EventRow, event_columns! {
         id: i64 = "event.id",
@@ -45,6 +53,7 @@ row! {
     struct ReplayRow, replay_columns! {
         id: i64 = "event.id",
         guard: u32 = "event.guard",
+        name: String,
         escrow_id: Option<i64>,
         escrow_guard: Option<i64> = "escrow.guard",
     }
@@ -168,14 +177,13 @@ impl Snapshot<'_> {
         read_first(statement.query([number])?, |row| self.read_event(row))
     }
 
-    /// Returns at most `limit` of a merchant's events from `start` on, oldest first, each with
-    /// the escrow that is its ordering key.
+    /// Returns at most `limit` of a merchant's events from `start` on, oldest first.
     pub fn events_from(
         &self,
         merchant: MerchantId,
         start: ReplayStart,
         limit: u32,
-    ) -> Result<Vec<(EventId, Option<EscrowId>)>, Error> {
+    ) -> Result<Vec<ReplayedEvent>, Error> {
         let (number, millis) = match start {
             ReplayStart::Event(id) => (id.number(), 0),
             ReplayStart::Moment(at) => (0, at.millis()),
@@ -188,8 +196,11 @@ impl Snapshot<'_> {
         ))?;
         read_all(statement.query(params![merchant.0, number, millis, limit])?, |row| {
             let row = ReplayRow::read(row)?;
-            let escrow = optional_escrow_id(row.escrow_id, row.escrow_guard);
-            Ok((EventId::new(row.id, row.guard), escrow))
+            Ok(ReplayedEvent {
+                id: EventId::new(row.id, row.guard),
+                name: row.name,
+                escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+            })
         })
     }
 

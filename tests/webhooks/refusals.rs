@@ -1,0 +1,153 @@
+//! Receivers that refuse some events: the later events of the escrow go on beside the
+//! retries of the refused one. Other failures keep the order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::receiver::{Receiver, Reply, Request};
+use crate::service::{Disk, Service, until};
+
+/// A retry schedule that is longer than a test. A retry happens when the clock is advanced.
+const LONG_RETRIES: (&str, &str) = ("ESCROWD_WEBHOOKS_RETRY_SECONDS", "600,600");
+
+fn name_of(request: &Request) -> String {
+    request.event()["event"].as_str().unwrap().to_owned()
+}
+
+/// Returns the names of the events that the receiver took, sorted.
+fn names_taken(receiver: &Receiver) -> Vec<String> {
+    let taken = receiver.requests().into_iter().filter(Request::is_taken);
+    let mut names: Vec<String> = taken.map(|request| name_of(&request)).collect();
+    names.sort();
+    names
+}
+
+/// Returns the number of requests with this event.
+fn sent(receiver: &Receiver, name: &str) -> usize {
+    receiver
+        .requests()
+        .iter()
+        .filter(|request| name_of(request) == name)
+        .count()
+}
+
+/// Starts a receiver that answers one event with a status that can be changed, and takes
+/// every other event.
+fn answering(name: &'static str, status: u16) -> (Receiver, Arc<AtomicU16>) {
+    let (receiver, answer) = (Receiver::start(), Arc::new(AtomicU16::new(status)));
+    let current = Arc::clone(&answer);
+    receiver.reply_with(move |request| {
+        let is_named = name_of(request).starts_with(name);
+        Reply::Status(if is_named { current.load(Ordering::SeqCst) } else { 200 })
+    });
+    (receiver, answer)
+}
+
+fn offer(service: &Service) -> Value {
+    let terms = json!({
+        "amount": 200, "purpose": "Shop fit-out", "whoPays": "buyer",
+        "milestones": [{ "title": "A", "amount": 100 }, { "title": "B", "amount": 100 }],
+    });
+    service.send("", "ada", "POST", "/v1/escrow/milestone/create", &terms)
+}
+
+fn advance(service: &Service, by: &str) {
+    service.send("", "", "POST", "/sandbox/clock/advance", &json!({ "by": by }));
+}
+
+#[test]
+fn a_refused_event_lets_the_later_events_of_its_escrow_go_on() {
+    for status in [300, 307, 400, 401, 403, 404, 405, 418, 422, 451, 499] {
+        let disk = Disk::new();
+        let (receiver, answer) = answering("escrow.created", status);
+        let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+        service.completed("", 2);
+        until("everything but the refused event is taken", || {
+            names_taken(&receiver).contains(&"escrow.completed".to_owned()) && disk.pending() == 1
+        });
+        assert_eq!(sent(&receiver, "escrow.created"), 1, "{status}");
+        advance(&service, "10m");
+        assert_eq!(sent(&receiver, "escrow.created"), 2, "{status}: it is tried again");
+        answer.store(200, Ordering::SeqCst);
+        advance(&service, "10m");
+        assert_eq!((sent(&receiver, "escrow.created"), disk.pending()), (3, 0), "{status}");
+    }
+}
+
+#[test]
+fn a_failure_that_may_pass_keeps_the_order() {
+    for status in [408, 409, 425, 429, 500, 502, 503, 599] {
+        let disk = Disk::new();
+        let (receiver, answer) = answering("escrow.created", status);
+        let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+        offer(&service);
+        until("the first attempt is recorded", || disk.attempts().len() == 1);
+        advance(&service, "10m");
+        assert_eq!(receiver.requests().len(), 2, "{status}: only the first event is tried");
+        answer.store(200, Ordering::SeqCst);
+        advance(&service, "10m");
+        let names: Vec<String> = receiver.requests().iter().map(name_of).collect();
+        let expected = ["escrow.created", "escrow.created", "escrow.created", "escrow.pending"];
+        assert_eq!(names, expected, "{status}");
+    }
+}
+
+#[test]
+fn a_receiver_that_refuses_every_payment_event_gets_the_escrow_events() {
+    let disk = Disk::new();
+    for status in [400, 503] {
+        let (receiver, _) = answering("payment.", status);
+        let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+        service.completed("", 2);
+        until("the escrow is completed", || {
+            names_taken(&receiver).contains(&"escrow.completed".to_owned())
+        });
+    }
+}
+
+#[test]
+fn refused_events_are_tried_again_after_a_restart() {
+    let disk = Disk::new();
+    let (receiver, answer) = answering("escrow.", 404);
+    let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+    offer(&service);
+    until("both events are refused", || disk.attempts().len() == 2);
+    service.stop();
+    let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+    let deal = offer(&service);
+    until("the events of the new escrow are refused too", || {
+        disk.attempts().len() == 4
+    });
+    answer.store(200, Ordering::SeqCst);
+    let payment = json!({ "escrowDetails": { "escrowId": deal["id"] } });
+    service.send("", "ben", "POST", "/v1/payment/escrow", &payment);
+    until("a later event of the escrow is taken at once", || {
+        names_taken(&receiver).contains(&"escrow.ongoing".to_owned())
+    });
+    advance(&service, "10m");
+    assert_eq!(disk.pending(), 0);
+    assert_eq!(sent(&receiver, "escrow.created"), 4);
+}
+
+#[test]
+fn a_refused_event_that_is_resent_and_taken_is_not_tried_again() {
+    let disk = Disk::new();
+    let (receiver, answer) = answering("escrow.created", 400);
+    let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+    offer(&service);
+    until("the later event is taken", || {
+        names_taken(&receiver) == ["escrow.pending"] && disk.attempts().len() == 2
+    });
+    let created = disk.events().remove(0);
+    let resend = format!("/sandbox/events/{}/resend", created.id);
+    service.send("", "", "POST", &resend, &Value::Null);
+    until("the resent event is refused", || disk.attempts().len() == 3);
+    answer.store(200, Ordering::SeqCst);
+    service.send("", "", "POST", &resend, &Value::Null);
+    until("the resent event is taken", || disk.attempts().len() == 4);
+    assert_eq!(disk.pending(), 0, "the retries of the refused one have ended");
+    advance(&service, "1h");
+    assert_eq!(sent(&receiver, "escrow.created"), 3);
+}
