@@ -111,6 +111,7 @@ pub(super) fn webhooks(config: &Config, live_endpoints: HashMap<MerchantId, Webh
             Mode::Live => Endpoints::Live(live_endpoints),
         },
         schedule: config.webhooks.retry_seconds.clone(),
+        retry_after_seconds_max: config.webhooks.retry_after_seconds_max,
         timeout: Duration::from_secs(config.webhooks.timeout_seconds),
         stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
     }

@@ -14,6 +14,9 @@ pub struct Attempted {
     /// The time from which the pause before the next attempt is counted. This is the time
     /// of the attempt or, in a flush, the time at which the delivery was due.
     pub since: Timestamp,
+    /// The pause before the next attempt that the endpoint asked for, within the operator's
+    /// bound.
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// Records an attempt. Then schedules the next one, or finishes the delivery. Later
@@ -24,9 +27,10 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
         delivery,
         attempt,
         since,
+        retry_after_seconds,
     } = attempted;
     tx.insert_attempt(delivery.event, attempt)?;
-    match schedule.after(delivery.attempts, &attempt.outcome, *since) {
+    match schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since) {
         NextAttempt::At(due) if attempt.outcome.is_refused() => tx.postpone_refused_delivery(delivery, due, *since),
         NextAttempt::At(due) => tx.postpone_delivery(delivery, due),
         NextAttempt::None => {

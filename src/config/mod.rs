@@ -186,6 +186,9 @@ pub struct Webhooks {
     /// The pauses between the attempts to deliver an event.
     #[serde(deserialize_with = "retry_schedule")]
     pub retry_seconds: RetrySchedule,
+    /// The most seconds that the receiver can ask to wait before the next attempt.
+    #[serde(deserialize_with = "within::<_, _, 0, 604_800>")]
+    pub retry_after_seconds_max: u32,
     /// The most seconds that one attempt may take, with its response.
     #[serde(deserialize_with = "within::<_, _, 1, 60>")]
     pub timeout_seconds: u64,

@@ -144,6 +144,11 @@ fn an_error_names_the_invalid_line() {
             "which is a metadata address",
         ),
         ("[webhooks]\nretry_seconds = [60, 0]", "line 2", "each from 1 to 604800"),
+        (
+            "[webhooks]\nretry_after_seconds_max = 604801",
+            "line 2",
+            "from 0 to 604800",
+        ),
         ("[webhooks]\ntimeout_seconds = 0", "line 2", "from 1 to 60"),
         ("[webhooks]\nevents_kept_days = -1", "line 2", "from 0 to 36500"),
         (

@@ -4,16 +4,18 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, redirect, retry};
 
+use crate::clock::SystemClock;
 use crate::domain::events::delivery::AttemptOutcome;
 use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::EventId;
 use crate::domain::mode::Mode;
+use crate::domain::time::Clock;
 use crate::http_client::{self, innermost};
 use crate::webhooks::resolver::{FilteringResolver, Lookup};
-use crate::webhooks::signing;
+use crate::webhooks::{retry_after, signing};
 
 /// Bytes of a response body to read. The client closes the connection of a longer one.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -23,6 +25,22 @@ const BEGINNING_BYTES_MAX: usize = 256;
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// The time that an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The result of one attempt.
+pub(super) struct Answer {
+    pub(super) outcome: AttemptOutcome,
+    /// The pause that the endpoint asked for, in seconds.
+    pub(super) retry_after_seconds: Option<u32>,
+}
+
+impl Answer {
+    const fn failed(problem: String) -> Self {
+        Self {
+            outcome: AttemptOutcome::Failed(problem),
+            retry_after_seconds: None,
+        }
+    }
+}
 
 /// Sends events to webhook endpoints. Follows no redirect and uses no proxy.
 pub(super) struct WebhookClient {
@@ -56,10 +74,10 @@ impl WebhookClient {
         event: EventId,
         body: String,
         unix_seconds: i64,
-    ) -> AttemptOutcome {
+    ) -> Answer {
         let client = match self.client_for(endpoint) {
             Ok(client) => client,
-            Err(problem) => return AttemptOutcome::Failed(problem),
+            Err(problem) => return Answer::failed(problem),
         };
         let request = client
             .post(endpoint.url.as_str())
@@ -76,11 +94,14 @@ impl WebhookClient {
             )
             .body(body);
         match request.send().await {
-            Ok(response) => AttemptOutcome::Responded {
-                status: response.status().as_u16(),
-                beginning: beginning_of(response).await,
+            Ok(response) => Answer {
+                retry_after_seconds: pause_asked_for(&response),
+                outcome: AttemptOutcome::Responded {
+                    status: response.status().as_u16(),
+                    beginning: beginning_of(response).await,
+                },
             },
-            Err(error) => AttemptOutcome::Failed(self.problem(&error)),
+            Err(error) => Answer::failed(self.problem(&error)),
         }
     }
 
@@ -125,6 +146,12 @@ fn configure(
         .pool_idle_timeout(IDLE_TIMEOUT)
 }
 
+/// Returns the pause that a response asks for, in seconds.
+fn pause_asked_for(response: &Response) -> Option<u32> {
+    let header = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after::pause_of(header, SystemClock.now())
+}
+
 /// Returns the first bytes of a response body. A body that breaks off or times out is not
 /// a failure, because the status alone decides if the event is delivered.
 async fn beginning_of(mut response: Response) -> String {
@@ -167,7 +194,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let attempt = client.attempt(&endpoint, EventId::new(1, 1), "{}".to_owned(), 0);
-        runtime.unwrap().block_on(attempt)
+        runtime.unwrap().block_on(attempt).outcome
     }
 
     #[test]

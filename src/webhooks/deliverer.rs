@@ -239,7 +239,7 @@ impl Deliverer {
 
     fn handle_report(&mut self, report: Report) {
         match report {
-            Report::Attempted(delivery, attempt) => self.handle_attempt(delivery, attempt),
+            Report::Attempted(delivery, attempt, retry_after) => self.handle_attempt(delivery, attempt, retry_after),
             Report::Recorded(recorded, Ok(())) => {
                 self.outcomes.end();
                 for Attempted { delivery, .. } in recorded {
@@ -258,7 +258,7 @@ impl Deliverer {
         }
     }
 
-    fn handle_attempt(&mut self, delivery: Delivery, attempt: Attempt) {
+    fn handle_attempt(&mut self, delivery: Delivery, attempt: Attempt, retry_after_seconds: Option<u32>) {
         let queue = self.queues.queue_mut(delivery.merchant);
         if queue.set_health(&attempt.outcome) {
             log_health(delivery.merchant, &attempt);
@@ -273,6 +273,7 @@ impl Deliverer {
             delivery,
             attempt,
             since,
+            retry_after_seconds,
         });
     }
 

@@ -13,6 +13,7 @@ mod outcomes;
 mod queue;
 mod queues;
 mod resolver;
+mod retry_after;
 mod settings;
 pub mod signing;
 mod tasks;

@@ -85,6 +85,7 @@ mod tests {
                 duration_millis: 1,
             },
             since: Timestamp::EPOCH,
+            retry_after_seconds: None,
         }
     }
 

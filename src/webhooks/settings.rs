@@ -12,6 +12,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// The pauses between attempts.
     pub schedule: RetrySchedule,
+    /// The longest pause that an endpoint may ask for.
+    pub retry_after_seconds_max: u32,
     /// The time limit of one attempt.
     pub timeout: Duration,
     /// The time that attempts in flight get to finish when the service stops.

@@ -18,8 +18,8 @@ use crate::webhooks::settings::Settings;
 
 /// The report of a task that has ended.
 pub(super) enum Report {
-    /// An attempt was made.
-    Attempted(Delivery, Attempt),
+    /// An attempt was made. The endpoint may have asked for a pause, in seconds.
+    Attempted(Delivery, Attempt, Option<u32>),
     /// The command that records these attempts succeeded or failed.
     Recorded(Vec<Attempted>, Result<(), Error>),
     /// The command that deletes a merchant's pending deliveries succeeded or failed.
@@ -54,17 +54,19 @@ impl Tasks {
     /// signature has the system's time, which the endpoint compares with its own.
     pub(super) fn attempt(&self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
         let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
+        let pause_max = self.settings.retry_after_seconds_max;
         tokio::spawn(async move {
             let started = Instant::now();
             let unix_seconds = SystemClock.now().unix_seconds();
-            let outcome = client.attempt(&endpoint, delivery.event, body, unix_seconds).await;
+            let answer = client.attempt(&endpoint, delivery.event, body, unix_seconds).await;
             let attempt = Attempt {
                 attempted_at: now,
                 url: endpoint.url.to_string(),
-                outcome,
+                outcome: answer.outcome,
                 duration_millis: u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX),
             };
-            drop(reports.send(Report::Attempted(delivery, attempt)));
+            let pause = answer.retry_after_seconds.map(|seconds| seconds.min(pause_max));
+            drop(reports.send(Report::Attempted(delivery, attempt, pause)));
         });
     }
 

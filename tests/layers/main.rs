@@ -34,13 +34,14 @@ const ALLOWED_IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: [&str; 3] = ["app", "cli", "lib"];
 
 /// The parts that may name each library.
-const LIBRARIES: [(&str, &[&str]); 7] = [
+const LIBRARIES: [(&str, &[&str]); 8] = [
     ("actix", &["http/", "app/"]),
     ("rusqlite", &["store/"]),
     ("r2d2", &["store/"]),
     ("reqwest", &["http_client.rs", "webhooks/", "cli/"]),
     ("rustls", &["http_client.rs"]),
     ("hmac", &["webhooks/"]),
+    ("httpdate", &["webhooks/"]),
     ("anyhow", &["main.rs", "cli/"]),
 ];
 

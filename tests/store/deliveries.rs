@@ -84,6 +84,7 @@ impl Shop {
                 duration_millis: 17,
             },
             since: attempted_at,
+            retry_after_seconds: None,
         };
         let schedule = RetrySchedule::new(vec![60]);
         write(&self.store, move |tx| deliveries::record(tx, &schedule, &attempted));
@@ -242,6 +243,7 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
             duration_millis: 1,
         },
         since: at(START),
+        retry_after_seconds: None,
     };
     let schedule = RetrySchedule::new(vec![60]);
     write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));

@@ -151,3 +151,36 @@ fn a_refused_event_that_is_resent_and_taken_is_not_tried_again() {
     advance(&service, "1h");
     assert_eq!(sent(&receiver, "escrow.created"), 3);
 }
+
+/// Returns the pause in milliseconds after an answer with this status and this
+/// `Retry-After` header.
+fn pause_after(status: u16, retry_after: &str) -> i64 {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let head = format!("HTTP/1.1 {status} Later\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n");
+    receiver.reply_with(move |_| Reply::Raw(head.clone().into_bytes()));
+    let service = disk.serve_to(&receiver.url(), &[LONG_RETRIES]);
+    service.send("", "ada", "POST", "/v1/payment/topup", &json!({ "amount": 1000 }));
+    until("the attempt is recorded", || disk.attempts().len() == 1);
+    disk.pauses()[0]
+}
+
+#[test]
+fn retry_after_postpones_the_next_attempt() {
+    for status in [301, 400, 429, 503] {
+        assert_eq!(pause_after(status, "3600"), 3_600_000, "{status}");
+    }
+    for (header, seconds) in [
+        ("5", 600),
+        ("soon", 600),
+        ("-3600", 600),
+        ("99999999999999999999", 86_400),
+    ] {
+        assert_eq!(pause_after(503, header), seconds * 1000, "{header}");
+    }
+    let now = std::time::SystemTime::now();
+    let in_two_hours = httpdate::fmt_http_date(now + std::time::Duration::from_hours(2));
+    let pause = pause_after(503, &in_two_hours);
+    assert!((7_150_000..=7_201_000).contains(&pause), "{pause}");
+    let an_hour_ago = httpdate::fmt_http_date(now - std::time::Duration::from_hours(1));
+    assert_eq!(pause_after(503, &an_hour_ago), 600_000);
+}

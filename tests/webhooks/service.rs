@@ -151,6 +151,15 @@ impl Disk {
         )
     }
 
+    /// Returns the time in milliseconds between the only attempt of each event and the next
+    /// attempt.
+    pub(crate) fn pauses(&self) -> Vec<i64> {
+        self.rows(
+            "SELECT due_at - attempted_at FROM delivery JOIN delivery_attempt USING (event_id) ORDER BY event_id",
+            |row| row.get(0),
+        )
+    }
+
     /// Returns the number of pending deliveries.
     pub(crate) fn pending(&self) -> i64 {
         self.rows("SELECT count(*) FROM delivery", |row| row.get(0))[0]

@@ -46,11 +46,21 @@ impl RetrySchedule {
     }
 
     /// Returns the decision after an attempt with this outcome. `attempts` were made before
-    /// it. The pause is counted from `since`.
-    pub fn after(&self, attempts: u32, outcome: &AttemptOutcome, since: Timestamp) -> NextAttempt {
+    /// it. The pause is counted from `since`. A longer pause that the endpoint asked for
+    /// takes its place.
+    pub fn after(
+        &self,
+        attempts: u32,
+        outcome: &AttemptOutcome,
+        asked_seconds: Option<u32>,
+        since: Timestamp,
+    ) -> NextAttempt {
         let wait = usize::try_from(attempts).ok().and_then(|made| self.0.get(made));
         match wait {
-            Some(&seconds) if !outcome.is_delivered() => NextAttempt::At(since.millis_later(i64::from(seconds) * 1000)),
+            Some(&seconds) if !outcome.is_delivered() => {
+                let seconds = seconds.max(asked_seconds.unwrap_or_default());
+                NextAttempt::At(since.millis_later(i64::from(seconds) * 1000))
+            }
             _ => NextAttempt::None,
         }
     }
@@ -165,13 +175,19 @@ mod tests {
     fn a_failed_attempt_is_retried_once_for_each_pause() {
         let schedule = RetrySchedule::new(vec![60, 300]);
         let since = Timestamp::from_millis(1_782_123_300_007).unwrap();
-        let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, since);
+        let after = |attempts, status| schedule.after(attempts, &attempt(status).outcome, None, since);
         let retry_in = |seconds: i64| NextAttempt::At(since.millis_later(seconds * 1000));
         assert_eq!(after(0, Some(500)), retry_in(60));
         assert_eq!(after(1, None), retry_in(300));
         assert_eq!(after(2, None), NextAttempt::None, "the schedule has ended");
         assert_eq!(after(0, Some(204)), NextAttempt::None, "the event is delivered");
         assert_eq!(after(0, Some(301)), retry_in(60), "a redirect is a failed attempt");
+        let asked =
+            |attempts, status, seconds| schedule.after(attempts, &attempt(status).outcome, Some(seconds), since);
+        assert_eq!(asked(0, Some(503), 61), retry_in(61), "the endpoint asked for more");
+        assert_eq!(asked(0, Some(503), 59), retry_in(60), "the schedule is later");
+        assert_eq!(asked(2, Some(503), 61), NextAttempt::None, "the schedule has ended");
+        assert_eq!(asked(0, Some(200), 61), NextAttempt::None);
     }
 
     #[test]
