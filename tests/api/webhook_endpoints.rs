@@ -193,3 +193,20 @@ fn a_replay_needs_a_starting_point() {
         );
     }
 }
+
+#[test]
+fn the_inbox_says_why_an_event_is_pending() {
+    let app = spawn_app();
+    app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
+    app.offered();
+    let events = app.all_events();
+    let waits: Vec<&Value> = events.iter().map(|event| &event["delivery"]["waitingFor"]).collect();
+    let due = &events[0]["delivery"]["nextAttemptAt"];
+    assert_eq!((&waits[0]["event"], &waits[0]["attemptAt"]), (&Value::Null, due));
+    assert_eq!(
+        waits[1],
+        &json!({ "event": events[0]["id"], "attemptAt": null, "lastAnswer": null })
+    );
+    app.set_webhook_endpoint(&Value::Null).ok();
+    assert_eq!(app.all_events()[0]["delivery"]["waitingFor"], Value::Null);
+}

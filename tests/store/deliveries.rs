@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
-use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, RetrySchedule};
+use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, RetrySchedule, Wait};
 use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
@@ -88,6 +88,13 @@ impl Shop {
         };
         let schedule = RetrySchedule::new(vec![60]);
         write(&self.store, move |tx| deliveries::record(tx, &schedule, &attempted));
+    }
+
+    fn waits_for(&self, event: EventId) -> Option<Wait> {
+        self.store
+            .read(|snapshot| snapshot.delivery_of(event))
+            .unwrap()
+            .waits_for
     }
 
     fn status(&self, event: EventId) -> DeliveryStatus {
@@ -180,6 +187,35 @@ fn a_refused_delivery_leaves_its_place_to_the_next() {
 }
 
 #[test]
+fn a_pending_event_waits_for_the_one_before_it_or_for_its_next_attempt() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, second, third] = [Some(0); 3].map(|escrow| shop.emit(escrow));
+    shop.emit(Some(1));
+    assert_eq!(shop.waits_for(first), Some(Wait::Attempt(at(START))));
+    assert_eq!(shop.waits_for(second), Some(Wait::Event(first)));
+    assert_eq!(shop.waits_for(third), Some(Wait::Event(second)));
+    shop.attempt(first, 400);
+    assert_eq!(shop.waits_for(first), Some(Wait::Attempt(at(START + 63_000))));
+    assert_eq!(shop.waits_for(second), Some(Wait::Attempt(at(START + 3_000))));
+    assert_eq!(shop.waits_for(third), Some(Wait::Event(second)));
+    shop.resend(first, Some(0));
+    assert_eq!(
+        shop.waits_for(first),
+        Some(Wait::Attempt(at(START + 63_000))),
+        "the retry comes before the resend, which waits for another event"
+    );
+    shop.attempt(second, 200);
+    shop.attempt(third, 200);
+    assert_eq!(
+        shop.waits_for(first),
+        Some(Wait::Attempt(at(START + 3_000))),
+        "the resend is next"
+    );
+    assert_eq!(shop.waits_for(second), None);
+}
+
+#[test]
 fn a_resend_that_is_delivered_ends_the_retries_of_a_refused_event() {
     let file = TestFile::new();
     let shop = Shop::on(&file);
@@ -222,7 +258,7 @@ fn a_resend_waits_behind_pending_deliveries() {
             AttemptOutcome::Responded { status: 504, .. }
         ]
     ));
-    assert_eq!(progress.next_attempt_at, Some(at(START + 63_000)));
+    assert_eq!(progress.next_attempt_at(), Some(at(START + 63_000)));
 }
 
 #[test]

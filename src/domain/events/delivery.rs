@@ -118,19 +118,35 @@ impl AttemptOutcome {
 /// The progress of an event's delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryProgress {
-    /// True if another attempt is due.
-    pub is_pending: bool,
-    /// The time of the next attempt on the merchant's clock. `None` while an earlier
-    /// event of the same escrow is pending, which is delivered first.
-    pub next_attempt_at: Option<Timestamp>,
+    /// The reason why it is pending. `None` if no attempt will be made.
+    pub waits_for: Option<Wait>,
     /// The attempts so far, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
+/// The thing that a pending delivery waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The event before it in the order of its escrow: that one is delivered, refused or
+    /// given up first.
+    Event(EventId),
+    /// The time of the next attempt on the merchant's clock.
+    Attempt(Timestamp),
+}
+
 impl DeliveryProgress {
+    /// Returns the time of the next attempt, unless the delivery waits for another event or
+    /// none will be made.
+    pub const fn next_attempt_at(&self) -> Option<Timestamp> {
+        match self.waits_for {
+            Some(Wait::Attempt(at)) => Some(at),
+            Some(Wait::Event(_)) | None => None,
+        }
+    }
+
     pub fn status(&self) -> DeliveryStatus {
         match self.attempts.last() {
-            _ if self.is_pending => DeliveryStatus::Pending,
+            _ if self.waits_for.is_some() => DeliveryStatus::Pending,
             None => DeliveryStatus::None,
             Some(attempt) if attempt.outcome.is_delivered() => DeliveryStatus::Delivered,
             Some(_) => DeliveryStatus::Failed,
@@ -218,8 +234,7 @@ mod tests {
             (false, vec![Some(200), None], Failed),
         ] {
             let progress = DeliveryProgress {
-                is_pending,
-                next_attempt_at: None,
+                waits_for: is_pending.then_some(Wait::Attempt(Timestamp::EPOCH)),
                 attempts: attempts.iter().copied().map(attempt).collect(),
             };
             assert_eq!(progress.status(), status, "{is_pending} {attempts:?}");

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::commands::events;
-use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress};
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, Wait};
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::page::{Page, PageRequest};
@@ -147,7 +147,21 @@ pub(crate) struct EventView {
 struct DeliveryView {
     status: &'static str,
     next_attempt_at: Option<AsText<Timestamp>>,
+    /// Null unless the event is pending.
+    waiting_for: Option<WaitView>,
     attempts: Vec<AttemptView>,
+}
+
+/// The reason why an event is pending: another event, or the time of the next attempt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WaitView {
+    /// The event before it in the order of its escrow, which is delivered first.
+    event: Option<AsText<EventId>>,
+    /// The time of the next attempt.
+    attempt_at: Option<AsText<Timestamp>>,
+    /// The outcome of the last attempt: a status, or the reason why there was none.
+    last_answer: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -189,8 +203,28 @@ impl DeliveryView {
     fn new(progress: DeliveryProgress) -> Self {
         Self {
             status: progress.status().into_str(),
-            next_attempt_at: progress.next_attempt_at.map(AsText),
+            next_attempt_at: progress.next_attempt_at().map(AsText),
+            waiting_for: progress
+                .waits_for
+                .map(|wait| WaitView::new(wait, progress.attempts.last())),
             attempts: progress.attempts.into_iter().map(AttemptView::new).collect(),
+        }
+    }
+}
+
+impl WaitView {
+    fn new(wait: Wait, last: Option<&Attempt>) -> Self {
+        let (event, attempt_at) = match wait {
+            Wait::Event(before) => (Some(AsText(before)), None),
+            Wait::Attempt(at) => (None, Some(AsText(at))),
+        };
+        Self {
+            event,
+            attempt_at,
+            last_answer: last.map(|attempt| match &attempt.outcome {
+                AttemptOutcome::Responded { status, .. } => status.to_string(),
+                AttemptOutcome::Failed(error) => error.clone(),
+            }),
         }
     }
 }

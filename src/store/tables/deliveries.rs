@@ -3,11 +3,11 @@
 
 use rusqlite::{Row, params};
 
-use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress};
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryProgress, Wait};
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{FromColumn, read_all, read_first, row};
+use crate::store::tables::columns::{broken, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -18,6 +18,16 @@ row! {
         lane: Option<i64>,
         attempts: u32,
         due_at: Timestamp,
+    }
+}
+
+row! {
+    /// A pending delivery, with the event before it in the order of its escrow if it waits
+    /// for that one.
+    struct WaitRow, wait_columns! {
+        due_at: Option<Timestamp> = "delivery.due_at",
+        before_id: Option<i64> = "before.event_id",
+        before_guard: Option<u32> = "event.guard",
     }
 }
 
@@ -104,14 +114,26 @@ impl Snapshot<'_> {
         Ok(payload)
     }
 
-    /// Returns the progress of an event's delivery: the attempts made, and the time of the
-    /// next one.
+    /// Returns the reason why an event is pending, and all attempts so far. Of several
+    /// deliveries of the event, the one with the next attempt counts.
     pub fn delivery_of(&self, event: EventId) -> Result<DeliveryProgress, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT due_at FROM delivery WHERE event_id = ?1 ORDER BY id LIMIT 1")?;
-        let pending = read_first(statement.query([event.number()])?, |row| {
-            Option::<Timestamp>::from_column(row, 0)
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            wait_columns!(),
+            " FROM delivery
+             LEFT JOIN delivery AS before ON delivery.due_at IS NULL
+                 AND before.id = (SELECT max(id) FROM delivery AS other
+                                  WHERE other.lane = delivery.lane AND other.id < delivery.id)
+             LEFT JOIN event ON event.id = before.event_id
+             WHERE delivery.event_id = ?1 ORDER BY delivery.due_at IS NULL, delivery.due_at, delivery.id LIMIT 1"
+        ))?;
+        let waits_for = read_first(statement.query([event.number()])?, |row| {
+            let row = WaitRow::read(row)?;
+            match (row.due_at, row.before_id, row.before_guard) {
+                (Some(due), _, _) => Ok(Wait::Attempt(due)),
+                (None, Some(id), Some(guard)) => Ok(Wait::Event(EventId::new(id, guard))),
+                (None, _, _) => Err(broken("the place of a pending delivery", "nothing before it")),
+            }
         })?;
         let mut statement = self.connection.prepare_cached(concat!(
             "SELECT ",
@@ -119,8 +141,7 @@ impl Snapshot<'_> {
             " FROM delivery_attempt WHERE event_id = ?1 ORDER BY number"
         ))?;
         Ok(DeliveryProgress {
-            is_pending: pending.is_some(),
-            next_attempt_at: pending.flatten(),
+            waits_for,
             attempts: read_all(statement.query([event.number()])?, read_attempt)?,
         })
     }
