@@ -47,6 +47,15 @@ CREATE TABLE merchant (
     -- Sandbox: the URL of the webhook endpoint. NULL stands for the configured URL, the
     -- empty text for none.
     callback_url TEXT,
+    -- Sandbox: the events that the endpoint wants, names and patterns separated by spaces.
+    -- NULL stands for all.
+    callback_events TEXT CHECK (length(callback_events) > 0),
+    -- When the endpoint answered 410 Gone; no event is sent to it until it is set again. A
+    -- restart sets an endpoint of the configuration again.
+    callback_gone_at INTEGER,
+    -- Counts how often the endpoint was set, so that a late 410 of an earlier one does not
+    -- end it.
+    callback_version INTEGER NOT NULL DEFAULT 0 CHECK (callback_version >= 0),
     -- Sandbox: the secret that signs webhooks, which by the contract is the key itself. A
     -- sandbox key gives access to sandbox money only, and anyone may make one up. A live
     -- key is never stored; the live signing secret is in the configuration.
@@ -437,6 +446,9 @@ CREATE TABLE event (
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
     payload        TEXT    NOT NULL,      -- JSON: the exact bytes that every attempt signs and sends
+    -- The decision if it is sent, so that the inbox can say why it was not; NULL if the
+    -- merchant had no webhook endpoint.
+    dispatch       TEXT    CHECK (dispatch = 'QUEUED' OR dispatch = 'NOT_CHOSEN' OR dispatch = 'ENDPOINT_GONE'),
     CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
 -- A merchant's events, oldest first, with all that their lists filter by: reading an event
@@ -448,9 +460,8 @@ BEGIN UPDATE merchant SET event_count = event_count + 1 WHERE id = NEW.merchant_
 CREATE TRIGGER removed_event_is_not_counted AFTER DELETE ON event
 BEGIN UPDATE merchant SET event_count = event_count - 1 WHERE id = OLD.merchant_id; END;
 
--- Pending deliveries to webhook endpoints. With `event` this table is the outbox. An event of
--- a merchant with a webhook endpoint gets a row in its own commit, and one more for each
--- resend or replay. A row is removed when the event was delivered or given up; the attempts
+-- Pending deliveries to webhook endpoints. With `event` this table is the outbox. An event
+-- that is sent gets a row in its own commit, and one more for each resend or replay. A row is removed when the event was delivered or given up; the attempts
 -- stay in `delivery_attempt`.
 CREATE TABLE delivery (
     id          INTEGER PRIMARY KEY,      -- in the order of delivery: the event's own number, or a later one for a resend or replay

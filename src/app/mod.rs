@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::SystemClock;
 use crate::commands::merchants::{self, ConfiguredMerchant};
+use crate::commands::webhook_endpoints;
 use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
@@ -114,6 +115,7 @@ impl App {
             allowed_ips.insert(id, merchant.allowed_ips.clone());
             endpoints.extend(settings::webhook_endpoint(merchant).map(|endpoint| (id, endpoint)));
         }
+        restore_configured_endpoints(&store).await?;
         let retention = settings::retention(config, &policy);
         let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
@@ -228,4 +230,12 @@ async fn configure_merchants<'a>(
         .collect();
     let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
     Ok(ids.into_iter().zip(&config.merchant).collect())
+}
+
+/// Sets the webhook endpoints of the configuration anew, if one has answered 410.
+async fn restore_configured_endpoints(store: &Store) -> Result<(), store::Error> {
+    if store.read(|snapshot| snapshot.has_gone_configured_endpoint())? {
+        store.write(webhook_endpoints::restore_configured).await?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::commands::Policy;
 use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
-use crate::domain::events::webhook_endpoint::WebhookEndpoint;
+use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, WebhookEndpoint};
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
@@ -39,7 +39,10 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            callback_url: config.webhooks.callback_url.clone(),
+            webhook_endpoint: ConfiguredWebhookEndpoint {
+                url: config.webhooks.callback_url.clone(),
+                events: None,
+            },
         },
         merchants: HashMap::new(),
         withdrawal_fees: config.fees.withdrawal_minor.clone(),
@@ -71,14 +74,21 @@ pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantS
         // Live mode has no card processor.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
-        callback_url: merchant.callback_url.clone(),
+        webhook_endpoint: ConfiguredWebhookEndpoint {
+            url: merchant.callback_url.clone(),
+            events: merchant.callback_events.clone(),
+        },
     })
 }
 
 /// Returns the webhook endpoint of a live merchant, if it has one.
 pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<WebhookEndpoint> {
     let (url, secret) = merchant.callback_url.clone().zip(merchant.signing_secret.clone())?;
-    Some(WebhookEndpoint { url, secret })
+    Some(WebhookEndpoint {
+        url,
+        secret,
+        version: 0,
+    })
 }
 
 /// Returns the settings of the store. A database in an ephemeral folder does not outlive

@@ -1,7 +1,7 @@
 //! Recording attempts, scheduling retries, and deleting pending deliveries and old events.
 
 use crate::domain::events::delivery::{Attempt, Delivery, NextAttempt, RetrySchedule};
-use crate::domain::events::webhook_endpoint::SandboxWebhookEndpoint;
+use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Tx};
@@ -17,30 +17,49 @@ pub struct Attempted {
     /// The pause before the next attempt that the endpoint asked for, within the operator's
     /// bound.
     pub retry_after_seconds: Option<u32>,
+    /// The version of the endpoint that was attempted.
+    pub endpoint_version: u32,
 }
 
 /// Records an attempt. Then schedules the next one, or finishes the delivery. Later
 /// deliveries with its ordering key go on at once unless the attempt failed in a way that
 /// keeps the order. If the event is delivered, its other retries end.
-pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) -> Result<(), Error> {
+///
+/// Returns true if the attempt has ended deliveries to the endpoint: it answered 410 Gone,
+/// and the merchant has not set it anew since the attempt began. Then deletes pending
+/// deliveries of the merchant, at most as many as one command deletes. The deliverer deletes
+/// the rest.
+pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) -> Result<bool, Error> {
     let Attempted {
         delivery,
         attempt,
         since,
         retry_after_seconds,
+        endpoint_version,
     } = attempted;
     tx.insert_attempt(delivery.event, attempt)?;
+    if attempt.outcome.is_gone() {
+        let endpoint = tx.webhook_endpoint(delivery.merchant)?;
+        if endpoint.version == *endpoint_version && endpoint.gone_at.is_none() {
+            tx.save_webhook_gone(delivery.merchant, attempt.attempted_at)?;
+            tx.finish_delivery(delivery, *since)?;
+            discard_some(tx, delivery.merchant)?;
+            return Ok(true);
+        }
+    }
     match schedule.after(delivery.attempts, &attempt.outcome, *retry_after_seconds, *since) {
-        NextAttempt::At(due) if attempt.outcome.is_refused() => tx.postpone_refused_delivery(delivery, due, *since),
-        NextAttempt::At(due) => tx.postpone_delivery(delivery, due),
+        NextAttempt::At(due) if attempt.outcome.is_refused() => {
+            tx.postpone_refused_delivery(delivery, due, *since)?;
+        }
+        NextAttempt::At(due) => tx.postpone_delivery(delivery, due)?,
         NextAttempt::None => {
             tx.finish_delivery(delivery, *since)?;
             if attempt.outcome.is_delivered() {
                 tx.delete_retries(delivery.event)?;
             }
-            Ok(())
         }
     }
+    Ok(false)
 }
 
 /// The most deliveries that one command deletes, so that other commands do not wait long.
@@ -52,7 +71,7 @@ const DELIVERIES_PER_COMMAND_MAX: usize = 1_000;
 pub fn discard_pending(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    is_wanted: impl FnOnce(&SandboxWebhookEndpoint) -> bool,
+    is_wanted: impl FnOnce(&StoredWebhookEndpoint) -> bool,
 ) -> Result<(), Error> {
     let endpoint = tx.webhook_endpoint(merchant)?;
     if is_wanted(&endpoint) {

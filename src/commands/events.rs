@@ -1,18 +1,19 @@
 //! Delivering recorded events again.
 
 use crate::commands::{Error, Policy, webhook_endpoints};
+use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart, ordering_key};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
 
 /// Queues another delivery of one event, with the same id and the same payload bytes, and
-/// returns the event.
+/// returns the event. Its type need not be chosen, because the request names the event.
 ///
 /// # Errors
 ///
 /// Refuses, in this order: an event that the merchant does not have, a merchant without a
-/// webhook endpoint.
+/// webhook endpoint or with one that is gone.
 pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventId) -> Result<RecordedEvent, Error> {
     let event = tx.event(merchant, id)?.ok_or(Refusal::EventNotFound)?;
     webhook_endpoints::check_set(tx, policy, merchant)?;
@@ -20,13 +21,14 @@ pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventI
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
-/// Queues another delivery of every event from `start` on, oldest first, and returns the
-/// number of events.
+/// Queues another delivery of every event from `start` on whose type the endpoint has
+/// chosen, oldest first, and returns the number of events.
 ///
 /// # Errors
 ///
 /// Refuses, in this order: an invalid start, a start at an event that the merchant does not
-/// have, a merchant without a webhook endpoint, more than [`REPLAY_MAX`] events.
+/// have, a merchant without a webhook endpoint or with one that is gone, more than
+/// [`REPLAY_MAX`] events.
 pub fn replay(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -45,8 +47,12 @@ pub fn replay(
         return Err(Refusal::TooManyEvents { max: REPLAY_MAX }.into());
     }
     let now = tx.now();
+    let mut queued = 0;
     for event in &events {
-        tx.insert_resend(merchant, event.id, ordering_key(&event.name, event.escrow), now)?;
+        if webhook_endpoints::dispatch(tx, policy, merchant, &event.name)? == Dispatch::Queued {
+            tx.insert_resend(merchant, event.id, ordering_key(&event.name, event.escrow), now)?;
+            queued += 1;
+        }
     }
-    Ok(events.len())
+    Ok(queued)
 }

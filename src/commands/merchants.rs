@@ -39,7 +39,7 @@ pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Resu
     tx.use_ledger_clock();
     let new_merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, new_merchant)?;
-    tx.save_webhook_url(merchant, &WebhookUrlChoice::Disabled)?;
+    tx.save_webhook_endpoint(merchant, &WebhookUrlChoice::Disabled, None)?;
     deliveries::discard_some(tx, merchant)?;
     tx.act_for(new_merchant)?;
     Ok(new_merchant)

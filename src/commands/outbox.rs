@@ -5,6 +5,7 @@ use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
 use crate::domain::effects::{Effects, Event, PaymentEvent};
 use crate::domain::escrow::deal::DealRef;
+use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::ordering_key;
 use crate::domain::ids::{EscrowId, IdSource, MerchantId, TransactionId};
 use crate::domain::payments::payment::PaidDeal;
@@ -78,6 +79,7 @@ impl<'a> Outbox<'a> {
         let now = tx.now();
         let payload = views::payload(&name, subject, now, &self.policy.view_context(), self.policy.mode);
         let id = tx.event_id();
+        let dispatch = webhook_endpoints::dispatch(tx, self.policy, self.merchant, &name)?;
         tx.insert_event(&NewEvent {
             id,
             merchant: self.merchant,
@@ -85,8 +87,9 @@ impl<'a> Outbox<'a> {
             escrow,
             transaction,
             payload: &payload,
+            dispatch,
         })?;
-        if webhook_endpoints::is_set(tx, self.policy, self.merchant)? {
+        if dispatch == Dispatch::Queued {
             tx.insert_delivery(self.merchant, id, ordering_key(&name, escrow), now)?;
         }
         Ok(())

@@ -67,6 +67,13 @@ fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
                 merchant.name
             ));
         }
+        if merchant.callback_events.is_some() && merchant.callback_url.is_none() {
+            return refuse(format!(
+                "merchant {:?} has callback_events and no callback_url to send them to; set callback_url, or leave out \
+                 callback_events",
+                merchant.name
+            ));
+        }
         if let Some((hash, _)) = merchant.keys().into_iter().find(|(hash, _)| !hashes.insert(*hash)) {
             return refuse(format!(
                 "the keys of merchants list {} twice; a key belongs to one merchant, with one scope",

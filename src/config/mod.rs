@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::domain::customers::country::Country;
+use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::{Rates, WithdrawalFees};
@@ -26,8 +27,8 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    amount, currency, key_hashes, live_webhook_url, retry_schedule, sandbox_webhook_url, signing_secret, web_address,
-    withdrawal_fees, within,
+    amount, currency, event_choice, key_hashes, live_webhook_url, retry_schedule, sandbox_webhook_url, signing_secret,
+    web_address, withdrawal_fees, within,
 };
 
 pub use error::ConfigError;
@@ -260,6 +261,9 @@ pub struct Merchant {
     /// The URL that receives its events.
     #[serde(default, deserialize_with = "live_webhook_url")]
     pub callback_url: Option<WebhookUrl>,
+    /// The events that it receives. `None` for all.
+    #[serde(default, deserialize_with = "event_choice")]
+    pub callback_events: Option<EventChoice>,
     /// The secret that signs its events.
     #[serde(default, deserialize_with = "signing_secret")]
     pub signing_secret: Option<SigningSecret>,

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
@@ -89,6 +90,18 @@ fn webhook_url<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result
     let url = WebhookUrl::parse(&text, mode);
     url.map(Some)
         .map_err(|problem| D::Error::custom(format!("must be {problem}")))
+}
+
+/// Parses a list of names and patterns of events. An empty list would be no choice.
+pub(super) fn event_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EventChoice>, D::Error> {
+    let entries = Vec::<String>::deserialize(deserializer)?;
+    match EventChoice::of(entries.iter().map(String::as_str)) {
+        Ok(Some(choice)) => Ok(Some(choice)),
+        Ok(None) => Err(D::Error::custom(
+            "must name at least one event; without this key, all events are sent",
+        )),
+        Err(problem) => Err(D::Error::custom(format!("must be a list, each entry {problem}"))),
+    }
 }
 
 pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SigningSecret>, D::Error> {

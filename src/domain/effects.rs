@@ -1,6 +1,8 @@
 //! The effects of a command: the transfers to post, the transactions to record in payment
 //! histories, and the events to emit.
 
+use strum::VariantArray;
+
 use crate::domain::ids::{EscrowId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
@@ -42,7 +44,7 @@ pub struct PaymentEvent {
 }
 
 /// The events of an escrow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum EscrowEvent {
     /// The seller offered it.
     Created,
@@ -65,7 +67,8 @@ pub enum EscrowEvent {
 }
 
 impl EscrowEvent {
-    const fn name(self) -> &'static str {
+    /// Returns the event's name on the wire.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Created => "escrow.created",
             Self::Pending => "escrow.pending",

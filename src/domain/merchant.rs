@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::customers::country::Country;
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, SigningSecret};
 use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
 
@@ -67,6 +67,6 @@ pub struct MerchantSettings {
     pub cards: bool,
     /// Its country, and that of its customers unless their profile names another.
     pub country: Country,
-    /// The webhook endpoint's URL, unless the merchant has set one itself.
-    pub callback_url: Option<WebhookUrl>,
+    /// Its webhook endpoint, unless the merchant has set one itself.
+    pub webhook_endpoint: ConfiguredWebhookEndpoint,
 }

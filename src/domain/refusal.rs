@@ -251,6 +251,10 @@ pub enum Refusal {
     #[strum(serialize = "no_callback_url")]
     #[error("No webhook URL is set")]
     NoWebhookUrl,
+    /// The merchant's webhook endpoint has answered 410 Gone.
+    #[strum(serialize = "callback_gone")]
+    #[error("The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again")]
+    WebhookEndpointGone,
     #[error("More than {max} events happened since then; start later")]
     TooManyEvents {
         /// The most events that one request sends again.

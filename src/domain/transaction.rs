@@ -3,14 +3,14 @@
 //! Escrows, payments and effects all build on this file, so it imports none of them.
 
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::ids::{EscrowId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum TransactionType {
     /// Money added to a wallet.

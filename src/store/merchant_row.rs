@@ -1,6 +1,6 @@
 //! The row of a merchant that a command acts for, loaded once.
 
-use crate::domain::events::webhook_endpoint::SandboxWebhookEndpoint;
+use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
 use crate::domain::ids::{MerchantId, WalletId};
 use crate::domain::ledger::ChainHash;
 use crate::domain::sandbox::clock_offset::ClockOffset;
@@ -14,6 +14,6 @@ pub struct MerchantRow {
     pub clock: ClockOffset,
     /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
-    /// Its webhook endpoint in a sandbox.
-    pub webhook_endpoint: SandboxWebhookEndpoint,
+    /// Its webhook endpoint.
+    pub webhook_endpoint: StoredWebhookEndpoint,
 }

@@ -191,6 +191,7 @@ mod tests {
         let endpoint = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
             secret: SigningSecret::new("sk_test_1"),
+            version: 0,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let attempt = client.attempt(&endpoint, EventId::new(1, 1), "{}".to_owned(), 0);

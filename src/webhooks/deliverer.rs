@@ -20,6 +20,7 @@ use crate::commands::deliveries::Attempted;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
 use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 use crate::webhooks::client::WebhookClient;
@@ -239,9 +240,12 @@ impl Deliverer {
 
     fn handle_report(&mut self, report: Report) {
         match report {
-            Report::Attempted(delivery, attempt, retry_after) => self.handle_attempt(delivery, attempt, retry_after),
-            Report::Recorded(recorded, Ok(())) => {
+            Report::Attempted(attempted) => self.handle_attempt(attempted),
+            Report::Recorded(recorded, Ok(ended)) => {
                 self.outcomes.end();
+                for attempted in &ended {
+                    self.log_gone(attempted);
+                }
                 for Attempted { delivery, .. } in recorded {
                     self.queues.queue_mut(delivery.merchant).finish(delivery.id);
                     self.in_flight -= 1;
@@ -258,23 +262,33 @@ impl Deliverer {
         }
     }
 
-    fn handle_attempt(&mut self, delivery: Delivery, attempt: Attempt, retry_after_seconds: Option<u32>) {
+    fn handle_attempt(&mut self, mut attempted: Attempted) {
+        let Attempted { delivery, attempt, .. } = &attempted;
         let queue = self.queues.queue_mut(delivery.merchant);
-        if queue.set_health(&attempt.outcome) {
-            log_health(delivery.merchant, &attempt);
+        if queue.set_health(&attempt.outcome) && !attempt.outcome.is_gone() {
+            log_health(delivery.merchant, attempt);
         }
         // In a flush, retries fall due as they would have if the clock had not jumped.
-        let since = if queue.is_flushed(delivery.due_at) {
-            delivery.due_at
-        } else {
-            attempt.attempted_at
+        if queue.is_flushed(delivery.due_at) {
+            attempted.since = delivery.due_at;
+        }
+        self.outcomes.push(attempted);
+    }
+
+    /// Logs that deliveries to an endpoint have ended, and how they begin again.
+    fn log_gone(&self, attempted: &Attempted) {
+        let (merchant, url) = (attempted.delivery.merchant, &attempted.attempt.url);
+        let name = self.store.read(|snapshot| snapshot.merchant_name(merchant));
+        let name = name.ok().flatten().map(|name| format!(" ({name})")).unwrap_or_default();
+        let remedy = match self.settings.endpoints.mode() {
+            Mode::Sandbox => "PUT /sandbox/callback sets it again",
+            Mode::Live => "correct callback_url in its [[merchant]] section and restart the service",
         };
-        self.outcomes.push(Attempted {
-            delivery,
-            attempt,
-            since,
-            retry_after_seconds,
-        });
+        log::warn!(
+            "merchant {}{name}: webhook endpoint {url} answered 410 Gone, so it gets no more events and the pending \
+             ones are discarded; {remedy}",
+            merchant.0
+        );
     }
 
     fn handle_discarded(&mut self, merchant: MerchantId, outcome: Result<(), Error>) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, WebhookEndpoint, WebhookUrl};
+use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookEndpoint, WebhookUrl};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 
@@ -28,14 +28,16 @@ impl Endpoints {
     }
 
     /// Returns the webhook endpoint of a merchant, or `None` if its events are not sent.
-    /// `stored` is the merchant's own setting, which applies in a sandbox only.
-    pub(super) fn endpoint_of(&self, merchant: MerchantId, stored: &SandboxWebhookEndpoint) -> Option<WebhookEndpoint> {
+    /// `stored` has the merchant's own setting, which applies in a sandbox only, and tells if
+    /// the endpoint is gone.
+    pub(super) fn endpoint_of(&self, merchant: MerchantId, stored: &StoredWebhookEndpoint) -> Option<WebhookEndpoint> {
         match self {
             Self::Sandbox { url_default } => Some(WebhookEndpoint {
-                url: stored.choice.url(url_default.as_ref())?.clone(),
+                url: stored.active_url(url_default.as_ref())?.clone(),
                 secret: stored.secret.clone()?,
+                version: stored.version,
             }),
-            Self::Live(endpoints) => endpoints.get(&merchant).cloned(),
+            Self::Live(endpoints) => endpoints.get(&merchant).filter(|_| stored.gone_at.is_none()).cloned(),
         }
     }
 }

@@ -86,6 +86,7 @@ mod tests {
             },
             since: Timestamp::EPOCH,
             retry_after_seconds: None,
+            endpoint_version: 0,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use crate::domain::time::Timestamp;
 
 /// Returns the pause that a header asks for, in seconds from `now` on. The header is a
-/// number of seconds or an HTTP date (RFC 9110, section 10.2.3). Any other text asks for
+/// number of seconds or an HTTP date (`Retry-After` in RFC 9110). Any other text asks for
 /// nothing, and neither does a date in the past.
 pub(super) fn pause_of(header: &str, now: Timestamp) -> Option<u32> {
     let text = header.trim_ascii();

@@ -18,10 +18,11 @@ use crate::webhooks::settings::Settings;
 
 /// The report of a task that has ended.
 pub(super) enum Report {
-    /// An attempt was made. The endpoint may have asked for a pause, in seconds.
-    Attempted(Delivery, Attempt, Option<u32>),
-    /// The command that records these attempts succeeded or failed.
-    Recorded(Vec<Attempted>, Result<(), Error>),
+    /// An attempt was made.
+    Attempted(Attempted),
+    /// The command that records these attempts succeeded or failed. If it succeeded, it
+    /// found those after which the endpoint is gone.
+    Recorded(Vec<Attempted>, Result<Vec<Attempted>, Error>),
     /// The command that deletes a merchant's pending deliveries succeeded or failed.
     Discarded(MerchantId, Result<(), Error>),
 }
@@ -65,8 +66,13 @@ impl Tasks {
                 outcome: answer.outcome,
                 duration_millis: u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX),
             };
-            let pause = answer.retry_after_seconds.map(|seconds| seconds.min(pause_max));
-            drop(reports.send(Report::Attempted(delivery, attempt, pause)));
+            drop(reports.send(Report::Attempted(Attempted {
+                delivery,
+                attempt,
+                since: now,
+                retry_after_seconds: answer.retry_after_seconds.map(|seconds| seconds.min(pause_max)),
+                endpoint_version: endpoint.version,
+            })));
         });
     }
 
@@ -77,8 +83,13 @@ impl Tasks {
         tokio::spawn(async move {
             let recorded = Arc::clone(&batch);
             let record = store.write(move |tx| {
-                let mut all = recorded.iter();
-                all.try_for_each(|attempted| deliveries::record(tx, &settings.schedule, attempted))
+                let mut ended = Vec::new();
+                for attempted in recorded.iter() {
+                    if deliveries::record(tx, &settings.schedule, attempted)? {
+                        ended.push(attempted.clone());
+                    }
+                }
+                Ok::<_, Error>(ended)
             });
             drop(reports.send(Report::Recorded(batch.to_vec(), record.await)));
         });

@@ -254,6 +254,7 @@ pub(crate) fn go_live(config: &mut Config) {
         allowed_ips: Vec::new(),
         commission_bps: None,
         callback_url: None,
+        callback_events: None,
         signing_secret: None,
     }];
 }

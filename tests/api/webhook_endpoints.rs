@@ -1,6 +1,11 @@
 //! Tests setting the webhook endpoint, and resending and replaying events. No server listens at
 //! the URL of these tests: `tests/webhooks` checks what an endpoint receives.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
 use escrowd::domain::events::webhook_endpoint::WebhookUrl;
 use escrowd::domain::mode::Mode;
 use serde_json::{Value, json};
@@ -43,6 +48,8 @@ fn a_merchant_sets_its_webhook_endpoint() {
     let view = |url: Value| {
         json!({
             "url": url,
+            "events": null,
+            "goneAt": null,
             "signingSecret": "sk_test_default",
             // printf sk_test_default | sha256sum | xxd -r -p | base64
             "standardWebhooksSecret": "whsec_SHEVtkn43W+FPJzcQHXW7QBQacIOpQ9VJHcRTb9RSAA=",
@@ -81,7 +88,11 @@ fn the_configured_url_applies_until_the_merchant_sets_one() {
     assert_eq!(app.webhook_endpoint().ok().data()["url"], Value::Null);
     app.top_up("ada", 1000).ok();
     let newest = app.inbox("?limit=1").ok();
-    assert_eq!(newest.data()["data"][0]["delivery"]["status"], "none");
+    let delivery = &newest.data()["data"][0]["delivery"];
+    assert_eq!(
+        (&delivery["status"], &delivery["reason"]),
+        (&json!("none"), &json!("no_endpoint"))
+    );
 }
 
 #[test]
@@ -209,4 +220,139 @@ fn the_inbox_says_why_an_event_is_pending() {
     );
     app.set_webhook_endpoint(&Value::Null).ok();
     assert_eq!(app.all_events()[0]["delivery"]["waitingFor"], Value::Null);
+}
+
+#[test]
+fn an_endpoint_chooses_events() {
+    let app = spawn_app();
+    let put = |body: Value| app.as_merchant("PUT", "/sandbox/callback", Some(&body));
+    let set = put(json!({ "url": UNREACHABLE, "events": ["escrow.created", "payment.*", "escrow.created"] })).ok();
+    assert_eq!(set.data()["events"], json!(["escrow.created", "payment.*"]));
+    assert_eq!(app.webhook_endpoint().ok().data()["events"], set.data()["events"]);
+    app.offered();
+    let events = app.all_events();
+    assert_eq!(app.pending_deliveries(), ["1"]);
+    assert_eq!(events[0]["delivery"]["reason"], Value::Null);
+    assert_eq!(
+        (&events[1]["delivery"]["status"], &events[1]["delivery"]["reason"]),
+        (&json!("none"), &json!("not_chosen"))
+    );
+    for (body, expected) in [
+        (
+            json!({ "url": UNREACHABLE, "events": ["escrow.*", "escrow.finished"] }),
+            "events[1] must be the name of an event",
+        ),
+        (
+            json!({ "url": UNREACHABLE, "events": ["escrow"] }),
+            "events[0] must be the name of an event",
+        ),
+        (
+            json!({ "url": UNREACHABLE, "events": [17] }),
+            "events[0] must be a text",
+        ),
+        (json!({ "url": UNREACHABLE, "events": [""] }), "events[0] must be"),
+        (
+            json!({ "url": UNREACHABLE, "events": [] }),
+            "events must be a list with at least one event",
+        ),
+        (
+            json!({ "url": UNREACHABLE, "events": "escrow.*" }),
+            "events must be a list",
+        ),
+        (
+            json!({ "url": UNREACHABLE, "event": ["escrow.*"] }),
+            "event must be one of the fields url, events",
+        ),
+        (
+            json!({ "url": null, "events": ["escrow.*"] }),
+            "events must be left out where url is null",
+        ),
+    ] {
+        let answer = put(body.clone());
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.message().starts_with(expected), "{body}: {}", answer.message());
+        assert_eq!(
+            app.webhook_endpoint().ok().data()["events"],
+            set.data()["events"],
+            "a refusal changes nothing"
+        );
+    }
+    let unknown = put(json!({ "url": UNREACHABLE, "events": ["escrow.finished"] }));
+    for name in [
+        "escrow.created",
+        "escrow.split",
+        "payment.escrow.success",
+        "payment.withdrawal.reversed",
+    ] {
+        assert!(unknown.message().contains(name), "{}", unknown.message());
+    }
+    assert_eq!(
+        app.set_webhook_endpoint(&json!(UNREACHABLE)).ok().data()["events"],
+        Value::Null
+    );
+    app.top_up("ada", 1000).ok();
+    assert_eq!(
+        app.all_events()[2]["delivery"]["reason"],
+        Value::Null,
+        "all events are sent again"
+    );
+}
+
+/// Starts a server that answers every request with 410, and returns its URL.
+pub(crate) fn gone_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // One read takes at least the head; the reply does not depend on the rest.
+            drop(stream.read(&mut [0; 16 * 1024]));
+            let reply = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            drop(stream.write_all(reply));
+        }
+    });
+    url
+}
+
+impl TestApp {
+    /// Sets an endpoint that answers 410, and waits until an event has found it gone.
+    pub(crate) fn set_gone_endpoint(&self) {
+        self.set_webhook_endpoint(&json!(gone_endpoint())).ok();
+        self.offered();
+        for _ in 0..500 {
+            if self.webhook_endpoint().ok().data()["goneAt"] != Value::Null {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the endpoint is not gone");
+    }
+}
+
+#[test]
+fn the_inbox_and_the_endpoint_say_that_it_is_gone() {
+    let app = spawn_app();
+    app.set_gone_endpoint();
+    app.top_up("ada", 1000).ok();
+    let events = app.all_events();
+    let delivery = |at: usize| &events[at]["delivery"];
+    assert_eq!(
+        (&delivery(0)["status"], &delivery(0)["attempts"][0]["status"]),
+        (&json!("failed"), &json!(410))
+    );
+    assert_eq!(
+        (&delivery(1)["status"], &delivery(1)["reason"]),
+        (&json!("none"), &json!("discarded"))
+    );
+    assert_eq!(
+        (&delivery(2)["status"], &delivery(2)["reason"]),
+        (&json!("none"), &json!("endpoint_gone"))
+    );
+    let refusal = "The webhook endpoint answered 410 Gone and gets no events; PUT /sandbox/callback sets it again";
+    app.refuses(400, refusal, |app| app.resend(events[0]["id"].as_str().unwrap()));
+    app.refuses(400, refusal, |app| app.replay(&json!({ "from": events[0]["id"] })));
+    let set = app.set_webhook_endpoint(&json!(UNREACHABLE)).ok();
+    assert_eq!(set.data()["goneAt"], Value::Null);
+    app.replay(&json!({ "from": events[0]["id"] })).ok();
+    assert_eq!(app.pending_deliveries(), ["1", "2", "3"]);
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use escrowd::commands::deliveries::{self, Attempted};
-use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, DeliveryStatus, RetrySchedule, Wait};
+use escrowd::domain::events::delivery::{
+    Attempt, AttemptOutcome, Delivery, DeliveryStatus, Dispatch, RetrySchedule, Wait,
+};
 use escrowd::domain::ids::{EscrowId, EventId, IdSource, MerchantId};
 use escrowd::domain::time::Timestamp;
 use escrowd::store::{Error, NewEvent, Store, Tx};
@@ -85,6 +87,7 @@ impl Shop {
             },
             since: attempted_at,
             retry_after_seconds: None,
+            endpoint_version: 0,
         };
         let schedule = RetrySchedule::new(vec![60]);
         write(&self.store, move |tx| deliveries::record(tx, &schedule, &attempted));
@@ -114,6 +117,7 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
         escrow: Some(escrow),
         transaction: None,
         payload: "{}",
+        dispatch: Dispatch::Queued,
     })?;
     Ok(id)
 }
@@ -280,6 +284,7 @@ fn an_attempt_that_ends_after_its_delivery_was_removed_is_only_recorded() {
         },
         since: at(START),
         retry_after_seconds: None,
+        endpoint_version: 0,
     };
     let schedule = RetrySchedule::new(vec![60]);
     write(&shop.store, move |tx| deliveries::record(tx, &schedule, &attempted));

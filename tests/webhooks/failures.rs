@@ -1,7 +1,8 @@
 //! Receivers that fail, hang, stop and return, redirect, or send too long a response.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::deliveries::{assert_all_in_order, by_escrow};
 use crate::receiver::{Receiver, Reply, Request};
@@ -30,11 +31,17 @@ fn assert_same_bytes(requests: &[Request]) {
 #[test]
 fn a_receiver_that_fails_and_recovers_gets_everything_in_order() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
-    let count = AtomicUsize::new(0);
-    receiver.reply_with(move |_| match count.fetch_add(1, Ordering::SeqCst) % 3 {
-        0 => Reply::Status(500),
-        1 => Reply::Raw(Vec::new()),
-        _ => Reply::Status(204),
+    // Each event fails twice. Events of escrows and of payments arrive side by side.
+    let counts: Mutex<HashMap<String, usize>> = Mutex::default();
+    receiver.reply_with(move |request| {
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(request.id().to_owned()).or_default();
+        *count += 1;
+        match count {
+            1 => Reply::Status(500),
+            2 => Reply::Raw(Vec::new()),
+            _ => Reply::Status(204),
+        }
     });
     let service = disk.serve_to(&receiver.url(), &[SHORT_RETRIES]);
     let deal = service.funded("sk_test_shop", 2);

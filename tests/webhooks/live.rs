@@ -58,6 +58,48 @@ fn a_host_name_with_a_loopback_address_is_not_connected_to() {
 }
 
 #[test]
+fn the_service_refuses_to_start_with_unknown_events() {
+    let disk = Disk::new();
+    for (events, problem) in [
+        ("[\"escrow.*\", \"escrow.finished\"]", "escrow.completed"),
+        ("[]", "must name at least one event"),
+    ] {
+        let configured = configuration("https://shop.example/") + &format!("callback_events = {events}\n");
+        fs::write(disk.path("config.toml"), configured).unwrap();
+        let message = disk.refuses_to_serve();
+        assert!(
+            message.contains(problem) && message.contains("line 9"),
+            "{events}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_live_merchant_gets_the_events_of_its_configuration() {
+    let disk = Disk::new();
+    // No server listens there; the attempts show what was sent.
+    let configured = configuration("https://localhost:9/hook") + "callback_events = [\"escrow.pending\"]\n";
+    fs::write(disk.path("config.toml"), configured).unwrap();
+    let service = disk.serve(&[]);
+    let profile = json!({
+        "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08000000001",
+    });
+    let seller = service.send(KEY, "", "POST", "/v1/customer/create", &profile);
+    let terms = json!({
+        "amount": 200, "purpose": "Shop fit-out", "whoPays": "buyer",
+        "milestones": [{ "title": "A", "amount": 100 }, { "title": "B", "amount": 100 }],
+    });
+    let seller = seller["customerId"].as_str().unwrap();
+    service.send(KEY, seller, "POST", "/v1/escrow/milestone/create", &terms);
+    disk.wait_for_deliveries();
+    let events = disk.events();
+    let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["escrow.created", "escrow.pending"], "every event is recorded");
+    let attempted: Vec<String> = disk.attempts().into_iter().map(|attempt| attempt.event).collect();
+    assert_eq!(attempted, [events[1].id.clone()]);
+}
+
+#[test]
 fn the_service_refuses_to_start_with_a_callback_url_that_is_private_or_not_https() {
     let disk = Disk::new();
     for (url, problem) in [

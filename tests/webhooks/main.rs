@@ -9,6 +9,7 @@ mod clock_advances;
 mod crashes;
 mod deliveries;
 mod failures;
+mod gone;
 mod live;
 mod receiver;
 mod refusals;

@@ -1,7 +1,8 @@
 //! The real binary on a database file that outlives it, and the rows of that file.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,13 +63,23 @@ impl Disk {
 
     /// Starts a server with these variables and waits until it listens.
     pub(crate) fn serve(&self, variables: &[(&str, &str)]) -> Service {
+        self.serve_with(Stdio::inherit(), &[&[("ESCROWD_LOG", "error")], variables].concat())
+    }
+
+    /// Starts a server that writes its log, with warnings, to this file.
+    pub(crate) fn serve_logging(&self, log: &Path, variables: &[(&str, &str)]) -> Service {
+        let log = File::create(log).unwrap();
+        self.serve_with(log.into(), &[&[("ESCROWD_LOG", "warn")], variables].concat())
+    }
+
+    fn serve_with(&self, stderr: Stdio, variables: &[(&str, &str)]) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         command
             .current_dir(self.0.path())
             .args(["--listen", "127.0.0.1:0", "--database", DATABASE])
-            .env("ESCROWD_LOG", "error")
             .envs(variables.iter().copied())
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(stderr);
         let mut process = command.spawn().unwrap();
         let mut greeting = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());

@@ -1,10 +1,24 @@
 //! Deliveries of events to webhook endpoints: the outcome of each attempt, and the time
 //! of the next one.
 
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::time::Timestamp;
+
+/// The decision, in the commit of an event, if the event is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
+pub enum Dispatch {
+    /// The merchant had no webhook endpoint.
+    NoEndpoint,
+    /// The event was queued for delivery.
+    Queued,
+    /// The endpoint had not chosen events of this type.
+    NotChosen,
+    /// The endpoint had answered 410 Gone.
+    EndpointGone,
+}
 
 /// The number of a delivery. Deliveries with the same ordering key are attempted in the
 /// order of their numbers, until they are delivered, refused or given up.
@@ -98,6 +112,11 @@ impl AttemptOutcome {
         matches!(self, Self::Responded { status: 200..=299, .. })
     }
 
+    /// Returns `true` if the endpoint is gone and wants no more events.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Responded { status: 410, .. })
+    }
+
     /// Returns `true` if the endpoint refused the event: it read the event and answered
     /// that it does not take it. It may have taken none of the later events either, but it
     /// has had its turn, so they need not wait for a retry. After other failures they wait,
@@ -154,11 +173,37 @@ impl DeliveryProgress {
     }
 }
 
+/// The reason why an event was not sent and will not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum UnsentReason {
+    /// The merchant had no webhook endpoint.
+    NoEndpoint,
+    /// The endpoint had not chosen events of this type.
+    NotChosen,
+    /// The endpoint had answered 410 Gone before.
+    EndpointGone,
+    /// The event was queued, and then the endpoint was turned off or answered 410 Gone.
+    Discarded,
+}
+
+impl UnsentReason {
+    /// Returns the reason why an event with this decision was not sent.
+    pub const fn of(dispatch: Dispatch) -> Self {
+        match dispatch {
+            Dispatch::NoEndpoint => Self::NoEndpoint,
+            Dispatch::NotChosen => Self::NotChosen,
+            Dispatch::EndpointGone => Self::EndpointGone,
+            Dispatch::Queued => Self::Discarded,
+        }
+    }
+}
+
 /// The status of an event's delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryStatus {
-    /// The event was not sent and will not be: the merchant had no webhook endpoint.
+    /// The event was not sent and will not be, for an [`UnsentReason`].
     None,
     /// Another attempt is due.
     Pending,

@@ -1,6 +1,6 @@
 //! Recorded events, and the filters to list and replay them.
 
-use crate::domain::events::delivery::DeliveryProgress;
+use crate::domain::events::delivery::{DeliveryProgress, DeliveryStatus, Dispatch, UnsentReason};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
 
@@ -21,8 +21,18 @@ pub struct RecordedEvent {
     pub created_at: Timestamp,
     /// The JSON text that is sent to the webhook endpoint.
     pub payload: String,
+    /// The decision, when it was recorded, if it is sent.
+    pub dispatch: Dispatch,
     /// The progress of its delivery.
     pub delivery: DeliveryProgress,
+}
+
+impl RecordedEvent {
+    /// Returns the reason why the event was not sent and will not be, if that is so.
+    pub fn unsent_reason(&self) -> Option<UnsentReason> {
+        let is_unsent = self.delivery.status() == DeliveryStatus::None;
+        is_unsent.then(|| UnsentReason::of(self.dispatch))
+    }
 }
 
 /// Returns the escrow whose events an event of this name is delivered in order with. The

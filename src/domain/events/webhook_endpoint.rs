@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::domain::events::addresses;
+use crate::domain::events::choice::EventChoice;
+use crate::domain::events::delivery::Dispatch;
 use crate::domain::mode::Mode;
+use crate::domain::time::Timestamp;
 
 /// A URL that webhooks may be sent to. If its host is a name, the addresses of that name
 /// are checked at every connection.
@@ -150,16 +153,58 @@ impl WebhookUrlChoice {
 pub struct WebhookEndpoint {
     pub url: WebhookUrl,
     pub secret: SigningSecret,
+    /// The number of times that the merchant has set it.
+    pub version: u32,
 }
 
-/// The webhook endpoint of a sandbox merchant, as it is stored.
+/// A merchant's webhook endpoint, as it is stored. In live mode the configuration has URL,
+/// events and secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SandboxWebhookEndpoint {
+pub struct StoredWebhookEndpoint {
     /// The URL that the merchant chose.
     pub choice: WebhookUrlChoice,
+    /// The events that the merchant chose. `None` for all.
+    pub events: Option<EventChoice>,
+    /// The time on the merchant's clock at which the endpoint answered 410 Gone. Nothing is
+    /// sent to it until it is set again.
+    pub gone_at: Option<Timestamp>,
+    /// The number of times that the merchant has set it.
+    pub version: u32,
     /// The secret that signs its webhooks. `None` for a merchant of the configuration,
     /// which keeps its own.
     pub secret: Option<SigningSecret>,
+}
+
+/// The webhook endpoint that the configuration has for a merchant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfiguredWebhookEndpoint {
+    pub url: Option<WebhookUrl>,
+    /// The events that it gets. `None` for all.
+    pub events: Option<EventChoice>,
+}
+
+impl StoredWebhookEndpoint {
+    /// Returns the URL to send events to, or `None` if none are sent.
+    pub fn active_url<'a>(&'a self, configured: Option<&'a WebhookUrl>) -> Option<&'a WebhookUrl> {
+        self.choice.url(configured).filter(|_| self.gone_at.is_none())
+    }
+
+    /// Returns the decision on a new event with this name.
+    pub fn dispatch(&self, configured: &ConfiguredWebhookEndpoint, name: &str) -> Dispatch {
+        let events = match self.choice {
+            WebhookUrlChoice::Configured => configured.events.as_ref(),
+            WebhookUrlChoice::Disabled | WebhookUrlChoice::Url(_) => self.events.as_ref(),
+        };
+        if self.choice.url(configured.url.as_ref()).is_none() {
+            Dispatch::NoEndpoint
+        } else if self.gone_at.is_some() {
+            Dispatch::EndpointGone
+        } else if events.is_some_and(|events| !events.includes(name)) {
+            Dispatch::NotChosen
+        } else {
+            Dispatch::Queued
+        }
+    }
 }
 
 #[cfg(test)]
@@ -287,7 +332,8 @@ mod tests {
             "{:?}",
             WebhookEndpoint {
                 url,
-                secret: SigningSecret::new("sk_live_1")
+                secret: SigningSecret::new("sk_live_1"),
+                version: 0,
             }
         );
         assert!(

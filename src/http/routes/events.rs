@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::commands::events;
-use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, Wait};
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, UnsentReason, Wait};
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::page::{Page, PageRequest};
@@ -146,6 +146,8 @@ pub(crate) struct EventView {
 #[serde(rename_all = "camelCase")]
 struct DeliveryView {
     status: &'static str,
+    /// The reason of status `none`.
+    reason: Option<&'static str>,
     next_attempt_at: Option<AsText<Timestamp>>,
     /// Null unless the event is pending.
     waiting_for: Option<WaitView>,
@@ -187,6 +189,7 @@ pub(crate) struct ReplayView {
 impl EventView {
     /// Shows an event, with the payload byte for byte as it is delivered.
     pub(crate) fn new(event: RecordedEvent) -> Self {
+        let reason = event.unsent_reason();
         Self {
             id: AsText(event.id),
             name: event.name,
@@ -194,15 +197,16 @@ impl EventView {
             escrow_id: event.escrow.map(AsText),
             customer_id: event.customer.map(AsText),
             payload: RawValue::from_string(event.payload).expect("payloads are stored as JSON"),
-            delivery: DeliveryView::new(event.delivery),
+            delivery: DeliveryView::new(event.delivery, reason),
         }
     }
 }
 
 impl DeliveryView {
-    fn new(progress: DeliveryProgress) -> Self {
+    fn new(progress: DeliveryProgress, reason: Option<UnsentReason>) -> Self {
         Self {
             status: progress.status().into_str(),
+            reason: reason.map(|reason| reason.into_str()),
             next_attempt_at: progress.next_attempt_at().map(AsText),
             waiting_for: progress
                 .waits_for

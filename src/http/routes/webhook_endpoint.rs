@@ -4,54 +4,95 @@
 use actix_web::web::Data;
 use serde::Serialize;
 
-use crate::commands::webhook_endpoints;
-use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, SigningSecret, WebhookUrl};
+use crate::commands::webhook_endpoints::{self, WebhookEndpointSetting};
+use crate::domain::events::choice::EventChoice;
+use crate::domain::events::webhook_endpoint::{
+    ConfiguredWebhookEndpoint, SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice,
+};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::state::AppState;
+use crate::views::AsText;
 use crate::webhooks::signing;
 
 /// `GET /sandbox/callback`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
-    let configured = state.policy.merchant(merchant).callback_url.as_ref();
+    let configured = &state.policy.merchant(merchant).webhook_endpoint;
     Ok(Reply::ok("Callback fetched successfully", view(&endpoint, configured)))
 }
 
 /// `PUT /sandbox/callback`.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let url = parse_webhook_url(&body);
+    let setting = parse_setting(&body);
     state
         .execute(
             &caller,
-            move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, url),
-            |endpoint, _context| Reply::ok("Callback updated successfully", view(&endpoint, None)),
+            move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, setting),
+            |endpoint, _context| {
+                let none = ConfiguredWebhookEndpoint::default();
+                Reply::ok("Callback updated successfully", view(&endpoint, &none))
+            },
         )
         .await
 }
 
-fn view(endpoint: &SandboxWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
+fn view(endpoint: &StoredWebhookEndpoint, configured: &ConfiguredWebhookEndpoint) -> WebhookEndpointView {
+    let events = match endpoint.choice {
+        WebhookUrlChoice::Configured => configured.events.as_ref(),
+        WebhookUrlChoice::Disabled | WebhookUrlChoice::Url(_) => endpoint.events.as_ref(),
+    };
     let secret = endpoint.secret.as_ref();
     WebhookEndpointView {
-        url: endpoint.choice.url(configured).map(|url| url.as_str().to_owned()),
+        url: endpoint
+            .choice
+            .url(configured.url.as_ref())
+            .map(|url| url.as_str().to_owned()),
+        events: events.map(|events| events.entries().map(str::to_owned).collect()),
+        gone_at: endpoint.gone_at.map(AsText),
         signing_secret: secret.map_or("", SigningSecret::as_str).to_owned(),
         standard_webhooks_secret: secret.map(signing::standard_secret).unwrap_or_default(),
     }
 }
 
-/// Parses the body of `PUT /sandbox/callback`: a URL, or null to disable the endpoint.
-fn parse_webhook_url(body: &JsonBody) -> Parsed<Option<WebhookUrl>> {
+/// Parses the body of `PUT /sandbox/callback`: a URL and the events to send there, or null to
+/// disable the endpoint.
+fn parse_setting(body: &JsonBody) -> Parsed<WebhookEndpointSetting> {
     let fields = body.fields()?;
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
     }
-    fields.field("url").optional(webhook_url)
+    fields.check_known(&["url", "events"])?;
+    let url = fields.field("url").optional(webhook_url)?;
+    let events = fields.field("events");
+    if url.is_none() && !events.is_absent() {
+        return Err(events.must_be("left out where url is null, which sends no events"));
+    }
+    Ok(WebhookEndpointSetting {
+        url,
+        events: events.optional(event_choice)?,
+    })
+}
+
+/// Parses a list of names and patterns of events.
+fn event_choice(field: &Field<'_>) -> Result<EventChoice, Invalid> {
+    let elements = field.list()?;
+    let mut entries = Vec::with_capacity(elements.len());
+    for element in &elements {
+        let entry = element.text()?;
+        EventChoice::of([entry.as_str()]).map_err(|problem| element.must_be(problem.to_string()))?;
+        entries.push(entry);
+    }
+    let choice = EventChoice::of(entries.iter().map(String::as_str));
+    let choice = choice.map_err(|problem| field.must_be(problem.to_string()))?;
+    choice.ok_or_else(|| field.must_be("a list with at least one event, or left out for all events"))
 }
 
 fn webhook_url(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
@@ -66,6 +107,10 @@ fn webhook_url(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
 pub(crate) struct WebhookEndpointView {
     /// Null when the merchant has no endpoint.
     pub(crate) url: Option<String>,
+    /// The names and patterns of the events that it gets. Null for all.
+    pub(crate) events: Option<Vec<String>>,
+    /// The time at which it answered 410 Gone. Null while it gets events.
+    pub(crate) gone_at: Option<AsText<Timestamp>>,
     /// The secret of the contract's signature.
     pub(crate) signing_secret: String,
     /// The secret of the Standard Webhooks signature, in the format that its libraries

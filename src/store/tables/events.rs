@@ -3,12 +3,13 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
+use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{EventFilter, EventOrder, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{broken, optional_escrow_id, read_all, read_first, row};
+use crate::store::tables::columns::{broken, optional_escrow_id, read_all, read_first, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
 
@@ -26,6 +27,8 @@ pub struct NewEvent<'a> {
     pub transaction: Option<TransactionId>,
     /// The bytes that are signed and delivered.
     pub payload: &'a str,
+    /// The decision if it is sent.
+    pub dispatch: Dispatch,
 }
 
 /// An event to be delivered again.
@@ -46,6 +49,7 @@ row! {
         customer_id: Option<CustomerId> = "account.customer_id",
         created_at: Timestamp = "event.created_at",
         payload: String,
+        dispatch: Option<Dispatch>,
     }
 }
 
@@ -58,6 +62,8 @@ row! {
         escrow_guard: Option<i64> = "escrow.guard",
     }
 }
+
+stored_as_word!(Dispatch, "the dispatch of an event");
 
 /// A number that no escrow has.
 const NO_ROW: i64 = 0;
@@ -224,6 +230,7 @@ impl Snapshot<'_> {
             customer: row.customer_id,
             created_at: row.created_at,
             payload: row.payload,
+            dispatch: row.dispatch.unwrap_or(Dispatch::NoEndpoint),
             delivery: self.delivery_of(id)?,
         })
     }
@@ -271,8 +278,8 @@ impl Tx<'_> {
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         self.connection
             .prepare_cached(
-                "INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 event.id.number(),
@@ -283,6 +290,10 @@ impl Tx<'_> {
                 event.transaction.as_ref().map(TransactionId::number),
                 self.now().millis(),
                 event.payload,
+                match event.dispatch {
+                    Dispatch::NoEndpoint => None,
+                    decided => Some(decided.into_str()),
+                },
             ])?;
         self.write_summary.events.push(event.id);
         Ok(())

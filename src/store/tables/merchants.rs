@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::merchant_row::MerchantRow;
 use crate::store::tables::columns::{broken, read_first, row, stored_as_word};
-use crate::store::tables::webhook_endpoints::webhook_endpoint_of;
+use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(KeyScope, "the scope of a key");
@@ -25,6 +25,9 @@ row! {
         clock_offset_millis: ClockOffset,
         chain_head: [u8; 32],
         callback_url: Option<&'a str>,
+        callback_events: Option<&'a str>,
+        callback_gone_at: Option<Timestamp>,
+        callback_version: u32,
         signing_secret: Option<&'a str>,
     }
 }
@@ -61,7 +64,13 @@ impl Snapshot<'_> {
             wallet_id: WalletId::new(row.wallet_id, row.wallet_guard),
             clock: row.clock_offset_millis,
             chain_head: ChainHash::from_bytes(row.chain_head),
-            webhook_endpoint: webhook_endpoint_of(row.callback_url, row.signing_secret)?,
+            webhook_endpoint: webhook_endpoint_of(&EndpointRow {
+                callback_url: row.callback_url,
+                callback_events: row.callback_events,
+                callback_gone_at: row.callback_gone_at,
+                callback_version: row.callback_version,
+                signing_secret: row.signing_secret,
+            })?,
         })
     }
 

@@ -1,39 +1,52 @@
-//! Webhook endpoints of sandbox merchants. In live mode the configuration has them.
+//! Webhook endpoints of merchants. In live mode the configuration has them, and the file
+//! only knows which of them are gone.
 
 use rusqlite::params;
 
-use crate::domain::events::webhook_endpoint::{SandboxWebhookEndpoint, SigningSecret, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::choice::EventChoice;
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
+use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
-    struct EndpointRow<'a>, endpoint_columns! {
+    pub(crate) struct EndpointRow<'a>, endpoint_columns! {
         callback_url: Option<&'a str>,
+        callback_events: Option<&'a str>,
+        callback_gone_at: Option<Timestamp>,
+        callback_version: u32,
         signing_secret: Option<&'a str>,
     }
 }
 
-/// Returns the endpoint with this stored URL and signing secret.
-pub(crate) fn webhook_endpoint_of(url: Option<&str>, secret: Option<&str>) -> Result<SandboxWebhookEndpoint, Error> {
-    let choice = match url {
+/// Returns the endpoint of a row.
+pub(crate) fn webhook_endpoint_of(row: &EndpointRow<'_>) -> Result<StoredWebhookEndpoint, Error> {
+    let choice = match row.callback_url {
         None => WebhookUrlChoice::Configured,
         Some("") => WebhookUrlChoice::Disabled,
         Some(url) => WebhookUrl::parse(url, Mode::Sandbox)
             .map(WebhookUrlChoice::Url)
             .map_err(|_| broken("a callback URL", url))?,
     };
-    Ok(SandboxWebhookEndpoint {
+    let events = row
+        .callback_events
+        .map(|events| EventChoice::parse(events).ok_or_else(|| broken("a choice of events", events)))
+        .transpose()?;
+    Ok(StoredWebhookEndpoint {
         choice,
-        secret: secret.map(SigningSecret::new),
+        events,
+        gone_at: row.callback_gone_at,
+        version: row.callback_version,
+        secret: row.signing_secret.map(SigningSecret::new),
     })
 }
 
 impl Snapshot<'_> {
-    /// Returns a sandbox merchant's webhook endpoint.
-    pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<SandboxWebhookEndpoint, Error> {
+    /// Returns a merchant's webhook endpoint.
+    pub fn webhook_endpoint(&self, merchant: MerchantId) -> Result<StoredWebhookEndpoint, Error> {
         let mut statement =
             self.connection
                 .prepare_cached(concat!("SELECT ", endpoint_columns!(), " FROM merchant WHERE id = ?1"))?;
@@ -41,14 +54,29 @@ impl Snapshot<'_> {
         let Some(row) = rows.next()? else {
             return Err(broken("the number of a merchant", &merchant.0.to_string()));
         };
-        let row = EndpointRow::read(row)?;
-        webhook_endpoint_of(row.callback_url, row.signing_secret)
+        webhook_endpoint_of(&EndpointRow::read(row)?)
+    }
+
+    /// Returns true if a merchant's endpoint is the configured one and is gone.
+    pub fn has_gone_configured_endpoint(&self) -> Result<bool, Error> {
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM merchant WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL)",
+            )?
+            .query_row([], |row| row.get(0))?;
+        Ok(found)
     }
 }
 
 impl Tx<'_> {
-    /// Saves a merchant's choice of webhook URL.
-    pub fn save_webhook_url(&mut self, merchant: MerchantId, choice: &WebhookUrlChoice) -> Result<(), Error> {
+    /// Saves a merchant's choice of webhook URL and events. The endpoint is no longer gone.
+    pub fn save_webhook_endpoint(
+        &mut self,
+        merchant: MerchantId,
+        choice: &WebhookUrlChoice,
+        events: Option<&EventChoice>,
+    ) -> Result<(), Error> {
         let stored = match choice {
             WebhookUrlChoice::Configured => None,
             WebhookUrlChoice::Disabled => Some(""),
@@ -56,10 +84,34 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached("UPDATE merchant SET callback_url = ?2 WHERE id = ?1")?
-            .execute(params![merchant.0, stored])?;
+            .prepare_cached(
+                "UPDATE merchant SET callback_url = ?2, callback_events = ?3, callback_gone_at = NULL,
+                     callback_version = callback_version + 1
+                 WHERE id = ?1",
+            )?
+            .execute(params![merchant.0, stored, events.map(EventChoice::as_str)])?;
         one_row(changed, "a merchant")?;
-        self.merchant_mut(merchant)?.webhook_endpoint.choice = choice.clone();
+        self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
+        Ok(())
+    }
+
+    /// Marks a merchant's endpoint as gone since this time.
+    pub fn save_webhook_gone(&mut self, merchant: MerchantId, at: Timestamp) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant SET callback_gone_at = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, at.millis()])?;
+        one_row(changed, "a merchant")?;
+        self.merchant_mut(merchant)?.webhook_endpoint.gone_at = Some(at);
+        Ok(())
+    }
+
+    /// Forgets which endpoints of the configuration are gone.
+    pub fn restore_configured_endpoints(&mut self) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE merchant SET callback_gone_at = NULL WHERE callback_url IS NULL AND callback_gone_at IS NOT NULL",
+            [],
+        )?;
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ pub(super) const SNAPSHOTS: [&str; 39] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 110] = [
+const CODES: [&str; 111] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -74,6 +74,7 @@ const CODES: [&str; 110] = [
     "buyer_is_beneficiary",
     "buyer_is_seller",
     "buying_disabled",
+    "callback_gone",
     "card_expired",
     "card_insufficient_funds",
     "card_not_found",

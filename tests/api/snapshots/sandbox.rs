@@ -156,6 +156,14 @@ fn callbacks_and_the_inbox_are_answered_word_for_word() {
         "/sandbox/events/replay",
         Some(&json!({ "from": "0123456789abcdef01234567" })),
     );
+    app.note("An endpoint that is gone");
+    app.unrecorded(TestApp::set_gone_endpoint);
+    resend(&id);
+    app.note("A choice of events");
+    let chosen = json!({ "url": "http://127.0.0.1:9/hook", "events": ["escrow.completed", "payment.*"] });
+    app.as_merchant("PUT", "/sandbox/callback", Some(&chosen));
+    let unknown = json!({ "url": "http://127.0.0.1:9/hook", "events": ["escrow.finished"] });
+    app.as_merchant("PUT", "/sandbox/callback", Some(&unknown));
     assert_snapshot("callbacks_and_inbox", &[&app]);
 }
 
