@@ -233,6 +233,10 @@ async fn configure_merchants<'a>(
 }
 
 /// Sets the webhook endpoints of the configuration anew, if one has answered 410.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method's path names one lifetime, and the query must accept any"
+)]
 async fn restore_configured_endpoints(store: &Store) -> Result<(), store::Error> {
     if store.read(|snapshot| snapshot.has_gone_configured_endpoint())? {
         store.write(webhook_endpoints::restore_configured).await?;
