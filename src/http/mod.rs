@@ -1,6 +1,6 @@
 //! The HTTP server: parses requests, runs commands and queries, and renders replies.
 //!
-//! A handler takes typed extractors. It passes a command to [`AppState::execute`], or a query
+//! A handler takes typed extractors. It passes a command to `AppState::execute`, or a query
 //! to the store, and renders the outcome. It has no business rule and no SQL.
 
 mod api_key_cache;
