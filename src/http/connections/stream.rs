@@ -126,7 +126,8 @@ impl AsyncRead for GuardedStream {
                 self.connection.register(cx.waker());
                 // A connection may have been told to close before it registered its waker.
                 self.check_open()?;
-                if self.connections.is_stopping() && self.connection.phase() == Phase::Idle {
+                let is_answered = matches!(self.connection.phase(), Phase::Idle | Phase::UnreadBody);
+                if self.connections.is_stopping() && is_answered {
                     // The end of the stream, as if the client had closed the connection.
                     return Poll::Ready(Ok(()));
                 }
