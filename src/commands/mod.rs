@@ -36,7 +36,7 @@ use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{EscrowKey, MerchantId};
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::domain::party::Actor;
+use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
@@ -105,10 +105,10 @@ impl Policy {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 
-    /// Returns the context of a view without a viewer.
-    pub(crate) fn view_context(&self) -> ViewContext<'_> {
+    /// Returns the context of views for this viewer.
+    pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
         ViewContext {
-            viewer: None,
+            viewer,
             currency: &self.currency,
             files_url: self.files_url.get().map_or("", String::as_str),
         }

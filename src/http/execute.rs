@@ -59,10 +59,7 @@ impl AppState {
         let viewer = caller.viewer().cloned();
         let outcome = self.run(caller, move |tx, policy, actor| {
             let render = |outcome: Result<T, Refusal>| {
-                let context = ViewContext {
-                    viewer: viewer.as_ref(),
-                    ..policy.view_context()
-                };
+                let context = policy.view_context(viewer.as_ref());
                 outcome
                     .map_or_else(Reply::from, |done| render(done, &context))
                     .into_stored()
@@ -121,13 +118,7 @@ impl AppState {
     ) -> Result<Reply, ApiError> {
         let policy = Arc::clone(&self.policy);
         let viewer = caller.viewer().cloned();
-        let read = move |snapshot: &Snapshot<'_>| {
-            let context = ViewContext {
-                viewer: viewer.as_ref(),
-                ..policy.view_context()
-            };
-            Ok(render(query(snapshot)?, &context))
-        };
+        let read = move |snapshot: &Snapshot<'_>| Ok(render(query(snapshot)?, &policy.view_context(viewer.as_ref())));
         Ok(self.store.read_long(merchant, read).await??)
     }
 

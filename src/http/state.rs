@@ -87,10 +87,7 @@ impl AppState {
 
     /// Returns the context of views for this viewer.
     pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
-        ViewContext {
-            viewer,
-            ..self.policy.view_context()
-        }
+        self.policy.view_context(viewer)
     }
 
     /// Returns true if a client with this address may use the merchant's keys.
