@@ -14,7 +14,9 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
     admit(tx, policy, actor)?;
     let kind = kind?;
     policy.check_cards(actor.merchant)?;
-    if let Some(saved) = find(tx, actor, |card| card.kind == kind)? {
+    let cards = tx.cards(actor.merchant, actor.customer())?;
+    let is_default = cards.is_empty();
+    if let Some(saved) = saved_cards(cards).find(|saved| saved.card.kind == kind) {
         return Ok(saved);
     }
     let card = Card {
@@ -22,7 +24,6 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
         kind,
         created_at: tx.now(),
     };
-    let is_default = tx.cards(actor.merchant, actor.customer())?.is_empty();
     tx.insert_card(actor.merchant, actor.customer(), &card)?;
     Ok(SavedCard { card, is_default })
 }
