@@ -14,6 +14,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::routes::shared_fields::{description, short_line};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::store::Snapshot;
@@ -120,10 +121,8 @@ pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path
 /// Parses a new or edited category, and its picture.
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
     let fields = body.fields()?;
-    let name = fields.field("name");
-    let name = name.optional(|name| limits.purpose("name", name.text()?))?;
-    let description = fields.field("description").optional(Field::text)?;
-    let description = limits.description("description", description)?;
+    let name = fields.field("name").optional(|name| short_line(name, limits))?;
+    let description = description(&fields, limits)?;
     let position = fields.field("category_position").optional(Field::integer);
     let picture = uploads::pictures(body, "imageUrl", 1)?;
     let request = CategoryRequest {

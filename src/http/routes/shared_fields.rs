@@ -33,9 +33,8 @@ enum Plan {
 fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").amount()?;
     limits.check_amount(amount)?;
-    let purpose = limits.purpose("purpose", fields.field("purpose").text()?)?;
-    let description = fields.field("description").optional(Field::text)?;
-    let description = limits.description("description", description)?;
+    let purpose = short_line(&fields.field("purpose"), limits)?;
+    let description = description(fields, limits)?;
     let who_pays = fields.field("whoPays").word()?;
     if plan == Plan::Milestones {
         check_buyer_pays(who_pays)?;
@@ -56,6 +55,17 @@ fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<T
         total_quantity,
         category: fields.field("categoryId").optional(Field::category_id)?,
     })
+}
+
+/// Reads a purpose, a title or a name, and checks it.
+pub(super) fn short_line(field: &Field<'_>, limits: &TermsLimits) -> Parsed<String> {
+    limits.purpose(field.path(), field.text()?)
+}
+
+/// Reads the optional `description` of an object, and checks it.
+pub(super) fn description(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<Option<String>> {
+    let description = fields.field("description");
+    limits.description(description.path(), description.optional(Field::text)?)
 }
 
 /// Reads a field that is required or optional.
@@ -80,9 +90,8 @@ pub(super) fn milestones(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<Ve
 
 fn milestone(entry: &Field<'_>, limits: &TermsLimits) -> Parsed<MilestoneRequest> {
     let fields = entry.object()?;
-    let (title, description) = (fields.field("title"), fields.field("description"));
-    let title = limits.purpose(title.path(), title.text()?)?;
-    let description = limits.description(description.path(), description.optional(Field::text)?)?;
+    let title = short_line(&fields.field("title"), limits)?;
+    let description = description(&fields, limits)?;
     let amount = fields.field("amount");
     let minor = amount.amount()?;
     limits.check_milestone_amount(amount.path(), minor)?;

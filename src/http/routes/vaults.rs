@@ -12,6 +12,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::routes::shared_fields::{description, short_line};
 use crate::http::state::AppState;
 use crate::views::EscrowView;
 
@@ -87,9 +88,8 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<Strin
 fn parse_vault(body: &JsonBody, policy: &Policy) -> Parsed<VaultRequest> {
     let fields = body.fields()?;
     let limits = &policy.terms_limits;
-    let purpose = limits.purpose("purpose", fields.field("purpose").text()?)?;
-    let description = fields.field("description").optional(Field::text)?;
-    let description = limits.description("description", description)?;
+    let purpose = short_line(&fields.field("purpose"), limits)?;
+    let description = description(&fields, limits)?;
     let category = fields.field("categoryId").optional(Field::category_id)?;
     let participants = fields.field("participants").list()?;
     check_participant_count(participants.len(), policy.participants_max)?;
