@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::header::HeaderValue;
+
 use super::connection::{Connection, Phase};
 
 /// The bounds on connections and their waits.
@@ -33,6 +35,8 @@ impl ConnectionLimits {
 #[derive(Debug)]
 pub struct Connections {
     limits: ConnectionLimits,
+    /// The value of `Keep-Alive`, the same in every reply.
+    keep_alive: HeaderValue,
     open: Mutex<Open>,
     /// Bytes of large replies in memory, of all connections.
     reply_bytes: AtomicU64,
@@ -50,8 +54,10 @@ struct Open {
 impl Connections {
     /// Returns an empty register.
     pub fn new(limits: ConnectionLimits) -> Self {
+        let keep_alive = format!("timeout={}", limits.keep_alive.as_secs());
         Self {
             limits,
+            keep_alive: HeaderValue::from_str(&keep_alive).expect("a number is plain text"),
             open: Mutex::default(),
             reply_bytes: AtomicU64::new(0),
             is_stopping: AtomicBool::new(false),
@@ -60,6 +66,11 @@ impl Connections {
 
     pub(crate) const fn limits(&self) -> &ConnectionLimits {
         &self.limits
+    }
+
+    /// Returns the header value that announces the pause between two requests.
+    pub(crate) fn keep_alive(&self) -> HeaderValue {
+        self.keep_alive.clone()
     }
 
     /// Adds a connection. If there are too many, closes the one that has waited longest,

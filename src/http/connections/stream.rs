@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -104,10 +103,6 @@ impl GuardedStream {
         }
         Ok(())
     }
-
-    fn progress(&self) -> Duration {
-        self.limits().progress
-    }
 }
 
 impl AsyncRead for GuardedStream {
@@ -161,7 +156,7 @@ impl AsyncWrite for GuardedStream {
                 self.connection.register(cx.waker());
                 self.check_open()?;
                 let now = Instant::now();
-                let progress = self.progress();
+                let progress = self.limits().progress;
                 match &mut self.stall {
                     None => {
                         let before = self.connection.phase();

@@ -64,9 +64,9 @@ pub(crate) async fn observe(
             if state.connections.is_stopping() || response.status() == StatusCode::REQUEST_TIMEOUT {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             } else {
-                let seconds = state.connections.limits().keep_alive.as_secs();
-                let keep_alive = HeaderValue::from_str(&format!("timeout={seconds}")).expect("a number is plain text");
-                response.headers_mut().insert(KEEP_ALIVE, keep_alive);
+                response
+                    .headers_mut()
+                    .insert(KEEP_ALIVE, state.connections.keep_alive());
             }
         }
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
