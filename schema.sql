@@ -25,14 +25,27 @@
 -- src/store/engine/file.rs sets those. src/store/engine/connection.rs sets WAL mode
 -- and the pragmas of each connection.
 
+-- The mark by which a start sees that the write-ahead log beside this file is missing
+-- or belongs to another file. One row. Every commit changes it, so each log begins with
+-- the mark that follows the file's. This table must stay the first: without SQLite,
+-- src/store/engine/mark.rs reads its only page, the second of the file.
+CREATE TABLE file_mark (
+    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
+    generation INTEGER NOT NULL,          -- random, new at each start: two copies that both went on differ
+    previous_generation INTEGER NOT NULL, -- of the start before, which leads from its file to this log
+    commits    INTEGER NOT NULL CHECK (commits >= 0), -- over all starts; a log continues this count without a gap
+    newest_transfer INTEGER NOT NULL CHECK (newest_transfer >= 0), -- its number, 0 without one: shows in a refusal what the file holds
+    is_open    INTEGER NOT NULL CHECK (is_open IN (0, 1)), -- 1 in the file itself while commits may be in the log alone
+    schema_cookie INTEGER NOT NULL        -- SQLite's PRAGMA schema_version; differs in a copy that SQLite made (.backup, VACUUM INTO), which needs no log
+) STRICT;
+
 -- The mode and the currency of this file, in one row. Neither ever changes: sandbox money
 -- and real money never share a file, nor do two currencies.
 CREATE TABLE instance (
     only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
     mode       TEXT    NOT NULL CHECK (mode IN ('SANDBOX', 'LIVE')),
     currency   TEXT    NOT NULL,
-    created_at INTEGER NOT NULL,
-    heartbeat_at INTEGER                  -- ledger time of the last health check that wrote to the file
+    created_at INTEGER NOT NULL
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers. No other

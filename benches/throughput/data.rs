@@ -64,6 +64,7 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
         queue_commands_max: 4096,
         group_commands_max: 128,
         checkpoint_pages: 8000,
+        accept_loss: false,
     }
 }
 

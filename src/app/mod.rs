@@ -96,13 +96,20 @@ impl Stopper {
 }
 
 impl App {
-    /// Opens the store and binds the address. Uses the system's clock.
+    /// Binds the address and opens the store. Uses the system's clock.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
         Self::start_by(config, Box::new(SystemClock)).await
     }
 
-    /// Opens the store and binds the address. Uses the given clock.
+    /// Binds the address and opens the store, in this order, so that an address in use
+    /// leaves no new database behind. Uses the given clock.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
+        let cannot_listen = |cause| AppError::Listen {
+            address: config.listen,
+            cause,
+        };
+        let listener = http::listen(config.listen).map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
         let entropy = Box::new(SystemEntropy::new());
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
@@ -139,10 +146,7 @@ impl App {
             in_flight: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };
-        let (server, address) = http::bind(state, settings::server(config)).map_err(|cause| AppError::Listen {
-            address: config.listen,
-            cause,
-        })?;
+        let server = http::server(state, listener, settings::server(config)).map_err(cannot_listen)?;
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         files_url.get_or_init(|| format!("{}/files/", public_url.trim_end_matches('/')));
         Ok(Self {

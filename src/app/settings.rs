@@ -107,6 +107,7 @@ pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> sto
         queue_commands_max: config.storage.queue_commands_max,
         group_commands_max: config.storage.group_commands_max,
         checkpoint_pages: config.storage.checkpoint_pages,
+        accept_loss: config.accept_loss,
     }
 }
 
@@ -140,7 +141,6 @@ pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
 /// Returns the settings of the HTTP server.
 pub(super) const fn server(config: &Config) -> ServerSettings {
     ServerSettings {
-        listen: config.listen,
         stop_seconds_max: config.limits.stop_seconds_max,
     }
 }

@@ -31,6 +31,10 @@ pub(super) struct ServeArguments {
     /// Behave exactly as the hosted API where the default is more lenient
     #[arg(long)]
     strict: bool,
+    /// Start although the write-ahead log of the database is missing or belongs to another
+    /// file, and go on without its commits
+    #[arg(long)]
+    accept_loss: bool,
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -51,6 +55,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         database,
         ephemeral,
         strict,
+        accept_loss,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -63,6 +68,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             database,
             strict,
             ephemeral,
+            accept_loss,
         },
         variables,
     )?;
@@ -74,6 +80,15 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     // The handlers are installed before the service starts. Otherwise a signal during the
     // start would end the process without cleaning up.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    // These signals reload a configuration or reopen a log in other servers. Without a
+    // handler each of them ends the process.
+    for (name, kind) in [
+        ("SIGHUP", SignalKind::hangup()),
+        ("SIGUSR1", SignalKind::user_defined1()),
+        ("SIGUSR2", SignalKind::user_defined2()),
+    ] {
+        actix_web::rt::spawn(ignore(name, signal(kind)));
+    }
     let app = App::start(config).await?;
     greet(config, &app);
     actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !config.ephemeral));
@@ -119,6 +134,16 @@ fn start_log(level: LogLevel) {
     };
     let filters = format!("{level},{}=off", http::CLIENT_ERRORS_LOG);
     env_logger::Builder::new().parse_filters(&filters).init();
+}
+
+/// Writes a log line at each of these signals and does nothing else.
+async fn ignore(name: &str, signal: io::Result<Signal>) {
+    let Ok(mut signal) = signal else {
+        return log::warn!("cannot handle {name}, which ends the service without finishing requests");
+    };
+    while signal.recv().await.is_some() {
+        log::warn!("{name}: nothing is reloaded; restart the service to apply a changed configuration");
+    }
 }
 
 async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {

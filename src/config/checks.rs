@@ -1,7 +1,7 @@
 //! Checks that the settings, each of which is valid by itself, do not contradict each
 //! other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::error::ConfigError;
 use super::flags::Flags;
@@ -52,7 +52,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
 /// Returns true if at least one merchant has a key.
 fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
     let mut names = HashSet::new();
-    let mut hashes = HashSet::new();
+    let mut hashes = HashMap::new();
     for merchant in merchants {
         if merchant.name.is_empty() {
             return refuse("merchant.name must not be empty");
@@ -74,11 +74,15 @@ fn check_merchants(merchants: &[Merchant]) -> Result<bool, ConfigError> {
                 merchant.name
             ));
         }
-        if let Some((hash, _)) = merchant.keys().into_iter().find(|(hash, _)| !hashes.insert(*hash)) {
-            return refuse(format!(
-                "the keys of merchants list {} twice; a key belongs to one merchant, with one scope",
-                hex::encode(hash)
-            ));
+        for (position, (hash, _)) in merchant.keys().into_iter().enumerate() {
+            if let Some(other) = hashes.insert(hash, &merchant.name) {
+                return refuse(format!(
+                    "key {} of merchant {:?} is listed twice, the first time for merchant {other:?}; a key belongs to \
+                     one merchant, with one scope",
+                    position + 1,
+                    merchant.name
+                ));
+            }
         }
     }
     Ok(!hashes.is_empty())

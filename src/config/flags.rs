@@ -16,4 +16,6 @@ pub struct Flags {
     pub strict: bool,
     /// Turns on `ephemeral`.
     pub ephemeral: bool,
+    /// Goes on without the commits of a lost write-ahead log.
+    pub accept_loss: bool,
 }

@@ -6,6 +6,7 @@
 mod checks;
 mod error;
 mod flags;
+mod redaction;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,10 @@ pub struct Config {
     pub database: PathBuf,
     /// Keeps the database in a temporary folder, which the service removes when it stops.
     pub ephemeral: bool,
+    /// Goes on without the commits of a lost write-ahead log. Only a flag sets it, for one
+    /// start: a setting would accept every later loss too.
+    #[serde(skip)]
+    pub accept_loss: bool,
     /// The currency of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,

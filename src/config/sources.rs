@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use toml::{Table, Value};
 
 use super::error::ConfigError;
 use super::flags::Flags;
-use super::{Config, checks};
+use super::{Config, checks, redaction};
 
 /// Documents every setting and holds its default.
 const DEFAULTS: &str = include_str!("../../config.toml");
@@ -55,6 +56,7 @@ impl Config {
         }
         config.strict |= flags.strict;
         config.ephemeral |= flags.ephemeral;
+        config.accept_loss = flags.accept_loss;
         checks::check_flags(&config, flags)?;
         checks::check(&config)?;
         Ok(config)
@@ -75,12 +77,27 @@ fn read_file(named: Option<&Path>) -> Result<(Config, Table), ConfigError> {
             });
         }
     };
-    parse_file(&text).map_err(|mut error| {
-        error.set_input(Some(&text));
-        ConfigError::Line {
-            path: path.to_owned(),
-            problem: error.to_string().trim_end().to_owned(),
-        }
+    let (config, merged) = parse_file(&text).map_err(|error| ConfigError::Line {
+        path: path.to_owned(),
+        problem: redaction::describe(&text, error),
+    })?;
+    refuse_exposed(path, &config)?;
+    Ok((config, merged))
+}
+
+/// Refuses a file that holds a secret and that every user may read.
+fn refuse_exposed(path: &Path, config: &Config) -> Result<(), ConfigError> {
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    if config.merchant.iter().all(|merchant| merchant.signing_secret.is_none()) {
+        return Ok(());
+    }
+    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode()) & 0o777;
+    if mode & READABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    Err(ConfigError::Exposed {
+        path: path.to_owned(),
+        mode,
     })
 }
 
@@ -118,7 +135,7 @@ fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) 
         name: name.to_owned(),
         problem,
     };
-    let text = text.map_err(|lossy| invalid(format!("{lossy:?} is not UTF-8 text")))?;
+    let text = text.map_err(|_| invalid("its value is not UTF-8 text".to_owned()))?;
     let (key, default) = keys()
         .into_iter()
         .find(|(key, _)| name == variable_of(key))
@@ -126,7 +143,10 @@ fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) 
     let value = parse_as(&default, &text).ok_or_else(|| invalid(format!("{text:?} is not {}", type_of(&default))))?;
     insert(merged, &key, value);
     let config = merged.clone().try_into();
-    config.map_err(|error: toml::de::Error| invalid(error.message().to_owned()))
+    config.map_err(|error: toml::de::Error| {
+        let section_and_name = key.rsplit('.').next().unwrap_or(&key);
+        invalid(redaction::message(section_and_name, error.message()))
+    })
 }
 
 /// Returns true if a variable is a setting of the service.

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use sha2::{Digest, Sha256};
 
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
@@ -54,9 +55,7 @@ pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     if text.starts_with("http://") || text.starts_with("https://") {
         Ok(Some(text))
     } else {
-        Err(D::Error::custom(format!(
-            "{text:?} does not begin with http:// or https://"
-        )))
+        Err(D::Error::custom("must begin with http:// or https://"))
     }
 }
 
@@ -65,16 +64,31 @@ pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     WithdrawalFees::parse(&table).ok_or_else(|| D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE)))
 }
 
+/// Texts whose hashes are no hashes of a key: an unset variable, or an `echo` of one.
+const NO_KEYS: [&str; 4] = ["", " ", "\n", "\r\n"];
+
 /// Parses SHA-256 hashes in hex.
 pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
-    let decode = |text: String| {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(text, &mut hash).map(|()| hash)
-    };
-    let hashes = Vec::<String>::deserialize(deserializer)?.into_iter().map(decode);
-    hashes
-        .collect::<Result<_, _>>()
-        .map_err(|_| D::Error::custom("must be 64 hex characters, as `escrowd keygen` prints them; not the key itself"))
+    Vec::<String>::deserialize(deserializer)?
+        .into_iter()
+        .map(|text| key_hash(&text).map_err(D::Error::custom))
+        .collect()
+}
+
+fn key_hash(text: &str) -> Result<[u8; 32], &'static str> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash)
+        .map_err(|_| "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself")?;
+    if hash == [0; 32] || hash == [0xff; 32] {
+        return Err("must be the hash of a key and not a placeholder; `escrowd keygen` prints both");
+    }
+    if NO_KEYS
+        .iter()
+        .any(|text| hash == <[u8; 32]>::from(Sha256::digest(text)))
+    {
+        return Err("must be the hash of a key; this is the hash of an empty text; `escrowd keygen` prints both");
+    }
+    Ok(hash)
 }
 
 pub(super) fn sandbox_webhook_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {

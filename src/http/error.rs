@@ -235,6 +235,11 @@ fn store_failure(error: &store::Error) -> StoreFailure {
              when the service is less busy",
         ),
         store::Error::StorageFull => (503, "storage_full", "The disk is full; nothing was changed"),
+        store::Error::FileGone(_) => (
+            503,
+            "database_gone",
+            "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
+        ),
         store::Error::Abandoned => (
             503,
             "storage_failing",

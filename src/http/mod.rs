@@ -31,7 +31,7 @@ pub use rate_limit::RateLimiter;
 pub use routes::routes;
 pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
-pub use server::{ServerSettings, bind};
+pub use server::{ServerSettings, listen, server};
 pub use state::{AppState, Limits};
 
 /// The log target of requests that are not valid HTTP.

@@ -21,11 +21,9 @@ use crate::http::connections::GuardedStream;
 use crate::http::state::AppState;
 use crate::http::{middleware, routes};
 
-/// The settings of the server's socket and its shutdown.
+/// The settings of the server's shutdown.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
-    /// Address and port. Port 0 selects a free port.
-    pub listen: SocketAddr,
     /// Seconds that requests in flight have to finish when the server stops.
     pub stop_seconds_max: u64,
 }
@@ -40,12 +38,9 @@ const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
 const WRITE_BUFFER_BYTES: usize = 16_384;
 
-/// Binds the address, and returns the server and the bound address. The server runs when
-/// it is polled.
-pub fn bind(state: AppState, settings: ServerSettings) -> io::Result<(Server, SocketAddr)> {
+/// Returns the server on a bound address. The server runs when it is polled.
+pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) -> io::Result<Server> {
     let workers = std::thread::available_parallelism()?.get();
-    let listener = listen(settings.listen)?;
-    let address = listener.local_addr()?;
     // The server stops accepting only far above the limit at which a new connection closes
     // the one that has waited longest.
     let connections_max = state.connections.limits().connections_max;
@@ -90,11 +85,12 @@ pub fn bind(state: AppState, settings: ServerSettings) -> io::Result<(Server, So
             .and_then(http)
         })?
         .run();
-    Ok((server, address))
+    Ok(server)
 }
 
-/// Opens a listening socket. A restarted server can use the address at once.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds the address. The kernel queues connections from now on, and [`server`] answers
+/// them. A restarted server can use the address at once.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

@@ -15,7 +15,7 @@ mod write_summary;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use engine::connection::Synchronous;
 pub use engine::ephemeral::EphemeralFolder;
-pub use engine::error::{Error, OpenError};
+pub use engine::error::{Error, LogLoss, OpenError};
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::payments::UsedReference;
@@ -41,11 +41,14 @@ use engine::blobs::Blobs;
 use engine::checkpoints::{Checkpoints, SyncHandle};
 use engine::connection::Role;
 use engine::delivery_wakeups::DeliveryWakeups;
+use engine::file::Fresh;
+use engine::health::Health;
 use engine::lock::InstanceLock;
 use engine::long_reads::LongReads;
 use engine::readers::Readers;
+use engine::watch::FileWatch;
 use engine::writer::{GroupCommit, Writer, WriterThread};
-use engine::{connection, file};
+use engine::{connection, file, inspection, lock, mark};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -73,6 +76,9 @@ pub struct Settings {
     pub group_commands_max: usize,
     /// Pages in the write-ahead log at which a checkpoint begins.
     pub checkpoint_pages: u32,
+    /// Opens a file whose write-ahead log is missing or belongs to another file, without
+    /// the commits that are lost with it.
+    pub accept_loss: bool,
 }
 
 /// An open database file. Clones are cheap and share the file. Dropping the last clone
@@ -87,6 +93,7 @@ struct Inner {
     readers: Arc<Readers>,
     long_reads: LongReads,
     writer: Writer,
+    health: Arc<Health>,
     clock: Arc<dyn Clock>,
     /// Shared with [`GroupCommit::ledger_time`].
     ledger_time: Arc<AtomicI64>,
@@ -115,13 +122,23 @@ impl Store {
         mut entropy: Box<dyn Entropy>,
     ) -> Result<(Self, WriterEnded), OpenError> {
         let path = &file::resolve(&settings.path)?;
-        let lock = InstanceLock::take(path)?;
-        file::prepare(path, settings.mode, &settings.currency, clock.now())?;
         let io = |cause| OpenError::Io {
             path: path.clone(),
             cause,
         };
+        let lock = InstanceLock::take(path)?;
+        let fresh = Fresh {
+            mode: settings.mode,
+            currency: &settings.currency,
+            now: clock.now(),
+            schema_cookie: mark::random_cookie(entropy.as_mut()),
+        };
+        let is_fresh = file::create_if_missing(path, fresh)?;
         let file = SyncHandle::open(path).map_err(io)?;
+        lock::lock_file(path, file.file())?;
+        if !is_fresh {
+            check_file(path, settings)?;
+        }
 
         let synchronous = settings.synchronous;
         let checkpoint_pages = settings.checkpoint_pages;
@@ -132,6 +149,7 @@ impl Store {
                 checkpoint_pages,
             },
         )?;
+        let health = Arc::new(Health::of(path));
         let unreadable = |cause| OpenError::Store {
             path: path.clone(),
             cause,
@@ -142,6 +160,8 @@ impl Store {
         // wallet is created with accounts, whose time `newest_row_at` includes.
         let of_newest = newest.map_or(0, ids::last_number_of);
         entropy.start_after(stored.newest_number().map_err(unreadable)?.max(of_newest));
+        // After its first read, the connection has the log open.
+        let watch = FileWatch::start(path, file.file()).map_err(io)?;
         let readers = Arc::new(Readers::open(path, settings.readers, settings.read_time_max)?);
         let of_blobs = Arc::clone(&readers);
         let is_referenced = move |file| of_blobs.read(|snapshot| snapshot.is_file_referenced(file));
@@ -161,8 +181,11 @@ impl Store {
             connection,
             readers: Arc::clone(&readers),
             checkpoints,
+            watch,
+            health: Arc::clone(&health),
             clock: Arc::clone(&clock),
             entropy,
+            has_generation: false,
             ledger_time: Arc::clone(&ledger_time),
             wakeups: Arc::clone(&wakeups),
             merchants_to_wake: Vec::new(),
@@ -174,6 +197,7 @@ impl Store {
             readers,
             long_reads,
             writer,
+            health,
             clock,
             ledger_time,
             wakeups,
@@ -196,6 +220,21 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         self.inner.writer.submit(command).await
+    }
+
+    /// Checks that the next write would be answered. Writes to the disk only if the last
+    /// write failed and there is room again.
+    ///
+    /// # Errors
+    ///
+    /// The error that a write would be answered with.
+    pub async fn check_health(&self) -> Result<(), Error> {
+        self.inner.writer.ask().await?;
+        let health = &self.inner.health;
+        match health.last() {
+            Err(_) if health.has_room() => self.write(|tx| Ok(mark::touch(tx.connection)?)).await,
+            last => last,
+        }
     }
 
     /// Reads a few rows by their keys from one consistent snapshot, on the calling thread.
@@ -238,7 +277,11 @@ impl Store {
     /// outcome of that command is known. Blocks on the disk, so it needs a thread where
     /// that is allowed.
     pub fn keep_files(&self, files: &[(FileKind, Vec<u8>)]) -> Result<Vec<FileName>, Error> {
-        self.inner.blobs.keep(files)
+        let kept = self.inner.blobs.keep(files);
+        if let Err(error @ Error::StorageFull) = &kept {
+            self.inner.health.record(Err(error.clone()));
+        }
+        kept
     }
 
     /// Ends the wait of [`Store::keep_files`] for these files: removes each that no row
@@ -259,6 +302,22 @@ impl Store {
     pub fn close(&self) {
         self.inner.close();
     }
+}
+
+/// Checks a file that existed before. With [`Settings::accept_loss`], a lost log is told
+/// and accepted.
+fn check_file(path: &Path, settings: &Settings) -> Result<(), OpenError> {
+    match inspection::check_log(path) {
+        Err(OpenError::Log(loss)) if settings.accept_loss => {
+            log::warn!("accepted the loss of every commit that is not in the file: {loss}");
+            if let LogLoss::OfAnother { log, .. } = &loss {
+                let aside = inspection::set_log_aside(log)?;
+                log::warn!("{} is now {}", log.display(), aside.display());
+            }
+        }
+        checked => checked?,
+    }
+    inspection::check_content(path, settings.mode, &settings.currency)
 }
 
 impl Inner {

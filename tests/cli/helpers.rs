@@ -46,6 +46,15 @@ impl WorkFolder {
         command.env("ESCROWD_LOG", "warn").stdout(Stdio::piped());
         command
     }
+
+    /// Starts a server on a free port, whose log goes into a file.
+    pub(crate) fn serve_with_log(&self, arguments: &[&str], log: &Path) -> RunningServer {
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let mut command = self.command(&arguments);
+        command.env("ESCROWD_LOG", "warn").stdout(Stdio::piped());
+        command.stderr(std::fs::File::create(log).unwrap());
+        RunningServer::start(command)
+    }
 }
 
 /// A server in its own process. Dropping it kills the process.
@@ -99,6 +108,11 @@ impl RunningServer {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// Returns the exit status if the process has ended.
+    pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub(crate) fn rest_of_output(&mut self) -> String {

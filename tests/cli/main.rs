@@ -6,6 +6,7 @@ mod commands;
 mod ephemeral;
 mod examples;
 mod helpers;
+mod lost_logs;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]
 mod redaction;

@@ -35,8 +35,9 @@ fn sigterm_and_ctrl_c_stop_it_with_exit_code_0() {
         server.signal(signal);
         assert_eq!(server.wait().code(), Some(0), "{signal}");
         assert_eq!(server.rest_of_output(), "");
+        let log = std::fs::metadata(work_folder.path().join("test.db-wal"));
         assert!(
-            !work_folder.path().join("test.db-wal").exists(),
+            log.map_or(true, |log| log.len() == 0),
             "the log has moved into the file"
         );
         assert!(work_folder.run(&["check", "test.db"]).status.success());

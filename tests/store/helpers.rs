@@ -106,6 +106,7 @@ impl TestFile {
                 queue_commands_max: 64,
                 group_commands_max: 64,
                 checkpoint_pages: 1000,
+                accept_loss: false,
             },
             path,
             clock: TestClock(Arc::new(AtomicI64::new(START))),

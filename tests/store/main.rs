@@ -12,6 +12,7 @@ mod helpers;
 mod idempotency;
 mod kept_files;
 mod log_length;
+mod lost_logs;
 mod schema;
 mod seeds;
 mod writer;

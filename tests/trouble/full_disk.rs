@@ -96,13 +96,14 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
         disk.fill();
         acknowledged += top_up_until_refused(&url);
         assert_topped_up(&url, acknowledged);
-        // The health check writes little, and may still find room.
         let (health, body) = get(&server.url("/healthz"), &[]);
-        assert!(health == 200 || health == 503, "{body}");
+        assert_eq!(health, 503, "while writes are refused: {body}");
         let check = work_folder.run(&["check", "test.db"]);
         assert!(check.status.success(), "{}{}", stdout(&check), stderr(&check));
 
         disk.make_room();
+        let (health, body) = get(&server.url("/healthz"), &[]);
+        assert_eq!(health, 200, "it recovers without another write: {body}");
         let (status, body) = top_up(&url);
         assert_eq!(status, 200, "{body}");
         acknowledged += 1;

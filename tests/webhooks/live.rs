@@ -1,6 +1,7 @@
 //! Live mode: webhooks are not sent to addresses inside the operator's network.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,13 +11,17 @@ use crate::service::Disk;
 
 const KEY: &str = "sk_live_the_only_one";
 
-/// Returns the configuration of a live service whose only merchant has this callback URL.
-fn configuration(url: &str) -> String {
+/// Writes the configuration of a live service whose only merchant has this callback URL. It
+/// holds a secret, so other users must not read it.
+fn configure(disk: &Disk, url: &str, more: &str) {
     let hash = hex::encode(Sha256::digest(KEY));
-    format!(
+    let text = format!(
         "mode = \"live\"\n[webhooks]\nretry_seconds = []\n[[merchant]]\nname = \"shop\"\nkey_sha256 = [\"{hash}\"]\n\
-         callback_url = \"{url}\"\nsigning_secret = \"{KEY}\"\n"
-    )
+         callback_url = \"{url}\"\nsigning_secret = \"{KEY}\"\n{more}"
+    );
+    let path = disk.path("config.toml");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 #[test]
@@ -24,7 +29,7 @@ fn a_host_name_with_a_loopback_address_is_not_connected_to() {
     let (disk, receiver) = (Disk::new(), Receiver::start());
     for name in ["localhost", "localhost.", "shop.localhost"] {
         let url = format!("https://{name}:{}/hook?token=secret", receiver.address.port());
-        fs::write(disk.path("config.toml"), configuration(&url)).unwrap();
+        configure(&disk, &url, "");
         let service = disk.serve(&[]);
         let customer = |name: &str| {
             let unique = disk.events().len();
@@ -64,8 +69,8 @@ fn the_service_refuses_to_start_with_unknown_events() {
         ("[\"escrow.*\", \"escrow.finished\"]", "escrow.completed"),
         ("[]", "must name at least one event"),
     ] {
-        let configured = configuration("https://shop.example/") + &format!("callback_events = {events}\n");
-        fs::write(disk.path("config.toml"), configured).unwrap();
+        let more = format!("callback_events = {events}\n");
+        configure(&disk, "https://shop.example/", &more);
         let message = disk.refuses_to_serve();
         assert!(
             message.contains(problem) && message.contains("line 9"),
@@ -78,8 +83,11 @@ fn the_service_refuses_to_start_with_unknown_events() {
 fn a_live_merchant_gets_the_events_of_its_configuration() {
     let disk = Disk::new();
     // No server listens there; the attempts show what was sent.
-    let configured = configuration("https://localhost:9/hook") + "callback_events = [\"escrow.pending\"]\n";
-    fs::write(disk.path("config.toml"), configured).unwrap();
+    configure(
+        &disk,
+        "https://localhost:9/hook",
+        "callback_events = [\"escrow.pending\"]\n",
+    );
     let service = disk.serve(&[]);
     let profile = json!({
         "firstname": "Ada", "lastname": "Obi", "email": "ada@shop.example", "phone": "08000000001",
@@ -109,7 +117,7 @@ fn the_service_refuses_to_start_with_a_callback_url_that_is_private_or_not_https
         ("https://169.254.169.254/", "a metadata address"),
         ("https://0x0a000001/", "a private address"),
     ] {
-        fs::write(disk.path("config.toml"), configuration(url)).unwrap();
+        configure(&disk, url, "");
         let message = disk.refuses_to_serve();
         assert!(
             message.contains(problem) && message.contains("line 7"),

@@ -6,16 +6,19 @@
 //! error only once. After such a failure the store copies nothing more and stops. The
 //! log stays, and the next start copies all of it again.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::store::engine::connection;
 use crate::store::engine::error::Error;
+use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
 
 /// Passes of the thread over the log. The second pass copies the pages written during
@@ -25,6 +28,16 @@ const PASSES: usize = 2;
 const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// Reports the length of the log and copies nothing.
 const NOOP: &str = "PRAGMA wal_checkpoint(NOOP)";
+/// Copies the whole log, and empties it if no reader uses it.
+const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+/// The rest of the log that an idle writer copies itself. Of a longer log, the thread
+/// copies nearly all first, since a command may arrive meanwhile.
+const REST_PAGES_MAX: i64 = 1_000;
+/// Attempts to mark the file itself open, which a read under way prevents.
+const ARMING_ATTEMPTS_MAX: u32 = 20;
+const ARMING_PAUSE: Duration = Duration::from_millis(1);
+/// The pause after a checkpoint of an idle log that a full disk or a reader prevented.
+const PREVENTED_PAUSE: Duration = Duration::from_millis(2_500);
 
 /// A handle of the database file for syncing it. SQLite itself syncs the file only once the
 /// whole log is copied. The writer, which copies the rest, would then wait until everything
@@ -36,9 +49,14 @@ const NOOP: &str = "PRAGMA wal_checkpoint(NOOP)";
 pub(crate) struct SyncHandle(Arc<File>);
 
 impl SyncHandle {
-    /// Opens the database file, which must exist.
+    /// Opens the database file, which must exist and be writable.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        File::open(path).map(Arc::new).map(Self)
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.0
     }
 }
 
@@ -54,12 +72,28 @@ pub(crate) struct Checkpoints {
     /// Pages in the log at the last copy. A log longer than this has not restarted from
     /// its beginning since.
     log_at_last_copy: i64,
+    /// The whole log is in the file.
+    is_settled: bool,
+    /// The mark in the file itself is open.
+    is_armed: bool,
+    /// The earliest time to try to settle again.
+    next_attempt: Instant,
+    /// The earliest time to try to arm again.
+    next_arming: Instant,
 }
 
 /// Pages in the log, and the number of them that are copied into the file.
 struct CopyProgress {
     log: i64,
     copied: i64,
+    /// A reader kept the checkpoint from going as far as it should.
+    is_prevented: bool,
+}
+
+impl CopyProgress {
+    const fn is_complete(&self) -> bool {
+        self.log == self.copied && !self.is_prevented
+    }
 }
 
 impl Checkpoints {
@@ -82,7 +116,128 @@ impl Checkpoints {
             is_copying: false,
             pages,
             log_at_last_copy: 0,
+            is_settled: false,
+            is_armed: false,
+            next_attempt: Instant::now(),
+            next_arming: Instant::now(),
         })
+    }
+
+    /// Returns true if the whole log was in the file after the last commit.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// Returns true if the next commit must leave the mark open: to mark the file itself open,
+    /// or because a checkpoint under way may copy the mark of that commit and leave later
+    /// commits in the log.
+    pub(crate) fn needs_open_mark(&self) -> bool {
+        self.is_copying || self.needs_arming()
+    }
+
+    fn needs_arming(&self) -> bool {
+        !self.is_armed && Instant::now() >= self.next_arming
+    }
+
+    /// Marks the file itself open, before the first commit is acknowledged that only the log
+    /// could hold. That commit has an open mark. While another program reads an older state
+    /// of the file, this is not possible. Later groups then try again, and their commits go
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed.
+    pub(crate) fn arm(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+        if self.is_armed {
+            return Ok(());
+        }
+        for _ in 0..ARMING_ATTEMPTS_MAX {
+            if checkpoint(writer, PASSIVE)?.is_some_and(|progress| progress.log == progress.copied) {
+                self.is_armed = true;
+                // Reads that begin from now on use the file alone.
+                readers.commit_with(|| ());
+                break;
+            }
+            // A read of our own ends within microseconds.
+            thread::sleep(ARMING_PAUSE);
+        }
+        if !self.is_armed {
+            self.next_arming = Instant::now() + PREVENTED_PAUSE;
+        }
+        // On a full disk the mark of the next commit, or of the last checkpoint, is closed.
+        if let Err(error) = readers.commit_with(|| mark::count(writer, false)) {
+            log::warn!("the mark of the database stays open until the next commit: {error}");
+        }
+        Ok(())
+    }
+
+    /// Moves the log into the file step by step while no command waits. The file then holds
+    /// every commit, and its mark is closed. The writer calls this again until
+    /// [`Self::is_settled`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed.
+    pub(crate) fn while_idle(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+        if self.is_settled || Instant::now() < self.next_attempt {
+            return Ok(());
+        }
+        if self.is_copying {
+            // The thread may be at work, and finishes what it began.
+            return self.after_copy(writer, readers);
+        }
+        let Some(CopyProgress { log, copied, .. }) = checkpoint(writer, NOOP)? else {
+            return Ok(());
+        };
+        if log - copied > REST_PAGES_MAX && self.begin_copy(writer, readers, log) {
+            return Ok(());
+        }
+        // Waits for no read under way.
+        writer.busy_timeout(Duration::ZERO)?;
+        let outcome = self.settle(writer, readers);
+        writer.busy_timeout(connection::BUSY_TIMEOUT)?;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error @ Error::DiskFailed(_)) => Err(error),
+            Err(_) => {
+                self.next_attempt = Instant::now() + PREVENTED_PAUSE;
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves the whole log into the file and closes its mark, before the store closes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the log is still part of the file.
+    pub(crate) fn close(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+        self.end_thread();
+        self.settle(writer, readers)
+    }
+
+    /// Moves the whole log into the file, with a closed mark as the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FileBusy`] if a reader prevents it, or the error of the disk.
+    fn settle(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+        if mark::is_open(writer)? {
+            readers.commit_with(|| mark::count(writer, false))?;
+        }
+        // Closes the snapshots that are only kept.
+        readers.commit_with(|| ());
+        // Even if a reader keeps the log from being emptied, the closed mark may reach the file.
+        self.is_armed = false;
+        let progress = checkpoint(writer, TRUNCATE)?;
+        // Reads that begin from now on use the file alone.
+        readers.commit_with(|| ());
+        if !progress.is_some_and(|progress| progress.is_complete()) {
+            return Err(Error::FileBusy);
+        }
+        self.is_settled = true;
+        self.log_at_last_copy = 0;
+        Ok(())
     }
 
     /// Begins or finishes a checkpoint if one is due. The writer calls this after each
@@ -93,9 +248,16 @@ impl Checkpoints {
     /// [`Error::DiskFailed`] if the disk failed. The file can then no longer be trusted. The
     /// store tries a checkpoint again later if it fails for another reason.
     pub(crate) fn after_commit(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
+        self.is_settled = false;
+        self.next_attempt = Instant::now();
         if !self.is_copying {
             return self.begin(writer, readers);
         }
+        self.after_copy(writer, readers)
+    }
+
+    /// Copies the rest of the log if the thread has copied nearly all of it.
+    fn after_copy(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
         match self.done.try_recv() {
             Ok(outcome) => outcome?,
             Err(TryRecvError::Empty) => return Ok(()),
@@ -120,16 +282,25 @@ impl Checkpoints {
         if log < due {
             return Ok(());
         }
-        self.log_at_last_copy = log;
-        if self.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_ok()) {
-            self.is_copying = true;
+        if self.begin_copy(writer, readers, log) {
             return Ok(());
         }
         self.finish(writer, readers)
     }
 
+    /// Lets the thread copy, and returns true if it does.
+    fn begin_copy(&mut self, writer: &Connection, readers: &Readers, log: i64) -> bool {
+        self.log_at_last_copy = log;
+        if let Err(error) = readers.commit_with(|| mark::count(writer, true)) {
+            log::warn!("checkpoint postponed, the write-ahead log grows meanwhile: {error}");
+            return true;
+        }
+        self.is_copying = self.wake.as_ref().is_some_and(|wake| wake.try_send(()).is_ok());
+        self.is_copying
+    }
+
     fn finish(&mut self, writer: &Connection, readers: &Readers) -> Result<(), Error> {
-        if let Some(CopyProgress { log, copied }) = checkpoint(writer, PASSIVE)? {
+        if let Some(CopyProgress { log, copied, .. }) = checkpoint(writer, PASSIVE)? {
             self.log_at_last_copy = log;
             if copied == log {
                 // The next commit restarts the log unless a reader still uses it.
@@ -143,6 +314,12 @@ impl Checkpoints {
 
 impl Drop for Checkpoints {
     fn drop(&mut self) {
+        self.end_thread();
+    }
+}
+
+impl Checkpoints {
+    fn end_thread(&mut self) {
         self.wake = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the checkpoint thread panicked");
@@ -174,9 +351,13 @@ fn copy_nearly_all(connection: &Connection, file: &SyncHandle) -> Result<(), Err
 fn checkpoint(connection: &Connection, pragma: &str) -> Result<Option<CopyProgress>, Error> {
     let outcome = connection.prepare_cached(pragma).and_then(|mut statement| {
         statement.query_row([], |row| {
-            let (log, copied) = (row.get("log")?, row.get("checkpointed")?);
+            let (log, copied, is_prevented) = (row.get("log")?, row.get("checkpointed")?, row.get("busy")?);
             // SQLite reports -1 while another program runs a checkpoint.
-            Ok((log >= 0).then_some(CopyProgress { log, copied }))
+            Ok((log >= 0).then_some(CopyProgress {
+                log,
+                copied,
+                is_prevented,
+            }))
         })
     });
     match outcome {

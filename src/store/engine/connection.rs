@@ -2,7 +2,7 @@
 //! it back, because SQLite ignores a pragma that it cannot apply without an error
 //! (architecture section 3.3).
 
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use serde::Deserialize;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::{deadline, file};
+use crate::store::engine::{deadline, file, inspection, lock, schema};
 
 /// The longest time that a connection waits for the locks of another program, such as a
 /// backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The number of prepared statements that each connection caches, which is more than the
 /// program has.
 const CACHED_STATEMENTS_MAX: usize = 128;
@@ -80,23 +80,33 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens an escrowd file read-only, without the instance lock: a server may be running
+/// Opens an escrowd file for reading, without the instance lock: a server may be running
 /// on it.
 pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
-    if let Err(cause) = fs::metadata(path) {
-        return Err(OpenError::Io {
-            path: path.to_owned(),
-            cause,
-        });
+    let file = File::open(path).map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })?;
+    // While a server runs, file and log change together and belong to each other.
+    if !lock::is_held(&file) {
+        inspection::check_log(path)?;
     }
-    file::refuse_foreign(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    drop(file);
+    // Only a connection that may write removes its `-wal` and `-shm` files when it closes.
+    // But it also moves a log that it finds into the file.
+    let access = if file::has_log(path) {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+    };
     let sqlite = |cause| OpenError::Sqlite {
         path: path.to_owned(),
         cause,
     };
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
+    schema::check(path, &connection, schema::Objects::Tables)?;
     Ok(connection)
 }
 

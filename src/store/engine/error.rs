@@ -29,6 +29,10 @@ pub enum Error {
     /// is full or failing.
     #[error("the commit was broken off")]
     Abandoned,
+    /// The database file, or its log, was removed or replaced while the service ran. The
+    /// store stops: what it would write from now on would be lost.
+    #[error("{0}")]
+    FileGone(String),
     /// Another error of SQLite: a bug, or a damaged file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),
@@ -92,6 +96,49 @@ impl From<io::Error> for Error {
     }
 }
 
+/// The reason why a database file and the write-ahead log beside it do not make a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum LogLoss {
+    /// The file was in use when it was last written or copied, and there is no log.
+    #[error(
+        "{path} was copied while its service ran, or the service was killed, and the write-ahead log {log} is missing or empty: the file alone ends at commit {commits} with transfer {newest_transfer}, and the log may hold later ones; put that log beside the file or restore a backup, or start with `escrowd serve --accept-loss` to go on without it"
+    )]
+    Missing {
+        /// The database file.
+        path: PathBuf,
+        /// The log that is missing.
+        log: PathBuf,
+        /// The commits that the file counts.
+        commits: i64,
+        /// The number of the newest transfer in the file.
+        newest_transfer: i64,
+    },
+    /// The log was not written for this state of the file.
+    #[error(
+        "the write-ahead log {log} does not belong to {path}: the file ends at commit {commits} with transfer {newest_transfer}, and the log {}; if you restored the file, move the log away, otherwise restore the file that belongs to the log; `escrowd serve --accept-loss` moves the log away and goes on with the file alone",
+        describe(*.in_log)
+    )]
+    OfAnother {
+        /// The database file.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+        /// The commits that the file counts.
+        commits: i64,
+        /// The number of the newest transfer in the file.
+        newest_transfer: i64,
+        /// The first and the last commit in the log, if they are commits of an escrowd.
+        in_log: Option<(i64, i64)>,
+    },
+}
+
+fn describe(in_log: Option<(i64, i64)>) -> String {
+    in_log.map_or_else(
+        || "holds commits of another program".to_owned(),
+        |(first, last)| format!("holds the commits {first} to {last} of another state of it"),
+    )
+}
+
 /// The reason why a file cannot be opened. The messages name the path and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -123,6 +170,21 @@ pub enum OpenError {
         /// The newest version this program knows.
         known: u32,
     },
+    /// Another state of the program created the file, with the same schema version.
+    #[error(
+        "{path} has the schema {found} and this escrowd has {known}: another build of escrowd made it, or it was changed; it was left untouched, use the escrowd that made it, or choose another file with --database"
+    )]
+    OtherSchema {
+        /// The database file.
+        path: PathBuf,
+        /// The beginning of the hash of the file's schema.
+        found: String,
+        /// The beginning of the hash of this program's schema.
+        known: String,
+    },
+    /// The write-ahead log is missing or belongs to another file.
+    #[error(transparent)]
+    Log(LogLoss),
     /// The file belongs to another mode or currency.
     #[error(
         "{path} was made for {made_for} and cannot serve {asked_for}; choose another file with --database, or change the setting back"

@@ -1,10 +1,15 @@
-//! The lock that gives a database file to one server at a time. It is on a file of its
-//! own beside the database, because closing any handle of the database file drops
-//! SQLite's locks on it.
+//! The locks that give a database file to one server at a time.
+//!
+//! One is on a file of its own beside the database. It is there before the database is, and
+//! it names its holder. The other is on the database file itself, so that neither a hard
+//! link, nor a second mount, nor a removed lock file lets a second server in. It is a lock
+//! of `flock`, which the locks of SQLite (`fcntl`) do not meet.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::store::engine::error::OpenError;
 use crate::store::engine::file::sibling;
@@ -55,5 +60,44 @@ impl InstanceLock {
         file.rewind().map_err(io)?;
         writeln!(file, "the escrowd server with process id {}", std::process::id()).map_err(io)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// The time for which a start tries to lock the database file. `escrowd check` tests the
+/// lock, and holds it for an instant.
+const ATTEMPTS_MAX: u32 = 10;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Locks the database file itself until this handle of it is closed.
+///
+/// # Errors
+///
+/// [`OpenError::InUse`] when another server holds the lock under any path.
+pub(crate) fn lock_file(database: &Path, file: &File) -> Result<(), OpenError> {
+    for _ in 0..ATTEMPTS_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => thread::sleep(ATTEMPT_PAUSE),
+            Err(TryLockError::Error(cause)) => {
+                return Err(OpenError::Io {
+                    path: database.to_owned(),
+                    cause,
+                });
+            }
+        }
+    }
+    Err(OpenError::InUse {
+        path: database.to_owned(),
+        holder: "another escrowd server, which opened it by another path or whose .lock file was removed".to_owned(),
+    })
+}
+
+/// Returns true if a server is running on the file of this handle.
+pub(crate) fn is_held(file: &File) -> bool {
+    match file.try_lock_shared() {
+        // Closing the handle would release the lock too, a little later.
+        Ok(()) => file.unlock().is_err(),
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
     }
 }

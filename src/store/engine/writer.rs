@@ -9,8 +9,9 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
@@ -21,8 +22,17 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::store::engine::checkpoints::Checkpoints;
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
+use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
+use crate::store::engine::watch::{FileWatch, Gone};
 use crate::store::tx::Tx;
+
+/// The pause after the last commit before the writer moves the log into the file, and
+/// between the steps of that.
+const IDLE_PAUSE: Duration = Duration::from_millis(100);
+/// The pause of an idle writer between two looks at its files.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// The decision on a command's changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,12 +97,15 @@ where
 
 enum Message {
     Run(Box<dyn Command>),
+    /// Asks if the writer can begin a transaction.
+    Ask(oneshot::Sender<Result<(), Error>>),
     Stop,
 }
 
 /// The queue to the writer thread.
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
+    health: Arc<Health>,
 }
 
 /// The writer thread, for joining it.
@@ -107,6 +120,7 @@ impl Writer {
         ended: oneshot::Sender<Result<(), Error>>,
     ) -> std::io::Result<(Self, WriterThread)> {
         let (queue, waiting) = sync_channel(queue_commands_max);
+        let health = Arc::clone(&group_commit.health);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let outcome = group_commit.run(&waiting);
             if let Err(error) = &outcome {
@@ -116,7 +130,7 @@ impl Writer {
             // The receiver is gone only when the whole store is dropped.
             drop(ended.send(outcome));
         })?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, health }, thread))
     }
 
     /// Runs a command on the writer thread and waits until it is durable. The command
@@ -140,13 +154,26 @@ impl Writer {
             outcome: None,
             reply,
         });
-        self.queue
-            .try_send(Message::Run(command))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Error::QueueFull,
-                TrySendError::Disconnected(_) => Error::Stopped,
-            })?;
-        answer.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
+        self.send(Message::Run(command))?;
+        answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
+    }
+
+    /// Asks the writer if it could run a command now. Writes nothing to the disk.
+    ///
+    /// # Errors
+    ///
+    /// The error that a command would get before it ran.
+    pub(crate) async fn ask(&self) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Ask(reply))?;
+        answer.await.unwrap_or_else(|_| Err(self.health.after_end()))
+    }
+
+    fn send(&self, message: Message) -> Result<(), Error> {
+        self.queue.try_send(message).map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::QueueFull,
+            TrySendError::Disconnected(_) => self.health.after_end(),
+        })
     }
 
     /// Lets the commands already waiting finish, then ends the thread.
@@ -161,8 +188,12 @@ pub(crate) struct GroupCommit {
     pub(crate) connection: Connection,
     pub(crate) readers: Arc<Readers>,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) watch: FileWatch,
+    pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Box<dyn Entropy>,
+    /// The mark in the file is of this start.
+    pub(crate) has_generation: bool,
     /// The ledger time of the newest command, in milliseconds.
     pub(crate) ledger_time: Arc<AtomicI64>,
     /// Wakes the webhook deliverer after a commit.
@@ -176,7 +207,10 @@ pub(crate) struct GroupCommit {
 impl GroupCommit {
     fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
         let outcome = self.commit_groups(waiting);
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
+            if matches!(error, Error::FileGone(_)) {
+                self.health.end(error.clone());
+            }
             // Closing the last connection would copy the log into the file, which can no
             // longer be trusted, and then remove the log. Leaking this connection keeps
             // the log for the next start.
@@ -184,27 +218,56 @@ impl GroupCommit {
             mem::forget(self.connection);
             return outcome;
         }
-        drop(self.checkpoints);
         self.readers.keep_nothing();
-        // Copies the log into the file, which is then complete by itself. If this fails
-        // nothing is lost: the next start reads the log.
-        let checkpoint = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        if let Err(error) = checkpoint {
-            log::warn!("last checkpoint failed, keep the -wal file with the database: {error}");
+        // If this fails nothing is lost: the next start reads the log.
+        if let Err(problem) = self.checkpoints.close(&self.connection, &self.readers) {
+            log::warn!("last checkpoint failed, keep the -wal file with the database: {problem}");
         }
         Ok(())
     }
 
     fn commit_groups(&mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
-        while let Ok(Message::Run(first)) = waiting.recv() {
-            let stop_after = self.commit_group(first, waiting)?;
-            if stop_after {
-                break;
+        loop {
+            let pause = if self.checkpoints.is_settled() {
+                WATCH_PAUSE
+            } else {
+                IDLE_PAUSE
+            };
+            match waiting.recv_timeout(pause) {
+                Ok(Message::Run(first)) => {
+                    if self.commit_group(first, waiting)? {
+                        return Ok(());
+                    }
+                }
+                Ok(Message::Ask(reply)) => {
+                    let can_begin = self.execute("BEGIN IMMEDIATE").and_then(|()| self.roll_back());
+                    // The caller may have stopped waiting.
+                    drop(reply.send(can_begin));
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look_at_files()?;
+                    self.checkpoints.while_idle(&self.connection, &self.readers)?;
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Checks that the files are still in place. If only the log is gone, the writer first
+    /// copies all of it into the file.
+    fn look_at_files(&mut self) -> Result<(), Error> {
+        match self.watch.look_if_due() {
+            Ok(()) => Ok(()),
+            Err(Gone::Database(error)) => Err(error),
+            Err(Gone::Log(error)) => {
+                self.readers.keep_nothing();
+                match self.checkpoints.close(&self.connection, &self.readers) {
+                    Ok(()) => log::warn!("the file holds every commit; its log was copied before the service stops"),
+                    Err(problem) => log::error!("the last commits are lost with their log: {problem}"),
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Runs and commits one group. Returns `Ok(true)` if the writer must stop after it.
@@ -213,9 +276,14 @@ impl GroupCommit {
     ///
     /// Fails when the file can no longer be trusted.
     fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Receiver<Message>) -> Result<bool, Error> {
+        if let Err(error) = self.look_at_files() {
+            refuse_all(first, waiting, &error);
+            return Err(error);
+        }
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ok(refuse_all(first, waiting, &error));
         }
+        let changes_before = self.connection.total_changes();
         self.merchants_to_wake.clear();
         let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(self.group_commands_max);
         let mut next = Some(first);
@@ -226,6 +294,8 @@ impl GroupCommit {
                 Ran::InGroup(outcome) => is_any_kept |= outcome == CommandOutcome::Keep,
                 Ran::GroupLost(answer) => {
                     let rolled_back = self.roll_back();
+                    self.health
+                        .record(Err(answer.clone().err().unwrap_or(Error::Abandoned)));
                     command.answer(answer);
                     answer_all(group, &Err(Error::Abandoned));
                     return rolled_back.map(|()| stop_after);
@@ -235,13 +305,21 @@ impl GroupCommit {
             if group.len() < self.group_commands_max {
                 match waiting.try_recv() {
                     Ok(Message::Run(command)) => next = Some(command),
+                    Ok(Message::Ask(reply)) => drop(reply.send(Ok(()))),
                     Ok(Message::Stop) => stop_after = true,
                     Err(_) => {}
                 }
             }
         }
         // A group of refusals has nothing to write and does not touch the disk.
-        let commit = if is_any_kept { self.commit() } else { self.roll_back() };
+        let commit = if is_any_kept {
+            self.commit(changes_before)
+        } else {
+            self.roll_back()
+        };
+        if is_any_kept {
+            self.health.record(commit.clone());
+        }
         if commit.is_ok() {
             self.wakeups.notify(&mut self.merchants_to_wake);
         }
@@ -251,7 +329,7 @@ impl GroupCommit {
                 let checkpointed = self.checkpoints.after_commit(&self.connection, &self.readers);
                 checkpointed.map(|()| stop_after)
             }
-            Ok(()) | Err(Error::StorageFull) => Ok(stop_after),
+            Ok(()) | Err(Error::StorageFull | Error::Abandoned) => Ok(stop_after),
             Err(error) => Err(error),
         }
     }
@@ -284,15 +362,46 @@ impl GroupCommit {
         }
     }
 
-    fn commit(&self) -> Result<(), Error> {
-        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
-        let Err(error) = self.readers.commit_with(commit) else {
-            return Ok(());
-        };
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
-            return Err(Error::StorageFull);
+    /// Commits the group. One that has changed nothing leaves the mark as it is, and is not
+    /// written to the disk.
+    fn commit(&mut self, changes_before: u64) -> Result<(), Error> {
+        let is_changed = self.connection.total_changes() != changes_before;
+        let begins_generation = is_changed && !self.has_generation;
+        let is_open = is_changed && self.checkpoints.needs_open_mark();
+        if is_changed {
+            self.count_mark(begins_generation, is_open)?;
         }
-        Err(Error::OutcomeUnknown(Arc::new(error)))
+        let commit = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        if let Err(error) = self.readers.commit_with(commit) {
+            if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && self.roll_back().is_ok() {
+                return Err(Error::StorageFull);
+            }
+            return Err(Error::OutcomeUnknown(Arc::new(error)));
+        }
+        self.has_generation |= begins_generation;
+        if is_open {
+            self.checkpoints.arm(&self.connection, &self.readers)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the mark up in the group's transaction, for the first time after a start in a
+    /// new generation.
+    fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> Result<(), Error> {
+        let counted = if begins_generation {
+            let generation = self.entropy.random().to_ne_bytes();
+            let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
+            let cookie = mark::random_cookie(self.entropy.as_mut());
+            mark::begin_generation(&self.connection, generation, cookie)
+        } else {
+            Ok(())
+        };
+        let counted = counted.and_then(|()| mark::count(&self.connection, is_open));
+        counted.or_else(|error| {
+            let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            let error = if is_full { Error::StorageFull } else { Error::Abandoned };
+            self.roll_back().and(Err(error))
+        })
     }
 
     /// Rolls back the group, unless SQLite has done so. If the rollback fails, the
@@ -321,6 +430,7 @@ fn refuse_all(first: Box<dyn Command>, waiting: &Receiver<Message>, error: &Erro
     for message in behind {
         match message {
             Message::Run(command) => command.answer(Err(error.clone())),
+            Message::Ask(reply) => drop(reply.send(Err(error.clone()))),
             Message::Stop => stop_after = true,
         }
     }

@@ -1,10 +1,10 @@
 //! Facts about the file as a whole: where its time and its numbers go on after a
-//! restart, and its heartbeat.
+//! restart.
 
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::FromColumn;
-use crate::store::tx::{Snapshot, Tx};
+use crate::store::tx::Snapshot;
 
 impl Snapshot<'_> {
     /// Returns the ledger time at which the newest row was written, or an earlier
@@ -47,16 +47,5 @@ impl Snapshot<'_> {
             |row| row.get(0),
         )?;
         Ok(newest)
-    }
-}
-
-impl Tx<'_> {
-    /// Writes the ledger time into the file. A health check does this to prove that
-    /// commits work.
-    pub fn write_heartbeat(&mut self) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("UPDATE instance SET heartbeat_at = ?1")?
-            .execute([self.ledger_time().millis()])?;
-        Ok(())
     }
 }

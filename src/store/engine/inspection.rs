@@ -1,0 +1,248 @@
+//! Checks of a database file before SQLite opens it for writing: that it is an escrowd
+//! file, that the write-ahead log beside it is its own, that it has this program's schema,
+//! and that it was made for this mode and currency. A refused file is left untouched, and
+//! nothing is left beside it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::domain::mode::Mode;
+use crate::store::engine::error::{Error, LogLoss, OpenError};
+use crate::store::engine::file::{self, APPLICATION_ID, PAGE_BYTES, SCHEMA_VERSION};
+use crate::store::engine::log_file::LogFile;
+use crate::store::engine::mark::{MARK_PAGE, Mark};
+use crate::store::engine::schema;
+
+/// The bytes that a path keeps in a URI. SQLite takes a path as a URI only.
+const NOT_IN_A_PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/');
+
+/// The header of the database file, read without SQLite.
+struct Header([u8; 100]);
+
+impl Header {
+    fn number_at(&self, position: usize) -> u32 {
+        let bytes = self.0[position..].first_chunk().expect("the header is 100 bytes long");
+        u32::from_be_bytes(*bytes)
+    }
+
+    fn schema_version(&self) -> u32 {
+        self.number_at(60)
+    }
+
+    fn schema_cookie(&self) -> u32 {
+        self.number_at(40)
+    }
+}
+
+/// Checks the file's header without SQLite, which would already write beside the file.
+///
+/// # Errors
+///
+/// Fails if the file is not an escrowd file, or a newer version created it.
+fn refuse_foreign(path: &Path) -> Result<Header, OpenError> {
+    let not_ours = |reason: &str| OpenError::NotOurs {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut header = Header([0; 100]);
+    let mut file = File::open(path).map_err(|cause| OpenError::Io {
+        path: path.to_owned(),
+        cause,
+    })?;
+    file.read_exact(&mut header.0)
+        .map_err(|_| not_ours("it is too short to be a database"))?;
+    if !header.0.starts_with(b"SQLite format 3\0") {
+        return Err(not_ours("it is not an SQLite database"));
+    }
+    if header.number_at(68) != APPLICATION_ID {
+        return Err(not_ours("it is the database of another program"));
+    }
+    refuse_newer(path, header.schema_version())?;
+    Ok(header)
+}
+
+fn refuse_newer(path: &Path, found: u32) -> Result<(), OpenError> {
+    if found > SCHEMA_VERSION {
+        return Err(OpenError::TooNew {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(())
+}
+
+/// Checks that the file is an escrowd file, and that the write-ahead log beside it is its
+/// own and not missing. No server may be running on the file.
+///
+/// # Errors
+///
+/// [`OpenError::Log`] if the log is missing or belongs to another file.
+pub(crate) fn check_log(path: &Path) -> Result<(), OpenError> {
+    let header = refuse_foreign(path)?;
+    let log_path = file::log_of(path);
+    let log = LogFile::read(&log_path).map_err(|cause| OpenError::Io {
+        path: log_path.clone(),
+        cause,
+    })?;
+    // The commits of a newer program may still be in the log, while the header of the
+    // file shows the older version.
+    if let Some(version) = log.schema_version.filter(|_| !log.is_foreign) {
+        refuse_newer(path, version)?;
+    }
+    let Some(mark) = mark_of(path)? else {
+        return Ok(());
+    };
+    // SQLite counts the cookie of a copy that it makes itself. Such a copy is whole.
+    let is_copy_by_sqlite = mark.schema_cookie != i64::from(header.schema_cookie());
+    let (commits, newest_transfer) = (mark.commits, mark.newest_transfer);
+    if log.commits > 0 && !log.belongs_to(&mark) {
+        return Err(OpenError::Log(LogLoss::OfAnother {
+            path: path.to_owned(),
+            log: log_path,
+            commits,
+            newest_transfer,
+            in_log: log
+                .marks
+                .first()
+                .zip(log.marks.last())
+                .map(|(first, last)| (first.commits, last.commits)),
+        }));
+    }
+    if mark.is_open && !is_copy_by_sqlite && is_missing_or_empty(&log_path) {
+        return Err(OpenError::Log(LogLoss::Missing {
+            path: path.to_owned(),
+            log: log_path,
+            commits,
+            newest_transfer,
+        }));
+    }
+    Ok(())
+}
+
+/// Returns true if there is no such log, or one of no bytes. The service empties a log only
+/// when its mark is closed. A log without a valid frame is something else: a power failure
+/// leaves one while SQLite begins the log anew, before the first commit is acknowledged.
+fn is_missing_or_empty(log: &Path) -> bool {
+    match fs::metadata(log) {
+        Ok(log) => log.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Reads the mark of the file without its log. Returns `None` if its page holds no mark.
+fn mark_of(path: &Path) -> Result<Option<Mark>, OpenError> {
+    let mut page = [0; PAGE_BYTES as usize];
+    let mut read = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(u64::from((MARK_PAGE - 1) * PAGE_BYTES)))?;
+        file.read_exact(&mut page)
+    };
+    match read() {
+        Ok(()) => Ok(Mark::in_page(&page)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(cause) => Err(OpenError::Io {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// Moves a log that belongs to another file away, so that SQLite does not apply it, and
+/// returns its new path.
+pub(crate) fn set_log_aside(log: &Path) -> Result<PathBuf, OpenError> {
+    let io = |cause| OpenError::Io {
+        path: log.to_owned(),
+        cause,
+    };
+    let free = (1_u64..).map(|number| file::sibling(log, &format!(".aside-{number}")));
+    let aside = free
+        .into_iter()
+        .find(|path| fs::symlink_metadata(path).is_err())
+        .expect("there are more numbers than files");
+    fs::rename(log, &aside).map_err(io)?;
+    file::sync_folder_of(log).map_err(io)?;
+    Ok(aside)
+}
+
+/// Checks that the file and what is beside it can be written, that its schema is this
+/// program's, and that it was made for this mode and currency.
+pub(crate) fn check_content(path: &Path, mode: Mode, currency: &str) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let path = file::sibling(path, suffix);
+        match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(OpenError::Io { path, cause }),
+            _ => {}
+        }
+    }
+    let sqlite = |cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    };
+    // The rows that this reads are written once, when the file is created. So they are in
+    // the file itself, and it can be read as if it had no log. SQLite then writes nothing.
+    let alone = open_alone(path).and_then(|connection| check_rows(path, &connection, mode, currency));
+    if !file::has_log(path) || !matches!(alone, Err(OpenError::Sqlite { .. })) {
+        return alone;
+    }
+    // A crash during a checkpoint leaves a file that can be read with its log only.
+    let index = file::sibling(path, "-shm");
+    let had_index = index.exists();
+    let with_log = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(sqlite)
+        .and_then(|connection| check_rows(path, &connection, mode, currency));
+    if with_log.is_err() && !had_index {
+        // A connection that may not write does not remove the index of the log. If this
+        // fails, the next start uses the index.
+        drop(fs::remove_file(index));
+    }
+    with_log
+}
+
+/// Opens the file without its log, read-only and without locks.
+fn open_alone(path: &Path) -> Result<Connection, OpenError> {
+    let encoded = percent_encode(path.as_os_str().as_bytes(), &NOT_IN_A_PATH);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags).map_err(|cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) -> Result<(), OpenError> {
+    let sqlite = |cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    };
+    let no_purpose = || OpenError::NotOurs {
+        path: path.to_owned(),
+        reason: "it does not say what it is for".to_owned(),
+    };
+    schema::check(path, connection, schema::Objects::All)?;
+    if mark_of(path)?.is_none() && !file::has_log(path) {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            cause: Error::Corrupt("the mark on page 2 cannot be read".to_owned()),
+        });
+    }
+    let made_for: Option<(String, String)> = connection
+        .query_row("SELECT mode, currency FROM instance", [], |row| {
+            Ok((row.get("mode")?, row.get("currency")?))
+        })
+        .optional()
+        .map_err(sqlite)?;
+    let (made_mode, made_currency) = made_for.ok_or_else(no_purpose)?;
+    if made_mode == file::stored_mode(mode) && made_currency == currency {
+        return Ok(());
+    }
+    Err(OpenError::OtherInstance {
+        path: path.to_owned(),
+        made_for: format!("{} mode in {made_currency}", made_mode.to_lowercase()),
+        asked_for: format!("{mode} mode in {currency}"),
+    })
+}

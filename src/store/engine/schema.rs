@@ -1,0 +1,110 @@
+//! The schema and its identity: the hash of its statements, without their comments and
+//! spaces. The version number alone does not tell two states of a program apart.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
+
+use crate::store::engine::error::OpenError;
+
+/// The whole schema.
+pub(crate) const SCHEMA: &str = include_str!("../../../schema.sql");
+
+/// Bytes of a hash that a message shows.
+const SHOWN_BYTES: usize = 6;
+
+/// The objects that must be equal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Objects {
+    /// Everything, for a service.
+    All,
+    /// The tables, for reading them.
+    Tables,
+}
+
+/// Checks that a file has the schema of this program.
+///
+/// # Errors
+///
+/// [`OpenError::OtherSchema`] with both hashes.
+pub(crate) fn check(path: &Path, connection: &Connection, objects: Objects) -> Result<(), OpenError> {
+    let sqlite = |cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    };
+    let schema = Connection::open_in_memory().map_err(sqlite)?;
+    schema.execute_batch(SCHEMA).map_err(sqlite)?;
+    let ours = statements_of(&schema, objects).map_err(sqlite)?;
+    let mut in_file = statements_of(connection, objects).map_err(sqlite)?;
+    // An operator may add an index or a view.
+    in_file.retain(|name, _| ours.contains_key(name));
+    let (found, known) = (hash_of(&in_file), hash_of(&ours));
+    if found == known {
+        return Ok(());
+    }
+    Err(OpenError::OtherSchema {
+        path: path.to_owned(),
+        found: hex::encode(&found[..SHOWN_BYTES]),
+        known: hex::encode(&known[..SHOWN_BYTES]),
+    })
+}
+
+/// Returns the statement that made each object, by the object's name.
+fn statements_of(connection: &Connection, objects: Objects) -> rusqlite::Result<BTreeMap<String, String>> {
+    let sql = "SELECT name, type, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'";
+    let mut statements = connection.prepare(sql)?;
+    let mut rows = statements.query([])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (name, kind, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if objects == Objects::All || kind == "table" {
+            found.insert(name, without_comments(&sql));
+        }
+    }
+    Ok(found)
+}
+
+fn hash_of(statements: &BTreeMap<String, String>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for statement in statements.values() {
+        hash.update(statement);
+        hash.update(b";");
+    }
+    hash.finalize().into()
+}
+
+/// Returns the words of a statement, one space apart. SQLite quotes a name when it renames
+/// a table, also back to its first name. The schema has no text with `--` and no name that
+/// needs quotes.
+fn without_comments(sql: &str) -> String {
+    let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ").replace('"', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(sql: &str) -> [u8; 32] {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        hash_of(&statements_of(&connection, Objects::All).unwrap())
+    }
+
+    #[test]
+    fn only_what_sqlite_reads_counts() {
+        let plain = hash("CREATE TABLE a (b INTEGER, c TEXT)");
+        assert_eq!(hash("CREATE TABLE a (b INTEGER, -- a number\n   c TEXT)"), plain);
+        let renamed = "CREATE TABLE c (b INTEGER, c TEXT); ALTER TABLE c RENAME TO a";
+        assert_eq!(hash(renamed), plain);
+        assert_ne!(hash("CREATE TABLE a (b INTEGER, d TEXT)"), plain);
+        assert_ne!(
+            hash("CREATE TABLE a (b INTEGER, c TEXT); CREATE INDEX i ON a (b)"),
+            plain
+        );
+        assert!(!SCHEMA.contains("'--"));
+    }
+}

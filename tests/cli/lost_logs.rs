@@ -1,0 +1,205 @@
+//! A database whose write-ahead log is missing or belongs to another file, and a database
+//! that two servers would share or that disappears under its server.
+
+use std::fs;
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::helpers::{RunningServer, WorkFolder, get, stderr, stdout};
+
+const DATABASE: [&str; 2] = ["--database", "test.db"];
+
+/// Makes customers appear, each with a transfer of its opening balance.
+fn write(server: &RunningServer, customers: u32) {
+    for customer in 0..customers {
+        let customer = format!("customer-{customer}");
+        assert_eq!(get(&server.url("/v1/wallet"), &[("customer-id", &customer)]).0, 200);
+    }
+}
+
+/// Asserts that a check and a start both refuse the file with these words.
+#[track_caller]
+fn assert_refused(folder: &WorkFolder, words: &[&str]) {
+    let check = folder.run(&["check", "test.db"]);
+    let serve = folder.run(&["--listen", "127.0.0.1:0", "--database", "test.db"]);
+    for output in [check, serve] {
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in {said}");
+        }
+    }
+}
+
+fn copy(from: &WorkFolder, to: &WorkFolder, names: &[&str]) {
+    for name in names {
+        fs::copy(from.path().join(name), to.path().join(name)).unwrap();
+    }
+}
+
+/// Waits for the end of a server that must stop by itself.
+#[track_caller]
+fn assert_ends(server: &mut RunningServer) -> Option<i32> {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = server.try_wait() {
+            return status.code();
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "the server goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_copy_of_a_running_file_is_refused_until_the_loss_is_accepted() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&DATABASE);
+    write(&server, 20);
+    let copied = WorkFolder::new();
+    copy(&folder, &copied, &["test.db"]);
+    assert_refused(&copied, &["is missing or empty", "transfer", "--accept-loss"]);
+
+    let log = copied.path().join("log.txt");
+    let accepted = copied.serve_with_log(&["--database", "test.db", "--accept-loss"], &log);
+    assert_eq!(get(&accepted.url("/healthz"), &[]).0, 200);
+    drop(accepted);
+    let said = fs::read_to_string(log).unwrap();
+    assert!(
+        said.contains("accepted the loss") && said.contains("test.db-wal"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_killed_server_needs_its_log_and_starts_with_it() {
+    let folder = WorkFolder::new();
+    let mut server = folder.serve(&DATABASE);
+    write(&server, 20);
+    server.signal("-KILL");
+    server.wait();
+    let without = WorkFolder::new();
+    copy(&folder, &without, &["test.db"]);
+    assert_refused(&without, &["is missing or empty"]);
+
+    let mut server = folder.serve(&DATABASE);
+    write(&server, 1);
+    server.signal("-TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let check = folder.run(&["check", "test.db"]);
+    assert!(stdout(&check).contains("transfers 20,"), "{}", stdout(&check));
+
+    // After a clean stop, the file alone is whole.
+    let copied = WorkFolder::new();
+    copy(&folder, &copied, &["test.db"]);
+    let check = copied.run(&["check", "test.db"]);
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    assert!(
+        !copied.path().join("test.db-wal").exists(),
+        "the check left a file behind"
+    );
+    write(&copied.serve(&DATABASE), 20);
+}
+
+#[test]
+fn a_restored_file_beside_a_newer_log_is_refused_and_not_called_damaged() {
+    let folder = WorkFolder::new();
+    let mut server = folder.serve(&DATABASE);
+    write(&server, 5);
+    server.signal("-TERM");
+    server.wait();
+    let backup = WorkFolder::new();
+    copy(&folder, &backup, &["test.db"]);
+    let mut server = folder.serve(&DATABASE);
+    write(&server, 10);
+    std::thread::sleep(Duration::from_millis(1_200));
+    write(&server, 20);
+    server.signal("-KILL");
+    server.wait();
+    copy(&folder, &backup, &["test.db-wal"]);
+    assert_refused(&backup, &["test.db-wal does not belong to", "move the log away"]);
+    fs::remove_file(backup.path().join("test.db-wal")).unwrap();
+    let check = backup.run(&["check", "test.db"]);
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+}
+
+#[test]
+fn a_second_server_is_refused_on_a_hard_link_and_without_the_lock_file() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&DATABASE);
+    write(&server, 1);
+    fs::hard_link(folder.path().join("test.db"), folder.path().join("link.db")).unwrap();
+    fs::remove_file(folder.path().join("test.db.lock")).unwrap();
+    for database in ["link.db", "test.db"] {
+        let second = folder.run(&["--listen", "127.0.0.1:0", "--database", database]);
+        assert_eq!(second.status.code(), Some(1));
+        assert!(stderr(&second).contains("in use"), "{}", stderr(&second));
+    }
+    assert!(!folder.path().join("link.db-wal").exists());
+    write(&server, 2);
+}
+
+#[test]
+fn a_server_whose_file_is_removed_stops_acknowledging_and_ends() {
+    let folder = WorkFolder::new();
+    let log = folder.path().join("log.txt");
+    let mut server = folder.serve_with_log(&DATABASE, &log);
+    write(&server, 1);
+    fs::remove_file(folder.path().join("test.db")).unwrap();
+    let code = assert_ends(&mut server);
+    assert_eq!(code, Some(1));
+    let said = fs::read_to_string(log).unwrap();
+    assert!(said.contains("test.db was removed"), "{said}");
+    assert_eq!(said.matches("writer stopped").count(), 1, "{said}");
+}
+
+#[test]
+fn a_signal_that_reloads_other_servers_does_not_end_this_one() {
+    let folder = WorkFolder::new();
+    let log = folder.path().join("log.txt");
+    let server = folder.serve_with_log(&DATABASE, &log);
+    for signal in ["HUP", "USR1", "USR2"] {
+        server.signal(&format!("-{signal}"));
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(get(&server.url("/healthz"), &[]).0, 200, "{signal}");
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(said.contains(&format!("SIG{signal}: nothing is reloaded")), "{said}");
+    }
+}
+
+#[test]
+fn a_failed_bind_leaves_no_database_behind() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&["--database", "one.db"]);
+    let second = folder.run(&["--database", "two.db", "--listen", &server.address]);
+    assert_eq!(second.status.code(), Some(1));
+    let entries = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+    let of_second: Vec<_> = entries
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("two"))
+        .collect();
+    assert_eq!(of_second, [""; 0]);
+}
+
+/// A probe that asks often must not wear out the disk.
+#[test]
+fn a_health_check_does_not_write() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&DATABASE);
+    write(&server, 1);
+    std::thread::sleep(Duration::from_millis(1_200));
+    let content = || {
+        let mut bytes = Vec::new();
+        for name in ["test.db", "test.db-wal"] {
+            fs::File::open(folder.path().join(name))
+                .unwrap()
+                .read_to_end(&mut bytes)
+                .unwrap();
+        }
+        bytes
+    };
+    let before = content();
+    for _ in 0..20 {
+        assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
+    }
+    assert!(content() == before, "a health check wrote to the disk");
+}
