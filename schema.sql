@@ -18,6 +18,8 @@
 --     The rules are in the domain; the file refuses what no correct program would
 --     write. In tables with many inserts a CHECK lists the words with OR: for an IN
 --     list of three or more, SQLite builds a temporary index at every row.
+--   * A checksum covers the other columns of its row, so that `escrowd check` finds a
+--     value that the disk or another program has changed (src/store/engine/checksum.rs).
 --   * The most frequent updates of a row (a release, a completion) keep its length,
 --     so that its page, which is full, need not be split.
 --
@@ -152,6 +154,7 @@ CREATE TABLE account (
     -- old page at every entry; `escrowd check` follows them all.
     newest_transaction_id INTEGER,
     transaction_count INTEGER NOT NULL DEFAULT 0, -- entries of that history, so that its length need not be counted
+    checksum    INTEGER NOT NULL,
     CHECK ((customer_id IS NOT NULL) = (purpose IN ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW'))),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
@@ -237,6 +240,7 @@ CREATE TABLE escrow (
     -- and its newest release.
     updated_at          INTEGER NOT NULL,
     deleted_at          INTEGER,          -- since then it is not found
+    checksum            INTEGER NOT NULL,
 
     UNIQUE (payment_token, merchant_id),
     FOREIGN KEY (merchant_id, seller_id) REFERENCES customer (merchant_id, id),
@@ -288,6 +292,7 @@ CREATE TABLE dispute_statement (
     message    TEXT    NOT NULL,
     proof      TEXT    REFERENCES file (name),
     created_at INTEGER NOT NULL,
+    checksum   INTEGER NOT NULL,
     PRIMARY KEY (escrow_id, speaker)
 ) STRICT, WITHOUT ROWID;
 
@@ -298,6 +303,7 @@ CREATE TABLE vault_stake (
     merchant_id INTEGER NOT NULL,
     customer_id TEXT    NOT NULL,
     amount      INTEGER NOT NULL CHECK (amount > 0),
+    checksum    INTEGER NOT NULL,
     PRIMARY KEY (escrow_id, position),
     UNIQUE (escrow_id, customer_id),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
@@ -319,7 +325,8 @@ CREATE TABLE milestone (
     due_date       TEXT,                  -- YYYY-MM-DD; for information, without effect
     beneficiary_id TEXT,                  -- the customer who is paid instead of the seller
     is_released    INTEGER NOT NULL CHECK (is_released = 0 OR is_released = 1),
-    updated_at     INTEGER NOT NULL       -- when it was released; before that, when it was offered
+    updated_at     INTEGER NOT NULL,      -- when it was released; before that, when it was offered
+    checksum       INTEGER NOT NULL
 ) STRICT;
 
 -- One movement of money, from the debited to the credited account. Rows are
@@ -367,6 +374,7 @@ CREATE TABLE payment_transaction (
     reference        TEXT    NOT NULL,
     escrow_id        INTEGER REFERENCES escrow (id), -- the source of a credit, or the vault of a stake; NULL for a funding, whose escrows have it as payment_id
     created_at       INTEGER NOT NULL,
+    checksum         INTEGER NOT NULL,
     CHECK (previous_id < id)
 ) STRICT;
 
@@ -382,6 +390,7 @@ CREATE TABLE payment_detail (
     settled_at     INTEGER,               -- when it succeeded or failed
     method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET')),
     details        TEXT    NOT NULL,      -- JSON, whose shape depends on the method
+    checksum       INTEGER NOT NULL,
     CHECK ((settled_at IS NULL) = (status = 'pending'))
 ) STRICT;
 
@@ -426,6 +435,7 @@ CREATE TABLE payment_reference (
     reference       TEXT    NOT NULL,
     request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of the request
     transaction_id  INTEGER NOT NULL REFERENCES payment_transaction (id),
+    checksum        INTEGER NOT NULL,
     PRIMARY KEY (merchant_id, reference)
 ) STRICT, WITHOUT ROWID;
 
@@ -462,6 +472,7 @@ CREATE TABLE event (
     -- The decision if it is sent, so that the inbox can say why it was not; NULL if the
     -- merchant had no webhook endpoint.
     dispatch       TEXT    CHECK (dispatch = 'QUEUED' OR dispatch = 'NOT_CHOSEN' OR dispatch = 'ENDPOINT_GONE'),
+    checksum       INTEGER NOT NULL,
     CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
 -- A merchant's events, oldest first, with all that their lists filter by: reading an event

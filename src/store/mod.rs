@@ -6,6 +6,7 @@
 //! file in `tables`, with its reads on [`Snapshot`] and its writes on [`Tx`].
 
 mod audit;
+mod background_check;
 mod engine;
 mod merchant_row;
 mod tables;
@@ -37,6 +38,8 @@ use crate::domain::ids::{self, Entropy, MerchantId};
 use crate::domain::ledger;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
+use audit::verification::check_newest;
+use background_check::BackgroundCheck;
 use engine::blobs::Blobs;
 use engine::checkpoints::{Checkpoints, SyncHandle};
 use engine::connection::Role;
@@ -92,6 +95,7 @@ struct Inner {
     blobs: Blobs,
     readers: Arc<Readers>,
     long_reads: LongReads,
+    background_check: BackgroundCheck,
     writer: Writer,
     health: Arc<Health>,
     clock: Arc<dyn Clock>,
@@ -149,6 +153,15 @@ impl Store {
                 checkpoint_pages,
             },
         )?;
+        if let Some(problem) = check_newest(&connection).map_err(|cause| OpenError::Store {
+            path: path.clone(),
+            cause,
+        })? {
+            return Err(OpenError::Damaged {
+                path: path.clone(),
+                cause: Error::Corrupt(problem),
+            });
+        }
         let health = Arc::new(Health::of(path));
         let unreadable = |cause| OpenError::Store {
             path: path.clone(),
@@ -170,6 +183,8 @@ impl Store {
         let connections = connections.collect::<Result<_, _>>()?;
         let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
         let long_reads = long_reads.map_err(io)?;
+
+        let background_check = BackgroundCheck::start(connection::open(path, Role::Reader)?).map_err(io)?;
 
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
@@ -196,6 +211,7 @@ impl Store {
             blobs,
             readers,
             long_reads,
+            background_check,
             writer,
             health,
             clock,
@@ -324,6 +340,7 @@ impl Inner {
     fn close(&self) {
         // A running read would hold up the last checkpoint.
         self.long_reads.stop();
+        self.background_check.stop();
         self.writer.stop();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {

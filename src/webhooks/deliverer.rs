@@ -230,11 +230,24 @@ impl Deliverer {
     }
 
     fn start_attempt(&mut self, delivery: Delivery, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<(), Error> {
-        let body = self.store.read(|snapshot| snapshot.payload_of(delivery.event))?;
+        let body = match self.store.read(|snapshot| snapshot.payload_of(delivery.event)) {
+            Err(Error::Corrupt(problem)) => Err(problem),
+            read => Ok(read?),
+        };
         let queue = self.queues.queue_mut(delivery.merchant);
         queue.start(delivery.id, delivery.due_at);
         self.in_flight += 1;
-        self.tasks.attempt(delivery, endpoint.clone(), body, now);
+        match body {
+            Ok(body) => self.tasks.attempt(delivery, endpoint.clone(), body, now),
+            // It must not be signed. Its attempt fails, so that others do not wait for it.
+            Err(problem) => {
+                let merchant = delivery.merchant.0;
+                log::error!(
+                    "merchant {merchant}: {problem} and is not delivered; run `escrowd check`, and keep the file"
+                );
+                self.tasks.fail(delivery, endpoint, problem, now);
+            }
+        }
         Ok(())
     }
 

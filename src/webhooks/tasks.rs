@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::clock::SystemClock;
 use crate::commands::deliveries::{self, Attempted};
-use crate::domain::events::delivery::{Attempt, Delivery};
+use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery};
 use crate::domain::events::webhook_endpoint::WebhookEndpoint;
 use crate::domain::ids::MerchantId;
 use crate::domain::time::{Clock, Timestamp};
@@ -74,6 +74,23 @@ impl Tasks {
                 endpoint_version: endpoint.version,
             })));
         });
+    }
+
+    /// Reports an attempt that failed before anything was sent.
+    pub(super) fn fail(&self, delivery: Delivery, endpoint: &WebhookEndpoint, error: String, now: Timestamp) {
+        let attempt = Attempt {
+            attempted_at: now,
+            url: endpoint.url.to_string(),
+            outcome: AttemptOutcome::Failed(error),
+            duration_millis: 0,
+        };
+        drop(self.reports.send(Report::Attempted(Attempted {
+            delivery,
+            attempt,
+            since: now,
+            retry_after_seconds: None,
+            endpoint_version: endpoint.version,
+        })));
     }
 
     /// Records the outcomes of attempts in one command.

@@ -345,7 +345,7 @@ impl Service {
         assert_eq!(escrow.status().into_str(), deal.status());
     }
 
-    /// Checks the eight invariants, and the row counts that are too slow to check after
+    /// Checks the ten invariants, and the row counts that are too slow to check after
     /// each command.
     pub(crate) fn assert_sound(&self, expected: Rows) {
         let audit = self.file.audit();

@@ -448,3 +448,15 @@ pub(crate) fn history(store: &Store, clock: &TestClock) -> History {
         standard_closed: standard_closed.id,
     }
 }
+
+/// A pseudo-random generator, xorshift64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}

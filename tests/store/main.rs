@@ -8,6 +8,7 @@ mod audit;
 mod clocks;
 mod deliveries;
 mod files;
+mod flips;
 mod helpers;
 mod idempotency;
 mod kept_files;

@@ -142,7 +142,7 @@ fn only_the_outside_world_goes_below_zero() {
 #[test]
 fn an_owner_has_one_account_for_each_purpose() {
     let (_file, _, connection) = used_file();
-    let insert = "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at) VALUES (1000, 1, ?1, ?2, 0)";
+    let insert = "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at, checksum) VALUES (1000, 1, ?1, ?2, 0, 0)";
     refuses(&connection, insert, params!["ada", "CUSTOMER_MAIN"], "UNIQUE");
     refuses(&connection, insert, params![None::<&str>, "OUTSIDE_WORLD"], "UNIQUE");
     refuses(&connection, insert, params![None::<&str>, "CUSTOMER_MAIN"], "CHECK");
@@ -303,8 +303,8 @@ fn a_payment_detail_has_known_words_and_a_payment() {
     let entry: i64 = connection
         .query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))
         .unwrap();
-    let insert = "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details)
-                  VALUES (?1, ?2, ?3, ?4, ?5, '{}')";
+    let insert = "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details, checksum)
+                  VALUES (?1, ?2, ?3, ?4, ?5, '{}', 0)";
     let check = "CHECK constraint failed";
     refuses(&connection, insert, params![entry, "done", 0, 1, "BANK"], check);
     refuses(&connection, insert, params![entry, "success", 0, 1, "CASH"], check);

@@ -4,7 +4,9 @@
 
 mod escrows;
 mod histories;
+mod rows;
 mod transfers;
+pub(super) mod verification;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,13 +16,15 @@ use std::thread;
 use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
 
+use crate::domain::file::FileName;
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::ChainHash;
-use crate::store::engine::connection;
 use crate::store::engine::error::{Error, OpenError};
+use crate::store::engine::{blobs, connection};
 use crate::store::tables::columns::row;
 use escrows::{Milestones, StoredEscrow};
 use histories::{Histories, History};
+use rows::Rows;
 use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
 
 /// The most findings that the audit describes. It only counts further findings.
@@ -61,14 +65,16 @@ pub struct Finding {
 pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
     let connection = connection::open_to_audit(path)?;
     let beside = connection::open_to_audit(path)?;
-    run(&connection, beside, progress).map_err(|cause| OpenError::Damaged {
+    let of_rows = connection::open_to_audit(path)?;
+    run(path, &connection, [beside, of_rows], progress).map_err(|cause| OpenError::Damaged {
         path: path.to_owned(),
         cause,
     })
 }
 
 /// Lets SQLite check the structure of a file: that every page is readable, every index
-/// matches its table, and every foreign key leads to a row. Returns the problems in
+/// matches its table, and every foreign key leads to a row. Compares the content of every file
+/// with its name. Returns the problems in
 /// SQLite's words. Reads the whole file, some parts of it many times.
 ///
 /// # Errors
@@ -93,16 +99,33 @@ pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
     for problem in references.query_map([], take).map_err(damaged)? {
         problems.push(problem.map_err(damaged)?);
     }
+    let names = connection.prepare("SELECT name FROM file").and_then(|mut names| {
+        let names = names.query_map([], take)?;
+        names.collect::<Result<Vec<_>, _>>()
+    });
+    // A file that is missing, or whose name is damaged, is a finding of the audit.
+    for file in names.map_err(damaged)?.iter().filter_map(|name| FileName::parse(name)) {
+        if !blobs::is_as_named(path, file).unwrap_or(true) {
+            problems.push(format!("the content of file {file} is not the one that it had"));
+        }
+    }
     Ok(problems)
 }
 
-fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, Error> {
+fn run(
+    path: &Path,
+    connection: &Connection,
+    [of_histories, of_rows]: [Connection; 2],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Audit, Error> {
     let snapshot = connection.unchecked_transaction()?;
     let newest: Option<i64> = snapshot.query_row("SELECT max(id) FROM payment_transaction", [], |row| row.get(0))?;
     thread::scope(|scope| {
         // The histories hold half of all rows and can be read separately. Entries are only
         // ever added, so another snapshot has the same entries up to this one's newest.
-        let histories = scope.spawn(move || Histories::up_to(newest, &beside));
+        let histories = scope.spawn(move || Histories::up_to(newest, &of_histories));
+        // No row of another table is compared with those that this reads.
+        let rows = scope.spawn(move || Rows::read(&of_rows, path));
         // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
         let ledger = scope.spawn(move || Ledger::of(read));
@@ -117,6 +140,7 @@ fn run(connection: &Connection, beside: Connection, progress: &mut dyn FnMut(u64
         auditor.take_histories(histories);
         auditor.read_details(&snapshot)?;
         auditor.check_accounts(&snapshot)?;
+        auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
         Ok(auditor.audit)
     })
 }
@@ -185,7 +209,7 @@ impl Auditor {
             histories: FxHashMap::default(),
             owed: HashMap::new(),
         };
-        for (transfer, MerchantId(merchant)) in &ledger.broken_at {
+        for (transfer, MerchantId(merchant)) in &ledger.sums.broken_at {
             let problem = format!(
                 "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, \
                  was changed, or one between them was removed"
@@ -210,13 +234,13 @@ impl Auditor {
             let row = ChainRow::read(row)?;
             let (merchant, head) = (row.id, ChainHash::from_bytes(row.chain_head));
             self.audit.merchants += 1;
-            if self.ledger.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
+            if self.ledger.sums.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
                 let problem =
                     format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed");
                 self.find(7, problem);
             }
         }
-        let orphans: Vec<i64> = self.ledger.heads.drain().map(|(merchant, _)| merchant).collect();
+        let orphans: Vec<i64> = self.ledger.sums.heads.drain().map(|(merchant, _)| merchant).collect();
         for merchant in orphans {
             self.find(7, format!("transfers name merchant {merchant}, which does not exist"));
         }
@@ -318,6 +342,15 @@ impl Auditor {
         Ok(())
     }
 
+    fn take_rows(&mut self, rows: Rows) {
+        for problem in rows.unreadable.into_iter().chain(rows.miscounted) {
+            self.find(9, problem);
+        }
+        for problem in rows.missing_files {
+            self.find(10, problem);
+        }
+    }
+
     fn take_histories(&mut self, histories: Histories) {
         for (entry, account) in histories.broken_at {
             let problem = format!(
@@ -369,7 +402,7 @@ impl Auditor {
             *sums.entry(row.merchant_id).or_default() += i128::from(row.balance);
             self.check_account(row);
         }
-        let orphans: Vec<i64> = self.ledger.balances.drain().map(|(account, _)| account).collect();
+        let orphans: Vec<i64> = self.ledger.sums.balances.drain().map(|(account, _)| account).collect();
         for account in orphans {
             self.find(2, format!("transfers name account {account}, which does not exist"));
         }
@@ -389,7 +422,7 @@ impl Auditor {
 
     fn check_account(&mut self, row: AccountRow<'_>) {
         let (account, purpose, balance) = (row.id, row.purpose, i128::from(row.balance));
-        let moved = self.ledger.balances.remove(&account).unwrap_or_default();
+        let moved = self.ledger.sums.balances.remove(&account).unwrap_or_default();
         if moved != balance {
             self.find(
                 2,

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::row;
+use crate::store::tables::columns::{read_all, row};
 
 /// Transfers in a batch, which the reading thread hands to the adding thread. Progress is
 /// reported once for each batch.
@@ -33,8 +33,8 @@ row! {
 
 /// A stored transfer.
 pub(super) struct StoredTransfer {
-    posted: PostedTransfer<'static>,
-    hash: ChainHash,
+    pub(super) posted: PostedTransfer<'static>,
+    pub(super) hash: ChainHash,
 }
 
 impl StoredTransfer {
@@ -84,17 +84,47 @@ pub(super) fn read_transfers(
     Ok(transfers)
 }
 
-/// The sums of the transfers.
+/// Returns at most `limit` transfers whose numbers are greater than `after`, oldest first.
+pub(super) fn transfers_after(connection: &Connection, after: i64, limit: i64) -> Result<Vec<StoredTransfer>, Error> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT ",
+        transfer_columns!(),
+        " FROM transfer WHERE id > ?1 ORDER BY id LIMIT ?2"
+    ))?;
+    read_all(statement.query([after, limit])?, StoredTransfer::read)
+}
+
+/// The chains and the balances that follow from the transfers.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct Sums {
     /// The hash of each merchant's newest transfer, by merchant.
     pub(super) heads: FxHashMap<i64, ChainHash>,
     /// By the number of the account.
     pub(super) balances: FxHashMap<i64, i128>,
-    /// By the number of the escrow.
-    pub(super) holds: FxHashMap<i64, Hold>,
     /// Transfers whose hash does not follow from the one before, each with its merchant.
     pub(super) broken_at: Vec<(i64, MerchantId)>,
+}
+
+impl Sums {
+    /// Adds a transfer, which must be newer than all before.
+    pub(super) fn add(&mut self, StoredTransfer { posted, hash }: &StoredTransfer) {
+        let head = self.heads.entry(posted.merchant.0).or_insert(ChainHash::START);
+        if head.followed_by(posted) != *hash {
+            self.broken_at.push((posted.id, posted.merchant));
+        }
+        *head = *hash;
+        let amount = i128::from(posted.amount);
+        *self.balances.entry(posted.debit_account).or_default() -= amount;
+        *self.balances.entry(posted.credit_account).or_default() += amount;
+    }
+}
+
+/// The sums of the transfers.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) sums: Sums,
+    /// By the number of the escrow.
+    pub(super) holds: FxHashMap<i64, Hold>,
 }
 
 impl Ledger {
@@ -106,15 +136,10 @@ impl Ledger {
         ledger
     }
 
-    fn add(&mut self, StoredTransfer { posted, hash }: &StoredTransfer) {
-        let head = self.heads.entry(posted.merchant.0).or_insert(ChainHash::START);
-        if head.followed_by(posted) != *hash {
-            self.broken_at.push((posted.id, posted.merchant));
-        }
-        *head = *hash;
+    fn add(&mut self, transfer: &StoredTransfer) {
+        self.sums.add(transfer);
+        let posted = &transfer.posted;
         let amount = i128::from(posted.amount);
-        *self.balances.entry(posted.debit_account).or_default() -= amount;
-        *self.balances.entry(posted.credit_account).or_default() += amount;
         if let Some(escrow) = posted.escrow {
             let hold = self.holds.entry(escrow).or_default();
             match posted.kind {

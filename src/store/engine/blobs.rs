@@ -49,7 +49,7 @@ impl Blobs {
         is_referenced: impl Fn(FileName) -> Result<bool, Error> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         let blobs = Self {
-            root: sibling(database, "-files"),
+            root: root_of(database),
             is_referenced: Box::new(is_referenced),
             marked: Mutex::default(),
         };
@@ -163,9 +163,8 @@ impl Blobs {
         Ok(())
     }
 
-    /// The first byte of its hash chooses the folder of a file.
     fn path_of(&self, file: FileName) -> PathBuf {
-        self.root.join(hex::encode(&file.hash[..1])).join(file.to_string())
+        path_in(&self.root, file)
     }
 
     fn mark_of(&self, file: FileName) -> PathBuf {
@@ -175,6 +174,26 @@ impl Blobs {
     fn incoming(&self) -> PathBuf {
         self.root.join(INCOMING)
     }
+}
+
+fn root_of(database: &Path) -> PathBuf {
+    sibling(database, "-files")
+}
+
+/// The first byte of its hash chooses the folder of a file.
+fn path_in(root: &Path, file: FileName) -> PathBuf {
+    root.join(hex::encode(&file.hash[..1])).join(file.to_string())
+}
+
+/// Returns true if the folder beside a database has this file, complete or not.
+pub(crate) fn is_present(database: &Path, file: FileName) -> io::Result<bool> {
+    path_in(&root_of(database), file).try_exists()
+}
+
+/// Returns true if the content of a file is that of its name.
+pub(crate) fn is_as_named(database: &Path, file: FileName) -> io::Result<bool> {
+    let bytes = fs::read(path_in(&root_of(database), file))?;
+    Ok(FileName::of(file.kind, &bytes) == file)
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod blobs;
 pub(crate) mod checkpoints;
+pub(crate) mod checksum;
 pub(crate) mod connection;
 pub(crate) mod deadline;
 pub(crate) mod delivery_wakeups;

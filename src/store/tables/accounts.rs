@@ -6,6 +6,7 @@ use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::store::engine::error::Error;
+use crate::store::tables::checked::insert_checked;
 use crate::store::tables::columns::{broken, row};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -37,6 +38,24 @@ pub(crate) fn account_of(purpose: &str, customer: Option<CustomerId>) -> Result<
         (other, _) => Err(broken("the purpose of an account", other)),
     }
 }
+
+/// The expression that is true if the row of an account is as it was written.
+macro_rules! is_intact_account {
+    () => {
+        is_intact!(
+            account,
+            id,
+            merchant_id,
+            customer_id,
+            purpose,
+            balance,
+            updated_at,
+            newest_transaction_id,
+            transaction_count
+        )
+    };
+}
+pub(crate) use is_intact_account;
 
 impl Snapshot<'_> {
     /// Returns the balance of an account that exists. The balance of the outside world is
@@ -96,10 +115,16 @@ impl Tx<'_> {
     pub(crate) fn insert_account(&mut self, merchant: MerchantId, account: &Account) -> Result<(), Error> {
         let customer = account.customer().map(CustomerId::as_str);
         self.connection
-            .prepare_cached(
-                "INSERT INTO account (id, merchant_id, customer_id, purpose, updated_at)
-                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM account), ?1, ?2, ?3, ?4)",
-            )?
+            .prepare_cached(insert_checked!(
+                "account",
+                id: "(SELECT coalesce(max(id), 0) + 1 FROM account)",
+                merchant_id: "?1",
+                customer_id: "?2",
+                purpose: "?3",
+                balance: "0",
+                updated_at: "?4",
+                transaction_count: "0",
+            ))?
             .execute(params![merchant.0, customer, account.into_str(), self.now().millis()])?;
         Ok(())
     }

@@ -56,6 +56,9 @@ row! {
     }
 }
 
+/// Selects every deal, also those that are deleted.
+pub(crate) const SELECT_DEALS: &str = concat!("SELECT ", deal_columns!(), " FROM escrow");
+
 /// Selects the deals that meet a condition and are not deleted.
 macro_rules! select_deal {
     ($condition:expr) => {

@@ -8,6 +8,7 @@ use crate::domain::file::FileName;
 use crate::domain::ids::EscrowId;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -60,7 +61,10 @@ impl Tx<'_> {
     pub fn save_dispute(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE escrow SET dispute = ?2, updated_at = ?3 WHERE id = ?1 AND state = 'OPENED'")?
+            .prepare_cached(concat!(
+                update_checked!("escrow", dispute: "?2", updated_at: "?3"),
+                " WHERE id = ?1 AND state = 'OPENED'"
+            ))?
             .execute(params![
                 escrow.id.number(),
                 escrow.status().into_str(),
@@ -78,10 +82,15 @@ impl Tx<'_> {
         let (speaker, said) = dispute.last();
         self.reference_files(said.proof.as_slice())?;
         self.connection
-            .prepare_cached(
-                "INSERT INTO dispute_statement (escrow_id, speaker, name, message, proof, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
+            .prepare_cached(insert_checked!(
+                "dispute_statement",
+                escrow_id: "?1",
+                speaker: "?2",
+                name: "?3",
+                message: "?4",
+                proof: "?5",
+                created_at: "?6",
+            ))?
             .execute(params![
                 escrow.id.number(),
                 speaker.into_str(),

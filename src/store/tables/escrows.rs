@@ -11,6 +11,7 @@ use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::FundingPayment;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD};
 use crate::store::tx::{Snapshot, Tx};
@@ -186,14 +187,33 @@ impl Tx<'_> {
     pub fn insert_escrow(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let terms = &escrow.terms;
         self.connection
-            .prepare_cached(
-                "INSERT INTO escrow (id, guard, merchant_id, payment_token, seller_id, settlement_type,
-                     amount, purpose, description, who_pays, max_delivery, delivery_timeline, total_quantity,
-                     fee, commission, buyer_fee, additional_fee, additional_fee_refundable, images, category_id,
-                     is_link, state, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-                     ?21, 'AWAITING_PAYMENT', ?22, ?23)",
-            )?
+            .prepare_cached(insert_checked!(
+                "escrow",
+                id: "?1",
+                guard: "?2",
+                merchant_id: "?3",
+                payment_token: "?4",
+                seller_id: "?5",
+                settlement_type: "?6",
+                amount: "?7",
+                purpose: "?8",
+                description: "?9",
+                who_pays: "?10",
+                max_delivery: "?11",
+                delivery_timeline: "?12",
+                total_quantity: "?13",
+                fee: "?14",
+                commission: "?15",
+                buyer_fee: "?16",
+                additional_fee: "?17",
+                additional_fee_refundable: "?18",
+                images: "?19",
+                category_id: "?20",
+                is_link: "?21",
+                state: "'AWAITING_PAYMENT'",
+                created_at: "?22",
+                updated_at: "?23",
+            ))?
             .execute(params![
                 escrow.id.number(),
                 escrow.id.guard(),
@@ -228,13 +248,29 @@ impl Tx<'_> {
         let terms = &escrow.terms;
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE escrow SET amount = ?2, purpose = ?3, description = ?4, who_pays = ?5, max_delivery = ?6,
-                     delivery_timeline = ?7, total_quantity = ?8, fee = ?9, commission = ?10, buyer_fee = ?11,
-                     updated_at = ?12, settlement_type = ?13, additional_fee = ?14, additional_fee_refundable = ?15,
-                     images = ?16, category_id = ?17, is_link = ?18
-                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
-            )?
+            .prepare_cached(concat!(
+                update_checked!(
+                    "escrow",
+                    amount: "?2",
+                    purpose: "?3",
+                    description: "?4",
+                    who_pays: "?5",
+                    max_delivery: "?6",
+                    delivery_timeline: "?7",
+                    total_quantity: "?8",
+                    fee: "?9",
+                    commission: "?10",
+                    buyer_fee: "?11",
+                    updated_at: "?12",
+                    settlement_type: "?13",
+                    additional_fee: "?14",
+                    additional_fee_refundable: "?15",
+                    images: "?16",
+                    category_id: "?17",
+                    is_link: "?18",
+                ),
+                " WHERE id = ?1 AND state = 'AWAITING_PAYMENT'"
+            ))?
             .execute(params![
                 escrow.id.number(),
                 terms.amount.minor(),
@@ -267,7 +303,10 @@ impl Tx<'_> {
     pub fn save_link(&mut self, link: &Escrow) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE escrow SET total_quantity = ?2, updated_at = ?3 WHERE id = ?1 AND is_link = 1")?
+            .prepare_cached(concat!(
+                update_checked!("escrow", total_quantity: "?2", updated_at: "?3"),
+                " WHERE id = ?1 AND is_link = 1"
+            ))?
             .execute(params![
                 link.id.number(),
                 link.terms.total_quantity,
@@ -280,10 +319,10 @@ impl Tx<'_> {
     pub fn delete_escrow(&mut self, escrow: EscrowId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE escrow SET deleted_at = ?2
-                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL",
-            )?
+            .prepare_cached(concat!(
+                update_checked!("escrow", deleted_at: "?2"),
+                " WHERE id = ?1 AND state = 'AWAITING_PAYMENT' AND deleted_at IS NULL"
+            ))?
             .execute(params![escrow.number(), self.now().millis()])?;
         one_row(changed, "an escrow awaiting payment")
     }
@@ -295,11 +334,20 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE escrow SET state = 'OPENED', buyer_id = ?2, payment_id = ?3,
-                     payment_guard = ?4, payment_reference = ?5, payment_amount = ?6, paid_at = ?7, updated_at = ?8
-                 WHERE id = ?1 AND state = 'AWAITING_PAYMENT'",
-            )?
+            .prepare_cached(concat!(
+                update_checked!(
+                    "escrow",
+                    state: "'OPENED'",
+                    buyer_id: "?2",
+                    payment_id: "?3",
+                    payment_guard: "?4",
+                    payment_reference: "?5",
+                    payment_amount: "?6",
+                    paid_at: "?7",
+                    updated_at: "?8",
+                ),
+                " WHERE id = ?1 AND state = 'AWAITING_PAYMENT'"
+            ))?
             .execute(params![
                 escrow.id.number(),
                 funding.buyer.as_str(),
@@ -317,7 +365,10 @@ impl Tx<'_> {
     pub fn save_release(&mut self, milestone: MilestoneId) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached("UPDATE milestone SET is_released = 1, updated_at = ?2 WHERE id = ?1 AND is_released = 0")?
+            .prepare_cached(concat!(
+                update_checked!("milestone", is_released: "1", updated_at: "?2"),
+                " WHERE id = ?1 AND is_released = 0"
+            ))?
             .execute(params![milestone.number(), self.now().millis()])?;
         one_row(changed, "a pending milestone")
     }
@@ -325,10 +376,10 @@ impl Tx<'_> {
     /// Marks all pending milestones of an escrow as released at the current time.
     pub fn save_release_of_rest(&mut self, escrow: EscrowId) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "UPDATE milestone SET is_released = 1, updated_at = ?2
-                 WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0",
-            )?
+            .prepare_cached(concat!(
+                update_checked!("milestone", is_released: "1", updated_at: "?2"),
+                " WHERE id > ?1 AND id < ?1 + 1024 AND is_released = 0"
+            ))?
             .execute(params![escrow.number(), self.now().millis()])?;
         Ok(())
     }
@@ -342,9 +393,10 @@ impl Tx<'_> {
         let changed = match outcome {
             CloseReason::Completed => self
                 .connection
-                .prepare_cached(
-                    "UPDATE escrow SET state = 'CLOSED', updated_at = ?2 WHERE id = ?1 AND state = 'OPENED'",
-                )?
+                .prepare_cached(concat!(
+                    update_checked!("escrow", state: "'CLOSED'", updated_at: "?2"),
+                    " WHERE id = ?1 AND state = 'OPENED'"
+                ))?
                 .execute(params![escrow.id.number(), self.now().millis()])?,
             other => {
                 let split = match other {
@@ -352,11 +404,18 @@ impl Tx<'_> {
                     CloseReason::Completed | CloseReason::Claimed | CloseReason::Refunded => None,
                 };
                 self.connection
-                    .prepare_cached(
-                        "UPDATE escrow SET state = 'CLOSED', updated_at = ?2, closed_as = ?3, split_seller_amount = ?4,
-                             split_buyer_amount = ?5, additional_fee_refundable = ?6
-                         WHERE id = ?1 AND state = 'OPENED'",
-                    )?
+                    .prepare_cached(concat!(
+                        update_checked!(
+                            "escrow",
+                            state: "'CLOSED'",
+                            updated_at: "?2",
+                            closed_as: "?3",
+                            split_seller_amount: "?4",
+                            split_buyer_amount: "?5",
+                            additional_fee_refundable: "?6",
+                        ),
+                        " WHERE id = ?1 AND state = 'OPENED'"
+                    ))?
                     .execute(params![
                         escrow.id.number(),
                         self.now().millis(),
@@ -371,11 +430,18 @@ impl Tx<'_> {
     }
 
     fn insert_milestones(&mut self, escrow: &Escrow) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO milestone (id, guard, title, description, amount, due_date, beneficiary_id,
-                 is_released, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
-        )?;
+        let mut statement = self.connection.prepare_cached(insert_checked!(
+            "milestone",
+            id: "?1",
+            guard: "?2",
+            title: "?3",
+            description: "?4",
+            amount: "?5",
+            due_date: "?6",
+            beneficiary_id: "?7",
+            is_released: "0",
+            updated_at: "?8",
+        ))?;
         for milestone in escrow.milestones() {
             let terms = &milestone.terms;
             statement.execute(params![

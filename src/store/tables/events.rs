@@ -9,6 +9,7 @@ use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionI
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
+use crate::store::tables::checked::{insert_checked, is_intact};
 use crate::store::tables::columns::{broken, optional_escrow_id, read_all, read_first, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
@@ -39,6 +40,25 @@ pub struct ReplayedEvent {
     pub escrow: Option<EscrowId>,
 }
 
+/// The expression that is true if an event is as it was recorded.
+macro_rules! is_intact_event {
+    () => {
+        is_intact!(
+            event,
+            id,
+            guard,
+            merchant_id,
+            name,
+            escrow_id,
+            transaction_id,
+            created_at,
+            payload,
+            dispatch
+        )
+    };
+}
+pub(crate) use is_intact_event;
+
 row! {
     struct EventRow, event_columns! {
         id: i64 = "event.id",
@@ -50,6 +70,7 @@ row! {
         created_at: Timestamp = "event.created_at",
         payload: String,
         dispatch: Option<Dispatch>,
+        is_intact: bool = is_intact_event!(),
     }
 }
 
@@ -178,7 +199,7 @@ impl Snapshot<'_> {
         self.event_of_number(id.number())
     }
 
-    fn event_of_number(&self, number: i64) -> Result<Option<RecordedEvent>, Error> {
+    pub(crate) fn event_of_number(&self, number: i64) -> Result<Option<RecordedEvent>, Error> {
         let mut statement = self.connection.prepare_cached(SELECT_EVENT)?;
         read_first(statement.query([number])?, |row| self.read_event(row))
     }
@@ -223,6 +244,9 @@ impl Snapshot<'_> {
     fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {
         let row = EventRow::read(row)?;
         let id = EventId::new(row.id, row.guard);
+        if !row.is_intact {
+            return Err(damaged_event(id));
+        }
         Ok(RecordedEvent {
             id,
             name: row.name,
@@ -273,14 +297,28 @@ fn values_of(merchant: MerchantId, filter: &EventFilter, escrow: Option<i64>, or
     values
 }
 
+/// The error for an event that is not as it was recorded, which must not be shown, signed or
+/// delivered.
+pub(crate) fn damaged_event(event: EventId) -> Error {
+    Error::Corrupt(format!("event {event} is not as it was recorded"))
+}
+
 impl Tx<'_> {
     /// Inserts an event with the current time.
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            )?
+            .prepare_cached(insert_checked!(
+                "event",
+                id: "?1",
+                guard: "?2",
+                merchant_id: "?3",
+                name: "?4",
+                escrow_id: "?5",
+                transaction_id: "?6",
+                created_at: "?7",
+                payload: "?8",
+                dispatch: "?9",
+            ))?
             .execute(params![
                 event.id.number(),
                 event.id.guard(),

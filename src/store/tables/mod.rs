@@ -8,6 +8,7 @@ pub(crate) mod deal_row;
 pub(crate) mod accounts;
 pub(crate) mod cards;
 pub(crate) mod categories;
+pub(crate) mod checked;
 pub(crate) mod clocks;
 pub(crate) mod columns;
 pub(crate) mod customers;

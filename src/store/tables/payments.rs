@@ -11,6 +11,7 @@ use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, optional_escrow_id, read_first, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -188,6 +189,16 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Returns the payment with this number, which exists.
+    pub(crate) fn payment_of_number(&self, number: i64) -> Result<Payment, Error> {
+        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
+        let payment = read_first(statement.query([number])?, |row| {
+            let row = PaymentRow::read(row)?;
+            self.payment_of_row(&row, &self.account_of_number(row.account_id)?)
+        })?;
+        payment.ok_or_else(|| broken("the number of a transaction", &number.to_string()))
+    }
+
     fn payment_of_row(&self, row: &PaymentRow<'_>, owner: &Account) -> Result<Payment, Error> {
         let detail = detail_of(row)?;
         let transaction = Transaction {
@@ -246,10 +257,13 @@ impl Tx<'_> {
         request_hash: &[u8; 32],
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO payment_reference (merchant_id, reference, request_hash, transaction_id)
-                 VALUES (?1, ?2, ?3, ?4)",
-            )?
+            .prepare_cached(insert_checked!(
+                "payment_reference",
+                merchant_id: "?1",
+                reference: "?2",
+                request_hash: "?3",
+                transaction_id: "?4",
+            ))?
             .execute(params![
                 merchant.0,
                 transaction.reference.as_str(),
@@ -279,10 +293,10 @@ impl Tx<'_> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE payment_detail SET status = ?2, settled_at = ?3
-                 WHERE transaction_id = ?1 AND status = 'pending'",
-            )?
+            .prepare_cached(concat!(
+                update_checked!("payment_detail", status: "?2", settled_at: "?3"),
+                " WHERE transaction_id = ?1 AND status = 'pending'"
+            ))?
             .execute(params![
                 payment.transaction.id.number(),
                 payment.status().into_str(),
@@ -300,11 +314,19 @@ impl Tx<'_> {
         transaction: &Transaction,
     ) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO payment_transaction (id, guard, account_id, previous_id, transaction_type, credit_type,
-                     amount, reference, escrow_id, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
+            .prepare_cached(insert_checked!(
+                "payment_transaction",
+                id: "?1",
+                guard: "?2",
+                account_id: "?3",
+                previous_id: "?4",
+                transaction_type: "?5",
+                credit_type: "?6",
+                amount: "?7",
+                reference: "?8",
+                escrow_id: "?9",
+                created_at: "?10",
+            ))?
             .execute(params![
                 transaction.id.number(),
                 transaction.id.guard(),
@@ -324,10 +346,15 @@ impl Tx<'_> {
     pub(crate) fn insert_detail(&mut self, transaction: TransactionId, detail: &Detail) -> Result<(), Error> {
         let details = serde_json::to_string(&detail.method).expect("every method can be written as JSON");
         self.connection
-            .prepare_cached(
-                "INSERT INTO payment_detail (transaction_id, status, fee, settled_at, method, details)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
+            .prepare_cached(insert_checked!(
+                "payment_detail",
+                transaction_id: "?1",
+                status: "?2",
+                fee: "?3",
+                settled_at: "?4",
+                method: "?5",
+                details: "?6",
+            ))?
             .execute(params![
                 transaction.number(),
                 detail.status.into_str(),

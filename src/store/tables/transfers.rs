@@ -10,6 +10,7 @@ use crate::domain::ledger::{Account, ChainHash, PostedTransfer, Transfer, Transf
 use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::accounts::account_of;
+use crate::store::tables::checked::update_checked;
 use crate::store::tables::columns::{broken, optional_escrow_id, read_all, row, stored_as_word};
 use crate::store::tx::{Snapshot, Tx};
 
@@ -120,11 +121,16 @@ impl Tx<'_> {
     fn save_account(&mut self, account: &TouchedAccount) -> Result<(), Error> {
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE account SET balance = balance + ?2, newest_transaction_id = ?3,
-                     transaction_count = transaction_count + ?4, updated_at = ?5
-                 WHERE id = ?1",
-            )?
+            .prepare_cached(concat!(
+                update_checked!(
+                    "account",
+                    balance: "balance + ?2",
+                    newest_transaction_id: "?3",
+                    transaction_count: "transaction_count + ?4",
+                    updated_at: "?5",
+                ),
+                " WHERE id = ?1"
+            ))?
             .execute(params![
                 account.number,
                 account.change,

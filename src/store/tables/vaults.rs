@@ -8,6 +8,7 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId};
 use crate::domain::money::Amount;
 use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
 use crate::store::tables::columns::{broken, read_all, row};
 use crate::store::tables::deal_row::DealRow;
 use crate::store::tx::{Snapshot, Tx};
@@ -67,13 +68,32 @@ impl Tx<'_> {
     /// delivery window is the default one.
     pub fn insert_vault(&mut self, vault: &Vault) -> Result<(), Error> {
         self.connection
-            .prepare_cached(
-                "INSERT INTO escrow (id, guard, merchant_id, payment_token, settlement_type, amount, purpose, description,
-                     category_id, who_pays, max_delivery, delivery_timeline, total_quantity, is_link,
-                     fee, commission, buyer_fee, state, paid_at, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, 'VAULT', ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, 0, ?12, ?13, ?14, 'OPENED',
-                     ?15, ?15, ?15)",
-            )?
+            .prepare_cached(insert_checked!(
+                "escrow",
+                id: "?1",
+                guard: "?2",
+                merchant_id: "?3",
+                payment_token: "?4",
+                settlement_type: "'VAULT'",
+                amount: "?5",
+                purpose: "?6",
+                description: "?7",
+                category_id: "?8",
+                who_pays: "?9",
+                max_delivery: "?10",
+                delivery_timeline: "?11",
+                total_quantity: "1",
+                is_link: "0",
+                fee: "?12",
+                commission: "?13",
+                buyer_fee: "?14",
+                additional_fee: "0",
+                additional_fee_refundable: "1",
+                state: "'OPENED'",
+                paid_at: "?15",
+                created_at: "?15",
+                updated_at: "?15",
+            ))?
             .execute(params![
                 vault.id.number(),
                 vault.id.guard(),
@@ -95,9 +115,14 @@ impl Tx<'_> {
     }
 
     fn insert_stakes(&mut self, vault: &Vault) -> Result<(), Error> {
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO vault_stake (escrow_id, position, merchant_id, customer_id, amount) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
+        let mut statement = self.connection.prepare_cached(insert_checked!(
+            "vault_stake",
+            escrow_id: "?1",
+            position: "?2",
+            merchant_id: "?3",
+            customer_id: "?4",
+            amount: "?5",
+        ))?;
         for (position, stake) in (0_i64..).zip(&vault.stakes) {
             statement.execute(params![
                 vault.id.number(),
@@ -119,10 +144,10 @@ impl Tx<'_> {
         };
         let changed = self
             .connection
-            .prepare_cached(
-                "UPDATE escrow SET state = 'CLOSED', winner_id = ?2, closed_as = ?3, updated_at = ?4
-                 WHERE id = ?1 AND state = 'OPENED'",
-            )?
+            .prepare_cached(concat!(
+                update_checked!("escrow", state: "'CLOSED'", winner_id: "?2", closed_as: "?3", updated_at: "?4"),
+                " WHERE id = ?1 AND state = 'OPENED'"
+            ))?
             .execute(params![
                 vault.id.number(),
                 winner.map(CustomerId::as_str),

@@ -1,0 +1,242 @@
+//! Reads every row by the functions with which the service reads it, and compares the
+//! checksums of the rows that have one.
+
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+
+use crate::domain::file::FileName;
+use crate::domain::ids::{CustomerId, MerchantId, Reference};
+use crate::store::engine::blobs;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{FromColumn, broken, row};
+use crate::store::tables::deal_row::SELECT_DEALS;
+use crate::store::tx::Snapshot;
+
+/// Rows that cannot be read or are not as the service wrote them, and files that are missing.
+#[derive(Default)]
+pub(super) struct Rows {
+    /// Each names the row.
+    pub(super) unreadable: Vec<String>,
+    /// Each names the file.
+    pub(super) missing_files: Vec<String>,
+    /// Merchants whose number of events is not the one that is stored.
+    pub(super) miscounted: Vec<String>,
+}
+
+row! {
+    struct OwnerRow, owner_columns! {
+        customer_id: CustomerId,
+        merchant_id: MerchantId,
+    }
+}
+
+row! {
+    struct CountRow, count_columns! {
+        id: i64,
+        event_count: i64,
+        events: i64 = "(SELECT count(*) FROM event WHERE merchant_id = merchant.id)",
+    }
+}
+
+impl Rows {
+    /// Reads all rows on one snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Fails when SQLite cannot read the file.
+    pub(super) fn read(connection: &Connection, database: &Path) -> Result<Self, Error> {
+        let transaction = connection.unchecked_transaction()?;
+        let mut rows = Self::default();
+        rows.compare_checksums(&transaction)?;
+        rows.read_as_service(&Snapshot::of(&transaction))?;
+        rows.count_events(&transaction)?;
+        rows.look_for_files(&transaction, database)?;
+        Ok(rows)
+    }
+
+    /// Compares the checksum of every row that has one.
+    fn compare_checksums(&mut self, connection: &Connection) -> Result<(), Error> {
+        const TABLES: &str = "SELECT list.name FROM pragma_table_list AS list
+             WHERE list.schema = 'main' AND EXISTS
+                 (SELECT 1 FROM pragma_table_xinfo(list.name) WHERE name = 'checksum') ORDER BY list.name";
+        // Virtual columns are computed from others.
+        const COLUMNS: &str = "SELECT name, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 AND name <> 'checksum'";
+        let mut tables = connection.prepare(TABLES)?;
+        let tables = tables.query_map([], |row| row.get::<_, String>(0))?;
+        for table in tables {
+            let table = table?;
+            let (mut key, mut covered) = (Vec::new(), Vec::new());
+            let mut columns = connection.prepare(COLUMNS)?;
+            let mut columns = columns.query([&table])?;
+            while let Some(column) = columns.next()? {
+                let name: String = column.get(0)?;
+                covered.push(format!("'{name}', \"{name}\""));
+                if column.get::<_, i64>(1)? > 0 {
+                    key.push(format!("quote(\"{name}\")"));
+                }
+            }
+            let (key, covered) = (key.join(" || ', ' || "), covered.join(", "));
+            // The table itself is read: an index may hold another value.
+            let sql =
+                format!("SELECT {key} FROM \"{table}\" NOT INDEXED WHERE checksum IS NOT row_checksum({covered})");
+            let mut changed = connection.prepare(&sql)?;
+            let mut changed = changed.query([])?;
+            while let Some(row) = changed.next()? {
+                let key: String = row.get(0)?;
+                self.unreadable.push(format!(
+                    "the row of {table} with the key {key} is not as the service wrote it: the disk or another program \
+                     has changed it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_as_service(&mut self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+        self.read_each(snapshot, "merchant", "SELECT id FROM merchant", |row| {
+            let merchant = MerchantId::from_column(row, 0)?;
+            snapshot.merchant_name(merchant)?;
+            snapshot.merchant_wallet(merchant)?;
+            snapshot.clock_of(merchant)?;
+            snapshot.webhook_endpoint(merchant)?;
+            snapshot.next_deliveries(merchant, usize::MAX).map(drop)
+        })?;
+        self.read_each(snapshot, "key", "SELECT key_hash FROM merchant_key", |row| {
+            let hash = <[u8; 32]>::from_column(row, 0)?;
+            snapshot.owner_of_key(&hash).map(drop)
+        })?;
+        self.read_each(snapshot, "account", "SELECT id FROM account", |row| {
+            snapshot.account_of_number(i64::from_column(row, 0)?).map(drop)
+        })?;
+        let customers = "SELECT id AS customer_id, merchant_id FROM customer";
+        self.read_each(snapshot, "customer", customers, |row| {
+            let OwnerRow {
+                customer_id,
+                merchant_id,
+            } = OwnerRow::read(row)?;
+            snapshot.customer(merchant_id, &customer_id)?;
+            snapshot.customer_access(merchant_id, &customer_id)?;
+            snapshot.topped_up_at(merchant_id, &customer_id)?;
+            let wallet = snapshot.wallet(merchant_id, &customer_id)?;
+            wallet
+                .map(drop)
+                .ok_or_else(|| broken("a customer with both accounts", customer_id.as_str()))
+        })?;
+        let owners = concat!("SELECT DISTINCT ", owner_columns!(), " FROM card");
+        self.read_each(snapshot, "card", owners, |row| {
+            let row = OwnerRow::read(row)?;
+            snapshot.cards(row.merchant_id, &row.customer_id).map(drop)
+        })?;
+        let owners = concat!("SELECT DISTINCT ", owner_columns!(), " FROM whitelist_address");
+        self.read_each(snapshot, "whitelist address", owners, |row| {
+            let row = OwnerRow::read(row)?;
+            snapshot.whitelist(row.merchant_id, &row.customer_id).map(drop)
+        })?;
+        self.read_each(snapshot, "category", "SELECT id FROM category", |row| {
+            snapshot.category_of_number(Some(i64::from_column(row, 0)?)).map(drop)
+        })?;
+        self.read_each(snapshot, "escrow", SELECT_DEALS, |row| {
+            snapshot.read_deal(row).map(drop)
+        })?;
+        let payments = "SELECT id FROM payment_transaction";
+        self.read_each(snapshot, "transaction", payments, |row| {
+            snapshot.payment_of_number(i64::from_column(row, 0)?).map(drop)
+        })?;
+        let references = "SELECT reference, merchant_id FROM payment_reference";
+        self.read_each(snapshot, "payment reference", references, |row| {
+            let (name, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
+            snapshot.used_reference(merchant, &Reference::stored(name)).map(drop)
+        })?;
+        let test_accounts = "SELECT account_number, merchant_id FROM test_account";
+        self.read_each(snapshot, "test account", test_accounts, |row| {
+            let (name, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
+            snapshot.payment_at_test_account(merchant, name).map(drop)
+        })?;
+        self.read_each(snapshot, "event", "SELECT id FROM event", |row| {
+            snapshot.event_of_number(i64::from_column(row, 0)?).map(drop)
+        })
+    }
+
+    /// Reads each row of a query. A row that cannot be read is noted by its first column.
+    fn read_each(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        what: &str,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut statement = snapshot.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            match read(row) {
+                Ok(()) => {}
+                Err(error) if is_of_row(&error) => {
+                    let key = match row.get_ref(0)? {
+                        ValueRef::Integer(number) => number.to_string(),
+                        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                        ValueRef::Blob(bytes) => hex::encode(bytes),
+                        ValueRef::Null | ValueRef::Real(_) => "without a key".to_owned(),
+                    };
+                    self.unreadable.push(format!("{what} {key} cannot be read: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn count_events(&mut self, connection: &Connection) -> Result<(), Error> {
+        let mut statement = connection.prepare(concat!("SELECT ", count_columns!(), " FROM merchant"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let CountRow {
+                id,
+                event_count,
+                events,
+            } = CountRow::read(row)?;
+            if event_count != events {
+                self.miscounted
+                    .push(format!("merchant {id} counts {event_count} events, and has {events}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for_files(&mut self, connection: &Connection, database: &Path) -> Result<(), Error> {
+        let mut statement = connection.prepare("SELECT name FROM file")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let name = match FileName::from_column(row, 0) {
+                Ok(name) => name,
+                Err(error) => {
+                    self.unreadable.push(format!("a row of file cannot be read: {error}"));
+                    continue;
+                }
+            };
+            match blobs::is_present(database, name) {
+                Ok(true) => {}
+                Ok(false) => self.missing_files.push(format!("file {name} is missing")),
+                Err(error) => self.missing_files.push(format!("file {name} cannot be read: {error}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns true if an error says that a row is damaged, and not the file's structure.
+fn is_of_row(error: &Error) -> bool {
+    match error {
+        Error::Corrupt(_) => true,
+        Error::Sqlite(error) => matches!(
+            **error,
+            rusqlite::Error::QueryReturnedNoRows
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,179 @@
+//! The check of the ledger by the service itself: the newest transfers before it starts, and
+//! all of them beside its work. Both check invariants 1, 2, 3 and 7, which say that no money was lost,
+//! doubled or invented; `escrowd check` checks the others too.
+
+use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
+
+use crate::domain::ledger::ChainHash;
+use crate::store::audit::transfers::{StoredTransfer, Sums, transfers_after};
+use crate::store::engine::error::Error;
+use crate::store::tables::accounts::is_intact_account;
+use crate::store::tables::checked::is_intact;
+use crate::store::tables::columns::{read_all, row};
+
+/// The transfers that are checked before a start, which takes some ten milliseconds.
+const NEWEST_TRANSFERS: i64 = 10_000;
+/// The transfers that are read at a time beside the service's work.
+const STEP_TRANSFERS: i64 = 1_000;
+/// The most problems that are described.
+const PROBLEMS_MAX: usize = 20;
+
+row! {
+    struct AccountRow<'a>, account_columns! {
+        id: i64,
+        merchant_id: i64,
+        purpose: &'a str,
+        balance: i64,
+    }
+}
+
+row! {
+    struct ChainRow, chain_columns! {
+        id: i64,
+        chain_head: [u8; 32],
+    }
+}
+
+/// Checks that the newest transfers follow from each other, that each merchant's chain ends
+/// where its row says, and that the rows of the accounts that they touch are as they were
+/// written. Returns the first problem.
+///
+/// # Errors
+///
+/// Fails when the file cannot be read.
+pub(crate) fn check_newest(connection: &Connection) -> Result<Option<String>, Error> {
+    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
+    let after = newest.unwrap_or_default() - NEWEST_TRANSFERS;
+    let mut sums = Sums::default();
+    for transfer in transfers_after(connection, after, NEWEST_TRANSFERS)? {
+        // The first of each merchant follows from one that was not read.
+        let merchant = transfer.posted.merchant.0;
+        if after > 0 && !sums.heads.contains_key(&merchant) {
+            sums.heads.insert(merchant, transfer.hash);
+            continue;
+        }
+        sums.add(&transfer);
+    }
+    if let Some((transfer, merchant)) = sums.broken_at.first() {
+        return Ok(Some(broken_chain(*transfer, merchant.0)));
+    }
+    let mut head = connection.prepare("SELECT chain_head FROM merchant WHERE id = ?1")?;
+    for (merchant, newest) in &sums.heads {
+        let stored: [u8; 32] = head.query_row([merchant], |row| row.get(0))?;
+        if ChainHash::from_bytes(stored) != *newest {
+            return Ok(Some(lost_transfers(*merchant)));
+        }
+    }
+    let mut intact = connection.prepare(concat!("SELECT ", is_intact_account!(), " FROM account WHERE id = ?1"))?;
+    for account in sums.balances.keys() {
+        let is_intact: bool = intact.query_row([account], |row| row.get(0))?;
+        if !is_intact {
+            return Ok(Some(format!(
+                "the row of account {account} is not as the service wrote it"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// The check of all transfers in small steps.
+#[derive(Default)]
+pub(crate) struct Verification {
+    sums: Sums,
+    last: i64,
+}
+
+impl Verification {
+    /// Reads some more transfers, each step on a snapshot of its own. At the end compares
+    /// the sums with the accounts, and returns the first problems found.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    pub(crate) fn step(&mut self, connection: &Connection) -> Result<Option<Verified>, Error> {
+        let snapshot = connection.unchecked_transaction()?;
+        let transfers = transfers_after(&snapshot, self.last, STEP_TRANSFERS)?;
+        for transfer in &transfers {
+            self.sums.add(transfer);
+        }
+        if let Some(StoredTransfer { posted, .. }) = transfers.last() {
+            self.last = posted.id;
+        }
+        // No transfer is left on this snapshot, so its balances are those of the sums.
+        let is_last = i64::try_from(transfers.len()).is_ok_and(|read| read < STEP_TRANSFERS);
+        is_last.then(|| self.compare(&snapshot)).transpose()
+    }
+
+    fn compare(&mut self, connection: &Connection) -> Result<Verified, Error> {
+        let mut problems: Vec<String> = Vec::new();
+        for (transfer, merchant) in &self.sums.broken_at {
+            problems.push(broken_chain(*transfer, merchant.0));
+        }
+        let mut statement = connection.prepare(concat!("SELECT ", chain_columns!(), " FROM merchant"))?;
+        for ChainRow { id, chain_head } in read_all(statement.query([])?, ChainRow::read)? {
+            let newest = self.sums.heads.get(&id).copied().unwrap_or(ChainHash::START);
+            if newest != ChainHash::from_bytes(chain_head) {
+                problems.push(lost_transfers(id));
+            }
+        }
+        let mut of_merchant: FxHashMap<i64, i128> = FxHashMap::default();
+        let mut statement = connection.prepare(concat!("SELECT ", account_columns!(), " FROM account"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.compare_account(row, &mut of_merchant, &mut problems)?;
+        }
+        for (merchant, sum) in of_merchant {
+            if sum != 0 {
+                problems.push(format!(
+                    "the balances of merchant {merchant} add up to {sum} and not to zero"
+                ));
+            }
+        }
+        problems.truncate(PROBLEMS_MAX);
+        Ok(Verified {
+            transfers: self.last,
+            problems,
+        })
+    }
+
+    fn compare_account(
+        &self,
+        row: &Row<'_>,
+        of_merchant: &mut FxHashMap<i64, i128>,
+        problems: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let row = AccountRow::read(row)?;
+        let balance = i128::from(row.balance);
+        *of_merchant.entry(row.merchant_id).or_default() += balance;
+        let moved = self.sums.balances.get(&row.id).copied().unwrap_or_default();
+        if moved != balance {
+            let account = row.id;
+            problems.push(format!(
+                "account {account} has a balance of {balance}, and its transfers add up to {moved}"
+            ));
+        }
+        if row.purpose != "OUTSIDE_WORLD" && balance < 0 {
+            problems.push(format!("account {} has a balance of {balance}, below zero", row.id));
+        }
+        Ok(())
+    }
+}
+
+/// The outcome of a [`Verification`].
+pub(crate) struct Verified {
+    /// The number of the newest transfer, which is the number of transfers.
+    pub(crate) transfers: i64,
+    pub(crate) problems: Vec<String>,
+}
+
+fn broken_chain(transfer: i64, merchant: i64) -> String {
+    format!(
+        "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, was \
+         changed, or one between them was removed"
+    )
+}
+
+fn lost_transfers(merchant: i64) -> String {
+    format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed")
+}

@@ -1,0 +1,80 @@
+//! The thread that checks all transfers of a file beside the service's work. It begins at the
+//! start and ends when it has read them once.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use crate::store::audit::verification::{Verification, Verified};
+use crate::store::engine::error::Error;
+
+/// The thread works for a tenth of the time, so that requests hardly notice it.
+const PAUSE_PER_WORK: u32 = 9;
+
+/// The running check. Dropping it ends the thread after the step under way.
+pub(crate) struct BackgroundCheck(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
+
+impl BackgroundCheck {
+    /// Starts the check on a connection of its own.
+    pub(crate) fn start(connection: Connection) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let check = thread::Builder::new().name("check".to_owned());
+        let thread = check.spawn(move || run(&connection, &stopped))?;
+        Ok(Self(Mutex::new(Some((stop, thread)))))
+    }
+
+    /// Ends the check and closes its connection.
+    pub(crate) fn stop(&self) {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = running {
+            drop(stop);
+            if thread.join().is_err() {
+                log::error!("the thread that checks the ledger panicked");
+            }
+        }
+    }
+}
+
+impl Drop for BackgroundCheck {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn run(connection: &Connection, stopped: &Receiver<()>) {
+    let mut verification = Verification::default();
+    loop {
+        let started = Instant::now();
+        match verification.step(connection) {
+            Ok(Some(verified)) => return report(&verified),
+            // More follows, or another program holds the file's locks.
+            Ok(None) | Err(Error::FileBusy) => {}
+            Err(error) => {
+                return log::error!(
+                    "the ledger cannot be read: {error}; stop the service, run `escrowd check`, and keep the file"
+                );
+            }
+        }
+        let pause = started.elapsed() * PAUSE_PER_WORK;
+        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+fn report(verified: &Verified) {
+    for problem in &verified.problems {
+        log::error!("the ledger is broken: {problem}; stop the service, run `escrowd check`, and keep the file");
+    }
+    if verified.problems.is_empty() {
+        log::info!(
+            "checked the ledger: all {} transfers follow from each other and add up to the balances",
+            verified.transfers
+        );
+    }
+}
