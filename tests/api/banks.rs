@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::spawn_app;
+use crate::helpers::{spawn_app, spawn_app_with};
 use crate::shapes::assert_shape;
 
 const VERIFY: &str = "/v1/payment/verify-account";
@@ -14,8 +14,59 @@ fn banks_have_a_name_and_a_code() {
     let listed = app.send("GET", "/v1/payment/bank-list", &[], None).ok();
     assert_eq!(listed.message(), "Banks fetched successfully");
     let banks = listed.data().as_array().unwrap();
-    assert_eq!(banks[0].to_string(), r#"{"name":"Sandbox Bank","code":"999999"}"#);
-    assert!(banks.contains(&json!({ "name": "Zenith Bank", "code": "057" })));
+    assert_eq!(
+        banks[0].to_string(),
+        r#"{"name":"Sandbox Bank","code":"999999","cbnCode":null}"#
+    );
+    for (name, code, cbn_code) in [
+        ("Zenith Bank", "000015", Some("057")),
+        ("Guaranty Trust Bank", "000013", Some("058")),
+        ("Providus Bank", "000023", Some("101")),
+        ("OPay", "100004", None),
+        ("PalmPay", "100033", None),
+        ("Kuda Microfinance Bank", "090267", None),
+        ("Moniepoint Microfinance Bank", "090405", None),
+    ] {
+        let bank = json!({ "name": name, "code": code, "cbnCode": cbn_code });
+        assert!(banks.contains(&bank), "{name}");
+    }
+}
+
+/// Clients send codes of two systems, and those of payment processors.
+#[test]
+fn a_bank_is_named_by_a_code_of_either_system() {
+    let withdrawal = |code: &str| {
+        json!({
+            "amount": 1000, "transactionType": "withdrawal", "reference": code,
+            "withdrawalDetails": {
+                "bankCode": code, "accountNumber": "0123456789", "accountName": "Ada", "bankName": "Her bank",
+            },
+        })
+    };
+    let account = |code: &str| json!({ "accountNumber": "0123456789", "bankCode": code });
+    for is_strict in [false, true] {
+        let app = spawn_app_with(|config| {
+            config.strict = is_strict;
+            config.limits.requests_per_minute = 1000;
+        });
+        let seed = json!({ "customers": [{ "id": "ada" }] });
+        app.as_merchant("POST", "/sandbox/seed", Some(&seed)).ok();
+        for code in [
+            "058", "000013", "001", "100004", "090405", "090267", "100033", "000023", "999999",
+        ] {
+            app.json("POST", VERIFY, "ada", &account(code)).ok();
+        }
+        for code in ["777", "5021", "50211", "999992"] {
+            let verified = app.json("POST", VERIFY, "ada", &account(code));
+            let intent = app.json("POST", "/v1/payment/create-intent", "ada", &withdrawal(code));
+            let expected = if is_strict { 400 } else { 200 };
+            assert_eq!(
+                (verified.status, verified.body["data"]["bankCode"] == code),
+                (expected, !is_strict)
+            );
+            assert_eq!(intent.status, expected, "{intent:?}");
+        }
+    }
 }
 
 #[test]
@@ -54,7 +105,7 @@ fn an_account_is_verified_by_number_and_bank() {
         (
             "bankCode",
             json!("1"),
-            "bankCode must be a code that GET /v1/payment/bank-list gives; got \"1\"",
+            "bankCode must be 3 to 6 digits, such as those that GET /v1/payment/bank-list gives; got \"1\"",
         ),
     ] {
         let mut wrong = body.clone();

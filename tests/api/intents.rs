@@ -315,8 +315,9 @@ fn an_invalid_intent_is_refused() {
         ),
         (
             "/withdrawalDetails/bankCode",
-            json!("000"),
-            "withdrawalDetails.bankCode must be a code that GET /v1/payment/bank-list gives; got \"000\"",
+            json!("00"),
+            "withdrawalDetails.bankCode must be 3 to 6 digits, such as those that GET /v1/payment/bank-list gives; \
+             got \"00\"",
         ),
         (
             "/withdrawalDetails/accountNumber",

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::commands::intents;
 use crate::domain::customers::customer::Customer;
-use crate::domain::payments::bank::{AccountQuery, BANKS};
+use crate::domain::payments::bank::{AccountQuery, BANKS, Bank};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
@@ -20,13 +20,13 @@ use crate::http::state::AppState;
 /// `GET /v1/payment/bank-list`.
 pub(crate) async fn list(state: Data<AppState>, _caller: Caller) -> Result<Reply, ApiError> {
     state.policy.check_processor()?;
-    let banks = BANKS.map(|(code, name)| BankView { name, code });
-    Ok(Reply::ok("Banks fetched successfully", Vec::from(banks)))
+    let banks: Vec<BankView> = BANKS.iter().map(BankView::new).collect();
+    Ok(Reply::ok("Banks fetched successfully", banks))
 }
 
 /// `POST /v1/payment/verify-account`, as the customer.
 pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let query = parse_account_query(&body);
+    let query = parse_account_query(&body, state.policy.strict);
     state
         .execute(
             &caller,
@@ -71,20 +71,32 @@ pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> 
 }
 
 /// Parses the request (contract section 4.3.6).
-fn parse_account_query(body: &JsonBody) -> Parsed<AccountQuery> {
+fn parse_account_query(body: &JsonBody, strict: bool) -> Parsed<AccountQuery> {
     let fields = body.fields()?;
     Ok(AccountQuery {
         account_number: account_number(&fields.field("accountNumber"))?,
-        bank_code: bank_code(&fields.field("bankCode"), "bankCode")?,
+        bank_code: bank_code(&fields.field("bankCode"), strict)?,
         bank_name: fields.field("bankName").optional(short_text)?,
     })
 }
 
-/// The contract's Bank.
+/// The contract's Bank, and its code in the Central Bank's system.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct BankView {
-    pub(crate) name: &'static str,
-    pub(crate) code: &'static str,
+    name: &'static str,
+    code: &'static str,
+    cbn_code: Option<&'static str>,
+}
+
+impl BankView {
+    const fn new(bank: &Bank) -> Self {
+        Self {
+            name: bank.name,
+            code: bank.nip_code,
+            cbn_code: bank.cbn_code,
+        }
+    }
 }
 
 /// The name on a bank account.

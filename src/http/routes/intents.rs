@@ -98,7 +98,7 @@ fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
         reference,
         kind: match purpose {
             Purpose::Deposit => deposit(&fields)?,
-            Purpose::Withdrawal => withdrawal(&fields)?,
+            Purpose::Withdrawal => withdrawal(&fields, state.policy.strict)?,
             Purpose::WalletTransfer => wallet_transfer(&fields)?,
         },
     })
@@ -114,10 +114,10 @@ fn deposit(fields: &Fields<'_>) -> Parsed<IntentKind> {
 }
 
 /// Reads the target of a withdrawal: a bank account or an address on a blockchain, not both.
-fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
+fn withdrawal(fields: &Fields<'_>, strict: bool) -> Parsed<IntentKind> {
     let (bank, chain) = (fields.field("withdrawalDetails"), fields.field("blockchainDetails"));
     if chain.is_absent() {
-        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?)?));
+        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?, strict)?));
     }
     if !bank.is_absent() {
         return Err(chain.must_be("left out where withdrawalDetails is sent"));
@@ -132,9 +132,9 @@ fn withdrawal(fields: &Fields<'_>) -> Parsed<IntentKind> {
     }))
 }
 
-fn bank_account(details: &Fields<'_>) -> Parsed<BankAccount> {
+fn bank_account(details: &Fields<'_>, strict: bool) -> Parsed<BankAccount> {
     Ok(BankAccount {
-        bank_code: bank_code(&details.field("bankCode"), "withdrawalDetails.bankCode")?,
+        bank_code: bank_code(&details.field("bankCode"), strict)?,
         account_number: account_number(&details.field("accountNumber"))?,
         account_name: short_text(&details.field("accountName"))?,
         bank_name: short_text(&details.field("bankName"))?,

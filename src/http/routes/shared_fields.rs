@@ -131,9 +131,9 @@ pub(super) fn account_number(field: &Field<'_>) -> Parsed<String> {
     }
 }
 
-pub(super) fn bank_code(field: &Field<'_>, name: &str) -> Parsed<String> {
+pub(super) fn bank_code(field: &Field<'_>, strict: bool) -> Parsed<String> {
     let code = field.text()?;
-    check_bank_code(name, &code)?;
+    check_bank_code(field.path(), &code, strict)?;
     Ok(code)
 }
 
