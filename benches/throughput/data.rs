@@ -144,6 +144,7 @@ fn deal(
     };
     let escrow = milestone_escrows::create(tx, policy, &actor(seller), Ok(escrow_request(size.milestones)))?;
     let request = PaymentRequest {
+        token: None,
         escrows: vec![EscrowKey::Id(escrow.id)],
         amount: None,
         reference: None,

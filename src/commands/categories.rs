@@ -83,7 +83,7 @@ fn load(tx: &Tx<'_>, actor: &Actor, id: CategoryId) -> Result<(Category, u32), E
 ///
 /// # Errors
 ///
-/// Refuses a category that `owner` does not own.
+/// Refuses a category that neither `owner` nor the merchant owns.
 pub(super) fn find(
     tx: &Tx<'_>,
     merchant: MerchantId,
@@ -95,7 +95,13 @@ pub(super) fn find(
     };
     let found = tx
         .category(merchant, id)?
-        .filter(|category| category.owner == *owner)
-        .ok_or_else(|| Invalid::wrong("categoryId", "the id of a category of the seller", &format!("\"{id}\"")))?;
+        .filter(|category| category.owner == *owner || category.owner == Party::Merchant)
+        .ok_or_else(|| {
+            Invalid::wrong(
+                "categoryId",
+                "the id of a category of the seller or of the merchant",
+                &format!("\"{id}\""),
+            )
+        })?;
     Ok(Some(found))
 }

@@ -30,6 +30,9 @@ pub fn fund(
     }
 
     let mut escrows = load_each(tx, actor.merchant, &request.escrows)?;
+    if let Some(token) = &request.token {
+        escrow::check_token(&escrows, token)?;
+    }
     take_from_links(tx, policy, &mut escrows)?;
     let offer = PaymentOffer {
         reference: request.reference.unwrap_or_else(|| tx.reference()),

@@ -191,6 +191,7 @@ impl Loader<'_, '_> {
         }
         let request = PaymentRequest {
             escrows: vec![EscrowKey::Id(escrow.id)],
+            token: None,
             amount: None,
             reference: None,
             gateway: Gateway::Wallet,

@@ -213,7 +213,7 @@ impl<'a> Field<'a> {
 
     /// Parses the id of a category.
     pub(crate) fn category_id(&self) -> Result<CategoryId, Invalid> {
-        self.parsed("the id of a category of the seller", |text| {
+        self.parsed("the id of a category of the seller or of the merchant", |text| {
             Some(CategoryId::named(text)).filter(|id| id.number() > 0)
         })
     }

@@ -21,6 +21,8 @@ use crate::webhooks::{retry_after, signing};
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a response body to keep.
 const BEGINNING_BYTES_MAX: usize = 256;
+/// The hosted API's text (contract section 7.5). Receivers in the field look at it.
+const USER_AGENT: &str = "Payluk-Webhook/1.0";
 /// Idle connections to keep for one host.
 const IDLE_CONNECTIONS_MAX: usize = 4;
 /// The time that an idle connection is kept.
@@ -137,7 +139,7 @@ fn configure(
     resolver: FilteringResolver,
 ) -> reqwest::ClientBuilder {
     builder
-        .user_agent(concat!("escrowd-webhook/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .timeout(timeout)
         .redirect(redirect::Policy::none())
         .retry(retry::never())

@@ -345,7 +345,7 @@ fn a_deleted_category_leaves_its_escrows_without_one() {
     app.delete_category("ada", &id).ok();
     let token = escrow.text("paymentToken");
     assert_eq!(app.verify(&token).ok().data()["category"], Value::Null);
-    let message = format!("categoryId must be the id of a category of the seller; got \"{id}\"");
+    let message = format!("categoryId must be the id of a category of the seller or of the merchant; got \"{id}\"");
     app.refuses(400, &message, |app| app.create_escrow("ada", &terms));
 }
 

@@ -314,7 +314,7 @@ fn a_refusal_names_the_invalid_query_field() {
         ),
         (
             "categoryId=x",
-            "categoryId must be the id of a category of the seller; got x",
+            "categoryId must be the id of a category of the seller or of the merchant; got x",
         ),
     ] {
         app.refuses(400, message, |app| get(app, "", &format!("/v1/escrow/feeds?{query}")));

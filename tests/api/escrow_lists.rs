@@ -265,7 +265,7 @@ fn an_invalid_query_is_refused() {
         (
             "type=buy&categoryId=x",
             400,
-            "categoryId must be the id of a category of the seller; got x",
+            "categoryId must be the id of a category of the seller or of the merchant; got x",
         ),
         ("type=buy&type=sales", 400, "type must be sent once; got it twice"),
         (

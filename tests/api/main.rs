@@ -11,6 +11,7 @@ mod banks;
 mod cards;
 mod categories;
 mod claims;
+mod clients;
 mod clocks;
 mod contract;
 mod customers;

@@ -503,7 +503,7 @@ fn refusals_of_an_offer_come_in_a_fixed_order() {
     // Each milestone, then their number, then their sum.
     app.refuses(
         400,
-        "milestones[0].amount must be a positive whole number; got 1.5",
+        "milestones[0].amount must be a positive whole number (the setting strict = true allows two decimals); got 1.5",
         |_| send("ada", &offer),
     );
     offer["milestones"][0]["amount"] = json!(5);

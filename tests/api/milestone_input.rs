@@ -216,12 +216,12 @@ fn a_milestone_amount_must_be_a_positive_whole_number() {
         (
             "/milestones/0/amount",
             "4000.5",
-            "milestones[0].amount must be a positive whole number; got 4000.5",
+            "milestones[0].amount must be a positive whole number (the setting strict = true allows two decimals); got 4000.5",
         ),
         (
             "/milestones/0/amount",
             "0.01",
-            "milestones[0].amount must be a positive whole number; got 0.01",
+            "milestones[0].amount must be a positive whole number (the setting strict = true allows two decimals); got 0.01",
         ),
         (
             "/milestones/0/amount",
@@ -550,12 +550,12 @@ fn a_category_that_does_not_exist_is_refused() {
         (
             "/categoryId",
             "\"665f1b2c9a1e4d0012ab3c10\"",
-            "categoryId must be the id of a category of the seller; got \"665f1b2c9a1e4d0012ab3c10\"",
+            "categoryId must be the id of a category of the seller or of the merchant; got \"665f1b2c9a1e4d0012ab3c10\"",
         ),
         (
             "/categoryId",
             "5",
-            "categoryId must be the id of a category of the seller; got 5",
+            "categoryId must be the id of a category of the seller or of the merchant; got 5",
         ),
     ]);
 }
@@ -673,7 +673,7 @@ fn the_first_invalid_field_in_the_contracts_order_is_named() {
             json!(1),
         ),
         (
-            "categoryId must be the id of a category of the seller; got \"x\"",
+            "categoryId must be the id of a category of the seller or of the merchant; got \"x\"",
             "/categoryId",
             json!(null),
         ),

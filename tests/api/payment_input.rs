@@ -219,8 +219,8 @@ fn escrow_details_of_a_bad_shape_are_refused() {
         ),
         (
             "/escrowDetails/paymentToken",
-            "\"PY_ABCDEFGH0000\"",
-            "escrowDetails.paymentToken must be left out where escrowId is sent; got \"PY_ABCDEFGH0000\"",
+            "5",
+            "escrowDetails.paymentToken must be a text; got 5",
         ),
         (
             "/escrowDetails",

@@ -637,7 +637,7 @@ fn a_seed_with_invalid_milestones_is_refused() {
         ),
         (
             json!({ "milestones": [{ "amount": 1 }, { "amount": 2.5 }] }),
-            ".milestones[1].amount must be a positive whole number; got 2.5",
+            ".milestones[1].amount must be a positive whole number (the setting strict = true allows two decimals); got 2.5",
         ),
         (
             json!({ "milestones": [{ "amount": 1 }, { "amount": 2, "customerId": "adda" }] }),

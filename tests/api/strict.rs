@@ -68,7 +68,7 @@ fn milestones_have_two_decimals_and_are_at_least_one() {
     not_strict.wallet("ada").ok();
     not_strict.refuses(
         400,
-        "milestones[1].amount must be a positive whole number; got 333.33",
+        "milestones[1].amount must be a positive whole number (the setting strict = true allows two decimals); got 333.33",
         |app| app.create_milestone_escrow("ada", &offer()),
     );
 }

@@ -380,7 +380,7 @@ fn an_invalid_vault_is_refused() {
         (without_purpose, "purpose is required"),
         (
             with_category,
-            "categoryId must be the id of a category of the seller; got \"0123456789abcdef01234567\"",
+            "categoryId must be the id of a category of the seller or of the merchant; got \"0123456789abcdef01234567\"",
         ),
         (json!({ "purpose": "A race" }), "participants is required"),
         (
@@ -549,7 +549,7 @@ fn a_vault_can_be_sorted_into_a_category_of_the_merchant() {
     assert_eq!(&vault.data()["category"], merchants.data());
     body["categoryId"] = adas.data()["id"].clone();
     let message = format!(
-        "categoryId must be the id of a category of the seller; got \"{}\"",
+        "categoryId must be the id of a category of the seller or of the merchant; got \"{}\"",
         adas.text("id")
     );
     app.refuses(400, &message, |app| app.create_vault(&body));

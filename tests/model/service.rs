@@ -397,6 +397,7 @@ fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, re
         )),
     };
     PaymentRequest {
+        token: None,
         escrows: deals.iter().map(key).collect(),
         amount: offered.map(kobo),
         reference: name.map(|name| PaymentName::parse(name).unwrap()),

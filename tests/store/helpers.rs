@@ -317,6 +317,7 @@ impl Trade {
     pub(crate) fn fund(&self, buyer: &str, escrow: EscrowId) {
         let buyer = self.actor(buyer);
         let request = PaymentRequest {
+            token: None,
             escrows: vec![EscrowKey::Id(escrow)],
             amount: None,
             reference: None,
@@ -333,6 +334,7 @@ impl Trade {
         write(&self.store, move |tx| {
             let card = cards::save(tx, &policy(), &buyer, Ok(TEST_CARDS[0]))?.card;
             let request = PaymentRequest {
+                token: None,
                 escrows: vec![EscrowKey::Id(escrow)],
                 amount: None,
                 reference: None,

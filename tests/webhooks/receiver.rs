@@ -56,7 +56,7 @@ impl Request {
         assert!(self.is_signed_with(key), "{self:?}");
         assert_eq!(self.header("content-type"), "application/json");
         let agent = self.header("user-agent");
-        assert!(agent.starts_with("escrowd-webhook/"), "{agent}");
+        assert_eq!(agent, "Payluk-Webhook/1.0");
     }
 }
 

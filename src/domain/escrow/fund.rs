@@ -3,7 +3,7 @@
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::{Escrow, Funding, Progress};
-use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::ids::{CustomerId, IdSource, PaymentToken, Reference};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
@@ -53,6 +53,26 @@ pub fn check_not_listed(listed: &[Escrow], escrow: &Escrow) -> Result<(), Invali
         expected,
         &escrow.id.to_string(),
     ))
+}
+
+/// Checks that the payment token of a request that names one escrow by its id is that
+/// escrow's.
+///
+/// # Errors
+///
+/// Names both fields if the token is another escrow's.
+pub fn check_token(listed: &[Escrow], token: &PaymentToken) -> Result<(), Invalid> {
+    match listed {
+        [escrow] if escrow.payment_token != *token => {
+            let expected = format!(
+                "the token of the escrow that escrowDetails.escrowId names, {}",
+                escrow.payment_token.as_str()
+            );
+            let got = format!("{:?} with escrowId \"{}\"", token.as_str(), escrow.id);
+            Err(Invalid::wrong("escrowDetails.paymentToken", expected, &got))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Sorts the escrows of one payment as [`fund`] opens them: in the order of their offers.

@@ -59,17 +59,13 @@ impl TermsLimits {
     /// Checks that a milestone's amount is a positive number of whole major units or, where
     /// the limits are strict, at least one major unit.
     pub fn check_milestone_amount(&self, field: &str, amount: Amount) -> Result<(), Invalid> {
-        let (is_right, expected) = if self.is_strict {
-            (amount >= Amount::ONE_MAJOR, "a number of at least 1")
-        } else {
-            (
-                !amount.is_zero() && amount.whole_major().is_some(),
-                "a positive whole number",
-            )
+        let expected = match amount.whole_major() {
+            _ if self.is_strict && amount >= Amount::ONE_MAJOR => return Ok(()),
+            _ if self.is_strict => "a number of at least 1",
+            Some(1..) => return Ok(()),
+            Some(_) => "a positive whole number",
+            None => "a positive whole number (the setting strict = true allows two decimals)",
         };
-        if is_right {
-            return Ok(());
-        }
         Err(Invalid::wrong(field, expected, &amount.to_string()))
     }
 }

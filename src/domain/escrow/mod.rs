@@ -21,7 +21,7 @@ pub mod terms;
 mod tests;
 pub mod vault;
 
-pub use fund::{PaymentOffer, Source, check_not_listed, fund, sort_for_funding};
+pub use fund::{PaymentOffer, Source, check_not_listed, check_token, fund, sort_for_funding};
 pub use offer::IMAGES_MAX;
 pub use release::ReleaseOrder;
 

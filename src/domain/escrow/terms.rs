@@ -16,8 +16,13 @@ use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::time::Date;
 
-/// The delivery window of an offer that names none, in days (contract section 8, row 8.2).
+/// The delivery window of a milestone escrow that names none, and of every vault, in days
+/// (contract section 8, row 8.2).
 pub const MAX_DELIVERY_DEFAULT: i64 = 30;
+
+/// The delivery window of a standard escrow that names none, in days (contract section 8,
+/// row 8.2).
+pub const STANDARD_MAX_DELIVERY_DEFAULT: i64 = 7;
 
 /// The most buyers of one offer.
 pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
@@ -90,10 +95,13 @@ pub struct Terms {
 }
 
 /// The terms that an edit of a standard escrow leaves unchanged: optional fields that the
-/// request does not have. The five required fields come with every edit.
+/// request does not have.
+#[expect(clippy::struct_excessive_bools, reason = "each term is kept or replaced by itself")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptTerms {
     pub description: bool,
+    pub max_delivery: bool,
+    pub delivery_timeline: bool,
     pub total_quantity: bool,
     pub category: bool,
 }
@@ -124,7 +132,8 @@ pub struct MilestoneOffer {
 
 impl Terms {
     /// Checks the fields in the order of [`TermsRequest`]. `category` is the category that
-    /// the request names.
+    /// the request names. A standard escrow without a delivery window gets
+    /// [`STANDARD_MAX_DELIVERY_DEFAULT`] days.
     ///
     /// # Errors
     ///
@@ -133,7 +142,7 @@ impl Terms {
         limits.check_amount(request.amount)?;
         let purpose = limits.purpose("purpose", request.purpose)?;
         let description = limits.description("description", request.description)?;
-        let max_delivery = request.max_delivery.unwrap_or(MAX_DELIVERY_DEFAULT);
+        let max_delivery = request.max_delivery.unwrap_or(STANDARD_MAX_DELIVERY_DEFAULT);
         check_max_delivery(max_delivery)?;
         let total_quantity = request.total_quantity.unwrap_or(1);
         check_total_quantity(total_quantity)?;
@@ -154,6 +163,12 @@ impl Terms {
         let old = mem::replace(self, new);
         if keeps.description {
             self.description = old.description;
+        }
+        if keeps.max_delivery {
+            self.max_delivery = old.max_delivery;
+        }
+        if keeps.delivery_timeline {
+            self.delivery_timeline = old.delivery_timeline;
         }
         if keeps.total_quantity {
             self.total_quantity = old.total_quantity;
@@ -190,6 +205,10 @@ impl MilestoneOffer {
             check_present("maxDelivery", request.max_delivery)?;
             check_present("deliveryTimeline", request.delivery_timeline)?;
         }
+        let request = TermsRequest {
+            max_delivery: request.max_delivery.or(Some(MAX_DELIVERY_DEFAULT)),
+            ..request
+        };
         let terms = Terms::new(request, category, limits)?;
         let milestones = milestone_list(milestones, limits, today)?;
         check_sum(&milestones, terms.amount)?;

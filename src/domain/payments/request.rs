@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::domain::ids::{CardId, EscrowKey, Reference};
+use crate::domain::ids::{CardId, EscrowKey, PaymentToken, Reference};
 use crate::domain::money::Amount;
 use crate::domain::transaction::BankAccount;
 
@@ -13,6 +13,9 @@ use crate::domain::transaction::BankAccount;
 pub struct PaymentRequest {
     /// The escrows to fund: at least one.
     pub escrows: Vec<EscrowKey>,
+    /// The payment token that the request sends beside the id of its one escrow. Both must
+    /// name the same escrow.
+    pub token: Option<PaymentToken>,
     /// The amount that the buyer expects to pay. `None` accepts any amount.
     pub amount: Option<Amount>,
     /// The buyer's reference for the payment.
@@ -84,6 +87,10 @@ impl PaymentRequest {
             }
             hash.update([0]);
         }
+        if let Some(token) = &self.token {
+            hash.update([1]);
+            hash.update(token.as_str());
+        }
         if let Gateway::Card(card) = self.gateway {
             hash.update(card.to_string());
         }
@@ -113,6 +120,7 @@ mod tests {
     fn every_part_of_a_request_but_its_reference_changes_the_fingerprint() {
         let request = PaymentRequest {
             escrows: vec![EscrowKey::Id(EscrowId::new(1, 2)), EscrowKey::Id(EscrowId::new(2, 2))],
+            token: None,
             amount: None,
             reference: Reference::parse("r"),
             gateway: Gateway::Wallet,
@@ -127,6 +135,7 @@ mod tests {
             with(&|request| request.amount = Some(Amount::ZERO)),
             with(&|request| request.escrows.reverse()),
             with(&|request| request.escrows.truncate(1)),
+            with(&|request| request.token = Some(PaymentToken::named("PY_AB3DE6GH0417"))),
             with(&|request| request.gateway = Gateway::Card(CardId::new(1, 2))),
         ];
         for (index, fingerprint) in changed.iter().enumerate() {

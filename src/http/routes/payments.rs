@@ -91,12 +91,13 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
         Gateway::Wallet
     };
     check_currency(&fields, &state.policy.currency)?;
-    let escrows = escrows_to_pay(
+    let (escrows, token) = escrows_to_pay(
         &fields.field("escrowDetails").object()?,
         state.limits.escrows_per_payment_max,
     )?;
     Ok(PaymentRequest {
         escrows,
+        token,
         amount: offered,
         reference,
         gateway,
@@ -108,23 +109,29 @@ fn parse_top_up(body: &JsonBody) -> Parsed<Amount> {
     body.fields()?.field("amount").amount()
 }
 
-/// Reads the escrows to pay for: one or several by id, or one by payment token.
-fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<Vec<EscrowKey>> {
-    let (ids, token) = (details.field("escrowId"), details.field("paymentToken"));
-    if ids.is_absent() && !token.is_absent() {
-        return Ok(vec![EscrowKey::Token(PaymentToken::named(&token.text()?))]);
-    }
-    if !token.is_absent() {
-        return Err(token.must_be("left out where escrowId is sent"));
+/// Reads the escrows to pay for: one or several by id, or one by payment token. Returns the
+/// token apart if it comes beside an id.
+fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<(Vec<EscrowKey>, Option<PaymentToken>)> {
+    let (ids, token_field) = (details.field("escrowId"), details.field("paymentToken"));
+    let token = token_field
+        .optional(Field::text)?
+        .map(|token| PaymentToken::named(&token));
+    if ids.is_absent()
+        && let Some(token) = token
+    {
+        return Ok((vec![EscrowKey::Token(token)], None));
     }
     if !ids.is_list() {
-        return Ok(vec![escrow_by_id(&ids)?]);
+        return Ok((vec![escrow_by_id(&ids)?], token));
     }
     let list = ids.list()?;
     if list.is_empty() || list.len() > escrows_max {
         return Err(ids.must_be(format!("an escrow id or a list of 1 to {escrows_max} of them")));
     }
-    list.iter().map(escrow_by_id).collect()
+    if list.len() > 1 && token.is_some() {
+        return Err(token_field.must_be("left out where escrowId names several escrows"));
+    }
+    Ok((list.iter().map(escrow_by_id).collect::<Parsed<_>>()?, token))
 }
 
 fn escrow_by_id(field: &Field<'_>) -> Result<EscrowKey, Invalid> {

@@ -8,7 +8,9 @@ use serde::Serialize;
 use crate::commands::seeds;
 use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::Escrow;
-use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, TermsRequest};
+use crate::domain::escrow::terms::{
+    DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT, TermsRequest,
+};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
 use crate::domain::money::Amount;
@@ -160,6 +162,7 @@ fn name(field: &Field<'_>, names: &mut HashSet<String>) -> Parsed<Option<String>
 fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSeed]>) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").optional(Field::amount)?;
     let sum = milestones.and_then(|milestones| Amount::total(milestones.iter().map(|milestone| milestone.amount)));
+    let window = milestones.map_or(STANDARD_MAX_DELIVERY_DEFAULT, |_| MAX_DELIVERY_DEFAULT);
     let timeline = fields.field("deliveryTimeline");
     let timeline = timeline.optional(Field::word)?;
     Ok(TermsRequest {
@@ -167,12 +170,7 @@ fn terms(fields: &Fields<'_>, purpose: String, milestones: Option<&[MilestoneSee
         purpose: fields.field("purpose").optional(Field::text)?.unwrap_or(purpose),
         description: fields.field("description").optional(Field::text)?,
         who_pays: fields.field("whoPays").optional(Field::word)?.unwrap_or(WhoPays::Buyer),
-        max_delivery: Some(
-            fields
-                .field("maxDelivery")
-                .optional(Field::integer)?
-                .unwrap_or(MAX_DELIVERY_DEFAULT),
-        ),
+        max_delivery: Some(fields.field("maxDelivery").optional(Field::integer)?.unwrap_or(window)),
         delivery_timeline: Some(timeline.unwrap_or(DeliveryTimeline::Days)),
         total_quantity: fields.field("totalQuantity").optional(Field::integer)?,
         category: None,

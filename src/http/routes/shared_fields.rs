@@ -28,8 +28,7 @@ enum Plan {
 }
 
 /// Reads each field and checks it, in the order of the contract's table. The buyer pays
-/// the fee of a milestone escrow. A standard escrow must have a delivery window. A
-/// milestone escrow must have one if the limits are strict.
+/// the fee of a milestone escrow. The delivery window is required if the limits are strict.
 fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<TermsRequest> {
     let amount = fields.field("amount").amount()?;
     limits.check_amount(amount)?;
@@ -39,10 +38,9 @@ fn read_terms(fields: &Fields<'_>, limits: &TermsLimits, plan: Plan) -> Parsed<T
     if plan == Plan::Milestones {
         check_buyer_pays(who_pays)?;
     }
-    let needs_window = plan == Plan::Standard || limits.is_strict;
-    let max_delivery = read_if(needs_window, &fields.field("maxDelivery"), Field::integer)?;
+    let max_delivery = read_if(limits.is_strict, &fields.field("maxDelivery"), Field::integer)?;
     max_delivery.map_or(Ok(()), check_max_delivery)?;
-    let delivery_timeline = read_if(needs_window, &fields.field("deliveryTimeline"), Field::word)?;
+    let delivery_timeline = read_if(limits.is_strict, &fields.field("deliveryTimeline"), Field::word)?;
     let total_quantity = fields.field("totalQuantity").optional(Field::integer)?;
     total_quantity.map_or(Ok(()), check_total_quantity)?;
     Ok(TermsRequest {

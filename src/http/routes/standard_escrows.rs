@@ -147,14 +147,16 @@ fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<
     Ok((request, pictures(body, state)?))
 }
 
-/// Contract section 4.2.2: the fields that a new escrow requires are required here too.
-/// An optional field that is absent keeps its value; one that is empty is cleared.
+/// Contract section 4.2.2: the fields that a new escrow requires are required here too. An
+/// optional field that is absent keeps its value; one that is empty is cleared.
 fn parse_edit(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(StandardEditRequest, Uploads)> {
     let fields = body.fields()?;
     let request = StandardEditRequest {
         terms: standard_terms(&fields, &state.policy.terms_limits)?,
         keeps: KeptTerms {
             description: !fields.has("description"),
+            max_delivery: fields.field("maxDelivery").is_absent(),
+            delivery_timeline: fields.field("deliveryTimeline").is_absent(),
             total_quantity: fields.field("totalQuantity").is_absent(),
             category: !fields.has("categoryId"),
         },

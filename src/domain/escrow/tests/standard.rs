@@ -27,6 +27,8 @@ const STRICT: TermsLimits = TermsLimits {
 };
 const KEEP_ALL: KeptTerms = KeptTerms {
     description: true,
+    max_delivery: true,
+    delivery_timeline: true,
     total_quantity: true,
     category: true,
 };
@@ -313,7 +315,7 @@ fn refusals_of_a_claim_come_in_order() {
     let mut completed = open.clone();
     completed.confirm_payment(&customer("ben"), ids, at(3)).unwrap();
     let milestones = funded(offered(&[(10, None), (20, None)], 0, ids), ids);
-    let claimable_at = at(2 + 30 * 86_400 + 60);
+    let claimable_at = at(2 + 7 * 86_400 + 60);
     for (escrow, who, refusal) in [
         (&milestones, "ben", Refusal::AccessDenied),
         (&open, "ben", Refusal::AccessDenied),
@@ -440,7 +442,8 @@ fn strict_accepts_kobo_in_milestones_and_requires_the_window() {
         MilestoneOffer::new(request, None, minor.map(stage).into(), limits, at(0).date()).map(|_| ())
     };
     let too_small = |got| Invalid::wrong("milestones[0].amount", "a number of at least 1", got).into();
-    let not_whole = Invalid::wrong("milestones[0].amount", "a positive whole number", "1.5").into();
+    let expected = "a positive whole number (the setting strict = true allows two decimals)";
+    let not_whole = Invalid::wrong("milestones[0].amount", expected, "1.5").into();
     assert_eq!(offer([150, 250], true, &STRICT), Ok(()));
     assert_eq!(offer([99, 301], true, &STRICT), Err(too_small("0.99")));
     assert_eq!(offer([150, 250], true, &LIMITS), Err(not_whole));
