@@ -117,8 +117,9 @@ CREATE UNIQUE INDEX customer_by_age ON customer (merchant_id, wallet_id);
 -- Finds out if another merchant has a customer with this id.
 CREATE INDEX customer_of_any_merchant ON customer (id);
 
--- A customer's name and addresses. A customer that a sandbox registered on first use
--- has no profile until a request writes one, perhaps only in part.
+-- A customer's name and addresses. A customer that a sandbox registered on first use, or
+-- whom a seed describes in part, has a placeholder for an email address and a phone that
+-- are not known.
 CREATE TABLE customer_profile (
     merchant_id INTEGER NOT NULL,
     customer_id TEXT    NOT NULL,
@@ -335,6 +336,7 @@ CREATE TABLE transfer (
     id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
     merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
     kind              TEXT    NOT NULL CHECK (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'FUND'
+                          OR kind = 'BALANCE_SET'
                           OR kind = 'STAKE' OR kind = 'RELEASE' OR kind = 'REFUND' OR kind = 'COMMISSION'
                           OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE' OR kind = 'DEPOSIT' OR kind = 'WITHDRAWAL'
                           OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'),
@@ -348,6 +350,7 @@ CREATE TABLE transfer (
     hash              BLOB    NOT NULL CHECK (length(hash) = 32),
     CHECK (debit_account_id <> credit_account_id),
     CHECK ((escrow_id IS NULL) = (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'DEPOSIT'
+                               OR kind = 'BALANCE_SET'
                                OR kind = 'WITHDRAWAL' OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'))
 ) STRICT;
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer

@@ -3,15 +3,24 @@
 
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::customers::customer::{Admission, Customer, CustomerAccess, PermissionsUpdate};
+use crate::domain::customers::placeholder;
 use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
 use crate::domain::ledger::Account;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
 use crate::domain::payments::payment;
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
 use crate::store::Tx;
+
+/// The parsed request to set the balance of a customer's wallet.
+#[derive(Clone, Debug)]
+pub struct BalanceRequest {
+    pub customer: CustomerId,
+    pub balance: Amount,
+}
 
 /// Admits the acting customer, and returns the access that decides what the customer may
 /// do. A sandbox that is not strict registers an unknown customer first.
@@ -83,15 +92,97 @@ pub(super) fn admit_customer(
         let is_anothers = tx.any_merchant_has_customer(id)?;
         return Err(Admission::refusal_of_unknown(is_anothers).into());
     };
-    let now = tx.now();
-    let customer = Customer::new(id.clone(), tx.wallet_id(), None, now);
-    tx.insert_customer(merchant, &customer)?;
-    give_opening_balance(tx, policy, merchant, id, opening_balance)?;
+    let profile = Profile::unknown(policy.merchant(merchant).country);
+    register(tx, policy, merchant, id.clone(), profile, opening_balance)?;
     Ok(CustomerAccess::NEW_CUSTOMER)
 }
 
+/// Registers a customer of a sandbox with this opening balance. Fills the gaps of the profile.
+pub(super) fn register(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    id: CustomerId,
+    profile: Profile,
+    opening_balance: Amount,
+) -> Result<(), Error> {
+    let profile = with_placeholders(tx, merchant, &id, profile)?;
+    let now = tx.now();
+    let customer = Customer::new(id, tx.wallet_id(), Some(profile), now);
+    tx.insert_customer(merchant, &customer)?;
+    give_opening_balance(tx, policy, merchant, &customer.id, opening_balance)
+}
+
+/// Returns the profile with a placeholder for an email address and a phone that are missing.
+fn with_placeholders(
+    tx: &Tx<'_>,
+    merchant: MerchantId,
+    id: &CustomerId,
+    mut profile: Profile,
+) -> Result<Profile, Error> {
+    for attempt in 0..placeholder::ATTEMPTS {
+        if profile.email.is_none() {
+            let email = placeholder::email(id, attempt);
+            profile.email = tx.customer_by_email(merchant, &email)?.is_none().then_some(email);
+        }
+        if profile.phone.is_none() {
+            let phone = placeholder::phone(id, attempt, profile.country);
+            profile.phone = tx.customer_with_phone(merchant, &phone)?.is_none().then_some(phone);
+        }
+        if profile.email.is_some() && profile.phone.is_some() {
+            break;
+        }
+    }
+    Ok(profile)
+}
+
+/// Brings the wallet of a sandbox customer to this balance. Registers an unknown customer with
+/// it, if the sandbox is not strict. Returns the customer.
+///
+/// # Errors
+///
+/// Refuses, in this order: live mode, an invalid field, an unknown customer of a strict
+/// sandbox, money beyond what the merchant's accounts can hold.
+pub fn set_balance(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    request: Parsed<BalanceRequest>,
+) -> Result<BalanceRequest, Error> {
+    if policy.mode != Mode::Sandbox {
+        return Err(Refusal::SandboxOnly.into());
+    }
+    let request = request?;
+    let BalanceRequest { customer, balance } = &request;
+    if tx.customer_access(merchant, customer)?.is_some() {
+        bring_balance_to(tx, policy, merchant, customer, *balance)?;
+    } else if let Admission::Register { .. } = policy.admission {
+        let profile = Profile::unknown(policy.merchant(merchant).country);
+        register(tx, policy, merchant, customer.clone(), profile, *balance)?;
+    } else {
+        let expected = "a customer of this merchant";
+        return Err(Invalid::wrong("customerId", expected, &format!("\"{customer}\"")).into());
+    }
+    Ok(request)
+}
+
+/// Transfers the difference between a wallet's balance and this one from or to the outside.
+pub(super) fn bring_balance_to(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    customer: &CustomerId,
+    balance: Amount,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let from = tx.balance(merchant, &Account::CustomerMain(customer.clone()))?;
+    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
+    let effects = payment::set_balance(customer, from, balance, inside, tx, now)?;
+    Ok(outbox::apply(tx, policy, merchant, &effects, &[])?)
+}
+
 /// Transfers the opening balance into a new customer's wallet.
-pub(super) fn give_opening_balance(
+fn give_opening_balance(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
@@ -117,22 +208,28 @@ pub fn create(
     request: Parsed<ProfileRequest>,
 ) -> Result<Customer, Error> {
     let profile = Profile::new(request?, policy.merchant(merchant).country)?;
-    check_unused(tx, merchant, &profile)?;
+    check_unused(tx, merchant, &profile, None)?;
     let now = tx.now();
     let customer = Customer::new(tx.customer_id(), tx.wallet_id(), Some(profile), now);
     tx.insert_customer(merchant, &customer)?;
     Ok(customer)
 }
 
-/// Refuses a new profile whose email address or phone another customer has.
-pub(super) fn check_unused(tx: &Tx<'_>, merchant: MerchantId, profile: &Profile) -> Result<(), Error> {
+/// Refuses a profile whose email address or phone another customer than `id` has.
+pub(super) fn check_unused(
+    tx: &Tx<'_>,
+    merchant: MerchantId,
+    profile: &Profile,
+    id: Option<&CustomerId>,
+) -> Result<(), Error> {
+    let is_other = |holder: Option<Customer>| holder.is_some_and(|holder| Some(&holder.id) != id);
     if let Some(email) = &profile.email
-        && tx.customer_by_email(merchant, email)?.is_some()
+        && is_other(tx.customer_by_email(merchant, email)?)
     {
         return Err(Refusal::EmailExists.into());
     }
     if let Some(phone) = &profile.phone
-        && tx.customer_with_phone(merchant, phone)?.is_some()
+        && is_other(tx.customer_with_phone(merchant, phone)?)
     {
         return Err(Refusal::PhoneExists.into());
     }

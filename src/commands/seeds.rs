@@ -2,12 +2,12 @@
 //! clients send, so that history, ledger and events are the same as if clients had sent them.
 
 use crate::commands::clocks::{self, ClockReading};
-use crate::commands::customers::{check_unused, give_opening_balance};
+use crate::commands::customers::{bring_balance_to, check_unused, register};
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::milestone_escrows::{self, MilestoneEscrowRequest};
 use crate::commands::payments;
 use crate::commands::{Error, Policy, standard_escrows};
-use crate::domain::customers::customer::{Admission, Customer};
+use crate::domain::customers::customer::Admission;
 use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::Ruling;
@@ -53,7 +53,9 @@ pub fn load(
     }
     tx.use_seeded_ids(seed);
     let mut loader = Loader { tx, policy, merchant };
-    let customers = load_each(request.customers, "customers", |customer| loader.register(customer))?;
+    let customers = load_each(request.customers, "customers", |customer| {
+        loader.load_customer(customer)
+    })?;
     let escrows = load_each(request.escrows, "escrows", |escrow| loader.load_escrow(escrow))?;
     loader.advance_to_claims(&escrows)?;
     let escrows = load_each(escrows, "escrows", |escrow| loader.claim_if_due(escrow))?;
@@ -96,24 +98,33 @@ struct Loader<'a, 't> {
 }
 
 impl Loader<'_, '_> {
-    fn register(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
+    /// Registers a customer. A customer who is there already gets the balance and the fields
+    /// of the profile that the seed states, and keeps the others.
+    fn load_customer(&mut self, seed: CustomerSeed) -> Result<CustomerId, Error> {
         let id = seed.id.unwrap_or_else(|| self.tx.customer_id());
-        if self.tx.customer_access(self.merchant, &id)?.is_some() {
-            let expected = "an id that no customer has yet (POST /sandbox/reset removes all customers)";
-            return Err(Invalid::wrong("id", expected, &format!("\"{id}\"")).into());
-        }
-        let country = self.policy.merchant(self.merchant).country;
+        let known = self.tx.customer(self.merchant, &id)?;
+        let of_merchant = self.policy.merchant(self.merchant).country;
+        let country = known
+            .as_ref()
+            .map_or(of_merchant, |customer| customer.country(of_merchant));
         let profile = Profile::partial(seed.profile, country)?;
-        check_unused(self.tx, self.merchant, &profile)?;
-        let profile = Some(profile).filter(|profile| *profile != Profile::unknown(country));
-        let now = self.tx.now();
-        let customer = Customer::new(id.clone(), self.tx.wallet_id(), profile, now);
-        self.tx.insert_customer(self.merchant, &customer)?;
-        let balance = seed.balance.unwrap_or(match self.policy.admission {
-            Admission::Register { opening_balance } => opening_balance,
-            Admission::KnownOnly => Amount::ZERO,
-        });
-        give_opening_balance(self.tx, self.policy, self.merchant, &id, balance)?;
+        check_unused(self.tx, self.merchant, &profile, Some(&id))?;
+        let Some(known) = known else {
+            let balance = seed.balance.unwrap_or(match self.policy.admission {
+                Admission::Register { opening_balance } => opening_balance,
+                Admission::KnownOnly => Amount::ZERO,
+            });
+            register(self.tx, self.policy, self.merchant, id.clone(), profile, balance)?;
+            return Ok(id);
+        };
+        let profile = match known.profile {
+            Some(before) => profile.or(before),
+            None => profile,
+        };
+        self.tx.save_profile(self.merchant, &id, &profile)?;
+        if let Some(balance) = seed.balance {
+            bring_balance_to(self.tx, self.policy, self.merchant, &id, balance)?;
+        }
         Ok(id)
     }
 

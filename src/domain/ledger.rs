@@ -58,6 +58,8 @@ pub enum TransferKind {
     OpeningBalance,
     /// Test money added to a wallet.
     TopUp,
+    /// Test money into a wallet or out of it, to the balance that a test asked for.
+    BalanceSet,
     /// A buyer's payment into the hold.
     Fund,
     /// From the hold to a seller or beneficiary.

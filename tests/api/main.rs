@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod balances;
 mod banks;
 mod cards;
 mod categories;

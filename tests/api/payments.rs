@@ -23,11 +23,14 @@ fn referenced(reference: &str, deal: &Deal) -> Value {
     json!({ "reference": reference, "escrowDetails": { "escrowId": deal.id } })
 }
 
+/// The phone of the customer `ada`, whom the sandbox registered on first use.
+const PHONE_OF_ADA: &str = "01553759151";
+
 /// Returns the details that a transaction shows of an escrow of Ada's.
 fn detail(deal: &Deal, amount: &Value, fee: &Value, purpose: &str) -> Value {
     json!({
         "escrowId": deal.id,
-        "beneficiary": { "name": "ada", "phone": null },
+        "beneficiary": { "name": "ada", "phone": PHONE_OF_ADA },
         "description": null,
         "amount": amount,
         "fee": fee,

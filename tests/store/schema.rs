@@ -248,6 +248,7 @@ fn a_customer_has_valid_permissions_and_a_reason_for_a_block() {
 #[test]
 fn email_address_and_phone_are_unique_for_a_merchant() {
     let (_file, _, connection) = used_file();
+    connection.execute("DELETE FROM customer_profile", []).unwrap();
     let insert = "INSERT INTO customer_profile (merchant_id, customer_id, email, phone, bvn, country)
                   VALUES (1, ?1, ?2, ?3, ?4, ?5)";
     let (email, phone) = ("a@b.example", "08012345678");

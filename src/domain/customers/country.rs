@@ -38,6 +38,8 @@ struct Facts {
     id: &'static str,
     calling_code: &'static str,
     national_digits: usize,
+    /// The first national digit that no phone of the country has.
+    unassigned: char,
 }
 
 impl Country {
@@ -62,6 +64,18 @@ impl Country {
         Self::VARIANTS.iter().copied().find(is_meant)
     }
 
+    /// Returns a phone that belongs to no person, with the last digits of this number.
+    pub fn unassigned_phone(self, number: u64) -> Phone {
+        let Facts {
+            national_digits,
+            unassigned,
+            ..
+        } = self.facts();
+        let digits = format!("{number:020}");
+        let last = &digits[digits.len() - (national_digits - 1)..];
+        Phone(format!("0{unassigned}{last}"))
+    }
+
     const fn facts(self) -> Facts {
         match self {
             Self::Nigeria => Facts {
@@ -69,24 +83,28 @@ impl Country {
                 id: "000000000000000000000566",
                 calling_code: "234",
                 national_digits: 10,
+                unassigned: '1',
             },
             Self::Ghana => Facts {
                 name: "Ghana",
                 id: "000000000000000000000288",
                 calling_code: "233",
                 national_digits: 9,
+                unassigned: '1',
             },
             Self::Kenya => Facts {
                 name: "Kenya",
                 id: "000000000000000000000404",
                 calling_code: "254",
                 national_digits: 9,
+                unassigned: '3',
             },
             Self::SouthAfrica => Facts {
                 name: "South Africa",
                 id: "000000000000000000000710",
                 calling_code: "27",
                 national_digits: 9,
+                unassigned: '9',
             },
         }
     }

@@ -2,4 +2,5 @@
 
 pub mod country;
 pub mod customer;
+pub mod placeholder;
 pub mod profile;

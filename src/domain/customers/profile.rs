@@ -201,6 +201,19 @@ impl Profile {
         full_name(self.firstname.as_deref(), self.lastname.as_deref())
     }
 
+    /// Returns the profile with its gaps filled from `other`. A country always comes from
+    /// this one.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            firstname: self.firstname.or(other.firstname),
+            lastname: self.lastname.or(other.lastname),
+            email: self.email.or(other.email),
+            phone: self.phone.or(other.phone),
+            bvn: self.bvn.or(other.bvn),
+            country: self.country,
+        }
+    }
+
     /// Returns the profile with the update applied.
     pub fn updated(self, update: ProfileUpdate) -> Self {
         Self {

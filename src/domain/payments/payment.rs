@@ -202,6 +202,42 @@ pub fn opening_balance(
     Ok(effects)
 }
 
+/// Brings the wallet of a sandbox customer from one balance to another. The difference is
+/// recorded in the customer's history and emits no event, since the customer moved nothing.
+///
+/// # Errors
+///
+/// Refuses a balance that would bring the merchant's accounts above [`Amount::MAX`] together.
+pub fn set_balance(
+    customer: &CustomerId,
+    from: Amount,
+    to: Amount,
+    inside: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+) -> Result<Effects, Refusal> {
+    let mut effects = Effects::default();
+    let kind = TransferKind::BalanceSet;
+    if let Some(more) = to.checked_sub(from) {
+        let deposit = enter(&mut effects, kind, customer, more, inside, ids, now)?;
+        effects.record(deposit);
+    } else if let Some(less) = from.checked_sub(to) {
+        let wallet = Account::CustomerMain(customer.clone());
+        effects.transfer(kind, wallet.clone(), Account::OutsideWorld, less, None);
+        effects.record(Transaction {
+            id: ids.transaction_id(),
+            owner: wallet,
+            transaction_type: TransactionType::Withdrawal,
+            credit_type: CreditType::Debit,
+            amount: less,
+            reference: ids.reference(),
+            escrow: None,
+            created_at: now,
+        });
+    }
+    Ok(effects)
+}
+
 /// Transfers money from outside into a wallet. Returns the transaction, which the caller
 /// records.
 fn enter(

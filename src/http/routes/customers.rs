@@ -9,6 +9,7 @@ use strum::VariantArray;
 use crate::commands::{self, Policy, customers};
 use crate::domain::customers::country::{Country, Phone};
 use crate::domain::customers::customer::{Customer, CustomerKey, Permissions, PermissionsUpdate};
+use crate::domain::customers::placeholder;
 use crate::domain::customers::profile::{self, Email, Profile, ProfileRequest, ProfileUpdateRequest};
 use crate::domain::ids::CustomerId;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
@@ -242,13 +243,13 @@ fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
     }
 }
 
-/// The contract's Customer. Every field is sent, with null for an unknown value.
+/// The contract's Customer. Every field is sent.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomerView {
     customer_id: AsText<CustomerId>,
-    firstname: Option<String>,
-    lastname: Option<String>,
+    firstname: String,
+    lastname: String,
     email: Option<AsText<Email>>,
     phone: Option<AsText<Phone>>,
     bvn: Option<String>,
@@ -278,7 +279,9 @@ pub(crate) struct CountryView {
 }
 
 impl CustomerView {
-    /// Shows a customer. A customer without a country is shown with the merchant's.
+    /// Shows a customer. A customer without a country is shown with the merchant's, and one
+    /// without a name with the id and a placeholder: clients search names without a look at
+    /// null.
     pub(crate) fn new(customer: Customer, merchant_country: Country) -> Self {
         let country = customer.country(merchant_country);
         let Permissions {
@@ -288,8 +291,8 @@ impl CustomerView {
         } = customer.permissions;
         let profile = customer.profile.unwrap_or_else(|| Profile::unknown(country));
         Self {
-            firstname: profile.firstname,
-            lastname: profile.lastname,
+            firstname: profile.firstname.unwrap_or_else(|| customer.id.to_string()),
+            lastname: profile.lastname.unwrap_or_else(|| placeholder::LASTNAME.to_owned()),
             email: profile.email.map(AsText),
             phone: profile.phone.map(AsText),
             bvn: profile.bvn,

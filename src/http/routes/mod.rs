@@ -1,5 +1,6 @@
 //! The route table: every route of the service, one line each.
 
+mod balances;
 mod banks;
 mod cards;
 mod categories;
@@ -147,6 +148,7 @@ fn table(mode: Mode) -> Routes {
         table.sandbox(POST, "/sandbox/clock/advance", Key, clocks::advance);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
         table.sandbox(POST, "/sandbox/seed", Key, seeds::load);
+        table.sandbox(PUT, "/sandbox/balance", Key, balances::set);
 
         table.sandbox(GET, "/sandbox/callback", Key, webhook_endpoint::get);
         table.sandbox(PUT, "/sandbox/callback", Key, webhook_endpoint::set);

@@ -78,7 +78,9 @@ fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
     fields.check_known(&SEED_FIELDS)?;
     let customers = entries(&fields.field("customers"), CUSTOMERS_MAX)?;
     let escrows = entries(&fields.field("escrows"), SeededIds::ESCROWS_MAX)?;
-    let customers = customers.iter().map(customer).collect::<Parsed<_>>()?;
+    let mut ids = HashSet::new();
+    let customers = customers.iter().map(|entry| customer(entry, &mut ids));
+    let customers = customers.collect::<Parsed<_>>()?;
     let mut names = HashSet::new();
     let escrow = |(entry, index): (&Field<'_>, usize)| escrow(entry, index, &mut names);
     let escrows = escrows.iter().zip(1..).map(escrow).collect::<Parsed<_>>()?;
@@ -98,11 +100,17 @@ fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> 
     Ok(entries)
 }
 
-fn customer(entry: &Field<'_>) -> Parsed<CustomerSeed> {
+/// Parses a customer. Refuses the id of an earlier customer.
+fn customer(entry: &Field<'_>, ids: &mut HashSet<CustomerId>) -> Parsed<CustomerSeed> {
     let fields = entry.object()?;
     fields.check_known(&CUSTOMER_FIELDS)?;
+    let id_field = fields.field("id");
+    let id = id_field.optional(Field::customer_id)?;
+    if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
+        return Err(id_field.must_be("an id that no customer before it in the seed has"));
+    }
     Ok(CustomerSeed {
-        id: fields.field("id").optional(Field::customer_id)?,
+        id,
         balance: fields.field("balance").optional(Field::amount)?,
         profile: PartialProfileRequest {
             firstname: fields.field("firstname").optional(Field::text)?,

@@ -517,6 +517,10 @@ fn fields_of_the_sandbox_are_read_word_for_word() {
             tried("POST /sandbox/clock/advance", |_| {
                 Request::of_merchant().with(json!({ "by": "1h" }))
             }),
+            tried("PUT /sandbox/balance", |_| {
+                Request::of_merchant().with(json!({ "customerId": "ada", "balance": 250.5 }))
+            })
+            .and(&["/other"]),
             tried("PUT /sandbox/callback", |_| {
                 Request::of_merchant().with(json!({ "url": "http://127.0.0.1:9/hook" }))
             }),

@@ -76,6 +76,7 @@ GET    /sandbox/clock                                          - SA none
 POST   /sandbox/clock/advance                                  - SA JSON
 POST   /sandbox/reset                                          - SA none
 POST   /sandbox/seed                                           - SA JSON
+PUT    /sandbox/balance                                        - SA JSON
 GET    /sandbox/callback                                       - SA none
 PUT    /sandbox/callback                                       - SA JSON
 GET    /sandbox/events                                         - SA none

@@ -85,6 +85,9 @@ fn of_requests_and_time() -> Vec<Row> {
             Request::of_merchant()
         }),
         row("POST /sandbox/seed", 201, "Sandbox seeded successfully", seed),
+        row("PUT /sandbox/balance", 200, "Balance set successfully", |_| {
+            Request::of_merchant().with(json!({ "customerId": "ada", "balance": 250.5 }))
+        }),
     ]
 }
 

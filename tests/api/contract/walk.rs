@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 19] = [
+const OWN_ROUTES: [&str; 20] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
@@ -31,6 +31,7 @@ const OWN_ROUTES: [&str; 19] = [
     "POST /sandbox/clock/advance",
     "POST /sandbox/reset",
     "POST /sandbox/seed",
+    "PUT /sandbox/balance",
     "GET /sandbox/callback",
     "PUT /sandbox/callback",
     "GET /sandbox/events",

@@ -46,6 +46,10 @@ fn the_sandbox_is_answered_word_for_word() {
     app.as_merchant("GET", "/sandbox/requests/none", None);
     app.note("A seed");
     seed(&app);
+    app.note("A balance");
+    let balance = json!({ "customerId": "cleo", "balance": 250.5 });
+    app.as_merchant("PUT", "/sandbox/balance", Some(&balance));
+    app.as_merchant("GET", "/v1/customer/get/cleo", None);
     app.note("A reset");
     app.as_merchant("POST", "/sandbox/reset", None);
     app.reset("sk_test_new");
