@@ -3,6 +3,7 @@
 
 use crate::domain::ids::CustomerId;
 use crate::domain::time::Timestamp;
+use crate::domain::unset::is_unset_variable;
 
 const KEY_BYTES_MAX: usize = 255;
 
@@ -15,11 +16,12 @@ impl IdempotencyKey {
     /// The shape of a key, for messages that say "must be".
     pub const EXPECTED: &'static str = "1 to 255 printable ASCII characters";
 
-    /// Returns `None` if the text does not have the shape of a key.
+    /// Returns `None` if the text does not have the shape of a key, or is what a client sends
+    /// where it has no key: its next request would get the reply to this one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let is_key = is_printable && (1..=KEY_BYTES_MAX).contains(&text.len());
-        is_key.then(|| Self(text.to_owned()))
+        (is_key && !is_unset_variable(text)).then(|| Self(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {

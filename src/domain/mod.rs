@@ -28,3 +28,4 @@ pub mod sandbox;
 pub mod text;
 pub mod time;
 pub mod transaction;
+pub mod unset;

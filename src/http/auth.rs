@@ -16,8 +16,10 @@ use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::unset::is_unset_variable;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::key_mistake::KeyMistake;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs, RouteFacts};
 use crate::http::state::AppState;
@@ -174,8 +176,11 @@ fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) ->
     }
 }
 
-fn parse_customer(id: &str) -> Result<CustomerId, Refusal> {
-    CustomerId::parse(id).ok_or(Refusal::CustomerNotFound)
+fn parse_customer(id: &str) -> Result<CustomerId, ApiError> {
+    if is_unset_variable(id) {
+        return Err(ApiError::CustomerIdUnset { text: id.to_owned() });
+    }
+    Ok(CustomerId::parse(id).ok_or(Refusal::CustomerNotFound)?)
 }
 
 /// Counts a request of this key, if the server limits requests. Keeps the state of the
@@ -217,7 +222,8 @@ fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
 /// # Errors
 ///
 /// Returns [`ApiError::ForeignHost`] if only this machine may use the server and the
-/// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key.
+/// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key, or
+/// only the text of a client's variable without a value.
 pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
     if state.is_loopback_only && !is_for_this_machine(request) {
         return Err(ApiError::ForeignHost);
@@ -247,15 +253,22 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     if !headers.contains_key(AUTHORIZATION) && state.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
         return Ok(String::new());
     }
-    let sent = single_value(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken)?;
-    let (scheme, key) = sent.split_once(' ').ok_or(ApiError::NoToken)?;
-    let key = key.trim();
-    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if scheme.eq_ignore_ascii_case("bearer") && is_key {
-        Ok(key.to_owned())
-    } else {
-        Err(ApiError::NoToken)
-    }
+    let sent = single_value(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken { mistake: None })?;
+    let mistake = match sent.split_once(' ') {
+        None if sent.eq_ignore_ascii_case("bearer") => KeyMistake::Empty,
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => {
+            let key = key.trim();
+            if is_unset_variable(key) {
+                KeyMistake::Unset(key.to_owned())
+            } else if key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Ok(key.to_owned());
+            } else {
+                KeyMistake::Characters
+            }
+        }
+        _ => KeyMistake::Scheme,
+    };
+    Err(ApiError::NoToken { mistake: Some(mistake) })
 }
 
 /// Returns true if a program on this machine sent the request.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
 use crate::domain::ids::CustomerId;
 use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::unset::is_unset_variable;
 use crate::entropy;
 use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
@@ -188,8 +189,14 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
     }
     let text = String::from_utf8_lossy(first.as_bytes());
     let key = IdempotencyKey::parse(&text);
-    key.map(Some)
-        .ok_or_else(|| Invalid::wrong(HEADER, IdempotencyKey::EXPECTED, &text))
+    key.map(Some).ok_or_else(|| {
+        let expected = if is_unset_variable(&text) {
+            "a key for this request alone; the client's variable for it has no value"
+        } else {
+            IdempotencyKey::EXPECTED
+        };
+        Invalid::wrong(HEADER, expected, &text)
+    })
 }
 
 /// Returns the SHA-256 of a body. The hash of a form does not depend on the boundary, nor

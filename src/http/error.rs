@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::domain::idempotency::Difference;
 use crate::domain::refusal::{Invalid, Problem, Refusal, shortened};
 use crate::http::envelope::{Envelope, Reply, status_code};
+use crate::http::key_mistake::KeyMistake;
 use crate::views::MajorUnits;
 use crate::{commands, store};
 
@@ -30,7 +31,17 @@ pub(crate) enum ApiError {
     /// The request has no key. In sandbox mode a program on this machine needs none.
     #[strum(props(status = 401))]
     #[error("No token provided")]
-    NoToken,
+    NoToken {
+        /// The mistake in the `authorization` header, if the request has the header.
+        mistake: Option<KeyMistake>,
+    },
+    /// The `customer-id` header is what a client sends where it has no id.
+    #[strum(serialize = "customer_not_found", props(status = 404))]
+    #[error("Customer not found")]
+    CustomerIdUnset {
+        /// The header's text.
+        text: String,
+    },
     #[strum(props(status = 403))]
     #[error("Unauthorized Access")]
     UnknownKey,
@@ -162,6 +173,12 @@ impl ApiError {
             code: (!matches!(self, Self::TooManyRequests { .. })).then(|| self.code()),
             details: match self {
                 Self::Refused(refusal) => details(refusal),
+                Self::NoToken { mistake } => mistake.as_ref().map(KeyMistake::details),
+                Self::CustomerIdUnset { text } => Some(json!({
+                    "field": "customer-id",
+                    "expected": "the id of a customer; the client's variable for it has no value",
+                    "got": shortened(text),
+                })),
                 _ => None,
             },
         };

@@ -5,6 +5,7 @@
 
 mod api_key_cache;
 mod auth;
+mod base_url;
 mod body;
 mod connections;
 mod context;
@@ -14,6 +15,7 @@ mod error;
 mod execute;
 mod fields;
 mod in_flight;
+mod key_mistake;
 mod middleware;
 mod query;
 mod rate_limit;

@@ -136,3 +136,146 @@ fn a_merchants_category_is_usable_on_its_sellers_escrows() {
     let listed = app.escrows("ada", &format!("type=sales&categoryId={of_merchant}")).ok();
     assert_eq!(listed.data()["pagination"]["count"], 3);
 }
+
+/// Clients hold the base URL with `/v1` or without it, and join paths to it that begin with
+/// `/v1` or without it.
+#[test]
+fn every_form_of_the_base_url_reaches_the_same_route() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let key = ("idempotency-key", "one");
+    let top_up = |path: &str| {
+        let headers = [key, ("customer-id", "ada"), ("content-type", "application/json")];
+        app.send("POST", path, &headers, Some(br#"{"amount":1000}"#))
+    };
+    let first = top_up("/v1/payment/topup").ok();
+    for path in [
+        "/payment/topup",
+        "/v1/v1/payment/topup",
+        "//v1/payment/topup",
+        "/v1//payment/topup",
+    ] {
+        let again = top_up(path).ok();
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{path}");
+        assert_eq!(again.body, first.body);
+    }
+    for path in [
+        format!("/escrow/verify/{}", deal.token),
+        format!("/v1/v1/escrow/verify/{}", deal.token),
+        format!("/escrow/transactions?type=sales&x={}", deal.token),
+        "/v1/sandbox/clock".to_owned(),
+        "/v1/healthz".to_owned(),
+        "/customers?limit=1".to_owned(),
+    ] {
+        app.send("GET", &path, &[("customer-id", "ada")], None).ok();
+    }
+    let page = app.send("GET", "/customers?limit=50&page=2", &[], None).ok();
+    assert_eq!(page.data()["pagination"]["previousPage"], 1);
+    app.refuses(404, "There is no route /v1/wallet/x", |app| {
+        app.send("GET", "/wallet/x", &[], None)
+    });
+    let fault = json!({ "status": 503, "route": "GET /v1/wallet" });
+    app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+    assert_eq!(app.send("GET", "/wallet", &[("customer-id", "ada")], None).status, 503);
+}
+
+/// Texts that languages and templates write for a variable without a value.
+const UNSET: [&str; 9] = [
+    "undefined",
+    "null",
+    "None",
+    "nil",
+    "NaN",
+    "[object Object]",
+    "{{secretKey}}",
+    "${SECRET_KEY}",
+    "<secret key>",
+];
+
+#[test]
+fn a_key_that_a_client_left_unset_is_refused_with_a_hint() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let get = |app: &TestApp, authorization: &str| {
+        app.send(
+            "GET",
+            "/v1/wallet",
+            &[("authorization", authorization), ("customer-id", "ada")],
+            None,
+        )
+    };
+    for text in UNSET {
+        let sent = format!("Bearer {text}");
+        let refused = app.refuses(401, "No token provided", |app| get(app, &sent));
+        assert_eq!(refused.body["details"]["got"], sent.as_str());
+        let expected = "Bearer, a space and the key; the client's variable for the key has no value";
+        assert_eq!(refused.body["details"]["expected"], expected);
+    }
+    for (sent, got) in [
+        ("Bearer ", "Bearer without a key"),
+        ("Bearer", "Bearer without a key"),
+        ("sk_test_secret", "a header that does not begin with Bearer and a space"),
+        ("Bearer sk test", "a key with other characters"),
+    ] {
+        let refused = app.refuses(401, "No token provided", |app| get(app, sent));
+        assert_eq!(refused.body["details"]["got"], got);
+        assert!(!refused.text.contains("secret"), "{}", refused.text);
+    }
+}
+
+#[test]
+fn a_customer_id_that_a_client_left_unset_is_refused_with_a_hint() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let with_header = |app: &TestApp, method: &str, path: &str, text: &str, body: Option<&Value>| -> Answer {
+        let headers = [("customer-id", text), ("content-type", "application/json")];
+        let body = body.map(Value::to_string);
+        app.send(method, path, &headers, body.as_deref().map(str::as_bytes))
+    };
+    for text in UNSET {
+        for (method, path, body) in [
+            ("GET", "/v1/wallet", None),
+            ("GET", "/v1/escrow/transactions?type=sales", None),
+            ("POST", "/v1/escrow/create", Some(standard_terms())),
+        ] {
+            let refused = app.refuses(404, "Customer not found", |app| {
+                with_header(app, method, path, text, body.as_ref())
+            });
+            let details = &refused.body["details"];
+            assert_eq!(
+                (&details["field"], &details["got"]),
+                (&json!("customer-id"), &json!(text))
+            );
+            assert!(details["expected"].as_str().unwrap().contains("variable"), "{details}");
+        }
+        // The header has no effect on a route of the merchant.
+        with_header(&app, "GET", "/v1/customers", text, None).ok();
+        let mut body = two_milestones();
+        body["milestones"][0]["customerId"] = json!(text);
+        let refused = app.create_milestone_escrow("ada", &body);
+        assert_eq!(
+            (refused.status, &refused.body["details"]["field"]),
+            (400, &json!("milestones[0].customerId"))
+        );
+    }
+    assert_eq!(app.count("customer"), 1);
+}
+
+#[test]
+fn an_idempotency_key_that_a_client_left_unset_is_refused_with_a_hint() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for text in UNSET {
+        let headers = [
+            ("idempotency-key", text),
+            ("customer-id", "ada"),
+            ("content-type", "application/json"),
+        ];
+        let message = format!(
+            "Idempotency-Key must be a key for this request alone; the client's variable for it has no value; got {text}"
+        );
+        app.refuses(400, &message, |app| {
+            app.send("POST", "/v1/payment/topup", &headers, Some(br#"{"amount":1000}"#))
+        });
+    }
+}

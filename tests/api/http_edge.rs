@@ -92,7 +92,6 @@ fn an_unknown_route_is_not_found() {
         "/v1",
         "/v1/",
         "/v1/wallet/",
-        "/v1//wallet",
         "/V1/wallet",
         "/v1/escrow",
         "/v1/escrow/verify",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::domain::ids::numbers::encode_hex;
+use crate::domain::unset::is_unset_variable;
 
 /// A merchant: 1, 2, 3, ... in the order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,11 +17,12 @@ impl CustomerId {
     /// The shape of a customer id, for messages.
     pub const SHAPE: &'static str = "1 to 64 letters, digits, '.', '_' or '-'";
 
-    /// Returns `None` if the text does not have [`CustomerId::SHAPE`].
+    /// Returns `None` if the text does not have [`CustomerId::SHAPE`], or is what a client
+    /// sends where it has no id.
     pub fn parse(text: &str) -> Option<Self> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let is_id = (1..=64).contains(&text.len()) && text.bytes().all(is_allowed);
-        is_id.then(|| Self(text.to_owned()))
+        (is_id && !is_unset_variable(text)).then(|| Self(text.to_owned()))
     }
 
     /// Makes the id of a customer who registered without one: 24 lower-case hex
@@ -108,6 +110,8 @@ mod tests {
             "a\0",
             "'; DROP TABLE escrow",
             "../..",
+            "undefined",
+            "null",
             &"x".repeat(65),
         ] {
             assert!(CustomerId::parse(text).is_none(), "{text}");

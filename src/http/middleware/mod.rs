@@ -17,6 +17,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use crate::domain::refusal::shortened;
+use crate::http::base_url;
 use crate::http::connections::{Phase, ReplyBody};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
@@ -31,9 +32,10 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// Gives the request an id, runs it, logs one line, and returns the id in `X-Request-Id`. A
 /// panic becomes a 500, and the framework's own error replies become envelopes.
 pub(crate) async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    base_url::put_right(&mut request);
     let arrival = Arrival::now();
     let context = Arc::new(RequestContext::new(&request));
     request.extensions_mut().insert(Arc::clone(&context));

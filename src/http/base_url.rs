@@ -1,0 +1,110 @@
+//! Finds the route that a request means, whatever its client holds for the base URL: the
+//! address of the service with `/v1` or without it, with a slash at its end or without one.
+//!
+//! The path is put right before the request is routed, so that everything after it, such as
+//! faults, idempotency keys and the request log, knows one path for a route.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Uri;
+use actix_web::http::uri::PathAndQuery;
+
+use crate::domain::mode::Mode;
+use crate::http::route::CONTRACT_PREFIX;
+use crate::http::routes;
+
+/// The first parts of all paths, after [`CONTRACT_PREFIX`] for routes of the contract.
+struct FirstParts {
+    contract: HashSet<&'static str>,
+    own: HashSet<&'static str>,
+}
+
+static FIRST_PARTS: LazyLock<FirstParts> = LazyLock::new(|| {
+    let (mut contract, mut own) = (HashSet::new(), HashSet::new());
+    for (_, path) in routes(Mode::Sandbox) {
+        match path.strip_prefix(CONTRACT_PREFIX) {
+            Some(path) => contract.insert(first_part(path)),
+            None => own.insert(first_part(path.trim_start_matches('/'))),
+        };
+    }
+    FirstParts { contract, own }
+});
+
+fn first_part(path: &str) -> &str {
+    path.split_once('/').map_or(path, |(first, _)| first)
+}
+
+/// Puts the path of a request right, if a client joined it to another form of the base URL.
+pub(super) fn put_right(request: &mut ServiceRequest) {
+    let uri = &request.head().uri;
+    let Some(path) = meant_path(uri.path()) else {
+        return;
+    };
+    let with_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = uri.clone().into_parts();
+    // Both parts come from a valid address, so the whole is valid.
+    parts.path_and_query = PathAndQuery::from_maybe_shared(with_query).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+/// Returns the path that a client means, or `None` if it is this one.
+fn meant_path(path: &str) -> Option<String> {
+    let mut rest = path.trim_start_matches('/');
+    while let Some(after) = rest.strip_prefix("v1/") {
+        rest = after.trim_start_matches('/');
+    }
+    let first = first_part(rest);
+    let meant = if FIRST_PARTS.contract.contains(first) {
+        format!("{CONTRACT_PREFIX}{rest}")
+    } else if FIRST_PARTS.own.contains(first) {
+        format!("/{rest}")
+    } else {
+        return None;
+    };
+    (meant != path).then_some(meant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_reached_by_every_form_of_the_base_url() {
+        for (_, path) in routes(Mode::Sandbox) {
+            assert_eq!(meant_path(path), None, "{path}");
+            let rest = path.strip_prefix(CONTRACT_PREFIX).unwrap_or(&path[1..]);
+            for base in ["/", "//", "/v1/", "/v1//", "//v1/", "/v1/v1/"] {
+                let joined = format!("{base}{rest}");
+                if joined != path {
+                    assert_eq!(meant_path(&joined).as_deref(), Some(path), "{joined}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_route_begins_with_stays_as_it_is() {
+        for path in [
+            "/",
+            "",
+            "/v1",
+            "/v1/",
+            "/v2/wallet",
+            "/walet",
+            "/v1/nothing",
+            "/V1/wallet",
+            "/favicon.ico",
+            "*",
+        ] {
+            assert_eq!(meant_path(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The mistakes that clients make in the `authorization` header, with a hint for each.
+
+use serde_json::{Value, json};
+
+use crate::domain::refusal::shortened;
+
+/// A mistake in an `authorization` header that has no key. The reply repeats no other text
+/// of the header, which may be a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyMistake {
+    /// The header does not begin with `Bearer` and a space.
+    Scheme,
+    /// Nothing follows `Bearer`.
+    Empty,
+    /// The text after `Bearer` is what a client sends where it has no key.
+    Unset(String),
+    /// The key has a character that no key has.
+    Characters,
+}
+
+impl KeyMistake {
+    /// Returns the `details` of the reply.
+    pub(super) fn details(&self) -> Value {
+        let (expected, got) = match self {
+            Self::Scheme => (
+                "Bearer, a space and the key",
+                "a header that does not begin with Bearer and a space".to_owned(),
+            ),
+            Self::Empty => (
+                "Bearer, a space and the key; the client's variable for the key is empty",
+                "Bearer without a key".to_owned(),
+            ),
+            Self::Unset(text) => (
+                "Bearer, a space and the key; the client's variable for the key has no value",
+                format!("Bearer {}", shortened(text)),
+            ),
+            Self::Characters => (
+                "Bearer, a space and a key of printable ASCII characters without spaces",
+                "a key with other characters".to_owned(),
+            ),
+        };
+        json!({ "field": "authorization", "expected": expected, "got": got })
+    }
+}
