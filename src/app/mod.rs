@@ -143,6 +143,7 @@ impl App {
             faults: Arc::new(FaultBook::new(http::routes(config.mode))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
+            origins: Arc::new(settings::allowed_origins(config)),
             in_flight: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };

@@ -13,7 +13,7 @@ use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, Webhook
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::http::{self, ConnectionLimits, RequestLogLimits, ServerSettings};
+use crate::http::{self, AllowedOrigins, ConnectionLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
@@ -160,6 +160,14 @@ pub(super) const fn connections(config: &Config) -> ConnectionLimits {
 /// as in a sandbox.
 pub(super) fn unknown_keys(config: &Config) -> Option<u32> {
     Some(config.limits.unknown_keys_per_minute).filter(|&limit| config.mode == Mode::Live && limit > 0)
+}
+
+/// Returns the origins whose web pages may call the service.
+pub(super) fn allowed_origins(config: &Config) -> AllowedOrigins {
+    AllowedOrigins {
+        on_this_machine: config.mode == Mode::Sandbox,
+        listed: config.allowed_origins.clone(),
+    }
 }
 
 /// Returns the bounds on requests.

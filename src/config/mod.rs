@@ -28,8 +28,8 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    amount, currency, event_choice, key_hashes, live_webhook_url, retry_schedule, sandbox_webhook_url, signing_secret,
-    web_address, withdrawal_fees, within,
+    amount, currency, event_choice, key_hashes, live_webhook_url, origins, public_url, retry_schedule,
+    sandbox_webhook_url, signing_secret, withdrawal_fees, within,
 };
 
 pub use error::ConfigError;
@@ -47,8 +47,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The base URL of links in replies. `None` stands for the address that the service
     /// listens on.
-    #[serde(default, deserialize_with = "web_address")]
+    #[serde(default, deserialize_with = "public_url")]
     pub public_url: Option<String>,
+    /// The origins, beside those on this machine in a sandbox, whose web pages may call the
+    /// service from a browser.
+    #[serde(deserialize_with = "origins")]
+    pub allowed_origins: Vec<String>,
     /// The database file.
     pub database: PathBuf,
     /// Keeps the database in a temporary folder, which the service removes when it stops.

@@ -401,3 +401,56 @@ fn a_file_with_a_secret_that_every_user_may_read_is_refused() {
         load(secret, mode).unwrap();
     }
 }
+
+#[test]
+fn addresses_that_clients_cannot_use_are_refused() {
+    let read = |url: &str| load(&format!("public_url = \"{url}\""), &[]);
+    for (written, stored) in [
+        ("https://escrow.example", "https://escrow.example"),
+        ("https://escrow.example/", "https://escrow.example"),
+        ("http://10.0.0.5:8080/escrow/", "http://10.0.0.5:8080/escrow"),
+    ] {
+        assert_eq!(read(written).unwrap().public_url.as_deref(), Some(stored));
+    }
+    for url in [
+        "HTTPS://escrow.example",
+        "escrow.example",
+        "ftp://escrow.example",
+        "http://",
+        "http:///path",
+        "http://0.0.0.0:8080",
+        "http://[::]",
+        "https://user:secret@escrow.example",
+        "https://secret@escrow.example",
+        "https://escrow.example?secret",
+        "https://escrow.example#secret",
+        "https://escrow .example",
+        "https://escrow.example\\\\x",
+    ] {
+        let refused = read(url).unwrap_err().to_string();
+        assert!(
+            refused.contains("must be http:// or https:// and a host"),
+            "{url}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn an_allowed_origin_is_written_as_browsers_write_it() {
+    let read = |entry: &str| load(&format!("allowed_origins = [\"{entry}\"]"), &[]);
+    for entry in ["https://shop.example", "http://10.0.0.5:3000"] {
+        assert_eq!(read(entry).unwrap().allowed_origins, [entry]);
+    }
+    for entry in [
+        "*",
+        "null",
+        "shop.example",
+        "https://shop.example/",
+        "https://shop.example:443",
+        "https://Shop.example",
+        "",
+    ] {
+        let refused = read(entry).unwrap_err().to_string();
+        assert!(refused.contains("an origin as browsers write it"), "{entry}: {refused}");
+    }
+}

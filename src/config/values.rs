@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
@@ -11,6 +12,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
+use crate::domain::web_address::is_unspecified;
 
 /// Parses a whole number from `MIN` to `MAX`.
 pub(super) fn within<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -49,14 +51,49 @@ pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Str
     }
 }
 
-/// Parses a URL that begins with `http://` or `https://`.
-pub(super) fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+/// Parses the base URL of the service: an origin, and perhaps a path. Returns it without a
+/// slash at its end. No message repeats the text, which may have a password in it.
+pub(super) fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    const EXPECTED: &str = "http:// or https:// and a host, perhaps with a port and a path";
     let text = String::deserialize(deserializer)?;
-    if text.starts_with("http://") || text.starts_with("https://") {
-        Ok(Some(text))
-    } else {
-        Err(D::Error::custom("must begin with http:// or https://"))
+    let problem =
+        |problem: &str| D::Error::custom(format!("must be {EXPECTED}, such as https://escrow.example; {problem}"));
+    let url = web_url(&text).ok_or_else(|| problem("it does not begin with http:// or https:// and a host"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(problem("it has a user name or a password"));
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(problem("it has a query or a fragment"));
+    }
+    if is_unspecified(&url) {
+        return Err(problem("its host stands for every address, which no client can reach"));
+    }
+    Ok(Some(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+/// Parses the origins of web pages, such as `https://shop.example`.
+pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let origin = |text: String| {
+        let url = web_url(&text).filter(|url| url.origin().ascii_serialization() == text);
+        url.map(|_| text).ok_or_else(|| {
+            D::Error::custom(
+                "must be a list, each entry an origin as browsers write it: http:// or https://, a host in lower case, \
+                 a port unless it is the usual one, and no path, such as https://shop.example",
+            )
+        })
+    };
+    texts.into_iter().map(origin).collect()
+}
+
+/// Parses an address that begins with `http://` or `https://` and has no blanks.
+fn web_url(text: &str) -> Option<Url> {
+    let begins_right = text.starts_with("http://") || text.starts_with("https://");
+    // A browser would read a third slash as no slash at all.
+    let begins_right = begins_right && !text.contains("///");
+    let has_blank = text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
+    let url = Url::parse(text).ok().filter(|_| begins_right && !has_blank)?;
+    url.has_host().then_some(url)
 }
 
 pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WithdrawalFees, D::Error> {

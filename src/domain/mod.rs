@@ -29,3 +29,4 @@ pub mod text;
 pub mod time;
 pub mod transaction;
 pub mod unset;
+pub mod web_address;

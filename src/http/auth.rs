@@ -28,6 +28,8 @@ use crate::store::{self, Tx};
 /// The header that every webhook carries.
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
+/// The relation of the page that caused a request to this server, which browsers send.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The prefix of live keys. A sandbox refuses them, because a client that sends one has
 /// confused the two servers.
@@ -274,20 +276,29 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
 /// Returns true if a program on this machine sent the request.
 ///
 /// A foreign web page in a browser on this machine does not count. It can reach a loopback
-/// port, but the browser then sends its `Origin`. A webhook of this service does not count
-/// either, because a merchant may set an endpoint URL that leads back here.
+/// port, but the browser then sends its `Origin` or, with a link or a picture, the word
+/// `cross-site`. A webhook of this service does not count either, because a merchant may set
+/// an endpoint URL that leads back here.
 fn is_from_this_machine(request: &HttpRequest) -> bool {
-    let is_local_page = |origin: &str| {
-        let host = origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"));
-        host.is_some_and(is_loopback_name)
-    };
-    let mut origins = request.headers().get_all(ORIGIN);
+    let headers = request.headers();
+    let mut origins = headers.get_all(ORIGIN).peekable();
+    let is_foreign_link = origins.peek().is_none()
+        && headers
+            .get_all(SEC_FETCH_SITE)
+            .any(|site| site.as_bytes() == b"cross-site");
     request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
         && is_for_this_machine(request)
-        && !request.headers().contains_key(WEBHOOK_ID)
-        && origins.all(|origin| origin.to_str().is_ok_and(is_local_page))
+        && !headers.contains_key(WEBHOOK_ID)
+        && !is_foreign_link
+        && origins.all(|origin| origin.to_str().is_ok_and(is_local_origin))
+}
+
+/// Returns true if the text is the origin of a web page on this machine.
+pub(super) fn is_local_origin(origin: &str) -> bool {
+    let host = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
+    host.is_some_and(is_loopback_name)
 }
 
 /// Returns true if the `Host` header is a loopback name. This stops DNS rebinding, in which
@@ -299,7 +310,12 @@ fn is_for_this_machine(request: &HttpRequest) -> bool {
 
 fn is_loopback_name(host_and_port: &str) -> bool {
     let host = match host_and_port.rsplit_once(':') {
-        Some((host, _port)) if !host_and_port.ends_with(']') => host,
+        Some((host, port)) if !host_and_port.ends_with(']') => {
+            if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+                return false;
+            }
+            host
+        }
         _ => host_and_port,
     };
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")

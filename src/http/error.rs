@@ -1,5 +1,7 @@
 //! The errors of requests, and the replies that report them.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
@@ -111,8 +113,13 @@ pub(crate) enum ApiError {
     #[error("There is no route {}", shortened(.path))]
     RouteNotFound { path: String },
     #[strum(props(status = 405))]
-    #[error("This route answers {allowed} only")]
-    MethodNotAllowed { allowed: String },
+    #[error("This route answers {methods} only")]
+    MethodNotAllowed {
+        /// The methods of the route table.
+        methods: Arc<str>,
+        /// The methods for the `Allow` header.
+        allow: HeaderValue,
+    },
     /// A bug, or a failure of the machine.
     #[strum(props(status = 500))]
     #[error("Something went wrong on our side")]
@@ -290,9 +297,8 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if let Self::MethodNotAllowed { allowed } = self {
-            let allowed = HeaderValue::from_str(allowed).expect("methods are ASCII");
-            headers.insert(ALLOW, allowed);
+        if let Self::MethodNotAllowed { allow, .. } = self {
+            headers.insert(ALLOW, allow.clone());
         }
         response
     }

@@ -34,7 +34,7 @@ pub use routes::routes;
 pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use server::{ServerSettings, listen, server};
-pub use state::{AppState, Limits};
+pub use state::{AllowedOrigins, AppState, Limits};
 
 /// The log target of requests that are not valid HTTP.
 pub const CLIENT_ERRORS_LOG: &str = "actix_http";

@@ -37,6 +37,15 @@ pub struct Limits {
     pub escrows_per_payment_max: usize,
 }
 
+/// The origins whose web pages may call the service from a browser.
+#[derive(Clone, Debug, Default)]
+pub struct AllowedOrigins {
+    /// True if pages on this machine may, at any port: in a sandbox.
+    pub on_this_machine: bool,
+    /// Further origins, as browsers write them.
+    pub listed: Vec<String>,
+}
+
 /// The parts of the service that the routes use. Clones are cheap and share them.
 #[derive(Clone, Debug)]
 pub struct AppState {
@@ -65,6 +74,8 @@ pub struct AppState {
     /// True if only programs on this machine may use the server: in a sandbox that is not
     /// exposed.
     pub is_loopback_only: bool,
+    /// The origins whose web pages may call the service.
+    pub origins: Arc<AllowedOrigins>,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
     /// The free part of the memory for uploads, in bytes.

@@ -450,6 +450,37 @@ impl TestApp {
         stream
     }
 
+    /// Sends a request whose reply may have no body, over a connection of its own.
+    pub(crate) fn send_for_head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+        for (name, value) in headers {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        let reply = self.exchange_for_text(format!("{request}\r\n").as_bytes());
+        let (head, _) = reply.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap());
+        Answer {
+            status: status.parse().unwrap(),
+            body: Value::Null,
+            text: String::new(),
+            headers: headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect(),
+        }
+    }
+
+    /// Sends these bytes over a new connection, and returns all that the service sends until it
+    /// closes the connection.
+    pub(crate) fn exchange_for_text(&self, request: &[u8]) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request).unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
     /// Sends these bytes over a new connection and reads the first reply.
     pub(crate) fn exchange(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();

@@ -9,6 +9,7 @@
 mod admission;
 mod balances;
 mod banks;
+mod browsers;
 mod cards;
 mod categories;
 mod claims;

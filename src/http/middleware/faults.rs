@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpResponse};
@@ -24,7 +25,9 @@ use crate::http::state::AppState;
 
 /// Returns the effect of the fault that hits this request, if any, and counts the hit.
 pub(crate) fn effect_on(request: &ServiceRequest, state: &AppState, context: &RequestContext) -> Option<FaultEffect> {
-    if !state.faults.has_any() || !request.path().starts_with(CONTRACT_PREFIX) {
+    // A browser asks by OPTIONS before a request, which is then the one that a fault is for.
+    let is_meant = request.path().starts_with(CONTRACT_PREFIX) && request.method() != Method::OPTIONS;
+    if !state.faults.has_any() || !is_meant {
         return None;
     }
     let (_, key_hash) = auth::read_key(request.request(), state).ok()?;

@@ -1,6 +1,7 @@
 //! The middleware around every request: it gives the request an id, applies faults, writes
 //! the log line, records the request, and makes every reply an envelope, even after a panic.
 
+mod cors;
 mod faults;
 mod recording;
 
@@ -24,6 +25,7 @@ use crate::http::error::ApiError;
 use crate::http::rate_limit::RateState;
 use crate::http::route::RouteFacts;
 use crate::http::state::AppState;
+use cors::Cors;
 use recording::Arrival;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,12 +45,21 @@ pub(crate) async fn observe(
     let id = &context.id;
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_some());
+    let cors = state
+        .as_ref()
+        .map_or(Cors::Off, |state| Cors::of(&request, &state.origins));
+    let preflight = cors.preflight(&request);
     let effect = state
         .as_ref()
         .and_then(|state| faults::effect_on(&request, state, &context));
-    let outcome = AssertUnwindSafe(faults::run(effect, request, &context, next))
-        .catch_unwind()
-        .await;
+    let outcome = match preflight {
+        Some(answer) => Ok(Ok(request.into_response(answer))),
+        None => {
+            AssertUnwindSafe(faults::run(effect, request, &context, next))
+                .catch_unwind()
+                .await
+        }
+    };
 
     let log_cause = |error: &Error| {
         if let Some(cause) = error.as_error::<ApiError>().and_then(ApiError::cause) {
@@ -62,6 +73,7 @@ pub(crate) async fn observe(
         log::info!("{id} {method} {path:?} {status} {micros}us");
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
+        cors.write_headers(response.headers_mut());
         if let Some(state) = &state {
             if state.connections.is_stopping() || response.status() == StatusCode::REQUEST_TIMEOUT {
                 response.head_mut().set_connection_type(ConnectionType::Close);

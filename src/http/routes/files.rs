@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{self, Bytes, Data, Path};
 use futures_util::{Stream, stream};
@@ -19,12 +20,13 @@ const PIECE_BYTES: usize = 16_384;
 /// `GET /files/{name}`: a file, for every client that knows its name. The content type
 /// follows from the file's bytes. The headers keep browsers from guessing another type and
 /// from running scripts in the file.
-pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<HttpResponse, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
     let opened = web::block(move || store.open_file(name)).await;
     let opened = opened.map_err(|_| ApiError::Internal)??;
     let (file, bytes) = opened.ok_or(ApiError::FileNotFound)?;
+    let content = (method != Method::HEAD).then_some(file);
     let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
     Ok(HttpResponse::Ok()
         .content_type(name.kind.mime())
@@ -33,13 +35,16 @@ pub(crate) async fn serve(state: Data<AppState>, name: Path<String>) -> Result<H
         .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
         // A file never changes after it was written under its name.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(SizedStream::new(bytes, pieces_of(file))))
+        .body(SizedStream::new(bytes, pieces_of(content))))
 }
 
 /// Reads a file piece by piece, each when the client has taken the one before, so that a
-/// client that takes nothing costs one piece of memory.
-fn pieces_of(file: File) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    stream::try_unfold(file, |mut file| async {
+/// client that takes nothing costs one piece of memory. Without a file there are no pieces.
+fn pieces_of(file: Option<File>) -> impl Stream<Item = Result<Bytes, io::Error>> {
+    stream::try_unfold(file, |file| async {
+        let Some(mut file) = file else {
+            return Ok(None);
+        };
         let read = web::block(move || {
             let mut piece = vec![0; PIECE_BYTES];
             let bytes = file.read(&mut piece)?;
@@ -47,6 +52,6 @@ fn pieces_of(file: File) -> impl Stream<Item = Result<Bytes, io::Error>> {
             Ok::<_, io::Error>((piece, file))
         });
         let (piece, file) = read.await.map_err(io::Error::other)??;
-        Ok((!piece.is_empty()).then(|| (Bytes::from(piece), file)))
+        Ok((!piece.is_empty()).then(|| (Bytes::from(piece), Some(file))))
     })
 }

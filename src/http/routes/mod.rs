@@ -24,10 +24,12 @@ mod webhook_endpoint;
 mod whitelist;
 
 use std::future::ready;
+use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, guard};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard};
 
 use crate::domain::mode::Mode;
 use crate::http::envelope::Reply;
@@ -169,7 +171,20 @@ struct Routes(Vec<Route>);
 struct Route {
     path: &'static str,
     methods: Vec<Method>,
+    /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
+    /// clients send HEAD in the belief that it changes nothing.
+    answers_head: bool,
     resources: Vec<Resource>,
+}
+
+impl Route {
+    /// Returns the methods for the `Allow` header.
+    fn allow(&self) -> HeaderValue {
+        let head = self.answers_head.then_some("HEAD");
+        let methods = self.methods.iter().map(Method::as_str);
+        let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
+        HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
+    }
 }
 
 impl Routes {
@@ -243,37 +258,48 @@ impl Routes {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let resource = web::resource(path)
-            .guard(guard::Method(method.clone()))
-            .app_data(facts)
-            .to(handler);
+        let answers_head = method == Method::GET && !facts.writes;
+        let resource = web::resource(path).app_data(facts).to(handler);
+        let resource = if answers_head {
+            resource.guard(guard::Any(guard::Get()).or(guard::Head()))
+        } else {
+            resource.guard(guard::Method(method.clone()))
+        };
         let route = match self.0.iter().position(|route| route.path == path) {
             Some(known) => &mut self.0[known],
             None => self.0.push_mut(Route {
                 path,
                 methods: Vec::new(),
+                answers_head: false,
                 resources: Vec::new(),
             }),
         };
         route.methods.push(method);
+        route.answers_head |= answers_head;
         route.resources.push(resource);
     }
 
-    /// Registers the routes. Every other method on the path of a route gets the refusal
-    /// [`ApiError::MethodNotAllowed`].
+    /// Registers the routes. OPTIONS on the path of a route names its methods, and every
+    /// other method gets the refusal [`ApiError::MethodNotAllowed`].
     fn serve(self, config: &mut ServiceConfig) {
         for route in self.0 {
+            let allow = route.allow();
             for resource in route.resources {
                 config.service(resource);
             }
             let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
-            let allowed = methods.join(", ");
-            let wrong_method = move || {
-                ready(Err::<Reply, _>(ApiError::MethodNotAllowed {
-                    allowed: allowed.clone(),
-                }))
+            let methods: Arc<str> = methods.join(", ").into();
+            let other_method = move |method: Method| {
+                ready(if method == Method::OPTIONS {
+                    Ok(HttpResponse::NoContent().insert_header((ALLOW, allow.clone())).finish())
+                } else {
+                    Err(ApiError::MethodNotAllowed {
+                        methods: Arc::clone(&methods),
+                        allow: allow.clone(),
+                    })
+                })
             };
-            config.service(web::resource(route.path).to(wrong_method));
+            config.service(web::resource(route.path).to(other_method));
         }
     }
 }

@@ -10,3 +10,9 @@ mod sandbox;
 mod scene;
 mod table;
 mod walk;
+
+/// Returns the path of every route, with ids that do not exist.
+pub(crate) fn every_path() -> Vec<String> {
+    let routes = [matrix::routes(), matrix::sandbox_routes()].concat();
+    routes.iter().map(matrix::Route::path_with_unknown_ids).collect()
+}

@@ -1,0 +1,104 @@
+//! The address under which clients reach this service, for links in replies and events.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use url::{Host, Url};
+
+/// The most characters of a host name with its port.
+const HOST_CHARS_MAX: usize = 260;
+
+/// Returns the origin that a `Host` header names, such as `http://127.0.0.1:8080`, or `None`
+/// if the header is not a host that a client can reach: the client chooses its text, and
+/// links must not contain anything else.
+pub fn origin_of_host(host: &str) -> Option<String> {
+    let is_part_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if host.is_empty() || host.len() > HOST_CHARS_MAX || !host.bytes().all(is_part_of_host) {
+        return None;
+    }
+    let url = Url::parse(&format!("http://{host}/")).ok()?;
+    let is_whole = url.path() == "/" && !is_unspecified(&url) && url.port() != Some(0);
+    is_whole.then(|| url.origin().ascii_serialization())
+}
+
+/// Returns true if the host of an address stands for every address of a machine.
+pub fn is_unspecified(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_unspecified(),
+        Some(Host::Domain(_)) | None => false,
+    }
+}
+
+/// Returns the address under which a program on this machine reaches a listening socket.
+pub fn reachable_from_here(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_origin_as_browsers_write_it() {
+        for (host, origin) in [
+            ("localhost:8080", "http://localhost:8080"),
+            ("LOCALHOST", "http://localhost"),
+            ("escrowd", "http://escrowd"),
+            ("my_service:80", "http://my_service"),
+            ("192.168.1.5:9000", "http://192.168.1.5:9000"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("escrow.example", "http://escrow.example"),
+        ] {
+            assert_eq!(origin_of_host(host).as_deref(), Some(origin), "{host}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_reachable_host_is_no_origin() {
+        let long = "x".repeat(300);
+        for host in [
+            "",
+            " ",
+            "a b",
+            "0.0.0.0",
+            "0.0.0.0:8080",
+            "0",
+            "0x0:80",
+            "[::]:8080",
+            "host:0",
+            "host:99999",
+            "host:port",
+            "user@evil.example",
+            "evil.example/path",
+            "evil.example?x",
+            "evil.example#x",
+            "evil.example\"><script>",
+            "evil.example\\",
+            "%65vil.example",
+            "évil.example",
+            "a:1:2",
+            "[::1",
+            "::1",
+            ":8080",
+            &long,
+        ] {
+            assert_eq!(origin_of_host(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_socket_on_every_address_is_reached_on_this_machine() {
+        for (listening, reached) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable_from_here(listening.parse().unwrap()).to_string(), reached);
+        }
+    }
+}
