@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigError, Merchant};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
+use crate::domain::web_address::reachable_from_here;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, AppState, Connections, FaultBook, RateLimiter, RequestLog};
 use crate::retention::{self, Retention};
@@ -127,7 +128,7 @@ impl App {
         let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
         let connections = Arc::new(Connections::new(settings::connections(config)));
-        let files_url = Arc::clone(&policy.files_url);
+        let local_url = Arc::clone(&policy.local_url);
         let rate_limit = config.requests_per_minute();
         let request_log = settings::request_log(config);
         let state = AppState {
@@ -148,8 +149,7 @@ impl App {
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };
         let server = http::server(state, listener, settings::server(config)).map_err(cannot_listen)?;
-        let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        files_url.get_or_init(|| format!("{}/files/", public_url.trim_end_matches('/')));
+        local_url.get_or_init(|| format!("http://{}", reachable_from_here(address)));
         Ok(Self {
             server,
             address,

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, Stopper};
 use crate::config::{Config, Flags, LogLevel};
 use crate::domain::mode::Mode;
+use crate::domain::web_address::reachable_from_here;
 use crate::http;
 use crate::store::Synchronous;
 
@@ -99,7 +100,8 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
 
 /// Prints the address, the database, the mode and a request to try.
 fn greet(config: &Config, app: &App) {
-    let address = app.address();
+    let listening = app.address();
+    let address = reachable_from_here(listening);
     let version = env!("CARGO_PKG_VERSION");
     anstream::println!("escrowd {version} listening on {BOLD}http://{address}{BOLD:#}");
     let database = app.database().display();
@@ -113,15 +115,36 @@ fn greet(config: &Config, app: &App) {
         Mode::Live => "live",
     };
     anstream::println!("  mode      {mode}");
-    let key = if config.mode == Mode::Live {
-        " -H 'authorization: Bearer sk_live_...'"
-    } else {
-        ""
-    };
-    anstream::println!("  try       curl -s http://{address}/v1/wallet -H 'customer-id: ada'{key}");
+    anstream::println!("  try       {}", request_to_try(config, address));
+    if listening.ip().is_unspecified() {
+        let port = listening.port();
+        anstream::println!("  exposed   port {port} of every address of this machine");
+    }
+    if let Some(url) = &config.public_url {
+        anstream::println!("  public    {url}");
+    }
     if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
     }
+}
+
+/// Returns a command that a user on this machine can paste. Only the key of live mode is left
+/// to fill in.
+fn request_to_try(config: &Config, address: SocketAddr) -> String {
+    // Shells read brackets of an IPv6 address as a pattern.
+    let quote = if address.is_ipv6() { "'" } else { "" };
+    // A strict sandbox and live mode know no customer yet.
+    let (path, customer) = match config.mode {
+        Mode::Sandbox if !config.strict => ("wallet", " -H 'customer-id: ada'"),
+        Mode::Sandbox | Mode::Live => ("customers", ""),
+    };
+    let key = match config.mode {
+        Mode::Live => " -H 'authorization: Bearer sk_live_...'",
+        // The address may be one whose clients need a key.
+        Mode::Sandbox if config.sandbox.expose => " -H 'authorization: Bearer sk_test_anything'",
+        Mode::Sandbox => "",
+    };
+    format!("curl -s {quote}http://{address}/v1/{path}{quote}{customer}{key}")
 }
 
 /// Starts the log. Other libraries log warnings at most. The HTTP library's messages on

@@ -95,8 +95,10 @@ pub struct Policy {
     pub categories_max: u32,
     /// The currency of every amount.
     pub currency: Arc<str>,
-    /// The URL of a file without the file's name. Set once the server's address is known.
-    pub files_url: Arc<OnceLock<String>>,
+    /// The base URL of the service as configured, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The base URL from the address that the server listens on. Set once it is known.
+    pub local_url: Arc<OnceLock<String>>,
 }
 
 impl Policy {
@@ -105,12 +107,18 @@ impl Policy {
         self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
     }
 
-    /// Returns the context of views for this viewer.
-    pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
+    /// Returns the context of views for this viewer. `host` is the host that the request was
+    /// sent to. Events have none: they are stored, and links in them must not depend on the
+    /// request that caused them.
+    pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>, host: Option<&'a str>) -> ViewContext<'a> {
+        let public_url = self.public_url.as_deref();
         ViewContext {
             viewer,
             currency: &self.currency,
-            files_url: self.files_url.get().map_or("", String::as_str),
+            base_url: public_url
+                .or(self.local_url.get().map(String::as_str))
+                .unwrap_or_default(),
+            host: host.filter(|_| public_url.is_none()),
         }
     }
 

@@ -77,7 +77,13 @@ impl<'a> Outbox<'a> {
     ) -> Result<(), Error> {
         let name = event.name();
         let now = tx.now();
-        let payload = views::payload(&name, subject, now, &self.policy.view_context(None), self.policy.mode);
+        let payload = views::payload(
+            &name,
+            subject,
+            now,
+            &self.policy.view_context(None, None),
+            self.policy.mode,
+        );
         let id = tx.event_id();
         let dispatch = webhook_endpoints::dispatch(tx, self.policy, self.merchant, &name)?;
         tx.insert_event(&NewEvent {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::{RequestHead, ServiceRequest};
-use actix_web::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,9 @@ pub(crate) struct RequestContext {
     pub(crate) customer: OnceLock<String>,
     /// The body, once the server has read all of it.
     pub(crate) body: OnceLock<ReceivedBody>,
+    /// The text of the `Host` header, if the request has one value of it. The client chooses
+    /// it, so it may be malformed.
+    pub(crate) host: Option<String>,
     /// The connection that the request came by.
     pub(crate) connection: Option<Arc<Connection>>,
     /// True while a part of the body may not have arrived.
@@ -103,6 +106,7 @@ impl RequestContext {
             key_hash: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
+            host: read_host(head),
             connection: request.conn_data::<Arc<Connection>>().cloned(),
             has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
             write_summaries: Mutex::default(),
@@ -175,6 +179,12 @@ impl RequestContext {
     pub(crate) fn path_and_query(&self) -> &str {
         self.uri.path_and_query().map_or("", |whole| whole.as_str())
     }
+}
+
+fn read_host(head: &RequestHead) -> Option<String> {
+    let mut hosts = head.headers.get_all(&HOST);
+    let host = hosts.next().filter(|_| hosts.next().is_none())?;
+    host.to_str().ok().map(str::to_owned)
 }
 
 /// Parses the `Idempotency-Key` header, if the request has it.

@@ -21,7 +21,8 @@ pub fn write_escrow(escrow: Escrow, viewer: Option<&Party>, currency: &str) -> V
     let context = ViewContext {
         viewer,
         currency,
-        files_url: "",
+        base_url: "",
+        host: None,
     };
     Reply::ok("Escrow verified successfully", EscrowView::new(escrow, &context)).into_body()
 }

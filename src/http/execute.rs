@@ -34,13 +34,14 @@ impl AppState {
             return self.execute_once(key, caller, command, render).await;
         }
         let outcome = self.run(caller, command).await?;
-        Ok(render(outcome, &self.view_context(caller.viewer())))
+        Ok(render(outcome, &self.view_context(caller.viewer(), &caller.request)))
     }
 
     /// Runs a command unless it ran before under this idempotency key.
     ///
-    /// The reply is rendered and stored in the command's transaction. A refusal is stored
-    /// too, and so is the merchant that the first command of a sandbox key creates.
+    /// The reply is rendered and stored in the command's transaction. Links in it name the
+    /// host of this first request, if that is well-formed: only the same key gets them again.
+    /// A refusal is stored too, and so is the merchant that the first command of a sandbox key creates.
     ///
     /// The idempotency key is in flight until this future completes or is dropped. If it is
     /// dropped while its command waits for the writer, a later request with the key queues
@@ -56,10 +57,10 @@ impl AppState {
         let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
         let fingerprint = caller.request.fingerprint(caller.party().customer());
         let request = IdempotentRequest { key, fingerprint };
-        let viewer = caller.viewer().cloned();
+        let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let outcome = self.run(caller, move |tx, policy, actor| {
             let render = |outcome: Result<T, Refusal>| {
-                let context = policy.view_context(viewer.as_ref());
+                let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
                 outcome
                     .map_or_else(Reply::from, |done| render(done, &context))
                     .into_stored()
@@ -117,8 +118,11 @@ impl AppState {
         render: impl FnOnce(T, &ViewContext<'_>) -> Result<Reply, Refusal> + Send + 'static,
     ) -> Result<Reply, ApiError> {
         let policy = Arc::clone(&self.policy);
-        let viewer = caller.viewer().cloned();
-        let read = move |snapshot: &Snapshot<'_>| Ok(render(query(snapshot)?, &policy.view_context(viewer.as_ref())));
+        let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
+        let read = move |snapshot: &Snapshot<'_>| {
+            let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
+            Ok(render(query(snapshot)?, &context))
+        };
         Ok(self.store.read_long(merchant, read).await??)
     }
 

@@ -11,6 +11,7 @@ use crate::domain::ids::MerchantId;
 use crate::domain::party::Party;
 use crate::http::api_key_cache::ApiKeyCache;
 use crate::http::connections::Connections;
+use crate::http::context::RequestContext;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;
@@ -96,9 +97,13 @@ impl AppState {
         self.store.write(move |tx| command(tx, &policy)).await
     }
 
-    /// Returns the context of views for this viewer.
-    pub(crate) fn view_context<'a>(&'a self, viewer: Option<&'a Party>) -> ViewContext<'a> {
-        self.policy.view_context(viewer)
+    /// Returns the context of views for the viewer of a request.
+    pub(crate) fn view_context<'a>(
+        &'a self,
+        viewer: Option<&'a Party>,
+        request: &'a RequestContext,
+    ) -> ViewContext<'a> {
+        self.policy.view_context(viewer, request.host.as_deref())
     }
 
     /// Returns true if a client with this address may use the merchant's keys.

@@ -33,6 +33,7 @@ pub(crate) use transaction::TransactionView;
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
+use crate::domain::web_address::origin_of_host;
 
 /// The facts that views depend on beside the object they show.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,11 @@ pub(crate) struct ViewContext<'a> {
     pub(crate) viewer: Option<&'a Party>,
     /// The currency of every amount.
     pub(crate) currency: &'a str,
-    /// The URL of a file without the file's name.
-    pub(crate) files_url: &'a str,
+    /// The base URL of the service, without a slash at its end.
+    pub(crate) base_url: &'a str,
+    /// The host that the request was sent to, which takes the place of the base URL if it is
+    /// well-formed. `None` if the base URL is configured, and for a webhook.
+    pub(crate) host: Option<&'a str>,
 }
 
 impl ViewContext<'_> {
@@ -52,7 +56,10 @@ impl ViewContext<'_> {
     }
 
     fn file_url(&self, file: FileName) -> String {
-        format!("{}{file}", self.files_url)
+        match self.host.and_then(origin_of_host) {
+            Some(origin) => format!("{origin}/files/{file}"),
+            None => format!("{}/files/{file}", self.base_url),
+        }
     }
 }
 

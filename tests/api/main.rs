@@ -6,6 +6,7 @@
     reason = "a test that cannot continue should panic at that line"
 )]
 
+mod addresses;
 mod admission;
 mod balances;
 mod banks;

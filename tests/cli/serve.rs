@@ -26,6 +26,45 @@ fn the_first_lines_say_where_what_and_what_to_try() {
     assert!(work_folder.path().join("first.db").exists());
 }
 
+/// The printed request is answered by every sandbox.
+#[test]
+fn the_request_to_try_works_in_every_sandbox() {
+    for (listen, settings, strict) in [
+        ("127.0.0.1:0", "", false),
+        ("127.0.0.1:0", "", true),
+        ("127.0.0.1:0", "sandbox.expose = true\n", false),
+        ("0.0.0.0:0", "sandbox.expose = true\n", false),
+        (
+            "0.0.0.0:0",
+            "sandbox.expose = true\npublic_url = \"https://escrow.example/api/\"\n",
+            true,
+        ),
+    ] {
+        let work_folder = WorkFolder::new();
+        work_folder.write("config.toml", settings);
+        let strictly: &[&str] = if strict { &["--strict"] } else { &[] };
+        let mut command = work_folder.command(&[&["--listen", listen], strictly].concat());
+        command.env("ESCROWD_LOG", "warn").stdout(std::process::Stdio::piped());
+        let mut server = crate::helpers::RunningServer::start(command);
+        assert!(server.address.starts_with("127.0.0.1:"), "{:?}", server.greeting);
+        let to_try = server.greeting[3].trim().strip_prefix("try").unwrap().trim().to_owned();
+        let tried = std::process::Command::new("sh").args(["-c", &to_try]).output().unwrap();
+        let reply = String::from_utf8(tried.stdout).unwrap();
+        assert!(reply.starts_with("{\"status\":200,"), "{to_try}: {reply}");
+        server.signal("-TERM");
+        let rest = server.rest_of_output();
+        assert!(!rest.contains("http://0.0.0.0"), "{rest}");
+        assert_eq!(
+            rest.contains("public    https://escrow.example/api\n"),
+            settings.contains("public_url")
+        );
+        assert_eq!(
+            rest.contains("of every address of this machine"),
+            listen.starts_with("0.0.0.0")
+        );
+    }
+}
+
 #[test]
 fn sigterm_and_ctrl_c_stop_it_with_exit_code_0() {
     for signal in ["-TERM", "-INT"] {

@@ -65,7 +65,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     let owner = caller.party().clone();
     let categories = move |snapshot: &Snapshot<'_>| snapshot.categories(merchant, &owner, request);
     let page = state.store.read_long(merchant, categories).await?;
-    let context = state.view_context(None);
+    let context = state.view_context(None, &caller.request);
     let view = PageView::new(page, |category| CategoryView::new(category, &context));
     Ok(Reply::ok("Categories fetched successfully", view))
 }
@@ -79,7 +79,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, category: Path<St
         .read(|snapshot| snapshot.category(merchant, id))?
         .filter(|category| category.owner == *caller.party())
         .ok_or(Refusal::CategoryNotFound)?;
-    let view = CategoryView::new(category, &state.view_context(None));
+    let view = CategoryView::new(category, &state.view_context(None, &caller.request));
     Ok(Reply::ok("Category fetched successfully", view))
 }
 

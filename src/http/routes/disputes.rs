@@ -93,7 +93,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
         Some(Deal::Escrow(escrow)) if escrow.shows_dispute_to(caller.customer()) => escrow,
         _ => return Err(Refusal::DisputeNotAccessible.into()),
     };
-    let view = EscrowView::new(escrow, &state.view_context(caller.viewer()));
+    let view = EscrowView::new(escrow, &state.view_context(caller.viewer(), &caller.request));
     Ok(Reply::ok("Escrow dispute retrieved successfully", view))
 }
 
@@ -127,7 +127,7 @@ async fn page_of_deals(
 ) -> Result<Reply, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
     let Some(merchant) = merchant else {
-        let context = state.view_context(None);
+        let context = state.view_context(None, &caller.request);
         return Ok(Reply::ok(
             message,
             PageView::new(Page::empty(request), |deal: Deal| EscrowView::of_deal(deal, &context)),

@@ -115,7 +115,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
 pub(crate) async fn verify(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     let deal = state.deal_of(&caller, &token)?;
-    let view = EscrowView::of_deal(deal, &state.view_context(caller.viewer()));
+    let view = EscrowView::of_deal(deal, &state.view_context(caller.viewer(), &caller.request));
     Ok(Reply::ok("Escrow verified successfully", view))
 }
 

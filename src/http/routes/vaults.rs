@@ -77,7 +77,7 @@ pub(crate) async fn cancel(state: Data<AppState>, caller: Caller, token: Path<St
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     match state.deal_of(&caller, &token)? {
         Deal::Vault(vault) => {
-            let view = EscrowView::of_vault(vault, &state.view_context(None));
+            let view = EscrowView::of_vault(vault, &state.view_context(None, &caller.request));
             Ok(Reply::ok("Vault escrow fetched successfully", view))
         }
         Deal::Escrow(_) => Err(Refusal::NotAVault.into()),

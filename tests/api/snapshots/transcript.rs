@@ -11,7 +11,14 @@ use crate::helpers::Answer;
 
 /// Headers that the transcript omits: every reply has them, or they depend on timing. The
 /// service closes a connection if it replies before it has read the whole body.
-const USUAL_HEADERS: [&str; 6] = ["connection", "content-length", "date", "keep-alive", "vary", "x-request-id"];
+const USUAL_HEADERS: [&str; 6] = [
+    "connection",
+    "content-length",
+    "date",
+    "keep-alive",
+    "vary",
+    "x-request-id",
+];
 /// The longest request body in the transcript, in bytes.
 const BODY_BYTES_SHOWN: usize = 4_096;
 
