@@ -10,23 +10,47 @@ use serde_json::Value;
 
 use crate::cli::client::SandboxClient;
 use crate::cli::sandbox::{SandboxArguments, text};
+use crate::domain::events::event::EventType;
+use crate::domain::ids::{CustomerId, EscrowId};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListenArguments {
     /// Only events of this type or family: escrow.completed, escrow, payment.escrow
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = event_type)]
     event_type: Option<String>,
     /// Only events of this escrow
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = escrow_id)]
     escrow: Option<String>,
     /// Only events of this customer
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = customer_id)]
     customer: Option<String>,
     /// Print each event's payload as one line of JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     sandbox: SandboxArguments,
+}
+
+/// Checks the name of an event or a family, so that a misspelled one does not listen for
+/// ever.
+fn event_type(text: &str) -> Result<String, String> {
+    checked(text, EventType::parse(text).is_some(), &EventType::expected())
+}
+
+fn escrow_id(text: &str) -> Result<String, String> {
+    checked(text, EscrowId::parse(text).is_some(), EscrowId::SHAPE)
+}
+
+fn customer_id(text: &str) -> Result<String, String> {
+    checked(text, CustomerId::parse(text).is_some(), CustomerId::SHAPE)
+}
+
+fn checked(text: &str, is_valid: bool, expected: &str) -> Result<String, String> {
+    if is_valid {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("it must be {expected}"))
+    }
 }
 
 const FAINT: Style = Style::new().dimmed();

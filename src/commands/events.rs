@@ -2,7 +2,7 @@
 
 use crate::commands::{Error, Policy, webhook_endpoints};
 use crate::domain::events::delivery::Dispatch;
-use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, ReplayStart, ordering_key};
+use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, Replay, ReplayStart, ordering_key};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::store::Tx;
@@ -21,21 +21,16 @@ pub fn resend(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, id: EventI
     Ok(tx.event(merchant, id)?.unwrap_or(event))
 }
 
-/// Queues another delivery of every event from `start` on whose type the endpoint has
-/// chosen, oldest first, and returns the number of events.
+/// Queues another delivery of every event of the replay whose type the endpoint has chosen,
+/// oldest first, and returns the number of events.
 ///
 /// # Errors
 ///
-/// Refuses, in this order: an invalid start, a start at an event that the merchant does not
+/// Refuses, in this order: an invalid replay, a start at an event that the merchant does not
 /// have, a merchant without a webhook endpoint or with one that is gone, more than
 /// [`REPLAY_MAX`] events.
-pub fn replay(
-    tx: &mut Tx<'_>,
-    policy: &Policy,
-    merchant: MerchantId,
-    start: Parsed<ReplayStart>,
-) -> Result<usize, Error> {
-    let start = start?;
+pub fn replay(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, replay: Parsed<Replay>) -> Result<usize, Error> {
+    let Replay { start, status } = replay?;
     if let ReplayStart::Event(id) = start
         && tx.event(merchant, id)?.is_none()
     {
@@ -49,6 +44,11 @@ pub fn replay(
     let now = tx.now();
     let mut queued = 0;
     for event in &events {
+        if let Some(wanted) = status
+            && tx.delivery_of(event.id)?.status() != wanted
+        {
+            continue;
+        }
         if webhook_endpoints::dispatch(tx, policy, merchant, &event.name)? == Dispatch::Queued {
             tx.insert_resend(merchant, event.id, ordering_key(&event.name, event.escrow), now)?;
             queued += 1;

@@ -83,12 +83,12 @@ impl<'a> Fields<'a> {
         match self.values.iter().find(is_unknown) {
             None => Ok(()),
             Some((name, _)) => {
-                let (path, expected) = (join(&self.path, &shortened(name)), names.join(", "));
-                Err(Invalid::wrong(
-                    path,
-                    format!("one of the fields {expected}"),
-                    &format!("{name:?}"),
-                ))
+                let path = join(&self.path, &shortened(name));
+                let expected = match names {
+                    [] => "left out, since this route reads no fields here".to_owned(),
+                    names => format!("one of the fields {}", names.join(", ")),
+                };
+                Err(Invalid::wrong(path, expected, &format!("{name:?}")))
             }
         }
     }

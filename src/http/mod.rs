@@ -16,6 +16,7 @@ mod execute;
 mod fields;
 mod in_flight;
 mod key_mistake;
+mod known_fields;
 mod middleware;
 mod query;
 mod rate_limit;

@@ -34,6 +34,9 @@ impl FromRequest for Query {
     }
 }
 
+/// The names of the fields that [`page`] reads.
+pub(crate) const PAGE_FIELDS: [&str; 2] = ["page", "limit"];
+
 /// Parses `page` and `limit`. A limit above [`LIMIT_MAX`] is an error.
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");

@@ -15,6 +15,32 @@ pub(crate) struct RouteFacts {
     pub(crate) section: Section,
     /// True if the route changes state.
     pub(crate) writes: bool,
+    /// The fields that the route reads. `None` if it ignores others.
+    pub(crate) known_fields: Option<KnownFields>,
+}
+
+/// The names of the fields that a route reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KnownFields {
+    /// Names in the query.
+    pub(crate) query: &'static [&'static str],
+    /// Names in the JSON body.
+    pub(crate) body: &'static [&'static str],
+}
+
+impl KnownFields {
+    /// No fields.
+    pub(crate) const NONE: Self = Self { query: &[], body: &[] };
+
+    /// Fields of the query alone.
+    pub(crate) const fn of_query(query: &'static [&'static str]) -> Self {
+        Self { query, body: &[] }
+    }
+
+    /// Fields of the body alone.
+    pub(crate) const fn of_body(body: &'static [&'static str]) -> Self {
+        Self { query: &[], body }
+    }
 }
 
 /// The rule for the `customer-id` header (contract section 1.3).

@@ -52,6 +52,7 @@ mod standard_escrows;
 mod stopping;
 mod strict;
 mod transfers;
+mod unknown_fields;
 mod vaults;
 mod wallets;
 mod webhook_endpoints;

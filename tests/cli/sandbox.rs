@@ -209,6 +209,24 @@ fn a_listener_asks_only_for_what_is_new() {
 }
 
 #[test]
+fn a_filter_that_nothing_can_match_is_refused_at_once() {
+    let work_folder = WorkFolder::new();
+    for (option, value, right) in [
+        ("--type", "bogus", "escrow.completed"),
+        ("--type", "escrow.complete", "payment.deposit.success"),
+        ("--type", "", "escrow.completed"),
+        ("--escrow", "x", "24 lower-case hex characters"),
+        ("--escrow", "0123456789ABCDEF01234567", "24 lower-case hex characters"),
+        ("--customer", "", "letters"),
+    ] {
+        let output = work_folder.run(&["listen", option, value, "--url", "http://127.0.0.1:9"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{option} {value}: {said}");
+        assert!(said.contains(option) && said.contains(right), "{said}");
+    }
+}
+
+#[test]
 fn without_a_sandbox_each_says_what_to_do() {
     let work_folder = WorkFolder::new();
     let nowhere = ["--url", "http://127.0.0.1:9"];

@@ -2,7 +2,7 @@
 //! retries of the refused one. Other failures keep the order.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use serde_json::{Value, json};
 
@@ -183,4 +183,42 @@ fn retry_after_postpones_the_next_attempt() {
     assert!((7_150_000..=7_201_000).contains(&pause), "{pause}");
     let an_hour_ago = httpdate::fmt_http_date(now - std::time::Duration::from_hours(1));
     assert_eq!(pause_after(503, &an_hour_ago), 600_000);
+}
+
+/// A receiver that was repaired wants the events that it missed, and no other once more.
+#[test]
+fn a_replay_of_failures_leaves_the_delivered_events_out() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let breaks = Arc::clone(&is_broken);
+    receiver.reply_with(move |request| {
+        let is_refused = name_of(request).starts_with("payment.") && breaks.load(Ordering::SeqCst);
+        Reply::Status(if is_refused { 400 } else { 204 })
+    });
+    let service = disk.serve_to(&receiver.url(), &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "1")]);
+    service.completed("", 2);
+    disk.wait_for_deliveries();
+    let events = disk.events();
+    let failed = events.iter().filter(|event| event.name.starts_with("payment.")).count();
+    assert!(failed > 0 && failed < events.len());
+    is_broken.store(false, Ordering::SeqCst);
+    let before = receiver.requests().len();
+    let replay = |status: &str| {
+        let body = json!({ "from": events[0].id, "status": status });
+        service.try_send("", "", "POST", "/sandbox/events/replay", &body)
+    };
+    assert_eq!(replay("failed").1["data"]["events"], failed);
+    disk.wait_for_deliveries();
+    let again = &receiver.requests()[before..];
+    assert_eq!(again.len(), failed);
+    let is_payment = |request: &Request| name_of(request).starts_with("payment.");
+    assert!(again.iter().all(is_payment));
+    assert_eq!(
+        replay("failed").1["data"]["events"],
+        0,
+        "they have been delivered since"
+    );
+    assert_eq!(replay("delivered").1["data"]["events"], events.len());
+    let (status, _) = replay("broken");
+    assert_eq!(status, 400);
 }

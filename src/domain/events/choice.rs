@@ -62,7 +62,7 @@ impl EventChoice {
 const OUTCOMES: [PaymentStatus; 3] = [PaymentStatus::Success, PaymentStatus::Failed, PaymentStatus::Reversed];
 
 /// Returns the names of all events, in the order of the contract.
-fn known_names() -> Vec<String> {
+pub fn known_names() -> Vec<String> {
     let of_escrows = EscrowEvent::VARIANTS.iter().map(|event| event.name().to_owned());
     let of_payments = TransactionType::VARIANTS.iter().flat_map(|transaction_type| {
         let name = transaction_type.into_str();

@@ -1,7 +1,7 @@
 //! Deliveries of events to webhook endpoints: the outcome of each attempt, and the time
 //! of the next one.
 
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::time::Timestamp;
@@ -200,7 +200,7 @@ impl UnsentReason {
 }
 
 /// The status of an event's delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum DeliveryStatus {
     /// The event was not sent and will not be, for an [`UnsentReason`].

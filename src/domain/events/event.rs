@@ -1,5 +1,6 @@
 //! Recorded events, and the filters to list and replay them.
 
+use crate::domain::events::choice;
 use crate::domain::events::delivery::{DeliveryProgress, DeliveryStatus, Dispatch, UnsentReason};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::time::Timestamp;
@@ -72,19 +73,32 @@ pub enum ReplayStart {
     Moment(Timestamp),
 }
 
+/// The events to deliver again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replay {
+    pub start: ReplayStart,
+    /// Only events whose delivery has this status.
+    pub status: Option<DeliveryStatus>,
+}
+
 /// The name of an event, or of a family of events: the part of their names up to a dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventType(String);
 
 impl EventType {
-    /// The shape of an event type, for messages.
-    pub const SHAPE: &'static str =
-        "the name of an event, such as \"escrow.completed\", or of a family, such as \"payment\"";
+    /// Returns the description of an event type, for messages.
+    pub fn expected() -> String {
+        let names = choice::known_names().join(", ");
+        format!("the name of an event, or of a family, such as \"payment\"; the events are {names}")
+    }
 
-    /// Returns `None` if the text cannot be the name of an event or a family.
+    /// Returns `None` if no event has this name or is of this family.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
-        let is_type = text.len() <= 64 && text.split('.').all(is_word);
+        let is_of = |name: &String| {
+            name.strip_prefix(text)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_type = !text.is_empty() && choice::known_names().iter().any(is_of);
         is_type.then(|| Self(text.to_owned()))
     }
 
@@ -98,11 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_type_is_words_between_dots() {
-        for text in ["escrow", "escrow.completed", "payment.wallet_transfer.success"] {
+    fn an_event_type_is_the_name_of_an_event_or_of_a_family() {
+        for text in [
+            "escrow",
+            "escrow.completed",
+            "payment",
+            "payment.wallet_transfer",
+            "payment.wallet_transfer.success",
+        ] {
             assert!(EventType::parse(text).is_some(), "{text}");
+            assert!(EventType::expected().contains(text), "{text}");
         }
-        let long = "x".repeat(65);
         for text in [
             "",
             ".",
@@ -113,7 +133,11 @@ mod tests {
             "escrow.*",
             "escrow created",
             "é",
-            &long,
+            "bogus",
+            "escro",
+            "escrow.complete",
+            "escrow.completed.success",
+            "payment.refund",
         ] {
             assert!(EventType::parse(text).is_none(), "{text}");
         }

@@ -74,6 +74,9 @@ macro_rules! seedable_id {
                 Self(StoredId::from_wire(decode_hex(text).unwrap_or_default()))
             }
 
+            /// The shape of an id, for messages.
+            pub const SHAPE: &'static str = "24 lower-case hex characters";
+
             /// Returns `None` if the text is not 24 lower-case hex characters.
             pub fn parse(text: &str) -> Option<Self> {
                 decode_hex(text).map(StoredId::from_wire).map(Self)

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::commands::events;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, UnsentReason, Wait};
-use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, ReplayStart};
+use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, Replay, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::refusal::{Invalid, Parsed, Refusal};
@@ -66,15 +66,18 @@ pub(crate) async fn resend(state: Data<AppState>, caller: Caller, id: Path<Strin
 
 /// `POST /sandbox/events/replay`.
 pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let start = parse_replay_start(&body);
+    let replay = parse_replay(&body);
     state
         .execute(
             &caller,
-            move |tx, policy, actor| events::replay(tx, policy, actor.merchant, start),
+            move |tx, policy, actor| events::replay(tx, policy, actor.merchant, replay),
             |events, _context| Reply::ok("Events queued successfully", ReplayView { events }),
         )
         .await
 }
+
+/// The names of the fields that [`list`] reads.
+pub(crate) const FILTERS: [&str; 6] = ["type", "escrowId", "customerId", "after", "page", "limit"];
 
 /// The parsed query of `GET /sandbox/events`.
 #[derive(Debug)]
@@ -100,20 +103,23 @@ fn parse_events_query(query: &Query) -> Parsed<EventsRequest> {
     })
 }
 
-/// Parses the start of a replay: `from` an event or `since` a moment, not both.
-fn parse_replay_start(body: &JsonBody) -> Parsed<ReplayStart> {
+/// Parses a replay: `from` an event or `since` a moment, not both, and the `status` of the
+/// events.
+fn parse_replay(body: &JsonBody) -> Parsed<Replay> {
     let fields = body.fields()?;
     let (from, since) = (fields.field("from"), fields.field("since"));
-    match (from.optional(event_id)?, since.optional(moment)?) {
-        (Some(_), Some(_)) => Err(since.must_be("left out where from is sent")),
-        (Some(id), None) => Ok(ReplayStart::Event(id)),
-        (None, Some(at)) => Ok(ReplayStart::Moment(at)),
-        (None, None) => Err(from.must_be("the id of an event, unless since is sent")),
-    }
+    let start = match (from.optional(event_id)?, since.optional(moment)?) {
+        (Some(_), Some(_)) => return Err(since.must_be("left out where from is sent")),
+        (Some(id), None) => ReplayStart::Event(id),
+        (None, Some(at)) => ReplayStart::Moment(at),
+        (None, None) => return Err(from.must_be("the id of an event, unless since is sent")),
+    };
+    let status = fields.field("status").optional(Field::word)?;
+    Ok(Replay { start, status })
 }
 
 fn event_type(field: &Field<'_>) -> Result<EventType, Invalid> {
-    field.parsed(EventType::SHAPE, EventType::parse)
+    field.parsed(&EventType::expected(), EventType::parse)
 }
 
 fn escrow_id(field: &Field<'_>) -> Result<EscrowId, Invalid> {

@@ -34,7 +34,9 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Respo
 use crate::domain::mode::Mode;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::route::{Access, ActsAs, RouteFacts, Section};
+use crate::http::known_fields::Checked;
+use crate::http::query;
+use crate::http::route::{Access, ActsAs, KnownFields, RouteFacts, Section};
 use crate::http::state::AppState;
 
 const DELETE: Method = Method::DELETE;
@@ -139,23 +141,23 @@ fn table(mode: Mode) -> Routes {
     table.contract(DELETE, "/v1/escrow/category/delete/{categoryId}", Party, Business, categories::delete);
 
     if mode == Mode::Sandbox {
-        table.sandbox(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, intents::pay_test_account);
-        table.sandbox(POST, "/sandbox/cards", Customer, cards::save);
-        table.sandbox(POST, "/sandbox/faults", Key, faults::set);
+        table.sandbox_reading(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, KnownFields::of_body(&["amount"]), intents::pay_test_account);
+        table.sandbox_reading(POST, "/sandbox/cards", Customer, KnownFields::of_body(&["number"]), cards::save);
+        table.sandbox_reading(POST, "/sandbox/faults", Key, KnownFields::of_body(&faults::FIELDS), faults::set);
         table.sandbox(GET, "/sandbox/faults", Key, faults::list);
         table.sandbox(DELETE, "/sandbox/faults", Key, faults::clear);
-        table.sandbox(GET, "/sandbox/requests", Key, requests::list);
+        table.sandbox_reading(GET, "/sandbox/requests", Key, KnownFields::of_query(&query::PAGE_FIELDS), requests::list);
         table.sandbox(GET, "/sandbox/requests/{requestId}", Key, requests::get);
         table.sandbox(GET, "/sandbox/clock", Key, clocks::get);
-        table.sandbox(POST, "/sandbox/clock/advance", Key, clocks::advance);
+        table.sandbox_reading(POST, "/sandbox/clock/advance", Key, KnownFields::of_body(&["by"]), clocks::advance);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
-        table.sandbox(POST, "/sandbox/seed", Key, seeds::load);
-        table.sandbox(PUT, "/sandbox/balance", Key, balances::set);
+        table.sandbox_reading(POST, "/sandbox/seed", Key, KnownFields::of_body(&["customers", "escrows"]), seeds::load);
+        table.sandbox_reading(PUT, "/sandbox/balance", Key, KnownFields::of_body(&["customerId", "balance"]), balances::set);
 
         table.sandbox(GET, "/sandbox/callback", Key, webhook_endpoint::get);
-        table.sandbox(PUT, "/sandbox/callback", Key, webhook_endpoint::set);
-        table.sandbox(GET, "/sandbox/events", Key, events::list);
-        table.sandbox(POST, "/sandbox/events/replay", Key, events::replay);
+        table.sandbox_reading(PUT, "/sandbox/callback", Key, KnownFields::of_body(&["url", "events"]), webhook_endpoint::set);
+        table.sandbox_reading(GET, "/sandbox/events", Key, KnownFields::of_query(&events::FILTERS), events::list);
+        table.sandbox_reading(POST, "/sandbox/events/replay", Key, KnownFields::of_body(&["from", "since", "status"]), events::replay);
         table.sandbox(GET, "/sandbox/events/{id}", Key, events::get);
         table.sandbox(POST, "/sandbox/events/{id}/resend", Key, events::resend);
     }
@@ -200,6 +202,7 @@ impl Routes {
             access,
             section: Section::Contract,
             writes: method != Method::GET,
+            known_fields: None,
         };
         self.add(method, path, facts, handler);
     }
@@ -216,13 +219,30 @@ impl Routes {
             access,
             section: Section::Contract,
             writes: true,
+            known_fields: None,
         };
         self.add(Method::GET, path, facts, handler);
     }
 
-    /// Adds a route of the sandbox. Every sandbox key may use it.
+    /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
     fn sandbox<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, handler: F)
     where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.sandbox_reading(method, path, acts_as, KnownFields::NONE, handler);
+    }
+
+    /// Adds a route of the sandbox that reads these fields.
+    fn sandbox_reading<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        acts_as: ActsAs,
+        known: KnownFields,
+        handler: F,
+    ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
@@ -232,11 +252,12 @@ impl Routes {
             access: Access::SuperAdmin,
             section: Section::Sandbox,
             writes: method != Method::GET,
+            known_fields: Some(known),
         };
-        self.add(method, path, facts, handler);
+        self.add(method, path, facts, Checked(handler));
     }
 
-    /// Adds a route that needs no key.
+    /// Adds a route that needs no key and reads no fields.
     fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
     where
         F: Handler<Args>,
@@ -248,8 +269,9 @@ impl Routes {
             access: Access::Business,
             section: Section::Open,
             writes: false,
+            known_fields: Some(KnownFields::NONE),
         };
-        self.add(method, path, facts, handler);
+        self.add(method, path, facts, Checked(handler));
     }
 
     fn add<F, Args>(&mut self, method: Method, path: &'static str, facts: RouteFacts, handler: F)

@@ -69,7 +69,6 @@ fn parse_setting(body: &JsonBody) -> Parsed<WebhookEndpointSetting> {
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
     }
-    fields.check_known(&["url", "events"])?;
     let url = fields.field("url").optional(webhook_url)?;
     let events = fields.field("events");
     if url.is_none() && !events.is_absent() {
