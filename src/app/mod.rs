@@ -146,6 +146,7 @@ impl App {
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             origins: Arc::new(settings::allowed_origins(config)),
             in_flight: Arc::default(),
+            walks: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };
         let server = http::server(state, listener, settings::server(config)).map_err(cannot_listen)?;

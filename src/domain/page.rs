@@ -1,4 +1,11 @@
 //! Pages of long lists (contract section 1.8).
+//!
+//! Rows that are inserted while a client walks a list must neither appear twice nor push
+//! others out. Every row of a list has a key that orders it: its number, which follows time,
+//! or its position. A page by number may be bounded by the newest row of the walk's first
+//! page. A page by cursor begins behind the row with the cursor's key.
+
+use crate::domain::ids::Cursor;
 
 /// The number of rows on a page if the request names no limit.
 pub const LIMIT_DEFAULT: u32 = 10;
@@ -8,10 +15,21 @@ pub const LIMIT_MAX: u32 = 100;
 /// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Counted from 1.
-    pub number: u32,
     /// The highest number of rows on it.
     pub limit: u32,
+    pub start: PageStart,
+}
+
+/// The first row of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageStart {
+    /// The page with this number, counted from 1.
+    Number(u32),
+    /// The page with this number of the list without the rows newer than `newest`, the key of
+    /// a row.
+    NumberFrom { number: u32, newest: i64 },
+    /// The row behind the one with this cursor, which need not exist any more.
+    Behind(Cursor),
 }
 
 /// One page of a list.
@@ -22,28 +40,91 @@ pub struct Page<T> {
     /// The number of rows in the whole list.
     pub count: u64,
     pub request: PageRequest,
+    /// The keys of the first and the last row.
+    keys: Option<(i64, i64)>,
+    /// True if the list goes on behind the last row.
+    goes_on: bool,
 }
 
 impl PageRequest {
     /// The first page with [`LIMIT_DEFAULT`] rows.
     pub const FIRST: Self = Self {
-        number: 1,
         limit: LIMIT_DEFAULT,
+        start: PageStart::Number(1),
     };
 
-    /// Returns the number of rows before this page.
+    /// Returns the number of the page. A page that begins behind a row has none.
+    pub const fn number(self) -> Option<u32> {
+        match self.start {
+            PageStart::Number(number) | PageStart::NumberFrom { number, .. } => Some(number),
+            PageStart::Behind(_) => None,
+        }
+    }
+
+    /// Returns the number of rows to skip before this page, of those from its [`newest`] on.
+    ///
+    /// [`newest`]: Self::newest
     pub fn offset(self) -> u64 {
-        u64::from(self.number.saturating_sub(1)) * u64::from(self.limit)
+        u64::from(self.number().unwrap_or(1).saturating_sub(1)) * u64::from(self.limit)
+    }
+
+    /// Returns the number of rows to read: one more than the page has, to see if the list
+    /// goes on.
+    pub const fn rows_read(self) -> usize {
+        self.limit as usize + 1
+    }
+
+    /// Returns the greatest key that a row of a list with descending keys may have to be
+    /// counted.
+    pub const fn newest_counted(self) -> i64 {
+        match self.start {
+            PageStart::NumberFrom { newest, .. } => newest,
+            PageStart::Number(_) | PageStart::Behind(_) => i64::MAX,
+        }
+    }
+
+    /// Returns the greatest key that a row of the page may have, in a list with descending
+    /// keys.
+    pub const fn newest(self) -> i64 {
+        match self.start {
+            PageStart::Behind(cursor) => cursor.number().saturating_sub(1),
+            PageStart::Number(_) | PageStart::NumberFrom { .. } => self.newest_counted(),
+        }
+    }
+
+    /// Returns the key that every row of the page exceeds, in a list with ascending keys.
+    pub const fn behind(self) -> i64 {
+        match self.start {
+            PageStart::Behind(cursor) => cursor.number(),
+            PageStart::Number(_) | PageStart::NumberFrom { .. } => i64::MIN,
+        }
     }
 }
 
 impl<T> Page<T> {
+    /// Returns the page of these rows, of which [`PageRequest::rows_read`] were asked for.
+    /// `key` returns the key of a row.
+    pub fn of(mut rows: Vec<T>, count: u64, request: PageRequest, key: impl Fn(&T) -> i64) -> Self {
+        let goes_on = rows.len() >= request.rows_read();
+        rows.truncate(request.limit as usize);
+        let keys = rows.first().map(&key).zip(rows.last().map(&key));
+        Self {
+            rows,
+            count,
+            request,
+            keys,
+            goes_on,
+        }
+    }
+
     /// Returns the first and only page of a list with one row.
     pub fn of_one(row: T) -> Self {
         Self {
             rows: vec![row],
             count: 1,
             request: PageRequest::FIRST,
+            keys: None,
+            goes_on: false,
         }
     }
 
@@ -53,6 +134,8 @@ impl<T> Page<T> {
             rows: Vec::new(),
             count: 0,
             request,
+            keys: None,
+            goes_on: false,
         }
     }
 
@@ -63,13 +146,32 @@ impl<T> Page<T> {
 
     /// Returns the number of the next page, or `None` on the last page.
     pub fn next(&self) -> Option<u64> {
-        let next = u64::from(self.request.number) + 1;
+        let next = u64::from(self.request.number()?) + 1;
         (next <= self.pages()).then_some(next)
+    }
+
+    /// Returns true if no row follows the page.
+    pub fn is_last(&self) -> bool {
+        match self.request.start {
+            PageStart::Behind(_) => !self.goes_on,
+            PageStart::Number(_) | PageStart::NumberFrom { .. } => self.next().is_none(),
+        }
+    }
+
+    /// Returns the cursor behind which the next page begins, or `None` on the last page.
+    pub fn next_cursor(&self) -> Option<Cursor> {
+        let (_, last) = self.keys.filter(|_| self.goes_on)?;
+        Some(Cursor::new(last, 0))
+    }
+
+    /// Returns the key of the page's first row.
+    pub fn first_key(&self) -> Option<i64> {
+        self.keys.map(|(first, _)| first)
     }
 
     /// Returns the number of the previous page, or `None` on the first page.
     pub fn previous(&self) -> Option<u64> {
-        u64::from(self.request.number)
+        u64::from(self.request.number()?)
             .checked_sub(1)
             .filter(|&number| number > 0)
     }
@@ -80,6 +182,8 @@ impl<T> Page<T> {
             rows: self.rows.into_iter().map(map).collect(),
             count: self.count,
             request: self.request,
+            keys: self.keys,
+            goes_on: self.goes_on,
         }
     }
 }
@@ -89,11 +193,25 @@ mod tests {
     use super::*;
 
     fn page(number: u32, limit: u32, count: u64) -> Page<()> {
-        Page {
-            rows: Vec::new(),
-            count,
-            request: PageRequest { number, limit },
-        }
+        let start = PageStart::Number(number);
+        Page::of(Vec::new(), count, PageRequest { limit, start }, |()| 0)
+    }
+
+    #[test]
+    fn a_page_that_goes_on_has_the_cursor_of_its_last_row() {
+        let request = PageRequest {
+            limit: 2,
+            start: PageStart::Behind(Cursor::new(9, 0)),
+        };
+        assert_eq!((request.offset(), request.newest(), request.rows_read()), (0, 8, 3));
+        let page = Page::of(vec![8, 5, 3], 7, request, |row| *row);
+        assert_eq!(
+            (page.rows.clone(), page.next_cursor()),
+            (vec![8, 5], Some(Cursor::new(5, 0)))
+        );
+        assert!(!page.is_last() && page.first_key() == Some(8));
+        let page = Page::of(vec![3, 2], 7, request, |row| *row);
+        assert!(page.is_last() && page.next_cursor().is_none());
     }
 
     #[test]
@@ -109,8 +227,8 @@ mod tests {
     #[test]
     fn a_page_far_after_the_last_has_an_offset() {
         let far = PageRequest {
-            number: u32::MAX,
             limit: LIMIT_MAX,
+            start: PageStart::Number(u32::MAX),
         };
         assert_eq!(far.offset(), (u64::from(u32::MAX) - 1) * 100);
     }

@@ -26,6 +26,7 @@ mod sandbox;
 mod server;
 mod state;
 mod uploads;
+mod walks;
 
 pub use api_key_cache::ApiKeyCache;
 pub use connections::{ConnectionLimits, Connections};
@@ -36,6 +37,7 @@ pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use server::{ServerSettings, listen, server};
 pub use state::{AllowedOrigins, AppState, Limits};
+pub use walks::Walks;
 
 /// The log target of requests that are not valid HTTP.
 pub const CLIENT_ERRORS_LOG: &str = "actix_http";

@@ -1,23 +1,57 @@
 //! Reads a URL's query by the same rules as the fields of a body.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use sha2::{Digest, Sha256};
 
-use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
+use crate::domain::ids::Cursor;
+use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, PageStart};
 use crate::domain::refusal::{Invalid, Parsed};
+use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::state::AppState;
+use crate::http::walks::{ListHash, Walks};
 
 /// The names and values of a query, not yet parsed.
 #[derive(Debug)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query {
+    fields: Vec<(String, String)>,
+    walk: ListWalk,
+}
+
+/// The memory of the walk that a request for a list may be part of.
+#[derive(Clone, Debug)]
+pub(crate) struct ListWalk {
+    walks: Arc<Walks>,
+    list: ListHash,
+}
 
 impl Query {
     /// Returns the query's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Fields::from_form(&self.0)
+        Fields::from_form(&self.fields)
+    }
+
+    /// Returns the walk of the list that the query asks for.
+    pub(crate) fn walk(&self) -> ListWalk {
+        self.walk.clone()
+    }
+
+    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
+        let fields = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let fields = fields
+            .map_err(|_| Invalid::wrong("the query", "name=value pairs", request.query_string()))?
+            .into_inner();
+        let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        let walk = ListWalk {
+            walks: Arc::clone(&state.walks),
+            list: list_hash(request, &fields)?,
+        };
+        Ok(Self { fields, walk })
     }
 }
 
@@ -26,23 +60,51 @@ impl FromRequest for Query {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let fields = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let query = fields.map(|fields| Self(fields.into_inner()));
-        ready(query.map_err(|_| {
-            ApiError::Refused(Invalid::wrong("the query", "name=value pairs", request.query_string()).into())
-        }))
+        ready(Self::read(request))
     }
 }
 
-/// The names of the fields that [`page`] reads.
-pub(crate) const PAGE_FIELDS: [&str; 2] = ["page", "limit"];
+impl ListWalk {
+    /// Returns the request without the rows that are newer than the walk.
+    pub(crate) fn bounded(&self, request: PageRequest) -> PageRequest {
+        self.walks.bounded(&self.list, request)
+    }
 
-/// Parses `page` and `limit`. A limit above [`LIMIT_MAX`] is an error.
+    /// Notes a page that was read.
+    pub(crate) fn note<T>(&self, page: &Page<T>) {
+        self.walks.note(self.list, page);
+    }
+}
+
+/// Returns the hash of all that makes a list: key, customer, path and filters.
+fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListHash, ApiError> {
+    let context = RequestContext::of(request)?;
+    let mut hash = Sha256::new();
+    let mut add = |text: &[u8]| {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text);
+    };
+    add(context.key_hash.get().map_or(&[][..], |hash| &hash[..]));
+    add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
+    add(request.path().as_bytes());
+    let mut filters: Vec<_> = fields.iter().filter(|(name, _)| name != "page").collect();
+    filters.sort();
+    for (name, value) in filters {
+        add(name.as_bytes());
+        add(value.as_bytes());
+    }
+    Ok(hash.finalize().into())
+}
+
+/// The names of the fields that [`page`] reads.
+pub(crate) const PAGE_FIELDS: [&str; 3] = ["page", "limit", "cursor"];
+
+/// Parses `page` or `cursor`, and `limit`. A limit above [`LIMIT_MAX`] is an error.
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     let limit = fields.field("limit");
     let rows = limit.optional(Field::integer)?.map(u32::try_from);
     Ok(PageRequest {
-        number: page_number(fields)?,
+        start: page_start(fields)?,
         limit: match rows {
             None => LIMIT_DEFAULT,
             Some(Ok(rows @ 1..=LIMIT_MAX)) => rows,
@@ -51,12 +113,21 @@ pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {
     })
 }
 
-/// Parses `page`, which is 1 if the query leaves it out.
-pub(crate) fn page_number(fields: &Fields<'_>) -> Parsed<u32> {
+/// Parses `page`, which is 1 if the query leaves it out, or `cursor` in its place.
+pub(crate) fn page_start(fields: &Fields<'_>) -> Parsed<PageStart> {
     let page = fields.field("page");
-    match page.optional(Field::integer)?.map(u32::try_from) {
-        None => Ok(1),
-        Some(Ok(number @ 1..)) => Ok(number),
-        Some(_) => Err(page.must_be(format!("a whole number from 1 to {}", u32::MAX))),
+    let number = match page.optional(Field::integer)?.map(u32::try_from) {
+        None => 1,
+        Some(Ok(number @ 1..)) => number,
+        Some(_) => return Err(page.must_be(format!("a whole number from 1 to {}", u32::MAX))),
+    };
+    let cursor = fields.field("cursor").optional(|field| {
+        let expected = "the nextCursor of a page: 24 lower-case hex characters";
+        field.parsed(expected, Cursor::parse)
+    })?;
+    match cursor {
+        Some(_) if !page.is_absent() => Err(page.must_be("left out where cursor is sent")),
+        Some(cursor) => Ok(PageStart::Behind(cursor)),
+        None => Ok(PageStart::Number(number)),
     }
 }

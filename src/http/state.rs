@@ -16,6 +16,7 @@ use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
+use crate::http::walks::Walks;
 use crate::store::{self, Store, Tx};
 use crate::views::ViewContext;
 use crate::webhooks;
@@ -79,6 +80,8 @@ pub struct AppState {
     pub origins: Arc<AllowedOrigins>,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
+    /// The lists that clients read page by page.
+    pub walks: Arc<Walks>,
     /// The free part of the memory for uploads, in bytes.
     pub upload_memory: Arc<Semaphore>,
 }

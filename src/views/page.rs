@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use crate::domain::ids::Cursor;
 use crate::domain::page::Page;
+use crate::views::AsText;
 
 /// A page of rows, and its position in the list.
 #[derive(Debug, Serialize)]
@@ -19,6 +21,8 @@ struct PaginationView {
     is_last_page: bool,
     next_page: Option<u64>,
     previous_page: Option<u64>,
+    /// The place behind the page's last row, for `cursor`. Null on the last page.
+    next_cursor: Option<AsText<Cursor>>,
 }
 
 impl<T> PageView<T> {
@@ -28,9 +32,10 @@ impl<T> PageView<T> {
             pagination: PaginationView {
                 count: page.count,
                 pages: page.pages(),
-                is_last_page: page.next().is_none(),
+                is_last_page: page.is_last(),
                 next_page: page.next(),
                 previous_page: page.previous(),
+                next_cursor: page.next_cursor().map(AsText),
             },
             data: page.map(view).rows,
         }

@@ -209,7 +209,11 @@ fn lists_come_in_pages() {
     let first = app.categories(MERCHANT, "").ok();
     assert_eq!(first.message(), "Categories fetched successfully");
     assert_eq!(first.data()["data"].as_array().unwrap().len(), 10);
-    let pagination = json!({ "count": 12, "pages": 2, "isLastPage": false, "nextPage": 2, "previousPage": null });
+    let cursor = &first.data()["pagination"]["nextCursor"];
+    let pagination = json!({
+        "count": 12, "pages": 2, "isLastPage": false, "nextPage": 2, "previousPage": null, "nextCursor": cursor,
+    });
+    assert!(cursor.is_string());
     assert_eq!(first.data()["pagination"], pagination);
     let last = app.categories(MERCHANT, "?page=3&limit=5").ok();
     let names: Vec<&str> = last.data()["data"]
@@ -219,7 +223,8 @@ fn lists_come_in_pages() {
         .map(|row| row["name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["11", "12"]);
-    let pagination = json!({ "count": 12, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2 });
+    let pagination =
+        json!({ "count": 12, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2, "nextCursor": null });
     assert_eq!(last.data()["pagination"], pagination);
     assert_eq!(app.categories(MERCHANT, "?page=99").ok().data()["data"], json!([]));
     for (query, message) in [

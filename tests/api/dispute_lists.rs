@@ -70,7 +70,7 @@ fn each_side_lists_its_own_disputes() {
     assert_eq!(listed.message(), "Escrow retrieved successfully");
     assert_eq!(ids(&listed), ids_of(&[&by_cleo, &by_ada]), "newest first");
     let expected = json!({
-        "count": 2, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null,
+        "count": 2, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null,
     });
     assert_eq!(listed.data()["pagination"], expected);
     assert_eq!(listed.data()["data"][0]["isSeller"], false);
@@ -142,7 +142,7 @@ fn the_merchant_lists_every_dispute() {
     let last = get(&app, "", "/v1/escrow/all-dispute?limit=1&page=2");
     assert_eq!(ids(&last), ids_of(&[&first]));
     let expected = json!({
-        "count": 2, "pages": 2, "isLastPage": true, "nextPage": null, "previousPage": 1,
+        "count": 2, "pages": 2, "isLastPage": true, "nextPage": null, "previousPage": 1, "nextCursor": null,
     });
     assert_eq!(last.data()["pagination"], expected);
     let other_wallet = app.json_with_key("sk_test_other", "GET", "/v1/wallet", "ben", &json!({}));

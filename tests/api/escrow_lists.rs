@@ -56,7 +56,7 @@ fn a_list_shows_escrows_like_verify_newest_first() {
     }
     assert_eq!(
         sales.data()["pagination"],
-        json!({ "count": 5, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null })
+        json!({ "count": 5, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null })
     );
     assert_eq!(sales.data()["report"], report([5, 2, 2, 0], [31, 12, 18, 0]));
 
@@ -73,7 +73,7 @@ fn a_list_shows_escrows_like_verify_newest_first() {
         let none = app.escrows(party, query).ok();
         assert_eq!(none.data()["data"], json!([]), "{party} {query}");
         assert_eq!(none.data()["report"], report([0; 4], [0; 4]));
-        let pagination = json!({ "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null });
+        let pagination = json!({ "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null });
         assert_eq!(none.data()["pagination"], pagination);
     }
 }

@@ -27,7 +27,7 @@ fn a_buyer_and_a_seller_see_what_they_paid_and_received() {
     assert_eq!(history_of_ben.message(), "Transactions retrieved successfully");
     assert_eq!(
         history_of_ben.data()["pagination"].to_string(),
-        json!({ "count": 2, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null }).to_string()
+        json!({ "count": 2, "pages": 1, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null }).to_string()
     );
     let paid = &history_of_ben.data()["data"][0];
     assert_eq!(
@@ -81,13 +81,16 @@ fn a_history_has_pages() {
     );
     assert_eq!(
         first.data()["pagination"],
-        json!({ "count": 26, "pages": 3, "isLastPage": false, "nextPage": 2, "previousPage": null })
+        json!({
+            "count": 26, "pages": 3, "isLastPage": false, "nextPage": 2, "previousPage": null,
+            "nextCursor": first.data()["pagination"]["nextCursor"],
+        })
     );
     let last = page("?page=3");
     assert_eq!(page_fields(&last, "amount").len(), 6);
     assert_eq!(
         last.data()["pagination"],
-        json!({ "count": 26, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2 })
+        json!({ "count": 26, "pages": 3, "isLastPage": true, "nextPage": null, "previousPage": 2, "nextCursor": null })
     );
     assert_eq!(page("?page=4").data()["data"], json!([]));
     assert_eq!(page("?page=4294967295&limit=100").data()["data"], json!([]));
@@ -134,7 +137,7 @@ fn a_type_filters_the_pages() {
         let answer = app.history("ben", &format!("?type={empty}")).ok();
         assert_eq!(
             answer.data()["pagination"],
-            json!({ "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null })
+            json!({ "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null })
         );
     }
     let types = "\"deposit\" or \"withdrawal\" or \"transfer\" or \"wallet_transfer\" or \"escrow\" or \"delivery\"";

@@ -139,7 +139,7 @@ fn the_inbox_has_pages_and_lists_events_after_a_given_one() {
             "message": "Events fetched successfully",
             "data": {
                 "data": [],
-                "pagination": { "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null },
+                "pagination": { "count": 0, "pages": 0, "isLastPage": true, "nextPage": null, "previousPage": null, "nextCursor": null },
             },
         })
     );
@@ -157,7 +157,10 @@ fn the_inbox_has_pages_and_lists_events_after_a_given_one() {
     assert_eq!(amounts("?limit=3&page=3"), [1]);
     assert_eq!(amounts("?limit=3&page=4"), [0; 0]);
     let pagination = app.inbox("?limit=3&page=2").ok().data()["pagination"].clone();
-    let expected = json!({ "count": 7, "pages": 3, "isLastPage": false, "nextPage": 3, "previousPage": 1 });
+    let expected = json!({
+        "count": 7, "pages": 3, "isLastPage": false, "nextPage": 3, "previousPage": 1,
+        "nextCursor": pagination["nextCursor"],
+    });
     assert_eq!(pagination, expected);
     let fifth = app.all_events()[4]["id"].as_str().unwrap().to_owned();
     assert_eq!(amounts(&format!("?after={fifth}")), [6, 7]);

@@ -39,6 +39,7 @@ mod long_reads;
 mod many_merchants;
 mod milestone_escrows;
 mod milestone_input;
+mod paging;
 mod payment_input;
 mod payments;
 mod races;

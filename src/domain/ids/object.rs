@@ -85,3 +85,8 @@ object_id!(
     /// The id of an event.
     EventId
 );
+object_id!(
+    /// The place behind a row of a list: the row's key, and no guard. It lives as long as the
+    /// list, since it does not need the row.
+    Cursor
+);

@@ -58,24 +58,34 @@ impl HistoryFilter {
 }
 
 impl HistoryShape {
-    /// Returns how many of the newest transactions to skip, and how many to take after
-    /// them.
+    /// Returns how many of the transactions up to the key [`newest`] to skip, and how many to
+    /// take after them.
+    ///
+    /// [`newest`]: Self::newest
     pub fn cut(self) -> (u64, usize) {
         match self {
-            Self::Page(page) => (page.offset(), usize::try_from(page.limit).unwrap_or(usize::MAX)),
+            Self::Page(page) => (page.offset(), page.rows_read()),
             Self::Flat => (0, FLAT_ROWS_MAX),
         }
     }
 
+    /// Returns the greatest keys that a transaction may have to be counted, and to be taken.
+    pub const fn newest(self) -> (i64, i64) {
+        match self {
+            Self::Page(page) => (page.newest_counted(), page.newest()),
+            Self::Flat => (i64::MAX, i64::MAX),
+        }
+    }
+
     /// Returns the part of the history made of these rows, where `count` transactions
-    /// pass the filter.
+    /// pass the filter. `key` returns the key of a row.
     ///
     /// # Errors
     ///
     /// Refuses a reply without pages that would exceed [`FLAT_ROWS_MAX`].
-    pub fn history<T>(self, rows: Vec<T>, count: u64) -> Result<History<T>, Refusal> {
+    pub fn history<T>(self, rows: Vec<T>, count: u64, key: impl Fn(&T) -> i64) -> Result<History<T>, Refusal> {
         match self {
-            Self::Page(request) => Ok(History::Page(Page { rows, count, request })),
+            Self::Page(request) => Ok(History::Page(Page::of(rows, count, request, key))),
             Self::Flat if u64::try_from(rows.len()).is_ok_and(|taken| taken < count) => {
                 Err(Refusal::TooManyTransactions { max: FLAT_ROWS_MAX })
             }
@@ -111,7 +121,10 @@ mod tests {
 
     #[test]
     fn a_reply_without_pages_is_complete_or_refused() {
-        assert_eq!(HistoryShape::Flat.history(vec![1, 2], 2), Ok(History::Flat(vec![1, 2])));
-        assert!(HistoryShape::Flat.history(vec![1, 2], 3).is_err());
+        assert_eq!(
+            HistoryShape::Flat.history(vec![1, 2], 2, |row| *row),
+            Ok(History::Flat(vec![1, 2]))
+        );
+        assert!(HistoryShape::Flat.history(vec![1, 2], 3, |row| *row).is_err());
     }
 }

@@ -44,8 +44,12 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     let merchant = caller.merchant();
     let page = match (request, merchant) {
         (CustomersRequest::Page(request), Some(merchant)) => {
+            let walk = query.walk();
+            let request = walk.bounded(request);
             let customers = move |snapshot: &Snapshot<'_>| snapshot.customers(merchant, request);
-            state.store.read_long(merchant, customers).await?
+            let page = state.store.read_long(merchant, customers).await?;
+            walk.note(&page);
+            page
         }
         (CustomersRequest::Page(request), None) => Page::empty(request),
         (CustomersRequest::One(key), _) => {
@@ -227,7 +231,7 @@ pub(crate) fn parse_customers_query(fields: &Fields<'_>) -> Result<CustomersRequ
     }
     Ok(CustomersRequest::Page(PageRequest {
         limit: limit(&fields.field("limit"))?,
-        number: query::page_number(fields)?,
+        start: query::page_start(fields)?,
     }))
 }
 

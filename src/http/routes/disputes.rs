@@ -14,7 +14,7 @@ use crate::http::body::JsonOrFormBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query::{self, Query};
+use crate::http::query::{self, ListWalk, Query};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView};
@@ -76,7 +76,7 @@ pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query
         &state,
         &caller,
         Some(merchant),
-        request,
+        (request, query.walk()),
         "Escrow retrieved successfully",
     )
     .await
@@ -99,13 +99,13 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
 
 /// `GET /v1/escrow/all-dispute`, as the merchant.
 pub(crate) async fn list_all(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let (merchant, request) = (caller.merchant(), parse_all_disputes(&query));
+    let (merchant, request) = (caller.merchant(), (parse_all_disputes(&query), query.walk()));
     page_of_deals(&state, &caller, merchant, request, "Dispute fetched successfully").await
 }
 
 /// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
 pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
-    let (merchant, request) = (caller.merchant(), parse_feed(&query));
+    let (merchant, request) = (caller.merchant(), (parse_feed(&query), query.walk()));
     page_of_deals(
         &state,
         &caller,
@@ -122,7 +122,7 @@ async fn page_of_deals(
     state: &AppState,
     caller: &Caller,
     merchant: Option<MerchantId>,
-    request: Parsed<(MerchantEscrowFilter, PageRequest)>,
+    (request, walk): (Parsed<(MerchantEscrowFilter, PageRequest)>, ListWalk),
     message: &'static str,
 ) -> Result<Reply, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
@@ -133,12 +133,14 @@ async fn page_of_deals(
             PageView::new(Page::empty(request), |deal: Deal| EscrowView::of_deal(deal, &context)),
         ));
     };
+    let request = walk.bounded(request);
     state
         .read_list(
             caller,
             merchant,
             move |snapshot| snapshot.deals(merchant, &filter, request),
             move |page: Page<Deal>, context| {
+                walk.note(&page);
                 let page = PageView::new(page, |deal| EscrowView::of_deal(deal, context));
                 Ok(Reply::ok(message, page))
             },
@@ -175,7 +177,7 @@ fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(Reso
 fn parse_own_disputes(customer: &CustomerId, query: &Query) -> Parsed<(MerchantEscrowFilter, PageRequest)> {
     let fields = query.fields()?;
     let page = PageRequest {
-        number: query::page_number(&fields)?,
+        start: query::page_start(&fields)?,
         limit: LIMIT_DEFAULT,
     };
     let filter = MerchantEscrowFilter {

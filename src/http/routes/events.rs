@@ -30,12 +30,20 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
         return Ok(render(Page::empty(request.page)));
     };
     let EventsRequest { filter, order, page } = request;
+    // New events come at the end of a list that is oldest first, and move no row of it.
+    let walk = matches!(order, EventOrder::NewestFirst).then(|| query.walk());
+    let page = walk.as_ref().map_or(page, |walk| walk.bounded(page));
     state
         .read_list(
             &caller,
             merchant,
             move |snapshot| snapshot.events(merchant, &filter, order, page),
-            move |page, _context| Ok(render(page)),
+            move |page, _context| {
+                if let Some(walk) = &walk {
+                    walk.note(&page);
+                }
+                Ok(render(page))
+            },
         )
         .await
 }
@@ -77,7 +85,7 @@ pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// The names of the fields that [`list`] reads.
-pub(crate) const FILTERS: [&str; 6] = ["type", "escrowId", "customerId", "after", "page", "limit"];
+pub(crate) const FILTERS: [&str; 7] = ["type", "escrowId", "customerId", "after", "page", "limit", "cursor"];
 
 /// The parsed query of `GET /sandbox/events`.
 #[derive(Debug)]

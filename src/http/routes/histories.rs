@@ -17,7 +17,7 @@ use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query::{Query, page_number};
+use crate::http::query::{Query, page_start};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
 use crate::views::{PageView, TransactionView};
@@ -67,13 +67,21 @@ async fn history(
     types: &[TransactionType],
 ) -> Result<Reply, ApiError> {
     let (filter, shape) = parse_history(&query.fields()?, types)?;
+    let walk = query.walk();
+    let shape = match shape {
+        HistoryShape::Page(request) => HistoryShape::Page(walk.bounded(request)),
+        HistoryShape::Flat => HistoryShape::Flat,
+    };
     state
         .read_list(
             caller,
             merchant,
             move |snapshot| snapshot.history(merchant, &owner, &filter, shape),
             move |(payments, count), context| {
-                let history = shape.history(payments, count)?;
+                let history = shape.history(payments, count, |payment: &Payment| payment.transaction.id.number())?;
+                if let History::Page(page) = &history {
+                    walk.note(page);
+                }
                 Ok(Reply::ok(
                     "Transactions retrieved successfully",
                     HistoryView::new(history, context.currency),
@@ -100,8 +108,8 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
         Ok(Ok(rows @ 1..)) => rows.min(LIMIT_MAX),
         _ => LIMIT_DEFAULT,
     };
-    let number = page_number(fields)?;
-    Ok((filter, HistoryShape::Page(PageRequest { number, limit })))
+    let start = page_start(fields)?;
+    Ok((filter, HistoryShape::Page(PageRequest { limit, start })))
 }
 
 /// Transactions of a history: one page, or a plain list if the request filters by reference

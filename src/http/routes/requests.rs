@@ -149,7 +149,9 @@ fn shown(body: &RecordedBody) -> String {
 /// `GET /sandbox/requests`: the key's requests, newest first.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
-    let page = log_of(&state)?.page(&caller.key_hash, request);
+    let walk = query.walk();
+    let page = log_of(&state)?.page(&caller.key_hash, walk.bounded(request));
+    walk.note(&page);
     Ok(Reply::ok(
         "Requests fetched successfully",
         PageView::new(page, |request| RequestLineView::new(&request)),

@@ -97,12 +97,15 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
     let (filter, page) = parse_list(caller.party(), &query)?;
+    let walk = query.walk();
+    let page = walk.bounded(page);
     state
         .read_list(
             &caller,
             merchant,
             move |snapshot| snapshot.escrows(merchant, &filter, page),
-            |list, context| {
+            move |list, context| {
+                walk.note(&list.page);
                 Ok(Reply::ok(
                     "Transaction fetched successfully",
                     EscrowListView::new(list, context),

@@ -83,6 +83,8 @@ struct Entries {
     requests: VecDeque<Arc<RecordedRequest>>,
     /// The sum of [`RecordedRequest::memory_bytes`].
     bytes: usize,
+    /// The number of requests ever added. It is the number of the newest one.
+    added: i64,
 }
 
 impl RequestLog {
@@ -121,26 +123,30 @@ impl RequestLog {
             entries.bytes -= oldest.memory_bytes();
         }
         entries.bytes += bytes;
+        entries.added += 1;
         entries.requests.push_back(request);
     }
 
     /// Returns the request with this id, if it came with this key.
     pub(crate) fn find(&self, key_hash: &[u8; 32], id: &str) -> Option<Arc<RecordedRequest>> {
         let entries = self.entries();
-        entries.newest_first(key_hash).find(|request| request.id == id).cloned()
+        let mut requests = entries.newest_first(key_hash);
+        requests.find_map(|(_, request)| (request.id == id).then(|| Arc::clone(request)))
     }
 
     /// Returns a page of the requests that came with this key, newest first.
     pub(crate) fn page(&self, key_hash: &[u8; 32], request: PageRequest) -> Page<Arc<RecordedRequest>> {
         let entries = self.entries();
         let offset = usize::try_from(request.offset()).unwrap_or(usize::MAX);
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let rows = entries.newest_first(key_hash).skip(offset).take(limit);
-        Page {
-            rows: rows.cloned().collect(),
-            count: entries.newest_first(key_hash).count() as u64,
-            request,
-        }
+        let up_to = |newest: i64| {
+            entries
+                .newest_first(key_hash)
+                .filter(move |(number, _)| *number <= newest)
+        };
+        let rows = up_to(request.newest()).skip(offset).take(request.rows_read());
+        let rows = rows.map(|(number, request)| (number, Arc::clone(request))).collect();
+        let count = up_to(request.newest_counted()).count() as u64;
+        Page::of(rows, count, request, |(number, _)| *number).map(|(_, request)| request)
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -149,9 +155,11 @@ impl RequestLog {
 }
 
 impl Entries {
-    fn newest_first<'a>(&'a self, key_hash: &[u8; 32]) -> impl Iterator<Item = &'a Arc<RecordedRequest>> {
-        let requests = self.requests.iter().rev();
-        requests.filter(move |request| request.key_hash == *key_hash)
+    /// Returns the requests of a key with their numbers.
+    fn newest_first<'a>(&'a self, key_hash: &[u8; 32]) -> impl Iterator<Item = (i64, &'a Arc<RecordedRequest>)> {
+        let numbers = std::iter::successors(Some(self.added), |number| Some(number - 1));
+        let requests = numbers.zip(self.requests.iter().rev());
+        requests.filter(move |(_, request)| request.key_hash == *key_hash)
     }
 }
 
@@ -203,8 +211,14 @@ impl RecordedBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::page::PageStart;
 
     const KEY: [u8; 32] = [1; 32];
+
+    fn asked(number: u32, limit: u32) -> PageRequest {
+        let start = PageStart::Number(number);
+        PageRequest { limit, start }
+    }
 
     fn log(requests_max: usize, bytes_max: usize) -> RequestLog {
         RequestLog::new(RequestLogLimits {
@@ -298,7 +312,7 @@ mod tests {
             assert_eq!(entries.bytes, sum);
             assert!(sum <= 5_000, "{sum}");
         }
-        let page = log.page(&KEY, PageRequest { number: 1, limit: 100 });
+        let page = log.page(&KEY, asked(1, 100));
         assert!(page.count > 5, "{}", page.count);
         for (number, request) in (0..500_usize).rev().zip(page.rows) {
             assert_eq!(request.id, number.to_string());
@@ -315,15 +329,12 @@ mod tests {
         log.add(request([2; 32], "d", b"{}"));
         assert!(!has(&log, "d"));
         assert!(log.find(&[2; 32], "d").is_some());
-        let page = log.page(&KEY, PageRequest { number: 1, limit: 2 });
+        let page = log.page(&KEY, asked(1, 2));
         let ids: Vec<&str> = page.rows.iter().map(|request| request.id.as_str()).collect();
         assert_eq!((ids, page.count), (vec!["c", "b"], 3));
-        let rest = log.page(&KEY, PageRequest { number: 2, limit: 2 });
+        let rest = log.page(&KEY, asked(2, 2));
         assert_eq!(rest.rows[0].id, "a");
-        let beyond = PageRequest {
-            number: u32::MAX,
-            limit: 100,
-        };
+        let beyond = asked(u32::MAX, 2);
         assert_eq!(log.page(&KEY, beyond).rows.len(), 0);
     }
 

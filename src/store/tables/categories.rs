@@ -8,7 +8,7 @@ use crate::domain::ids::{CategoryId, CustomerId, MerchantId};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::party::Party;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{offset_of, read_all, row};
+use crate::store::tables::columns::{offset_of, read_all, read_limit_of, row};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -96,14 +96,13 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<Category>, Error> {
         let mut statement = self.connection.prepare_cached(select_category!(
-            "merchant_id = ?1 AND owner_id IS ?2 ORDER BY position LIMIT ?3 OFFSET ?4"
+            "merchant_id = ?1 AND owner_id IS ?2 AND position > ?5 ORDER BY position LIMIT ?3 OFFSET ?4"
         ))?;
-        let rows = statement.query(params![merchant.0, id_of(owner), request.limit, offset_of(request)])?;
-        Ok(Page {
-            rows: read_all(rows, read_category)?,
-            count: self.category_count(merchant, owner)?.into(),
-            request,
-        })
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let rows = statement.query(params![merchant.0, id_of(owner), limit, offset, request.behind()])?;
+        let rows = read_all(rows, read_category)?;
+        let count = self.category_count(merchant, owner)?.into();
+        Ok(Page::of(rows, count, request, |category| category.position))
     }
 }
 

@@ -242,6 +242,11 @@ pub(crate) fn offset_of(request: PageRequest) -> i64 {
     i64::try_from(request.offset()).unwrap_or(i64::MAX)
 }
 
+/// Returns the number of rows to read for a page, for a query's limit.
+pub(crate) fn read_limit_of(request: PageRequest) -> i64 {
+    i64::try_from(request.rows_read()).unwrap_or(i64::MAX)
+}
+
 /// The error for a stored value that the domain cannot represent: "found is not what".
 pub(crate) fn broken(what: &str, found: &str) -> Error {
     Error::Corrupt(format!("{found:?} is not {what}"))

@@ -12,7 +12,9 @@ use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{FromColumn, is_of_a_key, offset_of, read_all, read_first, row, stored_as_word};
+use crate::store::tables::columns::{
+    FromColumn, is_of_a_key, offset_of, read_all, read_first, read_limit_of, row, stored_as_word,
+};
 use crate::store::tx::{Snapshot, Tx};
 
 stored_as_word!(Country, "a country");
@@ -223,19 +225,19 @@ impl Snapshot<'_> {
     pub fn customers(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Customer>, Error> {
         let count: i64 = self
             .connection
-            .prepare_cached("SELECT count(*) FROM customer WHERE merchant_id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare_cached("SELECT count(*) FROM customer WHERE merchant_id = ?1 AND wallet_id <= ?2")?
+            .query_row([merchant.0, request.newest_counted()], |row| row.get(0))?;
         let mut statement = self.connection.prepare_cached(select_customer!(
             "customer.id IN (SELECT id FROM customer INDEXED BY customer_by_age
-                                 WHERE merchant_id = ?1 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
+                                 WHERE merchant_id = ?1 AND wallet_id <= ?4 ORDER BY wallet_id DESC LIMIT ?2 OFFSET ?3)
                  ORDER BY wallet_id DESC"
         ))?;
-        let rows = statement.query(params![merchant.0, request.limit, offset_of(request)])?;
-        Ok(Page {
-            rows: read_all(rows, read_customer)?,
-            count: count.unsigned_abs(),
-            request,
-        })
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let rows = statement.query([merchant.0, limit, offset, request.newest()])?;
+        let rows = read_all(rows, read_customer)?;
+        Ok(Page::of(rows, count.unsigned_abs(), request, |customer| {
+            customer.wallet.number()
+        }))
     }
 
     /// Returns a customer's wallet as the customer sees it: the escrow balance leaves out the

@@ -1,7 +1,7 @@
 //! Events, which the outbox keeps with their payloads.
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{EventFilter, EventOrder, RecordedEvent, ReplayStart};
@@ -89,8 +89,8 @@ stored_as_word!(Dispatch, "the dispatch of an event");
 /// A number that no escrow has.
 const NO_ROW: i64 = 0;
 
-/// Selects a merchant's events after a number, from the index alone.
-const OF_MERCHANT: &str = "SELECT id FROM event WHERE merchant_id = ?1 AND id > ?2";
+/// Selects a merchant's events after a number and up to another, from the index alone.
+const OF_MERCHANT: &str = "SELECT id FROM event WHERE merchant_id = ?1 AND id > ?2 AND id <= ?6";
 
 /// The conditions of a filter, each for the value of the next parameter.
 const OF_TYPE: &str = " AND (name = ?3 OR (name > ?3 || '.' AND name < ?3 || '/'))";
@@ -150,16 +150,32 @@ impl Snapshot<'_> {
             Some(id) => Some(self.number_of_deal(merchant, id)?.unwrap_or(NO_ROW)),
         };
         let known = match order {
-            EventOrder::NewestFirst if *filter == EventFilter::default() => Some(self.event_count(merchant)?),
+            EventOrder::NewestFirst if *filter == EventFilter::default() => {
+                Some(self.event_count(merchant, request.newest_counted())?)
+            }
             EventOrder::NewestFirst | EventOrder::After(_) => None,
         };
-        let (offset, limit) = (request.offset(), usize::try_from(request.limit).unwrap_or(usize::MAX));
-        let (mut on_page, mut found) = (Vec::new(), 0);
+        let newest = match order {
+            EventOrder::NewestFirst if known.is_some() => request.newest(),
+            EventOrder::NewestFirst => request.newest_counted(),
+            EventOrder::After(_) => i64::MAX,
+        };
+        let is_before_page = |number: i64| match order {
+            EventOrder::NewestFirst => number > request.newest(),
+            EventOrder::After(_) => number <= request.behind(),
+        };
+        let (offset, limit) = (request.offset(), request.rows_read());
+        let (mut on_page, mut found, mut skipped) = (Vec::new(), 0, 0);
         let mut statement = self.connection.prepare_cached(&listing(filter, order))?;
-        let mut rows = statement.query(params_from_iter(values_of(merchant, filter, escrow, order)))?;
+        let mut rows = statement.query(values_of(merchant, filter, escrow, order, newest))?;
         while let Some(row) = rows.next()? {
-            if found >= offset && on_page.len() < limit {
-                on_page.push(row.get(0)?);
+            let number = row.get(0)?;
+            if is_before_page(number) {
+                // Counts, and is on no page from here on.
+            } else if skipped < offset {
+                skipped += 1;
+            } else if on_page.len() < limit {
+                on_page.push(number);
             }
             found += 1;
             if known.is_some() && on_page.len() == limit {
@@ -170,19 +186,25 @@ impl Snapshot<'_> {
             let event = self.event_of_number(number)?;
             event.ok_or_else(|| broken("an event that exists", &number.to_string()))
         };
-        Ok(Page {
-            rows: on_page.into_iter().map(read).collect::<Result<_, _>>()?,
-            count: known.unwrap_or(found),
+        let rows = on_page.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Page::of(
+            rows,
+            known.unwrap_or(found),
             request,
-        })
+            |event: &RecordedEvent| event.id.number(),
+        ))
     }
 
-    /// Returns the stored number of a merchant's events.
-    fn event_count(&self, merchant: MerchantId) -> Result<u64, Error> {
+    /// Returns the number of a merchant's events up to a number: that of all events, which is
+    /// stored, without the newer ones.
+    fn event_count(&self, merchant: MerchantId, newest: i64) -> Result<u64, Error> {
         let count: i64 = self
             .connection
-            .prepare_cached("SELECT event_count FROM merchant WHERE id = ?1")?
-            .query_row([merchant.0], |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT event_count - (SELECT count(*) FROM event WHERE merchant_id = ?1 AND id > ?2)
+                 FROM merchant WHERE id = ?1",
+            )?
+            .query_row([merchant.0, newest], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }
 
@@ -273,28 +295,28 @@ fn listing(filter: &EventFilter, order: EventOrder) -> String {
     format!("{OF_MERCHANT}{of_type}{of_escrow}{of_customer} ORDER BY id {direction}")
 }
 
-/// Returns the parameters of [`listing`], up to the last one that it names. The filter's
-/// escrow is given by its row's number.
-fn values_of(merchant: MerchantId, filter: &EventFilter, escrow: Option<i64>, order: EventOrder) -> Vec<Value> {
+/// Returns the parameters of [`listing`]. The filter's escrow is given by its row's number.
+fn values_of(
+    merchant: MerchantId,
+    filter: &EventFilter,
+    escrow: Option<i64>,
+    order: EventOrder,
+    newest: i64,
+) -> [Value; 6] {
     let after = match order {
         EventOrder::NewestFirst => 0,
         EventOrder::After(id) => id.number(),
     };
     let event_type = filter.event_type.as_ref().map(|name| name.as_str().to_owned());
     let customer = filter.customer.as_ref().map(|id| id.as_str().to_owned());
-    let mut values: Vec<Value> = vec![
+    [
         merchant.0.into(),
         after.into(),
         event_type.into(),
         escrow.into(),
         customer.into(),
-    ];
-    let last = values
-        .iter()
-        .rposition(|value| *value != Value::Null)
-        .unwrap_or_default();
-    values.truncate(last + 1);
-    values
+        newest.into(),
+    ]
 }
 
 /// The error for an event that is not as it was recorded, which must not be shown, signed or
@@ -371,10 +393,11 @@ mod tests {
         for (filter, order) in lists() {
             let sql = listing(&filter, order);
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let values = values_of(MerchantId(1), &filter, filter.escrow.map(|id| id.number()), order);
-            let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>("detail"));
+            let escrow = filter.escrow.map(|id| id.number());
+            let values = values_of(MerchantId(1), &filter, escrow, order, i64::MAX);
+            let steps = statement.query_map(values, |row| row.get::<_, String>("detail"));
             let plan: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
-            let along = "SEARCH event USING COVERING INDEX event_of_merchant (merchant_id=? AND id>?)";
+            let along = "SEARCH event USING COVERING INDEX event_of_merchant (merchant_id=? AND id>? AND id<?)";
             assert_eq!(plan[0], along, "{plan:#?}");
             let is_wide = |step: &String| step.starts_with("SCAN") && step != "SCAN entry";
             let sorts = |step: &String| step.contains("TEMP B-TREE");

@@ -13,7 +13,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{offset_of, read_all};
+use crate::store::tables::columns::{offset_of, read_all, read_limit_of};
 use crate::store::tx::Snapshot;
 
 /// The columns of a deal that a filter compares.
@@ -132,6 +132,13 @@ impl Query {
         format!("{DEALS_NUMBERED}({on_page}) ORDER BY id DESC")
     }
 
+    /// Leaves out the deals with a greater number.
+    fn up_to(&mut self, newest: i64) {
+        if newest < i64::MAX {
+            self.and("id <= ?", [newest.into()]);
+        }
+    }
+
     /// Returns the SQL for the number of all rows.
     fn count(&self) -> String {
         let (deals, conditions) = (self.deals, &self.conditions);
@@ -148,20 +155,21 @@ impl Snapshot<'_> {
         request: PageRequest,
     ) -> Result<Page<Deal>, Error> {
         let mut query = Query::new(merchant, self.clock_of(merchant)?, filter);
+        query.up_to(request.newest_counted());
         let count: i64 = self
             .connection
             .prepare_cached(&query.count())?
             .query_row(params_from_iter(&query.values), |row| row.get(0))?;
+        if request.newest() < request.newest_counted() {
+            query.up_to(request.newest());
+        }
         let sql = query.page();
-        query.values.push(request.limit.into());
+        query.values.push(read_limit_of(request).into());
         query.values.push(offset_of(request).into());
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query(params_from_iter(&query.values))?;
-        Ok(Page {
-            rows: read_all(rows, |row| self.read_deal(row))?,
-            count: u64::try_from(count).unwrap_or_default(),
-            request,
-        })
+        let rows = read_all(rows, |row| self.read_deal(row))?;
+        Ok(Page::of(rows, count.unsigned_abs(), request, |deal| deal.id().number()))
     }
 }
 
@@ -217,7 +225,9 @@ mod tests {
         connection.execute_batch(include_str!("../../../schema.sql")).unwrap();
         for filter in filters() {
             let query = Query::new(MerchantId(1), ClockOffset::NONE, &filter);
-            for sql in [query.page(), query.count()] {
+            let mut up_to = Query::new(MerchantId(1), ClockOffset::NONE, &filter);
+            up_to.up_to(1);
+            for sql in [query.page(), query.count(), up_to.page(), up_to.count()] {
                 let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
                 let mut steps = statement.raw_query();
                 let mut plan: Vec<String> = Vec::new();

@@ -126,7 +126,7 @@ impl Snapshot<'_> {
         shape: HistoryShape,
     ) -> Result<(Vec<Payment>, u64), Error> {
         let account = self.account(merchant, owner)?;
-        let (offset, limit) = shape.cut();
+        let ((offset, limit), (newest_counted, newest)) = (shape.cut(), shape.newest());
         let known = filter
             .is_everything()
             .then_some(account.transaction_count.unsigned_abs());
@@ -135,7 +135,8 @@ impl Snapshot<'_> {
             entry_columns!(),
             " FROM payment_transaction WHERE id = ?1"
         ))?;
-        let (mut on_page, mut wanted, mut next) = (Vec::new(), 0, account.newest_transaction_id);
+        let (mut on_page, mut counted, mut skipped, mut newer) = (Vec::new(), 0, 0, 0);
+        let mut next = account.newest_transaction_id;
         while let Some(id) = next {
             if known.is_some_and(|count| on_page.len() == limit || offset >= count) {
                 break;
@@ -150,10 +151,16 @@ impl Snapshot<'_> {
             }
             next = row.previous_id;
             if filter.wants(row.transaction_type, row.reference, row.created_at) {
-                if wanted >= offset && on_page.len() < limit {
+                if id <= newest && skipped < offset {
+                    skipped += 1;
+                } else if id <= newest && on_page.len() < limit {
                     on_page.push(id);
                 }
-                wanted += 1;
+                if id > newest_counted {
+                    newer += 1;
+                } else {
+                    counted += 1;
+                }
             }
         }
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
@@ -163,7 +170,7 @@ impl Snapshot<'_> {
                 self.payment_of_row(&PaymentRow::read(row)?, owner)
             })?);
         }
-        Ok((payments, known.unwrap_or(wanted)))
+        Ok((payments, known.map_or(counted, |count| count - newer)))
     }
 
     /// Returns the deposit that a merchant's test account waits for.
