@@ -5,6 +5,7 @@ use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
 use crate::domain::effects::{Effects, Event, PaymentEvent};
 use crate::domain::escrow::deal::DealRef;
+use crate::domain::events::choice;
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::ordering_key;
 use crate::domain::ids::{EscrowId, IdSource, MerchantId, TransactionId};
@@ -55,6 +56,10 @@ impl<'a> Outbox<'a> {
                 let deal = self.deal(*id);
                 self.insert(tx, event, Subject::Deal(deal), Some(*id), None)
             }
+            Event::MilestoneReleased(id, milestone) => {
+                let (deal, milestone) = (self.deal(*id), *milestone);
+                self.insert(tx, event, Subject::Milestone { deal, milestone }, Some(*id), None)
+            }
             Event::Payment(payment) => {
                 let subject = self.payment_subject(tx, payment)?;
                 let escrow = match subject.deals.as_slice() {
@@ -76,6 +81,10 @@ impl<'a> Outbox<'a> {
         transaction: Option<TransactionId>,
     ) -> Result<(), Error> {
         let name = event.name();
+        let dispatch = webhook_endpoints::dispatch(tx, self.policy, self.merchant, &name)?;
+        if choice::is_own(&name) && dispatch != Dispatch::Queued {
+            return Ok(());
+        }
         let now = tx.now();
         let payload = views::payload(
             &name,
@@ -85,7 +94,6 @@ impl<'a> Outbox<'a> {
             self.policy.mode,
         );
         let id = tx.event_id();
-        let dispatch = webhook_endpoints::dispatch(tx, self.policy, self.merchant, &name)?;
         tx.insert_event(&NewEvent {
             id,
             merchant: self.merchant,

@@ -3,7 +3,7 @@
 
 use strum::VariantArray;
 
-use crate::domain::ids::{EscrowId, TransactionId};
+use crate::domain::ids::{EscrowId, MilestoneId, TransactionId};
 use crate::domain::ledger::{Account, Transfer, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
@@ -28,6 +28,9 @@ pub struct Effects {
 pub enum Event {
     /// An escrow or a vault reached a status.
     Escrow(EscrowEvent, EscrowId),
+    /// The money of a milestone was released. An event of escrowd's own: it is recorded only
+    /// for an endpoint that has chosen it by name.
+    MilestoneReleased(EscrowId, MilestoneId),
     /// A transaction succeeded, failed or was reversed.
     Payment(Box<PaymentEvent>),
 }
@@ -83,11 +86,15 @@ impl EscrowEvent {
     }
 }
 
+/// The name of [`Event::MilestoneReleased`].
+pub const MILESTONE_RELEASED: &str = "milestone.released";
+
 impl Event {
     /// Returns the event's name on the wire: `escrow.completed`, `payment.escrow.success`.
     pub fn name(&self) -> String {
         match self {
             Self::Escrow(event, _) => event.name().to_owned(),
+            Self::MilestoneReleased(..) => MILESTONE_RELEASED.to_owned(),
             Self::Payment(payment) => {
                 let transaction_type = payment.transaction.transaction_type.into_str();
                 format!("payment.{transaction_type}.{}", payment.status().into_str())

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::domain::effects::PaymentEvent;
 use crate::domain::escrow::deal::DealRef;
-use crate::domain::ids::{MerchantId, TransactionId};
+use crate::domain::ids::{MerchantId, MilestoneId, TransactionId};
 use crate::domain::mode::Mode;
 use crate::domain::payments::payment::PaidDeal;
 use crate::domain::time::Timestamp;
@@ -19,6 +19,8 @@ use crate::views::{AsText, MajorUnits, ViewContext};
 pub(crate) enum Subject<'a> {
     /// An escrow or a vault.
     Deal(DealRef<'a>),
+    /// A milestone of a deal.
+    Milestone { deal: DealRef<'a>, milestone: MilestoneId },
     /// A transaction.
     Payment(PaymentSubject<'a>),
 }
@@ -50,6 +52,10 @@ pub(crate) fn payload(
         event: name,
         data: match subject {
             Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, context, mode))),
+            Subject::Milestone { deal, milestone } => DataView::Milestone(Box::new(EventMilestoneView {
+                milestone_id: AsText(milestone),
+                deal: EventDealView::new(deal, context, mode),
+            })),
             Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, context, mode))),
         },
         timestamp: AsText(at),
@@ -68,7 +74,17 @@ struct EnvelopeView<'a> {
 #[serde(untagged)]
 enum DataView {
     Deal(Box<EventDealView>),
+    Milestone(Box<EventMilestoneView>),
     Payment(Box<EventPaymentView>),
+}
+
+/// A milestone that was released, in the deal as it is then.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventMilestoneView {
+    milestone_id: AsText<MilestoneId>,
+    #[serde(flatten)]
+    deal: EventDealView,
 }
 
 /// The webhook form of a transaction. At most one of the four details is not null: the

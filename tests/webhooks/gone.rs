@@ -184,3 +184,46 @@ fn an_endpoint_gets_the_events_it_has_chosen() {
         "a resend names its event"
     );
 }
+
+/// An event of escrowd's own comes to the endpoint that names it and is recorded for no other.
+#[test]
+fn a_released_milestone_is_told_to_the_endpoint_that_chose_it() {
+    let (disk, receiver) = (Disk::new(), Receiver::start());
+    let service = disk.serve(&[]);
+    let released = || {
+        let all = disk.events();
+        all.iter().filter(|event| event.name == "milestone.released").count()
+    };
+    for events in [&json!(null), &json!(["*"]), &json!(["escrow.*", "payment.*"])] {
+        set(&service, &json!({ "url": receiver.url(), "events": events }));
+        service.completed("", 2);
+        assert_eq!(released(), 0, "{events}");
+    }
+    disk.wait_for_deliveries();
+    let before = receiver.requests().len();
+    set(
+        &service,
+        &json!({ "url": receiver.url(), "events": ["escrow.*", "milestone.released"] }),
+    );
+    let deal = service.completed("", 2);
+    disk.wait_for_deliveries();
+    assert_eq!(released(), 2);
+    let requests = receiver.requests();
+    let events: Vec<Value> = requests[before..].iter().map(Request::event).collect();
+    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    let expected = [
+        "escrow.created",
+        "escrow.pending",
+        "escrow.ongoing",
+        "milestone.released",
+        "milestone.released",
+        "escrow.completed",
+    ];
+    assert_eq!(names, expected, "in the order of the escrow");
+    let data = &events[3]["data"];
+    assert_eq!(
+        (&data["id"], &data["milestoneId"]),
+        (&deal["id"], &deal["milestones"][0]["id"])
+    );
+    assert_eq!(data["milestones"][0]["status"], "RELEASED");
+}

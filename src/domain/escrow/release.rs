@@ -1,7 +1,7 @@
 //! Releases: money leaves the hold when the buyer confirms, or when the seller claims
 //! what the buyer did not confirm in time. The last release closes the escrow.
 
-use crate::domain::effects::Effects;
+use crate::domain::effects::{Effects, Event};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress};
 use crate::domain::ids::{CustomerId, IdSource, MilestoneId, Reference};
@@ -61,6 +61,7 @@ impl Escrow {
         if let Plan::Milestones(milestones) = &mut self.plan {
             milestones[position].status = MilestoneStatus::Released(now);
         }
+        effects.events.push(Event::MilestoneReleased(self.id, milestone));
         self.updated_at = now;
         if !self.milestones().iter().any(Milestone::is_pending) {
             self.close(CloseReason::Completed, Some(&credit), ids, now, &mut effects);

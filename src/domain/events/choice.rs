@@ -1,10 +1,14 @@
 //! The types of events that a webhook endpoint wants.
+//!
+//! Beside the events of the contract there are escrowd's own. An endpoint gets one of these
+//! only if it has chosen it by its name or its family: `*` and no choice at all stand for the
+//! events of the contract.
 
 use std::str::FromStr;
 
 use strum::VariantArray;
 
-use crate::domain::effects::EscrowEvent;
+use crate::domain::effects::{EscrowEvent, MILESTONE_RELEASED};
 use crate::domain::transaction::{PaymentStatus, TransactionType};
 
 /// A choice of events: names such as `escrow.completed`, and patterns for families of them,
@@ -52,6 +56,7 @@ impl EventChoice {
     /// Returns `true` if the event with this name is chosen.
     pub fn includes(&self, name: &str) -> bool {
         self.entries().any(|entry| match entry.strip_suffix('*') {
+            Some("") => !is_own(name),
             Some(family) => name.starts_with(family),
             None => name == entry,
         })
@@ -61,14 +66,22 @@ impl EventChoice {
 /// The outcomes of a payment that have an event.
 const OUTCOMES: [PaymentStatus; 3] = [PaymentStatus::Success, PaymentStatus::Failed, PaymentStatus::Reversed];
 
-/// Returns the names of all events, in the order of the contract.
+/// Returns the names of all events, in the order of the contract, and then escrowd's own.
 pub fn known_names() -> Vec<String> {
     let of_escrows = EscrowEvent::VARIANTS.iter().map(|event| event.name().to_owned());
     let of_payments = TransactionType::VARIANTS.iter().flat_map(|transaction_type| {
         let name = transaction_type.into_str();
         OUTCOMES.map(|outcome| format!("payment.{name}.{}", outcome.into_str()))
     });
-    of_escrows.chain(of_payments).collect()
+    of_escrows
+        .chain(of_payments)
+        .chain([MILESTONE_RELEASED.to_owned()])
+        .collect()
+}
+
+/// Returns `true` if the event with this name is escrowd's own and not one of the contract.
+pub fn is_own(name: &str) -> bool {
+    name == MILESTONE_RELEASED
 }
 
 /// Returns `true` if the text is the name of an event or a pattern that some event has.
@@ -80,7 +93,7 @@ fn is_known(entry: &str) -> bool {
         return rest == "*" || (is_type && is_outcome);
     }
     let is_named = |event: &EscrowEvent| event.name() == entry;
-    entry == "*" || entry == "escrow.*" || EscrowEvent::VARIANTS.iter().any(is_named)
+    matches!(entry, "*" | "escrow.*" | "milestone.*" | MILESTONE_RELEASED) || EscrowEvent::VARIANTS.iter().any(is_named)
 }
 
 #[cfg(test)]
@@ -102,6 +115,11 @@ mod tests {
             (&["payment.escrow.*"], "payment.deposit.success", false),
             (&["payment.*"], "payment.wallet_transfer.reversed", true),
             (&["*"], "payment.deposit.success", true),
+            (&["*"], "milestone.released", false),
+            (&["escrow.*"], "milestone.released", false),
+            (&["milestone.*"], "milestone.released", true),
+            (&["*", "milestone.released"], "milestone.released", true),
+            (&["milestone.released"], "escrow.created", false),
             (
                 &["escrow.created", "payment.deposit.*"],
                 "payment.deposit.success",
@@ -125,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_known_name_can_be_chosen_and_no_other() {
-        assert_eq!(known_names().len(), 9 + 7 * 3);
+        assert_eq!(known_names().len(), 9 + 7 * 3 + 1);
         assert!(known_names().iter().all(|name| is_known(name)));
         for unknown in [
             "",
@@ -144,7 +162,8 @@ mod tests {
             "payment.refund.success",
             " escrow.*",
             "**",
-            "milestone.*",
+            "milestone",
+            "milestone.release",
         ] {
             assert_eq!(EventChoice::of([unknown]), Err(UnknownEvent), "{unknown:?}");
         }

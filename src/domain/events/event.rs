@@ -37,10 +37,10 @@ impl RecordedEvent {
 }
 
 /// Returns the escrow whose events an event of this name is delivered in order with. The
-/// `escrow.*` events of an escrow tell its story; a payment's event is complete in itself
+/// `escrow.*` and `milestone.*` events of an escrow tell its story; a payment's event is complete in itself
 /// and waits for no other.
 pub fn ordering_key(name: &str, escrow: Option<EscrowId>) -> Option<EscrowId> {
-    escrow.filter(|_| name.starts_with("escrow."))
+    escrow.filter(|_| name.starts_with("escrow.") || name.starts_with("milestone."))
 }
 
 /// A filter of events. `None` lets every event pass.

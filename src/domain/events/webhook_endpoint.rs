@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::domain::events::addresses;
-use crate::domain::events::choice::EventChoice;
+use crate::domain::events::choice::{self, EventChoice};
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
@@ -195,11 +195,15 @@ impl StoredWebhookEndpoint {
             WebhookUrlChoice::Configured => configured.events.as_ref(),
             WebhookUrlChoice::Disabled | WebhookUrlChoice::Url(_) => self.events.as_ref(),
         };
+        let is_chosen = match events {
+            Some(events) => events.includes(name),
+            None => !choice::is_own(name),
+        };
         if self.choice.url(configured.url.as_ref()).is_none() {
             Dispatch::NoEndpoint
         } else if self.gone_at.is_some() {
             Dispatch::EndpointGone
-        } else if events.is_some_and(|events| !events.includes(name)) {
+        } else if !is_chosen {
             Dispatch::NotChosen
         } else {
             Dispatch::Queued

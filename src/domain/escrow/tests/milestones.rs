@@ -38,7 +38,7 @@ fn three_stages_settle_as_in_contract_example_7() {
         legs(&first),
         [(TransferKind::Release, hold("ben"), main("xena"), 30_000_000)]
     );
-    assert_eq!(events(&first), ["payment.escrow.success"]);
+    assert_eq!(events(&first), ["payment.escrow.success", "milestone.released"]);
     assert_eq!(
         legs(&second),
         [(TransferKind::Release, hold("ben"), main("ada"), 50_000_000)]
@@ -55,6 +55,7 @@ fn three_stages_settle_as_in_contract_example_7() {
         events(&last),
         [
             "payment.escrow.success",
+            "milestone.released",
             "escrow.completed",
             "payment.commission.success"
         ]
