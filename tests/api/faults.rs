@@ -44,8 +44,8 @@ fn a_fault_is_set_listed_and_cleared() {
     let fault = set(&app, &json!({ "times": 3, "status": 503 }));
     assert_eq!((fault.status, fault.message()), (201, "Fault set successfully"));
     let expected = json!({
-        "id": 1, "route": null, "customerId": null, "status": 503, "delayMs": null, "cutAfterCommit": false,
-        "times": 3, "remaining": 3,
+        "id": 1, "route": null, "customerId": null, "status": 503, "delayMs": null, "inFlight": false,
+        "cutAfterCommit": false, "times": 3, "remaining": 3, "probability": null, "seed": null,
     });
     assert_eq!(fault.data(), &expected);
     let cut = json!({
@@ -260,7 +260,7 @@ fn an_invalid_fault_is_refused_with_the_wrong_field() {
     };
     refused(
         json!({ "times": 3 }),
-        "status must be sent, or else delayMs or cutAfterCommit; got nothing",
+        "status must be sent, or else delayMs, inFlight or cutAfterCommit; got nothing",
     );
     refused(
         json!({ "status": 200 }),
@@ -268,7 +268,7 @@ fn an_invalid_fault_is_refused_with_the_wrong_field() {
     );
     refused(
         json!({ "status": 503, "tmies": 3 }),
-        "tmies must be one of the fields times, status, route, customerId, delayMs, cutAfterCommit; got \"tmies\"",
+        "tmies must be one of the fields times, probability, seed, status, route, customerId, delayMs, inFlight, cutAfterCommit; got \"tmies\"",
     );
     refused(
         json!({ "status": 503, "route": "POST /v1/payments/escrow" }),
@@ -302,4 +302,55 @@ fn live_mode_has_no_fault_and_request_log_routes() {
             "{path}"
         );
     }
+}
+
+#[test]
+fn a_conflict_on_demand_is_the_one_of_a_key_in_flight() {
+    let app = spawn_app();
+    let fault = json!({ "inFlight": true, "route": "POST /v1/payment/topup" });
+    let set = app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+    assert_eq!(
+        (&set.data()["inFlight"], &set.data()["status"]),
+        (&json!(true), &Value::Null)
+    );
+    let send = || {
+        let headers = [
+            ("idempotency-key", "k"),
+            ("customer-id", "ada"),
+            ("content-type", "application/json"),
+        ];
+        app.send("POST", "/v1/payment/topup", &headers, Some(br#"{"amount":1000}"#))
+    };
+    let refused = send();
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (409, &json!("idempotency_key_in_flight"))
+    );
+    let done = send();
+    assert_eq!(
+        (done.status, done.header("idempotent-replayed")),
+        (200, None),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn a_random_fault_hits_the_same_requests_for_the_same_seed() {
+    let app = spawn_app();
+    let statuses = |seed: u32| -> Vec<u16> {
+        app.as_merchant("DELETE", "/sandbox/faults", None).ok();
+        let fault = json!({ "status": 503, "probability": 0.3, "seed": seed });
+        let set = app.as_merchant("POST", "/sandbox/faults", Some(&fault)).ok();
+        assert_eq!(
+            (&set.data()["probability"], &set.data()["seed"]),
+            (&json!(0.3), &json!(seed))
+        );
+        assert_eq!(set.data()["times"], 1_000);
+        (0..60).map(|_| app.wallet("ada").status).collect()
+    };
+    let first = statuses(7);
+    let hits = first.iter().filter(|&&status| status == 503).count();
+    assert!((5..40).contains(&hits), "{hits}");
+    assert_eq!(statuses(7), first);
+    assert_ne!(statuses(8), first);
 }

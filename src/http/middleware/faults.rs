@@ -56,6 +56,7 @@ pub(crate) async fn run(
     }
     match effect.map(|effect| effect.ending) {
         Some(FaultEnding::Status(status)) => Ok(request.error_response(ApiError::Fault { status })),
+        Some(FaultEnding::InFlight) => Ok(request.error_response(ApiError::IdempotencyKeyInFlight)),
         Some(FaultEnding::CutAfterCommit | FaultEnding::Normal) | None => {
             next.call(request).await.map(ServiceResponse::map_into_boxed_body)
         }
@@ -67,7 +68,7 @@ impl FaultEffect {
     pub(crate) fn apply_to_reply(self, response: HttpResponse) -> HttpResponse {
         match self.ending {
             FaultEnding::CutAfterCommit => response.set_body(BoxBody::new(NoReply)),
-            FaultEnding::Status(_) | FaultEnding::Normal => response,
+            FaultEnding::Status(_) | FaultEnding::InFlight | FaultEnding::Normal => response,
         }
     }
 }

@@ -8,15 +8,17 @@ use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::domain::money::Amount;
 use crate::domain::refusal::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::sandbox::fault_book::{Fault, FaultEffect, FaultEnding, FaultRequest};
+use crate::http::sandbox::fault_book::{Chance, Fault, FaultEffect, FaultEnding, FaultRequest};
 use crate::http::sandbox::route_pattern::RoutePattern;
 use crate::http::state::AppState;
+use crate::views::MajorUnits;
 
 /// A fault, for the merchant that set it.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,10 @@ pub(crate) struct FaultView {
     effect: EffectView,
     times: u32,
     remaining: u32,
+    /// The share of requests that the fault hits, and the seed that decides which. Null if
+    /// it hits each.
+    probability: Option<MajorUnits>,
+    seed: Option<u64>,
 }
 
 /// The effect of a fault.
@@ -37,6 +43,7 @@ pub(crate) struct FaultView {
 pub(crate) struct EffectView {
     status: Option<u16>,
     delay_ms: Option<u64>,
+    in_flight: bool,
     cut_after_commit: bool,
 }
 
@@ -46,9 +53,10 @@ impl EffectView {
         Self {
             status: match effect.ending {
                 FaultEnding::Status(status) => Some(status.as_u16()),
-                FaultEnding::Normal | FaultEnding::CutAfterCommit => None,
+                FaultEnding::Normal | FaultEnding::InFlight | FaultEnding::CutAfterCommit => None,
             },
             delay_ms: effect.delay.map(millis),
+            in_flight: effect.ending == FaultEnding::InFlight,
             cut_after_commit: effect.ending == FaultEnding::CutAfterCommit,
         }
     }
@@ -64,6 +72,11 @@ impl FaultView {
             effect: EffectView::new(request.effect),
             times: request.times,
             remaining: fault.remaining,
+            probability: request
+                .chance
+                .and_then(|chance| Amount::from_minor(chance.percent))
+                .map(MajorUnits),
+            seed: request.chance.map(|chance| chance.seed),
         }
     }
 }
@@ -102,9 +115,21 @@ pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply
 }
 
 /// The fields of a fault request.
-pub(crate) const FIELDS: [&str; 6] = ["times", "status", "route", "customerId", "delayMs", "cutAfterCommit"];
+pub(crate) const FIELDS: [&str; 9] = [
+    "times",
+    "probability",
+    "seed",
+    "status",
+    "route",
+    "customerId",
+    "delayMs",
+    "inFlight",
+    "cutAfterCommit",
+];
 /// The most requests that one fault hits.
 const TIMES_MAX: u32 = 1_000;
+/// The greatest seed, which every client can write as a number.
+const SEED_MAX: u64 = 9_007_199_254_740_991;
 /// The longest delay, in milliseconds.
 const DELAY_MILLIS_MAX: u64 = 60_000;
 
@@ -114,6 +139,7 @@ fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultReques
     let times = fields
         .field("times")
         .optional(|field| whole_number(field, 1, TIMES_MAX))?;
+    let chance = chance(&fields)?;
     let effect = effect(&fields)?;
     let route = fields.field("route").optional(|field| {
         let pattern = RoutePattern::parse(&field.text()?, routes);
@@ -122,17 +148,49 @@ fn parse_fault(body: &JsonBody, routes: &[(String, &str)]) -> Parsed<FaultReques
     Ok(FaultRequest {
         route,
         customer: fields.field("customerId").optional(Field::customer_id)?,
-        times: times.unwrap_or(1),
+        times: times.unwrap_or(if chance.is_some() { TIMES_MAX } else { 1 }),
+        chance,
         effect,
     })
 }
 
-/// Reads the effect: an error status or a cut connection, after a delay if there is one, or a
-/// delay alone.
+/// Reads the share of requests that the fault hits, in hundredths, and the seed.
+fn chance(fields: &Fields<'_>) -> Parsed<Option<Chance>> {
+    let (probability, seed) = (fields.field("probability"), fields.field("seed"));
+    let percent = probability.optional(|field| {
+        let percent = field.amount().map_or(0, Amount::minor);
+        let is_share = (1..=100).contains(&percent);
+        is_share
+            .then_some(percent)
+            .ok_or_else(|| field.must_be("a number from 0.01 to 1 with at most two decimals"))
+    })?;
+    let number = seed.optional(|field| whole_number(field, 0, SEED_MAX))?;
+    match (percent, number) {
+        (None, Some(_)) => Err(seed.must_be("left out where probability is, since it then decides nothing")),
+        (None, None) => Ok(None),
+        (Some(percent), number) => Ok(Some(Chance {
+            percent,
+            seed: number.unwrap_or_default(),
+        })),
+    }
+}
+
+/// Reads the effect: an error status, a conflict or a cut connection, after a delay if there
+/// is one, or a delay alone.
 fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
-    let (status, cut) = (fields.field("status"), fields.field("cutAfterCommit"));
+    let (status, cut, in_flight) = (
+        fields.field("status"),
+        fields.field("cutAfterCommit"),
+        fields.field("inFlight"),
+    );
     let error = status.optional(error_status)?;
     let is_cut = cut.optional(Field::boolean)?.unwrap_or(false);
+    let is_in_flight = in_flight.optional(Field::boolean)?.unwrap_or(false);
+    if is_in_flight && (error.is_some() || is_cut) {
+        return Err(
+            in_flight.must_be("left out where status or cutAfterCommit is sent, since it is a reply of its own")
+        );
+    }
     let delay = fields
         .field("delayMs")
         .optional(|field| whole_number(field, 1, DELAY_MILLIS_MAX))?
@@ -143,7 +201,10 @@ fn effect(fields: &Fields<'_>) -> Parsed<FaultEffect> {
         }
         (Some(status), false) => FaultEnding::Status(status),
         (None, true) => FaultEnding::CutAfterCommit,
-        (None, false) if delay.is_none() => return Err(status.must_be("sent, or else delayMs or cutAfterCommit")),
+        (None, false) if is_in_flight => FaultEnding::InFlight,
+        (None, false) if delay.is_none() => {
+            return Err(status.must_be("sent, or else delayMs, inFlight or cutAfterCommit"));
+        }
         (None, false) => FaultEnding::Normal,
     };
     Ok(FaultEffect { delay, ending })
@@ -214,6 +275,18 @@ mod tests {
             (r#"{"delayMs":60001}"#, "delayMs"),
             (r#"{"cutAfterCommit":1}"#, "cutAfterCommit"),
             (r#"{"status":503,"cutAfterCommit":true}"#, "cutAfterCommit"),
+            (r#"{"inFlight":false}"#, "status"),
+            (r#"{"inFlight":"yes"}"#, "inFlight"),
+            (r#"{"inFlight":true,"status":503}"#, "inFlight"),
+            (r#"{"inFlight":true,"cutAfterCommit":true}"#, "inFlight"),
+            (r#"{"status":503,"probability":0}"#, "probability"),
+            (r#"{"status":503,"probability":1.01}"#, "probability"),
+            (r#"{"status":503,"probability":0.125}"#, "probability"),
+            (r#"{"status":503,"probability":-0.5}"#, "probability"),
+            (r#"{"status":503,"probability":"often"}"#, "probability"),
+            (r#"{"status":503,"seed":1}"#, "seed"),
+            (r#"{"status":503,"probability":0.5,"seed":-1}"#, "seed"),
+            (r#"{"status":503,"probability":0.5,"seed":9007199254740992}"#, "seed"),
             (r#"{"status":503,"route":"/v1/walet"}"#, "route"),
             (r#"{"status":503,"route":5}"#, "route"),
             (r#"{"status":503,"customerId":"no such id"}"#, "customerId"),

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use sha2::{Digest, Sha256};
 
 use crate::domain::ids::CustomerId;
 use crate::domain::refusal::Refusal;
@@ -30,7 +31,18 @@ pub(crate) struct FaultRequest {
     pub(crate) customer: Option<CustomerId>,
     /// The number of requests to hit.
     pub(crate) times: u32,
+    /// Hits some of the requests. `None` hits each.
+    pub(crate) chance: Option<Chance>,
     pub(crate) effect: FaultEffect,
+}
+
+/// The share of requests that a fault hits. The seed decides which: the same seed hits the
+/// same requests, counted from the fault's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chance {
+    /// From 1 to 100.
+    pub(crate) percent: i64,
+    pub(crate) seed: u64,
 }
 
 /// The effect of a fault on a request that it hits.
@@ -48,6 +60,9 @@ pub(crate) enum FaultEnding {
     Normal,
     /// The server does not run the request and replies with this status.
     Status(StatusCode),
+    /// The server does not run the request and replies as while the first request with the
+    /// same idempotency key is in flight.
+    InFlight,
     /// The server runs the request, then closes the connection without a reply.
     CutAfterCommit,
 }
@@ -60,6 +75,8 @@ pub(crate) struct Fault {
     pub(crate) request: FaultRequest,
     /// The number of requests left to hit, which is never 0.
     pub(crate) remaining: u32,
+    /// The number of requests that it could have hit.
+    pub(crate) seen: u64,
 }
 
 /// The parts of an incoming request that decide which fault hits it.
@@ -123,6 +140,7 @@ impl FaultBook {
         let fault = Fault {
             id: faults.newest_id,
             remaining: request.times,
+            seen: 0,
             request,
         };
         faults.by_key.entry(key_hash).or_default().push(fault.clone());
@@ -151,7 +169,7 @@ impl FaultBook {
     pub(crate) fn hit(&self, key_hash: &[u8; 32], request: IncomingRequest<'_>) -> Option<FaultEffect> {
         let mut faults = self.faults();
         let of_key = faults.by_key.get_mut(key_hash)?;
-        let index = of_key.iter().position(|fault| fault.request.applies_to(request))?;
+        let index = of_key.iter_mut().position(|fault| fault.would_hit(request))?;
         let fault = &mut of_key[index];
         let effect = fault.request.effect;
         fault.remaining -= 1;
@@ -190,6 +208,31 @@ impl Faults {
     }
 }
 
+impl Chance {
+    /// Returns true if the fault hits the request with this number, counted from 0.
+    fn hits(self, number: u64) -> bool {
+        let drawn = Sha256::new()
+            .chain_update(self.seed.to_be_bytes())
+            .chain_update(number.to_be_bytes())
+            .finalize();
+        let (first, _) = drawn.split_at(size_of::<u64>());
+        let drawn = first.iter().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+        drawn % 100 < self.percent.unsigned_abs()
+    }
+}
+
+impl Fault {
+    /// Returns true if the fault hits this request, and counts the request if it could.
+    fn would_hit(&mut self, request: IncomingRequest<'_>) -> bool {
+        if !self.request.applies_to(request) {
+            return false;
+        }
+        let number = self.seen;
+        self.seen += 1;
+        self.request.chance.is_none_or(|chance| chance.hits(number))
+    }
+}
+
 impl FaultRequest {
     fn applies_to(&self, request: IncomingRequest<'_>) -> bool {
         let is_customer = |customer: &CustomerId| request.customer == Some(customer.as_str());
@@ -216,6 +259,7 @@ mod tests {
             route: None,
             customer: None,
             times,
+            chance: None,
             effect: FaultEffect {
                 delay: None,
                 ending: FaultEnding::Status(StatusCode::from_u16(status).unwrap()),
@@ -226,8 +270,45 @@ mod tests {
     fn status(effect: Option<FaultEffect>) -> Option<u16> {
         match effect?.ending {
             FaultEnding::Status(status) => Some(status.as_u16()),
-            FaultEnding::Normal | FaultEnding::CutAfterCommit => None,
+            FaultEnding::Normal | FaultEnding::InFlight | FaultEnding::CutAfterCommit => None,
         }
+    }
+
+    #[test]
+    fn a_chance_hits_the_same_requests_for_the_same_seed() {
+        let drawn = |percent, seed| -> Vec<bool> {
+            let chance = Chance { percent, seed };
+            (0..1_000).map(|number| chance.hits(number)).collect()
+        };
+        let hits = |percent, seed| drawn(percent, seed).iter().filter(|&&hit| hit).count();
+        assert_eq!(drawn(30, 7), drawn(30, 7));
+        assert_ne!(drawn(30, 7), drawn(30, 8));
+        for seed in 0..5 {
+            assert!((250..350).contains(&hits(30, seed)), "{}", hits(30, seed));
+        }
+        assert_eq!((hits(100, 1), hits(1, 1) < 50), (1_000, true));
+    }
+
+    #[test]
+    fn a_request_that_a_random_fault_misses_may_be_hit_by_the_next_fault() {
+        let book = FaultBook::default();
+        let random = FaultRequest {
+            chance: Some(Chance { percent: 50, seed: 1 }),
+            ..fault(1_000, 500)
+        };
+        book.set(KEY, random).unwrap();
+        book.set(KEY, fault(1_000, 503)).unwrap();
+        let mut hits = [0, 0];
+        for _ in 0..100 {
+            match status(book.hit(&KEY, PAY)) {
+                Some(500) => hits[0] += 1,
+                Some(503) => hits[1] += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(hits[0] > 30 && hits[1] > 30, "{hits:?}");
+        let faults = book.list(&KEY);
+        assert_eq!((faults[0].remaining, faults[0].seen), (1_000 - hits[0], 100));
     }
 
     #[test]
@@ -241,7 +322,12 @@ mod tests {
         let second = book.set(KEY, fault(2, 503)).unwrap();
         book.set(KEY, fault(1, 429)).unwrap();
         assert_eq!(status(book.hit(&KEY, PAY)), Some(503));
-        assert_eq!(book.list(&KEY)[1], Fault { remaining: 1, ..second });
+        let used = Fault {
+            remaining: 1,
+            seen: 1,
+            ..second
+        };
+        assert_eq!(book.list(&KEY)[1], used);
         assert_eq!(status(book.hit(&KEY, PAY)), Some(503));
         assert_eq!(status(book.hit(&KEY, PAY)), Some(429));
         assert_eq!(book.hit(&KEY, PAY), None, "the fault that is left is for ada");
