@@ -17,6 +17,11 @@ pub(super) struct SandboxArguments {
 }
 
 impl SandboxArguments {
+    /// Returns the options with this key.
+    pub(super) fn with_key(self, key: String) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
     /// Connects to the sandbox and returns a client of it.
     ///
     /// # Errors

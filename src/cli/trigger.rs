@@ -12,16 +12,41 @@ use serde_json::{Value, json};
 
 use crate::cli::client::{SandboxClient, SandboxReply};
 use crate::cli::sandbox::{SandboxArguments, text};
+use crate::domain::money::Amount;
 use crate::entropy;
+use crate::views::MajorUnits;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TriggerArguments {
     /// The event, such as escrow.completed
     #[arg(value_parser = PossibleValuesParser::new(EVENTS.map(|(name, _)| name)))]
     event: String,
+    /// Set a field of the offer or the payment, such as amount=2500 (may be repeated)
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = setting)]
+    set: Vec<(String, Value)>,
+    /// Use a new merchant with a key of its own, and print the key
+    #[arg(long, conflicts_with = "key")]
+    own_merchant: bool,
     #[command(flatten)]
     sandbox: SandboxArguments,
 }
+
+/// Parses a setting. A value that is not a number, true or false is a text.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("it must be a field and a value, such as amount=2500")?;
+    let literal = serde_json::from_str(value)
+        .ok()
+        .filter(|value: &Value| !value.is_object() && !value.is_array());
+    Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))
+}
+
+/// The fields of an offer that can be set.
+const OFFER_FIELDS: [&str; 5] = ["amount", "purpose", "description", "maxDelivery", "deliveryTimeline"];
+/// The fields of a payment intent that can be set.
+const INTENT_FIELDS: [&str; 2] = ["amount", "reference"];
 
 /// The requests that cause an event.
 type Steps = fn(&mut Scenario) -> anyhow::Result<()>;
@@ -50,6 +75,9 @@ const EVENTS: [(&str, Steps); 18] = [
     ("payment.wallet_transfer.success", Scenario::transfer),
 ];
 
+/// The families of events that a payment intent causes, and no escrow.
+const INTENTS: [&str; 3] = ["payment.deposit", "payment.withdrawal", "payment.wallet_transfer"];
+
 const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
@@ -69,8 +97,33 @@ const INBOX_PAUSE: Duration = Duration::from_millis(50);
 
 /// Causes the event and prints the ids of the objects that it created.
 pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
-    let TriggerArguments { event, sandbox } = arguments;
-    let mut scenario = Scenario::start(sandbox.connect()?)?;
+    let TriggerArguments {
+        event,
+        set,
+        own_merchant,
+        sandbox,
+    } = arguments;
+    let is_of_intent = INTENTS.iter().any(|family| event.starts_with(family));
+    let fields = if is_of_intent {
+        &INTENT_FIELDS[..]
+    } else {
+        &OFFER_FIELDS[..]
+    };
+    if let Some((unknown, _)) = set.iter().find(|(name, _)| !fields.contains(&name.as_str())) {
+        bail!(
+            "--set for {event} must name one of the fields {}; got {unknown:?}",
+            fields.join(", ")
+        );
+    }
+    let key = own_merchant.then(|| format!("sk_test_trigger_{}", entropy::digits::<16>()));
+    let sandbox = match &key {
+        Some(key) => sandbox.with_key(key.clone()),
+        None => sandbox,
+    };
+    let mut scenario = Scenario::start(sandbox.connect()?, set)?;
+    if let Some(key) = key {
+        scenario.created.insert(0, ("key", key));
+    }
     let (_, steps) = EVENTS
         .iter()
         .find(|(name, _)| *name == event)
@@ -96,11 +149,15 @@ struct Scenario {
     payment_token: String,
     /// The name and the id of each created object, in the order of printing.
     created: Vec<(&'static str, String)>,
+    /// The fields of the offer or the payment that the command line sets.
+    set: Vec<(String, Value)>,
+    /// The amount of the escrow.
+    amount: Amount,
 }
 
 impl Scenario {
     /// Registers the seller and the buyer.
-    fn start(client: SandboxClient) -> anyhow::Result<Self> {
+    fn start(client: SandboxClient, set: Vec<(String, Value)>) -> anyhow::Result<Self> {
         let mut scenario = Self {
             client,
             seller: String::new(),
@@ -109,6 +166,8 @@ impl Scenario {
             escrow: String::new(),
             payment_token: String::new(),
             created: Vec::new(),
+            set,
+            amount: Amount::ZERO,
         };
         scenario.seller = scenario.register("seller", "Ada")?;
         scenario.buyer = scenario.register("buyer", "Ben")?;
@@ -139,6 +198,14 @@ impl Scenario {
         Ok(id)
     }
 
+    /// Returns the body with the fields that the command line sets.
+    fn with_settings(&self, mut body: Value) -> Value {
+        for (name, value) in &self.set {
+            body[name.as_str()] = value.clone();
+        }
+        body
+    }
+
     fn as_seller(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         self.client.ask(method, path, Some(&self.seller), body)
     }
@@ -152,11 +219,12 @@ impl Scenario {
     }
 
     fn offer(&mut self) -> anyhow::Result<()> {
-        let offer = json!({
+        let offer = self.with_settings(json!({
             "amount": AMOUNT, "purpose": "Made by escrowd trigger", "whoPays": "buyer",
             "maxDelivery": 1, "deliveryTimeline": "minutes",
-        });
+        }));
         let escrow = self.as_seller("POST", "/v1/escrow/create", Some(&offer))?;
+        self.amount = sum(&escrow, &["amount"])?;
         self.escrow = text(&escrow, "/id")?;
         self.payment_token = text(&escrow, "/paymentToken")?;
         self.created.push(("escrow", self.escrow.clone()));
@@ -170,7 +238,7 @@ impl Scenario {
         let fee = json!({ "additionalFee": ADDITIONAL_FEE });
         let escrow = self.as_merchant("PUT", &path, Some(&fee))?;
         let charge = json!({
-            "amount": sum(&escrow, &["amount", "fee", "additionalFee"])?,
+            "amount": number(sum(&escrow, &["amount", "fee", "additionalFee"])?),
             "reference": format!("trigger-{}", self.escrow),
             "gateway": "wallet",
             "transactionType": "escrow",
@@ -224,14 +292,23 @@ impl Scenario {
     }
 
     fn split(&mut self) -> anyhow::Result<()> {
-        let half = AMOUNT / 2;
-        self.resolve(&json!({
-            "status": "SPLIT", "resolution": "Both are right", "sellerAmount": half, "buyerAmount": AMOUNT - half,
+        self.dispute()?;
+        let half = Amount::from_minor(self.amount.minor() / 2).context("half of an amount is one")?;
+        let rest = self
+            .amount
+            .checked_sub(half)
+            .context("half of an amount is not greater")?;
+        self.rule(&json!({
+            "status": "SPLIT", "resolution": "Both are right", "sellerAmount": number(half), "buyerAmount": number(rest),
         }))
     }
 
     fn resolve(&mut self, ruling: &Value) -> anyhow::Result<()> {
         self.dispute()?;
+        self.rule(ruling)
+    }
+
+    fn rule(&self, ruling: &Value) -> anyhow::Result<()> {
         let path = format!("/v1/escrow/dispute/resolve/{}", self.escrow);
         self.as_merchant("POST", &path, Some(ruling)).map(drop)
     }
@@ -275,6 +352,7 @@ impl Scenario {
         let mut intent = fields.clone();
         intent["amount"] = AMOUNT.into();
         intent["reference"] = format!("trigger-{}", self.buyer).into();
+        let intent = self.with_settings(intent);
         let intent = self.as_buyer("POST", "/v1/payment/create-intent", Some(&intent))?;
         self.created.push(("payment", text(&intent, "/id")?));
         self.created.push(("reference", text(&intent, "/reference")?));
@@ -310,10 +388,17 @@ impl Scenario {
     }
 }
 
-/// Returns the sum of these fields of a reply, each a whole number of major units.
-fn sum(reply: &Value, fields: &[&str]) -> anyhow::Result<u64> {
-    fields.iter().try_fold(0, |sum, &field| {
-        let amount = reply[field].as_u64();
-        Ok(sum + amount.with_context(|| format!("the reply has no whole {field}"))?)
-    })
+/// Returns the sum of these fields of a reply, each an amount in major units.
+fn sum(reply: &Value, fields: &[&str]) -> anyhow::Result<Amount> {
+    let amounts = fields.iter().map(|&field| {
+        let amount = Amount::parse_major(&reply[field].to_string()).ok();
+        amount.with_context(|| format!("the reply has no amount {field}"))
+    });
+    let amounts: Vec<Amount> = amounts.collect::<anyhow::Result<_>>()?;
+    Amount::total(amounts).context("the amounts of the reply add up to too much")
+}
+
+/// Returns the number of an amount in major units.
+fn number(amount: Amount) -> Value {
+    serde_json::to_value(MajorUnits(amount)).expect("an amount is a number")
 }
