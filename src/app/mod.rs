@@ -19,7 +19,7 @@ use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, AppState, Connections, FaultBook, RateLimiter, RequestLog};
+use crate::http::{self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog};
 use crate::retention::{self, Retention};
 use crate::store::{self, EphemeralFolder, Store, WriterEnded};
 use crate::webhooks;
@@ -146,6 +146,7 @@ impl App {
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             origins: Arc::new(settings::allowed_origins(config)),
             in_flight: Arc::default(),
+            event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
             walks: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };

@@ -13,7 +13,7 @@ use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, Webhook
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
-use crate::http::{self, AllowedOrigins, ConnectionLimits, RequestLogLimits, ServerSettings};
+use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
@@ -186,6 +186,13 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
 }
 
 /// Returns the bounds on the request log, or `None` in live mode, which has none.
+pub(super) const fn event_streams(config: &Config) -> EventStreamLimits {
+    EventStreamLimits {
+        per_key_max: config.sandbox.event_streams_per_key_max,
+        heartbeat: Duration::from_secs(config.sandbox.event_stream_heartbeat_seconds),
+    }
+}
+
 pub(super) fn request_log(config: &Config) -> Option<RequestLogLimits> {
     (config.mode == Mode::Sandbox).then_some(RequestLogLimits {
         requests_max: config.sandbox.requests_kept,

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use tokio::runtime::{self, Runtime};
 
+use crate::cli::event_stream::EventStream;
 use crate::http_client::{self, innermost};
 
 /// The longest time that establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time that a request and its whole reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The longest time that a stream of events stays open; then it is opened again.
+const STREAM_TIMEOUT: Duration = Duration::from_hours(24);
+/// The longest pause in a reply. A stream of events sends heartbeats.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The largest reply that the client reads, in bytes.
 const REPLY_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -45,7 +51,10 @@ impl SandboxClient {
         } else {
             http_client::builder_without_certificates()
         };
-        let builder = builder.connect_timeout(CONNECT_TIMEOUT).timeout(REPLY_TIMEOUT);
+        let builder = builder
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .timeout(REPLY_TIMEOUT);
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             key,
@@ -63,12 +72,9 @@ impl SandboxClient {
         customer: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<SandboxReply> {
-        let mut request = self.client.request(method.parse()?, format!("{}{path}", self.base));
+        let mut request = self.request(method, path)?;
         if let Some(customer) = customer {
             request = request.header("customer-id", customer);
-        }
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
         }
         if let Some(body) = body {
             request = request
@@ -91,6 +97,42 @@ impl SandboxClient {
             data: envelope["data"].take(),
             details: envelope["details"].take(),
         })
+    }
+
+    fn request(&self, method: &str, path: &str) -> anyhow::Result<reqwest::RequestBuilder> {
+        let request = self.client.request(method.parse()?, format!("{}{path}", self.base));
+        Ok(match &self.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
+        })
+    }
+
+    /// Opens a stream of events behind the event with this id, or else from now on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no reply or its status is not 200.
+    pub(super) fn stream(&self, path: &str, last: Option<&str>) -> anyhow::Result<EventStream<'_>> {
+        let mut request = self.request("GET", path)?.timeout(STREAM_TIMEOUT);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let request = request.build().map_err(|error| anyhow!(innermost(&error)))?;
+        let opened = self.runtime.block_on(async { self.client.execute(request).await });
+        let response = opened
+            .map_err(|error| anyhow!(innermost(&error)))
+            .with_context(|| format!("GET {path} at {} failed", self.base))?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            let body = self
+                .runtime
+                .block_on(async { response.bytes().await })
+                .unwrap_or_default();
+            let envelope: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let message = envelope["message"].as_str().unwrap_or_default();
+            bail!("GET {path} returned {status}: {message}");
+        }
+        Ok(EventStream::new(&self.runtime, response))
     }
 
     /// Sends a request and returns the status and the whole body of its reply.

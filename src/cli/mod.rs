@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod clock;
 mod demo;
+mod event_stream;
 mod keygen;
 mod listen;
 mod reset;

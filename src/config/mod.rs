@@ -121,6 +121,12 @@ pub struct Sandbox {
     /// The most bytes in the request log.
     #[serde(deserialize_with = "within::<_, _, 65_536, 17_179_869_184>")]
     pub requests_bytes_max: usize,
+    /// The most streams of events of one key at once.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000>")]
+    pub event_streams_per_key_max: usize,
+    /// The longest pause without an event before a stream sends a heartbeat, in seconds.
+    #[serde(deserialize_with = "within::<_, _, 1, 60>")]
+    pub event_stream_heartbeat_seconds: u64,
 }
 
 /// Bounds on requests.

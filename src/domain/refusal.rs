@@ -267,6 +267,16 @@ pub enum Refusal {
         max: usize,
     },
 
+    /// The key already has the most streams of events that a key may have (sandbox).
+    #[error(
+        "At most {max} streams of events can be open at once; close one, or raise \
+             sandbox.event_streams_per_key_max"
+    )]
+    TooManyStreams {
+        /// The most streams of one key.
+        max: usize,
+    },
+
     /// The acting customer has no such card.
     #[error("Card not found")]
     CardNotFound,

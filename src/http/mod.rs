@@ -33,6 +33,7 @@ pub use connections::{ConnectionLimits, Connections};
 pub use in_flight::InFlight;
 pub use rate_limit::RateLimiter;
 pub use routes::routes;
+pub use sandbox::event_streams::{EventStreamLimits, EventStreams};
 pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use server::{ServerSettings, listen, server};

@@ -14,6 +14,7 @@ use crate::http::connections::Connections;
 use crate::http::context::RequestContext;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
+use crate::http::sandbox::event_streams::EventStreams;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
 use crate::http::walks::Walks;
@@ -80,6 +81,8 @@ pub struct AppState {
     pub origins: Arc<AllowedOrigins>,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
+    /// The open streams of events. There are none in live mode.
+    pub event_streams: Arc<EventStreams>,
     /// The lists that clients read page by page.
     pub walks: Arc<Walks>,
     /// The free part of the memory for uploads, in bytes.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use audit::{Audit, Finding, audit, check_structure};
 pub use engine::connection::Synchronous;
@@ -286,6 +286,11 @@ impl Store {
     /// merchants. Serves one waiting task at a time.
     pub async fn wait_for_deliveries(&self) -> BTreeSet<MerchantId> {
         self.inner.wakeups.next().await
+    }
+
+    /// Returns a receiver that changes after every commit.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.wakeups.commits()
     }
 
     /// Writes files that a command is about to refer to, and returns their names. The

@@ -23,6 +23,7 @@ mod dispute_lists;
 mod disputes;
 mod escrow_edits;
 mod escrow_lists;
+mod event_stream;
 mod events;
 mod faults;
 mod files;

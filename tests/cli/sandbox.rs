@@ -4,6 +4,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -64,6 +66,65 @@ fn every_event_can_be_triggered_and_its_id_is_printed() {
     drop(server);
     let check = work_folder.run(&["check", "test.db"]);
     assert!(check.status.success(), "{}", stdout(&check));
+}
+
+#[test]
+fn fields_can_be_set_and_unknown_ones_are_refused() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
+    for (event, set, key) in [
+        ("escrow.split", "amount=2500.25", "sk_test_split"),
+        ("escrow.ongoing", "purpose=A bicycle = two wheels", "sk_test_purpose"),
+        ("payment.deposit.success", "amount=3000", "sk_test_deposit"),
+    ] {
+        let (is_done, said) = run(&work_folder, &server, key, &["trigger", event, "--set", set]);
+        assert!(is_done, "{said}");
+        let bearer = format!("Bearer {key}");
+        let path = format!("/sandbox/events?type={event}");
+        let (_, body) = get(&server.url(&path), &[("authorization", &bearer)]);
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let (name, value) = set.split_once('=').unwrap();
+        let found = &body["data"]["data"][0]["payload"]["data"][name];
+        assert_eq!(found.as_str().map_or(found.to_string(), str::to_owned), value);
+    }
+    let unknown = ["trigger", "escrow.created", "--set", "colour=red"];
+    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &unknown);
+    assert!(
+        !is_done && said.contains("\"colour\"") && said.contains("amount, purpose"),
+        "{said}"
+    );
+    assert_eq!(inbox(&server, "sk_test_a"), [""; 0]);
+    let malformed = ["trigger", "escrow.created", "--set", "amount"];
+    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &malformed);
+    assert!(!is_done && said.contains("amount=2500"), "{said}");
+    let refused = ["trigger", "escrow.created", "--set", "amount=much"];
+    let (is_done, said) = run(&work_folder, &server, "sk_test_a", &refused);
+    assert!(!is_done && said.contains("amount must be a number"), "{said}");
+}
+
+#[test]
+fn a_trigger_can_have_a_merchant_of_its_own() {
+    let work_folder = WorkFolder::new();
+    let server = work_folder.serve(&["--database", "test.db"]);
+    let url = server.url("");
+    let output = work_folder.run(&["trigger", "escrow.ongoing", "--own-merchant", "--url", &url]);
+    let said = stdout(&output) + &stderr(&output);
+    assert!(output.status.success(), "{said}");
+    let key = said.lines().find_map(|line| line.trim().strip_prefix("key"));
+    let key = key.unwrap_or_else(|| panic!("{said}")).trim().to_owned();
+    assert!(inbox(&server, &key).contains(&"escrow.ongoing".to_owned()), "{said}");
+    let (_, body) = get(&server.url("/sandbox/events"), &[]);
+    assert!(body.contains("\"count\":0"), "{body}");
+    let both = work_folder.run(&[
+        "trigger",
+        "escrow.ongoing",
+        "--own-merchant",
+        "--key",
+        "k",
+        "--url",
+        &url,
+    ]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
 }
 
 #[test]
@@ -154,56 +215,60 @@ fn events_are_listened_to_as_they_happen() {
     listening.wait().unwrap();
 }
 
-/// Answers one request with this inbox and returns the path that it asked for.
-fn answer(mut stream: TcpStream, newest: &str) -> String {
-    let mut head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
-    let path = head.next().unwrap().split(' ').nth(1).unwrap().to_owned();
-    head.find(String::is_empty).unwrap();
-    let events = if path.ends_with("?limit=1") {
-        format!(r#"[{{"id":"{newest}"}}]"#)
-    } else {
-        "[]".to_owned()
-    };
-    let body = format!(r#"{{"status":200,"message":"","data":{{"data":{events}}}}}"#);
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    path
+/// Answers one request with this text, and returns its path and its `Last-Event-ID`.
+fn answer(mut stream: TcpStream, content_type: &str, body: &str) -> (String, Option<String>) {
+    let head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let head: Vec<String> = head.take_while(|line| !line.is_empty()).collect();
+    let path = head[0].split(' ').nth(1).unwrap().to_owned();
+    let last = head.iter().find_map(|line| line.strip_prefix("last-event-id: "));
+    let reply = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {content_type}\r\n\r\n{body}");
+    stream.write_all(reply.as_bytes()).unwrap();
+    (path, last.map(str::to_owned))
 }
 
-/// A listener whose filter matches nothing asks for each new event once, and without a new
-/// event only for the id of the newest.
+/// A listener whose stream ends goes on behind the last event, or the position, that it had.
 #[test]
-fn a_listener_asks_only_for_what_is_new() {
-    let [a, b, c] = ["a", "b", "c"].map(|digit| digit.repeat(24));
-    let newest = "/sandbox/events?limit=1";
-    let after = |id: &str| format!("/sandbox/events?limit=100&after={id}&type=escrow");
-    let script = [
-        (&a, "/sandbox/clock".to_owned()),
-        (&a, newest.to_owned()),
-        (&a, after(&a)),
-        (&a, newest.to_owned()),
-        (&a, newest.to_owned()),
-        (&b, newest.to_owned()),
-        (&b, after(&a)),
-        (&b, newest.to_owned()),
-        (&c, newest.to_owned()),
-        (&c, after(&b)),
-    ];
+fn a_listener_goes_on_where_its_stream_ended() {
+    let [a, b] = ["a", "b"].map(|digit| digit.repeat(24));
     let sandbox = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", sandbox.local_addr().unwrap());
     let mut listening = WorkFolder::new()
-        .command(&["listen", "--type", "escrow", "--url", &url])
-        .stdout(Stdio::null())
+        .command(&["listen", "--type", "escrow", "--json", "--url", &url])
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    for (step, (newest, path)) in script.iter().enumerate() {
-        let asked = answer(sandbox.accept().unwrap().0, newest);
-        assert_eq!(asked, *path, "request {step}");
-    }
+    // A listener that ended connects no more, and the test must not wait for it.
+    sandbox.set_nonblocking(true).unwrap();
+    let accept = || {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            match sandbox.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false).unwrap();
+                    return stream;
+                }
+                Err(_) => assert!(Instant::now() < until, "the listener did not connect"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let clock = r#"{"status":200,"message":"","data":{}}"#;
+    assert_eq!(answer(accept(), "application/json", clock).0, "/sandbox/clock");
+    let path = "/sandbox/events/stream?type=escrow".to_owned();
+    let stream = "text/event-stream";
+    assert_eq!(
+        answer(accept(), stream, &format!("id: {a}\n\n: heartbeat\n\n")),
+        (path.clone(), None)
+    );
+    let event = format!("id: {b}\nevent: escrow.created\ndata: {{\"payload\":{{\"event\":1}}}}\n\n");
+    assert_eq!(answer(accept(), stream, &event), (path.clone(), Some(a)));
+    assert_eq!(answer(accept(), stream, ""), (path, Some(b)));
+    let mut shown = String::new();
+    BufReader::new(listening.stdout.take().unwrap())
+        .read_line(&mut shown)
+        .unwrap();
+    assert_eq!(shown, "{\"event\":1}\n");
     listening.kill().unwrap();
     listening.wait().unwrap();
 }

@@ -183,6 +183,12 @@ const FAILING_ACCOUNT: &str = "0000000001";
 /// The account number to which every withdrawal succeeds and is then reversed.
 const REVERSING_ACCOUNT: &str = "0000000002";
 
+/// The account number to which a withdrawal takes [`SLOW_SECONDS`] after it was verified, and
+/// then succeeds.
+const SLOW_ACCOUNT: &str = "0000000003";
+/// The time that the bank of the slow account takes, in seconds: an hour.
+pub const SLOW_SECONDS: i64 = 3_600;
+
 /// The name of the owner of every other account.
 pub const ACCOUNT_NAME: &str = "Sandbox Account";
 
@@ -238,6 +244,11 @@ impl AccountQuery {
 }
 
 impl BankAccount {
+    /// Returns `true` if a withdrawal to the account is settled later.
+    pub fn is_slow(&self) -> bool {
+        self.account_number == SLOW_ACCOUNT
+    }
+
     /// Returns the outcome of a withdrawal of this amount to the account. The account
     /// number decides or, if it has no special meaning, the amount.
     pub fn outcome(&self, amount: Amount) -> IntentOutcome {

@@ -25,6 +25,8 @@ pub(crate) enum Phase {
     Delay,
     /// The client, which must take more of the reply.
     Reply,
+    /// The next event of a stream.
+    Stream,
 }
 
 /// One open connection.
@@ -44,7 +46,7 @@ pub(crate) struct Connection {
 }
 
 impl Phase {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Idle,
         Self::Head,
         Self::Body,
@@ -52,6 +54,7 @@ impl Phase {
         Self::Handler,
         Self::Delay,
         Self::Reply,
+        Self::Stream,
     ];
 
     fn of(number: u8) -> Self {
@@ -100,7 +103,7 @@ impl Connection {
     }
 
     /// Wakes the task of the stream, so that it looks at its phase again.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 

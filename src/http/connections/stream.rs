@@ -71,7 +71,7 @@ impl GuardedStream {
             Phase::Idle => self.limits().keep_alive,
             Phase::Head => self.limits().head,
             Phase::UnreadBody => self.limits().progress,
-            Phase::Body | Phase::Handler | Phase::Delay | Phase::Reply => return None,
+            Phase::Body | Phase::Handler | Phase::Delay | Phase::Reply | Phase::Stream => return None,
         };
         Some(Instant::from_std(self.connection.since()) + limit)
     }
@@ -111,7 +111,12 @@ impl AsyncRead for GuardedStream {
         let filled = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
-                if buffer.filled().len() > filled && self.connection.phase() == Phase::Idle {
+                let (is_end, phase) = (buffer.filled().len() == filled, self.connection.phase());
+                if is_end && phase == Phase::Stream {
+                    // No request follows, and a stream would go on until its next heartbeat.
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                if !is_end && phase == Phase::Idle {
                     self.connection.enter(Phase::Head);
                 }
                 Poll::Ready(Ok(()))

@@ -16,7 +16,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::fields::Field;
+use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::views::{AsText, PageView};
@@ -98,16 +98,21 @@ struct EventsRequest {
 fn parse_events_query(query: &Query) -> Parsed<EventsRequest> {
     let fields = query.fields()?;
     let page = query::page(&fields)?;
-    let filter = EventFilter {
-        event_type: fields.field("type").optional(event_type)?,
-        escrow: fields.field("escrowId").optional(escrow_id)?,
-        customer: fields.field("customerId").optional(Field::customer_id)?,
-    };
+    let filter = parse_filter(&fields)?;
     let after = fields.field("after").optional(event_id)?;
     Ok(EventsRequest {
         filter,
         order: after.map_or(EventOrder::NewestFirst, EventOrder::After),
         page,
+    })
+}
+
+/// Parses the filter of a list or a stream of events.
+pub(crate) fn parse_filter(fields: &Fields<'_>) -> Parsed<EventFilter> {
+    Ok(EventFilter {
+        event_type: fields.field("type").optional(event_type)?,
+        escrow: fields.field("escrowId").optional(escrow_id)?,
+        customer: fields.field("customerId").optional(Field::customer_id)?,
     })
 }
 
@@ -134,7 +139,7 @@ fn escrow_id(field: &Field<'_>) -> Result<EscrowId, Invalid> {
     field.parsed("the id of an escrow: 24 lower-case hex characters", EscrowId::parse)
 }
 
-fn event_id(field: &Field<'_>) -> Result<EventId, Invalid> {
+pub(crate) fn event_id(field: &Field<'_>) -> Result<EventId, Invalid> {
     field.parsed("the id of an event: 24 lower-case hex characters", EventId::parse)
 }
 

@@ -7,6 +7,7 @@ mod categories;
 mod clocks;
 mod customers;
 mod disputes;
+mod event_stream;
 mod events;
 mod faults;
 mod files;
@@ -158,6 +159,7 @@ fn table(mode: Mode) -> Routes {
         table.sandbox_reading(PUT, "/sandbox/callback", Key, KnownFields::of_body(&["url", "events"]), webhook_endpoint::set);
         table.sandbox_reading(GET, "/sandbox/events", Key, KnownFields::of_query(&events::FILTERS), events::list);
         table.sandbox_reading(POST, "/sandbox/events/replay", Key, KnownFields::of_body(&["from", "since", "status"]), events::replay);
+        table.sandbox_reading(GET, "/sandbox/events/stream", Key, KnownFields::of_query(&event_stream::FILTERS), event_stream::open);
         table.sandbox(GET, "/sandbox/events/{id}", Key, events::get);
         table.sandbox(POST, "/sandbox/events/{id}/resend", Key, events::resend);
     }

@@ -1,11 +1,11 @@
 //! Wakes the webhook deliverer after a commit that added deliveries, so that it
-//! need not poll the outbox.
+//! need not poll the outbox, and the streams of events after every commit.
 
 use std::collections::BTreeSet;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::domain::ids::MerchantId;
 
@@ -15,17 +15,25 @@ use crate::domain::ids::MerchantId;
 pub(crate) struct DeliveryWakeups {
     merchants: Mutex<BTreeSet<MerchantId>>,
     notify: Notify,
+    /// The number of groups that the writer has ended.
+    groups: watch::Sender<u64>,
 }
 
 impl DeliveryWakeups {
     /// Adds these merchants and wakes the waiting task, if there is one. Leaves the
     /// vector empty.
     pub(crate) fn notify(&self, merchants: &mut Vec<MerchantId>) {
+        self.groups.send_modify(|groups| *groups += 1);
         if merchants.is_empty() {
             return;
         }
         self.lock().extend(merchants.drain(..));
         self.notify.notify_one();
+    }
+
+    /// Returns a receiver that changes after every commit.
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.groups.subscribe()
     }
 
     /// Waits until there are merchants with new deliveries and takes them. Serves one

@@ -145,10 +145,7 @@ impl Snapshot<'_> {
         order: EventOrder,
         request: PageRequest,
     ) -> Result<Page<RecordedEvent>, Error> {
-        let escrow = match filter.escrow {
-            None => None,
-            Some(id) => Some(self.number_of_deal(merchant, id)?.unwrap_or(NO_ROW)),
-        };
+        let escrow = self.escrow_of(merchant, filter)?;
         let known = match order {
             EventOrder::NewestFirst if *filter == EventFilter::default() => {
                 Some(self.event_count(merchant, request.newest_counted())?)
@@ -193,6 +190,48 @@ impl Snapshot<'_> {
             request,
             |event: &RecordedEvent| event.id.number(),
         ))
+    }
+
+    /// Returns the number in the key of a merchant's newest event, or 0 if there is none.
+    pub fn newest_event(&self, merchant: MerchantId) -> Result<i64, Error> {
+        let newest: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT max(id) FROM event WHERE merchant_id = ?1")?
+            .query_row([merchant.0], |row| row.get(0))?;
+        Ok(newest.unwrap_or_default())
+    }
+
+    /// Returns at most `limit` events after the one with this number, oldest first, and the
+    /// number up to which no other event passes the filter.
+    pub fn events_after(
+        &self,
+        merchant: MerchantId,
+        filter: &EventFilter,
+        after: i64,
+        limit: usize,
+    ) -> Result<(Vec<RecordedEvent>, i64), Error> {
+        let newest = self.newest_event(merchant)?;
+        let escrow = self.escrow_of(merchant, filter)?;
+        let order = EventOrder::After(EventId::new(after, 0));
+        let mut statement = self.connection.prepare_cached(&listing(filter, order))?;
+        let mut rows = statement.query(values_of(merchant, filter, escrow, order, newest))?;
+        let mut events = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(0)?;
+            events.extend(self.event_of_number(number)?);
+            if events.len() == limit {
+                return Ok((events, number));
+            }
+        }
+        Ok((events, newest.max(after)))
+    }
+
+    /// Returns the row's number of the escrow that a filter names.
+    fn escrow_of(&self, merchant: MerchantId, filter: &EventFilter) -> Result<Option<i64>, Error> {
+        Ok(match filter.escrow {
+            None => None,
+            Some(id) => Some(self.number_of_deal(merchant, id)?.unwrap_or(NO_ROW)),
+        })
     }
 
     /// Returns the number of a merchant's events up to a number: that of all events, which is

@@ -35,6 +35,7 @@ const OWN_ROUTES: [&str; 20] = [
     "GET /sandbox/callback",
     "PUT /sandbox/callback",
     "GET /sandbox/events",
+    "GET /sandbox/events/stream",
     "POST /sandbox/events/replay",
     "GET /sandbox/events/{id}",
     "POST /sandbox/events/{id}/resend",

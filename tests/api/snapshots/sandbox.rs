@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::assert_snapshot;
 use super::escrows::app_with_commission;
+use crate::event_stream::Listener;
 use crate::helpers::{Answer, Deal, TestApp, new_customer, spawn_recorded_app};
 
 #[test]
@@ -34,6 +35,9 @@ fn the_sandbox_is_answered_word_for_word() {
     app.unrecorded(|_| while set(json!({ "status": 503, "route": "/v1/countries" })).status == 201 {});
     set(json!({ "status": 503 }));
     app.as_merchant("DELETE", "/sandbox/faults", None);
+    let streams: Vec<_> = (0..8).map(|_| Listener::open(&app, "", "").0).collect();
+    app.as_merchant("GET", "/sandbox/events/stream", None);
+    drop(streams);
     app.note("Requests");
     let deal = app.unrecorded(TestApp::offered);
     let paid = app.pay_for("ben", &deal);

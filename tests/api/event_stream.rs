@@ -1,0 +1,227 @@
+//! The stream of a key's events: server-sent events over a socket that stays open.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::helpers::{TestApp, spawn_app, spawn_app_with, spawn_live_app};
+
+/// A client of the stream.
+pub(crate) struct Listener {
+    reader: BufReader<TcpStream>,
+}
+
+/// A block of the stream: its fields and comments by name.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    id: String,
+    event: String,
+    data: Value,
+    comments: Vec<String>,
+}
+
+impl Listener {
+    /// Opens the stream with this query and these further header lines, and returns it with
+    /// the first block, which is the position.
+    #[track_caller]
+    pub(crate) fn open(app: &TestApp, query: &str, headers: &str) -> (Self, Block) {
+        let mut stream = app.connect();
+        let request = format!("GET /sandbox/events/stream{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("text/event-stream"), "{head}");
+        let mut listener = Self { reader };
+        let first = listener.next().expect("the position");
+        assert!(first.data.is_null() && first.id.len() == 24, "{first:?}");
+        (listener, first)
+    }
+
+    /// Returns the next block, or `None` at the end of the stream. Skips the framing of
+    /// chunks, which are lines of hex digits and empty lines between blocks.
+    fn next(&mut self) -> Option<Block> {
+        let mut block = Block::default();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).unwrap() == 0 || line == "0\r\n" {
+                return None;
+            }
+            if line.ends_with("\r\n") {
+                continue;
+            }
+            let line = line.trim_end_matches('\n');
+            match line.split_once(": ") {
+                Some(("id", id)) => id.clone_into(&mut block.id),
+                Some(("event", name)) => name.clone_into(&mut block.event),
+                Some(("data", data)) => block.data = serde_json::from_str(data).unwrap(),
+                Some(("", comment)) => block.comments.push(comment.to_owned()),
+                Some(_) => panic!("{line:?}"),
+                None => return Some(block),
+            }
+        }
+    }
+
+    /// Returns the next block that is an event.
+    #[track_caller]
+    fn next_event(&mut self) -> Block {
+        loop {
+            let block = self.next().expect("the stream ended");
+            if !block.data.is_null() {
+                return block;
+            }
+        }
+    }
+}
+
+#[test]
+fn events_arrive_as_they_happen_with_the_view_of_the_inbox() {
+    let app = spawn_app();
+    app.top_up("ada", 1000).ok();
+    let (mut listener, position) = Listener::open(&app, "", "");
+    assert_eq!(position.id[..16], app.all_events()[0]["id"].as_str().unwrap()[..16]);
+    app.top_up("ada", 2000).ok();
+    let event = listener.next_event();
+    assert_eq!(event.event, "payment.deposit.success");
+    assert_eq!(event.data["payload"]["data"]["amount"], 2000);
+    assert_eq!(event.data, app.all_events()[1]);
+    assert_eq!(event.data["id"], event.id);
+}
+
+#[test]
+fn a_new_key_hears_its_first_event_and_a_reset_ends_nothing() {
+    let app = spawn_app();
+    let key = "Authorization: Bearer sk_test_new\r\n";
+    let (mut listener, _) = Listener::open(&app, "", key);
+    let top_up = |amount: u32| {
+        let body = json!({ "amount": amount });
+        app.json_with_key("sk_test_new", "POST", "/v1/payment/topup", "ada", &body)
+            .ok();
+    };
+    top_up(1000);
+    assert_eq!(listener.next_event().data["payload"]["data"]["amount"], 1000);
+    app.reset("sk_test_new").ok();
+    app.top_up("ada", 5000).ok();
+    top_up(2000);
+    assert_eq!(listener.next_event().data["payload"]["data"]["amount"], 2000);
+}
+
+#[test]
+fn a_client_goes_on_behind_the_last_event_it_had() {
+    let app = spawn_app();
+    for amount in 1..=120 {
+        app.top_up("ada", 1000 + amount).ok();
+    }
+    let amounts = |listener: &mut Listener, count: usize| -> Vec<i64> {
+        let mut next = || {
+            listener.next_event().data["payload"]["data"]["amount"]
+                .as_i64()
+                .unwrap()
+                - 1000
+        };
+        (0..count).map(|_| next()).collect()
+    };
+    let (mut all, _) = Listener::open(&app, &format!("?after={}", "0".repeat(24)), "");
+    assert_eq!(amounts(&mut all, 70), (1..=70).collect::<Vec<_>>());
+    let last = all.next_event().id;
+    drop(all);
+    let resume = format!("Last-Event-ID: {last}\r\n");
+    // The header of a client that reconnects counts more than the query of its first request.
+    let (mut rest, position) = Listener::open(&app, &format!("?after={}", "0".repeat(24)), &resume);
+    assert_eq!(position.id[..16], last[..16]);
+    assert_eq!(amounts(&mut rest, 49), (72..=120).collect::<Vec<_>>());
+    app.offered();
+    assert_eq!(rest.next_event().event, "escrow.created");
+}
+
+#[test]
+fn a_filter_lets_its_events_pass_alone() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let query = format!("?type=escrow.ongoing&escrowId={}", deal.id);
+    let (mut listener, _) = Listener::open(&app, &query, "");
+    app.top_up("ben", 100_000).ok();
+    app.funded();
+    app.pay_for("ben", &deal).ok();
+    let event = listener.next_event();
+    assert_eq!(
+        (event.event.as_str(), &event.data["escrowId"]),
+        ("escrow.ongoing", &json!(deal.id))
+    );
+}
+
+#[test]
+fn a_quiet_stream_sends_heartbeats() {
+    let app = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    let (mut listener, _) = Listener::open(&app, "", "");
+    let began = Instant::now();
+    for _ in 0..2 {
+        assert_eq!(listener.next().unwrap().comments, ["heartbeat"]);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(1_500));
+}
+
+#[test]
+fn a_stream_outlives_the_pause_between_requests() {
+    let app = spawn_app_with(|config| {
+        config.limits.keep_alive_seconds = 1;
+        config.sandbox.event_stream_heartbeat_seconds = 1;
+    });
+    let (mut listener, _) = Listener::open(&app, "", "");
+    for _ in 0..3 {
+        assert_eq!(listener.next().unwrap().comments, ["heartbeat"]);
+    }
+    app.top_up("ada", 1000).ok();
+    listener.next_event();
+}
+
+#[test]
+fn a_key_has_so_many_streams() {
+    let app = spawn_app_with(|config| config.sandbox.event_streams_per_key_max = 2);
+    let (first, _) = Listener::open(&app, "", "");
+    let (_second, _) = Listener::open(&app, "", "");
+    let refused = app.send("GET", "/sandbox/events/stream", &[], None);
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (400, &json!("too_many_streams"))
+    );
+    assert!(refused.message().contains("At most 2 streams"), "{}", refused.message());
+    Listener::open(&app, "", "Authorization: Bearer sk_test_other\r\n");
+    first.reader.get_ref().shutdown(Shutdown::Both).unwrap();
+    // The service sees the end of the connection when it looks for events next.
+    std::thread::sleep(Duration::from_secs(1));
+    Listener::open(&app, "", "");
+}
+
+#[test]
+fn a_stop_ends_the_stream() {
+    let mut app = spawn_app();
+    let (mut listener, _) = Listener::open(&app, "", "");
+    let began = Instant::now();
+    app.stop();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    while let Some(block) = listener.next() {
+        assert!(block.data.is_null(), "{block:?}");
+    }
+}
+
+#[test]
+fn what_the_stream_does_not_understand_is_refused() {
+    let app = spawn_app();
+    let get = |query: &str, headers: &[(&str, &str)]| {
+        let answer = app.send("GET", &format!("/sandbox/events/stream{query}"), headers, None);
+        assert_eq!(answer.status, 400, "{query}");
+        answer.message().to_owned()
+    };
+    assert!(get("", &[("last-event-id", "x")]).starts_with("Last-Event-ID must be the id of an event"));
+    assert!(get("?type=bogus", &[]).starts_with("type must be"));
+    assert!(get("?after=1", &[]).starts_with("after must be"));
+    assert!(get("?page=2", &[]).starts_with("page must be one of the fields type, "));
+    let live = spawn_live_app(|_| {});
+    assert_eq!(live.send("GET", "/sandbox/events/stream", &[], None).status, 404);
+}
