@@ -405,6 +405,15 @@ CREATE TABLE test_account (
     PRIMARY KEY (merchant_id, account_number)
 ) STRICT, WITHOUT ROWID;
 
+-- Sandbox: withdrawals to the test account whose bank takes its time. A row is removed when
+-- its withdrawal is settled.
+CREATE TABLE slow_withdrawal (
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    transaction_id INTEGER NOT NULL REFERENCES payment_transaction (id),
+    due_at         INTEGER NOT NULL,      -- when it is settled
+    PRIMARY KEY (merchant_id, transaction_id)
+) STRICT, WITHOUT ROWID;
+
 -- Sandbox: test cards that customers have saved. The number is one of the documented
 -- test numbers, never that of a real card. Removing a card deletes its row.
 CREATE TABLE card (

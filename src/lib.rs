@@ -28,6 +28,7 @@ pub mod entropy;
 pub mod http;
 mod http_client;
 mod retention;
+mod settlements;
 pub mod store;
 mod views;
 pub mod webhooks;

@@ -11,6 +11,7 @@ use actix_web::dev::{Server, ServerHandle};
 use tokio::sync::Semaphore;
 
 use crate::clock::SystemClock;
+use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::commands::webhook_endpoints;
 use crate::config::{Config, ConfigError, Merchant};
@@ -21,6 +22,7 @@ use crate::domain::web_address::reachable_from_here;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog};
 use crate::retention::{self, Retention};
+use crate::settlements;
 use crate::store::{self, EphemeralFolder, Store, WriterEnded};
 use crate::webhooks;
 
@@ -37,6 +39,7 @@ pub struct App {
     webhooks: webhooks::Handle,
     connections: Arc<Connections>,
     retention: Retention,
+    policy: Arc<Policy>,
 }
 
 /// An error that prevents the service from starting or ends it.
@@ -131,11 +134,12 @@ impl App {
         let local_url = Arc::clone(&policy.local_url);
         let rate_limit = config.requests_per_minute();
         let request_log = settings::request_log(config);
+        let policy = Arc::new(policy);
         let state = AppState {
             store: store.clone(),
             webhooks: webhooks.clone(),
             api_keys: Arc::default(),
-            policy: Arc::new(policy),
+            policy: Arc::clone(&policy),
             limits: settings::limits(config),
             connections: Arc::clone(&connections),
             allowed_ips: Arc::new(allowed_ips),
@@ -162,6 +166,7 @@ impl App {
             webhooks,
             connections,
             retention,
+            policy,
         })
     }
 
@@ -199,6 +204,7 @@ impl App {
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
         let retention = actix_web::rt::spawn(retention::run(self.store.clone(), self.retention));
+        let settlements = actix_web::rt::spawn(settlements::run(self.store.clone(), self.policy));
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -210,6 +216,7 @@ impl App {
             }
         };
         retention.abort();
+        settlements.abort();
         self.webhooks.begin_stop();
         self.webhooks.ended().await;
         self.store.close();

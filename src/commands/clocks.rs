@@ -1,6 +1,6 @@
 //! Reading and advancing a sandbox merchant's own clock.
 
-use crate::commands::Error;
+use crate::commands::{Error, Policy, intents};
 use crate::domain::ids::MerchantId;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::sandbox::clock_offset::ClockOffset;
@@ -34,14 +34,14 @@ pub fn read(tx: &Tx<'_>) -> ClockReading {
     }
 }
 
-/// Advances the clock of `merchant`, the merchant that the command acts for. The rest of
-/// the command happens at the new time. Its idempotency record is therefore dated after the
+/// Advances the clock of `merchant`, the merchant that the command acts for, and settles the
+/// withdrawals that are due then. The rest of the command happens at the new time. Its idempotency record is therefore dated after the
 /// advance: with the old time, a long advance would expire it at once.
 ///
 /// # Errors
 ///
 /// Refuses, in this order: an invalid span, a span that would exceed [`ClockOffset::MAX`].
-pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Result<Advanced, Error> {
+pub fn advance(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, by: Parsed<Span>) -> Result<Advanced, Error> {
     let by = by?;
     let before = read(tx);
     let ahead = before.ahead.checked_add(by).ok_or_else(|| {
@@ -51,6 +51,8 @@ pub fn advance(tx: &mut Tx<'_>, merchant: MerchantId, by: Parsed<Span>) -> Resul
     })?;
     tx.save_clock(merchant, ahead)?;
     tx.act_for(merchant)?;
+    // The background settles the rest if there are more.
+    intents::settle_due(tx, policy, merchant)?;
     let clock = read(tx);
     let deliveries = tx.deliveries_due(merchant, before.now, clock.now)?;
     Ok(Advanced { clock, deliveries })

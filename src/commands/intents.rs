@@ -10,7 +10,7 @@ use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
-use crate::domain::payments::bank::AccountQuery;
+use crate::domain::payments::bank::{AccountQuery, SLOW_SECONDS};
 use crate::domain::payments::intent::{self, Balances, IntentOffer, IntentOutcome, Sender};
 use crate::domain::payments::payment::Payment;
 use crate::domain::payments::request::{IntentKind, IntentRequest};
@@ -18,6 +18,9 @@ use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Parsed, Refusal};
 use crate::domain::transaction::{BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
 use crate::store::Tx;
+
+/// The most withdrawals that one command settles beside its own work.
+pub const SETTLED_MAX: u32 = 100;
 
 /// Creates an intent, which moves no money. A repeated request under the same reference
 /// returns the first intent in its present state.
@@ -65,10 +68,52 @@ pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed
     if payment.transaction.transaction_type == TransactionType::Withdrawal {
         access.check_may_withdraw()?;
     }
+    if let Some(Method::Bank(account)) = payment.method()
+        && account.is_slow()
+        && tx
+            .slow_withdrawal_due(actor.merchant, payment.transaction.id)?
+            .is_none_or(|due| tx.now() < due)
+    {
+        return wait_for_bank(tx, actor.merchant, payment);
+    }
     match outcome_of(tx, policy, actor, &payment)? {
         Some(outcome) => settle(tx, policy, actor.merchant, payment, outcome),
         None => Ok(payment),
     }
+}
+
+/// Begins the wait for the bank of a slow withdrawal, unless it has begun. The withdrawal
+/// stays pending, and its time is that of the first verification.
+fn wait_for_bank(tx: &mut Tx<'_>, merchant: MerchantId, payment: Payment) -> Result<Payment, Error> {
+    let id = payment.transaction.id;
+    if tx.slow_withdrawal_due(merchant, id)?.is_none() {
+        tx.save_slow_withdrawal(merchant, id, tx.now().seconds_later(SLOW_SECONDS))?;
+    }
+    Ok(payment)
+}
+
+/// Settles the withdrawals of `merchant`, the merchant that the command acts for, whose bank
+/// has taken its time, at most [`SETTLED_MAX`] of them. One that the wallet does not cover
+/// waits as long again. Returns the number of withdrawals that were due.
+pub fn settle_due(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<usize, Error> {
+    let due = tx.due_withdrawals(merchant, tx.now(), SETTLED_MAX)?;
+    for &id in &due {
+        let Some(payment) = tx.payment(id)? else {
+            continue;
+        };
+        let outcome = match payment.method() {
+            Some(Method::Bank(account)) => account.outcome(payment.transaction.amount),
+            _ => IntentOutcome::Failed,
+        };
+        match settle(tx, policy, merchant, payment, outcome) {
+            Ok(_) => {}
+            Err(Error::Refused(Refusal::InsufficientBalance { .. })) => {
+                tx.save_slow_withdrawal(merchant, id, tx.now().seconds_later(SLOW_SECONDS))?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(due.len())
 }
 
 /// Pays the test account of a deposit in the sandbox, which settles the deposit. The deposit
@@ -231,5 +276,6 @@ fn settle(
     let effects = intent::settle(&mut payment, outcome, balances, sender, tx, now)?;
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
+    tx.delete_slow_withdrawal(merchant, payment.transaction.id)?;
     Ok(payment)
 }

@@ -507,3 +507,65 @@ fn live_mode_has_no_processor() {
         });
     }
 }
+
+#[test]
+fn a_slow_withdrawal_settles_by_the_merchants_clock() {
+    let app = spawn_app();
+    let withdraw = |amount: u32| {
+        let details = json!({
+            "bankCode": "058", "bankName": "Guaranty Trust Bank",
+            "accountNumber": "0000000003", "accountName": "Ada Obi",
+        });
+        let intent = json!({ "amount": amount, "transactionType": "withdrawal", "withdrawalDetails": details });
+        let intent = app.create_intent("ada", &intent).ok();
+        let reference = intent.text("reference");
+        assert_eq!(app.verify_payment("ada", &reference).ok().data()["status"], "pending");
+        reference
+    };
+    let status = |reference: &str| {
+        let found = app.history("ada", &format!("?reference={reference}")).ok();
+        found.data()[0]["status"].as_str().unwrap().to_owned()
+    };
+    app.top_up("ada", 5000).ok();
+    let before = app.balances("ada").0;
+    let reference = withdraw(1000);
+    assert_eq!(app.balances("ada").0, before, "nothing moves before");
+    app.advance("59m").ok();
+    assert_eq!(app.verify_payment("ada", &reference).ok().data()["status"], "pending");
+    assert_eq!(status(&reference), "pending");
+    app.advance("1m").ok();
+    assert_eq!(status(&reference), "success");
+    assert_ne!(app.balances("ada").0, before);
+    assert_eq!(app.count("slow_withdrawal"), 0);
+    let events = app.inbox("?type=payment.withdrawal.success").ok();
+    assert_eq!(events.data()["pagination"]["count"], 1);
+
+    // A clock that goes on by itself settles it too.
+    let reference = withdraw(1000);
+    app.pass_seconds(3_601);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while status(&reference) == "pending" && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(status(&reference), "success");
+}
+
+#[test]
+fn a_slow_withdrawal_that_the_wallet_does_not_cover_waits_on() {
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
+    app.top_up("ada", 2000).ok();
+    let details = json!({
+        "bankCode": "058", "bankName": "Guaranty Trust Bank",
+        "accountNumber": "0000000003", "accountName": "Ada Obi",
+    });
+    let intent = json!({ "amount": 1500, "transactionType": "withdrawal", "withdrawalDetails": details });
+    for _ in 0..2 {
+        let intent = app.create_intent("ada", &intent).ok();
+        app.verify_payment("ada", &intent.text("reference")).ok();
+    }
+    app.advance("1h").ok();
+    assert_eq!(app.count("slow_withdrawal"), 1, "the second is not covered");
+    app.top_up("ada", 2000).ok();
+    app.advance("1h").ok();
+    assert_eq!(app.count("slow_withdrawal"), 0);
+}

@@ -36,7 +36,7 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
     let reply = state
         .execute(
             &caller,
-            |tx, _policy, actor| clocks::advance(tx, actor.merchant, by),
+            |tx, policy, actor| clocks::advance(tx, policy, actor.merchant, by),
             |moved, _context| {
                 let clock = ClockView::new(moved.clock.now, moved.clock.ahead);
                 Reply::ok(

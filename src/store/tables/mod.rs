@@ -24,6 +24,7 @@ pub(crate) mod merchant_escrows;
 pub(crate) mod merchants;
 pub(crate) mod party_escrows;
 pub(crate) mod payments;
+pub(crate) mod slow_withdrawals;
 pub(crate) mod transfers;
 pub(crate) mod vaults;
 pub(crate) mod webhook_endpoints;

@@ -115,6 +115,16 @@ impl Snapshot<'_> {
         Ok(payment.flatten())
     }
 
+    /// Returns the payment with this id.
+    pub fn payment(&self, id: TransactionId) -> Result<Option<Payment>, Error> {
+        let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
+        read_first(statement.query([id.number()])?, |row| {
+            let row = PaymentRow::read(row)?;
+            let owner = self.account_of_number(row.account_id)?;
+            self.payment_of_row(&row, &owner)
+        })
+    }
+
     /// Returns the part of an owner's history that filter and shape select, newest first,
     /// and the number of entries that the filter selects. To count these it reads every entry
     /// back to the filter's first day. The length of an unfiltered history is stored.

@@ -1,0 +1,91 @@
+//! Withdrawals that the sandbox settles later, by the merchant's clock.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::domain::ids::{MerchantId, TransactionId};
+use crate::domain::time::Timestamp;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{read_all, row};
+use crate::store::tx::{Snapshot, Tx};
+
+row! {
+    struct DueRow, due_columns! {
+        id: i64 = "transaction_id",
+        guard: u32 = "payment_transaction.guard",
+    }
+}
+
+impl Snapshot<'_> {
+    /// Returns the time at which a withdrawal is settled, if it is one that takes its time.
+    pub fn slow_withdrawal_due(
+        &self,
+        merchant: MerchantId,
+        withdrawal: TransactionId,
+    ) -> Result<Option<Timestamp>, Error> {
+        let millis: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT due_at FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
+            .query_row(params![merchant.0, withdrawal.number()], |row| row.get(0))
+            .optional()?;
+        Ok(millis.and_then(Timestamp::from_millis))
+    }
+
+    /// Returns at most `limit` of a merchant's withdrawals that are due at this time on its
+    /// clock, the oldest first.
+    pub fn due_withdrawals(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<TransactionId>, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            due_columns!(),
+            " FROM slow_withdrawal JOIN payment_transaction ON payment_transaction.id = transaction_id
+             WHERE merchant_id = ?1 AND due_at <= ?2 ORDER BY transaction_id LIMIT ?3"
+        ))?;
+        read_all(statement.query(params![merchant.0, now.millis(), limit])?, |row| {
+            let row = DueRow::read(row)?;
+            Ok(TransactionId::new(row.id, row.guard))
+        })
+    }
+
+    /// Returns a merchant with a withdrawal that is due at this ledger time.
+    pub fn merchant_with_due_withdrawals(&self, ledger_time: Timestamp) -> Result<Option<MerchantId>, Error> {
+        let merchant: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT merchant_id FROM slow_withdrawal JOIN merchant ON merchant.id = merchant_id
+                 WHERE due_at <= ?1 + clock_offset_millis LIMIT 1",
+            )?
+            .query_row([ledger_time.millis()], |row| row.get(0))
+            .optional()?;
+        Ok(merchant.map(MerchantId))
+    }
+}
+
+impl Tx<'_> {
+    /// Sets the time at which a withdrawal is settled.
+    pub fn save_slow_withdrawal(
+        &mut self,
+        merchant: MerchantId,
+        withdrawal: TransactionId,
+        due_at: Timestamp,
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO slow_withdrawal (merchant_id, transaction_id, due_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET due_at = excluded.due_at",
+            )?
+            .execute(params![merchant.0, withdrawal.number(), due_at.millis()])?;
+        Ok(())
+    }
+
+    /// Removes a withdrawal that is settled.
+    pub fn delete_slow_withdrawal(&mut self, merchant: MerchantId, withdrawal: TransactionId) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("DELETE FROM slow_withdrawal WHERE merchant_id = ?1 AND transaction_id = ?2")?
+            .execute(params![merchant.0, withdrawal.number()])?;
+        Ok(())
+    }
+}
