@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 20] = [
+const OWN_ROUTES: [&str; 21] = [
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
