@@ -99,7 +99,7 @@ CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
 -- command of a customer reads; name, email address and phone are in `customer_profile`.
 CREATE TABLE customer (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
-    id             TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+    id             TEXT    NOT NULL CHECK (length(id) BETWEEN 1 AND 128),
     wallet_id      INTEGER NOT NULL,      -- the wallet is its two accounts; on the wire it has an id
     wallet_guard   INTEGER NOT NULL,
     can_buy        INTEGER NOT NULL DEFAULT 1 CHECK (can_buy = 0 OR can_buy = 1),

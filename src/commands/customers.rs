@@ -247,7 +247,7 @@ pub fn update(
     tx: &mut Tx<'_>,
     policy: &Policy,
     merchant: MerchantId,
-    customer: Option<CustomerId>,
+    customer: Parsed<CustomerId>,
     request: Parsed<ProfileUpdateRequest>,
 ) -> Result<Customer, Error> {
     let update = ProfileUpdate::new(request?)?;
@@ -274,7 +274,7 @@ pub fn update(
 pub fn update_permissions(
     tx: &mut Tx<'_>,
     merchant: MerchantId,
-    customer: Option<CustomerId>,
+    customer: Parsed<CustomerId>,
     update: Parsed<PermissionsUpdate>,
 ) -> Result<Customer, Error> {
     let update = update?.checked()?;
@@ -286,7 +286,7 @@ pub fn update_permissions(
 
 /// Blocks a customer: no command admits the customer any more. The customer's open escrows
 /// stay open.
-pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Parsed<CustomerId>) -> Result<Customer, Error> {
     let mut customer = load(tx, merchant, customer)?;
     customer.block(tx.now());
     tx.save_access(merchant, &customer)?;
@@ -294,23 +294,21 @@ pub fn block(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>
 }
 
 /// Unblocks a customer, so that commands admit the customer again.
-pub fn unblock(tx: &mut Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
+pub fn unblock(tx: &mut Tx<'_>, merchant: MerchantId, customer: Parsed<CustomerId>) -> Result<Customer, Error> {
     let mut customer = load(tx, merchant, customer)?;
     customer.unblock();
     tx.save_access(merchant, &customer)?;
     Ok(customer)
 }
 
-/// Returns a customer of the merchant. `None` stands for a text that is not a customer id.
+/// Returns a customer of the merchant.
 ///
 /// # Errors
 ///
-/// Refuses an id that no customer of the merchant has.
-fn load(tx: &Tx<'_>, merchant: MerchantId, customer: Option<CustomerId>) -> Result<Customer, Error> {
-    let found = match customer {
-        Some(customer) => tx.customer(merchant, &customer)?,
-        None => None,
-    };
+/// Refuses a text that is not a customer id, and an id that no customer of the merchant has.
+fn load(tx: &Tx<'_>, merchant: MerchantId, customer: Parsed<CustomerId>) -> Result<Customer, Error> {
+    let customer = customer.map_err(Refusal::NoSuchCustomerId)?;
+    let found = tx.customer(merchant, &customer)?;
     found.ok_or(Error::Refused(Refusal::NoSuchCustomer))
 }
 

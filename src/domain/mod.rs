@@ -8,6 +8,7 @@
 //! build on them. `merchant.rs` alone names types of subfolders.
 
 pub mod customers;
+pub mod decimal;
 pub mod decline;
 pub mod effects;
 pub mod escrow;

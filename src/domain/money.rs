@@ -6,14 +6,14 @@
 
 use std::cmp::Reverse;
 use std::fmt;
-use std::iter;
+
+use crate::domain::decimal::Decimal;
 
 /// Minor units in one major unit (contract section 1.5: at most two decimals).
 const MINOR_PER_MAJOR: i64 = 100;
 
-/// The zeros that an exponent may append to the digits. More of them make any amount too
-/// large, so the parser need not write them out.
-const MAJOR_ZEROS_MAX: usize = 20;
+/// The decimals of a major unit.
+const MINOR_DECIMALS: u8 = 2;
 
 /// Basis points in 100 percent.
 const BASIS_POINTS: i128 = 10_000;
@@ -135,42 +135,15 @@ impl Amount {
     /// Returns why the text is no amount. The parser never rounds: a third decimal other
     /// than zero is an error.
     pub fn parse_major(text: &str) -> Result<Self, NotAnAmount> {
-        if let Some(rest) = text.strip_prefix('-').filter(|rest| !rest.starts_with('-')) {
-            return Err(match Self::parse_major(rest) {
-                Err(NotAnAmount::NotADecimal) => NotAnAmount::NotADecimal,
-                _ => NotAnAmount::Negative,
-            });
+        let number = Decimal::parse(text).ok_or(NotAnAmount::NotADecimal)?;
+        if number.is_negative {
+            return Err(NotAnAmount::Negative);
         }
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        if !is_digits(whole) || !is_digits(fraction) || !is_digits(unsigned) {
-            return Err(NotAnAmount::NotADecimal);
-        }
-        let digits = [whole, fraction].concat();
-        let digits = digits.trim_end_matches('0');
-        if digits.is_empty() {
-            return Ok(Self::ZERO);
-        }
-        // Counts the digits from the first one up to the second decimal. An exponent of
-        // more than five digits counts as infinite.
-        let infinite = if exponent.starts_with('-') { i16::MIN } else { i16::MAX };
-        let exponent = i64::from(exponent.parse::<i16>().unwrap_or(infinite));
-        let up_to_minor = i64::try_from(whole.len()).map_or(i64::MAX, |whole| whole.saturating_add(exponent + 2));
-        let minor_digits = usize::try_from(up_to_minor).unwrap_or_default();
-        if digits.len() > minor_digits {
+        if number.decimals() > i64::from(MINOR_DECIMALS) {
             return Err(NotAnAmount::TooManyDecimals);
         }
-        if minor_digits > digits.len() + MAJOR_ZEROS_MAX {
-            return Err(NotAnAmount::TooLarge);
-        }
-        let minor = iter::chain(digits.bytes(), iter::repeat(b'0'))
-            .take(minor_digits)
-            .try_fold(0_i64, |minor, digit| {
-                minor.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
-            });
-        minor.and_then(Self::from_minor).ok_or(NotAnAmount::TooLarge)
+        let minor = number.scaled(MINOR_DECIMALS).and_then(Self::from_minor);
+        minor.ok_or(NotAnAmount::TooLarge)
     }
 }
 

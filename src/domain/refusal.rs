@@ -30,6 +30,10 @@ pub enum Refusal {
     #[strum(props(status = 404))]
     #[error("Customer not found")]
     CustomerNotFound,
+    /// The `customer-id` header is not the id of any customer, because it has another shape.
+    #[strum(serialize = "customer_not_found", props(status = 404))]
+    #[error("Customer not found")]
+    CustomerIdMalformed(Invalid),
     /// The merchant has no business account.
     #[strum(props(status = 401))]
     #[error("Merchant cannot create escrow for itself via API")]
@@ -53,6 +57,10 @@ pub enum Refusal {
     /// The merchant has no customer with the id in the path.
     #[error("Customer not found")]
     NoSuchCustomer,
+    /// The id in the path has another shape than the id of a customer.
+    #[strum(serialize = "no_such_customer")]
+    #[error("Customer not found")]
+    NoSuchCustomerId(Invalid),
     /// The merchant has no customer with the email address or phone in the query.
     #[strum(serialize = "no_such_customer")]
     #[error("No customer found with the provided {fields}")]

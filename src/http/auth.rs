@@ -19,6 +19,7 @@ use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::unset::is_unset_variable;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::fields::customer_id;
 use crate::http::key_mistake::KeyMistake;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs, RouteFacts};
@@ -182,7 +183,7 @@ fn parse_customer(id: &str) -> Result<CustomerId, ApiError> {
     if is_unset_variable(id) {
         return Err(ApiError::CustomerIdUnset { text: id.to_owned() });
     }
-    Ok(CustomerId::parse(id).ok_or(Refusal::CustomerNotFound)?)
+    Ok(customer_id(CUSTOMER_ID.as_str(), id).map_err(Refusal::CustomerIdMalformed)?)
 }
 
 /// Counts a request of this key, if the server limits requests. Keeps the state of the

@@ -4,33 +4,29 @@
 //! every route names wrong fields in the same way. The request context keeps the body's text, for the
 //! fingerprint of an idempotency key and for the request log.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_multipart::{Field, Multipart, MultipartError};
+use actix_multipart::Multipart;
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::TryStreamExt;
 use futures_util::future::LocalBoxFuture;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use crate::domain::refusal::{Invalid, shortened};
-use crate::http::connections::{ConnectionLimits, Phase};
-use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
+use crate::domain::refusal::Invalid;
+use crate::http::connections::Phase;
+use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
+use crate::http::form::{self, FormBody, ReceivedFile};
+use crate::http::payload::{at_most, check_head, collect, payload_error, unreadable, with_progress, without_bom};
 use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
 const JSON_OR_FORM: &str = "application/json or multipart/form-data";
-/// The bytes that a form field counts for beside its name and content. They make a form of
-/// very many empty fields too large.
-const FIELD_OVERHEAD_BYTES: usize = 48;
 
 /// The whole text of a JSON body, not yet parsed.
 #[derive(Debug)]
@@ -47,33 +43,17 @@ pub(crate) enum JsonOrFormBody {
     Form(FormBody),
 }
 
-/// The fields and files of a multipart form, in the order of the body.
-#[derive(Debug, Default)]
-pub(crate) struct FormBody {
-    fields: Vec<(String, String)>,
-    files: Vec<ReceivedFile>,
-}
-
-/// A whole file of a form, of any kind.
-#[derive(Debug)]
-pub(crate) struct ReceivedFile {
-    field: String,
-    pub(crate) bytes: Vec<u8>,
-    /// SHA-256 of the bytes, if the request has an idempotency key.
-    hash: Option<[u8; 32]>,
-    /// The file's share of the memory for uploads; dropping it frees the share.
-    pub(crate) memory_permit: Option<OwnedSemaphorePermit>,
-}
-
 impl JsonBody {
     /// Wraps the text of a body.
     pub(crate) fn of(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
-    /// Parses the body's fields.
+    /// Parses the body's fields. Refuses a file in one of them, because the route takes none.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Fields::from_json(&self.0)
+        let fields = Fields::from_json(&self.0)?;
+        fields.check_no_data_url("left out, because this route takes no files")?;
+        Ok(fields)
     }
 
     /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
@@ -94,36 +74,27 @@ impl JsonBody {
     }
 }
 
-impl FormBody {
-    /// Keeps a copy of the fields and a summary of each file in the request context.
-    fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
-        let summary = |file: &ReceivedFile| ReceivedFileSummary {
-            field: file.field.clone(),
-            bytes: file.bytes.len(),
-            hash: file.hash,
-        };
-        RequestContext::of(request)?.body.get_or_init(|| ReceivedBody::Form {
-            fields: self.fields.clone(),
-            files: self.files.iter().map(summary).collect(),
-        });
-        Ok(self)
-    }
-}
-
 impl JsonOrFormBody {
-    /// Parses the body's fields.
-    pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        match self {
-            Self::Json(body) => body.fields(),
-            Self::Form(form) => Fields::from_form(&form.fields),
-        }
+    /// Parses the body's fields on a route that takes files in `file_field`.
+    ///
+    /// # Errors
+    ///
+    /// Names a file in another field, and a text in the place of a file. The client could
+    /// not see that the service drops them, and may not have them any more.
+    pub(crate) fn fields(&self, file_field: &str) -> Result<Fields<'_>, Invalid> {
+        let fields = match self {
+            Self::Json(body) => Fields::from_json(&body.0)?,
+            Self::Form(form) => form.fields(file_field)?,
+        };
+        form::check_no_text_is_a_file(&fields, file_field)?;
+        Ok(fields)
     }
 
-    /// Removes and returns the files of this field.
+    /// Removes and returns the files of this field, in the order of their indexes.
     pub(crate) fn take_files(&mut self, field: &str) -> Vec<ReceivedFile> {
         match self {
             Self::Json(_) => Vec::new(),
-            Self::Form(form) => form.files.extract_if(.., |file| file.field == field).collect(),
+            Self::Form(form) => form.take_files(field),
         }
     }
 }
@@ -140,6 +111,7 @@ impl FromRequest for JsonBody {
             if !is_json(&request) {
                 return Err(ApiError::UnsupportedMediaType { expected: JSON });
             }
+            check_head(request.headers(), limits.body_bytes_max)?;
             let body = in_time(&request, limits, read_json(payload, limits)).await?;
             body.keep_in_context(&request)
         })
@@ -158,6 +130,7 @@ impl FromRequest for OptionalJsonBody {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let limits = limits_of(&request)?;
+            check_head(request.headers(), limits.body_bytes_max)?;
             match in_time(&request, limits, read_json(payload, limits)).await? {
                 JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}"))),
                 JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
@@ -176,27 +149,21 @@ impl FromRequest for JsonOrFormBody {
         Box::pin(async move {
             let limits = limits_of(&request)?;
             if is_json(&request) {
+                check_head(request.headers(), limits.body_bytes_max)?;
                 let body = in_time(&request, limits, read_json(payload, limits)).await?;
                 return body.keep_in_context(&request).map(Self::Json);
             }
             if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
                 let bytes_max = limits.form_bytes_max();
+                check_head(request.headers(), bytes_max)?;
                 let seconds_max = limits.body_seconds_max;
                 let chunks = with_progress(Duration::from_secs(seconds_max), at_most(bytes_max, payload));
                 let form = Multipart::new(request.headers(), chunks);
-                let form = read_whole(&request, read_form(form, limits, &request)).await?;
+                let form = read_whole(&request, form::read(form, limits, &request)).await?;
                 return form.keep_in_context(&request).map(Self::Form);
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
         })
-    }
-}
-
-impl Limits {
-    /// Returns the largest size of a form with all its files, in bytes.
-    const fn form_bytes_max(&self) -> usize {
-        let files_bytes_max = self.files_per_request_max.saturating_mul(self.file_bytes_max);
-        self.body_bytes_max.saturating_add(files_bytes_max)
     }
 }
 
@@ -246,173 +213,5 @@ async fn read_json(payload: Payload, limits: Limits) -> Result<JsonBody, ApiErro
     let unread = |error| payload_error(&error, limits);
     let bytes = collect(at_most(limits.body_bytes_max, payload).map_err(unread)).await?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text"))?;
-    Ok(JsonBody::of(text))
-}
-
-async fn read_form(mut form: Multipart, limits: Limits, request: &HttpRequest) -> Result<FormBody, ApiError> {
-    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
-    let compares_files = RequestContext::of(request)?.compares_files();
-    let mut read = FormBody::default();
-    let mut text_bytes_left = limits.body_bytes_max;
-    while let Some(field) = form.try_next().await.map_err(|error| form_error(error, limits))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let head_bytes = name.len() + FIELD_OVERHEAD_BYTES;
-        let bytes_left = text_bytes_left.checked_sub(head_bytes);
-        text_bytes_left = bytes_left.ok_or(ApiError::BodyTooLarge {
-            bytes_max: limits.body_bytes_max,
-        })?;
-        let disposition = field.content_disposition();
-        match disposition.and_then(|disposition| disposition.get_filename()) {
-            None => {
-                let text = read_text(field, &name, limits, &mut text_bytes_left).await?;
-                read.fields.push((name, text));
-            }
-            Some(file_name) => {
-                // A browser sends an empty file without a name for an empty file input.
-                let may_be_empty_input = file_name.is_empty();
-                let hash = compares_files.then(Sha256::new);
-                let file = read_file(field, name, limits, &api.upload_memory, hash).await?;
-                if may_be_empty_input && file.bytes.is_empty() {
-                    continue;
-                }
-                if read.files.len() >= limits.files_per_request_max {
-                    return Err(ApiError::TooManyFiles {
-                        files_max: limits.files_per_request_max,
-                    });
-                }
-                read.files.push(file);
-            }
-        }
-    }
-    Ok(read)
-}
-
-async fn read_text(field: Field, name: &str, limits: Limits, bytes_left: &mut usize) -> Result<String, ApiError> {
-    let chunks = field.map(|chunk| {
-        let chunk = chunk.map_err(|error| form_error(error, limits))?;
-        let left = bytes_left.checked_sub(chunk.len());
-        *bytes_left = left.ok_or(ApiError::BodyTooLarge {
-            bytes_max: limits.body_bytes_max,
-        })?;
-        Ok(chunk)
-    });
-    let bytes = collect(chunks).await?;
-    String::from_utf8(bytes).map_err(|_| unreadable(format!("{} is not UTF-8 text", shortened(name))))
-}
-
-/// Reads a file into memory, and hashes it if `hash` is `Some`.
-///
-/// # Errors
-///
-/// Returns [`ApiError::UploadsBusy`] if the files of all requests together would exceed
-/// the memory for uploads.
-async fn read_file(
-    mut chunks: Field,
-    field: String,
-    limits: Limits,
-    upload_memory: &Arc<Semaphore>,
-    mut hash: Option<Sha256>,
-) -> Result<ReceivedFile, ApiError> {
-    let mut file = ReceivedFile {
-        field,
-        bytes: Vec::new(),
-        hash: None,
-        memory_permit: None,
-    };
-    while let Some(chunk) = chunks.try_next().await.map_err(|error| form_error(error, limits))? {
-        if file.bytes.len() + chunk.len() > limits.file_bytes_max {
-            return Err(ApiError::FileTooLarge {
-                field: shortened(&file.field),
-                bytes_max: limits.file_bytes_max,
-            });
-        }
-        let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
-        let permit = Arc::clone(upload_memory).try_acquire_many_owned(needed);
-        let permit = permit.map_err(|_| ApiError::UploadsBusy)?;
-        match &mut file.memory_permit {
-            None => file.memory_permit = Some(permit),
-            Some(held) => held.merge(permit),
-        }
-        if let Some(hash) = &mut hash {
-            hash.update(&chunk);
-        }
-        file.bytes.extend_from_slice(&chunk);
-    }
-    file.hash = hash.map(|hash| hash.finalize().into());
-    Ok(file)
-}
-
-fn form_error(error: MultipartError, limits: Limits) -> ApiError {
-    match error {
-        MultipartError::Payload(PayloadError::Overflow) => ApiError::BodyTooLarge {
-            bytes_max: limits.form_bytes_max(),
-        },
-        MultipartError::Payload(error) => payload_error(&error, limits),
-        other => unreadable(other),
-    }
-}
-
-/// Passes the body's chunks on, and ends with [`PayloadError::Overflow`] once they exceed
-/// `bytes_max` bytes.
-fn at_most(bytes_max: usize, payload: Payload) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
-    let mut bytes_left = bytes_max;
-    payload.map(move |chunk| {
-        let chunk = chunk?;
-        bytes_left = bytes_left.checked_sub(chunk.len()).ok_or(PayloadError::Overflow)?;
-        Ok(chunk)
-    })
-}
-
-/// Passes the body's chunks on, and ends with an error when the client sends fewer than
-/// [`ConnectionLimits::PROGRESS_BYTES_MIN`] bytes in a `window`. The announced length of the
-/// body does not matter, since a client can announce what it never sends.
-fn with_progress(
-    window: Duration,
-    chunks: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin + 'static,
-) -> impl Stream<Item = Result<web::Bytes, PayloadError>> {
-    let began = (chunks, Instant::now(), 0);
-    stream::unfold(began, move |(mut chunks, mut since, mut bytes)| async move {
-        match timeout_at(since + window, chunks.next()).await {
-            Ok(chunk) => {
-                let chunk = chunk?;
-                bytes += chunk.as_ref().map_or(0, web::Bytes::len);
-                if bytes >= ConnectionLimits::PROGRESS_BYTES_MIN {
-                    (since, bytes) = (Instant::now(), 0);
-                }
-                Some((chunk, (chunks, since, bytes)))
-            }
-            Err(_elapsed) => {
-                let too_slow = PayloadError::Io(io::ErrorKind::TimedOut.into());
-                Some((Err(too_slow), (chunks, since, bytes)))
-            }
-        }
-    })
-    .fuse()
-}
-
-async fn collect(chunks: impl Stream<Item = Result<web::Bytes, ApiError>>) -> Result<Vec<u8>, ApiError> {
-    let mut chunks = std::pin::pin!(chunks);
-    let mut body = Vec::new();
-    while let Some(chunk) = chunks.try_next().await? {
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn payload_error(error: &PayloadError, limits: Limits) -> ApiError {
-    match error {
-        PayloadError::Overflow => ApiError::BodyTooLarge {
-            bytes_max: limits.body_bytes_max,
-        },
-        PayloadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => ApiError::BodyTooSlow {
-            seconds_max: limits.body_seconds_max,
-        },
-        other => unreadable(other),
-    }
-}
-
-fn unreadable(problem: impl std::fmt::Display) -> ApiError {
-    ApiError::BodyUnreadable {
-        problem: problem.to_string(),
-    }
+    Ok(JsonBody::of(without_bom(text)))
 }

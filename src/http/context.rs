@@ -16,6 +16,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::unset::is_unset_variable;
 use crate::entropy;
+use crate::http::canonical_json;
 use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
 use crate::store::WriteSummary;
@@ -209,7 +210,8 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
     })
 }
 
-/// Returns the SHA-256 of a body. The hash of a form does not depend on the boundary, nor
+/// Returns the SHA-256 of what the service understands of a body. The hash of JSON does not
+/// depend on its spelling. The hash of a form does not depend on the boundary, nor
 /// on the position of files between text fields, because both may change when a client
 /// sends the form again.
 fn hash_of(body: Option<&ReceivedBody>) -> [u8; 32] {
@@ -222,7 +224,7 @@ fn hash_of(body: Option<&ReceivedBody>) -> [u8; 32] {
         None => {}
         Some(ReceivedBody::Json(text)) => {
             add(b"json");
-            add(text.as_bytes());
+            add(&canonical_json::hash(text));
         }
         Some(ReceivedBody::Form { fields, files }) => {
             add(b"form");
@@ -265,7 +267,7 @@ mod tests {
         let hashes = [
             hash_of(None),
             hash_of(Some(&ReceivedBody::Json("{}".into()))),
-            hash_of(Some(&ReceivedBody::Json("{ }".into()))),
+            hash_of(Some(&ReceivedBody::Json("[]".into()))),
             form(&[], &[]),
             form(&[("a", "bc")], &[]),
             form(&[("ab", "c")], &[]),

@@ -99,6 +99,10 @@ pub(crate) enum ApiError {
     /// The body ended early or does not match its headers.
     #[error("The body cannot be read: {problem}")]
     BodyUnreadable { problem: String },
+    /// The body is compressed, and the service reads bodies as they are.
+    #[strum(serialize = "unsupported_media_type", props(status = 415))]
+    #[error("The body is encoded as {encoding}; send it as it is, without a content-encoding header")]
+    EncodedBody { encoding: String },
     #[strum(props(status = 415))]
     #[error("Send the body as {expected}, and say so in the content-type header")]
     UnsupportedMediaType { expected: &'static str },
@@ -206,10 +210,13 @@ impl ApiError {
 /// Returns a refusal's `details`: the values in its message, for programs.
 fn details(refusal: &Refusal) -> Option<Value> {
     let details = match refusal {
-        Refusal::Invalid(Invalid { field, problem }) => match problem {
-            Problem::Missing => json!({ "field": field }),
-            Problem::Wrong { expected, got } => json!({ "field": field, "expected": expected, "got": got }),
-        },
+        Refusal::Invalid(invalid) | Refusal::CustomerIdMalformed(invalid) | Refusal::NoSuchCustomerId(invalid) => {
+            let Invalid { field, problem } = invalid;
+            match problem {
+                Problem::Missing => json!({ "field": field }),
+                Problem::Wrong { expected, got } => json!({ "field": field, "expected": expected, "got": got }),
+            }
+        }
         Refusal::ClaimTooEarly { claimable_at } => json!({ "claimableAt": claimable_at.unix_seconds().to_string() }),
         Refusal::SplitDoesNotAddUp { pool } => json!({ "pool": MajorUnits(*pool) }),
         Refusal::AmountMismatch { due, offered } => json!({ "due": MajorUnits(*due), "offered": MajorUnits(*offered) }),

@@ -11,7 +11,6 @@ mod tests;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::num::{IntErrorKind, ParseIntError};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -19,6 +18,7 @@ use strum::VariantArray;
 
 use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Email;
+use crate::domain::decimal::Decimal;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::refusal::{Invalid, shortened};
@@ -98,6 +98,36 @@ impl<'a> Fields<'a> {
         self.values.iter().any(|(key, _)| key == name)
     }
 
+    /// Returns the first field with a value whose name `is_named`. An empty list is no value.
+    pub(crate) fn find(&self, is_named: impl Fn(&str) -> bool) -> Option<Field<'a>> {
+        let is_sent = |value: &Value<'a>| !value.is_empty() && !value.is_empty_list();
+        let found = self
+            .values
+            .iter()
+            .find(|(name, value)| is_named(name) && is_sent(value));
+        found.map(|(name, value)| Field {
+            path: join(&self.path, &shortened(name)),
+            value: Some(*value),
+        })
+    }
+
+    /// Checks that no field has a data URL or a list of them. A data URL is a file, and this
+    /// object has no place for one.
+    ///
+    /// # Errors
+    ///
+    /// Names the first such field. `expected` follows "must be".
+    pub(crate) fn check_no_data_url(&self, expected: &str) -> Result<(), Invalid> {
+        match self.values.iter().find(|(_, value)| value.has_data_url()) {
+            None => Ok(()),
+            Some((name, _)) => Err(Invalid::wrong(
+                join(&self.path, &shortened(name)),
+                expected,
+                "a data URL",
+            )),
+        }
+    }
+
     /// Returns the field with this name, which may be absent.
     pub(crate) fn field(&self, name: &str) -> Field<'a> {
         let value = self
@@ -138,6 +168,34 @@ impl<'a> Value<'a> {
             Self::Form(text) => text.is_empty(),
         }
     }
+
+    fn is_empty_list(&self) -> bool {
+        let Self::Json(raw) = self else {
+            return false;
+        };
+        let inside = raw.get().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+        inside.is_some_and(|inside| inside.trim().is_empty())
+    }
+
+    /// Returns true if the value is a data URL with base64 content, or a list with one.
+    fn has_data_url(&self) -> bool {
+        const BASE64: &str = ";base64,";
+        let is_data_url = |text: &str| {
+            let scheme = text.trim_start().get(..5);
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) && text.contains(BASE64)
+        };
+        if !self.as_written().contains(BASE64) {
+            return false;
+        }
+        match self {
+            Self::Form(text) => is_data_url(text),
+            Self::Json(raw) if raw.get().starts_with('[') => {
+                let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+                entries.into_iter().any(|entry| Value::Json(entry).has_data_url())
+            }
+            Self::Json(_) => self.as_text().is_some_and(|text| is_data_url(&text)),
+        }
+    }
 }
 
 impl<'a> Field<'a> {
@@ -166,17 +224,16 @@ impl<'a> Field<'a> {
         self.read("a text", |value| value.as_text())
     }
 
-    /// Parses a whole number.
+    /// Parses a whole number. Some languages write one as `1.0` or `1e3`.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
-        let text = self.required()?.as_written();
-        if text.starts_with('+') {
-            return Err(self.must_be("a whole number"));
-        }
-        text.parse().map_err(|error: ParseIntError| {
-            self.must_be(match error.kind() {
-                IntErrorKind::PosOverflow => format!("a whole number of at most {}", i64::MAX),
-                IntErrorKind::NegOverflow => format!("a whole number of at least {}", i64::MIN),
-                _ => "a whole number".to_owned(),
+        let number = Decimal::parse(self.required()?.as_written());
+        let number = number.filter(|number| number.decimals() == 0);
+        let number = number.ok_or_else(|| self.must_be("a whole number"))?;
+        number.scaled(0).ok_or_else(|| {
+            self.must_be(if number.is_negative {
+                format!("a whole number of at least {}", i64::MIN)
+            } else {
+                format!("a whole number of at most {}", i64::MAX)
             })
         })
     }
@@ -208,7 +265,7 @@ impl<'a> Field<'a> {
 
     /// Parses the id of a customer.
     pub(crate) fn customer_id(&self) -> Result<CustomerId, Invalid> {
-        self.parsed(&format!("a customer id: {}", CustomerId::SHAPE), CustomerId::parse)
+        self.parsed(&expected_customer_id(), CustomerId::parse)
     }
 
     /// Parses the id of a category.
@@ -279,7 +336,9 @@ impl<'a> Field<'a> {
     pub(crate) fn object(&self) -> Result<Fields<'a>, Invalid> {
         match self.required()? {
             Value::Json(raw) if raw.get().starts_with('{') => {
-                Fields::of_json_at(self.path.clone(), &self.path, raw.get())
+                let fields = Fields::of_json_at(self.path.clone(), &self.path, raw.get())?;
+                fields.check_no_data_url("left out, because no file belongs here")?;
+                Ok(fields)
             }
             _ => Err(self.must_be("an object")),
         }
@@ -327,6 +386,15 @@ impl<'a> Field<'a> {
     }
 }
 
+/// Parses the id of a customer in a header or a path, which `field` names.
+pub(crate) fn customer_id(field: &str, text: &str) -> Result<CustomerId, Invalid> {
+    CustomerId::parse(text).ok_or_else(|| Invalid::wrong(field, expected_customer_id(), text))
+}
+
+fn expected_customer_id() -> String {
+    format!("a customer id: {}", CustomerId::SHAPE)
+}
+
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
@@ -342,6 +410,9 @@ fn received(text: &str, error: &serde_json::Error) -> String {
         "nothing".to_owned()
     } else if error.is_data() {
         text.to_owned()
+    } else if error.is_eof() {
+        let (line, column) = (error.line(), error.column());
+        format!("JSON that ends too early, at line {line} column {column}")
     } else {
         error.to_string()
     }
@@ -349,7 +420,8 @@ fn received(text: &str, error: &serde_json::Error) -> String {
 
 /// The fields of a JSON object in source order: duplicate names are kept, and values are
 /// not parsed.
-struct JsonObject<'a>(Vec<(String, &'a RawValue)>);
+#[derive(Debug)]
+pub(crate) struct JsonObject<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for JsonObject<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

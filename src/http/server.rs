@@ -3,6 +3,7 @@
 //! `actix_web::HttpServer` hands its own sockets to the HTTP service, so this file builds
 //! the same server from its parts, with a [`GuardedStream`] in place of the socket.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::http::connections::GuardedStream;
 use crate::http::state::AppState;
-use crate::http::{middleware, routes};
+use crate::http::{expect, middleware, routes};
 
 /// The settings of the server's shutdown.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,7 @@ pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) 
                 api_keys: Arc::new(state.api_keys.for_worker()),
                 ..state.clone()
             };
+            let body_limits = state.limits;
             let limits = *state.connections.limits();
             let connections = Arc::clone(&state.connections);
             let mode = state.policy.mode;
@@ -71,6 +73,7 @@ pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) 
                 .client_request_timeout(limits.head)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+                .expect(fn_service(move |request| ready(expect::check(request, body_limits))))
                 .on_connect_ext(|stream: &GuardedStream, data| {
                     data.insert(Arc::clone(stream.connection()));
                 })

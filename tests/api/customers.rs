@@ -380,7 +380,7 @@ fn an_unknown_or_foreign_customer_is_not_found() {
         "a%20b",
         "%27",
         "665f1b2c9a1e4d0012ab3c10",
-        &"x".repeat(65),
+        &"x".repeat(129),
         &id_of_other_merchant,
     ] {
         for (method, path, body) in routes_of(id) {

@@ -134,12 +134,248 @@ fn an_empty_file_input_is_ignored() {
     assert_eq!(app.stored_files(), [""; 0]);
 }
 
+/// Every route that takes files, with the field for them and the other fields of a request
+/// that succeeds.
+fn file_routes(app: &TestApp) -> Vec<FileRoute> {
+    let create = || create(app, "ada", &[]).ok();
+    let disputed = || {
+        let deal = app.standard_with(&json!({}));
+        app.pay_for("ben", &deal).ok();
+        (deal.id, format!("/v1/escrow/submit-dispute/{}", deal.token))
+    };
+    let category = app.form("POST", "/v1/escrow/category/create", "ada", &[("name", None, b"Boats")]);
+    let (_, submit) = disputed();
+    let (id, other) = disputed();
+    app.json("POST", &other, "ben", &json!({ "message": "It leaks" })).ok();
+    let edit = format!("/v1/escrow/edit/{}", create().text("paymentToken"));
+    let edit_category = format!("/v1/escrow/category/edit/{}", category.ok().text("id"));
+    vec![
+        FileRoute::new("POST", "/v1/escrow/create", "ada", "imageUrl", &TERMS),
+        FileRoute::new("PUT", &edit, "ada", "imageUrl", &TERMS),
+        FileRoute::new(
+            "POST",
+            "/v1/escrow/category/create",
+            "ada",
+            "imageUrl",
+            &[("name", None, b"Cars")],
+        ),
+        FileRoute::new("PUT", &edit_category, "ada", "imageUrl", &[("name", None, b"Ships")]),
+        FileRoute::new("POST", &submit, "ben", "file", &[("message", None, b"It leaks")]),
+        FileRoute::new(
+            "POST",
+            &format!("/v1/escrow/dispute/resolve/{id}"),
+            "",
+            "file",
+            &[
+                ("resolution", None, b"The buyer is right"),
+                ("status", None, b"REFUNDED"),
+            ],
+        ),
+    ]
+}
+
+struct FileRoute {
+    method: &'static str,
+    path: String,
+    customer: &'static str,
+    file_field: &'static str,
+    texts: Vec<Part<'static>>,
+}
+
+impl FileRoute {
+    fn new(
+        method: &'static str,
+        path: &str,
+        customer: &'static str,
+        file_field: &'static str,
+        texts: &[Part<'static>],
+    ) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            customer,
+            file_field,
+            texts: texts.to_vec(),
+        }
+    }
+
+    fn send(&self, app: &TestApp, files: &[Part<'_>]) -> Answer {
+        let parts = [&self.texts[..], files].concat();
+        app.form(self.method, &self.path, self.customer, &parts)
+    }
+
+    /// Sends the texts as JSON, with one more field.
+    fn send_json(&self, app: &TestApp, field: &str, value: Value) -> Answer {
+        let text =
+            |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_else(|_| json!(str::from_utf8(bytes).unwrap()));
+        let mut body: serde_json::Map<String, Value> = self
+            .texts
+            .iter()
+            .map(|(name, _, bytes)| ((*name).to_owned(), text(bytes)))
+            .collect();
+        body.insert(field.to_owned(), value);
+        let body = Value::from(body);
+        match self.customer {
+            "" => app.as_merchant(self.method, &self.path, Some(&body)),
+            customer => app.json(self.method, &self.path, customer, &body),
+        }
+    }
+}
+
 #[test]
-fn files_in_unknown_fields_are_not_stored() {
+fn a_file_that_no_route_reads_is_refused_with_both_names() {
     let app = spawn_app();
-    let created = create(&app, "ada", &[("avatar", Some("me.png"), PNG)]).ok();
-    assert_eq!(created.data()["imageUrl"], Value::Null);
-    assert_eq!(app.stored_files(), [""; 0]);
+    for route in file_routes(&app) {
+        let field = route.file_field;
+        for name in [
+            "evidence",
+            "avatar",
+            "files[0]",
+            "imageUrl[a]",
+            "imageUrl[]x",
+            "file[-1]",
+            "IMAGEURL",
+            "amount",
+        ] {
+            let message = format!("{name} must be named {field}, the field for files of this route; got a file");
+            let answer = app.refuses(400, &message, |app| route.send(app, &[(name, Some("one.png"), PNG)]));
+            assert_eq!(answer.body["details"]["field"], name);
+        }
+        let first = route.texts[0].0;
+        let message = format!("{first} must be named {field}, the field for files of this route; got a file");
+        app.refuses(400, &message, |app| {
+            let as_file = [&[(first, Some("text.txt"), &b"x"[..])], &route.texts[1..]].concat();
+            app.form(route.method, &route.path, route.customer, &as_file)
+        });
+        assert_eq!(app.stored_files(), [""; 0]);
+        // An empty file input has no content that could be lost.
+        route.send(&app, &[("avatar", Some(""), b"")]).ok();
+    }
+}
+
+#[test]
+fn a_text_in_the_place_of_a_file_is_refused() {
+    let app = spawn_app();
+    let link = "https://img.example/a.png";
+    let data_url = "data:image/png;base64,iVBORw0KGgo=";
+    for route in file_routes(&app) {
+        let field = route.file_field;
+        let expected = format!("sent as a file in the field {field} of a multipart/form-data body");
+        let spellings = [field.to_owned(), format!("{field}[]"), format!("{field}[0]")];
+        for name in &spellings {
+            for text in [link, data_url] {
+                let message = format!("{name} must be {expected}; got {text}");
+                app.refuses(400, &message, |app| route.send(app, &[(name, None, text.as_bytes())]));
+                let message = format!("{name} must be {expected}; got \"{text}\"");
+                app.refuses(400, &message, |app| route.send_json(app, name, json!(text)));
+                let message = format!("{name} must be {expected}; got [\"{text}\"]");
+                app.refuses(400, &message, |app| route.send_json(app, name, json!([text])));
+            }
+        }
+        let message = format!("picture must be {expected}; got a data URL");
+        app.refuses(400, &message, |app| route.send_json(app, "picture", json!(data_url)));
+        app.refuses(400, &message, |app| {
+            route.send_json(app, "picture", json!(["x", data_url]))
+        });
+        app.refuses(400, &message, |app| {
+            route.send(app, &[("picture", None, data_url.as_bytes())])
+        });
+        for nothing in [json!(null), json!(""), json!([])] {
+            let answer = route.send_json(&app, field, nothing);
+            assert!(answer.status < 300 || !answer.message().contains(field), "{answer:?}");
+        }
+    }
+    let mut offer = crate::helpers::two_milestones();
+    offer["milestones"][0]["imageUrl"] = json!(data_url);
+    app.refuses(
+        400,
+        "milestones[0].imageUrl must be left out, because no file belongs here; got a data URL",
+        |app| app.create_milestone_escrow("ada", &offer),
+    );
+    let mut offer = crate::helpers::two_milestones();
+    offer["imageUrl"] = json!(data_url);
+    app.refuses(
+        400,
+        "imageUrl must be left out, because this route takes no files; got a data URL",
+        |app| app.create_milestone_escrow("ada", &offer),
+    );
+    app.create_milestone_escrow("ada", &{
+        offer["imageUrl"] = json!(link);
+        offer["description"] = json!("A data: URL ends in ;base64, and content");
+        offer
+    })
+    .ok();
+}
+
+#[test]
+fn files_may_be_spelled_as_a_list() {
+    let app = spawn_app();
+    let kinds = [PNG, JPEG, GIF];
+    for names in [
+        ["imageUrl[]"; 3],
+        ["imageUrl[0]", "imageUrl[1]", "imageUrl[2]"],
+        ["imageUrl", "imageUrl[]", "imageUrl[7]"],
+    ] {
+        let files: Vec<Part<'_>> = names
+            .iter()
+            .zip(kinds)
+            .map(|(name, bytes)| (*name, Some("a"), bytes))
+            .collect();
+        let created = create(&app, "ada", &files).ok();
+        let ends: Vec<_> = paths(&app, &created)
+            .iter()
+            .map(|path| path[path.len() - 4..].to_owned())
+            .collect();
+        assert_eq!(ends, [".png", ".jpg", ".gif"]);
+    }
+    let created = create(
+        &app,
+        "ada",
+        &[("imageUrl[1]", Some("a"), JPEG), ("imageUrl[0]", Some("a"), PNG)],
+    );
+    assert!(
+        paths(&app, &created.ok())[0].ends_with(".png"),
+        "the index is the order"
+    );
+    for route in file_routes(&app) {
+        route
+            .send(&app, &[(&format!("{}[0]", route.file_field), Some("a.png"), PNG)])
+            .ok();
+    }
+}
+
+#[test]
+fn a_file_with_an_encoded_name_only_is_a_file() {
+    let app = spawn_app();
+    let mut body = form_of(&TERMS);
+    body.truncate(body.len() - "--form--\r\n".len());
+    body.extend_from_slice(
+        b"--form\r\ncontent-disposition: form-data; name=\"imageUrl\"; filename*=UTF-8''f%C3%B6to.png\r\n\r\n",
+    );
+    body.extend_from_slice(PNG);
+    body.extend_from_slice(b"\r\n--form--\r\n");
+    let headers = [
+        ("content-type", "multipart/form-data; boundary=form"),
+        ("customer-id", "ada"),
+    ];
+    let created = app.send("POST", "/v1/escrow/create", &headers, Some(&body)).ok();
+    assert_eq!(paths(&app, &created).len(), 1);
+}
+
+#[test]
+fn a_part_that_is_encoded_is_refused() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let form = "--form\r\ncontent-disposition: form-data; name=\"purpose\"\r\ncontent-transfer-encoding: base64\r\n\r\n\
+                QQ==\r\n--form--\r\n";
+    let headers = [
+        ("content-type", "multipart/form-data; boundary=form"),
+        ("customer-id", "ada"),
+    ];
+    let message = "The body cannot be read: purpose is encoded as base64; send it as it is";
+    app.refuses(400, message, |app| {
+        app.send("POST", "/v1/escrow/create", &headers, Some(form.as_bytes()))
+    });
 }
 
 #[test]
@@ -154,7 +390,7 @@ fn a_refused_request_leaves_no_file_behind() {
         )
     });
     app.refuses(404, "Customer not found", |app| {
-        create(app, "not an id!", &[picture(PNG)])
+        create(app, "not an id", &[picture(PNG)])
     });
     assert_eq!(app.stored_files(), [""; 0]);
 }

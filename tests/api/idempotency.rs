@@ -423,6 +423,44 @@ fn a_key_is_for_one_request() {
 }
 
 #[test]
+fn json_is_compared_by_its_meaning() {
+    let app = spawn_app();
+    let send = |key: &str, body: &str| {
+        let mut request = Request::of("POST", "/v1/escrow/create", "ada").keyed(key);
+        request.headers.push(("content-type", "application/json".to_owned()));
+        request.body = body.as_bytes().to_vec();
+        request.send(&app)
+    };
+    let first = r#"{"amount":1000,"purpose":"A bé","whoPays":"buyer","maxDelivery":3,"deliveryTimeline":"days"}"#;
+    assert_eq!(send("order 1", first).status, 201);
+    for same in [
+        first,
+        r#"{"deliveryTimeline":"days","maxDelivery":3,"whoPays":"buyer","purpose":"A bé","amount":1000}"#,
+        r#"{"amount":1000.00,"purpose":"A b\u00e9","whoPays":"buyer","maxDelivery":3.0,"deliveryTimeline":"days"}"#,
+        r#"{"\u0061mount":1e3,"purpose":"A bé","whoPays":"buyer","maxDelivery":30e-1,"deliveryTimeline":"days"}"#,
+        "{ \"amount\": 1000,\n\t\"purpose\": \"A bé\", \"whoPays\": \"buyer\", \"maxDelivery\": 3, \"deliveryTimeline\": \"days\" }",
+        &format!("\u{feff}{first}"),
+    ] {
+        let again = send("order 1", same);
+        assert_eq!((again.status, again.is_replay), (201, true), "{same}: {again:?}");
+    }
+    assert_eq!(app.count("escrow"), 1);
+    for other in [
+        first.replace("1000", "1000.01"),
+        first.replace("1000", "\"1000\""),
+        first.replace('3', "4"),
+        first.replace("bé", "be\u{301}"),
+        first.replace("\"maxDelivery\"", "\"x\":null,\"maxDelivery\""),
+        first.replace("\"maxDelivery\":3", "\"maxDelivery\":3,\"maxDelivery\":3"),
+    ] {
+        let refused = send("order 1", &other);
+        // A field that is sent twice is refused for itself, before or after the comparison.
+        assert!([400, 422].contains(&refused.status), "{other}: {refused:?}");
+    }
+    assert_eq!(app.count("escrow"), 1);
+}
+
+#[test]
 fn each_merchant_has_its_own_idempotency_keys() {
     let app = spawn_app();
     let of = |secret| create("order 1").header("authorization", secret);

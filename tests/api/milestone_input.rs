@@ -179,7 +179,7 @@ fn an_escrow_amount_out_of_bounds_is_refused() {
         ("/amount", "0", "amount must be at least 1; got 0"),
         ("/amount", "0.00", "amount must be at least 1; got 0"),
         ("/amount", "0.99", "amount must be at least 1; got 0.99"),
-        ("/amount", "-0", "amount must be a number of 0 or more; got -0"),
+        ("/amount", "-0", "amount must be at least 1; got 0"),
         ("/amount", "-1", "amount must be a number of 0 or more; got -1"),
         ("/amount", "-0.001", "amount must be a number of 0 or more; got -0.001"),
         (
@@ -479,7 +479,7 @@ fn a_delivery_window_out_of_bounds_is_refused() {
             &with_field(two_milestones(), "/maxDelivery", raw),
         );
     }
-    for raw in ["1.5", "\"3\"", "true", "[]", "{}", "1e1", "\" \""] {
+    for raw in ["1.5", "\"3\"", "true", "[]", "{}", "1e-1", "\" \""] {
         let message = format!("maxDelivery must be a whole number; got {raw}");
         refuses_offer(
             &app,
@@ -608,12 +608,11 @@ fn an_impossible_due_date_is_refused() {
 fn a_beneficiary_of_a_bad_shape_is_refused() {
     let app = spawn_app();
     let deal = app.offered();
-    let long = json!("x".repeat(65)).to_string();
+    let long = json!("x".repeat(129)).to_string();
     for raw in [
         "\"a b\"",
-        "\"a/b\"",
+        "\"a\\tb\"",
         "\"é\"",
-        "\"';--\"",
         "\" \"",
         "\"a\\u0000\"",
         &long,
@@ -623,13 +622,14 @@ fn a_beneficiary_of_a_bad_shape_is_refused() {
         "{}",
     ] {
         let body = with_field(two_milestones(), "/milestones/1/customerId", raw);
+        let shown: String = raw.chars().take(80).collect::<String>() + if raw.len() > 80 { "…" } else { "" };
         let message = format!(
-            "milestones[1].customerId must be a customer id: 1 to 64 letters, digits, '.', '_' or '-'; got {raw}"
+            "milestones[1].customerId must be a customer id: 1 to 128 visible ASCII characters, without spaces; got {shown}"
         );
         refuses_offer(&app, &deal, &message, &body);
     }
     accepts_each(&[
-        ("/milestones/1/customerId", &json!("x".repeat(64)).to_string()),
+        ("/milestones/1/customerId", &json!("x".repeat(128)).to_string()),
         ("/milestones/1/customerId", "\"ada\""),
     ]);
 }
@@ -694,7 +694,7 @@ fn the_first_invalid_field_in_the_contracts_order_is_named() {
             json!(null),
         ),
         (
-            "milestones[0].customerId must be a customer id: 1 to 64 letters, digits, '.', '_' or '-'; got \"a b\"",
+            "milestones[0].customerId must be a customer id: 1 to 128 visible ASCII characters, without spaces; got \"a b\"",
             "/milestones/0/customerId",
             json!(null),
         ),

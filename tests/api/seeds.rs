@@ -682,7 +682,7 @@ fn a_seed_with_invalid_customers_is_refused() {
         ),
         (
             json!([{ "id": "a b" }]),
-            "customers[0].id must be a customer id: 1 to 64 letters, digits, '.', '_' or '-'; got \"a b\"",
+            "customers[0].id must be a customer id: 1 to 128 visible ASCII characters, without spaces; got \"a b\"",
         ),
         (
             json!([{ "balance": -1 }]),

@@ -311,7 +311,7 @@ fn only_a_participant_wins() {
         (json!({ "winnerId": "" }), "winnerId is required"),
         (
             json!({ "winnerId": 7 }),
-            "winnerId must be a customer id: 1 to 64 letters, digits, '.', '_' or '-'; got 7",
+            "winnerId must be a customer id: 1 to 128 visible ASCII characters, without spaces; got 7",
         ),
     ] {
         app.refuses(400, message, |app| app.as_merchant("POST", &path, Some(&body)));

@@ -22,13 +22,13 @@ use crate::http::base_url;
 use crate::http::connections::{Phase, ReplyBody};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::expect::REQUEST_ID;
 use crate::http::rate_limit::RateState;
 use crate::http::route::RouteFacts;
 use crate::http::state::AppState;
 use cors::Cors;
 use recording::Arrival;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Gives the request an id, runs it, logs one line, and returns the id in `X-Request-Id`. A

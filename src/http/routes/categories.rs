@@ -20,6 +20,9 @@ use crate::http::uploads::{self, Uploads};
 use crate::store::Snapshot;
 use crate::views::{CategoryPositionView, CategoryView, PageView};
 
+/// The form field with the picture of a category.
+const PICTURE: &str = "imageUrl";
+
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
     let request = parse_category(&mut body, &state.policy.terms_limits);
@@ -120,11 +123,11 @@ pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path
 
 /// Parses a new or edited category, and its picture.
 fn parse_category(body: &mut JsonOrFormBody, limits: &TermsLimits) -> Parsed<(CategoryRequest, Uploads)> {
-    let fields = body.fields()?;
+    let fields = body.fields(PICTURE)?;
     let name = fields.field("name").optional(|name| short_line(name, limits))?;
     let description = description(&fields, limits)?;
     let position = fields.field("category_position").optional(Field::integer);
-    let picture = uploads::pictures(body, "imageUrl", 1)?;
+    let picture = uploads::pictures(body, PICTURE, 1)?;
     let request = CategoryRequest {
         name,
         description,

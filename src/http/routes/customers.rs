@@ -19,7 +19,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::fields::{Field, Fields};
+use crate::http::fields::{self, Field, Fields};
 use crate::http::query::{self, Query};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
@@ -67,9 +67,10 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 
 /// `GET /v1/customer/get/{customerId}`.
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
-    let found = match (caller.merchant(), CustomerId::parse(&customer)) {
-        (Some(merchant), Some(customer)) => state.store.read(|snapshot| snapshot.customer(merchant, &customer))?,
-        _ => None,
+    let customer = in_path(&customer).map_err(Refusal::NoSuchCustomerId)?;
+    let found = match caller.merchant() {
+        Some(merchant) => state.store.read(|snapshot| snapshot.customer(merchant, &customer))?,
+        None => None,
     };
     let customer = found.ok_or(Refusal::NoSuchCustomer)?;
     let view = CustomerView::new(customer, country(&state, &caller));
@@ -84,7 +85,7 @@ pub(crate) async fn update(
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
     let request = parse_profile_update(&body);
-    let customer = CustomerId::parse(&customer);
+    let customer = in_path(&customer);
     change(
         &state,
         &caller,
@@ -102,7 +103,7 @@ pub(crate) async fn update_permissions(
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
     let update = parse_permissions(&body);
-    let customer = CustomerId::parse(&customer);
+    let customer = in_path(&customer);
     change(
         &state,
         &caller,
@@ -114,7 +115,7 @@ pub(crate) async fn update_permissions(
 
 /// `PUT /v1/customer/block/{customerId}`.
 pub(crate) async fn block(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
-    let customer = CustomerId::parse(&customer);
+    let customer = in_path(&customer);
     change(
         &state,
         &caller,
@@ -126,7 +127,7 @@ pub(crate) async fn block(state: Data<AppState>, caller: Caller, customer: Path<
 
 /// `PUT /v1/customer/unblock/{customerId}`.
 pub(crate) async fn unblock(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
-    let customer = CustomerId::parse(&customer);
+    let customer = in_path(&customer);
     change(
         &state,
         &caller,
@@ -139,6 +140,11 @@ pub(crate) async fn unblock(state: Data<AppState>, caller: Caller, customer: Pat
 /// `GET /v1/countries`.
 pub(crate) async fn countries(_caller: Caller) -> Result<Reply, ApiError> {
     Ok(Reply::ok("Countries fetched successfully", CountryView::all()))
+}
+
+/// Parses the id in a path.
+fn in_path(id: &str) -> Parsed<CustomerId> {
+    fields::customer_id("customerId", id)
 }
 
 /// Executes a command that changes one customer, and renders that customer.

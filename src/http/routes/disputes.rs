@@ -19,6 +19,9 @@ use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView};
 
+/// The form field with the evidence of a statement or a ruling.
+const EVIDENCE: &str = "file";
+
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
 pub(crate) async fn submit(
     state: Data<AppState>,
@@ -150,13 +153,14 @@ async fn page_of_deals(
 
 /// Parses the request (contract section 4.6.2).
 fn parse_statement(body: &mut JsonOrFormBody, chars_max: usize) -> Parsed<(String, Uploads)> {
-    let message = statement_text("message", body.fields()?.field("message").text()?, chars_max)?;
-    Ok((message, uploads::evidence(body, "file")?))
+    let fields = body.fields(EVIDENCE)?;
+    let message = statement_text("message", fields.field("message").text()?, chars_max)?;
+    Ok((message, uploads::evidence(body, EVIDENCE)?))
 }
 
 /// Parses the request (contract section 4.6.7).
 fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(ResolutionRequest, Uploads), Refusal> {
-    let fields = body.fields()?;
+    let fields = body.fields(EVIDENCE)?;
     let resolution = statement_text("resolution", fields.field("resolution").text()?, chars_max)?;
     let kind: Resolution = fields.field("status").word()?;
     let seller = fields.field("sellerAmount").optional(Field::amount)?;
@@ -170,7 +174,7 @@ fn parse_resolution(body: &mut JsonOrFormBody, chars_max: usize) -> Result<(Reso
         resolution,
         ruling: ruling.with_additional_fee(additional_fee_refundable),
     };
-    Ok((request, uploads::evidence(body, "file")?))
+    Ok((request, uploads::evidence(body, EVIDENCE)?))
 }
 
 /// Contract section 4.6.3: the disputes of a customer, [`LIMIT_DEFAULT`] on a page.

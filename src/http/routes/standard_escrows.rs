@@ -22,6 +22,9 @@ use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
 
+/// The form field with the pictures of an escrow.
+const PICTURES: &str = "imageUrl";
+
 /// `POST /v1/escrow/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
     let request = parse_standard_escrow(&mut body, &state);
@@ -146,14 +149,14 @@ pub(crate) async fn confirm_payment(
 
 /// Parses the request (contract section 4.2.1).
 fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(TermsRequest, Uploads)> {
-    let request = standard_terms(&body.fields()?, &state.policy.terms_limits)?;
+    let request = standard_terms(&body.fields(PICTURES)?, &state.policy.terms_limits)?;
     Ok((request, pictures(body, state)?))
 }
 
 /// Contract section 4.2.2: the fields that a new escrow requires are required here too. An
 /// optional field that is absent keeps its value; one that is empty is cleared.
 fn parse_edit(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(StandardEditRequest, Uploads)> {
-    let fields = body.fields()?;
+    let fields = body.fields(PICTURES)?;
     let request = StandardEditRequest {
         terms: standard_terms(&fields, &state.policy.terms_limits)?,
         keeps: KeptTerms {
@@ -168,7 +171,7 @@ fn parse_edit(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(StandardEd
 }
 
 fn pictures(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<Uploads> {
-    uploads::pictures(body, "imageUrl", state.limits.files_per_request_max)
+    uploads::pictures(body, PICTURES, state.limits.files_per_request_max)
 }
 
 /// Parses the request (contract section 4.2.3).

@@ -34,7 +34,7 @@ impl TestApp {
     }
 
     /// Creates a standard escrow of Ada's, with these terms in place of the usual ones.
-    pub(super) fn standard_with(&self, more: &Value) -> Deal {
+    pub(crate) fn standard_with(&self, more: &Value) -> Deal {
         let mut terms = standard_terms();
         terms.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Deal::of(&self.create_escrow("ada", &terms).ok())

@@ -1,0 +1,49 @@
+//! Answers `Expect: 100-continue` (contract section 1.9).
+//!
+//! A client that sends this header waits with its body for a word of the server. A body that
+//! the service would refuse by its head is refused here, before the client sends any of it.
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_web::ResponseError;
+use actix_web::body::BoxBody;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+
+use crate::domain::refusal::shortened;
+use crate::entropy;
+use crate::http::error::ApiError;
+use crate::http::payload::check_head;
+use crate::http::state::Limits;
+
+/// The header with the id of a request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Tells the client to go on, or returns the reply that refuses its body. The connection
+/// closes after that reply, since the client may send the body all the same.
+pub(super) fn check(request: Request, limits: Limits) -> Result<Request, Response<BoxBody>> {
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    let is_form = content_type.to_ascii_lowercase().starts_with(b"multipart/");
+    let bytes_max = if is_form {
+        limits.form_bytes_max()
+    } else {
+        limits.body_bytes_max
+    };
+    match check_head(request.headers(), bytes_max) {
+        Ok(()) => Ok(request),
+        Err(refusal) => Err(refuse(&request, &refusal)),
+    }
+}
+
+fn refuse(request: &Request, refusal: &ApiError) -> Response<BoxBody> {
+    let mut response = refusal.error_response();
+    let id = entropy::request_id();
+    let (method, path, status) = (request.method(), shortened(request.path()), response.status().as_u16());
+    log::info!("{id} {method} {path:?} {status} before its body");
+    let id = HeaderValue::from_str(&id).expect("an id is plain text");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response.head_mut().set_connection_type(ConnectionType::Close);
+    response.into()
+}
