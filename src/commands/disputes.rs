@@ -1,7 +1,7 @@
 //! Disputing an escrow and ruling on it (contract section 4.6).
 
 use crate::commands::customers::admit;
-use crate::commands::{Error, Policy, load_escrow, outbox};
+use crate::commands::{Error, Policy, explained, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::escrow::dispute::{Ruling, Statement};
@@ -38,7 +38,8 @@ pub fn submit(
     };
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::VaultNotDisputable)?;
-    let effects = escrow.submit_statement(actor.customer(), statement)?;
+    let submitted = escrow.submit_statement(actor.customer(), statement);
+    let effects = explained(&escrow, submitted)?;
     tx.save_dispute(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)

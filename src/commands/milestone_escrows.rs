@@ -2,7 +2,7 @@
 //! (contract section 4.1).
 
 use crate::commands::customers::{admit, admit_beneficiaries};
-use crate::commands::{Error, Policy, categories, load_escrow, outbox};
+use crate::commands::{Error, Policy, categories, explained, load_escrow, outbox};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
@@ -60,7 +60,8 @@ pub fn edit(
         &EscrowKey::Token(token),
         Refusal::NotAMilestoneEscrow,
     )?;
-    escrow.edit_milestones(&policy.seller(actor), offer, tx, now)?;
+    let edited = escrow.edit_milestones(&policy.seller(actor), offer, tx, now);
+    explained(&escrow, edited)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -80,7 +81,8 @@ pub fn convert(
     admit_beneficiaries(tx, policy, actor.merchant, &conversion.milestones)?;
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
-    escrow.convert_to_milestones(&policy.seller(actor), conversion, tx, now)?;
+    let converted = escrow.convert_to_milestones(&policy.seller(actor), conversion, tx, now);
+    explained(&escrow, converted)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -96,7 +98,8 @@ pub fn confirm(
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
-    let effects = escrow.confirm_milestone(actor.customer(), milestone, policy.release_order(), tx, now)?;
+    let confirmed = escrow.confirm_milestone(actor.customer(), milestone, policy.release_order(), tx, now);
+    let effects = explained(&escrow, confirmed)?;
     let released = escrow.milestone(milestone).ok_or(Refusal::MilestoneNotFound)?;
     tx.save_release(released.id)?;
     if matches!(escrow.progress, Progress::Closed { .. }) {

@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::customers::customer::Admission;
-use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
@@ -189,6 +189,14 @@ fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_foreign: Ref
 /// Refuses a vault with `if_vault`, and an unknown key or a deal of another merchant with
 /// [`Refusal::EscrowNotFound`].
 fn load_escrow(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_vault: Refusal) -> Result<Escrow, Error> {
-    let deal = tx.deal(merchant, key)?.ok_or(Refusal::EscrowNotFound)?;
-    Ok(deal.escrow_or(if_vault)?)
+    match tx.deal(merchant, key)?.ok_or(Refusal::EscrowNotFound)? {
+        Deal::Escrow(escrow) => Ok(escrow),
+        Deal::Vault(vault) => Err(DealRef::from(&vault).explain(if_vault).into()),
+    }
+}
+
+/// Returns the outcome of a rule of an escrow. The refusal of an action that the escrow's
+/// state does not allow says which ones it does.
+fn explained<T>(escrow: &Escrow, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+    outcome.map_err(|refusal| DealRef::from(escrow).explain(refusal))
 }

@@ -2,7 +2,7 @@
 //! (contract sections 4.2, 4.6.1).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
-use crate::commands::{Error, Policy, categories, load_deal, load_escrow, outbox};
+use crate::commands::{Error, Policy, categories, explained, load_deal, load_escrow, outbox};
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
@@ -64,7 +64,8 @@ pub fn edit(
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
     let seller = policy.seller(actor);
-    escrow.edit_standard(&seller, terms, keeps, images.to_vec(), now)?;
+    let edited = escrow.edit_standard(&seller, terms, keeps, images.to_vec(), now);
+    explained(&escrow, edited)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -73,7 +74,7 @@ pub fn edit(
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
-    escrow.check_deletable_by(&actor.party)?;
+    explained(&escrow, escrow.check_deletable_by(&actor.party))?;
     Ok(tx.delete_escrow(escrow.id)?)
 }
 
@@ -100,7 +101,8 @@ pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToke
     admit_party(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
-    let effects = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now)?;
+    let claimed = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now);
+    let effects = explained(&escrow, claimed)?;
     tx.save_close(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
@@ -111,7 +113,8 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     admit(tx, policy, actor)?;
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
-    let effects = escrow.confirm_payment(actor.customer(), tx, now)?;
+    let confirmed = escrow.confirm_payment(actor.customer(), tx, now);
+    let effects = explained(&escrow, confirmed)?;
     tx.save_close(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)

@@ -28,8 +28,8 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    amount, currency, event_choice, key_hashes, live_webhook_url, origins, public_url, retry_schedule,
-    sandbox_webhook_url, signing_secret, withdrawal_fees, within,
+    addresses, amount, currency, event_choice, flag, key_hashes, live_webhook_url, origins, path, public_url,
+    retry_schedule, sandbox_webhook_url, signing_secret, socket_address, withdrawal_fees, within, within_if_set,
 };
 
 pub use error::ConfigError;
@@ -42,8 +42,10 @@ pub struct Config {
     /// Play money or real money.
     pub mode: Mode,
     /// Behaves exactly as the hosted API where the default is more lenient.
+    #[serde(deserialize_with = "flag")]
     pub strict: bool,
     /// Address and port.
+    #[serde(deserialize_with = "socket_address")]
     pub listen: SocketAddr,
     /// The base URL of links in replies. `None` stands for the address that the service
     /// listens on.
@@ -54,8 +56,10 @@ pub struct Config {
     #[serde(deserialize_with = "origins")]
     pub allowed_origins: Vec<String>,
     /// The database file.
+    #[serde(deserialize_with = "path")]
     pub database: PathBuf,
     /// Keeps the database in a temporary folder, which the service removes when it stops.
+    #[serde(deserialize_with = "flag")]
     pub ephemeral: bool,
     /// Goes on without the commits of a lost write-ahead log. Only a flag sets it, for one
     /// start: a setting would accept every later loss too.
@@ -94,8 +98,10 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Fees {
     /// The platform's part.
+    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
     pub platform_bps: u16,
     /// The merchant's part.
+    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
     pub commission_bps: u16,
     /// The fee of a withdrawal, by its amount.
     #[serde(deserialize_with = "withdrawal_fees")]
@@ -110,10 +116,13 @@ pub struct Sandbox {
     #[serde(deserialize_with = "amount::<_, 0>")]
     pub opening_balance_minor: Amount,
     /// Allows a sandbox to listen on an address that other machines can reach.
+    #[serde(deserialize_with = "flag")]
     pub expose: bool,
     /// Makes merchants business accounts, which may sell in their own name.
+    #[serde(deserialize_with = "flag")]
     pub is_business: bool,
     /// Lets customers save test cards and pay by them.
+    #[serde(deserialize_with = "flag")]
     pub cards: bool,
     /// The most requests in the request log. 0 keeps none.
     #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
@@ -264,14 +273,15 @@ pub struct Merchant {
     #[serde(default, deserialize_with = "key_hashes")]
     pub business_key_sha256: Vec<[u8; 32]>,
     /// Makes it a business account, which may sell in its own name.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "flag")]
     pub is_business: bool,
     /// The country, if it differs from [`Config::country`].
     pub country: Option<Country>,
     /// The addresses that may use its keys. An empty list allows every address.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "addresses")]
     pub allowed_ips: Vec<IpAddr>,
     /// The merchant's part of the fee, if it differs from [`Fees::commission_bps`].
+    #[serde(default, deserialize_with = "within_if_set::<_, _, 0, 10_000>")]
     pub commission_bps: Option<u16>,
     /// The URL that receives its events.
     #[serde(default, deserialize_with = "live_webhook_url")]

@@ -140,7 +140,9 @@ fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) 
         .into_iter()
         .find(|(key, _)| name == variable_of(key))
         .ok_or_else(|| invalid("there is no such setting; config.toml lists them all".to_owned()))?;
-    let value = parse_as(&default, &text).ok_or_else(|| invalid(format!("{text:?} is not {}", type_of(&default))))?;
+    // A text that does not have the type of the default is refused with the values that are
+    // right.
+    let value = parse_as(&default, &text).unwrap_or(Value::String(text));
     insert(merged, &key, value);
     let config = merged.clone().try_into();
     config.map_err(|error: toml::de::Error| {
@@ -193,15 +195,6 @@ fn parse_list(text: &str) -> Option<Value> {
         .unwrap_or(items);
     let mut table: Table = format!("list = [{items}]").parse().ok()?;
     table.remove("list").filter(|_| table.is_empty())
-}
-
-const fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Integer(_) => "a whole number",
-        Value::Boolean(_) => "true or false",
-        Value::Array(_) => "a list, such as [60, 300]",
-        _ => "a string",
-    }
 }
 
 /// Returns the dotted key and the default of every setting. A setting without a default has

@@ -94,6 +94,71 @@ fn requests_are_limited_when_configured_or_strict() {
 }
 
 #[test]
+fn an_error_says_in_plain_words_which_values_are_right() {
+    for (text, problem) in [
+        (
+            "[fees]\nplatform_bps = -1",
+            "must be a whole number from 0 to 10000; got -1",
+        ),
+        (
+            "[fees]\ncommission_bps = 70000",
+            "must be a whole number from 0 to 10000; got 70000",
+        ),
+        ("[fees]\nplatform_bps = 1.5", "expected a whole number from 0 to 10000"),
+        ("[storage]\nreaders = \"many\"", "expected a whole number from 1 to 256"),
+        (
+            "[limits]\namount_min_minor = true",
+            "expected a whole number from 1 to 9007199254740991",
+        ),
+        ("strict = \"yes\"", "expected true or false, without quotes"),
+        (
+            "listen = 8080",
+            "expected an IP address and a port, such as \"127.0.0.1:8080\" in quotes",
+        ),
+        ("database = 1", "expected the path of a file in quotes"),
+        (
+            "[webhooks]\nretry_seconds = [\"1m\"]",
+            "must be a list of at most 20 whole numbers of seconds",
+        ),
+        (
+            "[webhooks]\nretry_seconds = 60",
+            "must be a list of at most 20 whole numbers of seconds",
+        ),
+        (
+            "currency = \"JPY\"",
+            "must be a currency whose smallest unit is a hundredth",
+        ),
+        ("currency = \"BHD\"", "which has thousandths"),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"localhost\"]",
+            "must be a list of IP addresses in quotes",
+        ),
+        (
+            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncommission_bps = \"1\"",
+            "expected a whole number from 0 to 10000",
+        ),
+    ] {
+        let error = load(text, &[]).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains("line "), "{error}");
+        for type_name in ["u16", "u32", "u64", "usize", "i64", "path string"] {
+            assert!(!error.contains(type_name), "{error}");
+        }
+    }
+    for (variable, text, problem) in [
+        (
+            "ESCROWD_STORAGE_READERS",
+            "0",
+            "must be a whole number from 1 to 256; got 0",
+        ),
+        ("ESCROWD_LISTEN", "8080", "must be an IP address and a port"),
+        ("ESCROWD_CURRENCY", "KRW", "which has no smaller unit"),
+    ] {
+        let error = load("", &[(variable, text)]).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains(variable), "{error}");
+    }
+}
+
+#[test]
 fn an_error_names_the_invalid_line() {
     for (text, line, problem) in [
         (
@@ -107,7 +172,11 @@ fn an_error_names_the_invalid_line() {
             "must be a whole number from 2 to 1000; got 1",
         ),
         ("mode = \"play\"", "line 1", "expected `sandbox` or `live`"),
-        ("listen = \"8080\"", "line 1", "invalid socket address"),
+        (
+            "listen = \"8080\"",
+            "line 1",
+            "must be an IP address and a port, such as \"127.0.0.1:8080\"; got \"8080\"",
+        ),
         (
             "country = \"Nigeria\"",
             "line 1",
@@ -133,7 +202,7 @@ fn an_error_names_the_invalid_line() {
         (
             "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"10.0.0.300\"]",
             "line 4",
-            "invalid IP address",
+            "must be a list of IP addresses in quotes, such as [\"192.0.2.7\"]; got \"10.0.0.300\"",
         ),
         (
             "[webhooks]\ncallback_url = \"shop.example\"",
@@ -176,7 +245,7 @@ fn an_error_names_the_invalid_variable() {
         (
             "ESCROWD_LIMITS_MILESTONES_MAX",
             "many",
-            "\"many\" is not a whole number",
+            "\"many\", expected a whole number from 2 to 1000",
         ),
         ("ESCROWD_LIMITS_MILESTONES_MAX", "1", "from 2 to 1000"),
         ("ESCROWD_SANDBOX_EXPOSE", "yes", "true or false"),
@@ -199,7 +268,7 @@ fn variables_can_set_lists_and_settings_without_a_default() {
     let none = load("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "")]).unwrap();
     assert_eq!(none.webhooks.retry_seconds, RetrySchedule::new(Vec::new()));
     let error = error("", &[("ESCROWD_WEBHOOKS_RETRY_SECONDS", "soon")]);
-    assert!(error.contains("is not a list"), "{error}");
+    assert!(error.contains("must be a list of at most 20 whole numbers"), "{error}");
     let variables = [
         ("ESCROWD_PUBLIC_URL", "https://escrow.example"),
         ("ESCROWD_WEBHOOKS_CALLBACK_URL", "http://127.0.0.1:9000/"),

@@ -1,11 +1,16 @@
 //! Deserializers of single settings, each with its bounds. No other file parses the value
 //! of a setting.
 
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, Visitor};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::domain::currency;
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
 use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
@@ -20,10 +25,106 @@ where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
 {
-    let number = i64::deserialize(deserializer)?;
-    let is_within = (MIN..=MAX).contains(&number);
-    let value = T::try_from(number).ok().filter(|_| is_within);
-    value.ok_or_else(|| out_of_bounds(number, MIN, MAX))
+    let number = deserializer.deserialize_any(WholeNumber { min: MIN, max: MAX })?;
+    T::try_from(number).map_err(|_| out_of_bounds(number, MIN, MAX))
+}
+
+/// Parses a whole number as [`within`] does, or the absence of one.
+pub(super) fn within_if_set<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    within::<D, T, MIN, MAX>(deserializer).map(Some)
+}
+
+/// A whole number from `min` to `max`. The type's own deserializer would describe the right
+/// values by the name of a type of Rust.
+#[derive(Clone, Copy)]
+struct WholeNumber {
+    min: i64,
+    max: i64,
+}
+
+impl Visitor<'_> for WholeNumber {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {} to {}", self.min, self.max)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+        if (self.min..=self.max).contains(&number) {
+            Ok(number)
+        } else {
+            Err(out_of_bounds(number, self.min, self.max))
+        }
+    }
+}
+
+/// Parses `true` or `false`.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Flag;
+
+    impl Visitor<'_> for Flag {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true or false, without quotes")
+        }
+
+        fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+    }
+
+    deserializer.deserialize_any(Flag)
+}
+
+/// Parses a text in quotes. `expected` describes the right ones, to follow "expected".
+pub(super) fn quoted<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<String, D::Error> {
+    struct Quoted(&'static str);
+
+    impl Visitor<'_> for Quoted {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{} in quotes", self.0)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+
+    deserializer.deserialize_any(Quoted(expected))
+}
+
+/// Parses an address and a port.
+pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    const EXPECTED: &str = "an IP address and a port, such as \"127.0.0.1:8080\"";
+    let text = quoted(deserializer, EXPECTED)?;
+    let address = text.parse();
+    address.map_err(|_| D::Error::custom(format!("must be {EXPECTED}; got {text:?}")))
+}
+
+/// Parses a list of IP addresses.
+pub(super) fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
+    const EXPECTED: &str = "a list of IP addresses in quotes, such as [\"192.0.2.7\"]";
+    let wrong = |got: &dyn fmt::Display| D::Error::custom(format!("must be {EXPECTED}; got {got}"));
+    let toml::Value::Array(entries) = toml::Value::deserialize(deserializer)? else {
+        return Err(D::Error::custom(format!("must be {EXPECTED}")));
+    };
+    let address = |entry: &toml::Value| entry.as_str().and_then(|text| text.parse().ok());
+    entries
+        .iter()
+        .map(|entry| address(entry).ok_or_else(|| wrong(entry)))
+        .collect()
+}
+
+/// Parses the path of a file.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    quoted(deserializer, "the path of a file").map(PathBuf::from)
 }
 
 /// Parses an amount of at least `MIN` minor units.
@@ -31,23 +132,21 @@ pub(super) fn amount<'de, D, const MIN: i64>(deserializer: D) -> Result<Amount, 
 where
     D: Deserializer<'de>,
 {
-    let minor = i64::deserialize(deserializer)?;
-    let amount = Amount::from_minor(minor).filter(|_| minor >= MIN);
-    amount.ok_or_else(|| out_of_bounds(minor, MIN, Amount::MAX.minor()))
+    let max = Amount::MAX.minor();
+    let minor = deserializer.deserialize_any(WholeNumber { min: MIN, max })?;
+    Amount::from_minor(minor).ok_or_else(|| out_of_bounds(minor, MIN, max))
 }
 
 fn out_of_bounds<E: Error>(number: i64, min: i64, max: i64) -> E {
     E::custom(format!("must be a whole number from {min} to {max}; got {number}"))
 }
 
-/// Parses a currency code of three capital letters.
+/// Parses the code of a currency whose smallest unit is a hundredth.
 pub(super) fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let currency = String::deserialize(deserializer)?;
-    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code {
-        Ok(currency)
-    } else {
-        Err(D::Error::custom("must be a currency code, such as NGN"))
+    let code = quoted(deserializer, "a currency code, such as \"NGN\",")?;
+    match currency::check(&code) {
+        Ok(()) => Ok(code),
+        Err(expected) => Err(D::Error::custom(format!("must be {expected}"))),
     }
 }
 
@@ -175,13 +274,18 @@ pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
 pub(super) fn retry_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RetrySchedule, D::Error> {
     const RETRIES_MAX: usize = 20;
     const SECONDS_MAX: u32 = 604_800;
-    let seconds = Vec::<u32>::deserialize(deserializer)?;
-    let is_valid = seconds.len() <= RETRIES_MAX && seconds.iter().all(|seconds| (1..=SECONDS_MAX).contains(seconds));
-    if is_valid {
-        Ok(RetrySchedule::new(seconds))
-    } else {
-        Err(D::Error::custom(format!(
-            "must be at most {RETRIES_MAX} whole numbers of seconds, each from 1 to {SECONDS_MAX}"
-        )))
+    let value = toml::Value::deserialize(deserializer)?;
+    let second = |entry: &toml::Value| {
+        let second = entry.as_integer().and_then(|second| u32::try_from(second).ok());
+        second.filter(|second| (1..=SECONDS_MAX).contains(second))
+    };
+    let seconds: Option<Vec<u32>> = value
+        .as_array()
+        .and_then(|entries| entries.iter().map(second).collect());
+    match seconds.filter(|seconds| seconds.len() <= RETRIES_MAX) {
+        Some(seconds) => Ok(RetrySchedule::new(seconds)),
+        None => Err(D::Error::custom(format!(
+            "must be a list of at most {RETRIES_MAX} whole numbers of seconds, each from 1 to {SECONDS_MAX}; got {value}"
+        ))),
     }
 }

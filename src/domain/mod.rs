@@ -7,6 +7,7 @@
 //! The files of this folder are the base: money, ids, time, the ledger. The subfolders
 //! build on them. `merchant.rs` alone names types of subfolders.
 
+pub mod currency;
 pub mod customers;
 pub mod decimal;
 pub mod decline;

@@ -94,6 +94,15 @@ pub enum Refusal {
     /// The escrow's status does not allow this.
     #[error("Action not allowed")]
     ActionNotAllowed,
+    /// As [`Refusal::ActionNotAllowed`], with the facts of the escrow.
+    #[strum(serialize = "action_not_allowed")]
+    #[error("Action not allowed")]
+    ActionNotAllowedNow {
+        /// The escrow's status.
+        status: &'static str,
+        /// The actions that its state allows.
+        actions: Vec<&'static str>,
+    },
     #[error("Escrow does not belong to this merchant")]
     EscrowNotOfThisMerchant,
     #[error("additionalFee cannot be negative")]
@@ -121,7 +130,12 @@ pub enum Refusal {
     #[error("A milestone escrow must have at least 2 milestones")]
     TooFewMilestones,
     #[error("The sum of milestone amounts must equal the escrow amount")]
-    MilestonesDoNotAddUp,
+    MilestonesDoNotAddUp {
+        /// The escrow amount.
+        amount: Amount,
+        /// The sum of the milestones. `None` above [`Amount::MAX`].
+        sum: Option<Amount>,
+    },
 
     #[error("Escrow has not been funded yet")]
     EscrowNotFunded,
@@ -150,6 +164,8 @@ pub enum Refusal {
     SplitDoesNotAddUp {
         /// The amount to divide.
         pool: Amount,
+        /// The sum of the two parts. `None` above [`Amount::MAX`].
+        sum: Option<Amount>,
     },
     #[error("sellerAmount and buyerAmount are only valid on a SPLIT resolution")]
     SplitAmountsWithoutSplit,

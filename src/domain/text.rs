@@ -7,16 +7,17 @@ use crate::domain::refusal::Invalid;
 /// # Errors
 ///
 /// Names `field` if the text is blank, has more than `chars_max` characters, or
-/// contains a line break or another control character.
+/// contains a line break or another control character, also one that turns the direction of
+/// writing.
 pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Invalid> {
-    if text.trim().is_empty() {
+    if is_blank(&text) {
         return Err(Invalid::missing(field));
     }
     bounded(
         field,
         text,
         chars_max,
-        char::is_control,
+        is_forbidden_in_line,
         "without line breaks or control characters",
     )
 }
@@ -26,12 +27,58 @@ pub fn line(field: &str, text: String, chars_max: usize) -> Result<String, Inval
 /// # Errors
 ///
 /// Names `field` if the text has more than `chars_max` characters, or contains a
-/// control character other than a line break or a tab.
+/// control character other than a line break or a tab, also one that turns the direction of
+/// writing.
 pub fn prose(field: &str, text: Option<String>, chars_max: usize) -> Result<Option<String>, Invalid> {
-    let is_forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    text.filter(|text| !text.trim().is_empty())
+    let is_forbidden = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || turns_direction(c);
+    text.filter(|text| !is_blank(text))
         .map(|text| bounded(field, text, chars_max, is_forbidden, "without control characters"))
         .transpose()
+}
+
+/// Returns true if a text shows nothing: it has only spaces and characters without a shape,
+/// such as a zero width space or a Hangul filler.
+pub fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
+}
+
+/// Returns true if a text of one line cannot have this character.
+pub fn is_forbidden_in_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || turns_direction(c)
+}
+
+/// Returns true for a character that turns the direction of the text after it. With one, a
+/// text can show something else than its characters say.
+const fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns true for a character without a shape of its own: Unicode's default ignorable code
+/// points, and the blank pattern of Braille. A zero width joiner is one of them, and a text
+/// may have it beside other characters, as emoji and several scripts do.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 fn bounded(
@@ -51,4 +98,72 @@ fn bounded(
         return Err(Invalid::wrong(field, expected, &format!("{text:?}")));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts that show nothing.
+    const BLANK: [&str; 14] = [
+        "",
+        " ",
+        "\t\n",
+        "\u{a0}",
+        "\u{200b}",
+        "\u{feff}",
+        "\u{3164}",
+        "\u{ad}",
+        "\u{200d}",
+        "\u{2060}\u{2063}",
+        "\u{115f}\u{1160}\u{ffa0}",
+        "\u{2800}",
+        "\u{fe0f}",
+        " \u{200b} \u{e0061}",
+    ];
+
+    #[test]
+    fn a_text_that_shows_nothing_is_missing() {
+        for text in BLANK {
+            assert_eq!(
+                line("purpose", text.to_owned(), 255),
+                Err(Invalid::missing("purpose")),
+                "{text:?}"
+            );
+            assert_eq!(prose("description", Some(text.to_owned()), 255), Ok(None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_no_breaks_and_no_turns_of_direction() {
+        for c in [
+            '\n', '\r', '\t', '\0', '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}',
+            '\u{2069}',
+        ] {
+            let text = format!("A{c}bicycle");
+            let refused = line("purpose", text, 255).unwrap_err().to_string();
+            let expected = "purpose must be a text without line breaks or control characters; got ";
+            assert!(refused.starts_with(expected) && !refused.contains(c), "{refused}");
+        }
+        for c in ['\u{202d}', '\u{2067}', '\0'] {
+            assert!(prose("description", Some(format!("A{c}bicycle")), 255).is_err());
+        }
+        let two_lines = "One\u{2028}two\r\n\tthree".to_owned();
+        assert_eq!(prose("description", Some(two_lines.clone()), 255), Ok(Some(two_lines)));
+    }
+
+    #[test]
+    fn joiners_and_marks_of_scripts_are_kept() {
+        for text in [
+            "👩\u{200d}🔧",
+            "می\u{200c}خواهم",
+            "ﷺ",
+            "क\u{94d}\u{200d}ष",
+            "❤\u{fe0f}",
+            "א\u{200f}!",
+            "🏴\u{e0067}\u{e007f}",
+        ] {
+            assert_eq!(line("purpose", text.to_owned(), 255), Ok(text.to_owned()));
+        }
+    }
 }

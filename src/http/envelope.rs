@@ -6,9 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::idempotency::StoredReply;
+use crate::http::details::Details;
 
 /// The header of a reply that repeats the first reply under an idempotency key.
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -125,7 +125,7 @@ pub(super) struct Envelope<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) details: Option<Value>,
+    pub(super) details: Option<Details<'a>>,
 }
 
 impl Responder for Reply {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use strum::{EnumProperty, IntoStaticStr};
 use thiserror::Error;
 
 use crate::domain::idempotency::Difference;
-use crate::domain::refusal::{Invalid, Problem, Refusal, shortened};
+use crate::domain::refusal::{Invalid, Refusal, shortened};
+use crate::http::details::details;
 use crate::http::envelope::{Envelope, Reply, status_code};
 use crate::http::key_mistake::KeyMistake;
-use crate::views::MajorUnits;
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
@@ -207,33 +207,6 @@ impl ApiError {
     }
 }
 
-/// Returns a refusal's `details`: the values in its message, for programs.
-fn details(refusal: &Refusal) -> Option<Value> {
-    let details = match refusal {
-        Refusal::Invalid(invalid) | Refusal::CustomerIdMalformed(invalid) | Refusal::NoSuchCustomerId(invalid) => {
-            let Invalid { field, problem } = invalid;
-            match problem {
-                Problem::Missing => json!({ "field": field }),
-                Problem::Wrong { expected, got } => json!({ "field": field, "expected": expected, "got": got }),
-            }
-        }
-        Refusal::ClaimTooEarly { claimable_at } => json!({ "claimableAt": claimable_at.unix_seconds().to_string() }),
-        Refusal::SplitDoesNotAddUp { pool } => json!({ "pool": MajorUnits(*pool) }),
-        Refusal::AmountMismatch { due, offered } => json!({ "due": MajorUnits(*due), "offered": MajorUnits(*offered) }),
-        Refusal::InsufficientBalance { needed, available } => {
-            json!({ "needed": MajorUnits(*needed), "available": MajorUnits(*available) })
-        }
-        Refusal::PotTooSmall { min, pot } => json!({ "min": MajorUnits(*min), "pot": MajorUnits(*pot) }),
-        Refusal::StakeNotCovered { stake, available, .. } => {
-            json!({ "stake": MajorUnits(*stake), "available": MajorUnits(*available) })
-        }
-        Refusal::TooManyTransactions { max } => json!({ "max": max }),
-        Refusal::SeedEntry { refusal, .. } => return details(refusal),
-        _ => return None,
-    };
-    Some(details)
-}
-
 /// Describes the first request under an idempotency key. The text follows "was first
 /// used".
 fn first_use(difference: &Difference) -> String {
@@ -412,6 +385,15 @@ mod tests {
                 .into(),
             Refusal::SplitDoesNotAddUp { .. } => vec![Refusal::SplitDoesNotAddUp {
                 pool: amount(14_850_050),
+                sum: Some(amount(14_850_049)),
+            }],
+            Refusal::MilestonesDoNotAddUp { .. } => vec![Refusal::MilestonesDoNotAddUp {
+                amount: Amount::MAX,
+                sum: None,
+            }],
+            Refusal::ActionNotAllowedNow { .. } => vec![Refusal::ActionNotAllowedNow {
+                status: "PENDING",
+                actions: vec!["pay", "edit"],
             }],
             Refusal::AmountMismatch { .. } => vec![Refusal::AmountMismatch {
                 due: amount(10_200),
@@ -452,7 +434,8 @@ mod tests {
             .flat_map(examples)
             .map(|refusal| {
                 let (status, code) = (refusal.status(), refusal.code());
-                let details = details(&refusal).map_or(String::new(), |details| details.to_string());
+                let details =
+                    details(&refusal).map_or(String::new(), |details| serde_json::to_string(&details).unwrap());
                 format!("{status} {code:<27} {refusal} {details}").trim_end().to_owned()
             })
             .collect();

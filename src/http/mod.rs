@@ -10,6 +10,7 @@ mod body;
 mod canonical_json;
 mod connections;
 mod context;
+mod details;
 pub mod encoding;
 mod envelope;
 mod error;

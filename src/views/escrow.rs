@@ -6,7 +6,7 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Vault, VaultProgress};
-use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress, Status};
+use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, TransactionId};
 use crate::domain::money::Amount;
@@ -171,10 +171,10 @@ impl EscrowView {
     /// its default.
     pub(crate) fn of_vault(vault: Vault, context: &ViewContext<'_>) -> Self {
         let settled_at = vault.settled_at();
-        let (state, status) = match vault.progress {
-            VaultProgress::Opened => ("OPENED", Status::Ongoing),
-            VaultProgress::Won { .. } => ("CLOSED", Status::Completed),
-            VaultProgress::Cancelled { .. } => ("CLOSED", Status::Refunded),
+        let status = vault.status();
+        let state = match vault.progress {
+            VaultProgress::Opened => "OPENED",
+            VaultProgress::Won { .. } | VaultProgress::Cancelled { .. } => "CLOSED",
         };
         Self {
             id: AsText(vault.id),

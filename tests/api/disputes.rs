@@ -521,13 +521,13 @@ fn a_split_must_divide_exactly_the_hold() {
     let app = spawn_app();
     let deal = disputed(&app, 150_000, "both");
     let message = "A split must add up to the 148500 still held on this escrow";
-    for (seller, buyer) in [
-        (json!(100_000), json!(50_000)),
-        (json!(148_500), json!(0.01)),
-        (json!(0), json!(0)),
+    for (seller, buyer, sum) in [
+        (json!(100_000), json!(50_000), json!(150_000)),
+        (json!(148_500), json!(0.01), json!(148_500.01)),
+        (json!(0), json!(0), json!(0)),
     ] {
         let answer = app.refuses(400, message, |app| resolve(app, &deal.id, &split(seller, buyer)));
-        assert_eq!(answer.body["details"], json!({ "pool": 148_500 }));
+        assert_eq!(answer.body["details"], json!({ "pool": 148_500, "sum": sum }));
     }
     let resolved = resolve(&app, &deal.id, &split(100_000, 48_500)).ok();
     assert_eq!(resolved.text("status"), "SPLIT");

@@ -53,6 +53,7 @@ mod snapshots;
 mod standard_escrows;
 mod stopping;
 mod strict;
+mod texts_and_numbers;
 mod transfers;
 mod unknown_fields;
 mod vaults;

@@ -382,7 +382,9 @@ fn name_of(refusal: &Refusal) -> String {
         Refusal::InsufficientBalance { needed, available } => {
             format!("InsufficientBalance {} {}", needed.minor(), available.minor())
         }
-        Refusal::SplitDoesNotAddUp { pool } => format!("SplitDoesNotAddUp {}", pool.minor()),
+        Refusal::MilestonesDoNotAddUp { .. } => "MilestonesDoNotAddUp".to_owned(),
+        Refusal::ActionNotAllowedNow { .. } => "ActionNotAllowed".to_owned(),
+        Refusal::SplitDoesNotAddUp { pool, .. } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
     }
 }

@@ -290,6 +290,20 @@ fn a_file_of_a_newer_version_is_refused() {
 }
 
 #[test]
+fn a_folder_is_refused_with_the_name_of_a_file_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = TestFile::new();
+    folder.path().clone_into(&mut file.settings.path);
+    let error = file.refusal();
+    let expected = format!(
+        "it is a folder; name a file in it, such as {}/escrowd.db",
+        folder.path().display()
+    );
+    assert!(error.ends_with(&expected), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_file_of_another_mode_or_currency_is_refused() {
     let mut file = used_file();
     file.settings.mode = Mode::Live;

@@ -176,6 +176,15 @@ pub fn fund(
 }
 
 impl Escrow {
+    /// Checks that the escrow waits for a buyer. A link waits until it is sold out.
+    pub(super) fn check_open_to_buyers(&self) -> Result<(), Refusal> {
+        if self.progress == Progress::AwaitingPayment && !self.is_sold_out() {
+            Ok(())
+        } else {
+            Err(Refusal::EscrowNotPayable)
+        }
+    }
+
     /// Checks that this buyer can pay for the escrow now.
     ///
     /// # Errors
@@ -184,9 +193,10 @@ impl Escrow {
     /// a milestone that pays the buyer. Refuses a link like an escrow that was paid for: a
     /// link never opens, and only a sold-out link gets here.
     fn check_payable_by(&self, buyer: &CustomerId) -> Result<(), Refusal> {
-        if self.progress != Progress::AwaitingPayment || self.is_link {
+        if self.is_link {
             return Err(Refusal::EscrowNotPayable);
         }
+        self.check_open_to_buyers()?;
         if self.seller.is(buyer) {
             return Err(Refusal::BuyerIsSeller);
         }

@@ -15,7 +15,7 @@ impl Escrow {
     /// The escrow takes over the terms, images and fees of the link. It has the event of
     /// its creation and none that it awaits payment, since the same command funds it.
     pub fn take_from_link(&mut self, ids: &mut dyn IdSource, now: Timestamp) -> Option<(Self, Effects)> {
-        if !self.is_link || self.terms.total_quantity < 1 {
+        if !self.is_link || self.is_sold_out() {
             return None;
         }
         self.terms.total_quantity -= 1;
@@ -35,5 +35,10 @@ impl Escrow {
         let mut effects = Effects::default();
         taken.emit(EscrowEvent::Created, &mut effects);
         Some((taken, effects))
+    }
+
+    /// Returns true for a link that all its buyers have paid for.
+    pub(super) const fn is_sold_out(&self) -> bool {
+        self.is_link && self.terms.total_quantity < 1
     }
 }

@@ -4,6 +4,7 @@
 //! A step checks its refusals in the order that its documentation gives. It changes the
 //! escrow only if none applies.
 
+pub mod actions;
 pub mod category;
 mod close;
 pub mod deal;

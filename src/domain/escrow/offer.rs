@@ -253,7 +253,7 @@ impl Escrow {
         }
     }
 
-    fn check_awaits_payment(&self) -> Result<(), Refusal> {
+    pub(super) fn check_awaits_payment(&self) -> Result<(), Refusal> {
         if self.progress == Progress::AwaitingPayment {
             Ok(())
         } else {

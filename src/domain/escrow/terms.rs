@@ -267,10 +267,11 @@ fn milestone_list(
 
 /// Checks that the milestones add up to the escrow amount.
 pub(crate) fn check_sum(milestones: &[MilestoneTerms], amount: Amount) -> Result<(), Refusal> {
-    if Amount::total(milestones.iter().map(|milestone| milestone.amount)) == Some(amount) {
+    let sum = Amount::total(milestones.iter().map(|milestone| milestone.amount));
+    if sum == Some(amount) {
         Ok(())
     } else {
-        Err(Refusal::MilestonesDoNotAddUp)
+        Err(Refusal::MilestonesDoNotAddUp { amount, sum })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::ids::Reference;
 use crate::domain::payments::bank::{check_bank_code, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::text::{is_blank, is_forbidden_in_line};
 use crate::http::fields::{Field, Fields};
 
 /// Reads the terms of a milestone escrow.
@@ -145,8 +146,15 @@ pub(super) fn short_text(field: &Field<'_>) -> Parsed<String> {
 
 pub(super) fn text_up_to(field: &Field<'_>, chars_max: usize) -> Result<String, Invalid> {
     let text = field.text()?;
-    if text.trim().is_empty() || text.chars().count() > chars_max {
+    if is_blank(&text) || text.chars().count() > chars_max {
         return Err(field.must_be(format!("a text of 1 to {chars_max} characters")));
+    }
+    if text.contains(is_forbidden_in_line) {
+        return Err(Invalid::wrong(
+            field.path(),
+            "a text without line breaks or control characters",
+            &format!("{text:?}"),
+        ));
     }
     Ok(text)
 }

@@ -56,6 +56,13 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
                 .map_err(io)?
                 .join(name))
         }
+        Ok(folder) if folder.is_dir() => Err(OpenError::Unfit {
+            path: path.to_owned(),
+            problem: format!(
+                "it is a folder; name a file in it, such as {}",
+                path.join("escrowd.db").display()
+            ),
+        }),
         resolved => resolved.map_err(io),
     }
 }

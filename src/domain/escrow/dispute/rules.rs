@@ -74,16 +74,13 @@ impl Escrow {
         resolution: Statement,
         ids: &mut dyn IdSource,
     ) -> Result<Effects, Refusal> {
-        let funding = match &self.progress {
-            Progress::AwaitingPayment | Progress::Opened { dispute: None, .. } => return Err(Refusal::NoDispute),
-            Progress::Closed { .. } => return Err(Refusal::AlreadyResolved),
-            Progress::Opened { funding, .. } => funding.clone(),
-        };
+        let funding = self.check_rulable()?.clone();
         let pool = self.pool();
-        if let Ruling::Split { seller, buyer, .. } = ruling
-            && seller.checked_add(buyer) != Some(pool)
-        {
-            return Err(Refusal::SplitDoesNotAddUp { pool });
+        if let Ruling::Split { seller, buyer, .. } = ruling {
+            let sum = seller.checked_add(buyer);
+            if sum != Some(pool) {
+                return Err(Refusal::SplitDoesNotAddUp { pool, sum });
+            }
         }
         let now = resolution.at;
         if let Progress::Opened {
@@ -96,6 +93,15 @@ impl Escrow {
         let (outcome, credit) = self.divide(ruling, pool, &funding, ids, now, &mut effects);
         self.close(outcome, credit.as_ref(), ids, now, &mut effects);
         Ok(effects)
+    }
+
+    /// Checks that the escrow is open and disputed, and returns its funding.
+    pub(in crate::domain::escrow) const fn check_rulable(&self) -> Result<&Funding, Refusal> {
+        match &self.progress {
+            Progress::AwaitingPayment | Progress::Opened { dispute: None, .. } => Err(Refusal::NoDispute),
+            Progress::Closed { .. } => Err(Refusal::AlreadyResolved),
+            Progress::Opened { funding, .. } => Ok(funding),
+        }
     }
 
     /// Pays the pool out. Returns the reason of the close, and the reference of the last

@@ -284,7 +284,7 @@ fn splits_are_those_of_contract_examples_12_and_13() {
         (Amount::ZERO, Amount::ZERO),
     ] {
         let refused = resolve(&mut escrow, split(seller, buyer), ids);
-        assert_eq!(refused, Err(Refusal::SplitDoesNotAddUp { pool: naira(148_500) }));
+        assert!(matches!(refused, Err(Refusal::SplitDoesNotAddUp { pool, .. }) if pool == naira(148_500)));
     }
     assert_eq!(escrow, before);
     let effects = resolve(&mut escrow, split(naira(100_000), naira(48_500)), ids).unwrap();
@@ -344,7 +344,7 @@ fn refusals_of_a_ruling_come_in_order() {
     assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));
     escrow.submit_statement(&customer("ben"), said("x", 3)).unwrap();
     let refused = resolve(&mut escrow, wrong_split, ids);
-    assert_eq!(refused, Err(Refusal::SplitDoesNotAddUp { pool: naira(10_000) }));
+    assert!(matches!(refused, Err(Refusal::SplitDoesNotAddUp { pool, .. }) if pool == naira(10_000)));
     resolve(&mut escrow, REFUND, ids).unwrap();
     assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::AlreadyResolved));
     // Closed without any dispute.

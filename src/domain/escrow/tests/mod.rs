@@ -1,5 +1,6 @@
 //! Tests of the rules of escrows.
 
+mod actions;
 pub(in crate::domain::escrow) mod helpers;
 mod milestones;
 mod random;

@@ -242,7 +242,15 @@ fn refusals_of_a_conversion_come_in_order() {
         ),
         (&link, "ada", [1, 1], Refusal::ActionNotAllowed),
         (&funded(unfunded.clone(), ids), "ada", [1, 1], Refusal::ActionNotAllowed),
-        (&unfunded, "ada", [1, 1], Refusal::MilestonesDoNotAddUp),
+        (
+            &unfunded,
+            "ada",
+            [1, 1],
+            Refusal::MilestonesDoNotAddUp {
+                amount: unfunded.terms.amount,
+                sum: Some(naira(2)),
+            },
+        ),
     ] {
         refuses(escrow, refusal, |escrow| {
             escrow.convert_to_milestones(&seller(who, 0), conversion(None, &stages), ids, at(9))

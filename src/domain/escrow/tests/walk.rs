@@ -11,6 +11,7 @@ use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Ruling, Statement};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
+use crate::domain::escrow::tests::actions::{action, assert_actions};
 use crate::domain::escrow::tests::helpers::{
     LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_request,
 };
@@ -407,14 +408,17 @@ fn walk(start: Vec<Escrow>, ids: &mut SequentialIds) -> Map {
             Progress::Closed { .. } => drop(map.closed.insert(state.clone())),
         }
         let mut next = HashSet::new();
+        let mut taken = Vec::new();
         for Attempt { what, who, outcome } in attempts(&node, ids) {
             let Ok(nodes) = outcome else {
                 continue;
             };
+            taken.push(action(what));
             map.transitions.insert(transition(&node.escrow, what, &who, &nodes));
             next.extend(nodes.iter().map(Node::state));
             queue.extend(nodes);
         }
+        assert_actions(&node.escrow, &taken);
         map.next.insert(state, next);
     }
     map

@@ -8,6 +8,7 @@ mod tests;
 
 pub use open::{StakeRequest, VaultOffer, VaultOwner, VaultRequest, check_participant_count, check_stake};
 
+use crate::domain::escrow::Status;
 use crate::domain::escrow::category::Category;
 use crate::domain::fees::Fee;
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
@@ -68,6 +69,15 @@ impl Vault {
     /// Returns the sum of all stakes.
     pub fn pot(&self) -> Amount {
         pot_of(&self.stakes).expect("checked when the stakes were taken")
+    }
+
+    /// Returns the status that the contract shows.
+    pub const fn status(&self) -> Status {
+        match &self.progress {
+            VaultProgress::Opened => Status::Ongoing,
+            VaultProgress::Won { .. } => Status::Completed,
+            VaultProgress::Cancelled { .. } => Status::Refunded,
+        }
     }
 
     /// Returns the winner, if there is one.

@@ -77,7 +77,7 @@ impl Vault {
         Ok(effects)
     }
 
-    const fn check_opened(&self) -> Result<(), Refusal> {
+    pub(in crate::domain::escrow) const fn check_opened(&self) -> Result<(), Refusal> {
         match self.progress {
             VaultProgress::Opened => Ok(()),
             VaultProgress::Won { .. } | VaultProgress::Cancelled { .. } => Err(Refusal::VaultAlreadySettled),

@@ -1,0 +1,93 @@
+//! The `details` of refusals: the values in their messages, for programs.
+//!
+//! They are rendered without a JSON value in between, since that would turn amounts into
+//! floating-point numbers.
+
+use serde::{Serialize, Serializer};
+
+use crate::domain::money::Amount;
+use crate::domain::refusal::{Invalid, Problem, Refusal};
+use crate::views::MajorUnits;
+
+/// The names and values of one `details` object, in their order.
+#[derive(Debug)]
+pub(super) struct Details<'a>(Vec<(&'static str, Detail<'a>)>);
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Seconds(String),
+    Money(MajorUnits),
+    Number(usize),
+    Words(&'a [&'static str]),
+    TooLarge(String),
+}
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Returns the `details` of a refusal, if it has any.
+pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
+    use Detail::{Number, Seconds, Text, Words};
+
+    let details = match refusal {
+        Refusal::Invalid(invalid) | Refusal::CustomerIdMalformed(invalid) | Refusal::NoSuchCustomerId(invalid) => {
+            let Invalid { field, problem } = invalid;
+            match problem {
+                Problem::Missing => vec![("field", Text(field))],
+                Problem::Wrong { expected, got } => {
+                    vec![("field", Text(field)), ("expected", Text(expected)), ("got", Text(got))]
+                }
+            }
+        }
+        Refusal::ActionNotAllowedNow { status, actions } => {
+            vec![("status", Text(status)), ("actions", Words(actions))]
+        }
+        Refusal::ClaimTooEarly { claimable_at } => {
+            vec![("claimableAt", Seconds(claimable_at.unix_seconds().to_string()))]
+        }
+        Refusal::MilestonesDoNotAddUp { amount, sum } => vec![("amount", money(*amount)), ("sum", sum_of(*sum))],
+        Refusal::SplitDoesNotAddUp { pool, sum } => vec![("pool", money(*pool)), ("sum", sum_of(*sum))],
+        Refusal::AmountMismatch { due, offered } => vec![("due", money(*due)), ("offered", money(*offered))],
+        Refusal::InsufficientBalance { needed, available } => {
+            vec![("needed", money(*needed)), ("available", money(*available))]
+        }
+        Refusal::PotTooSmall { min, pot } => vec![("min", money(*min)), ("pot", money(*pot))],
+        Refusal::StakeNotCovered { stake, available, .. } => {
+            vec![("stake", money(*stake)), ("available", money(*available))]
+        }
+        Refusal::TooManyTransactions { max } => vec![("max", Number(*max))],
+        Refusal::SeedEntry { refusal, .. } => return self::details(refusal),
+        _ => return None,
+    };
+    Some(Details(details))
+}
+
+const fn money(amount: Amount) -> Detail<'static> {
+    Detail::Money(MajorUnits(amount))
+}
+
+/// Shows the sum of the amounts in a request, which may be more than any amount.
+fn sum_of(sum: Option<Amount>) -> Detail<'static> {
+    sum.map_or_else(|| Detail::TooLarge(format!("more than {}", Amount::MAX)), money)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_by_their_digits() {
+        // The largest amount has no floating-point number.
+        let refusal = Refusal::InsufficientBalance {
+            needed: Amount::MAX,
+            available: Amount::from_minor(9_007_199_254_740_990).unwrap(),
+        };
+        let text = serde_json::to_string(&details(&refusal).unwrap()).unwrap();
+        assert_eq!(text, r#"{"needed":90071992547409.91,"available":90071992547409.9}"#);
+    }
+}
