@@ -17,11 +17,10 @@ pub(super) struct Details<'a>(Vec<(&'static str, Detail<'a>)>);
 #[serde(untagged)]
 enum Detail<'a> {
     Text(&'a str),
-    Seconds(String),
+    Owned(String),
     Money(MajorUnits),
     Number(usize),
     Words(&'a [&'static str]),
-    TooLarge(String),
 }
 
 impl Serialize for Details<'_> {
@@ -32,7 +31,7 @@ impl Serialize for Details<'_> {
 
 /// Returns the `details` of a refusal, if it has any.
 pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
-    use Detail::{Number, Seconds, Text, Words};
+    use Detail::{Number, Owned, Text, Words};
 
     let details = match refusal {
         Refusal::Invalid(invalid) | Refusal::CustomerIdMalformed(invalid) | Refusal::NoSuchCustomerId(invalid) => {
@@ -48,7 +47,7 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
             vec![("status", Text(status)), ("actions", Words(actions))]
         }
         Refusal::ClaimTooEarly { claimable_at } => {
-            vec![("claimableAt", Seconds(claimable_at.unix_seconds().to_string()))]
+            vec![("claimableAt", Owned(claimable_at.unix_seconds().to_string()))]
         }
         Refusal::MilestonesDoNotAddUp { amount, sum } => vec![("amount", money(*amount)), ("sum", sum_of(*sum))],
         Refusal::SplitDoesNotAddUp { pool, sum } => vec![("pool", money(*pool)), ("sum", sum_of(*sum))],
@@ -67,13 +66,22 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
     Some(Details(details))
 }
 
+/// Returns the `details` of a header with a wrong value.
+pub(super) fn of_header(name: &'static str, expected: &'static str, got: String) -> Details<'static> {
+    Details(vec![
+        ("field", Detail::Text(name)),
+        ("expected", Detail::Text(expected)),
+        ("got", Detail::Owned(got)),
+    ])
+}
+
 const fn money(amount: Amount) -> Detail<'static> {
     Detail::Money(MajorUnits(amount))
 }
 
 /// Shows the sum of the amounts in a request, which may be more than any amount.
 fn sum_of(sum: Option<Amount>) -> Detail<'static> {
-    sum.map_or_else(|| Detail::TooLarge(format!("more than {}", Amount::MAX)), money)
+    sum.map_or_else(|| Detail::Owned(format!("more than {}", Amount::MAX)), money)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::domain::idempotency::Difference;
 use crate::domain::refusal::{Invalid, Refusal, shortened};
-use crate::http::details::details;
+use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Reply, status_code};
 use crate::http::key_mistake::KeyMistake;
 use crate::{commands, store};
@@ -185,11 +185,11 @@ impl ApiError {
             details: match self {
                 Self::Refused(refusal) => details(refusal),
                 Self::NoToken { mistake } => mistake.as_ref().map(KeyMistake::details),
-                Self::CustomerIdUnset { text } => Some(json!({
-                    "field": "customer-id",
-                    "expected": "the id of a customer; the client's variable for it has no value",
-                    "got": shortened(text),
-                })),
+                Self::CustomerIdUnset { text } => Some(details::of_header(
+                    "customer-id",
+                    "the id of a customer; the client's variable for it has no value",
+                    shortened(text).to_string(),
+                )),
                 _ => None,
             },
         };

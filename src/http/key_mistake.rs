@@ -1,8 +1,7 @@
 //! The mistakes that clients make in the `authorization` header, with a hint for each.
 
-use serde_json::{Value, json};
-
 use crate::domain::refusal::shortened;
+use crate::http::details::{self, Details};
 
 /// A mistake in an `authorization` header that has no key. The reply repeats no other text
 /// of the header, which may be a key.
@@ -20,7 +19,7 @@ pub(crate) enum KeyMistake {
 
 impl KeyMistake {
     /// Returns the `details` of the reply.
-    pub(super) fn details(&self) -> Value {
+    pub(super) fn details(&self) -> Details<'static> {
         let (expected, got) = match self {
             Self::Scheme => (
                 "Bearer, a space and the key",
@@ -39,6 +38,6 @@ impl KeyMistake {
                 "a key with other characters".to_owned(),
             ),
         };
-        json!({ "field": "authorization", "expected": expected, "got": got })
+        details::of_header("authorization", expected, got)
     }
 }

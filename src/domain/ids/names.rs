@@ -112,7 +112,18 @@ mod tests {
         ] {
             assert_eq!(CustomerId::parse(text).unwrap().as_str(), text);
         }
-        for text in ["", " ", "a b", "a\tb", "é", "a\0", "a\u{7f}", "undefined", "null", &"x".repeat(129)] {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "a\tb",
+            "é",
+            "a\0",
+            "a\u{7f}",
+            "undefined",
+            "null",
+            &"x".repeat(129),
+        ] {
             assert!(CustomerId::parse(text).is_none(), "{text}");
         }
     }
