@@ -38,7 +38,8 @@ CREATE TABLE file_mark (
     commits    INTEGER NOT NULL CHECK (commits >= 0), -- over all starts; a log continues this count without a gap
     newest_transfer INTEGER NOT NULL CHECK (newest_transfer >= 0), -- its number, 0 without one: shows in a refusal what the file holds
     is_open    INTEGER NOT NULL CHECK (is_open IN (0, 1)), -- 1 in the file itself while commits may be in the log alone
-    schema_cookie INTEGER NOT NULL        -- SQLite's PRAGMA schema_version; differs in a copy that SQLite made (.backup, VACUUM INTO), which needs no log
+    schema_cookie INTEGER NOT NULL,       -- SQLite's PRAGMA schema_version; differs in a copy that SQLite made (.backup, VACUUM INTO), which needs no log
+    ledger_time INTEGER NOT NULL          -- of the newest commit; a start compares the system's clock with it, which no row shows for every kind of write
 ) STRICT;
 
 -- The mode and the currency of this file, in one row. Neither ever changes: sandbox money

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::SystemClock;
 use crate::commands::deliveries;
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
 
 /// The pause between two passes over the idempotency records.
@@ -27,7 +26,7 @@ const RECORDS_MAX: u32 = 100;
 pub(crate) struct Retention {
     /// The period of idempotency records in seconds, by each merchant's clock.
     pub(crate) idempotency_seconds: i64,
-    /// The period of events, by the system's clock. `None` keeps them for ever.
+    /// The period of events, by ledger time. `None` keeps them for ever.
     pub(crate) events: Option<Duration>,
 }
 
@@ -48,7 +47,8 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
     loop {
         ticks.tick().await;
         match remove_all_expired(store, kept_seconds).await {
-            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
+            // The store has told about the clock.
+            Ok(()) | Err(Error::Stopped | Error::QueueFull | Error::ClockJumped { .. }) => {}
             Err(cause) => log::warn!("cannot remove expired idempotency records; the next pass retries: {cause}"),
         }
     }
@@ -69,8 +69,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     tokio::time::sleep(EVENTS_DELAY).await;
     loop {
-        let before = Timestamp::from_millis(SystemClock.now().millis().saturating_sub(kept));
-        let before = before.unwrap_or(Timestamp::EPOCH);
+        let before = store.ledger_time().millis_earlier(kept);
         while removed_some_events(store, before).await {
             tokio::time::sleep(EVENTS_PAUSE).await;
         }
@@ -81,7 +80,9 @@ async fn remove_old_events(store: &Store, kept: Duration) {
 async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
     let removed = store.write(move |tx| deliveries::delete_events(tx, before)).await;
     removed.unwrap_or_else(|error| {
-        log::warn!("cannot remove old events; the next pass retries: {error}");
+        if !matches!(error, Error::ClockJumped { .. }) {
+            log::warn!("cannot remove old events; the next pass retries: {error}");
+        }
         false
     })
 }

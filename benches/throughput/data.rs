@@ -65,6 +65,8 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
         group_commands_max: 128,
         checkpoint_pages: 8000,
         accept_loss: false,
+        clock_jump_max: Duration::from_hours(72),
+        accept_clock: false,
     }
 }
 

@@ -100,13 +100,13 @@ impl Stopper {
 }
 
 impl App {
-    /// Binds the address and opens the store. Uses the system's clock.
+    /// Binds the address and opens the store. Uses the system's clocks.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
         Self::start_by(config, Box::new(SystemClock)).await
     }
 
     /// Binds the address and opens the store, in this order, so that an address in use
-    /// leaves no new database behind. Uses the given clock.
+    /// leaves no new database behind. Uses the given clocks.
     pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
         let cannot_listen = |cause| AppError::Listen {
             address: config.listen,
@@ -242,7 +242,7 @@ async fn configure_merchants<'a>(
             keys: merchant.keys(),
         })
         .collect();
-    let ids = store.write(move |tx| merchants::configure(tx, &configured)).await?;
+    let ids = store.configure(move |tx| merchants::configure(tx, &configured)).await?;
     Ok(ids.into_iter().zip(&config.merchant).collect())
 }
 
@@ -253,7 +253,7 @@ async fn configure_merchants<'a>(
 )]
 async fn restore_configured_endpoints(store: &Store) -> Result<(), store::Error> {
     if store.read(|snapshot| snapshot.has_gone_configured_endpoint())? {
-        store.write(webhook_endpoints::restore_configured).await?;
+        store.configure(webhook_endpoints::restore_configured).await?;
     }
     Ok(())
 }

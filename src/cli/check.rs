@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::clock::SystemClock;
+use crate::domain::ledger_time::TOLERANCE_MILLIS;
+use crate::domain::time::{Clock, Timestamp};
 use crate::store;
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +61,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         "{}: transfers {transfers}, accounts {accounts}, escrows {escrows}, merchants {merchants}; read in {seconds:.2?}",
         arguments.file.display()
     );
+    tell_of_clock(store::newest_ledger_time(&arguments.file)?);
     if findings_total == 0 {
         let structure = if arguments.deep {
             "The structure of the file is intact too."
@@ -78,4 +82,15 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         "{BAD}The ledger is broken:{BAD:#} {findings_total} findings. Keep the file and restore a backup."
     );
     Ok(ExitCode::FAILURE)
+}
+
+/// Prints a note if the newest commit is of a time that this machine's clock has not reached.
+fn tell_of_clock(newest: Option<Timestamp>) {
+    let now = SystemClock.now();
+    if let Some(newest) = newest.filter(|newest| *newest > now.millis_later(TOLERANCE_MILLIS)) {
+        anstream::println!(
+            "  note: the newest commit is of {newest} and this machine's clock shows {now}: one of them is wrong; \
+             ledger time goes on from the commit"
+        );
+    }
 }

@@ -36,6 +36,10 @@ pub(super) struct ServeArguments {
     /// file, and go on without its commits
     #[arg(long)]
     accept_loss: bool,
+    /// Accept the system's clock although it is far ahead of the newest write in the database:
+    /// the service was stopped or idle for so long
+    #[arg(long)]
+    accept_clock: bool,
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
@@ -57,6 +61,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         ephemeral,
         strict,
         accept_loss,
+        accept_clock,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -70,6 +75,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             strict,
             ephemeral,
             accept_loss,
+            accept_clock,
         },
         variables,
     )?;

@@ -18,4 +18,6 @@ pub struct Flags {
     pub ephemeral: bool,
     /// Goes on without the commits of a lost write-ahead log.
     pub accept_loss: bool,
+    /// Accepts a system's clock that is far ahead of the database.
+    pub accept_clock: bool,
 }

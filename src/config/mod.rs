@@ -65,6 +65,10 @@ pub struct Config {
     /// start: a setting would accept every later loss too.
     #[serde(skip)]
     pub accept_loss: bool,
+    /// Accepts a system's clock that is far ahead of the database. Only a flag sets it, for
+    /// one start: a setting would accept every later wrong clock too.
+    #[serde(skip)]
+    pub accept_clock: bool,
     /// The currency of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
@@ -258,6 +262,10 @@ pub struct Storage {
     /// The size of the write-ahead log, in pages, at which a checkpoint begins.
     #[serde(deserialize_with = "within::<_, _, 100, 1_000_000>")]
     pub checkpoint_pages: u32,
+    /// The most hours by which the system's clock may be ahead of the time that has really
+    /// passed. Live mode only.
+    #[serde(deserialize_with = "within::<_, _, 1, 876_000>")]
+    pub clock_jump_hours_max: u64,
 }
 
 /// A merchant of live mode.

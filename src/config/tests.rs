@@ -193,6 +193,11 @@ fn an_error_names_the_invalid_line() {
             "line 2",
             "expected `full` or `normal`",
         ),
+        (
+            "[storage]\nclock_jump_hours_max = 0",
+            "line 2",
+            "from 1 to 876000; got 0",
+        ),
         ("log = ", "line 1", ""),
         (
             "[[merchant]]\nname = \"a\"\nkey_sha256 = [\"sk_live_oops\"]",

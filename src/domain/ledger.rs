@@ -9,7 +9,6 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
 use crate::domain::money::Amount;
-use crate::domain::time::Timestamp;
 
 /// An account of one merchant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
@@ -176,12 +175,6 @@ impl fmt::Debug for ChainHash {
 /// so no balance and no sum of balances can exceed it.
 pub fn may_enter(entering: Amount, inside: Amount) -> bool {
     inside.checked_add(entering).is_some()
-}
-
-/// Returns the time of a transfer that follows one of the time `newest`. Ledger time
-/// never goes backwards, even if the clock does.
-pub fn not_before(newest: Option<Timestamp>, clock: Timestamp) -> Timestamp {
-    newest.map_or(clock, |newest| newest.max(clock))
 }
 
 #[cfg(test)]

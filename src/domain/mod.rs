@@ -19,6 +19,7 @@ pub mod file;
 pub mod idempotency;
 pub mod ids;
 pub mod ledger;
+pub mod ledger_time;
 pub mod merchant;
 pub mod mode;
 pub mod money;

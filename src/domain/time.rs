@@ -2,6 +2,7 @@
 //! time.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A point in time in milliseconds since 1970-01-01 UTC, up to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,12 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(millis)).unwrap_or_else(Self::last)
     }
 
+    /// Returns the time this many milliseconds earlier, but not before 1970-01-01 UTC.
+    #[must_use]
+    pub fn millis_earlier(self, millis: i64) -> Self {
+        Self::from_millis(self.0.saturating_sub(millis)).unwrap_or(Self::EPOCH)
+    }
+
     /// Formats the time as in a customer's `blockedAt` (contract section 1.7): `Sat Jun
     /// 13 2026 12:59:48 GMT+0000 (Coordinated Universal Time)`.
     pub fn long_text(self) -> String {
@@ -82,12 +89,44 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A source of the current time: the system's clock in service, a settable clock in
-/// tests.
+/// A source of the current time: the system's clocks in service, settable ones in tests.
 pub trait Clock: Send + Sync {
-    /// Returns the current time. The result may be earlier than the previous one; the
-    /// store corrects that (see [`not_before`](crate::domain::ledger::not_before)).
+    /// Returns the current time. The result may be earlier than the previous one, or far
+    /// ahead of it, since people and programs set this clock.
     fn now(&self) -> Timestamp;
+
+    /// Returns the time that has passed since some moment in the past, by a clock that no
+    /// program sets. It counts the time while the machine sleeps, where the system does.
+    fn elapsed(&self) -> Duration;
+
+    /// Reads both clocks at one moment.
+    fn read(&self) -> ClockReading {
+        const APART_MAX: Duration = Duration::from_millis(20);
+        // A thread that is held up between two reads would find a difference that does not
+        // exist. One that is held up every time reports the later moment, at which the
+        // clock seems to be behind and not ahead.
+        for _ in 0..3 {
+            let before = self.elapsed();
+            let now = self.now();
+            let elapsed = self.elapsed();
+            if elapsed.saturating_sub(before) <= APART_MAX {
+                return ClockReading { now, elapsed };
+            }
+        }
+        ClockReading {
+            now: self.now(),
+            elapsed: self.elapsed(),
+        }
+    }
+}
+
+/// The result of [`Clock::read`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReading {
+    /// The time of [`Clock::now`].
+    pub now: Timestamp,
+    /// The time of [`Clock::elapsed`].
+    pub elapsed: Duration,
 }
 
 /// A calendar day, such as a due date.

@@ -18,6 +18,9 @@ use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// Seconds after which a client may try a write again that the clock of the machine forbids.
+/// People set that clock, which takes longer.
+const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
 
 /// The reason why a request failed. The message is the `Display` text and the code is the
 /// variant's name. The status is 400 unless the variant states another.
@@ -202,6 +205,7 @@ impl ApiError {
         match self {
             Self::TooManyRequests { reset_seconds } => Some(*reset_seconds),
             Self::IdempotencyKeyInFlight => Some(RETRY_AFTER_SECONDS),
+            Self::Store(store::Error::ClockJumped { .. }) => Some(RETRY_AFTER_CLOCK_SECONDS),
             _ => matches!(self.status(), 429 | 503).then_some(RETRY_AFTER_SECONDS),
         }
     }
@@ -243,6 +247,12 @@ fn store_failure(error: &store::Error) -> StoreFailure {
             503,
             "database_gone",
             "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
+        ),
+        store::Error::ClockJumped { .. } => (
+            503,
+            "clock_jumped",
+            "The system's clock is further ahead than storage.clock_jump_hours_max allows; nothing was changed, and \
+             writes go on when the operator has set it right or confirmed it",
         ),
         store::Error::Abandoned => (
             503,

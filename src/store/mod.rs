@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,17 +34,19 @@ pub use write_summary::{WriteSummary, WriteSummaryRows};
 
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::{self, Entropy, MerchantId};
-use crate::domain::ledger;
+use crate::domain::ledger_time::JumpRule;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
 use audit::verification::check_newest;
 use background_check::BackgroundCheck;
 use engine::blobs::Blobs;
 use engine::checkpoints::{Checkpoints, SyncHandle};
+use engine::command::Purpose;
 use engine::connection::Role;
 use engine::delivery_wakeups::DeliveryWakeups;
 use engine::file::Fresh;
 use engine::health::Health;
+use engine::ledger_clock::LedgerClock;
 use engine::lock::InstanceLock;
 use engine::long_reads::LongReads;
 use engine::readers::Readers;
@@ -82,6 +83,12 @@ pub struct Settings {
     /// Opens a file whose write-ahead log is missing or belongs to another file, without
     /// the commits that are lost with it.
     pub accept_loss: bool,
+    /// The most time by which the system's clock may run ahead of the time that has really
+    /// passed, and be ahead of the newest row at a start. In a live file, writes are refused
+    /// while it is further ahead. A sandbox follows it.
+    pub clock_jump_max: Duration,
+    /// Accepts any time ahead of the newest row at this start.
+    pub accept_clock: bool,
 }
 
 /// An open database file. Clones are cheap and share the file. Dropping the last clone
@@ -98,9 +105,7 @@ struct Inner {
     background_check: BackgroundCheck,
     writer: Writer,
     health: Arc<Health>,
-    clock: Arc<dyn Clock>,
-    /// Shared with [`GroupCommit::ledger_time`].
-    ledger_time: Arc<AtomicI64>,
+    clock: Arc<LedgerClock>,
     wakeups: Arc<DeliveryWakeups>,
     thread: Mutex<Option<WriterThread>>,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
@@ -189,8 +194,11 @@ impl Store {
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
         let checkpoints = Checkpoints::start(checkpointing, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
-        let clock: Arc<dyn Clock> = Arc::from(clock);
-        let ledger_time = Arc::new(AtomicI64::new(newest.map_or(0, Timestamp::millis)));
+        let rule = JumpRule {
+            millis_max: i64::try_from(settings.clock_jump_max.as_millis()).unwrap_or(i64::MAX),
+            follows_all: settings.mode == Mode::Sandbox,
+        };
+        let clock = Arc::new(LedgerClock::start(clock, newest, rule, settings.accept_clock));
         let wakeups = Arc::<DeliveryWakeups>::default();
         let group_commit = GroupCommit {
             connection,
@@ -199,9 +207,9 @@ impl Store {
             watch,
             health: Arc::clone(&health),
             clock: Arc::clone(&clock),
+            marked_at: clock.now(),
             entropy,
             has_generation: false,
-            ledger_time: Arc::clone(&ledger_time),
             wakeups: Arc::clone(&wakeups),
             merchants_to_wake: Vec::new(),
             group_commands_max: settings.group_commands_max,
@@ -215,7 +223,6 @@ impl Store {
             writer,
             health,
             clock,
-            ledger_time,
             wakeups,
             thread: Mutex::new(Some(thread)),
             _file: file,
@@ -235,7 +242,25 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.inner.writer.submit(command).await
+        self.inner.writer.submit(Purpose::Service, command).await
+    }
+
+    /// Runs one command of a start, which applies the configuration. It runs also while
+    /// the system's clock is refused, at the ledger time that goes on from the newest row,
+    /// so that the service can start and answer reads.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::write`], except [`Error::ClockJumped`].
+    pub async fn configure<T, E>(
+        &self,
+        command: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.inner.writer.submit(Purpose::Start, command).await
     }
 
     /// Checks that the next write would be answered. Writes to the disk only if the last
@@ -275,11 +300,10 @@ impl Store {
         self.inner.long_reads.read(merchant, query).await
     }
 
-    /// Returns the ledger time: the system's time, or the time of the newest command if
-    /// that is later.
+    /// Returns the ledger time, which follows the system's clock within the bounds of
+    /// [`ledger_time`](crate::domain::ledger_time).
     pub fn ledger_time(&self) -> Timestamp {
-        let newest = Timestamp::from_millis(self.inner.ledger_time.load(Ordering::SeqCst));
-        ledger::not_before(newest, self.inner.clock.now())
+        self.inner.clock.now()
     }
 
     /// Waits until deliveries have been committed since the last call, and returns their
@@ -323,6 +347,21 @@ impl Store {
     pub fn close(&self) {
         self.inner.close();
     }
+}
+
+/// Returns the ledger time of the newest commit in a file, `None` in a fresh file. Only reads,
+/// and may run beside a server.
+///
+/// # Errors
+///
+/// Fails when the file cannot be opened or read.
+pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
+    let connection = connection::open_to_audit(path)?;
+    let newest = Snapshot::of(&connection).newest_row_at();
+    newest.map_err(|cause| OpenError::Damaged {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// Checks a file that existed before. With [`Settings::accept_loss`], a lost log is told

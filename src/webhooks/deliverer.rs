@@ -267,8 +267,13 @@ impl Deliverer {
             }
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
             Report::Recorded(batch, Err(error)) => {
-                let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
-                log::warn!("{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}");
+                // The store has told about the clock.
+                if !matches!(error, Error::ClockJumped { .. }) {
+                    let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
+                    log::warn!(
+                        "{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}"
+                    );
+                }
                 self.outcomes.put_back(batch, Instant::now() + PAUSE);
             }
             Report::Discarded(merchant, outcome) => self.handle_discarded(merchant, outcome),

@@ -44,18 +44,29 @@ pub(crate) struct TestApp {
 #[derive(Clone, Default)]
 struct MovedClock {
     stands_at_millis: Option<i64>,
+    /// The time that the test has let pass.
     ahead_millis: Arc<AtomicI64>,
+    /// The time by which the test has set the clock ahead, although it has not passed.
+    wrong_by_millis: Arc<AtomicI64>,
 }
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
         let start = self.stands_at_millis.unwrap_or_else(|| SystemClock.now().millis());
-        Timestamp::from_millis(start + self.ahead_millis.load(Ordering::SeqCst)).unwrap()
+        let ahead = self.ahead_millis.load(Ordering::SeqCst) + self.wrong_by_millis.load(Ordering::SeqCst);
+        Timestamp::from_millis(start + ahead).unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        let start = self
+            .stands_at_millis
+            .map_or_else(|| SystemClock.elapsed(), |_| Duration::ZERO);
+        start + Duration::from_millis(self.ahead_millis.load(Ordering::SeqCst).try_into().unwrap())
     }
 }
 
-/// The time at which a recorded service starts: 2031-03-04T05:06:07.008Z. Retention removes
-/// old events by the system's clock, so this must lie in the future.
+/// The time at which a recorded service starts: 2031-03-04T05:06:07.008Z. It lies in
+/// the future, so that no test depends on the day.
 const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
 /// The milliseconds by which the clock moves with each recorded request, so that no two
 /// requests have the same time.
@@ -602,6 +613,12 @@ impl TestApp {
     /// Moves the service's clock forward by this many seconds.
     pub(crate) fn pass_seconds(&self, seconds: i64) {
         self.clock.ahead_millis.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Sets the service's clock to this many seconds after the right time, although no time
+    /// passes.
+    pub(crate) fn set_clock_wrong_by(&self, seconds: i64) {
+        self.clock.wrong_by_millis.store(seconds * 1000, Ordering::SeqCst);
     }
 
     /// Advances the default merchant's sandbox clock.

@@ -60,3 +60,4 @@ mod vaults;
 mod wallets;
 mod webhook_endpoints;
 mod whitelist;
+mod wrong_clock;

@@ -22,7 +22,7 @@ const ALLOWED_IMPORTS: [(&str, &[&str]); 13] = [
     ("config", &["domain", "store"]),
     ("http_client", &[]),
     ("webhooks", &["commands", "store", "domain", "clock", "http_client"]),
-    ("retention", &["commands", "store", "domain", "clock"]),
+    ("retention", &["commands", "store", "domain"]),
     ("settlements", &["commands", "store"]),
     (
         "http",

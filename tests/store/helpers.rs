@@ -35,17 +35,49 @@ pub(crate) const START: i64 = 1_782_123_300_000;
 
 /// A clock that only the test moves. Copies share the time.
 #[derive(Clone)]
-pub(crate) struct TestClock(Arc<AtomicI64>);
+pub(crate) struct TestClock {
+    now: Arc<AtomicI64>,
+    elapsed_millis: Arc<AtomicI64>,
+}
 
 impl TestClock {
+    fn new() -> Self {
+        Self {
+            now: Arc::new(AtomicI64::new(START)),
+            elapsed_millis: Arc::default(),
+        }
+    }
+
+    /// Sets the time. Up to the latest time so far, it has really passed.
     pub(crate) fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::SeqCst);
+        self.elapsed_millis.fetch_max(millis - START, Ordering::SeqCst);
+        self.now.store(millis, Ordering::SeqCst);
+    }
+
+    /// Sets the time as a program would that sets the clock of the machine: none passes.
+    pub(crate) fn jump_to(&self, millis: i64) {
+        self.now.store(millis, Ordering::SeqCst);
+    }
+
+    /// Returns the time that has passed since [`START`], as a right clock would show it.
+    pub(crate) fn right(&self) -> i64 {
+        START + self.elapsed_millis.load(Ordering::SeqCst)
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, millis: i64) {
+        self.elapsed_millis.fetch_add(millis, Ordering::SeqCst);
+        self.now.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_millis(self.now.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.elapsed_millis.load(Ordering::SeqCst).try_into().unwrap())
     }
 }
 
@@ -107,9 +139,11 @@ impl TestFile {
                 group_commands_max: 64,
                 checkpoint_pages: 1000,
                 accept_loss: false,
+                clock_jump_max: Duration::from_hours(72),
+                accept_clock: false,
             },
             path,
-            clock: TestClock(Arc::new(AtomicI64::new(START))),
+            clock: TestClock::new(),
             entropy: CountingEntropy(Arc::new(AtomicU64::new(FIRST_NUMBER))),
             _folder: folder,
         }

@@ -17,3 +17,4 @@ mod lost_logs;
 mod schema;
 mod seeds;
 mod writer;
+mod wrong_clocks;

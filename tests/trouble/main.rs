@@ -1,5 +1,5 @@
-//! The real program under failures around it: a full disk, a reader that never ends, and
-//! files that are truncated, damaged or not writable.
+//! The real program under failures around it: a full disk, a reader that never ends, files
+//! that are truncated, damaged or not writable, and a wrong clock.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
@@ -13,3 +13,4 @@ mod full_disk;
 mod hostile_clients;
 mod permissions;
 mod slow_reader;
+mod wrong_clock;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use crate::domain::time::Timestamp;
+
 /// The reason why a read or a write failed. Nothing was changed, except perhaps after
 /// [`Error::OutcomeUnknown`].
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,6 +35,17 @@ pub enum Error {
     /// store stops: what it would write from now on would be lost.
     #[error("{0}")]
     FileGone(String),
+    /// The system's clock is further ahead of ledger time than it may be. The store accepts
+    /// writes again when the clock is right.
+    #[error(
+        "the system's clock shows {clock} and ledger time is {ledger_time}, further apart than storage.clock_jump_hours_max"
+    )]
+    ClockJumped {
+        /// The time that the system's clock shows.
+        clock: Timestamp,
+        /// The ledger time, which goes on without the clock.
+        ledger_time: Timestamp,
+    },
     /// Another error of SQLite: a bug, or a damaged file.
     #[error("SQLite: {0}")]
     Sqlite(Arc<rusqlite::Error>),

@@ -10,6 +10,7 @@
 use rusqlite::{Connection, params};
 
 use crate::domain::ids::Entropy;
+use crate::domain::time::Timestamp;
 
 /// The page of the mark, which is the root page of the schema's first table.
 pub(crate) const MARK_PAGE: u32 = 2;
@@ -58,6 +59,8 @@ impl Mark {
             is_open: next()? == 1,
             schema_cookie: next()?,
         };
+        // The ledger time.
+        next()?;
         types.is_empty().then_some(mark)
     }
 
@@ -118,8 +121,9 @@ pub(crate) fn random_cookie(entropy: &mut dyn Entropy) -> u32 {
 /// Writes the first mark of a fresh file, which is closed.
 pub(crate) fn insert(connection: &Connection, schema_cookie: u32) -> rusqlite::Result<()> {
     connection.pragma_update(None, "schema_version", schema_cookie)?;
-    let sql = "INSERT INTO file_mark (only_row, generation, previous_generation, commits, newest_transfer, is_open, schema_cookie)
-               VALUES (1, 0, 0, 0, 0, 0, ?1)";
+    let sql = "INSERT INTO file_mark (only_row, generation, previous_generation, commits, newest_transfer, is_open, schema_cookie,
+                                      ledger_time)
+               VALUES (1, 0, 0, 0, 0, 0, ?1, 0)";
     connection.execute(sql, [schema_cookie]).map(drop)
 }
 
@@ -152,9 +156,16 @@ pub(crate) fn is_open(connection: &Connection) -> rusqlite::Result<bool> {
 /// Counts the mark up and marks the file open or closed, in the transaction under way or in
 /// a commit of its own.
 pub(crate) fn count(connection: &Connection, is_open: bool) -> rusqlite::Result<()> {
+    count_at(connection, is_open, Timestamp::EPOCH)
+}
+
+/// Counts the mark up as [`count`] does, in a commit at this ledger time.
+pub(crate) fn count_at(connection: &Connection, is_open: bool, ledger_time: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE file_mark
-               SET commits = commits + 1, newest_transfer = coalesce((SELECT max(id) FROM transfer), 0), is_open = ?1";
-    connection.prepare_cached(sql)?.execute([is_open]).map(drop)
+               SET commits = commits + 1, newest_transfer = coalesce((SELECT max(id) FROM transfer), 0), is_open = ?1,
+                   ledger_time = max(ledger_time, ?2)";
+    let values = params![is_open, ledger_time.millis()];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 #[cfg(test)]
@@ -193,7 +204,7 @@ mod tests {
         insert(&connection, 1 << 30).unwrap();
         for bits in 0..63 {
             let number = (1_i64 << bits) + 1;
-            let sql = "UPDATE file_mark SET generation = ?1, previous_generation = -?1, commits = ?1 - 1, newest_transfer = ?1, is_open = ?2";
+            let sql = "UPDATE file_mark SET generation = ?1, previous_generation = -?1, commits = ?1 - 1, newest_transfer = ?1, is_open = ?2, ledger_time = ?1";
             connection.execute(sql, params![number, bits % 2]).unwrap();
             let bytes = fs::read(&path).unwrap();
             let page = &bytes[PAGE_BYTES as usize..2 * PAGE_BYTES as usize];

@@ -4,6 +4,7 @@
 pub(crate) mod blobs;
 pub(crate) mod checkpoints;
 pub(crate) mod checksum;
+pub(crate) mod command;
 pub(crate) mod connection;
 pub(crate) mod deadline;
 pub(crate) mod delivery_wakeups;
@@ -12,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod file;
 pub(crate) mod health;
 pub(crate) mod inspection;
+pub(crate) mod ledger_clock;
 pub(crate) mod lock;
 pub(crate) mod log_file;
 pub(crate) mod long_reads;

@@ -8,7 +8,6 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -17,12 +16,13 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::domain::ids::{Entropy, MerchantId};
-use crate::domain::ledger;
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::store::engine::checkpoints::Checkpoints;
+use crate::store::engine::command::{Command, CommandOutcome, Purpose, Waiting};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
+use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
 use crate::store::engine::watch::{FileWatch, Gone};
@@ -34,12 +34,9 @@ const IDLE_PAUSE: Duration = Duration::from_millis(100);
 /// The pause of an idle writer between two looks at its files.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The decision on a command's changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum CommandOutcome {
-    Keep,
-    Undo,
-}
+/// The ledger time after which an idle writer writes the time into the mark, in
+/// milliseconds. Otherwise a start after a quiet time would look like one with a wrong clock.
+const MARK_MILLIS_MAX: i64 = 6 * 3_600_000;
 
 /// The effect of one command on its group.
 enum Ran {
@@ -48,51 +45,6 @@ enum Ran {
     /// SQLite rolled back the whole group, which it does if the disk is full or failing.
     /// Answers the command with this error or, for `Ok`, with its own refusal.
     GroupLost(Result<(), Error>),
-}
-
-/// A command in the writer's queue.
-trait Command: Send {
-    /// Runs the command. The writer has opened its savepoint.
-    fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome;
-
-    /// Sends the reply after the commit, or the error if the commit failed.
-    fn answer(self: Box<Self>, commit: Result<(), Error>);
-}
-
-/// A command with the channel for its reply.
-struct Waiting<F, T, E> {
-    work: Option<F>,
-    outcome: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Command for Waiting<F, T, E>
-where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<Error> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> CommandOutcome {
-        let Some(work) = self.work.take() else {
-            return CommandOutcome::Undo;
-        };
-        let outcome = self.outcome.insert(work(tx));
-        if outcome.is_ok() {
-            CommandOutcome::Keep
-        } else {
-            CommandOutcome::Undo
-        }
-    }
-
-    fn answer(self: Box<Self>, commit: Result<(), Error>) {
-        let answer = match (commit, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome,
-            (Ok(()), None) => Err(Error::Panicked.into()),
-            (Err(error), _) => Err(error.into()),
-        };
-        // Sending fails if the caller has stopped waiting. The commit remains valid.
-        drop(self.reply.send(answer));
-    }
 }
 
 enum Message {
@@ -138,23 +90,20 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::QueueFull`] and [`Error::Stopped`] when the command did not run, other
-    /// errors of the store when its group failed, or the command's own error.
+    /// [`Error::QueueFull`], [`Error::ClockJumped`] and [`Error::Stopped`] when the command
+    /// did not run, other errors of the store when its group failed, or the command's own
+    /// error.
     pub(crate) async fn submit<T, E>(
         &self,
+        purpose: Purpose,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(Waiting {
-            work: Some(work),
-            outcome: None,
-            reply,
-        });
-        self.send(Message::Run(command))?;
+        let (command, answer) = Waiting::new(purpose, work);
+        self.send(Message::Run(Box::new(command)))?;
         answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
     }
 
@@ -190,12 +139,12 @@ pub(crate) struct GroupCommit {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) watch: FileWatch,
     pub(crate) health: Arc<Health>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<LedgerClock>,
     pub(crate) entropy: Box<dyn Entropy>,
     /// The mark in the file is of this start.
     pub(crate) has_generation: bool,
-    /// The ledger time of the newest command, in milliseconds.
-    pub(crate) ledger_time: Arc<AtomicI64>,
+    /// The ledger time of the newest mark.
+    pub(crate) marked_at: Timestamp,
     /// Wakes the webhook deliverer after a commit.
     pub(crate) wakeups: Arc<DeliveryWakeups>,
     /// The merchants for whom the current group has added deliveries.
@@ -235,22 +184,50 @@ impl GroupCommit {
             };
             match waiting.recv_timeout(pause) {
                 Ok(Message::Run(first)) => {
-                    if self.commit_group(first, waiting)? {
-                        return Ok(());
+                    if let Some(first) = self.admit(first) {
+                        if self.commit_group(first, waiting)? {
+                            return Ok(());
+                        }
+                    } else {
+                        self.look_at_files()?;
                     }
                 }
                 Ok(Message::Ask(reply)) => {
-                    let can_begin = self.execute("BEGIN IMMEDIATE").and_then(|()| self.roll_back());
+                    let can_run = self.clock.check();
+                    let can_begin = can_run.and_then(|()| self.execute("BEGIN IMMEDIATE"));
+                    let can_begin = can_begin.and_then(|()| self.roll_back());
                     // The caller may have stopped waiting.
                     drop(reply.send(can_begin));
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {
                     self.look_at_files()?;
+                    if self.keep_time(waiting)? {
+                        return Ok(());
+                    }
                     self.checkpoints.while_idle(&self.connection, &self.readers)?;
                 }
             }
         }
+    }
+
+    /// Reads the clock, so that a jump is told when it happens, and writes ledger time into
+    /// the mark if none was written for long. Returns true if the writer must stop.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
+    fn keep_time(&mut self, waiting: &Receiver<Message>) -> Result<bool, Error> {
+        let now = self.clock.now();
+        if now < self.marked_at.millis_later(MARK_MILLIS_MAX) {
+            return Ok(false);
+        }
+        // Whatever comes of it, the next attempt is as far away.
+        self.marked_at = now;
+        let touch = |tx: &mut Tx<'_>| Ok::<_, Error>(mark::touch(tx.connection)?);
+        let (touch, _) = Waiting::new(Purpose::Service, touch);
+        let admitted = self.admit(Box::new(touch));
+        admitted.map_or(Ok(false), |touch| self.commit_group(touch, waiting))
     }
 
     /// Checks that the files are still in place. If only the log is gone, the writer first
@@ -267,6 +244,17 @@ impl GroupCommit {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Returns the command if it may run. Otherwise answers it: the system's clock is refused.
+    fn admit(&self, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+        match self.clock.check() {
+            Err(error) if command.purpose() == Purpose::Service => {
+                command.answer(Err(error));
+                None
+            }
+            _ => Some(command),
         }
     }
 
@@ -304,7 +292,7 @@ impl GroupCommit {
             group.push(command);
             if group.len() < self.group_commands_max {
                 match waiting.try_recv() {
-                    Ok(Message::Run(command)) => next = Some(command),
+                    Ok(Message::Run(command)) => next = self.admit(command),
                     Ok(Message::Ask(reply)) => drop(reply.send(Ok(()))),
                     Ok(Message::Stop) => stop_after = true,
                     Err(_) => {}
@@ -339,10 +327,7 @@ impl GroupCommit {
         if let Err(error) = self.execute("SAVEPOINT command") {
             return Ran::GroupLost(Err(error));
         }
-        let newest = Timestamp::from_millis(self.ledger_time.load(Ordering::SeqCst));
-        let now = ledger::not_before(newest, self.clock.now());
-        self.ledger_time.store(now.millis(), Ordering::SeqCst);
-        let mut tx = Tx::on(&self.connection, now, self.entropy.as_mut());
+        let mut tx = Tx::on(&self.connection, self.clock.now(), self.entropy.as_mut());
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))).unwrap_or(CommandOutcome::Undo);
         if outcome == CommandOutcome::Keep {
             self.merchants_to_wake.append(&mut tx.new_deliveries);
@@ -388,6 +373,7 @@ impl GroupCommit {
     /// Counts the mark up in the group's transaction, for the first time after a start in a
     /// new generation.
     fn count_mark(&mut self, begins_generation: bool, is_open: bool) -> Result<(), Error> {
+        self.marked_at = self.clock.now();
         let counted = if begins_generation {
             let generation = self.entropy.random().to_ne_bytes();
             let generation = i64::from_ne_bytes(*generation.first_chunk().expect("16 bytes"));
@@ -396,7 +382,7 @@ impl GroupCommit {
         } else {
             Ok(())
         };
-        let counted = counted.and_then(|()| mark::count(&self.connection, is_open));
+        let counted = counted.and_then(|()| mark::count_at(&self.connection, is_open, self.marked_at));
         counted.or_else(|error| {
             let is_full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
             let error = if is_full { Error::StorageFull } else { Error::Abandoned };

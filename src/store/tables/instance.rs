@@ -7,9 +7,10 @@ use crate::store::tables::columns::FromColumn;
 use crate::store::tx::Snapshot;
 
 impl Snapshot<'_> {
-    /// Returns the ledger time at which the newest row was written, or an earlier
-    /// time that no later command can fall before; `None` in a fresh file. Looks at
-    /// the tables numbered in insertion order: transfers, events and accounts.
+    /// Returns the ledger time of the newest commit, or an earlier time that no later
+    /// command can fall before; `None` in a fresh file. Takes it from the mark, and also
+    /// from the tables numbered in insertion order, since rows can be added to a file
+    /// without the service: transfers, events and accounts.
     ///
     /// Each of these rows carries its merchant's time, which is ledger time plus the
     /// merchant's clock offset. Offsets only grow. So a row's time minus the current
@@ -28,7 +29,9 @@ impl Snapshot<'_> {
                  SELECT (SELECT updated_at - (SELECT clock_offset_millis FROM merchant WHERE merchant.id = merchant_id)
                          FROM account ORDER BY id DESC LIMIT 1)
                  UNION ALL
-                 SELECT max(clock_moved_at) FROM merchant)",
+                 SELECT max(clock_moved_at) FROM merchant
+                 UNION ALL
+                 SELECT nullif(ledger_time, 0) FROM file_mark)",
             [],
             |row| Ok(Option::from_column(row, 0)),
         )?

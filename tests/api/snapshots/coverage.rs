@@ -167,9 +167,15 @@ const CODES: [&str; 112] = [
     "withdrawing_disabled",
 ];
 
-/// Refusal codes that need a failing disk or a service that is stopping. The suites
-/// `trouble` and `durability` provoke them.
-const CODES_OF_TROUBLE: [&str; 4] = ["outcome_unknown", "stopping", "storage_failing", "storage_full"];
+/// Refusal codes that need a failing disk, a wrong clock or a service that is stopping. The
+/// suites `trouble` and `durability` provoke them.
+const CODES_OF_TROUBLE: [&str; 5] = [
+    "clock_jumped",
+    "outcome_unknown",
+    "stopping",
+    "storage_failing",
+    "storage_full",
+];
 
 /// The contract's messages, section by section. A message that names a value is listed
 /// without the value. `Escrow is not associated with any merchant` is missing, since every
