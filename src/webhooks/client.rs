@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Response, redirect, retry};
 
 use crate::clock::SystemClock;
@@ -150,8 +150,8 @@ fn configure(
 
 /// Returns the pause that a response asks for, in seconds.
 fn pause_asked_for(response: &Response) -> Option<u32> {
-    let header = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    retry_after::pause_of(header, SystemClock.now())
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    retry_after::pause_of(header(RETRY_AFTER)?, header(DATE), SystemClock.now())
 }
 
 /// Returns the first bytes of a response body. A body that breaks off or times out is not

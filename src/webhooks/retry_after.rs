@@ -5,19 +5,26 @@ use std::time::UNIX_EPOCH;
 
 use crate::domain::time::Timestamp;
 
-/// Returns the pause that a header asks for, in seconds from `now` on. The header is a
-/// number of seconds or an HTTP date (`Retry-After` in RFC 9110). Any other text asks for
-/// nothing, and neither does a date in the past.
-pub(super) fn pause_of(header: &str, now: Timestamp) -> Option<u32> {
+/// Returns the pause that a header asks for, in seconds. The header is a number of seconds or
+/// an HTTP date (`Retry-After` in RFC 9110). Any other text asks for nothing, and neither
+/// does a date in the past. A date is compared with `sent_at`, the response's `Date`, so that
+/// it means the same if the clock of one machine is wrong, or with `now` if there is none.
+pub(super) fn pause_of(header: &str, sent_at: Option<&str>, now: Timestamp) -> Option<u32> {
     let text = header.trim_ascii();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number that is too large asks for a long pause all the same.
         return Some(text.parse().unwrap_or(u32::MAX));
     }
-    let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    let millis = i64::try_from(date.as_millis()).ok()?.checked_sub(now.millis())?;
+    let sent_at = sent_at.and_then(date_of).unwrap_or(now);
+    let millis = date_of(text)?.millis() - sent_at.millis();
     let seconds = u64::try_from(millis).ok()?.div_ceil(1000);
     (seconds > 0).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+/// Returns the time of an HTTP date since 1970, or `None` for any other text.
+fn date_of(text: &str) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::EPOCH.millis_later(i64::try_from(date.as_millis()).ok()?))
 }
 
 #[cfg(test)]
@@ -49,7 +56,20 @@ mod tests {
             ("1994-11-06T08:49:37Z", None),
             ("\u{661}\u{662}", None),
         ] {
-            assert_eq!(pause_of(header, now), pause, "{header:?}");
+            assert_eq!(pause_of(header, None, now), pause, "{header:?}");
         }
+    }
+
+    #[test]
+    fn a_date_is_compared_with_the_clock_that_wrote_it() {
+        let header = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let sent_at = Some("Sun, 06 Nov 1994 08:48:37 GMT");
+        for now in ["1994-11-06T08:48:37Z", "1993-01-01T00:00:00Z", "2026-01-01T00:00:00Z"] {
+            let now = Timestamp::parse(now).unwrap();
+            assert_eq!(pause_of(header, sent_at, now), Some(60), "{now}");
+            assert_eq!(pause_of("120", sent_at, now), Some(120));
+        }
+        let now = Timestamp::parse("1994-11-06T08:49:07Z").unwrap();
+        assert_eq!(pause_of(header, Some("yesterday"), now), Some(30));
     }
 }
