@@ -111,9 +111,9 @@ pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> sto
         queue_commands_max: config.storage.queue_commands_max,
         group_commands_max: config.storage.group_commands_max,
         checkpoint_pages: config.storage.checkpoint_pages,
-        accept_loss: config.accept_loss,
+        accept_loss: config.accepted.loss,
         clock_jump_max: Duration::from_hours(config.storage.clock_jump_hours_max),
-        accept_clock: config.accept_clock,
+        accept_clock: config.accepted.clock,
     }
 }
 

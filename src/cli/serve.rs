@@ -9,7 +9,7 @@ use anstyle::Style;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
-use crate::config::{Config, Flags, LogLevel};
+use crate::config::{Accepted, Config, Flags, LogLevel};
 use crate::domain::mode::Mode;
 use crate::domain::web_address::reachable_from_here;
 use crate::http;
@@ -32,6 +32,12 @@ pub(super) struct ServeArguments {
     /// Behave exactly as the hosted API where the default is more lenient
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    accepted: AcceptedArguments,
+}
+
+#[derive(Debug, clap::Args)]
+struct AcceptedArguments {
     /// Start although the write-ahead log of the database is missing or belongs to another
     /// file, and go on without its commits
     #[arg(long)]
@@ -60,8 +66,7 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         database,
         ephemeral,
         strict,
-        accept_loss,
-        accept_clock,
+        accepted,
     } = arguments;
     let variables = std::env::vars_os().map(|(name, text)| {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -74,8 +79,10 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
             database,
             strict,
             ephemeral,
-            accept_loss,
-            accept_clock,
+            accepted: Accepted {
+                loss: accepted.accept_loss,
+                clock: accepted.accept_clock,
+            },
         },
         variables,
     )?;

@@ -16,8 +16,16 @@ pub struct Flags {
     pub strict: bool,
     /// Turns on `ephemeral`.
     pub ephemeral: bool,
+    /// The problems of the database to accept.
+    pub accepted: Accepted,
+}
+
+/// The problems of a database that the operator accepts for one start. Only flags set them:
+/// a setting would accept every later loss and every later wrong clock too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
     /// Goes on without the commits of a lost write-ahead log.
-    pub accept_loss: bool,
+    pub loss: bool,
     /// Accepts a system's clock that is far ahead of the database.
-    pub accept_clock: bool,
+    pub clock: bool,
 }

@@ -33,7 +33,7 @@ use values::{
 };
 
 pub use error::ConfigError;
-pub use flags::Flags;
+pub use flags::{Accepted, Flags};
 
 /// Every setting. Each field has the name of its key in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -61,14 +61,9 @@ pub struct Config {
     /// Keeps the database in a temporary folder, which the service removes when it stops.
     #[serde(deserialize_with = "flag")]
     pub ephemeral: bool,
-    /// Goes on without the commits of a lost write-ahead log. Only a flag sets it, for one
-    /// start: a setting would accept every later loss too.
+    /// The problems of the database to accept.
     #[serde(skip)]
-    pub accept_loss: bool,
-    /// Accepts a system's clock that is far ahead of the database. Only a flag sets it, for
-    /// one start: a setting would accept every later wrong clock too.
-    #[serde(skip)]
-    pub accept_clock: bool,
+    pub accepted: Accepted,
     /// The currency of every amount.
     #[serde(deserialize_with = "currency")]
     pub currency: String,

@@ -56,8 +56,7 @@ impl Config {
         }
         config.strict |= flags.strict;
         config.ephemeral |= flags.ephemeral;
-        config.accept_loss = flags.accept_loss;
-        config.accept_clock = flags.accept_clock;
+        config.accepted = flags.accepted;
         checks::check_flags(&config, flags)?;
         checks::check(&config)?;
         Ok(config)
