@@ -1,7 +1,6 @@
 //! Tests the lists of disputes and the list of a merchant's escrows (contract sections 4.6.3
 //! to 4.6.6).
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::helpers::{Answer, Deal, TestApp, spawn_app, standard_terms};
@@ -48,10 +47,10 @@ fn ids_of(deals: &[&Deal]) -> Vec<String> {
 
 /// Changes the time at which an escrow was created.
 fn set_created_at(app: &TestApp, deal: &Deal, day: &str) {
-    let sql = "UPDATE escrow SET created_at = unixepoch(?1) * 1000 WHERE payment_token = ?2";
-    let connection = Connection::open(&app.database).unwrap();
-    assert_eq!(connection.execute(sql, [day, &deal.token]).unwrap(), 1);
-    // The service's readers see a write of another program only after the service's next commit.
+    let sql = "UPDATE escrow SET created_at = unixepoch(?1) * 1000,
+                   checksum = changed_checksum(checksum, 'created_at', created_at, unixepoch(?1) * 1000)
+               WHERE payment_token = ?2";
+    assert_eq!(app.sqlite().execute(sql, [day, &deal.token]).unwrap(), 1);
     app.wallet(&format!("someone-{}", deal.token)).ok();
 }
 
@@ -201,9 +200,10 @@ fn the_merchants_list_has_every_escrow_and_every_filter() {
 
     let category = "INSERT INTO category (id, guard, merchant_id, name, position, created_at)
         VALUES (1024, 7, 1, 'Boats', 1, 1)";
-    let connection = Connection::open(&app.database).unwrap();
+    let connection = app.sqlite();
     connection.execute_batch(category).unwrap();
-    let sort = "UPDATE escrow SET category_id = 1024 WHERE payment_token = ?1";
+    let sort = "UPDATE escrow SET category_id = 1024, checksum = changed_checksum(checksum, 'category_id', NULL, 1024)
+                WHERE payment_token = ?1";
     connection.execute(sort, [&pending.token]).unwrap();
     app.wallet("efe").ok();
     assert_eq!(
@@ -221,15 +221,15 @@ fn the_merchants_list_has_every_escrow_and_every_filter() {
 fn the_merchants_list_includes_vaults() {
     let app = spawn_app();
     app.wallet("ada").ok();
-    let connection = Connection::open(&app.database).unwrap();
+    let connection = app.sqlite();
     connection
         .execute_batch(
             "INSERT INTO escrow (id, guard, merchant_id, payment_token, settlement_type, amount, purpose, who_pays,
                  max_delivery, delivery_timeline, total_quantity, is_link, fee, commission, buyer_fee, state, paid_at,
-                 created_at, updated_at)
+                 created_at, updated_at, checksum)
              VALUES (1024, 1, 1, 'PY_VAULT', 'VAULT', 100000, 'A bet', 'seller', 30, 'days', 1, 0, 2000, 0, 0, 'OPENED',
-                 1, 1, 1);
-             INSERT INTO vault_stake VALUES (1024, 0, 1, 'ada', 100000);",
+                 1, 1, 1, 0);
+             INSERT INTO vault_stake VALUES (1024, 0, 1, 'ada', 100000, 0);",
         )
         .unwrap();
     app.wallet("ben").ok();

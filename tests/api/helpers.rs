@@ -814,6 +814,14 @@ impl TestApp {
         self.send(method, path, &headers, body.as_deref().map(str::as_bytes))
     }
 
+    /// Opens the file to change rows in it. The service's readers see a change of another
+    /// program only after the service's next commit.
+    pub(crate) fn sqlite(&self) -> Connection {
+        let connection = Connection::open(&self.database).unwrap();
+        escrowd::store::add_checksum_functions(&connection).unwrap();
+        connection
+    }
+
     /// Returns the first column of a query's rows, as text.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
         let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
 use crate::helpers::{TestApp, spawn_app, spawn_app_with};
 
 const LISTENERS: usize = 8;
@@ -21,11 +19,12 @@ fn add_events(app: &TestApp) {
     app.event_of_new_offer();
     let sql = format!(
         "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < {EVENTS})
-         INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload)
-         SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload
-         FROM more, (SELECT * FROM event LIMIT 1)"
+         INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch, checksum)
+         SELECT max + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch,
+             changed_checksum(checksum, 'id', id, max + n)
+         FROM more, (SELECT *, (SELECT max(id) FROM event) AS max FROM event LIMIT 1)"
     );
-    Connection::open(&app.database).unwrap().execute_batch(&sql).unwrap();
+    app.sqlite().execute_batch(&sql).unwrap();
 }
 
 #[test]
@@ -43,7 +42,7 @@ fn eight_listeners_on_many_events_do_not_delay_another_merchants_wallet() {
         for _ in 0..LISTENERS {
             scope.spawn(|| {
                 while listening.load(Ordering::Relaxed) {
-                    let page = app.inbox("?limit=1&type=escrow.nothing").ok();
+                    let page = app.inbox("?limit=1&type=escrow.disputed").ok();
                     assert_eq!(page.data()["pagination"]["count"], 0);
                     polls.fetch_add(1, Ordering::Relaxed);
                 }
@@ -71,7 +70,7 @@ fn the_number_of_all_events_follows_what_is_recorded_and_removed() {
     let (all, one_by_one) = (count("?limit=1"), count("?limit=1&after=000000000000000000000000"));
     assert_eq!((all, one_by_one), (rows().into(), rows().into()));
     let remove = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT 7)";
-    Connection::open(&app.database).unwrap().execute_batch(remove).unwrap();
+    app.sqlite().execute_batch(remove).unwrap();
     app.offered();
     assert_eq!(count("?limit=1"), rows());
 }

@@ -186,7 +186,7 @@ fn the_effect_of_a_fault_is_shown() {
     assert_eq!(faulted["customerId"], "ben");
     assert_eq!(
         faulted["fault"],
-        json!({ "status": 503, "delayMs": 1, "cutAfterCommit": false })
+        json!({ "status": 503, "delayMs": 1, "inFlight": false, "cutAfterCommit": false })
     );
 
     let fault = json!({ "cutAfterCommit": true });

@@ -254,8 +254,8 @@ fn too_much_at_once_is_refused_word_for_word() {
     let other = Connection::open(&app.database).unwrap();
     other
         .execute_batch(&format!(
-            "{many} INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload)
-             SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload
+            "{many} INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, checksum)
+             SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, 0
              FROM more, (SELECT * FROM event LIMIT 1)",
         ))
         .unwrap();
@@ -266,8 +266,8 @@ fn too_much_at_once_is_refused_word_for_word() {
     let columns = "guard, account_id, transaction_type, credit_type, amount, reference, escrow_id, created_at";
     other
         .execute_batch(&format!(
-            "{many} INSERT INTO payment_transaction (id, previous_id, {columns})
-             SELECT id + n, id + n - 1, guard, account_id, transaction_type, credit_type, amount, reference || n, escrow_id, created_at
+            "{many} INSERT INTO payment_transaction (id, previous_id, {columns}, checksum)
+             SELECT id + n, id + n - 1, guard, account_id, transaction_type, credit_type, amount, reference || n, escrow_id, created_at, 0
              FROM more, (SELECT * FROM payment_transaction WHERE reference = 'd')",
         ))
         .unwrap();
