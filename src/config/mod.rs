@@ -7,6 +7,8 @@ mod checks;
 mod error;
 mod flags;
 mod redaction;
+#[cfg(test)]
+mod secret_tests;
 mod sources;
 #[cfg(test)]
 mod tests;

@@ -191,7 +191,7 @@ impl ApiError {
                 Self::CustomerIdUnset { text } => Some(details::of_header(
                     "customer-id",
                     "the id of a customer; the client's variable for it has no value",
-                    shortened(text).to_string(),
+                    shortened(text),
                 )),
                 _ => None,
             },

@@ -176,7 +176,7 @@ fn check_not_encoded(field: &Field, name: &str) -> Result<(), ApiError> {
     };
     let encoding = String::from_utf8_lossy(encoding.as_bytes());
     let is_plain = |plain: &&str| encoding.trim().eq_ignore_ascii_case(plain);
-    if ["binary", "8bit", "7bit"].iter().any(|plain| is_plain(&plain)) {
+    if ["binary", "8bit", "7bit"].iter().any(is_plain) {
         return Ok(());
     }
     let (name, encoding) = (shortened(name), shortened(&encoding));

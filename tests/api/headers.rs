@@ -164,7 +164,8 @@ const FOREIGN_IDS: [&str; 10] = [
 
 /// Returns the text with every character percent-encoded.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 #[test]

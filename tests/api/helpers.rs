@@ -46,14 +46,14 @@ struct MovedClock {
     stands_at_millis: Option<i64>,
     /// The time that the test has let pass.
     ahead_millis: Arc<AtomicI64>,
-    /// The time by which the test has set the clock ahead, although it has not passed.
-    wrong_by_millis: Arc<AtomicI64>,
+    /// The milliseconds by which the test has set the clock ahead, although it has not passed.
+    wrong_by: Arc<AtomicI64>,
 }
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
         let start = self.stands_at_millis.unwrap_or_else(|| SystemClock.now().millis());
-        let ahead = self.ahead_millis.load(Ordering::SeqCst) + self.wrong_by_millis.load(Ordering::SeqCst);
+        let ahead = self.ahead_millis.load(Ordering::SeqCst) + self.wrong_by.load(Ordering::SeqCst);
         Timestamp::from_millis(start + ahead).unwrap()
     }
 
@@ -618,7 +618,7 @@ impl TestApp {
     /// Sets the service's clock to this many seconds after the right time, although no time
     /// passes.
     pub(crate) fn set_clock_wrong_by(&self, seconds: i64) {
-        self.clock.wrong_by_millis.store(seconds * 1000, Ordering::SeqCst);
+        self.clock.wrong_by.store(seconds * 1000, Ordering::SeqCst);
     }
 
     /// Advances the default merchant's sandbox clock.
