@@ -43,6 +43,7 @@ mod milestone_input;
 mod paging;
 mod payment_input;
 mod payments;
+mod race_rounds;
 mod races;
 mod rate_limit;
 mod requests;
