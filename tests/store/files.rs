@@ -459,15 +459,24 @@ fn a_full_disk_refuses_writes_and_recovers_without_a_restart() {
         full_disk(&file);
         return;
     }
-    let may_mount = Command::new("unshare").args(["-rm", "true"]).status();
-    if !may_mount.is_ok_and(|status| status.success()) {
+    // A mount namespace of its own: as this user or, where that is forbidden, by sudo.
+    let ways: [&[&str]; 2] = [&["unshare", "-rm"], &["sudo", "-nE", "unshare", "-m"]];
+    let is_allowed = |way: &&&[&str]| {
+        let output = Command::new(way[0]).args(&way[1..]).arg("true").output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let Some(way) = ways.iter().find(is_allowed) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI must run this test, but this user may not mount a small disk, also not by sudo"
+        );
         eprintln!("skipped: this user may not mount a small disk");
         return;
-    }
+    };
     let file = TestFile::new();
     let folder = file.path.parent().unwrap().to_str().unwrap();
     run_limited(
-        &["unshare", "-rm"],
+        way,
         &format!("mount -t tmpfs -o size=1m tmpfs '{folder}'"),
         "files::a_full_disk_refuses_writes_and_recovers_without_a_restart",
         &file.path,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::client::{assert_refused, top_up, try_to_serve};
+use crate::client::{assert_refused, skip, top_up, try_to_serve};
 use crate::helpers::WorkFolder;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_escrowd");
@@ -51,7 +51,7 @@ fn used_folder() -> WorkFolder {
 #[track_caller]
 fn assert_refuses(work_folder: &WorkFolder, remedy: &str) {
     let Some(mut command) = unprivileged() else {
-        println!("skipped: permissions do not bind this user, and it cannot change to one whom they bind");
+        skip("permissions do not bind this user, and it cannot change to one whom they bind");
         return;
     };
     let path = work_folder.path().join("test.db");
