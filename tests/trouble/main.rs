@@ -1,4 +1,4 @@
-//! The real program under failures around it: a full disk, a reader that never ends, files
+//! The real program under failures around it: random bytes, a full disk, a reader that never ends, files
 //! that are truncated, damaged or not writable, and a wrong clock.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
@@ -7,8 +7,10 @@
 #[allow(dead_code, reason = "the tests of the command line use the rest")]
 mod helpers;
 
+mod byte_fuzz;
 mod client;
 mod damage;
+mod flips;
 mod full_disk;
 mod hostile_clients;
 mod permissions;
