@@ -9,6 +9,7 @@
 mod addresses;
 mod admission;
 mod balances;
+mod bank;
 mod banks;
 mod browsers;
 mod cards;
@@ -19,6 +20,7 @@ mod clocks;
 mod contract;
 mod customers;
 mod declines;
+mod determinism;
 mod dispute_lists;
 mod disputes;
 mod escrow_edits;
