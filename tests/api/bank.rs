@@ -17,7 +17,7 @@ fn trade(app: &TestApp, customer: usize, turn: usize) {
     let (seller, buyer) = (name(customer), name(customer + 1));
     let deal = Deal::of(&app.create_escrow(&seller, &standard_terms()).ok());
     app.pay_for(&buyer, &deal).ok();
-    if turn % 4 != 0 {
+    if !turn.is_multiple_of(4) {
         app.confirm_payment(&buyer, &deal.id).ok();
     }
 }
