@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,23 @@ struct MovedClock {
     ahead_millis: Arc<AtomicI64>,
     /// The milliseconds by which the test has set the clock ahead, although it has not passed.
     wrong_by: Arc<AtomicI64>,
+    /// The start of the name of the thread whose next look at the clock panics.
+    panics_on: Arc<Mutex<Option<&'static str>>>,
+}
+
+impl MovedClock {
+    /// Panics if the test has planned it for this thread.
+    fn panic_if_planned(&self) {
+        let thread = thread::current();
+        let is_planned = |name: &mut &str| thread.name().unwrap_or_default().starts_with(*name);
+        let planned = self.panics_on.lock().unwrap().take_if(is_planned);
+        assert!(planned.is_none(), "planned by the test");
+    }
 }
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
+        self.panic_if_planned();
         let start = self.stands_at_millis.unwrap_or_else(|| SystemClock.now().millis());
         let ahead = self.ahead_millis.load(Ordering::SeqCst) + self.wrong_by.load(Ordering::SeqCst);
         Timestamp::from_millis(start + ahead).unwrap()
@@ -619,6 +632,16 @@ impl TestApp {
     /// passes.
     pub(crate) fn set_clock_wrong_by(&self, seconds: i64) {
         self.clock.wrong_by.store(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// Makes the next look at the clock panic, on a thread whose name starts like this.
+    pub(crate) fn plan_panic_on(&self, thread: &'static str) {
+        *self.clock.panics_on.lock().unwrap() = Some(thread);
+    }
+
+    /// Returns true if the planned panic has happened.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.clock.panics_on.lock().unwrap().is_none()
     }
 
     /// Advances the default merchant's sandbox clock.

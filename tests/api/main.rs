@@ -43,6 +43,7 @@ mod many_merchants;
 mod milestone_escrows;
 mod milestone_input;
 mod paging;
+mod panics;
 mod payment_input;
 mod payments;
 mod race_rounds;
