@@ -1,8 +1,8 @@
 //! Random commands, chosen by the state of the reference. Most of them are possible. Many
 //! others break exactly one rule.
 
-use crate::reference::{Action, Command, Deal, Id, MILESTONES_MAX, MOST, MilestoneTerms, Named, Reference, Terms};
-use crate::{disputes, standard};
+use crate::reference::{Action, Command, Deal, MILESTONES_MAX, MOST, MilestoneTerms, Named, Pick, Reference, Terms};
+use crate::{disputes, offers, standard, vaults};
 
 /// A random number generator (splitmix64) that returns the same numbers on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -47,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         is_live: random.one_in(20),
         action: Action::SeeWallet,
     };
-    command.action = match random.below(126) {
+    command.action = match random.below(160) {
         0..18 => Action::OfferMilestones(terms(random, merchant, true)),
         18..28 => Action::OfferStandard(terms(random, merchant, false)),
         28..34 => edit(random, reference, &mut command),
@@ -61,6 +61,11 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         109..115 => disputes::next_ruling(random, reference, &command),
         115..120 => standard::next_fee(random, reference, &command),
         120..123 => standard::next_deletion(random, reference, &mut command),
+        123..133 => vaults::next(random, reference, &command),
+        133..143 => offers::next_claim(random, reference, &mut command),
+        143..148 => offers::next_advance(random, reference, &command),
+        148..153 => offers::next_conversion(random, reference, &mut command),
+        153..157 => offers::next_edit(random, reference, &mut command),
         _ => {
             if random.one_in(10) {
                 command.customer = stranger(random);
@@ -73,7 +78,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
 }
 
 /// Returns mostly a regular customer, now and then a new one.
-fn any_customer(random: &mut Random) -> String {
+pub(crate) fn any_customer(random: &mut Random) -> String {
     if random.one_in(100) {
         stranger(random)
     } else {
@@ -105,7 +110,7 @@ fn amount(random: &mut Random, merchant: usize) -> i64 {
     random.up_to(largest)
 }
 
-fn terms(random: &mut Random, merchant: usize, has_milestones: bool) -> Terms {
+pub(crate) fn terms(random: &mut Random, merchant: usize, has_milestones: bool) -> Terms {
     let mut terms = Terms {
         amount: amount(random, merchant),
         purpose: "Shop fit-out",
@@ -114,7 +119,8 @@ fn terms(random: &mut Random, merchant: usize, has_milestones: bool) -> Terms {
         } else {
             random.one_of(&["buyer", "seller", "both"])
         },
-        max_delivery: random.one_of(&[None, Some(1), Some(365)]),
+        max_delivery: random.one_of(&[None, Some(1), Some(1), Some(365)]),
+        timeline: random.one_of(&["minutes", "minutes", "hours", "days"]),
         quantity: random.one_of(&[None, Some(1), Some(7)]),
         milestones: Vec::new(),
     };
@@ -268,24 +274,23 @@ fn confirm_milestone(random: &mut Random, reference: &Reference, command: &mut C
     } else {
         place
     };
-    let milestones = somewhere.and_then(|place| reference.deals[place].milestones.as_ref());
-    let mut milestone: Id = (i64::MAX, u32::MAX.into());
-    if let Some(milestones) = milestones {
-        let pending: Vec<Id> = milestones
-            .iter()
-            .filter(|milestone| !milestone.is_released)
-            .map(|milestone| milestone.id)
-            .collect();
-        milestone = if pending.is_empty() || random.one_in(10) {
-            milestones[random.below(milestones.len())].id
+    let mut milestone = Pick::Missing;
+    if let Some(place) = somewhere
+        && let Some(milestones) = &reference.deals[place].milestones
+    {
+        let is_pending = |&position: &usize| !milestones[position].is_released;
+        let pending: Vec<usize> = (0..milestones.len()).filter(is_pending).collect();
+        let position = if pending.is_empty() || random.one_in(10) {
+            random.below(milestones.len())
         } else {
             random.one_of(&pending)
         };
+        milestone = Pick::At(place, position);
     }
-    if let Some(&gone) = place.and_then(|place| reference.gone_milestones.get(&place))
+    if let Some(place) = place.filter(|place| reference.gone_milestones.contains_key(place))
         && random.one_in(4)
     {
-        milestone = gone;
+        milestone = Pick::Gone(place);
     }
     Action::ConfirmMilestone { deal: place, milestone }
 }

@@ -12,28 +12,33 @@ mod generator;
 #[path = "../store/helpers.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
+mod offers;
 mod reference;
+mod run;
 mod service;
 mod standard;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::thread;
 use std::time::Instant;
 
-use generator::Random;
-use helpers::START;
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
-use service::{Reply, Service, milestones_of};
+use run::run;
+use service::{Fault, Reply, Service, milestones_of};
 
-const COMMANDS: u64 = 20_000;
+const COMMANDS: u64 = 10_000;
 const SEED: u64 = 20_261_122;
 const COMMANDS_PER_FILE: u64 = 100_000;
-/// The number of commands between two audits. It grows to an eighth of the commands so far.
-const AUDIT_STEP: u64 = 1_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 21] = [
+    "claim",
+    "convert",
+    "edit standard",
+    "open a vault",
+    "declare a winner",
+    "cancel a vault",
     "offer milestones",
     "offer standard",
     "edit",
@@ -52,7 +57,17 @@ const KINDS: [&str; 15] = [
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 29] = [
+const REFUSALS: [&str; 39] = [
+    "AlreadyAMilestoneEscrow",
+    "ClaimTooEarly",
+    "NotAVault",
+    "ParticipantTwice",
+    "PotTooSmall",
+    "StakeNotCovered",
+    "TooFewParticipants",
+    "VaultAlreadySettled",
+    "VaultOfAnotherMerchant",
+    "WinnerNotAParticipant",
     "AccessDenied",
     "ActionNotAllowed",
     "AdditionalFeeNotPending",
@@ -104,7 +119,9 @@ fn the_ledger_agrees_with_the_reference() {
     let started = Instant::now();
     while done < commands {
         let these = (commands - done).min(COMMANDS_PER_FILE);
-        run(these, seed + files, &mut tally);
+        if let Some(steps) = run(these, seed + files, None, &mut tally) {
+            panic!("The shortest list of commands that fails:\n{steps:#?}");
+        }
         (done, files) = (done + these, files + 1);
     }
     let took = started.elapsed();
@@ -131,78 +148,56 @@ fn the_ledger_agrees_with_the_reference() {
     }
 }
 
-/// Prints how to repeat a failed run.
-struct Repeat {
-    seed: u64,
-    number: u64,
-    command: Option<Command>,
+/// Runs the model on a service with a planted bug, and returns the commands that show it.
+fn commands_that_show(fault: Fault) -> Vec<&'static str> {
+    let steps = run(4_000, SEED, Some(fault), &mut Tally::default());
+    let steps = steps.expect("the model finds the planted bug");
+    println!("{steps:#?}");
+    let reference = Reference::default();
+    let name = |step: &run::Step| match step.command.action {
+        Action::Fund { .. } => "fund",
+        _ => kind(&step.command, &reference),
+    };
+    steps.iter().map(name).collect()
 }
 
-impl Drop for Repeat {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let Self { seed, number, command } = self;
-            println!("Failed at command {number}: {command:#?}");
-            println!("To repeat: MODEL_SEED={seed} MODEL_COMMANDS={number} cargo test --test model");
-        }
-    }
+#[test]
+fn a_lost_release_is_found_with_the_commands_that_lead_to_it() {
+    let shown = commands_that_show(Fault::LosesRelease);
+    assert_eq!(shown, ["offer milestones", "fund", "confirm milestone"]);
 }
 
-fn run(commands: u64, seed: u64, tally: &mut Tally) {
-    let mut random = Random(seed);
-    let mut reference = Reference {
-        merchants: merchants(),
-        ..Reference::default()
-    };
-    let mut service = Service::start(&reference);
-    let mut now = START;
-    let mut next_audit = AUDIT_STEP;
-    for number in 1..=commands {
-        let mut repeat = Repeat {
-            seed,
-            number,
-            command: None,
-        };
-        // Time advances in jumps. Now and then the clock jumps back to the start.
-        now += i64::try_from(random.below(2_000)).unwrap();
-        service.file.clock.set(if random.one_in(50) { START } else { now });
-        if random.one_in(1_000) {
-            service = service.restart(&reference);
-            tally.restarts += 1;
-        }
-        let command = generator::next(&mut random, &reference);
-        repeat.command = Some(command.clone());
-        step(&service, &mut reference, &command, tally);
-        if number == next_audit || number == commands {
-            service.assert_sound(reference.rows);
-            tally.audits += 1;
-            next_audit = number + AUDIT_STEP.max(number / 8);
-        }
-    }
-    let repeat = Repeat {
-        seed,
-        number: commands,
-        command: None,
-    };
-    for deal in &reference.deals {
-        service.assert_stored(deal);
-    }
-    for merchant in 0..reference.merchants.len() {
-        service.assert_balances(merchant, &reference);
-    }
-    drop(repeat);
+#[test]
+fn a_lost_stake_is_found_with_one_command() {
+    assert_eq!(commands_that_show(Fault::LosesStake), ["open a vault"]);
+}
+
+#[test]
+fn a_refusal_that_leaves_a_row_is_found_with_one_command() {
+    assert_eq!(commands_that_show(Fault::KeepsRefused), ["claim"]);
 }
 
 /// Runs one command on both sides and compares the results.
 fn step(service: &Service, reference: &mut Reference, command: &Command, tally: &mut Tally) {
     let kind = kind(command, reference);
+    let version = service.keep_state();
     let reply = service.execute(command, reference);
+    service.do_harm(command, &reply);
+    service.drop_state(version, reply.is_err());
     let expected = reference.execute(command);
     match (reply, expected) {
         (Ok(reply), Ok(deals)) => {
             tally.kinds.entry(kind).or_default()[0] += 1;
             learn(reference, command, &reply, &deals);
             assert_eq!(reply.escrows.len(), deals.len(), "escrows in the reply");
+            if let (Some(known), Action::Vault(vaults::Step::Create { .. })) = (&reply.vault, &command.action) {
+                let vault = reference.vaults.last_mut().unwrap();
+                vault.id = (known.id.number(), known.id.guard());
+                known.payment_token.as_str().clone_into(&mut vault.token);
+            }
+            if let Some(place) = named_vault(command, reference) {
+                service.assert_vault_stored(&reference.vaults[place]);
+            }
             for (escrow, &deal) in reply.escrows.iter().zip(&deals) {
                 service.assert_same(escrow, &reference.deals[deal]);
                 service.assert_stored(&reference.deals[deal]);
@@ -233,7 +228,7 @@ fn learn(reference: &mut Reference, command: &Command, reply: &Reply, deals: &[u
     if let Some(name) = &reply.reference {
         reference.learn_reference(command, name, deals);
     }
-    let is_edit = matches!(command.action, Action::Edit { .. });
+    let is_edit = matches!(command.action, Action::Edit { .. } | Action::Convert { .. });
     for (escrow, &place) in reply.escrows.iter().zip(deals) {
         let deal = &mut reference.deals[place];
         if !is_edit && deal.id != Id::default() {
@@ -247,10 +242,30 @@ fn learn(reference: &mut Reference, command: &Command, reply: &Reply, deals: &[u
     }
 }
 
+/// Returns the vault that a command opens or settles.
+const fn named_vault(command: &Command, reference: &Reference) -> Option<usize> {
+    match command.action {
+        Action::Vault(vaults::Step::Create { .. }) => Some(reference.vaults.len() - 1),
+        Action::Vault(
+            vaults::Step::Win {
+                vault: vaults::Target::Vault(place),
+                ..
+            }
+            | vaults::Step::Cancel {
+                vault: vaults::Target::Vault(place),
+            },
+        ) => Some(place),
+        _ => None,
+    }
+}
+
 /// Returns the deals that a command names.
 fn named_deals(command: &Command) -> Vec<usize> {
     match &command.action {
         Action::Edit { deal, .. }
+        | Action::EditStandard { deal, .. }
+        | Action::Convert { deal, .. }
+        | Action::Claim { deal }
         | Action::ConfirmMilestone { deal, .. }
         | Action::ConfirmPayment { deal }
         | Action::SetFee { deal, .. }
@@ -258,7 +273,12 @@ fn named_deals(command: &Command) -> Vec<usize> {
         | Action::Dispute { deal }
         | Action::Resolve { deal, .. } => deal.iter().copied().collect(),
         Action::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
-        Action::OfferMilestones(_) | Action::OfferStandard(_) | Action::TopUp { .. } | Action::SeeWallet => Vec::new(),
+        Action::OfferMilestones(_)
+        | Action::OfferStandard(_)
+        | Action::TopUp { .. }
+        | Action::Vault(_)
+        | Action::AdvanceClock { .. }
+        | Action::SeeWallet => Vec::new(),
     }
 }
 
@@ -269,6 +289,13 @@ fn kind(command: &Command, reference: &Reference) -> &'static str {
         Action::OfferMilestones(_) => "offer milestones",
         Action::OfferStandard(_) => "offer standard",
         Action::Edit { .. } => "edit",
+        Action::EditStandard { .. } => "edit standard",
+        Action::Convert { .. } => "convert",
+        Action::Claim { .. } => "claim",
+        Action::AdvanceClock { .. } => "advance the clock",
+        Action::Vault(vaults::Step::Create { .. }) => "open a vault",
+        Action::Vault(vaults::Step::Win { .. }) => "declare a winner",
+        Action::Vault(vaults::Step::Cancel { .. }) => "cancel a vault",
         Action::Fund { reference: name, .. } if name.as_ref().is_some_and(is_used) => "fund again",
         Action::Fund { deals, .. } if deals.iter().any(is_link) => "pay for a link",
         Action::Fund { deals, .. } if deals.len() == 1 => "fund one",

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disputes::{Dispute, Ruling};
+use crate::offers::delivery_seconds;
+use crate::vaults::{self, Vault};
 
 /// 2^53-1, the most minor units that a merchant's accounts may hold together.
 pub(crate) const MOST: i64 = 9_007_199_254_740_991;
@@ -13,6 +15,8 @@ pub(crate) const MOST: i64 = 9_007_199_254_740_991;
 pub(crate) const MILESTONES_MAX: usize = 20;
 
 pub(crate) type Id = (i64, i64);
+/// The id of nothing.
+pub(crate) const MISSING: Id = (i64::MAX, u32::MAX as i64);
 
 /// A command with the merchant and customer who send it. A deal is an index into the
 /// reference's deals. `None` is a deal that does not exist.
@@ -38,9 +42,27 @@ pub(crate) enum Action {
         offered: Option<i64>,
         reference: Option<String>,
     },
+    EditStandard {
+        deal: Option<usize>,
+        terms: Terms,
+    },
+    Convert {
+        deal: Option<usize>,
+        /// True if the request has no amount.
+        keeps_amount: bool,
+        terms: Terms,
+    },
+    Claim {
+        deal: Option<usize>,
+    },
+    /// Moves the merchant's clock.
+    AdvanceClock {
+        seconds: i64,
+    },
+    Vault(vaults::Step),
     ConfirmMilestone {
         deal: Option<usize>,
-        milestone: Id,
+        milestone: Pick,
     },
     ConfirmPayment {
         deal: Option<usize>,
@@ -73,12 +95,23 @@ pub(crate) struct Named {
     pub(crate) by_token: bool,
 }
 
+/// The milestone that a command names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pick {
+    /// The milestone at this position of this deal.
+    At(usize, usize),
+    /// One that an edit of this deal removed.
+    Gone(usize),
+    Missing,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) amount: i64,
     pub(crate) purpose: &'static str,
     pub(crate) who_pays: &'static str,
     pub(crate) max_delivery: Option<i64>,
+    pub(crate) timeline: &'static str,
     pub(crate) quantity: Option<i64>,
     pub(crate) milestones: Vec<MilestoneTerms>,
 }
@@ -94,6 +127,9 @@ pub(crate) struct MilestoneTerms {
 pub(crate) struct Reference {
     pub(crate) merchants: Vec<Merchant>,
     pub(crate) deals: Vec<Deal>,
+    pub(crate) vaults: Vec<Vault>,
+    /// The latest time of the clock, in milliseconds.
+    pub(crate) time: i64,
     /// By deal, the id of a milestone that an edit removed.
     pub(crate) gone_milestones: BTreeMap<usize, Id>,
     /// The expected numbers of transfers, events and entries of payment histories.
@@ -112,6 +148,8 @@ pub(crate) struct Merchant {
     pub(crate) platform_bps: i64,
     pub(crate) commission_bps: i64,
     pub(crate) opening_balance: i64,
+    /// The time by which the merchant's clock is ahead.
+    pub(crate) ahead_seconds: i64,
     pub(crate) customers: BTreeMap<String, Wallet>,
     pub(crate) earned: i64,
     pub(crate) platform_earned: i64,
@@ -123,7 +161,7 @@ pub(crate) struct Merchant {
 pub(crate) struct Wallet {
     pub(crate) main: i64,
     pub(crate) hold: i64,
-    /// The part of the hold that pays for fees.
+    /// The part of the hold that pays for fees of escrows. A stake has its fee inside.
     pub(crate) fees_in_hold: i64,
 }
 
@@ -151,6 +189,10 @@ pub(crate) struct Deal {
     pub(crate) extra_is_refundable: bool,
     /// For a link, the number of buyers who can still pay.
     pub(crate) stock: Option<i64>,
+    /// The length of the delivery window.
+    pub(crate) delivery_seconds: i64,
+    /// The time of the payment in milliseconds.
+    pub(crate) paid_at: i64,
     pub(crate) is_deleted: bool,
     /// `None` for a standard escrow.
     pub(crate) milestones: Option<Vec<Milestone>>,
@@ -171,7 +213,42 @@ pub(crate) struct Milestone {
     pub(crate) is_released: bool,
 }
 
+impl Terms {
+    pub(crate) fn milestone_sum(&self) -> i128 {
+        self.milestones
+            .iter()
+            .map(|milestone| i128::from(milestone.amount))
+            .sum()
+    }
+}
+
 impl Deal {
+    /// Returns a deal that takes a place and does not exist.
+    pub(crate) fn missing() -> Self {
+        Self {
+            id: MISSING,
+            token: "PY_MISSING".to_owned(),
+            merchant: 0,
+            seller: String::new(),
+            amount: 0,
+            platform_fee: 0,
+            commission: 0,
+            buyer_fee: 0,
+            extra: 0,
+            extra_is_refundable: true,
+            stock: None,
+            delivery_seconds: 0,
+            paid_at: 0,
+            is_deleted: true,
+            milestones: None,
+            buyer: None,
+            dispute: Dispute::None,
+            is_closed: false,
+            ending: "",
+            held: 0,
+        }
+    }
+
     pub(crate) const fn charge(&self) -> i64 {
         self.amount + self.buyer_fee + self.extra
     }
@@ -180,7 +257,7 @@ impl Deal {
 impl Merchant {
     /// Returns the platform fee, the commission and the buyer's part of both. The first two
     /// are rounded half up.
-    fn fee(&self, amount: i64, who_pays: &str) -> (i64, i64, i64) {
+    pub(crate) fn fee(&self, amount: i64, who_pays: &str) -> (i64, i64, i64) {
         let share = |bps: i64| {
             let exact = i128::from(amount) * i128::from(bps);
             let rounds_up = exact % 10_000 >= 5_000;
@@ -210,6 +287,13 @@ impl Reference {
             && command.is_live
         {
             return Err("SandboxOnly".into());
+        }
+        if let Action::Vault(step) = &command.action {
+            return self.vault(command, step).map(|()| vec![]);
+        }
+        if let Action::AdvanceClock { seconds } = command.action {
+            self.merchants[command.merchant].ahead_seconds += seconds;
+            return Ok(vec![]);
         }
         if let Action::Resolve { deal, ruling } = command.action {
             return self.resolve(command, deal, ruling);
@@ -268,12 +352,20 @@ impl Reference {
                 offered,
                 reference,
             } => self.fund(command, deals, *offered, reference.as_deref(), newcomers),
-            Action::ConfirmMilestone { deal, milestone: id } => {
+            Action::EditStandard { deal, terms } => self.edit_standard(command, *deal, terms),
+            Action::Convert {
+                deal,
+                keeps_amount,
+                terms,
+            } => self.convert(command, *deal, *keeps_amount, terms, newcomers),
+            Action::Claim { deal } => self.claim(command, *deal),
+            Action::ConfirmMilestone { deal, milestone } => {
+                let id = self.milestone_id(*milestone);
                 let place = self.own(command, *deal).ok_or("EscrowNotFound")?;
                 let deal = &self.deals[place];
                 let buyer = deal.buyer.as_ref().ok_or("EscrowNotFunded")?;
                 refuse_if(*buyer != command.customer, "AccessDenied")?;
-                let is_named = |milestone: &Milestone| milestone.id == *id;
+                let is_named = |milestone: &Milestone| milestone.id == id;
                 let position = deal.milestones.iter().flatten().position(is_named);
                 let position = position.ok_or("MilestoneNotFound")?;
                 let milestones = deal.milestones.as_ref().unwrap();
@@ -297,7 +389,9 @@ impl Reference {
             }
             Action::Delete { deal } => self.delete(command, *deal),
             Action::Dispute { deal } => self.dispute(command, *deal),
-            Action::Resolve { .. } | Action::SetFee { .. } => unreachable!("the merchant's commands are run above"),
+            Action::Resolve { .. } | Action::SetFee { .. } | Action::Vault(_) | Action::AdvanceClock { .. } => {
+                unreachable!("the merchant's commands are run above")
+            }
             Action::TopUp { amount } => self.top_up(command, *amount, newcomers),
             Action::SeeWallet => {
                 self.register(command, newcomers);
@@ -320,7 +414,7 @@ impl Reference {
     /// Returns true if the customer exists or the command may register it. In the sandbox a
     /// command may register every customer, as long as there is room for the opening
     /// balance.
-    fn admit(&self, command: &Command, customer: &str, newcomers: &mut Newcomers) -> Result<bool, String> {
+    pub(crate) fn admit(&self, command: &Command, customer: &str, newcomers: &mut Newcomers) -> Result<bool, String> {
         let merchant = &self.merchants[command.merchant];
         if merchant.customers.contains_key(customer) || newcomers.contains(customer) {
             return Ok(true);
@@ -334,7 +428,22 @@ impl Reference {
         Ok(true)
     }
 
-    fn register(&mut self, command: &Command, newcomers: Newcomers) {
+    /// Returns the id of the milestone that a command names.
+    pub(crate) fn milestone_id(&self, pick: Pick) -> Id {
+        let id = match pick {
+            Pick::At(deal, position) => {
+                let milestones = self.deals[deal].milestones.as_ref();
+                milestones
+                    .and_then(|milestones| milestones.get(position))
+                    .map(|milestone| milestone.id)
+            }
+            Pick::Gone(deal) => self.gone_milestones.get(&deal).copied(),
+            Pick::Missing => None,
+        };
+        id.unwrap_or(MISSING)
+    }
+
+    pub(crate) fn register(&mut self, command: &Command, newcomers: Newcomers) {
         for newcomer in newcomers {
             let opening_balance = self.merchants[command.merchant].opening_balance;
             self.merchants[command.merchant]
@@ -363,19 +472,30 @@ impl Reference {
 
     fn check_milestones(&self, command: &Command, terms: &Terms, newcomers: &mut Newcomers) -> Result<(), String> {
         check_terms(terms, true)?;
+        Self::check_milestone_list(terms)?;
+        refuse_if(
+            terms.milestone_sum() != i128::from(terms.amount),
+            "MilestonesDoNotAddUp",
+        )?;
+        self.admit_payees(command, terms, newcomers)
+    }
+
+    pub(crate) fn check_milestone_list(terms: &Terms) -> Result<(), String> {
         refuse_if(terms.milestones.len() > MILESTONES_MAX, "Invalid milestones")?;
         for (index, milestone) in terms.milestones.iter().enumerate() {
             let is_whole = milestone.amount > 0 && milestone.amount % 100 == 0;
             refuse_if(!is_whole, &format!("Invalid milestones[{index}].amount"))?;
             refuse_if(milestone.is_overdue, &format!("Invalid milestones[{index}].dueDate"))?;
         }
-        refuse_if(terms.milestones.len() < 2, "TooFewMilestones")?;
-        let sum: i128 = terms
-            .milestones
-            .iter()
-            .map(|milestone| i128::from(milestone.amount))
-            .sum();
-        refuse_if(sum != i128::from(terms.amount), "MilestonesDoNotAddUp")?;
+        refuse_if(terms.milestones.len() < 2, "TooFewMilestones")
+    }
+
+    pub(crate) fn admit_payees(
+        &self,
+        command: &Command,
+        terms: &Terms,
+        newcomers: &mut Newcomers,
+    ) -> Result<(), String> {
         for (index, milestone) in terms.milestones.iter().enumerate() {
             if let Some(payee) = &milestone.payee {
                 let is_known = self.admit(command, payee, newcomers)?;
@@ -385,7 +505,7 @@ impl Reference {
         Ok(())
     }
 
-    fn new_deal(&self, command: &Command, terms: &Terms, has_milestones: bool) -> Result<Deal, String> {
+    pub(crate) fn new_deal(&self, command: &Command, terms: &Terms, has_milestones: bool) -> Result<Deal, String> {
         let (platform_fee, commission, buyer_fee) = self.merchants[command.merchant].fee(terms.amount, terms.who_pays);
         refuse_if(terms.amount + buyer_fee > MOST, "Invalid amount")?;
         let milestone = |milestone: &MilestoneTerms| Milestone {
@@ -406,6 +526,8 @@ impl Reference {
             extra: 0,
             extra_is_refundable: true,
             stock: terms.quantity.filter(|&quantity| !has_milestones && quantity > 1),
+            delivery_seconds: delivery_seconds(terms),
+            paid_at: 0,
             is_deleted: false,
             milestones: has_milestones.then(|| terms.milestones.iter().map(milestone).collect()),
             buyer: None,
@@ -473,11 +595,13 @@ impl Reference {
         refuse_if(available < due, &format!("InsufficientBalance {due} {available}"))?;
 
         self.register(command, newcomers);
+        let now = self.now(command.merchant);
         let deals = self.take_from_links(&places);
         for &place in &deals {
             let deal = &mut self.deals[place];
             deal.buyer = Some(command.customer.clone());
             deal.held = deal.charge();
+            deal.paid_at = now;
             let (charge, fee) = (deal.held, deal.platform_fee + deal.commission + deal.extra);
             let wallet = self.wallet(command.merchant, &command.customer);
             wallet.main -= charge;
@@ -558,7 +682,7 @@ impl Reference {
     }
 }
 
-fn check_terms(terms: &Terms, has_milestones: bool) -> Result<(), String> {
+pub(crate) fn check_terms(terms: &Terms, has_milestones: bool) -> Result<(), String> {
     refuse_if(terms.amount < 1, "Invalid amount")?;
     refuse_if(terms.purpose.trim().is_empty(), "Invalid purpose")?;
     refuse_if(has_milestones && terms.who_pays != "buyer", "Invalid whoPays")?;

@@ -1,49 +1,75 @@
 //! The service under test: the real commands on a real file, and the rows of that file.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use escrowd::app;
+use escrowd::commands::clocks;
 use escrowd::commands::disputes::{self, ResolutionRequest};
-use escrowd::commands::milestone_escrows::{self, MilestoneEscrowRequest};
+use escrowd::commands::milestone_escrows::{self, ConversionRequest, MilestoneEscrowRequest};
 use escrowd::commands::payments;
-use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest};
+use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
 use escrowd::commands::{Error, Policy, customers, merchants};
 use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customers::customer::Admission;
+use escrowd::domain::effects::Effects;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
 use escrowd::domain::escrow::dispute;
-use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
+use escrowd::domain::escrow::terms::{KeptTerms, MilestoneRequest, TermsRequest};
+use escrowd::domain::escrow::vault::Vault;
 use escrowd::domain::escrow::{Escrow, Progress};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{
     CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, Reference as PaymentName,
 };
+use escrowd::domain::ledger::{Account, TransferKind};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::payments::request::{Gateway, PaymentRequest};
 use escrowd::domain::refusal::Refusal;
+use escrowd::domain::sandbox::span::Span;
 use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
 
 use crate::disputes::Ruling;
-use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
-use crate::reference::{self, Action, Command, Deal, MILESTONES_MAX, Named, Reference, Rows};
+use crate::helpers::{TestFile, kobo, name_merchant, sandbox_key, wait_for, write};
+use crate::offers::GRACE_SECONDS;
+use crate::reference::{self, Action, Command, Deal, MILESTONES_MAX, MISSING, Named, Reference, Rows};
+use crate::vaults::{self, PARTICIPANTS_MAX};
 
 /// The reply to a command.
 #[derive(Default)]
 pub(crate) struct Reply {
     pub(crate) escrows: Vec<Escrow>,
     pub(crate) reference: Option<String>,
+    pub(crate) vault: Option<Vault>,
+}
+
+/// A bug planted for a control: a service that does something else than it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The money of a confirmed milestone goes back into the hold.
+    LosesRelease,
+    /// The first stake of a vault goes back to its participant.
+    LosesStake,
+    /// A refusal leaves a row behind.
+    KeepsRefused,
 }
 
 pub(crate) struct Service {
     pub(crate) file: TestFile,
-    store: Store,
+    pub(crate) store: Store,
     /// A plain SQLite connection for reading the rows.
     rows: Connection,
-    merchants: Vec<(MerchantId, Policy)>,
+    /// Another one, which sees the rows as they were before a command.
+    before: Connection,
+    pub(crate) fault: Option<Fault>,
+    /// The merchant of the command that runs.
+    acts_for: Cell<MerchantId>,
+    pub(crate) merchants: Vec<(MerchantId, Policy)>,
 }
 
 impl Service {
@@ -57,11 +83,16 @@ impl Service {
     /// Opens the same file with another store.
     pub(crate) fn restart(self, reference: &Reference) -> Self {
         let Self {
-            file, store, merchants, ..
+            file,
+            store,
+            merchants,
+            fault,
+            ..
         } = self;
         store.close();
         drop(store);
-        let again = Self::open(file, reference);
+        let mut again = Self::open(file, reference);
+        again.fault = fault;
         let ids = |merchants: &[(MerchantId, Policy)]| merchants.iter().map(|(id, _)| *id).collect::<Vec<_>>();
         assert_eq!(
             ids(&merchants),
@@ -73,7 +104,7 @@ impl Service {
 
     fn open(file: TestFile, reference: &Reference) -> Self {
         let store = file.open();
-        let rows = file.sqlite();
+        let (rows, before) = (file.sqlite(), file.sqlite());
         let merchant = |(key, merchant)| {
             let id = write(&store, move |tx| merchants::of_sandbox_key(tx, &sandbox_key(key)));
             (id, policy(merchant))
@@ -83,6 +114,9 @@ impl Service {
             file,
             store,
             rows,
+            before,
+            fault: None,
+            acts_for: Cell::new(MerchantId(0)),
             merchants,
         }
     }
@@ -90,6 +124,7 @@ impl Service {
     /// Runs one command through the real code. A refusal is returned by its name.
     pub(crate) fn execute(&self, command: &Command, reference: &Reference) -> Result<Reply, String> {
         let (merchant, policy) = &self.merchants[command.merchant];
+        self.acts_for.set(*merchant);
         let mut policy = policy.clone();
         if command.is_live {
             policy.mode = Mode::Live;
@@ -99,12 +134,13 @@ impl Service {
             merchant: *merchant,
             party: Party::Customer(customer(&command.customer)),
         };
-        let escrow = |deal: &Option<usize>| {
-            escrow_id(deal.map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id))
-        };
+        let escrow = |deal: &Option<usize>| escrow_id(deal.map_or(MISSING, |place| reference.deals[place].id));
         let one = |escrow: Escrow| Reply {
             escrows: vec![escrow],
-            reference: None,
+            ..Reply::default()
+        };
+        let token = |deal: &Option<usize>| {
+            PaymentToken::named(deal.map_or("PY_MISSING", |place| &reference.deals[place].token))
         };
         let reply: Result<Reply, Error> = match &command.action {
             Action::OfferMilestones(terms) => {
@@ -129,6 +165,45 @@ impl Service {
                 })
                 .map(one)
             }
+            Action::EditStandard { deal, terms } => {
+                let request = StandardEditRequest {
+                    terms: terms_request(terms),
+                    keeps: KeptTerms::default(),
+                };
+                let token = token(deal);
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::edit(tx, policy, &actor, token, Ok(request), &[])
+                })
+                .map(one)
+            }
+            Action::Convert {
+                deal,
+                keeps_amount,
+                terms,
+            } => {
+                let request = ConversionRequest {
+                    amount: (!keeps_amount).then(|| kobo(terms.amount)),
+                    milestones: milestone_request(terms).milestones,
+                };
+                let token = token(deal);
+                self.run(policy, move |tx, policy| {
+                    milestone_escrows::convert(tx, policy, &actor, token, Ok(request))
+                })
+                .map(one)
+            }
+            Action::Claim { deal } => {
+                let token = token(deal);
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::claim(tx, policy, &actor, token)
+                })
+                .map(one)
+            }
+            Action::AdvanceClock { seconds } => {
+                let (merchant, by) = (*merchant, Span::parse(&format!("{seconds}s")).unwrap());
+                self.run(policy, move |tx, policy| clocks::advance(tx, policy, merchant, Ok(by)))
+                    .map(|_| Reply::default())
+            }
+            Action::Vault(step) => self.vault(command, step, policy, reference),
             Action::Fund {
                 deals,
                 offered,
@@ -141,10 +216,12 @@ impl Service {
                 .map(|payment| Reply {
                     escrows: payment.escrows,
                     reference: Some(payment.transaction.reference.as_str().to_owned()),
+                    vault: None,
                 })
             }
             Action::ConfirmMilestone { deal, milestone } => {
-                let (escrow, milestone) = (escrow(deal), MilestoneId::new(milestone.0, milestone.1));
+                let (escrow, milestone) = (escrow(deal), reference.milestone_id(*milestone));
+                let milestone = MilestoneId::new(milestone.0, milestone.1);
                 self.run(policy, move |tx, policy| {
                     milestone_escrows::confirm(tx, policy, &actor, escrow, milestone)
                 })
@@ -181,12 +258,16 @@ impl Service {
     }
 
     /// Runs a command in the writer.
-    fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         policy: Policy,
         command: impl FnOnce(&mut Tx<'_>, &Policy) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        wait_for(self.store.write(move |tx| command(tx, &policy)))
+        let merchant = self.acts_for.get();
+        wait_for(self.store.write(move |tx| {
+            tx.act_for(merchant)?;
+            command(tx, &policy)
+        }))
     }
 
     fn dispute(&self, policy: Policy, actor: Actor, token: PaymentToken) -> Result<Escrow, Error> {
@@ -229,7 +310,7 @@ impl Service {
                 })?;
                 Ok(Reply {
                     escrows: vec![escrow],
-                    reference: None,
+                    ..Reply::default()
                 })
             }
             Action::Delete { deal } => {
@@ -241,6 +322,63 @@ impl Service {
             }
             _ => unreachable!("another kind of command"),
         }
+    }
+
+    /// Keeps a view of the rows as they are now.
+    pub(crate) fn keep_state(&self) -> i64 {
+        self.before
+            .execute_batch("BEGIN; SELECT id FROM merchant LIMIT 1")
+            .unwrap();
+        self.version()
+    }
+
+    /// Forgets the kept view, which a refused command must not have changed. Compares the
+    /// hashes of both states if a commit has happened since, which may be one of the
+    /// background, and for every hundredth refusal.
+    pub(crate) fn drop_state(&self, version: i64, is_refused: bool) {
+        let is_changed = self.version() != version;
+        if is_refused && (is_changed || version % 100 == 0) {
+            assert_eq!(
+                state_hash(&self.rows),
+                state_hash(&self.before),
+                "a refusal changes nothing"
+            );
+        }
+        self.before.execute_batch("COMMIT").unwrap();
+    }
+
+    /// Returns a number that changes when another connection commits.
+    fn version(&self) -> i64 {
+        self.rows
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    /// Does the harm of the planted bug.
+    pub(crate) fn do_harm(&self, command: &Command, reply: &Result<Reply, String>) {
+        let mut effects = Effects::default();
+        let (merchant, _) = self.merchants[command.merchant];
+        match (self.fault, &command.action, reply) {
+            (Some(Fault::LosesRelease), Action::ConfirmMilestone { .. }, Ok(reply)) => {
+                let escrow = &reply.escrows[0];
+                let payee = Account::CustomerMain(escrow.seller.customer().unwrap().clone());
+                let hold = Account::CustomerEscrow(customer(&command.customer));
+                effects.transfer(TransferKind::Release, payee, hold, kobo(100), Some(escrow.id));
+            }
+            (Some(Fault::LosesStake), Action::Vault(vaults::Step::Create { .. }), Ok(reply)) => {
+                let vault = reply.vault.as_ref().unwrap();
+                let (stake, id) = (&vault.stakes[0], vault.id);
+                let main = Account::CustomerMain(stake.customer.clone());
+                let hold = Account::CustomerEscrow(stake.customer.clone());
+                effects.transfer(TransferKind::Stake, hold, main, stake.amount, Some(id));
+            }
+            (Some(Fault::KeepsRefused), Action::Claim { .. }, Err(_)) => {
+                write(&self.store, name_merchant("left behind"));
+                return;
+            }
+            _ => return,
+        }
+        write(&self.store, move |tx| tx.post(merchant, &effects));
     }
 
     /// Compares every balance of a merchant, and the number of its accounts.
@@ -374,6 +512,30 @@ pub(crate) fn milestones_of(escrow: &Escrow) -> Vec<reference::Milestone> {
         .collect()
 }
 
+/// Returns the hash of all rows but the file's mark, which counts commits.
+fn state_hash(rows: &Connection) -> u64 {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'file_mark'";
+    let mut statement = rows.prepare_cached(sql).unwrap();
+    let tables: Vec<String> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let mut hasher = DefaultHasher::new();
+    for table in tables {
+        table.hash(&mut hasher);
+        let mut statement = rows.prepare_cached(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                format!("{:?}", row.get_ref(column).unwrap()).hash(&mut hasher);
+            }
+        }
+    }
+    hasher.finish()
+}
+
 /// Returns the name of a refusal's rule, with the field or the amounts it names.
 fn name_of(refusal: &Refusal) -> String {
     match refusal {
@@ -384,6 +546,19 @@ fn name_of(refusal: &Refusal) -> String {
         }
         Refusal::MilestonesDoNotAddUp { .. } => "MilestonesDoNotAddUp".to_owned(),
         Refusal::ActionNotAllowedNow { .. } => "ActionNotAllowed".to_owned(),
+        Refusal::ClaimTooEarly { claimable_at } => format!("ClaimTooEarly {}", claimable_at.millis()),
+        Refusal::ParticipantUnknown(name) => format!("ParticipantUnknown {}", name.as_str()),
+        Refusal::PotTooSmall { min, pot } => format!("PotTooSmall {} {}", min.minor(), pot.minor()),
+        Refusal::StakeNotCovered {
+            participant,
+            stake,
+            available,
+        } => format!(
+            "StakeNotCovered {} {} {}",
+            participant.as_str(),
+            stake.minor(),
+            available.minor()
+        ),
         Refusal::SplitDoesNotAddUp { pool, .. } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
     }
@@ -392,11 +567,7 @@ fn name_of(refusal: &Refusal) -> String {
 fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, reference: &Reference) -> PaymentRequest {
     let key = |named: &Named| match named.deal {
         Some(place) if named.by_token => EscrowKey::Token(PaymentToken::named(&reference.deals[place].token)),
-        _ => EscrowKey::Id(escrow_id(
-            named
-                .deal
-                .map_or((i64::MAX, u32::MAX.into()), |place| reference.deals[place].id),
-        )),
+        _ => EscrowKey::Id(escrow_id(named.deal.map_or(MISSING, |place| reference.deals[place].id))),
     };
     PaymentRequest {
         token: None,
@@ -425,11 +596,11 @@ fn resolution(ruling: Ruling) -> ResolutionRequest {
     }
 }
 
-fn escrow_id((number, guard): reference::Id) -> EscrowId {
+pub(crate) fn escrow_id((number, guard): reference::Id) -> EscrowId {
     EscrowId::new(number, guard)
 }
 
-fn customer(name: &str) -> CustomerId {
+pub(crate) fn customer(name: &str) -> CustomerId {
     CustomerId::parse(name).unwrap()
 }
 
@@ -448,8 +619,10 @@ fn policy(merchant: &reference::Merchant) -> Policy {
         limits: Limits {
             amount_min_minor: Amount::from_minor(1).unwrap(),
             milestones_max: MILESTONES_MAX,
+            participants_max: PARTICIPANTS_MAX,
             ..Config::default().limits
         },
+        claim_grace_seconds: GRACE_SECONDS,
         ..Config::default()
     };
     app::policy(&config).unwrap()
@@ -462,7 +635,7 @@ fn terms_request(terms: &reference::Terms) -> TermsRequest {
         description: None,
         who_pays: terms.who_pays.parse::<WhoPays>().unwrap(),
         max_delivery: terms.max_delivery,
-        delivery_timeline: None,
+        delivery_timeline: Some(terms.timeline.parse().unwrap()),
         total_quantity: terms.quantity,
         category: None,
     }
