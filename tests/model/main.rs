@@ -13,7 +13,10 @@ mod generator;
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
 mod offers;
+mod records;
 mod reference;
+mod refusals;
+mod requests;
 mod run;
 mod service;
 mod standard;
@@ -24,8 +27,9 @@ use std::env;
 use std::time::Instant;
 
 use reference::{Action, Command, Id, MOST, Merchant, Named, Reference};
+use refusals::Fault;
 use run::run;
-use service::{Fault, Reply, Service, milestones_of};
+use service::{Reply, Service, milestones_of};
 
 const COMMANDS: u64 = 10_000;
 const SEED: u64 = 20_261_122;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::generator::{self, Random};
 use crate::helpers::START;
 use crate::reference::{Command, Deal, Reference};
-use crate::service::{Fault, Service};
+use crate::refusals::Fault;
+use crate::service::Service;
 use crate::vaults::Vault;
 use crate::{Tally, merchants};
 

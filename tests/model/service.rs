@@ -2,43 +2,32 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use escrowd::app;
 use escrowd::commands::clocks;
-use escrowd::commands::disputes::{self, ResolutionRequest};
-use escrowd::commands::milestone_escrows::{self, ConversionRequest, MilestoneEscrowRequest};
+use escrowd::commands::disputes::{self};
+use escrowd::commands::milestone_escrows::{self, ConversionRequest};
 use escrowd::commands::payments;
 use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
 use escrowd::commands::{Error, Policy, customers, merchants};
-use escrowd::config::{Config, Fees, Limits, Sandbox};
 use escrowd::domain::customers::customer::Admission;
-use escrowd::domain::effects::Effects;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
-use escrowd::domain::escrow::dispute;
-use escrowd::domain::escrow::terms::{KeptTerms, MilestoneRequest, TermsRequest};
+use escrowd::domain::escrow::terms::KeptTerms;
 use escrowd::domain::escrow::vault::Vault;
 use escrowd::domain::escrow::{Escrow, Progress};
-use escrowd::domain::fees::WhoPays;
-use escrowd::domain::ids::{
-    CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken, Reference as PaymentName,
-};
-use escrowd::domain::ledger::{Account, TransferKind};
+use escrowd::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
-use escrowd::domain::payments::request::{Gateway, PaymentRequest};
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::sandbox::span::Span;
-use escrowd::domain::time::Date;
 use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
 
 use crate::disputes::Ruling;
-use crate::helpers::{TestFile, kobo, name_merchant, sandbox_key, wait_for, write};
-use crate::offers::GRACE_SECONDS;
-use crate::reference::{self, Action, Command, Deal, MILESTONES_MAX, MISSING, Named, Reference, Rows};
-use crate::vaults::{self, PARTICIPANTS_MAX};
+use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
+use crate::reference::{self, Action, Command, Deal, MISSING, Reference, Rows};
+use crate::refusals::Fault;
+use crate::requests::*;
 
 /// The reply to a command.
 #[derive(Default)]
@@ -48,24 +37,13 @@ pub(crate) struct Reply {
     pub(crate) vault: Option<Vault>,
 }
 
-/// A bug planted for a control: a service that does something else than it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The money of a confirmed milestone goes back into the hold.
-    LosesRelease,
-    /// The first stake of a vault goes back to its participant.
-    LosesStake,
-    /// A refusal leaves a row behind.
-    KeepsRefused,
-}
-
 pub(crate) struct Service {
     pub(crate) file: TestFile,
     pub(crate) store: Store,
     /// A plain SQLite connection for reading the rows.
-    rows: Connection,
+    pub(crate) rows: Connection,
     /// Another one, which sees the rows as they were before a command.
-    before: Connection,
+    pub(crate) before: Connection,
     pub(crate) fault: Option<Fault>,
     /// The merchant of the command that runs.
     acts_for: Cell<MerchantId>,
@@ -122,6 +100,7 @@ impl Service {
     }
 
     /// Runs one command through the real code. A refusal is returned by its name.
+    #[allow(clippy::too_many_lines, reason = "one arm for each kind of command")]
     pub(crate) fn execute(&self, command: &Command, reference: &Reference) -> Result<Reply, String> {
         let (merchant, policy) = &self.merchants[command.merchant];
         self.acts_for.set(*merchant);
@@ -324,63 +303,6 @@ impl Service {
         }
     }
 
-    /// Keeps a view of the rows as they are now.
-    pub(crate) fn keep_state(&self) -> i64 {
-        self.before
-            .execute_batch("BEGIN; SELECT id FROM merchant LIMIT 1")
-            .unwrap();
-        self.version()
-    }
-
-    /// Forgets the kept view, which a refused command must not have changed. Compares the
-    /// hashes of both states if a commit has happened since, which may be one of the
-    /// background, and for every hundredth refusal.
-    pub(crate) fn drop_state(&self, version: i64, is_refused: bool) {
-        let is_changed = self.version() != version;
-        if is_refused && (is_changed || version % 100 == 0) {
-            assert_eq!(
-                state_hash(&self.rows),
-                state_hash(&self.before),
-                "a refusal changes nothing"
-            );
-        }
-        self.before.execute_batch("COMMIT").unwrap();
-    }
-
-    /// Returns a number that changes when another connection commits.
-    fn version(&self) -> i64 {
-        self.rows
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .unwrap()
-    }
-
-    /// Does the harm of the planted bug.
-    pub(crate) fn do_harm(&self, command: &Command, reply: &Result<Reply, String>) {
-        let mut effects = Effects::default();
-        let (merchant, _) = self.merchants[command.merchant];
-        match (self.fault, &command.action, reply) {
-            (Some(Fault::LosesRelease), Action::ConfirmMilestone { .. }, Ok(reply)) => {
-                let escrow = &reply.escrows[0];
-                let payee = Account::CustomerMain(escrow.seller.customer().unwrap().clone());
-                let hold = Account::CustomerEscrow(customer(&command.customer));
-                effects.transfer(TransferKind::Release, payee, hold, kobo(100), Some(escrow.id));
-            }
-            (Some(Fault::LosesStake), Action::Vault(vaults::Step::Create { .. }), Ok(reply)) => {
-                let vault = reply.vault.as_ref().unwrap();
-                let (stake, id) = (&vault.stakes[0], vault.id);
-                let main = Account::CustomerMain(stake.customer.clone());
-                let hold = Account::CustomerEscrow(stake.customer.clone());
-                effects.transfer(TransferKind::Stake, hold, main, stake.amount, Some(id));
-            }
-            (Some(Fault::KeepsRefused), Action::Claim { .. }, Err(_)) => {
-                write(&self.store, name_merchant("left behind"));
-                return;
-            }
-            _ => return,
-        }
-        write(&self.store, move |tx| tx.post(merchant, &effects));
-    }
-
     /// Compares every balance of a merchant, and the number of its accounts.
     pub(crate) fn assert_balances(&self, place: usize, reference: &Reference) {
         let (id, _) = &self.merchants[place];
@@ -512,30 +434,6 @@ pub(crate) fn milestones_of(escrow: &Escrow) -> Vec<reference::Milestone> {
         .collect()
 }
 
-/// Returns the hash of all rows but the file's mark, which counts commits.
-fn state_hash(rows: &Connection) -> u64 {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'file_mark'";
-    let mut statement = rows.prepare_cached(sql).unwrap();
-    let tables: Vec<String> = statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    let mut hasher = DefaultHasher::new();
-    for table in tables {
-        table.hash(&mut hasher);
-        let mut statement = rows.prepare_cached(&format!("SELECT * FROM {table}")).unwrap();
-        let columns = statement.column_count();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            for column in 0..columns {
-                format!("{:?}", row.get_ref(column).unwrap()).hash(&mut hasher);
-            }
-        }
-    }
-    hasher.finish()
-}
-
 /// Returns the name of a refusal's rule, with the field or the amounts it names.
 fn name_of(refusal: &Refusal) -> String {
     match refusal {
@@ -561,103 +459,5 @@ fn name_of(refusal: &Refusal) -> String {
         ),
         Refusal::SplitDoesNotAddUp { pool, .. } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
-    }
-}
-
-fn payment_request(deals: &[Named], offered: Option<i64>, name: Option<&str>, reference: &Reference) -> PaymentRequest {
-    let key = |named: &Named| match named.deal {
-        Some(place) if named.by_token => EscrowKey::Token(PaymentToken::named(&reference.deals[place].token)),
-        _ => EscrowKey::Id(escrow_id(named.deal.map_or(MISSING, |place| reference.deals[place].id))),
-    };
-    PaymentRequest {
-        token: None,
-        escrows: deals.iter().map(key).collect(),
-        amount: offered.map(kobo),
-        reference: name.map(|name| PaymentName::parse(name).unwrap()),
-        gateway: Gateway::Wallet,
-    }
-}
-
-fn resolution(ruling: Ruling) -> ResolutionRequest {
-    let ruling = match ruling {
-        Ruling::Complete => dispute::Ruling::Completed,
-        Ruling::Refund => dispute::Ruling::Refunded {
-            additional_fee_refundable: None,
-        },
-        Ruling::Split { seller, buyer } => dispute::Ruling::Split {
-            seller: kobo(seller),
-            buyer: kobo(buyer),
-            additional_fee_refundable: None,
-        },
-    };
-    ResolutionRequest {
-        resolution: "So be it".to_owned(),
-        ruling,
-    }
-}
-
-pub(crate) fn escrow_id((number, guard): reference::Id) -> EscrowId {
-    EscrowId::new(number, guard)
-}
-
-pub(crate) fn customer(name: &str) -> CustomerId {
-    CustomerId::parse(name).unwrap()
-}
-
-fn policy(merchant: &reference::Merchant) -> Policy {
-    let bps = |bps: i64| u16::try_from(bps).unwrap();
-    let config = Config {
-        fees: Fees {
-            platform_bps: bps(merchant.platform_bps),
-            commission_bps: bps(merchant.commission_bps),
-            ..Config::default().fees
-        },
-        sandbox: Sandbox {
-            opening_balance_minor: Amount::from_minor(merchant.opening_balance).unwrap(),
-            ..Config::default().sandbox
-        },
-        limits: Limits {
-            amount_min_minor: Amount::from_minor(1).unwrap(),
-            milestones_max: MILESTONES_MAX,
-            participants_max: PARTICIPANTS_MAX,
-            ..Config::default().limits
-        },
-        claim_grace_seconds: GRACE_SECONDS,
-        ..Config::default()
-    };
-    app::policy(&config).unwrap()
-}
-
-fn terms_request(terms: &reference::Terms) -> TermsRequest {
-    TermsRequest {
-        amount: kobo(terms.amount),
-        purpose: terms.purpose.to_owned(),
-        description: None,
-        who_pays: terms.who_pays.parse::<WhoPays>().unwrap(),
-        max_delivery: terms.max_delivery,
-        delivery_timeline: Some(terms.timeline.parse().unwrap()),
-        total_quantity: terms.quantity,
-        category: None,
-    }
-}
-
-fn milestone_request(terms: &reference::Terms) -> MilestoneEscrowRequest {
-    let stage = |milestone: &reference::MilestoneTerms| {
-        let due_date = if milestone.is_overdue {
-            "2026-06-22"
-        } else {
-            "2199-12-31"
-        };
-        MilestoneRequest {
-            title: "Stage".to_owned(),
-            description: None,
-            amount: kobo(milestone.amount),
-            due_date: Date::parse(due_date),
-            beneficiary: milestone.payee.as_deref().map(customer),
-        }
-    };
-    MilestoneEscrowRequest {
-        terms: terms_request(terms),
-        milestones: terms.milestones.iter().map(stage).collect(),
     }
 }

@@ -10,7 +10,8 @@ use escrowd::domain::ids::{CustomerId, EscrowKey, PaymentToken};
 use crate::generator::Random;
 use crate::helpers::kobo;
 use crate::reference::{Action, Command, Id, MISSING, MOST, Reference, refuse_if};
-use crate::service::{Reply, Service, customer, escrow_id};
+use crate::requests::{customer, escrow_id};
+use crate::service::{Reply, Service};
 
 /// The most participants of a vault.
 pub(crate) const PARTICIPANTS_MAX: usize = 5;

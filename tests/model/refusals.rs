@@ -1,0 +1,108 @@
+//! Checks that a refusal changes nothing, and plants bugs for the controls.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use escrowd::domain::effects::Effects;
+use escrowd::domain::ledger::{Account, TransferKind};
+use rusqlite::Connection;
+
+use crate::helpers::{kobo, name_merchant, write};
+use crate::reference::{Action, Command};
+use crate::requests::*;
+use crate::vaults::{self};
+
+use crate::service::{Reply, Service};
+
+/// A bug planted for a control: a service that does something else than it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The money of a confirmed milestone goes back into the hold.
+    LosesRelease,
+    /// The first stake of a vault goes back to its participant.
+    LosesStake,
+    /// A refusal leaves a row behind.
+    KeepsRefused,
+}
+
+impl Service {
+    /// Keeps a view of the rows as they are now.
+    pub(crate) fn keep_state(&self) -> i64 {
+        self.before
+            .execute_batch("BEGIN; SELECT id FROM merchant LIMIT 1")
+            .unwrap();
+        self.version()
+    }
+
+    /// Forgets the kept view, which a refused command must not have changed. Compares the
+    /// hashes of both states if a commit has happened since, which may be one of the
+    /// background, and for every hundredth refusal.
+    pub(crate) fn drop_state(&self, version: i64, is_refused: bool) {
+        let is_changed = self.version() != version;
+        if is_refused && (is_changed || version % 100 == 0) {
+            assert_eq!(
+                state_hash(&self.rows),
+                state_hash(&self.before),
+                "a refusal changes nothing"
+            );
+        }
+        self.before.execute_batch("COMMIT").unwrap();
+    }
+
+    /// Returns a number that changes when another connection commits.
+    fn version(&self) -> i64 {
+        self.rows
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    /// Does the harm of the planted bug.
+    pub(crate) fn do_harm(&self, command: &Command, reply: &Result<Reply, String>) {
+        let mut effects = Effects::default();
+        let (merchant, _) = self.merchants[command.merchant];
+        match (self.fault, &command.action, reply) {
+            (Some(Fault::LosesRelease), Action::ConfirmMilestone { .. }, Ok(reply)) => {
+                let escrow = &reply.escrows[0];
+                let payee = Account::CustomerMain(escrow.seller.customer().unwrap().clone());
+                let hold = Account::CustomerEscrow(customer(&command.customer));
+                effects.transfer(TransferKind::Release, payee, hold, kobo(100), Some(escrow.id));
+            }
+            (Some(Fault::LosesStake), Action::Vault(vaults::Step::Create { .. }), Ok(reply)) => {
+                let vault = reply.vault.as_ref().unwrap();
+                let (stake, id) = (&vault.stakes[0], vault.id);
+                let main = Account::CustomerMain(stake.customer.clone());
+                let hold = Account::CustomerEscrow(stake.customer.clone());
+                effects.transfer(TransferKind::Stake, hold, main, stake.amount, Some(id));
+            }
+            (Some(Fault::KeepsRefused), Action::Claim { .. }, Err(_)) => {
+                write(&self.store, name_merchant("left behind"));
+                return;
+            }
+            _ => return,
+        }
+        write(&self.store, move |tx| tx.post(merchant, &effects));
+    }
+}
+
+/// Returns the hash of all rows but the file's mark, which counts commits.
+fn state_hash(rows: &Connection) -> u64 {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name != 'file_mark'";
+    let mut statement = rows.prepare_cached(sql).unwrap();
+    let tables: Vec<String> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let mut hasher = DefaultHasher::new();
+    for table in tables {
+        table.hash(&mut hasher);
+        let mut statement = rows.prepare_cached(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                format!("{:?}", row.get_ref(column).unwrap()).hash(&mut hasher);
+            }
+        }
+    }
+    hasher.finish()
+}
