@@ -282,7 +282,7 @@ fn a_filter_that_nothing_can_match_is_refused_at_once() {
         ("--type", "", "escrow.completed"),
         ("--escrow", "x", "24 lower-case hex characters"),
         ("--escrow", "0123456789ABCDEF01234567", "24 lower-case hex characters"),
-        ("--customer", "", "letters"),
+        ("--customer", "", "visible ASCII"),
     ] {
         let output = work_folder.run(&["listen", option, value, "--url", "http://127.0.0.1:9"]);
         let said = stderr(&output);

@@ -160,16 +160,17 @@ fn message(
     })
 }
 
-/// A span of milliseconds in words, rounded down to one unit.
+/// A span of milliseconds in words, rounded to the nearest whole number of one unit.
 struct Span(i64);
 
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0 / 1_000;
+        let rounded = |number: i64, unit: i64| (number + unit / 2) / unit;
+        let seconds = rounded(self.0, 1_000);
         let (number, unit) = match seconds {
-            172_800.. => (seconds / 86_400, "days"),
-            7_200.. => (seconds / 3_600, "hours"),
-            120.. => (seconds / 60, "minutes"),
+            172_800.. => (rounded(seconds, 86_400), "days"),
+            7_200.. => (rounded(seconds, 3_600), "hours"),
+            120.. => (rounded(seconds, 60), "minutes"),
             _ => (seconds, "seconds"),
         };
         write!(f, "{number} {unit}")
@@ -190,12 +191,13 @@ mod tests {
     fn spans_are_told_in_one_unit() {
         for (millis, text) in [
             (0, "0 seconds"),
-            (2_999, "2 seconds"),
-            (119_999, "119 seconds"),
+            (2_499, "2 seconds"),
+            (2_500, "3 seconds"),
+            (119_499, "119 seconds"),
             (120_000, "2 minutes"),
             (7_200_000, "2 hours"),
-            (2 * DAY - 1, "47 hours"),
-            (400 * DAY, "400 days"),
+            (2 * DAY - 3_600_000, "47 hours"),
+            (400 * DAY - 1, "400 days"),
         ] {
             assert_eq!(Span(millis).to_string(), text);
         }
