@@ -47,8 +47,9 @@ async fn remove_expired_records(store: &Store, kept_seconds: i64) {
     loop {
         ticks.tick().await;
         match remove_all_expired(store, kept_seconds).await {
-            // The store has told about the clock.
-            Ok(()) | Err(Error::Stopped | Error::QueueFull | Error::ClockJumped { .. }) => {}
+            // The log already says why.
+            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
+            Err(error) if error.refuses_all_writes() => {}
             Err(cause) => log::warn!("cannot remove expired idempotency records; the next pass retries: {cause}"),
         }
     }
@@ -80,7 +81,7 @@ async fn remove_old_events(store: &Store, kept: Duration) {
 async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
     let removed = store.write(move |tx| deliveries::delete_events(tx, before)).await;
     removed.unwrap_or_else(|error| {
-        if !matches!(error, Error::ClockJumped { .. }) {
+        if !error.refuses_all_writes() {
             log::warn!("cannot remove old events; the next pass retries: {error}");
         }
         false

@@ -21,6 +21,7 @@ pub(crate) async fn run(store: Store, policy: Arc<Policy>) {
         ticks.tick().await;
         match settle_all(&store, &policy).await {
             Ok(()) | Err(commands::Error::Store(Error::Stopped | Error::QueueFull)) => {}
+            Err(commands::Error::Store(error)) if error.refuses_all_writes() => {}
             Err(cause) => log::warn!("cannot settle the withdrawals that are due; the next second retries: {cause:?}"),
         }
     }

@@ -248,6 +248,12 @@ fn store_failure(error: &store::Error) -> StoreFailure {
             "database_gone",
             "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
         ),
+        store::Error::LedgerBroken(_) => (
+            503,
+            "ledger_broken",
+            "The check of the ledger found damage, so writes are refused; nothing was changed. The operator should stop \
+             the service, run escrowd check and restore a backup",
+        ),
         store::Error::ClockJumped { .. } => (
             503,
             "clock_jumped",

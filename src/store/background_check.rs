@@ -2,9 +2,8 @@
 //! start and ends when it has read them once.
 
 use std::io;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use rusqlite::Connection;
 
 use crate::store::audit::verification::{Verification, Verified};
 use crate::store::engine::error::Error;
+use crate::store::engine::health::Health;
 
 /// The thread works for a tenth of the time, so that requests hardly notice it.
 const PAUSE_PER_WORK: u32 = 9;
@@ -21,10 +21,10 @@ pub(crate) struct BackgroundCheck(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
 
 impl BackgroundCheck {
     /// Starts the check on a connection of its own.
-    pub(crate) fn start(connection: Connection) -> io::Result<Self> {
+    pub(crate) fn start(connection: Connection, health: Arc<Health>) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let check = thread::Builder::new().name("check".to_owned());
-        let thread = check.spawn(move || run(&connection, &stopped))?;
+        let thread = check.spawn(move || run(&connection, &health, &stopped))?;
         Ok(Self(Mutex::new(Some((stop, thread)))))
     }
 
@@ -46,12 +46,12 @@ impl Drop for BackgroundCheck {
     }
 }
 
-fn run(connection: &Connection, stopped: &Receiver<()>) {
+fn run(connection: &Connection, health: &Health, stopped: &Receiver<()>) {
     let mut verification = Verification::default();
     loop {
         let started = Instant::now();
         match verification.step(connection) {
-            Ok(Some(verified)) => return report(&verified),
+            Ok(Some(verified)) => return report(&verified, health),
             // More follows, or another program holds the file's locks.
             Ok(None) | Err(Error::FileBusy) => {}
             Err(error) => {
@@ -67,9 +67,13 @@ fn run(connection: &Connection, stopped: &Receiver<()>) {
     }
 }
 
-fn report(verified: &Verified) {
+/// Logs the outcome. Damage stops all writes: what would be written next could rest on it.
+fn report(verified: &Verified, health: &Health) {
     for problem in &verified.problems {
         log::error!("the ledger is broken: {problem}; stop the service, run `escrowd check`, and keep the file");
+    }
+    if let Some(problem) = verified.problems.first() {
+        health.refuse_writes(Error::LedgerBroken(problem.clone()));
     }
     if verified.problems.is_empty() {
         log::info!(

@@ -190,7 +190,8 @@ impl Store {
         let long_reads = LongReads::start(connections, settings.long_reads_waiting_max, settings.read_time_max);
         let long_reads = long_reads.map_err(io)?;
 
-        let background_check = BackgroundCheck::start(connection::open(path, Role::Reader)?).map_err(io)?;
+        let background_check =
+            BackgroundCheck::start(connection::open(path, Role::Reader)?, Arc::clone(&health)).map_err(io)?;
 
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;

@@ -267,8 +267,8 @@ impl Deliverer {
             }
             Report::Recorded(_, Err(Error::Stopped)) => self.has_store_stopped = true,
             Report::Recorded(batch, Err(error)) => {
-                // The store has told about the clock.
-                if !matches!(error, Error::ClockJumped { .. }) {
+                // The log already says why.
+                if !error.refuses_all_writes() {
                     let (attempts, seconds) = (batch.len(), PAUSE.as_secs());
                     log::warn!(
                         "{attempts} delivery attempts could not be recorded, trying again in {seconds} s: {error}"

@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use escrowd::domain::ids::{EscrowId, EventId, MerchantId};
 use escrowd::store::{Audit, Error, OpenError, audit, check_structure};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use crate::helpers::{History, Random, TRANSFER_COLUMNS, TestFile, Trade, history};
+use crate::helpers::{History, Random, TRANSFER_COLUMNS, TestFile, Trade, history, wait_for};
 
 /// A closed file with a history, shared by all tests here.
 static SOUND: LazyLock<(TestFile, History)> = LazyLock::new(|| {
@@ -688,4 +690,33 @@ fn a_damaged_event_is_neither_shown_nor_delivered() {
     assert!(matches!(shown, Err(Error::Corrupt(_))), "{shown:?}");
     let delivered = store.read(|snapshot| snapshot.payload_of(event));
     assert!(matches!(delivered, Err(Error::Corrupt(_))), "{delivered:?}");
+}
+
+/// The checksum of the account is right, as after a bug of the service, so only the check
+/// beside the work can find it.
+#[test]
+fn writes_are_refused_once_the_check_beside_the_work_finds_damage() {
+    let file = TestFile::copy_of(&SOUND.0);
+    let connection = file.sqlite();
+    escrowd::store::add_checksum_functions(&connection).unwrap();
+    let change = "UPDATE account SET balance = balance + 5, checksum = changed_checksum(checksum, 'balance', balance, balance + 5)
+                  WHERE purpose = 'CUSTOMER_MAIN' AND customer_id = 'ada' AND merchant_id = 1";
+    assert_eq!(connection.execute(change, []), Ok(1));
+    drop(connection);
+    let store = file.open();
+    let started = Instant::now();
+    loop {
+        match wait_for(store.write(|tx| tx.insert_merchant(None, None))) {
+            Err(Error::LedgerBroken(problem)) => {
+                assert!(problem.contains("its transfers add up to"), "{problem}");
+                break;
+            }
+            Ok(_) => assert!(started.elapsed() < Duration::from_secs(20), "writes go on"),
+            Err(other) => panic!("{other}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let health = wait_for(store.check_health());
+    assert!(matches!(health, Err(Error::LedgerBroken(_))), "{health:?}");
+    assert!(store.read(|snapshot| snapshot.merchant_name(MerchantId(1))).is_ok());
 }

@@ -66,6 +66,10 @@ pub enum Error {
     /// damaged file.
     #[error("the stored data is broken: {0}")]
     Corrupt(String),
+    /// The check of the ledger beside the service's work found damage. Writes are refused from
+    /// then on.
+    #[error("the ledger is broken: {0}")]
+    LedgerBroken(String),
     /// The commit failed, and the store cannot know if it took effect. The store stops, and
     /// the next start recovers the state before or after the commit.
     #[error("the outcome of the commit is unknown: {0}")]
@@ -74,6 +78,14 @@ pub enum Error {
     /// the whole log again.
     #[error("the disk failed: {0}")]
     DiskFailed(String),
+}
+
+impl Error {
+    /// Returns true if all writes are refused until an operator acts. The log says so once, so
+    /// work in the background logs its own refusals no more.
+    pub fn refuses_all_writes(&self) -> bool {
+        matches!(self, Self::ClockJumped { .. } | Self::LedgerBroken(_))
+    }
 }
 
 /// Checks that an `UPDATE` or `DELETE` of one row changed exactly one.

@@ -17,6 +17,8 @@ pub(crate) struct Health {
     last: Mutex<Option<Error>>,
     /// The error that ended the writer, if callers must know it.
     end: OnceLock<Error>,
+    /// The damage because of which writes are refused, although the writer runs.
+    damage: OnceLock<Error>,
 }
 
 impl Health {
@@ -25,6 +27,7 @@ impl Health {
             database: database.to_owned(),
             last: Mutex::new(None),
             end: OnceLock::new(),
+            damage: OnceLock::new(),
         }
     }
 
@@ -46,6 +49,17 @@ impl Health {
             let bytes = system.f_bavail.saturating_mul(system.f_frsize);
             bytes >= FREE_BYTES_MIN
         })
+    }
+
+    /// Refuses all later writes with this error.
+    pub(crate) fn refuse_writes(&self, damage: Error) {
+        // The first damage stands for all.
+        drop(self.damage.set(damage));
+    }
+
+    /// Returns the error with which writes are refused, if they are.
+    pub(crate) fn damage(&self) -> Option<Error> {
+        self.damage.get().cloned()
     }
 
     /// Sets the error that all later writes get.

@@ -119,6 +119,9 @@ impl Writer {
     }
 
     fn send(&self, message: Message) -> Result<(), Error> {
+        if let Some(damage) = self.health.damage() {
+            return Err(damage);
+        }
         self.queue.try_send(message).map_err(|refused| match refused {
             TrySendError::Full(_) => Error::QueueFull,
             TrySendError::Disconnected(_) => self.health.after_end(),
