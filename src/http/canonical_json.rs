@@ -6,10 +6,10 @@
 //! name that an object has twice counts twice.
 
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use crate::domain::decimal::Decimal;
 use crate::http::fields::JsonObject;
+use crate::http::parts_hash::PartsHash;
 
 /// The depth of nesting below which a value is compared as it is written. No request needs
 /// as much.
@@ -72,17 +72,12 @@ fn hash_object(JsonObject(mut fields): JsonObject<'_>, depth_left: u8) -> [u8; 3
     of_parts(b"object", fields.iter().map(|hash| &hash[..]))
 }
 
-/// Returns the SHA-256 of a kind of value and its parts. Each part comes after its length, so
-/// that no two lists of parts are the same bytes.
+/// Returns the hash of a kind of value and its parts.
 fn of_parts<'a>(kind: &[u8], parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update(bytes.len().to_be_bytes());
-        hash.update(bytes);
-    };
-    add(kind);
-    parts.into_iter().for_each(&mut add);
-    hash.finalize().into()
+    let mut hash = PartsHash::default();
+    hash.add(kind);
+    parts.into_iter().for_each(|part| hash.add(part));
+    hash.finish()
 }
 
 #[cfg(test)]

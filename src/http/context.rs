@@ -9,7 +9,6 @@ use actix_web::dev::{RequestHead, ServiceRequest};
 use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
-use sha2::{Digest, Sha256};
 
 use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
 use crate::domain::ids::CustomerId;
@@ -19,6 +18,7 @@ use crate::entropy;
 use crate::http::canonical_json;
 use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
+use crate::http::parts_hash::PartsHash;
 use crate::store::WriteSummary;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -215,32 +215,28 @@ fn read_idempotency_key(head: &RequestHead) -> Parsed<Option<IdempotencyKey>> {
 /// on the position of files between text fields, because both may change when a client
 /// sends the form again.
 fn hash_of(body: Option<&ReceivedBody>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        hash.update(bytes.len().to_be_bytes());
-        hash.update(bytes);
-    };
+    let mut parts = PartsHash::default();
     match body {
         None => {}
         Some(ReceivedBody::Json(text)) => {
-            add(b"json");
-            add(&canonical_json::hash(text));
+            parts.add(b"json");
+            parts.add(&canonical_json::hash(text));
         }
         Some(ReceivedBody::Form { fields, files }) => {
-            add(b"form");
+            parts.add(b"form");
             for (name, text) in fields {
-                add(b"field");
-                add(name.as_bytes());
-                add(text.as_bytes());
+                parts.add(b"field");
+                parts.add(name.as_bytes());
+                parts.add(text.as_bytes());
             }
             for ReceivedFileSummary { field, hash, .. } in files {
-                add(b"file");
-                add(field.as_bytes());
-                add(hash.as_ref().map_or(&[][..], |hash| &hash[..]));
+                parts.add(b"file");
+                parts.add(field.as_bytes());
+                parts.add(hash.as_ref().map_or(&[][..], |hash| &hash[..]));
             }
         }
     }
-    hash.finalize().into()
+    parts.finish()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::http::body::OptionalJsonBody;
 use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::query::Query;
+use crate::http::query::pairs_of;
 use crate::http::route::{KnownFields, RouteFacts};
 
 /// A handler that runs only if the request has no field but the known ones.
@@ -46,8 +46,8 @@ fn check(request: &HttpRequest) -> Result<(), ApiError> {
     let Some(known) = known_fields(request) else {
         return Ok(());
     };
-    let query = Query::extract(request).into_inner()?;
-    query.fields()?.check_known(known.query)?;
+    let query = pairs_of(request)?;
+    Fields::from_form(&query)?.check_known(known.query)?;
     let context = RequestContext::of(request)?;
     if let Some(ReceivedBody::Json(text)) = context.body.get()
         && let Ok(fields) = Fields::from_json(text)

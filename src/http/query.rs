@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use sha2::{Digest, Sha256};
 
 use crate::domain::ids::Cursor;
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, PageStart};
@@ -13,6 +12,7 @@ use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::parts_hash::PartsHash;
 use crate::http::state::AppState;
 use crate::http::walks::{ListHash, Walks};
 
@@ -42,10 +42,7 @@ impl Query {
     }
 
     fn read(request: &HttpRequest) -> Result<Self, ApiError> {
-        let fields = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let fields = fields
-            .map_err(|_| Invalid::wrong("the query", "name=value pairs", request.query_string()))?
-            .into_inner();
+        let fields = pairs_of(request)?;
         let state = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
         let walk = ListWalk {
             walks: Arc::clone(&state.walks),
@@ -76,24 +73,28 @@ impl ListWalk {
     }
 }
 
+/// Returns the names and values in the query of a request.
+pub(super) fn pairs_of(request: &HttpRequest) -> Result<Vec<(String, String)>, Invalid> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    pairs
+        .map(web::Query::into_inner)
+        .map_err(|_| Invalid::wrong("the query", "name=value pairs", request.query_string()))
+}
+
 /// Returns the hash of all that makes a list: key, customer, path and filters.
 fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListHash, ApiError> {
     let context = RequestContext::of(request)?;
-    let mut hash = Sha256::new();
-    let mut add = |text: &[u8]| {
-        hash.update(text.len().to_be_bytes());
-        hash.update(text);
-    };
-    add(context.key_hash.get().map_or(&[][..], |hash| &hash[..]));
-    add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
-    add(request.path().as_bytes());
+    let mut hash = PartsHash::default();
+    hash.add(context.key_hash.get().map_or(&[][..], |key| &key[..]));
+    hash.add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
+    hash.add(request.path().as_bytes());
     let mut filters: Vec<_> = fields.iter().filter(|(name, _)| name != "page").collect();
     filters.sort();
     for (name, value) in filters {
-        add(name.as_bytes());
-        add(value.as_bytes());
+        hash.add(name.as_bytes());
+        hash.add(value.as_bytes());
     }
-    Ok(hash.finalize().into())
+    Ok(hash.finish())
 }
 
 /// The names of the fields that [`page`] reads.
