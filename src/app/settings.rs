@@ -58,10 +58,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         participants_max: config.limits.participants_max,
         categories_max: config.limits.categories_max,
         currency: config.currency.as_str().into(),
-        public_url: config
-            .public_url
-            .as_ref()
-            .map(|url| url.trim_end_matches('/').to_owned()),
+        public_url: config.public_url.clone(),
         local_url: Arc::default(),
     })
 }

@@ -159,20 +159,17 @@ impl Store {
                 checkpoint_pages,
             },
         )?;
-        if let Some(problem) = check_newest(&connection).map_err(|cause| OpenError::Store {
+        let unreadable = |cause| OpenError::Store {
             path: path.clone(),
             cause,
-        })? {
+        };
+        if let Some(problem) = check_newest(&connection).map_err(unreadable)? {
             return Err(OpenError::Damaged {
                 path: path.clone(),
                 cause: Error::Corrupt(problem),
             });
         }
         let health = Arc::new(Health::of(path));
-        let unreadable = |cause| OpenError::Store {
-            path: path.clone(),
-            cause,
-        };
         let stored = Snapshot::of(&connection);
         let newest = stored.newest_row_at().map_err(unreadable)?;
         // Wallets take numbers too, and no index leads to the greatest of them. But each
@@ -358,6 +355,7 @@ impl Store {
 ///
 /// Fails when the file cannot be opened or read.
 pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
+    connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
     let newest = Snapshot::of(&connection).newest_row_at();
     newest.map_err(|cause| OpenError::Damaged {

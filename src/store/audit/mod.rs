@@ -63,6 +63,7 @@ pub struct Finding {
 ///
 /// Fails when the file cannot be opened or read.
 pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, OpenError> {
+    connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
     let beside = connection::open_to_audit(path)?;
     let of_rows = connection::open_to_audit(path)?;
@@ -74,13 +75,14 @@ pub fn audit(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, O
 
 /// Lets SQLite check the structure of a file: that every page is readable, every index
 /// matches its table, and every foreign key leads to a row. Compares the content of every file
-/// with its name. Returns the problems in
-/// SQLite's words. Reads the whole file, some parts of it many times.
+/// with its name. Returns the problems, mostly in SQLite's words. Reads the whole file, some
+/// parts of it many times.
 ///
 /// # Errors
 ///
 /// Fails when the file cannot be opened or read.
 pub fn check_structure(path: &Path) -> Result<Vec<String>, OpenError> {
+    connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
     let damaged = |cause: rusqlite::Error| OpenError::Damaged {
         path: path.to_owned(),
@@ -210,11 +212,7 @@ impl Auditor {
             owed: HashMap::new(),
         };
         for (transfer, MerchantId(merchant)) in &ledger.sums.broken_at {
-            let problem = format!(
-                "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, \
-                 was changed, or one between them was removed"
-            );
-            auditor.find(7, problem);
+            auditor.find(7, verification::broken_chain(*transfer, *merchant));
         }
         auditor.ledger = ledger;
         auditor
@@ -235,9 +233,7 @@ impl Auditor {
             let (merchant, head) = (row.id, ChainHash::from_bytes(row.chain_head));
             self.audit.merchants += 1;
             if self.ledger.sums.heads.remove(&merchant).unwrap_or(ChainHash::START) != head {
-                let problem =
-                    format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed");
-                self.find(7, problem);
+                self.find(7, verification::lost_transfers(merchant));
             }
         }
         let orphans: Vec<i64> = self.ledger.sums.heads.drain().map(|(merchant, _)| merchant).collect();

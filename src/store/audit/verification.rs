@@ -1,6 +1,6 @@
 //! The check of the ledger by the service itself: the newest transfers before it starts, and
-//! all of them beside its work. Both check invariants 1, 2, 3 and 7, which say that no money was lost,
-//! doubled or invented; `escrowd check` checks the others too.
+//! all of them beside its work. Both check invariants 1, 2, 3 and 7, which say that no money was
+//! lost, doubled or invented; `escrowd check` checks the others too.
 
 use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
@@ -167,13 +167,15 @@ pub(crate) struct Verified {
     pub(crate) problems: Vec<String>,
 }
 
-fn broken_chain(transfer: i64, merchant: i64) -> String {
+/// The problem of a transfer whose hash is wrong.
+pub(super) fn broken_chain(transfer: i64, merchant: i64) -> String {
     format!(
         "transfer {transfer} of merchant {merchant} does not follow from the one before it: it, or that one, was \
          changed, or one between them was removed"
     )
 }
 
-fn lost_transfers(merchant: i64) -> String {
+/// The problem of a merchant whose newest transfer is not the one of its chain head.
+pub(super) fn lost_transfers(merchant: i64) -> String {
     format!("the newest transfers of merchant {merchant} are missing, or its chain head was changed")
 }

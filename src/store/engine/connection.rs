@@ -80,9 +80,10 @@ pub(crate) fn open(path: &Path, role: Role) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens an escrowd file for reading, without the instance lock: a server may be running
-/// on it.
-pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
+/// Checks that a file can be audited: that its log is there and its own. This opens and
+/// closes the file, which drops all POSIX locks of this process on it, so it must come before
+/// the first [`open_to_audit`].
+pub(crate) fn check_to_audit(path: &Path) -> Result<(), OpenError> {
     let file = File::open(path).map_err(|cause| OpenError::Io {
         path: path.to_owned(),
         cause,
@@ -91,7 +92,12 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     if !lock::is_held(&file) {
         inspection::check_log(path)?;
     }
-    drop(file);
+    Ok(())
+}
+
+/// Opens a checked escrowd file for reading, without the instance lock: a server may be
+/// running on it.
+pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     // Only a connection that may write removes its `-wal` and `-shm` files when it closes.
     // But it also moves a log that it finds into the file.
     let access = if file::has_log(path) {
