@@ -75,10 +75,12 @@ fn pictures_of_every_kind_come_back_as_they_were_sent() {
 
 #[test]
 fn file_urls_start_with_the_configured_address() {
-    let app = spawn_app_with(|config| config.public_url = Some("https://escrow.example/".to_owned()));
-    let created = create(&app, "ada", &[picture(PNG)]).ok();
-    let url = created.data()["imageUrl"][0].as_str().unwrap();
-    assert!(url.starts_with("https://escrow.example/files/"), "{url}");
+    for public_url in ["https://escrow.example", "https://shop.example/escrow"] {
+        let app = spawn_app_with(|config| config.public_url = Some(public_url.to_owned()));
+        let created = create(&app, "ada", &[picture(PNG)]).ok();
+        let url = created.data()["imageUrl"][0].as_str().unwrap();
+        assert!(url.starts_with(&format!("{public_url}/files/")), "{url}");
+    }
 }
 
 #[test]
