@@ -463,34 +463,43 @@ CREATE TABLE idempotency_record (
     customer_id TEXT,                     -- the acting customer; NULL for the merchant itself
     body_hash   BLOB    NOT NULL CHECK (length(body_hash) = 32), -- SHA-256 of the body
     status      INTEGER NOT NULL CHECK (status BETWEEN 200 AND 499), -- of the reply; replies to internal errors are not stored
-    body        TEXT    NOT NULL,         -- of the reply, byte for byte
+    body        BLOB    NOT NULL,         -- of the reply, packed by src/store/engine/packing.rs
     created_at  INTEGER NOT NULL,
     UNIQUE (merchant_id, key)
 ) STRICT;
 -- Finds a merchant's records that are old enough to be removed.
 CREATE INDEX idempotency_record_by_age ON idempotency_record (merchant_id, created_at);
 
+-- The names of the events of this file. An event has a name's number, which is shorter.
+CREATE TABLE event_name (
+    id       INTEGER PRIMARY KEY,
+    name     TEXT    NOT NULL UNIQUE,     -- for example escrow.completed
+    checksum INTEGER NOT NULL
+) STRICT;
+
 -- Events, inserted in the same commit as the change that they report, also without a
 -- webhook endpoint. An event of an escrow names the escrow. An event of a payment names
 -- its transaction, and the escrow if there is only one. Retention removes old events.
+-- The payload that is signed and sent is {"event": name, "data": data, "timestamp":
+-- created_at}, the same bytes for every attempt.
 CREATE TABLE event (
     id             INTEGER PRIMARY KEY,
     guard          INTEGER NOT NULL,
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
-    name           TEXT    NOT NULL,      -- for example escrow.completed
+    name_id        INTEGER NOT NULL REFERENCES event_name (id),
     escrow_id      INTEGER REFERENCES escrow (id), -- of an escrow.* event, its ordering key
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
-    payload        TEXT    NOT NULL,      -- JSON: the exact bytes that every attempt signs and sends
+    data           BLOB    NOT NULL,      -- the subject as it was then: JSON, packed by src/store/engine/packing.rs
     -- The decision if it is sent, so that the inbox can say why it was not; NULL if the
     -- merchant had no webhook endpoint.
     dispatch       TEXT    CHECK (dispatch = 'QUEUED' OR dispatch = 'NOT_CHOSEN' OR dispatch = 'ENDPOINT_GONE'),
     checksum       INTEGER NOT NULL,
     CHECK (escrow_id IS NOT NULL OR transaction_id IS NOT NULL)
 ) STRICT;
--- A merchant's events, oldest first, with all that their lists filter by: reading an event
--- for its name would read a page for it.
-CREATE INDEX event_of_merchant ON event (merchant_id, id, name, escrow_id, transaction_id);
+-- A merchant's events, oldest first. A list with a filter reads the rows, which are short
+-- and lie side by side.
+CREATE INDEX event_of_merchant ON event (merchant_id);
 -- Triggers keep the number of a merchant's events, because retention removes some of them.
 CREATE TRIGGER event_is_counted AFTER INSERT ON event
 BEGIN UPDATE merchant SET event_count = event_count + 1 WHERE id = NEW.merchant_id; END;

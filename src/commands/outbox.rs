@@ -1,5 +1,5 @@
 //! Applies the effects of a command: posts its transfers and history entries, and writes its
-//! events, with their payloads and pending deliveries, into the outbox.
+//! events, with the data of their payloads and pending deliveries, into the outbox.
 
 use crate::commands::{Policy, webhook_endpoints};
 use crate::domain::customers::customer::Customer;
@@ -86,13 +86,7 @@ impl<'a> Outbox<'a> {
             return Ok(());
         }
         let now = tx.now();
-        let payload = views::payload(
-            &name,
-            subject,
-            now,
-            &self.policy.view_context(None, None),
-            self.policy.mode,
-        );
+        let data = views::event_data(subject, &self.policy.view_context(None, None), self.policy.mode);
         let id = tx.event_id();
         tx.insert_event(&NewEvent {
             id,
@@ -100,7 +94,7 @@ impl<'a> Outbox<'a> {
             name: &name,
             escrow,
             transaction,
-            payload: &payload,
+            data: &data,
             dispatch,
         })?;
         if dispatch == Dispatch::Queued {

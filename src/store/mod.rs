@@ -23,8 +23,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 pub use audit::{Audit, Finding, audit, check_structure};
-pub use engine::checksum::register as add_checksum_functions;
-pub use engine::connection::Synchronous;
+pub use engine::connection::{Synchronous, add_functions};
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use tables::events::{NewEvent, ReplayedEvent};

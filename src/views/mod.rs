@@ -13,8 +13,8 @@ mod category;
 mod detailed;
 mod dispute;
 mod escrow;
+mod event_data;
 mod page;
-mod payload;
 mod transaction;
 mod vault;
 
@@ -26,8 +26,8 @@ use serde_json::value::RawValue;
 pub(crate) use category::{CategoryPositionView, CategoryView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
+pub(crate) use event_data::{PaymentSubject, Subject, event_data};
 pub(crate) use page::PageView;
-pub(crate) use payload::{PaymentSubject, Subject, payload};
 pub(crate) use transaction::TransactionView;
 
 use crate::domain::file::FileName;

@@ -61,7 +61,7 @@ fn a_seller_claims_a_day_after_the_delivery_window() {
     verified["isSeller"] = json!(true);
     assert_eq!(verified, *claimed.data());
     assert_eq!(
-        app.column("SELECT name FROM event ORDER BY id DESC LIMIT 3"),
+        app.column("SELECT name FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id DESC LIMIT 3"),
         ["payment.delivery.success", "escrow.claimed", "payment.escrow.success"]
     );
 }

@@ -32,7 +32,7 @@ fn trade(app: &TestApp) {
 
 /// Returns the exact bytes of every event.
 fn events(app: &TestApp) -> String {
-    let payloads = app.column("SELECT payload FROM event ORDER BY id");
+    let payloads = app.payloads();
     assert!(payloads.len() > 4, "{payloads:?}");
     payloads.join("\n")
 }

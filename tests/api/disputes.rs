@@ -93,7 +93,7 @@ fn the_buyer_disputes_and_the_seller_replies() {
     assert_eq!(escrow["dispute"][1]["userId"], "ada");
     assert_eq!(escrow["dispute"][1]["type"], "seller");
     assert_eq!(app.escrow_transfers(), transfers, "no money moves");
-    let names = app.column("SELECT name FROM event WHERE name LIKE 'escrow.%' ORDER BY id");
+    let names = app.column("SELECT name FROM event JOIN event_name ON event_name.id = name_id WHERE name LIKE 'escrow.%' ORDER BY event.id");
     let expected_events = [
         "escrow.created",
         "escrow.pending",
@@ -400,7 +400,8 @@ fn a_refund_returns_the_hold_without_the_platform_fee() {
         ];
         assert_eq!(paid_out(&app), expected, "{who_pays}");
         assert_eq!(app.balances("ben").1, json!(0));
-        let events = app.column("SELECT name FROM event ORDER BY id DESC LIMIT 1");
+        let events = app
+            .column("SELECT name FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id DESC LIMIT 1");
         assert_eq!(events, ["escrow.refunded"]);
     }
 }

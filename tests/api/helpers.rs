@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
+use escrowd::domain::events::event;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::{Clock, Timestamp};
@@ -726,7 +727,21 @@ impl TestApp {
 
     /// Returns the names of all events, oldest first.
     pub(crate) fn events(&self) -> Vec<String> {
-        self.column("SELECT name FROM event ORDER BY id")
+        self.column("SELECT name FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id")
+    }
+
+    /// Returns the payloads of all events, oldest first.
+    pub(crate) fn payloads(&self) -> Vec<String> {
+        let connection = self.sqlite();
+        let sql = "SELECT name, unpack(data), created_at
+                   FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id";
+        let mut statement = connection.prepare(sql).unwrap();
+        let payloads = statement.query_map([], |row| {
+            let (name, data): (String, String) = (row.get(0)?, row.get(1)?);
+            let created_at = Timestamp::from_millis(row.get(2)?).unwrap();
+            Ok(event::payload(&name, &data, created_at))
+        });
+        payloads.unwrap().map(Result::unwrap).collect()
     }
 
     /// Returns every transfer without an escrow, except top-ups and opening balances, in order
@@ -841,13 +856,14 @@ impl TestApp {
     /// program only after the service's next commit.
     pub(crate) fn sqlite(&self) -> Connection {
         let connection = Connection::open(&self.database).unwrap();
-        escrowd::store::add_checksum_functions(&connection).unwrap();
+        escrowd::store::add_functions(&connection).unwrap();
         connection
     }
 
     /// Returns the first column of a query's rows, as text.
     pub(crate) fn column(&self, sql: &str) -> Vec<String> {
         let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        escrowd::store::add_functions(&connection).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let mut rows = statement.query([]).unwrap();
         let mut found = Vec::new();

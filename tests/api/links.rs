@@ -98,7 +98,10 @@ fn a_payment_for_a_link_emits_events_of_the_copy() {
     let link = link(&app, 2);
     app.pay_for("ben", &link).ok();
     assert_eq!(
-        app.column("SELECT name || ' ' || coalesce(total_quantity, '') FROM event LEFT JOIN escrow ON escrow.id = escrow_id ORDER BY event.id"),
+        app.column(
+            "SELECT name || ' ' || coalesce(total_quantity, '') FROM event JOIN event_name ON event_name.id = name_id
+             LEFT JOIN escrow ON escrow.id = escrow_id ORDER BY event.id"
+        ),
         [
             "escrow.created 1",
             "escrow.pending 1",
@@ -108,7 +111,7 @@ fn a_payment_for_a_link_emits_events_of_the_copy() {
         ]
     );
     assert_eq!(
-        app.column("SELECT count(DISTINCT escrow_id) FROM event WHERE name = 'escrow.created'"),
+        app.column("SELECT count(DISTINCT escrow_id) FROM event JOIN event_name ON event_name.id = name_id WHERE name = 'escrow.created'"),
         ["2"]
     );
 }

@@ -19,8 +19,8 @@ fn add_events(app: &TestApp) {
     app.event_of_new_offer();
     let sql = format!(
         "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < {EVENTS})
-         INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch, checksum)
-         SELECT max + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, dispatch,
+         INSERT INTO event (id, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, dispatch, checksum)
+         SELECT max + n, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, dispatch,
              changed_checksum(checksum, 'id', id, max + n)
          FROM more, (SELECT *, (SELECT max(id) FROM event) AS max FROM event LIMIT 1)"
     );

@@ -442,7 +442,7 @@ fn every_step_emits_its_events_once() {
         app.confirm_milestone("ben", &deal.id, milestone).ok();
     }
     assert_eq!(
-        app.column("SELECT name FROM event ORDER BY id"),
+        app.column("SELECT name FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id"),
         [
             "escrow.created",
             "escrow.pending",

@@ -116,7 +116,9 @@ fn twenty_milestones_confirmed_at_once_close_the_escrow_once() {
     let kinds = ["FUND", "RELEASE", "COMMISSION", "PLATFORM_FEE"].map(|kind| transfers(&app, kind));
     assert_eq!(kinds, [1, 20, 1, 1]);
     for event in ["escrow.completed", "payment.commission.success"] {
-        let emitted = app.column(&format!("SELECT count(*) FROM event WHERE name = '{event}'"));
+        let emitted = app.column(&format!(
+            "SELECT count(*) FROM event JOIN event_name ON event_name.id = name_id WHERE name = '{event}'"
+        ));
         assert_eq!(emitted, ["1"], "{event}");
     }
     assert_eq!(app.balances("ada"), (json!(1_000_210), json!(0)));

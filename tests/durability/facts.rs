@@ -26,7 +26,8 @@ const QUERIES: [&str; 12] = [
      FROM transfer LEFT JOIN escrow ON escrow.id = escrow_id
      JOIN account AS debit ON debit.id = debit_account_id JOIN account AS credit ON credit.id = credit_account_id
      WHERE escrow_id IS NOT NULL",
-    "SELECT purpose, 'event ' || event.name FROM event LEFT JOIN escrow ON escrow.id = escrow_id WHERE transaction_id IS NULL",
+    "SELECT purpose, 'event ' || name
+     FROM event JOIN event_name ON event_name.id = name_id LEFT JOIN escrow ON escrow.id = escrow_id WHERE transaction_id IS NULL",
     // The income of a payee or the merchant.
     "SELECT escrow.purpose, 'history ' || transaction_type || ' ' || credit_type || ' ' || coalesce(customer_id, '') || ' '
             || entry.amount
@@ -47,8 +48,8 @@ const QUERIES: [&str; 12] = [
     "SELECT CASE WHEN entry.escrow_id IS NOT NULL THEN escrow.purpose
                  WHEN transaction_type = 'deposit' THEN customer_id || ' ' || entry.amount
                  ELSE reference END,
-            'event ' || event.name || coalesce(' for ' || customer_id, '')
-     FROM event LEFT JOIN payment_transaction AS entry
+            'event ' || name || coalesce(' for ' || customer_id, '')
+     FROM event JOIN event_name ON event_name.id = name_id LEFT JOIN payment_transaction AS entry
        ON entry.id = event.transaction_id
      LEFT JOIN account ON account.id = entry.account_id LEFT JOIN escrow ON escrow.id = entry.escrow_id
      WHERE event.transaction_id IS NOT NULL",

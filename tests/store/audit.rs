@@ -626,8 +626,9 @@ fn a_value_changed_by_another_program_is_found() {
         "account SET updated_at = updated_at + 1 WHERE id = 1",
         "payment_transaction SET reference = 'x' WHERE id = (SELECT max(id) FROM payment_transaction)",
         "payment_transaction SET created_at = 1 WHERE id = (SELECT max(id) FROM payment_transaction)",
-        "event SET payload = replace(payload, '1', '2') WHERE id = (SELECT max(id) FROM event)",
-        "event SET name = 'escrow.other' WHERE id = (SELECT max(id) FROM event)",
+        "event SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = (SELECT max(id) FROM event)",
+        "event SET name_id = iif(name_id = 1, 2, 1) WHERE id = (SELECT max(id) FROM event)",
+        "event_name SET name = 'escrow.other' WHERE id = (SELECT name_id FROM event ORDER BY id DESC LIMIT 1)",
         "merchant SET event_count = event_count + 1 WHERE id = 1",
         "merchant SET created_at = -9223372036854775808 WHERE id = 1",
         "customer SET created_at = -9223372036854775808 WHERE id = 'ada' AND merchant_id = 1",
@@ -676,20 +677,33 @@ fn a_start_refuses_a_file_whose_newest_transfers_and_accounts_do_not_fit() {
 
 #[test]
 fn a_damaged_event_is_neither_shown_nor_delivered() {
-    let (file, connection) = (TestFile::copy_of(&SOUND.0), SOUND.0.sqlite());
+    let connection = SOUND.0.sqlite();
     let newest = "SELECT id, guard, merchant_id FROM event ORDER BY id DESC LIMIT 1";
     let (event, merchant) = connection
         .query_row(newest, [], |row| {
             Ok((EventId::new(row.get(0)?, row.get(1)?), MerchantId(row.get(2)?)))
         })
         .unwrap();
-    let change = "UPDATE event SET payload = replace(payload, '\"', '') WHERE id = ?1";
-    assert_eq!(file.sqlite().execute(change, [event.number()]), Ok(1));
-    let store = file.open();
-    let shown = store.read(|snapshot| snapshot.event(merchant, event));
-    assert!(matches!(shown, Err(Error::Corrupt(_))), "{shown:?}");
-    let delivered = store.read(|snapshot| snapshot.payload_of(event));
-    assert!(matches!(delivered, Err(Error::Corrupt(_))), "{delivered:?}");
+    let name = "(SELECT name_id FROM event WHERE id = ?1)";
+    for change in [
+        "UPDATE event SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = ?1",
+        "UPDATE event SET data = x'' WHERE id = ?1",
+        "UPDATE event SET created_at = created_at + 1 WHERE id = ?1",
+        "UPDATE event SET name_id = 1 + name_id % 2 WHERE id = ?1",
+        &format!("UPDATE event_name SET name = 'escrow.other' WHERE id = {name}"),
+        &format!("DELETE FROM event_name WHERE id = {name}"),
+    ] {
+        let file = TestFile::copy_of(&SOUND.0);
+        let connection = file.sqlite();
+        connection.pragma_update(None, "foreign_keys", 0).unwrap();
+        assert_eq!(connection.execute(change, [event.number()]), Ok(1), "{change}");
+        drop(connection);
+        let store = file.open();
+        let shown = store.read(|snapshot| snapshot.event(merchant, event));
+        assert!(matches!(shown, Err(Error::Corrupt(_))), "{change}: {shown:?}");
+        let delivered = store.read(|snapshot| snapshot.payload_of(event));
+        assert!(matches!(delivered, Err(Error::Corrupt(_))), "{change}: {delivered:?}");
+    }
 }
 
 /// The checksum of the account is right, as after a bug of the service, so only the check
@@ -698,7 +712,7 @@ fn a_damaged_event_is_neither_shown_nor_delivered() {
 fn writes_are_refused_once_the_check_beside_the_work_finds_damage() {
     let file = TestFile::copy_of(&SOUND.0);
     let connection = file.sqlite();
-    escrowd::store::add_checksum_functions(&connection).unwrap();
+    escrowd::store::add_functions(&connection).unwrap();
     let change = "UPDATE account SET balance = balance + 5, checksum = changed_checksum(checksum, 'balance', balance, balance + 5)
                   WHERE purpose = 'CUSTOMER_MAIN' AND customer_id = 'ada' AND merchant_id = 1";
     assert_eq!(connection.execute(change, []), Ok(1));

@@ -116,7 +116,7 @@ fn insert_event(tx: &mut Tx<'_>, merchant: MerchantId, escrow: EscrowId) -> Resu
         name: "escrow.created",
         escrow: Some(escrow),
         transaction: None,
-        payload: "{}",
+        data: "{}",
         dispatch: Dispatch::Queued,
     })?;
     Ok(id)

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use escrowd::domain::events::event;
+use escrowd::domain::time::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -118,6 +120,7 @@ impl Disk {
     fn open(&self) -> Connection {
         let connection = Connection::open_with_flags(self.path(DATABASE), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        escrowd::store::add_functions(&connection).unwrap();
         connection
     }
 
@@ -131,14 +134,17 @@ impl Disk {
     /// Returns every event, oldest first.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.rows(
-            "SELECT printf('%016x%08x', id, guard), name, escrow_id, merchant_id, payload FROM event ORDER BY id",
+            "SELECT printf('%016x%08x', event.id, guard), name, escrow_id, merchant_id, unpack(data), created_at
+             FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id",
             |row| {
+                let (name, data): (String, String) = (row.get(1)?, row.get(4)?);
+                let created_at = Timestamp::from_millis(row.get(5)?).unwrap();
                 Ok(Event {
                     id: row.get(0)?,
-                    name: row.get(1)?,
                     escrow: row.get(2)?,
                     merchant: row.get(3)?,
-                    payload: row.get(4)?,
+                    payload: event::payload(&name, &data, created_at),
+                    name,
                 })
             },
         )

@@ -20,8 +20,8 @@ pub struct RecordedEvent {
     pub customer: Option<CustomerId>,
     /// The time on the merchant's clock.
     pub created_at: Timestamp,
-    /// The JSON text that is sent to the webhook endpoint.
-    pub payload: String,
+    /// Its subject as it was then: a JSON text.
+    pub data: String,
     /// The decision, when it was recorded, if it is sent.
     pub dispatch: Dispatch,
     /// The progress of its delivery.
@@ -29,11 +29,23 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
+    /// Returns the JSON text that is sent to the webhook endpoint.
+    pub fn payload(&self) -> String {
+        payload(&self.name, &self.data, self.created_at)
+    }
+
     /// Returns the reason why the event was not sent and will not be, if that is so.
     pub fn unsent_reason(&self) -> Option<UnsentReason> {
         let is_unsent = self.delivery.status() == DeliveryStatus::None;
         is_unsent.then(|| UnsentReason::of(self.dispatch))
     }
+}
+
+/// Returns the payload of an event (contract section 3.11), which every attempt signs and
+/// sends. `data` is its subject as a JSON text.
+pub fn payload(name: &str, data: &str, created_at: Timestamp) -> String {
+    // Names and dates have no character that JSON escapes.
+    format!(r#"{{"event":"{name}","data":{data},"timestamp":"{created_at}"}}"#)
 }
 
 /// Returns the escrow whose events an event of this name is delivered in order with. The

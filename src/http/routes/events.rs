@@ -209,13 +209,14 @@ impl EventView {
     /// Shows an event, with the payload byte for byte as it is delivered.
     pub(crate) fn new(event: RecordedEvent) -> Self {
         let reason = event.unsent_reason();
+        let payload = RawValue::from_string(event.payload()).expect("the data of events is JSON");
         Self {
             id: AsText(event.id),
             name: event.name,
             created_at: AsText(event.created_at),
             escrow_id: event.escrow.map(AsText),
             customer_id: event.customer.map(AsText),
-            payload: RawValue::from_string(event.payload).expect("payloads are stored as JSON"),
+            payload,
             delivery: DeliveryView::new(event.delivery, reason),
         }
     }

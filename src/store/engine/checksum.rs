@@ -17,12 +17,8 @@ use rusqlite::{Connection, Error};
 /// Takes any number of arguments.
 const VARIADIC: i32 = -1;
 
-/// Adds the functions to a connection, for a program that changes rows beside the service.
-///
-/// # Errors
-///
-/// Fails while a statement of the connection runs.
-pub fn register(connection: &Connection) -> rusqlite::Result<()> {
+/// Adds the functions to a connection.
+pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("row_checksum", VARIADIC, flags, row_checksum)?;
     connection.create_scalar_function("changed_checksum", VARIADIC, flags, changed_checksum)

@@ -11,7 +11,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use serde::Deserialize;
 
 use crate::store::engine::error::OpenError;
-use crate::store::engine::{checksum, deadline, file, inspection, lock, schema};
+use crate::store::engine::{checksum, deadline, file, inspection, lock, packing, schema};
 
 /// The longest time that a connection waits for the locks of another program, such as a
 /// backup.
@@ -112,9 +112,19 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
-    checksum::register(&connection).map_err(sqlite)?;
+    add_functions(&connection).map_err(sqlite)?;
     schema::check(path, &connection, schema::Objects::Tables)?;
     Ok(connection)
+}
+
+/// Adds the SQL functions with which statements write and read rows to a connection.
+///
+/// # Errors
+///
+/// Fails while a statement of the connection runs.
+pub fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    checksum::register(connection)?;
+    packing::register(connection)
 }
 
 /// Sets every pragma of a role. The busy timeout comes first, before anything that can
@@ -122,7 +132,7 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
 pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Result<(), String>> {
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS_MAX);
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    checksum::register(connection)?;
+    add_functions(connection)?;
     let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if journal != "wal" {
         return Ok(Err(format!("WAL mode is not possible here, SQLite chose {journal}")));

@@ -18,6 +18,7 @@ pub(crate) mod lock;
 pub(crate) mod log_file;
 pub(crate) mod long_reads;
 pub(crate) mod mark;
+pub(crate) mod packing;
 pub(crate) mod readers;
 pub(crate) mod schema;
 pub(crate) mod watch;

@@ -12,6 +12,7 @@ use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::engine::error::Error;
+use crate::store::engine::packing;
 
 /// Declares the columns that a query selects: a struct with a field for each, its function
 /// `read`, and a macro that expands to the list for `SELECT`.
@@ -199,6 +200,22 @@ impl FromColumn<'_> for Reference {
 impl FromColumn<'_> for FileName {
     fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
         parsed(row, column, "the name of a file", Self::parse)
+    }
+}
+
+/// A packed text.
+pub(crate) struct Packed<'a>(&'a [u8]);
+
+impl Packed<'_> {
+    /// Returns the text, or `None` if the column does not hold one.
+    pub(crate) fn unpack(&self) -> Option<String> {
+        packing::unpack(self.0)
+    }
+}
+
+impl<'r> FromColumn<'r> for Packed<'r> {
+    fn from_column(row: &'r Row<'_>, column: usize) -> Result<Self, Error> {
+        Ok(Self(row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?))
     }
 }
 

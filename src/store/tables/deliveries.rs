@@ -7,9 +7,7 @@ use crate::domain::events::delivery::{Attempt, AttemptOutcome, Delivery, Deliver
 use crate::domain::ids::{self, EscrowId, EventId, IdSource, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
-use crate::store::tables::checked::is_intact;
 use crate::store::tables::columns::{broken, read_all, read_first, row};
-use crate::store::tables::events::{damaged_event, is_intact_event};
 use crate::store::tx::{Snapshot, Tx};
 
 row! {
@@ -105,27 +103,6 @@ impl Snapshot<'_> {
             )?
             .query_row([merchant.0, after.millis(), until.millis()], |row| row.get(0))?;
         Ok(due.unsigned_abs())
-    }
-
-    /// Returns the payload of an event, whose bytes are the same for every attempt.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if the event is not as it was recorded.
-    pub fn payload_of(&self, event: EventId) -> Result<String, Error> {
-        let (payload, is_intact) = self
-            .connection
-            .prepare_cached(concat!(
-                "SELECT payload, ",
-                is_intact_event!(),
-                " FROM event WHERE id = ?1"
-            ))?
-            .query_row([event.number()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if is_intact {
-            Ok(payload)
-        } else {
-            Err(damaged_event(event))
-        }
     }
 
     /// Returns the reason why an event is pending, and all attempts so far. Of several

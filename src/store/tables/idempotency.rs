@@ -6,7 +6,8 @@ use crate::domain::idempotency::{IdempotencyKey, IdempotencyRecord, RequestFinge
 use crate::domain::ids::{CustomerId, MerchantId};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
-use crate::store::tables::columns::{read_all, read_first, row};
+use crate::store::engine::packing;
+use crate::store::tables::columns::{Packed, broken, read_all, read_first, row};
 use crate::store::tx::{Snapshot, Tx};
 
 /// An idempotency record that has expired.
@@ -17,12 +18,12 @@ pub struct ExpiredRecord {
 }
 
 row! {
-    struct RecordRow, record_columns! {
+    struct RecordRow<'a>, record_columns! {
         route: String,
         customer_id: Option<CustomerId>,
         body_hash: [u8; 32],
         status: u16,
-        body: String,
+        body: Packed<'a>,
         created_at: Timestamp,
     }
 }
@@ -48,6 +49,7 @@ impl Snapshot<'_> {
         ))?;
         read_first(statement.query(params![merchant.0, key.as_str()])?, |row| {
             let row = RecordRow::read(row)?;
+            let body = row.body.unpack();
             Ok(IdempotencyRecord {
                 fingerprint: RequestFingerprint {
                     route: row.route,
@@ -56,7 +58,7 @@ impl Snapshot<'_> {
                 },
                 reply: StoredReply {
                     status: row.status,
-                    body: row.body,
+                    body: body.ok_or_else(|| broken("a packed text", "the reply of an idempotency record"))?,
                 },
                 created_at: row.created_at,
             })
@@ -119,7 +121,7 @@ impl Tx<'_> {
                 fingerprint.customer.as_ref().map(CustomerId::as_str),
                 fingerprint.body_hash,
                 reply.status,
-                reply.body,
+                packing::pack(&reply.body),
                 created_at.millis()
             ])?;
         one_row(changed, "the place of an idempotency record")

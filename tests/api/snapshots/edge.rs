@@ -254,8 +254,8 @@ fn too_much_at_once_is_refused_word_for_word() {
     let other = Connection::open(&app.database).unwrap();
     other
         .execute_batch(&format!(
-            "{many} INSERT INTO event (id, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, checksum)
-             SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name, escrow_id, transaction_id, created_at, payload, 0
+            "{many} INSERT INTO event (id, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, checksum)
+             SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, 0
              FROM more, (SELECT * FROM event LIMIT 1)",
         ))
         .unwrap();

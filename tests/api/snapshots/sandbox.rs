@@ -208,9 +208,7 @@ impl Told<'_> {
     fn by(&mut self, story: &str, run: impl FnOnce(&TestApp)) {
         self.app.note(story);
         self.app.unrecorded(run);
-        let events = self
-            .app
-            .unrecorded(|app| app.column("SELECT payload FROM event ORDER BY id"));
+        let events = self.app.unrecorded(TestApp::payloads);
         for payload in &events[self.passed..] {
             let event: Value = serde_json::from_str(payload).unwrap();
             self.names.insert(event["event"].as_str().unwrap().to_owned());

@@ -1,5 +1,5 @@
-//! Webhook payloads: the envelope (contract section 3.11) around the W view of a deal
-//! (section 3.1) or the webhook form of a transaction (section 3.5.3).
+//! The data of webhook payloads (contract section 3.11): the W view of a deal (section 3.1)
+//! or the webhook form of a transaction (section 3.5.3).
 
 use serde::Serialize;
 
@@ -39,43 +39,18 @@ pub(crate) struct PaymentSubject<'a> {
     pub(crate) merchant: MerchantId,
 }
 
-/// Renders an event's payload, `{"event", "data", "timestamp"}`. The outbox stores it, and
-/// every delivery signs and sends these same bytes.
-pub(crate) fn payload(
-    name: &str,
-    subject: Subject<'_>,
-    at: Timestamp,
-    context: &ViewContext<'_>,
-    mode: Mode,
-) -> String {
-    let envelope = EnvelopeView {
-        event: name,
-        data: match subject {
-            Subject::Deal(deal) => DataView::Deal(Box::new(EventDealView::new(deal, context, mode))),
-            Subject::Milestone { deal, milestone } => DataView::Milestone(Box::new(EventMilestoneView {
-                milestone_id: AsText(milestone),
-                deal: EventDealView::new(deal, context, mode),
-            })),
-            Subject::Payment(subject) => DataView::Payment(Box::new(EventPaymentView::new(subject, context, mode))),
-        },
-        timestamp: AsText(at),
+/// Renders the data of an event's payload. The outbox stores it, and every delivery signs
+/// and sends these same bytes.
+pub(crate) fn event_data(subject: Subject<'_>, context: &ViewContext<'_>, mode: Mode) -> String {
+    let data = match subject {
+        Subject::Deal(deal) => serde_json::to_string(&EventDealView::new(deal, context, mode)),
+        Subject::Milestone { deal, milestone } => serde_json::to_string(&EventMilestoneView {
+            milestone_id: AsText(milestone),
+            deal: EventDealView::new(deal, context, mode),
+        }),
+        Subject::Payment(subject) => serde_json::to_string(&EventPaymentView::new(subject, context, mode)),
     };
-    serde_json::to_string(&envelope).expect("a view holds only what JSON can express")
-}
-
-#[derive(Serialize)]
-struct EnvelopeView<'a> {
-    event: &'a str,
-    data: DataView,
-    timestamp: AsText<Timestamp>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DataView {
-    Deal(Box<EventDealView>),
-    Milestone(Box<EventMilestoneView>),
-    Payment(Box<EventPaymentView>),
+    data.expect("a view holds only what JSON can express")
 }
 
 /// A milestone that was released, in the deal as it is then.
