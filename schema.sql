@@ -233,7 +233,7 @@ CREATE TABLE escrow (
     -- here. Showing an escrow then takes one row and its milestones.
     payment_id          INTEGER REFERENCES payment_transaction (id),
     payment_guard       INTEGER,
-    payment_reference   TEXT,
+    payment_reference   TEXT,             -- NULL if it is made from the payment's id
     payment_amount      INTEGER CHECK (payment_amount > 0), -- of the whole payment, which may have funded more escrows
     paid_at             INTEGER,
     created_at          INTEGER NOT NULL,
@@ -260,7 +260,7 @@ CREATE TABLE escrow (
     CHECK (settlement_type <> 'VAULT' OR (state <> 'AWAITING_PAYMENT' AND seller_id IS NULL AND buyer_id IS NULL AND dispute IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_id IS NULL)),
     CHECK ((buyer_id IS NULL) = (payment_guard IS NULL)),
-    CHECK ((buyer_id IS NULL) = (payment_reference IS NULL)),
+    CHECK (buyer_id IS NOT NULL OR payment_reference IS NULL),
     CHECK ((buyer_id IS NULL) = (payment_amount IS NULL)),
     CHECK ((state = 'AWAITING_PAYMENT') = (paid_at IS NULL)),
     CHECK (dispute IS NULL OR state <> 'AWAITING_PAYMENT'),
@@ -375,7 +375,7 @@ CREATE TABLE payment_transaction (
                          OR transaction_type = 'transfer'),
     credit_type      TEXT    NOT NULL CHECK (credit_type = 'credit' OR credit_type = 'debit'),
     amount           INTEGER NOT NULL CHECK (amount > 0),
-    reference        TEXT    NOT NULL,
+    reference        TEXT,                -- NULL if it is made from the id (src/domain/ids/reference.rs)
     escrow_id        INTEGER REFERENCES escrow (id), -- the source of a credit, or the vault of a stake; NULL for a funding, whose escrows have it as payment_id
     created_at       INTEGER NOT NULL,
     checksum         INTEGER NOT NULL,
@@ -441,16 +441,16 @@ CREATE TABLE whitelist_address (
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT;
 
--- References of payments that clients have requested. The same request with the same
--- reference gets the first reply again; another request is refused.
-CREATE TABLE payment_reference (
+-- Payments that clients have requested. The same request with the reference of its payment
+-- gets the first reply again; another request is refused.
+CREATE TABLE requested_payment (
+    transaction_id  INTEGER PRIMARY KEY REFERENCES payment_transaction (id),
     merchant_id     INTEGER NOT NULL REFERENCES merchant (id),
-    reference       TEXT    NOT NULL,
+    reference       TEXT,                 -- the transaction's, NULL if it is made from its id
     request_hash    BLOB    NOT NULL CHECK (length(request_hash) = 32), -- SHA-256 of the request
-    transaction_id  INTEGER NOT NULL REFERENCES payment_transaction (id),
-    checksum        INTEGER NOT NULL,
-    PRIMARY KEY (merchant_id, reference)
-) STRICT, WITHOUT ROWID;
+    checksum        INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX requested_payment_by_reference ON requested_payment (merchant_id, reference) WHERE reference IS NOT NULL;
 
 -- The first request under each idempotency key of a merchant and its reply, written in
 -- the same commit as the request's effects. The same request again gets the same reply.

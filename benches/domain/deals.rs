@@ -95,7 +95,7 @@ pub(crate) fn funded(milestones: usize) -> Escrow {
     let (mut escrow, _) =
         Escrow::offer_milestones(seller(), offer(milestones), &mut ids, now()).expect("the offer is valid");
     let payment = PaymentOffer {
-        reference: ids.reference(),
+        reference: None,
         amount: None,
         source: Source::Wallet { available: Amount::MAX },
     };

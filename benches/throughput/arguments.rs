@@ -74,7 +74,7 @@ pub(crate) struct CompareOptions {
 pub(crate) enum Part {
     /// Compare a small file with a large one, and few milestones with many
     Growth(GrowthOptions),
-    /// Measure the time from start to first answer, the size of the binary and the idle memory
+    /// Measure the time from start to first answer, the size of the binary, the idle memory, and the bytes of a deal on the disk
     Start(StartOptions),
     /// Compare this build with another build of escrowd
     Versus(VersusOptions),
@@ -143,6 +143,9 @@ pub(crate) struct StartOptions {
     /// The seconds of load before each kill
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub(crate) seconds: u64,
+    /// The deals of 3 stages whose bytes on the disk are counted
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub(crate) deals: usize,
 }
 
 /// The options of `soak`.

@@ -16,6 +16,7 @@ mod compare;
 mod connection;
 mod data;
 mod deals;
+mod disk;
 mod figures;
 mod growth;
 mod load;
@@ -31,6 +32,7 @@ mod soak;
 mod start;
 mod stop;
 mod versus;
+mod whole_deals;
 mod workbench;
 
 use arguments::{Arguments, Part};

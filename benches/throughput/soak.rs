@@ -5,18 +5,17 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use futures_util::future::{try_join, try_join_all};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::arguments::{CommonOptions, SoakOptions};
-use crate::connection::Connection;
 use crate::data::{self, Size};
 use crate::figures::Spread;
 use crate::process::Process;
 use crate::report::Report;
 use crate::stop;
+use crate::whole_deals::{Reads, Trader};
 use crate::workbench::{Workbench, audit};
 
 /// The most bytes that the run writes in a second.
@@ -115,49 +114,14 @@ async fn client(
     until: Instant,
     answered: &Answered,
 ) -> anyhow::Result<()> {
-    let mut connection = Connection::open(&server.address).await?;
-    let mut random = fastrand::Rng::with_seed(number as u64);
-    let milestones: Vec<Value> = (1..=options.milestones)
-        .map(|stage| json!({ "title": format!("Stage {stage}"), "amount": 10 }))
-        .collect();
-    let amount = 10 * options.milestones;
-    let offer = json!({ "amount": amount, "purpose": "Shop fit-out", "whoPays": "buyer", "milestones": milestones })
-        .to_string();
+    let (milestones, customers) = (options.milestones, common.customers);
+    let mut trader = Trader::connect(&server.address, number, milestones, customers, Reads::AfterEachStep).await?;
     while Instant::now() < until {
-        // Every customer sells and buys equally often on average, so that no wallet runs
-        // empty.
-        let (seller, other) = (random.usize(..common.customers), random.usize(1..common.customers));
-        let buyer = (seller + other) % common.customers;
-        let mut send = async |method: &str, path: &str, customer: usize, body: &str| {
-            stop::check()?;
-            let request = format!(
-                "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: c{customer}\r\n\
-                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            );
-            let answer: Value = serde_json::from_slice(connection.exchange(request.as_bytes()).await?)?;
-            answered.requests.update(|requests| requests + 1);
-            anyhow::Ok(answer)
-        };
-        let created = send("POST", "/v1/escrow/milestone/create", seller, &offer).await?;
-        let escrow = text(&created["data"]["id"])?;
-        let verify = format!("/v1/escrow/verify/{}", text(&created["data"]["paymentToken"])?);
-        let payment = json!({ "escrowDetails": { "escrowId": escrow } }).to_string();
-        send("POST", "/v1/payment/escrow", buyer, &payment).await?;
-        send("GET", &verify, buyer, "").await?;
-        for milestone in created["data"]["milestones"].as_array().context("milestones")? {
-            let path = format!("/v1/escrow/milestone/confirm/{escrow}/{}", text(&milestone["id"])?);
-            send("POST", &path, buyer, "").await?;
-            send("GET", &verify, seller, "").await?;
-        }
-        send("GET", "/v1/wallet", seller, "").await?;
+        let requests = trader.deal().await?;
+        answered.requests.update(|answered| answered + requests);
         answered.deals.update(|deals| deals + 1);
     }
     Ok(())
-}
-
-fn text(value: &Value) -> anyhow::Result<&str> {
-    value.as_str().context("the answer has no such text")
 }
 
 fn report_on(report: &mut Report, samples: &[Sample], answered: &Answered, seconds: u64) {

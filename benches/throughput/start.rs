@@ -1,5 +1,5 @@
 //! Measures the time from the start of the process to the first answered request, the size
-//! of the binary and its idle memory.
+//! of the binary, its idle memory, and the bytes of a deal on the disk.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::arguments::{CommonOptions, StartOptions};
 use crate::data::{self, Size};
+use crate::disk;
 use crate::figures::Spread;
 use crate::load::Load;
 use crate::process::{resident_bytes, terminate};
@@ -103,6 +104,7 @@ pub(crate) fn run(options: &StartOptions, common: &CommonOptions) -> anyhow::Res
     let head = ["Start to first answered request", "median", "worst", "aim"];
     report.table("start", &head, &rows, &times);
     report_size(&mut report, idle_bytes)?;
+    disk::run(&mut report, &workbench, options.deals, common)?;
     report.write(common)
 }
 

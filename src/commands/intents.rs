@@ -38,7 +38,7 @@ pub fn create(
     }
     let offer = IntentOffer {
         method: method_of(tx, policy, actor, access, request.kind)?,
-        reference: request.reference.unwrap_or_else(|| tx.reference()),
+        reference: request.reference,
         amount: request.amount,
     };
     let available = tx.balance(actor.merchant, &actor.wallet())?;
@@ -49,7 +49,7 @@ pub fn create(
     if let Some(Method::TestAccount { account_number }) = payment.method() {
         tx.insert_test_account(actor.merchant, account_number, payment.transaction.id)?;
     }
-    tx.insert_reference(actor.merchant, &payment.transaction, &request_hash)?;
+    tx.insert_request(actor.merchant, &payment.transaction, &request_hash)?;
     Ok(payment)
 }
 

@@ -4,7 +4,7 @@ use crate::commands::customers::admit;
 use crate::commands::{Error, Policy, cards, load_deal, outbox};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
-use crate::domain::ids::{EscrowKey, IdSource, MerchantId, Reference};
+use crate::domain::ids::{EscrowKey, MerchantId, Reference};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
@@ -35,7 +35,7 @@ pub fn fund(
     }
     take_from_links(tx, policy, &mut escrows)?;
     let offer = PaymentOffer {
-        reference: request.reference.unwrap_or_else(|| tx.reference()),
+        reference: request.reference,
         amount: request.amount,
         source: source_of(tx, policy, actor, request.gateway)?,
     };
@@ -46,7 +46,7 @@ pub fn fund(
     for escrow in &escrows {
         tx.save_funding(escrow)?;
     }
-    tx.insert_reference(actor.merchant, &transaction, &request_hash)?;
+    tx.insert_request(actor.merchant, &transaction, &request_hash)?;
     let detail = effects.details.into_iter().next().map(|(_, detail)| detail);
     Ok(Payment {
         payees: tx.payees(escrows.iter().map(DealRef::from))?,

@@ -294,9 +294,7 @@ fn the_merchants_additional_fee_is_charged_and_paid_to_it() {
                 format!("ADDITIONAL_FEE customer_escrow:ben -> merchant_main {delivery}"),
             ]
         );
-        let references = "SELECT reference FROM payment_transaction WHERE credit_type = 'credit'
-                          AND transaction_type IN ('escrow', 'delivery') ORDER BY id";
-        let references = app.column(references);
+        let references = app.references("credit_type = 'credit' AND transaction_type IN ('escrow', 'delivery')");
         assert_eq!(references[1], format!("DLV-{}", references[0]));
     }
 }

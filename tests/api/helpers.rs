@@ -14,6 +14,7 @@ use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::events::event;
+use escrowd::domain::ids::{Reference, TransactionId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::{Clock, Timestamp};
@@ -858,6 +859,19 @@ impl TestApp {
         let connection = Connection::open(&self.database).unwrap();
         escrowd::store::add_functions(&connection).unwrap();
         connection
+    }
+
+    /// Returns the reference of each transaction that a condition selects, oldest first.
+    pub(crate) fn references(&self, condition: &str) -> Vec<String> {
+        let sql = format!("SELECT id, guard, reference FROM payment_transaction WHERE {condition} ORDER BY id");
+        let connection = self.sqlite();
+        let mut statement = connection.prepare(&sql).unwrap();
+        let references = statement.query_map([], |row| {
+            let id = TransactionId::new(row.get(0)?, row.get(1)?);
+            let stored: Option<String> = row.get(2)?;
+            Ok(Reference::from_stored(stored.as_deref(), id).as_str().to_owned())
+        });
+        references.unwrap().map(Result::unwrap).collect()
     }
 
     /// Returns the first column of a query's rows, as text.

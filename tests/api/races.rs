@@ -139,7 +139,7 @@ fn one_payment_sent_32_times_at_once_moves_money_once() {
     let mut texts = answers.iter().map(|answer| answer.body.to_string());
     assert!(texts.all(|text| text == first));
     assert_eq!(transfers(&app, "FUND"), 1);
-    assert_eq!(app.count("payment_reference"), 1);
+    assert_eq!(app.count("requested_payment"), 1);
     assert_eq!(app.balances("ben"), (json!(989_800), json!(10000)));
     assert_eq!(app.money(), money);
 }

@@ -85,7 +85,7 @@ fn stakes_are_locked_with_an_entry_for_each() {
         app.histories(),
         ["ada escrow debit 60000000", "ben escrow debit 40000000"]
     );
-    let references = app.column("SELECT reference FROM payment_transaction WHERE transaction_type = 'escrow'");
+    let references = app.references("transaction_type = 'escrow'");
     assert_ne!(references[0], references[1]);
     for reference in references {
         assert_shape(&json!(reference), REFERENCE);
@@ -252,7 +252,7 @@ fn the_merchant_gets_the_commission_on_both_outcomes() {
         );
         assert_eq!(app.histories().last().unwrap(), "merchant commission credit 500000");
         assert_eq!(app.events().last().unwrap(), "payment.commission.success");
-        let reference = app.column("SELECT reference FROM payment_transaction WHERE transaction_type = 'commission'");
+        let reference = app.references("transaction_type = 'commission'");
         assert_shape(&json!(reference[0]), &format!("CMSN-{REFERENCE}"));
     }
 }

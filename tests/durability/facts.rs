@@ -39,8 +39,8 @@ const QUERIES: [&str; 12] = [
             || ' paid for ' || coalesce((SELECT purpose FROM escrow WHERE payment_id = entry.id), '-')
      FROM payment_transaction AS entry JOIN account ON account.id = account_id
      WHERE escrow_id IS NULL AND transaction_type <> 'deposit'",
-    "SELECT payment_reference.reference, 'reference of ' || coalesce(entry.amount, '-')
-     FROM payment_reference LEFT JOIN payment_transaction AS entry
+    "SELECT requested_payment.reference, 'reference of ' || coalesce(entry.amount, '-')
+     FROM requested_payment LEFT JOIN payment_transaction AS entry
        ON entry.id = transaction_id",
     // A refused customer must leave no row.
     "SELECT id, 'customer' FROM customer WHERE id LIKE 'stranger-%'",

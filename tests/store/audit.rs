@@ -626,7 +626,7 @@ fn a_value_changed_by_another_program_is_found() {
         "account SET updated_at = updated_at + 1 WHERE id = 1",
         "payment_transaction SET reference = 'x' WHERE id = (SELECT max(id) FROM payment_transaction)",
         "payment_transaction SET created_at = 1 WHERE id = (SELECT max(id) FROM payment_transaction)",
-        "event SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = (SELECT max(id) FROM event)",
+        "event SET data = CAST(substr(data, 1, length(data) - 1) || x'00' AS BLOB) WHERE id = (SELECT max(id) FROM event)",
         "event SET name_id = iif(name_id = 1, 2, 1) WHERE id = (SELECT max(id) FROM event)",
         "event_name SET name = 'escrow.other' WHERE id = (SELECT name_id FROM event ORDER BY id DESC LIMIT 1)",
         "merchant SET event_count = event_count + 1 WHERE id = 1",
@@ -686,7 +686,7 @@ fn a_damaged_event_is_neither_shown_nor_delivered() {
         .unwrap();
     let name = "(SELECT name_id FROM event WHERE id = ?1)";
     for change in [
-        "UPDATE event SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = ?1",
+        "UPDATE event SET data = CAST(substr(data, 1, length(data) - 1) || x'00' AS BLOB) WHERE id = ?1",
         "UPDATE event SET data = x'' WHERE id = ?1",
         "UPDATE event SET created_at = created_at + 1 WHERE id = ?1",
         "UPDATE event SET name_id = 1 + name_id % 2 WHERE id = ?1",

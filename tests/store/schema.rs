@@ -163,13 +163,7 @@ fn an_escrow_is_in_one_of_the_known_states() {
 #[test]
 fn an_open_escrow_has_a_buyer_and_a_payment() {
     let (_file, history, connection) = used_file();
-    for column in [
-        "buyer_id",
-        "payment_id",
-        "payment_reference",
-        "payment_amount",
-        "paid_at",
-    ] {
+    for column in ["buyer_id", "payment_id", "payment_amount", "paid_at"] {
         let sql = format!("UPDATE escrow SET {column} = NULL WHERE id = ?1");
         refuses(&connection, &sql, [history.open.number()], "CHECK");
     }

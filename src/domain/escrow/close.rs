@@ -75,7 +75,7 @@ impl Escrow {
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Commission,
                 amount: self.fee.commission(),
-                reference: self.payment_reference(funding).commission(),
+                reference: Some(self.payment_reference(funding).commission()),
             };
             self.pay_out(&funding.buyer, commission, ids, now, effects);
             self.fee.platform()
@@ -114,14 +114,14 @@ impl Escrow {
             self.additional_fee.is_refundable && matches!(outcome, CloseReason::Refunded | CloseReason::Split(_));
         let amount = self.additional_fee.amount;
         let out = if goes_back {
-            refund(&funding.buyer, amount, ids.reference())
+            refund(&funding.buyer, amount)
         } else {
             Payout {
                 kind: TransferKind::AdditionalFee,
                 to: Account::MerchantMain,
                 transaction_type: TransactionType::Delivery,
                 amount,
-                reference: credit.unwrap_or(&self.payment_reference(funding)).delivery(),
+                reference: Some(credit.unwrap_or(&self.payment_reference(funding)).delivery()),
             }
         };
         self.pay_out(&funding.buyer, out, ids, now, effects);
@@ -129,12 +129,12 @@ impl Escrow {
 }
 
 /// Returns the payout that sends money back to the buyer.
-pub(super) fn refund(buyer: &CustomerId, amount: Amount, reference: Reference) -> Payout {
+pub(super) fn refund(buyer: &CustomerId, amount: Amount) -> Payout {
     Payout {
         kind: TransferKind::Refund,
         to: Account::CustomerMain(buyer.clone()),
         transaction_type: TransactionType::Escrow,
         amount,
-        reference,
+        reference: None,
     }
 }

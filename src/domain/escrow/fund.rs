@@ -16,7 +16,7 @@ use crate::domain::transaction::{
 /// A payment that a buyer asks for. The objects that it refers to have been looked up.
 #[derive(Clone, Debug)]
 pub struct PaymentOffer {
-    pub reference: Reference,
+    pub reference: Option<Reference>,
     /// The amount that the buyer expects to pay, if the request names one.
     pub amount: Option<Amount>,
     pub source: Source,
@@ -151,13 +151,14 @@ pub fn fund(
         return Err(Refusal::AmountMismatch { due, offered });
     }
     offer.source.check(due)?;
+    let id = ids.transaction_id();
     let transaction = Transaction {
-        id: ids.transaction_id(),
+        id,
         owner: Account::CustomerMain(buyer.clone()),
         transaction_type: TransactionType::Escrow,
         credit_type: CreditType::Debit,
         amount: due,
-        reference: offer.reference,
+        reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
         escrow: None,
         created_at: now,
     };

@@ -164,25 +164,18 @@ impl Escrow {
         now: Timestamp,
         effects: &mut Effects,
     ) -> Reference {
-        let reference = ids.reference();
-        self.pay_out(
-            buyer,
-            Payout {
-                kind: TransferKind::Release,
-                to: payee.main_account(),
-                transaction_type: TransactionType::Escrow,
-                amount,
-                reference: reference.clone(),
-            },
-            ids,
-            now,
-            effects,
-        );
-        reference
+        let out = Payout {
+            kind: TransferKind::Release,
+            to: payee.main_account(),
+            transaction_type: TransactionType::Escrow,
+            amount,
+            reference: None,
+        };
+        self.pay_out(buyer, out, ids, now, effects)
     }
 
     /// Moves money from the hold to an account, records it in the receiver's history and
-    /// emits the event.
+    /// emits the event. Returns the reference of the receiver's transaction.
     pub(super) fn pay_out(
         &self,
         buyer: &CustomerId,
@@ -190,19 +183,22 @@ impl Escrow {
         ids: &mut dyn IdSource,
         now: Timestamp,
         effects: &mut Effects,
-    ) {
+    ) -> Reference {
+        let id = ids.transaction_id();
+        let reference = out.reference.unwrap_or_else(|| Reference::of(id));
         let hold = Account::CustomerEscrow(buyer.clone());
         effects.transfer(out.kind, hold, out.to.clone(), out.amount, Some(self.id));
         effects.record_and_emit(Transaction {
-            id: ids.transaction_id(),
+            id,
             owner: out.to,
             transaction_type: out.transaction_type,
             credit_type: CreditType::Credit,
             amount: out.amount,
-            reference: out.reference,
+            reference: reference.clone(),
             escrow: Some(self.id),
             created_at: now,
         });
+        reference
     }
 }
 
@@ -212,5 +208,6 @@ pub(super) struct Payout {
     pub(super) to: Account,
     pub(super) transaction_type: TransactionType,
     pub(super) amount: Amount,
-    pub(super) reference: Reference,
+    /// `None` makes one from the id of the receiver's transaction.
+    pub(super) reference: Option<Reference>,
 }

@@ -55,7 +55,7 @@ pub struct PaymentToken(String);
 impl PaymentToken {
     /// Makes a token from random bits.
     pub fn from_random(random: u128) -> Self {
-        let mut digits = RandomDigits(random);
+        let mut digits = Digits(random);
         let mut token = String::from("PY_");
         token.extend((0..8).map(|_| digits.next_below(DIGITS_AND_LETTERS)));
         token.extend((0..4).map(|_| digits.next_below(DIGITS)));
@@ -78,10 +78,10 @@ pub(super) const DIGITS: u128 = 10;
 /// The base for characters of `0-9A-Z`.
 pub(super) const DIGITS_AND_LETTERS: u128 = 36;
 
-/// Random bits that are turned into characters, one after another.
-pub(super) struct RandomDigits(pub(super) u128);
+/// A number that is turned into characters, one after another.
+pub(super) struct Digits(pub(super) u128);
 
-impl RandomDigits {
+impl Digits {
     /// Returns the next digit of this base, 36 at most.
     pub(super) fn next_below(&mut self, base: u128) -> char {
         let digit = u32::try_from(self.0 % base).expect("a remainder is below its base");

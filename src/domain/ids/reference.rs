@@ -1,7 +1,12 @@
 //! References of payments.
 
-use crate::domain::ids::names::{DIGITS_AND_LETTERS, RandomDigits};
+use crate::domain::ids::names::{DIGITS_AND_LETTERS, Digits};
+use crate::domain::ids::object::TransactionId;
 use crate::domain::ids::seeded::EscrowId;
+
+/// The characters of a reference that escrowd makes. As many digits of base 36 hold the 96
+/// bits of an id.
+const MADE_LENGTH: usize = 19;
 
 /// The reference of one payment within its merchant: 1 to 64 printable ASCII characters
 /// (contract section 9.1, row 3).
@@ -18,15 +23,42 @@ impl Reference {
         is_reference.then(|| Self(text.to_owned()))
     }
 
-    /// Returns a stored reference. A derived one may be longer than a caller's.
-    pub fn stored(text: &str) -> Self {
-        Self(text.to_owned())
+    /// Makes the reference of a transaction whose request has none: 19 of `0-9A-Z`, the
+    /// digits of its id in base 36, the lowest first.
+    pub fn of(transaction: TransactionId) -> Self {
+        let id = u128::from(transaction.number().unsigned_abs()) << 32 | u128::from(transaction.guard());
+        let mut digits = Digits(id);
+        Self(
+            (0..MADE_LENGTH)
+                .map(|_| digits.next_below(DIGITS_AND_LETTERS))
+                .collect(),
+        )
     }
 
-    /// Makes the reference of a payment whose request has none: 19 of `0-9A-Z`.
-    pub fn from_random(random: u128) -> Self {
-        let mut digits = RandomDigits(random);
-        Self((0..19).map(|_| digits.next_below(DIGITS_AND_LETTERS)).collect())
+    /// Returns the transaction whose reference this is if escrowd made it with
+    /// [`Reference::of`]. A caller's reference of the same form leads to a transaction that
+    /// does not exist or has another guard.
+    pub fn maker(&self) -> Option<TransactionId> {
+        if self.0.len() != MADE_LENGTH || self.0.chars().any(|digit| digit.is_ascii_lowercase()) {
+            return None;
+        }
+        let mut id = 0_u128;
+        for digit in self.0.chars().rev() {
+            id = id.checked_mul(DIGITS_AND_LETTERS)? + u128::from(digit.to_digit(36)?);
+        }
+        let guard = u32::try_from(id & u128::from(u32::MAX)).ok()?;
+        Some(TransactionId::new(i64::try_from(id >> 32).ok()?, guard))
+    }
+
+    /// Returns the text that a row keeps of the reference of this transaction: none if
+    /// [`Reference::of`] makes it from the id.
+    pub fn to_stored(&self, transaction: TransactionId) -> Option<&str> {
+        (*self != Self::of(transaction)).then_some(&self.0)
+    }
+
+    /// Returns the reference of a transaction whose row keeps this text.
+    pub fn from_stored(text: Option<&str>, transaction: TransactionId) -> Self {
+        text.map_or_else(|| Self::of(transaction), |text| Self(text.to_owned()))
     }
 
     /// Derives the reference of a transaction that concerns one of the escrows that this
@@ -65,6 +97,38 @@ mod tests {
         for text in ["", "a\n", "é", &"x".repeat(65)] {
             assert!(Reference::parse(text).is_none(), "{text}");
         }
-        assert_eq!(Reference::from_random(u128::MAX).as_str().len(), 19);
+    }
+
+    #[test]
+    fn a_reference_that_escrowd_makes_leads_back_to_its_transaction() {
+        for (number, guard) in [(0, 0), (1, u32::MAX), (i64::MAX, u32::MAX), (0x0199_c0ff_ee7a_bcde, 7)] {
+            let id = TransactionId::new(number, guard);
+            let made = Reference::of(id);
+            assert_eq!(made.maker(), Some(id), "{made:?}");
+            assert!(Reference::parse(made.as_str()).is_some(), "{made:?}");
+            assert_eq!(made.as_str().len(), 19);
+            assert_eq!(made.to_stored(id), None);
+            assert_eq!(Reference::from_stored(None, id), made);
+        }
+        for text in [
+            "",
+            "order 17/a",
+            "ZZZZZZZZZZZZZZZZZZZ",
+            "000000000000000000a",
+            "00000000000000000000",
+        ] {
+            assert_eq!(Reference(text.to_owned()).maker(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_of_the_caller_is_stored_as_it_is() {
+        let id = TransactionId::new(5, 6);
+        let reference = Reference::parse("order 17/a").unwrap();
+        assert_eq!(reference.to_stored(id), Some("order 17/a"));
+        assert_eq!(Reference::from_stored(Some("order 17/a"), id), reference);
+        // Of another transaction, it is a text like any other.
+        let other = Reference::of(TransactionId::new(5, 7));
+        assert_eq!(other.to_stored(id), Some(other.as_str()));
     }
 }

@@ -2,10 +2,9 @@
 
 use std::iter;
 
-use crate::domain::ids::names::{CustomerId, DIGITS, PaymentToken, RandomDigits};
+use crate::domain::ids::names::{CustomerId, DIGITS, Digits, PaymentToken};
 use crate::domain::ids::numbers::MILESTONES_MAX;
 use crate::domain::ids::object::{CardId, CategoryId, EventId, TransactionId, WalletId, WhitelistAddressId};
-use crate::domain::ids::reference::Reference;
 use crate::domain::ids::seeded::{EscrowId, MilestoneId, SeededIds};
 use crate::domain::time::Timestamp;
 
@@ -89,7 +88,7 @@ pub trait IdSource {
 
     /// Makes the number of a test account: `99` and 8 digits (contract section 3.5.1).
     fn test_account_number(&mut self) -> String {
-        let mut digits = RandomDigits(self.random());
+        let mut digits = Digits(self.random());
         iter::chain("99".chars(), (0..8).map(|_| digits.next_below(DIGITS))).collect()
     }
 
@@ -107,10 +106,5 @@ pub trait IdSource {
             Some(seed) => seed.payment_token(),
             None => PaymentToken::from_random(self.random()),
         }
-    }
-
-    /// Makes the reference of a payment whose request has none.
-    fn reference(&mut self) -> Reference {
-        Reference::from_random(self.random())
     }
 }

@@ -23,7 +23,7 @@ const INTENT_MIN: i64 = 10_000;
 /// the request refers to.
 #[derive(Clone, Debug)]
 pub struct IntentOffer {
-    pub reference: Reference,
+    pub reference: Option<Reference>,
     /// The amount without the fee.
     pub amount: Amount,
     pub method: Method,
@@ -104,8 +104,9 @@ pub fn create_intent(
     now: Timestamp,
 ) -> Result<(Payment, Effects), Refusal> {
     let transaction_type = offer.method.transaction_type();
+    let id = ids.transaction_id();
     let transaction = Transaction {
-        id: ids.transaction_id(),
+        id,
         owner: Account::CustomerMain(customer.clone()),
         transaction_type,
         credit_type: match transaction_type {
@@ -113,7 +114,7 @@ pub fn create_intent(
             _ => CreditType::Debit,
         },
         amount: offer.amount,
-        reference: offer.reference,
+        reference: offer.reference.unwrap_or_else(|| Reference::of(id)),
         escrow: None,
         created_at: now,
     };
@@ -245,13 +246,14 @@ fn receive(
     let (Some(receiver), Some(sender_id)) = (CustomerId::parse(&target.customer_id), sent.owner.customer()) else {
         return;
     };
+    let id = ids.transaction_id();
     let entry = Transaction {
-        id: ids.transaction_id(),
+        id,
         owner: Account::CustomerMain(receiver),
         transaction_type: TransactionType::WalletTransfer,
         credit_type: CreditType::Credit,
         amount: sent.amount,
-        reference: ids.reference(),
+        reference: Reference::of(id),
         escrow: None,
         created_at: now,
     };
@@ -331,7 +333,7 @@ mod tests {
 
     fn intent(method: Method, available: i64) -> Result<(Payment, Effects), Refusal> {
         let offer = IntentOffer {
-            reference: Reference::parse("R").unwrap(),
+            reference: Reference::parse("R"),
             amount: kobo(1_000_000),
             method,
         };

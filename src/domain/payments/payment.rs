@@ -6,7 +6,7 @@ use crate::domain::effects::Effects;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::vault::Vault;
-use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken};
+use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken, Reference};
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
@@ -224,13 +224,14 @@ pub fn set_balance(
     } else if let Some(less) = from.checked_sub(to) {
         let wallet = Account::CustomerMain(customer.clone());
         effects.transfer(kind, wallet.clone(), Account::OutsideWorld, less, None);
+        let id = ids.transaction_id();
         effects.record(Transaction {
-            id: ids.transaction_id(),
+            id,
             owner: wallet,
             transaction_type: TransactionType::Withdrawal,
             credit_type: CreditType::Debit,
             amount: less,
-            reference: ids.reference(),
+            reference: Reference::of(id),
             escrow: None,
             created_at: now,
         });
@@ -254,13 +255,14 @@ fn enter(
     }
     let wallet = Account::CustomerMain(customer.clone());
     effects.transfer(kind, Account::OutsideWorld, wallet.clone(), amount, None);
+    let id = ids.transaction_id();
     Ok(Transaction {
-        id: ids.transaction_id(),
+        id,
         owner: wallet,
         transaction_type: TransactionType::Deposit,
         credit_type: CreditType::Credit,
         amount,
-        reference: ids.reference(),
+        reference: Reference::of(id),
         escrow: None,
         created_at: now,
     })

@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::domain::file::FileName;
-use crate::domain::ids::{CustomerId, MerchantId, Reference};
+use crate::domain::ids::{CustomerId, MerchantId};
 use crate::store::engine::blobs;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{FromColumn, broken, row};
@@ -144,10 +144,13 @@ impl Rows {
         self.read_each(snapshot, "transaction", payments, |row| {
             snapshot.payment_of_number(i64::from_column(row, 0)?).map(drop)
         })?;
-        let references = "SELECT reference, merchant_id FROM payment_reference";
-        self.read_each(snapshot, "payment reference", references, |row| {
-            let (name, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
-            snapshot.used_reference(merchant, &Reference::stored(name)).map(drop)
+        let requests = "SELECT transaction_id, merchant_id FROM requested_payment";
+        self.read_each(snapshot, "requested payment", requests, |row| {
+            let (number, merchant) = (i64::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
+            let reference = snapshot.payment_of_number(number)?.transaction.reference;
+            let used = snapshot.used_reference(merchant, &reference)?;
+            used.map(drop)
+                .ok_or_else(|| broken("a request that its reference leads to", &number.to_string()))
         })?;
         let test_accounts = "SELECT account_number, merchant_id FROM test_account";
         self.read_each(snapshot, "test account", test_accounts, |row| {

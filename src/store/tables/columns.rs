@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows};
 
 use crate::domain::file::FileName;
-use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken, Reference};
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId, PaymentToken};
 use crate::domain::money::Amount;
 use crate::domain::page::PageRequest;
 use crate::domain::time::{Date, Timestamp};
@@ -188,12 +188,6 @@ impl FromColumn<'_> for CustomerId {
 impl FromColumn<'_> for PaymentToken {
     fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
         <&str>::from_column(row, column).map(Self::named)
-    }
-}
-
-impl FromColumn<'_> for Reference {
-    fn from_column(row: &Row<'_>, column: usize) -> Result<Self, Error> {
-        <&str>::from_column(row, column).map(Self::stored)
     }
 }
 

@@ -126,20 +126,17 @@ fn funding_of(row: &DealRow<'_>) -> Result<Option<Funding>, Error> {
     let Some(buyer) = row.buyer_id.clone() else {
         return Ok(None);
     };
-    let (Some(id), Some(guard), Some(reference), Some(amount), Some(paid_at)) = (
-        row.payment_id,
-        row.payment_guard,
-        row.payment_reference,
-        row.payment_amount,
-        row.paid_at,
-    ) else {
+    let (Some(id), Some(guard), Some(amount), Some(paid_at)) =
+        (row.payment_id, row.payment_guard, row.payment_amount, row.paid_at)
+    else {
         return Err(broken("a funded escrow", &row.escrow_id().to_string()));
     };
+    let id = TransactionId::new(id, guard);
     Ok(Some(Funding {
         buyer,
         payment: FundingPayment {
-            id: TransactionId::new(id, guard),
-            reference: Reference::stored(reference),
+            id,
+            reference: Reference::from_stored(row.payment_reference, id),
             amount,
         },
         paid_at,
@@ -353,7 +350,7 @@ impl Tx<'_> {
                 funding.buyer.as_str(),
                 funding.payment.id.number(),
                 funding.payment.id.guard(),
-                funding.payment.reference.as_str(),
+                funding.payment.reference.to_stored(funding.payment.id),
                 funding.payment.amount.minor(),
                 funding.paid_at.millis(),
                 escrow.updated_at.millis(),

@@ -16,6 +16,7 @@ pub(crate) mod deals;
 pub(crate) mod deliveries;
 pub(crate) mod disputes;
 pub(crate) mod escrows;
+pub(crate) mod event_lists;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod idempotency;

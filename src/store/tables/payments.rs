@@ -1,6 +1,6 @@
 //! Payment histories, the details of payments, and the references that were used.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
@@ -28,7 +28,7 @@ stored_as_word!(CreditType, "a credit type");
 stored_as_word!(PaymentStatus, "the status of a payment");
 
 row! {
-    struct ReferenceRow, reference_columns! {
+    struct RequestRow, request_columns! {
         request_hash: [u8; 32],
         transaction_id: i64,
     }
@@ -46,7 +46,9 @@ row! {
     struct EntryRow<'a>, entry_columns! {
         previous_id: Option<i64>,
         transaction_type: TransactionType,
-        reference: &'a str,
+        id: i64,
+        guard: u32,
+        reference: Option<&'a str>,
         created_at: Timestamp,
     }
 }
@@ -61,7 +63,7 @@ row! {
         transaction_type: TransactionType,
         credit_type: CreditType,
         amount: Amount = "payment_transaction.amount",
-        reference: &'a str,
+        reference: Option<&'a str>,
         escrow_id: Option<i64>,
         escrow_guard: Option<i64> = "escrow.guard",
         created_at: Timestamp = "payment_transaction.created_at",
@@ -86,16 +88,27 @@ impl Snapshot<'_> {
     pub fn used_reference(&self, merchant: MerchantId, reference: &Reference) -> Result<Option<UsedReference>, Error> {
         let mut statement = self.connection.prepare_cached(concat!(
             "SELECT ",
-            reference_columns!(),
-            " FROM payment_reference WHERE merchant_id = ?1 AND reference = ?2"
+            request_columns!(),
+            " FROM requested_payment WHERE merchant_id = ?1 AND reference = ?2"
         ))?;
-        read_first(statement.query(params![merchant.0, reference.as_str()])?, |row| {
-            let row = ReferenceRow::read(row)?;
+        let read = |row: &Row<'_>| {
+            let row = RequestRow::read(row)?;
             Ok(UsedReference {
                 request_hash: row.request_hash,
                 transaction: row.transaction_id,
             })
-        })
+        };
+        let used = read_first(statement.query(params![merchant.0, reference.as_str()])?, read)?;
+        let (None, Some(id)) = (&used, reference.maker()) else {
+            return Ok(used);
+        };
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            request_columns!(),
+            " FROM requested_payment JOIN payment_transaction ON payment_transaction.id = transaction_id
+             WHERE transaction_id = ?1 AND guard = ?2 AND merchant_id = ?3 AND requested_payment.reference IS NULL"
+        ))?;
+        read_first(statement.query(params![id.number(), id.guard(), merchant.0])?, read)
     }
 
     /// Returns the payment that used a reference, if it belongs to this owner.
@@ -160,7 +173,8 @@ impl Snapshot<'_> {
                 break;
             }
             next = row.previous_id;
-            if filter.wants(row.transaction_type, row.reference, row.created_at) {
+            let reference = Reference::from_stored(row.reference, TransactionId::new(row.id, row.guard));
+            if filter.wants(row.transaction_type, reference.as_str(), row.created_at) {
                 if id <= newest && skipped < offset {
                     skipped += 1;
                 } else if id <= newest && on_page.len() < limit {
@@ -218,13 +232,14 @@ impl Snapshot<'_> {
 
     fn payment_of_row(&self, row: &PaymentRow<'_>, owner: &Account) -> Result<Payment, Error> {
         let detail = detail_of(row)?;
+        let id = TransactionId::new(row.id, row.guard);
         let transaction = Transaction {
-            id: TransactionId::new(row.id, row.guard),
+            id,
             owner: owner.clone(),
             transaction_type: row.transaction_type,
             credit_type: row.credit_type,
             amount: row.amount,
-            reference: Reference::stored(row.reference),
+            reference: Reference::from_stored(row.reference, id),
             escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
             created_at: row.created_at,
         };
@@ -266,8 +281,8 @@ fn detail_of(row: &PaymentRow<'_>) -> Result<Option<Detail>, Error> {
 }
 
 impl Tx<'_> {
-    /// Marks the reference of an inserted transaction as used.
-    pub fn insert_reference(
+    /// Keeps the request for an inserted transaction, whose reference is used from now on.
+    pub fn insert_request(
         &mut self,
         merchant: MerchantId,
         transaction: &Transaction,
@@ -275,17 +290,17 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         self.connection
             .prepare_cached(insert_checked!(
-                "payment_reference",
-                merchant_id: "?1",
-                reference: "?2",
-                request_hash: "?3",
-                transaction_id: "?4",
+                "requested_payment",
+                transaction_id: "?1",
+                merchant_id: "?2",
+                reference: "?3",
+                request_hash: "?4",
             ))?
             .execute(params![
+                transaction.id.number(),
                 merchant.0,
-                transaction.reference.as_str(),
-                request_hash,
-                transaction.id.number()
+                transaction.reference.to_stored(transaction.id),
+                request_hash
             ])?;
         Ok(())
     }
@@ -352,7 +367,7 @@ impl Tx<'_> {
                 transaction.transaction_type.into_str(),
                 transaction.credit_type.into_str(),
                 transaction.amount.minor(),
-                transaction.reference.as_str(),
+                transaction.reference.to_stored(transaction.id),
                 transaction.escrow.as_ref().map(EscrowId::number),
                 transaction.created_at.millis(),
             ])?;

@@ -164,7 +164,7 @@ impl Escrow {
         now: Timestamp,
         effects: &mut Effects,
     ) {
-        let out = refund(buyer, amount, ids.reference());
+        let out = refund(buyer, amount);
         self.pay_out(buyer, out, ids, now, effects);
     }
 

@@ -121,7 +121,7 @@ pub(in crate::domain::escrow) fn offered_standard(
 
 pub(in crate::domain::escrow) fn payment(available: Amount) -> PaymentOffer {
     PaymentOffer {
-        reference: Reference::parse("REF").unwrap(),
+        reference: Reference::parse("REF"),
         amount: None,
         source: Source::Wallet { available },
     }

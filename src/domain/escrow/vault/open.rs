@@ -5,7 +5,7 @@ use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
 use crate::domain::fees::{Fee, Rates, WhoPays};
-use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId};
+use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId, Reference};
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
 use crate::domain::refusal::{Invalid, Refusal};
@@ -187,13 +187,14 @@ impl Vault {
                 stake.amount,
                 Some(self.id),
             );
+            let id = ids.transaction_id();
             effects.record_and_emit(Transaction {
-                id: ids.transaction_id(),
+                id,
                 owner: stake.main_account(),
                 transaction_type: TransactionType::Escrow,
                 credit_type: CreditType::Debit,
                 amount: stake.amount,
-                reference: ids.reference(),
+                reference: Reference::of(id),
                 escrow: Some(self.id),
                 created_at: self.created_at,
             });

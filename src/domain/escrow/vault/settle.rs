@@ -44,8 +44,8 @@ impl Vault {
             .pot()
             .checked_sub(self.fee.total())
             .expect("a fee is at most its pot");
-        let credit = ids.reference();
         let id = ids.transaction_id();
+        let credit = Reference::of(id);
         effects.record_and_emit(self.credit(id, account, TransactionType::Escrow, won, credit.clone(), now));
         self.progress = VaultProgress::Won { winner, at: now };
         effects.emit(EscrowEvent::Completed, self.id);
@@ -65,9 +65,9 @@ impl Vault {
         for parts in self.stake_parts() {
             let (hold, main) = (parts.stake.hold(), parts.stake.main_account());
             effects.transfer(TransferKind::Refund, hold, main.clone(), parts.net, Some(self.id));
-            let credit = ids.reference();
-            first_credit.get_or_insert_with(|| credit.clone());
             let id = ids.transaction_id();
+            let credit = Reference::of(id);
+            first_credit.get_or_insert_with(|| credit.clone());
             effects.record_and_emit(self.credit(id, main, TransactionType::Escrow, parts.net, credit, now));
         }
         self.progress = VaultProgress::Cancelled { at: now };
