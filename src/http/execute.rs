@@ -17,6 +17,14 @@ use crate::http::state::AppState;
 use crate::store::{self, Snapshot, Tx};
 use crate::views::ViewContext;
 
+/// A command of a route, without its type: what follows is compiled once and not for each
+/// route.
+type AnyCommand = Box<dyn FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<Outcome, commands::Error> + Send>;
+/// The outcome of a command, which renders itself.
+type Outcome = Box<dyn FnOnce(&ViewContext<'_>) -> Reply + Send>;
+/// A query of a route with its rendering, without its type.
+type AnyQuery = Box<dyn FnOnce(&Snapshot<'_>, &ViewContext<'_>) -> Result<Result<Reply, Refusal>, store::Error> + Send>;
+
 impl AppState {
     /// Runs a command for a caller, waits until its changes are durable, and renders its
     /// outcome for the caller. With an idempotency key the command runs once, and later
@@ -24,17 +32,26 @@ impl AppState {
     ///
     /// The first command of a sandbox key creates its merchant in the same transaction. If
     /// the command is refused, the merchant is not created either.
-    pub(crate) async fn execute<T: Send + 'static>(
+    pub(crate) fn execute<T: Send + 'static>(
         &self,
         caller: &Caller,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
         render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
-    ) -> Result<Reply, ApiError> {
+    ) -> impl Future<Output = Result<Reply, ApiError>> {
+        let command: AnyCommand = Box::new(move |tx, policy, actor| {
+            let done = command(tx, policy, actor)?;
+            let outcome: Outcome = Box::new(move |context| render(done, context));
+            Ok(outcome)
+        });
+        self.execute_any(caller, command)
+    }
+
+    async fn execute_any(&self, caller: &Caller, command: AnyCommand) -> Result<Reply, ApiError> {
         if let Some(key) = caller.request.idempotency_key.clone()? {
-            return self.execute_once(key, caller, command, render).await;
+            return self.execute_once(key, caller, command).await;
         }
         let outcome = self.run(caller, command).await?;
-        Ok(render(outcome, &self.view_context(caller.viewer(), &caller.request)))
+        Ok(outcome(&self.view_context(caller.viewer(), &caller.request)))
     }
 
     /// Runs a command unless it ran before under this idempotency key.
@@ -46,24 +63,16 @@ impl AppState {
     /// The idempotency key is in flight until this future completes or is dropped. If it is
     /// dropped while its command waits for the writer, a later request with the key queues
     /// behind that command and finds its stored reply.
-    async fn execute_once<T: Send + 'static>(
-        &self,
-        key: IdempotencyKey,
-        caller: &Caller,
-        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
-    ) -> Result<Reply, ApiError> {
+    async fn execute_once(&self, key: IdempotencyKey, caller: &Caller, command: AnyCommand) -> Result<Reply, ApiError> {
         let flight = self.in_flight.begin(caller.key_hash, &key);
         let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
         let fingerprint = caller.request.fingerprint(caller.party().customer());
         let request = IdempotentRequest { key, fingerprint };
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let outcome = self.run(caller, move |tx, policy, actor| {
-            let render = |outcome: Result<T, Refusal>| {
+            let render = |outcome: Result<Outcome, Refusal>| {
                 let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
-                outcome
-                    .map_or_else(Reply::from, |done| render(done, &context))
-                    .into_stored()
+                outcome.map_or_else(Reply::from, |done| done(&context)).into_stored()
             };
             idempotency::once(tx, policy, actor, &request, command, render)
         });
@@ -110,18 +119,23 @@ impl AppState {
     /// Reads a list and renders it as the caller sees it, both on a thread for long reads.
     /// An HTTP thread never waits for a long list, and no more lists are in memory than
     /// there are such threads, but for their rendered bodies.
-    pub(crate) async fn read_list<T>(
+    pub(crate) fn read_list<T>(
         &self,
         caller: &Caller,
         merchant: MerchantId,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, store::Error> + Send + 'static,
         render: impl FnOnce(T, &ViewContext<'_>) -> Result<Reply, Refusal> + Send + 'static,
-    ) -> Result<Reply, ApiError> {
+    ) -> impl Future<Output = Result<Reply, ApiError>> {
+        let read: AnyQuery = Box::new(move |snapshot, context| Ok(render(query(snapshot)?, context)));
+        self.read_any(caller, merchant, read)
+    }
+
+    async fn read_any(&self, caller: &Caller, merchant: MerchantId, read: AnyQuery) -> Result<Reply, ApiError> {
         let policy = Arc::clone(&self.policy);
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let read = move |snapshot: &Snapshot<'_>| {
             let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
-            Ok(render(query(snapshot)?, &context))
+            read(snapshot, &context)
         };
         Ok(self.store.read_long(merchant, read).await??)
     }
