@@ -36,7 +36,7 @@ CREATE TABLE file_mark (
     generation INTEGER NOT NULL,          -- random, new at each start: two copies that both went on differ
     previous_generation INTEGER NOT NULL, -- of the start before, which leads from its file to this log
     commits    INTEGER NOT NULL CHECK (commits >= 0), -- over all starts; a log continues this count without a gap
-    newest_transfer INTEGER NOT NULL CHECK (newest_transfer >= 0), -- its number, 0 without one: shows in a refusal what the file holds
+    newest_transfer INTEGER NOT NULL CHECK (newest_transfer >= 0), -- the greatest number so far, 0 without one: shows in a refusal what the file holds, and the next transfer follows it
     is_open    INTEGER NOT NULL CHECK (is_open IN (0, 1)), -- 1 in the file itself while commits may be in the log alone
     schema_cookie INTEGER NOT NULL,       -- SQLite's PRAGMA schema_version; differs in a copy that SQLite made (.backup, VACUUM INTO), which needs no log
     ledger_time INTEGER NOT NULL          -- of the newest commit; a start compares the system's clock with it, which no row shows for every kind of write
@@ -81,8 +81,14 @@ CREATE TABLE merchant (
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
     clock_moved_at      INTEGER,          -- ledger time of the last move
     event_count INTEGER NOT NULL DEFAULT 0 CHECK (event_count >= 0), -- its rows in `event`, so that a page of them need not count them
+    -- Sandbox: ledger time of the reset that left it behind without a key. From then on
+    -- retention may remove its rows.
+    left_at     INTEGER,
     CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
 ) STRICT;
+
+-- Finds the merchants that resets left behind, the oldest first.
+CREATE INDEX merchant_left_behind ON merchant (left_at) WHERE left_at IS NOT NULL;
 
 -- The SHA-256 hashes of secret keys. A live key itself is never stored; a sandbox key also is
 -- the merchant's signing_secret. Several keys may belong to one merchant, so that a key can be
@@ -332,9 +338,10 @@ CREATE TABLE milestone (
 ) STRICT;
 
 -- One movement of money, from the debited to the credited account. Rows are
--- numbered in the order they happened and never change.
+-- numbered in the order they happened and never change. Those of a sandbox merchant that a
+-- reset left behind are removed with it.
 CREATE TABLE transfer (
-    id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file
+    id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file; a number is never used again
     merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
     kind              TEXT    NOT NULL CHECK (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'FUND'
                           OR kind = 'BALANCE_SET'
@@ -356,7 +363,11 @@ CREATE TABLE transfer (
 ) STRICT;
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
+-- The one exception: a merchant that a reset left behind in a sandbox.
 CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer
+WHEN NOT EXISTS (SELECT 1 FROM instance JOIN merchant ON merchant.id = OLD.merchant_id
+                 WHERE mode = 'SANDBOX' AND left_at IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM merchant_key WHERE merchant_id = OLD.merchant_id))
 BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 
 -- The payment history of a customer or a merchant, one entry for each payment as the

@@ -1,5 +1,6 @@
-//! Removes idempotency records and events whose retention period is over. Each commit
-//! removes few rows, so that no request waits long for it.
+//! Removes idempotency records and events whose retention period is over, and the sandbox
+//! merchants that resets left behind. Each commit removes few rows, so that no request waits
+//! long for it.
 
 use std::time::Duration;
 
@@ -20,6 +21,12 @@ const EVENTS_PERIOD: Duration = Duration::from_hours(1);
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
 /// The most idempotency records that one commit removes.
 const RECORDS_MAX: u32 = 100;
+/// The longest pause between two looks for merchants that resets left behind.
+const LEFT_BEHIND_PERIOD_MAX: Duration = Duration::from_mins(1);
+/// The pause between two commits that remove such merchants.
+const LEFT_BEHIND_PAUSE: Duration = Duration::from_millis(20);
+/// The most merchants that are removed together. Each time, some tables are searched once.
+const MERCHANTS_MAX: u32 = 20;
 
 /// The retention periods.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +35,10 @@ pub(crate) struct Retention {
     pub(crate) idempotency_seconds: i64,
     /// The period of events, by ledger time. `None` keeps them for ever.
     pub(crate) events: Option<Duration>,
+    /// The period after a reset, by ledger time, in which the merchant before it stays. Requests
+    /// and webhook attempts that began before the reset end meanwhile. `None` in live mode,
+    /// which has no resets.
+    pub(crate) left_behind: Option<Duration>,
 }
 
 /// Removes expired rows until the future is dropped. A pass that fails is logged, and the
@@ -38,7 +49,13 @@ pub(crate) async fn run(store: Store, retention: Retention) {
             remove_old_events(&store, kept).await;
         }
     };
-    tokio::join!(remove_expired_records(&store, retention.idempotency_seconds), events);
+    let left_behind = async {
+        if let Some(kept) = retention.left_behind {
+            remove_left_behind(&store, kept).await;
+        }
+    };
+    let records = remove_expired_records(&store, retention.idempotency_seconds);
+    tokio::join!(records, events, left_behind);
 }
 
 async fn remove_expired_records(store: &Store, kept_seconds: i64) {
@@ -86,4 +103,33 @@ async fn removed_some_events(store: &Store, before: Timestamp) -> bool {
         }
         false
     })
+}
+
+async fn remove_left_behind(store: &Store, kept: Duration) {
+    let kept_millis = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    loop {
+        tokio::time::sleep(kept.min(LEFT_BEHIND_PERIOD_MAX)).await;
+        let before = store.ledger_time().millis_earlier(kept_millis);
+        match remove_all_left_behind(store, before).await {
+            // The log already says why.
+            Ok(()) | Err(Error::Stopped | Error::QueueFull) => {}
+            Err(error) if error.refuses_all_writes() => {}
+            Err(cause) => {
+                log::warn!("cannot remove the rows of merchants from before a reset; the next pass goes on: {cause}");
+            }
+        }
+    }
+}
+
+async fn remove_all_left_behind(store: &Store, before: Timestamp) -> Result<(), Error> {
+    while let Some(removal) = store.read(|snapshot| snapshot.removal(before, MERCHANTS_MAX))? {
+        let merchants = removal.merchants();
+        let mut rest = Some(removal);
+        while let Some(removal) = rest {
+            rest = store.write(move |tx| tx.remove_some(removal)).await?;
+            tokio::time::sleep(LEFT_BEHIND_PAUSE).await;
+        }
+        log::info!("removed all rows of {merchants} merchants from before a reset");
+    }
+    Ok(())
 }

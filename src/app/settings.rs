@@ -138,6 +138,7 @@ pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
     Retention {
         idempotency_seconds: policy.idempotency_kept_seconds,
         events: (days > 0).then(|| Duration::from_secs(days * DAY_SECONDS)),
+        left_behind: (config.mode == Mode::Sandbox).then(|| Duration::from_secs(config.sandbox.reset_kept_seconds)),
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Attempted {
 
 /// Records an attempt. Then schedules the next one, or finishes the delivery. Later
 /// deliveries with its ordering key go on at once unless the attempt failed in a way that
-/// keeps the order. If the event is delivered, its other retries end.
+/// keeps the order. If the event is delivered, its other retries end. Does nothing if
+/// retention has removed the event, perhaps with its merchant.
 ///
 /// Returns true if the attempt has ended deliveries to the endpoint: it answered 410 Gone,
 /// and the merchant has not set it anew since the attempt began. Then deletes pending
@@ -37,7 +38,9 @@ pub fn record(tx: &mut Tx<'_>, schedule: &RetrySchedule, attempted: &Attempted) 
         retry_after_seconds,
         endpoint_version,
     } = attempted;
-    tx.insert_attempt(delivery.event, attempt)?;
+    if !tx.insert_attempt(delivery.event, attempt)? {
+        return Ok(false);
+    }
     if attempt.outcome.is_gone() {
         let endpoint = tx.webhook_endpoint(delivery.merchant)?;
         if endpoint.version == *endpoint_version && endpoint.gone_at.is_none() {

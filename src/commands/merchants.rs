@@ -28,9 +28,9 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
 }
 
 /// Creates an empty merchant and moves the sandbox key of `merchant` to it. The old merchant
-/// stays in the database, because a ledger is never rewritten, but it has no key any more.
-/// Disables its webhook endpoint and deletes its pending deliveries, as
-/// [`webhook_endpoints::set`] does.
+/// is left behind without a key, and retention removes its rows later: the time of a reset
+/// does not depend on their number. Disables its webhook endpoint and deletes its pending
+/// deliveries, as [`webhook_endpoints::set`] does.
 ///
 /// [`webhook_endpoints::set`]: crate::commands::webhook_endpoints::set
 pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
@@ -39,6 +39,7 @@ pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Resu
     tx.use_ledger_clock();
     let new_merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, new_merchant)?;
+    tx.save_left_behind(merchant)?;
     tx.save_webhook_endpoint(merchant, &WebhookUrlChoice::Disabled, None)?;
     deliveries::discard_some(tx, merchant)?;
     tx.act_for(new_merchant)?;

@@ -137,6 +137,9 @@ pub struct Sandbox {
     /// The longest pause without an event before a stream sends a heartbeat, in seconds.
     #[serde(deserialize_with = "within::<_, _, 1, 60>")]
     pub event_stream_heartbeat_seconds: u64,
+    /// The seconds for which the rows of a merchant stay after a reset.
+    #[serde(deserialize_with = "within::<_, _, 1, 31_536_000>")]
+    pub reset_kept_seconds: u64,
 }
 
 /// Bounds on requests.

@@ -84,7 +84,8 @@ pub enum TransferKind {
     WalletTransfer,
 }
 
-/// One movement of money. A transfer is never changed and never deleted.
+/// One movement of money. A transfer is never changed, and never deleted but with a sandbox
+/// merchant that a reset left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     pub kind: TransferKind,

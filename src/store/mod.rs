@@ -28,6 +28,7 @@ pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
+pub use tables::left_behind::Removal;
 pub use tables::payments::UsedReference;
 pub use tx::{Snapshot, Tx};
 pub use write_summary::{WriteSummary, WriteSummaryRows};

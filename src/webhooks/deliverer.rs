@@ -198,10 +198,23 @@ impl Deliverer {
             return Ok(());
         }
         let limit = queue.in_flight() + room + 1;
-        let (clock, stored, mut pending) = self.store.read(|snapshot| {
+        let read = self.store.read(|snapshot| {
             let next = snapshot.next_deliveries(merchant, limit)?;
-            Ok((snapshot.clock_of(merchant)?, snapshot.webhook_endpoint(merchant)?, next))
+            if next.is_empty() {
+                // Retention may have removed the merchant itself.
+                return Ok(None);
+            }
+            Ok(Some((
+                snapshot.clock_of(merchant)?,
+                snapshot.webhook_endpoint(merchant)?,
+                next,
+            )))
         })?;
+        let Some((clock, stored, mut pending)) = read else {
+            self.queues.queue_mut(merchant).end_flush_if_done(None);
+            self.queues.set_timer(merchant, None);
+            return Ok(());
+        };
         pending.retain(|delivery| !queue.has_in_flight(delivery.id));
         let endpoint = self.settings.endpoints.endpoint_of(merchant, &stored);
         if endpoint.is_none() && !pending.is_empty() {

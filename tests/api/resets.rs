@@ -338,3 +338,28 @@ fn a_reset_takes_the_same_time_for_any_number_of_rows() {
         started.elapsed()
     );
 }
+
+/// The service removes the rows by itself, and other merchants notice nothing.
+#[test]
+fn a_merchant_from_before_a_reset_does_not_stay_in_the_file() {
+    let app = spawn_app_with(|config| config.sandbox.reset_kept_seconds = 1);
+    let other = app.funded();
+    let before = app.verify(&other.token).ok().body;
+    let transfers = app.count("transfer");
+    for _ in 0..3 {
+        funded(&app);
+        app.reset(KEY).ok();
+    }
+    let until = Instant::now() + Duration::from_secs(30);
+    while app.count("merchant") > 2 {
+        assert!(
+            Instant::now() < until,
+            "{} merchants are still there",
+            app.count("merchant")
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(app.count("transfer"), transfers);
+    assert_eq!(app.verify(&other.token).ok().body, before);
+    funded(&app);
+}

@@ -12,6 +12,7 @@ mod flips;
 mod helpers;
 mod idempotency;
 mod kept_files;
+mod left_behind;
 mod log_length;
 mod lost_logs;
 mod schema;

@@ -64,7 +64,7 @@ pub(super) fn read_transfers(
     batches: &SyncSender<Vec<StoredTransfer>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
-    // Transfers are numbered from 1, so the newest number is the number of transfers.
+    // The newest number is the number of transfers, but for those that retention has removed.
     let newest: Option<i64> = connection.query_row("SELECT max(id) FROM transfer", [], |row| row.get(0))?;
     let expected = newest.map_or(0, i64::unsigned_abs);
     let mut statement = connection.prepare(concat!("SELECT ", transfer_columns!(), " FROM transfer ORDER BY id"))?;

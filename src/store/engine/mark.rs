@@ -148,6 +148,14 @@ pub(crate) fn touch(connection: &Connection) -> rusqlite::Result<()> {
         .map(drop)
 }
 
+/// Keeps the number of the newest transfer, before transfers are removed in the transaction
+/// under way: the next one follows it.
+pub(crate) fn keep_newest_transfer(connection: &Connection) -> rusqlite::Result<()> {
+    let sql =
+        "UPDATE file_mark SET newest_transfer = max(newest_transfer, coalesce((SELECT max(id) FROM transfer), 0))";
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 /// Returns true if the mark of the newest commit is open.
 pub(crate) fn is_open(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT is_open FROM file_mark", [], |row| row.get(0))
@@ -162,7 +170,8 @@ pub(crate) fn count(connection: &Connection, is_open: bool) -> rusqlite::Result<
 /// Counts the mark up as [`count`] does, in a commit at this ledger time.
 pub(crate) fn count_at(connection: &Connection, is_open: bool, ledger_time: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE file_mark
-               SET commits = commits + 1, newest_transfer = coalesce((SELECT max(id) FROM transfer), 0), is_open = ?1,
+               SET commits = commits + 1,
+                   newest_transfer = max(newest_transfer, coalesce((SELECT max(id) FROM transfer), 0)), is_open = ?1,
                    ledger_time = max(ledger_time, ?2)";
     let values = params![is_open, ledger_time.millis()];
     connection.prepare_cached(sql)?.execute(values).map(drop)

@@ -187,13 +187,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Records an attempt, unless retention has removed the event.
-    pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<(), Error> {
+    /// Records an attempt and returns true, unless retention has removed the event.
+    pub fn insert_attempt(&mut self, event: EventId, attempt: &Attempt) -> Result<bool, Error> {
         let (status, error, answer) = match &attempt.outcome {
             AttemptOutcome::Responded { status, beginning } => (Some(*status), None, Some(beginning)),
             AttemptOutcome::Failed(error) => (None, Some(error), None),
         };
-        self.connection
+        let inserted = self
+            .connection
             .prepare_cached(
                 "INSERT INTO delivery_attempt (event_id, number, attempted_at, url, status, error, duration_millis, answer)
                  SELECT ?1, (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE event_id = ?1),
@@ -209,7 +210,7 @@ impl Tx<'_> {
                 attempt.duration_millis,
                 answer
             ])?;
-        Ok(())
+        Ok(inserted > 0)
     }
 
     /// Counts a failed attempt and schedules the next one. Does nothing if the delivery was

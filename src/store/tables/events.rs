@@ -112,7 +112,7 @@ const SELECT_EVENT: &str = concat!(
 
 impl Snapshot<'_> {
     /// Returns the transfers of a command with their numbers, and its events with their
-    /// names, without the events that retention has removed. Both are oldest first.
+    /// names, without the rows that retention has removed. Both are oldest first.
     pub fn write_summary_rows(&self, summary: &WriteSummary) -> Result<WriteSummaryRows, Error> {
         let transfers = match &summary.transfers {
             Some(numbers) => self.transfers_in(numbers)?,

@@ -202,6 +202,15 @@ impl Tx<'_> {
         one_row(changed, "a key")
     }
 
+    /// Marks a merchant as left behind, after its key has moved to another.
+    pub fn save_left_behind(&mut self, merchant: MerchantId) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
+            .execute([merchant.0, self.ledger_time().millis()])?;
+        one_row(changed, "a merchant")
+    }
+
     /// Removes the keys of all merchants.
     pub fn delete_merchant_keys(&mut self) -> Result<(), Error> {
         self.connection.execute("DELETE FROM merchant_key", [])?;

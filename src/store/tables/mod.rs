@@ -21,6 +21,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod idempotency;
 pub(crate) mod instance;
+pub(crate) mod left_behind;
 pub(crate) mod merchant_escrows;
 pub(crate) mod merchants;
 pub(crate) mod party_escrows;

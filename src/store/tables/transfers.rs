@@ -31,7 +31,8 @@ row! {
 }
 
 impl Snapshot<'_> {
-    /// Returns the transfers with these numbers, oldest first, each with its number.
+    /// Returns the transfers with these numbers, oldest first, each with its number. Leaves
+    /// out those that retention has removed with a merchant.
     pub(crate) fn transfers_in(&self, numbers: &RangeInclusive<i64>) -> Result<Vec<(i64, Transfer)>, Error> {
         let mut statement = self.connection.prepare_cached(concat!(
             "SELECT ",
@@ -91,7 +92,10 @@ impl Tx<'_> {
         let mut head = self.merchant(merchant)?.chain_head;
         let newest_id: i64 = self
             .connection
-            .prepare_cached("SELECT coalesce(max(id), 0) FROM transfer")?
+            .prepare_cached(
+                "SELECT max(coalesce((SELECT max(id) FROM transfer), 0),
+                            coalesce((SELECT newest_transfer FROM file_mark), 0))",
+            )?
             .query_row([], |row| row.get(0))?;
         for (id, transfer) in (newest_id + 1..).zip(transfers) {
             let amount = transfer.amount.minor();
