@@ -67,6 +67,7 @@ pub(crate) fn settings(path: &Path, synchronous: Synchronous) -> Settings {
         accept_loss: false,
         clock_jump_max: Duration::from_hours(72),
         accept_clock: false,
+        vacuum_free_bytes_min: None,
     }
 }
 

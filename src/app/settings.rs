@@ -111,7 +111,16 @@ pub(super) fn store(config: &Config, ephemeral: Option<&EphemeralFolder>) -> sto
         accept_loss: config.accepted.loss,
         clock_jump_max: Duration::from_hours(config.storage.clock_jump_hours_max),
         accept_clock: config.accepted.clock,
+        vacuum_free_bytes_min: vacuum_free_bytes_min(config),
     }
+}
+
+/// Returns the free space from which the file is made smaller, or `None` if it never is.
+/// Nothing removes many rows of a live file.
+fn vacuum_free_bytes_min(config: &Config) -> Option<u64> {
+    const MIB: u64 = 1 << 20;
+    let mib = config.sandbox.vacuum_free_mib_min;
+    (config.mode == Mode::Sandbox && mib > 0).then_some(mib * MIB)
 }
 
 /// Returns the settings of the webhook deliverer. `live_endpoints` has the webhook

@@ -140,6 +140,10 @@ pub struct Sandbox {
     /// The seconds for which the rows of a merchant stay after a reset.
     #[serde(deserialize_with = "within::<_, _, 1, 31_536_000>")]
     pub reset_kept_seconds: u64,
+    /// The free space in the database file at which an idle service gives it back, in MiB. 0
+    /// keeps it.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_048_576>")]
+    pub vacuum_free_mib_min: u64,
 }
 
 /// Bounds on requests.

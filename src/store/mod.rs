@@ -51,6 +51,7 @@ use engine::ledger_clock::LedgerClock;
 use engine::lock::InstanceLock;
 use engine::long_reads::LongReads;
 use engine::readers::Readers;
+use engine::vacuum::Vacuum;
 use engine::watch::FileWatch;
 use engine::writer::{GroupCommit, Writer, WriterThread};
 use engine::{connection, file, inspection, lock, mark};
@@ -90,6 +91,8 @@ pub struct Settings {
     pub clock_jump_max: Duration,
     /// Accepts any time ahead of the newest row at this start.
     pub accept_clock: bool,
+    /// The free space in the file from which an idle writer gives it back. `None` keeps it.
+    pub vacuum_free_bytes_min: Option<u64>,
 }
 
 /// An open database file. Clones are cheap and share the file. Dropping the last clone
@@ -212,6 +215,7 @@ impl Store {
             wakeups: Arc::clone(&wakeups),
             merchants_to_wake: Vec::new(),
             group_commands_max: settings.group_commands_max,
+            vacuum: Vacuum::new(settings.vacuum_free_bytes_min),
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
         let inner = Inner {

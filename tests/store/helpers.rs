@@ -141,6 +141,7 @@ impl TestFile {
                 accept_loss: false,
                 clock_jump_max: Duration::from_hours(72),
                 accept_clock: false,
+                vacuum_free_bytes_min: None,
             },
             path,
             clock: TestClock::new(),

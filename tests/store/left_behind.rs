@@ -441,3 +441,91 @@ fn a_removal_beside_the_check_of_the_ledger_is_no_damage() {
         copy.assert_sound();
     }
 }
+
+#[test]
+fn an_idle_file_gives_its_free_pages_back() {
+    let mut file = two_merchants();
+    file.settings.vacuum_free_bytes_min = Some(64 * 1024);
+    let store = file.open();
+    let bytes = || fs::metadata(&file.path).unwrap().len();
+    let first = Trade::of_key(&store, 1);
+    for _ in 0..60 {
+        first.offer_milestones("ada", &[100; 100]);
+    }
+    thread::sleep(Duration::from_millis(500));
+    let before = bytes();
+    reset(&store);
+    remove_all(&store);
+    let rows = rows_of(&file);
+    let log_bytes = || fs::metadata(file.beside("-wal")).map_or(0, |log| log.len());
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut killed = None;
+    while bytes() > before / 2 {
+        assert!(Instant::now() < until, "{} of {before} bytes", bytes());
+        thread::sleep(Duration::from_millis(5));
+        // The copy of the pages in use is in the log for a moment.
+        if killed.is_none() && log_bytes() > before / 20 {
+            let copy = TestFile::copy_of(&file);
+            fs::copy(file.beside("-wal"), copy.beside("-wal")).unwrap();
+            let is_whole = fs::metadata(copy.beside("-wal")).unwrap().len() > before / 20;
+            killed = is_whole.then_some(copy);
+        }
+    }
+    assert_eq!(rows_of(&file), rows);
+    let killed = killed.expect("a copy before the checkpoint");
+    assert_eq!(killed.audit().findings, []);
+    let restarted = killed.open();
+    assert_eq!(rows_of(&killed), rows);
+    Trade::of_key(&restarted, 2).top_up("ben", 100_000);
+    drop(restarted);
+    killed.assert_sound();
+    // The mark is as of any file: it has the schema's cookie, and is open with the next commit.
+    let mark: (i64, i64) = file
+        .sqlite()
+        .query_row(
+            "SELECT schema_cookie, (SELECT schema_version FROM pragma_schema_version) FROM file_mark",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(mark.0, mark.1);
+    Trade::of_key(&store, 2).top_up("ben", 100_000);
+    let without_log = TestFile::copy_of(&file);
+    let refusal = without_log.refusal();
+    assert!(refusal.contains("missing"), "{refusal}");
+    store.close();
+    drop((store, first));
+    assert_eq!(check_structure(&file.path).unwrap(), Vec::<String>::new());
+    file.assert_sound();
+    let reopened = file.open();
+    Trade::of_key(&reopened, 2).top_up("ben", 100_000);
+    drop(reopened);
+    file.assert_sound();
+
+    // An operator may do the same while no service runs.
+    file.sqlite().execute_batch("VACUUM").unwrap();
+    file.assert_sound();
+    drop(file.open());
+    file.assert_sound();
+}
+
+#[test]
+fn a_file_keeps_free_pages_that_are_few_or_not_asked_for() {
+    let files = [None, Some(1 << 30)].map(|free_bytes_min| {
+        let mut file = two_merchants();
+        file.settings.vacuum_free_bytes_min = free_bytes_min;
+        let store = file.open();
+        reset(&store);
+        remove_all(&store);
+        (file, store)
+    });
+    let bytes = || {
+        files
+            .each_ref()
+            .map(|(file, _)| fs::metadata(&file.path).unwrap().len())
+    };
+    thread::sleep(Duration::from_secs(1));
+    let before = bytes();
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(bytes(), before);
+}

@@ -171,6 +171,21 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Begins a log as a commit does, and marks the file itself open. Returns false if a read
+    /// under way prevents that. The log then has more than the file, until it is settled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskFailed`] if the disk failed, or the error of the commit.
+    pub(crate) fn open_mark(&mut self, writer: &Connection, readers: &Readers) -> Result<bool, Error> {
+        if !self.is_armed {
+            self.is_settled = false;
+            readers.commit_with(|| mark::count(writer, true))?;
+            self.arm(writer, readers)?;
+        }
+        Ok(self.is_armed)
+    }
+
     /// Moves the log into the file step by step while no command waits. The file then holds
     /// every commit, and its mark is closed. The writer calls this again until
     /// [`Self::is_settled`].

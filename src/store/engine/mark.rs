@@ -156,6 +156,13 @@ pub(crate) fn keep_newest_transfer(connection: &Connection) -> rusqlite::Result<
     connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
+/// Counts the mark up with the schema cookie that SQLite has set, in a commit of its own.
+pub(crate) fn follow_schema_cookie(connection: &Connection) -> rusqlite::Result<()> {
+    let cookie: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    let sql = "UPDATE file_mark SET commits = commits + 1, schema_cookie = ?1";
+    connection.execute(sql, [cookie]).map(drop)
+}
+
 /// Returns true if the mark of the newest commit is open.
 pub(crate) fn is_open(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT is_open FROM file_mark", [], |row| row.get(0))

@@ -21,5 +21,6 @@ pub(crate) mod mark;
 pub(crate) mod packing;
 pub(crate) mod readers;
 pub(crate) mod schema;
+pub(crate) mod vacuum;
 pub(crate) mod watch;
 pub(crate) mod writer;

@@ -25,6 +25,7 @@ use crate::store::engine::health::Health;
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
+use crate::store::engine::vacuum::Vacuum;
 use crate::store::engine::watch::{FileWatch, Gone};
 use crate::store::tx::Tx;
 
@@ -154,6 +155,8 @@ pub(crate) struct GroupCommit {
     pub(crate) merchants_to_wake: Vec<MerchantId>,
     /// The most commands that share one commit.
     pub(crate) group_commands_max: usize,
+    /// Gives free pages back while no command waits.
+    pub(crate) vacuum: Vacuum,
 }
 
 impl GroupCommit {
@@ -209,6 +212,7 @@ impl GroupCommit {
                         return Ok(());
                     }
                     self.checkpoints.while_idle(&self.connection, &self.readers)?;
+                    self.vacuum_while_idle()?;
                 }
             }
         }
@@ -231,6 +235,26 @@ impl GroupCommit {
         let (touch, _) = Waiting::new(Purpose::Service, touch);
         let admitted = self.admit(Box::new(touch));
         admitted.map_or(Ok(false), |touch| self.commit_group(touch, waiting))
+    }
+
+    /// Makes the file smaller if it is due. The first commit of a start begins a generation,
+    /// so none of an earlier start is continued.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file can no longer be trusted.
+    fn vacuum_while_idle(&mut self) -> Result<(), Error> {
+        if !self.has_generation || !self.checkpoints.is_settled() || self.health.last().is_err() {
+            return Ok(());
+        }
+        let outcome = self
+            .vacuum
+            .while_idle(&self.connection, &mut self.checkpoints, &self.readers);
+        match outcome {
+            Err(error @ (Error::DiskFailed(_) | Error::OutcomeUnknown(_))) => Err(error),
+            // Nothing was changed, and the next attempt is some minutes away.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Checks that the files are still in place. If only the log is gone, the writer first
@@ -317,6 +341,7 @@ impl GroupCommit {
         answer_all(group, &commit);
         match commit {
             Ok(()) if is_any_kept => {
+                self.vacuum.after_commit();
                 let checkpointed = self.checkpoints.after_commit(&self.connection, &self.readers);
                 checkpointed.map(|()| stop_after)
             }
