@@ -2,7 +2,7 @@
 //! others break exactly one rule.
 
 use crate::reference::{Action, Command, Deal, MILESTONES_MAX, MOST, MilestoneTerms, Named, Pick, Reference, Terms};
-use crate::{disputes, offers, standard, vaults};
+use crate::{categories, disputes, intents, offers, standard, vaults};
 
 /// A random number generator (splitmix64) that returns the same numbers on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -47,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         is_live: random.one_in(20),
         action: Action::SeeWallet,
     };
-    command.action = match random.below(160) {
+    command.action = match random.below(180) {
         0..18 => Action::OfferMilestones(terms(random, merchant, true)),
         18..28 => Action::OfferStandard(terms(random, merchant, false)),
         28..34 => edit(random, reference, &mut command),
@@ -66,6 +66,8 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         143..148 => offers::next_advance(random, reference, &command),
         148..153 => offers::next_conversion(random, reference, &mut command),
         153..157 => offers::next_edit(random, reference, &mut command),
+        157..170 => intents::next(random, reference, &mut command),
+        170..177 => categories::next(random, reference, &command),
         _ => {
             if random.one_in(10) {
                 command.customer = stranger(random);
@@ -74,6 +76,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
             Action::SeeWallet
         }
     };
+    categories::sort_offer(random, reference, &mut command);
     command
 }
 
@@ -122,6 +125,7 @@ pub(crate) fn terms(random: &mut Random, merchant: usize, has_milestones: bool) 
         max_delivery: random.one_of(&[None, Some(1), Some(1), Some(365)]),
         timeline: random.one_of(&["minutes", "minutes", "hours", "days"]),
         quantity: random.one_of(&[None, Some(1), Some(7)]),
+        category: None,
         milestones: Vec::new(),
     };
     if has_milestones {
@@ -189,9 +193,11 @@ pub(crate) fn deal(random: &mut Random, reference: &Reference, is_fit: impl Fn(u
 }
 
 fn edit(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    let takes_standard = random.one_in(12);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == command.merchant && deal.milestones.is_some() && deal.buyer.is_none()
+        let is_of_kind = deal.milestones.is_none() == takes_standard;
+        deal.merchant == command.merchant && deal.buyer.is_none() && is_of_kind
     });
     if let Some(place) = place
         && !random.one_in(5)

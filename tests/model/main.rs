@@ -7,11 +7,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod categories;
 mod disputes;
 mod generator;
 #[path = "../store/helpers.rs"]
 #[allow(dead_code, reason = "the tests of the store use the rest")]
 mod helpers;
+mod intents;
 mod offers;
 mod records;
 mod reference;
@@ -36,7 +38,17 @@ const SEED: u64 = 20_261_122;
 const COMMANDS_PER_FILE: u64 = 100_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 31] = [
+    "ask for a deposit",
+    "ask for a withdrawal",
+    "ask for a transfer",
+    "ask again",
+    "verify",
+    "pay a test account",
+    "create a category",
+    "edit a category",
+    "move a category",
+    "delete a category",
     "claim",
     "convert",
     "edit standard",
@@ -61,7 +73,14 @@ const KINDS: [&str; 21] = [
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 39] = [
+const REFUSALS: [&str; 46] = [
+    "CategoryNotFound",
+    "FeatureNotEnabled",
+    "PaymentNotFound",
+    "PhoneUnknown",
+    "SenderIsReceiver",
+    "TestAccountNotFound",
+    "TooManyCategories",
     "AlreadyAMilestoneEscrow",
     "ClaimTooEarly",
     "NotAVault",
@@ -177,6 +196,18 @@ fn a_lost_stake_is_found_with_one_command() {
 }
 
 #[test]
+fn a_deposit_paid_out_twice_is_found_with_the_commands_that_lead_to_it() {
+    let shown = commands_that_show(Fault::DepositsTwice);
+    assert_eq!(shown, ["ask for a deposit", "pay a test account"]);
+}
+
+#[test]
+fn a_category_in_the_wrong_place_is_found_with_the_commands_that_lead_to_it() {
+    let shown = commands_that_show(Fault::MovesTooFar);
+    assert_eq!(shown, ["create a category", "move a category"]);
+}
+
+#[test]
 fn a_refusal_that_leaves_a_row_is_found_with_one_command() {
     assert_eq!(commands_that_show(Fault::KeepsRefused), ["claim"]);
 }
@@ -198,6 +229,11 @@ fn step(service: &Service, reference: &mut Reference, command: &Command, tally: 
                 let vault = reference.vaults.last_mut().unwrap();
                 vault.id = (known.id.number(), known.id.guard());
                 known.payment_token.as_str().clone_into(&mut vault.token);
+            }
+            reference.learn_intent(command, &reply);
+            reference.learn_category(command, &reply);
+            for &place in &reference.touched {
+                service.assert_intent_stored(&reference.intents[place]);
             }
             if let Some(place) = named_vault(command, reference) {
                 service.assert_vault_stored(&reference.vaults[place]);
@@ -225,12 +261,13 @@ fn step(service: &Service, reference: &mut Reference, command: &Command, tally: 
     service.assert_balances(command.merchant, reference);
     service.assert_wallet(command, reference);
     service.assert_newest_rows(reference.rows);
+    service.assert_categories(command.merchant, reference);
 }
 
 /// Copies the ids, tokens and references that the service generated to the reference.
 fn learn(reference: &mut Reference, command: &Command, reply: &Reply, deals: &[usize]) {
     if let Some(name) = &reply.reference {
-        reference.learn_reference(command, name, deals);
+        reference.learn_reference(command, name, deals, None);
     }
     let is_edit = matches!(command.action, Action::Edit { .. } | Action::Convert { .. });
     for (escrow, &place) in reply.escrows.iter().zip(deals) {
@@ -281,6 +318,8 @@ fn named_deals(command: &Command) -> Vec<usize> {
         | Action::OfferStandard(_)
         | Action::TopUp { .. }
         | Action::Vault(_)
+        | Action::Intent(_)
+        | Action::Category(_)
         | Action::AdvanceClock { .. }
         | Action::SeeWallet => Vec::new(),
     }
@@ -300,6 +339,22 @@ fn kind(command: &Command, reference: &Reference) -> &'static str {
         Action::Vault(vaults::Step::Create { .. }) => "open a vault",
         Action::Vault(vaults::Step::Win { .. }) => "declare a winner",
         Action::Vault(vaults::Step::Cancel { .. }) => "cancel a vault",
+        Action::Intent(intents::Step::Request {
+            reference: Some(name), ..
+        }) if is_used(name) => "ask again",
+        Action::Intent(intents::Step::Request { kind, .. }) => match kind {
+            intents::Kind::Deposit => "ask for a deposit",
+            intents::Kind::Withdrawal { .. } => "ask for a withdrawal",
+            intents::Kind::Transfer { .. } => "ask for a transfer",
+        },
+        Action::Intent(intents::Step::Verify { .. }) => "verify",
+        Action::Intent(intents::Step::Pay { .. }) => "pay a test account",
+        Action::Category(of_category) => match of_category.step {
+            categories::Step::Create { .. } => "create a category",
+            categories::Step::Edit { .. } => "edit a category",
+            categories::Step::Move { .. } => "move a category",
+            categories::Step::Delete { .. } => "delete a category",
+        },
         Action::Fund { reference: name, .. } if name.as_ref().is_some_and(is_used) => "fund again",
         Action::Fund { deals, .. } if deals.iter().any(is_link) => "pay for a link",
         Action::Fund { deals, .. } if deals.len() == 1 => "fund one",

@@ -79,6 +79,7 @@ impl Reference {
         self.deals[place] = Deal {
             id: old.id,
             token: old.token.clone(),
+            category: old.category,
             ..self.new_deal(command, &terms, true)?
         };
         self.register(command, newcomers);
@@ -91,6 +92,7 @@ impl Reference {
         deal: Option<usize>,
         terms: &Terms,
     ) -> Result<Vec<usize>, String> {
+        self.check_category(command, terms.category)?;
         check_terms(terms, false)?;
         let place = self.own(command, deal).ok_or("EscrowNotFound")?;
         let old = &self.deals[place];

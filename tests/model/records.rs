@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::categories::{Category, CategoryCommand, Owner};
 use crate::disputes::{Dispute, Ruling};
+use crate::intents::{self, Intent};
 use crate::vaults::{self, Vault};
 
 /// 2^53-1, the most minor units that a merchant's accounts may hold together.
@@ -56,6 +58,8 @@ pub(crate) enum Action {
         seconds: i64,
     },
     Vault(vaults::Step),
+    Intent(intents::Step),
+    Category(CategoryCommand),
     ConfirmMilestone {
         deal: Option<usize>,
         milestone: Pick,
@@ -109,6 +113,8 @@ pub(crate) struct Terms {
     pub(crate) max_delivery: Option<i64>,
     pub(crate) timeline: &'static str,
     pub(crate) quantity: Option<i64>,
+    /// The category by its place.
+    pub(crate) category: Option<usize>,
     pub(crate) milestones: Vec<MilestoneTerms>,
 }
 
@@ -124,6 +130,12 @@ pub(crate) struct Reference {
     pub(crate) merchants: Vec<Merchant>,
     pub(crate) deals: Vec<Deal>,
     pub(crate) vaults: Vec<Vault>,
+    pub(crate) intents: Vec<Intent>,
+    pub(crate) categories: Vec<Category>,
+    /// By owner, the categories in their order.
+    pub(crate) category_orders: BTreeMap<Owner, Vec<usize>>,
+    /// The intents that the last command named or settled.
+    pub(crate) touched: Vec<usize>,
     /// The latest time of the clock, in milliseconds.
     pub(crate) time: i64,
     /// By deal, the id of a milestone that an edit removed.
@@ -167,6 +179,8 @@ pub(crate) struct Use {
     pub(crate) customer: String,
     pub(crate) action: Action,
     pub(crate) deals: Vec<usize>,
+    /// The intent that it is, if it is one.
+    pub(crate) intent: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -185,6 +199,7 @@ pub(crate) struct Deal {
     pub(crate) extra_is_refundable: bool,
     /// For a link, the number of buyers who can still pay.
     pub(crate) stock: Option<i64>,
+    pub(crate) category: Option<Id>,
     /// The length of the delivery window.
     pub(crate) delivery_seconds: i64,
     /// The time of the payment in milliseconds.
@@ -233,6 +248,7 @@ impl Deal {
             extra: 0,
             extra_is_refundable: true,
             stock: None,
+            category: None,
             delivery_seconds: 0,
             paid_at: 0,
             is_deleted: true,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::disputes::Dispute;
+use crate::intents;
 use crate::offers::delivery_seconds;
 pub(crate) use crate::records::*;
 
@@ -19,6 +20,7 @@ impl Reference {
     #[allow(clippy::too_many_lines, reason = "one arm for each kind of command")]
     pub(crate) fn execute(&mut self, command: &Command) -> Result<Vec<usize>, String> {
         let mut newcomers = Newcomers::new();
+        self.touched.clear();
         if let Action::TopUp { .. } = command.action
             && command.is_live
         {
@@ -29,7 +31,16 @@ impl Reference {
         }
         if let Action::AdvanceClock { seconds } = command.action {
             self.merchants[command.merchant].ahead_seconds += seconds;
+            self.settle_due(command.merchant);
             return Ok(vec![]);
+        }
+        if let Action::Intent(intents::Step::Pay { intent, amount }) = command.action {
+            return self.pay(command, intent, amount).map(|()| vec![]);
+        }
+        if let Action::Category(of_category) = &command.action
+            && of_category.by_merchant
+        {
+            return self.category(command, of_category, newcomers).map(|()| vec![]);
         }
         if let Action::Resolve { deal, ruling } = command.action {
             return self.resolve(command, deal, ruling);
@@ -55,6 +66,7 @@ impl Reference {
                 Ok(self.offer(deal))
             }
             Action::OfferStandard(terms) => {
+                self.check_category(command, terms.category)?;
                 check_terms(terms, false)?;
                 let deal = self.new_deal(command, terms, false)?;
                 self.register(command, newcomers);
@@ -123,6 +135,8 @@ impl Reference {
                 self.close(place, "COMPLETED");
                 Ok(vec![place])
             }
+            Action::Intent(step) => self.intent(command, step, newcomers).map(|()| vec![]),
+            Action::Category(of_category) => self.category(command, of_category, newcomers).map(|()| vec![]),
             Action::Delete { deal } => self.delete(command, *deal),
             Action::Dispute { deal } => self.dispute(command, *deal),
             Action::Resolve { .. } | Action::SetFee { .. } | Action::Vault(_) | Action::AdvanceClock { .. } => {
@@ -207,6 +221,7 @@ impl Reference {
     }
 
     fn check_milestones(&self, command: &Command, terms: &Terms, newcomers: &mut Newcomers) -> Result<(), String> {
+        self.check_category(command, terms.category)?;
         check_terms(terms, true)?;
         Self::check_milestone_list(terms)?;
         refuse_if(
@@ -262,6 +277,7 @@ impl Reference {
             extra: 0,
             extra_is_refundable: true,
             stock: terms.quantity.filter(|&quantity| !has_milestones && quantity > 1),
+            category: terms.category.map(|place| self.categories[place].id),
             delivery_seconds: delivery_seconds(terms),
             paid_at: 0,
             is_deleted: false,
@@ -349,17 +365,24 @@ impl Reference {
         self.rows.entries += 1;
         self.rows.events += 1;
         if let Some(reference) = reference {
-            self.learn_reference(command, reference, &deals);
+            self.learn_reference(command, reference, &deals, None);
         }
         Ok(deals)
     }
 
     /// Records the reference of a payment: the client's own or the generated one.
-    pub(crate) fn learn_reference(&mut self, command: &Command, reference: &str, deals: &[usize]) {
+    pub(crate) fn learn_reference(
+        &mut self,
+        command: &Command,
+        reference: &str,
+        deals: &[usize],
+        intent: Option<usize>,
+    ) {
         let used = Use {
             customer: command.customer.clone(),
             action: without_reference(&command.action),
             deals: deals.to_vec(),
+            intent,
         };
         let references = &mut self.merchants[command.merchant].references;
         references.entry(reference.to_owned()).or_insert(used);
@@ -433,9 +456,9 @@ pub(crate) fn check_terms(terms: &Terms, has_milestones: bool) -> Result<(), Str
 }
 
 /// Returns the payment without its reference.
-fn without_reference(action: &Action) -> Action {
+pub(crate) fn without_reference(action: &Action) -> Action {
     let mut action = action.clone();
-    if let Action::Fund { reference, .. } = &mut action {
+    if let Action::Fund { reference, .. } | Action::Intent(intents::Step::Request { reference, .. }) = &mut action {
         *reference = None;
     }
     action

@@ -9,9 +9,8 @@ use rusqlite::Connection;
 use crate::helpers::{kobo, name_merchant, write};
 use crate::reference::{Action, Command};
 use crate::requests::*;
-use crate::vaults::{self};
-
 use crate::service::{Reply, Service};
+use crate::{categories, intents, vaults};
 
 /// A bug planted for a control: a service that does something else than it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +19,10 @@ pub(crate) enum Fault {
     LosesRelease,
     /// The first stake of a vault goes back to its participant.
     LosesStake,
+    /// A deposit is paid out twice.
+    DepositsTwice,
+    /// A category that moved is in the wrong place.
+    MovesTooFar,
     /// A refusal leaves a row behind.
     KeepsRefused,
 }
@@ -72,6 +75,19 @@ impl Service {
                 let main = Account::CustomerMain(stake.customer.clone());
                 let hold = Account::CustomerEscrow(stake.customer.clone());
                 effects.transfer(TransferKind::Stake, hold, main, stake.amount, Some(id));
+            }
+            (Some(Fault::DepositsTwice), Action::Intent(intents::Step::Pay { .. }), Ok(reply)) => {
+                let transaction = &reply.payment.as_ref().unwrap().transaction;
+                let (outside, wallet) = (Account::OutsideWorld, transaction.owner.clone());
+                effects.transfer(TransferKind::Deposit, outside, wallet, transaction.amount, None);
+            }
+            (Some(Fault::MovesTooFar), Action::Category(of_category), Ok(reply)) => {
+                if let categories::Step::Move { .. } = of_category.step {
+                    let id = reply.category.as_ref().unwrap().id.number();
+                    let sql = "UPDATE category SET position = position + 1 WHERE id = ?1";
+                    assert_eq!(self.rows.execute(sql, [id]).unwrap(), 1);
+                }
+                return;
             }
             (Some(Fault::KeepsRefused), Action::Claim { .. }, Err(_)) => {
                 write(&self.store, name_merchant("left behind"));

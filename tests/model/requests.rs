@@ -13,6 +13,7 @@ use escrowd::domain::money::Amount;
 use escrowd::domain::payments::request::{Gateway, PaymentRequest};
 use escrowd::domain::time::Date;
 
+use crate::categories::{CATEGORIES_MAX, category_id};
 use crate::disputes::Ruling;
 use crate::helpers::kobo;
 use crate::offers::GRACE_SECONDS;
@@ -80,6 +81,7 @@ pub(crate) fn policy(merchant: &reference::Merchant) -> Policy {
             amount_min_minor: Amount::from_minor(1).unwrap(),
             milestones_max: MILESTONES_MAX,
             participants_max: PARTICIPANTS_MAX,
+            categories_max: CATEGORIES_MAX.try_into().unwrap(),
             ..Config::default().limits
         },
         claim_grace_seconds: GRACE_SECONDS,
@@ -88,7 +90,7 @@ pub(crate) fn policy(merchant: &reference::Merchant) -> Policy {
     app::policy(&config).unwrap()
 }
 
-pub(crate) fn terms_request(terms: &reference::Terms) -> TermsRequest {
+pub(crate) fn terms_request(terms: &reference::Terms, reference: &Reference) -> TermsRequest {
     TermsRequest {
         amount: kobo(terms.amount),
         purpose: terms.purpose.to_owned(),
@@ -97,11 +99,11 @@ pub(crate) fn terms_request(terms: &reference::Terms) -> TermsRequest {
         max_delivery: terms.max_delivery,
         delivery_timeline: Some(terms.timeline.parse().unwrap()),
         total_quantity: terms.quantity,
-        category: None,
+        category: terms.category.map(|place| category_id(reference.categories[place].id)),
     }
 }
 
-pub(crate) fn milestone_request(terms: &reference::Terms) -> MilestoneEscrowRequest {
+pub(crate) fn milestone_request(terms: &reference::Terms, reference: &Reference) -> MilestoneEscrowRequest {
     let stage = |milestone: &reference::MilestoneTerms| {
         let due_date = if milestone.is_overdue {
             "2026-06-22"
@@ -117,7 +119,7 @@ pub(crate) fn milestone_request(terms: &reference::Terms) -> MilestoneEscrowRequ
         }
     };
     MilestoneEscrowRequest {
-        terms: terms_request(terms),
+        terms: terms_request(terms, reference),
         milestones: terms.milestones.iter().map(stage).collect(),
     }
 }

@@ -5,8 +5,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use crate::categories::Category;
 use crate::generator::{self, Random};
 use crate::helpers::START;
+use crate::intents::Intent;
 use crate::reference::{Command, Deal, Reference};
 use crate::refusals::Fault;
 use crate::service::Service;
@@ -18,16 +20,16 @@ const AUDIT_STEP: u64 = 1_000;
 /// The longest time for shortening a list.
 const SHORTENING_MAX: Duration = Duration::from_mins(2);
 
-/// One command of a run with the time at which it happens. A command names deals and vaults
-/// by their places. A shortened run keeps the places: it fills those of a dropped command
-/// with deals that do not exist.
+/// One command of a run with the time at which it happens. A command names deals, vaults,
+/// intents and categories by their places. A shortened run keeps the places: it fills those of
+/// a dropped command with ones that do not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     clock: i64,
     restarts: bool,
     pub(crate) command: Command,
-    /// The numbers of deals and vaults before the command.
-    places: [usize; 2],
+    /// The numbers of deals, vaults, intents and categories before the command.
+    places: [usize; 4],
 }
 
 /// A service beside its reference.
@@ -55,8 +57,29 @@ impl World {
         self.service.as_ref().unwrap()
     }
 
-    const fn places(&self) -> [usize; 2] {
-        [self.reference.deals.len(), self.reference.vaults.len()]
+    const fn places(&self) -> [usize; 4] {
+        let reference = &self.reference;
+        [
+            reference.deals.len(),
+            reference.vaults.len(),
+            reference.intents.len(),
+            reference.categories.len(),
+        ]
+    }
+
+    /// Fills the places of dropped commands, so that there are as many as before the step.
+    /// Returns false if there are more already.
+    fn fill_places(&mut self, step: &Step) -> bool {
+        let mut pairs = self.places().into_iter().zip(step.places);
+        if pairs.any(|(present, before)| present > before) {
+            return false;
+        }
+        let [deals, vaults, intents, categories] = step.places;
+        self.reference.deals.resize_with(deals, Deal::missing);
+        self.reference.vaults.resize_with(vaults, Vault::missing);
+        self.reference.intents.resize_with(intents, Intent::missing);
+        self.reference.categories.resize_with(categories, Category::missing);
+        true
     }
 
     fn play(&mut self, step: &Step, tally: &mut Tally) {
@@ -86,8 +109,12 @@ impl World {
         for vault in &self.reference.vaults {
             service.assert_vault_stored(vault);
         }
+        for intent in &self.reference.intents {
+            service.assert_intent_stored(intent);
+        }
         for merchant in 0..self.reference.merchants.len() {
             service.assert_balances(merchant, &self.reference);
+            service.assert_categories(merchant, &self.reference);
         }
     }
 }
@@ -164,12 +191,9 @@ fn failing_part(steps: &[Step], fault: Option<Fault>) -> Option<usize> {
     let mut world = World::start(fault);
     let mut tally = Tally::default();
     for (index, step) in steps.iter().enumerate() {
-        let [deals, vaults] = step.places;
-        if world.reference.deals.len() > deals || world.reference.vaults.len() > vaults {
+        if !world.fill_places(step) {
             return None;
         }
-        world.reference.deals.resize_with(deals, Deal::missing);
-        world.reference.vaults.resize_with(vaults, Vault::missing);
         if fails_quietly(|| world.play(step, &mut tally)) {
             return Some(index + 1);
         }

@@ -10,6 +10,7 @@ use escrowd::commands::payments;
 use escrowd::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
 use escrowd::commands::{Error, Policy, customers, merchants};
 use escrowd::domain::customers::customer::Admission;
+use escrowd::domain::escrow::category::Category;
 use escrowd::domain::escrow::deal::Deal as StoredDeal;
 use escrowd::domain::escrow::terms::KeptTerms;
 use escrowd::domain::escrow::vault::Vault;
@@ -18,11 +19,13 @@ use escrowd::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, Mileston
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
+use escrowd::domain::payments::payment::Payment;
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::sandbox::span::Span;
 use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
 
+use crate::categories::category_id;
 use crate::disputes::Ruling;
 use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
 use crate::reference::{self, Action, Command, Deal, MISSING, Reference, Rows};
@@ -35,6 +38,8 @@ pub(crate) struct Reply {
     pub(crate) escrows: Vec<Escrow>,
     pub(crate) reference: Option<String>,
     pub(crate) vault: Option<Vault>,
+    pub(crate) payment: Option<Payment>,
+    pub(crate) category: Option<Category>,
 }
 
 pub(crate) struct Service {
@@ -123,14 +128,14 @@ impl Service {
         };
         let reply: Result<Reply, Error> = match &command.action {
             Action::OfferMilestones(terms) => {
-                let terms = milestone_request(terms);
+                let terms = milestone_request(terms, reference);
                 self.run(policy, move |tx, policy| {
                     milestone_escrows::create(tx, policy, &actor, Ok(terms))
                 })
                 .map(one)
             }
             Action::OfferStandard(terms) => {
-                let (terms, actor) = (terms_request(terms), actor);
+                let (terms, actor) = (terms_request(terms, reference), actor);
                 self.run(policy, move |tx, policy| {
                     standard_escrows::create(tx, policy, &actor, Ok(terms), &[])
                 })
@@ -138,7 +143,7 @@ impl Service {
             }
             Action::Edit { deal, terms } => {
                 let token = PaymentToken::named(deal.map_or("PY_MISSING", |place| &reference.deals[place].token));
-                let terms = milestone_request(terms);
+                let terms = milestone_request(terms, reference);
                 self.run(policy, move |tx, policy| {
                     milestone_escrows::edit(tx, policy, &actor, token, Ok(terms))
                 })
@@ -146,7 +151,7 @@ impl Service {
             }
             Action::EditStandard { deal, terms } => {
                 let request = StandardEditRequest {
-                    terms: terms_request(terms),
+                    terms: terms_request(terms, reference),
                     keeps: KeptTerms::default(),
                 };
                 let token = token(deal);
@@ -162,7 +167,7 @@ impl Service {
             } => {
                 let request = ConversionRequest {
                     amount: (!keeps_amount).then(|| kobo(terms.amount)),
-                    milestones: milestone_request(terms).milestones,
+                    milestones: milestone_request(terms, reference).milestones,
                 };
                 let token = token(deal);
                 self.run(policy, move |tx, policy| {
@@ -183,6 +188,8 @@ impl Service {
                     .map(|_| Reply::default())
             }
             Action::Vault(step) => self.vault(command, step, policy, reference),
+            Action::Intent(step) => self.intent(command, step, policy, reference),
+            Action::Category(of_category) => self.category(command, of_category, policy, reference),
             Action::Fund {
                 deals,
                 offered,
@@ -195,7 +202,7 @@ impl Service {
                 .map(|payment| Reply {
                     escrows: payment.escrows,
                     reference: Some(payment.transaction.reference.as_str().to_owned()),
-                    vault: None,
+                    ..Reply::default()
                 })
             }
             Action::ConfirmMilestone { deal, milestone } => {
@@ -391,6 +398,8 @@ impl Service {
         ];
         assert_eq!(money.map(Amount::minor), expected, "amount, fees, held");
         assert_eq!(escrow.additional_fee.is_refundable, deal.extra_is_refundable);
+        let category = escrow.terms.category.as_ref().map(|category| category.id);
+        assert_eq!(category, deal.category.map(category_id), "the category of an escrow");
         let stock = escrow.is_link.then_some(escrow.terms.total_quantity);
         assert_eq!(stock, deal.stock, "the stock of a link");
         let milestones: Vec<reference::Milestone> = milestones_of(escrow);

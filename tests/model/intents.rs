@@ -1,0 +1,487 @@
+//! Deposits, withdrawals and wallet transfers in the reference, in the command generator and
+//! in the service under test.
+
+use std::collections::BTreeSet;
+
+use escrowd::commands::{Error, Policy, intents};
+use escrowd::domain::ids::{CustomerId, MerchantId, Reference as PaymentName, TransactionId};
+use escrowd::domain::party::{Actor, Party};
+use escrowd::domain::payments::intent as rules;
+use escrowd::domain::payments::request::{IntentKind, IntentRequest, WalletTransferRequest};
+use escrowd::domain::time::Timestamp;
+use escrowd::domain::transaction::{BankAccount, Method};
+
+use crate::generator::{Random, any_customer};
+use crate::helpers::kobo;
+use crate::reference::{Action, Command, Id, MISSING, MOST, Reference, refuse_if, without_reference};
+use crate::requests::customer;
+use crate::service::{Reply, Service};
+
+/// The time that a withdrawal to the slow account takes.
+const SLOW_SECONDS: i64 = 3_600;
+/// The account whose withdrawals take their time.
+const SLOW: &str = "0000000003";
+/// The account numbers of the withdrawals: two usual ones, then those that fail, fail, are
+/// returned and take their time.
+const ACCOUNTS: [&str; 6] = [
+    "0123456789",
+    "2000000000",
+    "0000000000",
+    "0000000001",
+    "0000000002",
+    SLOW,
+];
+/// The most withdrawals that settle when a clock is moved.
+const SETTLED_MAX: usize = 100;
+/// A reference and an account number that no payment has.
+const NO_REFERENCE: &str = "no payment has this";
+const NO_ACCOUNT: &str = "0999999999";
+const NO_PHONE: &str = "08000000000";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Request {
+        kind: Kind,
+        amount: i64,
+        reference: Option<String>,
+    },
+    Verify {
+        intent: Option<usize>,
+    },
+    /// Pays the test account of a deposit.
+    Pay {
+        intent: Option<usize>,
+        amount: Option<i64>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Deposit,
+    Withdrawal { account: &'static str },
+    Transfer { receiver: String },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) id: Id,
+    pub(crate) merchant: usize,
+    pub(crate) reference: String,
+    /// The test account of a deposit.
+    pub(crate) account_number: String,
+    customer: String,
+    kind: Kind,
+    amount: i64,
+    fee: i64,
+    status: &'static str,
+    /// The time at which a slow withdrawal settles, in milliseconds.
+    due_at: Option<i64>,
+}
+
+impl Intent {
+    /// Returns an intent that takes a place and does not exist.
+    pub(crate) fn missing() -> Self {
+        Self {
+            id: MISSING,
+            merchant: 0,
+            reference: NO_REFERENCE.to_owned(),
+            account_number: NO_ACCOUNT.to_owned(),
+            customer: String::new(),
+            kind: Kind::Deposit,
+            amount: 0,
+            fee: 0,
+            status: "",
+            due_at: None,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.status == "pending"
+    }
+}
+
+/// Returns the fee of a withdrawal as the default configuration has it.
+const fn withdrawal_fee(amount: i64) -> i64 {
+    match amount {
+        ..=500_000 => 1_000,
+        500_001..=5_000_000 => 2_500,
+        _ => 5_000,
+    }
+}
+
+/// Returns the time at which a slow withdrawal settles, a whole second.
+const fn slow_end(now: i64) -> i64 {
+    (now / 1_000 + SLOW_SECONDS) * 1_000
+}
+
+/// Returns the status with which a payment of this amount settles, unless its account says
+/// otherwise.
+const fn status_of_amount(amount: i64) -> &'static str {
+    match amount % 100 {
+        51 | 91 => "failed",
+        _ => "success",
+    }
+}
+
+impl Reference {
+    /// Runs a command of a customer. Its repetition under the same reference changes nothing.
+    pub(crate) fn intent(&mut self, command: &Command, step: &Step, newcomers: BTreeSet<String>) -> Result<(), String> {
+        match step {
+            Step::Request {
+                kind,
+                amount,
+                reference,
+            } => self.request(command, kind, *amount, reference.as_deref(), newcomers),
+            Step::Verify { intent } => self.verify(command, *intent),
+            Step::Pay { .. } => unreachable!("the merchant pays"),
+        }
+    }
+
+    fn request(
+        &mut self,
+        command: &Command,
+        kind: &Kind,
+        amount: i64,
+        name: Option<&str>,
+        newcomers: BTreeSet<String>,
+    ) -> Result<(), String> {
+        refuse_if(amount < 10_000, "Invalid amount")?;
+        let merchant = &self.merchants[command.merchant];
+        if let Some(first) = name.and_then(|name| merchant.references.get(name)) {
+            let is_same = first.customer == command.customer && first.action == without_reference(&command.action);
+            refuse_if(!is_same, "DuplicateReference")?;
+            self.touched.extend(first.intent);
+            return Ok(());
+        }
+        if let Kind::Transfer { receiver } = kind {
+            refuse_if(!merchant.customers.contains_key(receiver), "PhoneUnknown")?;
+            refuse_if(*receiver == command.customer, "SenderIsReceiver")?;
+        } else {
+            refuse_if(command.is_live, "FeatureNotEnabled")?;
+        }
+        let fee = match kind {
+            Kind::Withdrawal { .. } => withdrawal_fee(amount),
+            _ => 0,
+        };
+        if *kind != Kind::Deposit {
+            refuse_if(amount + fee > MOST, "TooMuchMoney")?;
+            let wallet = merchant.customers.get(&command.customer);
+            let available = wallet.map_or(merchant.opening_balance, |wallet| wallet.main);
+            let needed = amount + fee;
+            refuse_if(available < needed, &format!("InsufficientBalance {needed} {available}"))?;
+        }
+        self.register(command, newcomers);
+        self.rows.entries += 1;
+        self.touched.push(self.intents.len());
+        self.intents.push(Intent {
+            merchant: command.merchant,
+            reference: name.unwrap_or_default().to_owned(),
+            customer: command.customer.clone(),
+            kind: kind.clone(),
+            amount,
+            fee,
+            status: "pending",
+            ..Intent::missing()
+        });
+        Ok(())
+    }
+
+    fn verify(&mut self, command: &Command, intent: Option<usize>) -> Result<(), String> {
+        let name = intent.map_or(NO_REFERENCE, |place| &self.intents[place].reference);
+        let used = self.merchants[command.merchant].references.get(name);
+        let used = used.filter(|used| used.customer == command.customer);
+        let Some(place) = used.ok_or("PaymentNotFound")?.intent else {
+            return Ok(());
+        };
+        self.touched.push(place);
+        let now = self.now(command.merchant);
+        let intent = &mut self.intents[place];
+        match intent.kind {
+            _ if !intent.is_open() => Ok(()),
+            Kind::Deposit => Ok(()),
+            Kind::Withdrawal { account: SLOW } if intent.due_at.is_none() => {
+                intent.due_at = Some(slow_end(now));
+                Ok(())
+            }
+            Kind::Withdrawal { account: SLOW } if intent.due_at > Some(now) => Ok(()),
+            Kind::Withdrawal { account } => {
+                let status = match account {
+                    "0000000000" | "0000000001" => "failed",
+                    "0000000002" => "reversed",
+                    _ => status_of_amount(intent.amount),
+                };
+                self.settle(place, status)
+            }
+            Kind::Transfer { .. } => self.settle(place, "success"),
+        }
+    }
+
+    /// The merchant pays, so the command registers no customer.
+    pub(crate) fn pay(&mut self, command: &Command, intent: Option<usize>, amount: Option<i64>) -> Result<(), String> {
+        let number = intent.map_or(NO_ACCOUNT, |place| &self.intents[place].account_number);
+        let is_named = |intent: &Intent| {
+            intent.merchant == command.merchant && intent.id != MISSING && intent.account_number == number
+        };
+        let place = self.intents.iter().position(is_named);
+        let place = place.filter(|_| number != NO_ACCOUNT).ok_or("TestAccountNotFound")?;
+        let due = self.intents[place].amount;
+        if let Some(offered) = amount {
+            refuse_if(offered != due, &format!("AmountMismatch {due} {offered}"))?;
+        }
+        self.touched.push(place);
+        if self.intents[place].is_open() {
+            self.settle(place, status_of_amount(due))?;
+        }
+        Ok(())
+    }
+
+    /// Settles the slow withdrawals that are due. One that the wallet does not cover waits as
+    /// long again.
+    pub(crate) fn settle_due(&mut self, merchant: usize) {
+        let now = self.now(merchant);
+        let is_due = |&place: &usize| {
+            let intent = &self.intents[place];
+            intent.merchant == merchant && intent.due_at.is_some_and(|due| due <= now)
+        };
+        let due: Vec<usize> = (0..self.intents.len()).filter(is_due).take(SETTLED_MAX).collect();
+        for place in due {
+            self.touched.push(place);
+            if self
+                .settle(place, status_of_amount(self.intents[place].amount))
+                .is_err()
+            {
+                self.intents[place].due_at = Some(slow_end(now));
+            }
+        }
+    }
+
+    /// A failed payment moves nothing, and is refused all the same if it could not succeed.
+    fn settle(&mut self, place: usize, status: &'static str) -> Result<(), String> {
+        let intent = self.intents[place].clone();
+        let (amount, needed) = (intent.amount, intent.amount + intent.fee);
+        let merchant = &self.merchants[intent.merchant];
+        let available = merchant.customers[&intent.customer].main;
+        if intent.kind == Kind::Deposit {
+            refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
+        } else {
+            refuse_if(available < needed, &format!("InsufficientBalance {needed} {available}"))?;
+        }
+        self.intents[place].status = status;
+        self.intents[place].due_at = None;
+        self.rows.events += 1;
+        let moves = 1 + i64::from(intent.fee > 0);
+        self.rows.transfers += match status {
+            "success" => moves,
+            "reversed" => 2 * moves,
+            _ => 0,
+        };
+        if status != "success" {
+            return Ok(());
+        }
+        match &intent.kind {
+            Kind::Deposit => {
+                self.merchants[intent.merchant].deposited += amount;
+                self.wallet(intent.merchant, &intent.customer).main += amount;
+            }
+            Kind::Withdrawal { .. } => {
+                self.merchants[intent.merchant].deposited -= amount;
+                self.merchants[intent.merchant].platform_earned += intent.fee;
+                self.wallet(intent.merchant, &intent.customer).main -= needed;
+            }
+            Kind::Transfer { receiver } => {
+                self.wallet(intent.merchant, &intent.customer).main -= amount;
+                self.wallet(intent.merchant, receiver).main += amount;
+                self.rows.entries += 1;
+                self.rows.events += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what the service generated for an intent.
+    pub(crate) fn learn_intent(&mut self, command: &Command, reply: &Reply) {
+        let (Action::Intent(Step::Request { .. }), Some(payment)) = (&command.action, &reply.payment) else {
+            return;
+        };
+        let place = self.touched[0];
+        let intent = &mut self.intents[place];
+        if intent.id != MISSING {
+            return;
+        }
+        intent.id = (payment.transaction.id.number(), payment.transaction.id.guard().into());
+        let name = payment.transaction.reference.as_str();
+        name.clone_into(&mut intent.reference);
+        if let Some(Method::TestAccount { account_number }) = payment.method() {
+            account_number.clone_into(&mut intent.account_number);
+        }
+        self.learn_reference(command, name, &[], Some(place));
+    }
+}
+
+/// Asks for a payment, or settles mostly an open one, as its customer.
+pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    let takes_any = random.one_in(8);
+    let recent: Vec<usize> = (0..reference.intents.len())
+        .rev()
+        .take(200)
+        .filter(|&place| {
+            let intent = &reference.intents[place];
+            takes_any || (intent.merchant == command.merchant && intent.is_open())
+        })
+        .collect();
+    if recent.is_empty() || random.below(5) < 2 {
+        return Action::Intent(request(random, reference, command));
+    }
+    let place = recent[random.below(recent.len())];
+    let intent = &reference.intents[place];
+    if !random.one_in(10) {
+        command.customer.clone_from(&intent.customer);
+    }
+    let named = (!random.one_in(20)).then_some(place);
+    if intent.kind != Kind::Deposit || random.one_in(6) {
+        return Action::Intent(Step::Verify { intent: named });
+    }
+    let amount = match random.below(8) {
+        0..3 => Some(intent.amount),
+        3 => Some(intent.amount.saturating_sub(1).max(1)),
+        _ => None,
+    };
+    Action::Intent(Step::Pay { intent: named, amount })
+}
+
+fn request(random: &mut Random, reference: &Reference, command: &mut Command) -> Step {
+    let merchant = &reference.merchants[command.merchant];
+    // Repeats an earlier request exactly or with a change.
+    if random.one_in(6)
+        && let Some((name, first)) = merchant
+            .references
+            .iter()
+            .nth(random.below(merchant.references.len().max(1)))
+        && let Action::Intent(Step::Request { kind, amount, .. }) = &first.action
+    {
+        command.customer.clone_from(&first.customer);
+        return Step::Request {
+            kind: kind.clone(),
+            amount: amount + i64::from(random.one_in(4)),
+            reference: Some(name.clone()),
+        };
+    }
+    let kind = match random.below(3) {
+        0 => Kind::Deposit,
+        1 => Kind::Withdrawal {
+            account: ACCOUNTS[random.below(ACCOUNTS.len())],
+        },
+        _ => Kind::Transfer {
+            receiver: any_customer(random),
+        },
+    };
+    let main = merchant
+        .customers
+        .get(&command.customer)
+        .map_or(0, |wallet| wallet.main);
+    let amount = match random.below(20) {
+        0 => 9_999,
+        1 => MOST,
+        2 => main.max(1),
+        3 => 20_051,
+        4 => 20_091,
+        _ => 10_000 + i64::try_from(random.below(300_000)).unwrap(),
+    };
+    Step::Request {
+        kind,
+        amount,
+        reference: random.one_in(2).then(|| format!("ref {}", random.below(3_000))),
+    }
+}
+
+impl Service {
+    pub(crate) fn intent(
+        &self,
+        command: &Command,
+        step: &Step,
+        policy: Policy,
+        reference: &Reference,
+    ) -> Result<Reply, Error> {
+        let merchant = self.merchants[command.merchant].0;
+        let actor = Actor {
+            merchant,
+            party: Party::Customer(customer(&command.customer)),
+        };
+        let payment = match step {
+            Step::Request {
+                kind,
+                amount,
+                reference: name,
+            } => {
+                let request = rules::check_amount(kobo(*amount)).map(|amount| IntentRequest {
+                    amount,
+                    reference: name.as_deref().and_then(PaymentName::parse),
+                    kind: self.kind_of(merchant, kind),
+                });
+                self.run(policy, move |tx, policy| intents::create(tx, policy, &actor, request))
+            }
+            Step::Verify { intent } => {
+                let name = intent.map_or(NO_REFERENCE, |place| &reference.intents[place].reference);
+                let name = PaymentName::parse(name).unwrap();
+                self.run(policy, move |tx, policy| intents::verify(tx, policy, &actor, Ok(name)))
+            }
+            Step::Pay { intent, amount } => {
+                let number = intent.map_or(NO_ACCOUNT, |place| &reference.intents[place].account_number);
+                let (number, amount) = (number.to_owned(), amount.map(kobo));
+                self.run(policy, move |tx, policy| {
+                    intents::pay_test_account(tx, policy, merchant, &number, Ok(amount))
+                })
+            }
+        }?;
+        Ok(Reply {
+            payment: Some(payment),
+            ..Reply::default()
+        })
+    }
+
+    fn kind_of(&self, merchant: MerchantId, kind: &Kind) -> IntentKind {
+        match kind {
+            Kind::Deposit => IntentKind::Deposit { card: None },
+            Kind::Withdrawal { account } => IntentKind::BankWithdrawal(BankAccount {
+                bank_code: "058".to_owned(),
+                account_number: (*account).to_owned(),
+                account_name: "Ada".to_owned(),
+                bank_name: "Bank".to_owned(),
+                narration: None,
+            }),
+            Kind::Transfer { receiver } => IntentKind::WalletTransfer(WalletTransferRequest {
+                phone: self.phone_of(merchant, &customer(receiver)),
+                name: "A friend".to_owned(),
+                narration: None,
+            }),
+        }
+    }
+
+    fn phone_of(&self, merchant: MerchantId, id: &CustomerId) -> String {
+        let stored = self.store.read(|snapshot| snapshot.customer(merchant, id)).unwrap();
+        let phone = stored.and_then(|stored| stored.profile?.phone);
+        phone.map_or_else(|| NO_PHONE.to_owned(), |phone| phone.as_str().to_owned())
+    }
+
+    /// Compares an intent with its stored rows.
+    pub(crate) fn assert_intent_stored(&self, intent: &Intent) {
+        let id = TransactionId::new(intent.id.0, u32::try_from(intent.id.1).unwrap());
+        let stored = self.store.read(|snapshot| snapshot.payment(id)).unwrap();
+        let Some(stored) = stored else {
+            assert_eq!(intent.status, "", "the payment is not stored");
+            return;
+        };
+        let owner = stored.transaction.owner.customer().map(CustomerId::as_str);
+        assert_eq!(owner, Some(intent.customer.as_str()), "the customer of the payment");
+        assert_eq!(stored.transaction.reference.as_str(), intent.reference);
+        let sums = (stored.transaction.amount.minor(), stored.fee().minor());
+        assert_eq!(sums, (intent.amount, intent.fee), "the amount and the fee");
+        assert_eq!(stored.status().into_str(), intent.status, "the status of the payment");
+        let merchant = self.merchants[intent.merchant].0;
+        let due = self
+            .store
+            .read(|snapshot| snapshot.slow_withdrawal_due(merchant, id))
+            .unwrap();
+        assert_eq!(due.map(Timestamp::millis), intent.due_at, "the time of settlement");
+    }
+}
