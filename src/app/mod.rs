@@ -15,7 +15,7 @@ use crate::commands::Policy;
 use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::commands::webhook_endpoints;
 use crate::config::{Config, ConfigError, Merchant};
-use crate::domain::ids::MerchantId;
+use crate::domain::ids::{Entropy, MerchantId};
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
@@ -100,21 +100,21 @@ impl Stopper {
 }
 
 impl App {
-    /// Binds the address and opens the store. Uses the system's clocks.
+    /// Binds the address and opens the store. Uses the system's clocks and ids from its random
+    /// source.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
-        Self::start_by(config, Box::new(SystemClock)).await
+        Self::start_by(config, Box::new(SystemClock), Box::new(SystemEntropy::new())).await
     }
 
     /// Binds the address and opens the store, in this order, so that an address in use
-    /// leaves no new database behind. Uses the given clocks.
-    pub async fn start_by(config: &Config, clock: Box<dyn Clock>) -> Result<Self, AppError> {
+    /// leaves no new database behind. Uses the given clocks and source of ids.
+    pub async fn start_by(config: &Config, clock: Box<dyn Clock>, entropy: Box<dyn Entropy>) -> Result<Self, AppError> {
         let cannot_listen = |cause| AppError::Listen {
             address: config.listen,
             cause,
         };
         let listener = http::listen(config.listen).map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
-        let entropy = Box::new(SystemEntropy::new());
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
         let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;

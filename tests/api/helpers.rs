@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,10 +14,11 @@ use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
 use escrowd::config::{Config, Merchant};
 use escrowd::domain::events::event;
-use escrowd::domain::ids::{Reference, TransactionId};
+use escrowd::domain::ids::{Entropy, Reference, TransactionId};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::{Clock, Timestamp};
+use escrowd::entropy::SystemEntropy;
 use escrowd::store::{OpenError, Synchronous};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags};
@@ -52,6 +53,34 @@ struct MovedClock {
     wrong_by: Arc<AtomicI64>,
     /// The start of the name of the thread whose next look at the clock panics.
     panics_on: Arc<Mutex<Option<&'static str>>>,
+    /// The number of ids up to the one that panics instead. 0 if none does.
+    ids_to_panic: Arc<AtomicU64>,
+}
+
+/// The service's source of ids, which panics if the test has planned it. The writer asks for
+/// numbers within commands only.
+struct PanickingEntropy {
+    system: SystemEntropy,
+    ids_to_panic: Arc<AtomicU64>,
+}
+
+impl Entropy for PanickingEntropy {
+    fn number(&mut self, now: Timestamp) -> i64 {
+        let count_down = |ids: u64| ids.checked_sub(1);
+        let before = self
+            .ids_to_panic
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down);
+        assert_ne!(before, Ok(1), "planned by the test");
+        self.system.number(now)
+    }
+
+    fn start_after(&mut self, number: i64) {
+        self.system.start_after(number);
+    }
+
+    fn random(&mut self) -> u128 {
+        self.system.random()
+    }
 }
 
 impl MovedClock {
@@ -245,7 +274,11 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut Config)) -> 
 async fn start_when_free(config: &Config, clock: &MovedClock) -> App {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        match App::start_by(config, Box::new(clock.clone())).await {
+        let entropy = PanickingEntropy {
+            system: SystemEntropy::new(),
+            ids_to_panic: Arc::clone(&clock.ids_to_panic),
+        };
+        match App::start_by(config, Box::new(clock.clone()), Box::new(entropy)).await {
             Err(AppError::Open(OpenError::InUse { .. })) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(5));
             }
@@ -644,6 +677,17 @@ impl TestApp {
     /// Returns true if the planned panic has happened.
     pub(crate) fn has_panicked(&self) -> bool {
         self.clock.panics_on.lock().unwrap().is_none()
+    }
+
+    /// Makes the next commands panic when they make an id for the `id`th time, counted from 1.
+    /// The command then holds the writer. With 0, none panics.
+    pub(crate) fn plan_panic_at_id(&self, id: u64) {
+        self.clock.ids_to_panic.store(id, Ordering::SeqCst);
+    }
+
+    /// Returns true if the planned panic of a command has happened.
+    pub(crate) fn has_command_panicked(&self) -> bool {
+        self.clock.ids_to_panic.load(Ordering::SeqCst) == 0
     }
 
     /// Advances the default merchant's sandbox clock.
