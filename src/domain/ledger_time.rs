@@ -26,6 +26,10 @@ pub struct LedgerTime {
     /// The milliseconds by which it is ahead of its start and the time that has passed since:
     /// the jumps that it followed.
     pub gained_millis: i64,
+    /// The milliseconds by which it is behind the time that has passed, because it followed a
+    /// clock that was a little behind, reading by reading. Without this count, a clock that
+    /// stands still or goes too slowly would stop ledger time, if it is read often.
+    pub lag_millis: i64,
 }
 
 /// The comparison of the system's clock with ledger time as it should be by now.
@@ -64,7 +68,12 @@ impl LedgerTime {
         } else {
             (newest, ClockState::Refused { millis: ahead })
         };
-        (Self { at, gained_millis: 0 }, state)
+        let ledger = Self {
+            at,
+            gained_millis: 0,
+            lag_millis: 0,
+        };
+        (ledger, state)
     }
 
     /// Returns ledger time at the next reading of the system's clock, `elapsed_millis`
@@ -73,8 +82,9 @@ impl LedgerTime {
         let expected = self.at.millis_later(elapsed_millis.max(0)).max(self.at);
         let ahead = clock.millis() - expected.millis();
         let going_on = Self { at: expected, ..self };
-        if ahead < -TOLERANCE_MILLIS {
-            return (going_on, ClockState::Behind { millis: -ahead });
+        let behind = self.lag_millis - ahead;
+        if behind > TOLERANCE_MILLIS {
+            return (going_on, ClockState::Behind { millis: behind });
         }
         let is_jump = ahead > TOLERANCE_MILLIS;
         // After a jump of exactly the bound, small corrections are still followed.
@@ -87,6 +97,7 @@ impl LedgerTime {
         let followed = Self {
             at,
             gained_millis: self.gained_millis.saturating_add(at.millis() - expected.millis()),
+            lag_millis: (self.lag_millis + expected.millis() - at.millis()).max(0),
         };
         let state = if is_jump {
             ClockState::Followed { millis: ahead }
@@ -121,6 +132,7 @@ mod tests {
         LedgerTime {
             at: at(START),
             gained_millis: 0,
+            lag_millis: 0,
         }
     }
 
@@ -216,12 +228,39 @@ mod tests {
         assert_eq!((ledger.at.millis(), ledger.gained_millis), (START + DAY, DAY));
     }
 
+    /// Clocks that are read every 10 ms, and show less time than has passed.
+    #[test]
+    fn a_clock_that_stands_still_or_goes_slowly_does_not_stop_ledger_time() {
+        for percent in [0, 1, 50, 99] {
+            let (mut ledger, mut passed) = (started(), 0);
+            for _ in 0..1_000_000 {
+                passed += 10;
+                ledger = ledger.next(10, at(START + passed * percent / 100), LIVE).0;
+                let lag = passed - (ledger.at.millis() - START);
+                assert!((0..=TOLERANCE_MILLIS).contains(&lag), "{percent} %: {lag} ms behind");
+            }
+            // A clock that is right again is followed.
+            let (ledger, state) = ledger.next(10, at(START + passed + 10), LIVE);
+            assert_eq!(
+                (ledger, state),
+                (
+                    LedgerTime {
+                        at: at(START + passed + 10),
+                        ..started()
+                    },
+                    ClockState::Right
+                )
+            );
+        }
+    }
+
     #[test]
     fn time_goes_on_at_the_end_of_the_calendar() {
         let last = at(START).seconds_later(i64::MAX);
         let ledger = LedgerTime {
             at: last,
             gained_millis: i64::MAX,
+            lag_millis: 0,
         };
         assert_eq!(ledger.next(i64::MAX, last, SANDBOX).0.at, last);
         assert_eq!(ledger.next(DAY, Timestamp::EPOCH, LIVE).0.at, last);

@@ -64,6 +64,11 @@ impl TestClock {
         START + self.elapsed_millis.load(Ordering::SeqCst)
     }
 
+    /// Lets time pass that the system's clock does not show.
+    pub(crate) fn stand_still(&self, millis: i64) {
+        self.elapsed_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, millis: i64) {
         self.elapsed_millis.fetch_add(millis, Ordering::SeqCst);

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod audit;
+mod clock_steps;
 mod clocks;
 mod deliveries;
 mod files;

@@ -2,9 +2,10 @@
  * A machine whose clock is set wrong.
  *
  * The test loads this library under the server with LD_PRELOAD. It adds seconds to the
- * time of day, and leaves the clocks that no program sets as they are. The file that
- * WRONG_CLOCK names holds the seconds, in 8 bytes of the machine's byte order, and the
- * test changes them while the server runs.
+ * time of day, or lets the time of day stand still, and leaves the clocks that no program
+ * sets as they are. The file that WRONG_CLOCK names holds two numbers of 8 bytes in the
+ * machine's byte order: the seconds to add, and the second of the Unix time at which the
+ * clock stands still, or 0. The test changes them while the server runs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile int64_t *wrong_by;
+static volatile struct {
+	int64_t wrong_by;
+	int64_t stands_at;
+} *setting;
 
 __attribute__((constructor)) static void map_the_file(void)
 {
@@ -23,16 +27,23 @@ __attribute__((constructor)) static void map_the_file(void)
 	int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (file < 0)
 		return;
-	void *page = mmap(NULL, sizeof(*wrong_by), PROT_READ, MAP_SHARED, file, 0);
+	void *page = mmap(NULL, sizeof(*setting), PROT_READ, MAP_SHARED, file, 0);
 	if (page != MAP_FAILED)
-		wrong_by = page;
+		setting = page;
 	close(file);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
 	int outcome = syscall(SYS_clock_gettime, clock, now);
-	if (outcome == 0 && clock == CLOCK_REALTIME && wrong_by)
-		now->tv_sec += *wrong_by;
+	if (outcome != 0 || clock != CLOCK_REALTIME || !setting)
+		return outcome;
+	int64_t stands_at = setting->stands_at;
+	if (stands_at) {
+		now->tv_sec = stands_at;
+		now->tv_nsec = 0;
+	} else {
+		now->tv_sec += setting->wrong_by;
+	}
 	return outcome;
 }

@@ -5,8 +5,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
@@ -17,11 +18,19 @@ const KEY: &str = "sk_live_the_only_one";
 const BEARER: &str = "Bearer sk_live_the_only_one";
 const DAY: i64 = 86_400;
 
+/// The clients that write at once, and the time in which they do.
+const CLIENTS: usize = 4;
+const LOAD: Duration = Duration::from_secs(1);
+/// The pause in which an idle server must not be busy, and the processor's time that it may
+/// use. A loop without a pause would use all of it.
+const IDLE: Duration = Duration::from_secs(2);
+const IDLE_USE_MAX: Duration = Duration::from_millis(700);
+
 /// A folder with a live database, and the clock of its machine.
 struct Machine {
     folder: WorkFolder,
     wrong_by: File,
-    customers: u32,
+    customers: AtomicU32,
 }
 
 /// An answer: its status, body, and `Retry-After` header.
@@ -45,14 +54,21 @@ impl Machine {
         let machine = Self {
             folder,
             wrong_by,
-            customers: 0,
+            customers: AtomicU32::new(1),
         };
         machine.set_clock_wrong_by(0);
         machine
     }
 
     fn set_clock_wrong_by(&self, seconds: i64) {
-        self.wrong_by.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
+        let setting = [seconds.to_ne_bytes(), 0_i64.to_ne_bytes()].concat();
+        self.wrong_by.write_all_at(&setting, 0).unwrap();
+    }
+
+    /// Lets the clock stand still at the present second.
+    fn stop_clock(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        self.wrong_by.write_all_at(&now.to_ne_bytes(), 8).unwrap();
     }
 
     fn log(&self) -> PathBuf {
@@ -69,9 +85,8 @@ impl Machine {
     }
 
     /// Creates a customer.
-    fn write(&mut self, server: &RunningServer) -> Answer {
-        self.customers += 1;
-        let number = self.customers;
+    fn write(&self, server: &RunningServer) -> Answer {
+        let number = self.customers.fetch_add(1, Ordering::SeqCst);
         let body = format!(
             "{{\"firstname\":\"Ada\",\"lastname\":\"Obi\",\"email\":\"a{number}@shop.example\",\
              \"phone\":\"0801234{number:04}\"}}"
@@ -93,14 +108,14 @@ impl Machine {
     }
 
     #[track_caller]
-    fn assert_writes(&mut self, server: &RunningServer) {
+    fn assert_writes(&self, server: &RunningServer) {
         let (status, body, _) = self.write(server);
         assert!(status < 300, "{status} {body}");
         assert_eq!(get(&server.url("/healthz"), &[]).0, 200);
     }
 
     #[track_caller]
-    fn assert_refuses_writes(&mut self, server: &RunningServer) {
+    fn assert_refuses_writes(&self, server: &RunningServer) {
         let (status, body, retry_after) = self.write(server);
         assert_eq!((status, retry_after.as_deref()), (503, Some("30")), "{body}");
         assert!(body.contains("\"code\":\"clock_jumped\""), "{body}");
@@ -138,6 +153,34 @@ impl Machine {
         millis / 1_000
     }
 
+    /// Writes from several clients at once for a while. Returns the statuses of the answers.
+    fn load(&self, server: &RunningServer) -> Vec<u16> {
+        let ends = Instant::now() + LOAD;
+        let client = || {
+            let mut statuses = Vec::new();
+            while Instant::now() < ends {
+                statuses.push(self.write(server).0);
+            }
+            statuses
+        };
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+            let statuses = clients.into_iter().flat_map(|client| client.join().unwrap());
+            statuses.collect()
+        })
+    }
+
+    /// Returns the times of all customers in the order of their numbers.
+    fn times_in_order(&self) -> Vec<i64> {
+        let path = self.folder.path().join("test.db");
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let mut statement = connection
+            .prepare("SELECT created_at FROM customer ORDER BY wallet_id")
+            .unwrap();
+        let times = statement.query_map([], |row| row.get(0)).unwrap();
+        times.map(Result::unwrap).collect()
+    }
+
     fn stop(server: &mut RunningServer) {
         server.signal("-TERM");
         assert_eq!(server.wait().code(), Some(0));
@@ -146,7 +189,7 @@ impl Machine {
 
 #[test]
 fn a_clock_that_is_set_wrong_and_right_again_stops_nothing_for_good() {
-    let mut machine = Machine::new();
+    let machine = Machine::new();
     let mut server = machine.serve(&[]);
     machine.assert_writes(&server);
     let right = machine.ledger_seconds();
@@ -189,7 +232,7 @@ fn a_clock_that_is_set_wrong_and_right_again_stops_nothing_for_good() {
 
 #[test]
 fn a_start_far_ahead_of_the_newest_row_waits_for_a_confirmation() {
-    let mut machine = Machine::new();
+    let machine = Machine::new();
     let mut server = machine.serve(&[]);
     machine.assert_writes(&server);
     let right = machine.ledger_seconds();
@@ -211,4 +254,54 @@ fn a_start_far_ahead_of_the_newest_row_waits_for_a_confirmation() {
     let ahead = machine.ledger_seconds() - right;
     assert!((400 * DAY..401 * DAY).contains(&ahead), "{ahead} s");
     Machine::stop(&mut server);
+}
+
+/// Returns the time of a processor that the server has used.
+fn processor_time(server: &RunningServer) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // The 14th and 15th fields of the line, in hundredths of a second.
+    let hundredths: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(hundredths * 10)
+}
+
+#[test]
+fn clock_steps_under_load_keep_time_and_ids_in_order_and_no_thread_busy() {
+    let machine = Machine::new();
+    let mut server = machine.serve(&[]);
+    machine.assert_writes(&server);
+    let mut ledger_seconds = machine.ledger_seconds();
+    let steps = [Some(-3_600), Some(0), Some(-DAY), Some(3_653 * DAY), None, Some(0)];
+    for step in steps {
+        match step {
+            Some(seconds) => machine.set_clock_wrong_by(seconds),
+            None => machine.stop_clock(),
+        }
+        let statuses = machine.load(&server);
+        let expected = if step == Some(3_653 * DAY) { 503 } else { 200 };
+        let is_expected = |&status: &u16| status == expected || (expected == 200 && status == 201);
+        assert!(
+            statuses.len() > CLIENTS && statuses.iter().all(is_expected),
+            "{step:?}: {statuses:?}"
+        );
+
+        let used = processor_time(&server);
+        thread::sleep(IDLE);
+        let used = processor_time(&server).saturating_sub(used);
+        assert!(
+            used < IDLE_USE_MAX,
+            "{step:?}: an idle server used {used:?} of {IDLE:?}"
+        );
+
+        let after = machine.ledger_seconds();
+        let passed = after - ledger_seconds;
+        assert!((0..60).contains(&passed), "{step:?}: {passed} s of ledger time");
+        ledger_seconds = after;
+    }
+    machine.assert_writes(&server);
+    Machine::stop(&mut server);
+    let times = machine.times_in_order();
+    assert!(times.is_sorted(), "times that go back: {times:?}");
+    let check = machine.folder.run(&["check", "test.db"]);
+    assert!(check.status.success(), "{}", stdout(&check));
 }

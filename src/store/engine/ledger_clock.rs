@@ -208,7 +208,11 @@ mod tests {
     fn each_jump_is_told_once() {
         use ClockState::{Behind, Followed, Refused, Right};
         let at = Timestamp::from_millis(1_782_123_300_000).unwrap();
-        let mut ledger = LedgerTime { at, gained_millis: 0 };
+        let mut ledger = LedgerTime {
+            at,
+            gained_millis: 0,
+            lag_millis: 0,
+        };
         let mut state = Right;
         let far = 400 * DAY;
         for (clock, expected, words) in [

@@ -1,0 +1,188 @@
+//! A system's clock that is stepped, or stands still, while many commands write.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use escrowd::commands::{Error as CommandError, payments, standard_escrows};
+use escrowd::domain::fees::WhoPays;
+use escrowd::domain::ids::{IdSource, PaymentToken};
+use escrowd::domain::mode::Mode;
+use escrowd::domain::refusal::Refusal;
+use escrowd::store::{Error, Store};
+
+use crate::helpers::{START, TestFile, Trade, kobo, policy, wait_for};
+
+const WRITERS: usize = 4;
+/// The time that passes between two steps, and the number of steps of each clock.
+const TICK_MILLIS: i64 = 50;
+const TICKS: i64 = 60;
+/// The time in which the commands of a step run.
+const TICK_PAUSE: Duration = Duration::from_millis(2);
+/// The difference that is no jump.
+const TOLERANCE_MILLIS: i64 = 2_000;
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+const TEN_YEARS: i64 = 3_653 * DAY;
+/// The delivery window of the escrow that the seller tries to claim.
+const WINDOW: i64 = 7 * DAY;
+
+/// The clock of the machine for a while.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum SystemClock {
+    /// It goes, and is wrong by these milliseconds.
+    WrongBy(i64),
+    StandsStill,
+}
+
+use SystemClock::{StandsStill, WrongBy};
+
+const CLOCKS: [SystemClock; 12] = [
+    WrongBy(0),
+    WrongBy(-HOUR),
+    WrongBy(0),
+    WrongBy(-DAY),
+    StandsStill,
+    WrongBy(0),
+    StandsStill,
+    WrongBy(0),
+    WrongBy(TEN_YEARS),
+    StandsStill,
+    WrongBy(0),
+    WrongBy(-DAY),
+];
+
+/// Tops up until the clocks are done. Returns the number of refusals.
+fn top_up_until(stop: &AtomicBool, trade: &Trade, customer: &str) -> usize {
+    let (mut newest, mut refused) = ((0, 0), 0);
+    while !stop.load(Ordering::SeqCst) {
+        let actor = trade.actor(customer);
+        let written = wait_for(trade.store.write(move |tx| {
+            payments::top_up(tx, &policy(), &actor, Ok(kobo(100_000)))?;
+            Ok::<_, CommandError>((tx.ledger_time().millis(), tx.number()))
+        }));
+        match written {
+            Ok((time, id)) => {
+                assert!(
+                    time >= newest.0 && id > newest.1,
+                    "{time} and {id:x} follow {newest:x?}"
+                );
+                newest = (time, id);
+            }
+            Err(CommandError::Store(Error::ClockJumped { .. })) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    refused
+}
+
+/// Claims an escrow again and again. Returns the ledger time of the claim that succeeded.
+fn claim_until(stop: &AtomicBool, trade: &Trade, token: &PaymentToken) -> Option<i64> {
+    while !stop.load(Ordering::SeqCst) {
+        let (seller, token) = (trade.actor("ada"), token.clone());
+        let claimed = wait_for(trade.store.write(move |tx| {
+            standard_escrows::claim(tx, &policy(), &seller, token)?;
+            Ok::<_, CommandError>(tx.ledger_time().millis())
+        }));
+        match claimed {
+            Ok(time) => return Some(time),
+            Err(
+                CommandError::Refused(Refusal::ClaimTooEarly { .. }) | CommandError::Store(Error::ClockJumped { .. }),
+            ) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    None
+}
+
+/// Steps the clock, and checks how far ledger time goes on by each of [`CLOCKS`].
+fn step_clocks(file: &TestFile, store: &Store, follows_all: bool) {
+    for clock in CLOCKS {
+        if let WrongBy(millis) = clock {
+            file.clock.jump_to(file.clock.right() + millis);
+        }
+        let before = store.ledger_time().millis();
+        for _ in 0..TICKS {
+            match clock {
+                WrongBy(_) => file.clock.pass(TICK_MILLIS),
+                StandsStill => file.clock.stand_still(TICK_MILLIS),
+            }
+            thread::sleep(TICK_PAUSE);
+        }
+        let passed = store.ledger_time().millis() - before;
+        if clock == WrongBy(TEN_YEARS) && follows_all {
+            continue;
+        }
+        let off = passed - TICKS * TICK_MILLIS;
+        assert!(off.abs() <= TOLERANCE_MILLIS, "{clock:?}: {passed} ms passed");
+    }
+}
+
+/// Asserts that the times of a table never decrease in the order of its ids.
+fn assert_in_order(file: &TestFile, table: &str) {
+    let sqlite = file.sqlite();
+    let mut statement = sqlite
+        .prepare(&format!("SELECT created_at FROM {table} ORDER BY id"))
+        .unwrap();
+    let times: Vec<i64> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(times.len() > WRITERS, "{} rows in {table}", times.len());
+    assert!(times.is_sorted(), "{table} goes back");
+}
+
+fn run(mode: Mode) {
+    let mut file = TestFile::new();
+    file.settings.mode = mode;
+    let follows_all = mode == Mode::Sandbox;
+    let store = file.open();
+    let trade = Trade::of_key(&store, 1);
+    let escrow = trade.offer_standard("ada", 100_000, WhoPays::Seller);
+    trade.fund("ben", escrow.id);
+    let stop = AtomicBool::new(false);
+    let customers = ["cleo", "dayo", "efe", "femi"];
+    thread::scope(|scope| {
+        let writing: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (trade, stop) = (&trade, &stop);
+                scope.spawn(move || top_up_until(stop, trade, customers[writer]))
+            })
+            .collect();
+        let claiming = scope.spawn(|| claim_until(&stop, &trade, &escrow.payment_token));
+        let stepped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            step_clocks(&file, &store, follows_all);
+        }));
+        stop.store(true, Ordering::SeqCst);
+        let claimed = claiming.join().unwrap();
+        let refused: usize = writing.into_iter().map(|writer| writer.join().unwrap()).sum();
+        if let Err(panic) = stepped {
+            std::panic::resume_unwind(panic);
+        }
+        if follows_all {
+            assert!(
+                claimed.is_some_and(|time| time >= START + WINDOW),
+                "claimed at {claimed:?}"
+            );
+        } else {
+            assert_eq!(claimed, None, "a clock that is refused made something due");
+        }
+        assert_eq!(refused > 0, !follows_all, "{refused} refusals");
+    });
+    for table in ["transfer", "payment_transaction", "event"] {
+        assert_in_order(&file, table);
+    }
+    store.close();
+    file.assert_sound();
+}
+
+#[test]
+fn in_a_sandbox_clock_steps_under_load_keep_ledger_time_and_ids_in_order() {
+    run(Mode::Sandbox);
+}
+
+#[test]
+fn in_live_mode_clock_steps_under_load_release_nothing_early() {
+    run(Mode::Live);
+}
