@@ -13,6 +13,7 @@ mod damage;
 mod flips;
 mod full_disk;
 mod hostile_clients;
+mod long_reader;
 mod permissions;
 mod slow_reader;
 mod wrong_clock;
