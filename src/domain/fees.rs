@@ -193,6 +193,16 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_fee_has_no_part_above_its_total() {
+        let fee = Fee::of(kobo(123_457), WhoPays::Both, Rates::new(200, 100).unwrap());
+        let stored = Fee::from_parts(fee.total(), fee.commission(), fee.buyer_share());
+        assert_eq!(stored, Some(fee));
+        assert!(Fee::from_parts(kobo(5), kobo(5), kobo(5)).is_some());
+        assert!(Fee::from_parts(kobo(5), kobo(6), kobo(5)).is_none());
+        assert!(Fee::from_parts(kobo(5), kobo(5), kobo(6)).is_none());
+    }
+
+    #[test]
     fn rates_above_half_are_refused() {
         assert!(Rates::new(2_500, 2_500).is_some());
         assert!(Rates::new(2_500, 2_501).is_none());

@@ -196,6 +196,36 @@ mod tests {
     }
 
     #[test]
+    fn accounts_have_words_and_some_have_a_customer() {
+        let ben = CustomerId::parse("ben").unwrap();
+        for (account, words, customer) in [
+            (Account::CustomerMain(ben.clone()), "ben main", Some(&ben)),
+            (Account::CustomerEscrow(ben.clone()), "ben escrow", Some(&ben)),
+            (Account::MerchantMain, "merchant main", None),
+            (Account::PlatformFees, "platform fees", None),
+            (Account::OutsideWorld, "outside world", None),
+        ] {
+            assert_eq!((account.to_string().as_str(), account.customer()), (words, customer));
+        }
+    }
+
+    #[test]
+    fn a_hash_is_stored_as_its_bytes() {
+        let hash = ChainHash::START.followed_by(&transfer());
+        assert_eq!(ChainHash::from_bytes(*hash.bytes()), hash);
+        assert_ne!(hash, ChainHash::START);
+    }
+
+    #[test]
+    fn money_enters_up_to_the_most_that_accounts_may_hold() {
+        let one = Amount::from_minor(1).unwrap();
+        let room_for_one = Amount::MAX.checked_sub(one).unwrap();
+        assert!(may_enter(one, room_for_one));
+        assert!(!may_enter(one, Amount::MAX));
+        assert!(may_enter(Amount::ZERO, Amount::MAX));
+    }
+
+    #[test]
     fn every_field_is_part_of_the_hash() {
         let original = ChainHash::START.followed_by(&transfer());
         let changes: [fn(&mut PostedTransfer<'_>); 8] = [

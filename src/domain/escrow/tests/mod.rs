@@ -1,6 +1,7 @@
 //! Tests of the rules of escrows.
 
 mod actions;
+mod funding;
 pub(in crate::domain::escrow) mod helpers;
 mod milestones;
 mod random;
