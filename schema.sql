@@ -501,7 +501,9 @@ CREATE TABLE event (
     escrow_id      INTEGER REFERENCES escrow (id), -- of an escrow.* event, its ordering key
     transaction_id INTEGER REFERENCES payment_transaction (id),
     created_at     INTEGER NOT NULL,
-    data           BLOB    NOT NULL,      -- the subject as it was then: JSON, packed by src/store/engine/packing.rs
+    -- The subject as it was then: JSON, packed by src/store/engine/packing.rs. NULL if it is
+    -- that of the event before in this table, which is then of the same command and escrow.
+    data           BLOB,
     -- The decision if it is sent, so that the inbox can say why it was not; NULL if the
     -- merchant had no webhook endpoint.
     dispatch       TEXT    CHECK (dispatch = 'QUEUED' OR dispatch = 'NOT_CHOSEN' OR dispatch = 'ENDPOINT_GONE'),

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-use crate::domain::ids::{Entropy, IdSource, MerchantId, SeededIds};
+use crate::domain::ids::{Entropy, EscrowId, IdSource, MerchantId, SeededIds};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::Error;
@@ -35,6 +35,16 @@ pub struct Tx<'a> {
     /// The merchants for whose webhook endpoints the command has added deliveries.
     pub(crate) new_deliveries: Vec<MerchantId>,
     pub(crate) write_summary: WriteSummary,
+    /// The event that the command has inserted last, if it has data of its own.
+    pub(crate) last_event: Option<InsertedEvent>,
+}
+
+/// An inserted event, with whose data the next one may be equal.
+#[derive(Debug)]
+pub(crate) struct InsertedEvent {
+    pub(crate) escrow: Option<EscrowId>,
+    /// Packed.
+    pub(crate) data: Vec<u8>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -57,6 +67,7 @@ impl<'a> Tx<'a> {
             merchant: None,
             new_deliveries: Vec::new(),
             write_summary: WriteSummary::default(),
+            last_event: None,
         }
     }
 
@@ -97,6 +108,7 @@ impl<'a> Tx<'a> {
             return Err(outcome.err().unwrap_or_else(|| Error::Abandoned.into()));
         }
         if outcome.is_err() {
+            self.last_event = None;
             self.acts_for = acts_for;
             self.clock = clock;
             self.merchant = merchant;

@@ -778,7 +778,7 @@ impl TestApp {
     /// Returns the payloads of all events, oldest first.
     pub(crate) fn payloads(&self) -> Vec<String> {
         let connection = self.sqlite();
-        let sql = "SELECT name, unpack(data), created_at
+        let sql = "SELECT name, unpack(coalesce(data, lag(data) OVER (ORDER BY event.id))), created_at
                    FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id";
         let mut statement = connection.prepare(sql).unwrap();
         let payloads = statement.query_map([], |row| {

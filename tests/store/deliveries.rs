@@ -35,6 +35,23 @@ impl Shop {
         }
     }
 
+    /// Emits two events of the first escrow with the same data, in one command, of which this
+    /// one has a delivery.
+    fn emit_pair(&self, waiting: Option<usize>) -> [EventId; 2] {
+        let (merchant, escrow) = (self.merchant, self.escrows[0]);
+        write(&self.store, move |tx| {
+            let events = [insert_event(tx, merchant, escrow)?, insert_event(tx, merchant, escrow)?];
+            if let Some(waiting) = waiting {
+                tx.insert_delivery(merchant, events[waiting], None, tx.now())?;
+            }
+            Ok::<_, Error>(events)
+        })
+    }
+
+    fn payload(&self, event: EventId) -> Option<String> {
+        self.store.read(|snapshot| snapshot.payload_of(event)).ok()
+    }
+
     /// Emits an event of one of the escrows, or of no escrow, with a delivery that is due
     /// now.
     fn emit(&self, escrow: Option<usize>) -> EventId {
@@ -335,6 +352,71 @@ fn old_events_are_removed_unless_their_delivery_is_pending() {
     let store = file.open();
     let next = write(&store, |tx| Ok::<_, Error>(tx.event_id()));
     assert!(next > waiting);
+}
+
+#[test]
+fn an_event_with_the_data_of_the_one_before_does_not_hold_it_again() {
+    let file = TestFile::new();
+    let shop = Shop::on(&file);
+    let [first, second] = shop.emit_pair(None);
+    let holds = |event: EventId| -> bool {
+        let sql = "SELECT data IS NOT NULL FROM event WHERE id = ?1";
+        file.sqlite()
+            .query_row(sql, [event.number()], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!([holds(first), holds(second)], [true, false]);
+    assert!(shop.payload(first).is_some());
+    assert_eq!(shop.payload(first), shop.payload(second));
+    // Other escrows and other commands share nothing, and an undone event holds nothing.
+    let (merchant, escrows) = (shop.merchant, shop.escrows);
+    let events = write(&shop.store, move |tx| {
+        let undone: Result<(), Error> = tx.attempt(|tx| {
+            insert_event(tx, merchant, escrows[0])?;
+            Err(Error::QueueFull)
+        })?;
+        assert!(undone.is_err());
+        let own = insert_event(tx, merchant, escrows[0])?;
+        Ok::<_, Error>([own, insert_event(tx, merchant, escrows[1])?])
+    });
+    assert!(events.into_iter().all(holds));
+    assert!(holds(shop.emit(Some(1))));
+}
+
+#[test]
+fn an_event_is_kept_while_the_next_one_shares_its_data() {
+    for waiting in [None, Some(0), Some(1)] {
+        let file = TestFile::new();
+        let shop = Shop::on(&file);
+        let pair = shop.emit_pair(waiting);
+        write(&shop.store, move |tx| {
+            tx.delete_events_before(at(START + 1), usize::MAX)
+        });
+        let left = pair.map(|event| shop.payload(event).is_some());
+        let expected = match waiting {
+            None => [false, false],
+            Some(0) => [true, false],
+            Some(_) => [true, true],
+        };
+        assert_eq!(left, expected, "{waiting:?}");
+    }
+    // However many events one command removes, no event loses its data.
+    for limit in 1..6 {
+        let file = TestFile::new();
+        let shop = Shop::on(&file);
+        let pairs = [shop.emit_pair(None), shop.emit_pair(None)];
+        loop {
+            let removed = write(&shop.store, move |tx| tx.delete_events_before(at(START + 1), limit));
+            for pair in pairs {
+                let [first, second] = pair.map(|event| shop.payload(event).is_some());
+                assert_eq!(first, second, "{limit}");
+            }
+            if removed == 0 {
+                break;
+            }
+        }
+        assert_eq!(pairs.map(|pair| shop.payload(pair[0]).is_some()), [limit == 1; 2]);
+    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Disk {
     /// Returns every event, oldest first.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.rows(
-            "SELECT printf('%016x%08x', event.id, guard), name, escrow_id, merchant_id, unpack(data), created_at
+            "SELECT printf('%016x%08x', event.id, guard), name, escrow_id, merchant_id, unpack(coalesce(data, lag(data) OVER (ORDER BY event.id))), created_at
              FROM event JOIN event_name ON event_name.id = name_id ORDER BY event.id",
             |row| {
                 let (name, data): (String, String) = (row.get(1)?, row.get(4)?);

@@ -268,20 +268,37 @@ impl Tx<'_> {
     }
 
     /// Removes events older than `before` with their attempts, oldest first and at most
-    /// `limit`, and returns their number. Keeps events with pending deliveries.
+    /// `limit`, and returns their number. Keeps events with pending deliveries, and an event
+    /// whose data the next one shares if that is not removed with it.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
-        let numbers_before = ids::first_number_of(before);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let old = "SELECT id FROM event WHERE id < ?1
-                   AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id) ORDER BY id LIMIT ?2";
-        self.connection
-            .prepare_cached(&format!("DELETE FROM delivery_attempt WHERE event_id IN ({old})"))?
-            .execute([numbers_before, limit])?;
-        let deleted = self
-            .connection
-            .prepare_cached(&format!("DELETE FROM event WHERE id IN ({old})"))?
-            .execute([numbers_before, limit])?;
-        Ok(deleted)
+        let shares_with_next = "SELECT 1 FROM event AS next
+             WHERE next.id = (SELECT min(id) FROM event AS later WHERE later.id > event.id) AND next.data IS NULL";
+        let is_waited_for = "EXISTS (SELECT 1 FROM delivery WHERE event_id =";
+        let old = format!(
+            "SELECT id, EXISTS ({shares_with_next}) FROM event
+             WHERE id < ?1 AND NOT {is_waited_for} event.id)
+             AND NOT EXISTS ({shares_with_next} AND (next.id >= ?1 OR {is_waited_for} next.id)))
+             ORDER BY id LIMIT ?2"
+        );
+        let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut events = {
+            let mut statement = self.connection.prepare_cached(&old)?;
+            let rows = statement.query([ids::first_number_of(before), row_limit])?;
+            read_all(rows, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?
+        };
+        // The next one is not among these.
+        if events.len() == limit {
+            events.pop_if(|(_, shares_with_next)| *shares_with_next);
+        }
+        for (event, _) in &events {
+            self.connection
+                .prepare_cached("DELETE FROM delivery_attempt WHERE event_id = ?1")?
+                .execute([event])?;
+            self.connection
+                .prepare_cached("DELETE FROM event WHERE id = ?1")?
+                .execute([event])?;
+        }
+        Ok(events.len())
     }
 
     /// Removes at most `limit` pending deliveries of a merchant. Those that wait behind

@@ -10,7 +10,7 @@ use crate::store::engine::error::Error;
 use crate::store::engine::packing;
 use crate::store::tables::checked::{insert_checked, is_intact};
 use crate::store::tables::columns::{Packed, optional_escrow_id, read_all, read_first, row, stored_as_word};
-use crate::store::tx::{Snapshot, Tx};
+use crate::store::tx::{InsertedEvent, Snapshot, Tx};
 use crate::store::write_summary::{WriteSummary, WriteSummaryRows};
 
 /// An event to be recorded. It never changes afterwards.
@@ -39,23 +39,30 @@ pub struct ReplayedEvent {
     pub escrow: Option<EscrowId>,
 }
 
+/// The expression that is true if the row of an event is as it was recorded.
+macro_rules! is_intact_row {
+    () => {
+        is_intact!(
+            event,
+            id,
+            guard,
+            merchant_id,
+            name_id,
+            escrow_id,
+            transaction_id,
+            created_at,
+            data,
+            dispatch
+        )
+    };
+}
+
 /// The expression that is true if an event and its name are as they were recorded.
 macro_rules! is_intact_event {
     () => {
         concat!(
             "coalesce(",
-            is_intact!(
-                event,
-                id,
-                guard,
-                merchant_id,
-                name_id,
-                escrow_id,
-                transaction_id,
-                created_at,
-                data,
-                dispatch
-            ),
+            is_intact_row!(),
             " AND ",
             is_intact!(event_name, id, name),
             ", 0)"
@@ -72,7 +79,7 @@ row! {
         escrow_guard: Option<i64> = "escrow.guard",
         customer_id: Option<CustomerId> = "account.customer_id",
         created_at: Timestamp = "event.created_at",
-        data: Packed<'a>,
+        data: Option<Packed<'a>>,
         dispatch: Option<Dispatch>,
         is_intact: bool = is_intact_event!(),
     }
@@ -81,9 +88,18 @@ row! {
 row! {
     struct PayloadRow<'a>, payload_columns! {
         name: Option<&'a str>,
+        escrow_id: Option<i64>,
         created_at: Timestamp,
-        data: Packed<'a>,
+        data: Option<Packed<'a>>,
         is_intact: bool = is_intact_event!(),
+    }
+}
+
+row! {
+    struct DataRow<'a>, data_columns! {
+        escrow_id: Option<i64>,
+        data: Option<Packed<'a>>,
+        is_intact: bool = is_intact_row!(),
     }
 }
 
@@ -183,12 +199,32 @@ impl Snapshot<'_> {
         ))?;
         let payload = read_first(statement.query([event.number()])?, |row| {
             let row = PayloadRow::read(row)?;
-            Ok(match (row.name, row.data.unpack(), row.is_intact) {
+            let data = self.data_of(event.number(), row.escrow_id, row.data)?;
+            Ok(match (row.name, data, row.is_intact) {
                 (Some(name), Some(data), true) => Some(event::payload(name, &data, row.created_at)),
                 _ => None,
             })
         })?;
         payload.flatten().ok_or_else(|| damaged_event(event))
+    }
+
+    /// Returns the data of the event with this number, whose row names this escrow and holds
+    /// this. Returns `None` if it is damaged.
+    fn data_of(&self, number: i64, escrow: Option<i64>, own: Option<Packed<'_>>) -> Result<Option<String>, Error> {
+        if let Some(own) = own {
+            return Ok(own.unpack());
+        }
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            data_columns!(),
+            " FROM event WHERE id < ?1 ORDER BY id DESC LIMIT 1"
+        ))?;
+        let shared = read_first(statement.query([number])?, |row| {
+            let row = DataRow::read(row)?;
+            let shared = row.data.filter(|_| row.is_intact && row.escrow_id == escrow);
+            Ok(shared.and_then(|data| data.unpack()))
+        })?;
+        Ok(shared.flatten())
     }
 
     /// Returns the name of an event, or `None` if retention has removed it.
@@ -204,7 +240,8 @@ impl Snapshot<'_> {
     fn read_event(&self, row: &Row<'_>) -> Result<RecordedEvent, Error> {
         let row = EventRow::read(row)?;
         let id = EventId::new(row.id, row.guard);
-        let (Some(name), Some(data), true) = (row.name, row.data.unpack(), row.is_intact) else {
+        let data = self.data_of(row.id, row.escrow_id, row.data)?;
+        let (Some(name), Some(data), true) = (row.name, data, row.is_intact) else {
             return Err(damaged_event(id));
         };
         Ok(RecordedEvent {
@@ -230,6 +267,11 @@ impl Tx<'_> {
     /// Inserts an event with the current time.
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         let name = self.event_name_id(event.name)?;
+        let data = packing::pack(event.data);
+        let is_shared = self
+            .last_event
+            .take()
+            .is_some_and(|last| last.escrow == event.escrow && last.data == data);
         self.connection
             .prepare_cached(insert_checked!(
                 "event",
@@ -251,13 +293,17 @@ impl Tx<'_> {
                 event.escrow.as_ref().map(EscrowId::number),
                 event.transaction.as_ref().map(TransactionId::number),
                 self.now().millis(),
-                packing::pack(event.data),
+                (!is_shared).then_some(&data),
                 match event.dispatch {
                     Dispatch::NoEndpoint => None,
                     decided => Some(decided.into_str()),
                 },
             ])?;
         self.write_summary.events.push(event.id);
+        self.last_event = (!is_shared).then_some(InsertedEvent {
+            escrow: event.escrow,
+            data,
+        });
         Ok(())
     }
 

@@ -76,9 +76,10 @@ const UNNAMED: &[Part] = &[
     OfMerchant(
         ROWS_MAX,
         &[
+            // The newest first: an event may share the data of the one before.
             "DELETE FROM delivery_attempt WHERE event_id IN
-                 (SELECT id FROM event WHERE merchant_id = ?1 ORDER BY id LIMIT ?2)",
-            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE merchant_id = ?1 ORDER BY id LIMIT ?2)",
+                 (SELECT id FROM event WHERE merchant_id = ?1 ORDER BY id DESC LIMIT ?2)",
+            "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE merchant_id = ?1 ORDER BY id DESC LIMIT ?2)",
         ],
     ),
     OfMerchant(
