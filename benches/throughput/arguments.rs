@@ -80,6 +80,8 @@ pub(crate) enum Part {
     Versus(VersusOptions),
     /// Run for a long time, and record memory and the size of the write-ahead log
     Soak(SoakOptions),
+    /// Train a dictionary for packed texts from database files
+    Dictionary(DictionaryOptions),
     /// Run one of the implementations with which escrowd is compared
     #[command(hide = true, subcommand)]
     Peer(Peer),
@@ -168,6 +170,20 @@ pub(crate) struct SoakOptions {
     pub(crate) every_seconds: u64,
 }
 
+/// The options of `dictionary`.
+#[derive(Args)]
+pub(crate) struct DictionaryOptions {
+    /// The database files whose events and replies are the texts
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The number of the dictionary, which no other may have
+    #[arg(long, value_name = "N")]
+    pub(crate) number: u32,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) into: PathBuf,
+}
+
 /// The peers. The benchmark starts its own program with one of these subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Peer {
@@ -175,6 +191,8 @@ pub(crate) enum Peer {
     Naive { file: PathBuf },
     /// Serve a fixed reply on a free port and print the address
     Fixed { bytes: usize },
+    /// Serve replies to small JSON bodies on a free port and print the address
+    Null,
     /// Serve confirmations by the function in PostgreSQL on a free port and print the address
     Postgres {
         sockets: PathBuf,

@@ -21,7 +21,7 @@ use crate::requests::Requests;
 use crate::workbench::{Workbench, audit};
 
 /// The turns of one round, without those of PostgreSQL.
-const TURNS: usize = 7;
+const TURNS: usize = 8;
 /// The space for the copies of the built file and for PostgreSQL, in multiples of the built
 /// file's size.
 const COPIES: u64 = 8;
@@ -36,6 +36,7 @@ struct Rounds {
     fixed: Vec<Run>,
     read_beside: Vec<Run>,
     confirm_beside: Vec<Run>,
+    null: Vec<Run>,
     raw: Vec<Run>,
     naive: Vec<Run>,
     paced: Vec<Run>,
@@ -136,8 +137,14 @@ impl<'a> Comparison<'a> {
     fn round(&mut self, postgres: Option<&mut PostgresPeers<'_>>) -> anyhow::Result<()> {
         self.turn("confirm: escrowd");
         let server = self.workbench.escrowd(&self.ours)?;
-        let run = self.load(&server, &self.to_confirm).run()?;
+        let run = self.load(&server, &self.to_confirm).run_on(&server)?;
         self.rounds.confirm.push(run);
+        drop(server);
+
+        self.turn("null requests");
+        let server = self.workbench.peer(&["null"])?;
+        let nulls = Requests::null(Arc::clone(&self.deals));
+        self.rounds.null.push(self.load(&server, &nulls).run_on(&server)?);
         drop(server);
 
         self.turn("confirm: escrowd, webhooks on");
@@ -255,6 +262,13 @@ impl Rounds {
             "Confirmed milestones, each durable before its reply",
             &confirms,
         );
+        let micros = |runs: &[Run]| Spread::of(runs.iter().map(|run| run.processor_micros).collect());
+        if let (Some(confirm), Some(null)) = (micros(&self.confirm), micros(&self.null)) {
+            report.say(&format!(
+                "Processor time of the server: {:.0} microseconds for a confirm, {:.1} for a null request.",
+                confirm.median, null.median
+            ));
+        }
         if let Some(Spread { median, min, max }) = Spread::of(self.deliveries_per_second.clone()) {
             report.say(&format!(
                 "With every event delivered, so many arrived per second: {median:.0} ({min:.0} to {max:.0})."
@@ -284,6 +298,7 @@ impl Rounds {
     fn ratios(&self, postgres: Option<&PostgresPeers<'_>>, is_slowed: bool) -> Vec<Ratio> {
         let confirm = &self.confirm;
         let p99 = |run: &Run| millis(run, 0.99);
+        let processor = |run: &Run| run.processor_micros;
         let p999 = |run: &Run| millis(run, 0.999);
         let own = [
             Ratio::of(
@@ -299,21 +314,28 @@ impl Rounds {
             ),
             Ratio::of(
                 "confirms per second, of raw rusqlite",
-                "at least 0.85",
+                "at least 1",
                 rate,
                 confirm,
                 &self.raw,
             ),
             Ratio::of(
+                "processor time of a confirm, of a null request's",
+                "at most 7",
+                processor,
+                confirm,
+                &self.null,
+            ),
+            Ratio::of(
                 "confirms per second with every event delivered, of those without",
-                "no target",
+                "at least 0.85",
                 rate,
                 &self.delivering,
                 confirm,
             ),
             Ratio::of(
                 "p99.9 of a confirm, of the naive design's",
-                "at most 0.067",
+                "at most 0.05",
                 p999,
                 confirm,
                 &self.naive,

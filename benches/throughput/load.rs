@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 
 use crate::connection::Connection;
+use crate::process::Process;
 use crate::requests::Requests;
 use crate::stop;
 
@@ -34,9 +35,23 @@ pub(crate) struct Run {
     /// Microseconds from the time when a request was sent, or was due, to the last byte of
     /// its answer.
     pub(crate) latency: Histogram<u64>,
+    /// The microseconds of processor time that the server took for each request. Zero if
+    /// they were not measured.
+    pub(crate) processor_micros: f64,
 }
 
 impl Load<'_> {
+    /// Runs the load, and measures the processor time of its server.
+    pub(crate) fn run_on(self, server: &Process) -> anyhow::Result<Run> {
+        let before = server.processor_micros()?;
+        let run = self.run()?;
+        let processor_micros = (server.processor_micros()? - before) / run.latency.len() as f64;
+        Ok(Run {
+            processor_micros,
+            ..run
+        })
+    }
+
     /// Runs the load.
     pub(crate) fn run(self) -> anyhow::Result<Run> {
         runtime()?.block_on(self.drive())
@@ -68,6 +83,7 @@ impl Load<'_> {
         Ok(Run {
             per_second: latency.len() as f64 / took.as_secs_f64(),
             latency,
+            processor_micros: 0.0,
         })
     }
 

@@ -16,6 +16,7 @@ mod compare;
 mod connection;
 mod data;
 mod deals;
+mod dictionary;
 mod disk;
 mod figures;
 mod growth;
@@ -37,6 +38,11 @@ mod workbench;
 
 use arguments::{Arguments, Part};
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+/// The service's allocator, for the peers too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let Arguments { part, compare, common } = Arguments::parse();
@@ -50,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Some(Part::Versus(options)) => versus::run(options, &common),
         Some(Part::Start(options)) => start::run(options, &common),
         Some(Part::Soak(options)) => soak::run(options, &common),
+        Some(Part::Dictionary(options)) => dictionary::run(options),
         Some(Part::Peer(_)) => Ok(()),
     };
     if done.is_err() && stop::is_wanted() {

@@ -168,7 +168,7 @@ impl<'a> PostgresPeers<'a> {
         [
             Ratio::of(
                 "confirms per second, of actix + PostgreSQL, the faster",
-                "at least 2",
+                "at least 2.5",
                 rate,
                 confirm,
                 &faster,
@@ -189,7 +189,7 @@ impl<'a> PostgresPeers<'a> {
             ),
             Ratio::of(
                 "confirms per second, of pgledger's transfers",
-                "at least 4.5",
+                "at least 5",
                 rate,
                 confirm,
                 pgledger,

@@ -52,6 +52,11 @@ impl Process {
         terminate(&mut self.child)
     }
 
+    /// Returns the microseconds for which the server has used a processor.
+    pub(crate) fn processor_micros(&self) -> anyhow::Result<f64> {
+        processor_micros(self.child.id())
+    }
+
     /// Returns the resident memory of the server in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(self.child.id())
@@ -70,6 +75,21 @@ pub(crate) fn terminate(child: &mut Child) -> anyhow::Result<()> {
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     child.wait()?;
     Ok(())
+}
+
+/// Returns the microseconds for which the process with this id has used a processor.
+fn processor_micros(process: u32) -> anyhow::Result<f64> {
+    /// The kernel's unit of these times on every platform that it supports.
+    const MICROS_PER_TICK: f64 = 10_000.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .with_context(|| format!("process {process} has ended"))?;
+    // The second field is the name in parentheses, which may have spaces.
+    let (_, fields) = stat.rsplit_once(')').context("a name in parentheses")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    let [user, system] = ticks.collect::<Result<Vec<_>, _>>()?[..] else {
+        anyhow::bail!("/proc/{process}/stat has no times");
+    };
+    Ok((user + system) * MICROS_PER_TICK)
 }
 
 /// Returns the resident memory of the process with this id, in bytes.

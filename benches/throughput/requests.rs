@@ -18,6 +18,8 @@ enum Kind {
     Confirm,
     /// Reads escrows by their tokens, without end.
     Read,
+    /// Sends a small JSON body, without end.
+    Null,
 }
 
 impl Requests {
@@ -29,6 +31,11 @@ impl Requests {
     /// Returns requests that read escrows in a random order, without end.
     pub(crate) const fn read(deals: Arc<Deals>) -> Self {
         Self::new(deals, Kind::Read)
+    }
+
+    /// Returns requests with a small JSON body, without end.
+    pub(crate) const fn null(deals: Arc<Deals>) -> Self {
+        Self::new(deals, Kind::Null)
     }
 
     const fn new(deals: Arc<Deals>, kind: Kind) -> Self {
@@ -50,6 +57,7 @@ impl Requests {
                 None => return false,
             },
             Kind::Read => read(into, self.deals.to_read(place)),
+            Kind::Null => null(into),
         };
         written.is_ok()
     }
@@ -73,5 +81,15 @@ fn read(into: &mut Vec<u8>, deal: &Deal) -> std::io::Result<()> {
         into,
         "GET /v1/escrow/verify/{} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: {}\r\n\r\n",
         deal.token, deal.buyer
+    )
+}
+
+fn null(into: &mut Vec<u8>) -> std::io::Result<()> {
+    const BODY: &str = r#"{"amount":1500,"note":"Frame"}"#;
+    write!(
+        into,
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncustomer-id: ada\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{BODY}",
+        BODY.len()
     )
 }

@@ -3,6 +3,7 @@
 
 mod fixed;
 mod naive;
+mod null;
 mod postgres;
 mod raw;
 
@@ -37,6 +38,7 @@ pub(crate) fn run_peer(peer: &Peer) -> anyhow::Result<()> {
     match peer {
         Peer::Naive { file } => naive::serve(file),
         Peer::Fixed { bytes } => fixed::serve(*bytes),
+        Peer::Null => null::serve(),
         Peer::Postgres {
             sockets,
             database,

@@ -60,7 +60,12 @@ pub(crate) fn run(
     }
     let done = measured.groups.len() * GROUP;
     let per_second = done as f64 / measured.seconds;
-    Ok((Run { per_second, latency }, done))
+    let run = Run {
+        per_second,
+        latency,
+        processor_micros: 0.0,
+    };
+    Ok((run, done))
 }
 
 /// Runs the loop in this process and prints the figures.

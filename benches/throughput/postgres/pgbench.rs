@@ -64,7 +64,12 @@ impl Pgbench {
             .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
             .with_context(|| format!("pgbench printed no rate: {text}"))?;
         let (latency, most) = self.take_logs(&prefix)?;
-        Ok((Run { per_second, latency }, most))
+        let run = Run {
+            per_second,
+            latency,
+            processor_micros: 0.0,
+        };
+        Ok((run, most))
     }
 
     fn take_logs(&self, prefix: &str) -> anyhow::Result<(Histogram<u64>, i64)> {
