@@ -128,6 +128,9 @@ pub(crate) struct VersusOptions {
     /// The seconds of confirming in each turn, and also of reading
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub(crate) seconds: u64,
+    /// Fail if this build's median of confirms or reads is below this ratio of the other's
+    #[arg(long, value_name = "RATIO")]
+    pub(crate) at_least: Option<f64>,
 }
 
 /// The options of `start`.

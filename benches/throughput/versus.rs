@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::arguments::{CommonOptions, VersusOptions};
@@ -105,12 +106,23 @@ pub(crate) fn run(options: &VersusOptions, common: &CommonOptions) -> anyhow::Re
             &other.reads,
         ),
     ];
-    report.ratios(&ratios.into_iter().flatten().collect::<Vec<_>>());
+    let ratios: Vec<Ratio> = ratios.into_iter().flatten().collect();
+    report.ratios(&ratios);
     report.say(&format!(
         "Resident memory after the last turn: {} MiB and {} MiB.",
         this.resident_mib, other.resident_mib
     ));
-    report.write(common)
+    report.write(common)?;
+    if let Some(least) = options.at_least {
+        for Ratio { name, spread, .. } in &ratios {
+            ensure!(
+                spread.median >= least,
+                "{name}: {:.2}, less than {least}",
+                spread.median
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Build<'_> {
