@@ -203,8 +203,13 @@ fn a_deposit_paid_out_twice_is_found_with_the_commands_that_lead_to_it() {
 
 #[test]
 fn a_category_in_the_wrong_place_is_found_with_the_commands_that_lead_to_it() {
+    // The customer may have to appear first.
     let shown = commands_that_show(Fault::MovesTooFar);
-    assert_eq!(shown, ["create a category", "move a category"]);
+    assert!(shown.len() <= 3, "{shown:?}");
+    assert!(
+        shown.ends_with(&["create a category", "move a category"]),
+        "{shown:?}"
+    );
 }
 
 #[test]
