@@ -206,10 +206,7 @@ fn a_category_in_the_wrong_place_is_found_with_the_commands_that_lead_to_it() {
     // The customer may have to appear first.
     let shown = commands_that_show(Fault::MovesTooFar);
     assert!(shown.len() <= 3, "{shown:?}");
-    assert!(
-        shown.ends_with(&["create a category", "move a category"]),
-        "{shown:?}"
-    );
+    assert!(shown.ends_with(&["create a category", "move a category"]), "{shown:?}");
 }
 
 #[test]

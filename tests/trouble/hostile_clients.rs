@@ -19,9 +19,9 @@ const HONEST_MAX: Duration = Duration::from_secs(5);
 /// The growth of the server's resident memory over the whole test. A debug build takes more
 /// for each connection than a release build.
 const GROWTH_BYTES_MAX: u64 = 96 << 20;
-/// Makes the C library's allocator return freed memory, so that the test measures what the
-/// server holds and not what the allocator keeps for later.
-const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+/// Makes the allocator return freed memory after 10 milliseconds and not after a second, so
+/// that the test measures what the server holds and not what the allocator keeps for later.
+const ALLOCATOR: [(&str, &str); 1] = [("MIMALLOC_PURGE_DELAY", "10")];
 
 /// Something that a hostile client sends on a new connection.
 struct Kind {
