@@ -271,32 +271,29 @@ impl Tx<'_> {
     /// `limit`, and returns their number. Keeps events with pending deliveries, and an event
     /// whose data the next one shares if that is not removed with it.
     pub fn delete_events_before(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
-        let shares_with_next = "SELECT 1 FROM event AS next
-             WHERE next.id = (SELECT min(id) FROM event AS later WHERE later.id > event.id) AND next.data IS NULL";
-        let is_waited_for = "EXISTS (SELECT 1 FROM delivery WHERE event_id =";
-        let old = format!(
-            "SELECT id, EXISTS ({shares_with_next}) FROM event
-             WHERE id < ?1 AND NOT {is_waited_for} event.id)
-             AND NOT EXISTS ({shares_with_next} AND (next.id >= ?1 OR {is_waited_for} next.id)))
-             ORDER BY id LIMIT ?2"
-        );
         let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut events = {
-            let mut statement = self.connection.prepare_cached(&old)?;
-            let rows = statement.query([ids::first_number_of(before), row_limit])?;
-            read_all(rows, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?
-        };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT event.id, sharer.id IS NOT NULL FROM event
+             LEFT JOIN event AS sharer ON sharer.data IS NULL
+                 AND sharer.id = (SELECT min(id) FROM event AS later WHERE later.id > event.id)
+             WHERE event.id < ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = event.id)
+                 AND (sharer.id IS NULL
+                      OR sharer.id < ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = sharer.id))
+             ORDER BY event.id LIMIT ?2",
+        )?;
+        let rows = statement.query([ids::first_number_of(before), row_limit])?;
+        let mut events = read_all(rows, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
         // The next one is not among these.
         if events.len() == limit {
-            events.pop_if(|(_, shares_with_next)| *shares_with_next);
+            events.pop_if(|(_, is_shared)| *is_shared);
         }
+        let mut delete_attempts = self
+            .connection
+            .prepare_cached("DELETE FROM delivery_attempt WHERE event_id = ?1")?;
+        let mut delete_event = self.connection.prepare_cached("DELETE FROM event WHERE id = ?1")?;
         for (event, _) in &events {
-            self.connection
-                .prepare_cached("DELETE FROM delivery_attempt WHERE event_id = ?1")?
-                .execute([event])?;
-            self.connection
-                .prepare_cached("DELETE FROM event WHERE id = ?1")?
-                .execute([event])?;
+            delete_attempts.execute([event])?;
+            delete_event.execute([event])?;
         }
         Ok(events.len())
     }
