@@ -96,7 +96,10 @@ mod tests {
         for bytes in [&b""[..], b"{}", &packed[1..], &packed[..packed.len() - 1]] {
             assert_eq!(unpack(bytes), None, "{bytes:?}");
         }
-        // A frame of an unknown dictionary.
+        let mut of_another_dictionary = packed.clone();
+        of_another_dictionary[5] = 2;
+        assert_eq!(unpack(&of_another_dictionary), None);
+        // The beginning of a frame without a numbered dictionary.
         let other = Compressor::with_dictionary(LEVEL, b"another dictionary, of plain content")
             .unwrap()
             .compress(b"{}");
