@@ -43,8 +43,7 @@ pub struct Tx<'a> {
 #[derive(Debug)]
 pub(crate) struct InsertedEvent {
     pub(crate) escrow: Option<EscrowId>,
-    /// Packed.
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: String,
 }
 
 impl<'a> Snapshot<'a> {

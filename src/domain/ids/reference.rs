@@ -53,7 +53,7 @@ impl Reference {
     /// Returns the text that a row keeps of the reference of this transaction: none if
     /// [`Reference::of`] makes it from the id.
     pub fn to_stored(&self, transaction: TransactionId) -> Option<&str> {
-        (*self != Self::of(transaction)).then_some(&self.0)
+        (self.maker() != Some(transaction)).then_some(&self.0)
     }
 
     /// Returns the reference of a transaction whose row keeps this text.

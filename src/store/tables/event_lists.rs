@@ -1,4 +1,4 @@
-//! Lists of events: finds, counts and orders them by the index of a merchant's events.
+//! Lists of events, in the order of the index of a merchant's events.
 
 use rusqlite::types::Value;
 
@@ -36,8 +36,9 @@ const OF_CUSTOMER: &str = " AND CASE WHEN transaction_id IS NOT NULL THEN transa
          UNION ALL SELECT escrow_id FROM vault_stake WHERE merchant_id = ?1 AND customer_id = ?5) END";
 
 impl Snapshot<'_> {
-    /// Returns a page of a merchant's events. Finds and counts them in an index, and reads
-    /// the rows of the page only. The number of all events is stored.
+    /// Returns a page of a merchant's events. Finds and counts them along an index, and reads
+    /// the rows that a filter compares and those of the page. The number of all events is
+    /// stored.
     pub fn events(
         &self,
         merchant: MerchantId,

@@ -267,11 +267,10 @@ impl Tx<'_> {
     /// Inserts an event with the current time.
     pub fn insert_event(&mut self, event: &NewEvent<'_>) -> Result<(), Error> {
         let name = self.event_name_id(event.name)?;
-        let data = packing::pack(event.data);
         let is_shared = self
             .last_event
             .take()
-            .is_some_and(|last| last.escrow == event.escrow && last.data == data);
+            .is_some_and(|last| last.escrow == event.escrow && last.data == event.data);
         self.connection
             .prepare_cached(insert_checked!(
                 "event",
@@ -293,16 +292,16 @@ impl Tx<'_> {
                 event.escrow.as_ref().map(EscrowId::number),
                 event.transaction.as_ref().map(TransactionId::number),
                 self.now().millis(),
-                (!is_shared).then_some(&data),
+                (!is_shared).then(|| packing::pack(event.data)),
                 match event.dispatch {
                     Dispatch::NoEndpoint => None,
                     decided => Some(decided.into_str()),
                 },
             ])?;
         self.write_summary.events.push(event.id);
-        self.last_event = (!is_shared).then_some(InsertedEvent {
+        self.last_event = (!is_shared).then(|| InsertedEvent {
             escrow: event.escrow,
-            data,
+            data: event.data.to_owned(),
         });
         Ok(())
     }
