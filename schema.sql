@@ -513,9 +513,8 @@ CREATE TABLE event (
 -- A merchant's events, oldest first. A list with a filter reads the rows, which are short
 -- and lie side by side.
 CREATE INDEX event_of_merchant ON event (merchant_id);
--- Triggers keep the number of a merchant's events, because retention removes some of them.
-CREATE TRIGGER event_is_counted AFTER INSERT ON event
-BEGIN UPDATE merchant SET event_count = event_count + 1 WHERE id = NEW.merchant_id; END;
+-- Who inserts an event counts it (src/store/tables/events.rs): a trigger would make SQLite
+-- keep a journal of each insertion. Those that retention removes are counted here.
 CREATE TRIGGER removed_event_is_not_counted AFTER DELETE ON event
 BEGIN UPDATE merchant SET event_count = event_count - 1 WHERE id = OLD.merchant_id; END;
 

@@ -22,7 +22,8 @@ fn add_events(app: &TestApp) {
          INSERT INTO event (id, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, dispatch, checksum)
          SELECT max + n, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, dispatch,
              changed_checksum(checksum, 'id', id, max + n)
-         FROM more, (SELECT *, (SELECT max(id) FROM event) AS max FROM event LIMIT 1)"
+         FROM more, (SELECT *, (SELECT max(id) FROM event) AS max FROM event LIMIT 1);
+         UPDATE merchant SET event_count = (SELECT count(*) FROM event WHERE merchant_id = merchant.id)"
     );
     app.sqlite().execute_batch(&sql).unwrap();
 }

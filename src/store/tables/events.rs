@@ -6,7 +6,7 @@ use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{self, RecordedEvent, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId, MerchantId, TransactionId};
 use crate::domain::time::Timestamp;
-use crate::store::engine::error::Error;
+use crate::store::engine::error::{Error, one_row};
 use crate::store::engine::packing;
 use crate::store::tables::checked::{insert_checked, is_intact};
 use crate::store::tables::columns::{Packed, optional_escrow_id, read_all, read_first, row, stored_as_word};
@@ -298,6 +298,11 @@ impl Tx<'_> {
                     decided => Some(decided.into_str()),
                 },
             ])?;
+        let counted = self
+            .connection
+            .prepare_cached("UPDATE merchant SET event_count = event_count + 1 WHERE id = ?1")?
+            .execute([event.merchant.0])?;
+        one_row(counted, "a merchant")?;
         self.write_summary.events.push(event.id);
         self.last_event = (!is_shared).then(|| InsertedEvent {
             escrow: event.escrow,

@@ -256,7 +256,8 @@ fn too_much_at_once_is_refused_word_for_word() {
         .execute_batch(&format!(
             "{many} INSERT INTO event (id, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, checksum)
              SELECT (SELECT max(id) FROM event) + n, guard, merchant_id, name_id, escrow_id, transaction_id, created_at, data, 0
-             FROM more, (SELECT * FROM event LIMIT 1)",
+             FROM more, (SELECT * FROM event LIMIT 1);
+             UPDATE merchant SET event_count = (SELECT count(*) FROM event WHERE merchant_id = merchant.id)",
         ))
         .unwrap();
     app.as_merchant("POST", "/sandbox/events/replay", Some(&json!({ "from": id })));
