@@ -151,7 +151,8 @@ CREATE TABLE account (
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
     customer_id TEXT,                     -- NULL for the merchant's own and the outside world
     purpose     TEXT    NOT NULL CHECK (purpose IN
-                    ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW', 'MERCHANT_MAIN', 'PLATFORM_FEES', 'OUTSIDE_WORLD')),
+                    ('CUSTOMER_MAIN', 'CUSTOMER_ESCROW', 'MERCHANT_MAIN', 'PLATFORM_FEES', 'IN_TRANSIT', 'SUSPENSE',
+                     'OUTSIDE_WORLD')),
     balance     INTEGER NOT NULL DEFAULT 0
                     CHECK (balance BETWEEN CASE purpose WHEN 'OUTSIDE_WORLD' THEN -9007199254740991 ELSE 0 END
                                        AND CASE purpose WHEN 'OUTSIDE_WORLD' THEN 0 ELSE 9007199254740991 END),
@@ -343,11 +344,12 @@ CREATE TABLE milestone (
 CREATE TABLE transfer (
     id                INTEGER PRIMARY KEY,   -- 1, 2, 3, ... over the whole file; a number is never used again
     merchant_id       INTEGER NOT NULL REFERENCES merchant (id),
-    kind              TEXT    NOT NULL CHECK (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'FUND'
-                          OR kind = 'BALANCE_SET'
-                          OR kind = 'STAKE' OR kind = 'RELEASE' OR kind = 'REFUND' OR kind = 'COMMISSION'
-                          OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE' OR kind = 'DEPOSIT' OR kind = 'WITHDRAWAL'
-                          OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'),
+    kind              TEXT    NOT NULL CHECK (kind = 'RELEASE' OR kind = 'FUND' OR kind = 'STAKE' OR kind = 'REFUND'
+                          OR kind = 'COMMISSION' OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE'
+                          OR kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'BALANCE_SET' OR kind = 'DEPOSIT'
+                          OR kind = 'WITHDRAWAL' OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'
+                          OR kind = 'PAYOUT' OR kind = 'PAYOUT_RETURN' OR kind = 'UNALLOCATED' OR kind = 'ALLOCATION'
+                          OR kind = 'CORRECTION'),
     debit_account_id  INTEGER NOT NULL REFERENCES account (id),
     credit_account_id INTEGER NOT NULL REFERENCES account (id),
     amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
@@ -357,9 +359,8 @@ CREATE TABLE transfer (
     -- above, so that `escrowd check` finds a changed, removed or inserted row.
     hash              BLOB    NOT NULL CHECK (length(hash) = 32),
     CHECK (debit_account_id <> credit_account_id),
-    CHECK ((escrow_id IS NULL) = (kind = 'OPENING_BALANCE' OR kind = 'TOP_UP' OR kind = 'DEPOSIT'
-                               OR kind = 'BALANCE_SET'
-                               OR kind = 'WITHDRAWAL' OR kind = 'WITHDRAWAL_FEE' OR kind = 'WALLET_TRANSFER'))
+    CHECK ((escrow_id IS NOT NULL) = (kind = 'RELEASE' OR kind = 'FUND' OR kind = 'STAKE' OR kind = 'REFUND'
+                                   OR kind = 'COMMISSION' OR kind = 'PLATFORM_FEE' OR kind = 'ADDITIONAL_FEE'))
 ) STRICT;
 CREATE TRIGGER transfer_is_never_changed BEFORE UPDATE ON transfer
 BEGIN SELECT RAISE(ABORT, 'a transfer is never changed'); END;
@@ -403,11 +404,132 @@ CREATE TABLE payment_detail (
     status         TEXT    NOT NULL CHECK (status IN ('pending', 'success', 'failed', 'reversed')),
     fee            INTEGER NOT NULL CHECK (fee BETWEEN 0 AND 9007199254740991), -- of a debit, on top of its amount
     settled_at     INTEGER,               -- when it succeeded or failed
-    method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET')),
+    method         TEXT    NOT NULL CHECK (method IN ('TEST_ACCOUNT', 'CARD', 'BANK', 'BLOCKCHAIN', 'WALLET', 'BANK_TRANSFER')),
     details        TEXT    NOT NULL,      -- JSON, whose shape depends on the method
     checksum       INTEGER NOT NULL,
     CHECK ((settled_at IS NULL) = (status = 'pending'))
 ) STRICT;
+-- Finds the deposits that wait for money, and the withdrawals that wait for their payment.
+CREATE INDEX payment_pending ON payment_detail (transaction_id) WHERE status = 'pending';
+
+-- A person who runs this deployment in live mode. Acts through the routes under /operator
+-- with a key of its own.
+CREATE TABLE operator (
+    id           INTEGER PRIMARY KEY,
+    guard        INTEGER NOT NULL,
+    name         TEXT    NOT NULL UNIQUE, -- stands in the record of acts
+    role         TEXT    NOT NULL CHECK (role IN ('admin', 'cashier', 'approver', 'auditor')),
+    key_hash     BLOB    NOT NULL UNIQUE CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER,                 -- of the key, to the hour, so that reading writes seldom
+    revoked_at   INTEGER,                 -- since then the key opens nothing
+    checksum     INTEGER NOT NULL
+) STRICT;
+
+-- The merchants that an operator is limited to. An operator without a row may act for all.
+CREATE TABLE operator_merchant (
+    operator_id INTEGER NOT NULL REFERENCES operator (id),
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    PRIMARY KEY (operator_id, merchant_id)
+) STRICT, WITHOUT ROWID;
+
+-- The record of all that operators did. A row never changes. Those of a sandbox merchant
+-- that a reset left behind are removed with it.
+CREATE TABLE operator_act (
+    id             INTEGER PRIMARY KEY,
+    merchant_id    INTEGER REFERENCES merchant (id), -- NULL for an act that concerns the whole deployment
+    number         INTEGER NOT NULL CHECK (number >= 1), -- 1, 2, 3, ... of the merchant, or of the deployment
+    operator_id    INTEGER REFERENCES operator (id), -- NULL for a sandbox key, and for a command on the machine itself
+    kind           TEXT    NOT NULL,
+    subject        TEXT    NOT NULL,      -- the id of what it is about
+    reason         TEXT,
+    address        TEXT,                  -- the client's IP address; NULL for a command on the machine itself
+    first_transfer INTEGER,               -- the transfers that it posted; NULL if it moved nothing
+    last_transfer  INTEGER,
+    created_at     INTEGER NOT NULL,      -- ledger time
+    -- SHA-256 over the hash of the act before it (of the same merchant, or of the deployment)
+    -- and every column above but the id, so that `escrowd check` finds a changed or removed row.
+    hash           BLOB    NOT NULL CHECK (length(hash) = 32),
+    CHECK ((first_transfer IS NULL) = (last_transfer IS NULL)),
+    CHECK (first_transfer <= last_transfer)
+) STRICT;
+CREATE UNIQUE INDEX operator_act_of_merchant ON operator_act (merchant_id, number);
+CREATE TRIGGER operator_act_is_never_changed BEFORE UPDATE ON operator_act
+BEGIN SELECT RAISE(ABORT, 'an act of an operator is never changed'); END;
+CREATE TRIGGER operator_act_is_never_deleted BEFORE DELETE ON operator_act
+WHEN NOT EXISTS (SELECT 1 FROM instance JOIN merchant ON merchant.id = OLD.merchant_id
+                 WHERE mode = 'SANDBOX' AND left_at IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM merchant_key WHERE merchant_id = OLD.merchant_id))
+BEGIN SELECT RAISE(ABORT, 'an act of an operator is never deleted'); END;
+
+-- The newest act of each merchant, and of the deployment as merchant 0, so that the loss of
+-- the newest rows shows.
+CREATE TABLE operator_act_head (
+    merchant_id INTEGER PRIMARY KEY,
+    number      INTEGER NOT NULL CHECK (number >= 1),
+    hash        BLOB    NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+-- Money that came to the bank account, as an operator recorded it or a payment provider
+-- reported it.
+CREATE TABLE receipt (
+    id             INTEGER PRIMARY KEY,
+    guard          INTEGER NOT NULL,
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    amount         INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991), -- as it came
+    bank_reference TEXT    NOT NULL,      -- the bank's name for the movement
+    value_date     TEXT    NOT NULL,      -- YYYY-MM-DD
+    note           TEXT,
+    source         TEXT    NOT NULL CHECK (source IN ('operator', 'provider')),
+    -- 'recorded' has moved nothing yet and waits for a second person; 'rejected' never did.
+    status         TEXT    NOT NULL CHECK (status IN
+                       ('recorded', 'rejected', 'credited', 'suspense', 'reversed', 'sent_back')),
+    customer_id    TEXT,                  -- whose it is; NULL while it is not known
+    expected_id    INTEGER REFERENCES payment_transaction (id), -- the deposit whose reference the payer quoted
+    deposit_id     INTEGER REFERENCES payment_transaction (id), -- the deposit that credited it
+    recorded_by    INTEGER REFERENCES operator (id), -- NULL for a provider, and in a sandbox
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    checksum       INTEGER NOT NULL,
+    CHECK (status <> 'credited' OR deposit_id IS NOT NULL),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT;
+CREATE INDEX receipt_of_merchant ON receipt (merchant_id, status);
+-- A bank reference is used once, unless its receipt was a mistake. In live mode a command
+-- looks in all merchants, since they may share a bank account.
+CREATE UNIQUE INDEX receipt_by_bank_reference ON receipt (bank_reference, merchant_id)
+    WHERE status <> 'rejected' AND status <> 'reversed';
+CREATE INDEX receipt_of_deposit ON receipt (deposit_id) WHERE deposit_id IS NOT NULL;
+
+-- Money that leaves through the bank account: a withdrawal of a customer or of the merchant,
+-- the platform's fees, or money in suspense that goes back. From the request to the payment
+-- its amount and fee are in the account IN_TRANSIT.
+CREATE TABLE payout (
+    id             INTEGER PRIMARY KEY,
+    guard          INTEGER NOT NULL,
+    merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
+    account_id     INTEGER NOT NULL REFERENCES account (id), -- whose money it is
+    transaction_id INTEGER REFERENCES payment_transaction (id), -- the withdrawal of a customer or the merchant, which has the bank account
+    receipt_id     INTEGER REFERENCES receipt (id), -- the receipt in suspense that goes back
+    amount         INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991),
+    fee            INTEGER NOT NULL CHECK (fee BETWEEN 0 AND 9007199254740991), -- on top, to the platform when it is paid
+    destination    TEXT,                  -- JSON: the bank account, if there is no withdrawal
+    status         TEXT    NOT NULL CHECK (status IN ('requested', 'approved', 'rejected', 'paid', 'returned')),
+    requested_by   INTEGER REFERENCES operator (id), -- NULL if the customer asked with the merchant's key
+    approved_by    INTEGER REFERENCES operator (id),
+    bank_reference TEXT,                  -- of the payment; NULL if the sandbox's bank paid
+    value_date     TEXT,                  -- YYYY-MM-DD
+    reason         TEXT,                  -- of the rejection or the return
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    checksum       INTEGER NOT NULL,
+    CHECK ((transaction_id IS NULL) = (destination IS NOT NULL)),
+    CHECK ((bank_reference IS NULL) = (value_date IS NULL))
+) STRICT;
+CREATE INDEX payout_of_merchant ON payout (merchant_id, status);
+CREATE UNIQUE INDEX payout_of_transaction ON payout (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE UNIQUE INDEX payout_of_receipt ON payout (receipt_id) WHERE receipt_id IS NOT NULL AND status <> 'rejected' AND status <> 'returned';
+CREATE UNIQUE INDEX payout_by_bank_reference ON payout (bank_reference, merchant_id) WHERE bank_reference IS NOT NULL;
 
 -- Sandbox: bank accounts on which pending deposits wait for their payment.
 CREATE TABLE test_account (

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::domain::ids::{self, Entropy};
 use crate::domain::time::Timestamp;
+use crate::domain::treasury::operator::KEY_PREFIX;
 
 /// Generates numbers in time order, and random bits from the system's cryptographic source.
 #[derive(Debug, Default)]
@@ -38,13 +39,20 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// Generates a secret key for live mode: `sk_live_` and 256 random bits in hex.
+/// Generates a merchant's secret key for live mode: `sk_live_` and 256 random bits in hex.
 pub fn live_key() -> String {
+    key("sk_live_")
+}
+
+/// Generates an operator's secret key: `op_live_` and 256 random bits in hex.
+pub fn operator_key() -> String {
+    key(KEY_PREFIX)
+}
+
+fn key(prefix: &str) -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system has a random source");
-    bytes
-        .iter()
-        .fold("sk_live_".to_owned(), |key, byte| format!("{key}{byte:02x}"))
+    format!("{prefix}{}", hex::encode(bytes))
 }
 
 /// Generates `COUNT` random decimal digits.

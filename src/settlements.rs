@@ -1,28 +1,34 @@
-//! Settles the withdrawals whose simulated bank has taken its time, as the merchants' clocks
-//! go on by themselves. A clock that is moved settles them in its own command.
+//! Settles what falls due by itself: in a sandbox the withdrawals whose simulated bank has
+//! taken its time (a clock that is moved settles them in its own command), in live mode the
+//! deposits for which no money came.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::commands::{self, Policy, intents};
-use crate::store::{Error, Store};
+use crate::commands::{self, Policy, intents, receipts};
+use crate::domain::mode::Mode;
+use crate::store::{Error, Store, Tx};
 
 /// The pause between two looks for withdrawals that are due.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Settles withdrawals until the future is dropped. A look that fails is logged, and the next
+/// Settles what is due until the future is dropped. A look that fails is logged, and the next
 /// one repeats its work.
 pub(crate) async fn run(store: Store, policy: Arc<Policy>) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match settle_all(&store, &policy).await {
+        let settled = match policy.mode {
+            Mode::Sandbox => settle_all(&store, &policy).await,
+            Mode::Live => expire_deposits(&store, &policy).await,
+        };
+        match settled {
             Ok(()) | Err(commands::Error::Store(Error::Stopped | Error::QueueFull)) => {}
             Err(commands::Error::Store(error)) if error.refuses_all_writes() => {}
-            Err(cause) => log::warn!("cannot settle the withdrawals that are due; the next second retries: {cause:?}"),
+            Err(cause) => log::warn!("cannot settle the payments that are due; the next second retries: {cause:?}"),
         }
     }
 }
@@ -34,10 +40,31 @@ async fn settle_all(store: &Store, policy: &Arc<Policy>) -> Result<(), commands:
             return Ok(());
         };
         let policy = Arc::clone(policy);
-        let settle = move |tx: &mut crate::store::Tx<'_>| {
+        let settle = move |tx: &mut Tx<'_>| {
             tx.act_for(merchant)?;
             intents::settle_due(tx, &policy, merchant)
         };
         store.write(settle).await?;
+    }
+}
+
+/// Gives up the deposits by bank transfer that were expected for long enough.
+async fn expire_deposits(store: &Store, policy: &Arc<Policy>) -> Result<(), commands::Error> {
+    loop {
+        let before = store.ledger_time().millis_earlier(policy.deposit_kept_seconds * 1_000);
+        let late = store.read(|snapshot| snapshot.deposits_before(before, receipts::EXPIRED_MAX))?;
+        let Some(&(merchant, _)) = late.first() else {
+            return Ok(());
+        };
+        let of_merchant: Vec<_> = late.into_iter().filter(|(owner, _)| *owner == merchant).collect();
+        let policy = Arc::clone(policy);
+        let expire = move |tx: &mut Tx<'_>| {
+            tx.act_for(merchant)?;
+            for (_, deposit) in of_merchant {
+                receipts::expire_late(tx, &policy, merchant, deposit)?;
+            }
+            Ok::<_, commands::Error>(())
+        };
+        store.write(expire).await?;
     }
 }

@@ -127,6 +127,9 @@ impl App {
             endpoints.extend(settings::webhook_endpoint(merchant).map(|endpoint| (id, endpoint)));
         }
         restore_configured_endpoints(&store).await?;
+        if config.mode == Mode::Live && !config.operators.two_person {
+            log::warn!("operators.two_person is false: one operator alone may record and pay out any amount");
+        }
         let retention = settings::retention(config, &policy);
         let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
@@ -223,6 +226,18 @@ impl App {
         stopper.remove_ephemeral_files();
         outcome
     }
+}
+
+/// Opens the database of the configuration for a command on this machine, while no service
+/// uses it.
+///
+/// # Errors
+///
+/// Fails as a start of the service does.
+pub fn open_store(config: &Config) -> Result<Store, AppError> {
+    let (clock, entropy) = (Box::new(SystemClock), Box::new(SystemEntropy::new()));
+    let (store, _writer_ended) = Store::open(&settings::store(config, None), clock, entropy)?;
+    Ok(store)
 }
 
 /// In live mode, stores the configured merchants and their keys. Returns each merchant

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::commands::Policy;
-use crate::config::{Config, ConfigError, Merchant};
+use crate::config::{Bank, Config, ConfigError, Merchant};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, WebhookEndpoint};
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
+use crate::domain::transaction::DepositAccount;
+use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// Returns the operator's decisions that hold for every merchant.
 ///
@@ -39,6 +43,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             is_business: config.sandbox.is_business,
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
+            deposit_account: None,
             webhook_endpoint: ConfiguredWebhookEndpoint {
                 url: config.webhooks.callback_url.clone(),
                 events: None,
@@ -46,6 +51,8 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         },
         merchants: HashMap::new(),
         withdrawal_fees: config.fees.withdrawal_minor.clone(),
+        two_person: two_person_rule(config),
+        deposit_kept_seconds: config.operators.deposit_days * DAY_SECONDS,
         claim_grace_seconds: config.claim_grace_seconds,
         terms_limits: TermsLimits {
             is_strict: config.strict,
@@ -75,11 +82,29 @@ pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantS
         // Live mode has no card processor.
         cards: false,
         country: merchant.country.unwrap_or(config.country),
+        deposit_account: merchant.bank.as_ref().or(config.bank.as_ref()).map(deposit_account),
         webhook_endpoint: ConfiguredWebhookEndpoint {
             url: merchant.callback_url.clone(),
             events: merchant.callback_events.clone(),
         },
     })
+}
+
+/// Returns the rule that large amounts take two operators. A sandbox has no operators.
+fn two_person_rule(config: &Config) -> TwoPersonRule {
+    let is_on = config.mode == Mode::Live && config.operators.two_person;
+    TwoPersonRule {
+        alone_max: is_on.then_some(config.operators.alone_max_minor),
+    }
+}
+
+fn deposit_account(bank: &Bank) -> DepositAccount {
+    DepositAccount {
+        bank_name: bank.bank_name.clone(),
+        bank_code: bank.bank_code.clone(),
+        account_number: bank.account_number.clone(),
+        account_name: bank.account_name.clone(),
+    }
 }
 
 /// Returns the webhook endpoint of a live merchant, if it has one.
@@ -142,11 +167,10 @@ pub(super) fn webhooks(config: &Config, live_endpoints: HashMap<MerchantId, Webh
 
 /// Returns the retention periods. `events_kept_days = 0` keeps events for ever.
 pub(super) fn retention(config: &Config, policy: &Policy) -> Retention {
-    const DAY_SECONDS: u64 = 86_400;
     let days = u64::from(config.webhooks.events_kept_days);
     Retention {
         idempotency_seconds: policy.idempotency_kept_seconds,
-        events: (days > 0).then(|| Duration::from_secs(days * DAY_SECONDS)),
+        events: (days > 0).then(|| Duration::from_secs(days * DAY_SECONDS.unsigned_abs())),
         left_behind: (config.mode == Mode::Sandbox).then(|| Duration::from_secs(config.sandbox.reset_kept_seconds)),
     }
 }

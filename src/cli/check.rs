@@ -1,4 +1,4 @@
-//! `escrowd check FILE`: audits the ten invariants of the ledger.
+//! `escrowd check FILE`: audits the twelve invariants of the ledger.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         } else {
             "(--deep checks the structure of the file too.)"
         };
-        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all ten invariants hold. {structure}");
+        anstream::println!("{GOOD}The ledger is sound:{GOOD:#} all twelve invariants hold. {structure}");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &findings {

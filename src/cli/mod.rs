@@ -10,6 +10,7 @@ mod demo;
 mod event_stream;
 mod keygen;
 mod listen;
+mod operator;
 mod reset;
 mod sandbox;
 mod serve;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Generate a secret key for live mode, and its hash for config.toml
     Keygen,
+    /// Make, list and revoke the operators of a live database that no service uses
+    Operator(operator::OperatorArguments),
     /// Cause an event in a running sandbox, and print the ids of the objects it needed
     Trigger(trigger::TriggerArguments),
     /// Show a running sandbox's events as they happen
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Keygen => Ok(keygen::run()),
+        Command::Operator(arguments) => operator::run(arguments),
         Command::Trigger(arguments) => trigger::run(arguments),
         Command::Listen(arguments) => listen::run(arguments),
         Command::Clock(arguments) => clock::run(arguments),

@@ -68,10 +68,6 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         strict,
         accepted,
     } = arguments;
-    let variables = std::env::vars_os().map(|(name, text)| {
-        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        (lossy(name), text.into_string().map_err(lossy))
-    });
     let config = Config::load(
         &Flags {
             config,
@@ -84,10 +80,18 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
                 clock: accepted.accept_clock,
             },
         },
-        variables,
+        variables(),
     )?;
     start_log(config.log);
     actix_web::rt::System::new().block_on(serve(&config))
+}
+
+/// Returns the environment, for the configuration.
+pub(super) fn variables() -> impl Iterator<Item = (String, Result<String, String>)> {
+    std::env::vars_os().map(|(name, text)| {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        (lossy(name), text.into_string().map_err(lossy))
+    })
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {

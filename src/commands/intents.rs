@@ -3,11 +3,12 @@
 
 use crate::commands::customers::admit;
 use crate::commands::payments::first_payment;
-use crate::commands::{Error, Policy, cards, outbox};
+use crate::commands::{Error, Policy, cards, load_escrow, outbox, payouts, receipts};
 use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
-use crate::domain::ids::{CardId, IdSource, MerchantId, Reference};
+use crate::domain::ids::{CardId, EscrowId, EscrowKey, IdSource, MerchantId, Reference};
 use crate::domain::ledger::Account;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::payments::bank::{AccountQuery, SLOW_SECONDS};
@@ -22,7 +23,8 @@ use crate::store::Tx;
 /// The most withdrawals that one command settles beside its own work.
 pub const SETTLED_MAX: u32 = 100;
 
-/// Creates an intent, which moves no money. A repeated request under the same reference
+/// Creates an intent. A withdrawal takes its amount and fee out of the wallet, unless a strict
+/// sandbox does so later; other intents move no money. A repeated request under the same reference
 /// returns the first intent in its present state.
 pub fn create(
     tx: &mut Tx<'_>,
@@ -43,10 +45,19 @@ pub fn create(
     };
     let available = tx.balance(actor.merchant, &actor.wallet())?;
     let now = tx.now();
-    let (payment, effects) =
+    let (payment, mut effects) =
         intent::create_intent(actor.customer(), offer, &policy.withdrawal_fees, available, tx, now)?;
+    let is_withdrawal = payment.transaction.transaction_type == TransactionType::Withdrawal;
+    let payout = if is_withdrawal && policy.holds_withdrawals() {
+        Some(payouts::of_withdrawal(tx, &payment, available, &mut effects)?)
+    } else {
+        None
+    };
     outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
-    if let Some(Method::TestAccount { account_number }) = payment.method() {
+    if let Some(payout) = payout {
+        tx.insert_payout(actor.merchant, &payout, Some(payment.transaction.id))?;
+    }
+    if let Some(Method::TestAccount { account_number, .. }) = payment.method() {
         tx.insert_test_account(actor.merchant, account_number, payment.transaction.id)?;
     }
     tx.insert_request(actor.merchant, &payment.transaction, &request_hash)?;
@@ -54,8 +65,9 @@ pub fn create(
 }
 
 /// Settles a pending intent of the customer, and returns it. A deposit through a test
-/// account stays pending until [`pay_test_account`] settles it. Returns a settled intent,
-/// or a payment that is not an intent, unchanged.
+/// account stays pending until [`pay_test_account`] settles it, and in live mode a deposit or
+/// a withdrawal until an operator has recorded the movement at the bank. Returns a settled
+/// intent, or a payment that is not an intent, unchanged.
 pub fn verify(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, reference: Parsed<Reference>) -> Result<Payment, Error> {
     let access = admit(tx, policy, actor)?;
     let used = tx.used_reference(actor.merchant, &reference?)?;
@@ -168,19 +180,30 @@ fn method_of(
     kind: IntentKind,
 ) -> Result<Method, Error> {
     match kind {
-        IntentKind::Deposit { card: None } => {
-            policy.check_processor()?;
-            let account_number = unused_account_number(tx, actor.merchant)?;
-            Ok(Method::TestAccount { account_number })
+        IntentKind::Deposit { card: None, escrows } => {
+            for id in &escrows {
+                let key = EscrowKey::Id(EscrowId::named(id));
+                load_escrow(tx, actor.merchant, &key, Refusal::EscrowNotPayable)?;
+            }
+            Ok(match policy.mode {
+                Mode::Sandbox => Method::TestAccount {
+                    account_number: unused_account_number(tx, actor.merchant)?,
+                    escrow_ids: escrows,
+                },
+                Mode::Live => Method::BankTransfer {
+                    account: Some(policy.deposit_account(actor.merchant)?.clone()),
+                    escrow_ids: escrows,
+                },
+            })
         }
-        IntentKind::Deposit { card: Some(card) } => {
+        IntentKind::Deposit { card: Some(card), .. } => {
             let card = cards::usable(tx, policy, actor, CardId::named(&card))?;
             Ok(Method::Card {
                 card_id: card.id.to_string(),
             })
         }
         IntentKind::BankWithdrawal(account) => {
-            policy.check_processor()?;
+            policy.check_bank(actor.merchant)?;
             access.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
@@ -229,20 +252,22 @@ fn check_whitelisted(tx: &Tx<'_>, actor: &Actor, to_address: &str) -> Result<(),
     }
 }
 
-/// Returns the simulated outcome of a pending payment, or `None` for a deposit that waits
-/// for its test account to be paid.
+/// Returns the simulated outcome of a pending payment, or `None` for one that waits for money
+/// at a bank.
 fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) -> Result<Option<IntentOutcome>, Error> {
     let Some(method) = payment.method() else {
         return Ok(None);
     };
     let amount = payment.transaction.amount;
     Ok(match method {
-        Method::TestAccount { .. } => None,
+        Method::TestAccount { .. } | Method::BankTransfer { .. } => None,
         Method::Card { card_id } => Some(match cards::usable(tx, policy, actor, CardId::named(card_id)) {
             Ok(card) => card.kind.charge(amount).into(),
             Err(Error::Refused(Refusal::CardNotFound)) => IntentOutcome::Failed,
             Err(error) => return Err(error),
         }),
+        // Operators pay it, and record the outcome.
+        Method::Bank(_) if policy.mode == Mode::Live => None,
         Method::Bank(account) => Some(account.outcome(amount)),
         Method::Blockchain(target) => {
             check_whitelisted(tx, actor, &target.to_address)?;
@@ -262,6 +287,10 @@ fn settle(
     if payment.status() != PaymentStatus::Pending {
         return Ok(payment);
     }
+    if let Some(stored) = tx.payout_of_withdrawal(payment.transaction.id)? {
+        tx.delete_slow_withdrawal(merchant, payment.transaction.id)?;
+        return payouts::settle_by_bank(tx, policy, merchant, stored, payment, outcome);
+    }
     let owner = payment.transaction.owner.clone();
     let balances = Balances {
         available: tx.balance(merchant, &owner)?,
@@ -277,5 +306,9 @@ fn settle(
     outbox::apply(tx, policy, merchant, &effects, &[])?;
     tx.save_settled(&payment)?;
     tx.delete_slow_withdrawal(merchant, payment.transaction.id)?;
+    if payment.status() == PaymentStatus::Success {
+        // The wallet keeps the money if the escrows cannot be funded.
+        drop(receipts::fund_escrows_of(tx, policy, merchant, &payment)?);
+    }
     Ok(payment)
 }

@@ -17,8 +17,11 @@ pub mod idempotency;
 pub mod intents;
 pub mod merchants;
 pub mod milestone_escrows;
+pub mod operators;
 mod outbox;
 pub mod payments;
+pub mod payouts;
+pub mod receipts;
 pub mod seeds;
 pub mod standard_escrows;
 pub mod vaults;
@@ -38,6 +41,8 @@ use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::transaction::DepositAccount;
+use crate::domain::treasury::operator::TwoPersonRule;
 use crate::store::{self, Tx};
 use crate::views::ViewContext;
 
@@ -83,6 +88,10 @@ pub struct Policy {
     /// The settings of merchants that have their own.
     pub merchants: HashMap<MerchantId, MerchantSettings>,
     pub withdrawal_fees: WithdrawalFees,
+    /// The rule that large amounts take two operators.
+    pub two_person: TwoPersonRule,
+    /// The time for which a deposit by bank transfer is expected, in seconds.
+    pub deposit_kept_seconds: i64,
     /// Bounds on the terms of an offer.
     pub terms_limits: TermsLimits,
     /// The time that a buyer has to confirm after the delivery window, in seconds.
@@ -133,6 +142,41 @@ impl Policy {
             Mode::Sandbox => Ok(()),
             Mode::Live => Err(Refusal::FeatureNotEnabled),
         }
+    }
+
+    /// Returns the bank account to which a live merchant's customers pay.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a merchant without one.
+    pub fn deposit_account(&self, merchant: MerchantId) -> Result<&DepositAccount, Refusal> {
+        let account = self.merchant(merchant).deposit_account.as_ref();
+        account.ok_or(Refusal::FeatureNotEnabled)
+    }
+
+    /// Checks that a merchant's customers may withdraw to a bank account.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a live merchant without a bank account of its own.
+    pub fn check_bank(&self, merchant: MerchantId) -> Result<(), Refusal> {
+        match self.mode {
+            Mode::Sandbox => Ok(()),
+            Mode::Live => self.deposit_account(merchant).map(drop),
+        }
+    }
+
+    /// Returns true if asking for a withdrawal takes its money out of the wallet. With
+    /// `strict` a sandbox does so when the withdrawal is settled, as the hosted API does
+    /// (contract section 4.3.2).
+    pub fn holds_withdrawals(&self) -> bool {
+        self.mode == Mode::Live || !self.strict
+    }
+
+    /// Returns true if merchants may share a bank account, so that a reference of the bank is
+    /// used once by all of them together.
+    pub fn has_shared_bank_account(&self) -> bool {
+        self.mode == Mode::Live
     }
 
     /// Checks that the merchant's customers may pay by card.

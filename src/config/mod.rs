@@ -30,8 +30,9 @@ use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    addresses, amount, currency, event_choice, flag, key_hashes, live_webhook_url, origins, path, public_url,
-    retry_schedule, sandbox_webhook_url, signing_secret, socket_address, withdrawal_fees, within, within_if_set,
+    addresses, amount, currency, event_choice, flag, key_hashes, line, line_if_set, live_webhook_url, origins, path,
+    public_url, retry_schedule, sandbox_webhook_url, signing_secret, socket_address, withdrawal_fees, within,
+    within_if_set,
 };
 
 pub use error::ConfigError;
@@ -89,9 +90,45 @@ pub struct Config {
     pub idempotency: Idempotency,
     /// Settings of the store.
     pub storage: Storage,
+    /// The people who run a live deployment.
+    pub operators: Operators,
+    /// Live mode: the bank account to which customers of merchants without one of their own
+    /// pay.
+    #[serde(default)]
+    pub bank: Option<Bank>,
     /// Merchants of live mode.
     #[serde(default)]
     pub merchant: Vec<Merchant>,
+}
+
+/// The rules for operators.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Makes amounts above `alone_max_minor` take two operators.
+    #[serde(deserialize_with = "flag")]
+    pub two_person: bool,
+    /// The largest amount that one operator may move alone.
+    #[serde(deserialize_with = "amount::<_, 0>")]
+    pub alone_max_minor: Amount,
+    /// The days for which a deposit by bank transfer is expected.
+    #[serde(deserialize_with = "within::<_, _, 1, 3_650>")]
+    pub deposit_days: i64,
+}
+
+/// A bank account of the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bank {
+    #[serde(deserialize_with = "line")]
+    pub bank_name: String,
+    /// The bank's code, if payers need one.
+    #[serde(default, deserialize_with = "line_if_set")]
+    pub bank_code: Option<String>,
+    #[serde(deserialize_with = "line")]
+    pub account_number: String,
+    #[serde(deserialize_with = "line")]
+    pub account_name: String,
 }
 
 /// Rates in basis points, and the fees of withdrawals.
@@ -295,6 +332,9 @@ pub struct Merchant {
     /// The merchant's part of the fee, if it differs from [`Fees::commission_bps`].
     #[serde(default, deserialize_with = "within_if_set::<_, _, 0, 10_000>")]
     pub commission_bps: Option<u16>,
+    /// The bank account to which its customers pay, if it differs from [`Config::bank`].
+    #[serde(default)]
+    pub bank: Option<Bank>,
     /// The URL that receives its events.
     #[serde(default, deserialize_with = "live_webhook_url")]
     pub callback_url: Option<WebhookUrl>,

@@ -17,6 +17,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
+use crate::domain::text;
 use crate::domain::web_address::is_unspecified;
 
 /// Parses a whole number from `MIN` to `MAX`.
@@ -139,6 +140,18 @@ where
 
 fn out_of_bounds<E: Error>(number: i64, min: i64, max: i64) -> E {
     E::custom(format!("must be a whole number from {min} to {max}; got {number}"))
+}
+
+/// Parses a text of one line that shows something.
+pub(super) fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    const EXPECTED: &str = "a text of 1 to 100 characters on one line";
+    let text = quoted(deserializer, EXPECTED)?;
+    text::line("", text, 100).map_err(|_| D::Error::custom(format!("must be {EXPECTED}")))
+}
+
+/// Parses [`line`] where the key may be left out.
+pub(super) fn line_if_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    line(deserializer).map(Some)
 }
 
 /// Parses the code of a currency whose smallest unit is a hundredth.

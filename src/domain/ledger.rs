@@ -22,16 +22,29 @@ pub enum Account {
     MerchantMain,
     /// The platform's fees.
     PlatformFees,
+    /// The money of pay-outs that have been asked for and not been paid.
+    InTransit,
+    /// Money that came without saying whose it is.
+    Suspense,
     /// The rest of the world. Its balance is minus the sum of all other balances.
     OutsideWorld,
 }
 
 impl Account {
+    /// The accounts that a merchant has from the start.
+    pub const OF_MERCHANT: [Self; 5] = [
+        Self::MerchantMain,
+        Self::PlatformFees,
+        Self::InTransit,
+        Self::Suspense,
+        Self::OutsideWorld,
+    ];
+
     /// Returns the customer who owns the account, or `None` if no customer does.
     pub const fn customer(&self) -> Option<&CustomerId> {
         match self {
             Self::CustomerMain(customer) | Self::CustomerEscrow(customer) => Some(customer),
-            Self::MerchantMain | Self::PlatformFees | Self::OutsideWorld => None,
+            Self::MerchantMain | Self::PlatformFees | Self::InTransit | Self::Suspense | Self::OutsideWorld => None,
         }
     }
 }
@@ -44,6 +57,8 @@ impl fmt::Display for Account {
             Self::CustomerEscrow(customer) => write!(f, "{customer} escrow"),
             Self::MerchantMain => f.write_str("merchant main"),
             Self::PlatformFees => f.write_str("platform fees"),
+            Self::InTransit => f.write_str("in transit"),
+            Self::Suspense => f.write_str("suspense"),
             Self::OutsideWorld => f.write_str("outside world"),
         }
     }
@@ -82,6 +97,17 @@ pub enum TransferKind {
     WithdrawalFee,
     /// From one customer's wallet to another's.
     WalletTransfer,
+    /// The amount and the fee of a pay-out, from its owner into the account for money in
+    /// transit.
+    Payout,
+    /// The money of a pay-out that was rejected or returned, back to its owner.
+    PayoutReturn,
+    /// Money that came in, into suspense.
+    Unallocated,
+    /// From suspense to the wallet that it was meant for.
+    Allocation,
+    /// The reverse of a receipt that was recorded by mistake.
+    Correction,
 }
 
 /// One movement of money. A transfer is never changed, and never deleted but with a sandbox
@@ -203,6 +229,8 @@ mod tests {
             (Account::CustomerEscrow(ben.clone()), "ben escrow", Some(&ben)),
             (Account::MerchantMain, "merchant main", None),
             (Account::PlatformFees, "platform fees", None),
+            (Account::InTransit, "in transit", None),
+            (Account::Suspense, "suspense", None),
             (Account::OutsideWorld, "outside world", None),
         ] {
             assert_eq!((account.to_string().as_str(), account.customer()), (words, customer));

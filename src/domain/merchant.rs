@@ -7,6 +7,7 @@ use crate::domain::customers::country::Country;
 use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, SigningSecret};
 use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
+use crate::domain::transaction::DepositAccount;
 
 /// The routes that a secret key opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
@@ -67,6 +68,8 @@ pub struct MerchantSettings {
     pub cards: bool,
     /// Its country, and that of its customers unless their profile names another.
     pub country: Country,
+    /// Live mode: the bank account to which its customers pay, if there is one.
+    pub deposit_account: Option<DepositAccount>,
     /// Its webhook endpoint, unless the merchant has set one itself.
     pub webhook_endpoint: ConfiguredWebhookEndpoint,
 }

@@ -31,5 +31,6 @@ pub mod sandbox;
 pub mod text;
 pub mod time;
 pub mod transaction;
+pub mod treasury;
 pub mod unset;
 pub mod web_address;

@@ -176,6 +176,21 @@ impl<T> Page<T> {
             .filter(|&number| number > 0)
     }
 
+    /// Converts the rows, or returns the first error.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of `map`.
+    pub fn try_map<U, E>(self, map: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        Ok(Page {
+            rows: self.rows.into_iter().map(map).collect::<Result<_, E>>()?,
+            count: self.count,
+            request: self.request,
+            keys: self.keys,
+            goes_on: self.goes_on,
+        })
+    }
+
     /// Converts the rows.
     pub fn map<U>(self, map: impl FnMut(T) -> U) -> Page<U> {
         Page {

@@ -269,6 +269,75 @@ pub enum Refusal {
     #[error("Test account not found")]
     TestAccountNotFound,
 
+    /// The operator's role does not have the right that the route takes.
+    #[strum(props(status = 403))]
+    #[error("An operator with the role {role} cannot do this")]
+    RoleNotAllowed {
+        role: &'static str,
+        /// The roles that can.
+        allowed: Vec<&'static str>,
+    },
+    /// The operator who recorded or requested it cannot approve it.
+    #[strum(props(status = 403))]
+    #[error("Above {alone_max} another operator than the one who recorded or requested it must do this")]
+    SamePerson {
+        /// The largest amount that one person may move alone.
+        alone_max: Amount,
+    },
+    /// The object's status does not allow this.
+    #[strum(props(status = 409))]
+    #[error("A {object} that is {status} cannot be {done}")]
+    NotInStatus {
+        object: &'static str,
+        status: &'static str,
+        /// The statuses that allow it.
+        allowed: Vec<&'static str>,
+        done: &'static str,
+    },
+    /// Another receipt or pay-out has this reference of the bank.
+    #[strum(props(status = 409))]
+    #[error("This bank reference is already recorded")]
+    BankReferenceUsed {
+        /// The id of the other.
+        id: String,
+    },
+    /// The account does not hold the money any more.
+    #[strum(props(status = 409))]
+    #[error("The money is already spent")]
+    AlreadySpent { needed: Amount, available: Amount },
+    /// A sandbox has no operators: the owner of a key does all that they do.
+    #[strum(props(status = 403))]
+    #[error("A sandbox has no operators; its key does all that they do")]
+    LiveOnly,
+    #[strum(props(status = 404))]
+    #[error("Operator not found")]
+    OperatorNotFound,
+    #[strum(props(status = 409))]
+    #[error("An operator with this name exists")]
+    OperatorNameTaken,
+    #[strum(props(status = 409))]
+    #[error("This operator's key is already revoked")]
+    OperatorAlreadyRevoked,
+    #[strum(props(status = 409))]
+    #[error("The last admin cannot be revoked")]
+    LastAdmin,
+    /// The deployment has no such merchant, or the operator may not act for it.
+    #[strum(props(status = 404))]
+    #[error("Merchant not found")]
+    MerchantNotFound,
+    /// The deployment has several merchants, and the request names none.
+    #[error("merchant-id header is required")]
+    MerchantIdRequired,
+    #[strum(props(status = 404))]
+    #[error("Receipt not found")]
+    ReceiptNotFound,
+    #[strum(props(status = 404))]
+    #[error("Pay-out not found")]
+    PayoutNotFound,
+    #[strum(props(status = 404))]
+    #[error("Deposit not found")]
+    DepositNotFound,
+
     /// The merchant has no event with the id, or retention has removed it.
     #[error("Event not found")]
     EventNotFound,

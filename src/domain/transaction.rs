@@ -98,7 +98,20 @@ pub struct Detail {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum Method {
     /// A deposit by a bank transfer to this test account.
-    TestAccount { account_number: String },
+    TestAccount {
+        account_number: String,
+        /// The escrows to fund with the deposit.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        escrow_ids: Vec<String>,
+    },
+    /// A deposit by a transfer to the operator's bank account.
+    BankTransfer {
+        /// The account at the time of the request. `None` if no deposit was expected.
+        account: Option<DepositAccount>,
+        /// The escrows to fund with the deposit.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        escrow_ids: Vec<String>,
+    },
     /// A deposit from a saved card.
     Card { card_id: String },
     /// A withdrawal to a bank account.
@@ -110,14 +123,32 @@ pub enum Method {
 }
 
 impl Method {
+    /// Returns the ids of the escrows to fund with the deposit.
+    pub fn escrow_ids(&self) -> &[String] {
+        match self {
+            Self::TestAccount { escrow_ids, .. } | Self::BankTransfer { escrow_ids, .. } => escrow_ids,
+            Self::Card { .. } | Self::Bank(_) | Self::Blockchain(_) | Self::Wallet(_) => &[],
+        }
+    }
+
     /// Returns the type of the transactions that move money by this means.
     pub const fn transaction_type(&self) -> TransactionType {
         match self {
-            Self::TestAccount { .. } | Self::Card { .. } => TransactionType::Deposit,
+            Self::TestAccount { .. } | Self::BankTransfer { .. } | Self::Card { .. } => TransactionType::Deposit,
             Self::Bank(_) | Self::Blockchain(_) => TransactionType::Withdrawal,
             Self::Wallet(_) => TransactionType::WalletTransfer,
         }
     }
+}
+
+/// The operator's bank account, to which customers pay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepositAccount {
+    pub bank_name: String,
+    pub bank_code: Option<String>,
+    pub account_number: String,
+    pub account_name: String,
 }
 
 /// The bank account that a withdrawal is paid to, as the customer names it.

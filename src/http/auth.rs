@@ -2,6 +2,7 @@
 //! `customer-id` header (contract sections 1.2 and 1.3).
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,16 +12,18 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
 use crate::commands::merchants;
-use crate::domain::ids::{CustomerId, MerchantId};
+use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::treasury::act::Agent;
 use crate::domain::unset::is_unset_variable;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::customer_id;
 use crate::http::key_mistake::KeyMistake;
+use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs, RouteFacts};
 use crate::http::state::AppState;
@@ -42,6 +45,8 @@ pub(crate) struct Caller {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
+    /// The address of the client.
+    address: Option<IpAddr>,
     /// The party of the request. `None` on a route with [`ActsAs::Viewer`] if the header names
     /// no customer.
     party: Option<Party>,
@@ -54,6 +59,8 @@ enum Key {
     Known(KeyOwner),
     /// A sandbox key without a merchant. Its first command creates one.
     New(SandboxKey),
+    /// The key of an operator, who acts for a merchant or for the deployment.
+    Operator(OperatorId, Option<MerchantId>),
 }
 
 impl Caller {
@@ -64,6 +71,19 @@ impl Caller {
         let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
         let context = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, state)?;
+        let address = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        if let (Access::Operator(right), Mode::Live) = (facts.access, state.policy.mode) {
+            let found = operator_auth::admit(request, state, &key_hash, right, facts.acts_as)?;
+            let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
+            context.key_hash.get_or_init(|| key_hash);
+            return Ok(Self {
+                party: Some(Party::Merchant),
+                key: Key::Operator(operator, merchant),
+                key_hash,
+                address,
+                request: context,
+            });
+        }
         let key = match state.api_keys.owner_of_key(&state.store, &key_hash)? {
             Some(owner) => Key::Known(owner),
             None if state.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
@@ -91,8 +111,20 @@ impl Caller {
             party: party_of(request, &context, facts.acts_as)?,
             key,
             key_hash,
+            address,
             request: context,
         })
+    }
+
+    /// Returns the caller of an operator's route, for the record of acts.
+    pub(crate) fn agent(&self) -> Agent {
+        Agent {
+            operator: match &self.key {
+                Key::Operator(operator, _) => Some(*operator),
+                Key::Known(_) | Key::New(_) => None,
+            },
+            address: self.address.map(|address| address.to_string()),
+        }
     }
 
     /// Returns the merchant, or `None` for a sandbox key without a merchant.
@@ -100,6 +132,7 @@ impl Caller {
         match &self.key {
             Key::Known(owner) => Some(owner.merchant),
             Key::New(_) => None,
+            Key::Operator(_, merchant) => *merchant,
         }
     }
 
@@ -131,6 +164,7 @@ impl Caller {
             Key::Known(owner) if mode == Mode::Live => owner.merchant,
             Key::Known(owner) => tx.owner_of_key(&self.key_hash)?.unwrap_or(*owner).merchant,
             Key::New(key) => merchants::of_sandbox_key(tx, key)?,
+            Key::Operator(_, merchant) => merchant.ok_or(store::Error::Panicked)?,
         };
         tx.act_for(merchant)?;
         Ok(Actor {
@@ -167,7 +201,7 @@ fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) ->
             let customer = id.map(|id| parse_customer(&id)).transpose()?;
             Ok(Some(customer.into()))
         }
-        ActsAs::Key => {
+        ActsAs::Key | ActsAs::MerchantOfOperator | ActsAs::Deployment => {
             // Only the request log needs the header.
             drop(read_customer(request, context));
             Ok(Some(Party::Merchant))
@@ -213,10 +247,9 @@ fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
 }
 
 fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
-    if scope == KeyScope::SuperAdmin || access == Access::Business {
-        Ok(())
-    } else {
-        Err(Refusal::AccessDenied)
+    match (scope, access) {
+        (KeyScope::SuperAdmin, _) | (KeyScope::Business, Access::Business) => Ok(()),
+        (KeyScope::Business, Access::SuperAdmin | Access::Operator(_)) => Err(Refusal::AccessDenied),
     }
 }
 
@@ -329,7 +362,7 @@ fn is_loopback_name(host_and_port: &str) -> bool {
 /// # Errors
 ///
 /// Returns an error if the header occurs with different values.
-fn single_value(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
+pub(super) fn single_value(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
     let mut values = headers
         .get_all(name)
         .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());

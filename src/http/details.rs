@@ -52,9 +52,13 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
         Refusal::MilestonesDoNotAddUp { amount, sum } => vec![("amount", money(*amount)), ("sum", sum_of(*sum))],
         Refusal::SplitDoesNotAddUp { pool, sum } => vec![("pool", money(*pool)), ("sum", sum_of(*sum))],
         Refusal::AmountMismatch { due, offered } => vec![("due", money(*due)), ("offered", money(*offered))],
-        Refusal::InsufficientBalance { needed, available } => {
+        Refusal::InsufficientBalance { needed, available } | Refusal::AlreadySpent { needed, available } => {
             vec![("needed", money(*needed)), ("available", money(*available))]
         }
+        Refusal::NotInStatus { status, allowed, .. } => vec![("status", Text(status)), ("allowed", Words(allowed))],
+        Refusal::RoleNotAllowed { role, allowed } => vec![("role", Text(role)), ("allowed", Words(allowed))],
+        Refusal::SamePerson { alone_max } => vec![("aloneMax", money(*alone_max))],
+        Refusal::BankReferenceUsed { id } => vec![("id", Text(id))],
         Refusal::PotTooSmall { min, pot } => vec![("min", money(*min)), ("pot", money(*pot))],
         Refusal::StakeNotCovered { stake, available, .. } => {
             vec![("stake", money(*stake)), ("available", money(*available))]

@@ -22,6 +22,7 @@ mod in_flight;
 mod key_mistake;
 mod known_fields;
 mod middleware;
+mod operator_auth;
 mod parts_hash;
 mod payload;
 mod query;

@@ -4,6 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::domain::ids::Cursor;
@@ -12,6 +13,7 @@ use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::operator_auth::MERCHANT_ID;
 use crate::http::parts_hash::PartsHash;
 use crate::http::state::AppState;
 use crate::http::walks::{ListHash, Walks};
@@ -81,12 +83,15 @@ pub(super) fn pairs_of(request: &HttpRequest) -> Result<Vec<(String, String)>, I
         .map_err(|_| Invalid::wrong("the query", "name=value pairs", request.query_string()))
 }
 
-/// Returns the hash of all that makes a list: key, customer, path and filters.
+/// Returns the hash of all that makes a list: key, customer, an operator's merchant, path and
+/// filters.
 fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListHash, ApiError> {
     let context = RequestContext::of(request)?;
     let mut hash = PartsHash::default();
     hash.add(context.key_hash.get().map_or(&[][..], |key| &key[..]));
     hash.add(context.customer.get().map_or(&[][..], |id| id.as_bytes()));
+    let merchant = request.headers().get(MERCHANT_ID);
+    hash.add(merchant.map_or(&[][..], HeaderValue::as_bytes));
     hash.add(request.path().as_bytes());
     let mut filters: Vec<_> = fields.iter().filter(|(name, _)| name != "page").collect();
     filters.sort();

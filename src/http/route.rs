@@ -1,6 +1,8 @@
 //! The facts of a route. The route table states them, and all other code reads them from
 //! there.
 
+use crate::domain::treasury::operator::Right;
+
 /// The start of every path of the contract.
 pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
 
@@ -57,6 +59,10 @@ pub(crate) enum ActsAs {
     MerchantAccount,
     /// The merchant of the key: the header has no effect.
     Key,
+    /// The merchant that the operator names in the header `merchant-id`.
+    MerchantOfOperator,
+    /// The deployment: no merchant.
+    Deployment,
     /// No party: the header only names the viewer. A header without a valid customer id,
     /// or with several different ids, has no effect.
     Viewer,
@@ -69,6 +75,8 @@ pub(crate) enum Access {
     Business,
     /// The keys of merchant super-admins only.
     SuperAdmin,
+    /// Live mode: the keys of operators with this right. In a sandbox every key.
+    Operator(Right),
 }
 
 /// A section of the route table.
@@ -80,6 +88,8 @@ pub(crate) enum Section {
     /// Routes of the sandbox, under `/sandbox`. They are not rate limited: a test that has
     /// used up the limit moves its clock with one of them.
     Sandbox,
+    /// Routes of operators, under `/operator`.
+    Operator,
     /// Routes without a key: health and files.
     Open,
 }
@@ -95,7 +105,7 @@ impl RouteFacts {
     pub(crate) const fn is_recorded(self) -> bool {
         match self.section {
             Section::Contract => true,
-            Section::Sandbox => self.writes,
+            Section::Sandbox | Section::Operator => self.writes,
             Section::Open => false,
         }
     }

@@ -29,7 +29,9 @@ pub use engine::error::{Error, LogLoss, OpenError};
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::left_behind::Removal;
+pub use tables::operators::{ActScope, RecordedAct};
 pub use tables::payments::UsedReference;
+pub use tables::payouts::StoredPayout;
 pub use tx::{Snapshot, Tx};
 pub use write_summary::{WriteSummary, WriteSummaryRows};
 

@@ -75,6 +75,11 @@ impl<'a> Tx<'a> {
         mem::take(&mut self.write_summary)
     }
 
+    /// Returns the transfers and events that this command has added so far.
+    pub const fn write_summary(&self) -> &WriteSummary {
+        &self.write_summary
+    }
+
     /// Returns the time of this command on the clock of the merchant that it acts for. It is
     /// never before the time of an earlier command of that merchant.
     pub fn now(&self) -> Timestamp {

@@ -16,6 +16,18 @@ pub struct WriteSummary {
 }
 
 impl WriteSummary {
+    /// Returns the number of the newest transfer.
+    pub fn newest_transfer(&self) -> Option<i64> {
+        self.transfers.as_ref().map(|numbers| *numbers.end())
+    }
+
+    /// Returns the numbers of the transfers after this one. `None` stands for all.
+    pub fn transfers_after(&self, before: Option<i64>) -> Option<RangeInclusive<i64>> {
+        let numbers = self.transfers.as_ref()?;
+        let first = before.map_or(*numbers.start(), |before| before + 1);
+        (first <= *numbers.end()).then(|| first..=*numbers.end())
+    }
+
     /// Adds a transfer that was just posted.
     pub(crate) fn add_transfer(&mut self, number: i64) {
         let first = self.transfers.as_ref().map_or(number, |known| *known.start());

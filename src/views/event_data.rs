@@ -117,7 +117,7 @@ impl EventPaymentView {
             Some(Method::Bank(account)) => view.withdrawal_details = Some(WithdrawalDetailsView::of(account)),
             Some(Method::Wallet(target)) => view.wallet_details = Some(WalletDetailsView::of(target)),
             Some(Method::Blockchain(target)) => view.blockchain_details = Some(BlockchainDetailsView::of(target)),
-            Some(Method::TestAccount { .. } | Method::Card { .. }) | None => {}
+            Some(Method::TestAccount { .. } | Method::BankTransfer { .. } | Method::Card { .. }) | None => {}
         }
         view
     }

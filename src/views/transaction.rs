@@ -6,12 +6,12 @@ use crate::domain::money::Amount;
 use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME};
 use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
-use crate::domain::transaction::{BankAccount, BlockchainTarget, Method, WalletTarget};
+use crate::domain::transaction::{BankAccount, BlockchainTarget, DepositAccount, Method, WalletTarget};
 use crate::views::MajorUnits;
 
 /// The contract's Transaction: one entry of a payment history. Every field is sent, with
-/// null for an unknown value, except `cardId` and `testAccount`, which are left out of
-/// transactions that do not use them.
+/// null for an unknown value, except `cardId`, `testAccount` and `depositAccount`, which are
+/// left out of transactions that do not use them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView {
@@ -44,6 +44,8 @@ struct MethodView {
     blockchain_details: Option<BlockchainDetailsView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     test_account: Option<TestAccountView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_account: Option<DepositAccountView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +97,19 @@ struct TestAccountView {
     dedicated: bool,
 }
 
+/// The operator's bank account that a deposit is to be paid to, and the reference that the
+/// payer must quote.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DepositAccountView {
+    bank: String,
+    bank_code: Option<String>,
+    account_number: String,
+    account_name: String,
+    amount: MajorUnits,
+    reference: String,
+}
+
 /// The escrows that a payment paid for: an object for one escrow, a list for several.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -142,7 +157,12 @@ impl TransactionView {
             currency: currency.to_owned(),
             transfer_details: None,
             method: method.map_or_else(MethodView::default, |method| {
-                MethodView::of(method, transaction.amount, is_for_escrows)
+                MethodView::of(
+                    method,
+                    transaction.amount,
+                    transaction.reference.as_str(),
+                    is_for_escrows,
+                )
             }),
             escrow_details,
             metadata: None,
@@ -155,11 +175,14 @@ impl TransactionView {
 }
 
 impl MethodView {
-    fn of(method: Method, amount: Amount, is_for_escrows: bool) -> Self {
+    fn of(method: Method, amount: Amount, reference: &str, is_for_escrows: bool) -> Self {
         let mut view = Self::default();
         match method {
-            Method::TestAccount { account_number } => {
+            Method::TestAccount { account_number, .. } => {
                 view.test_account = Some(TestAccountView::of(account_number, amount));
+            }
+            Method::BankTransfer { account, .. } => {
+                view.deposit_account = account.map(|account| DepositAccountView::of(account, amount, reference));
             }
             Method::Card { card_id } => {
                 let is_deposit = !is_for_escrows;
@@ -173,6 +196,19 @@ impl MethodView {
             Method::Wallet(target) => view.wallet_details = Some(WalletDetailsView::of(target)),
         }
         view
+    }
+}
+
+impl DepositAccountView {
+    fn of(account: DepositAccount, amount: Amount, reference: &str) -> Self {
+        Self {
+            bank: account.bank_name,
+            bank_code: account.bank_code,
+            account_number: account.account_number,
+            account_name: account.account_name,
+            amount: MajorUnits(amount),
+            reference: reference.to_owned(),
+        }
     }
 }
 

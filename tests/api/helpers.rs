@@ -312,6 +312,7 @@ pub(crate) fn go_live(config: &mut Config) {
         country: None,
         allowed_ips: Vec::new(),
         commission_bps: None,
+        bank: None,
         callback_url: None,
         callback_events: None,
         signing_secret: None,

@@ -21,7 +21,7 @@ fn the_demo_walks_one_deal_and_ends_with_a_sound_ledger() {
         "      200  ben escrow -> platform fees  PLATFORM_FEE",
         "      ben  main 1000000 -> 989750  in escrow 0 -> 10000",
         "state CLOSED, status COMPLETED",
-        "all ten invariants hold",
+        "all twelve invariants hold",
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }

@@ -173,6 +173,12 @@ impl Reference {
         self.register(command, newcomers);
         self.rows.entries += 1;
         self.touched.push(self.intents.len());
+        if let Kind::Withdrawal { .. } = kind {
+            // Its money is on its way from now on.
+            self.rows.transfers += 1;
+            self.merchants[command.merchant].in_transit += amount + fee;
+            self.wallet(command.merchant, &command.customer).main -= amount + fee;
+        }
         self.intents.push(Intent {
             merchant: command.merchant,
             reference: name.unwrap_or_default().to_owned(),
@@ -235,8 +241,7 @@ impl Reference {
         Ok(())
     }
 
-    /// Settles the slow withdrawals that are due. One that the wallet does not cover waits as
-    /// long again.
+    /// Settles the slow withdrawals that are due.
     pub(crate) fn settle_due(&mut self, merchant: usize) {
         let now = self.now(merchant);
         let is_due = |&place: &usize| {
@@ -246,12 +251,8 @@ impl Reference {
         let due: Vec<usize> = (0..self.intents.len()).filter(is_due).take(SETTLED_MAX).collect();
         for place in due {
             self.touched.push(place);
-            if self
-                .settle(place, status_of_amount(self.intents[place].amount))
-                .is_err()
-            {
-                self.intents[place].due_at = Some(slow_end(now));
-            }
+            let settled = self.settle(place, status_of_amount(self.intents[place].amount));
+            settled.expect("its money is on its way");
         }
     }
 
@@ -260,40 +261,43 @@ impl Reference {
         let intent = self.intents[place].clone();
         let (amount, needed) = (intent.amount, intent.amount + intent.fee);
         let merchant = &self.merchants[intent.merchant];
-        let available = merchant.customers[&intent.customer].main;
-        if intent.kind == Kind::Deposit {
-            refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?;
-        } else {
-            refuse_if(available < needed, &format!("InsufficientBalance {needed} {available}"))?;
+        match intent.kind {
+            Kind::Deposit => refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?,
+            Kind::Transfer { .. } => {
+                let available = merchant.customers[&intent.customer].main;
+                refuse_if(available < needed, &format!("InsufficientBalance {needed} {available}"))?;
+            }
+            Kind::Withdrawal { .. } => {}
         }
         self.intents[place].status = status;
         self.intents[place].due_at = None;
         self.rows.events += 1;
-        let moves = 1 + i64::from(intent.fee > 0);
-        self.rows.transfers += match status {
-            "success" => moves,
-            "reversed" => 2 * moves,
-            _ => 0,
-        };
-        if status != "success" {
-            return Ok(());
-        }
+        let is_paid = status == "success";
         match &intent.kind {
-            Kind::Deposit => {
+            Kind::Deposit if is_paid => {
+                self.rows.transfers += 1;
                 self.merchants[intent.merchant].deposited += amount;
                 self.wallet(intent.merchant, &intent.customer).main += amount;
             }
             Kind::Withdrawal { .. } => {
-                self.merchants[intent.merchant].deposited -= amount;
-                self.merchants[intent.merchant].platform_earned += intent.fee;
-                self.wallet(intent.merchant, &intent.customer).main -= needed;
+                self.merchants[intent.merchant].in_transit -= needed;
+                if is_paid {
+                    self.rows.transfers += 1 + i64::from(intent.fee > 0);
+                    self.merchants[intent.merchant].deposited -= amount;
+                    self.merchants[intent.merchant].platform_earned += intent.fee;
+                } else {
+                    self.rows.transfers += 1;
+                    self.wallet(intent.merchant, &intent.customer).main += needed;
+                }
             }
-            Kind::Transfer { receiver } => {
+            Kind::Transfer { receiver } if is_paid => {
+                self.rows.transfers += 1;
                 self.wallet(intent.merchant, &intent.customer).main -= amount;
                 self.wallet(intent.merchant, receiver).main += amount;
                 self.rows.entries += 1;
                 self.rows.events += 1;
             }
+            Kind::Deposit | Kind::Transfer { .. } => {}
         }
         Ok(())
     }
@@ -311,7 +315,7 @@ impl Reference {
         intent.id = (payment.transaction.id.number(), payment.transaction.id.guard().into());
         let name = payment.transaction.reference.as_str();
         name.clone_into(&mut intent.reference);
-        if let Some(Method::TestAccount { account_number }) = payment.method() {
+        if let Some(Method::TestAccount { account_number, .. }) = payment.method() {
             account_number.clone_into(&mut intent.account_number);
         }
         self.learn_reference(command, name, &[], Some(place));
@@ -441,7 +445,10 @@ impl Service {
 
     fn kind_of(&self, merchant: MerchantId, kind: &Kind) -> IntentKind {
         match kind {
-            Kind::Deposit => IntentKind::Deposit { card: None },
+            Kind::Deposit => IntentKind::Deposit {
+                card: None,
+                escrows: Vec::new(),
+            },
             Kind::Withdrawal { account } => IntentKind::BankWithdrawal(BankAccount {
                 bank_code: "058".to_owned(),
                 account_number: (*account).to_owned(),

@@ -162,6 +162,8 @@ pub(crate) struct Merchant {
     pub(crate) earned: i64,
     pub(crate) platform_earned: i64,
     pub(crate) deposited: i64,
+    /// The money of withdrawals that are not settled.
+    pub(crate) in_transit: i64,
     pub(crate) references: BTreeMap<String, Use>,
 }
 

@@ -321,6 +321,8 @@ impl Service {
         }
         expected_balances.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
         expected_balances.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
+        expected_balances.insert((String::new(), "IN_TRANSIT"), merchant.in_transit);
+        expected_balances.insert((String::new(), "SUSPENSE"), 0);
         expected_balances.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
 
         let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
@@ -414,7 +416,7 @@ impl Service {
         assert_eq!(escrow.status().into_str(), deal.status());
     }
 
-    /// Checks the ten invariants, and the row counts that are too slow to check after
+    /// Checks the twelve invariants, and the row counts that are too slow to check after
     /// each command.
     pub(crate) fn assert_sound(&self, expected: Rows) {
         let audit = self.file.audit();

@@ -13,7 +13,9 @@ mod source;
 
 pub use names::{CustomerId, MerchantId, PaymentToken};
 pub use numbers::{MILESTONES_MAX, first_number_of, last_number_of, number_after};
-pub use object::{CardId, CategoryId, Cursor, EventId, TransactionId, WalletId, WhitelistAddressId};
+pub use object::{
+    CardId, CategoryId, Cursor, EventId, OperatorId, PayoutId, ReceiptId, TransactionId, WalletId, WhitelistAddressId,
+};
 pub use reference::Reference;
 pub use seeded::{EscrowId, MilestoneId, SeededIds};
 pub use source::{Entropy, IdSource};

@@ -86,6 +86,18 @@ object_id!(
     EventId
 );
 object_id!(
+    /// The id of an operator.
+    OperatorId
+);
+object_id!(
+    /// The id of a receipt.
+    ReceiptId
+);
+object_id!(
+    /// The id of a pay-out.
+    PayoutId
+);
+object_id!(
     /// The place behind a row of a list: the row's key, and no guard. It lives as long as the
     /// list, since it does not need the row.
     Cursor

@@ -4,7 +4,9 @@ use std::iter;
 
 use crate::domain::ids::names::{CustomerId, DIGITS, Digits, PaymentToken};
 use crate::domain::ids::numbers::MILESTONES_MAX;
-use crate::domain::ids::object::{CardId, CategoryId, EventId, TransactionId, WalletId, WhitelistAddressId};
+use crate::domain::ids::object::{
+    CardId, CategoryId, EventId, OperatorId, PayoutId, ReceiptId, TransactionId, WalletId, WhitelistAddressId,
+};
 use crate::domain::ids::seeded::{EscrowId, MilestoneId, SeededIds};
 use crate::domain::time::Timestamp;
 
@@ -76,6 +78,18 @@ pub trait IdSource {
 
     fn event_id(&mut self) -> EventId {
         EventId::new(self.number(), self.guard())
+    }
+
+    fn operator_id(&mut self) -> OperatorId {
+        OperatorId::new(self.number(), self.guard())
+    }
+
+    fn receipt_id(&mut self) -> ReceiptId {
+        ReceiptId::new(self.number(), self.guard())
+    }
+
+    fn payout_id(&mut self) -> PayoutId {
+        PayoutId::new(self.number(), self.guard())
     }
 
     fn card_id(&mut self) -> CardId {

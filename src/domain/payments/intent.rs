@@ -213,7 +213,7 @@ fn moves(transaction: &Transaction, detail: &Detail, balances: Balances) -> Resu
         return Err(Refusal::TooMuchMoney);
     }
     Ok(match &detail.method {
-        Method::TestAccount { .. } | Method::Card { .. } => {
+        Method::TestAccount { .. } | Method::BankTransfer { .. } | Method::Card { .. } => {
             vec![of_amount(TransferKind::Deposit, Account::OutsideWorld, wallet())]
         }
         Method::Bank(_) | Method::Blockchain(_) => vec![

@@ -45,10 +45,12 @@ pub struct IntentRequest {
 /// The kind of an intent, with the objects that it refers to as the customer named them.
 #[derive(Clone, Debug, Serialize)]
 pub enum IntentKind {
-    /// A deposit from a saved card or, without one, through a test account.
+    /// A deposit from a saved card or, without one, by a bank transfer.
     Deposit {
         /// The card's id as it was sent.
         card: Option<String>,
+        /// The escrows to fund with it, as they were sent.
+        escrows: Vec<String>,
     },
     BankWithdrawal(BankAccount),
     CryptoWithdrawal(CryptoWithdrawalRequest),

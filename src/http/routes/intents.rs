@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::commands::intents;
-use crate::domain::ids::Reference;
+use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::money::Amount;
 use crate::domain::payments::intent;
 use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
@@ -18,7 +18,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::shared_fields::{
-    account_number, bank_code, check_currency, evm_address, reference, short_text,
+    account_number, bank_code, check_currency, escrows_by_id, evm_address, reference, short_text,
 };
 use crate::http::state::AppState;
 use crate::views::TransactionView;
@@ -97,20 +97,31 @@ fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
         amount,
         reference,
         kind: match purpose {
-            Purpose::Deposit => deposit(&fields)?,
+            Purpose::Deposit => deposit(&fields, state.limits.escrows_per_payment_max)?,
             Purpose::Withdrawal => withdrawal(&fields, state.policy.strict)?,
             Purpose::WalletTransfer => wallet_transfer(&fields)?,
         },
     })
 }
 
-fn deposit(fields: &Fields<'_>) -> Parsed<IntentKind> {
-    let details = fields.field("depositDetails").optional(Field::object)?;
-    let card = match details {
-        Some(details) => details.field("cardId").optional(Field::text)?,
-        None => None,
+/// Reads the card of a deposit, or the escrows to fund with it.
+fn deposit(fields: &Fields<'_>, escrows_max: usize) -> Parsed<IntentKind> {
+    let Some(details) = fields.field("depositDetails").optional(Field::object)? else {
+        let (card, escrows) = (None, Vec::new());
+        return Ok(IntentKind::Deposit { card, escrows });
     };
-    Ok(IntentKind::Deposit { card })
+    let card = details.field("cardId").optional(Field::text)?;
+    let ids = details.field("escrowId");
+    let escrows = if ids.is_absent() {
+        Vec::new()
+    } else {
+        escrows_by_id(&ids, escrows_max)?
+    };
+    if card.is_some() && !escrows.is_empty() {
+        return Err(ids.must_be("left out where cardId is sent; POST /v1/payment/escrow pays by card"));
+    }
+    let escrows = escrows.iter().map(EscrowId::to_string).collect();
+    Ok(IntentKind::Deposit { card, escrows })
 }
 
 /// Reads the target of a withdrawal: a bank account or an address on a blockchain, not both.

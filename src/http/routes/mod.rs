@@ -14,6 +14,7 @@ mod files;
 mod histories;
 mod intents;
 pub(crate) mod milestone_escrows;
+mod operator;
 mod payments;
 mod requests;
 mod resets;
@@ -33,6 +34,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard};
 
 use crate::domain::mode::Mode;
+use crate::domain::treasury::operator::Right;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
@@ -140,6 +142,8 @@ fn table(mode: Mode) -> Routes {
     table.contract(GET, "/v1/escrow/category/get/{categoryId}", Party, Business, categories::get);
     table.contract(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::move_to);
     table.contract(DELETE, "/v1/escrow/category/delete/{categoryId}", Party, Business, categories::delete);
+
+    operator::add_routes(&mut table);
 
     if mode == Mode::Sandbox {
         table.sandbox_reading(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, KnownFields::of_body(&["amount"]), intents::pay_test_account);
@@ -253,6 +257,31 @@ impl Routes {
             acts_as,
             access: Access::SuperAdmin,
             section: Section::Sandbox,
+            writes: method != Method::GET,
+            known_fields: Some(known),
+        };
+        self.add(method, path, facts, Checked(handler));
+    }
+
+    /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
+    /// key may use it for its own merchant.
+    fn operator<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        acts_as: ActsAs,
+        right: Right,
+        known: KnownFields,
+        handler: F,
+    ) where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let facts = RouteFacts {
+            acts_as,
+            access: Access::Operator(right),
+            section: Section::Operator,
             writes: method != Method::GET,
             known_fields: Some(known),
         };

@@ -5,16 +5,16 @@ use serde::Serialize;
 
 use crate::commands::payments;
 use crate::domain::customers::customer::Wallet;
-use crate::domain::ids::{CardId, EscrowId, EscrowKey, PaymentToken};
+use crate::domain::ids::{CardId, EscrowKey, PaymentToken};
 use crate::domain::money::Amount;
 use crate::domain::payments::request::{Gateway, PaymentRequest};
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::{Parsed, Refusal};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::routes::shared_fields::{check_currency, reference};
+use crate::http::routes::shared_fields::{check_currency, escrows_by_id, reference};
 use crate::http::state::AppState;
 use crate::views::{MajorUnits, TransactionView};
 
@@ -121,21 +121,11 @@ fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<(Vec<Escro
     {
         return Ok((vec![EscrowKey::Token(token)], None));
     }
-    if !ids.is_list() {
-        return Ok((vec![escrow_by_id(&ids)?], token));
-    }
-    let list = ids.list()?;
-    if list.is_empty() || list.len() > escrows_max {
-        return Err(ids.must_be(format!("an escrow id or a list of 1 to {escrows_max} of them")));
-    }
-    if list.len() > 1 && token.is_some() {
+    let escrows = escrows_by_id(&ids, escrows_max)?;
+    if escrows.len() > 1 && token.is_some() {
         return Err(token_field.must_be("left out where escrowId names several escrows"));
     }
-    Ok((list.iter().map(escrow_by_id).collect::<Parsed<_>>()?, token))
-}
-
-fn escrow_by_id(field: &Field<'_>) -> Result<EscrowKey, Invalid> {
-    Ok(EscrowKey::Id(EscrowId::named(&field.text()?)))
+    Ok((escrows.into_iter().map(EscrowKey::Id).collect(), token))
 }
 
 /// The contract's Wallet: a customer's balances.

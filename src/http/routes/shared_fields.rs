@@ -5,7 +5,7 @@ use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
     MilestoneRequest, TermsRequest, check_buyer_pays, check_max_delivery, check_total_quantity,
 };
-use crate::domain::ids::Reference;
+use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::payments::bank::{check_bank_code, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::{Invalid, Parsed};
@@ -157,4 +157,17 @@ pub(super) fn text_up_to(field: &Field<'_>, chars_max: usize) -> Result<String, 
         ));
     }
     Ok(text)
+}
+
+/// Parses the id of an escrow, or a list of 1 to `escrows_max` of them.
+pub(super) fn escrows_by_id(ids: &Field<'_>, escrows_max: usize) -> Parsed<Vec<EscrowId>> {
+    let by_id = |field: &Field<'_>| Ok(EscrowId::named(&field.text()?));
+    if !ids.is_list() {
+        return Ok(vec![by_id(ids)?]);
+    }
+    let list = ids.list()?;
+    if list.is_empty() || list.len() > escrows_max {
+        return Err(ids.must_be(format!("an escrow id or a list of 1 to {escrows_max} of them")));
+    }
+    list.iter().map(by_id).collect()
 }

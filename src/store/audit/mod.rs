@@ -6,6 +6,7 @@ mod escrows;
 mod histories;
 mod rows;
 mod transfers;
+mod treasury;
 pub(super) mod verification;
 
 use std::collections::HashMap;
@@ -144,6 +145,7 @@ fn run(
         auditor.take_histories(histories, &snapshot)?;
         auditor.read_details(&snapshot)?;
         auditor.check_accounts(&snapshot)?;
+        auditor.check_treasury(&snapshot)?;
         auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
         Ok(auditor.audit)
     })
@@ -180,7 +182,10 @@ row! {
         is_debit: Option<bool> = "credit_type = 'debit'",
         amount: Option<i64>,
         fee: i64,
-        has_moved: Option<bool> = "status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow')",
+        // A withdrawal has moved its money from the request on if it has a pay-out.
+        has_moved: Option<bool> = "(payment_detail.status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow'))
+            OR (payment_detail.status = 'pending' AND EXISTS
+                (SELECT 1 FROM payout WHERE payout.transaction_id = payment_detail.transaction_id))",
     }
 }
 
@@ -402,6 +407,20 @@ impl Auditor {
             let entered = if is_debit { -amount } else { amount };
             let moved = if has_moved { entered - fee } else { 0 };
             self.histories.entry(account).or_default().sum += moved - entered;
+        }
+        Ok(())
+    }
+
+    fn check_treasury(&mut self, connection: &Connection) -> Result<(), Error> {
+        for (invariant, problems) in [
+            (11, treasury::unexplained_balances(connection)?),
+            (12, treasury::broken_acts(connection)?),
+        ] {
+            for (merchant, problem) in problems {
+                if !self.not_checked.contains(&merchant) {
+                    self.find(invariant, problem);
+                }
+            }
         }
         Ok(())
     }

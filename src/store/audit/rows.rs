@@ -157,6 +157,15 @@ impl Rows {
             let (name, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
             snapshot.payment_at_test_account(merchant, name).map(drop)
         })?;
+        self.read_each(snapshot, "receipt", "SELECT id FROM receipt", |row| {
+            snapshot.receipt_of_number(i64::from_column(row, 0)?).map(drop)
+        })?;
+        self.read_each(snapshot, "pay-out", "SELECT id FROM payout", |row| {
+            snapshot.payout_of_number(i64::from_column(row, 0)?).map(drop)
+        })?;
+        self.read_each(snapshot, "operator", "SELECT key_hash FROM operator", |row| {
+            snapshot.operator_of_key(&<[u8; 32]>::from_column(row, 0)?).map(drop)
+        })?;
         self.read_each(snapshot, "event", "SELECT id FROM event", |row| {
             snapshot.event_of_number(i64::from_column(row, 0)?).map(drop)
         })

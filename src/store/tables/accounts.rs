@@ -34,6 +34,8 @@ pub(crate) fn account_of(purpose: &str, customer: Option<CustomerId>) -> Result<
         ("CUSTOMER_ESCROW", Some(customer)) => Ok(Account::CustomerEscrow(customer)),
         ("MERCHANT_MAIN", None) => Ok(Account::MerchantMain),
         ("PLATFORM_FEES", None) => Ok(Account::PlatformFees),
+        ("IN_TRANSIT", None) => Ok(Account::InTransit),
+        ("SUSPENSE", None) => Ok(Account::Suspense),
         ("OUTSIDE_WORLD", None) => Ok(Account::OutsideWorld),
         (other, _) => Err(broken("the purpose of an account", other)),
     }

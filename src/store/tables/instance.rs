@@ -45,7 +45,8 @@ impl Snapshot<'_> {
             "SELECT max(coalesce((SELECT max(id) FROM escrow), 0), coalesce((SELECT max(id) FROM payment_transaction), 0),
                         coalesce((SELECT max(id) FROM card), 0), coalesce((SELECT max(id) FROM whitelist_address), 0),
                         coalesce((SELECT max(id) FROM category), 0), coalesce((SELECT max(id) FROM delivery), 0),
-                        coalesce((SELECT max(id) FROM event), 0))",
+                        coalesce((SELECT max(id) FROM event), 0), coalesce((SELECT max(id) FROM receipt), 0),
+                        coalesce((SELECT max(id) FROM payout), 0), coalesce((SELECT max(id) FROM operator), 0))",
             [],
             |row| row.get(0),
         )?;

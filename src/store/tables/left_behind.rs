@@ -91,6 +91,17 @@ const UNNAMED: &[Part] = &[
         &["DELETE FROM whitelist_address WHERE id IN
                (SELECT id FROM whitelist_address WHERE merchant_id = ?1 LIMIT ?2)"],
     ),
+    OfMerchant(
+        ROWS_MAX,
+        &["DELETE FROM payout WHERE id IN (SELECT id FROM payout WHERE merchant_id = ?1 LIMIT ?2)"],
+    ),
+    OfMerchant(
+        ROWS_MAX,
+        &[
+            "DELETE FROM operator_act_head WHERE merchant_id IN (SELECT ?1 LIMIT ?2)",
+            "DELETE FROM operator_act WHERE id IN (SELECT id FROM operator_act WHERE merchant_id = ?1 LIMIT ?2)",
+        ],
+    ),
     Searched(
         "SELECT id, merchant_id FROM transfer WHERE id > ?1 ORDER BY id LIMIT ?2",
         &["DELETE FROM transfer WHERE id = ?1"],
@@ -105,6 +116,10 @@ const PAYMENT: &[&str] = &[
 
 /// The parts after them, in their order: rows that others may name.
 const NAMED: &[Part] = &[
+    OfMerchant(
+        ROWS_MAX,
+        &["DELETE FROM receipt WHERE id IN (SELECT id FROM receipt WHERE merchant_id = ?1 LIMIT ?2)"],
+    ),
     // A credit names its escrow, and an escrow the payment that funded it, which names none.
     Searched(
         "SELECT payment_transaction.id, CASE WHEN escrow_id IS NOT NULL THEN merchant_id END

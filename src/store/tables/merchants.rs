@@ -179,7 +179,7 @@ impl Tx<'_> {
                 secret.map(SigningSecret::as_str),
             ])?;
         let merchant = MerchantId(merchant);
-        for account in [Account::MerchantMain, Account::PlatformFees, Account::OutsideWorld] {
+        for account in Account::OF_MERCHANT {
             self.insert_account(merchant, &account)?;
         }
         Ok(merchant)

@@ -6,13 +6,16 @@ use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::ids::{EscrowId, MerchantId, Reference, TransactionId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::history::{HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::checked::{insert_checked, update_checked};
-use crate::store::tables::columns::{broken, optional_escrow_id, read_first, row, stored_as_word};
+use crate::store::tables::columns::{
+    broken, offset_of, optional_escrow_id, read_all, read_first, read_limit_of, row, stored_as_word,
+};
 use crate::store::tx::{Snapshot, Tx};
 
 /// A reference that a payment has used.
@@ -72,6 +75,17 @@ row! {
         settled_at: Option<Timestamp>,
         details: Option<&'a str>,
     }
+}
+
+/// The pending deposits of merchant ?1 that wait for money at the bank.
+macro_rules! expected_deposits {
+    () => {
+        " FROM payment_detail
+          JOIN payment_transaction ON payment_transaction.id = transaction_id
+          JOIN account ON account.id = account_id
+          WHERE status = 'pending' AND (method = 'BANK_TRANSFER' OR method = 'TEST_ACCOUNT')
+            AND account.merchant_id = ?1"
+    };
 }
 
 const SELECT_PAYMENT: &str = concat!(
@@ -220,6 +234,64 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Returns a customer's deposit that used one of the merchant's references.
+    pub fn deposit_with_reference(
+        &self,
+        merchant: MerchantId,
+        reference: &Reference,
+    ) -> Result<Option<Payment>, Error> {
+        let Some(used) = self.used_reference(merchant, reference)? else {
+            return Ok(None);
+        };
+        let payment = self.payment_of_number(used.transaction)?;
+        let is_deposit = payment.transaction.transaction_type == TransactionType::Deposit;
+        Ok(Some(payment).filter(|_| is_deposit))
+    }
+
+    /// Returns a page of a merchant's pending deposits that wait for money at the bank,
+    /// newest first.
+    pub fn expected_deposits(&self, merchant: MerchantId, request: PageRequest) -> Result<Page<Payment>, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT payment_transaction.id",
+            expected_deposits!(),
+            " AND payment_transaction.id <= ?4 ORDER BY payment_transaction.id DESC LIMIT ?2 OFFSET ?3"
+        ))?;
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let rows = statement.query(params![merchant.0, limit, offset, request.newest()])?;
+        let numbers = read_all(rows, |row| Ok(row.get::<_, i64>(0)?))?;
+        let payments = numbers.into_iter().map(|number| self.payment_of_number(number));
+        let payments = payments.collect::<Result<Vec<_>, _>>()?;
+        let count: i64 = self
+            .connection
+            .prepare_cached(concat!(
+                "SELECT count(*)",
+                expected_deposits!(),
+                " AND payment_transaction.id <= ?2"
+            ))?
+            .query_row([merchant.0, request.newest_counted()], |row| row.get(0))?;
+        Ok(Page::of(payments, count.unsigned_abs(), request, |payment| {
+            payment.transaction.id.number()
+        }))
+    }
+
+    /// Returns at most `limit` pending deposits of any merchant by bank transfer that were
+    /// asked for before this ledger time, each with its merchant, oldest first. Live mode,
+    /// where merchants' clocks follow ledger time.
+    pub fn deposits_before(&self, before: Timestamp, limit: u32) -> Result<Vec<(MerchantId, TransactionId)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT account.merchant_id, payment_transaction.id, payment_transaction.guard
+             FROM payment_detail
+             JOIN payment_transaction ON payment_transaction.id = transaction_id
+             JOIN account ON account.id = account_id
+             WHERE status = 'pending' AND method = 'BANK_TRANSFER' AND payment_transaction.created_at < ?1
+             ORDER BY transaction_id LIMIT ?2",
+        )?;
+        read_all(statement.query(params![before.millis(), limit])?, |row| {
+            let id = TransactionId::new(row.get(1)?, row.get(2)?);
+            Ok((MerchantId(row.get(0)?), id))
+        })
+    }
+
     /// Returns the payment with this number, which exists.
     pub(crate) fn payment_of_number(&self, number: i64) -> Result<Payment, Error> {
         let mut statement = self.connection.prepare_cached(SELECT_PAYMENT)?;
@@ -320,21 +392,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Saves the outcome of a pending payment.
+    /// Saves the outcome of a pending payment, or that a successful one was reversed.
     pub fn save_settled(&mut self, payment: &Payment) -> Result<(), Error> {
         let settled_at = payment.detail.as_ref().and_then(|detail| detail.settled_at);
         let changed = self
             .connection
             .prepare_cached(concat!(
                 update_checked!("payment_detail", status: "?2", settled_at: "?3"),
-                " WHERE transaction_id = ?1 AND status = 'pending'"
+                " WHERE transaction_id = ?1 AND (status = 'pending' OR (status = 'success' AND ?2 = 'reversed'))"
             ))?
             .execute(params![
                 payment.transaction.id.number(),
                 payment.status().into_str(),
                 settled_at.map(Timestamp::millis),
             ])?;
-        one_row(changed, "a pending payment")
+        one_row(changed, "a payment that can be settled")
     }
 
     /// Inserts a transaction into the history of the account with this number. `previous` is

@@ -1,0 +1,154 @@
+//! Operators, and the record of what they do.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::commands::Error;
+use crate::domain::ids::{IdSource, MerchantId, OperatorId};
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::text;
+use crate::domain::time::Timestamp;
+use crate::domain::treasury::act::{ActKind, Agent, NewAct};
+use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
+use crate::store::{self, Tx};
+
+/// The precision of the time at which a key was last used, so that reading writes seldom.
+pub const LAST_USE_PRECISION: Duration = Duration::from_hours(1);
+
+/// The parsed request for a new operator.
+#[derive(Clone, Debug)]
+pub struct OperatorRequest {
+    pub name: String,
+    pub role: Role,
+    /// The merchants that the operator is limited to. Empty for all.
+    pub merchants: Vec<MerchantId>,
+}
+
+/// A merchant, and the caller of the operator's route that acts for it.
+#[derive(Clone, Debug)]
+pub struct OperatorActor {
+    pub merchant: MerchantId,
+    pub agent: Agent,
+}
+
+impl OperatorActor {
+    /// Records an act for the merchant, with the transfers that the command has posted after
+    /// the number `before`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    pub(super) fn record(
+        &self,
+        tx: &mut Tx<'_>,
+        kind: ActKind,
+        subject: String,
+        reason: Option<String>,
+        before: Option<i64>,
+    ) -> Result<(), store::Error> {
+        let act = NewAct {
+            merchant: Some(self.merchant),
+            kind,
+            subject,
+            reason,
+            transfers: tx.write_summary().transfers_after(before),
+        };
+        tx.insert_act(&self.agent, &act)
+    }
+}
+
+/// Returns the name of an operator, of one line.
+///
+/// # Errors
+///
+/// Names `field` if the text is blank, too long, or has control characters.
+pub fn check_name(field: &str, name: String) -> Parsed<String> {
+    text::line(field, name, NAME_CHARS_MAX)
+}
+
+/// Creates an operator whose key is `key`. Only the hash of the key is stored.
+///
+/// # Errors
+///
+/// Refuses a name that another operator has or had, so that a name in the record stays one
+/// person's, and a merchant that does not exist.
+pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
+    let request = request?;
+    if tx.has_operator_named(&request.name)? {
+        return Err(Refusal::OperatorNameTaken.into());
+    }
+    for merchant in &request.merchants {
+        if !tx.has_merchant(*merchant)? {
+            return Err(Refusal::MerchantNotFound.into());
+        }
+    }
+    let operator = Operator {
+        id: tx.operator_id(),
+        name: request.name,
+        role: request.role,
+        merchants: request.merchants,
+        created_at: tx.ledger_time(),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    tx.insert_operator(&operator, &Sha256::digest(key).into())?;
+    record_for_deployment(tx, agent, ActKind::OperatorCreated, operator.id, None)?;
+    Ok(operator)
+}
+
+/// Revokes an operator's key.
+///
+/// # Errors
+///
+/// Refuses an unknown operator, one that is revoked already, and the last admin.
+pub fn revoke(tx: &mut Tx<'_>, agent: &Agent, id: OperatorId, reason: Option<String>) -> Result<Operator, Error> {
+    let mut operator = tx.operator(id)?.ok_or(Refusal::OperatorNotFound)?;
+    if operator.revoked_at.is_some() {
+        return Err(Refusal::OperatorAlreadyRevoked.into());
+    }
+    if operator.role == Role::Admin && !tx.has_other_admin(id)? {
+        return Err(Refusal::LastAdmin.into());
+    }
+    operator.revoked_at = Some(tx.ledger_time());
+    tx.save_operator(&operator)?;
+    record_for_deployment(tx, agent, ActKind::OperatorRevoked, id, reason)?;
+    Ok(operator)
+}
+
+/// Saves that an operator's key is being used, if its last use is long enough ago.
+pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
+    let now = tx.ledger_time();
+    if let Some(mut operator) = tx.operator(id)?
+        && is_use_to_note(&operator, now)
+    {
+        operator.last_used_at = Some(now);
+        tx.save_operator(&operator)?;
+    }
+    Ok(())
+}
+
+/// Returns true if the stored last use is older than [`LAST_USE_PRECISION`].
+pub fn is_use_to_note(operator: &Operator, now: Timestamp) -> bool {
+    let precision = i64::try_from(LAST_USE_PRECISION.as_millis()).expect("an hour is short");
+    operator
+        .last_used_at
+        .is_none_or(|last| last.millis_later(precision) <= now)
+}
+
+fn record_for_deployment(
+    tx: &mut Tx<'_>,
+    agent: &Agent,
+    kind: ActKind,
+    subject: OperatorId,
+    reason: Option<String>,
+) -> Result<(), store::Error> {
+    let act = NewAct {
+        merchant: None,
+        kind,
+        subject: subject.to_string(),
+        reason,
+        transfers: None,
+    };
+    tx.insert_act(agent, &act)
+}

@@ -1,0 +1,348 @@
+//! Pay-outs: asking for one, its approval, and its payment.
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::{Error, Policy, outbox};
+use crate::domain::effects::Effects;
+use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::payments::intent::IntentOutcome;
+use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::transaction::{
+    BankAccount, CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType,
+};
+use crate::domain::treasury::act::ActKind;
+use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus, PayoutTerms};
+use crate::domain::treasury::receipt::Receipt;
+use crate::store::{self, Snapshot, StoredPayout, Tx};
+
+/// A pay-out with its withdrawal, as replies show it.
+#[derive(Clone, Debug)]
+pub struct PayoutWithWithdrawal {
+    pub payout: Payout,
+    pub withdrawal: Option<Payment>,
+}
+
+/// The parsed request of an operator for a pay-out.
+#[derive(Clone, Debug)]
+pub struct PayoutRequest {
+    pub source: RequestedSource,
+    pub destination: BankAccount,
+    pub reason: Option<String>,
+}
+
+/// The money that an operator wants to be paid out.
+#[derive(Clone, Copy, Debug)]
+pub enum RequestedSource {
+    /// The merchant's own money: commission, additional fees and sales.
+    Merchant(Amount),
+    /// The platform's fees.
+    PlatformFees(Amount),
+    /// All of a receipt in suspense, back to its payer.
+    Receipt(ReceiptId),
+}
+
+/// Asks for the pay-out of a customer's withdrawal, whose entry is among the effects. The
+/// caller applies the effects and then inserts the pay-out.
+pub(super) fn of_withdrawal(
+    tx: &mut Tx<'_>,
+    withdrawal: &Payment,
+    available: Amount,
+    effects: &mut Effects,
+) -> Result<Payout, Error> {
+    let terms = PayoutTerms {
+        source: withdrawal.transaction.owner.clone(),
+        amount: withdrawal.transaction.amount,
+        fee: withdrawal.fee(),
+        destination: None,
+        receipt: None,
+        requested_by: None,
+    };
+    let (id, now) = (tx.payout_id(), tx.now());
+    Ok(Payout::request(id, terms, available, now, effects)?)
+}
+
+/// Asks for a pay-out of the merchant's money, of the platform's fees, or of money in
+/// suspense.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, one that is not in suspense, and an account that does not hold
+/// the amount.
+pub fn request(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    request: Parsed<PayoutRequest>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let request = request?;
+    let before = tx.write_summary().newest_transfer();
+    let merchant = actor.merchant;
+    let (source, amount, mut receipt) = match request.source {
+        RequestedSource::Merchant(amount) => (Account::MerchantMain, amount, None),
+        RequestedSource::PlatformFees(amount) => (Account::PlatformFees, amount, None),
+        RequestedSource::Receipt(id) => {
+            let receipt = tx.receipt(merchant, id)?.ok_or(Refusal::ReceiptNotFound)?;
+            (Account::Suspense, receipt.amount, Some(receipt))
+        }
+    };
+    let now = tx.now();
+    if let Some(receipt) = &mut receipt {
+        receipt.send_back(now)?;
+    }
+    let mut effects = Effects::default();
+    let withdrawal = (source == Account::MerchantMain)
+        .then(|| withdrawal_of_merchant(tx, amount, request.destination.clone(), &mut effects));
+    let terms = PayoutTerms {
+        source,
+        amount,
+        fee: Amount::ZERO,
+        destination: withdrawal.is_none().then_some(request.destination),
+        receipt: receipt.as_ref().map(|receipt| receipt.id),
+        requested_by: actor.agent.operator,
+    };
+    let available = tx.balance(merchant, &terms.source)?;
+    let payout = Payout::request(tx.payout_id(), terms, available, now, &mut effects)?;
+    outbox::apply(tx, policy, merchant, &effects, &[])?;
+    if let Some(receipt) = &receipt {
+        tx.save_receipt(receipt)?;
+    }
+    tx.insert_payout(
+        merchant,
+        &payout,
+        withdrawal.as_ref().map(|payment| payment.transaction.id),
+    )?;
+    let kind = ActKind::PayoutRequested;
+    actor.record(tx, kind, payout.id.to_string(), request.reason, before)?;
+    Ok(PayoutWithWithdrawal { payout, withdrawal })
+}
+
+/// Approves a pay-out.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, and what [`Payout::approve`] refuses.
+pub fn approve(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: PayoutId,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let mut loaded = load(tx, actor.merchant, id)?;
+    let now = tx.now();
+    loaded.payout.approve(actor.agent.operator, policy.two_person, now)?;
+    tx.save_payout(&loaded.payout)?;
+    actor.record(tx, ActKind::PayoutApproved, id.to_string(), None, None)?;
+    Ok(loaded)
+}
+
+/// Rejects a pay-out, and gives its money back.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, and one that is not requested.
+pub fn reject(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: PayoutId,
+    reason: Parsed<String>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let reason = Some(reason?);
+    let before = tx.write_summary().newest_transfer();
+    let mut loaded = load(tx, actor.merchant, id)?;
+    let now = tx.now();
+    let effects = loaded.payout.reject(loaded.withdrawal.as_mut(), reason.clone(), now)?;
+    save(tx, policy, actor.merchant, &loaded, &effects)?;
+    actor.record(tx, ActKind::PayoutRejected, id.to_string(), reason, before)?;
+    Ok(loaded)
+}
+
+/// Records that the bank has paid an approved pay-out.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, one that is not approved, and a reference of the bank that
+/// another pay-out has.
+pub fn pay(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: PayoutId,
+    paid: Parsed<BankEntry>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let paid = paid?;
+    let before = tx.write_summary().newest_transfer();
+    let mut loaded = load(tx, actor.merchant, id)?;
+    let now = tx.now();
+    let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
+    let everywhere = policy.has_shared_bank_account();
+    if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid.reference, everywhere)? {
+        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
+    }
+    save(tx, policy, actor.merchant, &loaded, &effects)?;
+    actor.record(tx, ActKind::PayoutPaid, id.to_string(), None, before)?;
+    Ok(loaded)
+}
+
+/// Records that the bank has sent a pay-out back.
+///
+/// # Errors
+///
+/// Refuses an unknown pay-out, and what [`Payout::take_back`] refuses.
+pub fn take_back(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: PayoutId,
+    reason: Parsed<String>,
+) -> Result<PayoutWithWithdrawal, Error> {
+    let reason = Some(reason?);
+    let before = tx.write_summary().newest_transfer();
+    let mut loaded = load(tx, actor.merchant, id)?;
+    let inside = tx.balance(actor.merchant, &Account::OutsideWorld)?;
+    let now = tx.now();
+    let effects = loaded
+        .payout
+        .take_back(loaded.withdrawal.as_mut(), reason.clone(), inside, now)?;
+    save(tx, policy, actor.merchant, &loaded, &effects)?;
+    actor.record(tx, ActKind::PayoutReturned, id.to_string(), reason, before)?;
+    Ok(loaded)
+}
+
+/// Settles a withdrawal as the sandbox's bank does, unless an operator has taken its pay-out
+/// in hand.
+pub(super) fn settle_by_bank(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    stored: StoredPayout,
+    mut withdrawal: Payment,
+    outcome: IntentOutcome,
+) -> Result<Payment, Error> {
+    let mut payout = stored.payout;
+    if payout.status != PayoutStatus::Requested {
+        return Ok(withdrawal);
+    }
+    let now = tx.now();
+    let effects = match outcome {
+        IntentOutcome::Failed => payout.reject(Some(&mut withdrawal), None, now)?,
+        IntentOutcome::Success => {
+            payout.approve(None, TwoPersonRule::OFF, now)?;
+            payout.pay(Some(&mut withdrawal), None, now)?
+        }
+        IntentOutcome::Reversed => {
+            payout.approve(None, TwoPersonRule::OFF, now)?;
+            payout.take_back(Some(&mut withdrawal), None, Amount::ZERO, now)?
+        }
+    };
+    let settled = PayoutWithWithdrawal {
+        payout,
+        withdrawal: Some(withdrawal.clone()),
+    };
+    save(tx, policy, merchant, &settled, &effects)?;
+    Ok(withdrawal)
+}
+
+/// Returns the approved pay-outs for the bank, oldest first, and records the export.
+pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor) -> Result<Vec<PayoutWithWithdrawal>, Error> {
+    let approved = tx.approved_payouts(actor.merchant)?;
+    let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
+    let exported = exported.collect::<Result<Vec<_>, _>>()?;
+    let count = format!("{} pay-outs", exported.len());
+    actor.record(tx, ActKind::PayoutsExported, count, None, None)?;
+    Ok(exported)
+}
+
+/// Returns a merchant's pay-out with its withdrawal, or `None` if the merchant has none with
+/// this id.
+pub fn get(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    id: PayoutId,
+) -> Result<Option<PayoutWithWithdrawal>, store::Error> {
+    let stored = snapshot.payout(merchant, id)?;
+    stored.map(|stored| with_withdrawal(snapshot, stored)).transpose()
+}
+
+/// Returns a page of a merchant's pay-outs with their withdrawals, newest first.
+pub fn list(
+    snapshot: &Snapshot<'_>,
+    merchant: MerchantId,
+    status: Option<PayoutStatus>,
+    request: PageRequest,
+) -> Result<Page<PayoutWithWithdrawal>, store::Error> {
+    let page = snapshot.payouts(merchant, status, request)?;
+    page.try_map(|stored| with_withdrawal(snapshot, stored))
+}
+
+fn load(tx: &Tx<'_>, merchant: MerchantId, id: PayoutId) -> Result<PayoutWithWithdrawal, Error> {
+    Ok(get(tx, merchant, id)?.ok_or(Refusal::PayoutNotFound)?)
+}
+
+fn with_withdrawal(snapshot: &Snapshot<'_>, stored: StoredPayout) -> Result<PayoutWithWithdrawal, store::Error> {
+    Ok(PayoutWithWithdrawal {
+        withdrawal: match stored.withdrawal {
+            Some(id) => snapshot.payment(id)?,
+            None => None,
+        },
+        payout: stored.payout,
+    })
+}
+
+fn save(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    changed: &PayoutWithWithdrawal,
+    effects: &Effects,
+) -> Result<(), Error> {
+    outbox::apply(tx, policy, merchant, effects, &[])?;
+    tx.save_payout(&changed.payout)?;
+    if let Some(withdrawal) = &changed.withdrawal {
+        tx.save_settled(withdrawal)?;
+    }
+    let is_given_back = matches!(changed.payout.status, PayoutStatus::Rejected | PayoutStatus::Returned);
+    if let Some(receipt) = changed.payout.receipt.filter(|_| is_given_back) {
+        take_into_suspense(tx, merchant, receipt)?;
+    }
+    Ok(())
+}
+
+fn take_into_suspense(tx: &mut Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<(), Error> {
+    let mut receipt: Receipt = tx.receipt(merchant, id)?.ok_or(Refusal::ReceiptNotFound)?;
+    receipt.take_back(tx.now())?;
+    Ok(tx.save_receipt(&receipt)?)
+}
+
+/// Records the merchant's withdrawal in its history, pending until its pay-out is settled.
+fn withdrawal_of_merchant(tx: &mut Tx<'_>, amount: Amount, destination: BankAccount, effects: &mut Effects) -> Payment {
+    let id: TransactionId = tx.transaction_id();
+    let transaction = Transaction {
+        id,
+        owner: Account::MerchantMain,
+        transaction_type: TransactionType::Withdrawal,
+        credit_type: CreditType::Debit,
+        amount,
+        reference: Reference::of(id),
+        escrow: None,
+        created_at: tx.now(),
+    };
+    let detail = Detail {
+        status: PaymentStatus::Pending,
+        fee: Amount::ZERO,
+        settled_at: None,
+        method: Method::Bank(destination),
+    };
+    effects.record_with(transaction.clone(), detail.clone());
+    Payment {
+        transaction,
+        detail: Some(detail),
+        escrows: Vec::new(),
+        vault: None,
+        payees: Vec::new(),
+    }
+}

@@ -1,0 +1,406 @@
+//! Receipts: money that came to the operator's bank account, and the deposits that expect
+//! it.
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::{Error, Policy, outbox, payments};
+use crate::domain::effects::Effects;
+use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, ReceiptId, Reference, TransactionId};
+use crate::domain::ledger::Account;
+use crate::domain::money::Amount;
+use crate::domain::party::{Actor, Party};
+use crate::domain::payments::payment::Payment;
+use crate::domain::payments::request::{Gateway, PaymentRequest};
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::transaction::PaymentStatus;
+use crate::domain::treasury::act::ActKind;
+use crate::domain::treasury::payout::BankEntry;
+use crate::domain::treasury::receipt::{self, Receipt, ReceiptFacts, ReceiptSource};
+use crate::store::Tx;
+
+/// The most deposits that one command gives up.
+pub const EXPIRED_MAX: u32 = 100;
+
+/// The parsed request to record a receipt.
+#[derive(Clone, Debug)]
+pub struct ReceiptRequest {
+    pub amount: Amount,
+    pub entry: BankEntry,
+    pub note: Option<String>,
+    pub target: ReceiptTarget,
+}
+
+/// Whose money it is, as the operator knows it.
+#[derive(Clone, Debug)]
+pub enum ReceiptTarget {
+    /// The customer whose deposit has this reference.
+    Deposit(Reference),
+    Customer(CustomerId),
+    /// Not known: it waits in suspense.
+    Unknown,
+}
+
+/// A receipt after a command, with what it funded.
+#[derive(Clone, Debug)]
+pub struct ReceiptOutcome {
+    pub receipt: Receipt,
+    /// The escrows that the deposit named and that were funded with it.
+    pub funded: Vec<EscrowId>,
+    /// The reason why the escrows that the deposit named were not funded. The money is then
+    /// in the wallet.
+    pub not_funded: Option<Refusal>,
+}
+
+impl ReceiptOutcome {
+    const fn of(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            funded: Vec::new(),
+            not_funded: None,
+        }
+    }
+}
+
+/// Records money that came. It is credited at once, or taken into suspense, unless the amount
+/// takes the approval of a second person.
+///
+/// # Errors
+///
+/// Refuses a reference of the bank that another receipt has, an unknown deposit or customer,
+/// and more money than the merchant's accounts can hold.
+pub fn record(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    request: Parsed<ReceiptRequest>,
+) -> Result<ReceiptOutcome, Error> {
+    let request = request?;
+    let before = tx.write_summary().newest_transfer();
+    let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Operator)?;
+    let takes_two = actor.agent.operator.is_some() && policy.two_person.takes_two(receipt.amount);
+    let outcome = if takes_two {
+        ReceiptOutcome::of(receipt)
+    } else {
+        take_in(tx, policy, actor.merchant, &mut receipt)?
+    };
+    let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
+    actor.record(tx, kind, subject, request.note, before)?;
+    Ok(outcome)
+}
+
+/// Takes in money that a payment provider reports. The same notice again changes nothing and
+/// returns the first receipt.
+///
+/// # Errors
+///
+/// Refuses more money than the merchant's accounts can hold.
+pub fn report(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    request: &ReceiptRequest,
+) -> Result<ReceiptOutcome, Error> {
+    let reference = &request.entry.reference;
+    if let Some(first) = tx.receipt_with_bank_reference(actor.merchant, reference, false)? {
+        let first = tx.receipt(actor.merchant, first)?.ok_or(Refusal::ReceiptNotFound)?;
+        return Ok(ReceiptOutcome::of(first));
+    }
+    let before = tx.write_summary().newest_transfer();
+    let mut receipt = match insert(tx, policy, actor, request, ReceiptSource::Provider) {
+        Err(Error::Refused(Refusal::DepositNotFound | Refusal::NoSuchCustomer)) => {
+            let unknown = ReceiptRequest {
+                target: ReceiptTarget::Unknown,
+                ..request.clone()
+            };
+            insert(tx, policy, actor, &unknown, ReceiptSource::Provider)?
+        }
+        inserted => inserted?,
+    };
+    let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
+    let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
+    actor.record(tx, kind, subject, request.note.clone(), before)?;
+    Ok(outcome)
+}
+
+/// Approves a receipt that waits for a second person, and credits it.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, what [`Receipt::check_approval`] refuses, and more money than
+/// the merchant's accounts can hold.
+pub fn approve(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: ReceiptId,
+) -> Result<ReceiptOutcome, Error> {
+    let before = tx.write_summary().newest_transfer();
+    let mut receipt = load(tx, actor.merchant, id)?;
+    receipt.check_approval(actor.agent.operator, policy.two_person)?;
+    let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
+    actor.record(tx, ActKind::ReceiptApproved, id.to_string(), None, before)?;
+    Ok(outcome)
+}
+
+/// Rejects a receipt that waits for a second person.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, and one that does not wait.
+pub fn reject(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    id: ReceiptId,
+    reason: Parsed<String>,
+) -> Result<ReceiptOutcome, Error> {
+    let reason = reason?;
+    let mut receipt = load(tx, actor.merchant, id)?;
+    receipt.reject(tx.now())?;
+    tx.save_receipt(&receipt)?;
+    actor.record(tx, ActKind::ReceiptRejected, id.to_string(), Some(reason), None)?;
+    Ok(ReceiptOutcome::of(receipt))
+}
+
+/// Credits money in suspense to the customer whose it is.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, one that is not in suspense, and an unknown deposit or
+/// customer.
+pub fn assign(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: ReceiptId,
+    target: Parsed<ReceiptTarget>,
+) -> Result<ReceiptOutcome, Error> {
+    let target = target?;
+    let before = tx.write_summary().newest_transfer();
+    let mut receipt = load(tx, actor.merchant, id)?;
+    receipt.check_in_suspense("assigned")?;
+    let (customer, expected) = resolve(tx, actor.merchant, &target)?;
+    receipt.customer = customer;
+    receipt.expected = expected.map(|payment| payment.transaction.id);
+    let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
+    actor.record(tx, ActKind::ReceiptAssigned, id.to_string(), None, before)?;
+    Ok(outcome)
+}
+
+/// Reverses a receipt that was recorded by mistake.
+///
+/// # Errors
+///
+/// Refuses an unknown receipt, and what [`Receipt::reverse`] refuses.
+pub fn reverse(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    id: ReceiptId,
+    reason: Parsed<String>,
+) -> Result<ReceiptOutcome, Error> {
+    let reason = reason?;
+    let before = tx.write_summary().newest_transfer();
+    let mut receipt = load(tx, actor.merchant, id)?;
+    let available = tx.balance(actor.merchant, &receipt.holder("reversed")?)?;
+    let mut deposit = match receipt.deposit {
+        Some(deposit) => tx.payment(deposit)?,
+        None => None,
+    };
+    let now = tx.now();
+    let effects = receipt.reverse(
+        deposit.as_mut(),
+        available,
+        actor.agent.operator,
+        policy.two_person,
+        now,
+    )?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[])?;
+    if let Some(deposit) = &deposit {
+        tx.save_settled(deposit)?;
+    }
+    tx.save_receipt(&receipt)?;
+    actor.record(tx, ActKind::ReceiptReversed, id.to_string(), Some(reason), before)?;
+    Ok(ReceiptOutcome::of(receipt))
+}
+
+/// Gives up a deposit that is expected, which then fails. Money that comes later is credited
+/// as a deposit of its own.
+///
+/// # Errors
+///
+/// Refuses an unknown deposit, and one that is not pending.
+pub fn expire(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    reference: Parsed<Reference>,
+    reason: Parsed<String>,
+) -> Result<Payment, Error> {
+    let (reference, reason) = (reference?, reason?);
+    let deposit = tx.deposit_with_reference(actor.merchant, &reference)?;
+    let mut deposit = deposit.ok_or(Refusal::DepositNotFound)?;
+    if deposit.status() != PaymentStatus::Pending {
+        return Err(Refusal::NotInStatus {
+            object: "deposit",
+            status: deposit.status().into_str(),
+            allowed: vec![PaymentStatus::Pending.into_str()],
+            done: "given up",
+        }
+        .into());
+    }
+    give_up(tx, policy, actor.merchant, &mut deposit)?;
+    let subject = deposit.transaction.id.to_string();
+    actor.record(tx, ActKind::DepositExpired, subject, Some(reason), None)?;
+    Ok(deposit)
+}
+
+/// Gives up a deposit for which no money came in time. Does nothing if it is settled.
+pub fn expire_late(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    deposit: TransactionId,
+) -> Result<(), Error> {
+    match tx.payment(deposit)? {
+        Some(mut deposit) if deposit.status() == PaymentStatus::Pending => give_up(tx, policy, merchant, &mut deposit),
+        _ => Ok(()),
+    }
+}
+
+fn give_up(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId, deposit: &mut Payment) -> Result<(), Error> {
+    let effects = receipt::expire(deposit, tx.now());
+    outbox::apply(tx, policy, merchant, &effects, &[])?;
+    Ok(tx.save_settled(deposit)?)
+}
+
+/// Inserts the record of a receipt, which has moved nothing yet.
+fn insert(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    request: &ReceiptRequest,
+    source: ReceiptSource,
+) -> Result<Receipt, Error> {
+    let everywhere = policy.has_shared_bank_account();
+    let reference = &request.entry.reference;
+    if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, reference, everywhere)? {
+        return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
+    }
+    let (customer, expected) = resolve(tx, actor.merchant, &request.target)?;
+    let facts = ReceiptFacts {
+        amount: request.amount,
+        entry: request.entry.clone(),
+        note: request.note.clone(),
+        source,
+        customer,
+        expected: expected.map(|payment| payment.transaction.id),
+        recorded_by: actor.agent.operator,
+    };
+    let receipt = Receipt::record(tx.receipt_id(), facts, tx.now());
+    tx.insert_receipt(actor.merchant, &receipt)?;
+    Ok(receipt)
+}
+
+/// Returns the customer that a target names, and the deposit that the customer announced.
+fn resolve(
+    tx: &Tx<'_>,
+    merchant: MerchantId,
+    target: &ReceiptTarget,
+) -> Result<(Option<CustomerId>, Option<Payment>), Error> {
+    match target {
+        ReceiptTarget::Unknown => Ok((None, None)),
+        ReceiptTarget::Customer(id) => {
+            let customer = tx.customer(merchant, id)?.ok_or(Refusal::NoSuchCustomer)?;
+            Ok((Some(customer.id), None))
+        }
+        ReceiptTarget::Deposit(reference) => {
+            let deposit = tx.deposit_with_reference(merchant, reference)?;
+            let deposit = deposit.ok_or(Refusal::DepositNotFound)?;
+            let customer = deposit.transaction.owner.customer().cloned();
+            Ok((customer, Some(deposit)))
+        }
+    }
+}
+
+/// Credits a receipt to its customer, or takes it into suspense if it has none, and funds the
+/// escrows that its deposit names.
+fn take_in(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    receipt: &mut Receipt,
+) -> Result<ReceiptOutcome, Error> {
+    let inside = tx.balance(merchant, &Account::OutsideWorld)?;
+    let now = tx.now();
+    let mut expected = match receipt.expected {
+        Some(id) => tx.payment(id)?,
+        None => None,
+    };
+    let effects: Effects = match receipt.customer.clone() {
+        Some(customer) => receipt.credit(&customer, expected.as_mut(), inside, tx, now)?,
+        None => receipt.keep_in_suspense(inside, now)?,
+    };
+    outbox::apply(tx, policy, merchant, &effects, &[])?;
+    let settled = expected.filter(|payment| receipt.deposit == Some(payment.transaction.id));
+    if let Some(deposit) = &settled {
+        tx.save_settled(deposit)?;
+    }
+    tx.save_receipt(receipt)?;
+    let mut outcome = ReceiptOutcome::of(receipt.clone());
+    if let Some(deposit) = settled {
+        fund_named(tx, policy, merchant, &deposit, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+/// Funds the escrows that a deposit names from the wallet, or none of them.
+pub(super) fn fund_named(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    deposit: &Payment,
+    outcome: &mut ReceiptOutcome,
+) -> Result<(), Error> {
+    match fund_escrows_of(tx, policy, merchant, deposit)? {
+        Ok(funded) => outcome.funded = funded,
+        Err(refusal) => outcome.not_funded = Some(refusal),
+    }
+    Ok(())
+}
+
+/// Funds the escrows that a deposit names from its customer's wallet, or none of them. The
+/// inner error says why they were not funded.
+pub(super) fn fund_escrows_of(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    merchant: MerchantId,
+    deposit: &Payment,
+) -> Result<Result<Vec<EscrowId>, Refusal>, Error> {
+    let (Some(customer), Some(method)) = (deposit.transaction.owner.customer(), deposit.method()) else {
+        return Ok(Ok(Vec::new()));
+    };
+    let ids = method.escrow_ids();
+    if ids.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let request = PaymentRequest {
+        escrows: ids.iter().map(|id| EscrowKey::Id(EscrowId::named(id))).collect(),
+        token: None,
+        amount: None,
+        reference: None,
+        gateway: Gateway::Wallet,
+    };
+    let actor = Actor {
+        merchant,
+        party: Party::Customer(customer.clone()),
+    };
+    let funded = tx.attempt(|tx| payments::fund(tx, policy, &actor, Ok(request)))?;
+    match funded {
+        Ok(payment) => Ok(Ok(payment.escrows.iter().map(|escrow| escrow.id).collect())),
+        Err(Error::Refused(refusal)) => Ok(Err(refusal)),
+        Err(error) => Err(error),
+    }
+}
+
+fn load(tx: &Tx<'_>, merchant: MerchantId, id: ReceiptId) -> Result<Receipt, Error> {
+    Ok(tx.receipt(merchant, id)?.ok_or(Refusal::ReceiptNotFound)?)
+}

@@ -1,0 +1,194 @@
+//! The record of the acts of operators: who did what, when, why, from where, and what it
+//! moved. Acts are chained by hashes, so that a changed or removed one shows.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::ids::{MerchantId, OperatorId};
+
+/// The kind of an act. Its stored name is part of the act's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum ActKind {
+    OperatorCreated,
+    OperatorRevoked,
+    /// An expected deposit was given up.
+    DepositExpired,
+    ReceiptRecorded,
+    ReceiptApproved,
+    ReceiptRejected,
+    /// Money in suspense was credited to a customer.
+    ReceiptAssigned,
+    ReceiptReversed,
+    /// A pay-out was asked for: of the merchant's money, of fees, or of money in suspense.
+    PayoutRequested,
+    PayoutApproved,
+    PayoutRejected,
+    PayoutPaid,
+    PayoutReturned,
+    /// The approved pay-outs were exported for the bank.
+    PayoutsExported,
+    /// A deal was ruled on.
+    DealResolved,
+}
+
+/// The caller of an operator's route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// `None` in a sandbox, where the key's owner acts, and for a command on the machine
+    /// itself.
+    pub operator: Option<OperatorId>,
+    /// The client's IP address.
+    pub address: Option<String>,
+}
+
+/// An act to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAct {
+    /// The merchant, or `None` if the act concerns the whole deployment.
+    pub merchant: Option<MerchantId>,
+    pub kind: ActKind,
+    /// The id of the object.
+    pub subject: String,
+    pub reason: Option<String>,
+    /// The numbers of the transfers that it posted.
+    pub transfers: Option<RangeInclusive<i64>>,
+}
+
+/// An act as stored, without the number of its row. The hash covers every field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedAct<'a> {
+    /// 0 for an act that concerns the whole deployment.
+    pub merchant: i64,
+    /// 1, 2, 3, ... of the merchant or of the deployment.
+    pub number: i64,
+    /// The number of the operator's row.
+    pub operator: Option<i64>,
+    /// The stored name of the [`ActKind`].
+    pub kind: &'a str,
+    pub subject: &'a str,
+    pub reason: Option<&'a str>,
+    pub address: Option<&'a str>,
+    pub first_transfer: Option<i64>,
+    pub last_transfer: Option<i64>,
+    /// In milliseconds since 1970-01-01 UTC.
+    pub created_at: i64,
+}
+
+/// The hash of an act and of all before it of the same merchant, or of the deployment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ActHash([u8; 32]);
+
+impl ActHash {
+    /// The hash before the first act.
+    pub const START: Self = Self([0; 32]);
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns the hash of the act that follows the one with this hash. Each text is hashed
+    /// after its length, and each absent value as a length or number that no present one
+    /// has, so that two different acts never give the same bytes.
+    #[must_use]
+    pub fn followed_by(&self, act: &PostedAct<'_>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        for number in [
+            act.merchant,
+            act.number,
+            act.operator.unwrap_or_default(),
+            act.first_transfer.unwrap_or_default(),
+            act.last_transfer.unwrap_or_default(),
+            act.created_at,
+        ] {
+            hash.update(number.to_be_bytes());
+        }
+        for text in [Some(act.kind), Some(act.subject), act.reason, act.address] {
+            let bytes = text.map(str::as_bytes);
+            let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
+            hash.update(length.to_be_bytes());
+            hash.update(bytes.unwrap_or_default());
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Debug for ActHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act() -> PostedAct<'static> {
+        PostedAct {
+            merchant: 3,
+            number: 7,
+            operator: Some(2),
+            kind: ActKind::ReceiptReversed.into_str(),
+            subject: "00000000000000070000002a",
+            reason: Some("wrong customer"),
+            address: None,
+            first_transfer: Some(8),
+            last_transfer: Some(9),
+            created_at: 1_782_123_300_000,
+        }
+    }
+
+    #[test]
+    fn every_field_is_part_of_the_hash() {
+        let original = ActHash::START.followed_by(&act());
+        let changes: [fn(&mut PostedAct<'_>); 11] = [
+            |act| act.merchant += 1,
+            |act| act.number += 1,
+            |act| act.operator = None,
+            |act| act.kind = "receipt_recorded",
+            |act| act.subject = "00000000000000070000002b",
+            |act| act.reason = None,
+            |act| act.reason = Some(""),
+            |act| act.address = Some(""),
+            |act| act.first_transfer = Some(7),
+            |act| act.last_transfer = None,
+            |act| act.created_at += 1,
+        ];
+        let mut hashes = vec![original, original.followed_by(&act())];
+        for change in changes {
+            let mut altered = act();
+            change(&mut altered);
+            hashes.push(ActHash::START.followed_by(&altered));
+        }
+        for (index, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..index].contains(hash), "change {index}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_stored_as_its_bytes() {
+        let hash = ActHash::START.followed_by(&act());
+        assert_eq!(ActHash::from_bytes(*hash.bytes()), hash);
+        assert_eq!(format!("{hash:?}").len(), 64);
+    }
+
+    #[test]
+    fn text_cannot_move_from_one_field_to_the_next() {
+        let hash = |subject, reason| {
+            ActHash::START.followed_by(&PostedAct {
+                subject,
+                reason,
+                ..act()
+            })
+        };
+        assert_ne!(hash("ab", Some("c")), hash("a", Some("bc")));
+    }
+}

@@ -1,0 +1,205 @@
+//! Operators: the people who run a deployment, their roles, and the rule that one person
+//! alone does not move a large amount.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::money::Amount;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+
+/// The part that an operator plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
+pub enum Role {
+    /// Everything, and keeps the operators.
+    Admin,
+    /// Records what came in and what was paid.
+    Cashier,
+    /// Approves pay-outs and large receipts, and rules on deals.
+    Approver,
+    /// Reads.
+    Auditor,
+}
+
+/// The right that a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
+pub enum Right {
+    /// To read.
+    Read,
+    /// To record receipts and payments, and to request pay-outs.
+    Record,
+    /// To approve or reject what others recorded or requested, and to rule on deals.
+    Approve,
+    /// To make and revoke operators.
+    Administer,
+}
+
+impl Role {
+    /// Returns true if operators with this role have the right.
+    pub const fn has(self, right: Right) -> bool {
+        match self {
+            Self::Admin => true,
+            Self::Cashier => matches!(right, Right::Read | Right::Record),
+            Self::Approver => matches!(right, Right::Read | Right::Approve),
+            Self::Auditor => matches!(right, Right::Read),
+        }
+    }
+}
+
+impl Right {
+    /// Returns the roles that have the right, in the order of [`Role`].
+    pub fn roles(self) -> Vec<&'static str> {
+        let roles = Role::VARIANTS.iter().filter(|role| role.has(self));
+        roles.map(Into::into).collect()
+    }
+}
+
+/// The most characters in the name of an operator.
+pub const NAME_CHARS_MAX: usize = 100;
+
+/// The beginning of an operator's key, which tells it from a merchant's.
+pub const KEY_PREFIX: &str = "op_live_";
+
+/// An operator as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    pub id: OperatorId,
+    pub name: String,
+    pub role: Role,
+    /// The merchants that the operator may act for. Empty for all.
+    pub merchants: Vec<MerchantId>,
+    pub created_at: Timestamp,
+    /// The last use of the key, to the hour.
+    pub last_used_at: Option<Timestamp>,
+    /// Since then the key opens nothing.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Operator {
+    /// Checks that the operator's role has a right.
+    ///
+    /// # Errors
+    ///
+    /// Refuses with the roles that have it.
+    pub fn check_may(&self, right: Right) -> Result<(), Refusal> {
+        if self.role.has(right) {
+            return Ok(());
+        }
+        Err(Refusal::RoleNotAllowed {
+            role: self.role.into_str(),
+            allowed: right.roles(),
+        })
+    }
+
+    /// Returns true if the operator may act for a merchant.
+    pub fn may_act_for(&self, merchant: MerchantId) -> bool {
+        self.merchants.is_empty() || self.merchants.contains(&merchant)
+    }
+}
+
+/// The rule that above an amount a second person approves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoPersonRule {
+    /// The largest amount that one person may move alone. `None` if the rule is switched
+    /// off.
+    pub alone_max: Option<Amount>,
+}
+
+impl TwoPersonRule {
+    /// The rule switched off, as in a sandbox, where the key's owner is alone.
+    pub const OFF: Self = Self { alone_max: None };
+
+    /// Returns true if an amount takes a second person.
+    pub fn takes_two(self, amount: Amount) -> bool {
+        self.alone_max.is_some_and(|alone_max| amount > alone_max)
+    }
+
+    /// Checks that the second person is not the first, if the amount takes two.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the same operator. `None` stands for nobody of the operators: a customer who
+    /// asked with the merchant's key.
+    pub fn check(self, amount: Amount, first: Option<OperatorId>, second: Option<OperatorId>) -> Result<(), Refusal> {
+        match self.alone_max {
+            Some(alone_max) if amount > alone_max && first.is_some() && first == second => {
+                Err(Refusal::SamePerson { alone_max })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operator(role: Role, merchants: &[i64]) -> Operator {
+        Operator {
+            id: OperatorId::new(1, 1),
+            name: "Ada".to_owned(),
+            role,
+            merchants: merchants.iter().copied().map(MerchantId).collect(),
+            created_at: Timestamp::from_millis(1).unwrap(),
+            last_used_at: None,
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn each_role_has_its_rights() {
+        use Right::{Administer, Approve, Read, Record};
+        for (role, rights) in [
+            (Role::Admin, vec![Read, Record, Approve, Administer]),
+            (Role::Cashier, vec![Read, Record]),
+            (Role::Approver, vec![Read, Approve]),
+            (Role::Auditor, vec![Read]),
+        ] {
+            for right in Right::VARIANTS {
+                let checked = operator(role, &[]).check_may(*right);
+                assert_eq!(checked.is_ok(), rights.contains(right), "{role:?} {right:?}");
+            }
+        }
+        assert_eq!(
+            operator(Role::Auditor, &[]).check_may(Record),
+            Err(Refusal::RoleNotAllowed {
+                role: "auditor",
+                allowed: vec!["admin", "cashier"]
+            })
+        );
+    }
+
+    #[test]
+    fn an_operator_may_be_limited_to_merchants() {
+        assert!(operator(Role::Admin, &[]).may_act_for(MerchantId(7)));
+        assert!(operator(Role::Admin, &[7]).may_act_for(MerchantId(7)));
+        assert!(!operator(Role::Admin, &[7]).may_act_for(MerchantId(8)));
+    }
+
+    #[test]
+    fn above_the_limit_two_persons_are_needed() {
+        let (ada, ben) = (Some(OperatorId::new(1, 1)), Some(OperatorId::new(2, 2)));
+        let kobo = |minor| Amount::from_minor(minor).unwrap();
+        let rule = TwoPersonRule {
+            alone_max: Some(kobo(100)),
+        };
+        let same = Err(Refusal::SamePerson { alone_max: kobo(100) });
+        for (amount, first, second, checked) in [
+            (100, ada, ada, Ok(())),
+            (101, ada, ada, same),
+            (101, ada, ben, Ok(())),
+            (101, None, ada, Ok(())),
+            (101, None, None, Ok(())),
+        ] {
+            assert_eq!(
+                rule.check(kobo(amount), first, second),
+                checked,
+                "{amount} {first:?} {second:?}"
+            );
+            assert_eq!(TwoPersonRule::OFF.check(kobo(amount), first, second), Ok(()));
+        }
+        assert!(rule.takes_two(kobo(101)) && !rule.takes_two(kobo(100)));
+        assert!(!TwoPersonRule::OFF.takes_two(Amount::MAX));
+    }
+}

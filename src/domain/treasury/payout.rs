@@ -1,0 +1,263 @@
+//! Pay-outs: money that leaves through the operator's bank account. Asking for one moves its
+//! amount and fee into the account for money in transit, so that nothing can be spent twice.
+//! Approval and payment are separate steps.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::effects::Effects;
+use crate::domain::ids::{OperatorId, PayoutId, ReceiptId};
+use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::transaction::{BankAccount, Method, PaymentStatus};
+use crate::domain::treasury::operator::TwoPersonRule;
+
+/// The status of a pay-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum PayoutStatus {
+    /// Its money is in transit. It waits for an approval.
+    Requested,
+    /// It may be paid.
+    Approved,
+    /// Not approved. Its owner has the money back.
+    Rejected,
+    /// The bank has paid it.
+    Paid,
+    /// The bank has sent it back. Its owner has the money back.
+    Returned,
+}
+
+impl PayoutStatus {
+    /// Returns true if its money is in transit.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Requested | Self::Approved)
+    }
+}
+
+/// The bank's own words for a movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankEntry {
+    /// The bank's reference of the movement.
+    pub reference: String,
+    pub value_date: Date,
+}
+
+/// A pay-out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    pub id: PayoutId,
+    /// The account whose money it is: a customer's or the merchant's main account, the
+    /// platform's fees, or suspense.
+    pub source: Account,
+    pub amount: Amount,
+    /// Taken in addition to the amount. The platform gets it when the pay-out is paid.
+    pub fee: Amount,
+    pub status: PayoutStatus,
+    /// The bank account, if there is no withdrawal.
+    pub destination: Option<BankAccount>,
+    /// The receipt in suspense that goes back.
+    pub receipt: Option<ReceiptId>,
+    /// The operator who asked for it. `None` if its owner did.
+    pub requested_by: Option<OperatorId>,
+    pub approved_by: Option<OperatorId>,
+    /// The payment at the bank. `None` before, and if the sandbox's bank paid.
+    pub paid: Option<BankEntry>,
+    /// The reason of the rejection or the return.
+    pub reason: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The terms of a new pay-out.
+#[derive(Clone, Debug)]
+pub struct PayoutTerms {
+    pub source: Account,
+    pub amount: Amount,
+    pub fee: Amount,
+    pub destination: Option<BankAccount>,
+    pub receipt: Option<ReceiptId>,
+    pub requested_by: Option<OperatorId>,
+}
+
+impl Payout {
+    /// Asks for a pay-out, which moves its money into transit.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a source that does not hold amount and fee.
+    pub fn request(
+        id: PayoutId,
+        terms: PayoutTerms,
+        available: Amount,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Self, Refusal> {
+        let needed = terms.amount.checked_add(terms.fee).ok_or(Refusal::TooMuchMoney)?;
+        if available < needed {
+            return Err(Refusal::InsufficientBalance { needed, available });
+        }
+        effects.transfer(
+            TransferKind::Payout,
+            terms.source.clone(),
+            Account::InTransit,
+            needed,
+            None,
+        );
+        Ok(Self {
+            id,
+            source: terms.source,
+            amount: terms.amount,
+            fee: terms.fee,
+            status: PayoutStatus::Requested,
+            destination: terms.destination,
+            receipt: terms.receipt,
+            requested_by: terms.requested_by,
+            approved_by: None,
+            paid: None,
+            reason: None,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    /// Approves a requested pay-out. `approver` is `None` in a sandbox.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status, and then an approver who asked for the pay-out, above the
+    /// amount that one person may move alone.
+    pub fn approve(
+        &mut self,
+        approver: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.check_status(&[PayoutStatus::Requested], "approved")?;
+        rule.check(self.amount, self.requested_by, approver)?;
+        self.status = PayoutStatus::Approved;
+        self.approved_by = approver;
+        self.updated_at = now;
+        Ok(())
+    }
+
+    /// Rejects a requested pay-out. Its owner gets amount and fee back, and its withdrawal
+    /// fails.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn reject(
+        &mut self,
+        withdrawal: Option<&mut Payment>,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_status(&[PayoutStatus::Requested], "rejected")?;
+        let mut effects = Effects::default();
+        self.give_back(&mut effects);
+        self.end(PayoutStatus::Rejected, reason, now);
+        settle(withdrawal, PaymentStatus::Failed, now, &mut effects);
+        Ok(effects)
+    }
+
+    /// Records the payment of an approved pay-out. The platform gets the fee, and its
+    /// withdrawal succeeds.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn pay(
+        &mut self,
+        withdrawal: Option<&mut Payment>,
+        paid: Option<BankEntry>,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_status(&[PayoutStatus::Approved], "paid")?;
+        let mut effects = Effects::default();
+        let out = TransferKind::Withdrawal;
+        effects.transfer(out, Account::InTransit, Account::OutsideWorld, self.amount, None);
+        let fee = TransferKind::WithdrawalFee;
+        effects.transfer(fee, Account::InTransit, Account::PlatformFees, self.fee, None);
+        self.paid = paid;
+        self.end(PayoutStatus::Paid, None, now);
+        settle(withdrawal, PaymentStatus::Success, now, &mut effects);
+        Ok(effects)
+    }
+
+    /// Records that the bank has sent a pay-out back, and its withdrawal is reversed. Its
+    /// owner gets the amount back. The owner gets the fee back too, unless the pay-out was
+    /// paid: then the fee was for a payment that was made.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than approved and paid, and money that the merchant's accounts
+    /// could not hold together with what they hold, which is `inside`.
+    pub fn take_back(
+        &mut self,
+        withdrawal: Option<&mut Payment>,
+        reason: Option<String>,
+        inside: Amount,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_status(&[PayoutStatus::Approved, PayoutStatus::Paid], "returned")?;
+        let mut effects = Effects::default();
+        if self.status == PayoutStatus::Paid {
+            if !crate::domain::ledger::may_enter(self.amount, inside) {
+                return Err(Refusal::TooMuchMoney);
+            }
+            let (from, to) = (Account::OutsideWorld, self.source.clone());
+            effects.transfer(TransferKind::PayoutReturn, from, to, self.amount, None);
+        } else {
+            self.give_back(&mut effects);
+        }
+        self.end(PayoutStatus::Returned, reason, now);
+        settle(withdrawal, PaymentStatus::Reversed, now, &mut effects);
+        Ok(effects)
+    }
+
+    fn check_status(&self, allowed: &[PayoutStatus], done: &'static str) -> Result<(), Refusal> {
+        if allowed.contains(&self.status) {
+            return Ok(());
+        }
+        Err(Refusal::NotInStatus {
+            object: "pay-out",
+            status: self.status.into_str(),
+            allowed: allowed.iter().map(Into::into).collect(),
+            done,
+        })
+    }
+
+    fn give_back(&self, effects: &mut Effects) {
+        let held = self.amount.checked_add(self.fee).expect("both were taken together");
+        let kind = TransferKind::PayoutReturn;
+        effects.transfer(kind, Account::InTransit, self.source.clone(), held, None);
+    }
+
+    fn end(&mut self, status: PayoutStatus, reason: Option<String>, now: Timestamp) {
+        self.status = status;
+        self.reason = reason;
+        self.updated_at = now;
+    }
+}
+
+/// Settles the withdrawal of a pay-out, and emits its event.
+fn settle(withdrawal: Option<&mut Payment>, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
+    if let Some(payment) = withdrawal
+        && let Some(detail) = payment.detail.as_mut()
+    {
+        detail.status = status;
+        detail.settled_at = Some(now);
+        effects.emit_payment(&payment.transaction, Some(&*detail));
+    }
+}
+
+/// Returns the bank account of a withdrawal, or `None` if it goes elsewhere.
+pub fn bank_account_of(withdrawal: &Payment) -> Option<&BankAccount> {
+    match withdrawal.method() {
+        Some(Method::Bank(account)) => Some(account),
+        _ => None,
+    }
+}

@@ -1,0 +1,339 @@
+//! Receipts: money that came to the operator's bank account. A receipt is credited to a
+//! customer, or kept in suspense until it is known whose it is. A wrong one is corrected by
+//! a reversing transfer, never by a change.
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::domain::effects::Effects;
+use crate::domain::ids::{CustomerId, IdSource, OperatorId, ReceiptId, Reference, TransactionId};
+use crate::domain::ledger::{self, Account, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::payments::payment::Payment;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::Timestamp;
+use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
+use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::payout::BankEntry;
+
+/// The most characters in a bank's reference of a movement.
+pub const BANK_REFERENCE_CHARS_MAX: usize = 100;
+
+/// The origin of a receipt's record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum ReceiptSource {
+    /// An operator recorded it.
+    Operator,
+    /// A payment provider reported it.
+    Provider,
+}
+
+/// The status of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum ReceiptStatus {
+    /// It waits for the approval of a second person, and has moved nothing.
+    Recorded,
+    /// Not approved. It never moved anything.
+    Rejected,
+    /// A customer's wallet has the money.
+    Credited,
+    /// The merchant's suspense account has the money.
+    Suspense,
+    /// Recorded by mistake. The reversing transfer took the money out again.
+    Reversed,
+    /// A pay-out returns the money to its payer.
+    SentBack,
+}
+
+/// A receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub id: ReceiptId,
+    /// As it came, more than zero.
+    pub amount: Amount,
+    /// The movement at the bank.
+    pub entry: BankEntry,
+    pub note: Option<String>,
+    pub source: ReceiptSource,
+    pub status: ReceiptStatus,
+    /// The customer whose it is. `None` while that is not known.
+    pub customer: Option<CustomerId>,
+    /// The deposit whose reference the payer quoted.
+    pub expected: Option<TransactionId>,
+    /// The deposit that credited it.
+    pub deposit: Option<TransactionId>,
+    /// `None` for a provider, and in a sandbox.
+    pub recorded_by: Option<OperatorId>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The facts of a new receipt.
+#[derive(Clone, Debug)]
+pub struct ReceiptFacts {
+    pub amount: Amount,
+    pub entry: BankEntry,
+    pub note: Option<String>,
+    pub source: ReceiptSource,
+    pub customer: Option<CustomerId>,
+    pub expected: Option<TransactionId>,
+    pub recorded_by: Option<OperatorId>,
+}
+
+impl Receipt {
+    /// Records a receipt, which moves nothing yet.
+    pub fn record(id: ReceiptId, facts: ReceiptFacts, now: Timestamp) -> Self {
+        Self {
+            id,
+            amount: facts.amount,
+            entry: facts.entry,
+            note: facts.note,
+            source: facts.source,
+            status: ReceiptStatus::Recorded,
+            customer: facts.customer,
+            expected: facts.expected,
+            deposit: None,
+            recorded_by: facts.recorded_by,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Checks that an operator may approve this receipt.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than recorded, and then the operator who recorded it.
+    pub fn check_approval(&self, approver: Option<OperatorId>, rule: TwoPersonRule) -> Result<(), Refusal> {
+        self.check_status(&[ReceiptStatus::Recorded], "approved")?;
+        rule.check(self.amount, self.recorded_by, approver)
+    }
+
+    /// Rejects a receipt that waits for its approval.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn reject(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.check_status(&[ReceiptStatus::Recorded], "rejected")?;
+        self.set_status(ReceiptStatus::Rejected, now);
+        Ok(())
+    }
+
+    /// Takes the money in without knowing whose it is. `inside` is the money in all of the
+    /// merchant's accounts.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than recorded, and money that the accounts could not hold.
+    pub fn keep_in_suspense(&mut self, inside: Amount, now: Timestamp) -> Result<Effects, Refusal> {
+        self.check_status(&[ReceiptStatus::Recorded], "kept in suspense")?;
+        check_may_enter(self.amount, inside)?;
+        let mut effects = Effects::default();
+        let kind = TransferKind::Unallocated;
+        effects.transfer(kind, Account::OutsideWorld, Account::Suspense, self.amount, None);
+        self.set_status(ReceiptStatus::Suspense, now);
+        Ok(effects)
+    }
+
+    /// Credits the money to a customer, as it came in or out of suspense. If it is exactly
+    /// the amount of the `expected` deposit, and that is pending, the deposit succeeds. Else
+    /// the customer gets a deposit of the amount that came. `inside` is the money in all of
+    /// the merchant's accounts.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than recorded and in suspense, and money that the accounts
+    /// could not hold.
+    pub fn credit(
+        &mut self,
+        customer: &CustomerId,
+        expected: Option<&mut Payment>,
+        inside: Amount,
+        ids: &mut dyn IdSource,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        self.check_status(&[ReceiptStatus::Recorded, ReceiptStatus::Suspense], "credited")?;
+        let (kind, from) = if self.status == ReceiptStatus::Suspense {
+            (TransferKind::Allocation, Account::Suspense)
+        } else {
+            check_may_enter(self.amount, inside)?;
+            (TransferKind::Deposit, Account::OutsideWorld)
+        };
+        let mut effects = Effects::default();
+        let wallet = Account::CustomerMain(customer.clone());
+        effects.transfer(kind, from, wallet.clone(), self.amount, None);
+        self.expected = self
+            .expected
+            .or(expected.as_ref().map(|payment| payment.transaction.id));
+        let settled = expected.filter(|payment| is_settled_by(payment, self.amount));
+        let deposit = match settled {
+            Some(payment) => {
+                settle(payment, PaymentStatus::Success, now, &mut effects);
+                payment.transaction.id
+            }
+            None => record_deposit(wallet, self.amount, ids, now, &mut effects),
+        };
+        self.customer = Some(customer.clone());
+        self.deposit = Some(deposit);
+        self.set_status(ReceiptStatus::Credited, now);
+        Ok(effects)
+    }
+
+    /// Reverses a receipt that was recorded by mistake. `available` is the balance of the
+    /// account that has the money, and `deposit` the one that credited it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than credited and in suspense, then the operator who recorded
+    /// it if the amount takes two persons, then money that is already spent.
+    pub fn reverse(
+        &mut self,
+        deposit: Option<&mut Payment>,
+        available: Amount,
+        operator: Option<OperatorId>,
+        rule: TwoPersonRule,
+        now: Timestamp,
+    ) -> Result<Effects, Refusal> {
+        let account = self.holder("reversed")?;
+        rule.check(self.amount, self.recorded_by, operator)?;
+        if available < self.amount {
+            return Err(Refusal::AlreadySpent {
+                needed: self.amount,
+                available,
+            });
+        }
+        let mut effects = Effects::default();
+        let kind = TransferKind::Correction;
+        effects.transfer(kind, account, Account::OutsideWorld, self.amount, None);
+        if let Some(payment) = deposit {
+            settle(payment, PaymentStatus::Reversed, now, &mut effects);
+        }
+        self.set_status(ReceiptStatus::Reversed, now);
+        Ok(effects)
+    }
+
+    /// Returns the account that has the money.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status than credited and in suspense, as an action that is named by
+    /// `done`.
+    pub fn holder(&self, done: &'static str) -> Result<Account, Refusal> {
+        self.check_status(&[ReceiptStatus::Credited, ReceiptStatus::Suspense], done)?;
+        Ok(match (&self.customer, self.status) {
+            (Some(customer), ReceiptStatus::Credited) => Account::CustomerMain(customer.clone()),
+            _ => Account::Suspense,
+        })
+    }
+
+    /// Checks that the money is in suspense.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status, for an action that is named by `done`.
+    pub fn check_in_suspense(&self, done: &'static str) -> Result<(), Refusal> {
+        self.check_status(&[ReceiptStatus::Suspense], done)
+    }
+
+    /// Sends money in suspense back to its payer: the pay-out that does so exists.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn send_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.check_in_suspense("sent back")?;
+        self.set_status(ReceiptStatus::SentBack, now);
+        Ok(())
+    }
+
+    /// Takes the money into suspense again, since its pay-out was rejected or returned.
+    ///
+    /// # Errors
+    ///
+    /// Refuses another status.
+    pub fn take_back(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.check_status(&[ReceiptStatus::SentBack], "taken back")?;
+        self.set_status(ReceiptStatus::Suspense, now);
+        Ok(())
+    }
+
+    fn check_status(&self, allowed: &[ReceiptStatus], done: &'static str) -> Result<(), Refusal> {
+        if allowed.contains(&self.status) {
+            return Ok(());
+        }
+        Err(Refusal::NotInStatus {
+            object: "receipt",
+            status: self.status.into_str(),
+            allowed: allowed.iter().map(Into::into).collect(),
+            done,
+        })
+    }
+
+    fn set_status(&mut self, status: ReceiptStatus, now: Timestamp) {
+        self.status = status;
+        self.updated_at = now;
+    }
+}
+
+/// Gives up a pending deposit, which fails. Returns no effects if it is not pending.
+pub fn expire(expected: &mut Payment, now: Timestamp) -> Effects {
+    let mut effects = Effects::default();
+    if expected.status() == PaymentStatus::Pending {
+        settle(expected, PaymentStatus::Failed, now, &mut effects);
+    }
+    effects
+}
+
+fn is_settled_by(expected: &Payment, amount: Amount) -> bool {
+    expected.status() == PaymentStatus::Pending && expected.transaction.amount == amount
+}
+
+fn check_may_enter(amount: Amount, inside: Amount) -> Result<(), Refusal> {
+    if ledger::may_enter(amount, inside) {
+        Ok(())
+    } else {
+        Err(Refusal::TooMuchMoney)
+    }
+}
+
+fn settle(payment: &mut Payment, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
+    if let Some(detail) = payment.detail.as_mut() {
+        detail.status = status;
+        detail.settled_at = Some(now);
+        effects.emit_payment(&payment.transaction, Some(&*detail));
+    }
+}
+
+/// Records the deposit of money that no pending deposit expected, and returns its id.
+fn record_deposit(
+    wallet: Account,
+    amount: Amount,
+    ids: &mut dyn IdSource,
+    now: Timestamp,
+    effects: &mut Effects,
+) -> TransactionId {
+    let id = ids.transaction_id();
+    let transaction = Transaction {
+        id,
+        owner: wallet,
+        transaction_type: TransactionType::Deposit,
+        credit_type: CreditType::Credit,
+        amount,
+        reference: Reference::of(id),
+        escrow: None,
+        created_at: now,
+    };
+    let detail = Detail {
+        status: PaymentStatus::Success,
+        fee: Amount::ZERO,
+        settled_at: Some(now),
+        method: Method::BankTransfer {
+            account: None,
+            escrow_ids: Vec::new(),
+        },
+    };
+    effects.record_with(transaction, detail);
+    id
+}

@@ -1,0 +1,75 @@
+//! Authenticates an operator in live mode: the key, the role, and the merchant that the
+//! header `merchant-id` names.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
+
+use crate::commands::operators;
+use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::refusal::Refusal;
+use crate::domain::treasury::operator::{Operator, Right};
+use crate::http::auth::single_value;
+use crate::http::error::ApiError;
+use crate::http::route::ActsAs;
+use crate::http::state::AppState;
+
+/// The header that names the merchant that an operator acts for, by its id or its name.
+pub(super) const MERCHANT_ID: HeaderName = HeaderName::from_static("merchant-id");
+
+/// Returns the operator of a key and the merchant that the request acts for, or `None` if no
+/// operator has the key or it is revoked.
+///
+/// # Errors
+///
+/// Refuses a role without the right, a merchant that does not exist or that the operator may
+/// not act for, and a request that names none of several merchants.
+pub(super) fn admit(
+    request: &HttpRequest,
+    state: &AppState,
+    key_hash: &[u8; 32],
+    right: Right,
+    acts_as: ActsAs,
+) -> Result<Option<(OperatorId, Option<MerchantId>)>, ApiError> {
+    let found = state.store.read(|snapshot| snapshot.operator_of_key(key_hash))?;
+    let Some(operator) = found.filter(|operator| operator.revoked_at.is_none()) else {
+        return Ok(None);
+    };
+    operator.check_may(right)?;
+    note_use(state, &operator);
+    let named = single_value(request.headers(), &MERCHANT_ID)?;
+    let merchant = if acts_as == ActsAs::Deployment && named.is_none() {
+        None
+    } else {
+        Some(merchant_of(state, &operator, named.as_deref())?)
+    };
+    Ok(Some((operator.id, merchant)))
+}
+
+/// Returns the merchant with this id or name, or the only one that the operator may act for.
+fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Result<MerchantId, ApiError> {
+    let known = state.store.read(|snapshot| snapshot.merchants_of(operator))?;
+    match (named, known.as_slice()) {
+        (None, [(only, _)]) => Ok(*only),
+        (None, []) => Err(Refusal::MerchantNotFound.into()),
+        (None, _) => Err(Refusal::MerchantIdRequired.into()),
+        (Some(named), known) => {
+            let is_named = |(merchant, name): &&(MerchantId, Option<String>)| {
+                merchant.0.to_string() == named || name.as_deref() == Some(named)
+            };
+            let merchant = known.iter().find(is_named).map(|(merchant, _)| *merchant);
+            Ok(merchant.ok_or(Refusal::MerchantNotFound)?)
+        }
+    }
+}
+
+/// Saves the use of the key beside the request, if the stored one is old enough.
+fn note_use(state: &AppState, operator: &Operator) {
+    if operators::is_use_to_note(operator, state.store.ledger_time()) {
+        let (store, id) = (state.store.clone(), operator.id);
+        actix_web::rt::spawn(async move {
+            if let Err(error) = store.write(move |tx| operators::note_use(tx, id)).await {
+                log::warn!("cannot save when the key of operator {id} was last used: {error}");
+            }
+        });
+    }
+}

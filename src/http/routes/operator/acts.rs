@@ -1,0 +1,78 @@
+//! The route of the record of operators' acts.
+
+use actix_web::web::Data;
+use serde::Serialize;
+
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::domain::time::Timestamp;
+use crate::http::auth::Caller;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::query::{self, Query};
+use crate::http::state::AppState;
+use crate::store::{ActScope, RecordedAct, Snapshot};
+use crate::views::{AsText, PageView};
+
+/// `GET /operator/acts`: the record, newest first: of the merchant that the header names, or
+/// of the whole deployment.
+pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let walk = query.walk();
+    let request = walk.bounded(query::page(&query.fields()?)?);
+    let (reader, scope) = match (caller.merchant(), state.policy.mode) {
+        (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
+        (None, Mode::Live) => (MerchantId(0), ActScope::All),
+        (None, Mode::Sandbox) => {
+            let merchant = state.merchant_of(&caller).await?;
+            (merchant, ActScope::Of(merchant))
+        }
+    };
+    let read = move |snapshot: &Snapshot<'_>| snapshot.acts(&scope, request);
+    let page = state.store.read_long(reader, read).await?;
+    Ok(Reply::ok(
+        "Acts fetched successfully",
+        PageView::new(page, ActView::new),
+    ))
+}
+
+/// An act of an operator.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActView {
+    /// 1, 2, 3, ... of the merchant, or of the deployment.
+    number: i64,
+    /// Null for an act that concerns the whole deployment.
+    merchant_id: Option<i64>,
+    /// The operator's name. Null in a sandbox, and for a command on the machine itself.
+    operator: Option<String>,
+    act: &'static str,
+    /// The id of what it is about.
+    subject: String,
+    reason: Option<String>,
+    address: Option<String>,
+    /// The numbers of the transfers that it posted.
+    transfers: Option<TransfersView>,
+    created_at: AsText<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct TransfersView {
+    first: i64,
+    last: i64,
+}
+
+impl ActView {
+    fn new(act: RecordedAct) -> Self {
+        Self {
+            number: act.number,
+            merchant_id: act.merchant.map(|merchant| merchant.0),
+            operator: act.operator,
+            act: act.kind.into_str(),
+            subject: act.subject,
+            reason: act.reason,
+            address: act.address,
+            transfers: act.transfers.map(|(first, last)| TransfersView { first, last }),
+            created_at: AsText(act.at),
+        }
+    }
+}

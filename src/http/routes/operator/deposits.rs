@@ -1,0 +1,85 @@
+//! Routes of the deposits that wait for money at the bank.
+
+use actix_web::web::Data;
+use serde::Serialize;
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::receipts;
+use crate::domain::ids::{CustomerId, TransactionId};
+use crate::domain::payments::payment::Payment;
+use crate::domain::time::Timestamp;
+use crate::domain::transaction::Method;
+use crate::http::auth::Caller;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::query::{self, Query};
+use crate::http::routes::operator::fields::reason_field;
+use crate::http::state::AppState;
+use crate::store::Snapshot;
+use crate::views::{AsText, MajorUnits, PageView};
+
+/// The fields of `POST /operator/deposits/expire`.
+pub(super) const FIELDS: [&str; 2] = ["reference", "reason"];
+
+/// `GET /operator/deposits`: a page of the deposits that are expected, newest first.
+pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let walk = query.walk();
+    let page = walk.bounded(query::page(&query.fields()?)?);
+    let merchant = state.merchant_of(&caller).await?;
+    let read = move |snapshot: &Snapshot<'_>| snapshot.expected_deposits(merchant, page);
+    let page = state.store.read_long(merchant, read).await?;
+    walk.note(&page);
+    let view = |payment| DepositView::new(&payment);
+    Ok(Reply::ok(
+        "Expected deposits fetched successfully",
+        PageView::new(page, view),
+    ))
+}
+
+/// `POST /operator/deposits/expire`: gives up a deposit that is expected.
+pub(super) async fn expire(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let reference = body.fields().and_then(|fields| fields.field("reference").reference());
+    let reason = body.fields().and_then(|fields| reason_field(&fields.field("reason")));
+    let agent = caller.agent();
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| {
+                let merchant = actor.merchant;
+                let actor = OperatorActor { merchant, agent };
+                receipts::expire(tx, policy, &actor, reference, reason)
+            },
+            |deposit, _context| Reply::ok("Deposit given up successfully", DepositView::new(&deposit)),
+        )
+        .await
+}
+
+/// A deposit that waits for money at the bank.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DepositView {
+    id: AsText<TransactionId>,
+    reference: String,
+    customer_id: Option<AsText<CustomerId>>,
+    amount: MajorUnits,
+    status: &'static str,
+    /// The escrows to fund with it.
+    escrow_ids: Vec<String>,
+    created_at: AsText<Timestamp>,
+}
+
+impl DepositView {
+    fn new(payment: &Payment) -> Self {
+        let transaction = &payment.transaction;
+        Self {
+            id: AsText(transaction.id),
+            reference: transaction.reference.as_str().to_owned(),
+            customer_id: transaction.owner.customer().cloned().map(AsText),
+            amount: MajorUnits(transaction.amount),
+            status: payment.status().into_str(),
+            escrow_ids: payment.method().map(Method::escrow_ids).unwrap_or_default().to_vec(),
+            created_at: AsText(transaction.created_at),
+        }
+    }
+}

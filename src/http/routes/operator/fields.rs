@@ -1,0 +1,43 @@
+//! Request fields that several routes of operators have.
+
+use crate::domain::refusal::Parsed;
+use crate::domain::transaction::BankAccount;
+use crate::domain::treasury::payout::BankEntry;
+use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
+use crate::http::body::JsonBody;
+use crate::http::fields::{Field, Fields};
+use crate::http::routes::shared_fields::{account_number, bank_code, short_text, text_up_to};
+
+/// The most characters of a reason or a note.
+const REASON_CHARS_MAX: usize = 500;
+
+/// Parses the bank's words for a movement.
+pub(super) fn bank_entry(fields: &Fields<'_>) -> Parsed<BankEntry> {
+    Ok(BankEntry {
+        reference: text_up_to(&fields.field("bankReference"), BANK_REFERENCE_CHARS_MAX)?,
+        value_date: fields.field("valueDate").date()?,
+    })
+}
+
+/// Parses a body with a reason alone.
+pub(super) fn reason(body: &JsonBody) -> Parsed<String> {
+    reason_field(&body.fields()?.field("reason"))
+}
+
+/// Parses a reason.
+pub(super) fn reason_field(field: &Field<'_>) -> Parsed<String> {
+    text_up_to(field, REASON_CHARS_MAX)
+}
+
+/// Parses the bank account that a pay-out goes to.
+pub(super) fn destination(field: &Field<'_>) -> Parsed<BankAccount> {
+    let details = field.object()?;
+    details.check_known(&["bankCode", "accountNumber", "accountName", "bankName", "narration"])?;
+    Ok(BankAccount {
+        bank_code: bank_code(&details.field("bankCode"), false)?,
+        account_number: account_number(&details.field("accountNumber"))?,
+        account_name: short_text(&details.field("accountName"))?,
+        bank_name: short_text(&details.field("bankName"))?,
+        narration: details.field("narration").optional(short_text)?,
+    })
+}

@@ -1,0 +1,47 @@
+//! Routes of operators, under `/operator`: the people, money in, money out, and the record of
+//! what was done.
+
+mod acts;
+mod deposits;
+mod fields;
+mod operators;
+mod payouts;
+mod receipts;
+
+use crate::domain::treasury::operator::Right;
+use crate::http::query;
+use crate::http::route::{ActsAs, KnownFields};
+use crate::http::routes::{GET, POST, Routes};
+
+/// The fields of a request that gives a reason alone.
+const REASON: [&str; 1] = ["reason"];
+/// The fields of a list that can be filtered by status.
+const LIST_FIELDS: [&str; 4] = ["status", "page", "limit", "cursor"];
+
+/// Adds the routes of operators to the route table.
+#[rustfmt::skip] // Keeps each route on one line.
+pub(super) fn add_routes(table: &mut Routes) {
+    use ActsAs::{Deployment, MerchantOfOperator};
+    use Right::{Administer, Approve, Read, Record};
+
+    table.operator(GET, "/operator/operators", Deployment, Read, KnownFields::of_query(&query::PAGE_FIELDS), operators::list);
+    table.operator(POST, "/operator/operators", Deployment, Administer, KnownFields::of_body(&operators::FIELDS), operators::create);
+    table.operator(POST, "/operator/operators/{operatorId}/revoke", Deployment, Administer, KnownFields::of_body(&REASON), operators::revoke);
+    table.operator(GET, "/operator/acts", Deployment, Read, KnownFields::of_query(&query::PAGE_FIELDS), acts::list);
+    table.operator(GET, "/operator/deposits", MerchantOfOperator, Read, KnownFields::of_query(&query::PAGE_FIELDS), deposits::list);
+    table.operator(POST, "/operator/deposits/expire", MerchantOfOperator, Record, KnownFields::of_body(&deposits::FIELDS), deposits::expire);
+    table.operator(GET, "/operator/receipts", MerchantOfOperator, Read, KnownFields::of_query(&LIST_FIELDS), receipts::list);
+    table.operator(POST, "/operator/receipts", MerchantOfOperator, Record, KnownFields::of_body(&receipts::FIELDS), receipts::record);
+    table.operator(GET, "/operator/receipts/{receiptId}", MerchantOfOperator, Read, KnownFields::NONE, receipts::get);
+    table.operator(POST, "/operator/receipts/{receiptId}/approve", MerchantOfOperator, Approve, KnownFields::NONE, receipts::approve);
+    table.operator(POST, "/operator/receipts/{receiptId}/reject", MerchantOfOperator, Approve, KnownFields::of_body(&REASON), receipts::reject);
+    table.operator(POST, "/operator/receipts/{receiptId}/assign", MerchantOfOperator, Record, KnownFields::of_body(&receipts::TARGET_FIELDS), receipts::assign);
+    table.operator(POST, "/operator/receipts/{receiptId}/reverse", MerchantOfOperator, Record, KnownFields::of_body(&REASON), receipts::reverse);
+    table.operator(GET, "/operator/payouts", MerchantOfOperator, Read, KnownFields::of_query(&LIST_FIELDS), payouts::list);
+    table.operator(POST, "/operator/payouts", MerchantOfOperator, Record, KnownFields::of_body(&payouts::FIELDS), payouts::request);
+    table.operator(GET, "/operator/payouts/{payoutId}", MerchantOfOperator, Read, KnownFields::NONE, payouts::get);
+    table.operator(POST, "/operator/payouts/{payoutId}/approve", MerchantOfOperator, Approve, KnownFields::NONE, payouts::approve);
+    table.operator(POST, "/operator/payouts/{payoutId}/reject", MerchantOfOperator, Approve, KnownFields::of_body(&REASON), payouts::reject);
+    table.operator(POST, "/operator/payouts/{payoutId}/pay", MerchantOfOperator, Record, KnownFields::of_body(&payouts::PAID_FIELDS), payouts::pay);
+    table.operator(POST, "/operator/payouts/{payoutId}/return", MerchantOfOperator, Record, KnownFields::of_body(&REASON), payouts::take_back);
+}

@@ -1,0 +1,129 @@
+//! Routes of the operators themselves.
+
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use strum::VariantArray;
+
+use crate::commands::Policy;
+use crate::commands::operators::{self, OperatorRequest};
+use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::mode::Mode;
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::time::Timestamp;
+use crate::domain::treasury::operator::{Operator, Role};
+use crate::entropy;
+use crate::http::auth::Caller;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::fields::Field;
+use crate::http::query::{self, Query};
+use crate::http::routes::operator::fields::reason;
+use crate::http::state::AppState;
+use crate::store::Tx;
+use crate::views::{AsText, PageView};
+
+/// The fields of `POST /operator/operators`.
+pub(super) const FIELDS: [&str; 3] = ["name", "role", "merchantIds"];
+
+/// `GET /operator/operators`: a page, oldest first.
+pub(super) async fn list(state: Data<AppState>, _caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let page = query::page(&query.fields()?)?;
+    let page = state.store.read(|snapshot| snapshot.operators(page))?;
+    Ok(Reply::ok(
+        "Operators fetched successfully",
+        PageView::new(page, OperatorView::new),
+    ))
+}
+
+/// `POST /operator/operators`: makes an operator. The reply is the only place that ever shows
+/// the key, so it is not kept for an idempotency key.
+pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    check_has_operators(&state)?;
+    let request = parse_operator(&body);
+    let (agent, key) = (caller.agent(), entropy::operator_key());
+    let hashed = key.clone();
+    let create = move |tx: &mut Tx<'_>, _policy: &Policy| operators::create(tx, &agent, request, &hashed);
+    let operator = state.write(create).await?;
+    let view = NewOperatorView {
+        operator: OperatorView::new(operator),
+        key,
+    };
+    Ok(Reply::created("Operator created successfully", view))
+}
+
+/// `POST /operator/operators/{operatorId}/revoke`.
+pub(super) async fn revoke(
+    state: Data<AppState>,
+    caller: Caller,
+    operator: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    check_has_operators(&state)?;
+    let reason = reason(&body).map_err(Refusal::from)?;
+    let (agent, id) = (caller.agent(), OperatorId::named(&operator));
+    let revoke = move |tx: &mut Tx<'_>, _policy: &Policy| operators::revoke(tx, &agent, id, Some(reason));
+    let operator = state.write(revoke).await?;
+    Ok(Reply::ok("Operator revoked successfully", OperatorView::new(operator)))
+}
+
+/// Refuses a sandbox, where the owner of a key acts alone.
+fn check_has_operators(state: &AppState) -> Result<(), Refusal> {
+    match state.policy.mode {
+        Mode::Live => Ok(()),
+        Mode::Sandbox => Err(Refusal::LiveOnly),
+    }
+}
+
+fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {
+    let fields = body.fields()?;
+    let merchants = fields.field("merchantIds");
+    let merchants = match merchants.optional(Field::list)? {
+        Some(list) => list
+            .iter()
+            .map(|field| field.integer().map(MerchantId))
+            .collect::<Parsed<_>>()?,
+        None => Vec::new(),
+    };
+    Ok(OperatorRequest {
+        name: operators::check_name("name", fields.field("name").text()?)?,
+        role: fields.field("role").one_of(Role::VARIANTS)?,
+        merchants,
+    })
+}
+
+/// An operator, without the key.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OperatorView {
+    id: AsText<OperatorId>,
+    name: String,
+    role: &'static str,
+    /// The merchants that the operator is limited to. Empty for all.
+    merchant_ids: Vec<i64>,
+    created_at: AsText<Timestamp>,
+    last_used_at: Option<AsText<Timestamp>>,
+    revoked_at: Option<AsText<Timestamp>>,
+}
+
+/// A new operator with the key, which is shown once.
+#[derive(Debug, Serialize)]
+struct NewOperatorView {
+    #[serde(flatten)]
+    operator: OperatorView,
+    key: String,
+}
+
+impl OperatorView {
+    fn new(operator: Operator) -> Self {
+        Self {
+            id: AsText(operator.id),
+            name: operator.name,
+            role: operator.role.into_str(),
+            merchant_ids: operator.merchants.iter().map(|merchant| merchant.0).collect(),
+            created_at: AsText(operator.created_at),
+            last_used_at: operator.last_used_at.map(AsText),
+            revoked_at: operator.revoked_at.map(AsText),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Routes of pay-outs: money that leaves through the operator's bank account.
+
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::payouts::{self, PayoutRequest, PayoutWithWithdrawal, RequestedSource};
+use crate::commands::{self, Policy};
+use crate::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
+use crate::domain::ledger::Account;
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::transaction::BankAccount;
+use crate::domain::treasury::payout::{PayoutStatus, bank_account_of};
+use crate::http::auth::Caller;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::query::{self, Query};
+use crate::http::routes::operator::fields::{bank_entry, destination, reason, reason_field};
+use crate::http::state::AppState;
+use crate::store::{Snapshot, Tx};
+use crate::views::{AsText, MajorUnits, PageView};
+
+/// The fields of `POST /operator/payouts`.
+pub(super) const FIELDS: [&str; 5] = ["source", "amount", "receiptId", "destination", "reason"];
+/// The fields of `POST /operator/payouts/{payoutId}/pay`.
+pub(super) const PAID_FIELDS: [&str; 2] = ["bankReference", "valueDate"];
+
+/// `GET /operator/payouts`: a page, newest first.
+pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let fields = query.fields()?;
+    let status = fields
+        .field("status")
+        .optional(|status| status.one_of(PayoutStatus::VARIANTS))?;
+    let walk = query.walk();
+    let page = walk.bounded(query::page(&fields)?);
+    let merchant = state.merchant_of(&caller).await?;
+    let read = move |snapshot: &Snapshot<'_>| payouts::list(snapshot, merchant, status, page);
+    let page = state.store.read_long(merchant, read).await?;
+    walk.note(&page);
+    Ok(Reply::ok(
+        "Pay-outs fetched successfully",
+        PageView::new(page, PayoutView::new),
+    ))
+}
+
+/// `GET /operator/payouts/{payoutId}`.
+pub(super) async fn get(state: Data<AppState>, caller: Caller, payout: Path<String>) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    let id = PayoutId::named(&payout);
+    let payout = state.store.read(|snapshot| payouts::get(snapshot, merchant, id))?;
+    let payout = payout.ok_or(Refusal::PayoutNotFound)?;
+    Ok(Reply::ok("Pay-out fetched successfully", PayoutView::new(payout)))
+}
+
+/// `POST /operator/payouts`: asks for a pay-out of the merchant's own money, of the platform's
+/// fees, or of money in suspense.
+pub(super) async fn request(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let request = parse_payout(&body);
+    run(
+        &state,
+        &caller,
+        Reply::created,
+        "Pay-out requested successfully",
+        |tx, policy, actor| payouts::request(tx, policy, actor, request),
+    )
+    .await
+}
+
+/// `POST /operator/payouts/{payoutId}/approve`.
+pub(super) async fn approve(state: Data<AppState>, caller: Caller, payout: Path<String>) -> Result<Reply, ApiError> {
+    let id = PayoutId::named(&payout);
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Pay-out approved successfully",
+        move |tx, policy, actor| payouts::approve(tx, policy, actor, id),
+    )
+    .await
+}
+
+/// `POST /operator/payouts/{payoutId}/reject`.
+pub(super) async fn reject(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (id, reason) = (PayoutId::named(&payout), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Pay-out rejected successfully",
+        move |tx, policy, actor| payouts::reject(tx, policy, actor, id, reason),
+    )
+    .await
+}
+
+/// `POST /operator/payouts/{payoutId}/pay`: records that the bank has paid it.
+pub(super) async fn pay(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let id = PayoutId::named(&payout);
+    let paid = body.fields().and_then(|fields| bank_entry(&fields));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Pay-out recorded as paid",
+        move |tx, policy, actor| payouts::pay(tx, policy, actor, id, paid),
+    )
+    .await
+}
+
+/// `POST /operator/payouts/{payoutId}/return`: records that the bank has sent it back.
+pub(super) async fn take_back(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (id, reason) = (PayoutId::named(&payout), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Pay-out recorded as returned",
+        move |tx, policy, actor| payouts::take_back(tx, policy, actor, id, reason),
+    )
+    .await
+}
+
+async fn run(
+    state: &AppState,
+    caller: &Caller,
+    reply: fn(&'static str, PayoutView) -> Reply,
+    message: &'static str,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<PayoutWithWithdrawal, commands::Error>
+    + Send
+    + 'static,
+) -> Result<Reply, ApiError> {
+    let agent = caller.agent();
+    state
+        .execute(
+            caller,
+            move |tx, policy, actor| {
+                let merchant = actor.merchant;
+                command(tx, policy, &OperatorActor { merchant, agent })
+            },
+            move |payout, _context| reply(message, PayoutView::new(payout)),
+        )
+        .await
+}
+
+/// The words of `source`.
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum SourceWord {
+    Merchant,
+    PlatformFees,
+    Suspense,
+}
+
+fn parse_payout(body: &JsonBody) -> Parsed<PayoutRequest> {
+    let fields = body.fields()?;
+    let (amount, receipt) = (fields.field("amount"), fields.field("receiptId"));
+    let source = fields.field("source").one_of(SourceWord::VARIANTS)?;
+    let positive = || {
+        let minor = amount.amount()?;
+        if minor.is_zero() {
+            return Err(amount.must_be("more than 0"));
+        }
+        if !receipt.is_absent() {
+            return Err(receipt.must_be("left out where source is not \"suspense\""));
+        }
+        Ok(minor)
+    };
+    Ok(PayoutRequest {
+        source: match source {
+            SourceWord::Merchant => RequestedSource::Merchant(positive()?),
+            SourceWord::PlatformFees => RequestedSource::PlatformFees(positive()?),
+            SourceWord::Suspense if !amount.is_absent() => {
+                return Err(amount.must_be("left out where source is \"suspense\": all of the receipt goes back"));
+            }
+            SourceWord::Suspense => RequestedSource::Receipt(ReceiptId::named(&receipt.text()?)),
+        },
+        destination: destination(&fields.field("destination"))?,
+        reason: fields.field("reason").optional(reason_field)?,
+    })
+}
+
+/// A pay-out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PayoutView {
+    id: AsText<PayoutId>,
+    status: &'static str,
+    /// `customer`, `merchant`, `platform_fees` or `suspense`.
+    source: &'static str,
+    customer_id: Option<AsText<CustomerId>>,
+    amount: MajorUnits,
+    fee: MajorUnits,
+    /// The reference of the withdrawal, for the bank's narration.
+    reference: Option<String>,
+    /// The bank account. Null for a withdrawal to a blockchain (sandbox).
+    destination: Option<DestinationView>,
+    receipt_id: Option<AsText<ReceiptId>>,
+    requested_by: Option<AsText<OperatorId>>,
+    approved_by: Option<AsText<OperatorId>>,
+    bank_reference: Option<String>,
+    value_date: Option<AsText<Date>>,
+    reason: Option<String>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DestinationView {
+    bank_code: String,
+    bank_name: String,
+    account_number: String,
+    account_name: String,
+    narration: Option<String>,
+}
+
+impl PayoutView {
+    pub(super) fn new(shown: PayoutWithWithdrawal) -> Self {
+        let PayoutWithWithdrawal { payout, withdrawal } = shown;
+        let account = withdrawal.as_ref().and_then(bank_account_of).cloned();
+        let (reference, value_date) = payout.paid.map_or((None, None), |paid| {
+            (Some(paid.reference), Some(AsText(paid.value_date)))
+        });
+        Self {
+            id: AsText(payout.id),
+            status: payout.status.into_str(),
+            source: match &payout.source {
+                Account::MerchantMain => "merchant",
+                Account::PlatformFees => "platform_fees",
+                Account::Suspense => "suspense",
+                _ => "customer",
+            },
+            customer_id: payout.source.customer().cloned().map(AsText),
+            amount: MajorUnits(payout.amount),
+            fee: MajorUnits(payout.fee),
+            reference: withdrawal.map(|withdrawal| withdrawal.transaction.reference.as_str().to_owned()),
+            destination: payout.destination.or(account).map(DestinationView::of),
+            receipt_id: payout.receipt.map(AsText),
+            requested_by: payout.requested_by.map(AsText),
+            approved_by: payout.approved_by.map(AsText),
+            bank_reference: reference,
+            value_date,
+            reason: payout.reason,
+            created_at: AsText(payout.created_at),
+            updated_at: AsText(payout.updated_at),
+        }
+    }
+}
+
+impl DestinationView {
+    fn of(account: BankAccount) -> Self {
+        Self {
+            bank_code: account.bank_code,
+            bank_name: account.bank_name,
+            account_number: account.account_number,
+            account_name: account.account_name,
+            narration: account.narration,
+        }
+    }
+}

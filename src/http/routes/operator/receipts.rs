@@ -1,0 +1,271 @@
+//! Routes of receipts: money that came to the operator's bank account.
+
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use strum::VariantArray;
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::receipts::{self, ReceiptOutcome, ReceiptRequest, ReceiptTarget};
+use crate::commands::{self, Policy};
+use crate::domain::ids::{CustomerId, EscrowId, OperatorId, ReceiptId, TransactionId};
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
+use crate::http::auth::Caller;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::fields::{Field, Fields};
+use crate::http::query::{self, Query};
+use crate::http::routes::operator::fields::{bank_entry, reason, reason_field};
+use crate::http::state::AppState;
+use crate::store::{Snapshot, Tx};
+use crate::views::{AsText, MajorUnits, PageView};
+
+/// The fields of `POST /operator/receipts`.
+pub(super) const FIELDS: [&str; 6] = [
+    "amount",
+    "bankReference",
+    "valueDate",
+    "depositReference",
+    "customerId",
+    "note",
+];
+/// The fields of `POST /operator/receipts/{receiptId}/assign`.
+pub(super) const TARGET_FIELDS: [&str; 2] = ["depositReference", "customerId"];
+
+/// `GET /operator/receipts`: a page, newest first.
+pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+    let fields = query.fields()?;
+    let status = fields
+        .field("status")
+        .optional(|status| status.one_of(ReceiptStatus::VARIANTS))?;
+    let walk = query.walk();
+    let page = walk.bounded(query::page(&fields)?);
+    let merchant = state.merchant_of(&caller).await?;
+    let read = move |snapshot: &Snapshot<'_>| snapshot.receipts(merchant, status, page);
+    let page = state.store.read_long(merchant, read).await?;
+    walk.note(&page);
+    Ok(Reply::ok(
+        "Receipts fetched successfully",
+        PageView::new(page, ReceiptView::new),
+    ))
+}
+
+/// `GET /operator/receipts/{receiptId}`.
+pub(super) async fn get(state: Data<AppState>, caller: Caller, receipt: Path<String>) -> Result<Reply, ApiError> {
+    let merchant = state.merchant_of(&caller).await?;
+    let id = ReceiptId::named(&receipt);
+    let receipt = state.store.read(|snapshot| snapshot.receipt(merchant, id))?;
+    let receipt = receipt.ok_or(Refusal::ReceiptNotFound)?;
+    Ok(Reply::ok("Receipt fetched successfully", ReceiptView::new(receipt)))
+}
+
+/// `POST /operator/receipts`: records money that came.
+pub(super) async fn record(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let request = parse_receipt(&body);
+    run(
+        &state,
+        &caller,
+        Reply::created,
+        "Receipt recorded successfully",
+        |tx, policy, actor| receipts::record(tx, policy, actor, request),
+    )
+    .await
+}
+
+/// `POST /operator/receipts/{receiptId}/approve`.
+pub(super) async fn approve(state: Data<AppState>, caller: Caller, receipt: Path<String>) -> Result<Reply, ApiError> {
+    let id = ReceiptId::named(&receipt);
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Receipt approved successfully",
+        move |tx, policy, actor| receipts::approve(tx, policy, actor, id),
+    )
+    .await
+}
+
+/// `POST /operator/receipts/{receiptId}/reject`.
+pub(super) async fn reject(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (id, reason) = (ReceiptId::named(&receipt), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Receipt rejected successfully",
+        move |tx, _policy, actor| receipts::reject(tx, actor, id, reason),
+    )
+    .await
+}
+
+/// `POST /operator/receipts/{receiptId}/assign`: credits money in suspense.
+pub(super) async fn assign(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (id, target) = (ReceiptId::named(&receipt), parse_target(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Receipt assigned successfully",
+        move |tx, policy, actor| receipts::assign(tx, policy, actor, id, target),
+    )
+    .await
+}
+
+/// `POST /operator/receipts/{receiptId}/reverse`.
+pub(super) async fn reverse(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (id, reason) = (ReceiptId::named(&receipt), reason(&body));
+    run(
+        &state,
+        &caller,
+        Reply::ok,
+        "Receipt reversed successfully",
+        move |tx, policy, actor| receipts::reverse(tx, policy, actor, id, reason),
+    )
+    .await
+}
+
+async fn run(
+    state: &AppState,
+    caller: &Caller,
+    reply: fn(&'static str, ReceiptOutcomeView) -> Reply,
+    message: &'static str,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
+) -> Result<Reply, ApiError> {
+    let agent = caller.agent();
+    state
+        .execute(
+            caller,
+            move |tx, policy, actor| {
+                let merchant = actor.merchant;
+                command(tx, policy, &OperatorActor { merchant, agent })
+            },
+            move |outcome, _context| reply(message, ReceiptOutcomeView::new(outcome)),
+        )
+        .await
+}
+
+fn parse_receipt(body: &JsonBody) -> Parsed<ReceiptRequest> {
+    let fields = body.fields()?;
+    let amount = fields.field("amount");
+    let minor = amount.amount()?;
+    if minor.is_zero() {
+        return Err(amount.must_be("more than 0"));
+    }
+    Ok(ReceiptRequest {
+        amount: minor,
+        entry: bank_entry(&fields)?,
+        note: fields.field("note").optional(reason_field)?,
+        target: target(&fields)?.unwrap_or(ReceiptTarget::Unknown),
+    })
+}
+
+fn parse_target(body: &JsonBody) -> Parsed<ReceiptTarget> {
+    let fields = body.fields()?;
+    match target(&fields)? {
+        Some(target) => Ok(target),
+        None => Err(fields
+            .field("depositReference")
+            .must_be("the reference of a deposit, or customerId sent in its place")),
+    }
+}
+
+fn target(fields: &Fields<'_>) -> Parsed<Option<ReceiptTarget>> {
+    let (deposit, customer) = (fields.field("depositReference"), fields.field("customerId"));
+    match (deposit.is_absent(), customer.is_absent()) {
+        (true, true) => Ok(None),
+        (false, true) => Ok(Some(ReceiptTarget::Deposit(deposit.reference()?))),
+        (true, false) => Ok(Some(ReceiptTarget::Customer(Field::customer_id(&customer)?))),
+        (false, false) => Err(customer.must_be("left out where depositReference is sent, which names the customer")),
+    }
+}
+
+/// A receipt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReceiptView {
+    id: AsText<ReceiptId>,
+    status: &'static str,
+    amount: MajorUnits,
+    bank_reference: String,
+    value_date: AsText<Date>,
+    /// `operator`, or `provider` if a payment provider reported it.
+    source: &'static str,
+    /// Null while it is not known whose it is.
+    customer_id: Option<AsText<CustomerId>>,
+    /// The id of the deposit whose reference the payer quoted.
+    expected_deposit_id: Option<AsText<TransactionId>>,
+    /// The id of the deposit that credited it.
+    deposit_id: Option<AsText<TransactionId>>,
+    note: Option<String>,
+    recorded_by: Option<AsText<OperatorId>>,
+    created_at: AsText<Timestamp>,
+    updated_at: AsText<Timestamp>,
+}
+
+/// A receipt after a command.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReceiptOutcomeView {
+    #[serde(flatten)]
+    receipt: ReceiptView,
+    /// The escrows that the deposit named and that were funded in the same commit.
+    funded_escrow_ids: Vec<AsText<EscrowId>>,
+    /// The reason why they were not. The money is then in the wallet.
+    not_funded: Option<NotFundedView>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotFundedView {
+    code: &'static str,
+    message: String,
+}
+
+impl ReceiptView {
+    pub(super) fn new(receipt: Receipt) -> Self {
+        Self {
+            id: AsText(receipt.id),
+            status: receipt.status.into_str(),
+            amount: MajorUnits(receipt.amount),
+            bank_reference: receipt.entry.reference,
+            value_date: AsText(receipt.entry.value_date),
+            source: receipt.source.into_str(),
+            customer_id: receipt.customer.map(AsText),
+            expected_deposit_id: receipt.expected.map(AsText),
+            deposit_id: receipt.deposit.map(AsText),
+            note: receipt.note,
+            recorded_by: receipt.recorded_by.map(AsText),
+            created_at: AsText(receipt.created_at),
+            updated_at: AsText(receipt.updated_at),
+        }
+    }
+}
+
+impl ReceiptOutcomeView {
+    pub(super) fn new(outcome: ReceiptOutcome) -> Self {
+        Self {
+            receipt: ReceiptView::new(outcome.receipt),
+            funded_escrow_ids: outcome.funded.into_iter().map(AsText).collect(),
+            not_funded: outcome.not_funded.map(|refusal| NotFundedView {
+                code: refusal.code(),
+                message: refusal.to_string(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Compares the accounts for money in transit and in suspense with the pay-outs and receipts
+//! that explain them, and follows the record of operators' acts.
+
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
+
+use crate::domain::treasury::act::{ActHash, PostedAct};
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::row;
+
+row! {
+    struct HeldRow<'a>, held_columns! {
+        merchant_id: i64,
+        purpose: &'a str,
+        balance: i64,
+        payouts: i64 = "coalesce((SELECT sum(amount + fee) FROM payout
+            WHERE payout.merchant_id = account.merchant_id AND status IN ('requested', 'approved')), 0)",
+        receipts: i64 = "coalesce((SELECT sum(amount) FROM receipt
+            WHERE receipt.merchant_id = account.merchant_id AND status = 'suspense'), 0)",
+    }
+}
+
+row! {
+    struct ActRow<'a>, act_columns! {
+        merchant_id: Option<i64>,
+        number: i64,
+        operator_id: Option<i64>,
+        kind: &'a str,
+        subject: &'a str,
+        reason: Option<&'a str>,
+        address: Option<&'a str>,
+        first_transfer: Option<i64>,
+        last_transfer: Option<i64>,
+        created_at: i64,
+        hash: [u8; 32],
+    }
+}
+
+row! {
+    struct HeadRow, head_columns! {
+        merchant_id: i64,
+        number: i64,
+        hash: [u8; 32],
+    }
+}
+
+/// Returns the accounts whose balance the pay-outs or receipts of their merchant do not
+/// explain, each with the merchant.
+pub(super) fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+    let mut problems = Vec::new();
+    let mut statement = connection.prepare(concat!(
+        "SELECT ",
+        held_columns!(),
+        " FROM account WHERE purpose IN ('IN_TRANSIT', 'SUSPENSE')"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = HeldRow::read(row)?;
+        let (what, expected) = if row.purpose == "IN_TRANSIT" {
+            ("open pay-outs", row.payouts)
+        } else {
+            ("receipts in suspense", row.receipts)
+        };
+        if row.balance != expected {
+            let problem = format!(
+                "merchant {}: account {} holds {}, and its {what} add up to {expected}",
+                row.merchant_id, row.purpose, row.balance
+            );
+            problems.push((row.merchant_id, problem));
+        }
+    }
+    Ok(problems)
+}
+
+/// Returns the places where the record of acts is broken, each with its merchant or 0.
+pub(super) fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+    let mut problems = Vec::new();
+    let mut newest: FxHashMap<i64, (i64, ActHash)> = FxHashMap::default();
+    let mut statement = connection.prepare(concat!(
+        "SELECT ",
+        act_columns!(),
+        " FROM operator_act ORDER BY coalesce(merchant_id, 0), number"
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = ActRow::read(row)?;
+        let merchant = row.merchant_id.unwrap_or_default();
+        let (number, before) = newest.get(&merchant).copied().unwrap_or((0, ActHash::START));
+        let hash = before.followed_by(&PostedAct {
+            merchant,
+            number: number + 1,
+            operator: row.operator_id,
+            kind: row.kind,
+            subject: row.subject,
+            reason: row.reason,
+            address: row.address,
+            first_transfer: row.first_transfer,
+            last_transfer: row.last_transfer,
+            created_at: row.created_at,
+        });
+        let stored = ActHash::from_bytes(row.hash);
+        if row.number != number + 1 || hash != stored {
+            let place = place(merchant);
+            problems.push((
+                merchant,
+                format!("act {} {place} does not follow from the one before", row.number),
+            ));
+        }
+        newest.insert(merchant, (row.number, stored));
+    }
+    let mut statement = connection.prepare(concat!("SELECT ", head_columns!(), " FROM operator_act_head"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = HeadRow::read(row)?;
+        if newest.remove(&row.merchant_id) != Some((row.number, ActHash::from_bytes(row.hash))) {
+            let place = place(row.merchant_id);
+            problems.push((
+                row.merchant_id,
+                format!("the newest act {place} is not number {}", row.number),
+            ));
+        }
+    }
+    for merchant in newest.into_keys() {
+        let place = place(merchant);
+        problems.push((merchant, format!("the number of acts {place} is not stored")));
+    }
+    Ok(problems)
+}
+
+fn place(merchant: i64) -> String {
+    match merchant {
+        0 => "of the deployment".to_owned(),
+        merchant => format!("of merchant {merchant}"),
+    }
+}

@@ -1,0 +1,304 @@
+//! Operators and the record of their acts.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::domain::ids::{MerchantId, OperatorId};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::Timestamp;
+use crate::domain::treasury::act::{ActHash, ActKind, Agent, NewAct, PostedAct};
+use crate::domain::treasury::operator::{Operator, Role};
+use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
+use crate::store::tables::columns::{offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tx::{Snapshot, Tx};
+
+/// An act as the record shows it.
+#[derive(Clone, Debug)]
+pub struct RecordedAct {
+    /// The key of its row.
+    pub id: i64,
+    pub merchant: Option<MerchantId>,
+    /// 1, 2, 3, ... of the merchant, or of the deployment.
+    pub number: i64,
+    /// The operator's name. `None` in a sandbox and for a command on the machine itself.
+    pub operator: Option<String>,
+    pub kind: ActKind,
+    pub subject: String,
+    pub reason: Option<String>,
+    pub address: Option<String>,
+    /// The first and the last transfer that it posted.
+    pub transfers: Option<(i64, i64)>,
+    /// Ledger time.
+    pub at: Timestamp,
+}
+
+/// The acts that a list has.
+#[derive(Clone, Debug)]
+pub enum ActScope {
+    /// All of the deployment.
+    All,
+    /// Those of a merchant.
+    Of(MerchantId),
+}
+
+stored_as_word!(Role, "the role of an operator");
+stored_as_word!(ActKind, "the kind of an act");
+
+row! {
+    struct OperatorRow, operator_columns! {
+        id: i64,
+        guard: u32,
+        name: String,
+        role: Role,
+        created_at: Timestamp,
+        last_used_at: Option<Timestamp>,
+        revoked_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    struct ActRow, act_columns! {
+        id: i64 = "operator_act.id",
+        merchant_id: Option<MerchantId>,
+        number: i64,
+        operator_name: Option<String> = "operator.name",
+        kind: ActKind,
+        subject: String,
+        reason: Option<String>,
+        address: Option<String>,
+        first_transfer: Option<i64>,
+        last_transfer: Option<i64>,
+        at: Timestamp = "operator_act.created_at",
+    }
+}
+
+macro_rules! select_operator {
+    ($condition:literal) => {
+        concat!("SELECT ", operator_columns!(), " FROM operator WHERE ", $condition)
+    };
+}
+
+impl Snapshot<'_> {
+    /// Returns the operator whose key has this SHA-256 hash, also a revoked one.
+    pub fn operator_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<Operator>, Error> {
+        let mut statement = self.connection.prepare_cached(select_operator!("key_hash = ?1"))?;
+        read_first(statement.query([key_hash])?, |row| self.read_operator(row))
+    }
+
+    /// Returns the operator with this id.
+    pub fn operator(&self, id: OperatorId) -> Result<Option<Operator>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(select_operator!("id = ?1 AND guard = ?2"))?;
+        read_first(statement.query(params![id.number(), id.guard()])?, |row| {
+            self.read_operator(row)
+        })
+    }
+
+    /// Returns true if an operator has this name, also a revoked one.
+    pub fn has_operator_named(&self, name: &str) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM operator WHERE name = ?1)")?
+            .query_row([name], |row| row.get(0))?;
+        Ok(exists)
+    }
+
+    /// Returns a page of the operators, oldest first, also the revoked ones.
+    pub fn operators(&self, request: PageRequest) -> Result<Page<Operator>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(select_operator!("id > ?3 ORDER BY id LIMIT ?1 OFFSET ?2"))?;
+        let rows = statement.query([read_limit_of(request), offset_of(request), request.behind()])?;
+        let rows = read_all(rows, |row| self.read_operator(row))?;
+        let count: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM operator")?
+            .query_row([], |row| row.get(0))?;
+        Ok(Page::of(rows, count.unsigned_abs(), request, |operator| {
+            operator.id.number()
+        }))
+    }
+
+    /// Returns true if an admin other than this one has a valid key.
+    pub fn has_other_admin(&self, id: OperatorId) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1)",
+            )?
+            .query_row([id.number()], |row| row.get(0))?;
+        Ok(exists)
+    }
+
+    fn read_operator(&self, row: &Row<'_>) -> Result<Operator, Error> {
+        let row = OperatorRow::read(row)?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT merchant_id FROM operator_merchant WHERE operator_id = ?1 ORDER BY merchant_id")?;
+        let merchants = read_all(statement.query([row.id])?, |row| Ok(MerchantId(row.get(0)?)))?;
+        Ok(Operator {
+            id: OperatorId::new(row.id, row.guard),
+            name: row.name,
+            role: row.role,
+            merchants,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        })
+    }
+
+    /// Returns the merchants with a key that an operator may act for, with their names.
+    pub fn merchants_of(&self, operator: &Operator) -> Result<Vec<(MerchantId, Option<String>)>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, name FROM merchant WHERE id IN (SELECT merchant_id FROM merchant_key) ORDER BY id",
+        )?;
+        let mut merchants = read_all(statement.query([])?, |row| Ok((MerchantId(row.get(0)?), row.get(1)?)))?;
+        merchants.retain(|(merchant, _)| operator.may_act_for(*merchant));
+        Ok(merchants)
+    }
+
+    /// Returns true if a merchant exists.
+    pub fn has_merchant(&self, merchant: MerchantId) -> Result<bool, Error> {
+        let exists = self
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM merchant WHERE id = ?1)")?
+            .query_row([merchant.0], |row| row.get(0))?;
+        Ok(exists)
+    }
+
+    /// Returns a page of the record, newest first.
+    pub fn acts(&self, scope: &ActScope, request: PageRequest) -> Result<Page<RecordedAct>, Error> {
+        let merchant = match scope {
+            ActScope::All => None,
+            ActScope::Of(merchant) => Some(merchant.0),
+        };
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            act_columns!(),
+            " FROM operator_act LEFT JOIN operator ON operator.id = operator_id
+              WHERE (?1 IS NULL OR merchant_id = ?1) AND operator_act.id <= ?4
+              ORDER BY operator_act.id DESC LIMIT ?2 OFFSET ?3"
+        ))?;
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let rows = statement.query(params![merchant, limit, offset, request.newest()])?;
+        let rows = read_all(rows, |row| {
+            let row = ActRow::read(row)?;
+            Ok(RecordedAct {
+                id: row.id,
+                merchant: row.merchant_id,
+                number: row.number,
+                operator: row.operator_name,
+                kind: row.kind,
+                subject: row.subject,
+                reason: row.reason,
+                address: row.address,
+                transfers: row.first_transfer.zip(row.last_transfer),
+                at: row.at,
+            })
+        })?;
+        let count: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM operator_act WHERE (?1 IS NULL OR merchant_id = ?1) AND id <= ?2")?
+            .query_row(params![merchant, request.newest_counted()], |row| row.get(0))?;
+        Ok(Page::of(rows, count.unsigned_abs(), request, |act| act.id))
+    }
+}
+
+impl Tx<'_> {
+    /// Inserts an operator with the hash of its key.
+    pub fn insert_operator(&mut self, operator: &Operator, key_hash: &[u8; 32]) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(insert_checked!(
+                "operator",
+                id: "?1",
+                guard: "?2",
+                name: "?3",
+                role: "?4",
+                key_hash: "?5",
+                created_at: "?6",
+            ))?
+            .execute(params![
+                operator.id.number(),
+                operator.id.guard(),
+                operator.name,
+                operator.role.into_str(),
+                key_hash,
+                operator.created_at.millis(),
+            ])?;
+        for merchant in &operator.merchants {
+            self.connection
+                .prepare_cached("INSERT INTO operator_merchant (operator_id, merchant_id) VALUES (?1, ?2)")?
+                .execute([operator.id.number(), merchant.0])?;
+        }
+        Ok(())
+    }
+
+    /// Saves when an operator's key was last used and when it was revoked.
+    pub fn save_operator(&mut self, operator: &Operator) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(concat!(
+                update_checked!("operator", last_used_at: "?2", revoked_at: "?3"),
+                " WHERE id = ?1"
+            ))?
+            .execute(params![
+                operator.id.number(),
+                operator.last_used_at.map(Timestamp::millis),
+                operator.revoked_at.map(Timestamp::millis),
+            ])?;
+        one_row(changed, "an operator")
+    }
+
+    /// Adds an act to the record, with its place in the chain of its merchant's acts or of
+    /// the deployment's.
+    pub fn insert_act(&mut self, agent: &Agent, act: &NewAct) -> Result<(), Error> {
+        let scope = act.merchant.map_or(0, |merchant| merchant.0);
+        let newest: Option<(i64, [u8; 32])> = self
+            .connection
+            .prepare_cached("SELECT number, hash FROM operator_act_head WHERE merchant_id = ?1")?
+            .query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let (number, before) = newest.unwrap_or((0, *ActHash::START.bytes()));
+        let posted = PostedAct {
+            merchant: scope,
+            number: number + 1,
+            operator: agent.operator.as_ref().map(OperatorId::number),
+            kind: act.kind.into_str(),
+            subject: &act.subject,
+            reason: act.reason.as_deref(),
+            address: agent.address.as_deref(),
+            first_transfer: act.transfers.as_ref().map(|transfers| *transfers.start()),
+            last_transfer: act.transfers.as_ref().map(|transfers| *transfers.end()),
+            created_at: self.ledger_time().millis(),
+        };
+        let hash = ActHash::from_bytes(before).followed_by(&posted);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO operator_act (id, merchant_id, number, operator_id, kind, subject, reason, address,
+                     first_transfer, last_transfer, created_at, hash)
+                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM operator_act), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                     ?11)",
+            )?
+            .execute(params![
+                act.merchant.map(|merchant| merchant.0),
+                posted.number,
+                posted.operator,
+                posted.kind,
+                posted.subject,
+                posted.reason,
+                posted.address,
+                posted.first_transfer,
+                posted.last_transfer,
+                posted.created_at,
+                hash.bytes(),
+            ])?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO operator_act_head (merchant_id, number, hash) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
+            )?
+            .execute(params![scope, posted.number, hash.bytes()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! Pay-outs.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::domain::ids::{MerchantId, OperatorId, PayoutId, ReceiptId, TransactionId};
+use crate::domain::money::Amount;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::transaction::BankAccount;
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
+use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
+use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tx::{Snapshot, Tx};
+
+/// A pay-out with its merchant and its withdrawal.
+#[derive(Clone, Debug)]
+pub struct StoredPayout {
+    pub payout: Payout,
+    pub merchant: MerchantId,
+    /// The withdrawal of a customer or of the merchant.
+    pub withdrawal: Option<TransactionId>,
+}
+
+stored_as_word!(PayoutStatus, "the status of a pay-out");
+
+row! {
+    struct PayoutRow<'a>, payout_columns! {
+        id: i64 = "payout.id",
+        guard: u32 = "payout.guard",
+        merchant_id: MerchantId = "payout.merchant_id",
+        account_id: i64 = "payout.account_id",
+        transaction_id: Option<i64> = "payout.transaction_id",
+        transaction_guard: Option<u32> = "payment_transaction.guard",
+        receipt_id: Option<i64> = "payout.receipt_id",
+        receipt_guard: Option<u32> = "receipt.guard",
+        amount: Amount = "payout.amount",
+        fee: Amount = "payout.fee",
+        destination: Option<&'a str>,
+        status: PayoutStatus = "payout.status",
+        requested_by: Option<i64>,
+        requester_guard: Option<u32> = "requester.guard",
+        approved_by: Option<i64>,
+        approver_guard: Option<u32> = "approver.guard",
+        bank_reference: Option<String> = "payout.bank_reference",
+        value_date: Option<Date> = "payout.value_date",
+        reason: Option<String>,
+        created_at: Timestamp = "payout.created_at",
+        updated_at: Timestamp = "payout.updated_at",
+    }
+}
+
+macro_rules! select_payout {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM payout
+              LEFT JOIN payment_transaction ON payment_transaction.id = payout.transaction_id
+              LEFT JOIN receipt ON receipt.id = payout.receipt_id
+              LEFT JOIN operator AS requester ON requester.id = requested_by
+              LEFT JOIN operator AS approver ON approver.id = approved_by
+              WHERE ",
+            $condition
+        )
+    };
+}
+
+impl Snapshot<'_> {
+    /// Returns a merchant's pay-out. Those of other merchants are not found.
+    pub fn payout(&self, merchant: MerchantId, id: PayoutId) -> Result<Option<StoredPayout>, Error> {
+        let mut statement = self.connection.prepare_cached(select_payout!(
+            "payout.id = ?1 AND payout.guard = ?2 AND payout.merchant_id = ?3"
+        ))?;
+        read_first(statement.query(params![id.number(), id.guard(), merchant.0])?, |row| {
+            self.read_payout(row)
+        })
+    }
+
+    /// Returns the pay-out with this number, which exists.
+    pub(crate) fn payout_of_number(&self, number: i64) -> Result<StoredPayout, Error> {
+        let mut statement = self.connection.prepare_cached(select_payout!("payout.id = ?1"))?;
+        let payout = read_first(statement.query([number])?, |row| self.read_payout(row))?;
+        payout.ok_or_else(|| broken("the number of a pay-out", &number.to_string()))
+    }
+
+    /// Returns the pay-out of a withdrawal. A withdrawal of a strict sandbox has none.
+    pub fn payout_of_withdrawal(&self, withdrawal: TransactionId) -> Result<Option<StoredPayout>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(select_payout!("payout.transaction_id = ?1"))?;
+        read_first(statement.query([withdrawal.number()])?, |row| self.read_payout(row))
+    }
+
+    /// Returns a page of a merchant's pay-outs with one of these statuses, newest first.
+    pub fn payouts(
+        &self,
+        merchant: MerchantId,
+        status: Option<PayoutStatus>,
+        request: PageRequest,
+    ) -> Result<Page<StoredPayout>, Error> {
+        let mut statement = self.connection.prepare_cached(select_payout!(
+            "payout.merchant_id = ?1 AND (?2 IS NULL OR payout.status = ?2) AND payout.id <= ?5
+             ORDER BY payout.id DESC LIMIT ?3 OFFSET ?4"
+        ))?;
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let word = status.map(|status| status.into_str());
+        let rows = statement.query(params![merchant.0, word, limit, offset, request.newest()])?;
+        let rows = read_all(rows, |row| self.read_payout(row))?;
+        let count: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*) FROM payout WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3",
+            )?
+            .query_row(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
+        let key = |payout: &StoredPayout| payout.payout.id.number();
+        Ok(Page::of(rows, count.unsigned_abs(), request, key))
+    }
+
+    /// Returns all of a merchant's approved pay-outs, oldest first.
+    pub fn approved_payouts(&self, merchant: MerchantId) -> Result<Vec<StoredPayout>, Error> {
+        let mut statement = self.connection.prepare_cached(select_payout!(
+            "payout.merchant_id = ?1 AND payout.status = 'approved' ORDER BY payout.id"
+        ))?;
+        read_all(statement.query([merchant.0])?, |row| self.read_payout(row))
+    }
+
+    /// Returns the paid pay-out with this bank reference, of the merchant or, if `everywhere`,
+    /// of any.
+    pub fn payout_with_bank_reference(
+        &self,
+        merchant: MerchantId,
+        reference: &str,
+        everywhere: bool,
+    ) -> Result<Option<PayoutId>, Error> {
+        let id = self
+            .connection
+            .prepare_cached(
+                "SELECT id, guard FROM payout WHERE bank_reference = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1",
+            )?
+            .query_row(params![reference, merchant.0, everywhere], |row| {
+                Ok(PayoutId::new(row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        Ok(id)
+    }
+
+    fn read_payout(&self, row: &rusqlite::Row<'_>) -> Result<StoredPayout, Error> {
+        let row = PayoutRow::read(row)?;
+        let destination: Option<BankAccount> = row
+            .destination
+            .map(|json| serde_json::from_str(json).map_err(|_| broken("the destination of a pay-out", json)))
+            .transpose()?;
+        let withdrawal = row.transaction_id.zip(row.transaction_guard);
+        Ok(StoredPayout {
+            merchant: row.merchant_id,
+            withdrawal: withdrawal.map(|(number, guard)| TransactionId::new(number, guard)),
+            payout: Payout {
+                id: PayoutId::new(row.id, row.guard),
+                source: self.account_of_number(row.account_id)?,
+                amount: row.amount,
+                fee: row.fee,
+                status: row.status,
+                destination,
+                receipt: row
+                    .receipt_id
+                    .zip(row.receipt_guard)
+                    .map(|(number, guard)| ReceiptId::new(number, guard)),
+                requested_by: operator_id(row.requested_by, row.requester_guard),
+                approved_by: operator_id(row.approved_by, row.approver_guard),
+                paid: bank_entry(row.bank_reference, row.value_date),
+                reason: row.reason,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            },
+        })
+    }
+}
+
+fn bank_entry(reference: Option<String>, value_date: Option<Date>) -> Option<BankEntry> {
+    Some(BankEntry {
+        reference: reference?,
+        value_date: value_date?,
+    })
+}
+
+/// Returns the id of an operator that a row may name.
+pub(crate) fn operator_id(number: Option<i64>, guard: Option<u32>) -> Option<OperatorId> {
+    Some(OperatorId::new(number?, guard?))
+}
+
+impl Tx<'_> {
+    /// Inserts a pay-out, with its withdrawal if it has one.
+    pub fn insert_payout(
+        &mut self,
+        merchant: MerchantId,
+        payout: &Payout,
+        withdrawal: Option<TransactionId>,
+    ) -> Result<(), Error> {
+        let account = self.account(merchant, &payout.source)?.id;
+        let destination = payout.destination.as_ref();
+        let destination =
+            destination.map(|account| serde_json::to_string(account).expect("a bank account can be written as JSON"));
+        self.connection
+            .prepare_cached(insert_checked!(
+                "payout",
+                id: "?1",
+                guard: "?2",
+                merchant_id: "?3",
+                account_id: "?4",
+                transaction_id: "?5",
+                receipt_id: "?6",
+                amount: "?7",
+                fee: "?8",
+                destination: "?9",
+                status: "?10",
+                requested_by: "?11",
+                created_at: "?12",
+                updated_at: "?12",
+            ))?
+            .execute(params![
+                payout.id.number(),
+                payout.id.guard(),
+                merchant.0,
+                account,
+                withdrawal.as_ref().map(TransactionId::number),
+                payout.receipt.as_ref().map(ReceiptId::number),
+                payout.amount.minor(),
+                payout.fee.minor(),
+                destination,
+                payout.status.into_str(),
+                payout.requested_by.as_ref().map(OperatorId::number),
+                payout.created_at.millis(),
+            ])?;
+        Ok(())
+    }
+
+    /// Saves what changes of a pay-out.
+    pub fn save_payout(&mut self, payout: &Payout) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(concat!(
+                update_checked!(
+                    "payout",
+                    status: "?2",
+                    approved_by: "?3",
+                    bank_reference: "?4",
+                    value_date: "?5",
+                    reason: "?6",
+                    updated_at: "?7",
+                ),
+                " WHERE id = ?1"
+            ))?
+            .execute(params![
+                payout.id.number(),
+                payout.status.into_str(),
+                payout.approved_by.as_ref().map(OperatorId::number),
+                payout.paid.as_ref().map(|paid| paid.reference.as_str()),
+                payout.paid.as_ref().map(|paid| paid.value_date.to_string()),
+                payout.reason,
+                payout.updated_at.millis(),
+            ])?;
+        one_row(changed, "a pay-out")
+    }
+}

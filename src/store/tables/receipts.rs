@@ -1,0 +1,212 @@
+//! Receipts.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::domain::ids::{CustomerId, MerchantId, OperatorId, ReceiptId, TransactionId};
+use crate::domain::money::Amount;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::treasury::payout::BankEntry;
+use crate::domain::treasury::receipt::{Receipt, ReceiptSource, ReceiptStatus};
+use crate::store::engine::error::{Error, one_row};
+use crate::store::tables::checked::{insert_checked, update_checked};
+use crate::store::tables::columns::{broken, offset_of, read_all, read_first, read_limit_of, row, stored_as_word};
+use crate::store::tables::payouts::operator_id;
+use crate::store::tx::{Snapshot, Tx};
+
+stored_as_word!(ReceiptStatus, "the status of a receipt");
+stored_as_word!(ReceiptSource, "the source of a receipt");
+
+row! {
+    struct ReceiptRow, receipt_columns! {
+        id: i64 = "receipt.id",
+        guard: u32 = "receipt.guard",
+        amount: Amount = "receipt.amount",
+        bank_reference: String,
+        value_date: Date,
+        note: Option<String>,
+        source: ReceiptSource,
+        status: ReceiptStatus,
+        customer_id: Option<CustomerId>,
+        expected_id: Option<i64>,
+        expected_guard: Option<u32> = "expected.guard",
+        deposit_id: Option<i64>,
+        deposit_guard: Option<u32> = "deposit.guard",
+        recorded_by: Option<i64>,
+        recorder_guard: Option<u32> = "operator.guard",
+        created_at: Timestamp = "receipt.created_at",
+        updated_at: Timestamp = "receipt.updated_at",
+    }
+}
+
+macro_rules! select_receipt {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            receipt_columns!(),
+            " FROM receipt
+              LEFT JOIN payment_transaction AS expected ON expected.id = expected_id
+              LEFT JOIN payment_transaction AS deposit ON deposit.id = deposit_id
+              LEFT JOIN operator ON operator.id = recorded_by
+              WHERE ",
+            $condition
+        )
+    };
+}
+
+fn read_receipt(row: &rusqlite::Row<'_>) -> Result<Receipt, Error> {
+    let row = ReceiptRow::read(row)?;
+    let transaction = |number: Option<i64>, guard: Option<u32>| Some(TransactionId::new(number?, guard?));
+    Ok(Receipt {
+        id: ReceiptId::new(row.id, row.guard),
+        amount: row.amount,
+        entry: BankEntry {
+            reference: row.bank_reference,
+            value_date: row.value_date,
+        },
+        note: row.note,
+        source: row.source,
+        status: row.status,
+        customer: row.customer_id,
+        expected: transaction(row.expected_id, row.expected_guard),
+        deposit: transaction(row.deposit_id, row.deposit_guard),
+        recorded_by: operator_id(row.recorded_by, row.recorder_guard),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+impl Snapshot<'_> {
+    /// Returns a merchant's receipt. Those of other merchants are not found.
+    pub fn receipt(&self, merchant: MerchantId, id: ReceiptId) -> Result<Option<Receipt>, Error> {
+        let mut statement = self.connection.prepare_cached(select_receipt!(
+            "receipt.id = ?1 AND receipt.guard = ?2 AND receipt.merchant_id = ?3"
+        ))?;
+        read_first(
+            statement.query(params![id.number(), id.guard(), merchant.0])?,
+            read_receipt,
+        )
+    }
+
+    /// Returns the receipt with this number, which exists.
+    pub(crate) fn receipt_of_number(&self, number: i64) -> Result<Receipt, Error> {
+        let mut statement = self.connection.prepare_cached(select_receipt!("receipt.id = ?1"))?;
+        let receipt = read_first(statement.query([number])?, read_receipt)?;
+        receipt.ok_or_else(|| broken("the number of a receipt", &number.to_string()))
+    }
+
+    /// Returns a page of a merchant's receipts, newest first.
+    pub fn receipts(
+        &self,
+        merchant: MerchantId,
+        status: Option<ReceiptStatus>,
+        request: PageRequest,
+    ) -> Result<Page<Receipt>, Error> {
+        let mut statement = self.connection.prepare_cached(select_receipt!(
+            "receipt.merchant_id = ?1 AND (?2 IS NULL OR receipt.status = ?2) AND receipt.id <= ?5
+             ORDER BY receipt.id DESC LIMIT ?3 OFFSET ?4"
+        ))?;
+        let (limit, offset) = (read_limit_of(request), offset_of(request));
+        let word = status.map(|status| status.into_str());
+        let rows = statement.query(params![merchant.0, word, limit, offset, request.newest()])?;
+        let rows = read_all(rows, read_receipt)?;
+        let count: i64 = self
+            .connection
+            .prepare_cached(
+                "SELECT count(*) FROM receipt WHERE merchant_id = ?1 AND (?2 IS NULL OR status = ?2) AND id <= ?3",
+            )?
+            .query_row(params![merchant.0, word, request.newest_counted()], |row| row.get(0))?;
+        Ok(Page::of(rows, count.unsigned_abs(), request, |receipt| {
+            receipt.id.number()
+        }))
+    }
+
+    /// Returns the valid receipt with this bank reference, of the merchant or, if
+    /// `everywhere`, of any.
+    pub fn receipt_with_bank_reference(
+        &self,
+        merchant: MerchantId,
+        reference: &str,
+        everywhere: bool,
+    ) -> Result<Option<ReceiptId>, Error> {
+        let id = self
+            .connection
+            .prepare_cached(
+                "SELECT id, guard FROM receipt WHERE bank_reference = ?1 AND (merchant_id = ?2 OR ?3)
+                 AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
+            )?
+            .query_row(params![reference, merchant.0, everywhere], |row| {
+                Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        Ok(id)
+    }
+}
+
+impl Tx<'_> {
+    /// Inserts a receipt.
+    pub fn insert_receipt(&mut self, merchant: MerchantId, receipt: &Receipt) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(insert_checked!(
+                "receipt",
+                id: "?1",
+                guard: "?2",
+                merchant_id: "?3",
+                amount: "?4",
+                bank_reference: "?5",
+                value_date: "?6",
+                note: "?7",
+                source: "?8",
+                status: "?9",
+                customer_id: "?10",
+                expected_id: "?11",
+                deposit_id: "?12",
+                recorded_by: "?13",
+                created_at: "?14",
+                updated_at: "?14",
+            ))?
+            .execute(params![
+                receipt.id.number(),
+                receipt.id.guard(),
+                merchant.0,
+                receipt.amount.minor(),
+                receipt.entry.reference,
+                receipt.entry.value_date.to_string(),
+                receipt.note,
+                receipt.source.into_str(),
+                receipt.status.into_str(),
+                receipt.customer.as_ref().map(CustomerId::as_str),
+                receipt.expected.as_ref().map(TransactionId::number),
+                receipt.deposit.as_ref().map(TransactionId::number),
+                receipt.recorded_by.as_ref().map(OperatorId::number),
+                receipt.created_at.millis(),
+            ])?;
+        Ok(())
+    }
+
+    /// Saves what changes of a receipt.
+    pub fn save_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(concat!(
+                update_checked!(
+                    "receipt",
+                    status: "?2",
+                    customer_id: "?3",
+                    expected_id: "?4",
+                    deposit_id: "?5",
+                    updated_at: "?6",
+                ),
+                " WHERE id = ?1"
+            ))?
+            .execute(params![
+                receipt.id.number(),
+                receipt.status.into_str(),
+                receipt.customer.as_ref().map(CustomerId::as_str),
+                receipt.expected.as_ref().map(TransactionId::number),
+                receipt.deposit.as_ref().map(TransactionId::number),
+                receipt.updated_at.millis(),
+            ])?;
+        one_row(changed, "a receipt")
+    }
+}
