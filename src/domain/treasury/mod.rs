@@ -2,6 +2,14 @@
 //! the money, record what they did, and escrowd keeps account of where it should be.
 
 pub mod act;
+pub mod bank_statement;
+mod matching;
+pub mod movement;
 pub mod operator;
 pub mod payout;
 pub mod receipt;
+pub mod reconciliation;
+#[cfg(test)]
+mod reconciliation_tests;
+pub mod reference;
+pub mod signed_amount;
