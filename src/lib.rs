@@ -14,7 +14,8 @@
 //! commands use it for the payloads of events. [`webhooks`] reads the pending deliveries
 //! from the store and sends them, independently of requests.
 //!
-//! [`csv`] reads and writes the files that people exchange with their bank.
+//! [`csv`] reads and writes the files that people exchange with their bank, and [`notices`]
+//! reads what payment providers send.
 //!
 //! [`app`] assembles the service from the settings of [`config`]. Only [`clock`] reads the
 //! system's time, and only [`entropy`] reads its random source. `tests/layers` checks the
@@ -30,6 +31,7 @@ pub mod domain;
 pub mod entropy;
 pub mod http;
 mod http_client;
+pub mod notices;
 mod retention;
 mod settlements;
 pub mod store;
