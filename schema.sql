@@ -228,8 +228,9 @@ CREATE TABLE escrow (
     -- The place of the money: still with the buyer, in the hold, or paid out. Together with
     -- `dispute` and `closed_as` it determines the contract's status.
     state               TEXT    NOT NULL CHECK (state = 'AWAITING_PAYMENT' OR state = 'OPENED' OR state = 'CLOSED'),
-    -- The state of the dispute: opened, or answered by the seller.
-    dispute             TEXT    CHECK (dispute IN ('DISPUTED', 'INVESTIGATING')),
+    -- The state of the dispute: opened by one side, or answered by the other. RULED: there was
+    -- none, and the merchant ruled after the parties' time. NULL: there are no statements.
+    dispute             TEXT    CHECK (dispute IN ('DISPUTED', 'INVESTIGATING', 'RULED')),
     -- The way in which it closed; NULL when it was completed.
     closed_as           TEXT    CHECK (closed_as IN ('CLAIMED', 'REFUNDED', 'SPLIT')),
     split_seller_amount INTEGER CHECK (split_seller_amount >= 0),
@@ -272,7 +273,7 @@ CREATE TABLE escrow (
     CHECK ((state = 'AWAITING_PAYMENT') = (paid_at IS NULL)),
     CHECK (dispute IS NULL OR state <> 'AWAITING_PAYMENT'),
     CHECK (closed_as IS NULL OR state = 'CLOSED'),
-    CHECK (closed_as IS NULL OR closed_as = 'CLAIMED' OR dispute IS NOT NULL OR settlement_type = 'VAULT'),
+    CHECK (closed_as IS NOT 'SPLIT' OR dispute IS NOT NULL), -- a seller may refund without a dispute
     CHECK ((split_seller_amount IS NULL) = (closed_as IS NOT 'SPLIT')),
     CHECK ((split_buyer_amount IS NULL) = (closed_as IS NOT 'SPLIT')),
     CHECK ((winner_id IS NULL) = (settlement_type <> 'VAULT' OR state <> 'CLOSED' OR closed_as IS NOT NULL)),
@@ -293,10 +294,11 @@ CREATE INDEX escrow_disputed ON escrow (merchant_id, id, deleted_at, state, disp
 CREATE INDEX escrow_disputed_by_seller ON escrow (merchant_id, seller_id) WHERE dispute IS NOT NULL;
 CREATE INDEX escrow_disputed_by_buyer ON escrow (merchant_id, buyer_id) WHERE dispute IS NOT NULL;
 
--- The statements of a dispute.
+-- The statements of a dispute, or the merchant's alone on a ruling without one.
 CREATE TABLE dispute_statement (
     escrow_id  INTEGER NOT NULL REFERENCES escrow (id),
     speaker    TEXT    NOT NULL CHECK (speaker IN ('BUYER', 'SELLER', 'MERCHANT')),
+    position   INTEGER NOT NULL CHECK (position BETWEEN 1 AND 3), -- in order of arrival, since times may be equal
     name       TEXT,                      -- the speaker's name at the time; NULL if not known
     message    TEXT    NOT NULL,
     proof      TEXT    REFERENCES file (name),
