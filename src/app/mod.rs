@@ -148,7 +148,7 @@ impl App {
             allowed_ips: Arc::new(allowed_ips),
             rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
             unknown_keys: settings::unknown_keys(config).map(|limit| Arc::new(RateLimiter::new(limit))),
-            faults: Arc::new(FaultBook::new(http::routes(config.mode))),
+            faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
             origins: Arc::new(settings::allowed_origins(config)),

@@ -1,4 +1,4 @@
-//! Disputing an escrow and ruling on it (contract section 4.6).
+//! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
 use crate::commands::customers::admit;
 use crate::commands::{Error, Policy, explained, load_escrow, outbox};
@@ -38,14 +38,15 @@ pub fn submit(
     };
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::VaultNotDisputable)?;
-    let submitted = escrow.submit_statement(actor.customer(), statement);
-    let effects = explained(&escrow, submitted)?;
+    let submitted = escrow.submit_statement(actor.customer(), statement, policy.exits());
+    let effects = explained(policy, &escrow, submitted)?;
     tx.save_dispute(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
 }
 
-/// Rules on a dispute as the merchant, which pays out the hold.
+/// Rules on a dispute, or on an escrow whose parties have let their time pass, as the
+/// merchant, which pays out the hold.
 ///
 /// # Errors
 ///
@@ -69,8 +70,8 @@ pub fn resolve(
         (Deal::Vault(_), Ruling::Split { .. }) => return Err(Refusal::VaultNotSplittable.into()),
         (Deal::Vault(_), _) => return Err(Refusal::NoDispute.into()),
     };
-    let effects = escrow.resolve(request.ruling, resolution, tx)?;
-    tx.insert_last_statement(&escrow)?;
+    let effects = escrow.resolve(request.ruling, resolution, policy.exits(), tx)?;
+    tx.save_ruling(&escrow)?;
     if escrow.status() == Status::Completed {
         tx.save_release_of_rest(escrow.id)?;
     }

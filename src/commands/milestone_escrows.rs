@@ -61,7 +61,7 @@ pub fn edit(
         Refusal::NotAMilestoneEscrow,
     )?;
     let edited = escrow.edit_milestones(&policy.seller(actor), offer, tx, now);
-    explained(&escrow, edited)?;
+    explained(policy, &escrow, edited)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -82,7 +82,7 @@ pub fn convert(
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
     let converted = escrow.convert_to_milestones(&policy.seller(actor), conversion, tx, now);
-    explained(&escrow, converted)?;
+    explained(policy, &escrow, converted)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -99,7 +99,7 @@ pub fn confirm(
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::MilestoneNotFound)?;
     let confirmed = escrow.confirm_milestone(actor.customer(), milestone, policy.release_order(), tx, now);
-    let effects = explained(&escrow, confirmed)?;
+    let effects = explained(policy, &escrow, confirmed)?;
     let released = escrow.milestone(milestone).ok_or(Refusal::MilestoneNotFound)?;
     tx.save_release(released.id)?;
     if matches!(escrow.progress, Progress::Closed { .. }) {

@@ -32,7 +32,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::customers::customer::Admission;
-use crate::domain::escrow::deal::{Deal, DealRef};
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
 use crate::domain::fees::WithdrawalFees;
@@ -202,6 +203,14 @@ impl Policy {
         }
     }
 
+    /// Returns the decisions on the ways out of a hold.
+    const fn exits(&self) -> ExitRules {
+        ExitRules {
+            is_strict: self.strict,
+            grace_seconds: self.claim_grace_seconds,
+        }
+    }
+
     /// Returns the actor as a seller with its merchant's rates.
     fn seller(&self, actor: &Actor) -> Seller {
         Seller {
@@ -235,12 +244,12 @@ fn load_deal(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_foreign: Ref
 fn load_escrow(tx: &Tx<'_>, merchant: MerchantId, key: &EscrowKey, if_vault: Refusal) -> Result<Escrow, Error> {
     match tx.deal(merchant, key)?.ok_or(Refusal::EscrowNotFound)? {
         Deal::Escrow(escrow) => Ok(escrow),
-        Deal::Vault(vault) => Err(DealRef::from(&vault).explain(if_vault).into()),
+        Deal::Vault(vault) => Err(vault.explain(if_vault).into()),
     }
 }
 
 /// Returns the outcome of a rule of an escrow. The refusal of an action that the escrow's
 /// state does not allow says which ones it does.
-fn explained<T>(escrow: &Escrow, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
-    outcome.map_err(|refusal| DealRef::from(escrow).explain(refusal))
+fn explained<T>(policy: &Policy, escrow: &Escrow, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+    outcome.map_err(|refusal| escrow.explain(refusal, policy.exits()))
 }

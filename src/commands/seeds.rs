@@ -276,7 +276,7 @@ impl Loader<'_, '_> {
     /// Advances the merchant's clock to the time at which every claim is due.
     fn advance_to_claims(&mut self, escrows: &[LoadedEscrow]) -> Result<(), Error> {
         let grace_seconds = self.policy.claim_grace_seconds;
-        let claimable_at = |loaded: &LoadedEscrow| loaded.escrow.claimable_at(grace_seconds);
+        let claimable_at = |loaded: &LoadedEscrow| loaded.escrow.overdue_at(grace_seconds);
         let to_claim = escrows.iter().filter(|loaded| loaded.awaits_claim);
         match to_claim.filter_map(claimable_at).max() {
             Some(at) => clocks::advance_to(self.tx, self.merchant, at),

@@ -1,5 +1,6 @@
-//! Commands on standard escrows, and the deletion of unpaid standard and milestone escrows
-//! (contract sections 4.2, 4.6.1).
+//! Commands on standard escrows, and those of a seller on standard and milestone escrows: to
+//! delete one that is unpaid, and to give back what is held (contract sections 4.2, 4.6.1
+//! and 9.4).
 
 use crate::commands::customers::{admit, admit_party, admit_seller};
 use crate::commands::{Error, Policy, categories, explained, load_deal, load_escrow, outbox};
@@ -65,7 +66,7 @@ pub fn edit(
     let mut escrow = load_for_seller(tx, actor, token)?;
     let seller = policy.seller(actor);
     let edited = escrow.edit_standard(&seller, terms, keeps, images.to_vec(), now);
-    explained(&escrow, edited)?;
+    explained(policy, &escrow, edited)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
 }
@@ -74,7 +75,7 @@ pub fn edit(
 pub fn delete(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<(), Error> {
     admit_party(tx, policy, actor)?;
     let escrow = load_for_seller(tx, actor, token)?;
-    explained(&escrow, escrow.check_deletable_by(&actor.party))?;
+    explained(policy, &escrow, escrow.check_deletable_by(&actor.party))?;
     Ok(tx.delete_escrow(escrow.id)?)
 }
 
@@ -102,7 +103,19 @@ pub fn claim(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToke
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
     let claimed = escrow.claim(&actor.party, policy.claim_grace_seconds, tx, now);
-    let effects = explained(&escrow, claimed)?;
+    let effects = explained(policy, &escrow, claimed)?;
+    tx.save_close(&escrow)?;
+    outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
+    Ok(escrow)
+}
+
+/// Gives back to the buyer, as the seller, all that a standard or milestone escrow holds.
+pub fn refund(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, token: PaymentToken) -> Result<Escrow, Error> {
+    admit_party(tx, policy, actor)?;
+    let now = tx.now();
+    let mut escrow = load_for_seller(tx, actor, token)?;
+    let refunded = escrow.refund(&actor.party, tx, now);
+    let effects = explained(policy, &escrow, refunded)?;
     tx.save_close(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
@@ -114,7 +127,7 @@ pub fn confirm_payment(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, escrow: 
     let now = tx.now();
     let mut escrow = load_escrow(tx, actor.merchant, &EscrowKey::Id(escrow), Refusal::ActionNotAllowed)?;
     let confirmed = escrow.confirm_payment(actor.customer(), tx, now);
-    let effects = explained(&escrow, confirmed)?;
+    let effects = explained(policy, &escrow, confirmed)?;
     tx.save_close(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)

@@ -59,9 +59,9 @@ pub enum EscrowEvent {
     Completed,
     /// The seller claimed the hold, because the buyer did not confirm in time.
     Claimed,
-    /// The buyer disputed it.
+    /// The buyer or the seller disputed it.
     Disputed,
-    /// The seller replied to a dispute.
+    /// The other side replied to a dispute.
     Investigating,
     /// The hold went back to the buyer.
     Refunded,

@@ -150,9 +150,16 @@ pub enum Refusal {
     /// The escrow has no dispute, or the caller no part in it.
     #[error("Access denied")]
     DisputeNotAccessible,
-    /// The merchant can only rule on a dispute.
+    /// The merchant can only rule on a dispute, or on a funded escrow that is overdue.
     #[error("No dispute found for this escrow")]
     NoDispute,
+    /// As [`Refusal::NoDispute`], for an escrow on which the merchant may rule later.
+    #[strum(serialize = "no_dispute")]
+    #[error("No dispute found for this escrow")]
+    NoDisputeYet {
+        /// The first moment at which the merchant may rule without a dispute.
+        rulable_at: Timestamp,
+    },
     /// The escrow has closed, so it holds nothing to rule on.
     #[error("Escrow already completed")]
     AlreadyResolved,

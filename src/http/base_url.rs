@@ -23,7 +23,7 @@ struct FirstParts {
 
 static FIRST_PARTS: LazyLock<FirstParts> = LazyLock::new(|| {
     let (mut contract, mut own) = (HashSet::new(), HashSet::new());
-    for (_, path) in routes(Mode::Sandbox) {
+    for (_, path) in routes(Mode::Sandbox, false) {
         match path.strip_prefix(CONTRACT_PREFIX) {
             Some(path) => contract.insert(first_part(path)),
             None => own.insert(first_part(path.trim_start_matches('/'))),
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_route_is_reached_by_every_form_of_the_base_url() {
-        for (_, path) in routes(Mode::Sandbox) {
+        for (_, path) in routes(Mode::Sandbox, false) {
             assert_eq!(meant_path(path), None, "{path}");
             let rest = path.strip_prefix(CONTRACT_PREFIX).unwrap_or(&path[1..]);
             for base in ["/", "//", "/v1/", "/v1//", "//v1/", "/v1/v1/"] {

@@ -49,6 +49,9 @@ pub(super) fn details(refusal: &Refusal) -> Option<Details<'_>> {
         Refusal::ClaimTooEarly { claimable_at } => {
             vec![("claimableAt", Owned(claimable_at.unix_seconds().to_string()))]
         }
+        Refusal::NoDisputeYet { rulable_at } => {
+            vec![("rulableAt", Owned(rulable_at.unix_seconds().to_string()))]
+        }
         Refusal::MilestonesDoNotAddUp { amount, sum } => vec![("amount", money(*amount)), ("sum", sum_of(*sum))],
         Refusal::SplitDoesNotAddUp { pool, sum } => vec![("pool", money(*pool)), ("sum", sum_of(*sum))],
         Refusal::AmountMismatch { due, offered } => vec![("due", money(*due)), ("offered", money(*offered))],

@@ -3,7 +3,7 @@
 
 use crate::domain::treasury::operator::Right;
 
-/// The start of every path of the contract.
+/// The start of every path of the contract, and of the few that escrowd adds to it.
 pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
 
 /// The properties of a route beside its method, path and handler.
@@ -82,8 +82,8 @@ pub(crate) enum Access {
 /// A section of the route table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// Routes of the contract, under [`CONTRACT_PREFIX`]. The rate limit and faults apply
-    /// to them.
+    /// Routes of the contract, and those that escrowd adds beside them, under
+    /// [`CONTRACT_PREFIX`]. The rate limit and faults apply to them.
     Contract,
     /// Routes of the sandbox, under `/sandbox`. They are not rate limited: a test that has
     /// used up the limit moves its clock with one of them.

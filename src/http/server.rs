@@ -61,11 +61,11 @@ pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) 
             let body_limits = state.limits;
             let limits = *state.connections.limits();
             let connections = Arc::clone(&state.connections);
-            let mode = state.policy.mode;
+            let (mode, is_strict) = (state.policy.mode, state.policy.strict);
             let app = App::new()
                 .app_data(web::Data::new(state))
                 .wrap(from_fn(middleware::observe))
-                .configure(|config| routes::configure(config, mode))
+                .configure(|config| routes::configure(config, mode, is_strict))
                 .into_factory()
                 .map_err(|error: actix_web::Error| error.error_response());
             let http = HttpService::build()

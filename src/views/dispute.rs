@@ -25,7 +25,7 @@ pub(crate) struct StatementView {
 
 impl StatementView {
     /// Shows an escrow's statements, oldest first. Returns `None` if the escrow was never
-    /// disputed.
+    /// disputed or ruled on.
     pub(crate) fn list(escrow: &Escrow, context: &ViewContext<'_>) -> Option<Vec<Self>> {
         let dispute = escrow.dispute()?;
         Some(Self::of(dispute, escrow, context))

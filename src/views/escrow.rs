@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::dispute::Dispute;
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Vault, VaultProgress};
@@ -123,7 +124,11 @@ impl EscrowView {
             paid_at: escrow.funding().map(|funding| AsText(funding.paid_at.unix_seconds())),
             status: escrow.status().into_str(),
             state: escrow.progress.into_str(),
-            logs: if escrow.dispute().is_some() { &["DISPUTED"] } else { &[] },
+            logs: if escrow.dispute().is_some_and(Dispute::is_between_parties) {
+                &["DISPUTED"]
+            } else {
+                &[]
+            },
             channel: "API",
             is_seller: Some(context.is(&escrow.seller)),
             dispute: StatementView::list(&escrow, context),

@@ -649,6 +649,10 @@ impl TestApp {
         self.party("GET", &format!("/v1/escrow/claim-funds/{token}"), seller, None)
     }
 
+    pub(crate) fn refund(&self, seller: &str, token: &str) -> Answer {
+        self.party("POST", &format!("/v1/escrow/refund/{token}"), seller, None)
+    }
+
     pub(crate) fn convert(&self, seller: &str, token: &str, body: &Value) -> Answer {
         let path = format!("/v1/escrow/milestone/convert/{token}");
         self.party("PUT", &path, seller, Some(body))

@@ -27,6 +27,7 @@ mod escrow_edits;
 mod escrow_lists;
 mod event_stream;
 mod events;
+mod exits;
 mod faults;
 mod files;
 mod headers;

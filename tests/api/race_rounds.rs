@@ -165,8 +165,12 @@ enum Action {
     Confirm,
     Claim,
     Dispute,
+    /// The merchant rules for the buyer.
+    Rule,
+    /// The seller gives back what is held.
     Refund,
-    /// Moves the clock past the time from which the seller may claim.
+    /// Moves the clock past the time from which the seller may claim, and the merchant may rule
+    /// without a dispute.
     Advance,
     Pay,
     Delete,
@@ -200,7 +204,7 @@ struct Model {
 impl Model {
     /// Runs one action and returns its outcome.
     fn run(&mut self, action: Action) -> Outcome {
-        use Action::{Advance, Claim, Confirm, Delete, Dispute, Pay, Refund};
+        use Action::{Advance, Claim, Confirm, Delete, Dispute, Pay, Refund, Rule};
         let next = match (action, self.state) {
             (Advance, _) => {
                 // A deal that is paid for later falls due later.
@@ -211,7 +215,8 @@ impl Model {
             (Claim, State::Open) => State::Claimed,
             (Confirm, State::Open) => State::ToSeller,
             (Dispute, State::Open) => State::Disputed,
-            (Refund, State::Disputed) => State::Refunded,
+            (Rule, State::Open) if self.is_due => State::Refunded,
+            (Rule, State::Disputed) | (Refund, State::Open | State::Disputed) => State::Refunded,
             (Pay, State::Offered) => State::Open,
             (Delete, State::Offered) => State::Deleted,
             _ => return Outcome::Refused,
@@ -255,16 +260,20 @@ fn is_serial(model: Model, seen: &[(Action, Outcome)], last: State) -> bool {
 }
 
 /// The actions that run at once in a round, each equally often.
-const MIXES: [(State, &[Action]); 4] = [
+const MIXES: [(State, &[Action]); 5] = [
     (State::Open, &[Action::Confirm, Action::Claim, Action::Advance]),
-    (State::Open, &[Action::Confirm, Action::Dispute, Action::Refund]),
+    (State::Open, &[Action::Confirm, Action::Dispute, Action::Rule]),
+    (
+        State::Open,
+        &[Action::Confirm, Action::Claim, Action::Refund, Action::Advance],
+    ),
     (
         State::Open,
         &[
             Action::Confirm,
             Action::Claim,
             Action::Dispute,
-            Action::Refund,
+            Action::Rule,
             Action::Advance,
         ],
     ),
@@ -275,7 +284,7 @@ const MIXES: [(State, &[Action]); 4] = [
             Action::Delete,
             Action::Confirm,
             Action::Dispute,
-            Action::Refund,
+            Action::Rule,
         ],
     ),
 ];
@@ -288,11 +297,12 @@ fn send(app: &TestApp, action: Action, deal: &Deal) -> Outcome {
             let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
             app.json("POST", &path, "ben", &json!({ "message": "It leaks" }))
         }
-        Action::Refund => {
+        Action::Rule => {
             let path = format!("/v1/escrow/dispute/resolve/{}", deal.id);
             let ruling = json!({ "resolution": "We have looked at it", "status": "REFUNDED" });
             app.as_merchant("POST", &path, Some(&ruling))
         }
+        Action::Refund => app.refund("ada", &deal.token),
         Action::Advance => app.advance("5d"),
         Action::Pay => app.pay_for("ben", deal),
         Action::Delete => app.delete_escrow("ada", &deal.token),
@@ -364,7 +374,7 @@ fn the_outcome_of_every_mixed_race_is_that_of_some_order() {
 
 #[test]
 fn the_order_check_refuses_outcomes_of_no_order() {
-    use Action::{Advance, Claim, Confirm, Dispute, Pay, Refund};
+    use Action::{Advance, Claim, Confirm, Dispute, Pay, Refund, Rule};
     use Outcome::{Done, Refused, TooEarly};
     let open = Model {
         state: State::Open,
@@ -376,7 +386,9 @@ fn the_order_check_refuses_outcomes_of_no_order() {
         State::Claimed
     ));
     assert!(serial(&[(Claim, TooEarly), (Confirm, Done)], State::ToSeller));
-    assert!(serial(&[(Refund, Done), (Dispute, Done)], State::Refunded));
+    assert!(serial(&[(Rule, Done), (Dispute, Done)], State::Refunded));
+    assert!(serial(&[(Rule, Done), (Advance, Done)], State::Refunded));
+    assert!(serial(&[(Confirm, Refused), (Refund, Done)], State::Refunded));
     // Paid out twice.
     assert!(!serial(&[(Confirm, Done), (Confirm, Done)], State::ToSeller));
     assert!(!serial(
@@ -384,11 +396,14 @@ fn the_order_check_refuses_outcomes_of_no_order() {
         State::Claimed
     ));
     assert!(!serial(
-        &[(Confirm, Done), (Dispute, Done), (Refund, Done)],
+        &[(Confirm, Done), (Dispute, Done), (Rule, Done)],
         State::Refunded
     ));
-    // Claimed without time having passed, or told early after it had been claimed.
+    assert!(!serial(&[(Confirm, Done), (Refund, Done)], State::Refunded));
+    assert!(!serial(&[(Rule, Done), (Refund, Done)], State::Refunded));
+    // Claimed or ruled on without time having passed, or told early after it had been claimed.
     assert!(!serial(&[(Claim, Done)], State::Claimed));
+    assert!(!serial(&[(Rule, Done)], State::Refunded));
     assert!(!serial(&[(Claim, TooEarly), (Claim, Refused)], State::Open));
     // A refusal without a reason, and a state that no reply explains.
     assert!(!serial(&[(Confirm, Refused)], State::Open));

@@ -212,14 +212,14 @@ fn an_action_that_is_not_allowed_says_which_are() {
     app.pay_for("ben", &deal).ok();
     assert_eq!(
         details(&app, "PUT", &edit, "ada", standard_terms()),
-        json!({ "status": "ONGOING", "actions": ["confirm-payment", "claim-funds", "submit-dispute"] })
+        json!({ "status": "ONGOING", "actions": ["confirm-payment", "claim-funds", "refund", "submit-dispute", "resolve-dispute"] })
     );
     let dispute = format!("/v1/escrow/submit-dispute/{}", deal.token);
     app.json("POST", &dispute, "ben", &json!({ "message": "It leaks" }))
         .ok();
     assert_eq!(
         details(&app, "POST", &confirm, "ben", json!({})),
-        json!({ "status": "DISPUTED", "actions": ["submit-dispute", "resolve-dispute"] })
+        json!({ "status": "DISPUTED", "actions": ["refund", "submit-dispute", "resolve-dispute"] })
     );
     let refund = json!({ "status": "REFUNDED", "resolution": "The buyer is right" });
     app.as_merchant(
@@ -241,6 +241,6 @@ fn an_action_that_is_not_allowed_says_which_are() {
             "ada",
             standard_terms()
         ),
-        json!({ "status": "ONGOING", "actions": ["milestone-confirm", "submit-dispute"] })
+        json!({ "status": "ONGOING", "actions": ["milestone-confirm", "refund", "submit-dispute", "resolve-dispute"] })
     );
 }

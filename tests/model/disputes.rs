@@ -1,7 +1,8 @@
-//! Disputes in the reference and in the command generator: which party may add a statement,
-//! and which amounts a ruling pays to which party.
+//! Disputes and refunds in the reference and in the command generator: which party may add a
+//! statement, and which amounts a ruling or a refund pays to which party.
 
 use crate::generator::{Random, deal};
+use crate::offers::{act_as_seller, overdue_at};
 use crate::reference::{Action, Command, Deal, Milestone, Reference, refuse_if};
 
 /// The progress of a dispute.
@@ -9,7 +10,9 @@ use crate::reference::{Action, Command, Deal, Milestone, Reference, refuse_if};
 pub(crate) enum Dispute {
     #[default]
     None,
-    Opened,
+    Opened {
+        by_seller: bool,
+    },
     Answered,
 }
 
@@ -27,13 +30,13 @@ impl Deal {
             (false, ..) => "PENDING",
             (true, true, _) => self.ending,
             (true, false, Dispute::None) => "ONGOING",
-            (true, false, Dispute::Opened) => "DISPUTED",
+            (true, false, Dispute::Opened { .. }) => "DISPUTED",
             (true, false, Dispute::Answered) => "INVESTIGATING",
         }
     }
 
     /// Returns the held money without fees.
-    fn pool(&self) -> i64 {
+    pub(crate) fn pool(&self) -> i64 {
         self.held - self.platform_fee - self.commission - self.extra
     }
 
@@ -55,12 +58,11 @@ impl Reference {
             .is_none_or(|milestones| milestones.iter().any(is_pending));
         refuse_if(!has_milestones_left, "NothingLeftToDispute")?;
         refuse_if(deal.is_closed, "ActionNotAllowed")?;
-        deal.dispute = match (is_buyer, deal.dispute) {
-            (true, Dispute::None) => Dispute::Opened,
-            (true, _) => return Err("BuyerAlreadyDisputed".into()),
-            (false, Dispute::None) => return Err("ActionNotAllowed".into()),
-            (false, Dispute::Opened) => Dispute::Answered,
-            (false, Dispute::Answered) => return Err("SellerAlreadyReplied".into()),
+        deal.dispute = match deal.dispute {
+            Dispute::None => Dispute::Opened { by_seller: !is_buyer },
+            Dispute::Opened { by_seller } if by_seller == is_buyer => Dispute::Answered,
+            _ if is_buyer => return Err("BuyerAlreadyDisputed".into()),
+            _ => return Err("SellerAlreadyReplied".into()),
         };
         self.rows.events += 1;
         Ok(vec![place])
@@ -75,7 +77,12 @@ impl Reference {
         let place = self.own(command, deal).ok_or("EscrowNotFound")?;
         let deal = &self.deals[place];
         refuse_if(deal.is_closed, "AlreadyResolved")?;
-        refuse_if(deal.dispute == Dispute::None, "NoDispute")?;
+        refuse_if(deal.buyer.is_none(), "NoDispute")?;
+        if deal.dispute == Dispute::None {
+            let rulable_at = overdue_at(deal);
+            let is_early = self.now(command.merchant) < rulable_at;
+            refuse_if(is_early, &format!("NoDisputeYet {rulable_at}"))?;
+        }
         let (pool, seller_name) = (deal.pool(), deal.seller.clone());
         match ruling {
             Ruling::Complete => {
@@ -98,6 +105,17 @@ impl Reference {
                 self.close(place, "SPLIT");
             }
         }
+        Ok(vec![place])
+    }
+
+    pub(crate) fn refund(&mut self, command: &Command, deal: Option<usize>) -> Result<Vec<usize>, String> {
+        let place = self.own(command, deal).ok_or("EscrowNotFound")?;
+        let deal = &self.deals[place];
+        refuse_if(deal.seller != command.customer, "AccessDenied")?;
+        refuse_if(deal.buyer.is_none() || deal.is_closed, "ActionNotAllowed")?;
+        let pool = deal.pool();
+        self.pay_back(place, pool);
+        self.close(place, "REFUNDED");
         Ok(vec![place])
     }
 
@@ -141,7 +159,7 @@ pub(crate) fn next_statement(random: &mut Random, reference: &Reference, command
         deal.merchant == command.merchant && (is_any_fit || is_open && has_turns)
     });
     if let Some(deal) = place.map(|place| &reference.deals[place]) {
-        let is_sellers_turn = (deal.dispute != Dispute::None) != random.one_in(6);
+        let is_sellers_turn = (deal.dispute == Dispute::Opened { by_seller: false }) != random.one_in(6);
         let speaker = match &deal.buyer {
             Some(buyer) if !is_sellers_turn => buyer,
             _ => &deal.seller,
@@ -153,11 +171,27 @@ pub(crate) fn next_statement(random: &mut Random, reference: &Reference, command
     Action::Dispute { deal: place }
 }
 
+/// Gives back mostly what an open deal holds, as its seller.
+pub(crate) fn next_refund(random: &mut Random, reference: &Reference, command: &mut Command) -> Action {
+    let takes_any = random.one_in(8);
+    let place = deal(random, reference, |place| {
+        let deal = &reference.deals[place];
+        deal.merchant == command.merchant && (takes_any || is_held(deal))
+    });
+    act_as_seller(random, reference, command, place);
+    Action::Refund { deal: place }
+}
+
+const fn is_held(deal: &Deal) -> bool {
+    deal.buyer.is_some() && !deal.is_closed
+}
+
 pub(crate) fn next_ruling(random: &mut Random, reference: &Reference, command: &Command) -> Action {
     let is_any_fit = random.one_in(8);
     let place = deal(random, reference, |place| {
         let deal = &reference.deals[place];
-        deal.merchant == command.merchant && (is_any_fit || deal.is_frozen())
+        let is_overdue = is_held(deal) && reference.now(command.merchant) >= overdue_at(deal);
+        deal.merchant == command.merchant && (is_any_fit || deal.is_frozen() || is_overdue)
     });
     let pool = place.map_or(1, |place| reference.deals[place].pool()).max(0);
     let ruling = match random.below(4) {

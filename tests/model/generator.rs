@@ -47,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         is_live: random.one_in(20),
         action: Action::SeeWallet,
     };
-    command.action = match random.below(180) {
+    command.action = match random.below(184) {
         0..18 => Action::OfferMilestones(terms(random, merchant, true)),
         18..28 => Action::OfferStandard(terms(random, merchant, false)),
         28..34 => edit(random, reference, &mut command),
@@ -68,6 +68,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         153..157 => offers::next_edit(random, reference, &mut command),
         157..170 => intents::next(random, reference, &mut command),
         170..177 => categories::next(random, reference, &command),
+        177..181 => disputes::next_refund(random, reference, &mut command),
         _ => {
             if random.one_in(10) {
                 command.customer = stranger(random);

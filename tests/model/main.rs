@@ -38,7 +38,7 @@ const SEED: u64 = 20_261_122;
 const COMMANDS_PER_FILE: u64 = 100_000;
 
 /// The kinds of commands. Each must succeed and be refused at least once.
-const KINDS: [&str; 31] = [
+const KINDS: [&str; 32] = [
     "ask for a deposit",
     "ask for a withdrawal",
     "ask for a transfer",
@@ -68,12 +68,13 @@ const KINDS: [&str; 31] = [
     "delete",
     "dispute",
     "resolve",
+    "refund",
     "top up",
     "see wallet",
 ];
 
 /// The first word of every refusal.
-const REFUSALS: [&str; 46] = [
+const REFUSALS: [&str; 47] = [
     "CategoryNotFound",
     "FeatureNotEnabled",
     "PaymentNotFound",
@@ -113,6 +114,7 @@ const REFUSALS: [&str; 46] = [
     "MilestoneNotFound",
     "MilestonesDoNotAddUp",
     "NoDispute",
+    "NoDisputeYet",
     "NotAMilestoneEscrow",
     "NothingLeftToDispute",
     "SandboxOnly",
@@ -314,6 +316,7 @@ fn named_deals(command: &Command) -> Vec<usize> {
         | Action::SetFee { deal, .. }
         | Action::Delete { deal }
         | Action::Dispute { deal }
+        | Action::Refund { deal }
         | Action::Resolve { deal, .. } => deal.iter().copied().collect(),
         Action::Fund { deals, .. } => deals.iter().filter_map(|named| named.deal).collect(),
         Action::OfferMilestones(_)
@@ -367,6 +370,7 @@ fn kind(command: &Command, reference: &Reference) -> &'static str {
         Action::Delete { .. } => "delete",
         Action::Dispute { .. } => "dispute",
         Action::Resolve { .. } => "resolve",
+        Action::Refund { .. } => "refund",
         Action::TopUp { .. } => "top up",
         Action::SeeWallet => "see wallet",
     }

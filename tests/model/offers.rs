@@ -10,23 +10,24 @@ use crate::reference::{Action, Command, Deal, MOST, Reference, Terms, check_term
 /// The time that a buyer has to confirm after the delivery window.
 pub(crate) const GRACE_SECONDS: i64 = 1_800;
 
-/// The delivery window of a standard escrow whose terms have none.
-const DAYS_DEFAULT: i64 = 7;
+/// The delivery windows of escrows whose terms have none: a standard and a milestone escrow's.
+const DAYS_DEFAULT: [i64; 2] = [7, 30];
 
 /// Returns the length of the delivery window.
-pub(crate) fn delivery_seconds(terms: &Terms) -> i64 {
+pub(crate) fn delivery_seconds(terms: &Terms, has_milestones: bool) -> i64 {
     let unit = match terms.timeline {
         "minutes" => 60,
         "hours" => 3_600,
         _ => 86_400,
     };
-    terms.max_delivery.unwrap_or(DAYS_DEFAULT) * unit
+    let units = terms.max_delivery.unwrap_or(DAYS_DEFAULT[usize::from(has_milestones)]);
+    units * unit
 }
 
-/// Returns the time of a claim in milliseconds. The contract's times of payments have whole
-/// seconds.
-const fn claimable_at(deal: &Deal) -> i64 {
-    (deal.paid_at / 1_000 + deal.delivery_seconds + GRACE_SECONDS) * 1_000
+/// Returns the time in milliseconds at which the parties' time has passed. The contract's times
+/// of payments and releases have whole seconds.
+pub(crate) const fn overdue_at(deal: &Deal) -> i64 {
+    (deal.moved_at / 1_000 + deal.delivery_seconds + GRACE_SECONDS) * 1_000
 }
 
 impl Reference {
@@ -41,7 +42,7 @@ impl Reference {
         refuse_if(deal.seller != command.customer, "AccessDenied")?;
         let is_open = deal.buyer.is_some() && !deal.is_closed && deal.dispute == Dispute::None;
         refuse_if(deal.milestones.is_some() || !is_open, "ActionNotAllowed")?;
-        let claimable_at = claimable_at(deal);
+        let claimable_at = overdue_at(deal);
         let is_early = self.now(command.merchant) < claimable_at;
         refuse_if(is_early, &format!("ClaimTooEarly {claimable_at}"))?;
         let seller_fee = deal.platform_fee + deal.commission - deal.buyer_fee;
@@ -80,6 +81,7 @@ impl Reference {
             id: old.id,
             token: old.token.clone(),
             category: old.category,
+            delivery_seconds: old.delivery_seconds,
             ..self.new_deal(command, &terms, true)?
         };
         self.register(command, newcomers);
@@ -126,16 +128,16 @@ pub(crate) fn next_claim(random: &mut Random, reference: &Reference, command: &m
     Action::Claim { deal: place }
 }
 
-/// Moves the clock by seconds, hours or days, often to the moment of a claim.
+/// Moves the clock by seconds, hours or days, often to the moment of a claim or
+/// of a ruling without a dispute.
 pub(crate) fn next_advance(random: &mut Random, reference: &Reference, command: &Command) -> Action {
     let now = reference.now(command.merchant);
-    let claimable = reference.deals.iter().rev().take(100).find_map(|deal| {
-        let waits =
-            deal.merchant == command.merchant && deal.milestones.is_none() && deal.buyer.is_some() && !deal.is_closed;
-        let left = claimable_at(deal) - now;
+    let overdue = reference.deals.iter().rev().take(100).find_map(|deal| {
+        let waits = deal.merchant == command.merchant && deal.buyer.is_some() && !deal.is_closed;
+        let left = overdue_at(deal) - now;
         (waits && left > 0).then_some(left / 1_000)
     });
-    let seconds = match claimable {
+    let seconds = match overdue {
         Some(left) if left > 0 && !random.one_in(3) => left,
         _ => i64::try_from(1 + random.below(7_200)).unwrap(),
     };
@@ -180,7 +182,7 @@ fn unpaid_standard(random: &mut Random, reference: &Reference, command: &mut Com
     place
 }
 
-fn act_as_seller(random: &mut Random, reference: &Reference, command: &mut Command, place: Option<usize>) {
+pub(crate) fn act_as_seller(random: &mut Random, reference: &Reference, command: &mut Command, place: Option<usize>) {
     if let Some(place) = place
         && !random.one_in(8)
     {

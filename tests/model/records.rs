@@ -82,6 +82,9 @@ pub(crate) enum Action {
         deal: Option<usize>,
         ruling: Ruling,
     },
+    Refund {
+        deal: Option<usize>,
+    },
     TopUp {
         amount: i64,
     },
@@ -204,8 +207,8 @@ pub(crate) struct Deal {
     pub(crate) category: Option<Id>,
     /// The length of the delivery window.
     pub(crate) delivery_seconds: i64,
-    /// The time of the payment in milliseconds.
-    pub(crate) paid_at: i64,
+    /// The time of the payment or of the newest release, in milliseconds.
+    pub(crate) moved_at: i64,
     pub(crate) is_deleted: bool,
     /// `None` for a standard escrow.
     pub(crate) milestones: Option<Vec<Milestone>>,
@@ -252,7 +255,7 @@ impl Deal {
             stock: None,
             category: None,
             delivery_seconds: 0,
-            paid_at: 0,
+            moved_at: 0,
             is_deleted: true,
             milestones: None,
             buyer: None,

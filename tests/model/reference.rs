@@ -139,6 +139,7 @@ impl Reference {
             Action::Category(of_category) => self.category(command, of_category, newcomers).map(|()| vec![]),
             Action::Delete { deal } => self.delete(command, *deal),
             Action::Dispute { deal } => self.dispute(command, *deal),
+            Action::Refund { deal } => self.refund(command, *deal),
             Action::Resolve { .. } | Action::SetFee { .. } | Action::Vault(_) | Action::AdvanceClock { .. } => {
                 unreachable!("the merchant's commands are run above")
             }
@@ -278,8 +279,8 @@ impl Reference {
             extra_is_refundable: true,
             stock: terms.quantity.filter(|&quantity| !has_milestones && quantity > 1),
             category: terms.category.map(|place| self.categories[place].id),
-            delivery_seconds: delivery_seconds(terms),
-            paid_at: 0,
+            delivery_seconds: delivery_seconds(terms, has_milestones),
+            moved_at: 0,
             is_deleted: false,
             milestones: has_milestones.then(|| terms.milestones.iter().map(milestone).collect()),
             buyer: None,
@@ -353,7 +354,7 @@ impl Reference {
             let deal = &mut self.deals[place];
             deal.buyer = Some(command.customer.clone());
             deal.held = deal.charge();
-            deal.paid_at = now;
+            deal.moved_at = now;
             let (charge, fee) = (deal.held, deal.platform_fee + deal.commission + deal.extra);
             let wallet = self.wallet(command.merchant, &command.customer);
             wallet.main -= charge;
@@ -391,7 +392,9 @@ impl Reference {
     /// The buyer pays the whole fee of a milestone escrow, so a milestone's amount is
     /// released in full.
     fn release_milestone(&mut self, place: usize, position: usize) {
+        let now = self.now(self.deals[place].merchant);
         let deal = &mut self.deals[place];
+        deal.moved_at = now;
         let milestone = &mut deal.milestones.as_mut().expect("it has milestones")[position];
         milestone.is_released = true;
         let amount = milestone.amount;

@@ -182,6 +182,13 @@ impl Service {
                 })
                 .map(one)
             }
+            Action::Refund { deal } => {
+                let token = token(deal);
+                self.run(policy, move |tx, policy| {
+                    standard_escrows::refund(tx, policy, &actor, token)
+                })
+                .map(one)
+            }
             Action::AdvanceClock { seconds } => {
                 let (merchant, by) = (*merchant, Span::parse(&format!("{seconds}s")).unwrap());
                 self.run(policy, move |tx, policy| clocks::advance(tx, policy, merchant, Ok(by)))
@@ -456,6 +463,7 @@ fn name_of(refusal: &Refusal) -> String {
         Refusal::MilestonesDoNotAddUp { .. } => "MilestonesDoNotAddUp".to_owned(),
         Refusal::ActionNotAllowedNow { .. } => "ActionNotAllowed".to_owned(),
         Refusal::ClaimTooEarly { claimable_at } => format!("ClaimTooEarly {}", claimable_at.millis()),
+        Refusal::NoDisputeYet { rulable_at } => format!("NoDisputeYet {}", rulable_at.millis()),
         Refusal::ParticipantUnknown(name) => format!("ParticipantUnknown {}", name.as_str()),
         Refusal::PotTooSmall { min, pot } => format!("PotTooSmall {} {}", min.minor(), pot.minor()),
         Refusal::StakeNotCovered {

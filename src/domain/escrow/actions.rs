@@ -1,13 +1,14 @@
 //! The actions that a deal's state allows, for refusals that tell a caller what is possible.
 //!
-//! Each is decided by the check of its rule, so that the answer and the rule agree.
+//! Each is decided by the check of its rule, so that the answer and the rule agree. An action
+//! that only waits for a time counts as allowed; its own refusal names the time.
 
 use strum::{IntoStaticStr, VariantArray};
 
-use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::dispute::Statement;
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::vault::Vault;
-use crate::domain::escrow::{Escrow, Plan};
+use crate::domain::escrow::{Escrow, Plan, Status};
 use crate::domain::refusal::Refusal;
 
 /// A step that a party or the merchant can take with a deal.
@@ -32,9 +33,11 @@ pub enum Action {
     ConfirmPayment,
     /// The seller claims a standard escrow, once the buyer's time to confirm has passed.
     ClaimFunds,
-    /// The buyer disputes, or the seller replies.
+    /// The seller gives back what is held.
+    Refund,
+    /// A party disputes or replies.
     SubmitDispute,
-    /// The merchant rules on the dispute.
+    /// The merchant rules on a dispute, or without one once the parties' time has passed.
     ResolveDispute,
     /// The merchant declares the winner of a vault.
     VaultWinner,
@@ -44,7 +47,7 @@ pub enum Action {
 
 impl Escrow {
     /// Returns true if some caller can take this action in the escrow's state.
-    pub fn allows(&self, action: Action) -> bool {
+    pub fn allows(&self, action: Action, exits: ExitRules) -> bool {
         let is_standard = self.plan == Plan::Standard;
         match action {
             Action::Pay => self.check_open_to_buyers().is_ok(),
@@ -54,20 +57,30 @@ impl Escrow {
             Action::Delete => self.check_deletable_by(&self.seller).is_ok(),
             Action::MilestoneConfirm => !is_standard && self.check_ongoing().is_ok(),
             Action::ConfirmPayment | Action::ClaimFunds => is_standard && self.check_ongoing().is_ok(),
-            Action::SubmitDispute => self.takes_a_statement(),
-            Action::ResolveDispute => self.check_rulable().is_ok(),
+            Action::Refund => !exits.is_strict && self.check_opened().is_ok(),
+            Action::SubmitDispute => self.takes_a_statement(exits),
+            Action::ResolveDispute => matches!(
+                self.check_rulable(exits, self.updated_at),
+                Ok(_) | Err(Refusal::NoDisputeYet { .. })
+            ),
             Action::VaultWinner | Action::VaultCancel => false,
         }
     }
 
-    fn takes_a_statement(&self) -> bool {
+    /// Adds the escrow's status and its possible actions to the refusal of an action that its
+    /// state does not allow. Returns every other refusal as it is.
+    pub fn explain(&self, refusal: Refusal, exits: ExitRules) -> Refusal {
+        explain(refusal, self.status(), |action| self.allows(action, exits))
+    }
+
+    fn takes_a_statement(&self, exits: ExitRules) -> bool {
         let Some(funding) = self.funding() else {
             return false;
         };
         let mut speakers = [Some(&funding.buyer), self.seller.customer()].into_iter().flatten();
         speakers.any(|speaker| {
             let statement = Statement::new(String::new(), self.updated_at);
-            self.clone().submit_statement(speaker, statement).is_ok()
+            self.clone().submit_statement(speaker, statement, exits).is_ok()
         })
     }
 }
@@ -77,25 +90,20 @@ impl Vault {
     pub fn allows(&self, action: Action) -> bool {
         matches!(action, Action::VaultWinner | Action::VaultCancel) && self.check_opened().is_ok()
     }
+
+    /// Explains a refusal as [`Escrow::explain`] does.
+    pub fn explain(&self, refusal: Refusal) -> Refusal {
+        explain(refusal, self.status(), |action| self.allows(action))
+    }
 }
 
-impl DealRef<'_> {
-    /// Adds the deal's status and its possible actions to the refusal of an action that its
-    /// state does not allow. Returns every other refusal as it is.
-    pub fn explain(self, refusal: Refusal) -> Refusal {
-        if refusal != Refusal::ActionNotAllowed {
-            return refusal;
-        }
-        let allows = |action: &&Action| match self {
-            Self::Escrow(escrow) => escrow.allows(**action),
-            Self::Vault(vault) => vault.allows(**action),
-        };
-        Refusal::ActionNotAllowedNow {
-            status: match self {
-                Self::Escrow(escrow) => escrow.status().into_str(),
-                Self::Vault(vault) => vault.status().into_str(),
-            },
-            actions: Action::VARIANTS.iter().filter(allows).map(Into::into).collect(),
-        }
+fn explain(refusal: Refusal, status: Status, allows: impl Fn(Action) -> bool) -> Refusal {
+    if refusal != Refusal::ActionNotAllowed {
+        return refusal;
+    }
+    let allowed = Action::VARIANTS.iter().filter(|action| allows(**action));
+    Refusal::ActionNotAllowedNow {
+        status: status.into_str(),
+        actions: allowed.map(Into::into).collect(),
     }
 }

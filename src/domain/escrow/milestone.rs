@@ -24,7 +24,7 @@ pub enum MilestoneStatus {
     Pending,
     /// Released at this time.
     Released(Timestamp),
-    /// Returned to the buyer by a ruling.
+    /// Returned to the buyer by a ruling or by the seller.
     Refunded,
     /// Split between buyer and seller by a ruling.
     Split,
@@ -39,7 +39,7 @@ impl Milestone {
         }
     }
 
-    /// Returns `true` if it is neither released nor ruled upon.
+    /// Returns `true` if its money is neither released nor returned nor split.
     pub const fn is_pending(&self) -> bool {
         matches!(self.status, MilestoneStatus::Pending)
     }

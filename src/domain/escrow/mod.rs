@@ -9,6 +9,7 @@ pub mod category;
 mod close;
 pub mod deal;
 pub mod dispute;
+pub mod exits;
 mod fund;
 pub mod limits;
 mod link;
@@ -111,7 +112,7 @@ pub enum Progress {
     Closed {
         /// The buyer's payment.
         funding: Funding,
-        /// The dispute with its ruling, if there was one.
+        /// The dispute with its ruling, or the ruling alone, if there was one.
         dispute: Option<Dispute>,
         outcome: CloseReason,
         at: Timestamp,
@@ -147,9 +148,9 @@ pub enum Status {
     /// Offered and not funded.
     Pending,
     Ongoing,
-    /// The buyer opened a dispute.
+    /// The buyer or the seller opened a dispute.
     Disputed,
-    /// The seller replied to the dispute.
+    /// The other side replied to the dispute.
     Investigating,
     /// Everything was released.
     Completed,
@@ -214,18 +215,14 @@ impl Escrow {
         Amount::total([self.pool(), self.fee.total(), self.additional_fee.amount]).expect("no more than was charged")
     }
 
-    pub const fn status(&self) -> Status {
+    pub fn status(&self) -> Status {
         match &self.progress {
             Progress::AwaitingPayment => Status::Pending,
             Progress::Opened { dispute: None, .. } => Status::Ongoing,
             Progress::Opened {
-                dispute: Some(Dispute { seller: None, .. }),
-                ..
-            } => Status::Disputed,
-            Progress::Opened {
-                dispute: Some(Dispute { seller: Some(_), .. }),
-                ..
-            } => Status::Investigating,
+                dispute: Some(dispute), ..
+            } if dispute.is_answered() => Status::Investigating,
+            Progress::Opened { dispute: Some(_), .. } => Status::Disputed,
             Progress::Closed { outcome, .. } => match outcome {
                 CloseReason::Completed => Status::Completed,
                 CloseReason::Claimed => Status::Claimed,
@@ -261,7 +258,7 @@ impl Escrow {
         self.seller.is(customer) || self.funding().is_some_and(|funding| funding.buyer == *customer)
     }
 
-    /// Returns the dispute, if there was one.
+    /// Returns the dispute or the ruling alone, if there was one.
     pub const fn dispute(&self) -> Option<&Dispute> {
         match &self.progress {
             Progress::Opened { dispute, .. } | Progress::Closed { dispute, .. } => dispute.as_ref(),
@@ -269,8 +266,8 @@ impl Escrow {
         }
     }
 
-    /// Returns `true` if this customer may see the dispute: there is one, and the
-    /// customer is a party of the escrow (contract section 4.6.4).
+    /// Returns `true` if this customer may see the dispute: there is one or a ruling alone,
+    /// and the customer is a party of the escrow (contract section 4.6.4).
     pub fn shows_dispute_to(&self, customer: &CustomerId) -> bool {
         self.dispute().is_some() && self.has_party(customer)
     }

@@ -118,20 +118,13 @@ impl Escrow {
             return Err(Refusal::ActionNotAllowed);
         }
         let funding = self.check_ongoing()?.clone();
-        if let Some(claimable_at) = self.claimable_at(grace_seconds).filter(|&at| now < at) {
+        if let Some(claimable_at) = self.overdue_at(grace_seconds).filter(|&at| now < at) {
             return Err(Refusal::ClaimTooEarly { claimable_at });
         }
         let mut effects = Effects::default();
         let credit = self.release(&funding.buyer, &self.seller, self.pool(), ids, now, &mut effects);
         self.close(CloseReason::Claimed, Some(&credit), ids, now, &mut effects);
         Ok(effects)
-    }
-
-    /// Returns the first time at which the seller may claim the escrow, or `None` before it
-    /// is funded.
-    pub fn claimable_at(&self, grace_seconds: i64) -> Option<Timestamp> {
-        let wait_seconds = self.terms.delivery_seconds().saturating_add(grace_seconds);
-        Some(self.funding()?.paid_at.seconds_later(wait_seconds))
     }
 
     /// Checks that the escrow is open and undisputed, so that money may leave the hold as

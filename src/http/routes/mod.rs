@@ -47,15 +47,16 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
 
-/// Registers every route of this mode.
-pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode) {
-    table(mode).serve(config);
+/// Registers every route of this mode. A strict server has no routes under `/v1` but those of
+/// the contract.
+pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode, is_strict: bool) {
+    table(mode, is_strict).serve(config);
     config.default_service(web::to(unknown_route));
 }
 
 /// Returns the method and the path of every route of this mode.
-pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
-    let routes = table(mode).0.into_iter();
+pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
+    let routes = table(mode, is_strict).0.into_iter();
     let named = routes.flat_map(|route| {
         let path = route.path;
         route.methods.into_iter().map(move |method| (method.to_string(), path))
@@ -63,12 +64,13 @@ pub fn routes(mode: Mode) -> Vec<(String, &'static str)> {
     named.collect()
 }
 
-/// Returns the route table. It has the routes under `/sandbox` in sandbox mode only.
+/// Returns the route table. It has the routes under `/sandbox` in sandbox mode only, and the
+/// routes that escrowd adds under `/v1` unless the server is strict.
 ///
 /// The server tries the routes in this order. The most frequent routes come first, and a
 /// literal path comes before a path with a placeholder.
 #[rustfmt::skip] // Keeps each route on one line.
-fn table(mode: Mode) -> Routes {
+fn table(mode: Mode, is_strict: bool) -> Routes {
     use Access::{Business, SuperAdmin};
     use ActsAs::{Customer, Key, Merchant, MerchantAccount, Party, Viewer};
 
@@ -89,6 +91,9 @@ fn table(mode: Mode) -> Routes {
     table.contract(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::set_additional_fee);
     table.contract(DELETE, "/v1/escrow/delete/{paymentToken}", Party, Business, standard_escrows::delete);
     table.contract_writing_get("/v1/escrow/claim-funds/{paymentToken}", Party, Business, standard_escrows::claim);
+    if !is_strict {
+        table.added(POST, "/v1/escrow/refund/{paymentToken}", Party, Business, standard_escrows::refund);
+    }
     table.contract(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::list);
     table.contract(POST, "/v1/escrow/confirm-payment/{escrowId}", Customer, SuperAdmin, standard_escrows::confirm_payment);
 
@@ -228,6 +233,23 @@ impl Routes {
             known_fields: None,
         };
         self.add(Method::GET, path, facts, handler);
+    }
+
+    /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
+    fn added<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, access: Access, handler: F)
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let facts = RouteFacts {
+            acts_as,
+            access,
+            section: Section::Contract,
+            writes: true,
+            known_fields: Some(KnownFields::NONE),
+        };
+        self.add(method, path, facts, Checked(handler));
     }
 
     /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.

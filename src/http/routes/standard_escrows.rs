@@ -1,4 +1,5 @@
-//! Routes of standard escrows (contract sections 4.2, 4.6.1).
+//! Routes of standard escrows (contract sections 4.2, 4.6.1), and the route by which a seller
+//! gives money back (section 9.4).
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
@@ -92,6 +93,18 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
             &caller,
             move |tx, policy, actor| standard_escrows::claim(tx, policy, actor, token),
             move |escrow, context| Reply::ok("Funds claimed successfully", EscrowView::new(escrow, context)),
+        )
+        .await
+}
+
+/// `POST /v1/escrow/refund/{paymentToken}`, as the seller.
+pub(crate) async fn refund(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+    let token = PaymentToken::named(&token);
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| standard_escrows::refund(tx, policy, actor, token),
+            |escrow, context| Reply::ok("Escrow refunded successfully", EscrowView::new(escrow, context)),
         )
         .await
 }

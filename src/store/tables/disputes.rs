@@ -25,34 +25,29 @@ row! {
 }
 
 impl Snapshot<'_> {
-    /// Returns the dispute over a disputed escrow.
+    /// Returns the dispute over a disputed escrow, or the ruling alone.
     pub(crate) fn dispute(&self, escrow: EscrowId) -> Result<Dispute, Error> {
         let mut statement = self.connection.prepare_cached(concat!(
             "SELECT ",
             statement_columns!(),
-            " FROM dispute_statement WHERE escrow_id = ?1"
+            " FROM dispute_statement WHERE escrow_id = ?1 ORDER BY position"
         ))?;
         let mut rows = statement.query([escrow.number()])?;
-        let (mut buyer, mut seller, mut merchant) = (None, None, None);
+        let mut dispute: Option<Dispute> = None;
         while let Some(row) = rows.next()? {
             let row = StatementRow::read(row)?;
-            let of_speaker = match row.speaker {
-                Speaker::Buyer => &mut buyer,
-                Speaker::Seller => &mut seller,
-                Speaker::Merchant => &mut merchant,
-            };
-            *of_speaker = Some(Statement {
+            let statement = Statement {
                 name: row.name,
                 message: row.message,
                 proof: row.proof,
                 at: row.created_at,
-            });
+            };
+            match &mut dispute {
+                Some(dispute) => dispute.add(row.speaker, statement),
+                None => dispute = Some(Dispute::new(row.speaker, statement)),
+            }
         }
-        Ok(Dispute {
-            buyer: buyer.ok_or_else(|| broken("a dispute that the buyer opened", &escrow.to_string()))?,
-            seller,
-            merchant,
-        })
+        dispute.ok_or_else(|| broken("a dispute with a statement", &escrow.to_string()))
     }
 }
 
@@ -74,8 +69,23 @@ impl Tx<'_> {
         self.insert_last_statement(escrow)
     }
 
+    /// Saves the merchant's statement on its ruling, before the close of the open escrow.
+    pub fn save_ruling(&mut self, escrow: &Escrow) -> Result<(), Error> {
+        if !escrow.dispute().is_some_and(Dispute::is_between_parties) {
+            let changed = self
+                .connection
+                .prepare_cached(concat!(
+                    update_checked!("escrow", dispute: "'RULED'"),
+                    " WHERE id = ?1 AND state = 'OPENED' AND dispute IS NULL"
+                ))?
+                .execute([escrow.id.number()])?;
+            one_row(changed, "an open escrow without a dispute")?;
+        }
+        self.insert_last_statement(escrow)
+    }
+
     /// Inserts the newest statement of an escrow's dispute.
-    pub fn insert_last_statement(&mut self, escrow: &Escrow) -> Result<(), Error> {
+    fn insert_last_statement(&mut self, escrow: &Escrow) -> Result<(), Error> {
         let Some(dispute) = escrow.dispute() else {
             return Err(broken("a disputed escrow", &escrow.id.to_string()));
         };

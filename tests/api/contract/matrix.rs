@@ -62,6 +62,12 @@ DELETE /v1/whitelist-address/{addressId}                       R SA none
 GET    /v1/countries                                           - SA none
 ";
 
+/// The routes that escrowd adds under `/v1`, in the same form. A strict service has none of
+/// them.
+const ADDED: &str = "\
+POST   /v1/escrow/refund/{paymentToken}                        O B  none
+";
+
 /// The routes that only the sandbox has, in the same form. They ignore the `customer-id`
 /// header, except for the route that saves a card.
 const SANDBOX: &str = "\
@@ -120,6 +126,11 @@ pub(super) fn routes() -> Vec<Route> {
     MATRIX.lines().map(Route::of).collect()
 }
 
+/// Returns the routes that escrowd adds to the contract's.
+pub(super) fn added_routes() -> Vec<Route> {
+    ADDED.lines().map(Route::of).collect()
+}
+
 /// Returns the routes that only the sandbox has.
 pub(super) fn sandbox_routes() -> Vec<Route> {
     SANDBOX.lines().map(Route::of).collect()
@@ -154,6 +165,11 @@ impl Route {
                 other => panic!("unknown body rule: {other}"),
             },
         }
+    }
+
+    /// Returns true if escrowd adds the route to the contract's.
+    pub(super) fn is_added(&self) -> bool {
+        added_routes().iter().any(|added| added.name() == self.name())
     }
 
     /// Returns the method and path, which the rows of the table use as the route's name.

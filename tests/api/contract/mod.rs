@@ -11,8 +11,14 @@ mod scene;
 mod table;
 mod walk;
 
+/// Returns true if the contract has the route with this method and path.
+pub(crate) fn has_route(method: &str, path: &str) -> bool {
+    let routes = matrix::routes();
+    routes.iter().any(|route| (route.method, route.path) == (method, path))
+}
+
 /// Returns the path of every route, with ids that do not exist.
 pub(crate) fn every_path() -> Vec<String> {
-    let routes = [matrix::routes(), matrix::sandbox_routes()].concat();
+    let routes = [matrix::routes(), matrix::added_routes(), matrix::sandbox_routes()].concat();
     routes.iter().map(matrix::Route::path_with_unknown_ids).collect()
 }

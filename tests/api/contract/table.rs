@@ -17,7 +17,8 @@ const ESCROW_NOT_FOUND: Outcome = (400, "Escrow not found");
 const NOT_PAYABLE: Outcome = (400, "Escrow is not in a valid state for checkout");
 const NO_FOREIGN_VAULT: Outcome = (400, "Vault does not belong to this merchant");
 
-/// Returns a row for every route of the contract, in the contract's order.
+/// Returns a row for every route of the contract, in the contract's order, and for those that
+/// escrowd adds.
 pub(super) fn rows() -> Vec<Row> {
     [
         milestone_escrows(),
@@ -30,6 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
         vaults(),
         categories(),
         cards_and_addresses(),
+        added(),
     ]
     .into_iter()
     .flatten()
@@ -419,7 +421,7 @@ fn disputes() -> Vec<Row> {
         .again((400, "Buyer already submitted Dispute"))
         .hidden(ESCROW_NOT_FOUND)
         .stranger(ACCESS_DENIED)
-        .refuses(|app| dispute_by("ada", paid(app).token), ACTION_NOT_ALLOWED)
+        .refuses(|app| dispute_by("ada", standard(app).token), ACTION_NOT_ALLOWED)
         .refuses(|app| dispute_by("ben", completed(app).token), ACTION_NOT_ALLOWED)
         .refuses(
             |app| dispute_by("ada", vault(app).text("paymentToken")),
@@ -652,5 +654,26 @@ fn cards_and_addresses() -> Vec<Row> {
         .again((400, "Address not found"))
         .hidden((400, "Address not found"))
         .stranger((400, "Address not found")),
+    ]
+}
+
+fn added() -> Vec<Row> {
+    vec![
+        row(
+            "POST /v1/escrow/refund/{paymentToken}",
+            200,
+            "Escrow refunded successfully",
+            |app| Request::by("ada").to(paid(app).token),
+        )
+        .again(ACTION_NOT_ALLOWED)
+        .unnamed(ACCESS_DENIED)
+        .hidden(ESCROW_NOT_FOUND)
+        .stranger(ACCESS_DENIED)
+        .refuses(|app| Request::by("ben").to(paid(app).token), ACCESS_DENIED)
+        .refuses(|app| Request::by("ada").to(standard(app).token), ACTION_NOT_ALLOWED)
+        .refuses(
+            |app| Request::by("ada").to(vault(app).text("paymentToken")),
+            ACTION_NOT_ALLOWED,
+        ),
     ]
 }

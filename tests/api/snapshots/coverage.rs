@@ -348,7 +348,7 @@ fn is_of_route(path: &str, route: &str) -> bool {
 
 /// Returns the routes of this mode that have no wanted reply in these snapshots.
 fn missing<'a>(mode: Mode, snapshots: impl Iterator<Item = &'a String>, is_wanted: fn(u16) -> bool) -> Vec<String> {
-    let routes = http::routes(mode);
+    let routes = http::routes(mode, false);
     let name = |(method, path): &(String, &str)| format!("{method} {path}");
     let mut missing: BTreeSet<String> = routes.iter().map(name).collect();
     for (method, path, _) in snapshots

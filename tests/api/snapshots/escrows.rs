@@ -202,7 +202,7 @@ fn disputes_are_answered_word_for_word() {
     };
     app.note("Disputed with evidence, answered, and read by both parties");
     let deal = funded();
-    app.disputes("ada", &deal);
+    app.disputes("dan", &deal);
     app.form(
         "POST",
         &format!("/v1/escrow/submit-dispute/{}", deal.token),
@@ -282,7 +282,29 @@ fn disputes_are_answered_word_for_word() {
         "/v1/escrow/feeds?status=SPLIT&customerId=ben&fromDate=2031-03-04&toDate=2031-03-05",
         None,
     );
+    show_added_exits(&app, &funded());
     assert_snapshot("disputes", &[&app]);
+}
+
+/// Records the ways out of a hold that the contract does not have. Ben has paid for the deal.
+fn show_added_exits(app: &TestApp, deal: &Deal) {
+    app.note("Opened by the seller, answered by the buyer, and given back by the seller");
+    app.disputes("ada", deal);
+    app.disputes("ada", deal);
+    app.disputes("ben", deal);
+    app.refund("ben", &deal.token);
+    app.refund("ada", &deal.token);
+    app.refund("ada", &deal.token);
+    app.note("Given back without a dispute, after a part was released");
+    let deal = app.unrecorded(TestApp::funded);
+    app.unrecorded(|app| app.confirm_milestone("ben", &deal.id, &deal.milestones[0]).ok());
+    app.refund("ada", &deal.token);
+    app.note("Resolved without a dispute, once the parties' time has passed");
+    let deal = app.unrecorded(TestApp::funded);
+    app.resolves(&deal, &json!({ "status": "COMPLETED" }));
+    app.unrecorded(|app| app.pass_seconds(31 * 86_400));
+    app.resolves(&deal, &json!({ "status": "COMPLETED" }));
+    app.of_party("GET", &format!("/v1/escrow/dispute/get/{}", deal.id), "ben");
 }
 
 #[test]

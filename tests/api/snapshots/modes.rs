@@ -95,6 +95,7 @@ fn show_offers(shop: &Shop<'_>, ada: &str) -> Deal {
     shop.ask("GET", &format!("/v1/escrow/verify/{}", deal.token), "", &nothing);
     shop.ask("GET", "/v1/escrow/transactions?type=sales", ada, &nothing);
     shop.ask("GET", &format!("/v1/escrow/claim-funds/{}", deal.token), ada, &nothing);
+    shop.ask("POST", &format!("/v1/escrow/refund/{}", deal.token), ada, &nothing);
     shop.ask(
         "PUT",
         &format!("/v1/escrow/milestone/convert/{}", deal.token),
@@ -318,6 +319,11 @@ fn strict_rules_are_answered_word_for_word() {
     app.note("Milestones are confirmed in order");
     app.confirm_milestone(&ben, &deal.id, &deal.milestones[1]);
     app.confirm_milestone(&ben, &deal.id, &deal.milestones[0]);
+    app.note("The ways out of a hold are those of the contract");
+    app.pass_seconds(500 * 86_400);
+    app.refund(&ada, &deal.token);
+    app.disputes(&ada, &deal);
+    app.resolves(&deal, &json!({ "status": "REFUNDED" }));
     assert_snapshot("strict_rules", &[&app]);
 }
 

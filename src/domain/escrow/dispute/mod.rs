@@ -1,5 +1,5 @@
-//! Disputes: the statements of each side and the merchant's ruling (contract sections 3.6
-//! and 4.6). `rules.rs` has the steps that they bring to an escrow.
+//! Disputes: the statements of each side and the merchant's ruling (contract sections 3.6,
+//! 4.6 and 9.4). `rules.rs` has the steps that they bring to an escrow.
 
 mod rules;
 #[cfg(test)]
@@ -13,14 +13,13 @@ use crate::domain::refusal::{Invalid, Refusal};
 use crate::domain::text::prose;
 use crate::domain::time::Timestamp;
 
-/// A dispute over an escrow. The buyer opens it.
+/// The statements over an escrow: those of a dispute, with the merchant's on its ruling, or
+/// the merchant's alone if it rules without a dispute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispute {
-    pub buyer: Statement,
-    /// The seller's reply.
-    pub seller: Option<Statement>,
-    /// The merchant's statement on its ruling.
-    pub merchant: Option<Statement>,
+    first: (Speaker, Statement),
+    /// The later statements, in order of arrival. A speaker makes one statement.
+    later: Vec<(Speaker, Statement)>,
 }
 
 /// The statement of one side.
@@ -144,17 +143,43 @@ impl Ruling {
 }
 
 impl Dispute {
-    /// Returns the statements in order.
+    /// Begins with this statement.
+    pub const fn new(speaker: Speaker, statement: Statement) -> Self {
+        Self {
+            first: (speaker, statement),
+            later: Vec::new(),
+        }
+    }
+
+    /// Adds the statement of a speaker who has made none.
+    pub fn add(&mut self, speaker: Speaker, statement: Statement) {
+        self.later.push((speaker, statement));
+    }
+
+    /// Returns the statements in order of arrival.
     pub fn statements(&self) -> impl Iterator<Item = (Speaker, &Statement)> {
-        let others = [(Speaker::Seller, &self.seller), (Speaker::Merchant, &self.merchant)];
-        let others = others
-            .into_iter()
-            .filter_map(|(speaker, said)| Some((speaker, said.as_ref()?)));
-        std::iter::once((Speaker::Buyer, &self.buyer)).chain(others)
+        let all = std::iter::once(&self.first).chain(&self.later);
+        all.map(|(speaker, statement)| (*speaker, statement))
     }
 
     /// Returns the latest statement.
     pub fn last(&self) -> (Speaker, &Statement) {
-        self.statements().last().unwrap_or((Speaker::Buyer, &self.buyer))
+        let (speaker, statement) = self.later.last().unwrap_or(&self.first);
+        (*speaker, statement)
+    }
+
+    /// Returns true if this speaker has made a statement.
+    pub fn has_spoken(&self, speaker: Speaker) -> bool {
+        self.statements().any(|(other, _)| other == speaker)
+    }
+
+    /// Returns true if a party disputed; false if the merchant ruled without a dispute.
+    pub fn is_between_parties(&self) -> bool {
+        self.has_spoken(Speaker::Buyer) || self.has_spoken(Speaker::Seller)
+    }
+
+    /// Returns true if the other side replied to the party that opened the dispute.
+    pub fn is_answered(&self) -> bool {
+        self.has_spoken(Speaker::Buyer) && self.has_spoken(Speaker::Seller)
     }
 }

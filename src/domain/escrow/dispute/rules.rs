@@ -1,9 +1,11 @@
-//! The steps of a dispute: the buyer opens it, the seller replies, and the merchant rules
-//! on the money in the hold (contract sections 4.6.2 and 4.6.7).
+//! The steps of a dispute: one side opens it, the other replies, and the merchant rules on
+//! the money in the hold, also without a dispute once the parties' time has passed (contract
+//! sections 4.6.2, 4.6.7 and 9.4).
 
 use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::close::refund;
-use crate::domain::escrow::dispute::{Dispute, Ruling, Statement};
+use crate::domain::escrow::dispute::{Dispute, Ruling, Speaker, Statement};
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::{CloseReason, Escrow, Funding, Plan, Progress, Split};
 use crate::domain::ids::{CustomerId, IdSource, Reference};
 use crate::domain::money::Amount;
@@ -12,16 +14,21 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 impl Escrow {
-    /// Adds the statement of one side. The buyer's statement opens the dispute, which
-    /// keeps the money in the hold; the seller's replies to it. A merchant that sells in
-    /// its own name does not reply, since it is the one to rule.
+    /// Adds the statement of one side. The first opens the dispute, which keeps the money in
+    /// the hold; the other side's replies to it. A merchant that sells in its own name makes
+    /// none, since it is the one to rule.
     ///
     /// # Errors
     ///
     /// Checks that the escrow is funded, that the caller is its buyer or its seller, that
-    /// a milestone is left to be disputed, that the escrow is open, and that the caller
-    /// may speak now: the buyer once, and the seller once after that.
-    pub fn submit_statement(&mut self, caller: &CustomerId, statement: Statement) -> Result<Effects, Refusal> {
+    /// a milestone is left to be disputed, that the escrow is open, that the caller has not
+    /// spoken and, with strict rules, that the seller does not speak first.
+    pub fn submit_statement(
+        &mut self,
+        caller: &CustomerId,
+        statement: Statement,
+        exits: ExitRules,
+    ) -> Result<Effects, Refusal> {
         let funding = self.funding().ok_or(Refusal::ActionNotAllowed)?;
         let is_buyer = funding.buyer == *caller;
         if !is_buyer && !self.seller.is(caller) {
@@ -36,21 +43,23 @@ impl Escrow {
         let Progress::Opened { dispute, .. } = &mut self.progress else {
             return Err(Refusal::ActionNotAllowed);
         };
+        let speaker = if is_buyer { Speaker::Buyer } else { Speaker::Seller };
         let event = match dispute {
-            Some(_) if is_buyer => return Err(Refusal::BuyerAlreadyDisputed),
-            None if is_buyer => {
-                *dispute = Some(Dispute {
-                    buyer: statement,
-                    seller: None,
-                    merchant: None,
+            Some(dispute) if dispute.has_spoken(speaker) => {
+                return Err(if is_buyer {
+                    Refusal::BuyerAlreadyDisputed
+                } else {
+                    Refusal::SellerAlreadyReplied
                 });
-                EscrowEvent::Disputed
             }
-            None => return Err(Refusal::ActionNotAllowed),
-            Some(Dispute { seller: Some(_), .. }) => return Err(Refusal::SellerAlreadyReplied),
             Some(dispute) => {
-                dispute.seller = Some(statement);
+                dispute.add(speaker, statement);
                 EscrowEvent::Investigating
+            }
+            None if exits.is_strict && !is_buyer => return Err(Refusal::ActionNotAllowed),
+            None => {
+                *dispute = Some(Dispute::new(speaker, statement));
+                EscrowEvent::Disputed
             }
         };
         self.updated_at = now;
@@ -59,22 +68,25 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Rules on the dispute, with or without the seller's reply: pays the pool out and
-    /// closes the escrow. A completion pays each pending milestone to its own payee. In a
+    /// Rules on the money in the hold: pays the pool out and closes the escrow. The merchant
+    /// rules on a dispute, with or without a reply, or without a dispute once the parties'
+    /// time has passed. A completion pays each pending milestone to its own payee. In a
     /// split, the seller gets the seller's part (contract section 9.1, row 24). A part
     /// may be zero.
     ///
     /// # Errors
     ///
-    /// Checks that the escrow is not closed, that it is disputed, and that a split
-    /// divides the pool exactly.
+    /// Checks that the escrow is not closed, that it is disputed or, unless the rules are
+    /// strict, overdue, and that a split divides the pool exactly.
     pub fn resolve(
         &mut self,
         ruling: Ruling,
         resolution: Statement,
+        exits: ExitRules,
         ids: &mut dyn IdSource,
     ) -> Result<Effects, Refusal> {
-        let funding = self.check_rulable()?.clone();
+        let now = resolution.at;
+        let funding = self.check_rulable(exits, now)?.clone();
         let pool = self.pool();
         if let Ruling::Split { seller, buyer, .. } = ruling {
             let sum = seller.checked_add(buyer);
@@ -82,12 +94,11 @@ impl Escrow {
                 return Err(Refusal::SplitDoesNotAddUp { pool, sum });
             }
         }
-        let now = resolution.at;
-        if let Progress::Opened {
-            dispute: Some(dispute), ..
-        } = &mut self.progress
-        {
-            dispute.merchant = Some(resolution);
+        if let Progress::Opened { dispute, .. } = &mut self.progress {
+            match dispute {
+                Some(dispute) => dispute.add(Speaker::Merchant, resolution),
+                None => *dispute = Some(Dispute::new(Speaker::Merchant, resolution)),
+            }
         }
         let mut effects = Effects::default();
         let (outcome, credit) = self.divide(ruling, pool, &funding, ids, now, &mut effects);
@@ -95,12 +106,23 @@ impl Escrow {
         Ok(effects)
     }
 
-    /// Checks that the escrow is open and disputed, and returns its funding.
-    pub(in crate::domain::escrow) const fn check_rulable(&self) -> Result<&Funding, Refusal> {
+    /// Checks that the merchant may rule now, and returns the funding.
+    pub(in crate::domain::escrow) fn check_rulable(
+        &self,
+        exits: ExitRules,
+        now: Timestamp,
+    ) -> Result<&Funding, Refusal> {
         match &self.progress {
-            Progress::AwaitingPayment | Progress::Opened { dispute: None, .. } => Err(Refusal::NoDispute),
+            Progress::AwaitingPayment => Err(Refusal::NoDispute),
             Progress::Closed { .. } => Err(Refusal::AlreadyResolved),
-            Progress::Opened { funding, .. } => Ok(funding),
+            Progress::Opened { dispute: None, .. } if exits.is_strict => Err(Refusal::NoDispute),
+            Progress::Opened { funding, dispute } => {
+                let overdue_at = self.overdue_at(exits.grace_seconds);
+                match overdue_at.filter(|&at| dispute.is_none() && now < at) {
+                    Some(rulable_at) => Err(Refusal::NoDisputeYet { rulable_at }),
+                    None => Ok(funding),
+                }
+            }
         }
     }
 

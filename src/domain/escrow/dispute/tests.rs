@@ -5,7 +5,8 @@ use crate::domain::effects::Effects;
 use crate::domain::escrow::dispute::{Resolution, Ruling, Speaker, Statement, statement_text};
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::tests::helpers::{
-    SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered, offered_standard,
+    EXITS, STRICT_EXITS, SequentialIds, at, customer, events, funded, hold, kobo, legs, main, naira, offered,
+    offered_standard,
 };
 use crate::domain::escrow::{AdditionalFee, CloseReason, Escrow, Progress, ReleaseOrder, Split, Status};
 use crate::domain::fees::WhoPays;
@@ -26,7 +27,7 @@ fn said(message: &str, seconds: i64) -> Statement {
 fn disputed(escrow: Escrow, ids: &mut SequentialIds) -> Escrow {
     let mut escrow = funded(escrow, ids);
     escrow
-        .submit_statement(&customer("ben"), said("It is broken", 3))
+        .submit_statement(&customer("ben"), said("It is broken", 3), EXITS)
         .unwrap();
     escrow
 }
@@ -36,7 +37,7 @@ fn standard(major: i64, who_pays: WhoPays, ids: &mut SequentialIds) -> Escrow {
 }
 
 fn resolve(escrow: &mut Escrow, ruling: Ruling, ids: &mut SequentialIds) -> Result<Effects, Refusal> {
-    escrow.resolve(ruling, said("We have looked at it", 9), ids)
+    escrow.resolve(ruling, said("We have looked at it", 9), EXITS, ids)
 }
 
 const fn split(seller: Amount, buyer: Amount) -> Ruling {
@@ -60,10 +61,12 @@ fn the_buyer_opens_the_seller_replies_and_no_money_moves() {
     let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
     let held = escrow.held();
     let opened = escrow
-        .submit_statement(&customer("ben"), said("It is broken", 3))
+        .submit_statement(&customer("ben"), said("It is broken", 3), EXITS)
         .unwrap();
     assert_eq!((escrow.status(), escrow.updated_at), (Status::Disputed, at(3)));
-    let replied = escrow.submit_statement(&customer("ada"), said("It is not", 4)).unwrap();
+    let replied = escrow
+        .submit_statement(&customer("ada"), said("It is not", 4), EXITS)
+        .unwrap();
     assert_eq!((escrow.status(), escrow.updated_at), (Status::Investigating, at(4)));
     assert_eq!(
         (events(&opened), events(&replied)),
@@ -83,28 +86,58 @@ fn the_buyer_opens_the_seller_replies_and_no_money_moves() {
 }
 
 #[test]
+fn the_seller_opens_the_buyer_replies_and_the_order_is_kept() {
+    let ids = &mut SequentialIds::default();
+    let mut escrow = funded(standard(10_000, WhoPays::Buyer, ids), ids);
+    let before = escrow.clone();
+    let strict = escrow.submit_statement(&customer("ada"), said("Where are you", 3), STRICT_EXITS);
+    assert_eq!((strict, &escrow), (Err(Refusal::ActionNotAllowed), &before));
+    let opened = escrow
+        .submit_statement(&customer("ada"), said("Where are you", 3), EXITS)
+        .unwrap();
+    assert_eq!(escrow.status(), Status::Disputed);
+    let again = escrow.submit_statement(&customer("ada"), said("x", 3), EXITS);
+    assert_eq!(again, Err(Refusal::SellerAlreadyReplied));
+    let replied = escrow
+        .submit_statement(&customer("ben"), said("Here", 3), EXITS)
+        .unwrap();
+    assert_eq!(escrow.status(), Status::Investigating);
+    let again = escrow.submit_statement(&customer("ben"), said("x", 3), EXITS);
+    assert_eq!(again, Err(Refusal::BuyerAlreadyDisputed));
+    assert_eq!(
+        (events(&opened), events(&replied)),
+        (
+            vec!["escrow.disputed".to_owned()],
+            vec!["escrow.investigating".to_owned()]
+        )
+    );
+    resolve(&mut escrow, REFUND, ids).unwrap();
+    let speakers: Vec<Speaker> = escrow.dispute().unwrap().statements().map(|(who, _)| who).collect();
+    assert_eq!(speakers, [Speaker::Seller, Speaker::Buyer, Speaker::Merchant]);
+}
+
+#[test]
 fn refusals_of_a_statement_come_in_order() {
     let ids = &mut SequentialIds::default();
     let mut unfunded = standard(10_000, WhoPays::Buyer, ids);
     for who in ["ben", "ada", "dan"] {
-        let refused = unfunded.submit_statement(&customer(who), said("x", 3));
+        let refused = unfunded.submit_statement(&customer(who), said("x", 3), EXITS);
         assert_eq!(refused, Err(Refusal::ActionNotAllowed), "{who}");
     }
     let mut escrow = funded(unfunded, ids);
     let refuses = |who: &str, refusal: Refusal, escrow: &mut Escrow| {
         let before = escrow.clone();
         assert_eq!(
-            escrow.submit_statement(&customer(who), said("x", 3)),
+            escrow.submit_statement(&customer(who), said("x", 3), EXITS),
             Err(refusal),
             "{who}"
         );
         assert_eq!(*escrow, before);
     };
     refuses("dan", Refusal::AccessDenied, &mut escrow);
-    refuses("ada", Refusal::ActionNotAllowed, &mut escrow);
     let mut escrow = disputed(standard(10_000, WhoPays::Buyer, ids), ids);
     refuses("ben", Refusal::BuyerAlreadyDisputed, &mut escrow);
-    escrow.submit_statement(&customer("ada"), said("No", 4)).unwrap();
+    escrow.submit_statement(&customer("ada"), said("No", 4), EXITS).unwrap();
     refuses("ada", Refusal::SellerAlreadyReplied, &mut escrow);
     refuses("ben", Refusal::BuyerAlreadyDisputed, &mut escrow);
     refuses("dan", Refusal::AccessDenied, &mut escrow);
@@ -227,7 +260,9 @@ fn one_of_three_released(ids: &mut SequentialIds) -> Escrow {
     escrow
         .confirm_milestone(&customer("ben"), first, ReleaseOrder::Any, ids, at(3))
         .unwrap();
-    escrow.submit_statement(&customer("ben"), said("Late", 4)).unwrap();
+    escrow
+        .submit_statement(&customer("ben"), said("Late", 4), EXITS)
+        .unwrap();
     assert_eq!(escrow.pool(), naira(700_000));
     escrow
 }
@@ -341,8 +376,12 @@ fn refusals_of_a_ruling_come_in_order() {
     let mut escrow = standard(10_000, WhoPays::Buyer, ids);
     assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));
     let mut escrow = funded(escrow, ids);
-    assert_eq!(resolve(&mut escrow, wrong_split, ids), Err(Refusal::NoDispute));
-    escrow.submit_statement(&customer("ben"), said("x", 3)).unwrap();
+    let rulable_at = at(2 + 8 * 86_400);
+    let too_early = Err(Refusal::NoDisputeYet { rulable_at });
+    assert_eq!(resolve(&mut escrow, wrong_split, ids), too_early);
+    let strict = escrow.resolve(wrong_split, said("No", 500 * 86_400), STRICT_EXITS, ids);
+    assert_eq!(strict, Err(Refusal::NoDispute));
+    escrow.submit_statement(&customer("ben"), said("x", 3), EXITS).unwrap();
     let refused = resolve(&mut escrow, wrong_split, ids);
     assert!(matches!(refused, Err(Refusal::SplitDoesNotAddUp { pool, .. }) if pool == naira(10_000)));
     resolve(&mut escrow, REFUND, ids).unwrap();

@@ -4,7 +4,7 @@ use strum::VariantArray;
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::actions::Action;
-use crate::domain::escrow::deal::DealRef;
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::refusal::Refusal;
 
 /// Returns the action that a step of the walk is.
@@ -20,14 +20,15 @@ pub(super) fn action(what: &str) -> Action {
         "confirm the payment" => Action::ConfirmPayment,
         "claim in time" => Action::ClaimFunds,
         "dispute" => Action::SubmitDispute,
-        "resolve" => Action::ResolveDispute,
+        "refund" => Action::Refund,
+        "resolve" | "resolve when overdue" => Action::ResolveDispute,
         other => panic!("the step {other:?} is no action"),
     }
 }
 
 /// Asserts that the actions a refusal names are those that succeeded for some party.
-pub(super) fn assert_actions(escrow: &Escrow, taken: &[Action]) {
-    let explained = DealRef::from(escrow).explain(Refusal::ActionNotAllowed);
+pub(super) fn assert_actions(escrow: &Escrow, exits: ExitRules, taken: &[Action]) {
+    let explained = escrow.explain(Refusal::ActionNotAllowed, exits);
     let Refusal::ActionNotAllowedNow { status, actions } = explained else {
         panic!("{explained:?}");
     };

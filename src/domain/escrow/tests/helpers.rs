@@ -1,6 +1,7 @@
 //! Escrows, requests and identifiers for the tests.
 
 use crate::domain::effects::{Effects, Event};
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{MilestoneOffer, MilestoneRequest, Terms, TermsRequest};
 use crate::domain::escrow::{Escrow, PaymentOffer, Seller, Source, fund};
@@ -36,6 +37,18 @@ pub(in crate::domain::escrow) const LIMITS: TermsLimits = TermsLimits {
     milestones_max: 100,
     purpose_chars_max: 255,
     description_chars_max: 2000,
+};
+
+/// The default ways out of a hold, with a day of grace.
+pub(in crate::domain::escrow) const EXITS: ExitRules = ExitRules {
+    is_strict: false,
+    grace_seconds: 86_400,
+};
+
+/// The ways out of the hosted API.
+pub(in crate::domain::escrow) const STRICT_EXITS: ExitRules = ExitRules {
+    is_strict: true,
+    ..EXITS
 };
 
 pub(in crate::domain::escrow) fn kobo(minor: i64) -> Amount {

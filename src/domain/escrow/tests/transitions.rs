@@ -1,5 +1,6 @@
 //! The contract's table of states (section 6), a line for each transition: the state, the
-//! step with the party that takes it, and the states that it leads to.
+//! step with the party that takes it, and the states that it leads to. With strict rules
+//! there are no others.
 
 pub(super) const TRANSITIONS: [&str; 36] = [
     "link PENDING: delete by the seller -> nothing",
@@ -38,4 +39,24 @@ pub(super) const TRANSITIONS: [&str; 36] = [
     "standard PENDING: edit by the seller -> standard PENDING",
     "standard PENDING: pay by another -> standard ONGOING",
     "standard PENDING: set the additional fee by the merchant -> standard PENDING",
+];
+
+/// The transitions that escrowd adds (contract section 9.4).
+pub(super) const ADDED_TRANSITIONS: [&str; 16] = [
+    "milestones DISPUTED: dispute by the buyer -> milestones INVESTIGATING",
+    "milestones DISPUTED: refund by the seller -> milestones REFUNDED",
+    "milestones INVESTIGATING: refund by the seller -> milestones REFUNDED",
+    "milestones ONGOING: dispute by the seller -> milestones DISPUTED",
+    "milestones ONGOING: refund by the seller -> milestones REFUNDED",
+    "milestones ONGOING: resolve when overdue by the merchant -> milestones COMPLETED",
+    "milestones ONGOING: resolve when overdue by the merchant -> milestones REFUNDED",
+    "milestones ONGOING: resolve when overdue by the merchant -> milestones SPLIT",
+    "standard DISPUTED: dispute by the buyer -> standard INVESTIGATING",
+    "standard DISPUTED: refund by the seller -> standard REFUNDED",
+    "standard INVESTIGATING: refund by the seller -> standard REFUNDED",
+    "standard ONGOING: dispute by the seller -> standard DISPUTED",
+    "standard ONGOING: refund by the seller -> standard REFUNDED",
+    "standard ONGOING: resolve when overdue by the merchant -> standard COMPLETED",
+    "standard ONGOING: resolve when overdue by the merchant -> standard REFUNDED",
+    "standard ONGOING: resolve when overdue by the merchant -> standard SPLIT",
 ];

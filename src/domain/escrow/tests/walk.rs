@@ -1,22 +1,17 @@
-//! A walk through every state that an escrow can reach.
-//!
-//! The walk starts at each kind of offer. In every state every party tries every step, and
-//! the walk goes on from each new state. In every state the money must be right, a refusal
-//! must change nothing, and the hold must be able to empty. The steps that succeed must be
-//! those of the contract's table of states (section 6).
+//! One stop of the walk through every state that an escrow can reach (`map.rs`): every party
+//! tries every step. The money must be right afterwards, and a refusal must change nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::domain::effects::Effects;
-use crate::domain::escrow::dispute::{Ruling, Statement};
+use crate::domain::escrow::dispute::{Ruling, Speaker, Statement};
+use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::milestone::{Milestone, MilestoneStatus};
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
-use crate::domain::escrow::tests::actions::{action, assert_actions};
 use crate::domain::escrow::tests::helpers::{
     LIMITS, SequentialIds, at, customer, kobo, milestone_offer, naira, payment, seller, terms_request,
 };
 use crate::domain::escrow::tests::standard::conversion;
-use crate::domain::escrow::tests::transitions::TRANSITIONS;
 use crate::domain::escrow::{Escrow, PaymentOffer, Plan, Progress, ReleaseOrder, Seller, fund};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, MilestoneId};
@@ -28,31 +23,34 @@ use crate::domain::transaction::CreditType;
 
 /// Ada sells, as the merchant may too. Ben and Eve may pay.
 const PEOPLE: [&str; 3] = ["ada", "ben", "eve"];
-const COMMISSION_BPS: u16 = 33;
-const STAGES: [&[(i64, Option<&str>)]; 3] = [
+pub(super) const COMMISSION_BPS: u16 = 33;
+pub(super) const STAGES: [&[(i64, Option<&str>)]; 3] = [
     &[(300, None), (700, None)],
     &[(500, Some("eve")), (300, None), (200, None)],
     &[(100, None), (200, None), (300, None), (400, None)],
 ];
 
+/// A time at which the parties' time has passed in every state.
+const OVERDUE_SECONDS: i64 = 500 * 86_400;
+
 /// A state of an escrow, with the money that transfers put into its hold and took out.
 #[derive(Clone)]
-struct Node {
-    escrow: Escrow,
+pub(super) struct Node {
+    pub(super) escrow: Escrow,
     paid_in: i64,
     paid_out: i64,
 }
 
 /// A step that a party tried, and the states of the escrows after it: none if the offer
 /// was deleted, two if a link was paid for.
-struct Attempt {
-    what: &'static str,
-    who: Party,
-    outcome: Result<Vec<Node>, Refusal>,
+pub(super) struct Attempt {
+    pub(super) what: &'static str,
+    pub(super) who: Party,
+    pub(super) outcome: Result<Vec<Node>, Refusal>,
 }
 
 impl Node {
-    const fn new(escrow: Escrow) -> Self {
+    pub(super) const fn new(escrow: Escrow) -> Self {
         Self {
             escrow,
             paid_in: 0,
@@ -105,7 +103,7 @@ impl Node {
 
     /// Returns a text that two states share if the same steps are possible in both. Ids and
     /// times are left out.
-    fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         let escrow = &self.escrow;
         let stages: Vec<_> = escrow
             .milestones()
@@ -113,9 +111,12 @@ impl Node {
             .map(|milestone| (milestone.terms.amount, phase(milestone.status)))
             .collect();
         let buyer = escrow.funding().map(|funding| &funding.buyer);
-        let dispute = escrow
-            .dispute()
-            .map(|dispute| (dispute.seller.is_some(), dispute.merchant.is_some()));
+        let dispute = escrow.dispute().map(|dispute| {
+            dispute
+                .statements()
+                .map(|(speaker, _)| speaker)
+                .collect::<Vec<Speaker>>()
+        });
         format!(
             "{} {stages:?} {:?} {buyer:?} {dispute:?} {:?} {:?} {:?} {} {}",
             name(escrow),
@@ -156,7 +157,7 @@ fn check_histories(effects: &Effects) {
 }
 
 /// Returns settlement type and status, as in the table of states.
-fn name(escrow: &Escrow) -> String {
+pub(super) fn name(escrow: &Escrow) -> String {
     let kind = match escrow.plan {
         Plan::Standard if escrow.is_link => "link",
         Plan::Standard => "standard",
@@ -165,7 +166,7 @@ fn name(escrow: &Escrow) -> String {
     format!("{kind} {}", escrow.status().into_str())
 }
 
-fn role(escrow: &Escrow, who: &Party) -> &'static str {
+pub(super) fn role(escrow: &Escrow, who: &Party) -> &'static str {
     if escrow.seller == *who {
         return "the seller";
     }
@@ -179,6 +180,7 @@ fn role(escrow: &Escrow, who: &Party) -> &'static str {
 /// Tries every step of every party in one state.
 struct Trial<'a> {
     node: &'a Node,
+    exits: ExitRules,
     ids: &'a mut SequentialIds,
     attempts: Vec<Attempt>,
 }
@@ -238,8 +240,12 @@ impl Trial<'_> {
             who: who.clone(),
             outcome: self.node.escrow.check_deletable_by(who).map(|()| Vec::new()),
         });
-        for (what, seconds) in [("claim early", 100), ("claim in time", 500 * 86_400)] {
+        for (what, seconds) in [("claim early", 100), ("claim in time", OVERDUE_SECONDS)] {
             self.attempt(what, who, |escrow, ids| escrow.claim(who, 86_400, ids, at(seconds)));
+        }
+        // A strict service has no such route.
+        if !self.exits.is_strict {
+            self.attempt("refund", who, |escrow, ids| escrow.refund(who, ids, at(3)));
         }
     }
 
@@ -276,7 +282,10 @@ impl Trial<'_> {
         self.attempt("confirm the payment", who, |escrow, ids| {
             escrow.confirm_payment(customer, ids, at(3))
         });
-        self.attempt("dispute", who, |escrow, _| escrow.submit_statement(customer, said()));
+        let exits = self.exits;
+        self.attempt("dispute", who, |escrow, _| {
+            escrow.submit_statement(customer, said(3), exits)
+        });
     }
 
     /// Pays for the escrow or, if it is a link, for a new escrow of the link.
@@ -331,13 +340,21 @@ impl Trial<'_> {
                 additional_fee_refundable,
             }));
         }
+        let exits = self.exits;
         for ruling in rulings {
-            self.attempt("resolve", who, |escrow, ids| escrow.resolve(ruling, said(), ids));
+            self.attempt("resolve", who, |escrow, ids| {
+                escrow.resolve(ruling, said(3), exits, ids)
+            });
+            if self.node.escrow.dispute().is_none() {
+                self.attempt("resolve when overdue", who, |escrow, ids| {
+                    escrow.resolve(ruling, said(OVERDUE_SECONDS), exits, ids)
+                });
+            }
         }
     }
 }
 
-fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
+pub(super) fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
     let request = TermsRequest {
         total_quantity: Some(quantity),
         ..terms_request(kobo(100_003), who_pays)
@@ -345,18 +362,14 @@ fn terms(who_pays: WhoPays, quantity: i64) -> Terms {
     Terms::new(request, None, &LIMITS).unwrap()
 }
 
-fn said() -> Statement {
-    Statement {
-        name: None,
-        message: "Words".to_owned(),
-        proof: None,
-        at: at(3),
-    }
+fn said(seconds: i64) -> Statement {
+    Statement::new("Words".to_owned(), at(seconds))
 }
 
-fn attempts(node: &Node, ids: &mut SequentialIds) -> Vec<Attempt> {
+pub(super) fn attempts(node: &Node, exits: ExitRules, ids: &mut SequentialIds) -> Vec<Attempt> {
     let mut trial = Trial {
         node,
+        exits,
         ids,
         attempts: Vec::new(),
     };
@@ -367,112 +380,4 @@ fn attempts(node: &Node, ids: &mut SequentialIds) -> Vec<Attempt> {
     trial.seller_tries(&Party::Merchant);
     trial.merchant_tries();
     trial.attempts
-}
-
-/// The states that the walk reached, with the states that each leads to.
-#[derive(Default)]
-struct Map {
-    next: HashMap<String, HashSet<String>>,
-    opened: HashSet<String>,
-    closed: HashSet<String>,
-    transitions: BTreeSet<String>,
-}
-
-/// Returns the line of the table of states for one step. A merchant that is also the seller
-/// takes the steps that only a merchant can take as the merchant.
-fn transition(from: &Escrow, what: &str, who: &Party, nodes: &[Node]) -> String {
-    let role = match what {
-        "resolve" | "set the additional fee" => "the merchant",
-        _ => role(from, who),
-    };
-    let names: Vec<String> = nodes.iter().map(|node| name(&node.escrow)).collect();
-    let led_to = if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(" and ")
-    };
-    format!("{}: {what} by {role} -> {led_to}", name(from))
-}
-
-fn walk(start: Vec<Escrow>, ids: &mut SequentialIds) -> Map {
-    let mut map = Map::default();
-    let mut queue: VecDeque<Node> = start.into_iter().map(Node::new).collect();
-    while let Some(node) = queue.pop_front() {
-        let state = node.state();
-        if map.next.contains_key(&state) {
-            continue;
-        }
-        match node.escrow.progress {
-            Progress::AwaitingPayment => {}
-            Progress::Opened { .. } => drop(map.opened.insert(state.clone())),
-            Progress::Closed { .. } => drop(map.closed.insert(state.clone())),
-        }
-        let mut next = HashSet::new();
-        let mut taken = Vec::new();
-        for Attempt { what, who, outcome } in attempts(&node, ids) {
-            let Ok(nodes) = outcome else {
-                continue;
-            };
-            taken.push(action(what));
-            map.transitions.insert(transition(&node.escrow, what, &who, &nodes));
-            next.extend(nodes.iter().map(Node::state));
-            queue.extend(nodes);
-        }
-        assert_actions(&node.escrow, &taken);
-        map.next.insert(state, next);
-    }
-    map
-}
-
-impl Map {
-    /// Returns the states from which a closed state can be reached.
-    fn with_a_way_out(&self) -> HashSet<&String> {
-        let mut found: HashSet<&String> = self.closed.iter().collect();
-        loop {
-            let before = found.len();
-            for (state, next) in &self.next {
-                if next.iter().any(|next| found.contains(next)) {
-                    found.insert(state);
-                }
-            }
-            if found.len() == before {
-                return found;
-            }
-        }
-    }
-}
-
-#[test]
-fn every_party_tries_every_step_in_every_state() {
-    let ids = &mut SequentialIds::default();
-    let of = |party: Party| Seller {
-        party,
-        ..seller("ada", COMMISSION_BPS)
-    };
-    let ada = of(Party::Customer(customer("ada")));
-    let mut start = Vec::new();
-    for seller in [&ada, &of(Party::Merchant)] {
-        let terms = terms(WhoPays::Buyer, 1);
-        start.push(
-            Escrow::offer_standard(seller.clone(), terms, Vec::new(), ids, at(1))
-                .unwrap()
-                .0,
-        );
-    }
-    let offer = milestone_offer(STAGES[0]);
-    start.push(Escrow::offer_milestones(ada, offer, ids, at(1)).unwrap().0);
-
-    let map = walk(start, ids);
-    assert!(
-        map.next.len() > 1_000,
-        "the walk came to {} states only",
-        map.next.len()
-    );
-    let expected: BTreeSet<String> = TRANSITIONS.map(str::to_owned).into();
-    assert_eq!(map.transitions, expected);
-    let goes_on = map.closed.iter().find(|state| !map.next[*state].is_empty());
-    assert_eq!(goes_on, None, "something can be done with a closed escrow");
-    let has_way_out = map.with_a_way_out();
-    let stuck: Vec<&String> = map.opened.iter().filter(|state| !has_way_out.contains(state)).collect();
-    assert!(stuck.is_empty(), "nothing empties the hold of {stuck:#?}");
 }
