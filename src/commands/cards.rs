@@ -3,9 +3,10 @@
 use crate::commands::customers::admit;
 use crate::commands::{Error, Policy};
 use crate::domain::ids::{CardId, IdSource};
+use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
 use crate::domain::payments::card::{Card, SavedCard, TestCard, check_country, saved_cards};
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::{self, Tx};
 
 /// Saves a test card for the customer. If the customer has saved it before, returns it

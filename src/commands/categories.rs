@@ -4,8 +4,9 @@ use crate::commands::customers::admit_party;
 use crate::commands::{Error, Policy};
 use crate::domain::escrow::category::{Category, CategoryRequest};
 use crate::domain::ids::{CategoryId, IdSource, MerchantId};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::{Actor, Party};
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// Creates a category that the actor's party owns.

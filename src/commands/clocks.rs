@@ -2,7 +2,7 @@
 
 use crate::commands::{Error, Policy, intents};
 use crate::domain::ids::MerchantId;
-use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;

@@ -7,12 +7,13 @@ use crate::domain::customers::placeholder;
 use crate::domain::customers::profile::{Email, Profile, ProfileRequest, ProfileUpdate, ProfileUpdateRequest};
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::{CustomerId, IdSource, MerchantId};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
 use crate::domain::payments::payment;
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// The parsed request to set the balance of a customer's wallet.

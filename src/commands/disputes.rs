@@ -8,8 +8,9 @@ use crate::domain::escrow::dispute::{Ruling, Statement};
 use crate::domain::escrow::{Escrow, Status};
 use crate::domain::file::FileName;
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// The parsed request to rule on a dispute.

@@ -4,7 +4,8 @@ use crate::commands::{Error, Policy, webhook_endpoints};
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::event::{REPLAY_MAX, RecordedEvent, Replay, ReplayStart, ordering_key};
 use crate::domain::ids::{EventId, MerchantId};
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::invalid::Parsed;
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// Queues another delivery of one event, with the same id and the same payload bytes, and

@@ -7,6 +7,7 @@ use crate::commands::{Error, Policy, cards, load_escrow, outbox, payouts, receip
 use crate::domain::customers::customer::CustomerAccess;
 use crate::domain::decline;
 use crate::domain::ids::{CardId, EscrowId, EscrowKey, IdSource, MerchantId, Reference};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
@@ -16,7 +17,7 @@ use crate::domain::payments::intent::{self, Balances, IntentOffer, IntentOutcome
 use crate::domain::payments::payment::Payment;
 use crate::domain::payments::request::{IntentKind, IntentRequest};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::transaction::{BlockchainTarget, Method, PaymentStatus, TransactionType, WalletTarget};
 use crate::store::Tx;
 

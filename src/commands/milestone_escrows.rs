@@ -7,9 +7,10 @@ use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{Conversion, MilestoneOffer, MilestoneRequest, TermsRequest};
 use crate::domain::escrow::{Escrow, Progress};
 use crate::domain::ids::{EscrowId, EscrowKey, MilestoneId, PaymentToken};
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// The parsed request to offer or edit a milestone escrow.

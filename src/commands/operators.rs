@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::commands::Error;
 use crate::domain::ids::{IdSource, MerchantId, OperatorId};
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::invalid::Parsed;
+use crate::domain::refusal::Refusal;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::act::{ActKind, Agent, NewAct};

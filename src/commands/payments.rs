@@ -5,13 +5,14 @@ use crate::commands::{Error, Policy, cards, load_deal, outbox};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::{self, Escrow, PaymentOffer, Source};
 use crate::domain::ids::{EscrowKey, MerchantId, Reference};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
 use crate::domain::payments::payment::{self, Payment};
 use crate::domain::payments::request::{Gateway, PaymentRequest};
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// Pays for one or several escrows. If it cannot pay for all of them, it pays for none. A

@@ -4,12 +4,13 @@ use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, outbox};
 use crate::domain::effects::Effects;
 use crate::domain::ids::{IdSource, MerchantId, PayoutId, ReceiptId, Reference, TransactionId};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::payments::intent::IntentOutcome;
 use crate::domain::payments::payment::Payment;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::transaction::{
     BankAccount, CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType,
 };

@@ -13,11 +13,12 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::Ruling;
 use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, IdSource, MerchantId, SeededIds};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::{Actor, Party};
 use crate::domain::payments::request::{Gateway, PaymentRequest};
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::sandbox::seed::{CustomerSeed, EscrowSeed, LastStep, SeedRequest, TargetProgress};
 use crate::store::Tx;
 

@@ -9,9 +9,10 @@ use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::terms::{KeptTerms, Terms, TermsRequest};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::party::Actor;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// The parsed request to edit a standard escrow.

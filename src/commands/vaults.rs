@@ -5,10 +5,11 @@ use crate::commands::{Error, Policy, categories, load_deal, outbox};
 use crate::domain::escrow::deal::{Deal, DealRef};
 use crate::domain::escrow::vault::{Stake, Vault, VaultOffer, VaultOwner, VaultRequest};
 use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// Opens a vault and takes the stakes of all participants. If one stake cannot be taken, it

@@ -5,7 +5,8 @@ use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::Dispatch;
 use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::invalid::Parsed;
+use crate::domain::refusal::Refusal;
 use crate::store::{self, Tx};
 
 /// A sandbox merchant's setting of its webhook endpoint.

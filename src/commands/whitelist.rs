@@ -4,9 +4,10 @@
 use crate::commands::customers::admit;
 use crate::commands::{Error, Policy};
 use crate::domain::ids::{IdSource, WhitelistAddressId};
+use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
 use crate::domain::payments::whitelist::{self, WhitelistAddress, WhitelistRequest};
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::store::Tx;
 
 /// Adds an address to the acting customer's whitelist.

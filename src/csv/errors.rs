@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::refusal::shortened;
+use crate::domain::invalid::shortened;
 
 /// The most errors of one file that are told. Beyond that, the file has another form, and
 /// more errors would say the same.

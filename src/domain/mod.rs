@@ -18,6 +18,7 @@ pub mod fees;
 pub mod file;
 pub mod idempotency;
 pub mod ids;
+pub mod invalid;
 pub mod ledger;
 pub mod ledger_time;
 pub mod merchant;

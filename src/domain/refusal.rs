@@ -5,13 +5,12 @@
 //! checks is part of it too, and the documentation of each rule gives its order. A refused
 //! request changes nothing.
 
-use std::fmt;
-
 use strum::{EnumProperty, IntoStaticStr};
 use thiserror::Error;
 
 use crate::domain::decline::Decline;
 use crate::domain::ids::CustomerId;
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::time::Timestamp;
 
@@ -293,7 +292,7 @@ pub enum Refusal {
     },
     /// The object's status does not allow this.
     #[strum(props(status = 409))]
-    #[error("A {object} that is {status} cannot be {done}")]
+    #[error("The {object} is {status} and cannot be {done}")]
     NotInStatus {
         object: &'static str,
         status: &'static str,
@@ -424,38 +423,6 @@ pub enum Refusal {
     },
 }
 
-/// A field with a wrong value: its path, the received value, and a description of the right
-/// values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// The field's path as the caller wrote it, such as `milestones[1].amount`.
-    pub field: String,
-    /// The reason.
-    pub problem: Problem,
-}
-
-/// A parsed value, or the [`Invalid`] field that prevents it. A command checks the
-/// caller before it looks at these errors, and reports the first one in the contract's
-/// order of fields.
-pub type Parsed<T> = Result<T, Invalid>;
-
-/// The reason why a field is invalid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The field is required, but absent, null or blank.
-    Missing,
-    /// The field has a wrong value.
-    Wrong {
-        /// A description of the right values, to follow "must be".
-        expected: String,
-        /// The received value, shortened.
-        got: String,
-    },
-}
-
-/// The most characters of a caller's text that a message repeats.
-const ECHO_CHARS_MAX: usize = 80;
-
 impl Refusal {
     /// The HTTP status of most refusals.
     const STATUS_DEFAULT: u16 = 400;
@@ -490,46 +457,6 @@ impl Refusal {
             },
         }
     }
-}
-
-impl Invalid {
-    /// Returns the error of a required field that is missing.
-    pub fn missing(field: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Missing,
-        }
-    }
-
-    /// Returns the error of a field with a wrong value. `expected` follows "must be".
-    pub fn wrong(field: impl Into<String>, expected: impl Into<String>, got: &str) -> Self {
-        Self {
-            field: field.into(),
-            problem: Problem::Wrong {
-                expected: expected.into(),
-                got: shortened(got),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = &self.field;
-        match &self.problem {
-            Problem::Missing => write!(f, "{field} is required"),
-            Problem::Wrong { expected, got } => write!(f, "{field} must be {expected}; got {got}"),
-        }
-    }
-}
-
-/// Returns a caller's text, cut to a length that a message may repeat.
-pub fn shortened(text: &str) -> String {
-    let mut echo: String = text.chars().take(ECHO_CHARS_MAX).collect();
-    if echo.len() < text.len() {
-        echo.push('…');
-    }
-    echo
 }
 
 impl From<Invalid> for Refusal {

@@ -1,6 +1,6 @@
 //! Checks of the texts that callers write: a required line, and optional prose.
 
-use crate::domain::refusal::Invalid;
+use crate::domain::invalid::Invalid;
 
 /// Returns `text` if it is one line that is not blank.
 ///

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
@@ -16,12 +16,13 @@ use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::Agent;
 use crate::domain::unset::is_unset_variable;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::customer_id;
+use crate::http::headers::single_value;
 use crate::http::key_mistake::KeyMistake;
 use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
@@ -353,25 +354,4 @@ fn is_loopback_name(host_and_port: &str) -> bool {
         _ => host_and_port,
     };
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-}
-
-/// Returns the text of a header that may have one value only, or `None` if it is absent or
-/// empty. Bytes that are not UTF-8 become replacement characters, which no customer id and
-/// no key contains.
-///
-/// # Errors
-///
-/// Returns an error if the header occurs with different values.
-pub(super) fn single_value(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
-    let mut values = headers
-        .get_all(name)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
-    let Some(first) = values.next() else {
-        return Ok(None);
-    };
-    if values.any(|other| other != first) {
-        let twice = Invalid::wrong(name.as_str(), "sent once", "several different ones");
-        return Err(Refusal::from(twice).into());
-    }
-    Ok(Some(first).filter(|first| !first.is_empty()))
 }

@@ -16,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use crate::domain::refusal::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::http::connections::Phase;
 use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;

@@ -12,7 +12,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
 use crate::domain::ids::CustomerId;
-use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::unset::is_unset_variable;
 use crate::entropy;
 use crate::http::canonical_json;

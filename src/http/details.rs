@@ -5,8 +5,9 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::domain::invalid::{Invalid, Problem};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Problem, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::views::MajorUnits;
 
 /// The names and values of one `details` object, in their order.

@@ -4,8 +4,8 @@
 use crate::commands::milestone_escrows::MilestoneEscrowRequest;
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::limits::TermsLimits;
+use crate::domain::invalid::Parsed;
 use crate::domain::party::Party;
-use crate::domain::refusal::Parsed;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::routes::milestone_escrows::parse_milestone_escrow;

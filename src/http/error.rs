@@ -10,7 +10,8 @@ use strum::{EnumProperty, IntoStaticStr};
 use thiserror::Error;
 
 use crate::domain::idempotency::Difference;
-use crate::domain::refusal::{Invalid, Refusal, shortened};
+use crate::domain::invalid::{Invalid, shortened};
+use crate::domain::refusal::Refusal;
 use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Reply, status_code};
 use crate::http::key_mistake::KeyMistake;

@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
-use crate::domain::refusal::shortened;
+use crate::domain::invalid::shortened;
 use crate::entropy;
 use crate::http::error::ApiError;
 use crate::http::payload::check_head;

@@ -20,8 +20,8 @@ use crate::domain::customers::country::Country;
 use crate::domain::customers::profile::Email;
 use crate::domain::decimal::Decimal;
 use crate::domain::ids::{CategoryId, CustomerId, Reference};
+use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
-use crate::domain::refusal::{Invalid, shortened};
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
 

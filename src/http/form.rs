@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::refusal::{Invalid, shortened};
+use crate::domain::invalid::{Invalid, shortened};
 use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;

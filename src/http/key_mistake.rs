@@ -1,6 +1,6 @@
 //! The mistakes that clients make in the `authorization` header, with a hint for each.
 
-use crate::domain::refusal::shortened;
+use crate::domain::invalid::shortened;
 use crate::http::details::{self, Details};
 
 /// A mistake in an `authorization` header that has no key. The reply repeats no other text

@@ -18,6 +18,7 @@ mod execute;
 mod expect;
 mod fields;
 mod form;
+mod headers;
 mod in_flight;
 mod key_mistake;
 mod known_fields;

@@ -8,8 +8,8 @@ use crate::commands::operators;
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::operator::{Operator, Right};
-use crate::http::auth::single_value;
 use crate::http::error::ApiError;
+use crate::http::headers::single_value;
 use crate::http::route::ActsAs;
 use crate::http::state::AppState;
 

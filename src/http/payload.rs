@@ -11,7 +11,7 @@ use actix_web::web;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::refusal::shortened;
+use crate::domain::invalid::shortened;
 use crate::http::connections::ConnectionLimits;
 use crate::http::error::ApiError;
 use crate::http::state::Limits;

@@ -8,8 +8,8 @@ use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::domain::ids::Cursor;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, Page, PageRequest, PageStart};
-use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};

@@ -6,8 +6,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commands::{self, Policy};
 use crate::domain::file::{FileKind, FileName};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::Actor;
-use crate::domain::refusal::{Invalid, Parsed};
 use crate::http::auth::Caller;
 use crate::http::body::JsonOrFormBody;
 use crate::http::envelope::Reply;

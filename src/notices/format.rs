@@ -1,6 +1,6 @@
 //! The trait of a provider's format, and a notice as it came.
 
-use crate::domain::refusal::Parsed;
+use crate::domain::invalid::Parsed;
 use crate::domain::treasury::notice::Notice;
 
 /// A notice as it came over HTTP.

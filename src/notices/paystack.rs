@@ -9,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha512;
 
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::notice::Notice;
 use crate::notices::format::{NoticeFormat, RawNotice};

@@ -111,7 +111,7 @@ impl Clock for MovedClock {
 
 /// The time at which a recorded service starts: 2031-03-04T05:06:07.008Z. It lies in
 /// the future, so that no test depends on the day.
-const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
+pub(crate) const RECORDED_FROM_MILLIS: i64 = 1_930_367_167_008;
 /// The milliseconds by which the clock moves with each recorded request, so that no two
 /// requests have the same time.
 const RECORDED_STEP_MILLIS: i64 = 1_001;

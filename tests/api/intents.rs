@@ -6,7 +6,7 @@ use std::fs;
 use escrowd::domain::fees::WithdrawalFees;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, new_customer, spawn_app, spawn_app_with, spawn_live_app};
 use crate::shapes::{REFERENCE, assert_shape};
 
 const OFF: &str = "This feature is not enabled on your merchant account, please enable to access this route";
@@ -159,7 +159,8 @@ fn a_withdrawal_takes_its_amount_and_its_fee() {
     let intent = app.create_intent("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
     assert_eq!(intent.data()["fee"], 100);
     assert_eq!(intent.data()["status"], "pending");
-    assert_eq!(app.balances("ada").0, json!(1_000_000));
+    assert_eq!(app.balances("ada").0, json!(989_900), "the money is on its way");
+    assert!(app.events().is_empty());
     let verified = app.verify_payment("ada", "w-1").ok();
     assert_eq!(verified.data()["amount"], 10_000);
     assert_eq!(verified.data()["fee"], 100);
@@ -173,8 +174,9 @@ fn a_withdrawal_takes_its_amount_and_its_fee() {
     assert_eq!(
         app.other_transfers(),
         [
-            "WITHDRAWAL customer_main:ada -> outside_world 1000000",
-            "WITHDRAWAL_FEE customer_main:ada -> platform_fees 10000",
+            "PAYOUT customer_main:ada -> in_transit 1010000",
+            "WITHDRAWAL in_transit -> outside_world 1000000",
+            "WITHDRAWAL_FEE in_transit -> platform_fees 10000",
         ]
     );
     assert_eq!(app.events(), ["payment.withdrawal.success"]);
@@ -217,16 +219,16 @@ fn a_failed_or_reversed_withdrawal_leaves_the_balance_unchanged() {
     assert_eq!(
         app.other_transfers(),
         [
-            "WITHDRAWAL customer_main:ada -> outside_world 1000000",
-            "WITHDRAWAL_FEE customer_main:ada -> platform_fees 10000",
-            "WITHDRAWAL_FEE platform_fees -> customer_main:ada 10000",
-            "WITHDRAWAL outside_world -> customer_main:ada 1000000",
+            "PAYOUT customer_main:ada -> in_transit 1010000",
+            "PAYOUT_RETURN in_transit -> customer_main:ada 1010000",
+            "PAYOUT customer_main:ada -> in_transit 1010000",
+            "PAYOUT_RETURN in_transit -> customer_main:ada 1010000",
         ]
     );
 }
 
 #[test]
-fn a_balance_too_low_is_refused_at_creation_and_at_verification() {
+fn one_balance_is_withdrawn_once() {
     let app = spawn_app_with(|config| {
         config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap();
         config.sandbox.opening_balance_minor = kobo(1_010_000);
@@ -239,17 +241,32 @@ fn a_balance_too_low_is_refused_at_creation_and_at_verification() {
         refused.body["details"],
         json!({ "needed": 10_101, "available": 10_100 })
     );
+    app.create_intent("ada", &withdrawal("w-1", 10_000, "0123456789")).ok();
+    assert_eq!(app.balances("ada").0, json!(0));
+    app.refuses(400, "Insufficient balance", |app| {
+        app.create_intent("ada", &withdrawal("w-2", 10_000, "0123456789"))
+    });
+    assert_eq!(app.verify_payment("ada", "w-1").ok().text("status"), "success");
+    assert_eq!(app.balances("ada").0, json!(0));
+}
+
+/// The hosted API takes the money at the verification.
+#[test]
+fn with_strict_a_withdrawal_takes_its_money_when_it_is_verified() {
+    let app = spawn_app_with(|config| {
+        config.strict = true;
+        config.fees.withdrawal_minor = WithdrawalFees::parse("10000").unwrap();
+    });
+    let ada = app.create_customer(&new_customer()).ok().text("customerId");
+    app.top_up(&ada, 20_000).ok();
     for reference in ["w-1", "w-2"] {
-        app.create_intent("ada", &withdrawal(reference, 10_000, "0123456789"))
+        app.create_intent(&ada, &withdrawal(reference, 15_000, "0123456789"))
             .ok();
     }
-    app.verify_payment("ada", "w-1").ok();
-    assert_eq!(app.balances("ada").0, json!(0));
-    app.refuses(400, "Insufficient balance", |app| app.verify_payment("ada", "w-2"));
-    // The intent stays pending and succeeds once the wallet holds enough.
-    app.top_up("ada", 10_100).ok();
-    assert_eq!(app.verify_payment("ada", "w-2").ok().text("status"), "success");
-    assert_eq!(app.balances("ada").0, json!(0));
+    assert_eq!(app.balances(&ada).0, json!(20_000));
+    app.verify_payment(&ada, "w-1").ok();
+    assert_eq!(app.balances(&ada).0, json!(4_900));
+    app.refuses(400, "Insufficient balance", |app| app.verify_payment(&ada, "w-2"));
 }
 
 #[test]
@@ -529,13 +546,14 @@ fn a_slow_withdrawal_settles_by_the_merchants_clock() {
     app.top_up("ada", 5000).ok();
     let before = app.balances("ada").0;
     let reference = withdraw(1000);
-    assert_eq!(app.balances("ada").0, before, "nothing moves before");
+    let after = app.balances("ada").0;
+    assert_ne!(after, before);
     app.advance("59m").ok();
     assert_eq!(app.verify_payment("ada", &reference).ok().data()["status"], "pending");
     assert_eq!(status(&reference), "pending");
     app.advance("1m").ok();
     assert_eq!(status(&reference), "success");
-    assert_ne!(app.balances("ada").0, before);
+    assert_eq!(app.balances("ada").0, after);
     assert_eq!(app.count("slow_withdrawal"), 0);
     let events = app.inbox("?type=payment.withdrawal.success").ok();
     assert_eq!(events.data()["pagination"]["count"], 1);
@@ -550,22 +568,67 @@ fn a_slow_withdrawal_settles_by_the_merchants_clock() {
     assert_eq!(status(&reference), "success");
 }
 
+/// Only a strict sandbox takes the money at the settlement.
 #[test]
 fn a_slow_withdrawal_that_the_wallet_does_not_cover_waits_on() {
-    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
-    app.top_up("ada", 2000).ok();
-    let details = json!({
-        "bankCode": "058", "bankName": "Guaranty Trust Bank",
-        "accountNumber": "0000000003", "accountName": "Ada Obi",
-    });
-    let intent = json!({ "amount": 1500, "transactionType": "withdrawal", "withdrawalDetails": details });
-    for _ in 0..2 {
-        let intent = app.create_intent("ada", &intent).ok();
-        app.verify_payment("ada", &intent.text("reference")).ok();
+    let app = spawn_app_with(|config| config.strict = true);
+    let ada = app.create_customer(&new_customer()).ok().text("customerId");
+    app.top_up(&ada, 2000).ok();
+    for reference in ["w-1", "w-2"] {
+        app.create_intent(&ada, &withdrawal(reference, 1500, "0000000003")).ok();
+        app.verify_payment(&ada, reference).ok();
     }
     app.advance("1h").ok();
     assert_eq!(app.count("slow_withdrawal"), 1, "the second is not covered");
-    app.top_up("ada", 2000).ok();
+    app.advance("1d").ok();
+    app.top_up(&ada, 2000).ok();
     app.advance("1h").ok();
     assert_eq!(app.count("slow_withdrawal"), 0);
+}
+
+#[test]
+fn a_deposit_funds_the_escrows_that_it_names() {
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
+    let (first, second) = (app.offered(), app.offered());
+    let mut request = deposit("d-1", 20_400);
+    request["depositDetails"] = json!({ "escrowId": [first.id, second.id] });
+    let intent = app.create_intent("ben", &request).ok();
+    let account = intent.data()["testAccount"]["accountNumber"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    app.as_merchant("POST", &format!("/sandbox/test-accounts/{account}/pay"), None)
+        .ok();
+    for deal in [&first, &second] {
+        assert_eq!(app.verify(&deal.token).ok().data()["status"], "ONGOING");
+    }
+    assert_eq!(app.balances("ben").0, json!(0));
+    // Without enough money none is funded, and the wallet keeps what came.
+    let third = app.offered();
+    let mut request = deposit("d-2", 5_000);
+    request["depositDetails"] = json!({ "escrowId": third.id });
+    let intent = app.create_intent("ben", &request).ok();
+    let account = intent.data()["testAccount"]["accountNumber"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    app.as_merchant("POST", &format!("/sandbox/test-accounts/{account}/pay"), None)
+        .ok();
+    assert_eq!(app.verify(&third.token).ok().data()["status"], "PENDING");
+    assert_eq!(app.balances("ben").0, json!(5_000));
+    for (details, message) in [
+        (json!({ "escrowId": "0123456789abcdef01234567" }), "Escrow not found"),
+        (
+            json!({ "escrowId": third.id, "cardId": "0123456789abcdef01234567" }),
+            "depositDetails.escrowId must be left out where cardId is sent; POST /v1/payment/escrow pays by card; got",
+        ),
+    ] {
+        let mut request = deposit("d-3", 5_000);
+        request["depositDetails"] = details;
+        let before = app.dump();
+        let refused = app.create_intent("ben", &request);
+        assert_eq!(refused.status, 400);
+        assert!(refused.message().starts_with(message), "{refused:?}");
+        assert_eq!(app.dump(), before);
+    }
 }

@@ -25,7 +25,7 @@ const ALLOWED_IMPORTS: [(&str, &[&str]); 15] = [
     ("http_client", &[]),
     ("webhooks", &["commands", "store", "domain", "clock", "http_client"]),
     ("retention", &["commands", "store", "domain"]),
-    ("settlements", &["commands", "store"]),
+    ("settlements", &["commands", "domain", "store"]),
     (
         "http",
         &[

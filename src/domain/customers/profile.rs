@@ -6,7 +6,8 @@ use std::fmt;
 use email_address::{EmailAddress, Options};
 
 use crate::domain::customers::country::{Country, Phone};
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::invalid::Invalid;
+use crate::domain::refusal::Refusal;
 use crate::domain::text::line;
 
 /// The longest first or last name, in characters.

@@ -4,8 +4,9 @@
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::file::FileName;
 use crate::domain::ids::CategoryId;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::party::Party;
-use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {

@@ -4,10 +4,11 @@ use crate::domain::effects::{Effects, EscrowEvent};
 use crate::domain::escrow::milestone::Milestone;
 use crate::domain::escrow::{Escrow, Funding, Progress};
 use crate::domain::ids::{CustomerId, IdSource, PaymentToken, Reference};
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::card::Card;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
     CreditType, Detail, FundingPayment, Method, PaymentStatus, Transaction, TransactionType,

@@ -7,8 +7,8 @@
 //! [`Terms`]: crate::domain::escrow::terms::Terms
 //! [`MilestoneTerms`]: crate::domain::escrow::terms::MilestoneTerms
 
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
-use crate::domain::refusal::Invalid;
 use crate::domain::text::{line, prose};
 
 /// Limits for offers of escrows and vaults.

@@ -8,9 +8,10 @@ use crate::domain::escrow::{AdditionalFee, Escrow, Plan, Progress, Seller};
 use crate::domain::fees::{Fee, Rates, WhoPays};
 use crate::domain::file::FileName;
 use crate::domain::ids::{EscrowId, IdSource};
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 /// The most pictures of one escrow (contract section 4.2.1).

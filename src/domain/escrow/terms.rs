@@ -12,8 +12,9 @@ use crate::domain::escrow::category::Category;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CategoryId, CustomerId};
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Date;
 
 /// The delivery window of a milestone escrow that names none, and of every vault, in days

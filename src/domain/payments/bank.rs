@@ -4,9 +4,10 @@
 use std::ops::RangeInclusive;
 
 use crate::domain::decline;
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
 use crate::domain::payments::intent::IntentOutcome;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::transaction::BankAccount;
 
 /// The bank of the test accounts.

@@ -7,8 +7,9 @@
 use crate::domain::customers::country::Country;
 use crate::domain::decline::{self, Decline};
 use crate::domain::ids::CardId;
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 /// A test card and the outcome of its charges.

@@ -7,10 +7,11 @@ use crate::domain::decline::Decline;
 use crate::domain::effects::Effects;
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{CustomerId, IdSource, Reference};
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{
     CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType, WalletTarget,

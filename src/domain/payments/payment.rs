@@ -7,9 +7,10 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::escrow::vault::Vault;
 use crate::domain::ids::{CustomerId, EscrowId, IdSource, PaymentToken, Reference};
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Detail, Method, PaymentStatus, Transaction, TransactionType};
 

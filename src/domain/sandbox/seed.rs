@@ -8,8 +8,8 @@ use crate::domain::customers::profile::PartialProfileRequest;
 use crate::domain::escrow::Status;
 use crate::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use crate::domain::ids::CustomerId;
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Parsed};
 
 /// The most customers of one seed.
 pub const CUSTOMERS_MAX: usize = 1_000;

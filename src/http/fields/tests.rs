@@ -1,7 +1,7 @@
 //! Tests of reading fields.
 
 use super::*;
-use crate::domain::refusal::Problem;
+use crate::domain::invalid::Problem;
 
 fn wrong(invalid: Invalid) -> (String, String, String) {
     match invalid.problem {

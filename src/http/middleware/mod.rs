@@ -17,7 +17,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
-use crate::domain::refusal::shortened;
+use crate::domain::invalid::shortened;
 use crate::http::base_url;
 use crate::http::connections::{Phase, ReplyBody};
 use crate::http::context::RequestContext;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::commands::customers::{self, BalanceRequest};
 use crate::domain::ids::CustomerId;
-use crate::domain::refusal::Parsed;
+use crate::domain::invalid::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;

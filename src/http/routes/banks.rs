@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::commands::intents;
 use crate::domain::customers::customer::Customer;
+use crate::domain::invalid::Parsed;
 use crate::domain::payments::bank::{AccountQuery, BANKS, Bank};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;

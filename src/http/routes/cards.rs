@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use crate::commands::cards;
 use crate::domain::ids::{CardId, CustomerId};
+use crate::domain::invalid::Parsed;
 use crate::domain::payments::bank::TEST_BANK_NAME;
 use crate::domain::payments::card::{SavedCard, TestCard, saved_cards};
-use crate::domain::refusal::Parsed;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;

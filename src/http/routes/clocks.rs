@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use crate::commands::clocks;
-use crate::domain::refusal::Parsed;
+use crate::domain::invalid::Parsed;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Timestamp;

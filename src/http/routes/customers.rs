@@ -12,9 +12,10 @@ use crate::domain::customers::customer::{Customer, CustomerKey, Permissions, Per
 use crate::domain::customers::placeholder;
 use crate::domain::customers::profile::{self, Email, Profile, ProfileRequest, ProfileUpdateRequest};
 use crate::domain::ids::CustomerId;
+use crate::domain::invalid::Parsed;
 use crate::domain::page::{LIMIT_DEFAULT, Page, PageRequest};
 use crate::domain::party::Actor;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;

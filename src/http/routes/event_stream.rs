@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::domain::events::event::{EventFilter, RecordedEvent};
 use crate::domain::ids::{EventId, MerchantId};
-use crate::domain::refusal::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::http::auth::Caller;
 use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;

@@ -8,8 +8,8 @@ use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
-use crate::domain::refusal::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;

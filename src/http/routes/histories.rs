@@ -5,11 +5,11 @@ use actix_web::web::Data;
 use serde::Serialize;
 
 use crate::domain::ids::MerchantId;
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
 use crate::domain::page::{LIMIT_DEFAULT, LIMIT_MAX, PageRequest};
 use crate::domain::payments::history::{History, HistoryFilter, HistoryShape};
 use crate::domain::payments::payment::Payment;
-use crate::domain::refusal::Parsed;
 use crate::domain::transaction::TransactionType::{
     self, Commission, Delivery, Deposit, Escrow, Transfer, WalletTransfer, Withdrawal,
 };

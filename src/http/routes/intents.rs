@@ -6,11 +6,11 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::commands::intents;
 use crate::domain::ids::{EscrowId, Reference};
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::domain::payments::intent;
 use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::payments::whitelist::NETWORK;
-use crate::domain::refusal::Parsed;
 use crate::domain::transaction::BankAccount;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, OptionalJsonBody};

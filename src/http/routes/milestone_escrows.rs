@@ -6,7 +6,7 @@ use crate::commands::milestone_escrows::{self, ConversionRequest, MilestoneEscro
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
-use crate::domain::refusal::Parsed;
+use crate::domain::invalid::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;

@@ -16,6 +16,7 @@ mod intents;
 pub(crate) mod milestone_escrows;
 mod operator;
 mod payments;
+mod registry;
 mod requests;
 mod resets;
 mod seeds;
@@ -25,27 +26,16 @@ mod vaults;
 mod webhook_endpoint;
 mod whitelist;
 
-use std::future::ready;
-use std::sync::Arc;
-
-use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::HttpRequest;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard};
 
 use crate::domain::mode::Mode;
-use crate::domain::treasury::operator::Right;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
-use crate::http::known_fields::Checked;
 use crate::http::query;
-use crate::http::route::{Access, ActsAs, KnownFields, RouteFacts, Section};
+use crate::http::route::{Access, ActsAs, KnownFields};
+use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
 use crate::http::state::AppState;
-
-const DELETE: Method = Method::DELETE;
-const GET: Method = Method::GET;
-const POST: Method = Method::POST;
-const PUT: Method = Method::PUT;
 
 /// Registers every route of this mode. A strict server has no routes under `/v1` but those of
 /// the contract.
@@ -174,209 +164,6 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     }
 
     table
-}
-
-/// The routes, in the order in which the server tries them.
-#[derive(Default)]
-struct Routes(Vec<Route>);
-
-/// A path, with a resource for each of its methods.
-struct Route {
-    path: &'static str,
-    methods: Vec<Method>,
-    /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
-    /// clients send HEAD in the belief that it changes nothing.
-    answers_head: bool,
-    resources: Vec<Resource>,
-}
-
-impl Route {
-    /// Returns the methods for the `Allow` header.
-    fn allow(&self) -> HeaderValue {
-        let head = self.answers_head.then_some("HEAD");
-        let methods = self.methods.iter().map(Method::as_str);
-        let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
-        HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
-    }
-}
-
-impl Routes {
-    /// Adds a route of the contract.
-    fn contract<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, access: Access, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
-            writes: method != Method::GET,
-            known_fields: None,
-        };
-        self.add(method, path, facts, handler);
-    }
-
-    /// Adds a GET route of the contract that changes state (section 4.2.6).
-    fn contract_writing_get<F, Args>(&mut self, path: &'static str, acts_as: ActsAs, access: Access, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
-            writes: true,
-            known_fields: None,
-        };
-        self.add(Method::GET, path, facts, handler);
-    }
-
-    /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
-    fn added<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, access: Access, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as,
-            access,
-            section: Section::Contract,
-            writes: true,
-            known_fields: Some(KnownFields::NONE),
-        };
-        self.add(method, path, facts, Checked(handler));
-    }
-
-    /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
-    fn sandbox<F, Args>(&mut self, method: Method, path: &'static str, acts_as: ActsAs, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.sandbox_reading(method, path, acts_as, KnownFields::NONE, handler);
-    }
-
-    /// Adds a route of the sandbox that reads these fields.
-    fn sandbox_reading<F, Args>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        acts_as: ActsAs,
-        known: KnownFields,
-        handler: F,
-    ) where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as,
-            access: Access::SuperAdmin,
-            section: Section::Sandbox,
-            writes: method != Method::GET,
-            known_fields: Some(known),
-        };
-        self.add(method, path, facts, Checked(handler));
-    }
-
-    /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
-    /// key may use it for its own merchant.
-    fn operator<F, Args>(
-        &mut self,
-        method: Method,
-        path: &'static str,
-        acts_as: ActsAs,
-        right: Right,
-        known: KnownFields,
-        handler: F,
-    ) where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as,
-            access: Access::Operator(right),
-            section: Section::Operator,
-            writes: method != Method::GET,
-            known_fields: Some(known),
-        };
-        self.add(method, path, facts, Checked(handler));
-    }
-
-    /// Adds a route that needs no key and reads no fields.
-    fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let facts = RouteFacts {
-            acts_as: ActsAs::Viewer,
-            access: Access::Business,
-            section: Section::Open,
-            writes: false,
-            known_fields: Some(KnownFields::NONE),
-        };
-        self.add(method, path, facts, Checked(handler));
-    }
-
-    fn add<F, Args>(&mut self, method: Method, path: &'static str, facts: RouteFacts, handler: F)
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        let answers_head = method == Method::GET && !facts.writes;
-        let resource = web::resource(path).app_data(facts).to(handler);
-        let resource = if answers_head {
-            resource.guard(guard::Any(guard::Get()).or(guard::Head()))
-        } else {
-            resource.guard(guard::Method(method.clone()))
-        };
-        let route = match self.0.iter().position(|route| route.path == path) {
-            Some(known) => &mut self.0[known],
-            None => self.0.push_mut(Route {
-                path,
-                methods: Vec::new(),
-                answers_head: false,
-                resources: Vec::new(),
-            }),
-        };
-        route.methods.push(method);
-        route.answers_head |= answers_head;
-        route.resources.push(resource);
-    }
-
-    /// Registers the routes. OPTIONS on the path of a route names its methods, and every
-    /// other method gets the refusal [`ApiError::MethodNotAllowed`].
-    fn serve(self, config: &mut ServiceConfig) {
-        for route in self.0 {
-            let allow = route.allow();
-            for resource in route.resources {
-                config.service(resource);
-            }
-            let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
-            let methods: Arc<str> = methods.join(", ").into();
-            let other_method = move |method: Method| {
-                ready(if method == Method::OPTIONS {
-                    Ok(HttpResponse::NoContent().insert_header((ALLOW, allow.clone())).finish())
-                } else {
-                    Err(ApiError::MethodNotAllowed {
-                        methods: Arc::clone(&methods),
-                        allow: allow.clone(),
-                    })
-                })
-            };
-            config.service(web::resource(route.path).to(other_method));
-        }
-    }
 }
 
 /// `GET /healthz`: 200 if the writer answers, its last commit has reached the disk, and a

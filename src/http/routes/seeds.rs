@@ -13,8 +13,8 @@ use crate::domain::escrow::terms::{
 };
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
+use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
-use crate::domain::refusal::Parsed;
 use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, ProgressRequest, SeedRequest};
 use crate::domain::time::Date;
 use crate::http::auth::Caller;

@@ -6,9 +6,9 @@ use crate::domain::escrow::terms::{
     MilestoneRequest, TermsRequest, check_buyer_pays, check_max_delivery, check_total_quantity,
 };
 use crate::domain::ids::{EscrowId, Reference};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::payments::bank::{check_bank_code, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
-use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::text::{is_blank, is_forbidden_in_line};
 use crate::http::fields::{Field, Fields};
 

@@ -9,9 +9,10 @@ use crate::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEdit
 use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter};
 use crate::domain::escrow::terms::{KeptTerms, TermsRequest};
 use crate::domain::ids::{EscrowId, PaymentToken};
+use crate::domain::invalid::Parsed;
 use crate::domain::page::PageRequest;
 use crate::domain::party::Party;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
 use crate::http::envelope::Reply;

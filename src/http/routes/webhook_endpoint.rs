@@ -9,8 +9,8 @@ use crate::domain::events::choice::EventChoice;
 use crate::domain::events::webhook_endpoint::{
     ConfiguredWebhookEndpoint, SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice,
 };
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::mode::Mode;
-use crate::domain::refusal::{Invalid, Parsed};
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;

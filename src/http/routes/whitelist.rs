@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
+use crate::domain::invalid::Parsed;
 use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, WhitelistAddress, WhitelistRequest};
-use crate::domain::refusal::Parsed;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;

@@ -145,7 +145,9 @@ fn run(
         auditor.take_histories(histories, &snapshot)?;
         auditor.read_details(&snapshot)?;
         auditor.check_accounts(&snapshot)?;
-        auditor.check_treasury(&snapshot)?;
+        for (invariant, problem) in treasury::problems(&snapshot, &auditor.not_checked)? {
+            auditor.find(invariant, problem);
+        }
         auditor.take_rows(rows.join().unwrap_or(Err(Error::Panicked))?);
         Ok(auditor.audit)
     })
@@ -407,20 +409,6 @@ impl Auditor {
             let entered = if is_debit { -amount } else { amount };
             let moved = if has_moved { entered - fee } else { 0 };
             self.histories.entry(account).or_default().sum += moved - entered;
-        }
-        Ok(())
-    }
-
-    fn check_treasury(&mut self, connection: &Connection) -> Result<(), Error> {
-        for (invariant, problems) in [
-            (11, treasury::unexplained_balances(connection)?),
-            (12, treasury::broken_acts(connection)?),
-        ] {
-            for (merchant, problem) in problems {
-                if !self.not_checked.contains(&merchant) {
-                    self.find(invariant, problem);
-                }
-            }
         }
         Ok(())
     }

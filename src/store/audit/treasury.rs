@@ -2,7 +2,7 @@
 //! that explain them, and follows the record of operators' acts.
 
 use rusqlite::Connection;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::treasury::act::{ActHash, PostedAct};
 use crate::store::engine::error::Error;
@@ -44,9 +44,20 @@ row! {
     }
 }
 
+/// Returns the broken invariants, each with its number, of all merchants but those that are
+/// not checked.
+pub(super) fn problems(connection: &Connection, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
+    let balances = unexplained_balances(connection)?.into_iter().map(|found| (11, found));
+    let acts = broken_acts(connection)?.into_iter().map(|found| (12, found));
+    let checked = balances
+        .chain(acts)
+        .filter(|(_, (merchant, _))| !not_checked.contains(merchant));
+    Ok(checked.map(|(invariant, (_, problem))| (invariant, problem)).collect())
+}
+
 /// Returns the accounts whose balance the pay-outs or receipts of their merchant do not
 /// explain, each with the merchant.
-pub(super) fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut statement = connection.prepare(concat!(
         "SELECT ",
@@ -73,7 +84,7 @@ pub(super) fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, 
 }
 
 /// Returns the places where the record of acts is broken, each with its merchant or 0.
-pub(super) fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+fn broken_acts(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
     let mut problems = Vec::new();
     let mut newest: FxHashMap<i64, (i64, ActHash)> = FxHashMap::default();
     let mut statement = connection.prepare(concat!(

@@ -17,8 +17,28 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 22] = [
+const OWN_ROUTES: [&str; 42] = [
     "POST /v1/escrow/refund/{paymentToken}",
+    "GET /operator/operators",
+    "POST /operator/operators",
+    "POST /operator/operators/{operatorId}/revoke",
+    "GET /operator/acts",
+    "GET /operator/deposits",
+    "POST /operator/deposits/expire",
+    "GET /operator/receipts",
+    "POST /operator/receipts",
+    "GET /operator/receipts/{receiptId}",
+    "POST /operator/receipts/{receiptId}/approve",
+    "POST /operator/receipts/{receiptId}/reject",
+    "POST /operator/receipts/{receiptId}/assign",
+    "POST /operator/receipts/{receiptId}/reverse",
+    "GET /operator/payouts",
+    "POST /operator/payouts",
+    "GET /operator/payouts/{payoutId}",
+    "POST /operator/payouts/{payoutId}/approve",
+    "POST /operator/payouts/{payoutId}/reject",
+    "POST /operator/payouts/{payoutId}/pay",
+    "POST /operator/payouts/{payoutId}/return",
     "GET /healthz",
     "GET /files/{name}",
     "POST /sandbox/test-accounts/{accountNumber}/pay",

@@ -7,6 +7,7 @@ mod escrows;
 mod layout;
 mod modes;
 mod money;
+mod operators;
 pub(crate) mod redaction;
 mod sandbox;
 pub(crate) mod transcript;

@@ -64,7 +64,7 @@ fn kind_of(word: &str, before: Option<char>, after: Option<char>) -> Option<&'st
         8 if before == Some('-') && matches!(after, Some('"' | '\\')) && is_hex(word) => Some("suffix"),
         10 if word.starts_with("99") && !has(|byte| !byte.is_ascii_digit()) => Some("account"),
         32.. if is_hex(word) => Some("name"),
-        72 if word.starts_with("sk_live_") && is_hex(&word[8..]) => Some("key"),
+        72 if (word.starts_with("sk_live_") || word.starts_with("op_live_")) && is_hex(&word[8..]) => Some("key"),
         _ => None,
     }
 }

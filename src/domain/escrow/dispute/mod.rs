@@ -8,8 +8,9 @@ mod tests;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::file::FileName;
+use crate::domain::invalid::Invalid;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::text::prose;
 use crate::domain::time::Timestamp;
 

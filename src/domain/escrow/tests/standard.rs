@@ -15,10 +15,11 @@ use crate::domain::escrow::{
 use crate::domain::fees::WhoPays;
 use crate::domain::file::{FileKind, FileName};
 use crate::domain::ids::MilestoneId;
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::{Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
 const STRICT: TermsLimits = TermsLimits {

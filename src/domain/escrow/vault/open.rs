@@ -6,9 +6,10 @@ use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress, pot_of};
 use crate::domain::fees::{Fee, Rates, WhoPays};
 use crate::domain::ids::{CategoryId, CustomerId, IdSource, MerchantId, Reference};
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::TransferKind;
 use crate::domain::money::Amount;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::{CreditType, Transaction, TransactionType};
 

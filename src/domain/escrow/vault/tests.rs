@@ -7,8 +7,9 @@ use crate::domain::effects::Effects;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::fees::Rates;
 use crate::domain::ids::IdSource;
+use crate::domain::invalid::Invalid;
 use crate::domain::ledger::TransferKind;
-use crate::domain::refusal::{Invalid, Refusal};
+use crate::domain::refusal::Refusal;
 
 /// Gives out rising numbers, also in the place of random bits.
 struct SequentialIds(i64);

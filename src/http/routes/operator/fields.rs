@@ -1,6 +1,6 @@
 //! Request fields that several routes of operators have.
 
-use crate::domain::refusal::Parsed;
+use crate::domain::invalid::Parsed;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;

@@ -11,7 +11,7 @@ mod receipts;
 use crate::domain::treasury::operator::Right;
 use crate::http::query;
 use crate::http::route::{ActsAs, KnownFields};
-use crate::http::routes::{GET, POST, Routes};
+use crate::http::routes::registry::{GET, POST, Routes};
 
 /// The fields of a request that gives a reason alone.
 const REASON: [&str; 1] = ["reason"];
