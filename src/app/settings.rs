@@ -16,6 +16,8 @@ use crate::domain::mode::Mode;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
+use crate::notices::format::NoticeFormat;
+use crate::notices::paystack::Paystack;
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
 use crate::webhooks::{self, Endpoints};
@@ -44,6 +46,7 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
             deposit_account: None,
+            notice_secrets: Vec::new(),
             webhook_endpoint: ConfiguredWebhookEndpoint {
                 url: config.webhooks.callback_url.clone(),
                 events: None,
@@ -83,6 +86,11 @@ pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantS
         cards: false,
         country: merchant.country.unwrap_or(config.country),
         deposit_account: merchant.bank.as_ref().or(config.bank.as_ref()).map(deposit_account),
+        notice_secrets: merchant
+            .paystack_secret
+            .iter()
+            .map(|secret| (Paystack.name(), secret.clone()))
+            .collect(),
         webhook_endpoint: ConfiguredWebhookEndpoint {
             url: merchant.callback_url.clone(),
             events: merchant.callback_events.clone(),

@@ -1,6 +1,7 @@
 //! Disputing an escrow and ruling on it (contract sections 4.6 and 9.4).
 
 use crate::commands::customers::admit;
+use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, explained, load_escrow, outbox};
 use crate::domain::customers::profile::Profile;
 use crate::domain::escrow::deal::{Deal, DealRef};
@@ -11,6 +12,7 @@ use crate::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, PaymentTok
 use crate::domain::invalid::Parsed;
 use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
+use crate::domain::treasury::act::ActKind;
 use crate::store::Tx;
 
 /// The parsed request to rule on a dispute.
@@ -78,6 +80,26 @@ pub fn resolve(
     }
     tx.save_close(&escrow)?;
     outbox::apply(tx, policy, merchant, &effects, &[DealRef::from(&escrow)])?;
+    Ok(escrow)
+}
+
+/// Rules as an operator, whose name then stands on the ruling in the record of acts.
+///
+/// # Errors
+///
+/// Refuses what [`resolve`] refuses.
+pub fn resolve_as_operator(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    escrow: EscrowId,
+    request: Result<ResolutionRequest, Refusal>,
+    proof: &[FileName],
+) -> Result<Escrow, Error> {
+    let before = tx.write_summary().newest_transfer();
+    let reason = request.as_ref().ok().map(|request| request.resolution.clone());
+    let escrow = resolve(tx, policy, actor.merchant, escrow, request, proof)?;
+    actor.record(tx, ActKind::DealResolved, escrow.id.to_string(), reason, before)?;
     Ok(escrow)
 }
 

@@ -88,8 +88,19 @@ pub fn record(
     Ok(outcome)
 }
 
-/// Takes in money that a payment provider reports. The same notice again changes nothing and
-/// returns the first receipt.
+/// The parsed report of a payment provider.
+#[derive(Clone, Debug)]
+pub struct ReceiptReport {
+    pub amount: Amount,
+    pub entry: BankEntry,
+    pub note: Option<String>,
+    /// The references that may be a deposit's, the likeliest first. The first that is one
+    /// counts.
+    pub references: Vec<Reference>,
+}
+
+/// Takes in money that a payment provider reports: for the customer whose deposit it names, or
+/// in suspense. The same report again changes nothing and returns the first receipt.
 ///
 /// # Errors
 ///
@@ -98,27 +109,30 @@ pub fn report(
     tx: &mut Tx<'_>,
     policy: &Policy,
     actor: &OperatorActor,
-    request: &ReceiptRequest,
+    report: ReceiptReport,
 ) -> Result<ReceiptOutcome, Error> {
-    let reference = &request.entry.reference;
+    let reference = &report.entry.reference;
     if let Some(first) = tx.receipt_with_bank_reference(actor.merchant, reference, false)? {
-        let first = tx.receipt(actor.merchant, first)?.ok_or(Refusal::ReceiptNotFound)?;
-        return Ok(ReceiptOutcome::of(first));
+        return Ok(ReceiptOutcome::of(load(tx, actor.merchant, first)?));
     }
     let before = tx.write_summary().newest_transfer();
-    let mut receipt = match insert(tx, policy, actor, request, ReceiptSource::Provider) {
-        Err(Error::Refused(Refusal::DepositNotFound | Refusal::NoSuchCustomer)) => {
-            let unknown = ReceiptRequest {
-                target: ReceiptTarget::Unknown,
-                ..request.clone()
-            };
-            insert(tx, policy, actor, &unknown, ReceiptSource::Provider)?
+    let mut target = ReceiptTarget::Unknown;
+    for reference in report.references {
+        if tx.deposit_with_reference(actor.merchant, &reference)?.is_some() {
+            target = ReceiptTarget::Deposit(reference);
+            break;
         }
-        inserted => inserted?,
+    }
+    let request = ReceiptRequest {
+        amount: report.amount,
+        entry: report.entry,
+        note: report.note,
+        target,
     };
+    let mut receipt = insert(tx, policy, actor, &request, ReceiptSource::Provider)?;
     let outcome = take_in(tx, policy, actor.merchant, &mut receipt)?;
     let (kind, subject) = (ActKind::ReceiptRecorded, outcome.receipt.id.to_string());
-    actor.record(tx, kind, subject, request.note.clone(), before)?;
+    actor.record(tx, kind, subject, request.note, before)?;
     Ok(outcome)
 }
 

@@ -344,6 +344,9 @@ pub struct Merchant {
     /// The secret that signs its events.
     #[serde(default, deserialize_with = "signing_secret")]
     pub signing_secret: Option<SigningSecret>,
+    /// The secret key of its account at Paystack, which signs the notices of payments.
+    #[serde(default, deserialize_with = "signing_secret")]
+    pub paystack_secret: Option<SigningSecret>,
 }
 
 const fn yes() -> bool {

@@ -5,21 +5,27 @@ use toml::Table;
 
 /// The keys whose values are secret or may contain a secret: hashes of keys, secrets, and
 /// URLs with a token in them.
-const SECRET_KEYS: [&str; 5] = [
+const SECRET_KEYS: [&str; 6] = [
     "key_sha256",
     "business_key_sha256",
     "signing_secret",
+    "paystack_secret",
     "callback_url",
     "public_url",
 ];
 /// The keys of a merchant that hold no secret. The other settings are in the defaults.
-const MERCHANT_KEYS: [&str; 6] = [
+const MERCHANT_KEYS: [&str; 11] = [
     "name",
     "is_business",
     "country",
     "allowed_ips",
     "commission_bps",
     "callback_events",
+    "bank",
+    "bank_name",
+    "bank_code",
+    "account_number",
+    "account_name",
 ];
 
 const DEFAULTS: &str = include_str!("../../config.toml");

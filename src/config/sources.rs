@@ -16,7 +16,7 @@ use toml::{Table, Value};
 
 use super::error::ConfigError;
 use super::flags::Flags;
-use super::{Config, checks, redaction};
+use super::{Config, Merchant, checks, redaction};
 
 /// Documents every setting and holds its default.
 const DEFAULTS: &str = include_str!("../../config.toml");
@@ -88,7 +88,8 @@ fn read_file(named: Option<&Path>) -> Result<(Config, Table), ConfigError> {
 /// Refuses a file that holds a secret and that every user may read.
 fn refuse_exposed(path: &Path, config: &Config) -> Result<(), ConfigError> {
     const READABLE_BY_OTHERS: u32 = 0o004;
-    if config.merchant.iter().all(|merchant| merchant.signing_secret.is_none()) {
+    let has_secret = |merchant: &Merchant| merchant.signing_secret.is_some() || merchant.paystack_secret.is_some();
+    if !config.merchant.iter().any(has_secret) {
         return Ok(());
     }
     let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode()) & 0o777;

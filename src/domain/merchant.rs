@@ -70,6 +70,8 @@ pub struct MerchantSettings {
     pub country: Country,
     /// Live mode: the bank account to which its customers pay, if there is one.
     pub deposit_account: Option<DepositAccount>,
+    /// The secrets that sign the notices of payment providers, by the provider's name.
+    pub notice_secrets: Vec<(&'static str, SigningSecret)>,
     /// Its webhook endpoint, unless the merchant has set one itself.
     pub webhook_endpoint: ConfiguredWebhookEndpoint,
 }

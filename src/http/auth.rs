@@ -233,8 +233,14 @@ fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<
 /// Counts an unknown key against the client's address, and returns the refusal: a client
 /// that guesses keys, or repeats a wrong one, is told to wait.
 fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
+    refuse_guess(request, state, ApiError::UnknownKey)
+}
+
+/// Counts a wrong key or signature against the client's address. Returns `refusal`, or that
+/// the client has to wait.
+pub(super) fn refuse_guess(request: &HttpRequest, state: &AppState, refusal: ApiError) -> ApiError {
     let Some((limiter, peer)) = state.unknown_keys.as_ref().zip(request.peer_addr()) else {
-        return ApiError::UnknownKey;
+        return refusal;
     };
     let address = Sha256::digest(peer.ip().to_canonical().to_string()).into();
     let rate = limiter.count(address, Instant::now());
@@ -243,7 +249,7 @@ fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
             reset_seconds: rate.reset_seconds,
         }
     } else {
-        ApiError::UnknownKey
+        refusal
     }
 }
 

@@ -56,6 +56,11 @@ impl JsonBody {
         Ok(fields)
     }
 
+    /// Returns the text as it came, but for a byte order mark before it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
     /// or on the order of fields.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {

@@ -68,6 +68,10 @@ pub(crate) enum ApiError {
     #[strum(props(status = 422))]
     #[error("This Idempotency-Key was first used {}; a new request needs a new key", first_use(.0))]
     IdempotencyKeyReused(Difference),
+    /// The notice was not signed with the secret of the merchant's account at the provider.
+    #[strum(props(status = 401))]
+    #[error("The signature of this notice is wrong")]
+    WrongSignature,
     /// The key has used up its requests of this window.
     #[strum(props(status = 429))]
     #[error("Too many request")]

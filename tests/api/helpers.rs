@@ -316,6 +316,7 @@ pub(crate) fn go_live(config: &mut Config) {
         callback_url: None,
         callback_events: None,
         signing_secret: None,
+        paystack_secret: None,
     }];
 }
 

@@ -43,6 +43,7 @@ mod long_reads;
 mod many_merchants;
 mod milestone_escrows;
 mod milestone_input;
+mod notices;
 mod paging;
 mod panics;
 mod payment_input;

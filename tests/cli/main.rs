@@ -7,6 +7,7 @@ mod ephemeral;
 mod examples;
 mod helpers;
 mod lost_logs;
+mod money;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]
 mod redaction;

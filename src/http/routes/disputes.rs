@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path};
 
 use crate::commands::disputes::{self, ResolutionRequest};
+use crate::commands::operators::OperatorActor;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::{Resolution, statement_text};
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
@@ -71,6 +72,45 @@ pub(crate) async fn resolve(
         )
         .await
 }
+
+/// `POST /operator/deals/{escrowId}/resolve`: the same ruling, by an operator.
+pub(super) async fn resolve_as_operator(
+    state: Data<AppState>,
+    caller: Caller,
+    escrow: Path<String>,
+    mut body: JsonOrFormBody,
+) -> Result<Reply, ApiError> {
+    let escrow = EscrowId::named(&escrow);
+    let request = parse_resolution(&mut body, state.policy.terms_limits.description_chars_max);
+    let agent = caller.agent();
+    state
+        .execute_with_files(
+            caller,
+            request,
+            move |tx, policy, actor, request, proof| {
+                let merchant = actor.merchant;
+                let actor = OperatorActor { merchant, agent };
+                disputes::resolve_as_operator(tx, policy, &actor, escrow, request, proof)
+            },
+            |escrow, context| {
+                Reply::ok(
+                    "Dispute resolution submitted successfully",
+                    EscrowView::new(escrow, context),
+                )
+            },
+        )
+        .await
+}
+
+/// The fields of a ruling.
+pub(super) const RULING_FIELDS: [&str; 6] = [
+    "resolution",
+    "status",
+    "sellerAmount",
+    "buyerAmount",
+    "additionalFeeRefundable",
+    EVIDENCE,
+];
 
 /// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, as buyer or seller.
 pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {

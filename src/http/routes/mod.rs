@@ -14,6 +14,7 @@ mod files;
 mod histories;
 mod intents;
 pub(crate) mod milestone_escrows;
+mod notices;
 mod operator;
 mod payments;
 mod registry;
@@ -70,6 +71,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
 
     table.open(GET, "/healthz", health);
     table.open(GET, "/files/{name}", files::serve);
+    table.notice(POST, "/notices/{provider}/{merchant}", notices::take);
 
     table.contract(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::create);
     table.contract(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::edit);

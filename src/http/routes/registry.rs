@@ -170,6 +170,24 @@ impl Routes {
         self.add(method, path, facts, Checked(handler));
     }
 
+    /// Adds a route for notices that carry a signature in place of a key. Their fields are the
+    /// sender's, so unknown ones are ignored.
+    pub(super) fn notice<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let facts = RouteFacts {
+            acts_as: ActsAs::Viewer,
+            access: Access::Business,
+            section: Section::Open,
+            writes: true,
+            known_fields: None,
+        };
+        self.add(method, path, facts, handler);
+    }
+
     /// Adds a route that needs no key and reads no fields.
     pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
     where

@@ -17,7 +17,9 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 42] = [
+const OWN_ROUTES: [&str; 44] = [
+    "POST /notices/{provider}/{merchant}",
+    "POST /operator/deals/{escrowId}/resolve",
     "POST /v1/escrow/refund/{paymentToken}",
     "GET /operator/operators",
     "POST /operator/operators",

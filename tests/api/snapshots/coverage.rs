@@ -54,7 +54,7 @@ pub(super) const SNAPSHOTS: [&str; 41] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 127] = [
+const CODES: [&str; 128] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -182,6 +182,7 @@ const CODES: [&str; 127] = [
     "whitelist_full",
     "winner_not_a_participant",
     "withdrawing_disabled",
+    "wrong_signature",
 ];
 
 /// Refusal codes that need a failing disk, a wrong clock or a service that is stopping. The

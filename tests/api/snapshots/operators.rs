@@ -44,6 +44,17 @@ impl TestApp {
         self.as_merchant("POST", &format!("/operator/{path}/approve"), None)
     }
 
+    /// Funds an offer of Ada's with money that was just added, and disputes it.
+    fn funded_by_play_money(&self) -> Deal {
+        let deal = self.offered();
+        self.top_up("ben", 20_000).ok();
+        self.pay_for("ben", &deal).ok();
+        let path = format!("/v1/escrow/submit-dispute/{}", deal.token);
+        self.json("POST", &path, "ben", &json!({ "message": "Nothing came" }))
+            .ok();
+        deal
+    }
+
     /// Returns the id of the newest pay-out.
     fn newest_payout(&self) -> String {
         let list = self.unrecorded(|app| app.operate("payouts?limit=1", &Value::Null).ok());
@@ -141,6 +152,20 @@ fn operators_routes_are_answered_word_for_word() {
             &json!({ "source": source, "amount": amount, "destination": bank_account() }),
         );
     }
+    app.note("A ruling with a name");
+    let disputed = app.unrecorded(TestApp::funded_by_play_money);
+    let ruling = json!({ "resolution": "Not delivered", "status": "REFUNDED" });
+    app.operate(&format!("deals/{}/resolve", disputed.id), &ruling);
+    app.note("A notice of a payment provider");
+    let notice = json!({ "event": "transfer.success", "data": {} }).to_string();
+    let signature = crate::notices::signature("sk_test_default", &notice);
+    for signature in ["00", signature.as_str()] {
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-paystack-signature", signature),
+        ];
+        app.send("POST", "/notices/paystack/1", &headers, Some(notice.as_bytes()));
+    }
     app.note("Unknown ones, and the record");
     let unknown = "0123456789abcdef01234567";
     app.operate(&format!("receipts/{unknown}"), &nothing);
@@ -160,6 +185,11 @@ impl Shop<'_> {
         let method = if body.is_null() { "GET" } else { "POST" };
         self.0
             .json_with_key(key, method, &format!("/operator/{path}"), "", body)
+    }
+
+    fn approve(&self, key: &str, path: &str) -> Answer {
+        self.0
+            .json_with_key(key, "POST", &format!("/operator/{path}/approve"), "", &Value::Null)
     }
 
     fn customer(&self, path: &str, customer: &str, body: &Value) -> Answer {
@@ -194,91 +224,9 @@ fn operators_of_live_mode_are_answered_word_for_word() {
             shop.customer("/v1/customer/create", "", &ben).ok().text("customerId"),
         ]
     });
-    let nothing = Value::Null;
-    app.note("Operators");
-    shop.ask(
-        &ada,
-        "operators",
-        &json!({ "name": "Ova", "role": "approver", "merchantIds": [7] }),
-    );
-    shop.ask(&ada, "operators", &json!({ "name": "Ova", "role": "boss" }));
-    let made = shop.ask(
-        &ada,
-        "operators",
-        &json!({ "name": "Ova", "role": "approver", "merchantIds": [1] }),
-    );
-    let ova = made.text("id");
-    shop.ask(&ada, "operators", &json!({ "name": "Ova", "role": "auditor" }));
-    shop.ask(&cleo, "operators", &json!({ "name": "Eve", "role": "admin" }));
-    shop.ask(&ada, "operators", &nothing);
-    shop.ask(&ada, &format!("operators/{ova}/revoke"), &json!({ "reason": "left" }));
-    shop.ask(&ada, &format!("operators/{ova}/revoke"), &json!({ "reason": "left" }));
-    let own = app.operator_id("Ada");
-    shop.ask(&ada, &format!("operators/{own}/revoke"), &json!({ "reason": "left" }));
-    shop.ask(
-        &ada,
-        "operators/0123456789abcdef01234567/revoke",
-        &json!({ "reason": "left" }),
-    );
-    shop.ask(LIVE_KEY, "operators", &nothing);
-    app.note("A deposit that takes two persons, and its escrow");
-    let deal = app.unrecorded(|_| Deal::of(&shop.customer("/v1/escrow/milestone/create", &seller, &two_milestones())));
-    let request = json!({
-        "amount": 150_000, "reference": "D-1", "transactionType": "deposit", "depositDetails": { "escrowId": deal.id },
-    });
-    shop.customer("/v1/payment/create-intent", &buyer, &request);
-    shop.customer("/v1/payment/verify", &buyer, &json!({ "reference": "D-1" }));
-    let mut recorded = receipt(150_000, "FT-1");
-    recorded["depositReference"] = json!("D-1");
-    let first = shop.ask(&cleo, "receipts", &recorded).text("id");
-    shop.ask(&ada, "receipts?status=recorded", &nothing);
-    let approve =
-        |key: &str, path: &str| app.json_with_key(key, "POST", &format!("/operator/{path}/approve"), "", &nothing);
-    approve(&cleo, &format!("receipts/{first}"));
-    approve(&ada, &format!("receipts/{first}"));
-    let own = shop.ask(&ada, "receipts", &receipt(200_000, "FT-2")).text("id");
-    approve(&ada, &format!("receipts/{own}"));
-    shop.ask(
-        &ada,
-        &format!("receipts/{own}/reject"),
-        &json!({ "reason": "not on the statement" }),
-    );
-    app.note("Money that is spent cannot be reversed");
-    shop.ask(
-        &ada,
-        &format!("receipts/{first}/reverse"),
-        &json!({ "reason": "wrong deal" }),
-    );
-    app.note("A withdrawal");
-    shop.customer("/v1/payment/create-intent", &buyer, &withdrawal(1_000));
-    let list = shop.ask(&ada, "payouts", &nothing);
-    let payout = list.data()["data"][0]["id"].as_str().unwrap().to_owned();
-    approve(&ada, &format!("payouts/{payout}"));
-    shop.ask(&cleo, &format!("payouts/{payout}/pay"), &paid("P-1"));
-    shop.customer("/v1/payment/bank-list", &buyer, &nothing);
-    app.note("A merchant that is not known, and the record");
-    let other = [("authorization", format!("Bearer {ada}"))];
-    let headers = [("authorization", other[0].1.as_str()), ("merchant-id", "nobody")];
-    app.send("GET", "/operator/receipts", &headers, None);
-    let headers = [("authorization", other[0].1.as_str()), ("merchant-id", "shop")];
-    app.send("GET", "/operator/acts?limit=2", &headers, None);
-    shop.ask(&ada, "acts?limit=2", &nothing);
-    for path in [
-        "deposits",
-        "receipts/0123456789abcdef01234567",
-        "payouts/0123456789abcdef01234567",
-    ] {
-        shop.ask(&ada, path, &nothing);
-    }
-    for path in [
-        "deposits/expire",
-        "receipts/0123456789abcdef01234567/assign",
-        "payouts",
-        "payouts/0123456789abcdef01234567/reject",
-        "payouts/0123456789abcdef01234567/return",
-    ] {
-        shop.ask(&ada, path, &json!({}));
-    }
+    show_operators(&shop, &ada, &cleo);
+    show_a_deposit(&shop, [&ada, &cleo], [&seller, &buyer]);
+    show_a_withdrawal(&shop, [&ada, &cleo], &buyer);
     let two = spawn_recorded_app(|config| {
         go_live(config);
         let mut other = config.merchant[0].clone();
@@ -289,8 +237,105 @@ fn operators_of_live_mode_are_answered_word_for_word() {
     let ada = two.insert_operator("Ada", "admin");
     two.unrecorded(|_| Shop(&two).customer("/v1/customer/create", "", &new_customer()).ok());
     two.note("Two merchants, of which the request must name one");
-    Shop(&two).ask(&ada, "receipts", &nothing);
+    Shop(&two).ask(&ada, "receipts", &Value::Null);
+    let headers = [("content-type", "application/json")];
+    two.send("POST", "/notices/paystack/shop", &headers, Some(b"{}"));
     assert_snapshot("live_operators", &[&app, &two]);
+}
+
+fn show_operators(shop: &Shop<'_>, ada: &str, cleo: &str) {
+    let (app, nothing) = (shop.0, Value::Null);
+    app.note("Operators");
+    shop.ask(
+        ada,
+        "operators",
+        &json!({ "name": "Ova", "role": "approver", "merchantIds": [7] }),
+    );
+    shop.ask(ada, "operators", &json!({ "name": "Ova", "role": "boss" }));
+    let made = shop.ask(
+        ada,
+        "operators",
+        &json!({ "name": "Ova", "role": "approver", "merchantIds": [1] }),
+    );
+    let ova = made.text("id");
+    shop.ask(ada, "operators", &json!({ "name": "Ova", "role": "auditor" }));
+    shop.ask(cleo, "operators", &json!({ "name": "Eve", "role": "admin" }));
+    shop.ask(ada, "operators", &nothing);
+    shop.ask(ada, &format!("operators/{ova}/revoke"), &json!({ "reason": "left" }));
+    shop.ask(ada, &format!("operators/{ova}/revoke"), &json!({ "reason": "left" }));
+    let own = app.operator_id("Ada");
+    shop.ask(ada, &format!("operators/{own}/revoke"), &json!({ "reason": "left" }));
+    shop.ask(
+        ada,
+        "operators/0123456789abcdef01234567/revoke",
+        &json!({ "reason": "left" }),
+    );
+    shop.ask(LIVE_KEY, "operators", &nothing);
+}
+
+fn show_a_deposit(shop: &Shop<'_>, [ada, cleo]: [&str; 2], [seller, buyer]: [&str; 2]) {
+    let (app, nothing) = (shop.0, Value::Null);
+    app.note("A deposit that takes two persons, and its escrow");
+    let deal = app.unrecorded(|_| Deal::of(&shop.customer("/v1/escrow/milestone/create", seller, &two_milestones())));
+    let request = json!({
+        "amount": 150_000, "reference": "D-1", "transactionType": "deposit", "depositDetails": { "escrowId": deal.id },
+    });
+    shop.customer("/v1/payment/create-intent", buyer, &request);
+    shop.customer("/v1/payment/verify", buyer, &json!({ "reference": "D-1" }));
+    let mut recorded = receipt(150_000, "FT-1");
+    recorded["depositReference"] = json!("D-1");
+    let first = shop.ask(cleo, "receipts", &recorded).text("id");
+    shop.ask(ada, "receipts?status=recorded", &nothing);
+    shop.approve(cleo, &format!("receipts/{first}"));
+    shop.approve(ada, &format!("receipts/{first}"));
+    let own = shop.ask(ada, "receipts", &receipt(200_000, "FT-2")).text("id");
+    shop.approve(ada, &format!("receipts/{own}"));
+    shop.ask(
+        ada,
+        &format!("receipts/{own}/reject"),
+        &json!({ "reason": "not on the statement" }),
+    );
+    app.note("Money that is spent cannot be reversed");
+    shop.ask(
+        ada,
+        &format!("receipts/{first}/reverse"),
+        &json!({ "reason": "wrong deal" }),
+    );
+}
+
+fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
+    let (app, nothing) = (shop.0, Value::Null);
+    app.note("A withdrawal");
+    shop.customer("/v1/payment/create-intent", buyer, &withdrawal(1_000));
+    let list = shop.ask(ada, "payouts", &nothing);
+    let payout = list.data()["data"][0]["id"].as_str().unwrap().to_owned();
+    shop.approve(ada, &format!("payouts/{payout}"));
+    shop.ask(cleo, &format!("payouts/{payout}/pay"), &paid("P-1"));
+    shop.customer("/v1/payment/bank-list", buyer, &nothing);
+    app.note("A merchant that is not known, and the record");
+    let other = [("authorization", format!("Bearer {ada}"))];
+    let headers = [("authorization", other[0].1.as_str()), ("merchant-id", "nobody")];
+    app.send("GET", "/operator/receipts", &headers, None);
+    let headers = [("authorization", other[0].1.as_str()), ("merchant-id", "shop")];
+    app.send("GET", "/operator/acts?limit=2", &headers, None);
+    shop.ask(ada, "acts?limit=2", &nothing);
+    for path in [
+        "deposits",
+        "receipts/0123456789abcdef01234567",
+        "payouts/0123456789abcdef01234567",
+    ] {
+        shop.ask(ada, path, &nothing);
+    }
+    for path in [
+        "deposits/expire",
+        "receipts/0123456789abcdef01234567/assign",
+        "payouts",
+        "payouts/0123456789abcdef01234567/reject",
+        "payouts/0123456789abcdef01234567/return",
+        "deals/0123456789abcdef01234567/resolve",
+    ] {
+        shop.ask(ada, path, &json!({}));
+    }
 }
 
 impl TestApp {

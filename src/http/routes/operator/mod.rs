@@ -11,6 +11,7 @@ mod receipts;
 use crate::domain::treasury::operator::Right;
 use crate::http::query;
 use crate::http::route::{ActsAs, KnownFields};
+use crate::http::routes::disputes::{RULING_FIELDS, resolve_as_operator};
 use crate::http::routes::registry::{GET, POST, Routes};
 
 /// The fields of a request that gives a reason alone.
@@ -30,6 +31,7 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(GET, "/operator/acts", Deployment, Read, KnownFields::of_query(&query::PAGE_FIELDS), acts::list);
     table.operator(GET, "/operator/deposits", MerchantOfOperator, Read, KnownFields::of_query(&query::PAGE_FIELDS), deposits::list);
     table.operator(POST, "/operator/deposits/expire", MerchantOfOperator, Record, KnownFields::of_body(&deposits::FIELDS), deposits::expire);
+    table.operator(POST, "/operator/deals/{escrowId}/resolve", MerchantOfOperator, Approve, KnownFields::of_body(&RULING_FIELDS), resolve_as_operator);
     table.operator(GET, "/operator/receipts", MerchantOfOperator, Read, KnownFields::of_query(&LIST_FIELDS), receipts::list);
     table.operator(POST, "/operator/receipts", MerchantOfOperator, Record, KnownFields::of_body(&receipts::FIELDS), receipts::record);
     table.operator(GET, "/operator/receipts/{receiptId}", MerchantOfOperator, Read, KnownFields::NONE, receipts::get);

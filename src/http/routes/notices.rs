@@ -1,0 +1,134 @@
+//! The route for the signed notices of payment providers (docs/providers.md).
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Path};
+use serde_json::json;
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::receipts::{self, ReceiptReport};
+use crate::commands::{Error, Policy};
+use crate::domain::events::webhook_endpoint::SigningSecret;
+use crate::domain::ids::{MerchantId, Reference};
+use crate::domain::invalid::Invalid;
+use crate::domain::mode::Mode;
+use crate::domain::refusal::Refusal;
+use crate::domain::treasury::act::Agent;
+use crate::domain::treasury::notice::Notice;
+use crate::domain::treasury::payout::BankEntry;
+use crate::http::auth::refuse_guess;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::state::AppState;
+use crate::notices::format::RawNotice;
+use crate::notices::of_provider;
+use crate::store::Tx;
+
+/// The most characters of a receipt's note.
+const NOTE_CHARS_MAX: usize = 500;
+
+/// `POST /notices/{provider}/{merchant}`: records money that a provider has received for a
+/// merchant. The signature is checked before anything of the body is read.
+pub(crate) async fn take(
+    state: Data<AppState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let (provider, merchant) = path.into_inner();
+    let format = of_provider(&provider).ok_or_else(|| ApiError::RouteNotFound {
+        path: request.path().to_owned(),
+    })?;
+    let known = secret_of(&state, format.name(), &merchant)?;
+    let headers: Vec<(&str, &str)> = request
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let raw = RawNotice {
+        headers: &headers,
+        body: body.text().as_bytes(),
+    };
+    let signed = known.filter(|(_, secret)| format.is_signed(&raw, secret.as_str()));
+    let Some((merchant, _)) = signed else {
+        return Err(refuse_guess(&request, &state, ApiError::WrongSignature));
+    };
+    let notice = format.parse(raw.body).map_err(Refusal::from)?;
+    let Some(notice) = notice.filter(|notice| counts(notice, state.policy.mode, format.name())) else {
+        return Ok(Reply::ok(
+            "Notice ignored: it is not about money that came in",
+            json!({}),
+        ));
+    };
+    if *notice.currency != *state.policy.currency {
+        let expected = format!("{:?}, the currency of this service", &*state.policy.currency);
+        return Err(Refusal::from(Invalid::wrong("currency", expected, &notice.currency)).into());
+    }
+    let agent = Agent {
+        operator: None,
+        address: request.peer_addr().map(|peer| peer.ip().to_canonical().to_string()),
+    };
+    let report = report_of(notice);
+    let record = move |tx: &mut Tx<'_>, policy: &Policy| {
+        tx.act_for(merchant)?;
+        receipts::report(tx, policy, &OperatorActor { merchant, agent }, report)?;
+        Ok::<_, Error>(())
+    };
+    state.write(record).await?;
+    Ok(Reply::ok("Notice recorded", json!({})))
+}
+
+/// Returns the merchant that a path names, by its id or its name, with the secret of its
+/// account at the provider. In a sandbox the secret is the merchant's key.
+fn secret_of(
+    state: &AppState,
+    provider: &str,
+    merchant: &str,
+) -> Result<Option<(MerchantId, SigningSecret)>, ApiError> {
+    let found = state.store.read(|snapshot| {
+        let merchant = match merchant.parse().map(MerchantId) {
+            Ok(id) => snapshot.has_merchant(id)?.then_some(id),
+            Err(_) => snapshot.merchant_named(merchant)?,
+        };
+        let with_key = |merchant| Ok((merchant, snapshot.webhook_endpoint(merchant)?.secret));
+        merchant.map(with_key).transpose()
+    })?;
+    let Some((merchant, key)) = found else {
+        return Ok(None);
+    };
+    let secret = match state.policy.mode {
+        Mode::Sandbox => key,
+        Mode::Live => {
+            let secrets = &state.policy.merchant(merchant).notice_secrets;
+            let found = secrets.iter().find(|(name, _)| *name == provider);
+            found.map(|(_, secret)| secret.clone())
+        }
+    };
+    Ok(secret.map(|secret| (merchant, secret)))
+}
+
+/// Returns true if a notice is about money of this mode.
+fn counts(notice: &Notice, mode: Mode, provider: &str) -> bool {
+    let is_play_money = notice.is_test && mode == Mode::Live;
+    if is_play_money {
+        log::warn!("{provider} sent a notice of its test mode, which moved no money; it is ignored");
+    }
+    !is_play_money
+}
+
+fn report_of(notice: Notice) -> ReceiptReport {
+    let fee = notice.fee.map(|fee| format!("fee of the provider {fee}"));
+    let payer = notice.customer_email.map(|email| format!("payer {email}"));
+    let parts: Vec<String> = [payer, fee, notice.narration].into_iter().flatten().collect();
+    let note: String = parts.join("; ").chars().take(NOTE_CHARS_MAX).collect();
+    let references = notice.deposit_references.iter();
+    ReceiptReport {
+        amount: notice.amount,
+        entry: BankEntry {
+            reference: notice.provider_reference,
+            value_date: notice.paid_at.date(),
+        },
+        note: Some(note).filter(|note| !note.is_empty()),
+        references: references.filter_map(|reference| Reference::parse(reference)).collect(),
+    }
+}

@@ -1,0 +1,170 @@
+//! The signed notices of payment providers.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha512;
+
+use crate::helpers::{Answer, TestApp, kobo, spawn_app_with, spawn_live_app};
+
+const KEY: &str = "sk_test_of_notices";
+
+fn charge(id: i64, amount: i64, reference: &str) -> Value {
+    json!({
+        "event": "charge.success",
+        "data": {
+            "id": id, "domain": "live", "status": "success", "reference": format!("T{id}"), "amount": amount,
+            "currency": "NGN", "paid_at": "2026-06-22T10:15:00.000Z", "channel": "bank_transfer", "fees": 750,
+            "customer": { "email": "ben@shop.example" }, "metadata": { "depositReference": reference },
+        },
+    })
+}
+
+/// Returns the signature of Paystack.
+pub(crate) fn signature(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn notify(app: &TestApp, merchant: &str, secret: &str, notice: &Value) -> Answer {
+    let body = notice.to_string();
+    let signature = signature(secret, &body);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-paystack-signature", signature.as_str()),
+    ];
+    app.send(
+        "POST",
+        &format!("/notices/paystack/{merchant}"),
+        &headers,
+        Some(body.as_bytes()),
+    )
+}
+
+/// Spawns a sandbox whose merchant has this key, and returns the merchant's id.
+fn sandbox() -> (TestApp, String) {
+    let app = spawn_app_with(|config| config.sandbox.opening_balance_minor = kobo(0));
+    let headers = [("authorization", "Bearer sk_test_of_notices"), ("customer-id", "ben")];
+    app.send("GET", "/v1/wallet", &headers, None).ok();
+    let merchant = app.column("SELECT max(id) FROM merchant").remove(0);
+    (app, merchant)
+}
+
+fn balance(app: &TestApp) -> Value {
+    let wallet = app.json_with_key(KEY, "GET", "/v1/wallet", "ben", &Value::Null).ok();
+    wallet.data()["mainBalance"].clone()
+}
+
+#[test]
+fn a_notice_pays_the_deposit_that_it_names_once() {
+    let (app, merchant) = sandbox();
+    let deposit = json!({ "amount": 5_000, "reference": "D-1", "transactionType": "deposit" });
+    app.json_with_key(KEY, "POST", "/v1/payment/create-intent", "ben", &deposit)
+        .ok();
+    let first = notify(&app, &merchant, KEY, &charge(7, 500_000, "D-1")).ok();
+    assert_eq!(balance(&app), json!(5_000));
+    let after = app.dump();
+    for _ in 0..3 {
+        assert_eq!(
+            notify(&app, &merchant, KEY, &charge(7, 500_000, "D-1")).ok().body,
+            first.body
+        );
+    }
+    assert_eq!(app.dump(), after, "a replay changes nothing");
+    let receipts = app
+        .json_with_key(KEY, "GET", "/operator/receipts", "", &Value::Null)
+        .ok();
+    let receipt = &receipts.data()["data"][0];
+    assert_eq!(
+        (&receipt["source"], &receipt["bankReference"], &receipt["status"]),
+        (&json!("provider"), &json!("paystack:7"), &json!("credited"))
+    );
+}
+
+#[test]
+fn a_notice_of_nobody_known_waits_in_suspense() {
+    let (app, merchant) = sandbox();
+    notify(&app, &merchant, KEY, &charge(8, 500_000, "unknown")).ok();
+    assert_eq!(balance(&app), json!(0));
+    let query = "/operator/receipts?status=suspense";
+    let receipts = app.json_with_key(KEY, "GET", query, "", &Value::Null).ok();
+    let receipt = receipts.data()["data"][0].clone();
+    assert_eq!(receipt["amount"], 5_000);
+    assert_eq!(receipt["note"], "payer ben@shop.example; fee of the provider 7.5");
+}
+
+#[test]
+fn an_unsigned_notice_changes_nothing() {
+    let (app, merchant) = sandbox();
+    let notice = charge(9, 500_000, "D-1");
+    let before = app.dump();
+    for (of, secret) in [
+        (merchant.as_str(), "another secret"),
+        ("4711", KEY),
+        ("nobody", KEY),
+        (merchant.as_str(), ""),
+    ] {
+        let refused = notify(&app, of, secret, &notice);
+        assert_eq!(
+            (refused.status, refused.body["code"].as_str()),
+            (401, Some("wrong_signature")),
+            "{of}"
+        );
+    }
+    // A signature over other bytes, and none.
+    let body = notice.to_string();
+    let of_other = signature(KEY, &format!("{body} "));
+    for signature in [Some(of_other.as_str()), None] {
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(signature.map(|signature| ("x-paystack-signature", signature)));
+        let path = format!("/notices/paystack/{merchant}");
+        assert_eq!(app.send("POST", &path, &headers, Some(body.as_bytes())).status, 401);
+    }
+    let path = format!("/notices/unknown/{merchant}");
+    let headers = [("content-type", "application/json")];
+    assert_eq!(app.send("POST", &path, &headers, Some(body.as_bytes())).status, 404);
+    assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn a_signed_notice_that_is_wrong_names_its_field() {
+    let (app, merchant) = sandbox();
+    let before = app.dump();
+    let mut other_event = charge(1, 1, "D-1");
+    other_event["event"] = json!("transfer.success");
+    notify(&app, &merchant, KEY, &other_event).ok();
+    for (path, value, field) in [
+        ("/data/amount", json!("500000"), "data.amount"),
+        ("/data/amount", json!(-1), "data.amount"),
+        ("/data/amount", json!(1.5), "data.amount"),
+        ("/data/currency", json!("USD"), "currency"),
+        ("/data/id", Value::Null, "data.id"),
+    ] {
+        let mut notice = charge(1, 500_000, "D-1");
+        *notice.pointer_mut(path).unwrap() = value;
+        let refused = notify(&app, &merchant, KEY, &notice);
+        assert_eq!(refused.status, 400, "{path}: {refused:?}");
+        assert_eq!(refused.body["details"]["field"], field);
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn in_live_mode_the_secret_is_configured_and_test_money_is_ignored() {
+    let app = spawn_live_app(|config| {
+        let secret = escrowd::domain::events::webhook_endpoint::SigningSecret::new("sk_live_of_paystack");
+        config.merchant[0].paystack_secret = Some(secret);
+    });
+    let mut test_mode = charge(1, 500_000, "D-1");
+    test_mode["data"]["domain"] = json!("test");
+    let before = app.dump();
+    notify(&app, "shop", "sk_live_of_paystack", &test_mode).ok();
+    assert_eq!(app.dump(), before);
+    notify(&app, "shop", "sk_live_of_paystack", &charge(1, 500_000, "D-1")).ok();
+    notify(&app, "1", "sk_live_of_paystack", &charge(1, 500_000, "D-1")).ok();
+    assert_eq!(app.count("receipt"), 1);
+    assert_eq!(
+        notify(&app, "shop", "sk_live_the_only_one", &charge(2, 1, "D-1")).status,
+        401
+    );
+}
