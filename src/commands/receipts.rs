@@ -362,24 +362,12 @@ fn take_in(
     tx.save_receipt(receipt)?;
     let mut outcome = ReceiptOutcome::of(receipt.clone());
     if let Some(deposit) = settled {
-        fund_named(tx, policy, merchant, &deposit, &mut outcome)?;
+        match fund_escrows_of(tx, policy, merchant, &deposit)? {
+            Ok(funded) => outcome.funded = funded,
+            Err(refusal) => outcome.not_funded = Some(refusal),
+        }
     }
     Ok(outcome)
-}
-
-/// Funds the escrows that a deposit names from the wallet, or none of them.
-pub(super) fn fund_named(
-    tx: &mut Tx<'_>,
-    policy: &Policy,
-    merchant: MerchantId,
-    deposit: &Payment,
-    outcome: &mut ReceiptOutcome,
-) -> Result<(), Error> {
-    match fund_escrows_of(tx, policy, merchant, deposit)? {
-        Ok(funded) => outcome.funded = funded,
-        Err(refusal) => outcome.not_funded = Some(refusal),
-    }
-    Ok(())
 }
 
 /// Funds the escrows that a deposit names from its customer's wallet, or none of them. The

@@ -160,12 +160,18 @@ impl Caller {
     /// Returns the actor of a command, and sets the merchant that the command acts for.
     /// Creates the merchant on the first use of a sandbox key. In a sandbox this reads the
     /// key's owner again, because a reset may have replaced the merchant meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an operator acts for the deployment: such routes run commands without an actor.
     pub(crate) fn act(&self, tx: &mut Tx<'_>, mode: Mode) -> Result<Actor, store::Error> {
         let merchant = match &self.key {
             Key::Known(owner) if mode == Mode::Live => owner.merchant,
             Key::Known(owner) => tx.owner_of_key(&self.key_hash)?.unwrap_or(*owner).merchant,
             Key::New(key) => merchants::of_sandbox_key(tx, key)?,
-            Key::Operator(_, merchant) => merchant.ok_or(store::Error::Panicked)?,
+            Key::Operator(_, merchant) => {
+                merchant.expect("the route table names a merchant where an operator acts for one")
+            }
         };
         tx.act_for(merchant)?;
         Ok(Actor {

@@ -6,7 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::domain::effects::Effects;
 use crate::domain::ids::{OperatorId, PayoutId, ReceiptId};
-use crate::domain::ledger::{Account, TransferKind};
+use crate::domain::ledger::{self, Account, TransferKind};
 use crate::domain::money::Amount;
 use crate::domain::payments::payment::Payment;
 use crate::domain::refusal::Refusal;
@@ -205,7 +205,7 @@ impl Payout {
         self.check_status(&[PayoutStatus::Approved, PayoutStatus::Paid], "returned")?;
         let mut effects = Effects::default();
         if self.status == PayoutStatus::Paid {
-            if !crate::domain::ledger::may_enter(self.amount, inside) {
+            if !ledger::may_enter(self.amount, inside) {
                 return Err(Refusal::TooMuchMoney);
             }
             let (from, to) = (Account::OutsideWorld, self.source.clone());
