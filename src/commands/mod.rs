@@ -31,6 +31,7 @@ pub mod whitelist;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::exits::ExitRules;
@@ -42,6 +43,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::merchant::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
+use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
@@ -165,6 +167,16 @@ impl Policy {
         match self.mode {
             Mode::Sandbox => Ok(()),
             Mode::Live => self.deposit_account(merchant).map(drop),
+        }
+    }
+
+    /// Returns the bank codes that requests may send. A list of real banks is known for
+    /// Nigeria only.
+    pub fn bank_codes(&self) -> BankCodes {
+        match self.mode {
+            Mode::Sandbox if self.strict => BankCodes::Listed,
+            Mode::Live if self.merchant_default.country == Country::Nigeria => BankCodes::Real,
+            Mode::Sandbox | Mode::Live => BankCodes::Any,
         }
     }
 

@@ -211,23 +211,42 @@ pub fn is_account_number(text: &str) -> bool {
 /// The fewest and the most digits of a bank code in any system that clients use.
 const CODE_DIGITS: RangeInclusive<usize> = 3..=6;
 
-/// Checks that a bank has this code. Unless the check is strict, 3 to 6 digits that no bank
-/// has are a test bank: payment processors number the same banks in ways of their own.
-///
-/// # Errors
-///
-/// Names `field` if the code is no bank's.
-pub fn check_bank_code(field: &str, code: &str, is_strict: bool) -> Result<(), Invalid> {
-    let is_number = CODE_DIGITS.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
-    if BANKS.iter().any(|bank| bank.has_code(code)) || (is_number && !is_strict) {
-        return Ok(());
+/// The bank codes that requests may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BankCodes {
+    /// Any 3 to 6 digits: payment processors number the same banks in ways of their own, and
+    /// the sandbox takes a code that no bank has as a test bank's.
+    Any,
+    /// Those of the list.
+    Listed,
+    /// Those of the list without the sandbox's own bank.
+    Real,
+}
+
+impl BankCodes {
+    /// Returns the banks of the list.
+    pub fn banks(self) -> impl Iterator<Item = &'static Bank> {
+        BANKS
+            .iter()
+            .filter(move |bank| self != Self::Real || !bank.has_code(TEST_BANK_CODE))
     }
-    let expected = if is_strict {
-        "a code that GET /v1/payment/bank-list gives"
-    } else {
-        "3 to 6 digits, such as those that GET /v1/payment/bank-list gives"
-    };
-    Err(Invalid::wrong(field, expected, &format!("{code:?}")))
+
+    /// Checks that a request may send this code.
+    ///
+    /// # Errors
+    ///
+    /// Names `field` if it may not.
+    pub fn check(self, field: &str, code: &str) -> Result<(), Invalid> {
+        let is_number = CODE_DIGITS.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
+        if self.banks().any(|bank| bank.has_code(code)) || (is_number && self == Self::Any) {
+            return Ok(());
+        }
+        let expected = match self {
+            Self::Any => "3 to 6 digits, such as those that GET /v1/payment/bank-list gives",
+            Self::Listed | Self::Real => "a code that GET /v1/payment/bank-list gives",
+        };
+        Err(Invalid::wrong(field, expected, &format!("{code:?}")))
+    }
 }
 
 impl AccountQuery {
@@ -290,8 +309,8 @@ mod tests {
             assert!(bank.cbn_code.is_none_or(|code| code.len() == 3), "{bank:?}");
             for code in [bank.nip_code].into_iter().chain(bank.cbn_code) {
                 assert!(codes.insert(code), "{code} is used twice");
-                for is_strict in [false, true] {
-                    assert_eq!(check_bank_code("bankCode", code, is_strict), Ok(()));
+                for codes in [BankCodes::Any, BankCodes::Listed] {
+                    assert_eq!(codes.check("bankCode", code), Ok(()));
                 }
             }
         }
@@ -302,12 +321,16 @@ mod tests {
     #[test]
     fn digits_that_no_bank_has_are_a_test_bank_unless_the_check_is_strict() {
         for code in ["000", "777", "5021", "50211", "999992", "123456"] {
-            assert_eq!(check_bank_code("bankCode", code, false), Ok(()), "{code}");
-            assert!(check_bank_code("bankCode", code, true).is_err(), "{code}");
+            assert_eq!(BankCodes::Any.check("bankCode", code), Ok(()), "{code}");
+            assert!(BankCodes::Listed.check("bankCode", code).is_err(), "{code}");
         }
+        assert!(BankCodes::Listed.check("bankCode", TEST_BANK_CODE).is_ok());
+        assert!(BankCodes::Real.check("bankCode", TEST_BANK_CODE).is_err());
+        assert!(BankCodes::Real.check("bankCode", "123456").is_err());
+        assert!(BankCodes::Real.check("bankCode", "058").is_ok());
         for code in ["", "1", "12", "1234567", "GTB", "05 8", "-58", "058 ", "٠٥٨"] {
-            for is_strict in [false, true] {
-                assert!(check_bank_code("bankCode", code, is_strict).is_err(), "{code}");
+            for codes in [BankCodes::Any, BankCodes::Listed] {
+                assert!(codes.check("bankCode", code).is_err(), "{code}");
             }
         }
     }

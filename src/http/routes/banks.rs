@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::commands::intents;
 use crate::domain::customers::customer::Customer;
 use crate::domain::invalid::Parsed;
-use crate::domain::payments::bank::{AccountQuery, BANKS, Bank};
+use crate::domain::payments::bank::{AccountQuery, Bank, BankCodes};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
@@ -19,15 +19,17 @@ use crate::http::routes::whitelist::DepositWalletView;
 use crate::http::state::AppState;
 
 /// `GET /v1/payment/bank-list`.
-pub(crate) async fn list(state: Data<AppState>, _caller: Caller) -> Result<Reply, ApiError> {
-    state.policy.check_processor()?;
-    let banks: Vec<BankView> = BANKS.iter().map(BankView::new).collect();
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    if let Some(merchant) = caller.merchant() {
+        state.policy.check_bank(merchant)?;
+    }
+    let banks: Vec<BankView> = state.policy.bank_codes().banks().map(BankView::new).collect();
     Ok(Reply::ok("Banks fetched successfully", banks))
 }
 
 /// `POST /v1/payment/verify-account`, as the customer.
 pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let query = parse_account_query(&body, state.policy.strict);
+    let query = parse_account_query(&body, state.policy.bank_codes());
     state
         .execute(
             &caller,
@@ -72,11 +74,11 @@ pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> 
 }
 
 /// Parses the request (contract section 4.3.6).
-fn parse_account_query(body: &JsonBody, strict: bool) -> Parsed<AccountQuery> {
+fn parse_account_query(body: &JsonBody, codes: BankCodes) -> Parsed<AccountQuery> {
     let fields = body.fields()?;
     Ok(AccountQuery {
         account_number: account_number(&fields.field("accountNumber"))?,
-        bank_code: bank_code(&fields.field("bankCode"), strict)?,
+        bank_code: bank_code(&fields.field("bankCode"), codes)?,
         bank_name: fields.field("bankName").optional(short_text)?,
     })
 }

@@ -8,6 +8,7 @@ use crate::commands::intents;
 use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
+use crate::domain::payments::bank::BankCodes;
 use crate::domain::payments::intent;
 use crate::domain::payments::request::{CryptoWithdrawalRequest, IntentKind, IntentRequest, WalletTransferRequest};
 use crate::domain::payments::whitelist::NETWORK;
@@ -98,7 +99,7 @@ fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
         reference,
         kind: match purpose {
             Purpose::Deposit => deposit(&fields, state.limits.escrows_per_payment_max)?,
-            Purpose::Withdrawal => withdrawal(&fields, state.policy.strict)?,
+            Purpose::Withdrawal => withdrawal(&fields, state.policy.bank_codes())?,
             Purpose::WalletTransfer => wallet_transfer(&fields)?,
         },
     })
@@ -125,10 +126,10 @@ fn deposit(fields: &Fields<'_>, escrows_max: usize) -> Parsed<IntentKind> {
 }
 
 /// Reads the target of a withdrawal: a bank account or an address on a blockchain, not both.
-fn withdrawal(fields: &Fields<'_>, strict: bool) -> Parsed<IntentKind> {
+fn withdrawal(fields: &Fields<'_>, codes: BankCodes) -> Parsed<IntentKind> {
     let (bank, chain) = (fields.field("withdrawalDetails"), fields.field("blockchainDetails"));
     if chain.is_absent() {
-        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?, strict)?));
+        return Ok(IntentKind::BankWithdrawal(bank_account(&bank.object()?, codes)?));
     }
     if !bank.is_absent() {
         return Err(chain.must_be("left out where withdrawalDetails is sent"));
@@ -143,9 +144,9 @@ fn withdrawal(fields: &Fields<'_>, strict: bool) -> Parsed<IntentKind> {
     }))
 }
 
-fn bank_account(details: &Fields<'_>, strict: bool) -> Parsed<BankAccount> {
+pub(super) fn bank_account(details: &Fields<'_>, codes: BankCodes) -> Parsed<BankAccount> {
     Ok(BankAccount {
-        bank_code: bank_code(&details.field("bankCode"), strict)?,
+        bank_code: bank_code(&details.field("bankCode"), codes)?,
         account_number: account_number(&details.field("accountNumber"))?,
         account_name: short_text(&details.field("accountName"))?,
         bank_name: short_text(&details.field("bankName"))?,

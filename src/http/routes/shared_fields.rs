@@ -7,7 +7,7 @@ use crate::domain::escrow::terms::{
 };
 use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::invalid::{Invalid, Parsed};
-use crate::domain::payments::bank::{check_bank_code, is_account_number};
+use crate::domain::payments::bank::{BankCodes, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::text::{is_blank, is_forbidden_in_line};
 use crate::http::fields::{Field, Fields};
@@ -130,9 +130,9 @@ pub(super) fn account_number(field: &Field<'_>) -> Parsed<String> {
     }
 }
 
-pub(super) fn bank_code(field: &Field<'_>, strict: bool) -> Parsed<String> {
+pub(super) fn bank_code(field: &Field<'_>, codes: BankCodes) -> Parsed<String> {
     let code = field.text()?;
-    check_bank_code(field.path(), &code, strict)?;
+    codes.check(field.path(), &code)?;
     Ok(code)
 }
 

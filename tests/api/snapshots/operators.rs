@@ -67,6 +67,42 @@ fn operators_routes_are_answered_word_for_word() {
     let app = spawn_recorded_app(|config| config.sandbox.opening_balance_minor = kobo(0));
     let nothing = Value::Null;
     app.unrecorded(|app| app.wallet("ben").ok());
+    show_money_in(&app);
+    show_money_out(&app);
+    app.note("Fees and the merchant's money");
+    for (source, amount) in [("platform_fees", 10), ("merchant", 10)] {
+        app.operate(
+            "payouts",
+            &json!({ "source": source, "amount": amount, "destination": bank_account() }),
+        );
+    }
+    app.note("A ruling with a name");
+    let disputed = app.unrecorded(TestApp::funded_by_play_money);
+    let ruling = json!({ "resolution": "Not delivered", "status": "REFUNDED" });
+    app.operate(&format!("deals/{}/resolve", disputed.id), &ruling);
+    app.note("A notice of a payment provider");
+    let notice = json!({ "event": "transfer.success", "data": {} }).to_string();
+    let signature = crate::notices::signature("sk_test_default", &notice);
+    for signature in ["00", signature.as_str()] {
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-paystack-signature", signature),
+        ];
+        app.send("POST", "/notices/paystack/1", &headers, Some(notice.as_bytes()));
+    }
+    app.note("Unknown ones, and the record");
+    let unknown = "0123456789abcdef01234567";
+    app.operate(&format!("receipts/{unknown}"), &nothing);
+    app.operate(&format!("payouts/{unknown}"), &nothing);
+    app.operate("acts?limit=3", &nothing);
+    app.operate("operators", &nothing);
+    app.operate("operators", &json!({ "name": "Ada", "role": "admin" }));
+    app.operate(&format!("operators/{unknown}/revoke"), &json!({ "reason": "left" }));
+    assert_snapshot("operators", &[&app]);
+}
+
+fn show_money_in(app: &TestApp) {
+    let nothing = Value::Null;
     app.note("Money in: a deposit that names its escrow");
     let deal = app.unrecorded(TestApp::offered);
     let mut deposit = json!({ "amount": 10_200, "reference": "D-1", "transactionType": "deposit" });
@@ -117,6 +153,10 @@ fn operators_routes_are_answered_word_for_word() {
     app.operate("receipts?status=suspense", &nothing);
     app.operate(&format!("receipts/{unknown}/reject"), &json!({ "reason": "late" }));
     app.approve(&format!("receipts/{unknown}"));
+}
+
+fn show_money_out(app: &TestApp) {
+    let nothing = Value::Null;
     app.note("Money out: a withdrawal in two steps, one returned, one rejected");
     for step in ["paid", "returned", "rejected"] {
         app.unrecorded(|app| app.create_intent("ben", &withdrawal(1_000)).ok());
@@ -145,36 +185,6 @@ fn operators_routes_are_answered_word_for_word() {
         app.operate(&format!("payouts/{payout}"), &nothing);
     }
     app.operate("payouts?status=paid", &nothing);
-    app.note("Fees and the merchant's money");
-    for (source, amount) in [("platform_fees", 10), ("merchant", 10)] {
-        app.operate(
-            "payouts",
-            &json!({ "source": source, "amount": amount, "destination": bank_account() }),
-        );
-    }
-    app.note("A ruling with a name");
-    let disputed = app.unrecorded(TestApp::funded_by_play_money);
-    let ruling = json!({ "resolution": "Not delivered", "status": "REFUNDED" });
-    app.operate(&format!("deals/{}/resolve", disputed.id), &ruling);
-    app.note("A notice of a payment provider");
-    let notice = json!({ "event": "transfer.success", "data": {} }).to_string();
-    let signature = crate::notices::signature("sk_test_default", &notice);
-    for signature in ["00", signature.as_str()] {
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-paystack-signature", signature),
-        ];
-        app.send("POST", "/notices/paystack/1", &headers, Some(notice.as_bytes()));
-    }
-    app.note("Unknown ones, and the record");
-    let unknown = "0123456789abcdef01234567";
-    app.operate(&format!("receipts/{unknown}"), &nothing);
-    app.operate(&format!("payouts/{unknown}"), &nothing);
-    app.operate("acts?limit=3", &nothing);
-    app.operate("operators", &nothing);
-    app.operate("operators", &json!({ "name": "Ada", "role": "admin" }));
-    app.operate(&format!("operators/{unknown}/revoke"), &json!({ "reason": "left" }));
-    assert_snapshot("operators", &[&app]);
 }
 
 /// A live service with a merchant that has a bank account.
@@ -311,7 +321,22 @@ fn show_a_withdrawal(shop: &Shop<'_>, [ada, cleo]: [&str; 2], buyer: &str) {
     let payout = list.data()["data"][0]["id"].as_str().unwrap().to_owned();
     shop.approve(ada, &format!("payouts/{payout}"));
     shop.ask(cleo, &format!("payouts/{payout}/pay"), &paid("P-1"));
-    shop.customer("/v1/payment/bank-list", buyer, &nothing);
+    app.note("Banks are listed, since withdrawals name one, and a code that no bank has is refused");
+    let banks = app.unrecorded(|app| {
+        app.json_with_key(LIVE_KEY, "GET", "/v1/payment/bank-list", "", &nothing)
+            .ok()
+    });
+    assert!(
+        banks
+            .data()
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|bank| bank["code"] != "999999")
+    );
+    let mut unknown = withdrawal(1_000);
+    unknown["withdrawalDetails"]["bankCode"] = json!("123456");
+    shop.customer("/v1/payment/create-intent", buyer, &unknown);
     app.note("A merchant that is not known, and the record");
     let other = [("authorization", format!("Bearer {ada}"))];
     let headers = [("authorization", other[0].1.as_str()), ("merchant-id", "nobody")];

@@ -1,12 +1,14 @@
 //! Request fields that several routes of operators have.
 
 use crate::domain::invalid::Parsed;
+use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
-use crate::http::routes::shared_fields::{account_number, bank_code, short_text, text_up_to};
+use crate::http::routes::intents::bank_account;
+use crate::http::routes::shared_fields::text_up_to;
 
 /// The most characters of a reason or a note.
 const REASON_CHARS_MAX: usize = 500;
@@ -30,14 +32,8 @@ pub(super) fn reason_field(field: &Field<'_>) -> Parsed<String> {
 }
 
 /// Parses the bank account that a pay-out goes to.
-pub(super) fn destination(field: &Field<'_>) -> Parsed<BankAccount> {
+pub(super) fn destination(field: &Field<'_>, codes: BankCodes) -> Parsed<BankAccount> {
     let details = field.object()?;
     details.check_known(&["bankCode", "accountNumber", "accountName", "bankName", "narration"])?;
-    Ok(BankAccount {
-        bank_code: bank_code(&details.field("bankCode"), false)?,
-        account_number: account_number(&details.field("accountNumber"))?,
-        account_name: short_text(&details.field("accountName"))?,
-        bank_name: short_text(&details.field("bankName"))?,
-        narration: details.field("narration").optional(short_text)?,
-    })
+    bank_account(&details, codes)
 }

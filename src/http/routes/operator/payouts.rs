@@ -10,6 +10,7 @@ use crate::commands::{self, Policy};
 use crate::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
 use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
+use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::BankAccount;
@@ -59,7 +60,7 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller, payout: Path<Stri
 /// `POST /operator/payouts`: asks for a pay-out of the merchant's own money, of the platform's
 /// fees, or of money in suspense.
 pub(super) async fn request(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = parse_payout(&body);
+    let request = parse_payout(&body, state.policy.bank_codes());
     run(
         &state,
         &caller,
@@ -169,7 +170,7 @@ enum SourceWord {
     Suspense,
 }
 
-fn parse_payout(body: &JsonBody) -> Parsed<PayoutRequest> {
+fn parse_payout(body: &JsonBody, codes: BankCodes) -> Parsed<PayoutRequest> {
     let fields = body.fields()?;
     let (amount, receipt) = (fields.field("amount"), fields.field("receiptId"));
     let source = fields.field("source").one_of(SourceWord::VARIANTS)?;
@@ -192,7 +193,7 @@ fn parse_payout(body: &JsonBody) -> Parsed<PayoutRequest> {
             }
             SourceWord::Suspense => RequestedSource::Receipt(ReceiptId::named(&receipt.text()?)),
         },
-        destination: destination(&fields.field("destination"))?,
+        destination: destination(&fields.field("destination"), codes)?,
         reason: fields.field("reason").optional(reason_field)?,
     })
 }
