@@ -521,10 +521,12 @@ CREATE TABLE payout (
     approved_by    INTEGER REFERENCES operator (id),
     bank_reference TEXT,                  -- of the payment; NULL if the sandbox's bank paid
     value_date     TEXT,                  -- YYYY-MM-DD
+    was_paid       INTEGER NOT NULL CHECK (was_paid IN (0, 1)), -- 1 from the payment on, also if the bank then returned it: the platform keeps the fee
     reason         TEXT,                  -- of the rejection or the return
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
     checksum       INTEGER NOT NULL,
+    CHECK (status = 'returned' OR was_paid = (status = 'paid')),
     CHECK ((transaction_id IS NULL) = (destination IS NOT NULL)),
     CHECK ((bank_reference IS NULL) = (value_date IS NULL))
 ) STRICT;

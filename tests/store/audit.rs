@@ -86,7 +86,7 @@ fn a_file_made_by_the_commands_is_sound() {
     assert_eq!(audit.findings, []);
     assert_eq!(audit.findings_total, 0);
     assert_eq!((audit.merchants, audit.escrows), (2, 6));
-    assert_eq!(audit.accounts, 2 * 3 + (3 + 2) * 2);
+    assert_eq!(audit.accounts, 2 * 5 + (3 + 2) * 2);
     assert_eq!(audit.transfers, newest_transfer().unsigned_abs());
 }
 
@@ -501,17 +501,22 @@ fn audit_of_payments_after(sql: &str) -> Audit {
 
 #[test]
 fn a_payment_with_a_changed_outcome_is_found() {
-    for change in [
-        "status = 'failed' WHERE status = 'success' AND method = 'BANK'",
-        "status = 'success' WHERE status = 'failed'",
-        "status = 'success' WHERE status = 'reversed'",
-        "status = 'success', settled_at = 1 WHERE status = 'pending'",
-        "fee = fee + 1 WHERE status = 'success' AND method = 'BANK'",
-        "method = 'BANK' WHERE method = 'CARD'",
+    for (change, invariants) in [
+        (
+            "status = 'failed' WHERE status = 'success' AND method = 'BANK'",
+            &[8, 11][..],
+        ),
+        ("status = 'success' WHERE status = 'failed'", &[8, 11]),
+        ("status = 'success' WHERE status = 'reversed'", &[8, 11]),
+        ("fee = fee + 1 WHERE status = 'success' AND method = 'BANK'", &[8]),
+        ("method = 'BANK' WHERE method = 'CARD'", &[8]),
     ] {
         let audit = audit_of_payments_after(&format!("UPDATE payment_detail SET {change}"));
-        assert_finds(&audit, &[8], "(CUSTOMER_MAIN) has a balance of");
+        assert_finds(&audit, invariants, "(CUSTOMER_MAIN) has a balance of");
     }
+    // Its money left the wallet with the request, so only the pay-out tells.
+    let change = "UPDATE payment_detail SET status = 'success', settled_at = 1 WHERE status = 'pending'";
+    assert_finds(&audit_of_payments_after(change), &[11], "and its withdrawal is success");
     let audit = audit_of_payments_after("DELETE FROM payment_detail WHERE method = 'CARD'");
     assert_finds(&audit, &[8], "(CUSTOMER_MAIN) has a balance of");
     let audit = audit_of_payments_after(

@@ -9,7 +9,8 @@ use escrowd::store::audit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::helpers::{Random, TestFile, history};
+use crate::helpers::{Random, TestFile, Trade, history};
+use crate::treasury::{Desk, make_operator};
 
 /// The values of each table, without any index. `None` if SQLite cannot read them all.
 fn values(path: &Path) -> Option<BTreeMap<String, String>> {
@@ -45,6 +46,10 @@ fn nearly_every_flip_that_changes_a_value_is_found() {
     let file = TestFile::new();
     let store = file.open();
     history(&store, &file.clock);
+    let operator = make_operator(&store, "Ada Obi");
+    let trade = Trade::of_key(&store, 1);
+    Desk::of(&trade, Some(operator)).trade_everything();
+    drop(trade);
     store.close();
     drop(store);
     let sound = fs::read(&file.path).unwrap();

@@ -18,5 +18,6 @@ mod log_length;
 mod lost_logs;
 mod schema;
 mod seeds;
+mod treasury;
 mod writer;
 mod wrong_clocks;

@@ -65,6 +65,9 @@ pub struct Payout {
     pub approved_by: Option<OperatorId>,
     /// The payment at the bank. `None` before, and if the sandbox's bank paid.
     pub paid: Option<BankEntry>,
+    /// True from the payment on, also if the bank then returned it. The platform keeps the
+    /// fee.
+    pub was_paid: bool,
     /// The reason of the rejection or the return.
     pub reason: Option<String>,
     pub created_at: Timestamp,
@@ -117,6 +120,7 @@ impl Payout {
             requested_by: terms.requested_by,
             approved_by: None,
             paid: None,
+            was_paid: false,
             reason: None,
             created_at: now,
             updated_at: now,
@@ -182,6 +186,7 @@ impl Payout {
         let fee = TransferKind::WithdrawalFee;
         effects.transfer(fee, Account::InTransit, Account::PlatformFees, self.fee, None);
         self.paid = paid;
+        self.was_paid = true;
         self.end(PayoutStatus::Paid, None, now);
         settle(withdrawal, PaymentStatus::Success, now, &mut effects);
         Ok(effects)
@@ -261,3 +266,6 @@ pub fn bank_account_of(withdrawal: &Payment) -> Option<&BankAccount> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,3 +337,6 @@ fn record_deposit(
     effects.record_with(transaction, detail);
     id
 }
+
+#[cfg(test)]
+mod tests;

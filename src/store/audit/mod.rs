@@ -24,7 +24,7 @@ use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::{blobs, connection};
 use crate::store::tables::columns::row;
 use escrows::{Milestones, StoredEscrow};
-use histories::{Histories, History};
+use histories::{Corrections, Histories, History};
 use rows::Rows;
 use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
 
@@ -173,21 +173,6 @@ row! {
         merchant_id: i64 = "escrow.merchant_id",
         customer_id: String = "vault_stake.customer_id",
         amount: i64 = "vault_stake.amount",
-    }
-}
-
-row! {
-    /// A payment's detail; the account is NULL if the payment does not exist.
-    struct DetailRow, detail_columns! {
-        transaction_id: i64,
-        account_id: Option<i64>,
-        is_debit: Option<bool> = "credit_type = 'debit'",
-        amount: Option<i64>,
-        fee: i64,
-        // A withdrawal has moved its money from the request on if it has a pay-out.
-        has_moved: Option<bool> = "(payment_detail.status = 'success' AND NOT (method = 'CARD' AND transaction_type = 'escrow'))
-            OR (payment_detail.status = 'pending' AND EXISTS
-                (SELECT 1 FROM payout WHERE payout.transaction_id = payment_detail.transaction_id))",
     }
 }
 
@@ -383,32 +368,15 @@ impl Auditor {
         Ok(())
     }
 
-    /// Corrects the sums of the histories by the details of payments. A pending, failed or
-    /// reversed payment has moved nothing, a debit has cost its fee on top, and a card that
-    /// paid for an escrow has not touched the wallet.
+    /// Corrects the sums of the histories by the details of payments.
     fn read_details(&mut self, connection: &Connection) -> Result<(), Error> {
-        let mut statement = connection.prepare(concat!(
-            "SELECT ",
-            detail_columns!(),
-            " FROM payment_detail LEFT JOIN payment_transaction ON payment_transaction.id = transaction_id"
-        ))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let row = DetailRow::read(row)?;
-            let (Some(account), Some(is_debit), Some(amount), Some(has_moved)) =
-                (row.account_id, row.is_debit, row.amount, row.has_moved)
-            else {
-                let entry = row.transaction_id;
-                self.find(
-                    8,
-                    format!("a payment detail names transaction {entry:016x}..., which does not exist"),
-                );
-                continue;
-            };
-            let (amount, fee) = (i128::from(amount), i128::from(row.fee));
-            let entered = if is_debit { -amount } else { amount };
-            let moved = if has_moved { entered - fee } else { 0 };
-            self.histories.entry(account).or_default().sum += moved - entered;
+        let corrections = Corrections::read(connection)?;
+        for entry in corrections.without_payment {
+            let problem = format!("a payment detail names transaction {entry:016x}..., which does not exist");
+            self.find(8, problem);
+        }
+        for (account, correction) in corrections.of_account {
+            self.histories.entry(account).or_default().sum += correction;
         }
         Ok(())
     }

@@ -37,6 +37,38 @@ row! {
 }
 
 row! {
+    struct MismatchRow<'a>, mismatch_columns! {
+        merchant_id: i64,
+        object: &'a str,
+        id: i64,
+        status: &'a str,
+        other: &'a str,
+        found: &'a str,
+    }
+}
+
+/// Pay-outs and receipts beside the withdrawal, the deposit or the pay-out that must have gone
+/// the same way, where it has not.
+const MISMATCHES: &str = concat!(
+    "WITH mismatch (merchant_id, object, id, status, other, found) AS (
+     SELECT payout.merchant_id, 'pay-out', payout.id, payout.status, 'withdrawal', payment_detail.status
+         FROM payout JOIN payment_detail USING (transaction_id)
+         WHERE payment_detail.status <> CASE payout.status
+             WHEN 'rejected' THEN 'failed' WHEN 'paid' THEN 'success' WHEN 'returned' THEN 'reversed' ELSE 'pending' END
+     UNION ALL
+     SELECT receipt.merchant_id, 'receipt', receipt.id, receipt.status, 'deposit', payment_detail.status
+         FROM receipt JOIN payment_detail ON payment_detail.transaction_id = deposit_id
+         WHERE payment_detail.status <> CASE receipt.status WHEN 'reversed' THEN 'reversed' ELSE 'success' END
+     UNION ALL
+     SELECT merchant_id, 'receipt', id, status, 'pay-out', 'missing' FROM receipt
+         WHERE status = 'sent_back' AND NOT EXISTS (SELECT 1 FROM payout
+             WHERE receipt_id = receipt.id AND payout.status <> 'rejected' AND payout.status <> 'returned'))
+     SELECT ",
+    mismatch_columns!(),
+    " FROM mismatch"
+);
+
+row! {
     struct HeadRow, head_columns! {
         merchant_id: i64,
         number: i64,
@@ -47,7 +79,8 @@ row! {
 /// Returns the broken invariants, each with its number, of all merchants but those that are
 /// not checked.
 pub(super) fn problems(connection: &Connection, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
-    let balances = unexplained_balances(connection)?.into_iter().map(|found| (11, found));
+    let balances = unexplained_balances(connection)?.into_iter().chain(mismatches(connection)?);
+    let balances = balances.map(|found| (11, found));
     let acts = broken_acts(connection)?.into_iter().map(|found| (12, found));
     let checked = balances
         .chain(acts)
@@ -79,6 +112,23 @@ fn unexplained_balances(connection: &Connection) -> Result<Vec<(i64, String)>, E
             );
             problems.push((row.merchant_id, problem));
         }
+    }
+    Ok(problems)
+}
+
+/// Returns the pay-outs and receipts that went another way than their withdrawal, deposit or
+/// pay-out, each with the merchant.
+fn mismatches(connection: &Connection) -> Result<Vec<(i64, String)>, Error> {
+    let mut problems = Vec::new();
+    let mut statement = connection.prepare(MISMATCHES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let row = MismatchRow::read(row)?;
+        let problem = format!(
+            "merchant {}: {} {:016x}... is {}, and its {} is {}",
+            row.merchant_id, row.object, row.id, row.status, row.other, row.found
+        );
+        problems.push((row.merchant_id, problem));
     }
     Ok(problems)
 }

@@ -44,6 +44,7 @@ row! {
         approver_guard: Option<u32> = "approver.guard",
         bank_reference: Option<String> = "payout.bank_reference",
         value_date: Option<Date> = "payout.value_date",
+        was_paid: bool,
         reason: Option<String>,
         created_at: Timestamp = "payout.created_at",
         updated_at: Timestamp = "payout.updated_at",
@@ -169,6 +170,7 @@ impl Snapshot<'_> {
                 requested_by: operator_id(row.requested_by, row.requester_guard),
                 approved_by: operator_id(row.approved_by, row.approver_guard),
                 paid: bank_entry(row.bank_reference, row.value_date),
+                was_paid: row.was_paid,
                 reason: row.reason,
                 created_at: row.created_at,
                 updated_at: row.updated_at,
@@ -215,8 +217,9 @@ impl Tx<'_> {
                 destination: "?9",
                 status: "?10",
                 requested_by: "?11",
-                created_at: "?12",
-                updated_at: "?12",
+                was_paid: "?12",
+                created_at: "?13",
+                updated_at: "?13",
             ))?
             .execute(params![
                 payout.id.number(),
@@ -230,6 +233,7 @@ impl Tx<'_> {
                 destination,
                 payout.status.into_str(),
                 payout.requested_by.as_ref().map(OperatorId::number),
+                payout.was_paid,
                 payout.created_at.millis(),
             ])?;
         Ok(())
@@ -246,8 +250,9 @@ impl Tx<'_> {
                     approved_by: "?3",
                     bank_reference: "?4",
                     value_date: "?5",
-                    reason: "?6",
-                    updated_at: "?7",
+                    was_paid: "?6",
+                    reason: "?7",
+                    updated_at: "?8",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -257,6 +262,7 @@ impl Tx<'_> {
                 payout.approved_by.as_ref().map(OperatorId::number),
                 payout.paid.as_ref().map(|paid| paid.reference.as_str()),
                 payout.paid.as_ref().map(|paid| paid.value_date.to_string()),
+                payout.was_paid,
                 payout.reason,
                 payout.updated_at.millis(),
             ])?;

@@ -1,0 +1,322 @@
+//! The rules of receipts: every action in every status, and the money that it moves.
+
+use strum::VariantArray;
+
+use super::*;
+use crate::domain::effects::Event;
+use crate::domain::ledger::Transfer;
+use crate::domain::time::Date;
+
+const AMOUNT: i64 = 250_000;
+
+/// Gives out rising numbers, also in the place of random bits.
+#[derive(Default)]
+struct SequentialIds(i64);
+
+impl IdSource for SequentialIds {
+    fn number(&mut self) -> i64 {
+        self.0 += 1024;
+        self.0
+    }
+
+    fn random(&mut self) -> u128 {
+        u128::from(self.number().unsigned_abs())
+    }
+}
+
+fn kobo(minor: i64) -> Amount {
+    Amount::from_minor(minor).unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(second * 1_000).unwrap()
+}
+
+fn ada() -> CustomerId {
+    CustomerId::parse("ada").unwrap()
+}
+
+fn operator(number: i64) -> OperatorId {
+    OperatorId::new(number, 7)
+}
+
+fn recorded() -> Receipt {
+    let facts = ReceiptFacts {
+        amount: kobo(AMOUNT),
+        entry: BankEntry {
+            reference: "FT26".to_owned(),
+            value_date: Date::parse("2026-06-22").unwrap(),
+        },
+        note: None,
+        source: ReceiptSource::Operator,
+        customer: None,
+        expected: None,
+        recorded_by: Some(operator(1)),
+    };
+    Receipt::record(ReceiptId::new(1, 1), facts, at(1))
+}
+
+/// Returns a deposit that Ada has announced.
+fn announced(amount: i64) -> Payment {
+    let id = TransactionId::new(9, 9);
+    Payment {
+        transaction: Transaction {
+            id,
+            owner: Account::CustomerMain(ada()),
+            transaction_type: TransactionType::Deposit,
+            credit_type: CreditType::Credit,
+            amount: kobo(amount),
+            reference: Reference::of(id),
+            escrow: None,
+            created_at: at(1),
+        },
+        detail: Some(Detail {
+            status: PaymentStatus::Pending,
+            fee: Amount::ZERO,
+            settled_at: None,
+            method: Method::BankTransfer {
+                account: None,
+                escrow_ids: Vec::new(),
+            },
+        }),
+        escrows: Vec::new(),
+        vault: None,
+        payees: Vec::new(),
+    }
+}
+
+fn credit(receipt: &mut Receipt, expected: Option<&mut Payment>, inside: Amount) -> Result<Effects, Refusal> {
+    receipt.credit(&ada(), expected, inside, &mut SequentialIds::default(), at(9))
+}
+
+/// Returns a receipt that has come to this status by the actions that lead to it.
+fn in_status(status: ReceiptStatus) -> Receipt {
+    let mut receipt = recorded();
+    match status {
+        ReceiptStatus::Recorded => {}
+        ReceiptStatus::Rejected => receipt.reject(at(2)).unwrap(),
+        ReceiptStatus::Credited => drop(credit(&mut receipt, None, Amount::ZERO).unwrap()),
+        ReceiptStatus::Suspense => drop(receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap()),
+        ReceiptStatus::Reversed => {
+            receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap();
+            receipt
+                .reverse(None, kobo(AMOUNT), Some(operator(1)), TwoPersonRule::OFF, at(3))
+                .unwrap();
+        }
+        ReceiptStatus::SentBack => {
+            receipt.keep_in_suspense(Amount::ZERO, at(2)).unwrap();
+            receipt.send_back(at(3)).unwrap();
+        }
+    }
+    assert_eq!(receipt.status, status);
+    receipt
+}
+
+fn moves(effects: &Effects) -> Vec<String> {
+    let line = |transfer: &Transfer| {
+        let kind: &str = transfer.kind.into();
+        format!(
+            "{kind} {} -> {} {}",
+            transfer.debit,
+            transfer.credit,
+            transfer.amount.minor()
+        )
+    };
+    effects.transfers.iter().map(line).collect()
+}
+
+fn events(effects: &Effects) -> Vec<String> {
+    effects.events.iter().map(Event::name).collect()
+}
+
+type Action = fn(&mut Receipt) -> Result<(), Refusal>;
+
+#[test]
+fn each_action_takes_its_statuses_and_leads_to_one() {
+    use ReceiptStatus::{Credited, Recorded, Rejected, Reversed, SentBack, Suspense};
+    let actions: [(&str, Action, &[ReceiptStatus], ReceiptStatus); 7] = [
+        (
+            "approved",
+            |receipt| receipt.check_approval(Some(operator(2)), TwoPersonRule::OFF),
+            &[Recorded],
+            Recorded,
+        ),
+        ("rejected", |receipt| receipt.reject(at(9)), &[Recorded], Rejected),
+        (
+            "kept in suspense",
+            |receipt| receipt.keep_in_suspense(Amount::ZERO, at(9)).map(drop),
+            &[Recorded],
+            Suspense,
+        ),
+        (
+            "credited",
+            |receipt| credit(receipt, None, Amount::ZERO).map(drop),
+            &[Recorded, Suspense],
+            Credited,
+        ),
+        (
+            "reversed",
+            |receipt| {
+                receipt
+                    .reverse(None, kobo(AMOUNT), Some(operator(1)), TwoPersonRule::OFF, at(9))
+                    .map(drop)
+            },
+            &[Credited, Suspense],
+            Reversed,
+        ),
+        ("sent back", |receipt| receipt.send_back(at(9)), &[Suspense], SentBack),
+        ("taken back", |receipt| receipt.take_back(at(9)), &[SentBack], Suspense),
+    ];
+    for &status in ReceiptStatus::VARIANTS {
+        for (done, action, from, to) in actions {
+            let mut receipt = in_status(status);
+            let before = receipt.clone();
+            let outcome = action(&mut receipt);
+            if from.contains(&status) {
+                assert_eq!((outcome, receipt.status), (Ok(()), to), "{status:?} {done}");
+                continue;
+            }
+            let refusal = Refusal::NotInStatus {
+                object: "receipt",
+                status: status.into_str(),
+                allowed: from.iter().map(Into::into).collect(),
+                done,
+            };
+            assert_eq!(outcome, Err(refusal), "{status:?} {done}");
+            assert_eq!(receipt, before, "a refusal changes nothing");
+        }
+    }
+}
+
+#[test]
+fn money_comes_from_outside_or_out_of_suspense() {
+    let effects = credit(&mut recorded(), None, Amount::ZERO).unwrap();
+    assert_eq!(moves(&effects), ["DEPOSIT outside world -> ada main 250000"]);
+    let mut unknown = recorded();
+    let effects = unknown.keep_in_suspense(Amount::ZERO, at(2)).unwrap();
+    assert_eq!(moves(&effects), ["UNALLOCATED outside world -> suspense 250000"]);
+    assert_eq!(events(&effects), [""; 0], "no customer has it");
+    assert_eq!(unknown.holder("reversed"), Ok(Account::Suspense));
+    // Money in suspense is inside already.
+    let effects = credit(&mut unknown, None, Amount::MAX).unwrap();
+    assert_eq!(moves(&effects), ["ALLOCATION suspense -> ada main 250000"]);
+    assert_eq!(unknown.holder("reversed"), Ok(Account::CustomerMain(ada())));
+    assert_eq!(unknown.customer, Some(ada()));
+}
+
+#[test]
+fn money_enters_up_to_the_most_that_accounts_may_hold() {
+    let room = |left: i64| kobo(Amount::MAX.minor() - left);
+    for (left, is_refused) in [(AMOUNT, false), (AMOUNT - 1, true)] {
+        let mut receipt = recorded();
+        let outcome = receipt.keep_in_suspense(room(left), at(2));
+        assert_eq!(outcome == Err(Refusal::TooMuchMoney), is_refused, "{left}");
+        let mut receipt = recorded();
+        let outcome = credit(&mut receipt, None, room(left));
+        assert_eq!(outcome == Err(Refusal::TooMuchMoney), is_refused, "{left}");
+        assert_eq!(receipt.status == ReceiptStatus::Recorded, is_refused, "{left}");
+    }
+}
+
+#[test]
+fn a_deposit_succeeds_by_exactly_its_amount_while_it_is_pending() {
+    let pending = PaymentStatus::Pending;
+    for (amount, status, settles) in [
+        (AMOUNT, pending, true),
+        (AMOUNT - 1, pending, false),
+        (AMOUNT + 1, pending, false),
+        (AMOUNT, PaymentStatus::Failed, false),
+        (AMOUNT, PaymentStatus::Success, false),
+        (AMOUNT, PaymentStatus::Reversed, false),
+    ] {
+        let mut deposit = announced(amount);
+        deposit.detail.as_mut().unwrap().status = status;
+        let mut receipt = recorded();
+        let effects = credit(&mut receipt, Some(&mut deposit), Amount::ZERO).unwrap();
+        // All that came is credited, in any case.
+        assert_eq!(moves(&effects), ["DEPOSIT outside world -> ada main 250000"]);
+        assert_eq!(events(&effects), ["payment.deposit.success"]);
+        assert_eq!(receipt.expected, Some(deposit.transaction.id));
+        let own = effects.transactions.first().map(|entry| (entry.id, entry.amount));
+        if settles {
+            assert_eq!(deposit.status(), PaymentStatus::Success);
+            assert_eq!((receipt.deposit, own), (Some(deposit.transaction.id), None));
+        } else {
+            assert_eq!(deposit.status(), status, "{amount} {status:?}");
+            assert_eq!(own, receipt.deposit.map(|id| (id, kobo(AMOUNT))));
+        }
+    }
+}
+
+#[test]
+fn a_reversal_takes_the_money_out_of_where_it_is() {
+    let mut deposit = announced(AMOUNT);
+    let mut receipt = recorded();
+    credit(&mut receipt, Some(&mut deposit), Amount::ZERO).unwrap();
+    let off = TwoPersonRule::OFF;
+    let effects = receipt
+        .reverse(Some(&mut deposit), kobo(AMOUNT), Some(operator(1)), off, at(10))
+        .unwrap();
+    assert_eq!(moves(&effects), ["CORRECTION ada main -> outside world 250000"]);
+    assert_eq!(events(&effects), ["payment.deposit.reversed"]);
+    assert_eq!(deposit.status(), PaymentStatus::Reversed);
+    let effects = in_status(ReceiptStatus::Suspense)
+        .reverse(None, kobo(AMOUNT), Some(operator(1)), off, at(10))
+        .unwrap();
+    assert_eq!(moves(&effects), ["CORRECTION suspense -> outside world 250000"]);
+}
+
+#[test]
+fn a_reversal_refuses_the_status_then_the_person_then_spent_money() {
+    let alone_max = kobo(AMOUNT - 1);
+    let rule = TwoPersonRule {
+        alone_max: Some(alone_max),
+    };
+    let available = kobo(AMOUNT - 1);
+    let reverse = |receipt: &mut Receipt, by: Option<OperatorId>, available: Amount| {
+        let before = receipt.clone();
+        let outcome = receipt.reverse(None, available, by, rule, at(9)).map(drop);
+        assert!(outcome.is_ok() || *receipt == before, "a refusal changes nothing");
+        outcome
+    };
+    let outcome = reverse(&mut in_status(ReceiptStatus::Recorded), Some(operator(1)), available);
+    assert!(matches!(outcome, Err(Refusal::NotInStatus { .. })), "{outcome:?}");
+    let mut credited = in_status(ReceiptStatus::Credited);
+    let outcome = reverse(&mut credited, Some(operator(1)), available);
+    assert_eq!(outcome, Err(Refusal::SamePerson { alone_max }));
+    let spent = Refusal::AlreadySpent {
+        needed: kobo(AMOUNT),
+        available,
+    };
+    assert_eq!(reverse(&mut credited, Some(operator(2)), available), Err(spent));
+    assert_eq!(reverse(&mut credited, Some(operator(2)), kobo(AMOUNT)), Ok(()));
+}
+
+#[test]
+fn the_recorder_does_not_approve_above_the_limit() {
+    let alone_max = kobo(AMOUNT - 1);
+    let rule = TwoPersonRule {
+        alone_max: Some(alone_max),
+    };
+    let receipt = recorded();
+    assert_eq!(
+        receipt.check_approval(Some(operator(1)), rule),
+        Err(Refusal::SamePerson { alone_max })
+    );
+    assert_eq!(receipt.check_approval(Some(operator(2)), rule), Ok(()));
+    // The status comes first.
+    let outcome = in_status(ReceiptStatus::Rejected).check_approval(Some(operator(1)), rule);
+    assert!(matches!(outcome, Err(Refusal::NotInStatus { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_deposit_is_given_up_once() {
+    let mut deposit = announced(AMOUNT);
+    let effects = expire(&mut deposit, at(5));
+    assert_eq!(events(&effects), ["payment.deposit.failed"]);
+    assert_eq!(effects.transfers, []);
+    assert_eq!(deposit.status(), PaymentStatus::Failed);
+    let before = deposit.clone();
+    assert_eq!(expire(&mut deposit, at(6)), Effects::default());
+    assert_eq!(deposit, before);
+}

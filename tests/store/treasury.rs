@@ -1,0 +1,370 @@
+//! Receipts, pay-outs and the record of operators' acts: the audit explains what the bank
+//! holds by them, and finds every change of them.
+
+use std::sync::LazyLock;
+
+use escrowd::commands::operators::{self, OperatorActor, OperatorRequest};
+use escrowd::commands::payouts::{self, PayoutRequest, RequestedSource};
+use escrowd::commands::receipts::{self, ReceiptRequest, ReceiptTarget};
+use escrowd::commands::{Error, Policy};
+use escrowd::domain::fees::WhoPays;
+use escrowd::domain::ids::{CustomerId, OperatorId, PayoutId, ReceiptId};
+use escrowd::domain::time::Date;
+use escrowd::domain::transaction::BankAccount;
+use escrowd::domain::treasury::act::Agent;
+use escrowd::domain::treasury::operator::Role;
+use escrowd::domain::treasury::payout::BankEntry;
+use escrowd::store::{Store, Tx};
+use rusqlite::Connection;
+
+use crate::helpers::{TestFile, Trade, history, kobo, policy, write};
+
+/// An operator who acts for the merchant of a trade.
+pub(crate) struct Desk<'a> {
+    trade: &'a Trade,
+    operator: Option<OperatorId>,
+}
+
+/// Makes an operator with this name, who may act for all merchants.
+pub(crate) fn make_operator(store: &Store, name: &str) -> OperatorId {
+    let request = OperatorRequest {
+        name: name.to_owned(),
+        role: Role::Admin,
+        merchants: Vec::new(),
+    };
+    let (agent, key) = (
+        Agent {
+            operator: None,
+            address: None,
+        },
+        format!("op_live_{name}"),
+    );
+    write(store, move |tx| operators::create(tx, &agent, Ok(request), &key)).id
+}
+
+fn entry(reference: &str) -> BankEntry {
+    BankEntry {
+        reference: reference.to_owned(),
+        value_date: Date::parse("2026-06-22").unwrap(),
+    }
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) const fn of(trade: &'a Trade, operator: Option<OperatorId>) -> Self {
+        Self { trade, operator }
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, Error> + Send + 'static,
+    ) -> T {
+        let actor = OperatorActor {
+            merchant: self.trade.merchant,
+            agent: Agent {
+                operator: self.operator,
+                address: Some("192.0.2.7".to_owned()),
+            },
+        };
+        write(&self.trade.store, move |tx| {
+            tx.act_for(actor.merchant)?;
+            command(tx, &policy(), &actor)
+        })
+    }
+
+    fn record(&self, minor: i64, bank_reference: &str, target: ReceiptTarget) -> ReceiptId {
+        let request = ReceiptRequest {
+            amount: kobo(minor),
+            entry: entry(bank_reference),
+            note: Some("by transfer".to_owned()),
+            target,
+        };
+        let outcome = self.run(move |tx, policy, actor| receipts::record(tx, policy, actor, Ok(request)));
+        outcome.receipt.id
+    }
+
+    fn request(&self, source: RequestedSource) -> PayoutId {
+        let request = PayoutRequest {
+            source,
+            destination: BankAccount {
+                bank_code: "058".to_owned(),
+                account_number: "0123456789".to_owned(),
+                account_name: "Shop".to_owned(),
+                bank_name: "Bank".to_owned(),
+                narration: None,
+            },
+            reason: Some("monthly".to_owned()),
+        };
+        let outcome = self.run(move |tx, policy, actor| payouts::request(tx, policy, actor, Ok(request)));
+        outcome.payout.id
+    }
+
+    fn approve(&self, payout: PayoutId) {
+        self.run(move |tx, policy, actor| payouts::approve(tx, policy, actor, payout));
+    }
+
+    fn pay(&self, payout: PayoutId, bank_reference: &'static str) {
+        self.run(move |tx, policy, actor| payouts::pay(tx, policy, actor, payout, Ok(entry(bank_reference))));
+    }
+
+    fn give_back(&self, payout: PayoutId) {
+        let reason = Ok("account closed".to_owned());
+        self.run(move |tx, policy, actor| payouts::take_back(tx, policy, actor, payout, reason));
+    }
+
+    /// Writes receipts and pay-outs in every status.
+    pub(crate) fn trade_everything(&self) {
+        // A deal, of which merchant and platform earn.
+        let deal = self.trade.offer_standard("ada", 250_000, WhoPays::Seller);
+        self.trade.fund("ben", deal.id);
+        self.trade.confirm_payment("ben", deal.id);
+        let ada = || ReceiptTarget::Customer(CustomerId::parse("ada").unwrap());
+        self.record(500_000, "in-1", ada());
+        let wrong = self.record(400_000, "in-2", ada());
+        let reason = Ok("of another customer".to_owned());
+        self.run(move |tx, policy, actor| receipts::reverse(tx, policy, actor, wrong, reason));
+        self.record(300_000, "in-3", ReceiptTarget::Unknown);
+        let unknown = self.record(200_000, "in-4", ReceiptTarget::Unknown);
+        self.request(RequestedSource::Receipt(unknown));
+        self.request(RequestedSource::PlatformFees(kobo(100)));
+        let approved = self.request(RequestedSource::PlatformFees(kobo(200)));
+        self.approve(approved);
+        let paid = self.request(RequestedSource::Merchant(kobo(300)));
+        self.approve(paid);
+        self.pay(paid, "out-1");
+        let rejected = self.request(RequestedSource::PlatformFees(kobo(400)));
+        let reason = Ok("too early".to_owned());
+        self.run(move |tx, policy, actor| payouts::reject(tx, policy, actor, rejected, reason));
+        self.trade.withdraw("ada", "paid and returned", "0123456789");
+        let withdrawn: PayoutId = self.newest_payout();
+        self.approve(withdrawn);
+        self.pay(withdrawn, "out-2");
+        self.give_back(withdrawn);
+        self.trade.withdraw("ada", "open", "0123456789");
+    }
+
+    fn newest_payout(&self) -> PayoutId {
+        let request = escrowd::domain::page::PageRequest {
+            limit: 1,
+            start: escrowd::domain::page::PageStart::Number(1),
+        };
+        let page = payouts::list;
+        let read = self
+            .trade
+            .store
+            .read(|snapshot| page(snapshot, self.trade.merchant, None, request));
+        read.unwrap().rows[0].payout.id
+    }
+}
+
+/// A closed file with receipts, pay-outs and acts of the first merchant.
+static SOUND: LazyLock<TestFile> = LazyLock::new(|| {
+    let file = TestFile::new();
+    let store = file.open();
+    history(&store, &file.clock);
+    let operator = make_operator(&store, "Ada Obi");
+    let trade = Trade::of_key(&store, 1);
+    Desk::of(&trade, Some(operator)).trade_everything();
+    drop(trade);
+    store.close();
+    file
+});
+
+/// Copies the file and opens a connection without foreign keys, CHECKs and triggers.
+fn damaged() -> (TestFile, Connection) {
+    let file = TestFile::copy_of(&SOUND);
+    let connection = file.sqlite();
+    connection
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF;
+             DROP TRIGGER operator_act_is_never_changed; DROP TRIGGER operator_act_is_never_deleted;",
+        )
+        .unwrap();
+    (file, connection)
+}
+
+/// Changes one row, and returns the invariants that the audit finds broken, without those of
+/// single rows, and the findings as text.
+#[track_caller]
+fn findings_after(sql: &str) -> (Vec<u8>, String) {
+    let (file, connection) = damaged();
+    assert_eq!(connection.execute(sql, []).unwrap(), 1, "{sql}");
+    let findings = file.audit().findings;
+    let mut broken: Vec<u8> = findings.iter().map(|finding| finding.invariant).collect();
+    broken.retain(|invariant| *invariant != 9);
+    broken.sort_unstable();
+    broken.dedup();
+    let text: Vec<String> = findings.into_iter().map(|finding| finding.problem).collect();
+    (broken, text.join("\n"))
+}
+
+#[test]
+fn a_file_with_receipts_payouts_and_acts_is_sound() {
+    SOUND.assert_sound();
+    let connection = SOUND.sqlite();
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(DISTINCT status) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("receipt"), count("payout")), (4, 5));
+}
+
+/// The fee of a withdrawal stays with the platform when the bank returns the payment.
+#[test]
+fn the_fee_of_a_withdrawal_that_came_back_is_part_of_its_history() {
+    let fees: i64 = SOUND
+        .sqlite()
+        .query_row(
+            "SELECT fee FROM payout WHERE status = 'returned' AND was_paid AND fee > 0",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert!(fees > 0);
+    SOUND.assert_sound();
+    let sql = "UPDATE payout SET was_paid = 0 WHERE status = 'returned'";
+    assert_eq!(findings_after(sql).0, [8]);
+}
+
+#[test]
+fn each_change_of_an_act_is_found() {
+    let some = "(SELECT min(id) + 2 FROM operator_act WHERE merchant_id = 1)";
+    for change in [
+        "merchant_id = 2",
+        "number = number + 100",
+        "operator_id = NULL",
+        "kind = 'payout_paid'",
+        "subject = subject || '0'",
+        "reason = 'because'",
+        "reason = NULL",
+        "address = '192.0.2.8'",
+        "first_transfer = first_transfer - 1",
+        "last_transfer = last_transfer + 1",
+        "created_at = created_at + 1",
+        "hash = zeroblob(32)",
+    ] {
+        let (broken, _) = findings_after(&format!("UPDATE operator_act SET {change} WHERE id = {some}"));
+        assert_eq!(broken, [12], "{change}");
+    }
+    // The act of the whole deployment: an operator was made.
+    let (broken, text) = findings_after("UPDATE operator_act SET subject = 'x' WHERE merchant_id IS NULL");
+    assert_eq!(broken, [12]);
+    assert!(text.contains("of the deployment"), "{text}");
+}
+
+#[test]
+fn a_removed_act_is_found_also_the_newest() {
+    for which in ["max(id)", "min(id)", "min(id) + 3"] {
+        let sql =
+            format!("DELETE FROM operator_act WHERE id = (SELECT {which} FROM operator_act WHERE merchant_id = 1)");
+        let (broken, text) = findings_after(&sql);
+        assert_eq!(broken, [12], "{which}");
+        assert!(text.contains("of merchant 1"), "{text}");
+    }
+    let (broken, _) = findings_after("DELETE FROM operator_act WHERE merchant_id IS NULL");
+    assert_eq!(broken, [12]);
+    let (broken, _) = findings_after("DELETE FROM operator_act_head WHERE merchant_id = 1");
+    assert_eq!(broken, [12]);
+    let sql = "UPDATE operator_act_head SET number = number - 1 WHERE merchant_id = 1";
+    assert_eq!(findings_after(sql).0, [12]);
+}
+
+#[test]
+fn money_in_transit_or_in_suspense_without_its_row_is_found() {
+    for sql in [
+        "DELETE FROM payout WHERE status = 'approved'",
+        "UPDATE payout SET status = 'rejected' WHERE status = 'approved'",
+        "UPDATE payout SET amount = amount + 1 WHERE status = 'approved'",
+        "UPDATE payout SET status = 'approved' WHERE status = 'rejected'",
+    ] {
+        let (broken, text) = findings_after(sql);
+        assert_eq!(broken, [11], "{sql}");
+        assert!(text.contains("account IN_TRANSIT holds"), "{text}");
+    }
+    for sql in [
+        "DELETE FROM receipt WHERE status = 'suspense'",
+        "UPDATE receipt SET amount = amount - 1 WHERE status = 'suspense'",
+        "UPDATE receipt SET status = 'suspense' WHERE status = 'sent_back'",
+    ] {
+        let (broken, text) = findings_after(sql);
+        assert_eq!(broken, [11], "{sql}");
+        assert!(text.contains("account SUSPENSE holds"), "{text}");
+    }
+}
+
+#[test]
+fn a_payout_or_a_receipt_that_went_another_way_than_its_payment_is_found() {
+    for (sql, invariants, place) in [
+        (
+            "UPDATE payment_detail SET status = 'failed'
+             WHERE transaction_id = (SELECT transaction_id FROM payout WHERE status = 'paid')",
+            &[8, 11][..],
+            "is paid, and its withdrawal is failed",
+        ),
+        (
+            "UPDATE payment_detail SET status = 'success'
+             WHERE transaction_id = (SELECT deposit_id FROM receipt WHERE status = 'reversed')",
+            &[8, 11],
+            "is reversed, and its deposit is success",
+        ),
+        (
+            "UPDATE payout SET receipt_id = NULL WHERE receipt_id IS NOT NULL",
+            &[11],
+            "is sent_back, and its pay-out is missing",
+        ),
+    ] {
+        let (broken, text) = findings_after(sql);
+        assert_eq!(broken, invariants, "{sql}");
+        assert!(text.contains(place), "{text}");
+    }
+}
+
+/// Every column of the rows of operators, receipts and pay-outs is under the checksum.
+#[test]
+fn each_change_of_a_receipt_a_payout_or_an_operator_is_found() {
+    for (table, row) in [
+        ("receipt", "status = 'credited'"),
+        ("payout", "status = 'paid'"),
+        ("operator", "name = 'Ada Obi'"),
+    ] {
+        let columns = format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'id'");
+        let connection = SOUND.sqlite();
+        let mut statement = connection.prepare(&columns).unwrap();
+        let columns = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        for column in columns.map(Result::unwrap) {
+            let (file, connection) = damaged();
+            let sql = format!(
+                "UPDATE {table} SET {column} = CASE typeof({column})
+                     WHEN 'integer' THEN {column} + 1 WHEN 'text' THEN {column} || '1'
+                     WHEN 'blob' THEN zeroblob(32) ELSE 1 END WHERE {row}"
+            );
+            assert_eq!(connection.execute(&sql, []).unwrap(), 1, "{sql}");
+            drop(connection);
+            let findings = file.audit().findings;
+            let is_named =
+                |finding: &escrowd::store::Finding| finding.invariant == 9 && finding.problem.contains(table);
+            assert!(findings.iter().any(is_named), "{table}.{column}: {findings:#?}");
+        }
+    }
+}
+
+#[test]
+fn sql_does_not_change_or_delete_an_act() {
+    let file = TestFile::copy_of(&SOUND);
+    let connection = file.sqlite();
+    for (sql, message) in [
+        ("UPDATE operator_act SET reason = 'because'", "is never changed"),
+        ("UPDATE operator_act SET id = id + 1000", "is never changed"),
+        ("DELETE FROM operator_act", "is never deleted"),
+        ("DELETE FROM operator_act WHERE merchant_id IS NULL", "is never deleted"),
+    ] {
+        let error = connection.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains(message), "{sql}: {error}");
+    }
+    // A replaced row is a deleted one.
+    connection.execute_batch("PRAGMA recursive_triggers = ON;").unwrap();
+    let sql = "INSERT OR REPLACE INTO operator_act SELECT * FROM operator_act WHERE id = 2";
+    let error = connection.execute(sql, []).unwrap_err().to_string();
+    assert!(error.contains("is never deleted"), "{error}");
+    drop(connection);
+    file.assert_sound();
+}
