@@ -73,7 +73,8 @@ pub fn check_name(field: &str, name: String) -> Parsed<String> {
 /// # Errors
 ///
 /// Refuses a name that another operator has or had, so that a name in the record stays one
-/// person's, and a merchant that does not exist.
+/// person's, a merchant that does not exist, and one that the acting operator may not act for:
+/// an admin who is limited to merchants makes no operator with wider limits.
 pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
     let request = request?;
     if tx.has_operator_named(&request.name)? {
@@ -83,6 +84,9 @@ pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, 
         if !tx.has_merchant(*merchant)? {
             return Err(Refusal::MerchantNotFound.into());
         }
+    }
+    if !covers(tx, agent, &request.merchants)? {
+        return Err(Refusal::MerchantNotFound.into());
     }
     let operator = Operator {
         id: tx.operator_id(),
@@ -102,9 +106,13 @@ pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, 
 ///
 /// # Errors
 ///
-/// Refuses an unknown operator, one that is revoked already, and the last admin.
+/// Refuses an unknown operator, one whose limits are wider than those of the acting operator,
+/// one that is revoked already, and the last admin of all merchants.
 pub fn revoke(tx: &mut Tx<'_>, agent: &Agent, id: OperatorId, reason: Option<String>) -> Result<Operator, Error> {
     let mut operator = tx.operator(id)?.ok_or(Refusal::OperatorNotFound)?;
+    if !covers(tx, agent, &operator.merchants)? {
+        return Err(Refusal::OperatorNotFound.into());
+    }
     if operator.revoked_at.is_some() {
         return Err(Refusal::OperatorAlreadyRevoked.into());
     }
@@ -115,6 +123,15 @@ pub fn revoke(tx: &mut Tx<'_>, agent: &Agent, id: OperatorId, reason: Option<Str
     tx.save_operator(&operator)?;
     record_for_deployment(tx, agent, ActKind::OperatorRevoked, id, reason)?;
     Ok(operator)
+}
+
+/// Returns true if the caller may do all that an operator with these limits may.
+fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Result<bool, Error> {
+    let Some(id) = agent.operator else {
+        return Ok(true);
+    };
+    let acting = tx.operator(id)?.ok_or(Refusal::OperatorNotFound)?;
+    Ok(acting.covers(merchants))
 }
 
 /// Saves that an operator's key is being used, if its last use is long enough ago.

@@ -305,6 +305,7 @@ fn save(
     tx.save_payout(&changed.payout)?;
     if let Some(withdrawal) = &changed.withdrawal {
         tx.save_settled(withdrawal)?;
+        tx.delete_slow_withdrawal(merchant, withdrawal.transaction.id)?;
     }
     let is_given_back = matches!(changed.payout.status, PayoutStatus::Rejected | PayoutStatus::Returned);
     if let Some(receipt) = changed.payout.receipt.filter(|_| is_given_back) {

@@ -17,7 +17,8 @@ use crate::http::state::AppState;
 pub(super) const MERCHANT_ID: HeaderName = HeaderName::from_static("merchant-id");
 
 /// Returns the operator of a key and the merchant that the request acts for, or `None` if no
-/// operator has the key or it is revoked.
+/// operator has the key or it is revoked. A request that concerns the deployment need not name
+/// a merchant, unless the operator is limited to some.
 ///
 /// # Errors
 ///
@@ -37,7 +38,8 @@ pub(super) fn admit(
     operator.check_may(right)?;
     note_use(state, &operator);
     let named = single_value(request.headers(), &MERCHANT_ID)?;
-    let merchant = if acts_as == ActsAs::Deployment && named.is_none() {
+    let acts_for_all = operator.merchants.is_empty();
+    let merchant = if acts_as == ActsAs::Deployment && named.is_none() && acts_for_all {
         None
     } else {
         Some(merchant_of(state, &operator, named.as_deref())?)
@@ -45,7 +47,8 @@ pub(super) fn admit(
     Ok(Some((operator.id, merchant)))
 }
 
-/// Returns the merchant with this id or name, or the only one that the operator may act for.
+/// Returns the merchant with this id or else this name, or the only one that the operator may
+/// act for.
 fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Result<MerchantId, ApiError> {
     let known = state.store.read(|snapshot| snapshot.merchants_of(operator))?;
     match (named, known.as_slice()) {
@@ -53,11 +56,12 @@ fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Re
         (None, []) => Err(Refusal::MerchantNotFound.into()),
         (None, _) => Err(Refusal::MerchantIdRequired.into()),
         (Some(named), known) => {
-            let is_named = |(merchant, name): &&(MerchantId, Option<String>)| {
-                merchant.0.to_string() == named || name.as_deref() == Some(named)
-            };
-            let merchant = known.iter().find(is_named).map(|(merchant, _)| *merchant);
-            Ok(merchant.ok_or(Refusal::MerchantNotFound)?)
+            let has_id = |(merchant, _): &&(MerchantId, Option<String>)| merchant.0.to_string() == named;
+            let has_name = |(_, name): &&(MerchantId, Option<String>)| name.as_deref() == Some(named);
+            let merchant = known.iter().find(has_id).or_else(|| known.iter().find(has_name));
+            Ok(merchant
+                .map(|(merchant, _)| *merchant)
+                .ok_or(Refusal::MerchantNotFound)?)
         }
     }
 }

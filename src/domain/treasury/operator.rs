@@ -96,6 +96,12 @@ impl Operator {
     pub fn may_act_for(&self, merchant: MerchantId) -> bool {
         self.merchants.is_empty() || self.merchants.contains(&merchant)
     }
+
+    /// Returns true if an operator with these limits may do no more than this one.
+    pub fn covers(&self, merchants: &[MerchantId]) -> bool {
+        let is_limited = !merchants.is_empty();
+        self.merchants.is_empty() || (is_limited && merchants.iter().all(|merchant| self.may_act_for(*merchant)))
+    }
 }
 
 /// The rule that above an amount a second person approves.
@@ -175,6 +181,23 @@ mod tests {
         assert!(operator(Role::Admin, &[]).may_act_for(MerchantId(7)));
         assert!(operator(Role::Admin, &[7]).may_act_for(MerchantId(7)));
         assert!(!operator(Role::Admin, &[7]).may_act_for(MerchantId(8)));
+    }
+
+    #[test]
+    fn a_limited_operator_covers_no_wider_limits() {
+        for (own, others, covers) in [
+            (&[][..], &[][..], true),
+            (&[], &[7], true),
+            (&[7, 8], &[8], true),
+            (&[7, 8], &[8, 7], true),
+            (&[7], &[7, 8], false),
+            (&[7], &[8], false),
+            (&[7], &[], false),
+        ] {
+            let others: Vec<MerchantId> = others.iter().copied().map(MerchantId).collect();
+            let covered = operator(Role::Admin, own).covers(&others);
+            assert_eq!(covered, covers, "{own:?} {others:?}");
+        }
     }
 
     #[test]

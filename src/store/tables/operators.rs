@@ -120,12 +120,13 @@ impl Snapshot<'_> {
         }))
     }
 
-    /// Returns true if an admin other than this one has a valid key.
+    /// Returns true if an admin of all merchants other than this one has a valid key.
     pub fn has_other_admin(&self, id: OperatorId) -> Result<bool, Error> {
         let exists = self
             .connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1)",
+                "SELECT EXISTS (SELECT 1 FROM operator WHERE role = 'admin' AND revoked_at IS NULL AND id <> ?1
+                 AND NOT EXISTS (SELECT 1 FROM operator_merchant WHERE operator_id = operator.id))",
             )?
             .query_row([id.number()], |row| row.get(0))?;
         Ok(exists)

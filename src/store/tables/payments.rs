@@ -244,8 +244,11 @@ impl Snapshot<'_> {
             return Ok(None);
         };
         let payment = self.payment_of_number(used.transaction)?;
-        let is_deposit = payment.transaction.transaction_type == TransactionType::Deposit;
-        Ok(Some(payment).filter(|_| is_deposit))
+        let waits_at_bank = matches!(
+            payment.method(),
+            Some(Method::BankTransfer { .. } | Method::TestAccount { .. })
+        );
+        Ok(Some(payment).filter(|_| waits_at_bank))
     }
 
     /// Returns a page of a merchant's pending deposits that wait for money at the bank,

@@ -1,0 +1,388 @@
+//! Operators: their keys, roles and merchants, and the record of what they do.
+
+use escrowd::config::Merchant;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::desk::{
+    ADA, BEN, DAYO, EFE, STALL_KEY, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
+};
+use crate::helpers::{LIVE_KEY, TestApp, key_hash, new_customer, spawn_app};
+
+const NO_ID: &str = "665f1b2c9a1e4d0012ab3c10";
+
+/// Makes an operator with the admin's key, and returns its key and its id.
+#[track_caller]
+fn make(app: &TestApp, name: &str, role: &str, merchants: &[i64]) -> (String, String) {
+    let body = json!({ "name": name, "role": role, "merchantIds": merchants });
+    let made = app.by(ADA, "POST", "/operators", &body).ok();
+    let (key, id) = (made.text("key"), made.text("id"));
+    // The first use is saved beside the request.
+    app.by(&key, "GET", "/operators", &Value::Null);
+    let used = format!("SELECT count(*) FROM operator WHERE name = '{name}' AND last_used_at IS NOT NULL");
+    while app.column(&used) == ["0"] {
+        app.by_for(&key, "shop", "GET", "/receipts", &Value::Null);
+        app.by_for(&key, "stall", "GET", "/receipts", &Value::Null);
+    }
+    (key, id)
+}
+
+#[test]
+fn each_role_does_what_its_rights_allow_and_nothing_else() {
+    let app = spawn_desk();
+    let id = |action: &str| format!("/payouts/{NO_ID}/{action}");
+    let of_receipt = |action: &str| format!("/receipts/{NO_ID}/{action}");
+    let routes = [
+        ("Record", "/receipts".to_owned(), json!({})),
+        ("Record", of_receipt("assign"), json!({ "customerId": "x" })),
+        ("Record", of_receipt("reverse"), reason()),
+        ("Record", "/deposits/expire".to_owned(), json!({})),
+        ("Record", "/payouts".to_owned(), json!({})),
+        ("Record", id("pay"), paid("out-1")),
+        ("Record", id("return"), reason()),
+        ("Approve", of_receipt("approve"), Value::Null),
+        ("Approve", of_receipt("reject"), reason()),
+        ("Approve", id("approve"), Value::Null),
+        ("Approve", id("reject"), reason()),
+        ("Administer", "/operators".to_owned(), json!({})),
+        ("Administer", format!("/operators/{NO_ID}/revoke"), reason()),
+    ];
+    for (right, path, body) in routes {
+        for (key, role, rights) in [
+            (ADA, "admin", &["Record", "Approve", "Administer"][..]),
+            (BEN, "cashier", &["Record"]),
+            (DAYO, "approver", &["Approve"]),
+            (EFE, "auditor", &[]),
+        ] {
+            if rights.contains(&right) {
+                let answer = app.by(key, "POST", &path, &body);
+                assert!([400, 404].contains(&answer.status), "{role} {path}: {answer:?}");
+                continue;
+            }
+            let message = format!("An operator with the role {role} cannot do this");
+            app.refuses(403, &message, |app| app.by(key, "POST", &path, &body));
+        }
+    }
+    for path in ["/operators", "/acts", "/deposits", "/receipts", "/payouts"] {
+        for key in [ADA, BEN, DAYO, EFE] {
+            app.by(key, "GET", path, &Value::Null).ok();
+        }
+    }
+}
+
+#[test]
+fn a_revoked_key_opens_nothing() {
+    let app = spawn_desk();
+    let (key, id) = make(&app, "Gbenga", "cashier", &[]);
+    app.by(&key, "POST", "/receipts", &receipt(10, "in-1", &json!({}))).ok();
+    let revoked = app.by(ADA, "POST", &format!("/operators/{id}/revoke"), &reason()).ok();
+    assert!(revoked.data()["revokedAt"].is_string());
+    for (method, path, body) in [
+        ("GET", "/receipts", Value::Null),
+        ("GET", "/acts", Value::Null),
+        ("POST", "/receipts", receipt(10, "in-2", &json!({}))),
+    ] {
+        app.refuses(403, "Unauthorized Access", |app| app.by(&key, method, path, &body));
+    }
+    app.refuses(409, "This operator's key is already revoked", |app| {
+        app.by(ADA, "POST", &format!("/operators/{id}/revoke"), &reason())
+    });
+    // The name stays that person's in the record.
+    app.refuses(409, "An operator with this name exists", |app| {
+        app.by(
+            ADA,
+            "POST",
+            "/operators",
+            &json!({ "name": "Gbenga", "role": "cashier" }),
+        )
+    });
+    app.refuses(404, "Operator not found", |app| {
+        app.by(ADA, "POST", &format!("/operators/{NO_ID}/revoke"), &reason())
+    });
+}
+
+#[test]
+fn the_last_admin_of_all_merchants_stays() {
+    let app = spawn_desk();
+    let ada = app.column("SELECT printf('%016x%08x', id, guard) FROM operator WHERE name = 'ada'");
+    let revoke = |id: &str| format!("/operators/{id}/revoke");
+    let message = "The last admin cannot be revoked";
+    app.refuses(409, message, |app| app.by(ADA, "POST", &revoke(&ada[0]), &reason()));
+    // One who is limited to a merchant cannot take the place.
+    make(&app, "Limited", "admin", &[1]);
+    app.refuses(409, message, |app| app.by(ADA, "POST", &revoke(&ada[0]), &reason()));
+    let (hauwa, _) = make(&app, "Hauwa", "admin", &[]);
+    app.by(&hauwa, "POST", &revoke(&ada[0]), &reason()).ok();
+    app.refuses(403, "Unauthorized Access", |app| {
+        app.by(ADA, "GET", "/acts", &Value::Null)
+    });
+}
+
+#[test]
+fn keys_of_merchants_and_of_operators_do_not_mix() {
+    let app = spawn_desk();
+    for path in ["/receipts", "/payouts", "/acts", "/operators"] {
+        app.refuses(403, "Unauthorized Access", |app| {
+            app.by(LIVE_KEY, "GET", path, &Value::Null)
+        });
+    }
+    app.refuses(403, "Unauthorized Access", |app| {
+        app.by(LIVE_KEY, "POST", "/receipts", &receipt(10, "in-1", &json!({})))
+    });
+    for path in ["/v1/customers", "/v1/countries", "/v1/merchant/balance"] {
+        app.refuses(403, "Unauthorized Access", |app| {
+            app.json_with_key(ADA, "GET", path, "", &Value::Null)
+        });
+    }
+}
+
+/// A sandbox has no business keys of its own; one is put into the file.
+#[test]
+fn a_business_key_is_no_operator_in_a_sandbox() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    let connection = app.sqlite();
+    let hash: [u8; 32] = Sha256::digest("sk_test_business").into();
+    let sql = "INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, 1, 'BUSINESS')";
+    connection.execute(sql, [hash]).unwrap();
+    drop(connection);
+    app.top_up("ada", 1000).ok();
+    for (method, path, body) in [
+        ("GET", "/receipts", Value::Null),
+        ("POST", "/receipts", receipt(10, "in-1", &json!({}))),
+        ("POST", "/payouts", json!({})),
+    ] {
+        app.refuses(401, "Access denied", |app| {
+            app.by("sk_test_business", method, path, &body)
+        });
+    }
+}
+
+#[test]
+fn a_sandbox_has_no_operators_and_its_key_does_all_that_they_do() {
+    let app = spawn_app();
+    let key = "sk_test_rehearsal";
+    let recorded = app
+        .by(key, "POST", "/receipts", &receipt(900_000, "in-1", &json!({})))
+        .ok();
+    assert_eq!(recorded.text("status"), "suspense");
+    let source = json!({ "source": "suspense", "receiptId": recorded.text("id") });
+    let payout = app.by(key, "POST", "/payouts", &payout_of(&source)).ok().text("id");
+    app.by(key, "POST", &format!("/payouts/{payout}/approve"), &Value::Null)
+        .ok();
+    app.by(key, "POST", &format!("/payouts/{payout}/pay"), &paid("out-1"))
+        .ok();
+    for (path, body) in [
+        ("/operators".to_owned(), json!({ "name": "Ada", "role": "admin" })),
+        (format!("/operators/{NO_ID}/revoke"), reason()),
+    ] {
+        app.refuses_code(403, "live_only", |app| app.by(key, "POST", &path, &body));
+    }
+    // Another key sees nothing of it.
+    let receipt = format!("/receipts/{}", recorded.text("id"));
+    let other = "sk_test_other";
+    app.by(other, "GET", "/receipts", &Value::Null).ok();
+    app.refuses_code(404, "receipt_not_found", |app| {
+        app.by(other, "GET", &receipt, &Value::Null)
+    });
+    let acts = app.by(other, "GET", "/acts", &Value::Null).ok();
+    assert_eq!(acts.data()["data"], json!([]));
+}
+
+#[test]
+fn a_request_names_one_of_several_merchants() {
+    let app = spawn_desk_of_two();
+    let body = receipt(10, "in-1", &json!({}));
+    app.refuses_code(400, "merchant_id_required", |app| {
+        app.by(BEN, "POST", "/receipts", &body)
+    });
+    for named in ["nobody", "3", "0", "01", "SHOP"] {
+        app.refuses_code(404, "merchant_not_found", |app| {
+            app.by_for(BEN, named, "POST", "/receipts", &body)
+        });
+    }
+    app.by_for(BEN, "shop", "POST", "/receipts", &body).ok();
+    app.by_for(BEN, "2", "POST", "/receipts", &receipt(20, "in-2", &json!({})))
+        .ok();
+    assert_eq!(
+        app.column("SELECT merchant_id || ' ' || amount FROM receipt"),
+        ["1 1000", "2 2000"]
+    );
+    // A customer and a deposit of the other merchant are unknown.
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 500);
+    for (target, status, code) in [
+        (json!({ "customerId": ada }), 400, "no_such_customer"),
+        (json!({ "depositReference": "dep-1" }), 404, "deposit_not_found"),
+    ] {
+        app.refuses_code(status, code, |app| {
+            app.by_for(BEN, "stall", "POST", "/receipts", &receipt(500, "in-3", &target))
+        });
+    }
+}
+
+/// A name may look like the id of another merchant.
+#[test]
+fn a_merchant_is_named_by_its_id_before_its_name() {
+    let app = spawn_desk_with(|config| {
+        let other = Merchant {
+            name: "stall".to_owned(),
+            key_sha256: vec![key_hash(STALL_KEY)],
+            ..config.merchant[0].clone()
+        };
+        "2".clone_into(&mut config.merchant[0].name);
+        config.merchant.push(other);
+    });
+    app.by_for(BEN, "2", "POST", "/receipts", &receipt(10, "in-1", &json!({})))
+        .ok();
+    assert_eq!(app.column("SELECT merchant_id FROM receipt"), ["2"]);
+}
+
+#[test]
+fn an_operator_is_limited_to_merchants() {
+    let app = spawn_desk_of_two();
+    let of_shop = app
+        .by_for(BEN, "shop", "POST", "/receipts", &receipt(10, "in-1", &json!({})))
+        .ok()
+        .text("id");
+    let (key, _) = make(&app, "Ike", "cashier", &[2]);
+    app.refuses_code(404, "merchant_not_found", |app| {
+        app.by_for(&key, "shop", "POST", "/receipts", &receipt(10, "in-2", &json!({})))
+    });
+    // Its only merchant need not be named, and is no way to the objects of others.
+    let own = app
+        .by(&key, "POST", "/receipts", &receipt(20, "in-2", &json!({})))
+        .ok()
+        .text("id");
+    assert_eq!(app.column("SELECT merchant_id FROM receipt"), ["1", "2"]);
+    for (method, path, body) in [
+        ("GET", format!("/receipts/{of_shop}"), Value::Null),
+        ("POST", format!("/receipts/{of_shop}/reverse"), reason()),
+        (
+            "POST",
+            format!("/receipts/{of_shop}/assign"),
+            json!({ "customerId": "ada" }),
+        ),
+    ] {
+        app.refuses_code(404, "receipt_not_found", |app| app.by(&key, method, &path, &body));
+    }
+    app.by(&key, "GET", &format!("/receipts/{own}"), &Value::Null).ok();
+    // Nor does the record of the others' acts concern it.
+    let acts = app.by(&key, "GET", "/acts", &Value::Null).ok();
+    let merchants: Vec<&Value> = acts.data()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| &act["merchantId"])
+        .collect();
+    assert_eq!(merchants, [&json!(2)]);
+    app.refuses_code(404, "merchant_not_found", |app| {
+        app.by_for(&key, "shop", "GET", "/acts", &Value::Null)
+    });
+    // The merchant's own key is no way to it either.
+    app.json_with_key(STALL_KEY, "POST", "/v1/customer/create", "", &new_customer())
+        .ok();
+}
+
+#[test]
+fn a_limited_admin_makes_and_revokes_no_wider_operator() {
+    let app = spawn_desk_of_two();
+    let (key, _) = make(&app, "Jide", "admin", &[2]);
+    for merchants in [json!([]), json!([1]), json!([1, 2])] {
+        let body = json!({ "name": "Kemi", "role": "admin", "merchantIds": merchants });
+        app.refuses_code(404, "merchant_not_found", |app| {
+            app.by(&key, "POST", "/operators", &body)
+        });
+    }
+    let body = json!({ "name": "Kemi", "role": "cashier", "merchantIds": [2] });
+    let kemi = app.by(&key, "POST", "/operators", &body).ok().text("id");
+    let (_, of_shop) = make(&app, "Lola", "cashier", &[1]);
+    let ben = app.column("SELECT printf('%016x%08x', id, guard) FROM operator WHERE name = 'ben'");
+    for id in [&of_shop, &ben[0]] {
+        app.refuses_code(404, "operator_not_found", |app| {
+            app.by(&key, "POST", &format!("/operators/{id}/revoke"), &reason())
+        });
+    }
+    app.by(&key, "POST", &format!("/operators/{kemi}/revoke"), &reason())
+        .ok();
+    let body = json!({ "name": "Musa", "role": "cashier", "merchantIds": [99] });
+    app.refuses_code(404, "merchant_not_found", |app| {
+        app.by(ADA, "POST", "/operators", &body)
+    });
+}
+
+/// The record says who did what, when, why, from where, and what it moved.
+#[test]
+fn each_act_is_recorded() {
+    let app = spawn_desk();
+    let customer = app.live_customer("ada", "08012345678");
+    app.announce(&customer, "dep-1", 500);
+    app.announce(&customer, "dep-2", 600);
+    app.by(
+        BEN,
+        "POST",
+        "/deposits/expire",
+        &json!({ "reference": "dep-2", "reason": "no money came" }),
+    )
+    .ok();
+    let note = json!({ "depositReference": "dep-1", "note": "paid at the counter" });
+    let first = app
+        .by(BEN, "POST", "/receipts", &receipt(500, "in-1", &note))
+        .ok()
+        .text("id");
+    let large = app
+        .by(BEN, "POST", "/receipts", &receipt(6000, "in-2", &json!({})))
+        .ok()
+        .text("id");
+    app.by(DAYO, "POST", &format!("/receipts/{large}/approve"), &Value::Null)
+        .ok();
+    app.by(DAYO, "POST", &format!("/receipts/{first}/reverse"), &reason());
+    app.by(BEN, "POST", &format!("/receipts/{first}/reverse"), &reason())
+        .ok();
+    let acts = app.by(EFE, "GET", "/acts?limit=50", &Value::Null).ok();
+    let acts: Vec<&Value> = acts.data()["data"].as_array().unwrap().iter().rev().collect();
+    let of_shop: Vec<String> = acts
+        .iter()
+        .filter(|act| act["merchantId"] == 1)
+        .map(|act| {
+            let text = |field: &str| act[field].as_str().unwrap_or("-").to_owned();
+            let moved = act["transfers"]
+                .as_object()
+                .map_or("-".to_owned(), |range| format!("{}..{}", range["first"], range["last"]));
+            assert!(act["createdAt"].is_string());
+            format!(
+                "{} {} {} {} {}",
+                text("operator"),
+                text("act"),
+                text("reason"),
+                text("address"),
+                moved
+            )
+        })
+        .collect();
+    assert_eq!(
+        of_shop,
+        [
+            "ben deposit_expired no money came 127.0.0.1 -",
+            "ben receipt_recorded paid at the counter 127.0.0.1 1..1",
+            "ben receipt_recorded - 127.0.0.1 -",
+            "dayo receipt_approved - 127.0.0.1 2..2",
+            "ben receipt_reversed typed wrongly 127.0.0.1 3..3",
+        ]
+    );
+    let subjects: Vec<&Value> = acts.iter().rev().take(3).map(|act| &act["subject"]).collect();
+    assert_eq!(subjects, [&json!(first), &json!(large), &json!(large)]);
+    let numbers: Vec<i64> = acts
+        .iter()
+        .filter(|act| act["merchantId"] == 1)
+        .map(|act| act["number"].as_i64().unwrap())
+        .collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    let of_deployment = acts.iter().filter(|act| act["merchantId"].is_null());
+    assert!(
+        of_deployment
+            .clone()
+            .all(|act| act["act"] == "operator_created" && act["operator"].is_null())
+    );
+    assert_eq!(of_deployment.count(), 5);
+}

@@ -1,0 +1,223 @@
+//! Money out: a pay-out is requested, approved and paid in separate steps.
+
+use serde_json::{Value, json};
+
+use crate::desk::{ADA, BEN, CLEO, DAYO, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
+use crate::helpers::{Answer, TestApp, spawn_app};
+
+fn act(app: &TestApp, key: &str, payout: &str, action: &str, body: &Value) -> Answer {
+    app.by(key, "POST", &format!("/payouts/{payout}/{action}"), body)
+}
+
+/// Asks for a withdrawal of 500, for which the customer has the money, and returns the id of
+/// the pay-out.
+#[track_caller]
+fn withdrawal(app: &TestApp, customer: &str, reference: &str) -> String {
+    app.receive(customer, &format!("in for {reference}"), 510);
+    assert_eq!(
+        app.live_withdrawal(customer, reference, 500).ok().text("status"),
+        "pending"
+    );
+    app.newest_payout()
+}
+
+#[test]
+fn a_withdrawal_is_paid_in_two_steps() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let payout = withdrawal(&app, &ada, "w-1");
+    assert_eq!(app.live_balance(&ada), 0);
+    assert_eq!(app.own_balances(), ["IN_TRANSIT 51000"]);
+    for (action, body, allowed) in [("pay", paid("out-1"), "approved"), ("return", reason(), "approved")] {
+        let refused = app.refuses_code(409, "not_in_status", |app| act(app, BEN, &payout, action, &body));
+        assert!(refused.text.contains(allowed), "{refused:?}");
+    }
+    let approved = act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    assert_eq!(approved.text("status"), "approved");
+    assert_eq!(app.own_balances(), ["IN_TRANSIT 51000"]);
+    for (action, body) in [("approve", Value::Null), ("reject", reason())] {
+        app.refuses_code(409, "not_in_status", |app| act(app, DAYO, &payout, action, &body));
+    }
+    let done = act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
+    assert_eq!(
+        (done.text("status"), done.text("bankReference")),
+        ("paid".to_owned(), "out-1".to_owned())
+    );
+    assert_eq!(app.own_balances(), ["PLATFORM_FEES 1000"]);
+    for (action, body) in [("pay", paid("out-2")), ("approve", Value::Null), ("reject", reason())] {
+        app.refuses_code(409, "not_in_status", |app| act(app, ADA, &payout, action, &body));
+    }
+    assert_eq!(app.events(), ["payment.deposit.success", "payment.withdrawal.success"]);
+    // The bank sends it back: the fee was for a payment that was made.
+    act(&app, BEN, &payout, "return", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), 500);
+    assert_eq!(app.own_balances(), ["PLATFORM_FEES 1000"]);
+    app.refuses_code(409, "not_in_status", |app| act(app, BEN, &payout, "return", &reason()));
+}
+
+#[test]
+fn a_rejected_or_unpaid_payout_gives_amount_and_fee_back() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let payout = withdrawal(&app, &ada, "w-1");
+    act(&app, DAYO, &payout, "reject", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), 510);
+    for (key, action, body) in [
+        (DAYO, "approve", Value::Null),
+        (DAYO, "reject", reason()),
+        (BEN, "pay", paid("out-1")),
+        (BEN, "return", reason()),
+    ] {
+        app.refuses_code(409, "not_in_status", |app| act(app, key, &payout, action, &body));
+    }
+    app.live_withdrawal(&ada, "w-2", 500).ok();
+    let payout = app.newest_payout();
+    act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    act(&app, BEN, &payout, "return", &reason()).ok();
+    assert_eq!(app.live_balance(&ada), 510);
+    assert_eq!(app.own_balances(), [""; 0]);
+}
+
+#[test]
+fn a_bank_reference_pays_one_payout_of_all_merchants() {
+    let app = spawn_desk_of_two();
+    let suspended = |merchant: &str, bank_reference: &str| {
+        let recorded = app.by_for(
+            BEN,
+            merchant,
+            "POST",
+            "/receipts",
+            &receipt(100, bank_reference, &json!({})),
+        );
+        let source = json!({ "source": "suspense", "receiptId": recorded.ok().text("id") });
+        let payout = app
+            .by_for(BEN, merchant, "POST", "/payouts", &payout_of(&source))
+            .ok()
+            .text("id");
+        let approve = format!("/payouts/{payout}/approve");
+        app.by_for(DAYO, merchant, "POST", &approve, &Value::Null).ok();
+        format!("/payouts/{payout}")
+    };
+    let first = suspended("shop", "in-1");
+    let second = suspended("shop", "in-2");
+    let third = suspended("stall", "in-3");
+    let pay = |app: &TestApp, merchant: &str, payout: &str, bank_reference: &str| {
+        app.by_for(BEN, merchant, "POST", &format!("{payout}/pay"), &paid(bank_reference))
+    };
+    pay(&app, "shop", &first, "out-1").ok();
+    for (merchant, payout) in [("shop", &second), ("stall", &third)] {
+        app.refuses(409, "This bank reference is already recorded", |app| {
+            pay(app, merchant, payout, "out-1")
+        });
+    }
+    // It stays used when the bank returns the payment.
+    app.by_for(BEN, "shop", "POST", &format!("{first}/return"), &reason())
+        .ok();
+    app.refuses_code(409, "bank_reference_used", |app| pay(app, "stall", &third, "out-1"));
+    // A receipt's reference is another movement's.
+    pay(&app, "shop", &second, "in-1").ok();
+    // Pay-outs of the other merchant are unknown.
+    for (action, body) in [("pay", paid("out-3")), ("return", reason()), ("reject", reason())] {
+        app.refuses_code(404, "payout_not_found", |app| {
+            app.by_for(ADA, "shop", "POST", &format!("{third}/{action}"), &body)
+        });
+    }
+}
+
+#[test]
+fn no_more_is_paid_out_than_there_is() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.receive(&ada, "in-1", 510);
+    app.refuses_code(400, "insufficient_balance", |app| app.live_withdrawal(&ada, "w-1", 501));
+    app.live_withdrawal(&ada, "w-1", 500).ok();
+    // The money is on its way, so it cannot be asked for again.
+    app.refuses_code(400, "insufficient_balance", |app| app.live_withdrawal(&ada, "w-2", 100));
+    for source in ["merchant", "platform_fees"] {
+        let ask = payout_of(&json!({ "source": source, "amount": 0.01 }));
+        app.refuses_code(400, "insufficient_balance", |app| app.by(BEN, "POST", "/payouts", &ask));
+    }
+    let ask = payout_of(&json!({ "source": "suspense", "receiptId": "665f1b2c9a1e4d0012ab3c10" }));
+    app.refuses_code(404, "receipt_not_found", |app| app.by(BEN, "POST", "/payouts", &ask));
+    let payout = app.newest_payout();
+    act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    act(&app, BEN, &payout, "pay", &paid("out-1")).ok();
+    // The fee of 10 can leave, once.
+    let ask = payout_of(&json!({ "source": "platform_fees", "amount": 10 }));
+    let payout = app.by(BEN, "POST", "/payouts", &ask).ok().text("id");
+    app.refuses_code(400, "insufficient_balance", |app| app.by(BEN, "POST", "/payouts", &ask));
+    act(&app, DAYO, &payout, "approve", &Value::Null).ok();
+    act(&app, BEN, &payout, "pay", &paid("out-2")).ok();
+    assert_eq!(app.money(), 0);
+}
+
+#[test]
+fn above_the_limit_another_than_the_requester_approves() {
+    let app = spawn_desk();
+    let recorded = app
+        .by(BEN, "POST", "/receipts", &receipt(5001, "in-1", &json!({})))
+        .ok()
+        .text("id");
+    app.by(DAYO, "POST", &format!("/receipts/{recorded}/approve"), &Value::Null)
+        .ok();
+    let small = app
+        .by(BEN, "POST", "/receipts", &receipt(5000, "in-2", &json!({})))
+        .ok()
+        .text("id");
+    let ask = |receipt: &str| {
+        let source = json!({ "source": "suspense", "receiptId": receipt });
+        app.by(ADA, "POST", "/payouts", &payout_of(&source)).ok().text("id")
+    };
+    let (large, small) = (ask(&recorded), ask(&small));
+    act(&app, ADA, &small, "approve", &Value::Null).ok();
+    app.refuses(
+        403,
+        "Above 5000 another operator than the one who recorded or requested it must do this",
+        |app| act(app, ADA, &large, "approve", &Value::Null),
+    );
+    for cashier in [BEN, CLEO] {
+        app.refuses_code(403, "role_not_allowed", |app| {
+            act(app, cashier, &large, "approve", &Value::Null)
+        });
+    }
+    let approved = act(&app, DAYO, &large, "approve", &Value::Null).ok();
+    assert_ne!(approved.data()["requestedBy"], approved.data()["approvedBy"]);
+}
+
+/// The sandbox's bank takes its time for this account. An operator may be faster.
+#[test]
+fn a_slow_withdrawal_that_an_operator_ends_waits_for_no_bank() {
+    let app = spawn_app();
+    let withdraw = |reference: &str| {
+        let body = json!({
+            "amount": 1000, "reference": reference, "transactionType": "withdrawal",
+            "withdrawalDetails": {
+                "bankCode": "058", "accountNumber": "0000000003", "accountName": "Ada", "bankName": "Bank",
+            },
+        });
+        app.create_intent("ada", &body).ok();
+        app.verify_payment("ada", reference).ok();
+        let payouts = app.as_merchant("GET", "/operator/payouts?limit=1", None).ok();
+        payouts.data()["data"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let act = |payout: &str, action: &str, body: Option<&Value>| {
+        app.as_merchant("POST", &format!("/operator/payouts/{payout}/{action}"), body)
+    };
+    let rejected = withdraw("w-1");
+    act(&rejected, "reject", Some(&reason())).ok();
+    assert_eq!(app.count("slow_withdrawal"), 0);
+    let approved = withdraw("w-2");
+    act(&approved, "approve", None).ok();
+    assert_eq!(app.count("slow_withdrawal"), 1);
+    // The bank leaves it to the operator.
+    app.advance("1d").ok();
+    assert_eq!(app.count("slow_withdrawal"), 0);
+    assert_eq!(app.verify_payment("ada", "w-2").ok().text("status"), "pending");
+    act(&approved, "pay", Some(&paid("out-1"))).ok();
+    assert_eq!(app.count("slow_withdrawal"), 0);
+    assert_eq!(app.verify_payment("ada", "w-2").ok().text("status"), "success");
+    assert_eq!(
+        app.events(),
+        ["payment.withdrawal.failed", "payment.withdrawal.success"]
+    );
+}

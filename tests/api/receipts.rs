@@ -1,0 +1,274 @@
+//! Money in: deposits that wait for money at the bank, and the receipts that operators record.
+
+use serde_json::{Value, json};
+
+use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two};
+use crate::helpers::{Deal, LIVE_KEY, TestApp, spawn_app, two_milestones};
+
+fn act(app: &TestApp, key: &str, receipt: &str, action: &str, body: &Value) -> crate::helpers::Answer {
+    app.by(key, "POST", &format!("/receipts/{receipt}/{action}"), body)
+}
+
+#[test]
+fn a_deposit_succeeds_when_its_money_is_recorded() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 500);
+    let expected = app.by(EFE, "GET", "/deposits", &Value::Null).ok();
+    assert_eq!(expected.data()["data"][0]["reference"], "dep-1");
+    let quoted = json!({ "depositReference": "dep-1" });
+    let recorded = app.by(BEN, "POST", "/receipts", &receipt(500, "in-1", &quoted)).ok();
+    assert_eq!(recorded.text("status"), "credited");
+    assert_eq!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
+    assert_eq!(app.live_balance(&ada), 500);
+    assert_eq!(app.events(), ["payment.deposit.success"]);
+    let expected = app.by(EFE, "GET", "/deposits", &Value::Null).ok();
+    assert_eq!(expected.data()["data"], json!([]));
+    // The same reference of the payer again is a deposit of its own.
+    let again = app.by(BEN, "POST", "/receipts", &receipt(500, "in-2", &quoted)).ok();
+    assert_ne!(again.data()["depositId"], again.data()["expectedDepositId"]);
+    assert_eq!(app.live_balance(&ada), 1000);
+}
+
+#[test]
+fn the_money_is_credited_as_it_came() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 500);
+    let quoted = json!({ "depositReference": "dep-1" });
+    let recorded = app.by(BEN, "POST", "/receipts", &receipt(499, "in-1", &quoted)).ok();
+    assert_ne!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
+    assert_eq!(app.live_balance(&ada), 499);
+    // The deposit still waits.
+    assert_eq!(
+        app.by(EFE, "GET", "/deposits", &Value::Null).ok().data()["pagination"]["count"],
+        1
+    );
+}
+
+#[test]
+fn a_deposit_funds_the_escrows_that_it_names_or_none() {
+    let app = spawn_desk();
+    let (seller, buyer) = (
+        app.live_customer("ada", "08012345678"),
+        app.live_customer("ben", "08087654321"),
+    );
+    let offer = || {
+        let path = "/v1/escrow/milestone/create";
+        Deal::of(
+            &app.json_with_key(LIVE_KEY, "POST", path, &seller, &two_milestones())
+                .ok(),
+        )
+    };
+    let (first, second) = (offer(), offer());
+    let announce = |reference: &str, major: i64| {
+        let body = json!({
+            "amount": major, "reference": reference, "transactionType": "deposit",
+            "depositDetails": { "escrowId": [first.id, second.id] },
+        });
+        app.json_with_key(LIVE_KEY, "POST", "/v1/payment/create-intent", &buyer, &body)
+            .ok();
+    };
+    announce("too little", 10_200);
+    announce("enough", 20_400);
+    let record = |bank_reference: &str, major: i64, name: &str| {
+        let body = receipt(major, bank_reference, &json!({ "depositReference": name }));
+        let recorded = app.by(BEN, "POST", "/receipts", &body).ok().text("id");
+        app.by(DAYO, "POST", &format!("/receipts/{recorded}/approve"), &Value::Null)
+            .ok()
+    };
+    let outcome = record("in-1", 10_200, "too little");
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([]));
+    assert_eq!(outcome.data()["notFunded"]["code"], "insufficient_balance");
+    assert_eq!(app.live_balance(&buyer), 10_200);
+    let outcome = record("in-2", 20_400, "enough");
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([first.id, second.id]));
+    assert_eq!(outcome.data()["notFunded"], Value::Null);
+    assert_eq!(app.live_balance(&buyer), 10_200);
+    // The money is in the holds.
+    app.refuses_code(403, "same_person", |app| {
+        act(app, BEN, &outcome.text("id"), "reverse", &reason())
+    });
+    app.refuses_code(409, "already_spent", |app| {
+        act(app, CLEO, &outcome.text("id"), "reverse", &reason())
+    });
+}
+
+#[test]
+fn a_bank_reference_is_used_once() {
+    let app = spawn_desk_of_two();
+    let record = |app: &TestApp, merchant: &str, major: i64| {
+        app.by_for(BEN, merchant, "POST", "/receipts", &receipt(major, "in-1", &json!({})))
+    };
+    let first = record(&app, "shop", 500).ok().text("id");
+    // Also with another amount, and by the other merchant, whose account may be the same.
+    for (merchant, major) in [("shop", 500), ("shop", 400), ("stall", 500)] {
+        let refused = app.refuses_code(409, "bank_reference_used", |app| record(app, merchant, major));
+        assert!(refused.text.contains(&first), "{refused:?}");
+    }
+    // A mistake frees it.
+    let reverse = format!("/receipts/{first}/reverse");
+    app.by_for(BEN, "shop", "POST", &reverse, &reason()).ok();
+    let large = record(&app, "stall", 9000).ok();
+    assert_eq!(large.text("status"), "recorded");
+    app.refuses_code(409, "bank_reference_used", |app| record(app, "shop", 500));
+    let reject = format!("/receipts/{}/reject", large.text("id"));
+    app.by_for(DAYO, "stall", "POST", &reject, &reason()).ok();
+    record(&app, "shop", 500).ok();
+}
+
+#[test]
+fn above_the_limit_another_than_the_recorder_approves() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let of_ada = json!({ "customerId": ada });
+    let at_limit = app.by(ADA, "POST", "/receipts", &receipt(5000, "in-1", &of_ada)).ok();
+    assert_eq!(at_limit.text("status"), "credited");
+    let above = receipt(5001, "in-2", &of_ada);
+    let recorded = app.by(ADA, "POST", "/receipts", &above).ok();
+    assert_eq!(recorded.text("status"), "recorded");
+    let id = recorded.text("id");
+    assert_eq!(app.live_balance(&ada), 5000);
+    app.refuses(
+        403,
+        "Above 5000 another operator than the one who recorded or requested it must do this",
+        |app| act(app, ADA, &id, "approve", &Value::Null),
+    );
+    // It is no money yet.
+    for (action, body) in [("reverse", reason()), ("assign", of_ada.clone())] {
+        app.refuses_code(409, "not_in_status", |app| act(app, ADA, &id, action, &body));
+    }
+    act(&app, DAYO, &id, "approve", &Value::Null).ok();
+    assert_eq!(app.live_balance(&ada), 10_001);
+    for (action, body) in [("approve", Value::Null), ("reject", reason())] {
+        app.refuses_code(409, "not_in_status", |app| act(app, DAYO, &id, action, &body));
+    }
+    app.refuses_code(403, "same_person", |app| act(app, ADA, &id, "reverse", &reason()));
+}
+
+#[test]
+fn a_receipt_is_not_reversed_after_its_money_is_spent() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let id = app.receive(&ada, "in-1", 1000);
+    app.live_withdrawal(&ada, "w-1", 500).ok();
+    let refused = app.refuses(409, "The money is already spent", |app| {
+        act(app, BEN, &id, "reverse", &reason())
+    });
+    assert!(refused.text.contains("490"), "{refused:?}");
+    // The pay-out is rejected, so the money is there again.
+    let payout = app.newest_payout();
+    app.by(DAYO, "POST", &format!("/payouts/{payout}/reject"), &reason())
+        .ok();
+    let reversed = act(&app, BEN, &id, "reverse", &reason()).ok();
+    assert_eq!(reversed.text("status"), "reversed");
+    assert_eq!(app.live_balance(&ada), 0);
+    assert_eq!(app.money(), 0);
+    app.refuses_code(409, "not_in_status", |app| act(app, BEN, &id, "reverse", &reason()));
+    assert_eq!(
+        app.events(),
+        [
+            "payment.deposit.success",
+            "payment.withdrawal.failed",
+            "payment.deposit.reversed"
+        ]
+    );
+}
+
+#[test]
+fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    app.announce(&ada, "dep-1", 500);
+    let expire = |app: &TestApp, name: &str| {
+        let body = json!({ "reference": name, "reason": "no money came" });
+        app.by(BEN, "POST", "/deposits/expire", &body)
+    };
+    let given_up = expire(&app, "dep-1").ok();
+    assert_eq!(given_up.text("status"), "failed");
+    app.refuses(409, "A deposit that is failed cannot be given up", |app| {
+        expire(app, "dep-1")
+    });
+    app.refuses(404, "Deposit not found", |app| expire(app, "dep-2"));
+    let quoted = json!({ "depositReference": "dep-1" });
+    let recorded = app.by(BEN, "POST", "/receipts", &receipt(500, "in-1", &quoted)).ok();
+    assert_ne!(recorded.data()["depositId"], recorded.data()["expectedDepositId"]);
+    assert_eq!(app.live_balance(&ada), 500);
+    assert_eq!(app.events(), ["payment.deposit.failed", "payment.deposit.success"]);
+    app.refuses_code(409, "not_in_status", |app| expire(app, "dep-1"));
+}
+
+#[test]
+fn unexpected_money_waits_in_suspense() {
+    let app = spawn_desk();
+    let ada = app.live_customer("ada", "08012345678");
+    let record = |bank_reference: &str| {
+        let recorded = app
+            .by(BEN, "POST", "/receipts", &receipt(300, bank_reference, &json!({})))
+            .ok();
+        assert_eq!(recorded.text("status"), "suspense");
+        recorded.text("id")
+    };
+    let (assigned, sent_back) = (record("in-1"), record("in-2"));
+    assert_eq!(app.own_balances(), ["SUSPENSE 60000"]);
+    for (target, status, code) in [
+        (json!({ "customerId": "nobody" }), 400, "no_such_customer"),
+        (json!({ "depositReference": "dep-9" }), 404, "deposit_not_found"),
+        (json!({}), 400, "invalid_request"),
+    ] {
+        app.refuses_code(status, code, |app| act(app, BEN, &assigned, "assign", &target));
+    }
+    act(&app, BEN, &assigned, "assign", &json!({ "customerId": ada })).ok();
+    assert_eq!(app.live_balance(&ada), 300);
+    app.refuses_code(409, "not_in_status", |app| {
+        act(app, BEN, &assigned, "assign", &json!({ "customerId": ada }))
+    });
+    let back = |id: &str| payout_of(&json!({ "source": "suspense", "receiptId": id }));
+    app.refuses_code(409, "not_in_status", |app| {
+        app.by(BEN, "POST", "/payouts", &back(&assigned))
+    });
+    let payout = app.by(BEN, "POST", "/payouts", &back(&sent_back)).ok().text("id");
+    assert_eq!(app.own_balances(), ["IN_TRANSIT 30000"]);
+    for (action, body) in [("assign", json!({ "customerId": ada })), ("reverse", reason())] {
+        app.refuses_code(409, "not_in_status", |app| act(app, BEN, &sent_back, action, &body));
+    }
+    app.refuses_code(409, "not_in_status", |app| {
+        app.by(BEN, "POST", "/payouts", &back(&sent_back))
+    });
+    // Rejected, it is in suspense again, and may go back once more.
+    app.by(DAYO, "POST", &format!("/payouts/{payout}/reject"), &reason())
+        .ok();
+    assert_eq!(app.own_balances(), ["SUSPENSE 30000"]);
+    let payout = app.by(BEN, "POST", "/payouts", &back(&sent_back)).ok().text("id");
+    app.by(DAYO, "POST", &format!("/payouts/{payout}/approve"), &Value::Null)
+        .ok();
+    app.by(BEN, "POST", &format!("/payouts/{payout}/pay"), &paid("out-1"))
+        .ok();
+    assert_eq!(app.own_balances(), [""; 0]);
+    // The bank returns it.
+    app.by(BEN, "POST", &format!("/payouts/{payout}/return"), &reason())
+        .ok();
+    assert_eq!(app.own_balances(), ["SUSPENSE 30000"]);
+    act(&app, BEN, &sent_back, "assign", &json!({ "customerId": ada })).ok();
+    assert_eq!(app.live_balance(&ada), 600);
+}
+
+/// Money at the bank settles a deposit that waits for it, not one by card.
+#[test]
+fn a_receipt_names_no_deposit_by_card() {
+    let app = spawn_app();
+    let card = app.save_card("ada", "4242424242424242").ok().text("id");
+    let body = json!({
+        "amount": 1000, "reference": "by card", "transactionType": "deposit", "depositDetails": { "cardId": card },
+    });
+    app.create_intent("ada", &body).ok();
+    app.top_up("ada", 1000).ok();
+    let quoted = json!({ "depositReference": "by card" });
+    app.refuses_code(404, "deposit_not_found", |app| {
+        app.as_merchant("POST", "/operator/receipts", Some(&receipt(1000, "in-1", &quoted)))
+    });
+    app.refuses_code(404, "deposit_not_found", |app| {
+        let body = json!({ "reference": "by card", "reason": "late" });
+        app.as_merchant("POST", "/operator/deposits/expire", Some(&body))
+    });
+}
