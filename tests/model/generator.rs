@@ -2,13 +2,13 @@
 //! others break exactly one rule.
 
 use crate::reference::{Action, Command, Deal, MILESTONES_MAX, MOST, MilestoneTerms, Named, Pick, Reference, Terms};
-use crate::{categories, disputes, intents, offers, standard, vaults};
+use crate::{categories, disputes, intents, offers, standard, treasury, vaults};
 
 /// A random number generator (splitmix64) that returns the same numbers on every machine.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,7 +47,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         is_live: random.one_in(20),
         action: Action::SeeWallet,
     };
-    command.action = match random.below(184) {
+    command.action = match random.below(208) {
         0..18 => Action::OfferMilestones(terms(random, merchant, true)),
         18..28 => Action::OfferStandard(terms(random, merchant, false)),
         28..34 => edit(random, reference, &mut command),
@@ -69,6 +69,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference) -> Command {
         157..170 => intents::next(random, reference, &mut command),
         170..177 => categories::next(random, reference, &command),
         177..181 => disputes::next_refund(random, reference, &mut command),
+        181..205 => treasury::next(random, reference, &command),
         _ => {
             if random.one_in(10) {
                 command.customer = stranger(random);

@@ -11,10 +11,11 @@ use escrowd::domain::payments::request::{IntentKind, IntentRequest, WalletTransf
 use escrowd::domain::time::Timestamp;
 use escrowd::domain::transaction::{BankAccount, Method};
 
-use crate::generator::{Random, any_customer};
+use crate::generator::{Random, any_customer, deal};
 use crate::helpers::kobo;
-use crate::reference::{Action, Command, Id, MISSING, MOST, Reference, refuse_if, without_reference};
-use crate::requests::customer;
+use crate::payouts::{Owner, Payout};
+use crate::reference::{Action, Command, Id, MISSING, MOST, Named, Reference, refuse_if, without_reference};
+use crate::requests::{customer, escrow_id};
 use crate::service::{Reply, Service};
 
 /// The time that a withdrawal to the slow account takes.
@@ -34,7 +35,7 @@ const ACCOUNTS: [&str; 6] = [
 /// The most withdrawals that settle when a clock is moved.
 const SETTLED_MAX: usize = 100;
 /// A reference and an account number that no payment has.
-const NO_REFERENCE: &str = "no payment has this";
+pub(crate) const NO_REFERENCE: &str = "no payment has this";
 const NO_ACCOUNT: &str = "0999999999";
 const NO_PHONE: &str = "08000000000";
 
@@ -57,9 +58,16 @@ pub(crate) enum Step {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Deposit,
-    Withdrawal { account: &'static str },
-    Transfer { receiver: String },
+    /// It names escrows to fund, by their places.
+    Deposit {
+        escrows: Vec<usize>,
+    },
+    Withdrawal {
+        account: &'static str,
+    },
+    Transfer {
+        receiver: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -69,13 +77,15 @@ pub(crate) struct Intent {
     pub(crate) reference: String,
     /// The test account of a deposit.
     pub(crate) account_number: String,
-    customer: String,
+    pub(crate) customer: String,
     kind: Kind,
-    amount: i64,
+    pub(crate) amount: i64,
     fee: i64,
-    status: &'static str,
+    pub(crate) status: &'static str,
     /// The time at which a slow withdrawal settles, in milliseconds.
-    due_at: Option<i64>,
+    pub(crate) due_at: Option<i64>,
+    /// The place of a withdrawal's pay-out.
+    payout: Option<usize>,
 }
 
 impl Intent {
@@ -87,16 +97,21 @@ impl Intent {
             reference: NO_REFERENCE.to_owned(),
             account_number: NO_ACCOUNT.to_owned(),
             customer: String::new(),
-            kind: Kind::Deposit,
+            kind: Kind::Deposit { escrows: Vec::new() },
             amount: 0,
             fee: 0,
             status: "",
             due_at: None,
+            payout: None,
         }
     }
 
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.status == "pending"
+    }
+
+    pub(crate) const fn is_deposit(&self) -> bool {
+        matches!(self.kind, Kind::Deposit { .. })
     }
 }
 
@@ -157,13 +172,18 @@ impl Reference {
             refuse_if(!merchant.customers.contains_key(receiver), "PhoneUnknown")?;
             refuse_if(*receiver == command.customer, "SenderIsReceiver")?;
         } else {
-            refuse_if(command.is_live, "FeatureNotEnabled")?;
+            if let Kind::Deposit { escrows } = kind {
+                for &deal in escrows {
+                    self.own(command, Some(deal)).ok_or("EscrowNotFound")?;
+                }
+            }
+            refuse_if(command.is_live && !merchant.has_bank, "FeatureNotEnabled")?;
         }
         let fee = match kind {
             Kind::Withdrawal { .. } => withdrawal_fee(amount),
             _ => 0,
         };
-        if *kind != Kind::Deposit {
+        if !matches!(kind, Kind::Deposit { .. }) {
             refuse_if(amount + fee > MOST, "TooMuchMoney")?;
             let wallet = merchant.customers.get(&command.customer);
             let available = wallet.map_or(merchant.opening_balance, |wallet| wallet.main);
@@ -176,8 +196,11 @@ impl Reference {
         if let Kind::Withdrawal { .. } = kind {
             // Its money is on its way from now on.
             self.rows.transfers += 1;
-            self.merchants[command.merchant].in_transit += amount + fee;
             self.wallet(command.merchant, &command.customer).main -= amount + fee;
+            self.touched_payouts.push(self.payouts.len());
+            let owner = Owner::Customer(self.intents.len());
+            self.payouts
+                .push(Payout::requested(command.merchant, owner, amount, fee));
         }
         self.intents.push(Intent {
             merchant: command.merchant,
@@ -187,6 +210,7 @@ impl Reference {
             amount,
             fee,
             status: "pending",
+            payout: self.touched_payouts.first().copied(),
             ..Intent::missing()
         });
         Ok(())
@@ -204,26 +228,33 @@ impl Reference {
         let intent = &mut self.intents[place];
         match intent.kind {
             _ if !intent.is_open() => Ok(()),
-            Kind::Deposit => Ok(()),
+            Kind::Deposit { .. } => Ok(()),
             Kind::Withdrawal { account: SLOW } if intent.due_at.is_none() => {
                 intent.due_at = Some(slow_end(now));
                 Ok(())
             }
             Kind::Withdrawal { account: SLOW } if intent.due_at > Some(now) => Ok(()),
+            // It waits for an operator.
+            Kind::Withdrawal { .. } if command.is_live => Ok(()),
             Kind::Withdrawal { account } => {
                 let status = match account {
                     "0000000000" | "0000000001" => "failed",
                     "0000000002" => "reversed",
                     _ => status_of_amount(intent.amount),
                 };
-                self.settle(place, status)
+                self.settle(command, place, status).map(drop)
             }
-            Kind::Transfer { .. } => self.settle(place, "success"),
+            Kind::Transfer { .. } => self.settle(command, place, "success").map(drop),
         }
     }
 
     /// The merchant pays, so the command registers no customer.
-    pub(crate) fn pay(&mut self, command: &Command, intent: Option<usize>, amount: Option<i64>) -> Result<(), String> {
+    pub(crate) fn pay(
+        &mut self,
+        command: &Command,
+        intent: Option<usize>,
+        amount: Option<i64>,
+    ) -> Result<Vec<usize>, String> {
         let number = intent.map_or(NO_ACCOUNT, |place| &self.intents[place].account_number);
         let is_named = |intent: &Intent| {
             intent.merchant == command.merchant && intent.id != MISSING && intent.account_number == number
@@ -236,13 +267,14 @@ impl Reference {
         }
         self.touched.push(place);
         if self.intents[place].is_open() {
-            self.settle(place, status_of_amount(due))?;
+            return self.settle(command, place, status_of_amount(due));
         }
-        Ok(())
+        Ok(vec![])
     }
 
     /// Settles the slow withdrawals that are due.
-    pub(crate) fn settle_due(&mut self, merchant: usize) {
+    pub(crate) fn settle_due(&mut self, command: &Command) {
+        let merchant = command.merchant;
         let now = self.now(merchant);
         let is_due = |&place: &usize| {
             let intent = &self.intents[place];
@@ -251,18 +283,27 @@ impl Reference {
         let due: Vec<usize> = (0..self.intents.len()).filter(is_due).take(SETTLED_MAX).collect();
         for place in due {
             self.touched.push(place);
-            let settled = self.settle(place, status_of_amount(self.intents[place].amount));
+            let settled = self.settle(command, place, status_of_amount(self.intents[place].amount));
             settled.expect("its money is on its way");
         }
     }
 
-    /// A failed payment moves nothing, and is refused all the same if it could not succeed.
-    fn settle(&mut self, place: usize, status: &'static str) -> Result<(), String> {
+    /// A failed payment moves nothing, and is refused all the same if it could not succeed. A
+    /// withdrawal that an operator has taken in hand waits for the operator. Returns the deals
+    /// that a deposit funds.
+    fn settle(&mut self, command: &Command, place: usize, status: &'static str) -> Result<Vec<usize>, String> {
         let intent = self.intents[place].clone();
+        if let Some(payout) = intent.payout {
+            self.intents[place].due_at = None;
+            if self.payouts[payout].status == "requested" {
+                self.settle_payout_by_bank(payout, status);
+            }
+            return Ok(vec![]);
+        }
         let (amount, needed) = (intent.amount, intent.amount + intent.fee);
         let merchant = &self.merchants[intent.merchant];
         match intent.kind {
-            Kind::Deposit => refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?,
+            Kind::Deposit { .. } => refuse_if(merchant.deposited + amount > MOST, "TooMuchMoney")?,
             Kind::Transfer { .. } => {
                 let available = merchant.customers[&intent.customer].main;
                 refuse_if(available < needed, &format!("InsufficientBalance {needed} {available}"))?;
@@ -274,21 +315,11 @@ impl Reference {
         self.rows.events += 1;
         let is_paid = status == "success";
         match &intent.kind {
-            Kind::Deposit if is_paid => {
+            Kind::Deposit { .. } if is_paid => {
                 self.rows.transfers += 1;
                 self.merchants[intent.merchant].deposited += amount;
                 self.wallet(intent.merchant, &intent.customer).main += amount;
-            }
-            Kind::Withdrawal { .. } => {
-                self.merchants[intent.merchant].in_transit -= needed;
-                if is_paid {
-                    self.rows.transfers += 1 + i64::from(intent.fee > 0);
-                    self.merchants[intent.merchant].deposited -= amount;
-                    self.merchants[intent.merchant].platform_earned += intent.fee;
-                } else {
-                    self.rows.transfers += 1;
-                    self.wallet(intent.merchant, &intent.customer).main += needed;
-                }
+                return Ok(self.fund_named(command, place));
             }
             Kind::Transfer { receiver } if is_paid => {
                 self.rows.transfers += 1;
@@ -297,9 +328,31 @@ impl Reference {
                 self.rows.entries += 1;
                 self.rows.events += 1;
             }
-            Kind::Deposit | Kind::Transfer { .. } => {}
+            Kind::Deposit { .. } | Kind::Withdrawal { .. } | Kind::Transfer { .. } => {}
         }
-        Ok(())
+        Ok(vec![])
+    }
+
+    /// Funds the deals that a deposit names from the wallet, or none of them.
+    pub(crate) fn fund_named(&mut self, command: &Command, intent: usize) -> Vec<usize> {
+        let intent = &self.intents[intent];
+        let Kind::Deposit { escrows } = &intent.kind else {
+            return vec![];
+        };
+        if escrows.is_empty() {
+            return vec![];
+        }
+        let name = |&deal: &usize| Named {
+            deal: Some(deal),
+            by_token: false,
+        };
+        let named: Vec<Named> = escrows.iter().map(name).collect();
+        let buyer = Command {
+            customer: intent.customer.clone(),
+            ..command.clone()
+        };
+        self.fund(&buyer, &named, None, None, BTreeSet::new())
+            .unwrap_or_default()
     }
 
     /// Copies what the service generated for an intent.
@@ -342,7 +395,7 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Com
         command.customer.clone_from(&intent.customer);
     }
     let named = (!random.one_in(20)).then_some(place);
-    if intent.kind != Kind::Deposit || random.one_in(6) {
+    if !intent.is_deposit() || random.one_in(6) {
         return Action::Intent(Step::Verify { intent: named });
     }
     let amount = match random.below(8) {
@@ -351,6 +404,29 @@ pub(crate) fn next(random: &mut Random, reference: &Reference, command: &mut Com
         _ => None,
     };
     Action::Intent(Step::Pay { intent: named, amount })
+}
+
+/// Returns up to two deals, mostly ones that the customer can fund.
+fn escrows_to_fund(random: &mut Random, reference: &Reference, command: &Command) -> Vec<usize> {
+    let number = [0, 0, 1, 2][random.below(4)];
+    let is_fit = |place: usize| {
+        let deal = &reference.deals[place];
+        let is_payable = deal.buyer.is_none() && !deal.is_deleted && deal.stock != Some(0);
+        deal.merchant == command.merchant && is_payable && deal.seller != command.customer
+    };
+    (0..number).filter_map(|_| deal(random, reference, is_fit)).collect()
+}
+
+/// Returns the sum that the deals of a deposit cost, if it names any and the sum is not too
+/// large.
+fn due_of(reference: &Reference, kind: &Kind) -> Option<i64> {
+    let Kind::Deposit { escrows } = kind else {
+        return None;
+    };
+    let due = escrows.iter().map(|&deal| i128::from(reference.deals[deal].charge()));
+    i64::try_from(due.sum::<i128>())
+        .ok()
+        .filter(|due| (1..=MOST).contains(due))
 }
 
 fn request(random: &mut Random, reference: &Reference, command: &mut Command) -> Step {
@@ -371,7 +447,9 @@ fn request(random: &mut Random, reference: &Reference, command: &mut Command) ->
         };
     }
     let kind = match random.below(3) {
-        0 => Kind::Deposit,
+        0 => Kind::Deposit {
+            escrows: escrows_to_fund(random, reference, command),
+        },
         1 => Kind::Withdrawal {
             account: ACCOUNTS[random.below(ACCOUNTS.len())],
         },
@@ -389,7 +467,10 @@ fn request(random: &mut Random, reference: &Reference, command: &mut Command) ->
         2 => main.max(1),
         3 => 20_051,
         4 => 20_091,
-        _ => 10_000 + i64::try_from(random.below(300_000)).unwrap(),
+        _ => match due_of(reference, &kind) {
+            Some(due) => due,
+            None => 10_000 + i64::try_from(random.below(300_000)).unwrap(),
+        },
     };
     Step::Request {
         kind,
@@ -420,7 +501,7 @@ impl Service {
                 let request = rules::check_amount(kobo(*amount)).map(|amount| IntentRequest {
                     amount,
                     reference: name.as_deref().and_then(PaymentName::parse),
-                    kind: self.kind_of(merchant, kind),
+                    kind: self.kind_of(merchant, kind, reference),
                 });
                 self.run(policy, move |tx, policy| intents::create(tx, policy, &actor, request))
             }
@@ -437,17 +518,24 @@ impl Service {
                 })
             }
         }?;
+        let id = payment.transaction.id;
+        let payout = self.store.read(|snapshot| snapshot.payout_of_withdrawal(id)).unwrap();
         Ok(Reply {
             payment: Some(payment),
+            payout: payout.map(|stored| stored.payout),
+            escrows: self.newly_funded(),
             ..Reply::default()
         })
     }
 
-    fn kind_of(&self, merchant: MerchantId, kind: &Kind) -> IntentKind {
+    fn kind_of(&self, merchant: MerchantId, kind: &Kind, reference: &Reference) -> IntentKind {
         match kind {
-            Kind::Deposit => IntentKind::Deposit {
+            Kind::Deposit { escrows } => IntentKind::Deposit {
                 card: None,
-                escrows: Vec::new(),
+                escrows: escrows
+                    .iter()
+                    .map(|&deal| escrow_id(reference.deals[deal].id).to_string())
+                    .collect(),
             },
             Kind::Withdrawal { account } => IntentKind::BankWithdrawal(BankAccount {
                 bank_code: "058".to_owned(),

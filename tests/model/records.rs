@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::categories::{Category, CategoryCommand, Owner};
 use crate::disputes::{Dispute, Ruling};
 use crate::intents::{self, Intent};
+use crate::payouts::Payout;
+use crate::receipts::Receipt;
+use crate::treasury::OperatorCommand;
 use crate::vaults::{self, Vault};
 
 /// 2^53-1, the most minor units that a merchant's accounts may hold together.
@@ -60,6 +63,7 @@ pub(crate) enum Action {
     Vault(vaults::Step),
     Intent(intents::Step),
     Category(CategoryCommand),
+    Operator(OperatorCommand),
     ConfirmMilestone {
         deal: Option<usize>,
         milestone: Pick,
@@ -134,16 +138,23 @@ pub(crate) struct Reference {
     pub(crate) deals: Vec<Deal>,
     pub(crate) vaults: Vec<Vault>,
     pub(crate) intents: Vec<Intent>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) payouts: Vec<Payout>,
     pub(crate) categories: Vec<Category>,
     /// By owner, the categories in their order.
     pub(crate) category_orders: BTreeMap<Owner, Vec<usize>>,
     /// The intents that the last command named or settled.
     pub(crate) touched: Vec<usize>,
+    /// The receipts that the last command changed.
+    pub(crate) touched_receipts: Vec<usize>,
+    /// The pay-outs that the last command changed.
+    pub(crate) touched_payouts: Vec<usize>,
     /// The latest time of the clock, in milliseconds.
     pub(crate) time: i64,
     /// By deal, the id of a milestone that an edit removed.
     pub(crate) gone_milestones: BTreeMap<usize, Id>,
-    /// The expected numbers of transfers, events and entries of payment histories.
+    /// The expected numbers of transfers, events, entries of payment histories and acts of
+    /// operators.
     pub(crate) rows: Rows,
 }
 
@@ -152,6 +163,7 @@ pub(crate) struct Rows {
     pub(crate) transfers: i64,
     pub(crate) events: i64,
     pub(crate) entries: i64,
+    pub(crate) acts: i64,
 }
 
 #[derive(Debug, Default)]
@@ -165,8 +177,9 @@ pub(crate) struct Merchant {
     pub(crate) earned: i64,
     pub(crate) platform_earned: i64,
     pub(crate) deposited: i64,
-    /// The money of withdrawals that are not settled.
-    pub(crate) in_transit: i64,
+    /// True if it has a bank account, so that its customers may deposit and withdraw in live
+    /// mode.
+    pub(crate) has_bank: bool,
     pub(crate) references: BTreeMap<String, Use>,
 }
 

@@ -21,6 +21,8 @@ impl Reference {
     pub(crate) fn execute(&mut self, command: &Command) -> Result<Vec<usize>, String> {
         let mut newcomers = Newcomers::new();
         self.touched.clear();
+        self.touched_receipts.clear();
+        self.touched_payouts.clear();
         if let Action::TopUp { .. } = command.action
             && command.is_live
         {
@@ -31,11 +33,14 @@ impl Reference {
         }
         if let Action::AdvanceClock { seconds } = command.action {
             self.merchants[command.merchant].ahead_seconds += seconds;
-            self.settle_due(command.merchant);
+            self.settle_due(command);
             return Ok(vec![]);
         }
         if let Action::Intent(intents::Step::Pay { intent, amount }) = command.action {
-            return self.pay(command, intent, amount).map(|()| vec![]);
+            return self.pay(command, intent, amount);
+        }
+        if let Action::Operator(act) = &command.action {
+            return self.operate(command, act);
         }
         if let Action::Category(of_category) = &command.action
             && of_category.by_merchant
@@ -140,7 +145,11 @@ impl Reference {
             Action::Delete { deal } => self.delete(command, *deal),
             Action::Dispute { deal } => self.dispute(command, *deal),
             Action::Refund { deal } => self.refund(command, *deal),
-            Action::Resolve { .. } | Action::SetFee { .. } | Action::Vault(_) | Action::AdvanceClock { .. } => {
+            Action::Resolve { .. }
+            | Action::SetFee { .. }
+            | Action::Vault(_)
+            | Action::AdvanceClock { .. }
+            | Action::Operator(_) => {
                 unreachable!("the merchant's commands are run above")
             }
             Action::TopUp { amount } => self.top_up(command, *amount, newcomers),
@@ -297,7 +306,7 @@ impl Reference {
         vec![self.deals.len() - 1]
     }
 
-    fn fund(
+    pub(crate) fn fund(
         &mut self,
         command: &Command,
         named: &[Named],

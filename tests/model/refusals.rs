@@ -10,7 +10,7 @@ use crate::helpers::{kobo, name_merchant, write};
 use crate::reference::{Action, Command};
 use crate::requests::*;
 use crate::service::{Reply, Service};
-use crate::{categories, intents, vaults};
+use crate::{categories, intents, treasury, vaults};
 
 /// A bug planted for a control: a service that does something else than it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     DepositsTwice,
     /// A category that moved is in the wrong place.
     MovesTooFar,
+    /// The money of a pay-out that the bank has paid goes back to its owner too.
+    GivesPaidBack,
     /// A refusal leaves a row behind.
     KeepsRefused,
 }
@@ -80,6 +82,15 @@ impl Service {
                 let transaction = &reply.payment.as_ref().unwrap().transaction;
                 let (outside, wallet) = (Account::OutsideWorld, transaction.owner.clone());
                 effects.transfer(TransferKind::Deposit, outside, wallet, transaction.amount, None);
+            }
+            (Some(Fault::GivesPaidBack), Action::Operator(act), Ok(reply)) => {
+                if let treasury::Step::Pay { .. } = act.step {
+                    let payout = reply.payout.as_ref().unwrap();
+                    let (outside, owner) = (Account::OutsideWorld, payout.source.clone());
+                    effects.transfer(TransferKind::PayoutReturn, outside, owner, payout.amount, None);
+                } else {
+                    return;
+                }
             }
             (Some(Fault::MovesTooFar), Action::Category(of_category), Ok(reply)) => {
                 if let categories::Step::Move { .. } = of_category.step {

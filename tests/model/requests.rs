@@ -12,12 +12,15 @@ use escrowd::domain::ids::{CustomerId, EscrowId, EscrowKey, PaymentToken, Refere
 use escrowd::domain::money::Amount;
 use escrowd::domain::payments::request::{Gateway, PaymentRequest};
 use escrowd::domain::time::Date;
+use escrowd::domain::transaction::DepositAccount;
+use escrowd::domain::treasury::operator::TwoPersonRule;
 
 use crate::categories::{CATEGORIES_MAX, category_id};
 use crate::disputes::Ruling;
 use crate::helpers::kobo;
 use crate::offers::GRACE_SECONDS;
 use crate::reference::{self, MILESTONES_MAX, MISSING, Named, Reference};
+use crate::treasury::ALONE_MAX;
 use crate::vaults::PARTICIPANTS_MAX;
 
 pub(crate) fn payment_request(
@@ -87,7 +90,17 @@ pub(crate) fn policy(merchant: &reference::Merchant) -> Policy {
         claim_grace_seconds: GRACE_SECONDS,
         ..Config::default()
     };
-    app::policy(&config).unwrap()
+    let mut policy = app::policy(&config).unwrap();
+    policy.two_person = TwoPersonRule {
+        alone_max: Some(kobo(ALONE_MAX)),
+    };
+    policy.merchant_default.deposit_account = merchant.has_bank.then(|| DepositAccount {
+        bank_name: "Bank".to_owned(),
+        bank_code: None,
+        account_number: "0123456789".to_owned(),
+        account_name: "Shop".to_owned(),
+    });
+    policy
 }
 
 pub(crate) fn terms_request(terms: &reference::Terms, reference: &Reference) -> TermsRequest {

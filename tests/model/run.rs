@@ -9,9 +9,12 @@ use crate::categories::Category;
 use crate::generator::{self, Random};
 use crate::helpers::START;
 use crate::intents::Intent;
-use crate::reference::{Command, Deal, Reference};
+use crate::payouts::Payout;
+use crate::receipts::Receipt;
+use crate::reference::{Command, Deal, Reference, Rows};
 use crate::refusals::Fault;
 use crate::service::Service;
+use crate::treasury::OPERATORS;
 use crate::vaults::Vault;
 use crate::{Tally, merchants};
 
@@ -21,15 +24,16 @@ const AUDIT_STEP: u64 = 1_000;
 const SHORTENING_MAX: Duration = Duration::from_mins(2);
 
 /// One command of a run with the time at which it happens. A command names deals, vaults,
-/// intents and categories by their places. A shortened run keeps the places: it fills those of
+/// intents, categories, receipts and pay-outs by their places. A shortened run keeps the places: it fills those of
 /// a dropped command with ones that do not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     clock: i64,
     restarts: bool,
     pub(crate) command: Command,
-    /// The numbers of deals, vaults, intents and categories before the command.
-    places: [usize; 4],
+    /// The numbers of deals, vaults, intents, categories, receipts and pay-outs before the
+    /// command.
+    places: [usize; 6],
 }
 
 /// A service beside its reference.
@@ -43,6 +47,10 @@ impl World {
         let reference = Reference {
             merchants: merchants(),
             time: START,
+            rows: Rows {
+                acts: OPERATORS,
+                ..Rows::default()
+            },
             ..Reference::default()
         };
         let mut service = Service::start(&reference);
@@ -57,13 +65,15 @@ impl World {
         self.service.as_ref().unwrap()
     }
 
-    const fn places(&self) -> [usize; 4] {
+    const fn places(&self) -> [usize; 6] {
         let reference = &self.reference;
         [
             reference.deals.len(),
             reference.vaults.len(),
             reference.intents.len(),
             reference.categories.len(),
+            reference.receipts.len(),
+            reference.payouts.len(),
         ]
     }
 
@@ -74,11 +84,13 @@ impl World {
         if pairs.any(|(present, before)| present > before) {
             return false;
         }
-        let [deals, vaults, intents, categories] = step.places;
+        let [deals, vaults, intents, categories, receipts, payouts] = step.places;
         self.reference.deals.resize_with(deals, Deal::missing);
         self.reference.vaults.resize_with(vaults, Vault::missing);
         self.reference.intents.resize_with(intents, Intent::missing);
         self.reference.categories.resize_with(categories, Category::missing);
+        self.reference.receipts.resize_with(receipts, Receipt::missing);
+        self.reference.payouts.resize_with(payouts, Payout::missing);
         true
     }
 
@@ -111,6 +123,12 @@ impl World {
         }
         for intent in &self.reference.intents {
             service.assert_intent_stored(intent);
+        }
+        for receipt in &self.reference.receipts {
+            service.assert_receipt_stored(receipt);
+        }
+        for payout in &self.reference.payouts {
+            service.assert_payout_stored(payout);
         }
         for merchant in 0..self.reference.merchants.len() {
             service.assert_balances(merchant, &self.reference);

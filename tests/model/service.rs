@@ -15,13 +15,15 @@ use escrowd::domain::escrow::deal::Deal as StoredDeal;
 use escrowd::domain::escrow::terms::KeptTerms;
 use escrowd::domain::escrow::vault::Vault;
 use escrowd::domain::escrow::{Escrow, Progress};
-use escrowd::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, PaymentToken};
+use escrowd::domain::ids::{CustomerId, EscrowId, EscrowKey, MerchantId, MilestoneId, OperatorId, PaymentToken};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::payments::payment::Payment;
 use escrowd::domain::refusal::Refusal;
 use escrowd::domain::sandbox::span::Span;
+use escrowd::domain::treasury::payout::Payout;
+use escrowd::domain::treasury::receipt::Receipt;
 use escrowd::store::{Store, Synchronous, Tx};
 use rusqlite::Connection;
 
@@ -31,6 +33,7 @@ use crate::helpers::{TestFile, kobo, sandbox_key, wait_for, write};
 use crate::reference::{self, Action, Command, Deal, MISSING, Reference, Rows};
 use crate::refusals::Fault;
 use crate::requests::*;
+use crate::treasury;
 
 /// The reply to a command.
 #[derive(Default)]
@@ -40,6 +43,8 @@ pub(crate) struct Reply {
     pub(crate) vault: Option<Vault>,
     pub(crate) payment: Option<Payment>,
     pub(crate) category: Option<Category>,
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) payout: Option<Payout>,
 }
 
 pub(crate) struct Service {
@@ -53,6 +58,7 @@ pub(crate) struct Service {
     /// The merchant of the command that runs.
     acts_for: Cell<MerchantId>,
     pub(crate) merchants: Vec<(MerchantId, Policy)>,
+    pub(crate) operators: Vec<OperatorId>,
 }
 
 impl Service {
@@ -60,7 +66,9 @@ impl Service {
     pub(crate) fn start(reference: &Reference) -> Self {
         let mut file = TestFile::new();
         file.settings.synchronous = Synchronous::Normal;
-        Self::open(file, reference)
+        let mut service = Self::open(file, reference);
+        service.operators = treasury::make_operators(&service.store);
+        service
     }
 
     /// Opens the same file with another store.
@@ -70,12 +78,14 @@ impl Service {
             store,
             merchants,
             fault,
+            operators,
             ..
         } = self;
         store.close();
         drop(store);
         let mut again = Self::open(file, reference);
         again.fault = fault;
+        again.operators = operators;
         let ids = |merchants: &[(MerchantId, Policy)]| merchants.iter().map(|(id, _)| *id).collect::<Vec<_>>();
         assert_eq!(
             ids(&merchants),
@@ -101,6 +111,7 @@ impl Service {
             fault: None,
             acts_for: Cell::new(MerchantId(0)),
             merchants,
+            operators: Vec::new(),
         }
     }
 
@@ -197,6 +208,7 @@ impl Service {
             Action::Vault(step) => self.vault(command, step, policy, reference),
             Action::Intent(step) => self.intent(command, step, policy, reference),
             Action::Category(of_category) => self.category(command, of_category, policy, reference),
+            Action::Operator(act) => self.operate(command, act, policy, reference),
             Action::Fund {
                 deals,
                 offered,
@@ -328,14 +340,15 @@ impl Service {
         }
         expected_balances.insert((String::new(), "MERCHANT_MAIN"), merchant.earned);
         expected_balances.insert((String::new(), "PLATFORM_FEES"), merchant.platform_earned);
-        expected_balances.insert((String::new(), "IN_TRANSIT"), merchant.in_transit);
-        expected_balances.insert((String::new(), "SUSPENSE"), 0);
+        let (in_transit, suspense) = (reference.in_transit(place), reference.suspense(place));
+        expected_balances.insert((String::new(), "IN_TRANSIT"), in_transit);
+        expected_balances.insert((String::new(), "SUSPENSE"), suspense);
         expected_balances.insert((String::new(), "OUTSIDE_WORLD"), -merchant.deposited);
 
         let sql = "SELECT coalesce(customer_id, ''), purpose, balance FROM account WHERE merchant_id = ?1";
         let mut statement = self.rows.prepare_cached(sql).unwrap();
         let mut rows = statement.query([id.0]).unwrap();
-        let mut accounts = 0;
+        let (mut accounts, mut sum) = (0, 0);
         while let Some(row) = rows.next().unwrap() {
             let owner: String = row.get(0).unwrap();
             let purpose = row.get_ref(1).unwrap().as_str().unwrap();
@@ -346,18 +359,22 @@ impl Service {
                 .map(|(_, balance)| *balance);
             assert_eq!(Some(balance), expected, "{purpose} of {owner:?}");
             accounts += 1;
+            sum += balance;
         }
         assert_eq!(accounts, expected_balances.len(), "accounts of merchant {place}");
+        assert_eq!(sum, 0, "all balances together with the outside world");
+        self.assert_treasury(*id, in_transit, suspense);
     }
 
     pub(crate) fn assert_newest_rows(&self, expected: Rows) {
-        let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT count(*) FROM event)";
-        let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let (transfers, events): (i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
+        let sql = "SELECT (SELECT coalesce(max(id), 0) FROM transfer), (SELECT count(*) FROM event),
+                   (SELECT count(*) FROM operator_act)";
+        let newest = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let newest: (i64, i64, i64) = self.rows.prepare_cached(sql).unwrap().query_row([], newest).unwrap();
         assert_eq!(
-            (transfers, events),
-            (expected.transfers, expected.events),
-            "transfers and events"
+            newest,
+            (expected.transfers, expected.events, expected.acts),
+            "transfers, events and acts"
         );
     }
 
@@ -476,6 +493,14 @@ fn name_of(refusal: &Refusal) -> String {
             stake.minor(),
             available.minor()
         ),
+        Refusal::NotInStatus {
+            object, status, done, ..
+        } => format!("NotInStatus {object} {status} {done}"),
+        Refusal::BankReferenceUsed { .. } => "BankReferenceUsed".to_owned(),
+        Refusal::SamePerson { .. } => "SamePerson".to_owned(),
+        Refusal::AlreadySpent { needed, available } => {
+            format!("AlreadySpent {} {}", needed.minor(), available.minor())
+        }
         Refusal::SplitDoesNotAddUp { pool, .. } => format!("SplitDoesNotAddUp {}", pool.minor()),
         plain => format!("{plain:?}"),
     }

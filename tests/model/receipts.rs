@@ -1,0 +1,278 @@
+//! Money that came to the bank account, in the reference.
+
+use escrowd::domain::ids::{CustomerId, OperatorId, ReceiptId, TransactionId};
+
+use crate::intents::NO_REFERENCE;
+use crate::reference::{Command, Id, MISSING, MOST, Reference, refuse_if};
+use crate::service::Service;
+use crate::treasury::{Target, check_two_persons};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) id: Id,
+    pub(crate) merchant: usize,
+    pub(crate) amount: i64,
+    pub(crate) bank_reference: String,
+    /// Empty for one that does not exist.
+    pub(crate) status: &'static str,
+    customer: Option<String>,
+    /// The deposit that its payer named.
+    expected: Option<usize>,
+    /// The expected deposit, if the receipt has settled it.
+    settled: Option<usize>,
+    recorded_by: Option<usize>,
+}
+
+impl Receipt {
+    /// Returns a receipt that takes a place and does not exist.
+    pub(crate) const fn missing() -> Self {
+        Self {
+            id: MISSING,
+            merchant: 0,
+            amount: 0,
+            bank_reference: String::new(),
+            status: "",
+            customer: None,
+            expected: None,
+            settled: None,
+            recorded_by: None,
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        !["", "rejected", "reversed"].contains(&self.status)
+    }
+}
+
+impl Reference {
+    /// Returns the money in suspense: that of all receipts whose owner is not known.
+    pub(crate) fn suspense(&self, merchant: usize) -> i64 {
+        let is_held = |receipt: &&Receipt| receipt.merchant == merchant && receipt.status == "suspense";
+        self.receipts.iter().filter(is_held).map(|receipt| receipt.amount).sum()
+    }
+
+    pub(crate) fn record_receipt(
+        &mut self,
+        command: &Command,
+        operator: Option<usize>,
+        amount: i64,
+        bank_reference: &str,
+        target: &Target,
+    ) -> Result<Vec<usize>, String> {
+        // In live mode merchants may share a bank account.
+        let is_used = |receipt: &Receipt| {
+            let is_near = command.is_live || receipt.merchant == command.merchant;
+            is_near && receipt.is_valid() && receipt.bank_reference == bank_reference
+        };
+        refuse_if(self.receipts.iter().any(is_used), "BankReferenceUsed")?;
+        let (customer, expected) = self.resolve_target(command, target)?;
+        let takes_two = operator.is_some() && amount > crate::treasury::ALONE_MAX;
+        if !takes_two {
+            self.check_room(command, amount)?;
+        }
+        let place = self.receipts.len();
+        self.receipts.push(Receipt {
+            merchant: command.merchant,
+            amount,
+            bank_reference: bank_reference.to_owned(),
+            status: "recorded",
+            customer,
+            expected,
+            recorded_by: operator,
+            ..Receipt::missing()
+        });
+        self.touched_receipts.push(place);
+        Ok(if takes_two {
+            vec![]
+        } else {
+            self.take_in(command, place)
+        })
+    }
+
+    pub(crate) fn approve_receipt(
+        &mut self,
+        command: &Command,
+        operator: Option<usize>,
+        receipt: Option<usize>,
+    ) -> Result<Vec<usize>, String> {
+        let place = self.receipt_in(command, receipt, &["recorded"], "approved")?;
+        let known = &self.receipts[place];
+        check_two_persons(known.amount, known.recorded_by, operator)?;
+        self.check_room(command, known.amount)?;
+        Ok(self.take_in(command, place))
+    }
+
+    pub(crate) fn reject_receipt(&mut self, command: &Command, receipt: Option<usize>) -> Result<Vec<usize>, String> {
+        let place = self.receipt_in(command, receipt, &["recorded"], "rejected")?;
+        self.receipts[place].status = "rejected";
+        Ok(vec![])
+    }
+
+    pub(crate) fn assign_receipt(
+        &mut self,
+        command: &Command,
+        receipt: Option<usize>,
+        target: &Target,
+    ) -> Result<Vec<usize>, String> {
+        let place = self.receipt_in(command, receipt, &["suspense"], "assigned")?;
+        let (customer, expected) = self.resolve_target(command, target)?;
+        self.receipts[place].customer = customer;
+        self.receipts[place].expected = expected;
+        Ok(self.take_in(command, place))
+    }
+
+    pub(crate) fn reverse_receipt(
+        &mut self,
+        command: &Command,
+        operator: Option<usize>,
+        receipt: Option<usize>,
+    ) -> Result<Vec<usize>, String> {
+        let place = self.receipt_in(command, receipt, &["credited", "suspense"], "reversed")?;
+        let known = self.receipts[place].clone();
+        check_two_persons(known.amount, known.recorded_by, operator)?;
+        if let Some(customer) = known.customer {
+            let wallet = self.wallet(command.merchant, &customer);
+            let (needed, available) = (known.amount, wallet.main);
+            refuse_if(available < needed, &format!("AlreadySpent {needed} {available}"))?;
+            wallet.main -= known.amount;
+            // Its deposit is reversed.
+            self.rows.events += 1;
+            if let Some(intent) = known.settled {
+                self.intents[intent].status = "reversed";
+                self.touched.push(intent);
+            }
+        }
+        self.rows.transfers += 1;
+        self.merchants[command.merchant].deposited -= known.amount;
+        self.receipts[place].status = "reversed";
+        Ok(vec![])
+    }
+
+    pub(crate) fn expire_deposit(&mut self, command: &Command, intent: Option<usize>) -> Result<Vec<usize>, String> {
+        let place = self.deposit_named(command, intent)?;
+        let status = self.intents[place].status;
+        refuse_if(status != "pending", &format!("NotInStatus deposit {status} given up"))?;
+        self.intents[place].status = "failed";
+        self.touched.push(place);
+        self.rows.events += 1;
+        Ok(vec![])
+    }
+
+    /// Returns the place of a receipt of the command's merchant that has one of these statuses.
+    pub(crate) fn receipt_in(
+        &mut self,
+        command: &Command,
+        receipt: Option<usize>,
+        statuses: &[&str],
+        done: &str,
+    ) -> Result<usize, String> {
+        let is_own = |&place: &usize| {
+            let receipt = &self.receipts[place];
+            receipt.merchant == command.merchant && !receipt.status.is_empty()
+        };
+        let place = receipt.filter(is_own).ok_or("ReceiptNotFound")?;
+        let status = self.receipts[place].status;
+        let refusal = format!("NotInStatus receipt {status} {done}");
+        refuse_if(!statuses.contains(&status), &refusal)?;
+        self.touched_receipts.push(place);
+        Ok(place)
+    }
+
+    /// Returns the deposit that the name of an intent leads to.
+    fn deposit_named(&self, command: &Command, intent: Option<usize>) -> Result<usize, String> {
+        let name = intent.map_or(NO_REFERENCE, |place| &self.intents[place].reference);
+        let used = self.merchants[command.merchant].references.get(name);
+        let place = used.and_then(|used| used.intent);
+        let place = place.filter(|&place| self.intents[place].is_deposit());
+        place.ok_or_else(|| "DepositNotFound".to_owned())
+    }
+
+    /// Returns the customer whose money it is, and the deposit that the payer named.
+    fn resolve_target(&self, command: &Command, target: &Target) -> Result<(Option<String>, Option<usize>), String> {
+        match target {
+            Target::Unknown => Ok((None, None)),
+            Target::Customer(name) => {
+                let is_known = self.merchants[command.merchant].customers.contains_key(name);
+                refuse_if(!is_known, "NoSuchCustomer")?;
+                Ok((Some(name.clone()), None))
+            }
+            Target::Deposit(intent) => {
+                let place = self.deposit_named(command, *intent)?;
+                Ok((Some(self.intents[place].customer.clone()), Some(place)))
+            }
+        }
+    }
+
+    fn check_room(&self, command: &Command, amount: i64) -> Result<(), String> {
+        let inside = self.merchants[command.merchant].deposited;
+        refuse_if(inside + amount > MOST, "TooMuchMoney")
+    }
+
+    /// Takes the money in, from the outside world or out of suspense. Returns the deals that
+    /// its deposit funds.
+    fn take_in(&mut self, command: &Command, place: usize) -> Vec<usize> {
+        let receipt = self.receipts[place].clone();
+        if receipt.status == "recorded" {
+            self.merchants[command.merchant].deposited += receipt.amount;
+        }
+        self.rows.transfers += 1;
+        let Some(customer) = receipt.customer else {
+            self.receipts[place].status = "suspense";
+            return vec![];
+        };
+        self.wallet(command.merchant, &customer).main += receipt.amount;
+        self.rows.events += 1;
+        let is_settled = |&intent: &usize| {
+            let intent = &self.intents[intent];
+            intent.is_open() && intent.amount == receipt.amount
+        };
+        let settled = receipt.expected.filter(is_settled);
+        self.receipts[place].status = "credited";
+        self.receipts[place].settled = settled;
+        let Some(intent) = settled else {
+            self.rows.entries += 1;
+            return vec![];
+        };
+        self.intents[intent].status = "success";
+        self.touched.push(intent);
+        self.fund_named(command, intent)
+    }
+}
+
+impl Service {
+    /// Compares a receipt with its stored rows.
+    pub(crate) fn assert_receipt_stored(&self, receipt: &Receipt) {
+        let merchant = self.merchants[receipt.merchant].0;
+        let id = ReceiptId::new(receipt.id.0, u32::try_from(receipt.id.1).unwrap());
+        let stored = self.store.read(|snapshot| snapshot.receipt(merchant, id)).unwrap();
+        let Some(stored) = stored else {
+            assert_eq!(receipt.status, "", "the receipt is not stored");
+            return;
+        };
+        assert_eq!(stored.amount.minor(), receipt.amount, "the amount of a receipt");
+        assert_eq!(stored.entry.reference, receipt.bank_reference);
+        assert_eq!(stored.status.into_str(), receipt.status, "the status of a receipt");
+        let owner = stored.customer.as_ref().map(CustomerId::as_str);
+        assert_eq!(owner, receipt.customer.as_deref(), "the customer of a receipt");
+        let recorder: Option<OperatorId> = receipt.recorded_by.map(|place| self.operators[place]);
+        assert_eq!(stored.recorded_by, recorder, "the operator who recorded it");
+        assert_eq!(
+            stored.expected.is_some(),
+            receipt.expected.is_some(),
+            "the expected deposit"
+        );
+        assert_eq!(stored.deposit == stored.expected, {
+            receipt.settled.is_some() || (stored.deposit.is_none() && receipt.expected.is_none())
+        });
+        let status = |id: TransactionId| {
+            let deposit = self.store.read(|snapshot| snapshot.payment(id)).unwrap();
+            deposit.unwrap().status().into_str()
+        };
+        let expected = match (receipt.status, &receipt.customer) {
+            ("credited", _) => Some("success"),
+            ("reversed", Some(_)) => Some("reversed"),
+            _ => None,
+        };
+        assert_eq!(stored.deposit.map(status), expected, "the deposit of a receipt");
+    }
+}
