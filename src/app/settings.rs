@@ -223,6 +223,7 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
         file_bytes_max: config.limits.file_bytes_max,
         files_per_request_max: config.limits.files_per_request_max,
         escrows_per_payment_max: config.limits.escrows_per_payment_max,
+        report_rows_max: config.limits.report_rows_max,
     }
 }
 

@@ -11,6 +11,7 @@ mod event_stream;
 mod keygen;
 mod listen;
 mod operator;
+mod position;
 mod reset;
 mod sandbox;
 mod serve;
@@ -38,6 +39,9 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Audit the ledger of a database file, even while a server uses the file
     Check(check::CheckArguments),
+    /// Show where the money of a database file is and how much the bank should hold, even
+    /// while a server uses the file
+    Position(position::PositionArguments),
     /// Generate a secret key for live mode, and its hash for config.toml
     Keygen,
     /// Make, list and revoke the operators of a live database that no service uses
@@ -59,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Position(arguments) => position::run(&arguments),
         Command::Keygen => Ok(keygen::run()),
         Command::Operator(arguments) => operator::run(arguments),
         Command::Trigger(arguments) => trigger::run(arguments),

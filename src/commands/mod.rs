@@ -20,6 +20,7 @@ pub mod milestone_escrows;
 pub mod operators;
 mod outbox;
 pub mod payments;
+pub mod payout_batches;
 pub mod payouts;
 pub mod receipts;
 pub mod seeds;

@@ -248,9 +248,10 @@ pub(super) fn settle_by_bank(
     Ok(withdrawal)
 }
 
-/// Returns the approved pay-outs for the bank, oldest first, and records the export.
-pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor) -> Result<Vec<PayoutWithWithdrawal>, Error> {
-    let approved = tx.approved_payouts(actor.merchant)?;
+/// Returns the `max` oldest approved pay-outs for the bank, oldest first, and records the
+/// export.
+pub fn export(tx: &mut Tx<'_>, actor: &OperatorActor, max: usize) -> Result<Vec<PayoutWithWithdrawal>, Error> {
+    let approved = tx.approved_payouts(actor.merchant, max)?;
     let exported = approved.into_iter().map(|stored| with_withdrawal(tx, stored));
     let exported = exported.collect::<Result<Vec<_>, _>>()?;
     let count = format!("{} pay-outs", exported.len());

@@ -220,6 +220,9 @@ pub struct Limits {
     /// The most bytes of all files that are being received at one time.
     #[serde(deserialize_with = "within::<_, _, 1_024, 17_179_869_184>")]
     pub uploads_bytes_max: usize,
+    /// The most rows of a statement or a journal.
+    #[serde(deserialize_with = "within::<_, _, 1, 1_000_000>")]
+    pub report_rows_max: usize,
     /// The most seconds that a body may take to arrive.
     #[serde(deserialize_with = "within::<_, _, 1, 600>")]
     pub body_seconds_max: u64,

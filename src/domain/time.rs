@@ -152,6 +152,20 @@ impl Date {
     }
 }
 
+impl Date {
+    /// Returns the day this many days later, up to the end of the year 9999.
+    #[must_use]
+    pub fn days_later(self, days: i64) -> Self {
+        Self(self.0.saturating_add(jiff::Span::new().days(days)))
+    }
+
+    /// Returns the day this many days earlier.
+    #[must_use]
+    pub fn days_earlier(self, days: i64) -> Self {
+        self.days_later(-days)
+    }
+}
+
 /// Formats the day as `YYYY-MM-DD`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -172,7 +172,7 @@ impl FromRequest for JsonOrFormBody {
     }
 }
 
-fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
+pub(super) fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {
     let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
     Ok(api.limits)
 }
@@ -200,7 +200,7 @@ async fn in_time<T>(
 }
 
 /// Reads a body, and notes for its connection when the wait for it begins and ends.
-async fn read_whole<T>(
+pub(super) async fn read_whole<T>(
     request: &HttpRequest,
     reading: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {

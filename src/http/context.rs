@@ -56,6 +56,8 @@ pub(crate) struct RequestContext {
 pub(crate) enum ReceivedBody {
     /// The text of a JSON body.
     Json(Arc<str>),
+    /// A CSV file, without its bytes.
+    Csv(ReceivedFileSummary),
     /// A form, without the bytes of its files.
     Form {
         /// Names and texts, in the order of the body.
@@ -68,7 +70,7 @@ pub(crate) enum ReceivedBody {
 /// A description of a file, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReceivedFileSummary {
-    /// The form field that holds the file.
+    /// The form field that holds the file. Empty if the file is the whole body.
     pub(crate) field: String,
     /// The file's length in bytes.
     pub(crate) bytes: usize,
@@ -82,6 +84,7 @@ impl ReceivedBody {
     pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Json(text) => Cow::Borrowed(text),
+            Self::Csv(file) => format!("a CSV file of {} bytes\n", file.bytes).into(),
             Self::Form { fields, files } => {
                 let fields = fields.iter().map(|(name, text)| format!("{name}: {text}\n"));
                 let file = |file: &ReceivedFileSummary| format!("{}: a file of {} bytes\n", file.field, file.bytes);
@@ -222,6 +225,10 @@ fn hash_of(body: Option<&ReceivedBody>) -> [u8; 32] {
             parts.add(b"json");
             parts.add(&canonical_json::hash(text));
         }
+        Some(ReceivedBody::Csv(file)) => {
+            parts.add(b"csv");
+            parts.add(file.hash.as_ref().map_or(&[][..], |hash| &hash[..]));
+        }
         Some(ReceivedBody::Form { fields, files }) => {
             parts.add(b"form");
             for (name, text) in fields {
@@ -258,6 +265,14 @@ mod tests {
         }))
     }
 
+    fn csv(byte: u8) -> [u8; 32] {
+        hash_of(Some(&ReceivedBody::Csv(ReceivedFileSummary {
+            field: String::new(),
+            bytes: 1,
+            hash: Some([byte; 32]),
+        })))
+    }
+
     #[test]
     fn bodies_that_differ_anywhere_have_different_hashes() {
         let hashes = [
@@ -272,6 +287,8 @@ mod tests {
             form(&[("a", "b")], &[("c", 1)]),
             form(&[("a", "b")], &[("c", 2)]),
             form(&[("a", "b")], &[("d", 1)]),
+            csv(1),
+            csv(2),
         ];
         let different: HashSet<_> = hashes.iter().collect();
         assert_eq!(different.len(), hashes.len());

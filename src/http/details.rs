@@ -6,6 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::domain::invalid::{Invalid, Problem};
+use crate::csv::errors::FileErrors;
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
 use crate::views::MajorUnits;
@@ -22,6 +23,17 @@ enum Detail<'a> {
     Money(MajorUnits),
     Number(usize),
     Words(&'a [&'static str]),
+    Lines(Vec<LineError<'a>>),
+}
+
+/// An error of a line of a file.
+#[derive(Debug, Serialize)]
+struct LineError<'a> {
+    line: u64,
+    /// Null for an error of the whole line.
+    column: Option<&'a str>,
+    expected: &'a str,
+    got: &'a str,
 }
 
 impl Serialize for Details<'_> {
@@ -81,6 +93,25 @@ pub(super) fn of_header(name: &'static str, expected: &'static str, got: String)
         ("expected", Detail::Text(expected)),
         ("got", Detail::Owned(got)),
     ])
+}
+
+/// Returns the `details` of a file with errors: their number, and the first of them.
+pub(super) fn of_file(errors: &FileErrors) -> Details<'_> {
+    let lines = errors.first.iter().map(|error| LineError {
+        line: error.line,
+        column: error.column.as_deref(),
+        expected: &error.expected,
+        got: &error.got,
+    });
+    Details(vec![
+        ("count", Detail::Number(errors.count)),
+        ("errors", Detail::Lines(lines.collect())),
+    ])
+}
+
+/// Returns the `details` of a request for too much at once.
+pub(super) fn of_max(max: usize) -> Details<'static> {
+    Details(vec![("max", Detail::Number(max))])
 }
 
 const fn money(amount: Amount) -> Detail<'static> {

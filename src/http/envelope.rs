@@ -3,7 +3,9 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 
@@ -45,6 +47,32 @@ impl Reply {
             code: None,
             details: None,
         })
+    }
+
+    /// Returns a 200 with a CSV file, which [`Reply::into_file`] sends.
+    pub(crate) fn csv(text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: text.into_bytes(),
+            is_replay: false,
+        }
+    }
+
+    /// Returns the response of a route whose success is a CSV file of this name and whose
+    /// errors are envelopes.
+    pub(crate) fn into_file(self, name: &str) -> HttpResponse {
+        let is_file = self.status.is_success();
+        let mut response = self.into_response();
+        if is_file {
+            let disposition = format!("attachment; filename=\"{name}\"");
+            let disposition = HeaderValue::from_str(&disposition).expect("names of files are plain text");
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+            headers.insert(CONTENT_DISPOSITION, disposition);
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
     }
 
     /// Returns the reply with this envelope.
@@ -90,7 +118,7 @@ impl Reply {
     pub(crate) fn into_stored(self) -> StoredReply {
         StoredReply {
             status: self.status.as_u16(),
-            body: String::from_utf8(self.body).expect("JSON is text"),
+            body: String::from_utf8(self.body).expect("JSON and CSV are text"),
         }
     }
 

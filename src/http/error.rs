@@ -9,12 +9,16 @@ use serde_json::{Map, Value};
 use strum::{EnumProperty, IntoStaticStr};
 use thiserror::Error;
 
+use crate::csv::errors::FileErrors;
 use crate::domain::idempotency::Difference;
 use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::refusal::Refusal;
+use crate::domain::treasury::reconciliation::SumTooLarge;
+use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Reply, status_code};
 use crate::http::key_mistake::KeyMistake;
+use crate::http::store_failure::store_failure;
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
@@ -104,6 +108,15 @@ pub(crate) enum ApiError {
     #[strum(props(status = 408))]
     #[error("The body must arrive within {seconds_max} seconds")]
     BodyTooSlow { seconds_max: u64 },
+    /// A CSV file has errors.
+    #[error("The file has {}: {}", errors_of(.0), .0.first.first().map(ToString::to_string).unwrap_or_default())]
+    InvalidFile(FileErrors),
+    /// A sum of a statement, or of several merchants, is beyond the largest amount.
+    #[error("The sum of the {} is beyond {}, the largest amount of the service", .0.of, SignedAmount::MAX)]
+    SumTooLarge(SumTooLarge),
+    /// A statement or a journal is too long for one reply.
+    #[error("Too many rows at once; ask for fewer days with from and to")]
+    TooManyRows { max: usize },
     /// The body ended early or does not match its headers.
     #[error("The body cannot be read: {problem}")]
     BodyUnreadable { problem: String },
@@ -136,13 +149,6 @@ pub(crate) enum ApiError {
     #[strum(props(status = 500))]
     #[error("Something went wrong on our side")]
     Internal,
-}
-
-/// The status, code and message of a failure of the store.
-struct StoreFailure {
-    status: u16,
-    code: &'static str,
-    message: &'static str,
 }
 
 impl ApiError {
@@ -198,6 +204,8 @@ impl ApiError {
                     "the id of a customer; the client's variable for it has no value",
                     shortened(text),
                 )),
+                Self::InvalidFile(errors) => Some(details::of_file(errors)),
+                Self::TooManyRows { max } => Some(details::of_max(*max)),
                 _ => None,
             },
         };
@@ -226,65 +234,12 @@ fn first_use(difference: &Difference) -> String {
     }
 }
 
-fn store_failure(error: &store::Error) -> StoreFailure {
-    let (status, code, message) = match error {
-        store::Error::QueueFull => (
-            503,
-            "busy",
-            "Too many writes are waiting; nothing was changed, try again shortly",
-        ),
-        store::Error::FileBusy => (
-            503,
-            "busy",
-            "Another program is writing to the database; nothing was changed, try again shortly",
-        ),
-        store::Error::NoReader(_) | store::Error::TooManyReads => {
-            (503, "busy", "Too many reads are waiting; try again shortly")
-        }
-        store::Error::ReadTooLong => (
-            503,
-            "busy",
-            "The read took longer than storage.read_seconds_max allows and was stopped; narrow the filter, or try again \
-             when the service is less busy",
-        ),
-        store::Error::StorageFull => (503, "storage_full", "The disk is full; nothing was changed"),
-        store::Error::FileGone(_) => (
-            503,
-            "database_gone",
-            "The database file was removed or replaced while the service ran; nothing was changed, and the service stops",
-        ),
-        store::Error::LedgerBroken(_) => (
-            503,
-            "ledger_broken",
-            "The check of the ledger found damage, so writes are refused; nothing was changed. The operator should stop \
-             the service, run escrowd check and restore a backup",
-        ),
-        store::Error::ClockJumped { .. } => (
-            503,
-            "clock_jumped",
-            "The system's clock is further ahead than storage.clock_jump_hours_max allows; nothing was changed, and \
-             writes go on when the operator has set it right or confirmed it",
-        ),
-        store::Error::Abandoned => (
-            503,
-            "storage_failing",
-            "The storage failed; nothing was changed, try again shortly",
-        ),
-        store::Error::Stopped => (
-            503,
-            "stopping",
-            "The service is stopping; nothing was changed, try again shortly",
-        ),
-        store::Error::OutcomeUnknown(_) | store::Error::DiskFailed(_) => (
-            500,
-            "outcome_unknown",
-            "The disk failed, and the service cannot tell if this took effect; its state shows after a restart",
-        ),
-        store::Error::Panicked | store::Error::Sqlite(_) | store::Error::Corrupt(_) | store::Error::Files(_) => {
-            (500, "internal", "Something went wrong on our side; nothing was changed")
-        }
-    };
-    StoreFailure { status, code, message }
+/// Returns the number of a file's errors in words.
+fn errors_of(errors: &FileErrors) -> String {
+    match errors.count {
+        1 => "an error".to_owned(),
+        count => format!("{count} errors, the first is"),
+    }
 }
 
 impl ResponseError for ApiError {
@@ -323,6 +278,18 @@ impl From<commands::Error> for ApiError {
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<SumTooLarge> for ApiError {
+    fn from(error: SumTooLarge) -> Self {
+        Self::SumTooLarge(error)
+    }
+}
+
+impl From<FileErrors> for ApiError {
+    fn from(errors: FileErrors) -> Self {
+        Self::InvalidFile(errors)
     }
 }
 

@@ -11,6 +11,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::domain::invalid::shortened;
 use crate::entropy;
+use crate::http::csv_body::CSV;
 use crate::http::error::ApiError;
 use crate::http::payload::check_head;
 use crate::http::state::Limits;
@@ -25,9 +26,11 @@ pub(super) fn check(request: Request, limits: Limits) -> Result<Request, Respons
         .headers()
         .get(CONTENT_TYPE)
         .map_or(&b""[..], HeaderValue::as_bytes);
-    let is_form = content_type.to_ascii_lowercase().starts_with(b"multipart/");
-    let bytes_max = if is_form {
+    let content_type = content_type.to_ascii_lowercase();
+    let bytes_max = if content_type.starts_with(b"multipart/") {
         limits.form_bytes_max()
+    } else if content_type.starts_with(CSV.as_bytes()) {
+        limits.file_bytes_max
     } else {
         limits.body_bytes_max
     };

@@ -73,7 +73,7 @@ impl FromRequest for UnreadBody {
         let headers = request.headers();
         let has_body =
             headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING);
-        let reads_none = known_fields(request).is_some_and(|known| known.body.is_empty());
+        let reads_none = known_fields(request).is_some_and(|known| known.body.is_empty() && !known.is_csv);
         if !(has_body && reads_none) {
             return Either::Left(ready(Ok(Self)));
         }

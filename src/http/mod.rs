@@ -10,6 +10,7 @@ mod body;
 mod canonical_json;
 mod connections;
 mod context;
+mod csv_body;
 mod details;
 pub mod encoding;
 mod envelope;
@@ -33,6 +34,7 @@ mod routes;
 mod sandbox;
 mod server;
 mod state;
+mod store_failure;
 mod uploads;
 mod walks;
 

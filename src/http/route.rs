@@ -28,20 +28,35 @@ pub(crate) struct KnownFields {
     pub(crate) query: &'static [&'static str],
     /// Names in the JSON body.
     pub(crate) body: &'static [&'static str],
+    /// True if the body is a CSV file.
+    pub(crate) is_csv: bool,
 }
 
 impl KnownFields {
     /// No fields.
-    pub(crate) const NONE: Self = Self { query: &[], body: &[] };
+    pub(crate) const NONE: Self = Self {
+        query: &[],
+        body: &[],
+        is_csv: false,
+    };
 
     /// Fields of the query alone.
     pub(crate) const fn of_query(query: &'static [&'static str]) -> Self {
-        Self { query, body: &[] }
+        Self { query, ..Self::NONE }
+    }
+
+    /// Fields of the query, beside a body that is a CSV file.
+    pub(crate) const fn of_csv(query: &'static [&'static str]) -> Self {
+        Self {
+            query,
+            is_csv: true,
+            ..Self::NONE
+        }
     }
 
     /// Fields of the body alone.
     pub(crate) const fn of_body(body: &'static [&'static str]) -> Self {
-        Self { query: &[], body }
+        Self { body, ..Self::NONE }
     }
 }
 

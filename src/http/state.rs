@@ -38,6 +38,8 @@ pub struct Limits {
     pub files_per_request_max: usize,
     /// The most escrows in one payment.
     pub escrows_per_payment_max: usize,
+    /// The most rows of a statement or a journal.
+    pub report_rows_max: usize,
 }
 
 /// The origins whose web pages may call the service from a browser.

@@ -28,10 +28,12 @@ pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
+pub use tables::journal::MadeStatement;
 pub use tables::left_behind::Removal;
 pub use tables::operators::{ActScope, RecordedAct};
 pub use tables::payments::UsedReference;
 pub use tables::payouts::StoredPayout;
+pub use tables::position::FoundMovements;
 pub use tx::{Snapshot, Tx};
 pub use write_summary::{WriteSummary, WriteSummaryRows};
 
@@ -40,6 +42,8 @@ use crate::domain::ids::{self, Entropy, MerchantId};
 use crate::domain::ledger_time::JumpRule;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::treasury::position::Position;
+use crate::domain::treasury::reconciliation::SumTooLarge;
 use audit::verification::check_newest;
 use background_check::BackgroundCheck;
 use engine::blobs::Blobs;
@@ -365,6 +369,46 @@ pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
     let connection = connection::open_to_audit(path)?;
     let newest = Snapshot::of(&connection).newest_row_at();
     newest.map_err(|cause| OpenError::Damaged {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Returns the position of all merchants in a file, at the time of its newest commit. Only
+/// reads, and may run beside a server. The inner error is a sum beyond the largest amount.
+///
+/// # Errors
+///
+/// Fails when the file cannot be opened or read.
+pub fn position(path: &Path) -> Result<Result<Position, SumTooLarge>, OpenError> {
+    connection::check_to_audit(path)?;
+    let connection = connection::open_to_audit(path)?;
+    let read = || {
+        let transaction = connection.unchecked_transaction()?;
+        let snapshot = Snapshot::of(&transaction);
+        let merchants = snapshot.every_merchant()?.into_iter();
+        let merchants = merchants
+            .map(|merchant| snapshot.position_of(merchant))
+            .collect::<Result<_, _>>()?;
+        let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
+        Ok(Position::of(merchants, as_of, snapshot.newest_transfer()?))
+    };
+    read().map_err(|cause| OpenError::Damaged {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Returns the currency of a file's amounts.
+///
+/// # Errors
+///
+/// Fails when the file cannot be opened or read.
+pub fn currency(path: &Path) -> Result<String, OpenError> {
+    connection::check_to_audit(path)?;
+    let connection = connection::open_to_audit(path)?;
+    let currency = connection.query_row("SELECT currency FROM instance", [], |row| row.get(0));
+    currency.map_err(|cause| OpenError::Sqlite {
         path: path.to_owned(),
         cause,
     })

@@ -15,6 +15,8 @@ mod dispute;
 mod escrow;
 mod event_data;
 mod page;
+mod position;
+mod reconciliation;
 mod transaction;
 mod vault;
 
@@ -28,11 +30,14 @@ pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
 pub(crate) use event_data::{PaymentSubject, Subject, event_data};
 pub(crate) use page::PageView;
+pub(crate) use position::PositionView;
+pub(crate) use reconciliation::ReconciliationView;
 pub(crate) use transaction::TransactionView;
 
 use crate::domain::file::FileName;
 use crate::domain::money::Amount;
 use crate::domain::party::Party;
+use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::domain::web_address::origin_of_host;
 
 /// The facts that views depend on beside the object they show.
@@ -85,6 +90,23 @@ impl Serialize for MajorUnits {
             return serializer.serialize_i64(whole);
         }
         let digits = RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        digits.serialize(serializer)
+    }
+}
+
+/// Serializes an amount above or below zero as [`MajorUnits`] does, such as `-0.5`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SignedMajorUnits(pub(crate) SignedAmount);
+
+impl Serialize for SignedMajorUnits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let minor = self.0.minor();
+        let size =
+            Amount::from_minor(minor.abs()).ok_or_else(|| serde::ser::Error::custom("an amount beyond its bound"))?;
+        if minor >= 0 {
+            return MajorUnits(size).serialize(serializer);
+        }
+        let digits = RawValue::from_string(format!("-{size}")).map_err(serde::ser::Error::custom)?;
         digits.serialize(serializer)
     }
 }

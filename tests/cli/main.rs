@@ -8,6 +8,7 @@ mod examples;
 mod helpers;
 mod lost_logs;
 mod money;
+mod position;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]
 mod redaction;

@@ -118,12 +118,13 @@ impl Snapshot<'_> {
         Ok(Page::of(rows, count.unsigned_abs(), request, key))
     }
 
-    /// Returns all of a merchant's approved pay-outs, oldest first.
-    pub fn approved_payouts(&self, merchant: MerchantId) -> Result<Vec<StoredPayout>, Error> {
+    /// Returns the `max` oldest of a merchant's approved pay-outs, oldest first.
+    pub fn approved_payouts(&self, merchant: MerchantId, max: usize) -> Result<Vec<StoredPayout>, Error> {
         let mut statement = self.connection.prepare_cached(select_payout!(
-            "payout.merchant_id = ?1 AND payout.status = 'approved' ORDER BY payout.id"
+            "payout.merchant_id = ?1 AND payout.status = 'approved' ORDER BY payout.id LIMIT ?2"
         ))?;
-        read_all(statement.query([merchant.0])?, |row| self.read_payout(row))
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        read_all(statement.query([merchant.0, max])?, |row| self.read_payout(row))
     }
 
     /// Returns the paid pay-out with this bank reference, of the merchant or, if `everywhere`,

@@ -8,6 +8,7 @@ mod layout;
 mod modes;
 mod money;
 mod operators;
+mod position;
 pub(crate) mod redaction;
 mod sandbox;
 pub(crate) mod transcript;

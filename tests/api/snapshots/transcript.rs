@@ -186,7 +186,14 @@ impl Transcript {
                         writeln!(text, "{}", laid_out(&sent).unwrap_or(sent)).unwrap();
                     }
                     writeln!(text, "{}", redaction.of(reply_head)).unwrap();
-                    writeln!(text, "{}\n", laid_out_reply(&redaction.of(reply))).unwrap();
+                    let reply = redaction.of(reply);
+                    let is_csv = reply_head.contains("content-type: text/csv");
+                    let reply = if is_csv {
+                        reply.replace("\r\n", "\n")
+                    } else {
+                        laid_out_reply(&reply)
+                    };
+                    writeln!(text, "{reply}\n").unwrap();
                 }
             }
         }

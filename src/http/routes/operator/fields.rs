@@ -2,16 +2,18 @@
 
 use crate::domain::invalid::Parsed;
 use crate::domain::payments::bank::BankCodes;
+use crate::domain::money::Amount;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
+use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
 use crate::http::routes::intents::bank_account;
 use crate::http::routes::shared_fields::text_up_to;
 
 /// The most characters of a reason or a note.
-const REASON_CHARS_MAX: usize = 500;
+pub(super) const REASON_CHARS_MAX: usize = 500;
 
 /// Parses the bank's words for a movement.
 pub(super) fn bank_entry(fields: &Fields<'_>) -> Parsed<BankEntry> {
@@ -36,4 +38,21 @@ pub(super) fn destination(field: &Field<'_>, codes: BankCodes) -> Parsed<BankAcc
     let details = field.object()?;
     details.check_known(&["bankCode", "accountNumber", "accountName", "bankName", "narration"])?;
     bank_account(&details, codes)
+}
+
+/// Parses a balance at the bank, which is below zero if the account is overdrawn.
+pub(super) fn signed_amount(field: &Field<'_>) -> Parsed<SignedAmount> {
+    let expected = "an amount with at most two decimals, such as 1500, 99.95 or -20";
+    field.parsed(expected, |text| {
+        let (text, is_below_zero) = match text.strip_prefix('-') {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let amount = Amount::parse_major(text).ok()?;
+        Some(if is_below_zero {
+            SignedAmount::debit(amount)
+        } else {
+            SignedAmount::credit(amount)
+        })
+    })
 }

@@ -5,8 +5,11 @@ mod acts;
 mod deposits;
 mod fields;
 mod operators;
+mod payout_batches;
 mod payouts;
+mod position;
 mod receipts;
+mod statements;
 
 use crate::domain::treasury::operator::Right;
 use crate::http::query;
@@ -41,9 +44,17 @@ pub(super) fn add_routes(table: &mut Routes) {
     table.operator(POST, "/operator/receipts/{receiptId}/reverse", MerchantOfOperator, Record, KnownFields::of_body(&REASON), receipts::reverse);
     table.operator(GET, "/operator/payouts", MerchantOfOperator, Read, KnownFields::of_query(&LIST_FIELDS), payouts::list);
     table.operator(POST, "/operator/payouts", MerchantOfOperator, Record, KnownFields::of_body(&payouts::FIELDS), payouts::request);
+    table.operator(POST, "/operator/payouts/export", MerchantOfOperator, Record, KnownFields::NONE, payout_batches::export);
+    table.operator(POST, "/operator/payouts/results", MerchantOfOperator, Record, KnownFields::of_csv(&[]), payout_batches::results);
     table.operator(GET, "/operator/payouts/{payoutId}", MerchantOfOperator, Read, KnownFields::NONE, payouts::get);
     table.operator(POST, "/operator/payouts/{payoutId}/approve", MerchantOfOperator, Approve, KnownFields::NONE, payouts::approve);
     table.operator(POST, "/operator/payouts/{payoutId}/reject", MerchantOfOperator, Approve, KnownFields::of_body(&REASON), payouts::reject);
     table.operator(POST, "/operator/payouts/{payoutId}/pay", MerchantOfOperator, Record, KnownFields::of_body(&payouts::PAID_FIELDS), payouts::pay);
     table.operator(POST, "/operator/payouts/{payoutId}/return", MerchantOfOperator, Record, KnownFields::of_body(&REASON), payouts::take_back);
+    table.operator(GET, "/operator/position", Deployment, Read, KnownFields::NONE, position::get);
+    table.operator(POST, "/operator/position/reconcile", Deployment, Read, KnownFields::of_csv(&position::RECONCILE_FIELDS), position::reconcile);
+    table.operator(GET, "/operator/customers/{customerId}/statement", MerchantOfOperator, Read, KnownFields::of_query(&statements::FIELDS), statements::of_customer);
+    table.operator(GET, "/operator/merchant/statement", MerchantOfOperator, Read, KnownFields::of_query(&statements::FIELDS), statements::of_merchant);
+    table.operator(GET, "/operator/deals/{escrowId}/statement", MerchantOfOperator, Read, KnownFields::of_query(&statements::FIELDS), statements::of_deal);
+    table.operator(GET, "/operator/journal", MerchantOfOperator, Read, KnownFields::of_query(&statements::FIELDS), statements::journal);
 }

@@ -1,0 +1,92 @@
+//! Batches of pay-outs: the results with which one comes back from the bank.
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::{Error, Policy, payouts};
+use crate::domain::ids::PayoutId;
+use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
+use crate::store::Tx;
+
+/// The most pay-outs in a batch. Its commit keeps other writes waiting.
+pub const BATCH_MAX: usize = 1_000;
+
+/// The result of one pay-out.
+#[derive(Clone, Debug)]
+pub struct BatchResult {
+    /// The line of the file.
+    pub line: u64,
+    pub payout: PayoutId,
+    pub outcome: Parsed<BatchOutcome>,
+}
+
+/// The end of a pay-out at the bank.
+#[derive(Clone, Debug)]
+pub enum BatchOutcome {
+    Paid(BankEntry),
+    /// The bank has sent it back, for this reason.
+    Returned(String),
+}
+
+/// The effect of a result.
+#[derive(Clone, Debug)]
+pub enum BatchEffect {
+    /// The pay-out has its new status with this commit.
+    Applied(PayoutStatus),
+    /// The pay-out has had this end since before.
+    Already(PayoutStatus),
+    /// The result changed nothing.
+    Refused(Refusal),
+}
+
+/// Applies the results of a batch, each for itself: one that cannot be applied does not keep
+/// the others from it. The same results again change nothing.
+///
+/// # Errors
+///
+/// Fails if the store does, and then applies none.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    results: Vec<BatchResult>,
+) -> Result<Vec<(BatchResult, BatchEffect)>, Error> {
+    let mut applied = Vec::with_capacity(results.len());
+    for result in results {
+        let effect = match tx.attempt(|tx| apply_one(tx, policy, actor, &result))? {
+            Ok(effect) => effect,
+            Err(Error::Refused(refusal)) => BatchEffect::Refused(refusal),
+            Err(error) => return Err(error),
+        };
+        applied.push((result, effect));
+    }
+    Ok(applied)
+}
+
+fn apply_one(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    result: &BatchResult,
+) -> Result<BatchEffect, Error> {
+    let outcome = result.outcome.clone()?;
+    let id = result.payout;
+    let known = payouts::get(tx, actor.merchant, id)?.ok_or(Refusal::PayoutNotFound)?;
+    if has_ended(&known.payout, &outcome) {
+        return Ok(BatchEffect::Already(known.payout.status));
+    }
+    let changed = match outcome {
+        BatchOutcome::Paid(entry) => payouts::pay(tx, policy, actor, id, Ok(entry))?,
+        BatchOutcome::Returned(reason) => payouts::take_back(tx, policy, actor, id, Ok(reason))?,
+    };
+    Ok(BatchEffect::Applied(changed.payout.status))
+}
+
+/// Returns true if a pay-out has had exactly this end.
+fn has_ended(payout: &Payout, outcome: &BatchOutcome) -> bool {
+    match outcome {
+        BatchOutcome::Paid(entry) => payout.status == PayoutStatus::Paid && payout.paid.as_ref() == Some(entry),
+        BatchOutcome::Returned(reason) => {
+            payout.status == PayoutStatus::Returned && payout.reason.as_ref() == Some(reason)
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The comparison of a bank's statement of some days with all movements since then.
+//!
+//! A movement near the ends of the period may stand in this statement or in the one before or
+//! after it. So those a few days outside count if a line of the statement is theirs, and
+//! otherwise not. The balance that the bank should have is the one at the end of the period:
+//! the present one without the movements after it.
+
+use crate::domain::money::Amount;
+use crate::domain::time::Date;
+use crate::domain::treasury::account_statement::Period;
+use crate::domain::treasury::bank_statement::StatementLine;
+use crate::domain::treasury::movement::Movement;
+use crate::domain::treasury::reconciliation::{Balances, DAYS_APART_MAX, Reconciliation, SumTooLarge, reconcile};
+use crate::domain::treasury::signed_amount::SignedAmount;
+
+/// Returns the days that are compared: those that were asked for, or else from the first line
+/// to the last. Without a first day, only balances are compared.
+pub fn compared_days(lines: &[StatementLine], asked: Period) -> Period {
+    let days = || lines.iter().map(|line| line.value_date);
+    Period {
+        from: asked.from.or_else(|| days().min()),
+        to: asked.to.or_else(|| days().max()),
+    }
+}
+
+/// Returns the first day whose movements [`reconcile_period`] needs, or `None` if it needs
+/// none.
+pub fn movements_needed_since(period: Period) -> Option<Date> {
+    let before = period.from.map(|from| from.days_earlier(DAYS_APART_MAX));
+    before.or(period.to)
+}
+
+/// Compares the lines of a statement of these days with `movements`: all since
+/// [`movements_needed_since`]. `bank` is the balance that the bank should have now.
+///
+/// # Errors
+///
+/// Returns an error if a sum or a difference is beyond [`SignedAmount::MAX`].
+pub fn reconcile_period(
+    lines: Vec<StatementLine>,
+    movements: Vec<Movement>,
+    period: Period,
+    typed: (Option<SignedAmount>, Option<SignedAmount>),
+    bank: Amount,
+) -> Result<Reconciliation, SumTooLarge> {
+    const BALANCES: SumTooLarge = SumTooLarge { of: "balances" };
+    let (opening, closing) = typed;
+    let mut balances = Balances {
+        opening,
+        closing,
+        booked: SignedAmount::credit(bank),
+    };
+    let last_near = period.to.map(|to| to.days_later(DAYS_APART_MAX));
+    let is_near = |day: Date| period.from.is_some() && last_near.is_none_or(|last| day <= last);
+    let (near, far): (Vec<_>, Vec<_>) = movements.into_iter().partition(|movement| is_near(movement.value_date));
+    let is_within = |movement: &Movement| {
+        let day = movement.value_date;
+        period.from.is_none_or(|from| from <= day) && period.to.is_none_or(|to| day <= to)
+    };
+    // The sums of the first comparison do not matter, so none of its errors does.
+    let (compared, outside) = match reconcile(
+        lines.clone(),
+        near.clone(),
+        &Balances {
+            opening: None,
+            ..balances
+        },
+    ) {
+        Ok(first) => {
+            let matched = first.matched.into_iter().map(|pair| pair.movement);
+            let near_misses = first.near_misses.into_iter().map(|pair| pair.movement);
+            let (missing, outside): (Vec<_>, Vec<_>) = first.missing_there.into_iter().partition(is_within);
+            (matched.chain(near_misses).chain(missing).collect(), outside)
+        }
+        Err(_) => near.into_iter().partition(is_within),
+    };
+    let after = far.iter().chain(&outside);
+    let after = after.filter(|movement| period.to.is_some_and(|to| movement.value_date > to));
+    let after = SignedAmount::total(after.map(|movement| movement.amount)).ok_or(BALANCES)?;
+    balances.booked = balances.booked.checked_sub(after).ok_or(BALANCES)?;
+    reconcile(lines, compared, &balances)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::treasury::movement::MovementKind;
+
+    fn day(text: &str) -> Date {
+        Date::parse(text).unwrap()
+    }
+
+    fn minor(minor: i64) -> SignedAmount {
+        SignedAmount::from_minor(minor).unwrap()
+    }
+
+    fn line(number: u64, date: &str, amount: i64, reference: &str) -> StatementLine {
+        StatementLine {
+            line: number,
+            value_date: day(date),
+            amount: minor(amount),
+            reference: reference.to_owned(),
+        }
+    }
+
+    fn movement(date: &str, amount: i64, reference: &str) -> Movement {
+        Movement {
+            value_date: day(date),
+            kind: MovementKind::Receipt,
+            id: reference.to_owned(),
+            amount: minor(amount),
+            reference: reference.to_owned(),
+        }
+    }
+
+    const LINES: [(u64, &str, i64, &str); 2] = [(2, "2026-11-10", 1_000, "FT-1"), (3, "2026-11-12", 500, "FT-3")];
+
+    /// Before the period, in it, after it but in the statement, after it, and far after it.
+    const MOVEMENTS: [(&str, i64, &str); 6] = [
+        ("2026-11-08", 70, "FT-0"),
+        ("2026-11-09", 1_000, "FT-1"),
+        ("2026-11-11", 30, "FT-2"),
+        ("2026-11-13", 500, "FT-3"),
+        ("2026-11-13", 9, "FT-4"),
+        ("2026-12-24", 200, "FT-5"),
+    ];
+
+    fn compared(bank: i64, asked: Period, closing: Option<i64>) -> Reconciliation {
+        let lines: Vec<_> = LINES
+            .map(|(number, date, amount, text)| line(number, date, amount, text))
+            .into();
+        let movements = MOVEMENTS
+            .map(|(date, amount, text)| movement(date, amount, text))
+            .into();
+        let period = compared_days(&lines, asked);
+        let typed = (None, closing.map(minor));
+        reconcile_period(lines, movements, period, typed, Amount::from_minor(bank).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn movements_outside_count_if_the_statement_has_them() {
+        // The bank had 100 before, of which 70 is FT-0.
+        let found = compared(100 + 1_739, Period::default(), Some(1_600));
+        let matched: Vec<&str> = found.matched.iter().map(|pair| pair.movement.id.as_str()).collect();
+        let missing: Vec<&str> = found
+            .missing_there
+            .iter()
+            .map(|movement| movement.id.as_str())
+            .collect();
+        assert_eq!((matched, missing), (vec!["FT-1", "FT-3"], vec!["FT-2"]));
+        assert_eq!(found.missing_here, []);
+        assert_eq!(found.balance.booked, minor(100 + 1_739 - 209));
+        assert_eq!(found.balance.difference, Some(minor(-30)));
+        assert_eq!(found.balance.unexplained, Some(SignedAmount::ZERO));
+    }
+
+    #[test]
+    fn the_days_may_be_wider_than_the_statement() {
+        let asked = Period {
+            from: Some(day("2026-11-01")),
+            to: Some(day("2026-11-30")),
+        };
+        let found = compared(1_839, asked, Some(1_500));
+        let missing: Vec<&str> = found
+            .missing_there
+            .iter()
+            .map(|movement| movement.id.as_str())
+            .collect();
+        assert_eq!(missing, ["FT-0", "FT-2", "FT-4"]);
+        assert_eq!(found.balance.booked, minor(1_639));
+    }
+
+    #[test]
+    fn without_lines_only_balances_are_compared() {
+        let to = Period {
+            from: None,
+            to: Some(day("2026-11-30")),
+        };
+        for (asked, booked) in [(Period::default(), 300), (to, 100)] {
+            let period = compared_days(&[], asked);
+            let movements = vec![movement("2026-11-30", 1, "FT-9"), movement("2026-12-24", 200, "FT-5")];
+            let movements = movements_needed_since(period).map_or(Vec::new(), |_| movements);
+            let bank = Amount::from_minor(300).unwrap();
+            let found = reconcile_period(Vec::new(), movements, period, (None, Some(minor(90))), bank).unwrap();
+            assert_eq!((found.missing_there, found.balance.booked), (Vec::new(), minor(booked)));
+            assert_eq!(found.balance.unexplained, Some(minor(90 - booked)));
+        }
+    }
+
+    #[test]
+    fn the_needed_movements_begin_before_the_first_day() {
+        let since = |from, to| movements_needed_since(Period { from, to }).map(|day| day.to_string());
+        let (first, last) = (Some(day("2026-03-03")), Some(day("2026-03-09")));
+        assert_eq!(since(first, last).as_deref(), Some("2026-02-26"));
+        assert_eq!(since(None, last).as_deref(), Some("2026-03-09"));
+        assert_eq!(since(None, None), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Reads a request's body that is a CSV file, within bounds on size, time and memory. The
+//! route parses it, away from the threads that serve requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::TryStreamExt;
+use futures_util::future::LocalBoxFuture;
+use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::http::body::{limits_of, read_whole};
+use crate::http::context::{ReceivedBody, ReceivedFileSummary, RequestContext};
+use crate::http::error::ApiError;
+use crate::http::payload::{at_most, check_head, payload_error, with_progress};
+use crate::http::state::{AppState, Limits};
+
+/// The content type of a CSV file.
+pub(super) const CSV: &str = "text/csv";
+
+/// The bytes of a CSV file, not yet parsed. Empty if the request has no body.
+#[derive(Debug)]
+pub(crate) struct CsvBody {
+    pub(crate) bytes: Vec<u8>,
+    /// The file's share of the memory for uploads.
+    _memory_permit: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest for CsvBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move {
+            let limits = limits_of(&request)?;
+            let has_type = request.headers().contains_key(CONTENT_TYPE);
+            let is_csv = request.content_type().eq_ignore_ascii_case(CSV);
+            let wrong_type = ApiError::UnsupportedMediaType { expected: CSV };
+            if has_type && !is_csv {
+                return Err(wrong_type);
+            }
+            check_head(request.headers(), limits.file_bytes_max)?;
+            let body = read_whole(&request, read(&request, payload, limits)).await?;
+            if !has_type && !body.bytes.is_empty() {
+                return Err(wrong_type);
+            }
+            body.keep_in_context(&request)
+        })
+    }
+}
+
+impl CsvBody {
+    /// Keeps a summary of the file in the request context.
+    fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
+        let context = RequestContext::of(request)?;
+        if !self.bytes.is_empty() {
+            context.body.get_or_init(|| {
+                ReceivedBody::Csv(ReceivedFileSummary {
+                    field: String::new(),
+                    bytes: self.bytes.len(),
+                    hash: context.compares_files().then(|| Sha256::digest(&self.bytes).into()),
+                })
+            });
+        }
+        Ok(self)
+    }
+}
+
+async fn read(request: &HttpRequest, payload: Payload, limits: Limits) -> Result<CsvBody, ApiError> {
+    let api = request.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let bytes_max = limits.file_bytes_max;
+    let window = Duration::from_secs(limits.body_seconds_max);
+    let chunks = with_progress(window, at_most(bytes_max, payload));
+    let chunks = chunks.map_err(|error| match error {
+        PayloadError::Overflow => ApiError::BodyTooLarge { bytes_max },
+        error => payload_error(&error, limits),
+    });
+    let mut chunks = std::pin::pin!(chunks);
+    let (mut bytes, mut memory_permit) = (Vec::new(), None::<OwnedSemaphorePermit>);
+    while let Some(chunk) = chunks.try_next().await? {
+        let needed = u32::try_from(chunk.len()).map_err(|_| ApiError::UploadsBusy)?;
+        let permit = Arc::clone(&api.upload_memory).try_acquire_many_owned(needed);
+        let permit = permit.map_err(|_| ApiError::UploadsBusy)?;
+        match &mut memory_permit {
+            None => memory_permit = Some(permit),
+            Some(held) => held.merge(permit),
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(CsvBody {
+        bytes,
+        _memory_permit: memory_permit,
+    })
+}

@@ -1,0 +1,205 @@
+//! Routes of batches of pay-outs: out to the bank as a CSV file, and back with the results.
+
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data};
+use serde::Serialize;
+
+use crate::commands::operators::OperatorActor;
+use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
+use crate::commands::payouts::{self, PayoutWithWithdrawal};
+use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_results};
+use crate::csv::report::{Cell, Report};
+use crate::domain::ids::PayoutId;
+use crate::domain::refusal::{Invalid, Parsed, Refusal};
+use crate::domain::treasury::payout::{BankEntry, bank_account_of};
+use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
+use crate::http::auth::Caller;
+use crate::http::csv_body::CsvBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::routes::operator::fields::REASON_CHARS_MAX;
+use crate::http::state::AppState;
+use crate::views::AsText;
+
+/// The columns of the exported file.
+const COLUMNS: [&str; 9] = [
+    "payoutId",
+    "reference",
+    "amount",
+    "currency",
+    "bankCode",
+    "bankName",
+    "accountNumber",
+    "accountName",
+    "narration",
+];
+
+/// `POST /operator/payouts/export`: the approved pay-outs for the bank, oldest first. A POST,
+/// since the export is recorded.
+pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let (agent, currency) = (caller.agent(), state.policy.currency.clone());
+    let reply = state
+        .execute(
+            &caller,
+            |tx, _policy, actor| {
+                let merchant = actor.merchant;
+                payouts::export(tx, &OperatorActor { merchant, agent }, BATCH_MAX)
+            },
+            move |exported, _context| Reply::csv(file_of(&exported, &currency)),
+        )
+        .await?;
+    Ok(reply.into_file("payouts.csv"))
+}
+
+/// `POST /operator/payouts/results`: applies the results of a batch, each for itself, in one
+/// commit.
+pub(super) async fn results(state: Data<AppState>, caller: Caller, body: CsvBody) -> Result<Reply, ApiError> {
+    let read = web::block(move || read_payout_results(&body.bytes)).await;
+    let results = read.map_err(|_| ApiError::Internal)??;
+    if results.len() > BATCH_MAX {
+        let expected = format!("a file of at most {BATCH_MAX} results");
+        return Err(Invalid::wrong("the body", expected, &format!("{} results", results.len())).into());
+    }
+    let results: Vec<BatchResult> = results.into_iter().map(batch_result).collect();
+    let agent = caller.agent();
+    state
+        .execute(
+            &caller,
+            move |tx, policy, actor| {
+                let merchant = actor.merchant;
+                payout_batches::apply(tx, policy, &OperatorActor { merchant, agent }, results)
+            },
+            |applied, _context| Reply::ok("Results of pay-outs applied", ResultsView::new(&applied)),
+        )
+        .await
+}
+
+fn batch_result(result: PayoutResult) -> BatchResult {
+    BatchResult {
+        line: result.line,
+        payout: PayoutId::named(&result.payout_id),
+        outcome: batch_outcome(result.outcome),
+    }
+}
+
+/// Returns the outcome as the record has it. The bank's reference and day of a return stand in
+/// its reason.
+fn batch_outcome(outcome: PayoutOutcome) -> Parsed<BatchOutcome> {
+    match outcome {
+        PayoutOutcome::Paid {
+            bank_reference,
+            value_date,
+        } => Ok(BatchOutcome::Paid(BankEntry {
+            reference: at_most(BANK_REFERENCE_CHARS_MAX, "bankReference", bank_reference)?,
+            value_date,
+        })),
+        PayoutOutcome::Returned {
+            bank_reference,
+            value_date,
+            reason,
+        } => {
+            let by = bank_reference.map_or_else(String::new, |reference| format!(" {reference}"));
+            let reason = format!("{reason} (returned{by} on {value_date})");
+            Ok(BatchOutcome::Returned(at_most(REASON_CHARS_MAX, "reason", reason)?))
+        }
+    }
+}
+
+fn at_most(chars_max: usize, field: &str, text: String) -> Parsed<String> {
+    match text.chars().count() {
+        count if count > chars_max => {
+            let expected = format!("a text of at most {chars_max} characters");
+            Err(Invalid::wrong(field, expected, &format!("{count} characters")))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn file_of(exported: &[PayoutWithWithdrawal], currency: &str) -> String {
+    let mut report = Report::new(&COLUMNS);
+    for PayoutWithWithdrawal { payout, withdrawal } in exported {
+        let (id, text) = (payout.id.to_string(), |text: Option<&'_ str>| {
+            text.unwrap_or_default().to_owned()
+        });
+        let account = payout
+            .destination
+            .as_ref()
+            .or(withdrawal.as_ref().and_then(bank_account_of));
+        let reference = withdrawal
+            .as_ref()
+            .map(|payment| payment.transaction.reference.as_str());
+        let [bank_code, bank_name, number, name] = [
+            account.map(|account| account.bank_code.as_str()),
+            account.map(|account| account.bank_name.as_str()),
+            account.map(|account| account.account_number.as_str()),
+            account.map(|account| account.account_name.as_str()),
+        ]
+        .map(text);
+        let narration = text(account.and_then(|account| account.narration.as_deref()));
+        report.row(&[
+            Cell::Text(&id),
+            Cell::Text(reference.unwrap_or_default()),
+            Cell::Amount(payout.amount),
+            Cell::Text(currency),
+            Cell::Text(&bank_code),
+            Cell::Text(&bank_name),
+            Cell::Text(&number),
+            Cell::Text(&name),
+            Cell::Text(&narration),
+        ]);
+    }
+    report.finish()
+}
+
+/// The effects of a batch's results.
+#[derive(Debug, Serialize)]
+struct ResultsView {
+    applied: usize,
+    already: usize,
+    refused: usize,
+    lines: Vec<LineView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LineView {
+    line: u64,
+    payout_id: AsText<PayoutId>,
+    outcome: &'static str,
+    /// The status of the pay-out. Null if the result was refused.
+    status: Option<&'static str>,
+    /// The code and the message of the refusal.
+    code: Option<&'static str>,
+    message: Option<String>,
+}
+
+impl ResultsView {
+    fn new(applied: &[(BatchResult, BatchEffect)]) -> Self {
+        let lines: Vec<LineView> = applied.iter().map(LineView::new).collect();
+        let count = |outcome| lines.iter().filter(|line| line.outcome == outcome).count();
+        Self {
+            applied: count("applied"),
+            already: count("already"),
+            refused: count("refused"),
+            lines,
+        }
+    }
+}
+
+impl LineView {
+    fn new((result, effect): &(BatchResult, BatchEffect)) -> Self {
+        let (outcome, status, refusal): (_, _, Option<&Refusal>) = match effect {
+            BatchEffect::Applied(status) => ("applied", Some(status.into_str()), None),
+            BatchEffect::Already(status) => ("already", Some(status.into_str()), None),
+            BatchEffect::Refused(refusal) => ("refused", None, Some(refusal)),
+        };
+        Self {
+            line: result.line,
+            payout_id: AsText(result.payout),
+            outcome,
+            status,
+            code: refusal.map(Refusal::code),
+            message: refusal.map(ToString::to_string),
+        }
+    }
+}

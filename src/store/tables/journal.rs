@@ -1,0 +1,236 @@
+//! Statements: the transfers of an account, of a deal or of a merchant, with balances.
+//!
+//! No index leads from an account to its transfers, since every transfer would have to write
+//! it. A statement reads the transfers from the beginning of its period on. Where no
+//! merchant's clock is ahead, as in live mode, times follow the numbers of transfers, and the
+//! beginning is found by halving.
+
+use rusqlite::{OptionalExtension, ToSql};
+
+use crate::domain::ids::{CustomerId, EscrowId, MerchantId};
+use crate::domain::ledger::{Account, ChainHash, Transfer, TransferKind};
+use crate::domain::money::Amount;
+use crate::domain::time::Timestamp;
+use crate::domain::treasury::account_statement::{AccountStatement, Period, PostedLine, StatementBuilder, TooManyRows};
+use crate::store::engine::error::Error;
+use crate::store::tables::accounts::account_of;
+use crate::store::tables::columns::{broken, optional_escrow_id, row};
+use crate::store::tx::Snapshot;
+
+row! {
+    struct LineRow<'a>, line_columns! {
+        id: i64 = "transfer.id",
+        kind: TransferKind,
+        amount: Amount = "transfer.amount",
+        escrow_id: Option<i64>,
+        escrow_guard: Option<i64> = "escrow.guard",
+        debit_purpose: &'a str = "debit.purpose",
+        debit_customer: Option<CustomerId> = "debit.customer_id",
+        credit_purpose: &'a str = "credit.purpose",
+        credit_customer: Option<CustomerId> = "credit.customer_id",
+        at: Timestamp = "transfer.created_at",
+        hash: [u8; 32] = "transfer.hash",
+    }
+}
+
+/// The transfers from a number on that meet a condition, oldest first. CROSS JOIN keeps
+/// SQLite from reading accounts first.
+macro_rules! select_lines {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            line_columns!(),
+            " FROM transfer
+              CROSS JOIN account AS debit ON debit.id = debit_account_id
+              CROSS JOIN account AS credit ON credit.id = credit_account_id
+              LEFT JOIN escrow ON escrow.id = escrow_id
+              WHERE transfer.id >= ?1 AND transfer.merchant_id = ?2 AND ",
+            $condition,
+            " ORDER BY transfer.id"
+        )
+    };
+}
+
+/// The outcome of a statement, whose rows may be too many.
+pub type MadeStatement = Result<AccountStatement, TooManyRows>;
+
+impl Snapshot<'_> {
+    /// Returns the statement of accounts of a merchant that exist, one or two, with a balance
+    /// for each.
+    pub fn statement_of_accounts(
+        &self,
+        merchant: MerchantId,
+        accounts: &[Account],
+        period: Period,
+        rows_max: usize,
+    ) -> Result<MadeStatement, Error> {
+        let rows = accounts.iter().map(|account| self.account(merchant, account));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let first = rows.first().ok_or_else(|| broken("a list of accounts", "none"))?.id;
+        let last = rows.last().map_or(first, |row| row.id);
+        let mut builder = StatementBuilder::new(period, accounts.len(), rows_max);
+        let is_whole = self.collect_lines(
+            select_lines!("(debit_account_id IN (?3, ?4) OR credit_account_id IN (?3, ?4))"),
+            &[
+                &self.first_transfer_at(period.start_millis())?,
+                &merchant.0,
+                &first,
+                &last,
+            ],
+            &mut builder,
+            |transfer| accounts.iter().map(|account| change_of(transfer, account)).collect(),
+        )?;
+        let current: Vec<i64> = rows.iter().map(|row| row.balance).collect();
+        self.finish(merchant, is_whole, builder, |builder, head| {
+            builder.finish(&current, head)
+        })
+    }
+
+    /// Returns the journal of a merchant: all its transfers, with the balance that the bank
+    /// should have had.
+    pub fn journal(&self, merchant: MerchantId, period: Period, rows_max: usize) -> Result<MadeStatement, Error> {
+        let bank = -self.account(merchant, &Account::OutsideWorld)?.balance;
+        let mut builder = StatementBuilder::new(period, 1, rows_max);
+        let is_whole = self.collect_lines(
+            // Of the transfers after the period, only those that moved the balance count.
+            select_lines!(
+                "(transfer.created_at < ?3 OR debit.purpose = 'OUTSIDE_WORLD' OR credit.purpose = 'OUTSIDE_WORLD')"
+            ),
+            &[
+                &self.first_transfer_at(period.start_millis())?,
+                &merchant.0,
+                &period.end_millis(),
+            ],
+            &mut builder,
+            |transfer| vec![-change_of(transfer, &Account::OutsideWorld)],
+        )?;
+        self.finish(merchant, is_whole, builder, |builder, head| {
+            builder.finish(&[bank], head)
+        })
+    }
+
+    /// Returns the statement of a deal's hold, or `None` if the merchant has no such deal.
+    pub fn statement_of_deal(
+        &self,
+        merchant: MerchantId,
+        deal: EscrowId,
+        period: Period,
+        rows_max: usize,
+    ) -> Result<Option<MadeStatement>, Error> {
+        let Some(number) = self.number_of_deal(merchant, deal)? else {
+            return Ok(None);
+        };
+        let offered_at: i64 = self
+            .connection
+            .prepare_cached("SELECT created_at FROM escrow WHERE id = ?1")?
+            .query_row([number], |row| row.get(0))?;
+        let mut builder = StatementBuilder::new(period, 1, rows_max);
+        let is_whole = self.collect_lines(
+            select_lines!("escrow_id = ?3"),
+            &[&self.first_transfer_at(offered_at)?, &merchant.0, &number],
+            &mut builder,
+            |transfer| vec![change_of_hold(transfer)],
+        )?;
+        self.finish(merchant, is_whole, builder, StatementBuilder::finish_from_zero)
+            .map(Some)
+    }
+
+    fn finish(
+        &self,
+        merchant: MerchantId,
+        is_whole: Result<(), TooManyRows>,
+        builder: StatementBuilder,
+        finish: impl FnOnce(StatementBuilder, ChainHash) -> Option<AccountStatement>,
+    ) -> Result<MadeStatement, Error> {
+        if let Err(error) = is_whole {
+            return Ok(Err(error));
+        }
+        let head = self.chain_head(merchant)?;
+        let statement = finish(builder, head);
+        let statement =
+            statement.ok_or_else(|| broken("a balance of a statement", "a sum beyond the largest amount"))?;
+        Ok(Ok(statement))
+    }
+
+    fn collect_lines(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        builder: &mut StatementBuilder,
+        changes: impl Fn(&Transfer) -> Vec<i64>,
+    ) -> Result<Result<(), TooManyRows>, Error> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            let row = LineRow::read(row)?;
+            let transfer = Transfer {
+                kind: row.kind,
+                amount: row.amount,
+                escrow: optional_escrow_id(row.escrow_id, row.escrow_guard),
+                debit: account_of(row.debit_purpose, row.debit_customer)?,
+                credit: account_of(row.credit_purpose, row.credit_customer)?,
+            };
+            let changes = changes(&transfer);
+            let line = PostedLine {
+                number: row.id,
+                at: row.at,
+                transfer,
+                hash: ChainHash::from_bytes(row.hash),
+            };
+            if let Err(error) = builder.add(line, changes) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Returns a number from which all transfers of this time or later follow: the first of
+    /// them, where times follow the numbers.
+    fn first_transfer_at(&self, millis: i64) -> Result<i64, Error> {
+        let is_ordered: bool = self
+            .connection
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM merchant WHERE clock_offset_millis > 0)")?
+            .query_row([], |row| row.get(0))?;
+        if !is_ordered || millis <= 0 {
+            return Ok(1);
+        }
+        let mut time_from = self
+            .connection
+            .prepare_cached("SELECT created_at FROM transfer WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+        let (mut low, mut high) = (1, self.newest_transfer()? + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let at: Option<i64> = time_from.query_row([middle], |row| row.get(0)).optional()?;
+            if at.is_some_and(|at| at < millis) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+}
+
+/// Returns the change of an account's balance by a transfer, in minor units.
+fn change_of(transfer: &Transfer, account: &Account) -> i64 {
+    let minor = transfer.amount.minor();
+    if transfer.credit == *account {
+        minor
+    } else if transfer.debit == *account {
+        -minor
+    } else {
+        0
+    }
+}
+
+/// Returns the change of the hold of a transfer's deal. A vault is funded and refunded for
+/// each participant.
+fn change_of_hold(transfer: &Transfer) -> i64 {
+    let is_hold = |account: &Account| matches!(account, Account::CustomerEscrow(_));
+    let minor = transfer.amount.minor();
+    match (is_hold(&transfer.debit), is_hold(&transfer.credit)) {
+        (false, true) => minor,
+        (true, false) => -minor,
+        _ => 0,
+    }
+}

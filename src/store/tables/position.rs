@@ -1,0 +1,238 @@
+//! The position of merchants, and the movements of money at the bank.
+
+use rusqlite::params;
+
+use crate::domain::ids::{MerchantId, PayoutId, ReceiptId};
+use crate::domain::ledger::{Account, ChainHash};
+use crate::domain::money::Amount;
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::treasury::movement::{Movement, MovementKind};
+use crate::domain::treasury::position::{Figures, MerchantPosition, Tally};
+use crate::domain::treasury::signed_amount::SignedAmount;
+use crate::store::engine::error::Error;
+use crate::store::tables::columns::{FromColumn, broken, read_all, row};
+use crate::store::tx::Snapshot;
+
+/// The columns of a [`Tally`]. Two sums instead of one, so that no number of rows makes SQLite
+/// overflow.
+macro_rules! tally_of {
+    ($amount:literal) => {
+        concat!(
+            "SELECT count(*) AS count, coalesce(sum((",
+            $amount,
+            ") / 1000000), 0) AS millions, coalesce(sum((",
+            $amount,
+            ") % 1000000), 0) AS rest"
+        )
+    };
+}
+
+row! {
+    struct SumRow<'a>, sum_columns! {
+        purpose: &'a str,
+        sum: i64 = "sum(balance)",
+    }
+}
+
+row! {
+    struct ReceiptRow, receipt_columns! {
+        id: i64,
+        guard: u32,
+        amount: Amount,
+        bank_reference: String,
+        value_date: Date,
+    }
+}
+
+row! {
+    struct PayoutRow, payout_columns! {
+        id: i64,
+        guard: u32,
+        amount: Amount,
+        bank_reference: String,
+        value_date: Date,
+        is_returned: bool = "status = 'returned'",
+        updated_at: Timestamp,
+    }
+}
+
+/// The movements of some merchants since a day, or more of them than were asked for.
+#[derive(Clone, Debug)]
+pub enum FoundMovements {
+    All(Vec<Movement>),
+    TooMany,
+}
+
+impl Snapshot<'_> {
+    /// Returns all merchants, oldest first, also those without a key.
+    pub fn every_merchant(&self) -> Result<Vec<MerchantId>, Error> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM merchant ORDER BY id")?;
+        read_all(statement.query([])?, |row| MerchantId::from_column(row, 0))
+    }
+
+    /// Returns the number of the newest transfer in the file, 0 if there is none.
+    pub fn newest_transfer(&self) -> Result<i64, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT coalesce(max(id), 0) FROM transfer")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// Returns the hash of a merchant's newest transfer.
+    pub fn chain_head(&self, merchant: MerchantId) -> Result<ChainHash, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT chain_head FROM merchant WHERE id = ?1")?;
+        Ok(ChainHash::from_bytes(
+            statement.query_row([merchant.0], |row| row.get(0))?,
+        ))
+    }
+
+    /// Returns the position of a merchant.
+    pub fn position_of(&self, merchant: MerchantId) -> Result<MerchantPosition, Error> {
+        Ok(MerchantPosition {
+            merchant,
+            name: self.merchant_name(merchant)?,
+            figures: self.figures_of(merchant)?,
+            chain_head: self.chain_head(merchant)?,
+        })
+    }
+
+    fn figures_of(&self, merchant: MerchantId) -> Result<Figures, Error> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            sum_columns!(),
+            " FROM account WHERE merchant_id = ?1 GROUP BY purpose"
+        ))?;
+        let sums = read_all(statement.query([merchant.0])?, |row| {
+            let row = SumRow::read(row)?;
+            Ok((row.purpose.to_owned(), row.sum))
+        })?;
+        let sum_of = |purpose: &str, sign: i64| {
+            let found = sums.iter().find(|(found, _)| found == purpose);
+            let minor = found.map_or(0, |(_, sum)| sign * sum);
+            Amount::from_minor(minor).ok_or_else(|| broken("a sum of balances", &minor.to_string()))
+        };
+        Ok(Figures {
+            wallets: sum_of("CUSTOMER_MAIN", 1)?,
+            holds: sum_of("CUSTOMER_ESCROW", 1)?,
+            merchants: sum_of(Account::MerchantMain.into_str(), 1)?,
+            platform_fees: sum_of(Account::PlatformFees.into_str(), 1)?,
+            in_transit: sum_of(Account::InTransit.into_str(), 1)?,
+            suspense: sum_of(Account::Suspense.into_str(), 1)?,
+            bank: sum_of(Account::OutsideWorld.into_str(), -1)?,
+            open_payouts: self.tally(
+                concat!(
+                    tally_of!("amount + fee"),
+                    " FROM payout WHERE merchant_id = ?1 AND status IN ('requested', 'approved')"
+                ),
+                merchant,
+            )?,
+            receipts_in_suspense: self.tally(
+                concat!(
+                    tally_of!("amount"),
+                    " FROM receipt WHERE merchant_id = ?1 AND status = 'suspense'"
+                ),
+                merchant,
+            )?,
+            receipts_to_approve: self.tally(
+                concat!(
+                    tally_of!("amount"),
+                    " FROM receipt WHERE merchant_id = ?1 AND status = 'recorded'"
+                ),
+                merchant,
+            )?,
+            expected_deposits: self.tally(
+                concat!(
+                    tally_of!("amount"),
+                    " FROM payment_detail
+                      JOIN payment_transaction ON payment_transaction.id = transaction_id
+                      JOIN account ON account.id = account_id
+                      WHERE status = 'pending' AND (method = 'BANK_TRANSFER' OR method = 'TEST_ACCOUNT')
+                        AND account.merchant_id = ?1"
+                ),
+                merchant,
+            )?,
+        })
+    }
+
+    fn tally(&self, sql: &str, merchant: MerchantId) -> Result<Tally, Error> {
+        let (count, millions, rest): (i64, i64, i64) = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([merchant.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let minor = millions
+            .checked_mul(1_000_000)
+            .and_then(|minor| minor.checked_add(rest));
+        Ok(Tally {
+            count: count.unsigned_abs(),
+            amount: minor.and_then(Amount::from_minor),
+        })
+    }
+
+    /// Returns the movements of money at the bank with a value date on this day or later, of
+    /// these merchants, or that there are more than `max`.
+    ///
+    /// A receipt counts while its money is inside or has been sent back, so not before its
+    /// approval and not after its reversal. A pay-out counts once it is paid. One that the bank
+    /// sent back after that counts twice: the payment, and the return on the day on which it
+    /// was recorded.
+    pub fn movements_since(&self, merchants: &[MerchantId], since: Date, max: usize) -> Result<FoundMovements, Error> {
+        let mut receipts = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            receipt_columns!(),
+            " FROM receipt WHERE merchant_id = ?1 AND status IN ('credited', 'suspense', 'sent_back')
+               AND value_date >= ?2 LIMIT ?3"
+        ))?;
+        let mut payouts = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM payout WHERE merchant_id = ?1 AND status IN ('paid', 'returned') AND bank_reference IS NOT NULL
+               AND (value_date >= ?2 OR (status = 'returned' AND updated_at >= ?4)) LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(max.saturating_add(1)).unwrap_or(i64::MAX);
+        let (day, start) = (since.to_string(), since.span_millis().0);
+        let mut found = Vec::new();
+        for merchant in merchants {
+            found.extend(read_all(
+                receipts.query(params![merchant.0, day, limit])?,
+                receipt_movement,
+            )?);
+            let rows = payouts.query(params![merchant.0, day, limit, start])?;
+            found.extend(read_all(rows, payout_movements)?.into_iter().flatten());
+            if found.len() > max {
+                return Ok(FoundMovements::TooMany);
+            }
+        }
+        found.retain(|movement| movement.value_date >= since);
+        Ok(FoundMovements::All(found))
+    }
+}
+
+fn receipt_movement(row: &rusqlite::Row<'_>) -> Result<Movement, Error> {
+    let row = ReceiptRow::read(row)?;
+    Ok(Movement {
+        value_date: row.value_date,
+        kind: MovementKind::Receipt,
+        id: ReceiptId::new(row.id, row.guard).to_string(),
+        amount: SignedAmount::credit(row.amount),
+        reference: row.bank_reference,
+    })
+}
+
+/// Returns the payment, and the return if the bank sent it back.
+fn payout_movements(row: &rusqlite::Row<'_>) -> Result<Vec<Movement>, Error> {
+    let row = PayoutRow::read(row)?;
+    let movement = |value_date, amount| Movement {
+        value_date,
+        kind: MovementKind::PayOut,
+        id: PayoutId::new(row.id, row.guard).to_string(),
+        amount,
+        reference: row.bank_reference.clone(),
+    };
+    let paid = movement(row.value_date, SignedAmount::debit(row.amount));
+    let returned = row
+        .is_returned
+        .then(|| movement(row.updated_at.date(), SignedAmount::credit(row.amount)));
+    Ok([Some(paid), returned].into_iter().flatten().collect())
+}

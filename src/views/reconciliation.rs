@@ -1,0 +1,201 @@
+//! The comparison of a bank's statement, as `POST /operator/position/reconcile` shows it.
+
+use serde::Serialize;
+
+use crate::domain::time::{Date, Timestamp};
+use crate::domain::treasury::account_statement::Period;
+use crate::domain::treasury::bank_statement::StatementLine;
+use crate::domain::treasury::movement::{Movement, MovementKind};
+use crate::domain::treasury::reconciliation::{BalanceEquation, Reconciliation, Sums};
+use crate::views::{AsText, SignedMajorUnits};
+
+/// What a statement and the service have in common, and what only one of them has.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReconciliationView<'a> {
+    as_of: AsText<Timestamp>,
+    currency: &'a str,
+    /// The days that were compared. Null without a statement.
+    from: Option<AsText<Date>>,
+    to: Option<AsText<Date>>,
+    /// True if nothing is missing on either side and no difference is left.
+    agrees: bool,
+    balance: BalanceView,
+    sums: SumsView,
+    near_misses: Vec<PairView<'a>>,
+    missing_here: Vec<LineView<'a>>,
+    missing_there: Vec<MovementView<'a>>,
+    duplicates: Vec<DuplicateView<'a>>,
+    matched: Vec<PairView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BalanceView {
+    opening: Option<SignedMajorUnits>,
+    lines: SignedMajorUnits,
+    closing: Option<SignedMajorUnits>,
+    statement_gap: Option<SignedMajorUnits>,
+    bank_should_hold: SignedMajorUnits,
+    difference: Option<SignedMajorUnits>,
+    explained: SignedMajorUnits,
+    unexplained: Option<SignedMajorUnits>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SumsView {
+    lines: SignedMajorUnits,
+    movements: SignedMajorUnits,
+    matched: SignedMajorUnits,
+    near_miss_lines: SignedMajorUnits,
+    near_miss_movements: SignedMajorUnits,
+    missing_here: SignedMajorUnits,
+    missing_there: SignedMajorUnits,
+    duplicates: SignedMajorUnits,
+}
+
+/// A line of the statement.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LineView<'a> {
+    line: u64,
+    value_date: AsText<Date>,
+    amount: SignedMajorUnits,
+    reference: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct DuplicateView<'a> {
+    line: LineView<'a>,
+    /// The number of the line that it repeats.
+    repeats: u64,
+}
+
+/// A receipt or a pay-out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MovementView<'a> {
+    kind: &'static str,
+    id: &'a str,
+    value_date: AsText<Date>,
+    amount: SignedMajorUnits,
+    bank_reference: &'a str,
+}
+
+/// A line and a movement of one reference.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PairView<'a> {
+    line: LineView<'a>,
+    movement: MovementView<'a>,
+    /// The line's amount less the movement's.
+    difference: SignedMajorUnits,
+    days_apart: i64,
+}
+
+impl<'a> ReconciliationView<'a> {
+    pub(crate) fn new(found: &'a Reconciliation, period: Period, currency: &'a str, as_of: Timestamp) -> Self {
+        let is_whole = found.near_misses.is_empty()
+            && found.missing_here.is_empty()
+            && found.missing_there.is_empty()
+            && found.duplicates.is_empty();
+        let balance = &found.balance;
+        let mut rests = balance.statement_gap.iter().chain(&balance.difference);
+        Self {
+            as_of: AsText(as_of),
+            currency,
+            from: period.from.map(AsText),
+            to: period.to.map(AsText),
+            agrees: is_whole && rests.all(|rest| rest.is_zero()),
+            balance: BalanceView::new(balance),
+            sums: SumsView::new(&found.sums),
+            near_misses: found
+                .near_misses
+                .iter()
+                .map(|pair| PairView {
+                    line: LineView::new(&pair.line),
+                    movement: MovementView::new(&pair.movement),
+                    difference: SignedMajorUnits(pair.difference),
+                    days_apart: pair.days_apart,
+                })
+                .collect(),
+            missing_here: found.missing_here.iter().map(LineView::new).collect(),
+            missing_there: found.missing_there.iter().map(MovementView::new).collect(),
+            duplicates: found
+                .duplicates
+                .iter()
+                .map(|duplicate| DuplicateView {
+                    line: LineView::new(&duplicate.line),
+                    repeats: duplicate.repeats,
+                })
+                .collect(),
+            matched: found
+                .matched
+                .iter()
+                .map(|pair| PairView {
+                    line: LineView::new(&pair.line),
+                    movement: MovementView::new(&pair.movement),
+                    difference: SignedMajorUnits::default(),
+                    days_apart: pair.days_apart,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl BalanceView {
+    fn new(balance: &BalanceEquation) -> Self {
+        Self {
+            opening: balance.opening.map(SignedMajorUnits),
+            lines: SignedMajorUnits(balance.lines),
+            closing: balance.closing.map(SignedMajorUnits),
+            statement_gap: balance.statement_gap.map(SignedMajorUnits),
+            bank_should_hold: SignedMajorUnits(balance.booked),
+            difference: balance.difference.map(SignedMajorUnits),
+            explained: SignedMajorUnits(balance.explained),
+            unexplained: balance.unexplained.map(SignedMajorUnits),
+        }
+    }
+}
+
+impl SumsView {
+    fn new(sums: &Sums) -> Self {
+        Self {
+            lines: SignedMajorUnits(sums.lines),
+            movements: SignedMajorUnits(sums.movements),
+            matched: SignedMajorUnits(sums.matched),
+            near_miss_lines: SignedMajorUnits(sums.near_miss_lines),
+            near_miss_movements: SignedMajorUnits(sums.near_miss_movements),
+            missing_here: SignedMajorUnits(sums.missing_here),
+            missing_there: SignedMajorUnits(sums.missing_there),
+            duplicates: SignedMajorUnits(sums.duplicates),
+        }
+    }
+}
+
+impl<'a> LineView<'a> {
+    fn new(line: &'a StatementLine) -> Self {
+        Self {
+            line: line.line,
+            value_date: AsText(line.value_date),
+            amount: SignedMajorUnits(line.amount),
+            reference: &line.reference,
+        }
+    }
+}
+
+impl<'a> MovementView<'a> {
+    fn new(movement: &'a Movement) -> Self {
+        Self {
+            kind: match movement.kind {
+                MovementKind::Receipt => "receipt",
+                MovementKind::PayOut => "payout",
+            },
+            id: &movement.id,
+            value_date: AsText(movement.value_date),
+            amount: SignedMajorUnits(movement.amount),
+            bank_reference: &movement.reference,
+        }
+    }
+}

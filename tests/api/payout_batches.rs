@@ -1,0 +1,238 @@
+//! Tests the batches of pay-outs: the file for the bank, and the results with which it comes
+//! back.
+
+use serde_json::{Value, json};
+
+use crate::helpers::Answer;
+use crate::position::{APPROVER, AUDITOR, CASHIER, Office};
+
+const EXPORT: &str = "/operator/payouts/export";
+const RESULTS: &str = "/operator/payouts/results";
+const HEADER: &str = "payoutId,status,bankReference,valueDate,reason\n";
+
+impl Office {
+    fn export(&self) -> Answer {
+        self.send(CASHIER, "POST", EXPORT, &[], "")
+    }
+
+    fn results(&self, lines: &str) -> Answer {
+        self.csv(RESULTS, &format!("{HEADER}{lines}"))
+    }
+
+    fn status_of(&self, payout: &str) -> String {
+        self.get(&format!("/operator/payouts/{payout}")).ok().text("status")
+    }
+
+    fn acts(&self) -> Vec<String> {
+        let kinds = "SELECT kind || ' ' || subject FROM operator_act WHERE merchant_id IS NOT NULL ORDER BY id";
+        self.app.column(kinds)
+    }
+}
+
+/// Returns line, outcome, status and code of each line of a reply.
+fn outcomes(answer: &Answer) -> Vec<String> {
+    let lines = answer.data()["lines"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let of_line = |line: &Value| {
+        ["line", "outcome", "status", "code"]
+            .map(|name| text(&line[name]))
+            .join(" ")
+    };
+    lines.map(of_line).collect()
+}
+
+#[test]
+fn approved_pay_outs_are_exported_as_the_bank_reads_them() {
+    for office in Office::both() {
+        let trade = office.trade();
+        let empty = office.export();
+        let header = "payoutId,reference,amount,currency,bankCode,bankName,accountNumber,accountName,narration\r\n";
+        assert_eq!((empty.status, empty.text.as_str()), (200, header));
+        office.approves(&trade.open);
+        let exported = office.export();
+        assert!(exported.is_csv(), "{exported:?}");
+        assert_eq!(
+            exported.header("content-disposition"),
+            Some("attachment; filename=\"payouts.csv\"")
+        );
+        let shown = office.get(&format!("/operator/payouts/{}", trade.open)).ok();
+        // A spreadsheet must not take the account's name as a formula.
+        let row = format!(
+            "{},{},500.00,NGN,058,Test Bank,0123456789,'=cmd|' /C calc'!A0,\r\n",
+            trade.open,
+            shown.text("reference")
+        );
+        assert_eq!(exported.text, format!("{header}{row}"));
+        assert_eq!(
+            office.acts().iter().rev().take(3).collect::<Vec<_>>()[0],
+            "payouts_exported 1 pay-outs"
+        );
+        assert_eq!(office.status_of(&trade.open), "approved");
+    }
+}
+
+#[test]
+fn an_export_is_recorded_once_for_an_idempotency_key() {
+    let office = Office::live();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    let export = || office.send(CASHIER, "POST", EXPORT, &[("idempotency-key", "one")], "");
+    let first = export();
+    let acts = office.acts();
+    office.pays(&trade.open, "FT-7001", "2026-11-09");
+    let again = export();
+    assert_eq!((again.status, &again.text), (200, &first.text));
+    assert!(again.is_csv() && again.header("idempotent-replayed") == Some("true"));
+    assert_eq!(office.acts().len(), acts.len() + 1, "the payment alone is new");
+}
+
+#[test]
+fn each_result_is_applied_once() {
+    for office in Office::both() {
+        let trade = office.trade();
+        let [paid, back, waiting] = [100, 200, 300].map(|amount| office.withdraws(&trade.ada, amount, "Ada Obi"));
+        for payout in [&paid, &back, &trade.open] {
+            office.approves(payout);
+        }
+        let unknown = "0123456789abcdef01234567";
+        let lines = format!(
+            "{paid},paid,FT-7001,2026-11-09,\n\
+             {back},returned,RV-1,10/11/2026,Account closed\n\
+             {waiting},paid,FT-7003,2026-11-09,\n\
+             {unknown},paid,FT-7004,2026-11-09,\n\
+             {open},paid,FT-7001,2026-11-09,\n",
+            open = trade.open
+        );
+        let before = office.acts();
+        let answer = office.results(&lines).ok();
+        assert_eq!(answer.message(), "Results of pay-outs applied");
+        assert_eq!(
+            outcomes(&answer),
+            [
+                "2 applied paid null",
+                "3 applied returned null",
+                "4 refused null not_in_status",
+                "5 refused null payout_not_found",
+                "6 refused null bank_reference_used",
+            ]
+        );
+        let data = answer.data();
+        assert_eq!(
+            (&data["applied"], &data["already"], &data["refused"]),
+            (&json!(2), &json!(0), &json!(3))
+        );
+        assert_eq!(data["lines"][2]["payoutId"], waiting);
+        assert_eq!(
+            data["lines"][2]["message"],
+            "A pay-out that is requested cannot be paid"
+        );
+        let statuses = [&paid, &back, &waiting, &trade.open].map(|payout| office.status_of(payout));
+        assert_eq!(statuses, ["paid", "returned", "requested", "approved"]);
+        let returned = office.get(&format!("/operator/payouts/{back}")).ok();
+        assert_eq!(returned.text("reason"), "Account closed (returned RV-1 on 2026-11-10)");
+        assert_eq!(
+            office.acts()[before.len()..],
+            [format!("payout_paid {paid}"), format!("payout_returned {back}")]
+        );
+        // The same file again changes nothing of what was applied.
+        let dump = office.app.dump();
+        let again = office.results(&lines).ok();
+        assert_eq!(
+            outcomes(&again)[..2],
+            ["2 already paid null", "3 already returned null"]
+        );
+        assert_eq!(again.data()["applied"], 0);
+        assert_eq!(office.app.dump(), dump, "a repeated file changed the database");
+        // Another outcome is not the same.
+        let other = office
+            .results(&format!(
+                "{paid},paid,FT-7009,2026-11-09,\n{back},returned,,10/11/2026,Other\n"
+            ))
+            .ok();
+        assert_eq!(
+            outcomes(&other),
+            ["2 refused null not_in_status", "3 refused null not_in_status"]
+        );
+        assert_eq!(office.app.dump(), dump, "refused lines changed the database");
+        // A paid one may come back.
+        let sent = office.sends_back(&trade);
+        office.results(&format!("{sent},paid,FT-7010,11/11/2026,\n")).ok();
+        let late = office
+            .results(&format!("{sent},returned,RV-2,12/11/2026,Wrong name\n"))
+            .ok();
+        assert_eq!(outcomes(&late), ["2 applied returned null"]);
+        let position = office.get("/operator/position").ok();
+        assert_eq!(position.data()["agrees"], true, "{}", position.text);
+    }
+}
+
+#[test]
+fn results_under_an_idempotency_key_are_applied_once() {
+    let office = Office::sandbox();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    let send = |reference: &str| {
+        let file = format!("{HEADER}{},paid,{reference},2026-11-09,\n", trade.open);
+        let headers = [("content-type", "text/csv"), ("idempotency-key", "one")];
+        office.send(CASHIER, "POST", RESULTS, &headers, &file)
+    };
+    let first = send("FT-7001").ok();
+    let again = send("FT-7001").ok();
+    assert_eq!(
+        (&again.text, again.header("idempotent-replayed")),
+        (&first.text, Some("true"))
+    );
+    assert_eq!(send("FT-7002").body["code"], "idempotency_key_reused");
+}
+
+#[test]
+fn wrong_files_of_results_are_refused_as_a_whole() {
+    for office in Office::both() {
+        let trade = office.trade();
+        office.approves(&trade.open);
+        let lines = format!("{},paid,FT-7001,2026-11-09,\n", trade.open);
+        let refused = office.app.refuses(
+            400,
+            "The file has an error: line 3, column \"status\" must be paid or returned; got \"done\"",
+            |_| office.results(&format!("{lines}x,done,FT-7002,2026-11-09,\n")),
+        );
+        assert_eq!(refused.body["code"], "invalid_file");
+        office.app.refuses(
+            400,
+            "The file has an error: line 1 must be a row with the names of the columns; got an empty file",
+            |_| office.csv(RESULTS, ""),
+        );
+        let many: Vec<String> = (0..1001)
+            .map(|n| format!("{n:024x},paid,FT-{n},2026-11-09,\n"))
+            .collect();
+        office.app.refuses(
+            400,
+            "the body must be a file of at most 1000 results; got 1001 results",
+            |_| office.results(&many.concat()),
+        );
+        let long = format!("{},paid,{},2026-11-09,\n", trade.open, "F".repeat(101));
+        let answer = office.results(&long).ok();
+        assert_eq!(
+            answer.data()["lines"][0]["message"],
+            "bankReference must be a text of at most 100 characters; got 101 characters"
+        );
+        assert_eq!(office.status_of(&trade.open), "approved");
+    }
+}
+
+#[test]
+fn roles_that_do_not_record_are_refused() {
+    let office = Office::live();
+    let trade = office.trade();
+    office.approves(&trade.open);
+    for (key, role) in [(AUDITOR, "auditor"), (APPROVER, "approver")] {
+        let message = format!("An operator with the role {role} cannot do this");
+        let file = format!("{HEADER}{},paid,FT-7001,2026-11-09,\n", trade.open);
+        office
+            .app
+            .refuses(403, &message, |_| office.send(key, "POST", EXPORT, &[], ""));
+        office.app.refuses(403, &message, |_| {
+            office.send(key, "POST", RESULTS, &[("content-type", "text/csv")], &file)
+        });
+    }
+}
