@@ -16,6 +16,11 @@ fn own_routes(mode: Mode) -> Vec<(String, &'static str)> {
     routes
 }
 
+/// Returns true if the body of a route is a CSV file.
+fn takes_csv(path: &str) -> bool {
+    path.ends_with("/reconcile") || path.ends_with("/results")
+}
+
 #[test]
 fn every_own_route_refuses_an_unknown_query_field() {
     for (mode, app) in [(Mode::Sandbox, spawn_app()), (Mode::Live, spawn_live_app(|_| {}))] {
@@ -31,7 +36,12 @@ fn every_own_route_refuses_an_unknown_query_field() {
                 let before = app.dump();
                 let is_operators = path.starts_with("/operator/");
                 let bearer = format!("Bearer {}", if is_operators { &operator } else { LIVE_KEY });
-                let mut headers = vec![("customer-id", "ada"), ("content-type", "application/json")];
+                let content_type = if takes_csv(path) {
+                    "text/csv"
+                } else {
+                    "application/json"
+                };
+                let mut headers = vec![("customer-id", "ada"), ("content-type", content_type)];
                 headers.extend((mode == Mode::Live).then_some(("authorization", bearer.as_str())));
                 let answer = app.send(&method, &format!("{path}?{query}"), &headers, Some(b"{}"));
                 let name = answer.message().split(' ').next().unwrap_or_default().to_owned();
@@ -57,7 +67,7 @@ fn every_own_route_refuses_an_unknown_query_field() {
 fn every_own_route_refuses_an_unknown_body_field() {
     let app = spawn_app();
     for (method, path) in own_routes(Mode::Sandbox) {
-        if method == "GET" {
+        if method == "GET" || takes_csv(path) {
             continue;
         }
         let before = app.dump();

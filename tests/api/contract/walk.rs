@@ -17,7 +17,7 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 44] = [
+const OWN_ROUTES: [&str; 52] = [
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
     "POST /v1/escrow/refund/{paymentToken}",
@@ -43,6 +43,14 @@ const OWN_ROUTES: [&str; 44] = [
     "POST /operator/payouts/{payoutId}/return",
     "GET /healthz",
     "GET /files/{name}",
+    "GET /operator/position",
+    "POST /operator/position/reconcile",
+    "GET /operator/customers/{customerId}/statement",
+    "GET /operator/merchant/statement",
+    "GET /operator/deals/{escrowId}/statement",
+    "GET /operator/journal",
+    "POST /operator/payouts/export",
+    "POST /operator/payouts/results",
     "POST /sandbox/test-accounts/{accountNumber}/pay",
     "POST /sandbox/cards",
     "POST /sandbox/faults",
