@@ -27,8 +27,8 @@ const BOLD: Style = Style::new().bold();
 /// Reads the file and prints its position. The exit code is 0 if the sums agree, and 1 if not.
 /// A file that cannot be read is an error.
 pub(super) fn run(arguments: &PositionArguments) -> anyhow::Result<ExitCode> {
-    let currency = store::currency(&arguments.file)?;
-    let position = store::position(&arguments.file)??;
+    let (position, currency) = store::position(&arguments.file)?;
+    let position = position?;
     if arguments.json {
         let view = PositionView::new(&position, &currency);
         anstream::println!("{}", serde_json::to_string_pretty(&view)?);

@@ -374,13 +374,14 @@ pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
     })
 }
 
-/// Returns the position of all merchants in a file, at the time of its newest commit. Only
-/// reads, and may run beside a server. The inner error is a sum beyond the largest amount.
+/// Returns the position of all merchants in a file, at the time of its newest commit, and the
+/// currency of its amounts. Only reads, and may run beside a server. The inner error is a sum
+/// beyond the largest amount.
 ///
 /// # Errors
 ///
 /// Fails when the file cannot be opened or read.
-pub fn position(path: &Path) -> Result<Result<Position, SumTooLarge>, OpenError> {
+pub fn position(path: &Path) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
     connection::check_to_audit(path)?;
     let connection = connection::open_to_audit(path)?;
     let read = || {
@@ -391,24 +392,10 @@ pub fn position(path: &Path) -> Result<Result<Position, SumTooLarge>, OpenError>
             .map(|merchant| snapshot.position_of(merchant))
             .collect::<Result<_, _>>()?;
         let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
-        Ok(Position::of(merchants, as_of, snapshot.newest_transfer()?))
+        let currency = transaction.query_row("SELECT currency FROM instance", [], |row| row.get(0))?;
+        Ok((Position::of(merchants, as_of, snapshot.newest_transfer()?), currency))
     };
     read().map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
-}
-
-/// Returns the currency of a file's amounts.
-///
-/// # Errors
-///
-/// Fails when the file cannot be opened or read.
-pub fn currency(path: &Path) -> Result<String, OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let currency = connection.query_row("SELECT currency FROM instance", [], |row| row.get(0));
-    currency.map_err(|cause| OpenError::Sqlite {
         path: path.to_owned(),
         cause,
     })

@@ -1,6 +1,7 @@
 //! Tests the position and its comparison with a bank's statement, in live mode and in a
 //! sandbox.
 
+use std::io::{Read, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -652,6 +653,18 @@ fn a_statement_may_be_as_large_as_a_file() {
     office.app.refuses(413, "The body must be at most 200000 bytes", |_| {
         office.reconcile("", &lines(3_000))
     });
+    // A client that asks first is told to go on, although no JSON body may be as large.
+    for (bytes, told) in [(150_000, "HTTP/1.1 100"), (200_001, "HTTP/1.1 413")] {
+        let head = format!(
+            "POST /operator/position/reconcile HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\
+             expect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n"
+        );
+        let mut stream = office.app.connect();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(str::from_utf8(&start), Ok(told));
+    }
     for reference in ["FT-1", "FT-2", "FT-3"] {
         office.receives(1.0, reference, "2026-11-02", None);
     }
