@@ -3,7 +3,8 @@
 use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, payouts};
 use crate::domain::ids::PayoutId;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::invalid::Parsed;
+use crate::domain::refusal::Refusal;
 use crate::domain::treasury::payout::{BankEntry, Payout, PayoutStatus};
 use crate::store::Tx;
 

@@ -5,8 +5,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::invalid::{Invalid, Problem};
 use crate::csv::errors::FileErrors;
+use crate::domain::invalid::{Invalid, Problem};
 use crate::domain::money::Amount;
 use crate::domain::refusal::Refusal;
 use crate::views::MajorUnits;

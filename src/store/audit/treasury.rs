@@ -79,7 +79,9 @@ row! {
 /// Returns the broken invariants, each with its number, of all merchants but those that are
 /// not checked.
 pub(super) fn problems(connection: &Connection, not_checked: &FxHashSet<i64>) -> Result<Vec<(u8, String)>, Error> {
-    let balances = unexplained_balances(connection)?.into_iter().chain(mismatches(connection)?);
+    let balances = unexplained_balances(connection)?
+        .into_iter()
+        .chain(mismatches(connection)?);
     let balances = balances.map(|found| (11, found));
     let acts = broken_acts(connection)?.into_iter().map(|found| (12, found));
     let checked = balances

@@ -56,7 +56,7 @@ impl TestApp {
     }
 
     /// Returns the id of the newest pay-out.
-    fn newest_payout(&self) -> String {
+    fn shown_payout(&self) -> String {
         let list = self.unrecorded(|app| app.operate("payouts?limit=1", &Value::Null).ok());
         list.data()["data"][0]["id"].as_str().unwrap().to_owned()
     }
@@ -160,7 +160,7 @@ fn show_money_out(app: &TestApp) {
     app.note("Money out: a withdrawal in two steps, one returned, one rejected");
     for step in ["paid", "returned", "rejected"] {
         app.unrecorded(|app| app.create_intent("ben", &withdrawal(1_000)).ok());
-        let payout = app.newest_payout();
+        let payout = app.shown_payout();
         match step {
             "rejected" => {
                 app.operate(

@@ -1,8 +1,8 @@
 //! Request fields that several routes of operators have.
 
 use crate::domain::invalid::Parsed;
-use crate::domain::payments::bank::BankCodes;
 use crate::domain::money::Amount;
+use crate::domain::payments::bank::BankCodes;
 use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::BankEntry;
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;

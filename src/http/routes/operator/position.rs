@@ -5,7 +5,7 @@ use actix_web::web::Data;
 
 use crate::csv::statement::{AmountColumns, StatementColumns, read_statement};
 use crate::domain::ids::{MerchantId, OperatorId};
-use crate::domain::refusal::{Invalid, Parsed};
+use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::account_statement::Period;
 use crate::domain::treasury::bank_period::{compared_days, movements_needed_since, reconcile_period};

@@ -6,8 +6,9 @@ use actix_web::web::{Data, Path};
 
 use crate::csv::report::{Cell, Report};
 use crate::domain::ids::{EscrowId, MerchantId};
+use crate::domain::invalid::Parsed;
 use crate::domain::ledger::Account;
-use crate::domain::refusal::{Parsed, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
