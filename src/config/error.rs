@@ -16,7 +16,7 @@ pub enum ConfigError {
     },
     /// Everybody on the machine can read the file, which holds a secret.
     #[error(
-        "{path} holds a secret, and every user of this machine may read it (mode {mode:03o}); run `chmod o-r {path}`"
+        "{path} holds a signing_secret or a paystack_secret, and every user of this machine may read it (mode {mode:03o}); run `chmod o-r {path}`"
     )]
     Exposed {
         /// The configuration file.

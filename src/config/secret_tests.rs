@@ -118,16 +118,15 @@ fn a_file_with_a_secret_that_every_user_may_read_is_refused() {
         };
         Config::load(&flags, [])
     };
-    let secret = "signing_secret = \"sk_live_0123456789\"";
-    for mode in [0o644, 0o604, 0o666] {
-        let refusal = load(secret, mode).unwrap_err().to_string();
-        assert!(
-            refusal.contains("chmod o-r") && refusal.contains("signing_secret"),
-            "{refusal}"
-        );
-        assert!(load("", mode).is_ok());
-    }
-    for mode in [0o600, 0o640, 0o400] {
-        load(secret, mode).unwrap();
+    for name in ["signing_secret", "paystack_secret"] {
+        let secret = format!("{name} = \"sk_live_0123456789\"");
+        for mode in [0o644, 0o604, 0o666] {
+            let refusal = load(&secret, mode).unwrap_err().to_string();
+            assert!(refusal.contains("chmod o-r") && refusal.contains(name), "{refusal}");
+            assert!(load("", mode).is_ok());
+        }
+        for mode in [0o600, 0o640, 0o400] {
+            load(&secret, mode).unwrap();
+        }
     }
 }

@@ -124,7 +124,7 @@ fn each_result_is_applied_once() {
         assert_eq!(data["lines"][2]["payoutId"], waiting);
         assert_eq!(
             data["lines"][2]["message"],
-            "A pay-out that is requested cannot be paid"
+            "The pay-out is requested and cannot be paid"
         );
         let statuses = [&paid, &back, &waiting, &trade.open].map(|payout| office.status_of(payout));
         assert_eq!(statuses, ["paid", "returned", "requested", "approved"]);

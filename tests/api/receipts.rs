@@ -186,7 +186,7 @@ fn money_that_comes_after_its_deposit_was_given_up_is_credited() {
     };
     let given_up = expire(&app, "dep-1").ok();
     assert_eq!(given_up.text("status"), "failed");
-    app.refuses(409, "A deposit that is failed cannot be given up", |app| {
+    app.refuses(409, "The deposit is failed and cannot be given up", |app| {
         expire(app, "dep-1")
     });
     app.refuses(404, "Deposit not found", |app| expire(app, "dep-2"));

@@ -1,8 +1,6 @@
 //! A deal with money in and out through the operator's bank account: in live mode with two
 //! operators, and rehearsed in a sandbox.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use crate::helpers::{RunningServer, WorkFolder, stdout};
@@ -46,6 +44,23 @@ impl Stage<'_> {
         (reply.status().as_u16(), serde_json::from_str(&text).unwrap())
     }
 
+    /// Compares the position with a statement of the bank that has these entries.
+    #[track_caller]
+    fn reconcile(&self, entries: &[Entry]) -> Value {
+        let lines = entries.iter();
+        let lines = lines.map(|(date, reference, amount)| format!("{date},{reference} TRANSFER,{amount}\r\n"));
+        let statement = format!("Value date,Narration,Amount\r\n{}", lines.collect::<String>());
+        let path =
+            "/operator/position/reconcile?date=Value%20date&reference=Narration&amount=Amount&opening=0&closing=99900";
+        let mut reply = ureq::post(self.server.url(path))
+            .header("authorization", format!("Bearer {}", self.cashier))
+            .header("content-type", "text/csv")
+            .send(statement)
+            .unwrap();
+        let reply: Value = serde_json::from_str(&reply.body_mut().read_to_string().unwrap()).unwrap();
+        reply["data"].clone()
+    }
+
     #[track_caller]
     fn record(&self, path: &str, body: &Value) -> Value {
         self.ask(&self.cashier, "POST", &format!("/operator/{path}"), "", body)
@@ -77,8 +92,8 @@ type Entry = (&'static str, &'static str, String);
 
 /// Plays the scenario: a deposit by reference funds a deal of three milestones, one is
 /// released, a dispute is ruled on, and everybody is paid out, one of them at the second
-/// attempt. Returns the entries that the bank's statement must show, oldest first.
-fn play(stage: &Stage<'_>) -> Vec<Entry> {
+/// attempt. Then the bank's statement agrees with the position to the kobo.
+fn play(stage: &Stage<'_>) {
     let customer = |first: &str, phone: &str| {
         let profile = json!({
             "firstname": first, "lastname": "Obi", "email": format!("{first}@shop.example"), "phone": phone,
@@ -88,7 +103,7 @@ fn play(stage: &Stage<'_>) -> Vec<Entry> {
     };
     let (seller, buyer) = (customer("Ada", "08030000001"), customer("Ben", "08030000002"));
     fund_and_rule(stage, &seller, &buyer);
-    let mut entries = vec![("2026-11-02", "FT-1", "309000.00".to_owned())];
+    let mut entries = vec![("2026-11-02", "FT-10001", "309000.00".to_owned())];
     entries.extend(pay_customers(stage, &seller, &buyer));
     entries.extend(pay_fees(stage));
     let balance = stage.ask(&stage.shop, "GET", "/v1/merchant/balance", "", &Value::Null);
@@ -109,7 +124,14 @@ fn play(stage: &Stage<'_>) -> Vec<Entry> {
     ] {
         assert!(kinds.contains(&kind), "{kind} is not among {kinds:?}");
     }
-    entries
+    let compared = stage.reconcile(&entries);
+    assert_eq!(compared["agrees"], true, "{compared}");
+    assert_eq!(compared["matched"].as_array().unwrap().len(), 5, "{compared}");
+    let position = stage.ask(&stage.cashier, "GET", "/operator/position", "", &Value::Null);
+    assert_eq!(
+        (&position["agrees"], &position["bankShouldHold"]),
+        (&json!(true), &json!(99_900))
+    );
 }
 
 /// Funds a deal by a deposit, releases one milestone, and splits the rest.
@@ -128,7 +150,7 @@ fn fund_and_rule(stage: &Stage<'_>, seller: &str, buyer: &str) {
     stage.ask(&stage.shop, "POST", "/v1/payment/create-intent", buyer, &deposit);
     let receipt = stage.record(
         "receipts",
-        &json!({ "amount": 309_000, "bankReference": "FT-1", "valueDate": "2026-11-02", "depositReference": "SHOP-1" }),
+        &json!({ "amount": 309_000, "bankReference": "FT-10001", "valueDate": "2026-11-02", "depositReference": "SHOP-1" }),
     );
     if receipt["status"] == "recorded" {
         stage.approve(&format!("receipts/{}", receipt["id"].as_str().unwrap()));
@@ -166,7 +188,7 @@ fn fund_and_rule(stage: &Stage<'_>, seller: &str, buyer: &str) {
 /// Pays the seller and the buyer. The first payment to the seller comes back from the bank.
 fn pay_customers(stage: &Stage<'_>, seller: &str, buyer: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (who, reference) in [(seller, None), (seller, Some("P-1")), (buyer, Some("P-2"))] {
+    for (who, reference) in [(seller, None), (seller, Some("PO-10001")), (buyer, Some("PO-10002"))] {
         let request = json!({
             "amount": 100_000, "transactionType": "withdrawal", "withdrawalDetails": bank_account("Obi"),
         });
@@ -204,7 +226,7 @@ fn pay_customers(stage: &Stage<'_>, seller: &str, buyer: &str) -> Vec<Entry> {
 /// that was paid.
 fn pay_fees(stage: &Stage<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (source, amount, reference) in [("merchant", 3_000, "P-3"), ("platform_fees", 6_100, "P-4")] {
+    for (source, amount, reference) in [("merchant", 3_000, "PO-10003"), ("platform_fees", 6_100, "PO-10004")] {
         let request = json!({ "source": source, "amount": amount, "destination": bank_account("Shop") });
         let payout = stage.record("payouts", &request);
         let payout = format!("payouts/{}", payout["id"].as_str().unwrap());
@@ -258,7 +280,11 @@ fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
     assert!(checked.contains("The ledger is sound"), "{checked}");
     let listed = stdout(&folder.run(&["operator", "list"]));
     assert!(listed.contains("Ada") && listed.contains("last used 20"), "{listed}");
-    assert!(fs::metadata(folder.path().join("escrowd.db")).is_ok());
+    let position = folder.run(&["position", "escrowd.db"]);
+    assert!(
+        position.status.success() && stdout(&position).contains("99900"),
+        "{position:?}"
+    );
 }
 
 #[test]
