@@ -480,6 +480,7 @@ CREATE TABLE receipt (
     merchant_id    INTEGER NOT NULL REFERENCES merchant (id),
     amount         INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 9007199254740991), -- as it came
     bank_reference TEXT    NOT NULL,      -- the bank's name for the movement
+    bank_reference_key TEXT NOT NULL,     -- the same without case, spaces and punctuation: people write it in several ways
     value_date     TEXT    NOT NULL,      -- YYYY-MM-DD
     note           TEXT,
     source         TEXT    NOT NULL CHECK (source IN ('operator', 'provider')),
@@ -499,7 +500,7 @@ CREATE TABLE receipt (
 CREATE INDEX receipt_of_merchant ON receipt (merchant_id, status);
 -- A bank reference is used once, unless its receipt was a mistake. In live mode a command
 -- looks in all merchants, since they may share a bank account.
-CREATE UNIQUE INDEX receipt_by_bank_reference ON receipt (bank_reference, merchant_id)
+CREATE UNIQUE INDEX receipt_by_bank_reference ON receipt (bank_reference_key, merchant_id)
     WHERE status <> 'rejected' AND status <> 'reversed';
 CREATE INDEX receipt_of_deposit ON receipt (deposit_id) WHERE deposit_id IS NOT NULL;
 
@@ -520,6 +521,7 @@ CREATE TABLE payout (
     requested_by   INTEGER REFERENCES operator (id), -- NULL if the customer asked with the merchant's key
     approved_by    INTEGER REFERENCES operator (id),
     bank_reference TEXT,                  -- of the payment; NULL if the sandbox's bank paid
+    bank_reference_key TEXT,              -- the same without case, spaces and punctuation
     value_date     TEXT,                  -- YYYY-MM-DD
     was_paid       INTEGER NOT NULL CHECK (was_paid IN (0, 1)), -- 1 from the payment on, also if the bank then returned it: the platform keeps the fee
     reason         TEXT,                  -- of the rejection or the return
@@ -528,12 +530,12 @@ CREATE TABLE payout (
     checksum       INTEGER NOT NULL,
     CHECK (status = 'returned' OR was_paid = (status = 'paid')),
     CHECK ((transaction_id IS NULL) = (destination IS NOT NULL)),
-    CHECK ((bank_reference IS NULL) = (value_date IS NULL))
+    CHECK ((bank_reference IS NULL) = (value_date IS NULL) AND (bank_reference IS NULL) = (bank_reference_key IS NULL))
 ) STRICT;
 CREATE INDEX payout_of_merchant ON payout (merchant_id, status);
 CREATE UNIQUE INDEX payout_of_transaction ON payout (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE UNIQUE INDEX payout_of_receipt ON payout (receipt_id) WHERE receipt_id IS NOT NULL AND status <> 'rejected' AND status <> 'returned';
-CREATE UNIQUE INDEX payout_by_bank_reference ON payout (bank_reference, merchant_id) WHERE bank_reference IS NOT NULL;
+CREATE UNIQUE INDEX payout_by_bank_reference ON payout (bank_reference_key, merchant_id) WHERE bank_reference_key IS NOT NULL;
 
 -- Sandbox: bank accounts on which pending deposits wait for their payment.
 CREATE TABLE test_account (

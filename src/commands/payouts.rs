@@ -181,7 +181,7 @@ pub fn pay(
     let now = tx.now();
     let effects = loaded.payout.pay(loaded.withdrawal.as_mut(), Some(paid.clone()), now)?;
     let everywhere = policy.has_shared_bank_account();
-    if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid.reference, everywhere)? {
+    if let Some(other) = tx.payout_with_bank_reference(actor.merchant, &paid, everywhere)? {
         return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
     }
     save(tx, policy, actor.merchant, &loaded, &effects)?;

@@ -111,8 +111,7 @@ pub fn report(
     actor: &OperatorActor,
     report: ReceiptReport,
 ) -> Result<ReceiptOutcome, Error> {
-    let reference = &report.entry.reference;
-    if let Some(first) = tx.receipt_with_bank_reference(actor.merchant, reference, false)? {
+    if let Some(first) = tx.receipt_with_bank_reference(actor.merchant, &report.entry, false)? {
         return Ok(ReceiptOutcome::of(load(tx, actor.merchant, first)?));
     }
     let before = tx.write_summary().newest_transfer();
@@ -179,8 +178,8 @@ pub fn reject(
 ///
 /// # Errors
 ///
-/// Refuses an unknown receipt, one that is not in suspense, and an unknown deposit or
-/// customer.
+/// Refuses an unknown receipt, one that is not in suspense, the operator who recorded it if the
+/// amount takes two persons, and an unknown deposit or customer.
 pub fn assign(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -192,6 +191,8 @@ pub fn assign(
     let before = tx.write_summary().newest_transfer();
     let mut receipt = load(tx, actor.merchant, id)?;
     receipt.check_in_suspense("assigned")?;
+    let (recorder, operator) = (receipt.recorded_by, actor.agent.operator);
+    policy.two_person.check(receipt.amount, recorder, operator)?;
     let (customer, expected) = resolve(tx, actor.merchant, &target)?;
     receipt.customer = customer;
     receipt.expected = expected.map(|payment| payment.transaction.id);
@@ -296,8 +297,7 @@ fn insert(
     source: ReceiptSource,
 ) -> Result<Receipt, Error> {
     let everywhere = policy.has_shared_bank_account();
-    let reference = &request.entry.reference;
-    if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, reference, everywhere)? {
+    if let Some(other) = tx.receipt_with_bank_reference(actor.merchant, &request.entry, everywhere)? {
         return Err(Refusal::BankReferenceUsed { id: other.to_string() }.into());
     }
     let (customer, expected) = resolve(tx, actor.merchant, &request.target)?;

@@ -101,6 +101,13 @@ fn a_bank_reference_is_used_once() {
         app.by_for(BEN, merchant, "POST", "/receipts", &receipt(major, "in-1", &json!({})))
     };
     let first = record(&app, "shop", 500).ok().text("id");
+    // However it is written.
+    for written in ["IN 1", "in/1", "In1"] {
+        let again = receipt(500, written, &json!({}));
+        app.refuses_code(409, "bank_reference_used", |app| {
+            app.by_for(BEN, "shop", "POST", "/receipts", &again)
+        });
+    }
     // Also with another amount, and by the other merchant, whose account may be the same.
     for (merchant, major) in [("shop", 500), ("shop", 400), ("stall", 500)] {
         let refused = app.refuses_code(409, "bank_reference_used", |app| record(app, merchant, major));
@@ -140,6 +147,15 @@ fn above_the_limit_another_than_the_recorder_approves() {
     }
     act(&app, DAYO, &id, "approve", &Value::Null).ok();
     assert_eq!(app.live_balance(&ada), 10_001);
+    // Who recorded money of nobody known cannot say whose it is either.
+    let unknown = app
+        .by(BEN, "POST", "/receipts", &receipt(5001, "in-3", &json!({})))
+        .ok();
+    let unknown = unknown.text("id");
+    act(&app, DAYO, &unknown, "approve", &Value::Null).ok();
+    app.refuses_code(403, "same_person", |app| act(app, BEN, &unknown, "assign", &of_ada));
+    act(&app, CLEO, &unknown, "assign", &of_ada).ok();
+    assert_eq!(app.live_balance(&ada), 15_002);
     for (action, body) in [("approve", Value::Null), ("reject", reason())] {
         app.refuses_code(409, "not_in_status", |app| act(app, DAYO, &id, action, &body));
     }

@@ -111,10 +111,13 @@ impl Reference {
     pub(crate) fn assign_receipt(
         &mut self,
         command: &Command,
+        operator: Option<usize>,
         receipt: Option<usize>,
         target: &Target,
     ) -> Result<Vec<usize>, String> {
         let place = self.receipt_in(command, receipt, &["suspense"], "assigned")?;
+        let known = &self.receipts[place];
+        check_two_persons(known.amount, known.recorded_by, operator)?;
         let (customer, expected) = self.resolve_target(command, target)?;
         self.receipts[place].customer = customer;
         self.receipts[place].expected = expected;

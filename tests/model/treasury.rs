@@ -110,7 +110,7 @@ impl Reference {
             } => self.record_receipt(command, by, *amount, bank_reference, target),
             Step::ApproveReceipt(receipt) => self.approve_receipt(command, by, *receipt),
             Step::RejectReceipt(receipt) => self.reject_receipt(command, *receipt),
-            Step::Assign { receipt, target } => self.assign_receipt(command, *receipt, target),
+            Step::Assign { receipt, target } => self.assign_receipt(command, by, *receipt, target),
             Step::Reverse(receipt) => self.reverse_receipt(command, by, *receipt),
             Step::Expire(intent) => self.expire_deposit(command, *intent),
             Step::Request(source) => self.request_payout(command, by, source),

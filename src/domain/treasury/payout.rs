@@ -13,6 +13,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{Date, Timestamp};
 use crate::domain::transaction::{BankAccount, Method, PaymentStatus};
 use crate::domain::treasury::operator::TwoPersonRule;
+use crate::domain::treasury::reference::ReferenceKey;
 
 /// The status of a pay-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
@@ -43,6 +44,19 @@ pub struct BankEntry {
     /// The bank's reference of the movement.
     pub reference: String,
     pub value_date: Date,
+}
+
+impl BankEntry {
+    /// Returns the reference as it is compared with others: without case, spaces and
+    /// punctuation, unless it has nothing else.
+    pub fn reference_key(&self) -> String {
+        let key = ReferenceKey::of(&self.reference);
+        if key.is_empty() {
+            self.reference.clone()
+        } else {
+            key.as_str().to_owned()
+        }
+    }
 }
 
 /// A pay-out.

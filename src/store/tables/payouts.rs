@@ -132,15 +132,15 @@ impl Snapshot<'_> {
     pub fn payout_with_bank_reference(
         &self,
         merchant: MerchantId,
-        reference: &str,
+        entry: &BankEntry,
         everywhere: bool,
     ) -> Result<Option<PayoutId>, Error> {
         let id = self
             .connection
             .prepare_cached(
-                "SELECT id, guard FROM payout WHERE bank_reference = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1",
+                "SELECT id, guard FROM payout WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3) LIMIT 1",
             )?
-            .query_row(params![reference, merchant.0, everywhere], |row| {
+            .query_row(params![entry.reference_key(), merchant.0, everywhere], |row| {
                 Ok(PayoutId::new(row.get(0)?, row.get(1)?))
             })
             .optional()?;
@@ -254,6 +254,7 @@ impl Tx<'_> {
                     was_paid: "?6",
                     reason: "?7",
                     updated_at: "?8",
+                    bank_reference_key: "?9",
                 ),
                 " WHERE id = ?1"
             ))?
@@ -266,6 +267,7 @@ impl Tx<'_> {
                 payout.was_paid,
                 payout.reason,
                 payout.updated_at.millis(),
+                payout.paid.as_ref().map(BankEntry::reference_key),
             ])?;
         one_row(changed, "a pay-out")
     }

@@ -126,16 +126,16 @@ impl Snapshot<'_> {
     pub fn receipt_with_bank_reference(
         &self,
         merchant: MerchantId,
-        reference: &str,
+        entry: &BankEntry,
         everywhere: bool,
     ) -> Result<Option<ReceiptId>, Error> {
         let id = self
             .connection
             .prepare_cached(
-                "SELECT id, guard FROM receipt WHERE bank_reference = ?1 AND (merchant_id = ?2 OR ?3)
+                "SELECT id, guard FROM receipt WHERE bank_reference_key = ?1 AND (merchant_id = ?2 OR ?3)
                  AND status <> 'rejected' AND status <> 'reversed' LIMIT 1",
             )?
-            .query_row(params![reference, merchant.0, everywhere], |row| {
+            .query_row(params![entry.reference_key(), merchant.0, everywhere], |row| {
                 Ok(ReceiptId::new(row.get(0)?, row.get(1)?))
             })
             .optional()?;
@@ -164,6 +164,7 @@ impl Tx<'_> {
                 recorded_by: "?13",
                 created_at: "?14",
                 updated_at: "?14",
+                bank_reference_key: "?15",
             ))?
             .execute(params![
                 receipt.id.number(),
@@ -180,6 +181,7 @@ impl Tx<'_> {
                 receipt.deposit.as_ref().map(TransactionId::number),
                 receipt.recorded_by.as_ref().map(OperatorId::number),
                 receipt.created_at.millis(),
+                receipt.entry.reference_key(),
             ])?;
         Ok(())
     }
