@@ -3,7 +3,6 @@
 use actix_web::web::Data;
 use serde::Serialize;
 
-use crate::commands::operators::OperatorActor;
 use crate::commands::receipts;
 use crate::domain::ids::{CustomerId, TransactionId};
 use crate::domain::payments::payment::Payment;
@@ -14,6 +13,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::reason_field;
 use crate::http::state::AppState;
 use crate::store::Snapshot;
@@ -41,18 +41,13 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 pub(super) async fn expire(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
     let reference = body.fields().and_then(|fields| fields.field("reference").reference());
     let reason = body.fields().and_then(|fields| reason_field(&fields.field("reason")));
-    let agent = caller.agent();
-    state
-        .execute(
-            &caller,
-            move |tx, policy, actor| {
-                let merchant = actor.merchant;
-                let actor = OperatorActor { merchant, agent };
-                receipts::expire(tx, policy, &actor, reference, reason)
-            },
-            |deposit, _context| Reply::ok("Deposit given up successfully", DepositView::new(&deposit)),
-        )
-        .await
+    act(
+        &state,
+        &caller,
+        move |tx, policy, actor| receipts::expire(tx, policy, actor, reference, reason),
+        |deposit| Reply::ok("Deposit given up successfully", DepositView::new(&deposit)),
+    )
+    .await
 }
 
 /// A deposit that waits for money at the bank.

@@ -1,6 +1,7 @@
 //! Routes of operators, under `/operator`: the people, money in, money out, and the record of
 //! what was done.
 
+mod acting;
 mod acts;
 mod deposits;
 mod fields;

@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
 use serde::Serialize;
 
-use crate::commands::operators::OperatorActor;
 use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
 use crate::commands::payouts::{self, PayoutWithWithdrawal};
 use crate::csv::payout_results::{PayoutOutcome, PayoutResult, read_payout_results};
@@ -18,6 +17,7 @@ use crate::http::auth::Caller;
 use crate::http::csv_body::CsvBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
 use crate::views::AsText;
@@ -38,17 +38,14 @@ const COLUMNS: [&str; 9] = [
 /// `POST /operator/payouts/export`: the approved pay-outs for the bank, oldest first. A POST,
 /// since the export is recorded.
 pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, ApiError> {
-    let (agent, currency) = (caller.agent(), state.policy.currency.clone());
-    let reply = state
-        .execute(
-            &caller,
-            |tx, _policy, actor| {
-                let merchant = actor.merchant;
-                payouts::export(tx, &OperatorActor { merchant, agent }, BATCH_MAX)
-            },
-            move |exported, _context| Reply::csv(file_of(&exported, &currency)),
-        )
-        .await?;
+    let currency = state.policy.currency.clone();
+    let reply = act(
+        &state,
+        &caller,
+        |tx, _policy, actor| payouts::export(tx, actor, BATCH_MAX),
+        move |exported| Reply::csv(file_of(&exported, &currency)),
+    )
+    .await?;
     Ok(reply.into_file("payouts.csv"))
 }
 
@@ -62,17 +59,13 @@ pub(super) async fn results(state: Data<AppState>, caller: Caller, body: CsvBody
         return Err(Invalid::wrong("the body", expected, &format!("{} results", results.len())).into());
     }
     let results: Vec<BatchResult> = results.into_iter().map(batch_result).collect();
-    let agent = caller.agent();
-    state
-        .execute(
-            &caller,
-            move |tx, policy, actor| {
-                let merchant = actor.merchant;
-                payout_batches::apply(tx, policy, &OperatorActor { merchant, agent }, results)
-            },
-            |applied, _context| Reply::ok("Results of pay-outs applied", ResultsView::new(&applied)),
-        )
-        .await
+    act(
+        &state,
+        &caller,
+        move |tx, policy, actor| payout_batches::apply(tx, policy, actor, results),
+        |applied| Reply::ok("Results of pay-outs applied", ResultsView::new(&applied)),
+    )
+    .await
 }
 
 fn batch_result(result: PayoutResult) -> BatchResult {

@@ -20,6 +20,7 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{bank_entry, destination, reason, reason_field};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, Tx};
@@ -148,17 +149,10 @@ async fn run(
     + Send
     + 'static,
 ) -> Result<Reply, ApiError> {
-    let agent = caller.agent();
-    state
-        .execute(
-            caller,
-            move |tx, policy, actor| {
-                let merchant = actor.merchant;
-                command(tx, policy, &OperatorActor { merchant, agent })
-            },
-            move |payout, _context| reply(message, PayoutView::new(payout)),
-        )
-        .await
+    act(state, caller, command, move |outcome| {
+        reply(message, PayoutView::new(outcome))
+    })
+    .await
 }
 
 /// The words of `source`.

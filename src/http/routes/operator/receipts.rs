@@ -18,6 +18,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::routes::operator::acting::act;
 use crate::http::routes::operator::fields::{bank_entry, reason, reason_field};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, Tx};
@@ -149,17 +150,10 @@ async fn run(
     message: &'static str,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
 ) -> Result<Reply, ApiError> {
-    let agent = caller.agent();
-    state
-        .execute(
-            caller,
-            move |tx, policy, actor| {
-                let merchant = actor.merchant;
-                command(tx, policy, &OperatorActor { merchant, agent })
-            },
-            move |outcome, _context| reply(message, ReceiptOutcomeView::new(outcome)),
-        )
-        .await
+    act(state, caller, command, move |outcome| {
+        reply(message, ReceiptOutcomeView::new(outcome))
+    })
+    .await
 }
 
 fn parse_receipt(body: &JsonBody) -> Parsed<ReceiptRequest> {
