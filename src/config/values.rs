@@ -149,7 +149,7 @@ pub(super) fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     text::line("", text, 100).map_err(|_| D::Error::custom(format!("must be {EXPECTED}")))
 }
 
-/// Parses [`line`] where the key may be left out.
+/// Parses such a text where the key may be left out.
 pub(super) fn line_if_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     line(deserializer).map(Some)
 }

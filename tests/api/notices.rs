@@ -1,5 +1,7 @@
 //! The signed notices of payment providers.
 
+use std::thread;
+
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha512;
@@ -167,4 +169,37 @@ fn in_live_mode_the_secret_is_configured_and_test_money_is_ignored() {
         notify(&app, "shop", "sk_live_the_only_one", &charge(2, 1, "D-1")).status,
         401
     );
+}
+
+/// An operator who records by hand what the provider reports uses the provider's reference.
+#[test]
+fn a_notice_and_a_receipt_by_hand_credit_a_payment_once() {
+    const CALLERS: usize = 16;
+    let (app, merchant) = sandbox();
+    let deposit = json!({ "amount": 5_000, "reference": "D-1", "transactionType": "deposit" });
+    app.json_with_key(KEY, "POST", "/v1/payment/create-intent", "ben", &deposit)
+        .ok();
+    let by_hand = json!({
+        "amount": 5_000, "bankReference": "Paystack 7", "valueDate": "2026-06-22", "depositReference": "D-1",
+    });
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let callers = (0..CALLERS).map(|place| {
+            let (app, merchant, by_hand) = (&app, &merchant, &by_hand);
+            scope.spawn(move || {
+                if place % 2 == 0 {
+                    notify(app, merchant, KEY, &charge(7, 500_000, "D-1")).status
+                } else {
+                    app.json_with_key(KEY, "POST", "/operator/receipts", "", by_hand).status
+                }
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert!(
+        statuses.iter().all(|status| [200, 201, 409].contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(app.count("receipt"), 1);
+    assert_eq!(balance(&app), json!(5_000));
 }
