@@ -190,6 +190,29 @@ fn a_sandbox_has_no_operators_and_its_key_does_all_that_they_do() {
 }
 
 #[test]
+fn an_act_between_two_pages_of_acts_repeats_none() {
+    let app = spawn_app();
+    let key = "sk_test_rehearsal";
+    let act = |reference: &str| {
+        app.by(key, "POST", "/receipts", &receipt(10, reference, &json!({})))
+            .ok();
+    };
+    let page = |page: u32| -> Vec<i64> {
+        let path = format!("/acts?limit=2&page={page}");
+        let acts = app.by(key, "GET", &path, &Value::Null).ok();
+        let acts = acts.data()["data"].as_array().unwrap();
+        acts.iter().map(|act| act["number"].as_i64().unwrap()).collect()
+    };
+    for reference in ["in-1", "in-2", "in-3", "in-4"] {
+        act(reference);
+    }
+    assert_eq!(page(1), [4, 3]);
+    act("in-5");
+    assert_eq!(page(2), [2, 1]);
+    assert_eq!(page(1), [5, 4]);
+}
+
+#[test]
 fn a_request_names_one_of_several_merchants() {
     let app = spawn_desk_of_two();
     let body = receipt(10, "in-1", &json!({}));

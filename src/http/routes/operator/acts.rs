@@ -29,6 +29,7 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     };
     let read = move |snapshot: &Snapshot<'_>| snapshot.acts(&scope, request);
     let page = state.store.read_long(reader, read).await?;
+    walk.note(&page);
     Ok(Reply::ok(
         "Acts fetched successfully",
         PageView::new(page, ActView::new),
