@@ -288,7 +288,9 @@ fn settle(
     if payment.status() != PaymentStatus::Pending {
         return Ok(payment);
     }
-    if let Some(stored) = tx.payout_of_withdrawal(payment.transaction.id)? {
+    if payment.transaction.transaction_type == TransactionType::Withdrawal
+        && let Some(stored) = tx.payout_of_withdrawal(payment.transaction.id)?
+    {
         tx.delete_slow_withdrawal(merchant, payment.transaction.id)?;
         return payouts::settle_by_bank(tx, policy, merchant, stored, payment, outcome);
     }

@@ -159,16 +159,14 @@ pub fn settle(
     now: Timestamp,
 ) -> Result<Effects, Refusal> {
     let mut effects = Effects::default();
-    let Some(detail) = payment.detail.as_mut() else {
+    let Some(detail) = &payment.detail else {
         return Ok(effects);
     };
     if detail.status != PaymentStatus::Pending {
         return Ok(effects);
     }
-    let transaction = &payment.transaction;
-    let moves = moves(transaction, detail, balances)?;
-    detail.settled_at = Some(now);
-    detail.status = match outcome {
+    let moves = moves(&payment.transaction, detail, balances)?;
+    let status = match outcome {
         IntentOutcome::Success => PaymentStatus::Success,
         IntentOutcome::Failed => PaymentStatus::Failed,
         IntentOutcome::Reversed => PaymentStatus::Reversed,
@@ -184,9 +182,9 @@ pub fn settle(
     for Move { kind, from, to, amount } in back.iter().rev() {
         effects.transfer(*kind, to.clone(), from.clone(), *amount, None);
     }
-    effects.emit_payment(transaction, Some(&*detail));
-    if let (Method::Wallet(target), IntentOutcome::Success) = (&detail.method, outcome) {
-        receive(transaction, target, sender, ids, now, &mut effects);
+    payment.settle(status, now, &mut effects);
+    if let (Some(Method::Wallet(target)), IntentOutcome::Success) = (payment.method(), outcome) {
+        receive(&payment.transaction, target, sender, ids, now, &mut effects);
     }
     Ok(effects)
 }

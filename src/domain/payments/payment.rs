@@ -125,6 +125,16 @@ impl Payment {
         self.detail.as_ref().map_or(Amount::ZERO, |detail| detail.fee)
     }
 
+    /// Sets the status and the time of settlement, and emits the event of the payment. The
+    /// caller moves the money. Changes nothing of a payment without details.
+    pub fn settle(&mut self, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
+        if let Some(detail) = self.detail.as_mut() {
+            detail.status = status;
+            detail.settled_at = Some(now);
+            effects.emit_payment(&self.transaction, Some(&*detail));
+        }
+    }
+
     /// Returns the time of the last change.
     pub fn updated_at(&self) -> Timestamp {
         let settled_at = self.detail.as_ref().and_then(|detail| detail.settled_at);

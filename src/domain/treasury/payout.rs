@@ -177,7 +177,9 @@ impl Payout {
         let mut effects = Effects::default();
         self.give_back(&mut effects);
         self.end(PayoutStatus::Rejected, reason, now);
-        settle(withdrawal, PaymentStatus::Failed, now, &mut effects);
+        if let Some(payment) = withdrawal {
+            payment.settle(PaymentStatus::Failed, now, &mut effects);
+        }
         Ok(effects)
     }
 
@@ -202,7 +204,9 @@ impl Payout {
         self.paid = paid;
         self.was_paid = true;
         self.end(PayoutStatus::Paid, None, now);
-        settle(withdrawal, PaymentStatus::Success, now, &mut effects);
+        if let Some(payment) = withdrawal {
+            payment.settle(PaymentStatus::Success, now, &mut effects);
+        }
         Ok(effects)
     }
 
@@ -233,7 +237,9 @@ impl Payout {
             self.give_back(&mut effects);
         }
         self.end(PayoutStatus::Returned, reason, now);
-        settle(withdrawal, PaymentStatus::Reversed, now, &mut effects);
+        if let Some(payment) = withdrawal {
+            payment.settle(PaymentStatus::Reversed, now, &mut effects);
+        }
         Ok(effects)
     }
 
@@ -259,17 +265,6 @@ impl Payout {
         self.status = status;
         self.reason = reason;
         self.updated_at = now;
-    }
-}
-
-/// Settles the withdrawal of a pay-out, and emits its event.
-fn settle(withdrawal: Option<&mut Payment>, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
-    if let Some(payment) = withdrawal
-        && let Some(detail) = payment.detail.as_mut()
-    {
-        detail.status = status;
-        detail.settled_at = Some(now);
-        effects.emit_payment(&payment.transaction, Some(&*detail));
     }
 }
 

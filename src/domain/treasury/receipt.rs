@@ -170,7 +170,7 @@ impl Receipt {
         let settled = expected.filter(|payment| is_settled_by(payment, self.amount));
         let deposit = match settled {
             Some(payment) => {
-                settle(payment, PaymentStatus::Success, now, &mut effects);
+                payment.settle(PaymentStatus::Success, now, &mut effects);
                 payment.transaction.id
             }
             None => record_deposit(wallet, self.amount, ids, now, &mut effects),
@@ -208,7 +208,7 @@ impl Receipt {
         let kind = TransferKind::Correction;
         effects.transfer(kind, account, Account::OutsideWorld, self.amount, None);
         if let Some(payment) = deposit {
-            settle(payment, PaymentStatus::Reversed, now, &mut effects);
+            payment.settle(PaymentStatus::Reversed, now, &mut effects);
         }
         self.set_status(ReceiptStatus::Reversed, now);
         Ok(effects)
@@ -281,7 +281,7 @@ impl Receipt {
 pub fn expire(expected: &mut Payment, now: Timestamp) -> Effects {
     let mut effects = Effects::default();
     if expected.status() == PaymentStatus::Pending {
-        settle(expected, PaymentStatus::Failed, now, &mut effects);
+        expected.settle(PaymentStatus::Failed, now, &mut effects);
     }
     effects
 }
@@ -295,14 +295,6 @@ fn check_may_enter(amount: Amount, inside: Amount) -> Result<(), Refusal> {
         Ok(())
     } else {
         Err(Refusal::TooMuchMoney)
-    }
-}
-
-fn settle(payment: &mut Payment, status: PaymentStatus, now: Timestamp, effects: &mut Effects) {
-    if let Some(detail) = payment.detail.as_mut() {
-        detail.status = status;
-        detail.settled_at = Some(now);
-        effects.emit_payment(&payment.transaction, Some(&*detail));
     }
 }
 

@@ -88,6 +88,8 @@ macro_rules! expected_deposits {
     };
 }
 
+pub(crate) use expected_deposits;
+
 const SELECT_PAYMENT: &str = concat!(
     "SELECT ",
     payment_columns!(),

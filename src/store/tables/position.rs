@@ -11,6 +11,7 @@ use crate::domain::treasury::position::{Figures, MerchantPosition, Tally};
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{FromColumn, broken, read_all, row};
+use crate::store::tables::payments::expected_deposits;
 use crate::store::tx::Snapshot;
 
 /// The columns of a [`Tally`]. Two sums instead of one, so that no number of rows makes SQLite
@@ -150,17 +151,7 @@ impl Snapshot<'_> {
                 ),
                 merchant,
             )?,
-            expected_deposits: self.tally(
-                concat!(
-                    tally_of!("amount"),
-                    " FROM payment_detail
-                      JOIN payment_transaction ON payment_transaction.id = transaction_id
-                      JOIN account ON account.id = account_id
-                      WHERE status = 'pending' AND (method = 'BANK_TRANSFER' OR method = 'TEST_ACCOUNT')
-                        AND account.merchant_id = ?1"
-                ),
-                merchant,
-            )?,
+            expected_deposits: self.tally(concat!(tally_of!("amount"), expected_deposits!()), merchant)?,
         })
     }
 
