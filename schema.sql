@@ -52,18 +52,24 @@ CREATE TABLE instance (
 ) STRICT;
 
 -- A merchant owns customers, escrows, balances and a chain of transfers. No other
--- merchant can see them.
+-- merchant can see them. Live: operators create merchants and keep their settings.
 CREATE TABLE merchant (
     id         INTEGER PRIMARY KEY,       -- also `merchantId` on the wire
-    name       TEXT    UNIQUE,            -- as configured; NULL for the merchant of a sandbox key
+    name       TEXT    UNIQUE,            -- of a live merchant, for ever; NULL for the merchant of a sandbox key
     chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32), -- hash of its newest transfer, zeros before the first
     wallet_id    INTEGER NOT NULL,        -- the merchant's earnings are a wallet on the wire, which has an id
     wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    -- Sandbox: the URL of the webhook endpoint. NULL stands for the configured URL, the
-    -- empty text for none.
+    -- Live: the merchant's own settings. NULL stands for those of the deployment.
+    is_business    INTEGER CHECK (is_business = 0 OR is_business = 1), -- may sell in its own name
+    country        TEXT    CHECK (country GLOB '[A-Z][A-Z]'),
+    commission_bps INTEGER CHECK (commission_bps BETWEEN 0 AND 5000), -- its part of the fee, in basis points
+    deposit_account   TEXT,               -- JSON: the bank account to which its customers pay
+    allowed_addresses TEXT CHECK (length(allowed_addresses) > 0), -- ranges in CIDR notation that may use its keys, separated by spaces; NULL for all
+    -- The URL of the webhook endpoint. Sandbox: NULL stands for the configured URL, the
+    -- empty text for none. Live: both stand for none.
     callback_url TEXT,
-    -- Sandbox: the events that the endpoint wants, names and patterns separated by spaces.
+    -- The events that the endpoint wants, names and patterns separated by spaces.
     -- NULL stands for all.
     callback_events TEXT CHECK (length(callback_events) > 0),
     -- When the endpoint answered 410 Gone; no event is sent to it until it is set again. A
@@ -72,10 +78,13 @@ CREATE TABLE merchant (
     -- Counts how often the endpoint was set, so that a late 410 of an earlier one does not
     -- end it.
     callback_version INTEGER NOT NULL DEFAULT 0 CHECK (callback_version >= 0),
-    -- Sandbox: the secret that signs webhooks, which by the contract is the key itself. A
-    -- sandbox key gives access to sandbox money only, and anyone may make one up. A live
-    -- key is never stored; the live signing secret is in the configuration.
+    -- The secret that signs webhooks; the service must have it to sign. Sandbox: by the
+    -- contract the key itself, which gives access to sandbox money only, and anyone may make
+    -- one up. Live: a secret of its own, since a live key is never stored.
     signing_secret TEXT,
+    -- Live: the secret before the last rotation, and until when it signs too.
+    previous_signing_secret TEXT,
+    previous_secret_until   INTEGER,
     -- Sandbox: the time by which the merchant's clock is ahead of ledger time. It only
     -- grows, so that no past event comes to lie in the future.
     clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
@@ -84,19 +93,34 @@ CREATE TABLE merchant (
     -- Sandbox: ledger time of the reset that left it behind without a key. From then on
     -- retention may remove its rows.
     left_at     INTEGER,
-    CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL))
+    CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL)),
+    CHECK ((previous_signing_secret IS NULL) = (previous_secret_until IS NULL))
 ) STRICT;
 
 -- Finds the merchants that resets left behind, the oldest first.
 CREATE INDEX merchant_left_behind ON merchant (left_at) WHERE left_at IS NOT NULL;
 
+-- Live: the secrets with which payment providers sign their notices to a merchant.
+CREATE TABLE notice_secret (
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    provider    TEXT    NOT NULL,         -- its name in the path of its notices
+    secret      TEXT    NOT NULL,
+    PRIMARY KEY (merchant_id, provider)
+) STRICT, WITHOUT ROWID;
+
 -- The SHA-256 hashes of secret keys. A live key itself is never stored; a sandbox key also is
 -- the merchant's signing_secret. Several keys may belong to one merchant, so that a key can be
--- replaced without a gap.
+-- replaced without a gap. A key that has ended stays, so that the record of acts can name it.
 CREATE TABLE merchant_key (
-    key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key
+    key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32), -- SHA-256 of the bearer key; its first 12 bytes are the key's id
     merchant_id INTEGER NOT NULL REFERENCES merchant (id),
-    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')) -- the routes that it may use
+    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')), -- the routes that it may use
+    label       TEXT,                     -- live: the operator's word for its use
+    ending      TEXT    CHECK (length(ending) = 4), -- live: the last characters of the key, by which people recognise it
+    created_at  INTEGER NOT NULL,         -- ledger time, as all times of a key
+    expires_at  INTEGER,                  -- from then on it opens nothing; NULL without an end
+    revoked_at  INTEGER,
+    last_used_at INTEGER                  -- live: to the hour
 ) STRICT, WITHOUT ROWID;
 
 -- Finds out if a merchant has a key. A merchant that a reset left behind has none.
@@ -133,9 +157,10 @@ CREATE TABLE customer_profile (
     firstname   TEXT,
     lastname    TEXT,
     email       TEXT    CHECK (email = lower(email)), -- so that equal addresses are equal texts
-    phone       TEXT    CHECK (phone GLOB '0[0-9]*'), -- as dialled within the country
+    -- NG, GH, KE and ZA: as dialled within the country. Others: in E.164.
+    phone       TEXT    CHECK (phone GLOB '0[0-9]*' OR phone GLOB '+[1-9][0-9]*'),
     bvn         TEXT    CHECK (length(bvn) = 11),     -- stored, without effect
-    country     TEXT    NOT NULL CHECK (country IN ('NG', 'GH', 'KE', 'ZA')), -- the country of the phone number
+    country     TEXT    NOT NULL CHECK (country GLOB '[A-Z][A-Z]'), -- the country of the phone number, ISO 3166-1 alpha-2
     PRIMARY KEY (merchant_id, customer_id),
     FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
 ) STRICT, WITHOUT ROWID;

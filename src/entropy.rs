@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use crate::domain::ids::{self, Entropy};
+use crate::domain::merchant::key::LIVE_KEY_PREFIX;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::operator::KEY_PREFIX;
 
@@ -41,7 +42,13 @@ impl Entropy for SystemEntropy {
 
 /// Generates a merchant's secret key for live mode: `sk_live_` and 256 random bits in hex.
 pub fn live_key() -> String {
-    key("sk_live_")
+    key(LIVE_KEY_PREFIX)
+}
+
+/// Generates the secret that signs a live merchant's events: `sign_live_` and 256 random bits
+/// in hex.
+pub fn signing_secret() -> String {
+    key("sign_live_")
 }
 
 /// Generates an operator's secret key: `op_live_` and 256 random bits in hex.

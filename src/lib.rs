@@ -17,11 +17,18 @@
 //! [`csv`] reads and writes the files that people exchange with their bank, and [`notices`]
 //! reads what payment providers send.
 //!
+//! `web` has the pages for people. They read by the store's queries, and change state only by
+//! the routes of `http`.
+//!
+//! The parts count what they do in [`meter`]; `metrics` reads the counts, and the totals of the
+//! store, for Prometheus.
+//!
 //! [`app`] assembles the service from the settings of [`config`]. Only [`clock`] reads the
 //! system's time, and only [`entropy`] reads its random source. `tests/layers` checks the
 //! dependencies between the layers.
 
 pub mod app;
+mod backups;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -31,9 +38,12 @@ pub mod domain;
 pub mod entropy;
 pub mod http;
 mod http_client;
+pub mod meter;
+mod metrics;
 pub mod notices;
 mod retention;
 mod settlements;
 pub mod store;
 mod views;
+mod web;
 pub mod webhooks;

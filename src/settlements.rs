@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::commands::{self, Policy, intents, receipts};
+use crate::commands::{self, Policy, SharedPolicy, intents, receipts};
 use crate::domain::mode::Mode;
 use crate::store::{Error, Store, Tx};
 
@@ -16,11 +16,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Settles what is due until the future is dropped. A look that fails is logged, and the next
 /// one repeats its work.
-pub(crate) async fn run(store: Store, policy: Arc<Policy>) {
+pub(crate) async fn run(store: Store, policy: SharedPolicy) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let policy = policy.load_full();
         let settled = match policy.mode {
             Mode::Sandbox => settle_all(&store, &policy).await,
             Mode::Live => expire_deposits(&store, &policy).await,

@@ -322,3 +322,19 @@ fn citations_are_found_in_every_form() {
     assert!(!has("contract section 9.3, row 65") && !has("contract section 9.4") && !has("contract section 1"));
     assert_eq!(anchor("4.2.6 Claim `funds`"), "426-claim-funds");
 }
+
+#[test]
+fn every_refusal_has_a_remedy() {
+    let text = fs::read_to_string("docs/errors.md").unwrap();
+    // A pipe within a cell is escaped.
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Status"));
+    let rows: Vec<String> = rows.map(|row| row.replace("\\|", "/")).collect();
+    assert!(rows.len() > 100);
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{row}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+    }
+}

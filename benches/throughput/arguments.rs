@@ -162,13 +162,16 @@ pub(crate) struct SoakOptions {
     /// The seconds of load in addition to the minutes
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seconds: u64,
-    /// The number of funded escrows in the file at the start
-    #[arg(long, default_value_t = 20_000, value_name = "N")]
-    pub(crate) escrows: usize,
     /// The milestones of each escrow
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) milestones: usize,
-    /// The seconds between two samples of memory and log
+    /// The part of the capacity that the load uses, in percent
+    #[arg(long, default_value_t = 70, value_name = "N")]
+    pub(crate) percent: u32,
+    /// The seconds without a limit in which the capacity is measured
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) capacity_seconds: u64,
+    /// The seconds between two samples of memory, log and descriptors
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) every_seconds: u64,
 }

@@ -14,7 +14,7 @@ use escrowd::config::{Config, Limits};
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, EscrowKey, MerchantId};
-use escrowd::domain::merchant::SandboxKey;
+use escrowd::domain::merchant::key::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};

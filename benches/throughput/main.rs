@@ -20,6 +20,7 @@ mod dictionary;
 mod disk;
 mod figures;
 mod growth;
+mod live_file;
 mod load;
 mod machine;
 mod peers;

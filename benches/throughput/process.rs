@@ -57,6 +57,12 @@ impl Process {
         processor_micros(self.child.id())
     }
 
+    /// Returns the number of open file descriptors of the server.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<u64> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        Ok(std::fs::read_dir(&folder)?.count() as u64)
+    }
+
     /// Returns the resident memory of the server in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         resident_bytes(self.child.id())

@@ -1,5 +1,8 @@
 //! Whole deals over HTTP: offer, pay and confirm every stage.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use anyhow::Context;
 use serde_json::{Value, json};
 
@@ -13,6 +16,8 @@ pub(crate) struct Trader {
     offer: String,
     customers: usize,
     reads: Reads,
+    /// The key of the merchant. Empty in a sandbox, which needs none.
+    key: Rc<RefCell<String>>,
 }
 
 /// The reads between the steps of a deal.
@@ -42,7 +47,13 @@ impl Trader {
             offer: offer.to_string(),
             customers,
             reads,
+            key: Rc::default(),
         })
+    }
+
+    /// Makes the client send this key with each request, also when it changes.
+    pub(crate) fn with_key(self, key: Rc<RefCell<String>>) -> Self {
+        Self { key, ..self }
     }
 
     /// Makes a deal, and returns the number of its requests.
@@ -85,8 +96,12 @@ impl Trader {
 
     async fn send(&mut self, method: &str, path: &str, customer: usize, body: &str) -> anyhow::Result<Value> {
         stop::check()?;
+        let key = match self.key.borrow().as_str() {
+            "" => String::new(),
+            key => format!("authorization: Bearer {key}\r\n"),
+        };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncustomer-id: c{customer}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{key}customer-id: c{customer}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );

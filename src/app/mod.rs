@@ -1,31 +1,39 @@
 //! Assembles the service from its parts and runs it until a [`Stopper`] stops it.
 
+mod reload;
 mod settings;
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+use crate::backups::{BackupHealth, Backups};
 use crate::clock::SystemClock;
-use crate::commands::Policy;
-use crate::commands::merchants::{self, ConfiguredMerchant};
 use crate::commands::webhook_endpoints;
-use crate::config::{Config, ConfigError, Merchant};
-use crate::domain::ids::{Entropy, MerchantId};
+use crate::commands::{Policy, SharedPolicy};
+use crate::config::{Config, ConfigError};
+use crate::domain::fees::Rates;
+use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog};
+use crate::http::{
+    self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter, TrustedProxies,
+};
+use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
 use crate::settlements;
 use crate::store::{self, EphemeralFolder, Store, WriterEnded};
+use crate::web;
 use crate::webhooks;
 
+pub use reload::Reloader;
 pub use settings::policy;
 
 /// The service, bound to its address but not yet running.
@@ -39,7 +47,9 @@ pub struct App {
     webhooks: webhooks::Handle,
     connections: Arc<Connections>,
     retention: Retention,
-    policy: Arc<Policy>,
+    reloader: Reloader,
+    metrics: Option<(Server, SocketAddr)>,
+    backups: Option<Backups>,
 }
 
 /// An error that prevents the service from starting or ends it.
@@ -51,15 +61,28 @@ pub enum AppError {
     /// The database file cannot be used.
     #[error(transparent)]
     Open(#[from] store::OpenError),
-    /// The configured merchants contradict those in the database.
-    #[error(transparent)]
-    Merchants(#[from] merchants::ConfigureError),
+    /// The saved state cannot be used.
+    #[error("the snapshot cannot be used: {0}")]
+    Snapshot(#[from] store::BackupError),
+    /// The thread for backups cannot start.
+    #[error("backups cannot be made: {0}")]
+    Backups(std::io::Error),
     /// The database failed while the service ran.
     #[error("the database failed")]
     Store(#[from] store::Error),
     /// The server cannot listen on its address.
     #[error("cannot listen on {address}: {cause}; choose another address with --listen, port 0 takes any free one")]
     Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        cause: std::io::Error,
+    },
+    /// The server of the metrics cannot listen on its address.
+    #[error(
+        "cannot serve metrics on {address}: {cause}; choose another address with metrics.listen, port 0 takes any free one"
+    )]
+    ListenForMetrics {
         /// The configured address.
         address: SocketAddr,
         /// The error of the operating system.
@@ -115,49 +138,68 @@ impl App {
         };
         let listener = http::listen(config.listen).map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
+        let metrics_listener = listen_for_metrics(config)?;
         let ephemeral = config.ephemeral.then(EphemeralFolder::make).transpose()?.map(Arc::new);
         let store_settings = settings::store(config, ephemeral.as_deref());
+        if let Some(snapshot) = &config.snapshot {
+            load_snapshot(snapshot, &store_settings.path)?;
+        }
         let (store, writer_ended) = Store::open(&store_settings, clock, entropy)?;
-        let mut policy = policy(config)?;
-        let mut allowed_ips = HashMap::new();
-        let mut endpoints = HashMap::new();
-        for (id, merchant) in configure_merchants(&store, config).await? {
-            policy.merchants.insert(id, settings::merchant(config, merchant)?);
-            allowed_ips.insert(id, merchant.allowed_ips.clone());
-            endpoints.extend(settings::webhook_endpoint(merchant).map(|endpoint| (id, endpoint)));
-        }
+        let policy = policy(config)?;
+        check_merchants(&store, &policy)?;
         restore_configured_endpoints(&store).await?;
-        if config.mode == Mode::Live && !config.operators.two_person {
-            log::warn!("operators.two_person is false: one operator alone may record and pay out any amount");
-        }
+        settings::warn_of_one_person(config);
         let retention = settings::retention(config, &policy);
-        let webhooks = webhooks::start(store.clone(), settings::webhooks(config, endpoints));
+        let backups = settings::backups(config);
+        let backups = backups
+            .map(|schedule| Backups::start(store.clone(), schedule))
+            .transpose();
+        let backups = backups.map_err(AppError::Backups)?;
+        let webhooks = webhooks::start(store.clone(), settings::webhooks(config));
         let webhooks = webhooks.map_err(AppError::Webhooks)?;
-        let connections = Arc::new(Connections::new(settings::connections(config)));
+        let trusted_proxies = Arc::new(TrustedProxies::new(config.trusted_proxies.clone()));
+        let connections = Connections::new(settings::connections(config), Arc::clone(&trusted_proxies));
+        let connections = Arc::new(connections);
         let local_url = Arc::clone(&policy.local_url);
-        let rate_limit = config.requests_per_minute();
         let request_log = settings::request_log(config);
-        let policy = Arc::new(policy);
+        let reloader = Reloader {
+            store: store.clone(),
+            policy: SharedPolicy::new(policy),
+            origins: Arc::new(ArcSwap::from_pointee(settings::allowed_origins(config))),
+            trusted_proxies,
+            rate_limiter: Arc::new(RateLimiter::new(config.requests_per_minute())),
+            unknown_keys: Arc::new(RateLimiter::new(settings::unknown_keys(config))),
+            webhooks: webhooks.clone(),
+        };
         let state = AppState {
             store: store.clone(),
             webhooks: webhooks.clone(),
             api_keys: Arc::default(),
-            policy: Arc::clone(&policy),
+            policy: reloader.policy.clone(),
             limits: settings::limits(config),
             connections: Arc::clone(&connections),
-            allowed_ips: Arc::new(allowed_ips),
-            rate_limiter: rate_limit.map(|limit| Arc::new(RateLimiter::new(limit))),
-            unknown_keys: settings::unknown_keys(config).map(|limit| Arc::new(RateLimiter::new(limit))),
+            rate_limiter: Arc::clone(&reloader.rate_limiter),
+            unknown_keys: Arc::clone(&reloader.unknown_keys),
             faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),
             is_loopback_only: config.mode == Mode::Sandbox && !config.sandbox.expose,
-            origins: Arc::new(settings::allowed_origins(config)),
+            origins: Arc::clone(&reloader.origins),
+            trusted_proxies: Arc::clone(&reloader.trusted_proxies),
+            request_meter: RequestMeter::new(http::routes(config.mode, config.strict)),
             in_flight: Arc::default(),
             event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
             walks: Arc::default(),
             upload_memory: Arc::new(Semaphore::new(config.limits.uploads_bytes_max)),
         };
-        let server = http::server(state, listener, settings::server(config)).map_err(cannot_listen)?;
+        let measured = Measured {
+            store: store.clone(),
+            requests: state.request_meter.clone(),
+            connections: Arc::clone(&connections),
+            webhooks: webhooks.clone(),
+            backups: backups.as_ref().map(Backups::health),
+        };
+        let metrics = metrics_listener.map(|(listener, address)| serve_metrics(listener, address, measured));
+        let server = http::server(state, listener, settings::server(config), web::configure).map_err(cannot_listen)?;
         local_url.get_or_init(|| format!("http://{}", reachable_from_here(address)));
         Ok(Self {
             server,
@@ -169,13 +211,20 @@ impl App {
             webhooks,
             connections,
             retention,
-            policy,
+            reloader,
+            metrics: metrics.transpose()?,
+            backups,
         })
     }
 
     /// Returns the address that the service listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the metrics, if they are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
     }
 
     /// Returns the path of the database file.
@@ -186,6 +235,16 @@ impl App {
     /// Returns the store.
     pub fn store(&self) -> Store {
         self.store.clone()
+    }
+
+    /// Returns a handle that applies a changed configuration.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Returns the outcome of the backups so far, if the service makes any.
+    pub fn backups(&self) -> Option<Arc<BackupHealth>> {
+        self.backups.as_ref().map(Backups::health)
     }
 
     /// Returns a handle that stops the service.
@@ -207,7 +266,11 @@ impl App {
     pub async fn run(self) -> Result<(), AppError> {
         let stopper = self.stopper();
         let retention = actix_web::rt::spawn(retention::run(self.store.clone(), self.retention));
-        let settlements = actix_web::rt::spawn(settlements::run(self.store.clone(), self.policy));
+        let settlements = actix_web::rt::spawn(settlements::run(self.store.clone(), self.reloader.policy));
+        let metrics = self.metrics.map(|(server, _)| {
+            let handle = server.handle();
+            (actix_web::rt::spawn(server), handle)
+        });
         let mut server = std::pin::pin!(self.server);
         let outcome = tokio::select! {
             ended = &mut server => ended.map_err(AppError::Server),
@@ -220,12 +283,57 @@ impl App {
         };
         retention.abort();
         settlements.abort();
+        // A copy under way would keep the log from being emptied.
+        drop(self.backups);
         self.webhooks.begin_stop();
         self.webhooks.ended().await;
+        if let Some((served, handle)) = metrics {
+            handle.stop(false).await;
+            drop(served.await);
+        }
         self.store.close();
         stopper.remove_ephemeral_files();
         outcome
     }
+}
+
+/// Binds the address of the metrics, if one is configured.
+fn listen_for_metrics(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, AppError> {
+    let Some(address) = config.metrics.listen else {
+        return Ok(None);
+    };
+    let bound = http::listen(address).and_then(|listener| {
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    });
+    bound
+        .map(Some)
+        .map_err(|cause| AppError::ListenForMetrics { address, cause })
+}
+
+/// Returns the server of the metrics, and its address.
+fn serve_metrics(
+    listener: TcpListener,
+    address: SocketAddr,
+    measured: Measured,
+) -> Result<(Server, SocketAddr), AppError> {
+    let metrics = Arc::new(Metrics::of(measured));
+    let scrape: http::Scrape = Arc::new(move || {
+        let metrics = Arc::clone(&metrics);
+        Box::pin(async move { metrics.scrape().await })
+    });
+    let server = http::metrics_server(listener, scrape);
+    server
+        .map(|server| (server, address))
+        .map_err(|cause| AppError::ListenForMetrics { address, cause })
+}
+
+/// Begins a throwaway sandbox with a saved state.
+fn load_snapshot(snapshot: &Path, database: &Path) -> Result<(), AppError> {
+    let only = "a throwaway sandbox begins with a snapshot of a sandbox";
+    let only = Some((Mode::Sandbox, only));
+    store::restore(snapshot, database, false, only, &mut |_| ControlFlow::Continue(()))?;
+    Ok(())
 }
 
 /// Opens the database of the configuration for a command on this machine, while no service
@@ -240,25 +348,29 @@ pub fn open_store(config: &Config) -> Result<Store, AppError> {
     Ok(store)
 }
 
-/// In live mode, stores the configured merchants and their keys. Returns each merchant
-/// with its id.
-async fn configure_merchants<'a>(
-    store: &Store,
-    config: &'a Config,
-) -> Result<Vec<(MerchantId, &'a Merchant)>, AppError> {
-    if config.mode != Mode::Live {
-        return Ok(Vec::new());
+/// Refuses a start whose configuration raises the platform's part so far that a merchant's
+/// stored commission does not fit beside it, and tells a live deployment without merchants how
+/// to make one.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method's path names one lifetime, and the query must accept any"
+)]
+fn check_merchants(store: &Store, policy: &Policy) -> Result<(), AppError> {
+    let platform = policy.merchant_default.rates.platform_bps();
+    let most = Rates::TOGETHER_MAX_BPS - platform;
+    if let Some((name, commission)) = store.read(|snapshot| snapshot.merchant_with_commission_above(most))? {
+        return Err(ConfigError::Combination(format!(
+            "fees.platform_bps is {platform}, and the commission of merchant {name:?} in the database is {commission}: \
+             together they must be at most {}; lower fees.platform_bps, or start with the old one and change the \
+             merchant",
+            Rates::TOGETHER_MAX_BPS
+        ))
+        .into());
     }
-    let configured: Vec<ConfiguredMerchant> = config
-        .merchant
-        .iter()
-        .map(|merchant| ConfiguredMerchant {
-            name: merchant.name.clone(),
-            keys: merchant.keys(),
-        })
-        .collect();
-    let ids = store.configure(move |tx| merchants::configure(tx, &configured)).await?;
-    Ok(ids.into_iter().zip(&config.merchant).collect())
+    if policy.mode == Mode::Live && !store.read(|snapshot| snapshot.has_named_merchant())? {
+        log::warn!("there is no merchant yet, so no key is accepted; `escrowd merchant create` makes one");
+    }
+    Ok(())
 }
 
 /// Sets the webhook endpoints of the configuration anew, if one has answered 410.

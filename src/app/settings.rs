@@ -1,26 +1,22 @@
 //! Translates the configuration into the settings of each part, so that no other part
 //! depends on the configuration.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backups::Schedule;
 use crate::commands::Policy;
-use crate::config::{Bank, Config, ConfigError, Merchant};
+use crate::config::{Bank, Config, ConfigError};
 use crate::domain::customers::customer::Admission;
 use crate::domain::escrow::limits::TermsLimits;
-use crate::domain::events::webhook_endpoint::{ConfiguredWebhookEndpoint, WebhookEndpoint};
-use crate::domain::ids::MerchantId;
-use crate::domain::merchant::MerchantSettings;
+use crate::domain::merchant::settings::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
 use crate::http::{self, AllowedOrigins, ConnectionLimits, EventStreamLimits, RequestLogLimits, ServerSettings};
-use crate::notices::format::NoticeFormat;
-use crate::notices::paystack::Paystack;
 use crate::retention::Retention;
 use crate::store::{self, EphemeralFolder, Synchronous};
-use crate::webhooks::{self, Endpoints};
+use crate::webhooks::{self, AttemptSettings, Endpoints};
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -41,18 +37,14 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         strict: config.strict,
         admission,
         merchant_default: MerchantSettings {
-            rates: config.rates(None)?,
-            is_business: config.sandbox.is_business,
+            rates: config.rates()?,
+            is_business: config.mode == Mode::Live || config.sandbox.is_business,
+            // Live mode has no card processor.
             cards: config.mode == Mode::Sandbox && config.sandbox.cards,
             country: config.country,
-            deposit_account: None,
-            notice_secrets: Vec::new(),
-            webhook_endpoint: ConfiguredWebhookEndpoint {
-                url: config.webhooks.callback_url.clone(),
-                events: None,
-            },
         },
-        merchants: HashMap::new(),
+        deposit_account: config.bank.as_ref().map(deposit_account),
+        webhook_url_default: config.webhooks.callback_url.clone(),
         withdrawal_fees: config.fees.withdrawal_minor.clone(),
         two_person: two_person_rule(config),
         deposit_kept_seconds: config.operators.deposit_days * DAY_SECONDS,
@@ -73,29 +65,11 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
     })
 }
 
-/// Returns the operator's decisions for one live merchant.
-///
-/// # Errors
-///
-/// Fails if its rates exceed their bound.
-pub(super) fn merchant(config: &Config, merchant: &Merchant) -> Result<MerchantSettings, ConfigError> {
-    Ok(MerchantSettings {
-        rates: config.rates(Some(merchant))?,
-        is_business: merchant.is_business,
-        // Live mode has no card processor.
-        cards: false,
-        country: merchant.country.unwrap_or(config.country),
-        deposit_account: merchant.bank.as_ref().or(config.bank.as_ref()).map(deposit_account),
-        notice_secrets: merchant
-            .paystack_secret
-            .iter()
-            .map(|secret| (Paystack.name(), secret.clone()))
-            .collect(),
-        webhook_endpoint: ConfiguredWebhookEndpoint {
-            url: merchant.callback_url.clone(),
-            events: merchant.callback_events.clone(),
-        },
-    })
+/// Warns of a live service in which one operator may do everything.
+pub(super) fn warn_of_one_person(config: &Config) {
+    if config.mode == Mode::Live && !config.operators.two_person {
+        log::warn!("operators.two_person is false: one operator alone may record and pay out any amount");
+    }
 }
 
 /// Returns the rule that large amounts take two operators. A sandbox has no operators.
@@ -113,16 +87,6 @@ fn deposit_account(bank: &Bank) -> DepositAccount {
         account_number: bank.account_number.clone(),
         account_name: bank.account_name.clone(),
     }
-}
-
-/// Returns the webhook endpoint of a live merchant, if it has one.
-pub(super) fn webhook_endpoint(merchant: &Merchant) -> Option<WebhookEndpoint> {
-    let (url, secret) = merchant.callback_url.clone().zip(merchant.signing_secret.clone())?;
-    Some(WebhookEndpoint {
-        url,
-        secret,
-        version: 0,
-    })
 }
 
 /// Returns the settings of the store. A database in an ephemeral folder does not outlive
@@ -156,20 +120,24 @@ fn vacuum_free_bytes_min(config: &Config) -> Option<u64> {
     (config.mode == Mode::Sandbox && mib > 0).then_some(mib * MIB)
 }
 
-/// Returns the settings of the webhook deliverer. `live_endpoints` has the webhook
-/// endpoints of live merchants.
-pub(super) fn webhooks(config: &Config, live_endpoints: HashMap<MerchantId, WebhookEndpoint>) -> webhooks::Settings {
+/// Returns the settings of the webhook deliverer.
+pub(super) fn webhooks(config: &Config) -> webhooks::Settings {
     webhooks::Settings {
-        endpoints: match config.mode {
-            Mode::Sandbox => Endpoints::Sandbox {
-                url_default: config.webhooks.callback_url.clone(),
-            },
-            Mode::Live => Endpoints::Live(live_endpoints),
+        endpoints: Endpoints {
+            mode: config.mode,
+            url_default: config.webhooks.callback_url.clone(),
         },
+        attempts: attempts(config),
+        stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
+    }
+}
+
+/// Returns the settings of attempts to deliver an event.
+pub(super) fn attempts(config: &Config) -> AttemptSettings {
+    AttemptSettings {
         schedule: config.webhooks.retry_seconds.clone(),
         retry_after_seconds_max: config.webhooks.retry_after_seconds_max,
         timeout: Duration::from_secs(config.webhooks.timeout_seconds),
-        stop_timeout: Duration::from_secs(config.limits.stop_seconds_max),
     }
 }
 
@@ -227,7 +195,7 @@ pub(super) const fn limits(config: &Config) -> http::Limits {
     }
 }
 
-/// Returns the bounds on the request log, or `None` in live mode, which has none.
+/// Returns the bounds on the streams of events.
 pub(super) const fn event_streams(config: &Config) -> EventStreamLimits {
     EventStreamLimits {
         per_key_max: config.sandbox.event_streams_per_key_max,
@@ -235,9 +203,21 @@ pub(super) const fn event_streams(config: &Config) -> EventStreamLimits {
     }
 }
 
+/// Returns the bounds on the request log, or `None` in live mode, which has none.
 pub(super) fn request_log(config: &Config) -> Option<RequestLogLimits> {
     (config.mode == Mode::Sandbox).then_some(RequestLogLimits {
         requests_max: config.sandbox.requests_kept,
         bytes_max: config.sandbox.requests_bytes_max,
+    })
+}
+
+/// Returns the schedule of the backups. An ephemeral service makes none.
+pub(super) fn backups(config: &Config) -> Option<Schedule> {
+    let folder = config.backups.folder.clone().filter(|_| !config.ephemeral)?;
+    Some(Schedule {
+        folder,
+        every: Duration::from_secs(60 * config.backups.every_minutes),
+        kept: config.backups.keep,
+        database: config.database.clone(),
     })
 }

@@ -1,4 +1,4 @@
-//! An HTTP client for the subcommands that call a running sandbox.
+//! An HTTP client for the subcommands that call a running service.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const REPLY_SHOWN_CHARS: usize = 80;
 
 /// A client of one server. Each method blocks until the reply has arrived, since the
 /// subcommands send one request at a time.
-pub(super) struct SandboxClient {
+pub(super) struct ServiceClient {
     base: String,
     key: Option<String>,
     client: reqwest::Client,
@@ -35,17 +35,23 @@ pub(super) struct SandboxClient {
 }
 
 /// The status of a reply and the parts of its envelope.
-pub(super) struct SandboxReply {
+pub(super) struct ServiceReply {
     pub(super) status: u16,
     pub(super) message: String,
     pub(super) data: Value,
     pub(super) details: Value,
 }
 
-impl SandboxClient {
+impl ServiceClient {
     /// Creates a client of the server at this URL, such as `http://127.0.0.1:8080`. The
     /// client sends the key, if there is one, and uses no proxy.
     pub(super) fn new(base: &str, key: Option<String>) -> anyhow::Result<Self> {
+        Self::with_timeout(base, key, REPLY_TIMEOUT)
+    }
+
+    /// Creates a client as [`ServiceClient::new`] does, for requests that take this time at
+    /// most with their whole reply.
+    pub(super) fn with_timeout(base: &str, key: Option<String>, timeout: Duration) -> anyhow::Result<Self> {
         let builder = if base.starts_with("https://") {
             http_client::builder()
         } else {
@@ -54,7 +60,7 @@ impl SandboxClient {
         let builder = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            .timeout(REPLY_TIMEOUT);
+            .timeout(timeout);
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             key,
@@ -71,10 +77,38 @@ impl SandboxClient {
         path: &str,
         customer: Option<&str>,
         body: Option<&Value>,
-    ) -> anyhow::Result<SandboxReply> {
+    ) -> anyhow::Result<ServiceReply> {
+        self.send_with(method, path, customer.map(|customer| ("customer-id", customer)), body)
+    }
+
+    /// Sends a request of an operator and returns the `data` of its reply. The request acts for
+    /// the merchant with this name or id, or for the deployment.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no reply or its status is 300 or more.
+    pub(super) fn ask_as_operator(
+        &self,
+        method: &str,
+        path: &str,
+        merchant: Option<&str>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let reply = self.send_with(method, path, merchant.map(|merchant| ("merchant-id", merchant)), body)?;
+        ensure!(reply.status < 300, "{} (status {})", reply.message, reply.status);
+        Ok(reply.data)
+    }
+
+    fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        header: Option<(&str, &str)>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ServiceReply> {
         let mut request = self.request(method, path)?;
-        if let Some(customer) = customer {
-            request = request.header("customer-id", customer);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request
@@ -91,7 +125,7 @@ impl SandboxClient {
             let beginning: String = text.chars().take(REPLY_SHOWN_CHARS).collect();
             format!("{method} {path} returned a reply that is not JSON: {beginning:?}")
         })?;
-        Ok(SandboxReply {
+        Ok(ServiceReply {
             status,
             message: envelope["message"].as_str().unwrap_or_default().to_owned(),
             data: envelope["data"].take(),
@@ -162,7 +196,7 @@ impl SandboxClient {
         customer: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let SandboxReply {
+        let ServiceReply {
             status, message, data, ..
         } = self.send(method, path, customer, body)?;
         ensure!(status < 300, "{method} {path} returned {status}: {message}");

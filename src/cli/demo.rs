@@ -1,20 +1,23 @@
 //! `escrowd demo`: runs one deal from offer to payout. It sends HTTP requests to a real
 //! server on a temporary database, and shows each request, its reply and its transfers.
 
+use std::iter;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
 use anstyle::{AnsiColor, Style};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::app::{App, Stopper};
 use crate::cli::check::{self, CheckArguments};
-use crate::cli::client::{SandboxClient, SandboxReply};
+use crate::cli::client::{ServiceClient, ServiceReply};
 use crate::cli::sandbox::text;
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
+use crate::domain::money::Amount;
+use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +51,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let database = config.database.clone();
     let server = RunningServer::start(config)?;
     let mut demo = Demo {
-        client: SandboxClient::new(&format!("http://{}", server.address), None)?,
+        client: ServiceClient::new(&format!("http://{}", server.address), None)?,
         store: server.store.clone(),
         transfers_seen: 0,
         wallets: Vec::new(),
@@ -69,7 +72,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 }
 
 struct Demo {
-    client: SandboxClient,
+    client: ServiceClient,
     store: Store,
     transfers_seen: i64,
     wallets: Vec<WalletLine>,
@@ -85,6 +88,7 @@ impl Demo {
             .read(|snapshot| snapshot.transfers_in(&(1..=i64::MAX)))?
             .last()
             .map_or(0, |(id, _)| *id);
+        let before = self.read_holders()?;
         self.show_wallets();
 
         let offer = json!({
@@ -117,8 +121,47 @@ impl Demo {
             let path = format!("/v1/escrow/milestone/confirm/{escrow_id}/{milestone_id}");
             self.step(title, "POST", &path, "ben", None)?;
         }
-        anstream::println!("\n{STEP}The wallets at the end{STEP:#}");
-        self.show_wallets();
+        self.show_holders(&before)
+    }
+
+    /// Returns the money of everybody whom the deal can pay, in the order of the last table.
+    fn read_holders(&self) -> anyhow::Result<Vec<(&'static str, Amount)>> {
+        let mut holders = Vec::new();
+        for customer in CUSTOMERS {
+            let wallet = self.client.ask("GET", "/v1/wallet", Some(customer), None)?;
+            holders.push((customer, sum_of(&wallet, &["mainBalance", "escrowBalance"])?));
+        }
+        let merchant = self.client.ask("GET", "/v1/merchant/balance", None, None)?;
+        holders.push(("merchant", sum_of(&merchant, &["mainBalance", "escrowBalance"])?));
+        let position = self.client.ask("GET", "/operator/position", None, None)?;
+        holders.push(("platform", sum_of(&position["accounts"], &["platformFees"])?));
+        Ok(holders)
+    }
+
+    /// Shows what everybody had before the deal and has after it. The sums are the same.
+    fn show_holders(&self, before: &[(&'static str, Amount)]) -> anyhow::Result<()> {
+        let after = self.read_holders()?;
+        let currency = &Config::default().currency;
+        anstream::println!(
+            "\n{STEP}Who has what in the end, in {currency}: nothing is lost, doubled or invented{STEP:#}"
+        );
+        anstream::println!(
+            "   {FAINT}{:>9}{:>14}{:>14}{:>12}{FAINT:#}",
+            "",
+            "before",
+            "after",
+            "change"
+        );
+        let mut sums = (0, 0);
+        for ((holder, before), (_, after)) in iter::zip(before, &after) {
+            let (before, after) = (before.minor(), after.minor());
+            sums = (sums.0 + before, sums.1 + after);
+            show_change(holder, before, after);
+        }
+        show_change("sum", sums.0, sums.1);
+        if sums.0 != sums.1 {
+            bail!("the demo began with {} and ended with {} minor units", sums.0, sums.1);
+        }
         Ok(())
     }
 
@@ -138,7 +181,7 @@ impl Demo {
         if let Some(body) = body {
             anstream::println!("   {FAINT}{body}{FAINT:#}");
         }
-        let SandboxReply {
+        let ServiceReply {
             status, message, data, ..
         } = self.client.send(method, path, Some(actor), body)?;
         if status >= 300 {
@@ -207,6 +250,31 @@ impl Demo {
             anstream::println!("   {owner:>9}{main:>12}{escrow:>12}");
         }
     }
+}
+
+/// Returns the sum of these amounts of a reply.
+fn sum_of(data: &Value, names: &[&str]) -> anyhow::Result<Amount> {
+    let amounts = names.iter().map(|name| Amount::parse_major(&data[*name].to_string()));
+    let amounts: Vec<Amount> = amounts
+        .collect::<Result<_, _>>()
+        .map_err(|_| anyhow!("the demo expected amounts named {} in {data}", names.join(" and ")))?;
+    Amount::total(amounts).context("the demo's amounts are too large")
+}
+
+/// Shows a line of the last table, from minor units.
+fn show_change(holder: &str, before: i64, after: i64) {
+    let major = |minor| {
+        SignedAmount::from_minor(minor)
+            .expect("play money is small")
+            .to_string()
+    };
+    let sign = if after > before { "+" } else { "" };
+    let change = format!("{sign}{}", major(after - before));
+    anstream::println!(
+        "   {holder:>9}{:>14}{:>14}{MONEY}{change:>12}{MONEY:#}",
+        major(before),
+        major(after)
+    );
 }
 
 /// The balances of one customer, as shown.

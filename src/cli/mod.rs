@@ -3,23 +3,37 @@
 //! Exit codes: 0 on success, 1 if the command failed or found a problem, 2 if the command
 //! line is invalid.
 
+mod backup;
 mod check;
 mod client;
 mod clock;
+mod completions;
+mod config;
 mod demo;
 mod event_stream;
-mod keygen;
+mod health;
+mod key;
 mod listen;
+mod log_output;
+mod man;
+mod merchant;
 mod operator;
+mod output;
 mod position;
+mod reload;
 mod reset;
+mod restore;
 mod sandbox;
 mod serve;
+mod service;
+mod service_manager;
+mod settings;
+mod snapshot;
 mod trigger;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A milestone-escrow service in one binary, with SQLite inside.
 #[derive(Debug, Parser)]
@@ -42,9 +56,17 @@ enum Command {
     /// Show where the money of a database file is and how much the bank should hold, even
     /// while a server uses the file
     Position(position::PositionArguments),
-    /// Generate a secret key for live mode, and its hash for config.toml
-    Keygen,
-    /// Make, list and revoke the operators of a live database that no service uses
+    /// Copy a database file and its files, even while a server uses them, and check the copy
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of a database file that no server uses
+    Restore(restore::RestoreArguments),
+    /// Save the state of a sandbox for tests, or put a saved one back
+    Snapshot(snapshot::SnapshotArguments),
+    /// Create merchants in a running live service, and keep their settings and webhooks
+    Merchant(merchant::MerchantArguments),
+    /// Create, list, rotate and revoke a merchant's keys in a running live service
+    Key(key::KeyArguments),
+    /// Make, list and revoke operators, in a running live service or in a database that none uses
     Operator(operator::OperatorArguments),
     /// Cause an event in a running sandbox, and print the ids of the objects it needed
     Trigger(trigger::TriggerArguments),
@@ -54,6 +76,14 @@ enum Command {
     Clock(clock::ClockArguments),
     /// Start over with a new, empty merchant in a running sandbox
     Reset(reset::ResetArguments),
+    /// Ask a running service if it can serve, as a health check
+    Health(health::HealthArguments),
+    /// Show the settings in force and their sources, or the commented defaults
+    Config(config::ConfigArguments),
+    /// Print the script with which a shell completes escrowd's commands and options
+    Completions(completions::CompletionsArguments),
+    /// Print the manual page, or write the pages of all commands to a folder
+    Man(man::ManArguments),
 }
 
 /// Parses the command line, runs the command and returns the exit code.
@@ -64,12 +94,20 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Position(arguments) => position::run(&arguments),
-        Command::Keygen => Ok(keygen::run()),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(arguments),
+        Command::Merchant(arguments) => merchant::run(arguments),
+        Command::Key(arguments) => key::run(arguments),
         Command::Operator(arguments) => operator::run(arguments),
         Command::Trigger(arguments) => trigger::run(arguments),
         Command::Listen(arguments) => listen::run(arguments),
         Command::Clock(arguments) => clock::run(arguments),
         Command::Reset(arguments) => reset::run(arguments),
+        Command::Health(arguments) => health::run(arguments),
+        Command::Config(arguments) => config::run(arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("escrowd: {error:#}");

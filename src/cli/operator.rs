@@ -1,5 +1,6 @@
-//! `escrowd operator`: makes, lists and revokes operators while no service uses the file. The
-//! first admin is made with it; later ones by the routes under `/operator/operators`.
+//! `escrowd operator`: makes, lists and revokes operators. With the key of an admin it asks the
+//! running service; without one it opens the file, which no service may use then. So the first
+//! admin is made, and another one when all keys are lost.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,11 +8,15 @@ use std::process::ExitCode;
 use anstyle::Style;
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 use crate::app;
+use crate::cli::log_output;
+use crate::cli::service::{ServiceArguments, all_pages, or_dash};
+use crate::cli::settings::variables;
 use crate::commands::{self, operators};
-use crate::config::{Accepted, Config, Flags};
-use crate::domain::ids::OperatorId;
+use crate::config::{Accepted, Config, Flags, LogLevel};
+use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::mode::Mode;
 use crate::domain::page::{LIMIT_MAX, PageRequest, PageStart};
 use crate::domain::treasury::act::Agent;
@@ -29,6 +34,8 @@ pub(super) struct OperatorArguments {
     /// Database file
     #[arg(long, value_name = "FILE", global = true)]
     database: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +47,9 @@ enum OperatorCommand {
         /// The part that the operator plays
         #[arg(long, value_enum)]
         role: RoleArgument,
+        /// The id of a merchant that the operator is limited to; give it again for more
+        #[arg(long = "merchant", value_name = "ID")]
+        merchants: Vec<i64>,
     },
     /// List the operators
     List,
@@ -67,22 +77,38 @@ enum RoleArgument {
 
 const BOLD: Style = Style::new().bold();
 
-/// Runs a subcommand on the database of a live configuration.
+/// Runs a subcommand on a running service, or on the database of a live configuration.
 pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
+    if arguments.service.has_key() {
+        if arguments.config.is_some() || arguments.database.is_some() {
+            bail!(
+                "--config and --database name a file, and the operator's key asks the running service; leave out one of \
+                 them (ESCROWD_KEY is the key, too)"
+            );
+        }
+        return ask(&arguments.service, arguments.command);
+    }
     let flags = Flags {
         config: arguments.config,
         listen: None,
         database: arguments.database,
         strict: false,
         ephemeral: false,
+        snapshot: None,
         accepted: Accepted::default(),
     };
-    let config = Config::load(&flags, super::serve::variables())?;
+    let config = Config::load(&flags, variables())?;
     if config.mode != Mode::Live {
         bail!("mode is \"sandbox\", which has no operators: its key does all that they do; set mode = \"live\"");
     }
+    // The messages of a start, such as those of a migration, must not be lost.
+    let level = match config.log {
+        LogLevel::Error => LogLevel::Error,
+        LogLevel::Warn | LogLevel::Info => LogLevel::Warn,
+    };
+    log_output::set(level, config.log_format);
     let store = app::open_store(&config).context(
-        "cannot open the database; while the service runs, an admin uses the routes under /operator/operators",
+        "cannot open the database; while the service runs, an admin's key in ESCROWD_KEY makes this command ask it",
     )?;
     actix_web::rt::System::new().block_on(run_on(&store, arguments.command))?;
     store.close();
@@ -91,30 +117,77 @@ pub(super) fn run(arguments: OperatorArguments) -> anyhow::Result<ExitCode> {
 
 async fn run_on(store: &Store, command: OperatorCommand) -> anyhow::Result<()> {
     match command {
-        OperatorCommand::Create { name, role } => create(store, name, role.into()).await,
+        OperatorCommand::Create { name, role, merchants } => create(store, name, role.into(), &merchants).await,
         OperatorCommand::List => list(store),
         OperatorCommand::Revoke { id, reason } => revoke(store, &id, reason).await,
     }
 }
 
-async fn create(store: &Store, name: String, role: Role) -> anyhow::Result<()> {
+async fn create(store: &Store, name: String, role: Role, merchants: &[i64]) -> anyhow::Result<()> {
+    let merchants = merchants.iter().copied().map(MerchantId).collect();
     let key = entropy::operator_key();
     let hashed = key.clone();
-    let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest {
-        name,
-        role,
-        merchants: Vec::new(),
-    });
+    let request = operators::check_name("NAME", name).map(|name| operators::OperatorRequest { name, role, merchants });
     let made = store.write(move |tx: &mut Tx<'_>| operators::create(tx, &on_this_machine(), request, &hashed));
     let operator = made.await.map_err(refused)?;
-    anstream::println!(
-        "Operator {BOLD}{}{BOLD:#} ({}) has id {}.",
-        operator.name,
-        operator.role.into_str(),
-        operator.id
-    );
-    anstream::println!("The key is shown once and not stored:\n\n    {key}\n");
+    print_created(&operator.name, operator.role.into_str(), &operator.id.to_string(), &key);
     Ok(())
+}
+
+fn print_created(name: &str, role: &str, id: &str, key: &str) {
+    anstream::println!("Operator {BOLD}{name}{BOLD:#} ({role}) has id {id}.");
+    anstream::println!("The key is shown once and not stored:\n\n    {key}\n");
+}
+
+/// Runs a subcommand on a running service.
+fn ask(service: &ServiceArguments, command: OperatorCommand) -> anyhow::Result<ExitCode> {
+    const PATH: &str = "/operator/operators";
+    let client = service.connect()?;
+    match command {
+        OperatorCommand::Create { name, role, merchants } => {
+            let role: Role = role.into();
+            let mut body = json!({ "name": name, "role": role.into_str() });
+            if !merchants.is_empty() {
+                body["merchantIds"] = json!(merchants);
+            }
+            let made = client.ask_as_operator("POST", PATH, None, Some(&body))?;
+            service.show(&made, |made| {
+                let [name, role, id, key] = ["name", "role", "id", "key"].map(|field| or_dash(&made[field]));
+                print_created(&name, &role, &id, &key);
+            });
+        }
+        OperatorCommand::List => {
+            let operators = Value::Array(all_pages(&client, PATH)?);
+            service.show(&operators, |operators| {
+                operators.as_array().into_iter().flatten().for_each(print_row);
+            });
+        }
+        OperatorCommand::Revoke { id, reason } => {
+            let (path, body) = (format!("{PATH}/{id}/revoke"), json!({ "reason": reason }));
+            let revoked = client.ask_as_operator("POST", &path, None, Some(&body))?;
+            service.show(&revoked, |operator| print_revoked(&or_dash(&operator["name"])));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints an operator of a reply.
+fn print_row(operator: &Value) {
+    let state = match &operator["revokedAt"] {
+        Value::Null => format!("last used {}", or_dash(&operator["lastUsedAt"])),
+        at => format!("revoked {}", or_dash(at)),
+    };
+    anstream::println!(
+        "{}  {:<8}  {}  created {}, {state}",
+        or_dash(&operator["id"]),
+        or_dash(&operator["role"]),
+        or_dash(&operator["name"]),
+        or_dash(&operator["createdAt"]),
+    );
+}
+
+fn print_revoked(name: &str) {
+    anstream::println!("The key of operator {BOLD}{name}{BOLD:#} is revoked.");
 }
 
 fn list(store: &Store) -> anyhow::Result<()> {
@@ -161,7 +234,7 @@ async fn revoke(store: &Store, id: &str, reason: String) -> anyhow::Result<()> {
     };
     let revoked = store.write(move |tx: &mut Tx<'_>| operators::revoke(tx, &on_this_machine(), id, Some(reason)));
     let operator = revoked.await.map_err(refused)?;
-    anstream::println!("The key of operator {BOLD}{}{BOLD:#} is revoked.", operator.name);
+    print_revoked(&operator.name);
     Ok(())
 }
 

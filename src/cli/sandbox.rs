@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::cli::client::SandboxClient;
+use crate::cli::client::ServiceClient;
 
 /// The options that name the sandbox and the merchant.
 #[derive(Debug, clap::Args)]
@@ -28,12 +28,12 @@ impl SandboxArguments {
     ///
     /// Fails if no server replies, if the server is not a sandbox, or if it refuses the
     /// key.
-    pub(super) fn connect(self) -> anyhow::Result<SandboxClient> {
+    pub(super) fn connect(self) -> anyhow::Result<ServiceClient> {
         let Self { url, key } = self;
         if !url.starts_with("http://") && !url.starts_with("https://") {
             bail!("--url must start with http:// or https://; got {url:?}");
         }
-        let client = SandboxClient::new(&url, key)?;
+        let client = ServiceClient::new(&url, key)?;
         let reply = client.send("GET", "/sandbox/clock", None, None).with_context(|| {
             format!("no escrowd answers at {url}; start one with `escrowd`, or give its URL with --url")
         })?;

@@ -1,7 +1,7 @@
 //! `escrowd serve`: runs the service.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,29 +9,21 @@ use anstyle::Style;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Stopper};
-use crate::config::{Accepted, Config, Flags, LogLevel};
+use crate::cli::service_manager;
+use crate::cli::settings::{SettingsArguments, variables};
+use crate::cli::{log_output, reload};
+use crate::config::{Accepted, Config, Flags, Loaded};
 use crate::domain::mode::Mode;
 use crate::domain::web_address::reachable_from_here;
-use crate::http;
 use crate::store::Synchronous;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArguments {
-    /// Configuration file [default: config.toml, if there is one]
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// With --ephemeral: begin with the state that `escrowd snapshot save` saved
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address and port to listen on; port 0 picks a free port
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    listen: Option<SocketAddr>,
-    /// Database file
-    #[arg(long, value_name = "FILE")]
-    database: Option<PathBuf>,
-    /// Keep the database in a temporary folder, and remove it when the service stops
-    #[arg(long)]
-    ephemeral: bool,
-    /// Behave exactly as the hosted API where the default is more lenient
-    #[arg(long)]
-    strict: bool,
+    snapshot: Option<PathBuf>,
     #[command(flatten)]
     accepted: AcceptedArguments,
 }
@@ -48,11 +40,6 @@ struct AcceptedArguments {
     accept_clock: bool,
 }
 
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse()
-        .map_err(|_| "it must be an address and a port, such as 127.0.0.1:8080")
-}
-
 /// The exit code after a second signal: 128 plus the number of SIGINT, as in shells.
 const STOPPED_AT_ONCE: i32 = 130;
 
@@ -60,56 +47,37 @@ const BOLD: Style = Style::new().bold();
 
 /// Serves until SIGTERM or SIGINT. Requests in flight finish before the process ends.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
-    let ServeArguments {
-        config,
-        listen,
-        database,
-        ephemeral,
-        strict,
-        accepted,
-    } = arguments;
-    let config = Config::load(
-        &Flags {
-            config,
-            listen,
-            database,
-            strict,
-            ephemeral,
-            accepted: Accepted {
-                loss: accepted.accept_loss,
-                clock: accepted.accept_clock,
-            },
-        },
-        variables(),
-    )?;
-    start_log(config.log);
-    actix_web::rt::System::new().block_on(serve(&config))
+    let accepted = Accepted {
+        loss: arguments.accepted.accept_loss,
+        clock: arguments.accepted.accept_clock,
+    };
+    let flags = Flags {
+        snapshot: arguments.snapshot,
+        ..arguments.settings.flags(accepted)
+    };
+    let loaded = Loaded::load(&flags, variables())?;
+    log_output::set(loaded.config.log, loaded.config.log_format);
+    actix_web::rt::System::new().block_on(serve(loaded, flags))
 }
 
-/// Returns the environment, for the configuration.
-pub(super) fn variables() -> impl Iterator<Item = (String, Result<String, String>)> {
-    std::env::vars_os().map(|(name, text)| {
-        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        (lossy(name), text.into_string().map_err(lossy))
-    })
-}
-
-async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+async fn serve(loaded: Loaded, flags: Flags) -> anyhow::Result<ExitCode> {
     // The handlers are installed before the service starts. Otherwise a signal during the
     // start would end the process without cleaning up.
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    // These signals reload a configuration or reopen a log in other servers. Without a
-    // handler each of them ends the process.
+    let hangup = signal(SignalKind::hangup());
+    // These signals reopen a log or show a state in other servers. Without a handler each of
+    // them ends the process.
     for (name, kind) in [
-        ("SIGHUP", SignalKind::hangup()),
         ("SIGUSR1", SignalKind::user_defined1()),
         ("SIGUSR2", SignalKind::user_defined2()),
     ] {
         actix_web::rt::spawn(ignore(name, signal(kind)));
     }
-    let app = App::start(config).await?;
-    greet(config, &app);
-    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !config.ephemeral));
+    let app = App::start(&loaded.config).await?;
+    greet(&loaded.config, &app);
+    service_manager::tell_ready(app.address());
+    actix_web::rt::spawn(stop_on_signal(signals, app.stopper(), !loaded.config.ephemeral));
+    actix_web::rt::spawn(reload::on_signal(hangup, loaded, flags, app.reloader()));
     app.run().await?;
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
@@ -140,8 +108,25 @@ fn greet(config: &Config, app: &App) {
     if let Some(url) = &config.public_url {
         anstream::println!("  public    {url}");
     }
+    if let Some(address) = app.metrics_address() {
+        anstream::println!("  metrics   http://{}/metrics", reachable_from_here(address));
+        if !is_private(address.ip()) {
+            log::warn!(
+                "metrics.listen is {address}, which may be reached from outside: every client that reaches it can read \
+                 sums of money; use a loopback address or one of a private network"
+            );
+        }
+    }
     if config.storage.synchronous == Synchronous::Normal && !config.ephemeral {
         log::warn!("storage.synchronous is \"normal\": a power failure may lose the last acknowledged commits");
+    }
+}
+
+/// Returns true if no machine outside a private network can reach the address.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 
@@ -164,25 +149,13 @@ fn request_to_try(config: &Config, address: SocketAddr) -> String {
     format!("curl -s {quote}http://{address}/v1/{path}{quote}{customer}{key}")
 }
 
-/// Starts the log. Other libraries log warnings at most. The HTTP library's messages on
-/// malformed requests are dropped, since only the client can correct those requests.
-fn start_log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,escrowd=info",
-    };
-    let filters = format!("{level},{}=off", http::CLIENT_ERRORS_LOG);
-    env_logger::Builder::new().parse_filters(&filters).init();
-}
-
 /// Writes a log line at each of these signals and does nothing else.
 async fn ignore(name: &str, signal: io::Result<Signal>) {
     let Ok(mut signal) = signal else {
         return log::warn!("cannot handle {name}, which ends the service without finishing requests");
     };
     while signal.recv().await.is_some() {
-        log::warn!("{name}: nothing is reloaded; restart the service to apply a changed configuration");
+        log::warn!("{name} does nothing; SIGHUP reads the configuration again, SIGTERM stops the service");
     }
 }
 
@@ -195,6 +168,7 @@ async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopp
         _ = terminate.recv() => log::info!("SIGTERM: stopping; a second signal stops at once"),
         _ = interrupt.recv() => log::info!("SIGINT: stopping; a second signal stops at once"),
     }
+    service_manager::tell_stopping();
     tokio::select! {
         () = stopper.stop() => return,
         _ = terminate.recv() => {}

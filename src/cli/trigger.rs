@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use crate::cli::client::{SandboxClient, SandboxReply};
+use crate::cli::client::{ServiceClient, ServiceReply};
 use crate::cli::sandbox::{SandboxArguments, text};
 use crate::domain::money::Amount;
 use crate::entropy;
@@ -140,7 +140,7 @@ pub(super) fn run(arguments: TriggerArguments) -> anyhow::Result<ExitCode> {
 
 /// A new seller and a new buyer, and the objects created for them.
 struct Scenario {
-    client: SandboxClient,
+    client: ServiceClient,
     seller: String,
     buyer: String,
     /// The phone numbers of the seller and the buyer, in that order.
@@ -157,7 +157,7 @@ struct Scenario {
 
 impl Scenario {
     /// Registers the seller and the buyer.
-    fn start(client: SandboxClient, set: Vec<(String, Value)>) -> anyhow::Result<Self> {
+    fn start(client: ServiceClient, set: Vec<(String, Value)>) -> anyhow::Result<Self> {
         let mut scenario = Self {
             client,
             seller: String::new(),
@@ -260,7 +260,7 @@ impl Scenario {
     fn claim(&mut self) -> anyhow::Result<()> {
         self.fund()?;
         let path = format!("/v1/escrow/claim-funds/{}", self.payment_token);
-        let early: SandboxReply = self.client.send("GET", &path, Some(&self.seller), None)?;
+        let early: ServiceReply = self.client.send("GET", &path, Some(&self.seller), None)?;
         let claimable_at = text(&early.details, "/claimableAt")
             .with_context(|| format!("the claim returned {}: {}", early.status, early.message))?;
         let clock = self.as_merchant("GET", "/sandbox/clock", None)?;

@@ -14,7 +14,7 @@ use crate::store::{self, Tx};
 pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCard>) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
     let kind = kind?;
-    policy.check_cards(actor.merchant)?;
+    policy.check_cards()?;
     let cards = tx.cards(actor.merchant, actor.customer())?;
     let is_default = cards.is_empty();
     if let Some(saved) = saved_cards(cards).find(|saved| saved.card.kind == kind) {
@@ -32,7 +32,7 @@ pub fn save(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, kind: Parsed<TestCa
 /// Removes one of the customer's cards, and returns it as it was before.
 pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<SavedCard, Error> {
     admit(tx, policy, actor)?;
-    policy.check_cards(actor.merchant)?;
+    policy.check_cards()?;
     let removed = find(tx, actor, |card| card.id == id)?.ok_or(Refusal::CardNotFound)?;
     tx.delete_card(id)?;
     Ok(removed)
@@ -44,9 +44,9 @@ pub fn remove(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Re
 ///
 /// Refuses, in this order: a merchant without card payments, a customer in a country
 /// without card payments, a card that the customer has not saved.
-pub(super) fn usable(tx: &Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
-    policy.check_cards(actor.merchant)?;
-    let merchant_country = policy.merchant(actor.merchant).country;
+pub(super) fn usable(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, id: CardId) -> Result<Card, Error> {
+    policy.check_cards()?;
+    let merchant_country = policy.merchant(tx, actor.merchant)?.country;
     let customer = tx.customer(actor.merchant, actor.customer())?;
     check_country(customer.map_or(merchant_country, |customer| customer.country(merchant_country)))?;
     let found = find(tx, actor, |card| card.id == id)?;

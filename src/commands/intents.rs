@@ -192,7 +192,7 @@ fn method_of(
                     escrow_ids: escrows,
                 },
                 Mode::Live => Method::BankTransfer {
-                    account: Some(policy.deposit_account(actor.merchant)?.clone()),
+                    account: Some(policy.deposit_account(tx, actor.merchant)?),
                     escrow_ids: escrows,
                 },
             })
@@ -204,7 +204,7 @@ fn method_of(
             })
         }
         IntentKind::BankWithdrawal(account) => {
-            policy.check_bank(actor.merchant)?;
+            policy.check_bank(tx, actor.merchant)?;
             access.check_may_withdraw()?;
             Ok(Method::Bank(account))
         }
@@ -219,7 +219,8 @@ fn method_of(
             }))
         }
         IntentKind::WalletTransfer(transfer) => {
-            let found = tx.customer_by_phone(actor.merchant, &transfer.phone)?;
+            let country = policy.merchant(tx, actor.merchant)?.country;
+            let found = tx.customer_by_phone(actor.merchant, &transfer.phone, country)?;
             let receiver = found.ok_or(Refusal::PhoneUnknown)?.id;
             if receiver == *actor.customer() {
                 return Err(Refusal::SenderIsReceiver.into());
@@ -255,7 +256,12 @@ fn check_whitelisted(tx: &Tx<'_>, actor: &Actor, to_address: &str) -> Result<(),
 
 /// Returns the simulated outcome of a pending payment, or `None` for one that waits for money
 /// at a bank.
-fn outcome_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, payment: &Payment) -> Result<Option<IntentOutcome>, Error> {
+fn outcome_of(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    payment: &Payment,
+) -> Result<Option<IntentOutcome>, Error> {
     let Some(method) = payment.method() else {
         return Ok(None);
     };

@@ -1,19 +1,107 @@
-//! Creating merchants: on the first use of a key in sandbox mode, from the configuration in
-//! live mode (architecture section 6).
+//! Creating merchants: on the first use of a key in sandbox mode, by operators in live mode
+//! (architecture section 6).
 
-use crate::commands::deliveries;
-use crate::domain::events::webhook_endpoint::WebhookUrlChoice;
+use crate::commands::operators::{self, OperatorActor};
+use crate::commands::{Error, Policy, deliveries};
+use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
+use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::merchant::key::{KeyOwner, KeyScope, MerchantKey, NewKey, SandboxKey};
+use crate::domain::merchant::settings::{Merchant, SettingsChange};
+use crate::domain::refusal::Refusal;
+use crate::domain::treasury::act::{ActKind, Agent};
 use crate::store::{self, Tx};
 
-/// A merchant of the configuration.
+/// The parsed request for a new merchant.
 #[derive(Clone, Debug)]
-pub struct ConfiguredMerchant {
-    /// Its name, which identifies it when its keys change.
+pub struct MerchantRequest {
     pub name: String,
-    /// The SHA-256 hashes of its keys, each with the key's scope.
-    pub keys: Vec<([u8; 32], KeyScope)>,
+    pub settings: SettingsChange,
+}
+
+/// Creates a live merchant with a key for every route.
+///
+/// # Errors
+///
+/// Refuses, in this order: an operator who is limited to some merchants, a name that another
+/// merchant has, a commission that is too high.
+pub fn create(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    agent: &Agent,
+    request: Parsed<MerchantRequest>,
+    key: NewKey,
+) -> Result<(Merchant, MerchantKey), Error> {
+    let MerchantRequest { name, settings } = request?;
+    if !operators::covers(tx, agent, &[])? {
+        return Err(Refusal::OperatorLimited.into());
+    }
+    if tx.merchant_named(&name)?.is_some() {
+        return Err(Refusal::MerchantNameTaken.into());
+    }
+    let id = tx.insert_merchant(Some(&name), None)?;
+    let merchant = change_settings(tx, policy, id, settings)?;
+    let key = MerchantKey::new(key, KeyScope::SuperAdmin, None, tx.ledger_time());
+    tx.insert_merchant_key(id, &key)?;
+    let actor = OperatorActor {
+        merchant: id,
+        agent: agent.clone(),
+    };
+    actor.record(tx, ActKind::MerchantCreated, id.0.to_string(), None, None)?;
+    Ok((merchant, key))
+}
+
+/// Changes a live merchant's settings. Escrows that exist keep the fees that they were offered
+/// with.
+///
+/// The act names the changed settings.
+///
+/// # Errors
+///
+/// Refuses a change of nothing, and a commission that is too high.
+pub fn change(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &OperatorActor,
+    change: Parsed<SettingsChange>,
+) -> Result<Merchant, Error> {
+    let change = change?;
+    let fields = change.fields();
+    if fields.is_empty() {
+        let expected = "an object with at least one setting to change";
+        return Err(Invalid::wrong("the body", expected, "none").into());
+    }
+    let merchant = change_settings(tx, policy, actor.merchant, change)?;
+    let (subject, changed) = (merchant.id.0.to_string(), fields.join(", "));
+    actor.record(tx, ActKind::MerchantChanged, subject, Some(changed), None)?;
+    Ok(merchant)
+}
+
+fn change_settings(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    id: MerchantId,
+    change: SettingsChange,
+) -> Result<Merchant, Error> {
+    let mut merchant = tx.merchant_settings(id)?.ok_or(Refusal::MerchantNotFound)?;
+    change.apply_to(&mut merchant, policy.merchant_default.rates)?;
+    tx.save_merchant_settings(&merchant)?;
+    Ok(merchant)
+}
+
+/// Saves or removes the secret with which a payment provider signs its notices to a merchant.
+///
+/// # Errors
+///
+/// Names the field of an invalid secret.
+pub fn set_notice_secret(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    provider: &'static str,
+    secret: Parsed<Option<SigningSecret>>,
+) -> Result<(), Error> {
+    tx.save_notice_secret(actor.merchant, provider, secret?.as_ref())?;
+    Ok(actor.record(tx, ActKind::NoticeSecretSet, provider.to_owned(), None, None)?)
 }
 
 /// Returns the merchant of a sandbox key. Creates it on the first use of the key.
@@ -23,7 +111,7 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
     }
     let merchant = tx.insert_merchant(None, Some(key.signing_secret()))?;
     let scope = KeyScope::SuperAdmin;
-    tx.insert_merchant_key(key.hash(), KeyOwner { merchant, scope })?;
+    tx.insert_sandbox_key(key.hash(), KeyOwner { merchant, scope })?;
     Ok(merchant)
 }
 
@@ -44,68 +132,4 @@ pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Resu
     deliveries::discard_some(tx, merchant)?;
     tx.act_for(new_merchant)?;
     Ok(new_merchant)
-}
-
-/// The reason why the configured merchants were not applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigureError {
-    /// A configured key belongs to a stored merchant with another name. If the server
-    /// accepted the new name, it would create an empty merchant for the key, and no key
-    /// would reach the money of the stored one.
-    #[error(
-        "a key of merchant {configured:?} belongs to merchant {stored:?} in the database; a merchant keeps its name, \
-         so name it {stored:?} again, or give {configured:?} a key of its own"
-    )]
-    OtherName {
-        /// The name in the configuration.
-        configured: String,
-        /// The name in the database.
-        stored: String,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-}
-
-/// Creates the configured merchants that do not exist yet, and replaces all stored keys by
-/// the configured ones. Returns the merchants in the order of `merchants`.
-///
-/// # Errors
-///
-/// Returns [`ConfigureError::OtherName`] for a key that belongs to a merchant with another
-/// name.
-pub fn configure(tx: &mut Tx<'_>, merchants: &[ConfiguredMerchant]) -> Result<Vec<MerchantId>, ConfigureError> {
-    for merchant in merchants {
-        check_name(tx, merchant)?;
-    }
-    tx.delete_merchant_keys()?;
-    let mut configured = Vec::with_capacity(merchants.len());
-    for ConfiguredMerchant { name, keys } in merchants {
-        let merchant = match tx.merchant_named(name)? {
-            Some(merchant) => merchant,
-            None => tx.insert_merchant(Some(name), None)?,
-        };
-        for &(key_hash, scope) in keys {
-            tx.insert_merchant_key(&key_hash, KeyOwner { merchant, scope })?;
-        }
-        configured.push(merchant);
-    }
-    Ok(configured)
-}
-
-fn check_name(tx: &Tx<'_>, merchant: &ConfiguredMerchant) -> Result<(), ConfigureError> {
-    for (key_hash, _) in &merchant.keys {
-        let holder = tx.owner_of_key(key_hash)?;
-        let stored = holder
-            .map(|holder| tx.merchant_name(holder.merchant))
-            .transpose()?
-            .flatten();
-        if let Some(stored) = stored.filter(|stored| *stored != merchant.name) {
-            return Err(ConfigureError::OtherName {
-                configured: merchant.name.clone(),
-                stored,
-            });
-        }
-    }
-    Ok(())
 }

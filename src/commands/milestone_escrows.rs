@@ -39,7 +39,8 @@ pub fn create(
 ) -> Result<Escrow, Error> {
     let offer = offer_of(tx, policy, actor, request)?;
     let now = tx.now();
-    let (escrow, effects) = Escrow::offer_milestones(policy.seller(actor), offer, tx, now)?;
+    let seller = policy.seller(tx, actor)?;
+    let (escrow, effects) = Escrow::offer_milestones(seller, offer, tx, now)?;
     tx.insert_escrow(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
     Ok(escrow)
@@ -61,7 +62,8 @@ pub fn edit(
         &EscrowKey::Token(token),
         Refusal::NotAMilestoneEscrow,
     )?;
-    let edited = escrow.edit_milestones(&policy.seller(actor), offer, tx, now);
+    let seller = policy.seller(tx, actor)?;
+    let edited = escrow.edit_milestones(&seller, offer, tx, now);
     explained(policy, &escrow, edited)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)
@@ -82,7 +84,8 @@ pub fn convert(
     admit_beneficiaries(tx, policy, actor.merchant, &conversion.milestones)?;
     let key = EscrowKey::Token(token);
     let mut escrow = load_escrow(tx, actor.merchant, &key, Refusal::ActionNotAllowed)?;
-    let converted = escrow.convert_to_milestones(&policy.seller(actor), conversion, tx, now);
+    let seller = policy.seller(tx, actor)?;
+    let converted = escrow.convert_to_milestones(&seller, conversion, tx, now);
     explained(policy, &escrow, converted)?;
     tx.replace_terms(&escrow)?;
     Ok(escrow)

@@ -15,6 +15,7 @@ pub mod disputes;
 pub mod events;
 pub mod idempotency;
 pub mod intents;
+pub mod merchant_keys;
 pub mod merchants;
 pub mod milestone_escrows;
 pub mod operators;
@@ -29,8 +30,9 @@ pub mod vaults;
 pub mod webhook_endpoints;
 pub mod whitelist;
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, Guard};
 
 use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Admission;
@@ -38,17 +40,18 @@ use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::{Escrow, ReleaseOrder, Seller};
+use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::ids::{EscrowKey, MerchantId};
 use crate::domain::invalid::Invalid;
-use crate::domain::merchant::MerchantSettings;
+use crate::domain::merchant::settings::MerchantSettings;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::payments::bank::BankCodes;
 use crate::domain::refusal::Refusal;
 use crate::domain::transaction::DepositAccount;
 use crate::domain::treasury::operator::TwoPersonRule;
-use crate::store::{self, Tx};
+use crate::store::{self, Snapshot, Tx};
 use crate::views::ViewContext;
 
 /// The reason why a command changed nothing.
@@ -90,8 +93,10 @@ pub struct Policy {
     pub admission: Admission,
     /// The settings of merchants without settings of their own.
     pub merchant_default: MerchantSettings,
-    /// The settings of merchants that have their own.
-    pub merchants: HashMap<MerchantId, MerchantSettings>,
+    /// The bank account to which customers pay whose merchant has none of its own.
+    pub deposit_account: Option<DepositAccount>,
+    /// Sandbox: the webhook URL of merchants that have set none.
+    pub webhook_url_default: Option<WebhookUrl>,
     pub withdrawal_fees: WithdrawalFees,
     /// The rule that large amounts take two operators.
     pub two_person: TwoPersonRule,
@@ -115,10 +120,35 @@ pub struct Policy {
     pub local_url: Arc<OnceLock<String>>,
 }
 
+/// The policy of a running service, which a reload may replace. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SharedPolicy(Arc<ArcSwap<Policy>>);
+
+impl SharedPolicy {
+    pub fn new(policy: Policy) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(policy)))
+    }
+
+    /// Returns the policy of this moment, for a use that ends soon.
+    pub fn load(&self) -> Guard<Arc<Policy>> {
+        self.0.load()
+    }
+
+    /// Returns the policy of this moment, for a command.
+    pub fn load_full(&self) -> Arc<Policy> {
+        self.0.load_full()
+    }
+
+    /// Replaces the policy. Commands that have begun keep the one before.
+    pub fn replace(&self, policy: Policy) {
+        self.0.store(Arc::new(policy));
+    }
+}
+
 impl Policy {
-    /// Returns the settings of a merchant.
-    pub fn merchant(&self, merchant: MerchantId) -> &MerchantSettings {
-        self.merchants.get(&merchant).unwrap_or(&self.merchant_default)
+    /// Returns the settings of a merchant that are in force.
+    pub fn merchant(&self, tx: &mut Tx<'_>, merchant: MerchantId) -> Result<MerchantSettings, store::Error> {
+        Ok(self.merchant_default.of(&tx.merchant(merchant)?.own))
     }
 
     /// Returns the context of views for this viewer. `host` is the host that the request was
@@ -154,9 +184,12 @@ impl Policy {
     /// # Errors
     ///
     /// Refuses a merchant without one.
-    pub fn deposit_account(&self, merchant: MerchantId) -> Result<&DepositAccount, Refusal> {
-        let account = self.merchant(merchant).deposit_account.as_ref();
-        account.ok_or(Refusal::FeatureNotEnabled)
+    pub fn deposit_account(&self, snapshot: &Snapshot<'_>, merchant: MerchantId) -> Result<DepositAccount, Error> {
+        let own = snapshot
+            .merchant_settings(merchant)?
+            .and_then(|own| own.deposit_account);
+        let account = own.or_else(|| self.deposit_account.clone());
+        Ok(account.ok_or(Refusal::FeatureNotEnabled)?)
     }
 
     /// Checks that a merchant's customers may withdraw to a bank account.
@@ -164,10 +197,10 @@ impl Policy {
     /// # Errors
     ///
     /// Refuses a live merchant without a bank account of its own.
-    pub fn check_bank(&self, merchant: MerchantId) -> Result<(), Refusal> {
+    pub fn check_bank(&self, snapshot: &Snapshot<'_>, merchant: MerchantId) -> Result<(), Error> {
         match self.mode {
             Mode::Sandbox => Ok(()),
-            Mode::Live => self.deposit_account(merchant).map(drop),
+            Mode::Live => self.deposit_account(snapshot, merchant).map(drop),
         }
     }
 
@@ -176,7 +209,7 @@ impl Policy {
     pub fn bank_codes(&self) -> BankCodes {
         match self.mode {
             Mode::Sandbox if self.strict => BankCodes::Listed,
-            Mode::Live if self.merchant_default.country == Country::Nigeria => BankCodes::Real,
+            Mode::Live if self.merchant_default.country == Country::NIGERIA => BankCodes::Real,
             Mode::Sandbox | Mode::Live => BankCodes::Any,
         }
     }
@@ -198,10 +231,10 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Refuses live mode, and a merchant whose settings exclude cards.
-    pub fn check_cards(&self, merchant: MerchantId) -> Result<(), Refusal> {
+    /// Refuses live mode, and a sandbox without cards.
+    pub fn check_cards(&self) -> Result<(), Refusal> {
         self.check_processor()?;
-        if self.merchant(merchant).cards {
+        if self.merchant_default.cards {
             Ok(())
         } else {
             Err(Refusal::FeatureNotEnabled)
@@ -218,7 +251,7 @@ impl Policy {
     }
 
     /// Returns the decisions on the ways out of a hold.
-    const fn exits(&self) -> ExitRules {
+    pub(crate) const fn exits(&self) -> ExitRules {
         ExitRules {
             is_strict: self.strict,
             grace_seconds: self.claim_grace_seconds,
@@ -226,12 +259,12 @@ impl Policy {
     }
 
     /// Returns the actor as a seller with its merchant's rates.
-    fn seller(&self, actor: &Actor) -> Seller {
-        Seller {
+    fn seller(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Seller, store::Error> {
+        Ok(Seller {
             merchant: actor.merchant,
-            rates: self.merchant(actor.merchant).rates,
+            rates: self.merchant(tx, actor.merchant)?.rates,
             party: actor.party.clone(),
-        }
+        })
     }
 }
 

@@ -76,7 +76,9 @@ pub fn check_name(field: &str, name: String) -> Parsed<String> {
 /// person's, a merchant that does not exist, and one that the acting operator may not act for:
 /// an admin who is limited to merchants makes no operator with wider limits.
 pub fn create(tx: &mut Tx<'_>, agent: &Agent, request: Parsed<OperatorRequest>, key: &str) -> Result<Operator, Error> {
-    let request = request?;
+    let mut request = request?;
+    request.merchants.sort_unstable_by_key(|merchant| merchant.0);
+    request.merchants.dedup();
     if tx.has_operator_named(&request.name)? {
         return Err(Refusal::OperatorNameTaken.into());
     }
@@ -126,7 +128,7 @@ pub fn revoke(tx: &mut Tx<'_>, agent: &Agent, id: OperatorId, reason: Option<Str
 }
 
 /// Returns true if the caller may do all that an operator with these limits may.
-fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Result<bool, Error> {
+pub(super) fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Result<bool, Error> {
     let Some(id) = agent.operator else {
         return Ok(true);
     };
@@ -138,7 +140,7 @@ fn covers(tx: &Tx<'_>, agent: &Agent, merchants: &[MerchantId]) -> Result<bool, 
 pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
     let now = tx.ledger_time();
     if let Some(mut operator) = tx.operator(id)?
-        && is_use_to_note(&operator, now)
+        && is_use_to_note(operator.last_used_at, now)
     {
         operator.last_used_at = Some(now);
         tx.save_operator(&operator)?;
@@ -146,12 +148,10 @@ pub fn note_use(tx: &mut Tx<'_>, id: OperatorId) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Returns true if the stored last use is older than [`LAST_USE_PRECISION`].
-pub fn is_use_to_note(operator: &Operator, now: Timestamp) -> bool {
+/// Returns true if the stored last use of a key is older than [`LAST_USE_PRECISION`].
+pub fn is_use_to_note(last_used_at: Option<Timestamp>, now: Timestamp) -> bool {
     let precision = i64::try_from(LAST_USE_PRECISION.as_millis()).expect("an hour is short");
-    operator
-        .last_used_at
-        .is_none_or(|last| last.millis_later(precision) <= now)
+    last_used_at.is_none_or(|last| last.millis_later(precision) <= now)
 }
 
 fn record_for_deployment(

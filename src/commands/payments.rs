@@ -85,7 +85,7 @@ pub(super) fn first_payment(
 
 /// Returns the source of a payment: the wallet with its balance, or a card that the customer
 /// may pay with.
-fn source_of(tx: &Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
+fn source_of(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
     match gateway {
         Gateway::Wallet => Ok(Source::Wallet {
             available: tx.balance(actor.merchant, &actor.wallet())?,

@@ -43,7 +43,7 @@ pub fn create(
     let category = categories::find(tx, actor.merchant, &actor.party, request.category)?;
     let terms = Terms::new(request, category, &policy.terms_limits)?;
     let now = tx.now();
-    let seller = policy.seller(actor);
+    let seller = policy.seller(tx, actor)?;
     let (escrow, effects) = Escrow::offer_standard(seller, terms, images.to_vec(), tx, now)?;
     tx.insert_escrow(&escrow)?;
     outbox::apply(tx, policy, actor.merchant, &effects, &[DealRef::from(&escrow)])?;
@@ -65,7 +65,7 @@ pub fn edit(
     let terms = Terms::new(terms, category, &policy.terms_limits)?;
     let now = tx.now();
     let mut escrow = load_for_seller(tx, actor, token)?;
-    let seller = policy.seller(actor);
+    let seller = policy.seller(tx, actor)?;
     let edited = escrow.edit_standard(&seller, terms, keeps, images.to_vec(), now);
     explained(policy, &escrow, edited)?;
     tx.replace_terms(&escrow)?;

@@ -32,7 +32,7 @@ pub fn create(
     let available = balances(tx, merchant, offer.stakes())?;
     let owner = VaultOwner {
         merchant,
-        rates: policy.merchant(merchant).rates,
+        rates: policy.merchant(tx, merchant)?.rates,
     };
     let now = tx.now();
     let (vault, effects) = Vault::open(owner, offer, &available, tx, now)?;

@@ -1,15 +1,18 @@
 //! Commands on a merchant's webhook endpoint.
 
+use crate::commands::merchant_keys::overlap_seconds;
+use crate::commands::operators::OperatorActor;
 use crate::commands::{Error, Policy, deliveries};
 use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::Dispatch;
-use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
+use crate::domain::treasury::act::ActKind;
 use crate::store::{self, Tx};
 
-/// A sandbox merchant's setting of its webhook endpoint.
+/// A merchant's setting of its webhook endpoint.
 #[derive(Clone, Debug)]
 pub struct WebhookEndpointSetting {
     /// `None` disables the endpoint.
@@ -36,6 +39,59 @@ pub fn set(
     Ok(tx.webhook_endpoint(merchant)?)
 }
 
+/// Sets a live merchant's webhook endpoint as [`set`] does. The first one gets `secret`, and the
+/// result has it.
+///
+/// # Errors
+///
+/// Names the first field that is not valid.
+pub fn set_as_operator(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    setting: Parsed<WebhookEndpointSetting>,
+    secret: SigningSecret,
+) -> Result<(StoredWebhookEndpoint, Option<SigningSecret>), Error> {
+    let mut endpoint = set(tx, actor.merchant, setting)?;
+    let is_first = endpoint.secret.is_none() && matches!(endpoint.choice, WebhookUrlChoice::Url(_));
+    let first_secret = is_first.then_some(secret);
+    if let Some(secret) = &first_secret {
+        tx.save_signing_secret(actor.merchant, secret, None)?;
+        endpoint = tx.webhook_endpoint(actor.merchant)?;
+    }
+    record(tx, actor, ActKind::WebhookEndpointSet)?;
+    Ok((endpoint, first_secret))
+}
+
+/// Replaces the secret that signs a live merchant's events. Both sign until the overlap ends;
+/// without an overlap the old one signs no more. A second rotation within an overlap keeps the
+/// secret that signed before the first, which receivers have for certain.
+///
+/// # Errors
+///
+/// Names the field of an invalid overlap, and refuses a merchant that has never set an
+/// endpoint.
+pub fn rotate_secret(
+    tx: &mut Tx<'_>,
+    actor: &OperatorActor,
+    overlap_hours: Parsed<u32>,
+    next: &SigningSecret,
+) -> Result<StoredWebhookEndpoint, Error> {
+    let overlap_hours = overlap_hours?;
+    let now = tx.ledger_time();
+    let secrets = tx.webhook_endpoint(actor.merchant)?.signing_secrets(now);
+    let secrets = secrets.ok_or(Refusal::NoWebhookUrl)?;
+    let old = secrets.previous.unwrap_or(secrets.current);
+    let until = now.seconds_later(overlap_seconds(overlap_hours));
+    let previous = (overlap_hours > 0).then_some((&old, until));
+    tx.save_signing_secret(actor.merchant, next, previous)?;
+    record(tx, actor, ActKind::SigningSecretRotated)?;
+    Ok(tx.webhook_endpoint(actor.merchant)?)
+}
+
+fn record(tx: &mut Tx<'_>, actor: &OperatorActor, kind: ActKind) -> Result<(), store::Error> {
+    actor.record(tx, kind, actor.merchant.0.to_string(), None, None)
+}
+
 /// Sends events again to endpoints of the configuration that have answered 410. A start of
 /// the service sets them anew.
 pub fn restore_configured(tx: &mut Tx<'_>) -> Result<(), store::Error> {
@@ -49,13 +105,13 @@ pub(super) fn dispatch(
     merchant: MerchantId,
     name: &str,
 ) -> Result<Dispatch, store::Error> {
-    let configured = &policy.merchant(merchant).webhook_endpoint;
+    let configured = policy.webhook_url_default.as_ref();
     Ok(tx.merchant(merchant)?.webhook_endpoint.dispatch(configured, name))
 }
 
 /// Refuses a merchant without a webhook endpoint, and one whose endpoint is gone.
 pub(super) fn check_set(tx: &mut Tx<'_>, policy: &Policy, merchant: MerchantId) -> Result<(), Error> {
-    let configured = policy.merchant(merchant).webhook_endpoint.url.as_ref();
+    let configured = policy.webhook_url_default.as_ref();
     let endpoint = &tx.merchant(merchant)?.webhook_endpoint;
     if endpoint.choice.url(configured).is_none() {
         Err(Refusal::NoWebhookUrl.into())

@@ -14,16 +14,6 @@ pub enum ConfigError {
         /// The error of the operating system.
         cause: io::Error,
     },
-    /// Everybody on the machine can read the file, which holds a secret.
-    #[error(
-        "{path} holds a signing_secret or a paystack_secret, and every user of this machine may read it (mode {mode:03o}); run `chmod o-r {path}`"
-    )]
-    Exposed {
-        /// The configuration file.
-        path: PathBuf,
-        /// The permissions of the file.
-        mode: u32,
-    },
     /// A line of the file is invalid.
     #[error("invalid configuration in {path}:\n{problem}")]
     Line {

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use toml::Value;
+
+use super::Config;
+
 /// Settings of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
@@ -16,8 +20,44 @@ pub struct Flags {
     pub strict: bool,
     /// Turns on `ephemeral`.
     pub ephemeral: bool,
+    /// The saved state with which an ephemeral sandbox begins.
+    pub snapshot: Option<PathBuf>,
     /// The problems of the database to accept.
     pub accepted: Accepted,
+}
+
+impl Flags {
+    /// Applies the settings of the flags, which override all others.
+    pub(super) fn apply_to(&self, config: &mut Config) {
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        if let Some(database) = &self.database {
+            config.database.clone_from(database);
+        }
+        config.strict |= self.strict;
+        config.ephemeral |= self.ephemeral;
+        config.snapshot.clone_from(&self.snapshot);
+        config.accepted = self.accepted;
+    }
+
+    /// Returns the option, the key and the value of each setting that the flags set.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &'static str, Value)> {
+        let listen = self.listen.map(|listen| Value::from(listen.to_string()));
+        let database = self
+            .database
+            .as_ref()
+            .map(|path| Value::String(path.to_string_lossy().into_owned()));
+        let turned_on = |is_on: bool| is_on.then_some(Value::Boolean(true));
+        [
+            ("--listen", "listen", listen),
+            ("--database", "database", database),
+            ("--strict", "strict", turned_on(self.strict)),
+            ("--ephemeral", "ephemeral", turned_on(self.ephemeral)),
+        ]
+        .into_iter()
+        .filter_map(|(flag, key, value)| Some((flag, key, value?)))
+    }
 }
 
 /// The problems of a database that the operator accepts for one start. Only flags set them:

@@ -4,9 +4,12 @@
 //! type and its bounds. Every value is parsed once, while the configuration is read.
 
 mod checks;
+mod defaults;
 mod error;
 mod flags;
+mod in_force;
 mod redaction;
+mod reload;
 #[cfg(test)]
 mod secret_tests;
 mod sources;
@@ -14,29 +17,31 @@ mod sources;
 mod tests;
 mod values;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::domain::address_range::AddressRange;
 use crate::domain::customers::country::Country;
-use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::fees::{Rates, WithdrawalFees};
 use crate::domain::ids::MILESTONES_MAX;
-use crate::domain::merchant::KeyScope;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::store::Synchronous;
 use values::{
-    addresses, amount, currency, event_choice, flag, key_hashes, line, line_if_set, live_webhook_url, origins, path,
-    public_url, retry_schedule, sandbox_webhook_url, signing_secret, socket_address, withdrawal_fees, within,
-    within_if_set,
+    address_ranges, amount, currency, flag, folder, line, line_if_set, origins, path, public_url, retry_schedule,
+    sandbox_webhook_url, socket_address, socket_address_if_set, withdrawal_fees, within,
 };
 
+pub use defaults::DEFAULTS;
 pub use error::ConfigError;
 pub use flags::{Accepted, Flags};
+pub use in_force::{Setting, SettingValue};
+pub use reload::Changes;
+pub use sources::{Loaded, Source};
 
 /// Every setting. Each field has the name of its key in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -58,12 +63,18 @@ pub struct Config {
     /// service from a browser.
     #[serde(deserialize_with = "origins")]
     pub allowed_origins: Vec<String>,
+    /// The proxies in front of the service, whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "address_ranges")]
+    pub trusted_proxies: Vec<AddressRange>,
     /// The database file.
     #[serde(deserialize_with = "path")]
     pub database: PathBuf,
     /// Keeps the database in a temporary folder, which the service removes when it stops.
     #[serde(deserialize_with = "flag")]
     pub ephemeral: bool,
+    /// A saved state with which an ephemeral sandbox begins.
+    #[serde(skip)]
+    pub snapshot: Option<PathBuf>,
     /// The problems of the database to accept.
     #[serde(skip)]
     pub accepted: Accepted,
@@ -78,6 +89,8 @@ pub struct Config {
     pub country: Country,
     /// The lowest level of messages in the log.
     pub log: LogLevel,
+    /// The form of a line of the log.
+    pub log_format: LogFormat,
     /// Rates of merchants that have none of their own, and the fees of withdrawals.
     pub fees: Fees,
     /// Settings of sandbox mode.
@@ -90,15 +103,16 @@ pub struct Config {
     pub idempotency: Idempotency,
     /// Settings of the store.
     pub storage: Storage,
+    /// Backups that the service makes by itself.
+    pub backups: Backups,
     /// The people who run a live deployment.
     pub operators: Operators,
+    /// The metrics for Prometheus.
+    pub metrics: Metrics,
     /// Live mode: the bank account to which customers of merchants without one of their own
     /// pay.
     #[serde(default)]
     pub bank: Option<Bank>,
-    /// Merchants of live mode.
-    #[serde(default)]
-    pub merchant: Vec<Merchant>,
 }
 
 /// The rules for operators.
@@ -114,6 +128,15 @@ pub struct Operators {
     /// The days for which a deposit by bank transfer is expected.
     #[serde(deserialize_with = "within::<_, _, 1, 3_650>")]
     pub deposit_days: i64,
+}
+
+/// The metrics for Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Address and port of `GET /metrics`. `None` serves no metrics.
+    #[serde(default, deserialize_with = "socket_address_if_set")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// A bank account of the operator.
@@ -312,52 +335,23 @@ pub struct Storage {
     pub clock_jump_hours_max: u64,
 }
 
-/// A merchant of live mode.
+/// Backups that the service makes by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Merchant {
-    /// The name, which identifies the merchant and must never change.
-    pub name: String,
-    /// The SHA-256 hashes of its super-admin keys.
-    #[serde(deserialize_with = "key_hashes")]
-    pub key_sha256: Vec<[u8; 32]>,
-    /// The SHA-256 hashes of its keys that are limited to the routes of business accounts.
-    #[serde(default, deserialize_with = "key_hashes")]
-    pub business_key_sha256: Vec<[u8; 32]>,
-    /// Makes it a business account, which may sell in its own name.
-    #[serde(default = "yes", deserialize_with = "flag")]
-    pub is_business: bool,
-    /// The country, if it differs from [`Config::country`].
-    pub country: Option<Country>,
-    /// The addresses that may use its keys. An empty list allows every address.
-    #[serde(default, deserialize_with = "addresses")]
-    pub allowed_ips: Vec<IpAddr>,
-    /// The merchant's part of the fee, if it differs from [`Fees::commission_bps`].
-    #[serde(default, deserialize_with = "within_if_set::<_, _, 0, 10_000>")]
-    pub commission_bps: Option<u16>,
-    /// The bank account to which its customers pay, if it differs from [`Config::bank`].
-    #[serde(default)]
-    pub bank: Option<Bank>,
-    /// The URL that receives its events.
-    #[serde(default, deserialize_with = "live_webhook_url")]
-    pub callback_url: Option<WebhookUrl>,
-    /// The events that it receives. `None` for all.
-    #[serde(default, deserialize_with = "event_choice")]
-    pub callback_events: Option<EventChoice>,
-    /// The secret that signs its events.
-    #[serde(default, deserialize_with = "signing_secret")]
-    pub signing_secret: Option<SigningSecret>,
-    /// The secret key of its account at Paystack, which signs the notices of payments.
-    #[serde(default, deserialize_with = "signing_secret")]
-    pub paystack_secret: Option<SigningSecret>,
+pub struct Backups {
+    /// The folder for them. `None` makes none.
+    #[serde(default, deserialize_with = "folder")]
+    pub folder: Option<PathBuf>,
+    /// The minutes between two backups.
+    #[serde(deserialize_with = "within::<_, _, 1, 525_600>")]
+    pub every_minutes: u64,
+    /// The backups that stay.
+    #[serde(deserialize_with = "within::<_, _, 1, 10_000>")]
+    pub keep: usize,
 }
 
-const fn yes() -> bool {
-    true
-}
-
-/// The lowest level of messages in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// The lowest level of messages in the log. A greater one writes more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Failures of the service itself.
@@ -366,6 +360,16 @@ pub enum LogLevel {
     Warn,
     /// A line for each request.
     Info,
+}
+
+/// The form of a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object.
+    Json,
 }
 
 impl Config {
@@ -386,26 +390,14 @@ impl Config {
         }
     }
 
-    /// Returns the rates of a merchant, or of merchants that have none of their own.
-    pub fn rates(&self, merchant: Option<&Merchant>) -> Result<Rates, ConfigError> {
-        let platform = self.fees.platform_bps;
-        let commission = merchant.and_then(|merchant| merchant.commission_bps);
-        let commission = commission.unwrap_or(self.fees.commission_bps);
+    /// Returns the rates of merchants that have none of their own.
+    pub fn rates(&self) -> Result<Rates, ConfigError> {
+        let (platform, commission) = (self.fees.platform_bps, self.fees.commission_bps);
         Rates::new(platform, commission).ok_or_else(|| {
             ConfigError::Combination(format!(
-                "fees.platform_bps and commission_bps must be at most {} together; got {platform} and {commission}",
+                "fees.platform_bps and fees.commission_bps must be at most {} together; got {platform} and {commission}",
                 Rates::TOGETHER_MAX_BPS
             ))
         })
-    }
-}
-
-impl Merchant {
-    /// Returns the hashes of its keys, and the scope of each key.
-    pub fn keys(&self) -> Vec<([u8; 32], KeyScope)> {
-        let with_scope = |hashes: &[[u8; 32]], scope| -> Vec<_> { hashes.iter().map(|hash| (*hash, scope)).collect() };
-        let mut keys = with_scope(&self.key_sha256, KeyScope::SuperAdmin);
-        keys.extend(with_scope(&self.business_key_sha256, KeyScope::Business));
-        keys
     }
 }

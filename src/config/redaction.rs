@@ -3,32 +3,19 @@
 
 use toml::Table;
 
-/// The keys whose values are secret or may contain a secret: hashes of keys, secrets, and
-/// URLs with a token in them.
-const SECRET_KEYS: [&str; 6] = [
-    "key_sha256",
-    "business_key_sha256",
-    "signing_secret",
-    "paystack_secret",
-    "callback_url",
-    "public_url",
-];
-/// The keys of a merchant that hold no secret. The other settings are in the defaults.
-const MERCHANT_KEYS: [&str; 11] = [
-    "name",
-    "is_business",
-    "country",
-    "allowed_ips",
-    "commission_bps",
-    "callback_events",
-    "bank",
-    "bank_name",
-    "bank_code",
-    "account_number",
-    "account_name",
-];
+use super::defaults::DEFAULTS;
 
-const DEFAULTS: &str = include_str!("../../config.toml");
+/// The keys whose values may contain a secret: URLs with a token in them.
+const SECRET_KEYS: [&str; 2] = ["callback_url", "public_url"];
+/// The keys without a default that hold no secret. The other settings are in the defaults.
+const PLAIN_KEYS: [&str; 6] = [
+    "account_name",
+    "account_number",
+    "bank",
+    "bank_code",
+    "bank_name",
+    "folder",
+];
 
 /// Describes an error with its line and column. Shows the line itself only if it holds no
 /// secret.
@@ -113,5 +100,12 @@ fn holds_no_secret(key: &str) -> bool {
     let is_setting = defaults
         .iter()
         .any(|(name, value)| name == key || value.as_table().is_some_and(|section| section.contains_key(key)));
-    is_setting || MERCHANT_KEYS.contains(&key)
+    is_setting || PLAIN_KEYS.contains(&key)
+}
+
+/// Returns true if the valid value of this dotted key may be shown. Unlike a wrong one, a valid
+/// `public_url` has no password and no query.
+pub(super) fn may_show_valid(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    name == "public_url" || holds_no_secret(name)
 }

@@ -4,25 +4,19 @@
 //! Each source is checked when it is merged, so an error names the line or the variable
 //! to change.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::map::Entry;
 use toml::{Table, Value};
 
+use super::defaults::{DEFAULTS, KEYS_WITHOUT_DEFAULT};
 use super::error::ConfigError;
 use super::flags::Flags;
-use super::{Config, Merchant, checks, redaction};
-
-/// Documents every setting and holds its default.
-const DEFAULTS: &str = include_str!("../../config.toml");
-
-/// The dotted keys of the settings that have no default. Each of them is a string.
-pub(super) const KEYS_WITHOUT_DEFAULT: [&str; 2] = ["public_url", "webhooks.callback_url"];
+use super::{Config, checks, redaction};
 
 const ENV_PREFIX: &str = "ESCROWD_";
 
@@ -42,34 +36,87 @@ impl Config {
         flags: &Flags,
         environment: impl IntoIterator<Item = (String, Result<String, String>)>,
     ) -> Result<Self, ConfigError> {
-        let (mut config, mut merged) = read_file(flags.config.as_deref())?;
-        for (name, text) in environment {
-            if is_setting(&name) {
-                config = merge_variable(&mut merged, &name, text)?;
-            }
-        }
-        if let Some(listen) = flags.listen {
-            config.listen = listen;
-        }
-        if let Some(database) = &flags.database {
-            config.database.clone_from(database);
-        }
-        config.strict |= flags.strict;
-        config.ephemeral |= flags.ephemeral;
-        config.accepted = flags.accepted;
-        checks::check_flags(&config, flags)?;
-        checks::check(&config)?;
-        Ok(config)
+        Loaded::load(flags, environment).map(|loaded| loaded.config)
     }
 }
 
-/// Reads the file and merges it over the defaults. Returns the settings, and the merged
-/// table that they were read from.
-fn read_file(named: Option<&Path>) -> Result<(Config, Table), ConfigError> {
+/// The source of a setting: the last one that set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The embedded defaults.
+    Default,
+    /// The configuration file at this path.
+    File(PathBuf),
+    /// The environment variable of this name.
+    Variable(String),
+    /// The option of the command line, such as `--listen`.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// A checked configuration with the values that it was read from and their sources.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// The configuration file that was read; `None` if there was none.
+    pub(super) file: Option<PathBuf>,
+    /// The values that the settings were parsed from.
+    pub(super) values: Table,
+    /// The source of each dotted key that has another than the default.
+    pub(super) sources: HashMap<String, Source>,
+}
+
+impl Loaded {
+    /// Merges the sources and checks the result, as [`Config::load`] does, and keeps the values.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, Result<String, String>)>,
+    ) -> Result<Self, ConfigError> {
+        let Self {
+            mut config,
+            file,
+            mut values,
+            mut sources,
+        } = read_file(flags.config.as_deref())?;
+        for (name, text) in environment {
+            if is_setting(&name, text.as_ref().unwrap_or_else(|lossy| lossy)) {
+                let key;
+                (config, key) = merge_variable(&mut values, &name, text)?;
+                sources.insert(key, Source::Variable(name));
+            }
+        }
+        flags.apply_to(&mut config);
+        for (flag, key, value) in flags.values() {
+            insert(&mut values, key, value);
+            sources.insert(key.to_owned(), Source::Flag(flag));
+        }
+        checks::check_flags(&config, flags)?;
+        checks::check(&config)?;
+        Ok(Self {
+            config,
+            file,
+            values,
+            sources,
+        })
+    }
+}
+
+/// Reads the file and merges it over the defaults.
+fn read_file(named: Option<&Path>) -> Result<Loaded, ConfigError> {
     let path = named.unwrap_or(Path::new("config.toml"));
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+    let (file, text) = match fs::read_to_string(path) {
+        Ok(text) => (Some(path.to_owned()), text),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => (None, String::new()),
         Err(cause) => {
             return Err(ConfigError::File {
                 path: path.to_owned(),
@@ -77,29 +124,39 @@ fn read_file(named: Option<&Path>) -> Result<(Config, Table), ConfigError> {
             });
         }
     };
-    let (config, merged) = parse_file(&text).map_err(|error| ConfigError::Line {
+    let invalid = |error| ConfigError::Line {
         path: path.to_owned(),
         problem: redaction::describe(&text, error),
-    })?;
-    refuse_exposed(path, &config)?;
-    Ok((config, merged))
+    };
+    let (config, values) = parse_file(&text).map_err(invalid)?;
+    let in_file: Table = text.parse().map_err(invalid)?;
+    let sources = leaves(&in_file).map(|(key, _)| (key, Source::File(path.to_owned())));
+    Ok(Loaded {
+        config,
+        file,
+        values,
+        sources: sources.collect(),
+    })
 }
 
-/// Refuses a file that holds a secret and that every user may read.
-fn refuse_exposed(path: &Path, config: &Config) -> Result<(), ConfigError> {
-    const READABLE_BY_OTHERS: u32 = 0o004;
-    let has_secret = |merchant: &Merchant| merchant.signing_secret.is_some() || merchant.paystack_secret.is_some();
-    if !config.merchant.iter().any(has_secret) {
-        return Ok(());
+/// Returns each value of a table with its dotted key, such as `fees.platform_bps`.
+pub(super) fn leaves(table: &Table) -> impl Iterator<Item = (String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        add_leaves(&mut found, key.clone(), value);
     }
-    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode()) & 0o777;
-    if mode & READABLE_BY_OTHERS == 0 {
-        return Ok(());
+    found.into_iter()
+}
+
+fn add_leaves(found: &mut Vec<(String, Value)>, key: String, value: &Value) {
+    match value {
+        Value::Table(section) => {
+            for (name, value) in section {
+                add_leaves(found, format!("{key}.{name}"), value);
+            }
+        }
+        value => found.push((key, value.clone())),
     }
-    Err(ConfigError::Exposed {
-        path: path.to_owned(),
-        mode,
-    })
 }
 
 /// Merges a file's text over the defaults. The tables keep the positions of their values
@@ -130,8 +187,13 @@ fn add_defaults<'text>(table: &mut DeTable<'text>, defaults: DeTable<'text>) {
     }
 }
 
-/// Merges an environment variable over the settings, and returns the settings after it.
-fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) -> Result<Config, ConfigError> {
+/// Merges an environment variable over the settings. Returns the settings after it, and its
+/// key.
+fn merge_variable(
+    merged: &mut Table,
+    name: &str,
+    text: Result<String, String>,
+) -> Result<(Config, String), ConfigError> {
     let invalid = |problem: String| ConfigError::Variable {
         name: name.to_owned(),
         problem,
@@ -145,17 +207,19 @@ fn merge_variable(merged: &mut Table, name: &str, text: Result<String, String>) 
     // right.
     let value = parse_as(&default, &text).unwrap_or(Value::String(text));
     insert(merged, &key, value);
-    let config = merged.clone().try_into();
-    config.map_err(|error: toml::de::Error| {
-        let section_and_name = key.rsplit('.').next().unwrap_or(&key);
-        invalid(redaction::message(section_and_name, error.message()))
-    })
+    match merged.clone().try_into() {
+        Ok(config) => Ok((config, key)),
+        Err(error) => {
+            let section_and_name = key.rsplit('.').next().unwrap_or(&key);
+            Err(invalid(redaction::message(section_and_name, error.message())))
+        }
+    }
 }
 
-/// Returns true if a variable is a setting of the service.
-fn is_setting(name: &str) -> bool {
+/// Returns true if a variable with this text is a setting of the service.
+fn is_setting(name: &str, text: &str) -> bool {
     name.strip_prefix(ENV_PREFIX)
-        .is_some_and(|name| !is_for_clients(name) && !is_kubernetes_service_link(name))
+        .is_some_and(|name| !is_for_clients(name) && !is_kubernetes_service_link(name, text))
 }
 
 /// Returns true if a variable, named without its prefix, is an option of the subcommands
@@ -165,12 +229,22 @@ fn is_for_clients(name: &str) -> bool {
 }
 
 /// Returns true if a variable, named without its prefix, is one that Kubernetes sets in
-/// every pod for a service called `escrowd`.
-fn is_kubernetes_service_link(name: &str) -> bool {
-    ["PORT", "SERVICE_HOST", "SERVICE_PORT"]
+/// every pod for a service called `escrowd`, or `escrowd` and more words. No setting has such a
+/// name.
+fn is_kubernetes_service_link(name: &str, text: &str) -> bool {
+    let name = format!("_{name}");
+    let names_service = ["_SERVICE_HOST", "_SERVICE_PORT"]
         .iter()
-        .filter_map(|link| name.strip_prefix(link))
-        .any(|rest| rest.is_empty() || rest.starts_with('_'))
+        .any(|link| name.contains(link));
+    // As in ESCROWD_PORT_80_TCP_ADDR, or as in ESCROWD_PORT with the text tcp://10.0.0.1:80.
+    let names_port = name.match_indices("_PORT").any(|(at, link)| {
+        let rest = &name[at + link.len()..];
+        match rest.strip_prefix('_') {
+            Some(port) => port.starts_with(|first: char| first.is_ascii_digit()),
+            None => rest.is_empty() && text.contains("://"),
+        }
+    });
+    names_service || names_port
 }
 
 fn variable_of(key: &str) -> String {

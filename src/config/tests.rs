@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::sources::KEYS_WITHOUT_DEFAULT;
+use super::defaults::KEYS_WITHOUT_DEFAULT;
 use super::*;
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -40,7 +40,7 @@ fn every_setting_has_a_comment_and_a_variable() {
     let mut section = String::new();
     let mut previous_line = "";
     let mut without_default = Vec::new();
-    for line in DOCUMENTED.lines().take_while(|line| !line.contains("[[merchant]]")) {
+    for line in DOCUMENTED.lines().take_while(|line| *line != "# [bank]") {
         if let Some(name) = line.strip_prefix('[') {
             section = format!("{}.", name.trim_end_matches(']'));
         }
@@ -130,12 +130,16 @@ fn an_error_says_in_plain_words_which_values_are_right() {
         ),
         ("currency = \"BHD\"", "which has thousandths"),
         (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"localhost\"]",
-            "must be a list of IP addresses in quotes",
+            "trusted_proxies = [\"10.0.0.1/8\"]",
+            "each entry an address without bits behind its prefix: the range is 10.0.0.0/8; got \"10.0.0.1/8\"",
         ),
         (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncommission_bps = \"1\"",
-            "expected a whole number from 0 to 10000",
+            "trusted_proxies = [\"proxy.example\"]",
+            "each entry an IP address or a range of them, such as 192.0.2.7 or 2001:db8::/32; got \"proxy.example\"",
+        ),
+        (
+            "trusted_proxies = \"10.0.0.1\"",
+            "must be a list of IP addresses and ranges in quotes",
         ),
     ] {
         let error = load(text, &[]).unwrap_err().to_string();
@@ -180,7 +184,7 @@ fn an_error_names_the_invalid_line() {
         (
             "country = \"Nigeria\"",
             "line 1",
-            "expected one of `NG`, `GH`, `KE`, `ZA`",
+            "must be the two letters of a country in capitals, such as \"NG\"; got \"Nigeria\"",
         ),
         ("currency = \"naira\"", "line 1", "must be a currency code"),
         (
@@ -200,16 +204,6 @@ fn an_error_names_the_invalid_line() {
         ),
         ("log = ", "line 1", ""),
         (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = [\"sk_live_oops\"]",
-            "line 3",
-            "not the key itself",
-        ),
-        (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\nallowed_ips = [\"10.0.0.300\"]",
-            "line 4",
-            "must be a list of IP addresses in quotes, such as [\"192.0.2.7\"]; got \"10.0.0.300\"",
-        ),
-        (
             "[webhooks]\ncallback_url = \"shop.example\"",
             "line 2",
             "must be a web address",
@@ -227,16 +221,6 @@ fn an_error_names_the_invalid_line() {
         ),
         ("[webhooks]\ntimeout_seconds = 0", "line 2", "from 1 to 60"),
         ("[webhooks]\nevents_kept_days = -1", "line 2", "from 0 to 36500"),
-        (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"http://shop.example/\"",
-            "line 4",
-            "must be an address that begins with https://",
-        ),
-        (
-            "[[merchant]]\nname = \"a\"\nkey_sha256 = []\ncallback_url = \"https://0x7f.1/\"",
-            "line 4",
-            "does not lead to 127.0.0.1, which is a loopback address",
-        ),
     ] {
         let error = error(text, &[]);
         assert!(error.contains(line) && error.contains(problem), "{text}: {error}");
@@ -285,23 +269,6 @@ fn variables_can_set_lists_and_settings_without_a_default() {
 }
 
 #[test]
-fn a_signing_secret_is_never_shown() {
-    let merchant = |secret: &str| {
-        let keys = format!("name = \"a\"\nkey_sha256 = [\"{}\"]", "a".repeat(64));
-        format!("mode = \"live\"\n[[merchant]]\n{keys}\ncallback_url = \"https://a.example/\"\n{secret}")
-    };
-    let config = load(&merchant("signing_secret = \"sk_live_0123456789\""), &[]).unwrap();
-    let secret = config.merchant[0].signing_secret.as_ref().unwrap();
-    assert_eq!(secret.as_str(), "sk_live_0123456789");
-    assert!(!format!("{config:?}").contains("sk_live"));
-    assert!(error(&merchant(""), &[]).contains("no signing_secret"));
-    let derived = error(&merchant("signing_secret = \"whsec_0123456789abcdef\""), &[]);
-    assert!(derived.contains("derived from it"), "{derived}");
-    let short = error(&merchant("signing_secret = \"sk_live_012345\""), &[]);
-    assert!(short.contains("at least 16 characters"), "{short}");
-}
-
-#[test]
 fn an_error_names_the_variable_that_is_not_utf_8() {
     let variables = [("ESCROWD_DATABASE".to_owned(), Err("x\u{fffd}".to_owned()))];
     let error = Config::load(&Flags::default(), variables).unwrap_err().to_string();
@@ -315,39 +282,41 @@ fn variables_that_kubernetes_adds_are_ignored() {
         ("ESCROWD_SERVICE_HOST", "10.0.0.1"),
         ("ESCROWD_SERVICE_PORT_HTTP", "80"),
         ("ESCROWD_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("ESCROWD_METRICS_SERVICE_HOST", "10.0.0.2"),
+        ("ESCROWD_METRICS_SERVICE_PORT", "9464"),
+        ("ESCROWD_METRICS_PORT", "tcp://10.0.0.2:9464"),
+        ("ESCROWD_METRICS_PORT_9464_TCP_PORT", "9464"),
     ];
     assert_eq!(load("", &variables).unwrap(), Config::default());
+    let misspelled = error("", &[("ESCROWD_LISTEN_PORT", "9000")]);
+    assert!(misspelled.contains("there is no such setting"), "{misspelled}");
+    let config = load("", &[("ESCROWD_LIMITS_REPORT_ROWS_MAX", "7")]).unwrap();
+    assert_eq!(config.limits.report_rows_max, 7);
+}
+
+#[test]
+fn settings_without_a_default_are_shown_unless_they_may_hold_a_secret() {
+    for key in KEYS_WITHOUT_DEFAULT {
+        let is_shown = redaction::may_show_valid(key);
+        assert_eq!(is_shown, key != "webhooks.callback_url", "{key}");
+    }
 }
 
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
-    let key = "a".repeat(64);
-    let merchant = |name: &str| format!("[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n");
     for (text, problem) in [
-        ("listen = \"0.0.0.0:80\"".to_owned(), "sandbox.expose"),
-        ("mode = \"live\"".to_owned(), "escrowd keygen"),
-        (merchant("a"), "for mode \"live\""),
-        (format!("mode = \"live\"\n{}{}", merchant("a"), merchant("b")), "twice"),
-        ("[fees]\nplatform_bps = 5001".to_owned(), "at most 5000 together"),
+        ("listen = \"0.0.0.0:80\"", "sandbox.expose"),
+        ("[fees]\nplatform_bps = 5001", "at most 5000 together"),
         (
-            format!(
-                "mode = \"live\"\n[webhooks]\ncallback_url = \"https://a.example\"\n{}",
-                merchant("a")
-            ),
-            "each [[merchant]] has its own",
+            "mode = \"live\"\n[webhooks]\ncallback_url = \"https://a.example\"",
+            "each merchant has an endpoint of its own",
         ),
     ] {
-        let error = error(&text, &[]);
+        let error = error(text, &[]);
         assert!(error.contains(problem), "{text}: {error}");
     }
     assert!(load("listen = \"0.0.0.0:80\"\n[sandbox]\nexpose = true", &[]).is_ok());
-    assert!(
-        load(
-            &format!("mode = \"live\"\nlisten = \"0.0.0.0:80\"\n{}", merchant("a")),
-            &[]
-        )
-        .is_ok()
-    );
+    assert!(load("mode = \"live\"\nlisten = \"0.0.0.0:80\"", &[]).is_ok());
 }
 
 #[test]
@@ -381,6 +350,68 @@ fn addresses_that_clients_cannot_use_are_refused() {
             "{url}: {refused}"
         );
     }
+}
+
+fn loaded(text: &str) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    let flags = Flags {
+        config: Some(path),
+        ..Flags::default()
+    };
+    Loaded::load(&flags, []).unwrap()
+}
+
+#[test]
+fn every_setting_that_a_reload_applies_exists() {
+    let documented: toml::Table = DOCUMENTED.parse().unwrap();
+    for key in reload::RELOADABLE {
+        let (section, name) = key
+            .split_once('.')
+            .map_or((None, key), |(section, name)| (Some(section), name));
+        let table = section.map_or(&documented, |section| documented[section].as_table().unwrap());
+        assert!(table.contains_key(name) || KEYS_WITHOUT_DEFAULT.contains(&key), "{key}");
+    }
+}
+
+#[test]
+fn a_reload_takes_the_settings_that_a_running_service_can_change() {
+    let running = loaded("[storage]\nreaders = 3\n");
+    let new = loaded(
+        "mode = \"sandbox\"\npublic_url = \"https://escrow.example\"\n[storage]\nreaders = 4\n[fees]\nplatform_bps = 1\n",
+    );
+    let (applied, changes) = running.reloaded(&new).unwrap();
+    assert_eq!(changes.applied, ["fees.platform_bps", "public_url"]);
+    assert_eq!(changes.postponed, ["storage.readers"]);
+    assert_eq!(
+        (applied.config.fees.platform_bps, applied.config.storage.readers),
+        (1, 3)
+    );
+    assert_eq!(applied.config.public_url.as_deref(), Some("https://escrow.example"));
+    // What waits for a restart is told again, and what was applied is not.
+    let (_, again) = applied.reloaded(&new).unwrap();
+    assert_eq!(
+        (again.applied.len(), again.postponed.as_slice()),
+        (0, &["storage.readers".to_owned()][..])
+    );
+    // A setting that is taken out of the file has its default again.
+    let (back, changes) = applied.reloaded(&running).unwrap();
+    assert_eq!(changes.applied, ["fees.platform_bps", "public_url"]);
+    assert_eq!(back.config, running.config);
+}
+
+#[test]
+fn a_reload_does_not_fall_back_to_the_defaults_when_the_file_is_gone() {
+    let running = loaded("[fees]\nplatform_bps = 1\n");
+    let mut new = loaded("");
+    new.file = None;
+    let refused = running.reloaded(&new).unwrap_err().to_string();
+    assert!(refused.contains("config.toml was read before and is gone"), "{refused}");
+    // A service that started without a file has none to miss, until one is put there.
+    let (without, _) = new.reloaded(&new).unwrap();
+    let (with, _) = without.reloaded(&running).unwrap();
+    assert!(with.reloaded(&new).is_err());
 }
 
 #[test]

@@ -2,18 +2,17 @@
 //! of a setting.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
-use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::domain::address_range::AddressRange;
 use crate::domain::currency;
-use crate::domain::events::choice::EventChoice;
 use crate::domain::events::delivery::RetrySchedule;
-use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+use crate::domain::events::webhook_endpoint::WebhookUrl;
 use crate::domain::fees::WithdrawalFees;
 use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
@@ -28,15 +27,6 @@ where
 {
     let number = deserializer.deserialize_any(WholeNumber { min: MIN, max: MAX })?;
     T::try_from(number).map_err(|_| out_of_bounds(number, MIN, MAX))
-}
-
-/// Parses a whole number as [`within`] does, or the absence of one.
-pub(super) fn within_if_set<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<i64>,
-{
-    within::<D, T, MIN, MAX>(deserializer).map(Some)
 }
 
 /// A whole number from `min` to `max`. The type's own deserializer would describe the right
@@ -109,23 +99,42 @@ pub(super) fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     address.map_err(|_| D::Error::custom(format!("must be {EXPECTED}; got {text:?}")))
 }
 
-/// Parses a list of IP addresses.
-pub(super) fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
-    const EXPECTED: &str = "a list of IP addresses in quotes, such as [\"192.0.2.7\"]";
-    let wrong = |got: &dyn fmt::Display| D::Error::custom(format!("must be {EXPECTED}; got {got}"));
+/// Parses an address and a port where the key may be left out.
+pub(super) fn socket_address_if_set<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    socket_address(deserializer).map(Some)
+}
+
+/// Parses a list of IP addresses and ranges of them.
+pub(super) fn address_ranges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AddressRange>, D::Error> {
+    const EXPECTED: &str = "must be a list of IP addresses and ranges in quotes, such as [\"10.0.0.0/8\"]";
     let toml::Value::Array(entries) = toml::Value::deserialize(deserializer)? else {
-        return Err(D::Error::custom(format!("must be {EXPECTED}")));
+        return Err(D::Error::custom(EXPECTED));
     };
-    let address = |entry: &toml::Value| entry.as_str().and_then(|text| text.parse().ok());
-    entries
-        .iter()
-        .map(|entry| address(entry).ok_or_else(|| wrong(entry)))
-        .collect()
+    let range = |entry: &toml::Value| {
+        let text = entry
+            .as_str()
+            .ok_or_else(|| D::Error::custom(format!("{EXPECTED}; got {entry}")))?;
+        AddressRange::parse(text)
+            .map_err(|problem| D::Error::custom(format!("{EXPECTED}, each entry {problem}; got {entry}")))
+    };
+    entries.iter().map(range).collect()
 }
 
 /// Parses the path of a file.
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     quoted(deserializer, "the path of a file").map(PathBuf::from)
+}
+
+/// Parses the path of a folder where the key may be left out.
+pub(super) fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    const EXPECTED: &str = "the path of a folder";
+    let path = PathBuf::from(quoted(deserializer, EXPECTED)?);
+    if path.as_os_str().is_empty() {
+        return Err(D::Error::custom(format!("must be {EXPECTED}; got an empty text")));
+    }
+    Ok(Some(path))
 }
 
 /// Parses an amount of at least `MIN` minor units.
@@ -213,74 +222,12 @@ pub(super) fn withdrawal_fees<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     WithdrawalFees::parse(&table).ok_or_else(|| D::Error::custom(format!("must be {}", WithdrawalFees::SHAPE)))
 }
 
-/// Texts whose hashes are no hashes of a key: an unset variable, or an `echo` of one.
-const NO_KEYS: [&str; 4] = ["", " ", "\n", "\r\n"];
-
-/// Parses SHA-256 hashes in hex.
-pub(super) fn key_hashes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
-    Vec::<String>::deserialize(deserializer)?
-        .into_iter()
-        .map(|text| key_hash(&text).map_err(D::Error::custom))
-        .collect()
-}
-
-fn key_hash(text: &str) -> Result<[u8; 32], &'static str> {
-    let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash)
-        .map_err(|_| "must be 64 hex characters, as `escrowd keygen` prints them; not the key itself")?;
-    if hash == [0; 32] || hash == [0xff; 32] {
-        return Err("must be the hash of a key and not a placeholder; `escrowd keygen` prints both");
-    }
-    if NO_KEYS
-        .iter()
-        .any(|text| hash == <[u8; 32]>::from(Sha256::digest(text)))
-    {
-        return Err("must be the hash of a key; this is the hash of an empty text; `escrowd keygen` prints both");
-    }
-    Ok(hash)
-}
-
+/// Parses a URL that a sandbox may send webhooks to.
 pub(super) fn sandbox_webhook_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
-    webhook_url(deserializer, Mode::Sandbox)
-}
-
-pub(super) fn live_webhook_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WebhookUrl>, D::Error> {
-    webhook_url(deserializer, Mode::Live)
-}
-
-fn webhook_url<'de, D: Deserializer<'de>>(deserializer: D, mode: Mode) -> Result<Option<WebhookUrl>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let url = WebhookUrl::parse(&text, mode);
+    let url = WebhookUrl::parse(&text, Mode::Sandbox);
     url.map(Some)
         .map_err(|problem| D::Error::custom(format!("must be {problem}")))
-}
-
-/// Parses a list of names and patterns of events. An empty list would be no choice.
-pub(super) fn event_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EventChoice>, D::Error> {
-    let entries = Vec::<String>::deserialize(deserializer)?;
-    match EventChoice::of(entries.iter().map(String::as_str)) {
-        Ok(Some(choice)) => Ok(Some(choice)),
-        Ok(None) => Err(D::Error::custom(
-            "must name at least one event; without this key, all events are sent",
-        )),
-        Err(problem) => Err(D::Error::custom(format!("must be a list, each entry {problem}"))),
-    }
-}
-
-pub(super) fn signing_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SigningSecret>, D::Error> {
-    const CHARS_MIN: usize = 16;
-    let text = String::deserialize(deserializer)?;
-    if text.starts_with("whsec_") {
-        return Err(D::Error::custom(
-            "must be the secret itself, such as the merchant's key; the secret of Standard Webhooks (whsec_...) is derived from it",
-        ));
-    }
-    if text.chars().count() < CHARS_MIN {
-        return Err(D::Error::custom(format!(
-            "must be at least {CHARS_MIN} characters long; `escrowd keygen` generates a key that is long enough"
-        )));
-    }
-    Ok(Some(SigningSecret::new(text)))
 }
 
 /// Parses at most 20 pauses in seconds, each of at most a week.

@@ -1,13 +1,13 @@
 //! The reasons why a payment is declined in a sandbox, and the amounts that are. A
 //! sandbox has no bank and no card processor, so the request determines the outcome.
 
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 use crate::domain::money::Amount;
 
 /// The reason why a payment was declined. Its word is the refusal's code for cards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case", prefix = "card_")]
 pub enum Decline {
     #[error("insufficient funds")]

@@ -40,6 +40,27 @@ impl Rates {
             commission: BasisPoints::new(commission_bps)?,
         })
     }
+
+    /// Returns these rates with another commission, or with the highest one that is possible
+    /// beside the platform's part if that is lower.
+    #[must_use]
+    pub fn with_commission_up_to(self, commission_bps: u16) -> Self {
+        let most = Self::TOGETHER_MAX_BPS - self.platform_bps();
+        Self {
+            platform: self.platform,
+            commission: BasisPoints::new(commission_bps.min(most)).expect("below the sum of both rates"),
+        }
+    }
+
+    /// Returns the platform's rate, in basis points.
+    pub const fn platform_bps(self) -> u16 {
+        self.platform.get()
+    }
+
+    /// Returns the merchant's rate, in basis points.
+    pub const fn commission_bps(self) -> u16 {
+        self.commission.get()
+    }
 }
 
 /// The fee of one escrow, fixed together with its terms, in minor units.

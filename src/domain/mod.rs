@@ -5,8 +5,9 @@
 //! value is stored or sent.
 //!
 //! The files of this folder are the base: money, ids, time, the ledger. The subfolders
-//! build on them. `merchant.rs` alone names types of subfolders.
+//! build on them.
 
+pub mod address_range;
 pub mod currency;
 pub mod customers;
 pub mod decimal;

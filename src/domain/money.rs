@@ -27,6 +27,10 @@ impl BasisPoints {
     pub const fn new(bps: u16) -> Option<Self> {
         if bps <= 10_000 { Some(Self(bps)) } else { None }
     }
+
+    pub const fn get(self) -> u16 {
+        self.0
+    }
 }
 
 /// A sum of money in minor units, from zero to [`Amount::MAX`].

@@ -5,7 +5,7 @@
 //! checks is part of it too, and the documentation of each rule gives its order. A refused
 //! request changes nothing.
 
-use strum::{EnumProperty, IntoStaticStr};
+use strum::{EnumProperty, IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 use crate::domain::decline::Decline;
@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 
 /// A rule that the request broke. Its message is its `Display`, its code the name of
 /// the variant.
-#[derive(Clone, Debug, PartialEq, Eq, Error, EnumProperty, IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, EnumProperty, IntoStaticStr, VariantNames)]
 #[cfg_attr(test, derive(strum::EnumIter))]
 #[strum(serialize_all = "snake_case")]
 pub enum Refusal {
@@ -311,9 +311,11 @@ pub enum Refusal {
     #[strum(props(status = 409))]
     #[error("The money is already spent")]
     AlreadySpent { needed: Amount, available: Amount },
-    /// A sandbox has no operators: the owner of a key does all that they do.
     #[strum(props(status = 403))]
-    #[error("A sandbox has no operators; its key does all that they do")]
+    #[error(
+        "Only live mode has operators, merchants and keys to manage; in a sandbox every key is a merchant, and its \
+         owner does all that operators do"
+    )]
     LiveOnly,
     #[strum(props(status = 404))]
     #[error("Operator not found")]
@@ -331,6 +333,19 @@ pub enum Refusal {
     #[strum(props(status = 404))]
     #[error("Merchant not found")]
     MerchantNotFound,
+    #[strum(props(status = 409))]
+    #[error("A merchant with this name exists")]
+    MerchantNameTaken,
+    /// The operator is limited to some merchants, and the act concerns others.
+    #[strum(props(status = 403))]
+    #[error("An operator who is limited to some merchants cannot create others")]
+    OperatorLimited,
+    #[strum(props(status = 404))]
+    #[error("Key not found")]
+    KeyNotFound,
+    #[strum(props(status = 409))]
+    #[error("This key has expired or is revoked already")]
+    KeyEnded,
     /// The deployment has several merchants, and the request names none.
     #[error("merchant-id header is required")]
     MerchantIdRequired,
@@ -423,6 +438,9 @@ pub enum Refusal {
     },
 }
 
+/// The names of the variants that have the code of the value in them.
+const OTHERS_CODES: [&str; 2] = ["card_declined", "seed_entry"];
+
 impl Refusal {
     /// The HTTP status of most refusals.
     const STATUS_DEFAULT: u16 = 400;
@@ -433,6 +451,12 @@ impl Refusal {
             Self::SeedEntry { refusal, .. } => refusal.code(),
             refusal => refusal.into(),
         }
+    }
+
+    /// Returns every code.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        let own = Self::VARIANTS.iter().filter(|code| !OTHERS_CODES.contains(code));
+        own.chain(Decline::VARIANTS).copied()
     }
 
     /// Returns the HTTP status.

@@ -65,6 +65,19 @@ impl Timestamp {
         format!("{to_the_second} GMT+0000 (Coordinated Universal Time)")
     }
 
+    /// Formats the second in UTC for the name of a file: `20261127T054500Z`. Later times are
+    /// later texts.
+    pub fn compact_text(self) -> String {
+        self.utc().strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+
+    /// Parses a text as [`Self::compact_text`] writes it. Returns `None` for any other.
+    pub fn parse_compact(text: &str) -> Option<Self> {
+        let at = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+        let at = jiff::tz::Offset::UTC.to_timestamp(at).ok()?;
+        Self::from_millis(at.as_millisecond()).filter(|at| at.compact_text() == text)
+    }
+
     /// Returns the calendar day in UTC.
     pub fn date(self) -> Date {
         Date(self.utc().date())

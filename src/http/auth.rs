@@ -11,9 +11,11 @@ use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use sha2::{Digest, Sha256};
 
-use crate::commands::merchants;
+use crate::commands::operators::is_use_to_note;
+use crate::commands::{merchant_keys, merchants};
+use crate::domain::address_range::AddressRange;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
-use crate::domain::merchant::{KeyOwner, KeyScope, SandboxKey};
+use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
@@ -36,18 +38,12 @@ const CUSTOMER_ID: HeaderName = HeaderName::from_static("customer-id");
 /// The relation of the page that caused a request to this server, which browsers send.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The prefix of live keys. A sandbox refuses them, because a client that sends one has
-/// confused the two servers.
-const LIVE_KEY_PREFIX: &str = "sk_live_";
-
 /// The authenticated caller of a route.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     key: Key,
     /// SHA-256 of the key.
     pub(crate) key_hash: [u8; 32],
-    /// The address of the client.
-    address: Option<IpAddr>,
     /// The party of the request. `None` on a route with [`ActsAs::Viewer`] if the header names
     /// no customer.
     party: Option<Party>,
@@ -72,33 +68,40 @@ impl Caller {
         let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
         let context = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, state)?;
-        let address = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        if let (Access::Operator(right), Mode::Live) = (facts.access, state.policy.mode) {
+        if let (Access::Operator(right), Mode::Live) = (facts.access, state.policy.load().mode) {
             let found = operator_auth::admit(request, state, &key_hash, right, facts.acts_as)?;
             let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
             context.key_hash.get_or_init(|| key_hash);
+            context.operator.get_or_init(|| operator);
+            if let Some(merchant) = merchant {
+                context.merchant.get_or_init(|| merchant);
+            }
             return Ok(Self {
                 party: Some(Party::Merchant),
                 key: Key::Operator(operator, merchant),
                 key_hash,
-                address,
                 request: context,
             });
         }
-        let key = match state.api_keys.owner_of_key(&state.store, &key_hash)? {
-            Some(owner) => Key::Known(owner),
-            None if state.policy.mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+        let access = state.api_keys.access_of_key(&state.store, &key_hash)?;
+        let access = access.filter(|access| is_valid(access, state));
+        let key = match &access {
+            Some(access) => Key::Known(access.owner),
+            None if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
                 return Err(refuse_unknown_key(request, state));
             }
+            // A client that sends a live key to a sandbox has confused the two servers.
             None => Key::New(SandboxKey::new(&key)),
         };
         context.key_hash.get_or_init(|| key_hash);
+        if let Key::Known(owner) = key {
+            context.merchant.get_or_init(|| owner.merchant);
+        }
         // Count first, so that a request counts even if one of the next checks refuses it.
         let rate = facts.is_limited().then(|| count(request, state, key_hash)).flatten();
-        if let Key::Known(owner) = key
-            && !state.is_allowed(owner.merchant, request.peer_addr().map(|peer| peer.ip()))
-        {
-            return Err(ApiError::ForeignAddress);
+        if let Some(access) = &access {
+            check_address(access, context.address())?;
+            note_use(state, &key_hash, access);
         }
         if let Some(rate) = rate.filter(|rate| rate.is_exceeded) {
             return Err(ApiError::TooManyRequests {
@@ -112,7 +115,6 @@ impl Caller {
             party: party_of(request, &context, facts.acts_as)?,
             key,
             key_hash,
-            address,
             request: context,
         })
     }
@@ -124,7 +126,7 @@ impl Caller {
                 Key::Operator(operator, _) => Some(*operator),
                 Key::Known(_) | Key::New(_) => None,
             },
-            address: self.address.map(|address| address.to_string()),
+            address: self.request.address().map(|address| address.to_string()),
         }
     }
 
@@ -173,6 +175,7 @@ impl Caller {
                 merchant.expect("the route table names a merchant where an operator acts for one")
             }
         };
+        self.request.merchant.get_or_init(|| merchant);
         tx.act_for(merchant)?;
         Ok(Actor {
             merchant,
@@ -187,6 +190,37 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         ready(Self::admit(request))
+    }
+}
+
+/// Returns true if a key has not ended.
+fn is_valid(access: &KeyAccess, state: &AppState) -> bool {
+    access.ends_at.is_none() || access.is_valid_at(state.store.ledger_time())
+}
+
+/// Refuses a client whose address the key's merchant does not allow.
+fn check_address(access: &KeyAccess, address: Option<IpAddr>) -> Result<(), ApiError> {
+    let is_in_range = |range: &AddressRange| address.is_some_and(|address| range.contains(address));
+    match &access.allowed {
+        Some(allowed) if !allowed.iter().any(is_in_range) => Err(ApiError::ForeignAddress),
+        _ => Ok(()),
+    }
+}
+
+/// Saves the use of a live key beside the request, if the stored one is old enough.
+fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess) {
+    if state.policy.load().mode == Mode::Sandbox {
+        return;
+    }
+    let now = state.store.ledger_time();
+    if is_use_to_note(access.last_used_at, now) {
+        state.api_keys.note_use(key_hash, now);
+        let (store, key_hash, merchant) = (state.store.clone(), *key_hash, access.owner.merchant.0);
+        actix_web::rt::spawn(async move {
+            if let Err(error) = store.write(move |tx| merchant_keys::note_use(tx, &key_hash)).await {
+                log::warn!("cannot save when a key of merchant {merchant} was last used: {error}");
+            }
+        });
     }
 }
 
@@ -208,7 +242,7 @@ fn party_of(request: &HttpRequest, context: &RequestContext, acts_as: ActsAs) ->
             let customer = id.map(|id| parse_customer(&id)).transpose()?;
             Ok(Some(customer.into()))
         }
-        ActsAs::Key | ActsAs::MerchantOfOperator | ActsAs::Deployment => {
+        ActsAs::Key | ActsAs::MerchantOfOperator | ActsAs::Deployment | ActsAs::OperatorItself => {
             // Only the request log needs the header.
             drop(read_customer(request, context));
             Ok(Some(Party::Merchant))
@@ -230,8 +264,7 @@ fn parse_customer(id: &str) -> Result<CustomerId, ApiError> {
 /// Counts a request of this key, if the server limits requests. Keeps the state of the
 /// window in the request's extensions, for the reply's headers.
 fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<RateState> {
-    let limiter = state.rate_limiter.as_ref()?;
-    let rate = limiter.count(key_hash, Instant::now());
+    let rate = state.rate_limiter.count(key_hash, Instant::now())?;
     request.extensions_mut().insert(rate);
     Some(rate)
 }
@@ -245,17 +278,16 @@ fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
 /// Counts a wrong key or signature against the client's address. Returns `refusal`, or that
 /// the client has to wait.
 pub(super) fn refuse_guess(request: &HttpRequest, state: &AppState, refusal: ApiError) -> ApiError {
-    let Some((limiter, peer)) = state.unknown_keys.as_ref().zip(request.peer_addr()) else {
-        return refusal;
-    };
-    let address = Sha256::digest(peer.ip().to_canonical().to_string()).into();
-    let rate = limiter.count(address, Instant::now());
-    if rate.is_exceeded {
-        ApiError::TooManyRequests {
+    let client = RequestContext::of(request).ok().and_then(|context| context.address());
+    let rate = client.and_then(|client| {
+        let address = Sha256::digest(client.to_string()).into();
+        state.unknown_keys.count(address, Instant::now())
+    });
+    match rate.filter(|rate| rate.is_exceeded) {
+        Some(rate) => ApiError::TooManyRequests {
             reset_seconds: rate.reset_seconds,
-        }
-    } else {
-        refusal
+        },
+        None => refusal,
     }
 }
 
@@ -274,12 +306,19 @@ fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
 /// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key, or
 /// only the text of a client's variable without a value.
 pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
-    if state.is_loopback_only && !is_for_this_machine(request) {
-        return Err(ApiError::ForeignHost);
-    }
+    check_host(request, state)?;
     let key = key_of(request, state)?;
     let key_hash = Sha256::digest(&key).into();
     Ok((key, key_hash))
+}
+
+/// Refuses a request for another host if only this machine may use the server. This stops DNS
+/// rebinding, in which a web page's own host name resolves to this machine.
+pub(crate) fn check_host(request: &HttpRequest, state: &AppState) -> Result<(), ApiError> {
+    if state.is_loopback_only && !is_for_this_machine(request) {
+        return Err(ApiError::ForeignHost);
+    }
+    Ok(())
 }
 
 /// Returns the text of the `customer-id` header, and keeps it in the request context.
@@ -295,11 +334,26 @@ pub(super) fn read_customer(request: &HttpRequest, context: &RequestContext) -> 
     Ok(customer)
 }
 
+/// Returns the merchant whose deals a page shows: that of the default key, for a browser on the
+/// machine of a sandbox. `None` if the merchant has done nothing yet.
+///
+/// # Errors
+///
+/// Returns [`ApiError::NoToken`] for every other browser.
+pub(crate) fn merchant_of_page(request: &HttpRequest, state: &AppState) -> Result<Option<MerchantId>, ApiError> {
+    let (_, key_hash) = read_key(request, state)?;
+    let access = state.api_keys.access_of_key(&state.store, &key_hash)?;
+    Ok(access.map(|access| access.owner.merchant))
+}
+
 /// Returns the bearer key. In sandbox mode a program on this machine may leave it out. It
 /// then uses the default merchant, whose key is the empty text.
 fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     let headers = request.headers();
-    if !headers.contains_key(AUTHORIZATION) && state.policy.mode == Mode::Sandbox && is_from_this_machine(request) {
+    if !headers.contains_key(AUTHORIZATION)
+        && state.policy.load().mode == Mode::Sandbox
+        && is_from_this_machine(request)
+    {
         return Ok(String::new());
     }
     let sent = single_value(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken { mistake: None })?;
@@ -325,7 +379,8 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
 /// A foreign web page in a browser on this machine does not count. It can reach a loopback
 /// port, but the browser then sends its `Origin` or, with a link or a picture, the word
 /// `cross-site`. A webhook of this service does not count either, because a merchant may set
-/// an endpoint URL that leads back here.
+/// an endpoint URL that leads back here. Neither does a request that came by a trusted proxy:
+/// no header may make a client one of this machine.
 fn is_from_this_machine(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let mut origins = headers.get_all(ORIGIN).peekable();
@@ -333,7 +388,8 @@ fn is_from_this_machine(request: &HttpRequest) -> bool {
         && headers
             .get_all(SEC_FETCH_SITE)
             .any(|site| site.as_bytes() == b"cross-site");
-    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+    let client = RequestContext::of(request).ok().and_then(|context| context.client);
+    client.is_some_and(|client| client.address.is_loopback() && !client.is_by_proxy)
         && is_for_this_machine(request)
         && !headers.contains_key(WEBHOOK_ID)
         && !is_foreign_link
@@ -348,8 +404,7 @@ pub(super) fn is_local_origin(origin: &str) -> bool {
     host.is_some_and(is_loopback_name)
 }
 
-/// Returns true if the `Host` header is a loopback name. This stops DNS rebinding, in which
-/// a web page's own host name resolves to this machine: its requests carry that name.
+/// Returns true if the `Host` header is a loopback name.
 fn is_for_this_machine(request: &HttpRequest) -> bool {
     let mut hosts = request.headers().get_all(HOST);
     hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))

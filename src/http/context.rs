@@ -2,21 +2,24 @@
 //! idempotency keys, the log lines and the request log share.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::dev::{RequestHead, ServiceRequest};
-use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::idempotency::{IdempotencyKey, RequestFingerprint};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::unset::is_unset_variable;
 use crate::entropy;
 use crate::http::canonical_json;
+use crate::http::client_address::{ClientAddress, TrustedProxies};
 use crate::http::connections::{Connection, Phase};
+use crate::http::door::ByPage;
 use crate::http::error::ApiError;
 use crate::http::parts_hash::PartsHash;
 use crate::store::WriteSummary;
@@ -31,9 +34,15 @@ pub(crate) struct RequestContext {
     pub(crate) id: String,
     pub(crate) method: Method,
     uri: Uri,
+    /// The sender. `None` if the connection has no address.
+    pub(crate) client: Option<ClientAddress>,
     /// SHA-256 of the API key, once the key is known to be valid. It identifies a sandbox
     /// caller over resets, since a reset gives the key another merchant.
     pub(crate) key_hash: OnceLock<[u8; 32]>,
+    /// The merchant of the key, or the one that an operator acts for.
+    pub(crate) merchant: OnceLock<MerchantId>,
+    /// The operator who sent the request.
+    pub(crate) operator: OnceLock<OperatorId>,
     /// The `Idempotency-Key` header, if the request has it.
     pub(crate) idempotency_key: Parsed<Option<IdempotencyKey>>,
     /// The text of the `customer-id` header, if the request has one valid value of it.
@@ -43,6 +52,8 @@ pub(crate) struct RequestContext {
     /// The text of the `Host` header, if the request has one value of it. The client chooses
     /// it, so it may be malformed.
     pub(crate) host: Option<String>,
+    /// True if a page of the service sent the request on behalf of a person.
+    pub(crate) is_by_page: bool,
     /// The connection that the request came by.
     pub(crate) connection: Option<Arc<Connection>>,
     /// True while a part of the body may not have arrived.
@@ -96,7 +107,7 @@ impl ReceivedBody {
 
 impl RequestContext {
     /// Creates the context of a new request, with a new request id.
-    pub(super) fn new(request: &ServiceRequest) -> Self {
+    pub(super) fn new(request: &ServiceRequest, proxies: Option<&TrustedProxies>) -> Self {
         let head = request.head();
         let headers = &head.headers;
         let has_length = headers
@@ -106,15 +117,26 @@ impl RequestContext {
             id: entropy::request_id(),
             method: head.method.clone(),
             uri: head.uri.clone(),
+            client: head
+                .peer_addr
+                .map(|peer| ClientAddress::of(peer.ip(), headers, proxies)),
             idempotency_key: read_idempotency_key(head),
             key_hash: OnceLock::new(),
+            merchant: OnceLock::new(),
+            operator: OnceLock::new(),
             customer: OnceLock::new(),
             body: OnceLock::new(),
-            host: read_host(head),
+            host: single_host(headers).map(str::to_owned),
+            is_by_page: request.extensions().contains::<ByPage>(),
             connection: request.conn_data::<Arc<Connection>>().cloned(),
             has_unread_body: AtomicBool::new(has_length || headers.contains_key(TRANSFER_ENCODING)),
             write_summaries: Mutex::default(),
         }
+    }
+
+    /// Returns the address of the client.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.client.map(|client| client.address)
     }
 
     /// Begins a phase of the connection.
@@ -185,10 +207,11 @@ impl RequestContext {
     }
 }
 
-fn read_host(head: &RequestHead) -> Option<String> {
-    let mut hosts = head.headers.get_all(&HOST);
+/// Returns the text of the `Host` header, if there is one value of it.
+pub(super) fn single_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(&HOST);
     let host = hosts.next().filter(|_| hosts.next().is_none())?;
-    host.to_str().ok().map(str::to_owned)
+    host.to_str().ok()
 }
 
 /// Parses the `Idempotency-Key` header, if the request has it.

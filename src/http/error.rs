@@ -1,12 +1,13 @@
 //! The errors of requests, and the replies that report them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value};
-use strum::{EnumProperty, IntoStaticStr};
+use strum::{EnumProperty, IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 use crate::csv::errors::FileErrors;
@@ -18,7 +19,7 @@ use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::details::{self, details};
 use crate::http::envelope::{Envelope, Reply, status_code};
 use crate::http::key_mistake::KeyMistake;
-use crate::http::store_failure::store_failure;
+use crate::http::store_failure::{StoreFailure, store_failure};
 use crate::{commands, store};
 
 /// Seconds after which a client may try a failed write again.
@@ -29,7 +30,7 @@ const RETRY_AFTER_CLOCK_SECONDS: u64 = 30;
 
 /// The reason why a request failed. The message is the `Display` text and the code is the
 /// variant's name. The status is 400 unless the variant states another.
-#[derive(Debug, Error, EnumProperty, IntoStaticStr)]
+#[derive(Debug, Error, EnumProperty, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum ApiError {
     /// The request broke a rule of the domain.
@@ -149,6 +150,18 @@ pub(crate) enum ApiError {
     #[strum(props(status = 500))]
     #[error("Something went wrong on our side")]
     Internal,
+}
+
+/// The names of the variants that have no code, or the code of the value in them.
+const NOT_CODES: [&str; 3] = ["refused", "store", "too_many_requests"];
+
+/// Returns the code of every refusal and failure.
+pub(super) fn codes() -> BTreeSet<&'static str> {
+    let own = ApiError::VARIANTS.iter().copied();
+    own.filter(|code| !NOT_CODES.contains(code))
+        .chain(Refusal::codes())
+        .chain(StoreFailure::CODES)
+        .collect()
 }
 
 impl ApiError {

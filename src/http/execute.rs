@@ -51,7 +51,12 @@ impl AppState {
             return self.execute_once(key, caller, command).await;
         }
         let outcome = self.run(caller, command).await?;
-        Ok(outcome(&self.view_context(caller.viewer(), &caller.request)))
+        Ok(outcome(
+            &self
+                .policy
+                .load()
+                .view_context(caller.viewer(), caller.request.host.as_deref()),
+        ))
     }
 
     /// Runs a command unless it ran before under this idempotency key.
@@ -131,7 +136,7 @@ impl AppState {
     }
 
     async fn read_any(&self, caller: &Caller, merchant: MerchantId, read: AnyQuery) -> Result<Reply, ApiError> {
-        let policy = Arc::clone(&self.policy);
+        let policy = self.policy.load_full();
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let read = move |snapshot: &Snapshot<'_>| {
             let context = policy.view_context(viewer.as_ref(), context.host.as_deref());

@@ -7,21 +7,22 @@ use actix_http::{HttpMessage, Request, Response};
 use actix_web::ResponseError;
 use actix_web::body::BoxBody;
 use actix_web::http::ConnectionType;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 
+use crate::commands::SharedPolicy;
 use crate::domain::invalid::shortened;
 use crate::entropy;
+use crate::http::context::single_host;
 use crate::http::csv_body::CSV;
+use crate::http::doc_url;
 use crate::http::error::ApiError;
+use crate::http::headers::REQUEST_ID;
 use crate::http::payload::check_head;
 use crate::http::state::Limits;
 
-/// The header with the id of a request.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// Tells the client to go on, or returns the reply that refuses its body. The connection
 /// closes after that reply, since the client may send the body all the same.
-pub(super) fn check(request: Request, limits: Limits) -> Result<Request, Response<BoxBody>> {
+pub(super) fn check(request: Request, limits: Limits, policy: &SharedPolicy) -> Result<Request, Response<BoxBody>> {
     let content_type = request
         .headers()
         .get(CONTENT_TYPE)
@@ -36,12 +37,13 @@ pub(super) fn check(request: Request, limits: Limits) -> Result<Request, Respons
     };
     match check_head(request.headers(), bytes_max) {
         Ok(()) => Ok(request),
-        Err(refusal) => Err(refuse(&request, &refusal)),
+        Err(refusal) => Err(refuse(&request, &refusal, policy)),
     }
 }
 
-fn refuse(request: &Request, refusal: &ApiError) -> Response<BoxBody> {
-    let mut response = refusal.error_response();
+fn refuse(request: &Request, refusal: &ApiError, policy: &SharedPolicy) -> Response<BoxBody> {
+    let host = single_host(request.headers());
+    let mut response = doc_url::add(refusal.error_response(), policy, host);
     let id = entropy::request_id();
     let (method, path, status) = (request.method(), shortened(request.path()), response.status().as_u16());
     log::info!("{id} {method} {path:?} {status} before its body");

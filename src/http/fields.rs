@@ -282,12 +282,7 @@ impl<'a> Field<'a> {
 
     /// Parses a country's letters or its id.
     pub(crate) fn country(&self) -> Result<Country, Invalid> {
-        let codes = Country::VARIANTS
-            .iter()
-            .map(|country| country.code())
-            .collect::<Vec<_>>()
-            .join(", ");
-        self.parsed(&format!("one of {codes}, or a country's id"), Country::parse)
+        self.parsed(Country::SHAPE, Country::parse)
     }
 
     /// Parses a boolean. A form field has the text `true` or `false`.

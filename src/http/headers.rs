@@ -1,10 +1,13 @@
-//! Reading headers that may have one value only.
+//! Headers: the names of the service's own, and reading those that may have one value only.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
 use crate::domain::invalid::Invalid;
 use crate::domain::refusal::Refusal;
 use crate::http::error::ApiError;
+
+/// The header with the id of a request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Returns the text of a header that may have one value only, or `None` if it is absent or
 /// empty. Bytes that are not UTF-8 become replacement characters, which no customer id and

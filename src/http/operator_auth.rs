@@ -39,7 +39,8 @@ pub(super) fn admit(
     note_use(state, &operator);
     let named = single_value(request.headers(), &MERCHANT_ID)?;
     let acts_for_all = operator.merchants.is_empty();
-    let merchant = if acts_as == ActsAs::Deployment && named.is_none() && acts_for_all {
+    let acts_for_none = acts_as == ActsAs::Deployment && named.is_none() && acts_for_all;
+    let merchant = if acts_for_none || acts_as == ActsAs::OperatorItself {
         None
     } else {
         Some(merchant_of(state, &operator, named.as_deref())?)
@@ -68,7 +69,7 @@ fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Re
 
 /// Saves the use of the key beside the request, if the stored one is old enough.
 fn note_use(state: &AppState, operator: &Operator) {
-    if operators::is_use_to_note(operator, state.store.ledger_time()) {
+    if operators::is_use_to_note(operator.last_used_at, state.store.ledger_time()) {
         let (store, id) = (state.store.clone(), operator.id);
         actix_web::rt::spawn(async move {
             if let Err(error) = store.write(move |tx| operators::note_use(tx, id)).await {

@@ -6,6 +6,7 @@
 //! limiter is used, because none lets a request move the clock.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ const KEYS_MAX: usize = 10_000;
 /// Counts the requests of every key, over all workers.
 #[derive(Debug)]
 pub struct RateLimiter {
-    limit: u32,
+    /// The requests in a window. 0 sets no limit.
+    limit: AtomicU32,
     /// By the key's SHA-256 hash.
     windows: Mutex<HashMap<[u8; 32], Window>>,
 }
@@ -46,16 +48,28 @@ pub(super) struct RateState {
 }
 
 impl RateLimiter {
-    /// Returns a limiter that allows `limit` requests in a window.
-    pub fn new(limit: u32) -> Self {
+    /// Returns a limiter that allows `limit` requests in a window, or any number with `None`.
+    pub fn new(limit: Option<u32>) -> Self {
         Self {
-            limit,
+            limit: AtomicU32::new(limit.unwrap_or_default()),
             windows: Mutex::default(),
         }
     }
 
-    /// Counts a request of the key with this hash and returns the state of its window.
-    pub(super) fn count(&self, key_hash: [u8; 32], now: Instant) -> RateState {
+    /// Allows another number of requests from now on, also in the windows that have begun.
+    pub fn set_limit(&self, limit: Option<u32>) {
+        self.limit.store(limit.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Returns true if there is a limit.
+    pub(super) fn is_on(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts a request of the key with this hash and returns the state of its window, or
+    /// `None` without a limit.
+    pub(super) fn count(&self, key_hash: [u8; 32], now: Instant) -> Option<RateState> {
+        let limit = Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)?;
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= KEYS_MAX && !windows.contains_key(&key_hash) {
             windows.retain(|_, window| !window.has_ended(now));
@@ -73,12 +87,12 @@ impl RateLimiter {
         }
         window.requests = window.requests.saturating_add(1);
         let left = WINDOW.saturating_sub(window.age(now));
-        RateState {
-            limit: self.limit,
-            remaining: self.limit.saturating_sub(window.requests),
+        Some(RateState {
+            limit,
+            remaining: limit.saturating_sub(window.requests),
             reset_seconds: left.as_secs() + u64::from(left.subsec_nanos() > 0),
-            is_exceeded: window.requests > self.limit,
-        }
+            is_exceeded: window.requests > limit,
+        })
     }
 
     /// Moves the start of a key's window into the past by this much time.
@@ -134,9 +148,9 @@ mod tests {
 
     #[test]
     fn a_window_of_a_minute_begins_with_the_first_request() {
-        let limiter = RateLimiter::new(10);
+        let limiter = RateLimiter::new(Some(10));
         let start = Instant::now();
-        let at = |millis| limiter.count(KEY, start + Duration::from_millis(millis));
+        let at = |millis| limiter.count(KEY, start + Duration::from_millis(millis)).unwrap();
         let states: Vec<RateState> = (0..12).map(|second| at(second * 1000 + 1)).collect();
         let remaining: Vec<u32> = states.iter().map(|state| state.remaining).collect();
         assert_eq!(remaining, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]);
@@ -156,28 +170,41 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_can_be_changed_and_taken_away() {
+        let (limiter, now) = (RateLimiter::new(None), Instant::now());
+        assert!(!limiter.is_on() && limiter.count(KEY, now).is_none());
+        limiter.set_limit(Some(1));
+        assert!(!limiter.count(KEY, now).unwrap().is_exceeded);
+        assert!(limiter.count(KEY, now).unwrap().is_exceeded);
+        limiter.set_limit(Some(3));
+        assert!(!limiter.count(KEY, now).unwrap().is_exceeded, "the window goes on");
+        limiter.set_limit(None);
+        assert!(limiter.count(KEY, now).is_none());
+    }
+
+    #[test]
     fn each_key_has_its_own_window() {
-        let limiter = RateLimiter::new(1);
+        let limiter = RateLimiter::new(Some(1));
         let now = Instant::now();
-        assert!(!limiter.count(KEY, now).is_exceeded);
-        assert!(!limiter.count([2; 32], now).is_exceeded);
-        assert!(limiter.count(KEY, now).is_exceeded);
+        assert!(!limiter.count(KEY, now).unwrap().is_exceeded);
+        assert!(!limiter.count([2; 32], now).unwrap().is_exceeded);
+        assert!(limiter.count(KEY, now).unwrap().is_exceeded);
     }
 
     #[test]
     fn advancing_a_keys_time_moves_its_window() {
-        let (limiter, now) = (RateLimiter::new(1), Instant::now());
-        limiter.count(KEY, now);
+        let (limiter, now) = (RateLimiter::new(Some(1)), Instant::now());
+        limiter.count(KEY, now).unwrap();
         limiter.advance(&KEY, Duration::from_secs(59));
-        let exceeded = limiter.count(KEY, now);
+        let exceeded = limiter.count(KEY, now).unwrap();
         assert!(exceeded.is_exceeded && exceeded.reset_seconds == 1, "{exceeded:?}");
         limiter.count([2; 32], now);
         for time in [Duration::from_secs(1), WINDOW, Duration::from_hours(87_600)] {
             limiter.advance(&KEY, time);
-            assert!(!limiter.count(KEY, now).is_exceeded, "{time:?}");
+            assert!(!limiter.count(KEY, now).unwrap().is_exceeded, "{time:?}");
         }
         assert!(
-            limiter.count([2; 32], now).is_exceeded,
+            limiter.count([2; 32], now).unwrap().is_exceeded,
             "another key's window has not moved"
         );
         limiter.advance(&[3; 32], WINDOW);
@@ -185,7 +212,7 @@ mod tests {
 
     #[test]
     fn windows_that_have_ended_are_dropped() {
-        let limiter = RateLimiter::new(1);
+        let limiter = RateLimiter::new(Some(1));
         let start = Instant::now();
         let key = |number: usize| {
             let mut key = [0; 32];
@@ -194,14 +221,17 @@ mod tests {
         };
         let held = |limiter: &RateLimiter| limiter.windows.lock().unwrap().len();
         for number in 0..KEYS_MAX {
-            limiter.count(key(number), start);
+            limiter.count(key(number), start).unwrap();
         }
-        assert!(limiter.count(key(0), start).is_exceeded, "a full table still counts");
+        assert!(
+            limiter.count(key(0), start).unwrap().is_exceeded,
+            "a full table still counts"
+        );
         let later = start + WINDOW;
-        limiter.count(key(KEYS_MAX), later);
+        limiter.count(key(KEYS_MAX), later).unwrap();
         assert_eq!(held(&limiter), 1, "the windows that had ended are gone");
         for number in 0..2 * KEYS_MAX {
-            limiter.count(key(number), later);
+            limiter.count(key(number), later).unwrap();
             assert!(held(&limiter) <= KEYS_MAX);
         }
     }
@@ -209,8 +239,9 @@ mod tests {
     #[test]
     fn the_headers_are_those_of_the_contract() {
         let mut headers = HeaderMap::new();
-        RateLimiter::new(10)
+        RateLimiter::new(Some(10))
             .count(KEY, Instant::now())
+            .unwrap()
             .write_headers(&mut headers);
         assert_eq!(headers.get("ratelimit-policy").unwrap(), "10;w=60");
         assert_eq!(headers.get("ratelimit").unwrap(), "limit=10, remaining=9, reset=60");

@@ -76,8 +76,10 @@ pub(crate) enum ActsAs {
     Key,
     /// The merchant that the operator names in the header `merchant-id`.
     MerchantOfOperator,
-    /// The deployment: no merchant.
+    /// The deployment: no merchant, unless the operator is limited to some or names one.
     Deployment,
+    /// The operator's own rights, for no merchant: the header `merchant-id` has no effect.
+    OperatorItself,
     /// No party: the header only names the viewer. A header without a valid customer id,
     /// or with several different ids, has no effect.
     Viewer,
@@ -105,7 +107,7 @@ pub(crate) enum Section {
     Sandbox,
     /// Routes of operators, under `/operator`.
     Operator,
-    /// Routes without a key: health and files.
+    /// Routes without a key: health, readiness and files.
     Open,
 }
 

@@ -6,19 +6,24 @@
 use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::{HttpService, Protocol};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory_with_config, fn_service, map_config,
+};
 use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
 use actix_web::{App, web};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
 use crate::http::connections::GuardedStream;
+use crate::http::door::WorkerDoor;
 use crate::http::state::AppState;
 use crate::http::{expect, middleware, routes};
 
@@ -39,8 +44,14 @@ const BLOCKING_THREADS: usize = 16;
 /// The bytes of a reply that the dispatcher buffers before it waits for the client.
 const WRITE_BUFFER_BYTES: usize = 16_384;
 
-/// Returns the server on a bound address. The server runs when it is polled.
-pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) -> io::Result<Server> {
+/// Returns the server on a bound address. The server runs when it is polled. `pages` adds the
+/// pages for people to the routes.
+pub fn server(
+    state: AppState,
+    listener: TcpListener,
+    settings: ServerSettings,
+    pages: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
     let workers = std::thread::available_parallelism()?.get();
     // The server stops accepting only far above the limit at which a new connection closes
     // the one that has waited longest.
@@ -52,28 +63,42 @@ pub fn server(state: AppState, listener: TcpListener, settings: ServerSettings) 
         .shutdown_timeout(settings.stop_seconds_max)
         .disable_signals()
         .listen("http", listener, move || {
-            // Each worker has its own state and API key cache, so that the cores do not
-            // contend for shared reference counts and locks.
+            // Each worker has its own state, API key cache and counters, so that the cores do
+            // not contend for shared reference counts, locks and cache lines.
             let state = AppState {
                 api_keys: Arc::new(state.api_keys.for_worker()),
+                request_meter: state.request_meter.for_worker(),
                 ..state.clone()
             };
-            let body_limits = state.limits;
+            let (body_limits, policy) = (state.limits, state.policy.clone());
             let limits = *state.connections.limits();
             let connections = Arc::clone(&state.connections);
-            let (mode, is_strict) = (state.policy.mode, state.policy.strict);
+            let (mode, is_strict) = (state.policy.load().mode, state.policy.load().strict);
+            let door = WorkerDoor::default();
             let app = App::new()
                 .app_data(web::Data::new(state))
+                .app_data(door.clone())
                 .wrap(from_fn(middleware::observe))
                 .configure(|config| routes::configure(config, mode, is_strict))
-                .into_factory()
-                .map_err(|error: actix_web::Error| error.error_response());
+                .configure(pages.clone())
+                .into_factory();
+            let app = fn_factory_with_config(move |config: AppConfig| {
+                let (door, started) = (door.clone(), app.new_service(config));
+                async move {
+                    let service = Rc::new(started.await?);
+                    door.open(&service);
+                    Ok::<_, ()>(service)
+                }
+            });
+            let app = app.map_err(|error: actix_web::Error| error.error_response());
             let http = HttpService::build()
                 .keep_alive(limits.keep_alive)
                 .client_request_timeout(limits.head)
                 .client_disconnect_timeout(DISCONNECT_TIMEOUT)
                 .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-                .expect(fn_service(move |request| ready(expect::check(request, body_limits))))
+                .expect(fn_service(move |request| {
+                    ready(expect::check(request, body_limits, &policy))
+                }))
                 .on_connect_ext(|stream: &GuardedStream, data| {
                     data.insert(Arc::clone(stream.connection()));
                 })

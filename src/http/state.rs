@@ -1,25 +1,22 @@
 //! The app state, which every handler receives.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use crate::commands::Policy;
-use crate::domain::ids::MerchantId;
-use crate::domain::party::Party;
+use crate::commands::{Policy, SharedPolicy};
 use crate::http::api_key_cache::ApiKeyCache;
+use crate::http::client_address::TrustedProxies;
 use crate::http::connections::Connections;
-use crate::http::context::RequestContext;
 use crate::http::in_flight::InFlight;
 use crate::http::rate_limit::RateLimiter;
+use crate::http::request_meter::RequestMeter;
 use crate::http::sandbox::event_streams::EventStreams;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
 use crate::http::walks::Walks;
 use crate::store::{self, Store, Tx};
-use crate::views::ViewContext;
 use crate::webhooks;
 
 /// Bounds on requests.
@@ -57,21 +54,18 @@ pub struct AppState {
     pub store: Store,
     /// The handle of the webhook deliverer.
     pub webhooks: webhooks::Handle,
-    /// The owners of the API keys.
+    /// What the API keys give access to.
     pub api_keys: Arc<ApiKeyCache>,
     /// The operator's decisions.
-    pub policy: Arc<Policy>,
+    pub policy: SharedPolicy,
     /// Bounds on requests.
     pub limits: Limits,
     /// The open connections.
     pub connections: Arc<Connections>,
-    /// The IP addresses that may use each live merchant's keys. A merchant whose list is
-    /// absent or empty allows all addresses.
-    pub allowed_ips: Arc<HashMap<MerchantId, Vec<IpAddr>>>,
-    /// `None` if requests are not limited.
-    pub rate_limiter: Option<Arc<RateLimiter>>,
-    /// Counts unknown keys by address. `None` if they are not limited.
-    pub unknown_keys: Option<Arc<RateLimiter>>,
+    /// Counts the requests of each key.
+    pub rate_limiter: Arc<RateLimiter>,
+    /// Counts unknown keys by address.
+    pub unknown_keys: Arc<RateLimiter>,
     /// The faults that merchants have set. Always empty in live mode.
     pub faults: Arc<FaultBook>,
     /// The request log, in sandbox mode only.
@@ -80,13 +74,17 @@ pub struct AppState {
     /// exposed.
     pub is_loopback_only: bool,
     /// The origins whose web pages may call the service.
-    pub origins: Arc<AllowedOrigins>,
+    pub origins: Arc<ArcSwap<AllowedOrigins>>,
+    /// The proxies that tell the addresses of clients.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
     /// The open streams of events. There are none in live mode.
     pub event_streams: Arc<EventStreams>,
     /// The lists that clients read page by page.
     pub walks: Arc<Walks>,
+    /// Counts requests, for the metrics.
+    pub request_meter: RequestMeter,
     /// The free part of the memory for uploads, in bytes.
     pub upload_memory: Arc<Semaphore>,
 }
@@ -101,25 +99,7 @@ impl AppState {
         T: Send + 'static,
         E: From<store::Error> + Send + 'static,
     {
-        let policy = Arc::clone(&self.policy);
+        let policy = self.policy.load_full();
         self.store.write(move |tx| command(tx, &policy)).await
-    }
-
-    /// Returns the context of views for the viewer of a request.
-    pub(crate) fn view_context<'a>(
-        &'a self,
-        viewer: Option<&'a Party>,
-        request: &'a RequestContext,
-    ) -> ViewContext<'a> {
-        self.policy.view_context(viewer, request.host.as_deref())
-    }
-
-    /// Returns true if a client with this address may use the merchant's keys.
-    pub(crate) fn is_allowed(&self, merchant: MerchantId, peer: Option<IpAddr>) -> bool {
-        let allowed = self.allowed_ips.get(&merchant).filter(|allowed| !allowed.is_empty());
-        allowed.is_none_or(|allowed| {
-            let is_peer = |ip: &IpAddr| Some(ip.to_canonical()) == peer.map(|peer| peer.to_canonical());
-            allowed.iter().any(is_peer)
-        })
     }
 }

@@ -9,6 +9,21 @@ pub(super) struct StoreFailure {
     pub(super) message: &'static str,
 }
 
+impl StoreFailure {
+    /// Every code of [`store_failure`].
+    pub(super) const CODES: [&str; 9] = [
+        "busy",
+        "storage_full",
+        "database_gone",
+        "ledger_broken",
+        "clock_jumped",
+        "storage_failing",
+        "stopping",
+        "outcome_unknown",
+        "internal",
+    ];
+}
+
 /// Returns the reply to a failure of the store.
 pub(super) fn store_failure(error: &store::Error) -> StoreFailure {
     let (status, code, message) = match error {

@@ -3,6 +3,7 @@
 use crate::domain::events::webhook_endpoint::StoredWebhookEndpoint;
 use crate::domain::ids::{MerchantId, WalletId};
 use crate::domain::ledger::ChainHash;
+use crate::domain::merchant::settings::OwnSettings;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 
 /// The columns of a merchant's row that commands use.
@@ -12,6 +13,7 @@ pub struct MerchantRow {
     /// The id of the merchant's own wallet.
     pub wallet_id: WalletId,
     pub clock: ClockOffset,
+    pub own: OwnSettings,
     /// The hash of the merchant's newest transfer.
     pub chain_head: ChainHash,
     /// Its webhook endpoint.

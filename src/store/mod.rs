@@ -7,8 +7,11 @@
 
 mod audit;
 mod background_check;
+mod backup;
 mod engine;
+mod file_facts;
 mod merchant_row;
+mod restore;
 mod tables;
 mod tx;
 mod write_summary;
@@ -23,9 +26,14 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 pub use audit::{Audit, Finding, audit, check_structure};
+pub use backup::{Backup, BackupError, OnStep, Step, backup};
 pub use engine::connection::{Synchronous, add_functions};
 pub use engine::ephemeral::EphemeralFolder;
 pub use engine::error::{Error, LogLoss, OpenError};
+pub use engine::health::FileSizes;
+pub use engine::writer_meter::WriterReading;
+pub use file_facts::{mode_of, newest_ledger_time, position};
+pub use restore::{Restored, restore};
 pub use tables::events::{NewEvent, ReplayedEvent};
 pub use tables::idempotency::ExpiredRecord;
 pub use tables::journal::MadeStatement;
@@ -34,6 +42,7 @@ pub use tables::operators::{ActScope, RecordedAct};
 pub use tables::payments::UsedReference;
 pub use tables::payouts::StoredPayout;
 pub use tables::position::FoundMovements;
+pub use tables::totals::{Differences, Totals};
 pub use tx::{Snapshot, Tx};
 pub use write_summary::{WriteSummary, WriteSummaryRows};
 
@@ -42,8 +51,6 @@ use crate::domain::ids::{self, Entropy, MerchantId};
 use crate::domain::ledger_time::JumpRule;
 use crate::domain::mode::Mode;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::treasury::position::Position;
-use crate::domain::treasury::reconciliation::SumTooLarge;
 use audit::verification::check_newest;
 use background_check::BackgroundCheck;
 use engine::blobs::Blobs;
@@ -60,7 +67,8 @@ use engine::readers::Readers;
 use engine::vacuum::Vacuum;
 use engine::watch::FileWatch;
 use engine::writer::{GroupCommit, Writer, WriterThread};
-use engine::{connection, file, inspection, lock, mark};
+use engine::writer_meter::WriterMeter;
+use engine::{connection, file, inspection, lock, mark, migrations};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -109,6 +117,7 @@ pub struct Store {
 }
 
 struct Inner {
+    path: PathBuf,
     blobs: Blobs,
     readers: Arc<Readers>,
     long_reads: LongReads,
@@ -117,6 +126,7 @@ struct Inner {
     health: Arc<Health>,
     clock: Arc<LedgerClock>,
     wakeups: Arc<DeliveryWakeups>,
+    writer_meter: Arc<WriterMeter>,
     thread: Mutex<Option<WriterThread>>,
     /// Declared after every connection, because fields drop in order: see [`SyncHandle`].
     _file: SyncHandle,
@@ -134,7 +144,8 @@ impl Store {
     /// # Errors
     ///
     /// Fails on a file that is in use, foreign, newer than this program, or of another
-    /// mode or currency, and leaves it untouched.
+    /// mode or currency, and leaves it untouched. So it does with an older file that cannot
+    /// be migrated.
     pub fn open(
         settings: &Settings,
         clock: Box<dyn Clock>,
@@ -156,7 +167,7 @@ impl Store {
         let file = SyncHandle::open(path).map_err(io)?;
         lock::lock_file(path, file.file())?;
         if !is_fresh {
-            check_file(path, settings)?;
+            check_file(path, settings, entropy.as_mut())?;
         }
 
         let synchronous = settings.synchronous;
@@ -201,7 +212,9 @@ impl Store {
 
         let (ended, writer_ended) = oneshot::channel();
         let checkpointing = connection::open(path, Role::Checkpoints { synchronous })?;
-        let checkpoints = Checkpoints::start(checkpointing, file.clone(), i64::from(checkpoint_pages)).map_err(io)?;
+        let writer_meter = Arc::<WriterMeter>::default();
+        let (pages, meter) = (i64::from(checkpoint_pages), Arc::clone(&writer_meter));
+        let checkpoints = Checkpoints::start(checkpointing, file.clone(), pages, meter).map_err(io)?;
         let rule = JumpRule {
             millis_max: i64::try_from(settings.clock_jump_max.as_millis()).unwrap_or(i64::MAX),
             follows_all: settings.mode == Mode::Sandbox,
@@ -214,6 +227,7 @@ impl Store {
             checkpoints,
             watch,
             health: Arc::clone(&health),
+            meter: Arc::clone(&writer_meter),
             clock: Arc::clone(&clock),
             marked_at: clock.now(),
             entropy,
@@ -225,6 +239,7 @@ impl Store {
         };
         let (writer, thread) = Writer::start(group_commit, settings.queue_commands_max, ended).map_err(io)?;
         let inner = Inner {
+            path: path.clone(),
             blobs,
             readers,
             long_reads,
@@ -233,6 +248,7 @@ impl Store {
             health,
             clock,
             wakeups,
+            writer_meter,
             thread: Mutex::new(Some(thread)),
             _file: file,
             _lock: lock,
@@ -285,6 +301,39 @@ impl Store {
             Err(_) if health.has_room() => self.write(|tx| Ok(mark::touch(tx.connection)?)).await,
             last => last,
         }
+    }
+
+    /// Checks, as far as is known without waiting for the writer, that the next write would be
+    /// answered, and that a read comes back. After a failed write, asks the writer to try
+    /// another as soon as there is room, at most once a second, so that a later call finds out
+    /// how it went.
+    ///
+    /// # Errors
+    ///
+    /// The error that a write or a read would be answered with.
+    pub fn check_ready(&self) -> Result<(), Error> {
+        let Inner {
+            health, clock, writer, ..
+        } = &*self.inner;
+        health.check_running()?;
+        clock.check()?;
+        if let Err(error) = health.last() {
+            if health.has_room() && health.may_try_again() {
+                writer.submit_unanswered(|tx| Ok(mark::touch(tx.connection)?))?;
+            }
+            return Err(error);
+        }
+        self.read(|snapshot| snapshot.newest_transfer().map(drop))
+    }
+
+    /// Returns the counts of the writer's work.
+    pub fn read_writer(&self) -> WriterReading {
+        self.inner.writer_meter.read()
+    }
+
+    /// Returns the sizes of the database file and its write-ahead log.
+    pub fn file_sizes(&self) -> FileSizes {
+        self.inner.health.file_sizes()
     }
 
     /// Reads a few rows by their keys from one consistent snapshot, on the calling thread.
@@ -351,6 +400,27 @@ impl Store {
         self.inner.blobs.open_file(file)
     }
 
+    /// Copies the database and its files to a new name beside the work of the service, on the
+    /// calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`backup()`].
+    pub fn backup(&self, to: &Path, on_step: OnStep<'_>) -> Result<Backup, BackupError> {
+        let connection = connection::open(&self.inner.path, Role::Reader)?;
+        let source = backup::Source {
+            path: &self.inner.path,
+            connection: &connection,
+            version: file::SCHEMA_VERSION,
+        };
+        source.copy_to(to, on_step)
+    }
+
+    /// Returns the path of the database file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
     /// Ends the long reads, lets the waiting commands finish, runs the last checkpoint and
     /// ends the writer. Later writes and long reads fail with [`Error::Stopped`].
     pub fn close(&self) {
@@ -358,61 +428,23 @@ impl Store {
     }
 }
 
-/// Returns the ledger time of the newest commit in a file, `None` in a fresh file. Only reads,
-/// and may run beside a server.
-///
-/// # Errors
-///
-/// Fails when the file cannot be opened or read.
-pub fn newest_ledger_time(path: &Path) -> Result<Option<Timestamp>, OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let newest = Snapshot::of(&connection).newest_row_at();
-    newest.map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
-}
-
-/// Returns the position of all merchants in a file, at the time of its newest commit, and the
-/// currency of its amounts. Only reads, and may run beside a server. The inner error is a sum
-/// beyond the largest amount.
-///
-/// # Errors
-///
-/// Fails when the file cannot be opened or read.
-pub fn position(path: &Path) -> Result<(Result<Position, SumTooLarge>, String), OpenError> {
-    connection::check_to_audit(path)?;
-    let connection = connection::open_to_audit(path)?;
-    let read = || {
-        let transaction = connection.unchecked_transaction()?;
-        let snapshot = Snapshot::of(&transaction);
-        let merchants = snapshot.every_merchant()?.into_iter();
-        let merchants = merchants
-            .map(|merchant| snapshot.position_of(merchant))
-            .collect::<Result<_, _>>()?;
-        let as_of = snapshot.newest_row_at()?.unwrap_or(Timestamp::EPOCH);
-        let currency = transaction.query_row("SELECT currency FROM instance", [], |row| row.get(0))?;
-        Ok((Position::of(merchants, as_of, snapshot.newest_transfer()?), currency))
-    };
-    read().map_err(|cause| OpenError::Damaged {
-        path: path.to_owned(),
-        cause,
-    })
-}
-
-/// Checks a file that existed before. With [`Settings::accept_loss`], a lost log is told
-/// and accepted.
-fn check_file(path: &Path, settings: &Settings) -> Result<(), OpenError> {
-    match inspection::check_log(path) {
+/// Checks a file that existed before, and migrates one of an earlier version. With
+/// [`Settings::accept_loss`], a lost log is told and accepted.
+fn check_file(path: &Path, settings: &Settings, entropy: &mut dyn Entropy) -> Result<(), OpenError> {
+    let version = match inspection::check_log(path) {
         Err(OpenError::Log(loss)) if settings.accept_loss => {
             log::warn!("accepted the loss of every commit that is not in the file: {loss}");
             if let LogLoss::OfAnother { log, .. } = &loss {
                 let aside = inspection::set_log_aside(log)?;
                 log::warn!("{} is now {}", log.display(), aside.display());
             }
+            inspection::version_alone(path)?
         }
         checked => checked?,
+    };
+    if (1..file::SCHEMA_VERSION).contains(&version) {
+        inspection::check_purpose(path, settings.mode, &settings.currency)?;
+        migrations::migrate(path, version, entropy)?;
     }
     inspection::check_content(path, settings.mode, &settings.currency)
 }

@@ -61,9 +61,14 @@ impl ViewContext<'_> {
     }
 
     fn file_url(&self, file: FileName) -> String {
+        self.url(&format!("/files/{file}"))
+    }
+
+    /// Returns the address of a path of the service.
+    pub(crate) fn url(&self, path: &str) -> String {
         match self.host.and_then(origin_of_host) {
-            Some(origin) => format!("{origin}/files/{file}"),
-            None => format!("{}/files/{file}", self.base_url),
+            Some(origin) => format!("{origin}{path}"),
+            None => format!("{}{path}", self.base_url),
         }
     }
 }

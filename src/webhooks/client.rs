@@ -86,13 +86,13 @@ impl WebhookClient {
             .header(CONTENT_TYPE, "application/json")
             .header(
                 "x-payluk-signature",
-                signing::contract_signature(&endpoint.secret, &body),
+                signing::contract_signature(endpoint.secrets.single(), &body),
             )
             .header("webhook-id", event.to_string())
             .header("webhook-timestamp", unix_seconds)
             .header(
                 "webhook-signature",
-                signing::standard_signature(&endpoint.secret, event, unix_seconds, &body),
+                signing::standard_signature(&endpoint.secrets, event, unix_seconds, &body),
             )
             .body(body);
         match request.send().await {
@@ -176,7 +176,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrl};
+    use crate::domain::events::webhook_endpoint::{SigningSecret, SigningSecrets, WebhookUrl};
 
     /// Resolves every host name to one of these addresses: each lookup takes the next one.
     fn resolving_to(addresses: &[&str]) -> Lookup {
@@ -192,7 +192,10 @@ mod tests {
         let client = WebhookClient::new(mode, Duration::from_millis(500), lookup).unwrap();
         let endpoint = WebhookEndpoint {
             url: WebhookUrl::parse(url, mode).unwrap(),
-            secret: SigningSecret::new("sk_test_1"),
+            secrets: SigningSecrets {
+                current: SigningSecret::new("sk_test_1"),
+                previous: None,
+            },
             version: 0,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -23,10 +23,12 @@ use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
+use crate::webhooks::attempts_meter::AttemptsMeter;
 use crate::webhooks::client::WebhookClient;
 use crate::webhooks::outcomes::UnrecordedOutcomes;
 use crate::webhooks::queues::MerchantQueues;
-use crate::webhooks::settings::Settings;
+use crate::webhooks::resolver;
+use crate::webhooks::settings::{AttemptSettings, Settings};
 use crate::webhooks::tasks::{Report, Tasks};
 
 /// Attempts in flight at once, of all merchants.
@@ -44,6 +46,8 @@ const POLL: Duration = Duration::from_mins(1);
 pub(super) enum Message {
     /// Attempts every delivery of a merchant that is due now, and then answers.
     Flush(MerchantId, oneshot::Sender<()>),
+    /// Makes later attempts follow these settings.
+    SetAttempts(AttemptSettings),
     /// Starts no further attempt, and ends when those in flight are recorded.
     Stop,
 }
@@ -57,11 +61,12 @@ pub(super) struct Deliverer {
     /// The number of attempts under way or not yet recorded.
     in_flight: usize,
     outcomes: UnrecordedOutcomes,
+    attempts: Arc<AttemptsMeter>,
     has_store_stopped: bool,
 }
 
 impl Deliverer {
-    pub(super) fn new(store: Store, settings: Settings, client: WebhookClient) -> Self {
+    pub(super) fn new(store: Store, settings: Settings, client: WebhookClient, attempts: Arc<AttemptsMeter>) -> Self {
         let settings = Arc::new(settings);
         let (tasks, reports) = Tasks::new(store.clone(), Arc::clone(&settings), client);
         Self {
@@ -72,6 +77,7 @@ impl Deliverer {
             queues: MerchantQueues::default(),
             in_flight: 0,
             outcomes: UnrecordedOutcomes::new(),
+            attempts,
             has_store_stopped: false,
         }
     }
@@ -108,6 +114,7 @@ impl Deliverer {
                     Some(Message::Flush(merchant, done)) if stop_at.is_none() => self.flush(merchant, done),
                     // Dropping `done` ends the wait.
                     Some(Message::Flush(..)) => {}
+                    Some(Message::SetAttempts(attempts)) => self.set_attempts(attempts),
                     Some(Message::Stop) => {
                         stop_at.get_or_insert_with(|| Instant::now() + self.settings.stop_timeout);
                         self.queues.cancel_flushes();
@@ -116,6 +123,24 @@ impl Deliverer {
                 },
                 () = sleep_until(wake_at.into()) => {}
             }
+        }
+    }
+
+    /// Makes later attempts follow these settings. Those in flight keep their time limit.
+    fn set_attempts(&mut self, attempts: AttemptSettings) {
+        if attempts == self.settings.attempts {
+            return;
+        }
+        let mode = self.settings.endpoints.mode;
+        match WebhookClient::new(mode, attempts.timeout, resolver::system_lookup()) {
+            Ok(client) => {
+                self.settings = Arc::new(Settings {
+                    attempts,
+                    ..Settings::clone(&self.settings)
+                });
+                self.tasks.replace(Arc::clone(&self.settings), client);
+            }
+            Err(problem) => log::error!("the settings of webhooks stay as they were: {problem}"),
         }
     }
 
@@ -216,13 +241,17 @@ impl Deliverer {
             return Ok(());
         };
         pending.retain(|delivery| !queue.has_in_flight(delivery.id));
-        let endpoint = self.settings.endpoints.endpoint_of(merchant, &stored);
+        let now = clock.shown_at(self.store.ledger_time());
+        let endpoint = self.settings.endpoints.endpoint_of(&stored, now);
+        if endpoint.is_none() && self.settings.endpoints.keeps_pending(&stored) {
+            self.queues.set_timer(merchant, None);
+            return Ok(());
+        }
         if endpoint.is_none() && !pending.is_empty() {
             queue.is_discarding = true;
             self.tasks.discard_pending(merchant);
             return Ok(());
         }
-        let now = clock.shown_at(self.store.ledger_time());
         let is_due = |delivery: &&Delivery| delivery.due_at <= now;
         let due = pending.iter().take_while(is_due).count().min(room);
         let later = pending.split_off(due);
@@ -295,6 +324,7 @@ impl Deliverer {
 
     fn handle_attempt(&mut self, mut attempted: Attempted) {
         let Attempted { delivery, attempt, .. } = &attempted;
+        self.attempts.count(&attempt.outcome);
         let queue = self.queues.queue_mut(delivery.merchant);
         if queue.set_health(&attempt.outcome) && !attempt.outcome.is_gone() {
             log_health(delivery.merchant, attempt);
@@ -311,9 +341,9 @@ impl Deliverer {
         let (merchant, url) = (attempted.delivery.merchant, &attempted.attempt.url);
         let name = self.store.read(|snapshot| snapshot.merchant_name(merchant));
         let name = name.ok().flatten().map(|name| format!(" ({name})")).unwrap_or_default();
-        let remedy = match self.settings.endpoints.mode() {
+        let remedy = match self.settings.endpoints.mode {
             Mode::Sandbox => "PUT /sandbox/callback sets it again",
-            Mode::Live => "correct callback_url in its [[merchant]] section and restart the service",
+            Mode::Live => "PUT /operator/callback or `escrowd merchant callback` sets it again",
         };
         log::warn!(
             "merchant {}{name}: webhook endpoint {url} answered 410 Gone, so it gets no more events and the pending \

@@ -1,43 +1,38 @@
 //! The webhook endpoint of each merchant.
 
-use std::collections::HashMap;
-
 use crate::domain::events::webhook_endpoint::{StoredWebhookEndpoint, WebhookEndpoint, WebhookUrl};
-use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
+use crate::domain::time::Timestamp;
 
-/// The source of merchants' webhook endpoints.
+/// The operator's decisions about webhook endpoints. Each merchant's own is stored.
 #[derive(Clone, Debug)]
-pub enum Endpoints {
-    /// Each sandbox merchant sets its own.
-    Sandbox {
-        /// The URL for merchants that have not set one.
-        url_default: Option<WebhookUrl>,
-    },
-    /// The configuration lists the endpoints of live merchants.
-    Live(HashMap<MerchantId, WebhookEndpoint>),
+pub struct Endpoints {
+    /// Decides which addresses may be reached.
+    pub mode: Mode,
+    /// The URL for sandbox merchants that have not set one.
+    pub url_default: Option<WebhookUrl>,
 }
 
 impl Endpoints {
-    /// Returns the mode of the service. It decides which addresses may be reached.
-    pub(super) const fn mode(&self) -> Mode {
-        match self {
-            Self::Sandbox { .. } => Mode::Sandbox,
-            Self::Live(_) => Mode::Live,
-        }
+    /// Returns true if events are sent to a merchant with this endpoint.
+    pub(super) fn is_set(&self, stored: &StoredWebhookEndpoint) -> bool {
+        stored.active_url(self.url_default.as_ref()).is_some() && stored.secret.is_some()
     }
 
-    /// Returns the webhook endpoint of a merchant, or `None` if its events are not sent.
-    /// `stored` has the merchant's own setting, which applies in a sandbox only, and tells if
-    /// the endpoint is gone.
-    pub(super) fn endpoint_of(&self, merchant: MerchantId, stored: &StoredWebhookEndpoint) -> Option<WebhookEndpoint> {
-        match self {
-            Self::Sandbox { url_default } => Some(WebhookEndpoint {
-                url: stored.active_url(url_default.as_ref())?.clone(),
-                secret: stored.secret.clone()?,
-                version: stored.version,
-            }),
-            Self::Live(endpoints) => endpoints.get(&merchant).filter(|_| stored.gone_at.is_none()).cloned(),
-        }
+    /// Returns true if the pending deliveries of a merchant without an endpoint wait for one. A
+    /// live merchant that has never set any comes from a file of version 1, whose endpoints were
+    /// in the configuration.
+    pub(super) fn keeps_pending(&self, stored: &StoredWebhookEndpoint) -> bool {
+        self.mode == Mode::Live && stored.version == 0
+    }
+
+    /// Returns the webhook endpoint of a merchant, which signs with the secrets of this time, or
+    /// `None` if its events are not sent.
+    pub(super) fn endpoint_of(&self, stored: &StoredWebhookEndpoint, now: Timestamp) -> Option<WebhookEndpoint> {
+        Some(WebhookEndpoint {
+            url: stored.active_url(self.url_default.as_ref())?.clone(),
+            secrets: stored.signing_secrets(now)?,
+            version: stored.version,
+        })
     }
 }

@@ -6,6 +6,7 @@
 //! process crashes before it has recorded an attempt, it repeats the attempt after the
 //! next start, with the same event id and the same bytes.
 
+mod attempts_meter;
 mod client;
 mod deliverer;
 mod endpoints;
@@ -19,6 +20,7 @@ pub mod signing;
 mod tasks;
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime;
@@ -26,11 +28,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::ids::MerchantId;
 use crate::store::Store;
+use attempts_meter::AttemptsMeter;
 use client::WebhookClient;
 use deliverer::{Deliverer, Message};
 
+pub use attempts_meter::AttemptsReading;
 pub use endpoints::Endpoints;
-pub use settings::Settings;
+pub use settings::{AttemptSettings, Settings};
 
 /// Threads for host name lookups. A lookup cannot be cancelled, so one that hangs must
 /// leave threads for the others.
@@ -41,27 +45,35 @@ const LOOKUPS_MAX: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Handle {
     messages: mpsc::UnboundedSender<Message>,
+    attempts: Arc<AttemptsMeter>,
     ended: watch::Receiver<()>,
 }
 
 /// Starts the deliverer of a store's events.
 pub fn start(store: Store, settings: Settings) -> io::Result<Handle> {
-    let mode = settings.endpoints.mode();
-    let client = WebhookClient::new(mode, settings.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
+    let mode = settings.endpoints.mode;
+    let client =
+        WebhookClient::new(mode, settings.attempts.timeout, resolver::system_lookup()).map_err(io::Error::other)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS_MAX)
         .build()?;
     let (messages, received) = mpsc::unbounded_channel();
     let (end, ended) = watch::channel(());
+    let attempts = Arc::<AttemptsMeter>::default();
+    let meter = Arc::clone(&attempts);
     thread::Builder::new().name("webhooks".to_owned()).spawn(move || {
-        let deliverer = Deliverer::new(store, settings, client);
+        let deliverer = Deliverer::new(store, settings, client, meter);
         runtime.block_on(deliverer.run(received));
         // Does not wait for lookups that hang.
         runtime.shutdown_background();
         drop(end);
     })?;
-    Ok(Handle { messages, ended })
+    Ok(Handle {
+        messages,
+        attempts,
+        ended,
+    })
 }
 
 impl Handle {
@@ -72,6 +84,16 @@ impl Handle {
         // A deliverer that has ended drops the message with its sender, and the wait ends.
         drop(self.messages.send(Message::Flush(merchant, done)));
         drop(is_done.await);
+    }
+
+    /// Returns the number of attempts so far, by outcome.
+    pub fn attempts(&self) -> AttemptsReading {
+        self.attempts.read()
+    }
+
+    /// Makes later attempts follow other settings.
+    pub fn set_attempts(&self, attempts: AttemptSettings) {
+        drop(self.messages.send(Message::SetAttempts(attempts)));
     }
 
     /// Makes the deliverer start no further attempt.

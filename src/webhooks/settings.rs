@@ -10,12 +10,19 @@ use crate::webhooks::endpoints::Endpoints;
 pub struct Settings {
     /// The webhook endpoints of merchants.
     pub endpoints: Endpoints,
+    /// The attempts.
+    pub attempts: AttemptSettings,
+    /// The time that attempts in flight get to finish when the service stops.
+    pub stop_timeout: Duration,
+}
+
+/// The settings of attempts, which a reload may replace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptSettings {
     /// The pauses between attempts.
     pub schedule: RetrySchedule,
     /// The longest pause that an endpoint may ask for.
     pub retry_after_seconds_max: u32,
     /// The time limit of one attempt.
     pub timeout: Duration,
-    /// The time that attempts in flight get to finish when the service stops.
-    pub stop_timeout: Duration,
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 
-use crate::domain::events::webhook_endpoint::SigningSecret;
+use crate::domain::events::webhook_endpoint::{SigningSecret, SigningSecrets};
 use crate::domain::ids::EventId;
 
 /// Returns the value of `x-payluk-signature`: the HMAC-SHA512 of the body in lower-case
@@ -23,9 +23,15 @@ pub fn standard_secret(secret: &SigningSecret) -> String {
     format!("whsec_{}", STANDARD.encode(standard_key(secret)))
 }
 
-/// Returns the value of `webhook-signature` for an event signed at this time.
-pub(super) fn standard_signature(secret: &SigningSecret, event: EventId, unix_seconds: i64, body: &str) -> String {
-    sign_standard(&standard_key(secret), &event.to_string(), unix_seconds, body)
+/// Returns the value of `webhook-signature` for an event signed at this time: a signature by
+/// each secret, separated by spaces.
+pub(super) fn standard_signature(secrets: &SigningSecrets, event: EventId, unix_seconds: i64, body: &str) -> String {
+    let id = event.to_string();
+    let signatures: Vec<String> = secrets
+        .all()
+        .map(|secret| sign_standard(&standard_key(secret), &id, unix_seconds, body))
+        .collect();
+    signatures.join(" ")
 }
 
 fn standard_key(secret: &SigningSecret) -> [u8; 32] {
@@ -42,7 +48,11 @@ fn sign_standard(key: &[u8], id: &str, unix_seconds: i64, body: &str) -> String 
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::{HeaderMap, HeaderName};
+
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::domain::time::Clock;
 
     #[test]
     fn a_body_is_signed_as_the_contract_shows() {
@@ -78,9 +88,39 @@ mod tests {
             "whsec_SHEVtkn43W+FPJzcQHXW7QBQacIOpQ9VJHcRTb9RSAA="
         );
         let (event, body) = (EventId::new(1, 2), "{\"event\":\"escrow.created\"}");
-        let ours = standard_signature(&secret, event, 1_782_123_300, body);
+        let secrets = SigningSecrets {
+            current: secret.clone(),
+            previous: None,
+        };
+        let ours = standard_signature(&secrets, event, 1_782_123_300, body);
         let theirs = standardwebhooks::Webhook::new(&standard_secret(&secret)).unwrap();
         let theirs = theirs.sign(&event.to_string(), 1_782_123_300, body.as_bytes()).unwrap();
         assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn while_a_rotation_overlaps_receivers_verify_with_either_secret() {
+        let secrets = SigningSecrets {
+            current: SigningSecret::new("the next secret"),
+            previous: Some(SigningSecret::new("the old secret")),
+        };
+        let (event, body) = (EventId::new(1, 2), "{\"event\":\"escrow.created\"}");
+        let now = SystemClock.now().unix_seconds();
+        let headers = [
+            ("webhook-id", event.to_string()),
+            ("webhook-timestamp", now.to_string()),
+            ("webhook-signature", standard_signature(&secrets, event, now, body)),
+        ];
+        let headers: HeaderMap = headers
+            .into_iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        let verifies = |secret: &SigningSecret| {
+            let library = standardwebhooks::Webhook::new(&standard_secret(secret)).unwrap();
+            library.verify(body.as_bytes(), &headers).is_ok()
+        };
+        assert!(secrets.all().all(verifies));
+        assert!(!verifies(&SigningSecret::new("another secret")));
+        assert_eq!(secrets.single().as_str(), "the old secret");
     }
 }

@@ -51,11 +51,17 @@ impl Tasks {
         (tasks, received)
     }
 
+    /// Makes later tasks use these settings and this client.
+    pub(super) fn replace(&mut self, settings: Arc<Settings>, client: WebhookClient) {
+        self.settings = settings;
+        self.client = Arc::new(client);
+    }
+
     /// Sends an event to a webhook endpoint. `now` is the time on the merchant's clock. The
     /// signature has the system's time, which the endpoint compares with its own.
     pub(super) fn attempt(&self, delivery: Delivery, endpoint: WebhookEndpoint, body: String, now: Timestamp) {
         let (client, reports) = (Arc::clone(&self.client), self.reports.clone());
-        let pause_max = self.settings.retry_after_seconds_max;
+        let pause_max = self.settings.attempts.retry_after_seconds_max;
         tokio::spawn(async move {
             let started = Instant::now();
             let unix_seconds = SystemClock.now().unix_seconds();
@@ -102,7 +108,7 @@ impl Tasks {
             let record = store.write(move |tx| {
                 let mut ended = Vec::new();
                 for attempted in recorded.iter() {
-                    if deliveries::record(tx, &settings.schedule, attempted)? {
+                    if deliveries::record(tx, &settings.attempts.schedule, attempted)? {
                         ended.push(attempted.clone());
                     }
                 }
@@ -117,11 +123,8 @@ impl Tasks {
     pub(super) fn discard_pending(&self, merchant: MerchantId) {
         let (store, settings, reports) = (self.store.clone(), Arc::clone(&self.settings), self.reports.clone());
         tokio::spawn(async move {
-            let discard = store.write(move |tx| {
-                deliveries::discard_pending(tx, merchant, |stored| {
-                    settings.endpoints.endpoint_of(merchant, stored).is_some()
-                })
-            });
+            let discard = store
+                .write(move |tx| deliveries::discard_pending(tx, merchant, |stored| settings.endpoints.is_set(stored)));
             drop(reports.send(Report::Discarded(merchant, discard.await)));
         });
     }

@@ -146,7 +146,7 @@ fn a_page_of_another_origin_gets_no_permission() {
 
 #[test]
 fn listed_origins_are_allowed_in_any_mode_and_need_a_key() {
-    let list = |config: &mut escrowd::config::Config| {
+    let list = |config: &mut crate::live_merchants::TestConfig| {
         config.allowed_origins = vec!["https://shop.example".to_owned()];
     };
     let (sandbox, live) = (spawn_app_with(list), spawn_live_app(list));

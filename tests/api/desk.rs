@@ -4,13 +4,14 @@ use actix_web::rt::System;
 use escrowd::app;
 use escrowd::commands;
 use escrowd::commands::operators::{self, OperatorRequest};
-use escrowd::config::{Bank, Config, Merchant};
+use escrowd::config::Bank;
 use escrowd::domain::treasury::act::Agent;
 use escrowd::domain::treasury::operator::Role;
 use escrowd::store::Tx;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, LIVE_KEY, TestApp, key_hash, kobo, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, kobo, spawn_live_app};
+use crate::live_merchants::{Merchant, TestConfig};
 
 /// The keys of the operators: an admin, two cashiers, an approver and an auditor.
 pub(crate) const ADA: &str = "op_live_ada";
@@ -39,15 +40,15 @@ pub(crate) fn spawn_desk() -> TestApp {
 pub(crate) fn spawn_desk_of_two() -> TestApp {
     spawn_desk_with(|config| {
         let stall = Merchant {
-            name: "stall".to_owned(),
-            key_sha256: vec![key_hash(STALL_KEY)],
+            name: "stall",
+            key: STALL_KEY,
             ..config.merchant[0].clone()
         };
         config.merchant.push(stall);
     })
 }
 
-pub(crate) fn spawn_desk_with(change: impl FnOnce(&mut Config)) -> TestApp {
+pub(crate) fn spawn_desk_with(change: impl FnOnce(&mut TestConfig)) -> TestApp {
     spawn_live_app(|config| {
         config.bank = Some(Bank {
             bank_name: "Bank".to_owned(),
@@ -63,7 +64,7 @@ pub(crate) fn spawn_desk_with(change: impl FnOnce(&mut Config)) -> TestApp {
 
 /// Makes the operators before the service starts, as `escrowd operator create` does. Their
 /// keys count as used, since the first use is saved beside the request.
-fn make_operators(config: &Config) {
+fn make_operators(config: &escrowd::config::Config) {
     let store = app::open_store(config).unwrap();
     for (key, role) in OPERATORS {
         let make = move |tx: &mut Tx<'_>| {

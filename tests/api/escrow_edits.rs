@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helpers::{Deal, LIVE_KEY, TestApp, key_hash, spawn_app, spawn_app_with, spawn_live_app, standard_terms};
+use crate::helpers::{Deal, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app, standard_terms};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a drawing";
 
@@ -415,7 +415,7 @@ fn additional_fees_are_refused_in_a_fixed_order() {
 #[test]
 fn only_a_super_admins_key_sets_an_additional_fee() {
     let app = spawn_live_app(|config| {
-        config.merchant[0].business_key_sha256 = vec![key_hash("sk_live_business")];
+        config.merchant[0].business_key = Some("sk_live_business");
     });
     let send = |key: &str, method: &str, path: &str, body: &Value| {
         let bearer = format!("Bearer {key}");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use escrowd::app::{App, AppError, Stopper};
 use escrowd::clock::SystemClock;
-use escrowd::config::{Config, Merchant};
+use escrowd::config::Config;
 use escrowd::domain::events::event;
 use escrowd::domain::ids::{Entropy, Reference, TransactionId};
 use escrowd::domain::mode::Mode;
@@ -26,12 +26,18 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::live_merchants::{Merchant, TestConfig};
 use crate::snapshots::transcript::{Request, Transcript};
+
+/// The document that explains every refusal.
+const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// A running service. Dropping it stops the service and audits its ledger, so that
 /// every test also checks the ledger's invariants.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
+    /// The address of the metrics, if the test has set one.
+    pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) database: PathBuf,
     agent: ureq::Agent,
     clock: MovedClock,
@@ -140,9 +146,32 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Checks that a refusal with a code names the place where the document explains the code.
+    /// Takes the address out of the body, so that tests can compare the rest.
+    fn check_doc_url(&mut self) {
+        let Value::Object(fields) = &mut self.body else {
+            return;
+        };
+        let doc_url = fields.remove("docUrl");
+        let code = fields.get("code").and_then(Value::as_str);
+        assert_eq!(doc_url.is_some(), code.is_some(), "{}", self.text);
+        if let (Some(Value::String(doc_url)), Some(code)) = (doc_url, code) {
+            let (page, fragment) = doc_url.split_once('#').unwrap();
+            assert!(page.starts_with("http") && page.ends_with("/docs/errors"), "{doc_url}");
+            assert_eq!(fragment, code);
+            assert!(ERRORS.contains(&format!("| `{code}` |")), "docs/errors.md lacks {code}");
+        }
+    }
+
     /// Returns true if the body is a CSV file, which has no envelope.
     pub(crate) fn is_csv(&self) -> bool {
         self.header("content-type") == Some("text/csv; charset=utf-8")
+    }
+
+    /// Returns true for a file, a page or a redirection, which have no envelope.
+    fn is_text(&self) -> bool {
+        let content_type = self.header("content-type");
+        self.status == 303 || content_type.is_some_and(|content_type| content_type.starts_with("text/"))
     }
 
     /// Returns the answer after asserting that it is a success.
@@ -182,6 +211,7 @@ impl Answer {
         reader.read_exact(&mut body).unwrap();
         answer.text = String::from_utf8(body).unwrap();
         answer.body = serde_json::from_str(&answer.text).unwrap_or_default();
+        answer.check_doc_url();
         answer
     }
 
@@ -218,13 +248,13 @@ pub(crate) fn spawn_app() -> TestApp {
 }
 
 /// Spawns a service whose settings differ from the defaults.
-pub(crate) fn spawn_app_with(change: impl FnOnce(&mut Config)) -> TestApp {
+pub(crate) fn spawn_app_with(change: impl FnOnce(&mut TestConfig)) -> TestApp {
     spawn_app_with_clock(MovedClock::default(), change)
 }
 
 /// Spawns a service whose requests and replies are recorded for a snapshot. Its clock moves
 /// by [`RECORDED_STEP_MILLIS`] with each request and not otherwise.
-pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut Config)) -> TestApp {
+pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut TestConfig)) -> TestApp {
     let clock = MovedClock {
         stands_at_millis: Some(RECORDED_FROM_MILLIS),
         ..MovedClock::default()
@@ -238,13 +268,13 @@ pub(crate) fn spawn_recorded_app(change: impl FnOnce(&mut Config)) -> TestApp {
     app
 }
 
-fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut Config)) -> TestApp {
+fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config {
+    let mut config = TestConfig::of(Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         database: folder.path().join("test.db"),
         ..Config::default()
-    };
+    });
     change(&mut config);
     let database = config.database.clone();
     let service_clock = clock.clone();
@@ -252,18 +282,24 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut Config)) -> 
     let thread = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let app = start_when_free(&config, &service_clock).await;
-            started.send((app.address(), app.stopper())).unwrap();
+            config.insert_merchants(&app.store()).await;
+            started
+                .send((app.address(), app.metrics_address(), app.stopper()))
+                .unwrap();
             app.run().await.unwrap();
         });
     });
-    let (address, stopper) = has_started.recv().unwrap();
+    let (address, metrics_address, stopper) = has_started.recv().unwrap();
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .build()
         .new_agent();
     TestApp {
         address,
+        metrics_address,
         database,
         agent,
         clock,
@@ -297,7 +333,7 @@ pub(crate) const LIVE_KEY: &str = "sk_live_the_only_one";
 
 /// Spawns a service in live mode with one merchant, whose key is [`LIVE_KEY`], and then
 /// applies `change` to its settings.
-pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
+pub(crate) fn spawn_live_app(change: impl FnOnce(&mut TestConfig)) -> TestApp {
     spawn_app_with(|config| {
         go_live(config);
         change(config);
@@ -305,27 +341,14 @@ pub(crate) fn spawn_live_app(change: impl FnOnce(&mut Config)) -> TestApp {
 }
 
 /// Sets live mode, with one merchant whose key is [`LIVE_KEY`].
-pub(crate) fn go_live(config: &mut Config) {
+pub(crate) fn go_live(config: &mut TestConfig) {
     // Some tests send many unknown keys.
     config.limits.unknown_keys_per_minute = 0;
     config.mode = Mode::Live;
-    config.merchant = vec![Merchant {
-        name: "shop".to_owned(),
-        key_sha256: vec![key_hash(LIVE_KEY)],
-        business_key_sha256: Vec::new(),
-        is_business: true,
-        country: None,
-        allowed_ips: Vec::new(),
-        commission_bps: None,
-        bank: None,
-        callback_url: None,
-        callback_events: None,
-        signing_secret: None,
-        paystack_secret: None,
-    }];
+    config.merchant = vec![Merchant::new("shop", LIVE_KEY)];
 }
 
-/// Returns the key's SHA-256 hash, in the form that the configuration holds.
+/// Returns the key's SHA-256 hash.
 pub(crate) fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
@@ -417,9 +440,10 @@ impl TestApp {
             text,
             headers,
         };
-        if !answer.is_csv() {
+        if !answer.is_text() {
             let text = &answer.text;
             answer.body = serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"));
+            answer.check_doc_url();
         }
         if let Some(transcript) = &self.transcript {
             let request = Request {
@@ -851,7 +875,10 @@ impl TestApp {
         let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let snapshot = connection.unchecked_transaction().unwrap();
         let mut tables = snapshot
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'instance' ORDER BY name")
+            .prepare(
+                "SELECT name FROM sqlite_schema
+                 WHERE type = 'table' AND name NOT IN ('instance', 'file_mark') ORDER BY name",
+            )
             .unwrap();
         let tables: Vec<String> = tables
             .query_map([], |row| row.get(0))

@@ -88,7 +88,6 @@ const STANDARD: [(&str, Option<&str>, &str); 5] = [
 fn an_unknown_route_is_not_found() {
     let app = spawn_app_with_ada();
     for path in [
-        "/",
         "/v1",
         "/v1/",
         "/v1/wallet/",

@@ -1,19 +1,18 @@
 //! The routes that a key may use, and the addresses from which it may use them (contract
 //! section 1.2).
 
-use std::net::IpAddr;
-
-use escrowd::config::Config;
+use escrowd::domain::address_range::AddressRange;
 use serde_json::json;
 
 use crate::helpers::{
-    Answer, LIVE_KEY, TestApp, key_hash, new_customer, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
+    Answer, LIVE_KEY, TestApp, new_customer, spawn_app_with, spawn_live_app, standard_terms, two_milestones,
 };
+use crate::live_merchants::TestConfig;
 
 const BUSINESS_KEY: &str = "sk_live_business";
 
-fn with_both_keys(config: &mut Config) {
-    config.merchant[0].business_key_sha256 = vec![key_hash(BUSINESS_KEY)];
+fn with_both_keys(config: &mut TestConfig) {
+    config.merchant[0].business_key = Some(BUSINESS_KEY);
 }
 
 fn send(app: &TestApp, key: &str, method: &str, path: &str, customer: Option<&str>) -> Answer {
@@ -97,10 +96,13 @@ fn both_keys_belong_to_one_merchant() {
 }
 
 fn from(addresses: &[&str]) -> TestApp {
-    let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    let addresses: Vec<AddressRange> = addresses
+        .iter()
+        .map(|range| AddressRange::parse(range).unwrap())
+        .collect();
     spawn_live_app(|config| {
         with_both_keys(config);
-        config.merchant[0].allowed_ips = addresses;
+        config.merchant[0].allowed_addresses = addresses;
     })
 }
 
@@ -133,7 +135,7 @@ fn a_key_is_used_from_a_listed_address_only() {
     }
 }
 
-/// The service ignores forwarding headers, because any client can send them.
+/// The service ignores forwarding headers of clients that are no trusted proxies.
 #[test]
 fn an_address_in_a_header_is_ignored() {
     let app = from(&["192.0.2.7"]);

@@ -1,13 +1,13 @@
 //! Operators: their keys, roles and merchants, and the record of what they do.
 
-use escrowd::config::Merchant;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::desk::{
     ADA, BEN, DAYO, EFE, STALL_KEY, paid, payout_of, reason, receipt, spawn_desk, spawn_desk_of_two, spawn_desk_with,
 };
-use crate::helpers::{LIVE_KEY, TestApp, key_hash, new_customer, spawn_app};
+use crate::helpers::{LIVE_KEY, TestApp, new_customer, spawn_app};
+use crate::live_merchants::Merchant;
 
 const NO_ID: &str = "665f1b2c9a1e4d0012ab3c10";
 
@@ -143,7 +143,7 @@ fn a_business_key_is_no_operator_in_a_sandbox() {
     app.wallet("ada").ok();
     let connection = app.sqlite();
     let hash: [u8; 32] = Sha256::digest("sk_test_business").into();
-    let sql = "INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, 1, 'BUSINESS')";
+    let sql = "INSERT INTO merchant_key (key_hash, merchant_id, scope, created_at) VALUES (?1, 1, 'BUSINESS', 0)";
     connection.execute(sql, [hash]).unwrap();
     drop(connection);
     app.top_up("ada", 1000).ok();
@@ -249,11 +249,11 @@ fn a_request_names_one_of_several_merchants() {
 fn a_merchant_is_named_by_its_id_before_its_name() {
     let app = spawn_desk_with(|config| {
         let other = Merchant {
-            name: "stall".to_owned(),
-            key_sha256: vec![key_hash(STALL_KEY)],
+            name: "stall",
+            key: STALL_KEY,
             ..config.merchant[0].clone()
         };
-        "2".clone_into(&mut config.merchant[0].name);
+        config.merchant[0].name = "2";
         config.merchant.push(other);
     });
     app.by_for(BEN, "2", "POST", "/receipts", &receipt(10, "in-1", &json!({})))

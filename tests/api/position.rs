@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use escrowd::app;
 use escrowd::commands::operators::{self, OperatorRequest};
-use escrowd::config::{Bank, Config};
+use escrowd::config::Bank;
 use escrowd::domain::ids::MerchantId;
 use escrowd::domain::treasury::act::Agent;
 use escrowd::domain::treasury::operator::Role;
 use serde_json::{Value, json};
 
-use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, key_hash, kobo, spawn_app_with, spawn_live_app, two_milestones};
+use crate::helpers::{Answer, Deal, LIVE_KEY, TestApp, kobo, spawn_app_with, spawn_live_app, two_milestones};
+use crate::live_merchants::TestConfig;
 
 /// The keys of operators that [`Office::live`] makes.
 pub(crate) const ADMIN: &str = "op_live_admin";
@@ -57,7 +58,7 @@ impl Office {
     }
 
     /// Returns a sandbox in which the key has its merchant already.
-    pub(crate) fn sandbox_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn sandbox_with(change: impl FnOnce(&mut TestConfig)) -> Self {
         let office = Self {
             app: spawn_app_with(change),
             is_live: false,
@@ -70,7 +71,7 @@ impl Office {
         Self::live_with(|_| {})
     }
 
-    pub(crate) fn live_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn live_with(change: impl FnOnce(&mut TestConfig)) -> Self {
         let app = spawn_live_app(|config| {
             config.bank = Some(Bank {
                 bank_name: "Test Bank".to_owned(),
@@ -243,7 +244,7 @@ impl Office {
 }
 
 /// Makes an operator of each role, and one that may act for the first merchant only.
-pub(crate) fn make_operators(config: &Config) {
+pub(crate) fn make_operators(config: &escrowd::config::Config) {
     let config = config.clone();
     let store = app::open_store(&config).unwrap();
     let make = async |key: &'static str, role, merchants| {
@@ -371,8 +372,8 @@ fn receipts_that_wait_for_a_second_person_have_moved_nothing() {
 fn the_position_is_of_the_merchants_that_the_operator_may_see() {
     let office = Office::live_with(|config| {
         let mut other = config.merchant[0].clone();
-        other.name = "other".to_owned();
-        other.key_sha256 = vec![key_hash("sk_live_other")];
+        other.name = "other";
+        other.key = "sk_live_other";
         config.merchant.push(other);
     });
     let receive = |merchant: &str, amount: i64, reference: &str| {

@@ -1,6 +1,7 @@
 //! The rate limit of each key (contract section 1.10 and section 9.3, rows 64 to 67).
 
-use crate::helpers::{Answer, LIVE_KEY, TestApp, key_hash, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use escrowd::domain::address_range::AddressRange;
 
 fn strict_app() -> TestApp {
     spawn_app_with(|config| config.strict = true)
@@ -161,7 +162,7 @@ fn requests_at_once_are_counted_over_all_workers() {
 #[test]
 fn a_request_from_a_foreign_address_counts_and_has_the_headers() {
     let app = spawn_live_app(|config| {
-        config.merchant[0].allowed_ips = vec!["192.0.2.7".parse().unwrap()];
+        config.merchant[0].allowed_addresses = vec![AddressRange::parse("192.0.2.7").unwrap()];
         config.limits.requests_per_minute = 2;
     });
     for remaining in [1, 0, 0] {
@@ -175,7 +176,7 @@ fn a_request_from_a_foreign_address_counts_and_has_the_headers() {
 #[test]
 fn a_request_outside_the_scope_of_its_key_counts() {
     let app = spawn_live_app(|config| {
-        config.merchant[0].business_key_sha256 = vec![key_hash("sk_live_business")];
+        config.merchant[0].business_key = Some("sk_live_business");
         config.limits.requests_per_minute = 1;
     });
     let denied = with_key(&app, "sk_live_business", "/v1/countries");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::helpers::{
-    Answer, LIVE_KEY, TestApp, key_hash, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
+    Answer, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, two_milestones,
 };
 use crate::shapes::{REFERENCE, assert_shape, assert_unix_now};
 
@@ -480,8 +480,8 @@ fn a_blocked_customer_takes_no_part() {
 fn another_merchants_customer_takes_no_part() {
     let app = spawn_live_app(|config| {
         let mut other = config.merchant[0].clone();
-        other.name = "other".to_owned();
-        other.key_sha256 = vec![key_hash("sk_live_other")];
+        other.name = "other";
+        other.key = "sk_live_other";
         config.merchant.push(other);
     });
     let create = |key: &str| {

@@ -1,7 +1,4 @@
-//! The subcommands demo, check and keygen, and invalid command lines.
-
-use escrowd::domain::events::webhook_endpoint::SigningSecret;
-use escrowd::webhooks::signing;
+//! The subcommands demo and check, and invalid command lines.
 
 use crate::helpers::{WorkFolder, get, stderr, stdout};
 
@@ -62,42 +59,6 @@ fn check_tells_a_sound_file_from_a_broken_one_and_from_none() {
     let missing = work_folder.run(&["check", "nothing.db"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("nothing.db"), "{}", stderr(&missing));
-}
-
-#[test]
-fn keygen_makes_a_key_that_opens_live_mode() {
-    let work_folder = WorkFolder::new();
-    let shown = stdout(&work_folder.run(&["keygen"]));
-    let key = shown
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("sk_live_"))
-        .unwrap();
-    let setting = shown
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("key_sha256"))
-        .unwrap();
-    assert!(
-        shown.contains(&signing::standard_secret(&SigningSecret::new(key))),
-        "{shown}"
-    );
-    work_folder.write(
-        "config.toml",
-        &format!("mode = \"live\"\n[[merchant]]\nname = \"acme\"\n{setting}\n"),
-    );
-
-    let server = work_folder.serve(&[]);
-    let wallet = server.url("/v1/wallet");
-    let with_key = |key: &str| {
-        get(
-            &wallet,
-            &[("authorization", &format!("Bearer {key}")), ("customer-id", "ada")],
-        )
-    };
-    assert_eq!(with_key(key).0, 404, "the key is known, the customer is not");
-    assert_eq!(with_key("sk_live_other").0, 403);
-    assert_eq!(get(&wallet, &[("customer-id", "ada")]).0, 401);
 }
 
 #[test]

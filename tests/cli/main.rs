@@ -2,16 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod backups;
 mod commands;
+mod config;
 mod ephemeral;
 mod examples;
+mod health;
 mod helpers;
+mod logs;
 mod lost_logs;
 mod money;
 mod position;
 mod readme;
 #[path = "../api/snapshots/redaction.rs"]
 mod redaction;
+mod reload;
 mod sandbox;
+mod self_hosting;
 mod serve;
+mod shells;
 mod snapshots;

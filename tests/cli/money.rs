@@ -241,20 +241,14 @@ fn pay_fees(stage: &Stage<'_>) -> Vec<Entry> {
 #[test]
 fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
     let folder = WorkFolder::new();
-    let generated = stdout(&folder.run(&["keygen"]));
     let word = |start: &str, text: &str| {
         let found = text.split_whitespace().find(|word| word.contains(start));
         found.unwrap().to_owned()
     };
-    let shop = word("sk_live_", &generated);
-    let hash = generated.lines().find(|line| line.contains("key_sha256")).unwrap();
     folder.write(
         "config.toml",
-        &format!(
-            "mode = \"live\"\n[bank]\nbank_name = \"First Bank\"\naccount_number = \"2031234567\"\n\
-             account_name = \"Example Escrow Ltd\"\n[[merchant]]\nname = \"shop\"\ncommission_bps = 100\n{}\n",
-            hash.trim()
-        ),
+        "mode = \"live\"\n[bank]\nbank_name = \"First Bank\"\naccount_number = \"2031234567\"\n\
+         account_name = \"Example Escrow Ltd\"\n",
     );
     let operator = |name: &str, role: &str| {
         let made = folder.run(&["operator", "create", name, "--role", role]);
@@ -262,7 +256,16 @@ fn a_deal_of_live_mode_is_paid_in_and_out_by_two_operators() {
         word("op_live_", &stdout(&made))
     };
     let (approver, cashier) = (operator("Ada", "approver"), operator("Cleo", "cashier"));
+    let admin = operator("Obi", "admin");
     let server = folder.serve(&[]);
+    let created = folder
+        .command(&["merchant", "create", "shop", "--commission-bps", "100"])
+        .env("ESCROWD_URL", server.url(""))
+        .env("ESCROWD_KEY", admin)
+        .output()
+        .unwrap();
+    assert!(created.status.success(), "{created:?}");
+    let shop = word("sk_live_", &stdout(&created));
     let stage = Stage {
         server: &server,
         shop,

@@ -174,26 +174,6 @@ fn what_was_acknowledged_is_there_after_kill_9() {
 }
 
 #[test]
-fn a_merchant_that_is_renamed_in_the_configuration_is_not_forgotten() {
-    let work_folder = WorkFolder::new();
-    let live = |name: &str, key: char| {
-        let key = key.to_string().repeat(64);
-        format!("mode = \"live\"\n[[merchant]]\nname = \"{name}\"\nkey_sha256 = [\"{key}\"]\n")
-    };
-    work_folder.write("config.toml", &live("acme", 'a'));
-    drop(work_folder.serve(&[]));
-
-    work_folder.write("config.toml", &live("acme-ltd", 'a'));
-    let renamed = work_folder.run(&["--listen", "127.0.0.1:0"]);
-    assert_eq!(renamed.status.code(), Some(1));
-    let said = stderr(&renamed);
-    assert!(said.contains("\"acme-ltd\"") && said.contains("\"acme\""), "{said}");
-
-    work_folder.write("config.toml", &live("acme", 'b'));
-    drop(work_folder.serve(&[]));
-}
-
-#[test]
 fn a_second_signal_stops_it_at_once() {
     let work_folder = WorkFolder::new();
     let mut server = work_folder.serve(&["--database", "test.db"]);

@@ -32,12 +32,8 @@ impl Disk {
     /// Starts a server and waits until it is ready.
     pub(crate) fn serve(&self, environment: &[(String, String)]) -> Server {
         let started = Instant::now();
-        let mut command = self.command();
-        command
-            .args(["--listen", "127.0.0.1:0", "--database", DATABASE])
-            .env("ESCROWD_LOG", "error")
-            .envs(environment.iter().cloned())
-            .stdout(Stdio::piped());
+        let mut command = self.service();
+        command.envs(environment.iter().cloned()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut greeting = String::new();
         BufReader::new(process.stdout.take().unwrap())
@@ -57,6 +53,15 @@ impl Disk {
         server
     }
 
+    /// Returns the command that starts a server.
+    pub(crate) fn service(&self) -> Command {
+        let mut command = self.command();
+        command
+            .args(["--listen", "127.0.0.1:0", "--database", DATABASE])
+            .env("ESCROWD_LOG", "error");
+        command
+    }
+
     /// Returns the output of `escrowd check` if it finds a fault.
     pub(crate) fn check(&self) -> Option<String> {
         let output = self.command().args(["check", DATABASE]).output().unwrap();
@@ -64,7 +69,8 @@ impl Disk {
         (!output.status.success()).then(said)
     }
 
-    fn command(&self) -> Command {
+    /// Returns the program, which works in this folder.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
         command.current_dir(self.0.path());
         command

@@ -12,7 +12,7 @@ use crate::{Source, source, sources};
 
 /// The parts whose files must not import each other in a circle.
 const PARTS: &[&str] = &[
-    "cli", "commands", "config", "csv", "domain", "http", "notices", "store", "views", "webhooks",
+    "cli", "commands", "config", "csv", "domain", "http", "notices", "store", "views", "web", "webhooks",
 ];
 
 /// A module's path below the crate, such as `["domain", "escrow", "terms"]`.

@@ -281,12 +281,12 @@ fn the_database_of_another_program_is_left_alone_with_its_log() {
 #[test]
 fn a_file_of_a_newer_version_is_refused() {
     let file = used_file();
-    file.sqlite().pragma_update(None, "user_version", 2).unwrap();
+    file.sqlite().pragma_update(None, "user_version", 3).unwrap();
     assert!(matches!(
         file.try_open(),
-        Err(OpenError::TooNew { found: 2, known: 1, .. })
+        Err(OpenError::TooNew { found: 3, known: 2, .. })
     ));
-    refuses(&file, &["schema version 2", "newer escrowd", "left untouched"]);
+    refuses(&file, &["schema version 3", "newer escrowd", "left untouched"]);
 }
 
 #[test]
@@ -349,6 +349,15 @@ fn a_log_whose_database_is_gone_is_not_mixed_into_a_fresh_one() {
         }
         refuses(&killed, &["-wal", "restore"]);
     }
+}
+
+#[test]
+fn a_fresh_file_does_not_hide_an_interrupted_restore() {
+    let file = TestFile::new();
+    fs::write(file.beside(".partial"), "the copy").unwrap();
+    refuses(&file, &["a restore was interrupted", ".partial", "`escrowd restore`"]);
+    fs::remove_file(file.beside(".partial")).unwrap();
+    file.open();
 }
 
 #[test]

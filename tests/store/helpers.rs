@@ -18,7 +18,7 @@ use escrowd::domain::escrow::Escrow;
 use escrowd::domain::escrow::terms::{MilestoneRequest, TermsRequest};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, Entropy, EscrowId, EscrowKey, MerchantId, Reference};
-use escrowd::domain::merchant::SandboxKey;
+use escrowd::domain::merchant::key::SandboxKey;
 use escrowd::domain::mode::Mode;
 use escrowd::domain::money::Amount;
 use escrowd::domain::party::{Actor, Party};

@@ -11,7 +11,7 @@ use escrowd::domain::escrow::vault::{StakeRequest, VaultRequest};
 use escrowd::domain::events::delivery::{Attempt, AttemptOutcome, RetrySchedule};
 use escrowd::domain::fees::WhoPays;
 use escrowd::domain::ids::{CustomerId, MerchantId};
-use escrowd::domain::merchant::{KeyOwner, KeyScope};
+use escrowd::domain::merchant::key::{KeyOwner, KeyScope};
 use escrowd::domain::mode::Mode;
 use escrowd::domain::party::{Actor, Party};
 use escrowd::domain::time::Timestamp;
@@ -21,14 +21,16 @@ use rusqlite::Connection;
 use crate::helpers::{START, TestFile, Trade, history, kobo, policy, sandbox_key, wait_for, write};
 use crate::treasury::Desk;
 
-/// Tables without rows of a sandbox merchant. Only in live mode are operators limited to some.
-const OF_NO_MERCHANT: [&str; 6] = [
+/// Tables without rows of a sandbox merchant. Only in live mode are operators limited to some, and
+/// do providers have secrets of their own.
+const OF_NO_MERCHANT: [&str; 7] = [
     "event_name",
     "file",
     "file_mark",
     "instance",
     "operator",
     "operator_merchant",
+    "notice_secret",
 ];
 /// The expressions for the merchant of a row, where the column is not `merchant_id`.
 const OWNERS: [(&str, &str); 6] = [
@@ -231,7 +233,7 @@ fn no_row_of_a_merchant_from_before_a_reset_stays_and_no_other_is_changed() {
         merchant: MerchantId(999),
         scope: KeyScope::SuperAdmin,
     };
-    let refusal = wait_for(store.write(move |tx| tx.insert_merchant_key(&[9; 32], owner)));
+    let refusal = wait_for(store.write(move |tx| tx.insert_sandbox_key(&[9; 32], owner)));
     assert!(refusal.unwrap_err().to_string().contains("FOREIGN KEY"));
     store.close();
     file.assert_sound();

@@ -16,6 +16,8 @@ mod kept_files;
 mod left_behind;
 mod log_length;
 mod lost_logs;
+mod migrations;
+mod released;
 mod schema;
 mod seeds;
 mod treasury;

@@ -51,7 +51,7 @@ fn every_table_is_strict() {
 fn the_file_is_marked_as_ours() {
     let (_file, _, connection) = used_file();
     assert_eq!(pragma::<i64>(&connection, "application_id"), 0x4553_4352);
-    assert_eq!(pragma::<i64>(&connection, "user_version"), 1);
+    assert_eq!(pragma::<i64>(&connection, "user_version"), 2);
     assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
     assert_eq!(pragma::<i64>(&connection, "page_size"), 2048);
 }
@@ -260,7 +260,13 @@ fn email_address_and_phone_are_unique_for_a_merchant() {
         "CHECK",
     );
     refuses(&connection, insert, params!["ada", email, phone, "123", "NG"], "CHECK");
-    refuses(&connection, insert, params!["ada", email, phone, bvn, "US"], "CHECK");
+    refuses(&connection, insert, params!["ada", email, phone, bvn, "us"], "CHECK");
+    refuses(
+        &connection,
+        insert,
+        params!["ada", email, "+0801234567", bvn, "US"],
+        "CHECK",
+    );
     refuses(
         &connection,
         insert,

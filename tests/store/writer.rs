@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use escrowd::domain::ids::IdSource;
 use escrowd::domain::ledger::Account;
-use escrowd::domain::merchant::{KeyOwner, KeyScope};
+use escrowd::domain::merchant::key::{KeyOwner, KeyScope};
 use escrowd::domain::money::Amount;
 use escrowd::domain::time::Timestamp;
 use escrowd::entropy::SystemEntropy;
@@ -162,7 +162,7 @@ async fn a_read_after_the_reply_sees_the_commit() {
                     merchant: tx.insert_merchant(None, None)?,
                     scope: KeyScope::SuperAdmin,
                 };
-                tx.insert_merchant_key(&key, owner)?;
+                tx.insert_sandbox_key(&key, owner)?;
                 Ok::<_, Error>(owner)
             })
             .await

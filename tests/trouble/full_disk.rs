@@ -3,60 +3,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 
-use crate::client::{assert_topped_up, skip, top_up};
+use rusqlite::Connection;
+
+use crate::client::{Start, assert_topped_up, skip, top_up, try_to_serve};
 use crate::helpers::{WorkFolder, get, stderr, stdout};
+use crate::released::{FILES, SCHEMAS, statements, statements_of};
+use crate::small_disk::SmallDisk;
 
 /// Far more top-ups than the disk has room for.
 const ACKNOWLEDGED_MAX: u64 = 2_000;
-
-/// A small file system mounted at a folder. Dropping it unmounts the file system.
-struct SmallDisk<'a>(&'a Path);
-
-/// Runs a command that needs root, by sudo if this user is not root.
-fn as_root(command: &[&str], folder: &Path) -> bool {
-    let succeeds = |before: &[&str]| {
-        let words = [before, command].concat();
-        let output = Command::new(words[0]).args(&words[1..]).arg(folder).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    succeeds(&[]) || succeeds(&["sudo", "-n"])
-}
-
-impl<'a> SmallDisk<'a> {
-    fn mount(folder: &'a Path) -> Option<Self> {
-        let mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs"];
-        as_root(&mount, folder).then_some(Self(folder))
-    }
-
-    /// Fills the disk from another process.
-    fn fill(&self) {
-        let mut ballast = Vec::new();
-        for size in [65_536, 4_096] {
-            loop {
-                let fits = ballast.len();
-                ballast.resize(fits + size, 1);
-                if fs::write(self.0.join("ballast"), &ballast).is_err() {
-                    ballast.truncate(fits);
-                    fs::write(self.0.join("ballast"), &ballast).unwrap();
-                    break;
-                }
-            }
-        }
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.0.join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        as_root(&["umount", "--lazy"], self.0);
-    }
-}
 
 /// Tops up from several clients at once until the server has refused each several times in
 /// a row. Returns the number of acknowledged top-ups.
@@ -89,7 +46,7 @@ fn top_up_until_refused(url: &str) -> u64 {
 #[test]
 fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
     let work_folder = WorkFolder::new();
-    let Some(disk) = SmallDisk::mount(work_folder.path()) else {
+    let Some(disk) = SmallDisk::mount(work_folder.path(), "2m") else {
         skip("this user may not mount a small disk, also not by sudo");
         return;
     };
@@ -103,6 +60,8 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
         assert_topped_up(&url, acknowledged);
         let (health, body) = get(&server.url("/healthz"), &[]);
         assert_eq!(health, 503, "while writes are refused: {body}");
+        let (ready, body) = get(&server.url("/readyz"), &[]);
+        assert!(ready == 503 && body.contains("storage_full"), "{body}");
         let check = work_folder.run(&["check", "test.db"]);
         assert!(check.status.success(), "{}{}", stdout(&check), stderr(&check));
 
@@ -126,4 +85,84 @@ fn on_a_full_disk_the_service_refuses_only_writes_and_recovers_by_itself() {
     drop(server);
     let check = work_folder.run(&["check", "test.db"]);
     assert!(check.status.success(), "{}{}", stdout(&check), stderr(&check));
+}
+
+#[test]
+fn a_backup_to_a_full_disk_leaves_nothing_there() {
+    let work_folder = WorkFolder::new();
+    let small = work_folder.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let Some(disk) = SmallDisk::mount(&small, "2m") else {
+        skip("this user may not mount a small disk, also not by sudo");
+        return;
+    };
+    let server = work_folder.serve(&["--database", "test.db"]);
+    assert_eq!(top_up(&server.url("")).0, 200);
+    disk.fill();
+    let backup = work_folder.run(&["backup", "test.db", "small/copy.db"]);
+    assert_eq!(backup.status.code(), Some(1));
+    let said = stderr(&backup);
+    assert!(said.contains("there is no room for small/copy.db"), "{said}");
+    assert_eq!(names(&small), ["ballast"]);
+    assert_topped_up(&server.url(""), 1);
+    disk.make_room();
+    let backup = work_folder.run(&["backup", "test.db", "small/copy.db"]);
+    assert!(backup.status.success(), "{backup:?}");
+}
+
+/// Files of the first version, on disks with room for more and more: no copy fits, then the
+/// copy only, then the migration in the log only, then all of it.
+#[test]
+fn a_migration_without_room_leaves_the_old_file_or_the_new_one() {
+    let mut outcomes = Vec::new();
+    for kib in (400..=640).step_by(30).chain([4_096]) {
+        let work_folder = WorkFolder::new();
+        let Some(_disk) = SmallDisk::mount(work_folder.path(), &format!("{kib}k")) else {
+            skip("this user may not mount a small disk, also not by sudo");
+            return;
+        };
+        let database = work_folder.path().join("test.db");
+        FILES[1].write(&database);
+        let log = WorkFolder::new();
+        let mut command = work_folder.command(&["--listen", "127.0.0.1:0", "--database"]);
+        command.arg(&database);
+        let outcome = match try_to_serve(command, log.path()) {
+            Start::Served { .. } => "migrated",
+            Start::Refused { code, said } => {
+                assert_eq!(code, Some(1), "{said}");
+                assert!(said.contains("make room"), "{said}");
+                let is_committed = said.contains("the migration itself is done");
+                assert!(is_committed || said.contains("nothing was changed"), "{said}");
+                // SQLite would move the log into the file, for which there is no room.
+                let elsewhere = WorkFolder::new();
+                let copy = elsewhere.path().join("test.db");
+                fs::copy(&database, &copy).unwrap();
+                if is_committed {
+                    let log = work_folder.path().join("test.db-wal");
+                    fs::copy(log, elsewhere.path().join("test.db-wal")).unwrap();
+                }
+                let connection = Connection::open(&copy).unwrap();
+                let schema = SCHEMAS[usize::from(is_committed)];
+                assert_eq!(statements(&connection), statements_of(schema), "{said}");
+                let kept = work_folder.path().join("test.db.version-1").exists();
+                match (is_committed, kept) {
+                    (true, _) => "in the log",
+                    (false, true) => "kept",
+                    (false, false) => "nothing",
+                }
+            }
+        };
+        outcomes.push(outcome);
+    }
+    println!("{outcomes:?}");
+    for outcome in ["nothing", "kept", "migrated"] {
+        assert!(outcomes.contains(&outcome), "{outcome} is not among {outcomes:?}");
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }

@@ -15,5 +15,8 @@ mod full_disk;
 mod hostile_clients;
 mod long_reader;
 mod permissions;
+#[path = "../store/released.rs"]
+mod released;
 mod slow_reader;
+mod small_disk;
 mod wrong_clock;

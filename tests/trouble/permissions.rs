@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use rusqlite::Connection;
+
 use crate::client::{assert_refused, skip, top_up, try_to_serve};
 use crate::helpers::WorkFolder;
 
@@ -45,6 +47,14 @@ fn used_folder() -> WorkFolder {
     server.signal("-TERM");
     assert_eq!(server.wait().code(), Some(0));
     fs::remove_file(work_folder.path().join("test.db.lock")).unwrap();
+    // A server may end before its last reader has closed, and leaves an empty log of its own
+    // user then. The last connection that closes removes it.
+    let database = Connection::open(work_folder.path().join("test.db")).unwrap();
+    database
+        .query_row("SELECT count(*) FROM merchant", [], |_| Ok(()))
+        .unwrap();
+    drop(database);
+    assert!(!work_folder.path().join("test.db-wal").exists());
     work_folder
 }
 
@@ -95,4 +105,50 @@ fn a_read_only_folder_without_a_file_is_refused() {
     let work_folder = WorkFolder::new();
     allow(work_folder.path(), 0o555);
     assert_refuses(&work_folder, "writable");
+}
+
+#[test]
+fn a_backup_into_a_read_only_folder_is_refused() {
+    let work_folder = used_folder();
+    allow(work_folder.path(), 0o777);
+    allow(&work_folder.path().join("test.db"), 0o666);
+    let target = WorkFolder::new();
+    allow(target.path(), 0o555);
+    let Some(mut command) = unprivileged() else {
+        skip("permissions do not bind this user, and it cannot change to one whom they bind");
+        return;
+    };
+    let from = work_folder.path().join("test.db");
+    let backup = command
+        .arg("backup")
+        .arg(from)
+        .arg(target.path().join("copy.db"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(backup.stderr).unwrap();
+    assert_eq!(backup.status.code(), Some(1), "{said}");
+    assert!(said.contains("let this user write in its folder"), "{said}");
+    assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0);
+}
+
+/// A backup may lie on a disk that is only read.
+#[test]
+fn a_backup_is_restored_from_a_read_only_folder() {
+    let work_folder = used_folder();
+    allow(&work_folder.path().join("test.db"), 0o444);
+    allow(work_folder.path(), 0o555);
+    let target = WorkFolder::new();
+    allow(target.path(), 0o777);
+    let Some(mut command) = unprivileged() else {
+        skip("permissions do not bind this user, and it cannot change to one whom they bind");
+        return;
+    };
+    let from = work_folder.path().join("test.db");
+    let restored = command
+        .arg("restore")
+        .arg(from)
+        .arg(target.path().join("test.db"))
+        .output()
+        .unwrap();
+    assert!(restored.status.success(), "{restored:?}");
 }

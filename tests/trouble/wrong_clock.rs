@@ -9,8 +9,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use actix_web::rt::System;
+use escrowd::app;
+use escrowd::config::Config;
+use escrowd::domain::merchant::key::{KeyScope, MerchantKey, NewKey};
+use escrowd::domain::mode::Mode;
+use escrowd::store::Tx;
 use rusqlite::{Connection, OpenFlags};
-use sha2::{Digest, Sha256};
 
 use crate::helpers::{RunningServer, WorkFolder, get, stdout};
 
@@ -26,6 +31,23 @@ const LOAD: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(2);
 const IDLE_USE_MAX: Duration = Duration::from_millis(700);
 
+/// Creates a live database with the merchant of [`KEY`].
+fn insert_merchant(database: PathBuf) {
+    let config = Config {
+        mode: Mode::Live,
+        database,
+        ..Config::default()
+    };
+    let store = app::open_store(&config).unwrap();
+    let insert = |tx: &mut Tx<'_>| {
+        let merchant = tx.insert_merchant(Some("shop"), None)?;
+        let key = MerchantKey::new(NewKey::of(KEY), KeyScope::SuperAdmin, None, tx.ledger_time());
+        tx.insert_merchant_key(merchant, &key)
+    };
+    System::new().block_on(store.write(insert)).unwrap();
+    store.close();
+}
+
 /// A folder with a live database, and the clock of its machine.
 struct Machine {
     folder: WorkFolder,
@@ -39,9 +61,8 @@ type Answer = (u16, String, Option<String>);
 impl Machine {
     fn new() -> Self {
         let folder = WorkFolder::new();
-        let hash = hex::encode(Sha256::digest(KEY));
-        let config = format!("mode = \"live\"\n[[merchant]]\nname = \"shop\"\nkey_sha256 = [\"{hash}\"]\n");
-        folder.write("config.toml", &config);
+        folder.write("config.toml", "mode = \"live\"\n");
+        insert_merchant(folder.path().join("test.db"));
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/trouble/wrong_clock.c");
         let output = Command::new("cc")
             .args(["-std=gnu11", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])

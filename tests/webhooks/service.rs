@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const DATABASE: &str = "test.db";
+pub(crate) const DATABASE: &str = "test.db";
 
 /// The time limit of a wait that should take milliseconds.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -97,18 +97,6 @@ impl Disk {
                 .build()
                 .new_agent(),
         }
-    }
-
-    /// Starts a server that must refuse to start, and returns its error message.
-    pub(crate) fn refuses_to_serve(&self) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
-        let output = command
-            .current_dir(self.0.path())
-            .args(["--listen", "127.0.0.1:0"])
-            .output()
-            .unwrap();
-        assert!(!output.status.success());
-        String::from_utf8(output.stderr).unwrap()
     }
 
     /// Starts a server that sends every merchant's events to this URL.

@@ -1,266 +1,205 @@
-//! Countries, and how phones are written in each (contract sections 1.6 and 4.4.1).
+//! Countries (contract sections 3.3 and 4.12).
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::Deserialize;
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use phonenumber::country::Id;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
-/// A country whose phones are known. A phone is stored as it is dialled within its
-/// country: 0, then the national digits.
-///
-/// | Country | Code | Calling code | National digits | Stored as |
-/// |---|---|---|---|---|
-/// | Nigeria | `NG` | 234 | 10 | `08012345678` |
-/// | Ghana | `GH` | 233 | 9 | `0241234567` |
-/// | Kenya | `KE` | 254 | 9 | `0712345678` |
-/// | South Africa | `ZA` | 27 | 9 | `0821234567` |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, EnumString, IntoStaticStr, VariantArray)]
-#[strum(const_into_str)]
-pub enum Country {
-    #[serde(rename = "NG")]
-    #[strum(serialize = "NG")]
-    Nigeria,
-    #[serde(rename = "GH")]
-    #[strum(serialize = "GH")]
-    Ghana,
-    #[serde(rename = "KE")]
-    #[strum(serialize = "KE")]
-    Kenya,
-    #[serde(rename = "ZA")]
-    #[strum(serialize = "ZA")]
-    SouthAfrica,
-}
+/// A country by its two letters of ISO 3166-1, or of `AC`, `TA` and `XK`, which have phones of
+/// their own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Country([u8; 2]);
 
-/// The constants of one country.
-struct Facts {
+/// The countries of ISO 3166-1 that have no calling code of their own.
+const WITHOUT_PHONES: [&str; 7] = ["AQ", "BV", "GS", "HM", "PN", "TF", "UM"];
+
+/// A country of the contract.
+struct Listed {
+    country: Country,
     name: &'static str,
-    /// 24 characters that end in the country's number of ISO 3166.
-    id: &'static str,
-    calling_code: &'static str,
-    national_digits: usize,
-    /// The first national digit that no phone of the country has.
-    unassigned: char,
+    /// The country's number of ISO 3166-1.
+    number: u16,
 }
+
+const LISTED: [Listed; 4] = [
+    Listed {
+        country: Country::NIGERIA,
+        name: "Nigeria",
+        number: 566,
+    },
+    Listed {
+        country: Country::GHANA,
+        name: "Ghana",
+        number: 288,
+    },
+    Listed {
+        country: Country::KENYA,
+        name: "Kenya",
+        number: 404,
+    },
+    Listed {
+        country: Country::SOUTH_AFRICA,
+        name: "South Africa",
+        number: 710,
+    },
+];
 
 impl Country {
-    /// Returns the two letters of ISO 3166, which are also the stored word.
-    pub const fn code(self) -> &'static str {
-        self.into_str()
+    pub const NIGERIA: Self = Self(*b"NG");
+    pub const GHANA: Self = Self(*b"GH");
+    pub const KENYA: Self = Self(*b"KE");
+    pub const SOUTH_AFRICA: Self = Self(*b"ZA");
+
+    /// The countries of the contract, whose phones are written as they are dialled there.
+    pub const OF_CONTRACT: [Self; 4] = [Self::NIGERIA, Self::GHANA, Self::KENYA, Self::SOUTH_AFRICA];
+
+    /// The texts that [`Country::parse`] reads, for messages.
+    pub const SHAPE: &str = "the two letters of a country, such as NG, or a country's id";
+
+    /// Returns the two letters, which are also the stored word.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a country's code is two letters")
     }
 
-    /// Returns the name in English.
-    pub const fn name(self) -> &'static str {
-        self.facts().name
+    /// Returns the name in English of a country of the contract, and the letters of another.
+    pub fn name(&self) -> &str {
+        self.listed().map_or_else(|| self.code(), |listed| listed.name)
     }
 
-    /// Returns the id on the wire, which is the same on every server.
-    pub const fn id(self) -> &'static str {
-        self.facts().id
+    /// Returns the id on the wire, which is the same on every server: 24 characters that end in
+    /// the country's number for a country of the contract, and in the bytes of its letters for
+    /// another, such as `4445` for `DE`.
+    pub fn id(&self) -> String {
+        match self.listed() {
+            Some(listed) => format!("{:024}", listed.number),
+            None => format!("{:0>24}", hex::encode(self.0)),
+        }
     }
 
     /// Returns the country of these two letters, in any letter case, or of this id.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_meant = |country: &Self| country.code().eq_ignore_ascii_case(text) || country.id() == text;
-        Self::VARIANTS.iter().copied().find(is_meant)
-    }
-
-    /// Returns a phone that belongs to no person, with the last digits of this number.
-    pub fn unassigned_phone(self, number: u64) -> Phone {
-        let Facts {
-            national_digits,
-            unassigned,
-            ..
-        } = self.facts();
-        let digits = format!("{number:020}");
-        let last = &digits[digits.len() - (national_digits - 1)..];
-        Phone(format!("0{unassigned}{last}"))
-    }
-
-    const fn facts(self) -> Facts {
-        match self {
-            Self::Nigeria => Facts {
-                name: "Nigeria",
-                id: "000000000000000000000566",
-                calling_code: "234",
-                national_digits: 10,
-                unassigned: '1',
-            },
-            Self::Ghana => Facts {
-                name: "Ghana",
-                id: "000000000000000000000288",
-                calling_code: "233",
-                national_digits: 9,
-                unassigned: '1',
-            },
-            Self::Kenya => Facts {
-                name: "Kenya",
-                id: "000000000000000000000404",
-                calling_code: "254",
-                national_digits: 9,
-                unassigned: '3',
-            },
-            Self::SouthAfrica => Facts {
-                name: "South Africa",
-                id: "000000000000000000000710",
-                calling_code: "27",
-                national_digits: 9,
-                unassigned: '9',
-            },
+        if let Ok(country) = text.to_ascii_uppercase().parse() {
+            return Some(country);
         }
+        if let Some(listed) = LISTED.iter().find(|listed| listed.country.id() == text) {
+            return Some(listed.country);
+        }
+        let mut code = [0; 2];
+        hex::decode_to_slice(text.strip_prefix("00000000000000000000")?, &mut code).ok()?;
+        let country: Self = std::str::from_utf8(&code).ok()?.parse().ok()?;
+        (country.id() == text).then_some(country)
+    }
+
+    /// Returns true for a country of the contract.
+    pub fn is_of_contract(self) -> bool {
+        Self::OF_CONTRACT.contains(&self)
+    }
+
+    fn listed(self) -> Option<&'static Listed> {
+        LISTED.iter().find(|listed| listed.country == self)
     }
 }
 
-/// A phone within its country: 0, then the national digits. All spellings of one phone
-/// give the same text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phone(String);
+/// A text that is not the two letters of a country.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the two letters of a country in capitals, such as \"NG\"")]
+pub struct NoCountry;
 
-impl Phone {
-    /// Reads the digits of a phone in this country: with the leading 0, with the calling
-    /// code, or with neither. Returns `None` if they are none of the three.
-    pub fn parse(digits: &str, country: Country) -> Option<Self> {
-        let Facts {
-            calling_code,
-            national_digits,
-            ..
-        } = country.facts();
-        let is_national = |rest: &&str| {
-            rest.len() == national_digits && !rest.starts_with('0') && rest.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        let readings = [
-            digits.strip_prefix('0'),
-            digits.strip_prefix(calling_code),
-            Some(digits),
-        ];
-        let national = readings.into_iter().flatten().find(is_national)?;
-        Some(Self(format!("0{national}")))
-    }
+/// Reads the two letters in capitals, as they are stored and configured.
+impl FromStr for Country {
+    type Err = NoCountry;
 
-    /// Returns every phone that a spelling can mean when the country is not known.
-    ///
-    /// This function is more lenient than a profile: it accepts a leading `+`, the space
-    /// that a `+` becomes in a query, and separators between the digits.
-    pub fn readings(spelling: &str) -> impl Iterator<Item = (Country, Self)> {
-        let is_between = |c: char| matches!(c, ' ' | '-' | '(' | ')' | '.');
-        let digits: String = spelling.trim_start_matches(['+', ' ']).replace(is_between, "");
-        Country::VARIANTS
-            .iter()
-            .copied()
-            .filter_map(move |country| Some((country, Self::parse(&digits, country)?)))
-    }
-
-    pub fn stored(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the shape of a phone in this country, for messages.
-    pub fn shape(country: Country) -> String {
-        let Facts {
-            name,
-            calling_code,
-            national_digits,
-            ..
-        } = country.facts();
-        let total = national_digits + 1;
-        format!("a phone in {name}: {total} digits with the leading 0, or {calling_code} and {national_digits} digits")
+    fn from_str(text: &str) -> Result<Self, NoCountry> {
+        let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| NoCountry)?;
+        let is_known = text.parse::<Id>().is_ok() || WITHOUT_PHONES.contains(&text);
+        is_known.then_some(Self(letters)).ok_or(NoCountry)
     }
 }
 
-impl fmt::Display for Phone {
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|problem: NoCountry| D::Error::custom(format!("{problem}; got {text:?}")))
+    }
+}
+
+impl fmt::Debug for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.code())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    /// Returns every country: the two letters that are one.
+    fn all() -> impl Iterator<Item = Country> {
+        let letters = || b'A'..=b'Z';
+        let codes = letters().flat_map(move |first| letters().map(move |second| [first, second]));
+        codes.filter_map(|code| std::str::from_utf8(&code).unwrap().parse().ok())
+    }
 
     #[test]
     fn a_country_is_parsed_from_its_letters_or_its_id() {
-        for country in Country::VARIANTS.iter().copied() {
+        let mut ids = HashSet::new();
+        for country in all() {
             assert_eq!(Country::parse(country.code()), Some(country));
             assert_eq!(Country::parse(&country.code().to_lowercase()), Some(country));
-            assert_eq!(Country::parse(country.id()), Some(country));
-            assert!(country.id().len() == 24 && country.id().bytes().all(|byte| byte.is_ascii_digit()));
+            assert_eq!(Country::parse(&country.id()), Some(country));
+            let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            assert!(
+                country.id().len() == 24 && country.id().bytes().all(is_hex),
+                "{country:?}"
+            );
+            assert!(ids.insert(country.id()), "{country:?}");
         }
-        for text in ["", "N", "NGA", "XX", "000000000000000000000000", "Nigeria"] {
+        // The 249 countries of ISO 3166-1, and AC, TA and XK.
+        assert_eq!(ids.len(), 252);
+        for text in [
+            "",
+            "N",
+            "NGA",
+            "XX",
+            "UK",
+            "0N",
+            "€",
+            "Nigeria",
+            "000000000000000000000000",
+            "000000000000000000004e47",
+            "000000000000000000005858",
+            "00000000000000000000ffff",
+        ] {
             assert_eq!(Country::parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn every_spelling_of_a_phone_is_one_text() {
-        for (country, kept, spellings) in [
-            (
-                Country::Nigeria,
-                "08012345678",
-                ["08012345678", "2348012345678", "8012345678"],
-            ),
-            (
-                Country::Ghana,
-                "0241234567",
-                ["0241234567", "233241234567", "241234567"],
-            ),
-            (
-                Country::Kenya,
-                "0712345678",
-                ["0712345678", "254712345678", "712345678"],
-            ),
-            (
-                Country::SouthAfrica,
-                "0821234567",
-                ["0821234567", "27821234567", "821234567"],
-            ),
-        ] {
-            for spelling in spellings {
-                let phone = Phone::parse(spelling, country).unwrap();
-                assert_eq!(phone.as_str(), kept, "{spelling}");
-                assert!(Phone::readings(spelling).any(|reading| reading == (country, phone.clone())));
-                let with_plus = format!("+{spelling}");
-                assert_eq!(Phone::parse(&with_plus, country), None);
-                assert!(Phone::readings(&with_plus).any(|reading| reading == (country, phone.clone())));
-            }
-        }
-    }
-
-    #[test]
-    fn separators_between_digits_are_ignored_in_a_search() {
-        for spelling in ["+234 801 234 5678", "0801-234-5678", "(0801) 234.5678"] {
-            let mut readings = Phone::readings(spelling);
-            assert!(readings.any(|(_, phone)| phone.as_str() == "08012345678"), "{spelling}");
-        }
-        assert_eq!(Phone::parse("0801-234-5678", Country::Nigeria), None);
-    }
-
-    #[test]
-    fn other_digits_are_no_phone_of_the_country() {
-        for text in [
-            "",
-            "0",
-            "0801234567",
-            "080123456789",
-            "23408012345678",
-            "234801234567",
-            "80 12345678",
-            "0801234567x",
-            "00801234567",
-            "٠٨٠١٢٣٤٥٦٧٨",
-        ] {
-            assert_eq!(Phone::parse(text, Country::Nigeria), None, "{text}");
-        }
-        assert_eq!(Phone::parse("2348012345678", Country::Ghana), None);
+    fn the_countries_of_the_contract_have_names_and_numbers() {
+        let shown: Vec<_> = Country::OF_CONTRACT
+            .iter()
+            .map(|country| (country.code(), country.name(), country.id()))
+            .collect();
+        assert_eq!(shown[0], ("NG", "Nigeria", "000000000000000000000566".to_owned()));
+        assert_eq!(shown[3], ("ZA", "South Africa", "000000000000000000000710".to_owned()));
+        let germany = Country::parse("de").unwrap();
+        assert_eq!(
+            (germany.name(), germany.id().as_str()),
+            ("DE", "000000000000000000004445")
+        );
+        assert!(!germany.is_of_contract());
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_the_reader_panic(text in "\\PC{0,20}") {
-            for (_, phone) in Phone::readings(&text) {
-                proptest::prop_assert!(phone.as_str().starts_with('0'));
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,30}") {
+            if let Some(country) = Country::parse(&text) {
+                proptest::prop_assert_eq!(Country::parse(country.code()), Some(country));
             }
         }
     }

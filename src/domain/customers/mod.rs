@@ -2,5 +2,7 @@
 
 pub mod country;
 pub mod customer;
+mod international;
+pub mod phone;
 pub mod placeholder;
 pub mod profile;

@@ -7,7 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::country::Country;
+use crate::domain::customers::phone::Phone;
 use crate::domain::customers::profile::Email;
 use crate::domain::ids::CustomerId;
 
@@ -41,7 +42,7 @@ pub fn email(id: &CustomerId, attempt: u32) -> Email {
 pub fn phone(id: &CustomerId, attempt: u32, country: Country) -> Phone {
     let mut number = [0; 8];
     number.copy_from_slice(&hash(id.as_str(), attempt)[..8]);
-    country.unassigned_phone(u64::from_be_bytes(number))
+    Phone::unassigned(country, u64::from_be_bytes(number))
 }
 
 fn hash(id: &str, attempt: u32) -> [u8; 32] {
@@ -54,8 +55,6 @@ fn hash(id: &str, attempt: u32) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-
-    use strum::VariantArray;
 
     use super::*;
 
@@ -75,7 +74,8 @@ mod tests {
             "6710aa10b2c3d4e5f6071804",
             &long,
         ];
-        for country in Country::VARIANTS.iter().copied() {
+        let others = ["DE", "US"].map(|code| code.parse().unwrap());
+        for country in Country::OF_CONTRACT.into_iter().chain(others) {
             let (mut emails, mut phones) = (HashSet::new(), HashSet::new());
             for id in ids {
                 let id = CustomerId::parse(id).unwrap();
@@ -83,7 +83,8 @@ mod tests {
                     let email = email(&id, attempt);
                     assert_eq!(Email::parse(email.as_str()), Some(email.clone()), "{id}");
                     let phone = phone(&id, attempt, country);
-                    assert_eq!(Phone::parse(phone.as_str(), country), Some(phone.clone()), "{id}");
+                    let mut readings = Phone::readings(phone.as_str(), country);
+                    assert!(readings.any(|(_, reading)| reading == phone), "{id}");
                     assert!(
                         emails.insert(email.to_string()) && phones.insert(phone.to_string()),
                         "{id}"

@@ -5,7 +5,8 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 
-use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::country::Country;
+use crate::domain::customers::phone::Phone;
 use crate::domain::invalid::Invalid;
 use crate::domain::refusal::Refusal;
 use crate::domain::text::line;
@@ -66,7 +67,7 @@ pub struct ProfileRequest {
     pub firstname: String,
     pub lastname: String,
     pub email: Email,
-    /// Digits, in any spelling that [`Phone::parse`] reads.
+    /// Digits, perhaps behind a `+`, in any spelling that [`Phone::read`] reads.
     pub phone: String,
     /// The country, if it is not the merchant's.
     pub country: Option<Country>,
@@ -79,7 +80,7 @@ pub struct PartialProfileRequest {
     pub firstname: Option<String>,
     pub lastname: Option<String>,
     pub email: Option<Email>,
-    /// Digits, in any spelling that [`Phone::parse`] reads.
+    /// Digits, perhaps behind a `+`, in any spelling that [`Phone::read`] reads.
     pub phone: Option<String>,
     /// The country, if it is not the merchant's.
     pub country: Option<Country>,
@@ -135,9 +136,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// Names the first wrong field in the order of [`ProfileRequest`]. The phone is
-    /// checked twice: first that it has digits only, and once more after the country,
-    /// which decides how many digits are right.
+    /// Names the first wrong field in the order of [`ProfileRequest`].
     pub fn new(request: ProfileRequest, of_merchant: Country) -> Result<Self, Invalid> {
         let request = PartialProfileRequest {
             firstname: Some(request.firstname),
@@ -159,14 +158,13 @@ impl Profile {
         let name = |field: &str, text: Option<String>| text.map(|text| name(field, text)).transpose();
         let firstname = name("firstname", request.firstname)?;
         let lastname = name("lastname", request.lastname)?;
-        let digits = request.phone;
-        digits.as_deref().map_or(Ok(()), check_phone_digits)?;
-        let country = request.country.unwrap_or(of_merchant);
-        let phone = digits.map(|digits| {
-            let phone = Phone::parse(&digits, country);
-            phone.ok_or_else(|| Invalid::wrong("phone", Phone::shape(country), &format!("{digits:?}")))
-        });
-        let phone = phone.transpose()?;
+        let (phone, country) = match request.phone {
+            None => (None, request.country.unwrap_or(of_merchant)),
+            Some(text) => {
+                let (phone, country) = Phone::read(&text, request.country, of_merchant)?;
+                (Some(phone), country)
+            }
+        };
         if let Some(bvn) = request
             .bvn
             .as_ref()
@@ -231,15 +229,6 @@ pub fn name(field: &str, text: String) -> Result<String, Invalid> {
     line(field, text, NAME_CHARS_MAX)
 }
 
-/// Checks that a phone number has digits only. The country decides how many are right.
-pub fn check_phone_digits(phone: &str) -> Result<(), Invalid> {
-    if is_digits(phone) {
-        return Ok(());
-    }
-    let expected = "digits only, without + or spaces";
-    Err(Invalid::wrong("phone", expected, &format!("{phone:?}")))
-}
-
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -269,11 +258,11 @@ mod tests {
 
     #[test]
     fn a_profile_is_stored_in_one_spelling() {
-        let profile = Profile::new(request(), Country::Nigeria).unwrap();
+        let profile = Profile::new(request(), Country::NIGERIA).unwrap();
         assert_eq!(profile.email.as_ref().unwrap().as_str(), "ada@shop.example");
         assert_eq!(profile.phone.as_ref().unwrap().as_str(), "08012345678");
         assert_eq!(profile.full_name().as_deref(), Some("Ada Obi"));
-        assert_eq!(Profile::unknown(Country::Kenya).full_name(), None);
+        assert_eq!(Profile::unknown(Country::KENYA).full_name(), None);
     }
 
     #[test]
@@ -283,10 +272,10 @@ mod tests {
             lastname: "x".repeat(101),
             email: Email::parse("ada@shop.example").unwrap(),
             phone: "+2348012345678".to_owned(),
-            country: Some(Country::Ghana),
+            country: Some(Country::GHANA),
             bvn: Some("1234567890".to_owned()),
         };
-        let field = |request: &ProfileRequest| Profile::new(request.clone(), Country::Nigeria).unwrap_err().field;
+        let field = |request: &ProfileRequest| Profile::new(request.clone(), Country::NIGERIA).unwrap_err().field;
         assert_eq!(field(&all_wrong), "firstname");
         all_wrong.firstname = request().firstname;
         assert_eq!(field(&all_wrong), "lastname");
@@ -297,7 +286,7 @@ mod tests {
         all_wrong.phone = "0241234567".to_owned();
         assert_eq!(field(&all_wrong), "bvn");
         all_wrong.bvn = Some("12345678901".to_owned());
-        assert!(Profile::new(all_wrong, Country::Nigeria).is_ok());
+        assert!(Profile::new(all_wrong, Country::NIGERIA).is_ok());
     }
 
     #[test]
@@ -328,7 +317,7 @@ mod tests {
             lastname: None,
             email: None,
         };
-        let before = Profile::new(request(), Country::Nigeria).unwrap();
+        let before = Profile::new(request(), Country::NIGERIA).unwrap();
         let lastname = ProfileUpdate::new(ProfileUpdateRequest {
             lastname: Some("Eze".to_owned()),
             ..nothing.clone()

@@ -126,7 +126,7 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// A sandbox merchant's choice of webhook URL.
+/// A merchant's choice of webhook URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookUrlChoice {
     /// The merchant has not chosen. The URL of the configuration applies, if there is one.
@@ -152,13 +152,34 @@ impl WebhookUrlChoice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookEndpoint {
     pub url: WebhookUrl,
-    pub secret: SigningSecret,
+    pub secrets: SigningSecrets,
     /// The number of times that the merchant has set it.
     pub version: u32,
 }
 
-/// A merchant's webhook endpoint, as it is stored. In live mode the configuration has URL,
-/// events and secret.
+/// The secrets that sign an event: two while a rotation overlaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningSecrets {
+    pub current: SigningSecret,
+    /// The secret before the rotation, while receivers may still verify with it.
+    pub previous: Option<SigningSecret>,
+}
+
+impl SigningSecrets {
+    /// Returns the secret of a header that carries one signature. Until the overlap ends it is
+    /// the previous one: a receiver gets the next secret at any time within the overlap, and
+    /// has it for certain at the end.
+    pub fn single(&self) -> &SigningSecret {
+        self.previous.as_ref().unwrap_or(&self.current)
+    }
+
+    /// Returns the secrets of a header that carries several signatures, the current one first.
+    pub fn all(&self) -> impl Iterator<Item = &SigningSecret> {
+        [&self.current].into_iter().chain(&self.previous)
+    }
+}
+
+/// A merchant's webhook endpoint, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredWebhookEndpoint {
     /// The URL that the merchant chose.
@@ -170,17 +191,10 @@ pub struct StoredWebhookEndpoint {
     pub gone_at: Option<Timestamp>,
     /// The number of times that the merchant has set it.
     pub version: u32,
-    /// The secret that signs its webhooks. `None` for a merchant of the configuration,
-    /// which keeps its own.
+    /// The secret that signs its webhooks. `None` for a live merchant that has set no endpoint.
     pub secret: Option<SigningSecret>,
-}
-
-/// The webhook endpoint that the configuration has for a merchant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfiguredWebhookEndpoint {
-    pub url: Option<WebhookUrl>,
-    /// The events that it gets. `None` for all.
-    pub events: Option<EventChoice>,
+    /// The secret before the last rotation, and the time until which it signs too.
+    pub previous_secret: Option<(SigningSecret, Timestamp)>,
 }
 
 impl StoredWebhookEndpoint {
@@ -189,17 +203,22 @@ impl StoredWebhookEndpoint {
         self.choice.url(configured).filter(|_| self.gone_at.is_none())
     }
 
+    /// Returns the secrets that sign an event at this time.
+    pub fn signing_secrets(&self, now: Timestamp) -> Option<SigningSecrets> {
+        let previous = self.previous_secret.as_ref().filter(|(_, until)| now < *until);
+        Some(SigningSecrets {
+            current: self.secret.clone()?,
+            previous: previous.map(|(secret, _)| secret.clone()),
+        })
+    }
+
     /// Returns the decision on a new event with this name.
-    pub fn dispatch(&self, configured: &ConfiguredWebhookEndpoint, name: &str) -> Dispatch {
-        let events = match self.choice {
-            WebhookUrlChoice::Configured => configured.events.as_ref(),
-            WebhookUrlChoice::Disabled | WebhookUrlChoice::Url(_) => self.events.as_ref(),
-        };
-        let is_chosen = match events {
+    pub fn dispatch(&self, configured: Option<&WebhookUrl>, name: &str) -> Dispatch {
+        let is_chosen = match &self.events {
             Some(events) => events.includes(name),
             None => !choice::is_own(name),
         };
-        if self.choice.url(configured.url.as_ref()).is_none() {
+        if self.choice.url(configured).is_none() {
             Dispatch::NoEndpoint
         } else if self.gone_at.is_some() {
             Dispatch::EndpointGone
@@ -336,7 +355,10 @@ mod tests {
             "{:?}",
             WebhookEndpoint {
                 url,
-                secret: SigningSecret::new("sk_live_1"),
+                secrets: SigningSecrets {
+                    current: SigningSecret::new("sk_live_1"),
+                    previous: Some(SigningSecret::new("sk_live_0")),
+                },
                 version: 0,
             }
         );

@@ -38,6 +38,12 @@ pub fn last_number_of(now: Timestamp) -> i64 {
     first_of_next.saturating_sub(NUMBERS_APART)
 }
 
+/// Returns the time of an object by its number, or `None` if no time has such numbers. It may
+/// be later than the creation by the milliseconds whose numbers earlier objects took.
+pub fn time_of_number(number: i64) -> Option<Timestamp> {
+    Timestamp::from_millis(number.div_euclid(NUMBERS_PER_MILLISECOND))
+}
+
 /// Writes an id as 24 lower-case hex characters: 16 of its number, 8 of its guard
 /// (contract section 1.6).
 pub(super) fn encode_hex(number: i64, guard: u32, text: &mut [u8; 24]) -> &str {
@@ -69,6 +75,7 @@ mod tests {
         let at = |millis| Timestamp::from_millis(millis).unwrap();
         let first = number_after(0, at(1_782_123_300_007));
         assert_eq!(first >> 15, 1_782_123_300_007);
+        assert_eq!(time_of_number(first + 1_000), Some(at(1_782_123_300_007)));
         let many = std::iter::successors(Some(first), |&previous| {
             Some(number_after(previous, at(1_782_123_300_007)))
         });

@@ -84,7 +84,7 @@ pub fn saved_cards(cards: Vec<Card>) -> impl Iterator<Item = SavedCard> {
 
 /// Checks that a customer of this country may pay with a card (contract section 4.10).
 pub fn check_country(country: Country) -> Result<(), Refusal> {
-    if country == Country::Nigeria {
+    if country == Country::NIGERIA {
         Ok(())
     } else {
         Err(Refusal::CardsForNigeriansOnly)

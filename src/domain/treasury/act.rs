@@ -15,6 +15,17 @@ use crate::domain::ids::{MerchantId, OperatorId};
 pub enum ActKind {
     OperatorCreated,
     OperatorRevoked,
+    MerchantCreated,
+    /// The settings of a merchant were changed.
+    MerchantChanged,
+    KeyCreated,
+    /// A key got a successor, and an end.
+    KeyRotated,
+    KeyRevoked,
+    WebhookEndpointSet,
+    SigningSecretRotated,
+    /// The secret of a payment provider was set or removed.
+    NoticeSecretSet,
     /// An expected deposit was given up.
     DepositExpired,
     ReceiptRecorded,

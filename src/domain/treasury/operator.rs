@@ -31,7 +31,7 @@ pub enum Right {
     Record,
     /// To approve or reject what others recorded or requested, and to rule on deals.
     Approve,
-    /// To make and revoke operators.
+    /// To keep operators, merchants, keys and webhook endpoints.
     Administer,
 }
 

@@ -32,6 +32,13 @@ pub enum PayoutStatus {
 }
 
 impl PayoutStatus {
+    /// The statuses in which a pay-out is approved or rejected.
+    pub const TO_DECIDE: &'static [Self] = &[Self::Requested];
+    /// The statuses in which it is recorded as paid.
+    pub const TO_PAY: &'static [Self] = &[Self::Approved];
+    /// The statuses in which it is recorded as returned.
+    pub const TO_RETURN: &'static [Self] = &[Self::Approved, Self::Paid];
+
     /// Returns true if its money is in transit.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Requested | Self::Approved)
@@ -153,7 +160,7 @@ impl Payout {
         rule: TwoPersonRule,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.check_status(&[PayoutStatus::Requested], "approved")?;
+        self.check_status(PayoutStatus::TO_DECIDE, "approved")?;
         rule.check(self.amount, self.requested_by, approver)?;
         self.status = PayoutStatus::Approved;
         self.approved_by = approver;
@@ -173,7 +180,7 @@ impl Payout {
         reason: Option<String>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
-        self.check_status(&[PayoutStatus::Requested], "rejected")?;
+        self.check_status(PayoutStatus::TO_DECIDE, "rejected")?;
         let mut effects = Effects::default();
         self.give_back(&mut effects);
         self.end(PayoutStatus::Rejected, reason, now);
@@ -195,7 +202,7 @@ impl Payout {
         paid: Option<BankEntry>,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
-        self.check_status(&[PayoutStatus::Approved], "paid")?;
+        self.check_status(PayoutStatus::TO_PAY, "paid")?;
         let mut effects = Effects::default();
         let out = TransferKind::Withdrawal;
         effects.transfer(out, Account::InTransit, Account::OutsideWorld, self.amount, None);
@@ -225,7 +232,7 @@ impl Payout {
         inside: Amount,
         now: Timestamp,
     ) -> Result<Effects, Refusal> {
-        self.check_status(&[PayoutStatus::Approved, PayoutStatus::Paid], "returned")?;
+        self.check_status(PayoutStatus::TO_RETURN, "returned")?;
         let mut effects = Effects::default();
         if self.status == PayoutStatus::Paid {
             if !ledger::may_enter(self.amount, inside) {

@@ -46,6 +46,15 @@ pub enum ReceiptStatus {
     SentBack,
 }
 
+impl ReceiptStatus {
+    /// The statuses in which a receipt is approved or rejected.
+    pub const TO_DECIDE: &'static [Self] = &[Self::Recorded];
+    /// The statuses in which its money is assigned to a customer.
+    pub const TO_ASSIGN: &'static [Self] = &[Self::Suspense];
+    /// The statuses in which it is reversed.
+    pub const TO_REVERSE: &'static [Self] = &[Self::Credited, Self::Suspense];
+}
+
 /// A receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -106,7 +115,7 @@ impl Receipt {
     ///
     /// Refuses another status than recorded, and then the operator who recorded it.
     pub fn check_approval(&self, approver: Option<OperatorId>, rule: TwoPersonRule) -> Result<(), Refusal> {
-        self.check_status(&[ReceiptStatus::Recorded], "approved")?;
+        self.check_status(ReceiptStatus::TO_DECIDE, "approved")?;
         rule.check(self.amount, self.recorded_by, approver)
     }
 
@@ -116,7 +125,7 @@ impl Receipt {
     ///
     /// Refuses another status.
     pub fn reject(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        self.check_status(&[ReceiptStatus::Recorded], "rejected")?;
+        self.check_status(ReceiptStatus::TO_DECIDE, "rejected")?;
         self.set_status(ReceiptStatus::Rejected, now);
         Ok(())
     }
@@ -221,7 +230,7 @@ impl Receipt {
     /// Refuses another status than credited and in suspense, as an action that is named by
     /// `done`.
     pub fn holder(&self, done: &'static str) -> Result<Account, Refusal> {
-        self.check_status(&[ReceiptStatus::Credited, ReceiptStatus::Suspense], done)?;
+        self.check_status(ReceiptStatus::TO_REVERSE, done)?;
         Ok(match (&self.customer, self.status) {
             (Some(customer), ReceiptStatus::Credited) => Account::CustomerMain(customer.clone()),
             _ => Account::Suspense,
@@ -234,7 +243,7 @@ impl Receipt {
     ///
     /// Refuses another status, for an action that is named by `done`.
     pub fn check_in_suspense(&self, done: &'static str) -> Result<(), Refusal> {
-        self.check_status(&[ReceiptStatus::Suspense], done)
+        self.check_status(ReceiptStatus::TO_ASSIGN, done)
     }
 
     /// Sends money in suspense back to its payer: the pay-out that does so exists.

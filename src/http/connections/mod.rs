@@ -12,6 +12,6 @@ mod reply_body;
 mod stream;
 
 pub(crate) use connection::{Connection, Phase};
-pub use registry::{ConnectionLimits, Connections};
+pub use registry::{ConnectionLimits, Connections, ConnectionsReading};
 pub(crate) use reply_body::ReplyBody;
 pub(crate) use stream::GuardedStream;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::http::header::HeaderValue;
 
 use super::connection::{Connection, Phase};
+use crate::http::client_address::TrustedProxies;
 
 /// The bounds on connections and their waits.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ impl ConnectionLimits {
 #[derive(Debug)]
 pub struct Connections {
     limits: ConnectionLimits,
+    /// The proxies through which many clients come by one address.
+    proxies: Arc<TrustedProxies>,
     /// The value of `Keep-Alive`, the same in every reply.
     keep_alive: HeaderValue,
     open: Mutex<Open>,
@@ -49,14 +52,26 @@ struct Open {
     newest: u64,
     /// Connections closed since the limit was reached. `None` while it is not.
     closed: Option<u64>,
+    /// All connections that were ever closed to make room.
+    closed_by_limit: u64,
+}
+
+/// The number of connections, for the metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionsReading {
+    /// Connections that are open now.
+    pub open: u64,
+    /// Connections closed so far to make room.
+    pub closed_by_limit: u64,
 }
 
 impl Connections {
     /// Returns an empty register.
-    pub fn new(limits: ConnectionLimits) -> Self {
+    pub fn new(limits: ConnectionLimits, proxies: Arc<TrustedProxies>) -> Self {
         let keep_alive = format!("timeout={}", limits.keep_alive.as_secs());
         Self {
             limits,
+            proxies,
             keep_alive: HeaderValue::from_str(&keep_alive).expect("a number is plain text"),
             open: Mutex::default(),
             reply_bytes: AtomicU64::new(0),
@@ -68,6 +83,15 @@ impl Connections {
         &self.limits
     }
 
+    /// Returns the number of connections.
+    pub fn read(&self) -> ConnectionsReading {
+        let open = self.open();
+        ConnectionsReading {
+            open: u64::try_from(open.connections.len()).unwrap_or(u64::MAX),
+            closed_by_limit: open.closed_by_limit,
+        }
+    }
+
     /// Returns the header value that announces the pause between two requests.
     pub(crate) fn keep_alive(&self) -> HeaderValue {
         self.keep_alive.clone()
@@ -75,7 +99,8 @@ impl Connections {
 
     /// Adds a connection. If there are too many, closes the one that has waited longest,
     /// so that clients that only hold connections keep no other client out. A connection
-    /// of an address that has more than half of all goes first.
+    /// of an address that has more than half of all goes first, unless it is a trusted proxy's:
+    /// the clients behind one share its address.
     pub(super) fn add(&self, address: IpAddr) -> Arc<Connection> {
         let mut open = self.open();
         if open.connections.len() >= self.limits.connections_max {
@@ -107,7 +132,8 @@ impl Connections {
             *of_address.entry(connection.address).or_default() += 1;
         }
         let most = of_address.into_iter().max_by_key(|&(_, count)| count);
-        let greedy = most.filter(|&(_, count)| count > self.limits.connections_max / 2);
+        let greedy =
+            most.filter(|&(address, count)| count > self.limits.connections_max / 2 && !self.proxies.contains(address));
         if open.closed.is_none() {
             open.closed = Some(0);
             let from = greedy.map_or_else(String::new, |(address, count)| {
@@ -132,6 +158,7 @@ impl Connections {
             oldest.close();
             open.connections.remove(&oldest.number);
             open.closed = open.closed.map(|closed| closed + 1);
+            open.closed_by_limit += 1;
         }
     }
 
@@ -189,18 +216,24 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::domain::address_range::AddressRange;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
     fn register(connections_max: usize) -> Connections {
-        Connections::new(ConnectionLimits {
+        register_behind(connections_max, TrustedProxies::default())
+    }
+
+    fn register_behind(connections_max: usize, proxies: TrustedProxies) -> Connections {
+        let limits = ConnectionLimits {
             connections_max,
             keep_alive: Duration::from_secs(75),
             head: Duration::from_secs(5),
             progress: Duration::from_secs(10),
             reply_bytes_max: 100,
-        })
+        };
+        Connections::new(limits, Arc::new(proxies))
     }
 
     fn enter(connection: &Connection, phase: Phase) {
@@ -220,7 +253,8 @@ mod tests {
         assert!(third.is_closing() && !first.is_closing() && !second.is_closing() && !fourth.is_closing());
         connections.remove(&third);
         connections.remove(&second);
-        assert_eq!(connections.open().connections.len(), 2);
+        let reading = connections.read();
+        assert_eq!((reading.open, reading.closed_by_limit), (2, 1));
     }
 
     #[test]
@@ -234,6 +268,21 @@ mod tests {
         }
         connections.add(THERE);
         assert!(greedy[0].is_closing() && !other.is_closing());
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_have_more_than_half_of_all() {
+        let proxies = TrustedProxies::new(vec![AddressRange::parse("127.0.0.1").unwrap()]);
+        let connections = register_behind(4, proxies);
+        let other = connections.add(THERE);
+        enter(&other, Phase::Idle);
+        let of_proxy = [connections.add(HERE), connections.add(HERE), connections.add(HERE)];
+        for connection in &of_proxy {
+            enter(connection, Phase::Body);
+        }
+        connections.add(THERE);
+        assert!(other.is_closing(), "it has waited longest");
+        assert!(of_proxy.iter().all(|connection| !connection.is_closing()));
     }
 
     #[test]

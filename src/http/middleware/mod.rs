@@ -4,6 +4,7 @@
 mod cors;
 mod faults;
 mod recording;
+mod request_line;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,13 +18,14 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
-use crate::domain::invalid::shortened;
 use crate::http::base_url;
 use crate::http::connections::{Phase, ReplyBody};
 use crate::http::context::RequestContext;
+use crate::http::doc_url;
 use crate::http::error::ApiError;
-use crate::http::expect::REQUEST_ID;
+use crate::http::headers::REQUEST_ID;
 use crate::http::rate_limit::RateState;
+use crate::http::request_meter::RouteIndex;
 use crate::http::route::RouteFacts;
 use crate::http::state::AppState;
 use cors::Cors;
@@ -39,15 +41,16 @@ pub(crate) async fn observe(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     base_url::put_right(&mut request);
     let arrival = Arrival::now();
-    let context = Arc::new(RequestContext::new(&request));
+    let state = request.app_data::<web::Data<AppState>>().cloned();
+    let proxies = state.as_ref().map(|state| &*state.trusted_proxies);
+    let context = Arc::new(RequestContext::new(&request, proxies));
     request.extensions_mut().insert(Arc::clone(&context));
     context.enter(Phase::Handler);
     let id = &context.id;
-    let state = request.app_data::<web::Data<AppState>>().cloned();
-    let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_some());
+    let counts_requests = state.as_ref().is_some_and(|state| state.rate_limiter.is_on());
     let cors = state
         .as_ref()
-        .map_or(Cors::Off, |state| Cors::of(&request, &state.origins));
+        .map_or(Cors::Off, |state| Cors::of(&request, &state.origins.load()));
     let preflight = cors.preflight(&request);
     let effect = state
         .as_ref()
@@ -66,11 +69,13 @@ pub(crate) async fn observe(
             log::error!("request {id} failed: {cause}");
         }
     };
-    let finish = |mut response: HttpResponse, facts: Option<RouteFacts>| {
+    let finish = |mut response: HttpResponse, facts: Option<RouteFacts>, route: Option<RouteIndex>| {
         let status = response.status().as_u16();
         let micros = arrival.micros();
-        let (method, path) = (&context.method, shortened(context.path()));
-        log::info!("{id} {method} {path:?} {status} {micros}us");
+        if let Some(state) = &state {
+            state.request_meter.count(route, response.status(), micros);
+        }
+        request_line::log(&context, status, micros);
         let id = HeaderValue::from_str(id).expect("an id is plain text");
         response.headers_mut().insert(REQUEST_ID, id);
         cors.write_headers(response.headers_mut());
@@ -82,6 +87,9 @@ pub(crate) async fn observe(
                     .headers_mut()
                     .insert(KEEP_ALIVE, state.connections.keep_alive());
             }
+        }
+        if let Some(state) = &state {
+            response = doc_url::add(response, &state.policy, context.host.as_deref());
         }
         if let Some(log) = state.as_ref().and_then(|state| state.requests.as_ref()) {
             response = recording::record(log, &context, facts, arrival, effect, response);
@@ -102,7 +110,8 @@ pub(crate) async fn observe(
                 log_cause(error);
             }
             let facts = request.app_data::<RouteFacts>().copied();
-            let mut response = finish(enveloped(response), facts);
+            let route = request.app_data::<RouteIndex>().copied();
+            let mut response = finish(enveloped(response), facts, route);
             if counts_requests && let Some(rate) = request.extensions().get::<RateState>() {
                 rate.write_headers(response.headers_mut());
             }
@@ -110,12 +119,12 @@ pub(crate) async fn observe(
         }
         Ok(Err(error)) => {
             log_cause(&error);
-            let response = finish(enveloped(error.error_response()), None);
+            let response = finish(enveloped(error.error_response()), None, None);
             Err(InternalError::from_response(error, response).into())
         }
         Err(_panic) => {
             log::error!("the handler of request {id} panicked");
-            let response = finish(ApiError::Internal.error_response(), None);
+            let response = finish(ApiError::Internal.error_response(), None, None);
             Err(InternalError::from_response(ApiError::Internal, response).into())
         }
     }
@@ -136,12 +145,13 @@ fn in_pieces(response: HttpResponse, state: &AppState, context: &RequestContext)
     })
 }
 
-/// Puts an error into an envelope if it has none. Such an error comes from the framework,
-/// which refused the request before a handler ran.
+/// Puts an error into an envelope if it has none and is not a page. Such an error comes from
+/// the framework, which refused the request before a handler ran.
 fn enveloped(response: HttpResponse) -> HttpResponse {
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if is_json || response.status().is_success() {
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_whole =
+        content_type.is_some_and(|value| value.starts_with(b"application/json") || value.starts_with(b"text/html"));
+    if is_whole || response.status().is_success() || response.status().is_redirection() {
         response
     } else if response.status().is_client_error() {
         let problem = response.status().to_string();

@@ -1,7 +1,8 @@
 //! Adds requests to the request log (sandbox).
 //!
-//! The log leaves out two kinds of request: requests without a valid key, and reads of the
-//! sandbox's own routes, because a client that polls the log would fill it.
+//! The log leaves out three kinds of request: requests without a valid key, reads of the
+//! sandbox's own routes, because a client that polls the log would fill it, and reads by the
+//! service's own pages.
 
 use std::time::Instant;
 
@@ -47,7 +48,10 @@ pub(crate) fn record(
     fault: Option<FaultEffect>,
     response: HttpResponse,
 ) -> HttpResponse {
-    let key_hash = context.key_hash.get().filter(|_| !log.is_off() && is_recorded(facts));
+    let key_hash = context
+        .key_hash
+        .get()
+        .filter(|_| !log.is_off() && is_recorded(facts, context));
     let Some(&key_hash) = key_hash else {
         return response;
     };
@@ -82,6 +86,6 @@ pub(crate) fn record(
 
 /// Returns true if the log records requests of a route. It also records requests without
 /// a route, such as those that a fault answers.
-fn is_recorded(facts: Option<RouteFacts>) -> bool {
-    facts.is_none_or(RouteFacts::is_recorded)
+fn is_recorded(facts: Option<RouteFacts>, context: &RequestContext) -> bool {
+    facts.is_none_or(|facts| facts.is_recorded() && (facts.writes || !context.is_by_page))
 }

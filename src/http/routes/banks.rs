@@ -14,6 +14,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::routes::customers::country_of_merchant;
 use crate::http::routes::shared_fields::{account_number, bank_code, short_text};
 use crate::http::routes::whitelist::DepositWalletView;
 use crate::http::state::AppState;
@@ -21,15 +22,18 @@ use crate::http::state::AppState;
 /// `GET /v1/payment/bank-list`.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     if let Some(merchant) = caller.merchant() {
-        state.policy.check_bank(merchant)?;
+        let checked = state
+            .store
+            .read(|snapshot| Ok(state.policy.load().check_bank(snapshot, merchant)))?;
+        checked?;
     }
-    let banks: Vec<BankView> = state.policy.bank_codes().banks().map(BankView::new).collect();
+    let banks: Vec<BankView> = state.policy.load().bank_codes().banks().map(BankView::new).collect();
     Ok(Reply::ok("Banks fetched successfully", banks))
 }
 
 /// `POST /v1/payment/verify-account`, as the customer.
 pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let query = parse_account_query(&body, state.policy.bank_codes());
+    let query = parse_account_query(&body, state.policy.load().bank_codes());
     state
         .execute(
             &caller,
@@ -51,16 +55,17 @@ pub(crate) async fn verify_phone(
     phone: Path<String>,
 ) -> Result<Reply, ApiError> {
     let merchant = caller.merchant().ok_or(Refusal::PhoneUnknown)?;
+    let country = country_of_merchant(&state, &caller)?;
     let found = state
         .store
-        .read(|snapshot| snapshot.customer_by_phone(merchant, &phone))?;
+        .read(|snapshot| snapshot.customer_by_phone(merchant, &phone, country))?;
     let customer = found.ok_or(Refusal::PhoneUnknown)?;
     Ok(Reply::ok("Phone number verified", PhoneView::new(&customer)))
 }
 
 /// `GET /v1/payment/deposit/wallet`: a simulated address without a known private key.
 pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
-    state.policy.check_processor()?;
+    state.policy.load().check_processor()?;
     let merchant = state.merchant_of(&caller).await?;
     Ok(Reply::ok(
         "Deposit wallet address retrieved successfully",

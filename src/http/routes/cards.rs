@@ -19,7 +19,7 @@ use crate::views::AsText;
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
-    state.policy.check_cards(merchant)?;
+    state.policy.load().check_cards()?;
     let cards = state
         .store
         .read(|snapshot| snapshot.cards(merchant, caller.customer()))?;

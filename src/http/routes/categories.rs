@@ -26,7 +26,7 @@ const PICTURE: &str = "imageUrl";
 
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
-    let request = parse_category(&mut body, &state.policy.terms_limits);
+    let request = parse_category(&mut body, &state.policy.load().terms_limits);
     state
         .execute_with_files(
             caller,
@@ -47,7 +47,7 @@ pub(crate) async fn edit(
     category: Path<String>,
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
-    let request = parse_category(&mut body, &state.policy.terms_limits);
+    let request = parse_category(&mut body, &state.policy.load().terms_limits);
     let id = CategoryId::named(&category);
     state
         .execute_with_files(
@@ -69,7 +69,8 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
     let owner = caller.party().clone();
     let categories = move |snapshot: &Snapshot<'_>| snapshot.categories(merchant, &owner, request);
     let page = state.store.read_long(merchant, categories).await?;
-    let context = state.view_context(None, &caller.request);
+    let policy = state.policy.load();
+    let context = policy.view_context(None, caller.request.host.as_deref());
     let view = PageView::new(page, |category| CategoryView::new(category, &context));
     Ok(Reply::ok("Categories fetched successfully", view))
 }
@@ -83,7 +84,10 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, category: Path<St
         .read(|snapshot| snapshot.category(merchant, id))?
         .filter(|category| category.owner == *caller.party())
         .ok_or(Refusal::CategoryNotFound)?;
-    let view = CategoryView::new(category, &state.view_context(None, &caller.request));
+    let view = CategoryView::new(
+        category,
+        &state.policy.load().view_context(None, caller.request.host.as_deref()),
+    );
     Ok(Reply::ok("Category fetched successfully", view))
 }
 

@@ -46,7 +46,8 @@ pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBod
             },
         )
         .await?;
-    if let Some(limiter) = state.rate_limiter.as_ref().filter(|_| reply.is_first()) {
+    if reply.is_first() {
+        let limiter = &state.rate_limiter;
         limiter.advance(&caller.key_hash, time);
     }
     // A merchant that this request created has no deliveries.

@@ -4,11 +4,11 @@
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
-use strum::VariantArray;
 
 use crate::commands::{self, Policy, customers};
-use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::{Customer, CustomerKey, Permissions, PermissionsUpdate};
+use crate::domain::customers::phone::{self, Phone};
 use crate::domain::customers::placeholder;
 use crate::domain::customers::profile::{self, Email, Profile, ProfileRequest, ProfileUpdateRequest};
 use crate::domain::ids::CustomerId;
@@ -43,6 +43,7 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let request = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
     let merchant = caller.merchant();
+    let country = country_of_merchant(&state, &caller)?;
     let page = match (request, merchant) {
         (CustomersRequest::Page(request), Some(merchant)) => {
             let walk = query.walk();
@@ -55,13 +56,15 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
         (CustomersRequest::Page(request), None) => Page::empty(request),
         (CustomersRequest::One(key), _) => {
             let found = match merchant {
-                Some(merchant) => state.store.read(|snapshot| snapshot.customer_by_key(merchant, &key))?,
+                Some(merchant) => {
+                    let find = |snapshot: &Snapshot<'_>| snapshot.customer_by_key(merchant, &key, country);
+                    state.store.read(find)?
+                }
                 None => None,
             };
             Page::of_one(found.ok_or_else(|| Refusal::NoCustomerWith { fields: key.into_str() })?)
         }
     };
-    let country = country(&state, &caller);
     let page = PageView::new(page, |customer| CustomerView::new(customer, country));
     Ok(Reply::ok("Customers fetched successfully", page))
 }
@@ -74,7 +77,7 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, customer: Path<St
         None => None,
     };
     let customer = found.ok_or(Refusal::NoSuchCustomer)?;
-    let view = CustomerView::new(customer, country(&state, &caller));
+    let view = CustomerView::new(customer, country_of_merchant(&state, &caller)?);
     Ok(Reply::ok("Customer fetched successfully", view))
 }
 
@@ -157,18 +160,22 @@ async fn change(
 ) -> Result<Reply, ApiError> {
     let command = move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
         let customer = command(tx, policy, actor)?;
-        Ok(CustomerView::new(customer, policy.merchant(actor.merchant).country))
+        Ok(CustomerView::new(
+            customer,
+            policy.merchant(tx, actor.merchant)?.country,
+        ))
     };
     state.execute(caller, command, |view, _context| render(view)).await
 }
 
 /// Returns the country that the caller's merchant has for customers without one of their own.
-fn country(state: &AppState, caller: &Caller) -> Country {
-    let settings = match caller.merchant() {
-        Some(merchant) => state.policy.merchant(merchant),
-        None => &state.policy.merchant_default,
+pub(super) fn country_of_merchant(state: &AppState, caller: &Caller) -> Result<Country, ApiError> {
+    let own = match caller.merchant() {
+        Some(merchant) => state.store.read(|snapshot| snapshot.merchant_settings(merchant))?,
+        None => None,
     };
-    settings.country
+    let own = own.map(|merchant| merchant.own).unwrap_or_default();
+    Ok(state.policy.load().merchant_default.of(&own).country)
 }
 
 /// The most customers on one page.
@@ -190,7 +197,7 @@ pub(crate) fn parse_profile(body: &JsonBody) -> Parsed<ProfileRequest> {
     let lastname = profile::name("lastname", fields.field("lastname").text()?)?;
     let email = fields.field("email").email()?;
     let phone = fields.field("phone").text()?;
-    profile::check_phone_digits(&phone)?;
+    phone::check_characters(&phone)?;
     Ok(ProfileRequest {
         firstname,
         lastname,
@@ -270,7 +277,7 @@ pub(crate) struct CustomerView {
     created_at: String,
     dob: Option<()>,
     permissions: PermissionsView,
-    country_id: &'static str,
+    country_id: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -284,9 +291,9 @@ struct PermissionsView {
 /// The contract's Country.
 #[derive(Debug, Serialize)]
 pub(crate) struct CountryView {
-    id: &'static str,
-    name: &'static str,
-    code: &'static str,
+    id: String,
+    name: String,
+    code: String,
 }
 
 impl CustomerView {
@@ -324,13 +331,13 @@ impl CustomerView {
 }
 
 impl CountryView {
-    /// Shows every country that the service supports.
+    /// Shows every country of the contract.
     pub(crate) fn all() -> Vec<Self> {
         let view = |country: Country| Self {
             id: country.id(),
-            name: country.name(),
-            code: country.code(),
+            name: country.name().to_owned(),
+            code: country.code().to_owned(),
         };
-        Country::VARIANTS.iter().copied().map(view).collect()
+        Country::OF_CONTRACT.map(view).into()
     }
 }

@@ -32,8 +32,8 @@ pub(crate) async fn submit(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let token = PaymentToken::named(&token);
-    let request = parse_statement(&mut body, state.policy.terms_limits.description_chars_max);
-    let mode = state.policy.mode;
+    let request = parse_statement(&mut body, state.policy.load().terms_limits.description_chars_max);
+    let mode = state.policy.load().mode;
     state
         .execute_with_files(
             caller,
@@ -55,7 +55,7 @@ pub(crate) async fn resolve(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let request = parse_resolution(&mut body, state.policy.terms_limits.description_chars_max);
+    let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     state
         .execute_with_files(
             caller,
@@ -81,7 +81,7 @@ pub(super) async fn resolve_as_operator(
     mut body: JsonOrFormBody,
 ) -> Result<Reply, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let request = parse_resolution(&mut body, state.policy.terms_limits.description_chars_max);
+    let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     let agent = caller.agent();
     state
         .execute_with_files(
@@ -137,7 +137,13 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
         Some(Deal::Escrow(escrow)) if escrow.shows_dispute_to(caller.customer()) => escrow,
         _ => return Err(Refusal::DisputeNotAccessible.into()),
     };
-    let view = EscrowView::new(escrow, &state.view_context(caller.viewer(), &caller.request));
+    let view = EscrowView::new(
+        escrow,
+        &state
+            .policy
+            .load()
+            .view_context(caller.viewer(), caller.request.host.as_deref()),
+    );
     Ok(Reply::ok("Escrow dispute retrieved successfully", view))
 }
 
@@ -171,7 +177,8 @@ async fn page_of_deals(
 ) -> Result<Reply, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
     let Some(merchant) = merchant else {
-        let context = state.view_context(None, &caller.request);
+        let policy = state.policy.load();
+        let context = policy.view_context(None, caller.request.host.as_deref());
         return Ok(Reply::ok(
             message,
             PageView::new(Page::empty(request), |deal: Deal| EscrowView::of_deal(deal, &context)),

@@ -187,8 +187,8 @@ impl Follower {
 
     /// Returns the key's merchant, which a reset replaces.
     fn merchant(&self) -> Result<Option<MerchantId>, store::Error> {
-        let owner = self.state.api_keys.owner_of_key(&self.state.store, &self.key_hash)?;
-        Ok(owner.map(|owner| owner.merchant))
+        let access = self.state.api_keys.access_of_key(&self.state.store, &self.key_hash)?;
+        Ok(access.map(|access| access.owner.merchant))
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> R
     let wallet = state.store.read(|snapshot| snapshot.merchant_wallet(merchant))?;
     Ok(Reply::ok(
         "Merchant balance fetched successfully",
-        WalletView::new(&wallet, &state.policy.currency),
+        WalletView::new(&wallet, &state.policy.load().currency),
     ))
 }
 

@@ -91,15 +91,15 @@ enum Purpose {
 fn parse_intent(body: &JsonBody, state: &AppState) -> Parsed<IntentRequest> {
     let fields = body.fields()?;
     let amount = intent::check_amount(fields.field("amount").amount()?)?;
-    let reference = reference(&fields, state.policy.strict)?;
+    let reference = reference(&fields, state.policy.load().strict)?;
     let purpose = fields.field("transactionType").one_of_any_case(Purpose::VARIANTS)?;
-    check_currency(&fields, &state.policy.currency)?;
+    check_currency(&fields, &state.policy.load().currency)?;
     Ok(IntentRequest {
         amount,
         reference,
         kind: match purpose {
             Purpose::Deposit => deposit(&fields, state.limits.escrows_per_payment_max)?,
-            Purpose::Withdrawal => withdrawal(&fields, state.policy.bank_codes())?,
+            Purpose::Withdrawal => withdrawal(&fields, state.policy.load().bank_codes())?,
             Purpose::WalletTransfer => wallet_transfer(&fields)?,
         },
     })

@@ -18,7 +18,7 @@ use crate::views::{EscrowView, MilestoneView};
 
 /// `POST /v1/escrow/milestone/create`, as the seller.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = parse_milestone_escrow(&body, &state.policy.terms_limits);
+    let request = parse_milestone_escrow(&body, &state.policy.load().terms_limits);
     state
         .execute(
             &caller,
@@ -40,7 +40,7 @@ pub(crate) async fn edit(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let request = parse_milestone_escrow(&body, &state.policy.terms_limits);
+    let request = parse_milestone_escrow(&body, &state.policy.load().terms_limits);
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -63,7 +63,7 @@ pub(crate) async fn convert(
     token: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    let request = parse_conversion(&body, &state.policy.terms_limits);
+    let request = parse_conversion(&body, &state.policy.load().terms_limits);
     let token = PaymentToken::named(&token);
     state
         .execute(

@@ -27,16 +27,19 @@ mod vaults;
 mod webhook_endpoint;
 mod whitelist;
 
-use actix_web::HttpRequest;
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::Value;
 
 use crate::domain::mode::Mode;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::openapi::{self, DescribedRoute};
 use crate::http::query;
 use crate::http::route::{Access, ActsAs, KnownFields};
 use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
 use crate::http::state::AppState;
+use crate::store;
 
 /// Registers every route of this mode. A strict server has no routes under `/v1` but those of
 /// the contract.
@@ -45,14 +48,30 @@ pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode, is_strict: bool)
     config.default_service(web::to(unknown_route));
 }
 
-/// Returns the method and the path of every route of this mode.
+/// Returns the method and the path of every route of this mode, in the order of the table.
 pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
     let routes = table(mode, is_strict).0.into_iter();
     let named = routes.flat_map(|route| {
         let path = route.path;
-        route.methods.into_iter().map(move |method| (method.to_string(), path))
+        route
+            .methods
+            .into_iter()
+            .map(move |(method, _)| (method.to_string(), path))
     });
     named.collect()
+}
+
+/// Returns the OpenAPI document of the routes of this mode.
+pub fn openapi_document(mode: Mode, is_strict: bool) -> Value {
+    let routes = table(mode, is_strict).0.into_iter().flat_map(|route| {
+        let path = route.path;
+        route.methods.into_iter().map(move |(method, facts)| DescribedRoute {
+            method: method.to_string(),
+            path,
+            facts,
+        })
+    });
+    openapi::document(mode, &routes.collect::<Vec<_>>())
 }
 
 /// Returns the route table. It has the routes under `/sandbox` in sandbox mode only, and the
@@ -70,6 +89,9 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.contract(POST, "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}", Customer, Business, milestone_escrows::confirm);
 
     table.open(GET, "/healthz", health);
+    table.open(GET, "/livez", live);
+    table.open(GET, "/readyz", ready);
+    table.open(GET, openapi::PATH, describe);
     table.open(GET, "/files/{name}", files::serve);
     table.notice(POST, "/notices/{provider}/{merchant}", notices::take);
 
@@ -174,6 +196,27 @@ async fn health(state: Data<AppState>) -> Result<Reply, ApiError> {
     state.store.check_health().await?;
     state.store.read(|_snapshot| Ok(()))?;
     Ok(Reply::ok("The service can serve", serde_json::json!({})))
+}
+
+/// `GET /livez`: 200 as long as the process answers HTTP.
+async fn live() -> Reply {
+    Reply::ok("The service is running", serde_json::json!({}))
+}
+
+/// `GET /readyz`: 200 if the service would take requests, as far as it knows without a write
+/// and without waiting for the writer.
+async fn ready(state: Data<AppState>) -> Result<Reply, ApiError> {
+    if state.connections.is_stopping() {
+        return Err(store::Error::Stopped.into());
+    }
+    state.store.check_ready()?;
+    Ok(Reply::ok("The service takes requests", serde_json::json!({})))
+}
+
+/// `GET /openapi.json`: the document of the routes of this server.
+async fn describe(state: Data<AppState>) -> HttpResponse {
+    let policy = state.policy.load();
+    HttpResponse::Ok().json(openapi_document(policy.mode, policy.strict))
 }
 
 async fn unknown_route(request: HttpRequest) -> Result<Reply, ApiError> {

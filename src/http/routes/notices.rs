@@ -17,6 +17,7 @@ use crate::domain::treasury::notice::Notice;
 use crate::domain::treasury::payout::BankEntry;
 use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
+use crate::http::context::RequestContext;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
@@ -54,19 +55,21 @@ pub(crate) async fn take(
         return Err(refuse_guess(&request, &state, ApiError::WrongSignature));
     };
     let notice = format.parse(raw.body).map_err(Refusal::from)?;
-    let Some(notice) = notice.filter(|notice| counts(notice, state.policy.mode, format.name())) else {
+    let Some(notice) = notice.filter(|notice| counts(notice, state.policy.load().mode, format.name())) else {
         return Ok(Reply::ok(
             "Notice ignored: it is not about money that came in",
             json!({}),
         ));
     };
-    if *notice.currency != *state.policy.currency {
-        let expected = format!("{:?}, the currency of this service", &*state.policy.currency);
+    if *notice.currency != *state.policy.load().currency {
+        let expected = format!("{:?}, the currency of this service", &*state.policy.load().currency);
         return Err(Refusal::from(Invalid::wrong("currency", expected, &notice.currency)).into());
     }
     let agent = Agent {
         operator: None,
-        address: request.peer_addr().map(|peer| peer.ip().to_canonical().to_string()),
+        address: RequestContext::of(&request)?
+            .address()
+            .map(|address| address.to_string()),
     };
     let report = report_of(notice);
     let record = move |tx: &mut Tx<'_>, policy: &Policy| {
@@ -90,21 +93,16 @@ fn secret_of(
             Ok(id) => snapshot.has_merchant(id)?.then_some(id),
             Err(_) => snapshot.merchant_named(merchant)?,
         };
-        let with_key = |merchant| Ok((merchant, snapshot.webhook_endpoint(merchant)?.secret));
-        merchant.map(with_key).transpose()
+        let with_secret = |merchant| {
+            let secret = match state.policy.load().mode {
+                Mode::Sandbox => snapshot.webhook_endpoint(merchant)?.secret,
+                Mode::Live => snapshot.notice_secret(merchant, provider)?,
+            };
+            Ok(secret.map(|secret| (merchant, secret)))
+        };
+        merchant.map(with_secret).transpose()
     })?;
-    let Some((merchant, key)) = found else {
-        return Ok(None);
-    };
-    let secret = match state.policy.mode {
-        Mode::Sandbox => key,
-        Mode::Live => {
-            let secrets = &state.policy.merchant(merchant).notice_secrets;
-            let found = secrets.iter().find(|(name, _)| *name == provider);
-            found.map(|(_, secret)| secret.clone())
-        }
-    };
-    Ok(secret.map(|secret| (merchant, secret)))
+    Ok(found.flatten())
 }
 
 /// Returns true if a notice is about money of this mode.

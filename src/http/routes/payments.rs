@@ -60,7 +60,7 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
         .ok_or(Refusal::CustomerNotFound)?;
     Ok(Reply::ok(
         "Wallet fetched successfully",
-        WalletView::new(&wallet, &state.policy.currency),
+        WalletView::new(&wallet, &state.policy.load().currency),
     ))
 }
 
@@ -68,14 +68,14 @@ pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Repl
 /// an absent `gateway` means a card.
 fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     let fields = body.fields()?;
-    let strict = state.policy.strict;
+    let strict = state.policy.load().strict;
     let amount = fields.field("amount");
     let offered = if strict {
         Some(amount.amount()?)
     } else {
         amount.optional(Field::amount)?
     };
-    let smallest = state.policy.terms_limits.amount_min;
+    let smallest = state.policy.load().terms_limits.amount_min;
     if strict && offered.is_some_and(|offered| offered < smallest) {
         return Err(amount.must_be(format!("a number of {smallest} or more")));
     }
@@ -91,7 +91,7 @@ fn parse_payment(body: &JsonBody, state: &AppState) -> Parsed<PaymentRequest> {
     } else {
         Gateway::Wallet
     };
-    check_currency(&fields, &state.policy.currency)?;
+    check_currency(&fields, &state.policy.load().currency)?;
     let (escrows, token) = escrows_to_pay(
         &fields.field("escrowDetails").object()?,
         state.limits.escrows_per_payment_max,

@@ -12,6 +12,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, guard};
 use crate::domain::treasury::operator::Right;
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
+use crate::http::request_meter::RouteIndex;
 use crate::http::route::{Access, ActsAs, KnownFields, RouteFacts, Section};
 
 pub(super) const DELETE: Method = Method::DELETE;
@@ -26,7 +27,7 @@ pub(super) struct Routes(pub(super) Vec<Route>);
 /// A path, with a resource for each of its methods.
 pub(super) struct Route {
     pub(super) path: &'static str,
-    pub(super) methods: Vec<Method>,
+    pub(super) methods: Vec<(Method, RouteFacts)>,
     /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
     /// clients send HEAD in the belief that it changes nothing.
     answers_head: bool,
@@ -37,7 +38,7 @@ impl Route {
     /// Returns the methods for the `Allow` header.
     fn allow(&self) -> HeaderValue {
         let head = self.answers_head.then_some("HEAD");
-        let methods = self.methods.iter().map(Method::as_str);
+        let methods = self.methods.iter().map(|(method, _)| method.as_str());
         let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
         HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
     }
@@ -227,20 +228,22 @@ impl Routes {
                 resources: Vec::new(),
             }),
         };
-        route.methods.push(method);
+        route.methods.push((method, facts));
         route.answers_head |= answers_head;
         route.resources.push(resource);
     }
 
-    /// Registers the routes. OPTIONS on the path of a route names its methods, and every
+    /// Registers the routes, each with its place in the table, by which requests are counted.
+    /// OPTIONS on the path of a route names its methods, and every
     /// other method gets the refusal [`ApiError::MethodNotAllowed`].
     pub(super) fn serve(self, config: &mut ServiceConfig) {
+        let mut indices = 0..;
         for route in self.0 {
             let allow = route.allow();
-            for resource in route.resources {
-                config.service(resource);
+            for (resource, index) in route.resources.into_iter().zip(&mut indices) {
+                config.service(resource.app_data(RouteIndex(index)));
             }
-            let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
+            let methods: Vec<&str> = route.methods.iter().map(|(method, _)| method.as_str()).collect();
             let methods: Arc<str> = methods.join(", ").into();
             let other_method = move |method: Method| {
                 ready(if method == Method::OPTIONS {

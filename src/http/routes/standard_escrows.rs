@@ -135,7 +135,13 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
 pub(crate) async fn verify(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     let deal = state.deal_of(&caller, &token)?;
-    let view = EscrowView::of_deal(deal, &state.view_context(caller.viewer(), &caller.request));
+    let view = EscrowView::of_deal(
+        deal,
+        &state
+            .policy
+            .load()
+            .view_context(caller.viewer(), caller.request.host.as_deref()),
+    );
     Ok(Reply::ok("Escrow verified successfully", view))
 }
 
@@ -146,7 +152,7 @@ pub(crate) async fn confirm_payment(
     escrow: Path<String>,
 ) -> Result<Reply, ApiError> {
     let escrow = EscrowId::named(&escrow);
-    let mode = state.policy.mode;
+    let mode = state.policy.load().mode;
     state
         .execute(
             &caller,
@@ -163,7 +169,7 @@ pub(crate) async fn confirm_payment(
 
 /// Parses the request (contract section 4.2.1).
 fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(TermsRequest, Uploads)> {
-    let request = standard_terms(&body.fields(PICTURES)?, &state.policy.terms_limits)?;
+    let request = standard_terms(&body.fields(PICTURES)?, &state.policy.load().terms_limits)?;
     Ok((request, pictures(body, state)?))
 }
 
@@ -172,7 +178,7 @@ fn parse_standard_escrow(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<
 fn parse_edit(body: &mut JsonOrFormBody, state: &AppState) -> Parsed<(StandardEditRequest, Uploads)> {
     let fields = body.fields(PICTURES)?;
     let request = StandardEditRequest {
-        terms: standard_terms(&fields, &state.policy.terms_limits)?,
+        terms: standard_terms(&fields, &state.policy.load().terms_limits)?,
         keeps: KeptTerms {
             description: !fields.has("description"),
             max_delivery: fields.field("maxDelivery").is_absent(),

@@ -19,7 +19,7 @@ use crate::views::EscrowView;
 
 /// `POST /v1/escrow/vault/create`, as the merchant.
 pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = parse_vault(&body, &state.policy);
+    let request = parse_vault(&body, &state.policy.load());
     state
         .execute(
             &caller,
@@ -78,7 +78,10 @@ pub(crate) async fn cancel(state: Data<AppState>, caller: Caller, token: Path<St
 pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
     match state.deal_of(&caller, &token)? {
         Deal::Vault(vault) => {
-            let view = EscrowView::of_vault(vault, &state.view_context(None, &caller.request));
+            let view = EscrowView::of_vault(
+                vault,
+                &state.policy.load().view_context(None, caller.request.host.as_deref()),
+            );
             Ok(Reply::ok("Vault escrow fetched successfully", view))
         }
         Deal::Escrow(_) => Err(Refusal::NotAVault.into()),

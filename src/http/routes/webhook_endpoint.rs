@@ -6,9 +6,7 @@ use serde::Serialize;
 
 use crate::commands::webhook_endpoints::{self, WebhookEndpointSetting};
 use crate::domain::events::choice::EventChoice;
-use crate::domain::events::webhook_endpoint::{
-    ConfiguredWebhookEndpoint, SigningSecret, StoredWebhookEndpoint, WebhookUrl, WebhookUrlChoice,
-};
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::mode::Mode;
 use crate::domain::time::Timestamp;
@@ -25,51 +23,48 @@ use crate::webhooks::signing;
 pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
-    let configured = &state.policy.merchant(merchant).webhook_endpoint;
+    let policy = state.policy.load();
+    let configured = policy.webhook_url_default.as_ref();
     Ok(Reply::ok("Callback fetched successfully", view(&endpoint, configured)))
 }
 
 /// `PUT /sandbox/callback`.
 pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let setting = parse_setting(&body);
+    let setting = parse_setting(&body, Mode::Sandbox);
     state
         .execute(
             &caller,
             move |tx, _policy, actor| webhook_endpoints::set(tx, actor.merchant, setting),
-            |endpoint, _context| {
-                let none = ConfiguredWebhookEndpoint::default();
-                Reply::ok("Callback updated successfully", view(&endpoint, &none))
-            },
+            |endpoint, _context| Reply::ok("Callback updated successfully", view(&endpoint, None)),
         )
         .await
 }
 
-fn view(endpoint: &StoredWebhookEndpoint, configured: &ConfiguredWebhookEndpoint) -> WebhookEndpointView {
-    let events = match endpoint.choice {
-        WebhookUrlChoice::Configured => configured.events.as_ref(),
-        WebhookUrlChoice::Disabled | WebhookUrlChoice::Url(_) => endpoint.events.as_ref(),
-    };
+fn view(endpoint: &StoredWebhookEndpoint, configured: Option<&WebhookUrl>) -> WebhookEndpointView {
     let secret = endpoint.secret.as_ref();
     WebhookEndpointView {
-        url: endpoint
-            .choice
-            .url(configured.url.as_ref())
-            .map(|url| url.as_str().to_owned()),
-        events: events.map(|events| events.entries().map(str::to_owned).collect()),
+        url: endpoint.choice.url(configured).map(|url| url.as_str().to_owned()),
+        events: event_names(endpoint),
         gone_at: endpoint.gone_at.map(AsText),
         signing_secret: secret.map_or("", SigningSecret::as_str).to_owned(),
         standard_webhooks_secret: secret.map(signing::standard_secret).unwrap_or_default(),
     }
 }
 
-/// Parses the body of `PUT /sandbox/callback`: a URL and the events to send there, or null to
+/// Returns the names and patterns of the events that an endpoint has chosen.
+pub(super) fn event_names(endpoint: &StoredWebhookEndpoint) -> Option<Vec<String>> {
+    let events = endpoint.events.as_ref()?;
+    Some(events.entries().map(str::to_owned).collect())
+}
+
+/// Parses the setting of a webhook endpoint: a URL and the events to send there, or null to
 /// disable the endpoint.
-fn parse_setting(body: &JsonBody) -> Parsed<WebhookEndpointSetting> {
+pub(super) fn parse_setting(body: &JsonBody, mode: Mode) -> Parsed<WebhookEndpointSetting> {
     let fields = body.fields()?;
     if !fields.has("url") {
         return Err(Invalid::missing("url"));
     }
-    let url = fields.field("url").optional(webhook_url)?;
+    let url = fields.field("url").optional(|field| webhook_url(field, mode))?;
     let events = fields.field("events");
     if url.is_none() && !events.is_absent() {
         return Err(events.must_be("left out where url is null, which sends no events"));
@@ -94,9 +89,9 @@ fn event_choice(field: &Field<'_>) -> Result<EventChoice, Invalid> {
     choice.ok_or_else(|| field.must_be("a list with at least one event, or left out for all events"))
 }
 
-fn webhook_url(field: &Field<'_>) -> Result<WebhookUrl, Invalid> {
+fn webhook_url(field: &Field<'_>, mode: Mode) -> Result<WebhookUrl, Invalid> {
     let text = field.text()?;
-    WebhookUrl::parse(&text, Mode::Sandbox).map_err(|problem| field.must_be(problem.to_string()))
+    WebhookUrl::parse(&text, mode).map_err(|problem| field.must_be(problem.to_string()))
 }
 
 /// A merchant's webhook endpoint. It holds secrets, so it has no `Debug`; the route shows

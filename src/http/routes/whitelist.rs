@@ -21,7 +21,7 @@ use crate::views::AsText;
 /// `GET /v1/whitelist-address`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
     let merchant = state.admit(&caller).await?;
-    state.policy.check_processor()?;
+    state.policy.load().check_processor()?;
     let customer = caller.customer().clone();
     let whitelist = move |snapshot: &Snapshot<'_>| snapshot.whitelist(merchant, &customer);
     let addresses = state.store.read_long(merchant, whitelist).await?;

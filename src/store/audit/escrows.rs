@@ -1,10 +1,10 @@
 //! The money that each escrow must hold, computed from the rows of escrows and
 //! milestones.
 
-use rusqlite::{Row, Rows, Statement};
+use rusqlite::{Connection, Row, Rows, Statement};
 
 use crate::domain::ids::{EscrowId, MerchantId};
-use crate::store::audit::transfers::Hold;
+use crate::store::audit::holds::Hold;
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{broken, row};
 
@@ -78,8 +78,18 @@ enum StoredClose {
 }
 
 impl StoredEscrow {
-    /// The query for [`StoredEscrow::read`].
-    pub(super) const SELECT: &'static str = concat!("SELECT ", escrow_columns!(), " FROM escrow ORDER BY id");
+    /// Calls `take` with every escrow, by rising number.
+    pub(super) fn each(connection: &Connection, mut take: impl FnMut(Self)) -> Result<(), Error> {
+        // Both are read in the order of ids, so that one pass over each is enough.
+        let mut milestones = connection.prepare(Milestones::SELECT)?;
+        let mut milestones = Milestones::of(&mut milestones)?;
+        let mut statement = connection.prepare(concat!("SELECT ", escrow_columns!(), " FROM escrow ORDER BY id"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            take(Self::read(row, &mut milestones)?);
+        }
+        Ok(())
+    }
 
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
@@ -90,21 +100,25 @@ impl StoredEscrow {
         self.state != State::AwaitingPayment && self.kind != Kind::Vault
     }
 
-    /// Returns the sum of the milestones and the amount of the escrow if they differ.
-    pub(super) fn wrong_milestones(&self) -> Option<(i128, i128)> {
-        let sums = (self.milestones.all, self.amount);
-        (self.kind == Kind::Milestones && sums.0 != sums.1).then_some(sums)
+    /// Returns what is wrong with the row and its milestones, whatever the transfers say.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let (id, amount) = (self.id, self.amount);
+        let MilestoneSums { all, released } = self.milestones;
+        let mut problems = Vec::new();
+        if self.kind == Kind::Milestones && all != amount {
+            problems.push(format!(
+                "escrow {id} is over {amount}, and its milestones add up to {all}"
+            ));
+        }
+        if self.kind == Kind::Milestones && self.end == Some(StoredClose::Released) && released != amount {
+            problems.push(format!(
+                "escrow {id} is closed and its milestones released {released} of {amount}"
+            ));
+        }
+        problems
     }
 
-    /// Returns the sum of the released milestones and the amount of the escrow if they
-    /// differ, for an escrow that closed with everything released.
-    pub(super) fn unreleased(&self) -> Option<(i128, i128)> {
-        let is_released = self.kind == Kind::Milestones && self.end == Some(StoredClose::Released);
-        let sums = (self.milestones.released, self.amount);
-        (is_released && sums.0 != sums.1).then_some(sums)
-    }
-
-    pub(super) fn read(row: &Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
+    fn read(row: &Row<'_>, milestones: &mut Milestones<'_>) -> Result<Self, Error> {
         let row = EscrowRow::read(row)?;
         let state = match row.state {
             "OPENED" => State::Opened,
@@ -181,7 +195,7 @@ fn share(amount: Option<i64>) -> Result<i128, Error> {
 }
 
 /// The sums of the milestones of each escrow, read by rising escrow number.
-pub(super) struct Milestones<'a> {
+struct Milestones<'a> {
     rows: Rows<'a>,
     next: Option<MilestoneRow>,
 }
@@ -195,9 +209,9 @@ struct MilestoneSums {
 
 impl<'a> Milestones<'a> {
     /// The query for [`Milestones::of`].
-    pub(super) const SELECT: &'static str = concat!("SELECT ", milestone_columns!(), " FROM milestone ORDER BY id");
+    const SELECT: &'static str = concat!("SELECT ", milestone_columns!(), " FROM milestone ORDER BY id");
 
-    pub(super) fn of(statement: &'a mut Statement<'_>) -> Result<Self, Error> {
+    fn of(statement: &'a mut Statement<'_>) -> Result<Self, Error> {
         let mut milestones = Self {
             rows: statement.query([])?,
             next: None,

@@ -4,6 +4,7 @@
 
 mod escrows;
 mod histories;
+mod holds;
 mod rows;
 mod transfers;
 mod treasury;
@@ -23,10 +24,11 @@ use crate::domain::ledger::ChainHash;
 use crate::store::engine::error::{Error, OpenError};
 use crate::store::engine::{blobs, connection};
 use crate::store::tables::columns::row;
-use escrows::{Milestones, StoredEscrow};
+use escrows::StoredEscrow;
 use histories::{Corrections, Histories, History};
+use holds::{Hold, read_holds};
 use rows::Rows;
-use transfers::{BATCHES_WAITING, Hold, Ledger, read_transfers};
+use transfers::{BATCHES_WAITING, Ledger, read_transfers};
 
 /// The most findings that the audit describes. It only counts further findings.
 const FINDINGS_MAX: usize = 100;
@@ -133,11 +135,15 @@ fn run(
         let rows = scope.spawn(move || Rows::read(&of_rows, path));
         // Reading the transfers takes about as long as adding them up.
         let (batches, read) = mpsc::sync_channel(BATCHES_WAITING);
-        let ledger = scope.spawn(move || Ledger::of(read));
+        let not_checked = verification::merchants_not_checked(&snapshot)?;
+        let ledger = {
+            let not_checked = not_checked.clone();
+            scope.spawn(move || Ledger::of(read, &not_checked))
+        };
         let transfers = read_transfers(&snapshot, &batches, progress);
         drop(batches);
         let ledger = ledger.join().map_err(|_| Error::Panicked)?;
-        let mut auditor = Auditor::of(ledger, verification::merchants_not_checked(&snapshot)?);
+        let mut auditor = Auditor::of(ledger, not_checked);
         auditor.audit.transfers = transfers?;
         auditor.check_chains(&snapshot)?;
         auditor.read_escrows(&snapshot)?;
@@ -185,6 +191,22 @@ row! {
         balance: i64,
         newest_transaction_id: Option<i64>,
         transaction_count: i64,
+    }
+}
+
+/// The number of every customer's escrow account, by merchant and customer.
+type Holders = HashMap<(i64, String), i64>;
+
+/// Returns what the transfers of an escrow must add up to, and the account that its buyer must
+/// have paid into.
+fn must_hold(escrow: &StoredEscrow, holders: &Holders) -> Hold {
+    let account = escrow
+        .has_buyer()
+        .then(|| holders.get(&(escrow.merchant.0, escrow.buyer.clone())).copied())
+        .flatten();
+    Hold {
+        account,
+        ..escrow.must_hold()
     }
 }
 
@@ -246,34 +268,40 @@ impl Auditor {
 
     fn read_escrows(&mut self, connection: &Connection) -> Result<(), Error> {
         let holders = Self::holders(connection)?;
-        // Both are read in the order of ids, so that one pass over each is enough.
-        let mut milestones = connection.prepare(Milestones::SELECT)?;
-        let mut milestones = Milestones::of(&mut milestones)?;
-        let mut statement = connection.prepare(StoredEscrow::SELECT)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+        let mut all_are_right = true;
+        StoredEscrow::each(connection, |escrow| {
             self.audit.escrows += 1;
-            let escrow = StoredEscrow::read(row, &mut milestones)?;
-            let hold = self.ledger.holds.remove(&escrow.id.number()).unwrap_or_default();
             if self.not_checked.contains(&escrow.merchant.0) {
-                continue;
+                return;
             }
-            self.check_escrow(&escrow, hold);
+            for problem in escrow.problems() {
+                self.find(6, problem);
+            }
+            let must = must_hold(&escrow, &holders);
+            all_are_right &= !escrow.is_closed() || must.kept() == 0;
+            self.ledger.holds.subtract(escrow.id.number(), &must);
             if escrow.has_buyer() {
-                let buyer = (escrow.merchant.0, escrow.buyer.clone());
-                if hold.account.is_some() && hold.account != holders.get(&buyer).copied() {
-                    let (id, (merchant, buyer)) = (escrow.id, &buyer);
-                    let problem = format!(
-                        "escrow {id} names customer {buyer} of merchant {merchant} as its buyer, and was paid by another"
-                    );
-                    self.find(6, problem);
-                }
-                *self.owed.entry(buyer).or_default() += escrow.must_hold().kept();
+                let buyer = (escrow.merchant.0, escrow.buyer);
+                *self.owed.entry(buyer).or_default() += must.kept();
             }
-        }
+        })?;
         self.read_stakes(connection)?;
-        let orphans: Vec<i64> = self.ledger.holds.drain().map(|(escrow, _)| escrow).collect();
-        for escrow in orphans {
+        if all_are_right && self.ledger.holds.is_zero() {
+            return Ok(());
+        }
+        self.describe_holds(connection, &holders)
+    }
+
+    /// Reads transfers and escrows again and finds the holds that are wrong.
+    fn describe_holds(&mut self, connection: &Connection, holders: &Holders) -> Result<(), Error> {
+        let mut holds = read_holds(connection, &self.not_checked)?;
+        StoredEscrow::each(connection, |escrow| {
+            let hold = holds.remove(&escrow.id.number()).unwrap_or_default();
+            if !self.not_checked.contains(&escrow.merchant.0) {
+                self.check_hold(&escrow, &hold, &must_hold(&escrow, holders));
+            }
+        })?;
+        for escrow in holds.into_keys() {
             self.find(
                 6,
                 format!("transfers name escrow {escrow:016x}..., which does not exist"),
@@ -282,24 +310,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// Returns the number of every customer's escrow account, by merchant and customer.
-    fn holders(connection: &Connection) -> Result<HashMap<(i64, String), i64>, Error> {
-        let mut statement = connection.prepare(concat!(
-            "SELECT ",
-            holder_columns!(),
-            " FROM account WHERE purpose = 'CUSTOMER_ESCROW'"
-        ))?;
-        let mut rows = statement.query([])?;
-        let mut holders = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let row = HolderRow::read(row)?;
-            holders.insert((row.merchant_id, row.customer_id), row.id);
-        }
-        Ok(holders)
-    }
-
-    fn check_escrow(&mut self, escrow: &StoredEscrow, hold: Hold) {
-        let must = escrow.must_hold();
+    fn check_hold(&mut self, escrow: &StoredEscrow, hold: &Hold, must: &Hold) {
         let id = escrow.id;
         if escrow.is_closed() && hold.kept() != 0 {
             let kept = hold.kept();
@@ -315,16 +326,29 @@ impl Auditor {
                 self.find(6, format!("escrow {id} must {what} {must}, and its transfers say {is}"));
             }
         }
-        if let Some((sum, amount)) = escrow.wrong_milestones() {
-            self.find(
-                6,
-                format!("escrow {id} is over {amount}, and its milestones add up to {sum}"),
+        if escrow.has_buyer() && hold.account.is_some() && hold.account != must.account {
+            let (merchant, buyer) = (escrow.merchant.0, &escrow.buyer);
+            let problem = format!(
+                "escrow {id} names customer {buyer} of merchant {merchant} as its buyer, and was paid by another"
             );
-        }
-        if let Some((released, amount)) = escrow.unreleased() {
-            let problem = format!("escrow {id} is closed and its milestones released {released} of {amount}");
             self.find(6, problem);
         }
+    }
+
+    /// Returns the number of every customer's escrow account, by merchant and customer.
+    fn holders(connection: &Connection) -> Result<Holders, Error> {
+        let mut statement = connection.prepare(concat!(
+            "SELECT ",
+            holder_columns!(),
+            " FROM account WHERE purpose = 'CUSTOMER_ESCROW'"
+        ))?;
+        let mut rows = statement.query([])?;
+        let mut holders = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let row = HolderRow::read(row)?;
+            holders.insert((row.merchant_id, row.customer_id), row.id);
+        }
+        Ok(holders)
     }
 
     /// Adds the stakes in open vaults to what is owed to their participants.

@@ -101,11 +101,18 @@ impl Rows {
             snapshot.merchant_wallet(merchant)?;
             snapshot.clock_of(merchant)?;
             snapshot.webhook_endpoint(merchant)?;
+            snapshot.merchant_settings(merchant)?;
             snapshot.next_deliveries(merchant, usize::MAX).map(drop)
         })?;
         self.read_each(snapshot, "key", "SELECT key_hash FROM merchant_key", |row| {
             let hash = <[u8; 32]>::from_column(row, 0)?;
-            snapshot.owner_of_key(&hash).map(drop)
+            snapshot.key_access(&hash)?;
+            snapshot.merchant_key_of_hash(&hash).map(drop)
+        })?;
+        let secrets = "SELECT provider, merchant_id FROM notice_secret";
+        self.read_each(snapshot, "secret of provider", secrets, |row| {
+            let (provider, merchant) = (<&str>::from_column(row, 0)?, MerchantId::from_column(row, 1)?);
+            snapshot.notice_secret(merchant, provider).map(drop)
         })?;
         self.read_each(snapshot, "account", "SELECT id FROM account", |row| {
             snapshot.account_of_number(i64::from_column(row, 0)?).map(drop)

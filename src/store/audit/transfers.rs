@@ -4,10 +4,11 @@ use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use rusqlite::{Connection, Row};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::ledger::{ChainHash, PostedTransfer, TransferKind};
+use crate::store::audit::holds::{Fingerprint, HoldTransfer};
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{read_all, row};
 
@@ -123,54 +124,27 @@ impl Sums {
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) sums: Sums,
-    /// By the number of the escrow.
-    pub(super) holds: FxHashMap<i64, Hold>,
+    /// Of the transfers of merchants that are checked.
+    pub(super) holds: Fingerprint,
 }
 
 impl Ledger {
-    pub(super) fn of(batches: Receiver<Vec<StoredTransfer>>) -> Self {
+    pub(super) fn of(batches: Receiver<Vec<StoredTransfer>>, not_checked: &FxHashSet<i64>) -> Self {
         let mut ledger = Self::default();
         for transfer in batches.into_iter().flatten() {
-            ledger.add(&transfer);
-        }
-        ledger
-    }
-
-    fn add(&mut self, transfer: &StoredTransfer) {
-        self.sums.add(transfer);
-        let posted = &transfer.posted;
-        let amount = i128::from(posted.amount);
-        if let Some(escrow) = posted.escrow {
-            let hold = self.holds.entry(escrow).or_default();
-            match posted.kind {
-                "FUND" | "STAKE" => {
-                    hold.paid_in += amount;
-                    let account = posted.credit_account;
-                    let is_first = hold.account.is_none_or(|known| known == account);
-                    hold.account = Some(if is_first { account } else { 0 });
-                }
-                "RELEASE" => hold.released += amount,
-                "REFUND" => hold.refunded += amount,
-                _ => hold.fees += amount,
+            ledger.sums.add(&transfer);
+            let posted = &transfer.posted;
+            if let Some(escrow) = posted.escrow.filter(|_| !not_checked.contains(&posted.merchant.0)) {
+                ledger.holds.add(
+                    escrow,
+                    &HoldTransfer {
+                        kind: posted.kind,
+                        credit_account_id: posted.credit_account,
+                        amount: posted.amount,
+                    },
+                );
             }
         }
-    }
-}
-
-/// The sums of the transfers into and out of one escrow's hold.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Hold {
-    pub(super) paid_in: i128,
-    pub(super) released: i128,
-    pub(super) refunded: i128,
-    pub(super) fees: i128,
-    /// The number of the account that it was paid into; 0 if there were several.
-    pub(super) account: Option<i64>,
-}
-
-impl Hold {
-    /// Returns the money that the hold still keeps.
-    pub(super) const fn kept(self) -> i128 {
-        self.paid_in - self.released - self.refunded - self.fees
+        ledger
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Blobs {
 
 impl Blobs {
     /// Opens the folder beside this database and settles the marks that a crash left
-    /// behind.
+    /// behind. From then on the folder counts as that of a whole database.
     pub(crate) fn open(
         database: &Path,
         is_referenced: impl Fn(FileName) -> Result<bool, Error> + Send + Sync + 'static,
@@ -53,7 +53,10 @@ impl Blobs {
             is_referenced: Box::new(is_referenced),
             marked: Mutex::default(),
         };
-        blobs.settle_leftovers().map_err(|cause| OpenError::Store {
+        let settled = mark_finished(database)
+            .map_err(Error::from)
+            .and_then(|()| blobs.settle_leftovers());
+        settled.map_err(|cause| OpenError::Store {
             path: blobs.root.clone(),
             cause,
         })?;
@@ -176,7 +179,8 @@ impl Blobs {
     }
 }
 
-fn root_of(database: &Path) -> PathBuf {
+/// Returns the folder of the files beside a database.
+pub(crate) fn root_of(database: &Path) -> PathBuf {
     sibling(database, "-files")
 }
 
@@ -205,6 +209,89 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// The mark in a folder of files whose database does not exist yet.
+const UNFINISHED: &str = "unfinished";
+
+/// Returns the content of a file beside a database.
+///
+/// # Errors
+///
+/// `InvalidData` if it is not the content that the file had.
+pub(crate) fn content(database: &Path, file: FileName) -> io::Result<Vec<u8>> {
+    let bytes = fs::read(path_in(&root_of(database), file))?;
+    if FileName::of(file.kind, &bytes) == file {
+        Ok(bytes)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+/// Creates the folder of files of a copy, with the mark that its database is not whole yet.
+pub(crate) fn begin_unfinished(copy: &Path) -> io::Result<()> {
+    let root = root_of(copy);
+    make_folder(&root)?;
+    let mut mark = OpenOptions::new();
+    mark.write(true).create(true).truncate(false).mode(FILE_PERMISSIONS);
+    mark.open(root.join(UNFINISHED)).map(drop)
+}
+
+/// Writes a file of a copy and syncs it. [`sync_all`] syncs its name.
+pub(crate) fn write_copy(copy: &Path, file: FileName, bytes: &[u8]) -> io::Result<()> {
+    let path = path_in(&root_of(copy), file);
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FILE_PERMISSIONS);
+    let mut written = options.open(&path)?;
+    written.write_all(bytes)?;
+    written.sync_all()
+}
+
+/// Syncs the folders of a copy's files.
+pub(crate) fn sync_all(copy: &Path) -> io::Result<()> {
+    let root = root_of(copy);
+    for entry in fs::read_dir(&root)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            File::open(path)?.sync_all()?;
+        }
+    }
+    File::open(&root)?.sync_all()?;
+    sync_folder_of(&root)
+}
+
+/// Returns true if the files beside this path are those of a copy that is not whole.
+pub(crate) fn is_unfinished(copy: &Path) -> bool {
+    root_of(copy).join(UNFINISHED).exists()
+}
+
+/// Gives the folder of a copy's files the name that belongs to `to`, if there is a folder.
+pub(crate) fn rename_all(copy: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(root_of(copy), root_of(to)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.and_then(|()| sync_folder_of(to)),
+    }
+}
+
+/// Removes the mark, when the database has its name, and syncs that. A lasting mark would let
+/// a later backup take the folder for one of its own.
+pub(crate) fn mark_finished(database: &Path) -> io::Result<()> {
+    let mark = root_of(database).join(UNFINISHED);
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_folder_of(&mark)),
+    }
+}
+
+/// Removes the folder of the files beside this path, if there is one.
+pub(crate) fn remove_all(database: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(root_of(database)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }

@@ -20,6 +20,7 @@ use crate::store::engine::connection;
 use crate::store::engine::error::Error;
 use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
+use crate::store::engine::writer_meter::WriterMeter;
 
 /// Passes of the thread over the log. The second pass copies the pages written during
 /// the first, and leaves the writer those written during the second.
@@ -80,6 +81,7 @@ pub(crate) struct Checkpoints {
     next_attempt: Instant,
     /// The earliest time to try to arm again.
     next_arming: Instant,
+    meter: Arc<WriterMeter>,
 }
 
 /// Pages in the log, and the number of them that are copied into the file.
@@ -98,7 +100,12 @@ impl CopyProgress {
 
 impl Checkpoints {
     /// Starts the thread on a connection of its own.
-    pub(crate) fn start(connection: Connection, file: SyncHandle, pages: i64) -> io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        file: SyncHandle,
+        pages: i64,
+        meter: Arc<WriterMeter>,
+    ) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let (finished, done) = sync_channel(1);
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(move || {
@@ -120,6 +127,7 @@ impl Checkpoints {
             is_armed: false,
             next_attempt: Instant::now(),
             next_arming: Instant::now(),
+            meter,
         })
     }
 
@@ -252,6 +260,7 @@ impl Checkpoints {
         }
         self.is_settled = true;
         self.log_at_last_copy = 0;
+        self.meter.checkpoints.add_one();
         Ok(())
     }
 
@@ -318,6 +327,7 @@ impl Checkpoints {
         if let Some(CopyProgress { log, copied, .. }) = checkpoint(writer, PASSIVE)? {
             self.log_at_last_copy = log;
             if copied == log {
+                self.meter.checkpoints.add_one();
                 // The next commit restarts the log unless a reader still uses it.
                 // Reads that begin from now on use the file alone.
                 readers.commit_with(|| ());

@@ -53,6 +53,8 @@ pub(crate) enum Role {
     Checkpoints {
         synchronous: Synchronous,
     },
+    /// Changes the schema, which must not follow references meanwhile. Runs alone.
+    Migration,
     Reader,
 }
 
@@ -95,9 +97,23 @@ pub(crate) fn check_to_audit(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens a checked escrowd file for reading, without the instance lock: a server may be
-/// running on it.
+/// Opens a checked escrowd file of this version for reading, without the instance lock: a
+/// server may be running on it.
 pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open_to_copy(path)?;
+    let sqlite = |cause| OpenError::Sqlite {
+        path: path.to_owned(),
+        cause,
+    };
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    inspection::refuse_other_version(path, version.map_err(sqlite)?)?;
+    schema::check(path, &connection, schema::Objects::Tables)?;
+    Ok(connection)
+}
+
+/// Opens a checked escrowd file of any version for reading its pages. Everything else about
+/// it may differ from what this program writes.
+pub(crate) fn open_to_copy(path: &Path) -> Result<Connection, OpenError> {
     // Only a connection that may write removes its `-wal` and `-shm` files when it closes.
     // But it also moves a log that it finds into the file.
     let access = if file::has_log(path) {
@@ -113,7 +129,6 @@ pub(crate) fn open_to_audit(path: &Path) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     connection.pragma_update(None, "query_only", 1).map_err(sqlite)?;
     add_functions(&connection).map_err(sqlite)?;
-    schema::check(path, &connection, schema::Objects::Tables)?;
     Ok(connection)
 }
 
@@ -140,8 +155,9 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
     if matches!(role, Role::Reader) {
         deadline::heed(connection)?;
     }
+    let is_migration = matches!(role, Role::Migration);
     let shared = [
-        ("foreign_keys", 1),
+        ("foreign_keys", i64::from(!is_migration)),
         // Without it, `INSERT OR REPLACE` deletes a transfer without firing its trigger.
         ("recursive_triggers", 1),
         ("trusted_schema", 0),
@@ -160,6 +176,13 @@ pub(crate) fn set_up(connection: &Connection, role: Role) -> rusqlite::Result<Re
             ("cache_size", -65_536),
         ],
         Role::Checkpoints { synchronous } => vec![("synchronous", synchronous.pragma()), ("wal_autocheckpoint", 0)],
+        Role::Migration => vec![
+            ("synchronous", Synchronous::Full.pragma()),
+            ("wal_autocheckpoint", 0),
+            // A table gets its new name without a look at the triggers and views that name it.
+            ("legacy_alter_table", 1),
+            ("cache_size", -65_536),
+        ],
         Role::Reader => vec![("query_only", 1), ("wal_autocheckpoint", 0), ("cache_size", -8_192)],
     };
     for (pragma, wanted) in shared.into_iter().chain(own) {

@@ -195,6 +195,30 @@ pub enum OpenError {
         /// The newest version this program knows.
         known: u32,
     },
+    /// An earlier version of escrowd created the file, and no start has migrated it yet.
+    #[error(
+        "{path} has schema version {found} and this escrowd reads version {known}: a start of the service (`escrowd serve`) migrates it once and keeps a copy of it as it was; a copy that was kept so is read by the escrowd that made it only"
+    )]
+    TooOld {
+        /// The database file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: u32,
+        /// The version of this program.
+        known: u32,
+    },
+    /// The file of an earlier version cannot be migrated.
+    #[error("{path} has schema version {found} and cannot be migrated to version {known}: {problem}")]
+    Migration {
+        /// The database file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: u32,
+        /// The version of this program.
+        known: u32,
+        /// The reason, the state of the file and the remedy.
+        problem: String,
+    },
     /// Another state of the program created the file, with the same schema version.
     #[error(
         "{path} has the schema {found} and this escrowd has {known}: another build of escrowd made it, or it was changed; it was left untouched, use the escrowd that made it, or choose another file with --database"

@@ -16,13 +16,15 @@ use crate::store::engine::schema::SCHEMA;
 /// Marks an escrowd file: "ESCR" in ASCII.
 pub(crate) const APPLICATION_ID: u32 = 0x4553_4352;
 /// The version of `schema.sql`.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 /// Version 3.51.3. Older SQLite libraries can corrupt a file in WAL mode.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The page size of a fresh file, in bytes.
 pub(crate) const PAGE_BYTES: u32 = 2048;
+/// The name of a copy that is not whole yet ends with this.
+pub(crate) const UNFINISHED: &str = ".partial";
 /// Only the owner may read and write a ledger.
-const FILE_PERMISSIONS: u32 = 0o600;
+pub(crate) const FILE_PERMISSIONS: u32 = 0o600;
 
 /// The contents of a fresh file.
 #[derive(Clone, Copy)]
@@ -108,6 +110,7 @@ fn create(path: &Path, of: Fresh<'_>) -> Result<(), OpenError> {
         cause,
     };
     refuse_orphaned_log(path)?;
+    refuse_interrupted_restore(path)?;
     let unfinished = sibling(path, ".new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
@@ -141,6 +144,24 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
             "the database is gone, and {} holds its last commits; restore the database, or move that file away to \
              start afresh",
             log_of(path).display()
+        );
+        return Err(OpenError::Unfit {
+            path: path.to_owned(),
+            problem,
+        });
+    }
+    Ok(())
+}
+
+/// Fails if there is the copy of a restore whose database is missing. The restore has perhaps
+/// moved the database that was there aside, and a fresh one would hide that.
+fn refuse_interrupted_restore(path: &Path) -> Result<(), OpenError> {
+    let copy = sibling(path, UNFINISHED);
+    if fs::symlink_metadata(&copy).is_ok() {
+        let problem = format!(
+            "a restore was interrupted: {} is its copy, and the database that was there is perhaps beside it, under a \
+             name with .replaced-; run `escrowd restore` again, or remove that copy to start afresh",
+            copy.display()
         );
         return Err(OpenError::Unfit {
             path: path.to_owned(),

@@ -1,14 +1,19 @@
 //! The outcome of the writer's last commit, for health checks, which must not write to the
 //! disk each time.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::store::engine::error::Error;
 
 /// With less free room than this, a full disk has not recovered. A small write can succeed
 /// where the next one fails.
 const FREE_BYTES_MIN: u64 = 256 * 1024;
+/// The pause between two writes that only find out if writing is possible again.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of the disk, as the last write found it.
 pub(crate) struct Health {
@@ -19,6 +24,18 @@ pub(crate) struct Health {
     end: OnceLock<Error>,
     /// The damage because of which writes are refused, although the writer runs.
     damage: OnceLock<Error>,
+    /// The writer has ended.
+    has_ended: AtomicBool,
+    /// The time from which [`Health::may_try_again`] allows another write.
+    next_try: Mutex<Instant>,
+}
+
+/// The sizes of the files in bytes, `None` if a file cannot be found.
+#[derive(Clone, Copy, Debug)]
+pub struct FileSizes {
+    pub database: Option<u64>,
+    /// The write-ahead log.
+    pub log: Option<u64>,
 }
 
 impl Health {
@@ -28,6 +45,8 @@ impl Health {
             last: Mutex::new(None),
             end: OnceLock::new(),
             damage: OnceLock::new(),
+            has_ended: AtomicBool::new(false),
+            next_try: Mutex::new(Instant::now()),
         }
     }
 
@@ -49,6 +68,46 @@ impl Health {
             let bytes = system.f_bavail.saturating_mul(system.f_frsize);
             bytes >= FREE_BYTES_MIN
         })
+    }
+
+    /// Returns true at most once in [`TRY_PAUSE`].
+    pub(crate) fn may_try_again(&self) -> bool {
+        let now = Instant::now();
+        let mut next = self.next_try.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = *next <= now;
+        if may {
+            *next = now + TRY_PAUSE;
+        }
+        may
+    }
+
+    /// Returns the sizes of the files.
+    pub(crate) fn file_sizes(&self) -> FileSizes {
+        let size_of = |path: &Path| fs::metadata(path).ok().map(|file| file.len());
+        let mut log = self.database.clone().into_os_string();
+        log.push("-wal");
+        FileSizes {
+            database: size_of(&self.database),
+            log: size_of(Path::new(&log)),
+        }
+    }
+
+    /// Checks that the writer runs and does not refuse writes.
+    ///
+    /// # Errors
+    ///
+    /// The error with which writes are refused.
+    pub(crate) fn check_running(&self) -> Result<(), Error> {
+        match self.damage() {
+            Some(damage) => Err(damage),
+            None if self.has_ended.load(Ordering::Acquire) => Err(self.after_end()),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells that the writer has ended.
+    pub(crate) fn writer_has_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
     }
 
     /// Refuses all later writes with this error.

@@ -66,6 +66,20 @@ fn refuse_foreign(path: &Path) -> Result<Header, OpenError> {
     Ok(header)
 }
 
+/// # Errors
+///
+/// [`OpenError::TooNew`] or [`OpenError::TooOld`] unless this is the version of this program.
+pub(crate) fn refuse_other_version(path: &Path, found: u32) -> Result<(), OpenError> {
+    if found < SCHEMA_VERSION {
+        return Err(OpenError::TooOld {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    refuse_newer(path, found)
+}
+
 fn refuse_newer(path: &Path, found: u32) -> Result<(), OpenError> {
     if found > SCHEMA_VERSION {
         return Err(OpenError::TooNew {
@@ -77,13 +91,23 @@ fn refuse_newer(path: &Path, found: u32) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Returns the schema version in the header of a file, without its log.
+///
+/// # Errors
+///
+/// Fails if the file is not an escrowd file, or a newer version created it.
+pub(crate) fn version_alone(path: &Path) -> Result<u32, OpenError> {
+    refuse_foreign(path).map(|header| header.schema_version())
+}
+
 /// Checks that the file is an escrowd file, and that the write-ahead log beside it is its
-/// own and not missing. No server may be running on the file.
+/// own and not missing. No server may be running on the file. Returns the schema version of
+/// its newest commit, which is perhaps in the log alone.
 ///
 /// # Errors
 ///
 /// [`OpenError::Log`] if the log is missing or belongs to another file.
-pub(crate) fn check_log(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_log(path: &Path) -> Result<u32, OpenError> {
     let header = refuse_foreign(path)?;
     let log_path = file::log_of(path);
     let log = LogFile::read(&log_path).map_err(|cause| OpenError::Io {
@@ -92,11 +116,11 @@ pub(crate) fn check_log(path: &Path) -> Result<(), OpenError> {
     })?;
     // The commits of a newer program may still be in the log, while the header of the
     // file shows the older version.
-    if let Some(version) = log.schema_version.filter(|_| !log.is_foreign) {
-        refuse_newer(path, version)?;
-    }
+    let version = log.schema_version.filter(|_| !log.is_foreign);
+    let version = version.unwrap_or(header.schema_version());
+    refuse_newer(path, version)?;
     let Some(mark) = mark_of(path)? else {
-        return Ok(());
+        return Ok(version);
     };
     // SQLite counts the cookie of a copy that it makes itself. Such a copy is whole.
     let is_copy_by_sqlite = mark.schema_cookie != i64::from(header.schema_cookie());
@@ -122,7 +146,7 @@ pub(crate) fn check_log(path: &Path) -> Result<(), OpenError> {
             newest_transfer,
         }));
     }
-    Ok(())
+    Ok(version)
 }
 
 /// Returns true if there is no such log, or one of no bytes. The service empties a log only
@@ -136,7 +160,7 @@ fn is_missing_or_empty(log: &Path) -> bool {
 }
 
 /// Reads the mark of the file without its log. Returns `None` if its page holds no mark.
-fn mark_of(path: &Path) -> Result<Option<Mark>, OpenError> {
+pub(crate) fn mark_of(path: &Path) -> Result<Option<Mark>, OpenError> {
     let mut page = [0; PAGE_BYTES as usize];
     let mut read = || {
         let mut file = File::open(path)?;
@@ -173,6 +197,17 @@ pub(crate) fn set_log_aside(log: &Path) -> Result<PathBuf, OpenError> {
 /// Checks that the file and what is beside it can be written, that its schema is this
 /// program's, and that it was made for this mode and currency.
 pub(crate) fn check_content(path: &Path, mode: Mode, currency: &str) -> Result<(), OpenError> {
+    check_access(path)?;
+    read_once(path, |connection| check_rows(path, connection, mode, currency))
+}
+
+/// Checks a file of an earlier version as [`check_content`] does, but for its schema.
+pub(crate) fn check_purpose(path: &Path, mode: Mode, currency: &str) -> Result<(), OpenError> {
+    check_access(path)?;
+    read_once(path, |connection| check_instance(path, connection, mode, currency))
+}
+
+fn check_access(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
         let path = file::sibling(path, suffix);
         match OpenOptions::new().read(true).write(true).open(&path) {
@@ -180,32 +215,40 @@ pub(crate) fn check_content(path: &Path, mode: Mode, currency: &str) -> Result<(
             _ => {}
         }
     }
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
-    // The rows that this reads are written once, when the file is created. So they are in
-    // the file itself, and it can be read as if it had no log. SQLite then writes nothing.
-    let alone = open_alone(path).and_then(|connection| check_rows(path, &connection, mode, currency));
-    if !file::has_log(path) || !matches!(alone, Err(OpenError::Sqlite { .. })) {
+    Ok(())
+}
+
+/// Runs a check on the file. The rows that a check reads are written once, when the file is
+/// created. So they are in the file itself, and it can be read as if it had no log: SQLite
+/// then writes nothing. But a crash during a checkpoint leaves a file that can be read with
+/// its log only, and a crash after a migration one whose new schema is in the log only.
+fn read_once(path: &Path, check: impl Fn(&Connection) -> Result<(), OpenError>) -> Result<(), OpenError> {
+    let alone = open_alone(path).and_then(|connection| check(&connection));
+    if alone.is_ok() || !file::has_log(path) {
         return alone;
     }
-    // A crash during a checkpoint leaves a file that can be read with its log only.
     let index = file::sibling(path, "-shm");
     let had_index = index.exists();
     let with_log = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .map_err(sqlite)
-        .and_then(|connection| check_rows(path, &connection, mode, currency));
+        .map_err(|cause| OpenError::Sqlite {
+            path: path.to_owned(),
+            cause,
+        })
+        .and_then(|connection| check(&connection));
     if with_log.is_err() && !had_index {
         // A connection that may not write does not remove the index of the log. If this
         // fails, the next start uses the index.
         drop(fs::remove_file(index));
     }
-    with_log
+    match (&alone, &with_log) {
+        // The log says nothing, and the file alone said more.
+        (Err(reason), Err(OpenError::Sqlite { .. })) if !matches!(reason, OpenError::Sqlite { .. }) => alone,
+        _ => with_log,
+    }
 }
 
 /// Opens the file without its log, read-only and without locks.
-fn open_alone(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_alone(path: &Path) -> Result<Connection, OpenError> {
     let encoded = percent_encode(path.as_os_str().as_bytes(), &NOT_IN_A_PATH);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags).map_err(|cause| OpenError::Sqlite {
@@ -215,6 +258,17 @@ fn open_alone(path: &Path) -> Result<Connection, OpenError> {
 }
 
 fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) -> Result<(), OpenError> {
+    schema::check(path, connection, schema::Objects::All)?;
+    if mark_of(path)?.is_none() && !file::has_log(path) {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            cause: Error::Corrupt("the mark on page 2 cannot be read".to_owned()),
+        });
+    }
+    check_instance(path, connection, mode, currency)
+}
+
+fn check_instance(path: &Path, connection: &Connection, mode: Mode, currency: &str) -> Result<(), OpenError> {
     let sqlite = |cause| OpenError::Sqlite {
         path: path.to_owned(),
         cause,
@@ -223,13 +277,6 @@ fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) 
         path: path.to_owned(),
         reason: "it does not say what it is for".to_owned(),
     };
-    schema::check(path, connection, schema::Objects::All)?;
-    if mark_of(path)?.is_none() && !file::has_log(path) {
-        return Err(OpenError::Damaged {
-            path: path.to_owned(),
-            cause: Error::Corrupt("the mark on page 2 cannot be read".to_owned()),
-        });
-    }
     let made_for: Option<(String, String)> = connection
         .query_row("SELECT mode, currency FROM instance", [], |row| {
             Ok((row.get("mode")?, row.get("currency")?))
@@ -245,4 +292,32 @@ fn check_rows(path: &Path, connection: &Connection, mode: Mode, currency: &str) 
         made_for: format!("{} mode in {made_currency}", made_mode.to_lowercase()),
         asked_for: format!("{mode} mode in {currency}"),
     })
+}
+
+/// Returns the mode that a file was made for.
+pub(crate) fn mode_of(path: &Path, connection: &Connection) -> Result<Mode, OpenError> {
+    let mode: Option<String> = connection
+        .query_row("SELECT mode FROM instance", [], |row| row.get(0))
+        .optional()
+        .map_err(|cause| OpenError::Sqlite {
+            path: path.to_owned(),
+            cause,
+        })?;
+    let known = [Mode::Sandbox, Mode::Live].into_iter();
+    let mut found = known.filter(|known| mode.as_deref() == Some(file::stored_mode(*known)));
+    found.next().ok_or_else(|| OpenError::NotOurs {
+        path: path.to_owned(),
+        reason: "it does not say what it is for".to_owned(),
+    })
+}
+
+/// Checks every page of a file that nothing uses with SQLite. The error is the first problem.
+pub(crate) fn check_pages(path: &Path) -> Result<(), String> {
+    let connection = open_alone(path).map_err(|error| error.to_string())?;
+    let sql = "PRAGMA integrity_check(1)";
+    let outcome = connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    match outcome.map_err(|error| error.to_string())?.as_str() {
+        "ok" => Ok(()),
+        problem => Err(problem.to_owned()),
+    }
 }

@@ -94,8 +94,8 @@ fn message_at_start(state: ClockState, clock: Timestamp, newest: Timestamp, rule
         ),
         ClockState::Refused { millis } => format!(
             "the system's clock shows {clock}, {} after the newest row of the database, {newest}, and \
-             storage.clock_jump_hours_max allows {}: either the service was stopped or idle for so long, or the clock is \
-             wrong; writes are refused (503 clock_jumped), reads go on; if the clock is right, restart once with \
+             storage.clock_jump_hours_max allows {}: either the service was stopped or idle for so long, or an older \
+             backup was restored, or the clock is wrong; writes are refused (503 clock_jumped), reads go on; if the clock is right, restart once with \
              `escrowd serve --accept-clock`, otherwise set it right, and writes go on by themselves",
             Span(millis),
             Span(rule.millis_max)

@@ -27,6 +27,22 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Reads the mark of the newest commit, in the file or in its log.
+    pub(crate) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let sql =
+            "SELECT generation, previous_generation, commits, newest_transfer, is_open, schema_cookie FROM file_mark";
+        connection.query_row(sql, [], |row| {
+            Ok(Self {
+                generation: row.get(0)?,
+                previous_generation: row.get(1)?,
+                commits: row.get(2)?,
+                newest_transfer: row.get(3)?,
+                is_open: row.get(4)?,
+                schema_cookie: row.get(5)?,
+            })
+        })
+    }
+
     /// Decodes the mark from the bytes of its page. Returns `None` if the page holds
     /// something else.
     pub(crate) fn in_page(page: &[u8]) -> Option<Self> {
@@ -127,8 +143,9 @@ pub(crate) fn insert(connection: &Connection, schema_cookie: u32) -> rusqlite::R
     connection.execute(sql, [schema_cookie]).map(drop)
 }
 
-/// Begins a new generation, in the transaction under way. A copy that SQLite made gets this
-/// schema cookie, since SQLite counts from the old one for the next copy.
+/// Begins a new generation, in the transaction under way. A copy that SQLite made, and a file
+/// whose schema a migration has changed, get this schema cookie, since SQLite counts from the
+/// old one for the next copy.
 pub(crate) fn begin_generation(connection: &Connection, generation: i64, schema_cookie: u32) -> rusqlite::Result<()> {
     let found: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
     let marked: i64 = connection.query_row("SELECT schema_cookie FROM file_mark", [], |row| row.get(0))?;
@@ -193,22 +210,6 @@ mod tests {
 
     const PAGE_BYTES: u32 = 2_048;
 
-    fn mark_in(connection: &Connection) -> Mark {
-        let sql =
-            "SELECT generation, previous_generation, commits, newest_transfer, is_open, schema_cookie FROM file_mark";
-        let mark = connection.query_row(sql, [], |row| {
-            Ok(Mark {
-                generation: row.get(0)?,
-                previous_generation: row.get(1)?,
-                commits: row.get(2)?,
-                newest_transfer: row.get(3)?,
-                is_open: row.get(4)?,
-                schema_cookie: row.get(5)?,
-            })
-        });
-        mark.unwrap()
-    }
-
     /// Numbers of every length in SQLite's file format, and both signs.
     #[test]
     fn the_page_holds_the_row() {
@@ -224,7 +225,7 @@ mod tests {
             connection.execute(sql, params![number, bits % 2]).unwrap();
             let bytes = fs::read(&path).unwrap();
             let page = &bytes[PAGE_BYTES as usize..2 * PAGE_BYTES as usize];
-            assert_eq!(Mark::in_page(page), Some(mark_in(&connection)), "{number}");
+            assert_eq!(Mark::in_page(page), Some(Mark::of(&connection).unwrap()), "{number}");
         }
     }
 

@@ -24,31 +24,49 @@ pub(crate) enum Objects {
     Tables,
 }
 
+/// The beginnings of two hashes that differ.
+pub(crate) struct Difference {
+    pub(crate) found: String,
+    pub(crate) known: String,
+}
+
 /// Checks that a file has the schema of this program.
 ///
 /// # Errors
 ///
 /// [`OpenError::OtherSchema`] with both hashes.
 pub(crate) fn check(path: &Path, connection: &Connection, objects: Objects) -> Result<(), OpenError> {
-    let sqlite = |cause| OpenError::Sqlite {
-        path: path.to_owned(),
-        cause,
-    };
-    let schema = Connection::open_in_memory().map_err(sqlite)?;
-    schema.execute_batch(SCHEMA).map_err(sqlite)?;
-    let ours = statements_of(&schema, objects).map_err(sqlite)?;
-    let mut in_file = statements_of(connection, objects).map_err(sqlite)?;
+    match difference(connection, SCHEMA, objects) {
+        Ok(None) => Ok(()),
+        Ok(Some(Difference { found, known })) => Err(OpenError::OtherSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        Err(cause) => Err(OpenError::Sqlite {
+            path: path.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// Compares the objects of a file with those that `schema` makes.
+pub(crate) fn difference(
+    connection: &Connection,
+    schema: &str,
+    objects: Objects,
+) -> rusqlite::Result<Option<Difference>> {
+    let made = Connection::open_in_memory()?;
+    made.execute_batch(schema)?;
+    let ours = statements_of(&made, objects)?;
+    let mut in_file = statements_of(connection, objects)?;
     // An operator may add an index or a view.
     in_file.retain(|name, _| ours.contains_key(name));
     let (found, known) = (hash_of(&in_file), hash_of(&ours));
-    if found == known {
-        return Ok(());
-    }
-    Err(OpenError::OtherSchema {
-        path: path.to_owned(),
+    Ok((found != known).then(|| Difference {
         found: hex::encode(&found[..SHOWN_BYTES]),
         known: hex::encode(&known[..SHOWN_BYTES]),
-    })
+    }))
 }
 
 /// Returns the statement that made each object, by the object's name.

@@ -5,12 +5,13 @@
 //! sends the replies. Refusals wait for the commit too, since they may rest on an earlier
 //! command of the same group.
 
+use std::iter;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
@@ -22,11 +23,13 @@ use crate::store::engine::command::{Command, CommandOutcome, Purpose, Waiting};
 use crate::store::engine::delivery_wakeups::DeliveryWakeups;
 use crate::store::engine::error::Error;
 use crate::store::engine::health::Health;
+use crate::store::engine::inbox::{Inbox, Message};
 use crate::store::engine::ledger_clock::LedgerClock;
 use crate::store::engine::mark;
 use crate::store::engine::readers::Readers;
 use crate::store::engine::vacuum::Vacuum;
 use crate::store::engine::watch::{FileWatch, Gone};
+use crate::store::engine::writer_meter::WriterMeter;
 use crate::store::tx::Tx;
 
 /// The pause after the last commit before the writer moves the log into the file, and
@@ -48,17 +51,11 @@ enum Ran {
     GroupLost(Result<(), Error>),
 }
 
-enum Message {
-    Run(Box<dyn Command>),
-    /// Asks if the writer can begin a transaction.
-    Ask(oneshot::Sender<Result<(), Error>>),
-    Stop,
-}
-
 /// The queue to the writer thread.
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
     health: Arc<Health>,
+    meter: Arc<WriterMeter>,
 }
 
 /// The writer thread, for joining it.
@@ -72,18 +69,24 @@ impl Writer {
         queue_commands_max: usize,
         ended: oneshot::Sender<Result<(), Error>>,
     ) -> std::io::Result<(Self, WriterThread)> {
-        let (queue, waiting) = sync_channel(queue_commands_max);
-        let health = Arc::clone(&group_commit.health);
+        let (queue, messages) = sync_channel(queue_commands_max);
+        let (health, meter) = (Arc::clone(&group_commit.health), Arc::clone(&group_commit.meter));
+        let waiting = Inbox {
+            messages,
+            meter: Arc::clone(&meter),
+        };
+        let group_health = Arc::clone(&health);
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let outcome = group_commit.run(&waiting);
             if let Err(error) = &outcome {
                 log::error!("writer stopped, no more writes until a restart: {error}");
             }
+            group_health.writer_has_ended();
             drop(waiting);
             // The receiver is gone only when the whole store is dropped.
             drop(ended.send(outcome));
         })?;
-        Ok((Self { queue, health }, thread))
+        Ok((Self { queue, health, meter }, thread))
     }
 
     /// Runs a command on the writer thread and waits until it is durable. The command
@@ -108,6 +111,19 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(self.health.after_end().into()))
     }
 
+    /// Runs a command of the service whose outcome no caller waits for.
+    ///
+    /// # Errors
+    ///
+    /// Those with which a command does not run.
+    pub(crate) fn submit_unanswered(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (command, _answer) = Waiting::new(Purpose::Service, work);
+        self.send(Message::Run(Box::new(command)))
+    }
+
     /// Asks the writer if it could run a command now. Writes nothing to the disk.
     ///
     /// # Errors
@@ -123,14 +139,23 @@ impl Writer {
         if let Some(damage) = self.health.damage() {
             return Err(damage);
         }
-        self.queue.try_send(message).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::QueueFull,
-            TrySendError::Disconnected(_) => self.health.after_end(),
+        // Counted before, since the writer may take it at once.
+        self.meter.waiting.enter();
+        self.queue.try_send(message).map_err(|refused| {
+            self.meter.waiting.leave(1);
+            match refused {
+                TrySendError::Full(_) => {
+                    self.meter.refused.add_one();
+                    Error::QueueFull
+                }
+                TrySendError::Disconnected(_) => self.health.after_end(),
+            }
         })
     }
 
     /// Lets the commands already waiting finish, then ends the thread.
     pub(crate) fn stop(&self) {
+        self.meter.waiting.enter();
         // Sending fails only if the thread has already ended.
         drop(self.queue.send(Message::Stop));
     }
@@ -143,6 +168,7 @@ pub(crate) struct GroupCommit {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) watch: FileWatch,
     pub(crate) health: Arc<Health>,
+    pub(crate) meter: Arc<WriterMeter>,
     pub(crate) clock: Arc<LedgerClock>,
     pub(crate) entropy: Box<dyn Entropy>,
     /// The mark in the file is of this start.
@@ -160,7 +186,7 @@ pub(crate) struct GroupCommit {
 }
 
 impl GroupCommit {
-    fn run(mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
+    fn run(mut self, waiting: &Inbox) -> Result<(), Error> {
         let outcome = self.commit_groups(waiting);
         if let Err(error) = &outcome {
             if matches!(error, Error::FileGone(_)) {
@@ -181,14 +207,14 @@ impl GroupCommit {
         Ok(())
     }
 
-    fn commit_groups(&mut self, waiting: &Receiver<Message>) -> Result<(), Error> {
+    fn commit_groups(&mut self, waiting: &Inbox) -> Result<(), Error> {
         loop {
             let pause = if self.checkpoints.is_settled() {
                 WATCH_PAUSE
             } else {
                 IDLE_PAUSE
             };
-            match waiting.recv_timeout(pause) {
+            match waiting.next_within(pause) {
                 Ok(Message::Run(first)) => {
                     if let Some(first) = self.admit(first) {
                         if self.commit_group(first, waiting)? {
@@ -224,7 +250,7 @@ impl GroupCommit {
     /// # Errors
     ///
     /// Fails when the file can no longer be trusted.
-    fn keep_time(&mut self, waiting: &Receiver<Message>) -> Result<bool, Error> {
+    fn keep_time(&mut self, waiting: &Inbox) -> Result<bool, Error> {
         let now = self.clock.now();
         if now < self.marked_at.millis_later(MARK_MILLIS_MAX) {
             return Ok(false);
@@ -290,7 +316,7 @@ impl GroupCommit {
     /// # Errors
     ///
     /// Fails when the file can no longer be trusted.
-    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Receiver<Message>) -> Result<bool, Error> {
+    fn commit_group(&mut self, first: Box<dyn Command>, waiting: &Inbox) -> Result<bool, Error> {
         if let Err(error) = self.look_at_files() {
             refuse_all(first, waiting, &error);
             return Err(error);
@@ -318,23 +344,20 @@ impl GroupCommit {
             }
             group.push(command);
             if group.len() < self.group_commands_max {
-                match waiting.try_recv() {
-                    Ok(Message::Run(command)) => next = self.admit(command),
-                    Ok(Message::Ask(reply)) => drop(reply.send(Ok(()))),
-                    Ok(Message::Stop) => stop_after = true,
-                    Err(_) => {}
+                match waiting.next() {
+                    Some(Message::Run(command)) => next = self.admit(command),
+                    Some(Message::Ask(reply)) => drop(reply.send(Ok(()))),
+                    Some(Message::Stop) => stop_after = true,
+                    None => {}
                 }
             }
         }
         // A group of refusals has nothing to write and does not touch the disk.
         let commit = if is_any_kept {
-            self.commit(changes_before)
+            self.commit_measured(changes_before, group.len())
         } else {
             self.roll_back()
         };
-        if is_any_kept {
-            self.health.record(commit.clone());
-        }
         if commit.is_ok() {
             self.wakeups.notify(&mut self.merchants_to_wake);
         }
@@ -373,6 +396,19 @@ impl GroupCommit {
             Ok(()) => Ran::InGroup(outcome),
             Err(error) => Ran::GroupLost(Err(error)),
         }
+    }
+
+    /// Commits a group of this many commands, and keeps its outcome and its time.
+    fn commit_measured(&mut self, changes_before: u64, commands: usize) -> Result<(), Error> {
+        let began = Instant::now();
+        let commit = self.commit(changes_before);
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.meter.commit_micros.observe(micros);
+        self.meter
+            .group_commands
+            .observe(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.health.record(commit.clone());
+        commit
     }
 
     /// Commits the group. One that has changed nothing leaves the mark as it is, and is not
@@ -437,8 +473,8 @@ impl GroupCommit {
 /// Answers this command and all waiting commands with the error that kept the group from
 /// beginning. Otherwise each of them would wait for the same timeout, one after another.
 /// Returns true if the writer must stop.
-fn refuse_all(first: Box<dyn Command>, waiting: &Receiver<Message>, error: &Error) -> bool {
-    let behind: Vec<Message> = waiting.try_iter().collect();
+fn refuse_all(first: Box<dyn Command>, waiting: &Inbox, error: &Error) -> bool {
+    let behind: Vec<Message> = iter::from_fn(|| waiting.next()).collect();
     first.answer(Err(error.clone()));
     let mut stop_after = false;
     for message in behind {

@@ -86,14 +86,14 @@ macro_rules! stored_as_word {
 }
 pub(crate) use stored_as_word;
 
-/// The condition that a row's merchant has a key. A merchant without keys was left behind
-/// by a reset and cannot be reached.
-macro_rules! is_of_a_key {
+/// The condition that a reset has not left a row's merchant behind. Such a merchant cannot be
+/// reached.
+macro_rules! is_reachable {
     () => {
-        "merchant_id IN (SELECT merchant_id FROM merchant_key)"
+        "(SELECT left_at FROM merchant WHERE merchant.id = merchant_id) IS NULL"
     };
 }
-pub(crate) use is_of_a_key;
+pub(crate) use is_reachable;
 
 /// The columns of a row, in the order in which the query selects them. Only [`row!`] uses
 /// it.

@@ -2,8 +2,9 @@
 
 use rusqlite::{Row, params};
 
-use crate::domain::customers::country::{Country, Phone};
+use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::{Block, Customer, CustomerAccess, CustomerKey, Permissions, Wallet};
+use crate::domain::customers::phone::Phone;
 use crate::domain::customers::profile::{Email, Profile};
 use crate::domain::escrow::deal::DealRef;
 use crate::domain::ids::{CustomerId, MerchantId, WalletId};
@@ -13,7 +14,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::tables::columns::{
-    FromColumn, is_of_a_key, offset_of, read_all, read_first, read_limit_of, row, stored_as_word,
+    FromColumn, is_reachable, offset_of, read_all, read_first, read_limit_of, row, stored_as_word,
 };
 use crate::store::tx::{Snapshot, Tx};
 
@@ -145,7 +146,7 @@ impl Snapshot<'_> {
     pub fn any_merchant_has_customer(&self, customer: &CustomerId) -> Result<bool, Error> {
         let exists = self
             .connection
-            .prepare_cached(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_of_a_key!()))?
+            .prepare_cached(concat!("SELECT 1 FROM customer WHERE id = ?1 AND ", is_reachable!()))?
             .exists([customer.as_str()])?;
         Ok(exists)
     }
@@ -177,16 +178,22 @@ impl Snapshot<'_> {
     }
 
     /// Returns the merchant's customer with this email address, phone, or both.
-    pub fn customer_by_key(&self, merchant: MerchantId, key: &CustomerKey) -> Result<Option<Customer>, Error> {
+    pub fn customer_by_key(
+        &self,
+        merchant: MerchantId,
+        key: &CustomerKey,
+        of_merchant: Country,
+    ) -> Result<Option<Customer>, Error> {
         let with_email = |text: &str| match Email::parse(text) {
             Some(email) => self.customer_by_email(merchant, &email),
             None => Ok(None),
         };
         match key {
             CustomerKey::Email(email) => with_email(email),
-            CustomerKey::Phone(phone) => self.customer_by_phone(merchant, phone),
+            CustomerKey::Phone(phone) => self.customer_by_phone(merchant, phone, of_merchant),
             CustomerKey::EmailAndPhone(email, phone) => {
-                let holder = self.customer_by_phone(merchant, phone)?.map(|customer| customer.id);
+                let holder = self.customer_by_phone(merchant, phone, of_merchant)?;
+                let holder = holder.map(|customer| customer.id);
                 let found = with_email(email)?;
                 Ok(found.filter(|customer| Some(&customer.id) == holder.as_ref()))
             }
@@ -202,11 +209,18 @@ impl Snapshot<'_> {
     }
 
     /// Returns the merchant's customer with this phone number, in any spelling that is usual
-    /// in its country (contract sections 4.3.7 and 4.4.2).
-    pub fn customer_by_phone(&self, merchant: MerchantId, spelling: &str) -> Result<Option<Customer>, Error> {
-        for (country, phone) in Phone::readings(spelling) {
+    /// in its country (contract sections 4.3.7 and 4.4.2). `of_merchant` is the country of a
+    /// spelling that names none.
+    pub fn customer_by_phone(
+        &self,
+        merchant: MerchantId,
+        spelling: &str,
+        of_merchant: Country,
+    ) -> Result<Option<Customer>, Error> {
+        for (country, phone) in Phone::readings(spelling, of_merchant) {
             let found = self.customer_with_phone(merchant, &phone)?;
-            if let Some(customer) = found.filter(|customer| customer.country(country) == country) {
+            let is_of = |customer: &Customer| country.is_none_or(|country| customer.country(country) == country);
+            if let Some(customer) = found.filter(is_of) {
                 return Ok(Some(customer));
             }
         }

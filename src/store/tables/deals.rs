@@ -6,7 +6,7 @@ use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, TransactionId};
 use crate::store::engine::error::Error;
-use crate::store::tables::columns::{broken, is_of_a_key, read_first};
+use crate::store::tables::columns::{broken, is_reachable, read_first};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
 use crate::store::tx::Snapshot;
 
@@ -64,14 +64,14 @@ impl Snapshot<'_> {
                 .connection
                 .prepare_cached(concat!(
                     "SELECT 1 FROM escrow WHERE id = ?1 AND guard = ?2 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
-                    is_of_a_key!()
+                    is_reachable!()
                 ))?
                 .exists((id.number(), id.guard())),
             EscrowKey::Token(token) => self
                 .connection
                 .prepare_cached(concat!(
                     "SELECT 1 FROM escrow WHERE payment_token = ?1 AND guard <= 4294967295 AND deleted_at IS NULL AND ",
-                    is_of_a_key!()
+                    is_reachable!()
                 ))?
                 .exists([token.as_str()]),
         };

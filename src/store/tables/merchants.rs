@@ -1,41 +1,38 @@
-//! Merchants and their keys.
+//! Merchants.
 
 use rusqlite::{OptionalExtension, params};
 
+use crate::domain::customers::country::Country;
 use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
-use crate::domain::merchant::{KeyOwner, KeyScope};
+use crate::domain::merchant::settings::OwnSettings;
 use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
 use crate::store::engine::error::{Error, one_row};
 use crate::store::merchant_row::MerchantRow;
-use crate::store::tables::columns::{broken, read_first, row, stored_as_word};
+use crate::store::tables::columns::{broken, row};
 use crate::store::tables::webhook_endpoints::{EndpointRow, webhook_endpoint_of};
 use crate::store::tx::{Snapshot, Tx};
-
-stored_as_word!(KeyScope, "the scope of a key");
 
 row! {
     struct CommandRow<'a>, command_columns! {
         wallet_id: i64,
         wallet_guard: u32,
         clock_offset_millis: ClockOffset,
+        is_business: Option<bool>,
+        country: Option<Country>,
+        commission_bps: Option<u16>,
         chain_head: [u8; 32],
         callback_url: Option<&'a str>,
         callback_events: Option<&'a str>,
         callback_gone_at: Option<Timestamp>,
         callback_version: u32,
         signing_secret: Option<&'a str>,
-    }
-}
-
-row! {
-    struct KeyRow, key_columns! {
-        merchant_id: MerchantId,
-        scope: KeyScope,
+        previous_signing_secret: Option<&'a str>,
+        previous_secret_until: Option<Timestamp>,
     }
 }
 
@@ -63,6 +60,11 @@ impl Snapshot<'_> {
             id: merchant,
             wallet_id: WalletId::new(row.wallet_id, row.wallet_guard),
             clock: row.clock_offset_millis,
+            own: OwnSettings {
+                is_business: row.is_business,
+                country: row.country,
+                commission_bps: row.commission_bps,
+            },
             chain_head: ChainHash::from_bytes(row.chain_head),
             webhook_endpoint: webhook_endpoint_of(&EndpointRow {
                 callback_url: row.callback_url,
@@ -70,27 +72,13 @@ impl Snapshot<'_> {
                 callback_gone_at: row.callback_gone_at,
                 callback_version: row.callback_version,
                 signing_secret: row.signing_secret,
+                previous_signing_secret: row.previous_signing_secret,
+                previous_secret_until: row.previous_secret_until,
             })?,
         })
     }
 
-    /// Returns the owner of the key with this SHA-256 hash.
-    pub fn owner_of_key(&self, key_hash: &[u8; 32]) -> Result<Option<KeyOwner>, Error> {
-        let mut statement = self.connection.prepare_cached(concat!(
-            "SELECT ",
-            key_columns!(),
-            " FROM merchant_key WHERE key_hash = ?1"
-        ))?;
-        read_first(statement.query([key_hash])?, |row| {
-            let row = KeyRow::read(row)?;
-            Ok(KeyOwner {
-                merchant: row.merchant_id,
-                scope: row.scope,
-            })
-        })
-    }
-
-    /// Returns the name under which a merchant is configured, if it has one.
+    /// Returns the name of a live merchant.
     pub fn merchant_name(&self, merchant: MerchantId) -> Result<Option<String>, Error> {
         let name = self
             .connection
@@ -122,7 +110,7 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns the merchant that is configured under this name.
+    /// Returns the live merchant with this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
             .connection
@@ -156,8 +144,8 @@ impl Tx<'_> {
         Ok(self.merchant.as_mut().expect("loaded above"))
     }
 
-    /// Inserts a merchant with its own accounts and no key. A configured merchant has a
-    /// name; a merchant of a sandbox key has the secret that signs its events.
+    /// Inserts a merchant with its own accounts and no key. A live merchant has a name; a
+    /// merchant of a sandbox key has the secret that signs its events.
     pub fn insert_merchant(&mut self, name: Option<&str>, secret: Option<&SigningSecret>) -> Result<MerchantId, Error> {
         let (now, wallet) = (self.now().millis(), self.wallet_id());
         let merchant: i64 = self
@@ -185,23 +173,6 @@ impl Tx<'_> {
         Ok(merchant)
     }
 
-    /// Adds a key to a merchant.
-    pub fn insert_merchant_key(&mut self, key_hash: &[u8; 32], owner: KeyOwner) -> Result<(), Error> {
-        self.connection
-            .prepare_cached("INSERT INTO merchant_key (key_hash, merchant_id, scope) VALUES (?1, ?2, ?3)")?
-            .execute(params![key_hash, owner.merchant.0, owner.scope.into_str()])?;
-        Ok(())
-    }
-
-    /// Moves a key that exists to another merchant.
-    pub fn save_key_owner(&mut self, key_hash: &[u8; 32], merchant: MerchantId) -> Result<(), Error> {
-        let changed = self
-            .connection
-            .prepare_cached("UPDATE merchant_key SET merchant_id = ?2 WHERE key_hash = ?1")?
-            .execute(params![key_hash, merchant.0])?;
-        one_row(changed, "a key")
-    }
-
     /// Marks a merchant as left behind, after its key has moved to another.
     pub fn save_left_behind(&mut self, merchant: MerchantId) -> Result<(), Error> {
         let changed = self
@@ -209,11 +180,5 @@ impl Tx<'_> {
             .prepare_cached("UPDATE merchant SET left_at = ?2 WHERE id = ?1")?
             .execute([merchant.0, self.ledger_time().millis()])?;
         one_row(changed, "a merchant")
-    }
-
-    /// Removes the keys of all merchants.
-    pub fn delete_merchant_keys(&mut self) -> Result<(), Error> {
-        self.connection.execute("DELETE FROM merchant_key", [])?;
-        Ok(())
     }
 }

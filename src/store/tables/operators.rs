@@ -149,11 +149,11 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Returns the merchants with a key that an operator may act for, with their names.
+    /// Returns the merchants that an operator may act for, with their names.
     pub fn merchants_of(&self, operator: &Operator) -> Result<Vec<(MerchantId, Option<String>)>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, name FROM merchant WHERE id IN (SELECT merchant_id FROM merchant_key) ORDER BY id",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, name FROM merchant WHERE left_at IS NULL ORDER BY id")?;
         let mut merchants = read_all(statement.query([])?, |row| Ok((MerchantId(row.get(0)?), row.get(1)?)))?;
         merchants.retain(|(merchant, _)| operator.may_act_for(*merchant));
         Ok(merchants)

@@ -1,5 +1,4 @@
-//! Webhook endpoints of merchants. In live mode the configuration has them, and the file
-//! only knows which of them are gone.
+//! Webhook endpoints of merchants, and the secrets that sign what is sent to them.
 
 use rusqlite::params;
 
@@ -19,6 +18,8 @@ row! {
         callback_gone_at: Option<Timestamp>,
         callback_version: u32,
         signing_secret: Option<&'a str>,
+        previous_signing_secret: Option<&'a str>,
+        previous_secret_until: Option<Timestamp>,
     }
 }
 
@@ -41,6 +42,10 @@ pub(crate) fn webhook_endpoint_of(row: &EndpointRow<'_>) -> Result<StoredWebhook
         gone_at: row.callback_gone_at,
         version: row.callback_version,
         secret: row.signing_secret.map(SigningSecret::new),
+        previous_secret: row
+            .previous_signing_secret
+            .map(SigningSecret::new)
+            .zip(row.previous_secret_until),
     })
 }
 
@@ -90,6 +95,31 @@ impl Tx<'_> {
                  WHERE id = ?1",
             )?
             .execute(params![merchant.0, stored, events.map(EventChoice::as_str)])?;
+        one_row(changed, "a merchant")?;
+        self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
+        Ok(())
+    }
+
+    /// Saves a merchant's signing secret, and the one before with the time until which it signs
+    /// too.
+    pub fn save_signing_secret(
+        &mut self,
+        merchant: MerchantId,
+        secret: &SigningSecret,
+        previous: Option<(&SigningSecret, Timestamp)>,
+    ) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "UPDATE merchant SET signing_secret = ?2, previous_signing_secret = ?3, previous_secret_until = ?4
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                merchant.0,
+                secret.as_str(),
+                previous.map(|(secret, _)| secret.as_str()),
+                previous.map(|(_, until)| until.millis()),
+            ])?;
         one_row(changed, "a merchant")?;
         self.merchant_mut(merchant)?.webhook_endpoint = self.webhook_endpoint(merchant)?;
         Ok(())

@@ -8,7 +8,7 @@ use super::matrix::{BodyRule, HeaderRule, Route};
 use super::row::{Request, Row};
 use super::sandbox;
 use super::walk::{self, BUSINESS_KEY, Change, OTHER_KEY, register_customers, request_with_empty_body, send};
-use crate::helpers::{LIVE_KEY, TestApp, form_of, go_live, key_hash, new_customer, spawn_recorded_app};
+use crate::helpers::{LIVE_KEY, TestApp, form_of, go_live, new_customer, spawn_recorded_app};
 use crate::snapshots::assert_snapshot;
 
 /// Returns every route of the contract and of the sandbox with its row.
@@ -152,7 +152,7 @@ fn keys_are_read_word_for_word() {
     let sandbox = recorded_sandbox();
     let live = spawn_recorded_app(|config| {
         go_live(config);
-        config.merchant[0].business_key_sha256 = vec![key_hash(BUSINESS_KEY)];
+        config.merchant[0].business_key = Some(BUSINESS_KEY);
     });
     for (app, keys) in [
         (&sandbox, &["sk_live_unknown"][..]),

@@ -9,7 +9,7 @@ use escrowd::domain::mode::Mode;
 use escrowd::http;
 
 /// Every snapshot. Remove a snapshot from this list together with the test that writes it.
-pub(super) const SNAPSHOTS: [&str; 43] = [
+pub(super) const SNAPSHOTS: [&str; 44] = [
     "banks_cards_and_addresses",
     "busy_file",
     "callbacks_and_inbox",
@@ -35,6 +35,7 @@ pub(super) const SNAPSHOTS: [&str; 43] = [
     "live_mode",
     "live_operators",
     "live_position",
+    "live_settings",
     "milestone_escrows",
     "operators",
     "other_methods",
@@ -56,7 +57,7 @@ pub(super) const SNAPSHOTS: [&str; 43] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 131] = [
+const CODES: [&str; 135] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -116,12 +117,15 @@ const CODES: [&str; 131] = [
     "internal",
     "invalid_file",
     "invalid_request",
+    "key_ended",
+    "key_not_found",
     "last_admin",
     "list_type_missing",
     "list_type_unknown",
     "live_only",
     "merchant_id_required",
     "merchant_may_not_sell",
+    "merchant_name_taken",
     "merchant_not_found",
     "method_not_allowed",
     "milestone_already_released",
@@ -140,6 +144,7 @@ const CODES: [&str; 131] = [
     "nothing_left_to_dispute",
     "nothing_to_update",
     "operator_already_revoked",
+    "operator_limited",
     "operator_name_taken",
     "operator_not_found",
     "participant_blocked",
@@ -391,8 +396,8 @@ fn missing<'a>(mode: Mode, snapshots: impl Iterator<Item = &'a String>, is_wante
 #[test]
 fn every_route_is_answered_in_some_snapshot() {
     let snapshots = snapshots();
-    // Operators themselves exist in live mode only.
-    let is_of_sandbox = |name: &str| !name.starts_with("live_") || name == "live_operators";
+    // Operators themselves, merchants and keys exist in live mode only.
+    let is_of_sandbox = |name: &str| !name.starts_with("live_") || ["live_operators", "live_settings"].contains(&name);
     let of_sandbox = snapshots.iter().filter(|(name, _)| is_of_sandbox(name));
     let of_sandbox = of_sandbox.map(|(_, snapshot)| snapshot);
     assert_eq!(

@@ -11,6 +11,7 @@ mod operators;
 mod position;
 pub(crate) mod redaction;
 mod sandbox;
+mod settings_of_merchants;
 pub(crate) mod transcript;
 
 use redaction::Redaction;

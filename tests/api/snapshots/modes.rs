@@ -1,13 +1,13 @@
 //! Live mode and strict rules, where they answer differently.
 
+use escrowd::domain::address_range::AddressRange;
 use escrowd::domain::customers::country::Country;
 use escrowd::domain::money::Amount;
 use serde_json::{Value, json};
 
 use super::assert_snapshot;
 use crate::helpers::{
-    Answer, Deal, LIVE_KEY, TestApp, go_live, key_hash, new_customer, spawn_recorded_app, standard_terms,
-    two_milestones,
+    Answer, Deal, LIVE_KEY, TestApp, go_live, new_customer, spawn_recorded_app, standard_terms, two_milestones,
 };
 
 /// The only merchant of a live service.
@@ -235,14 +235,14 @@ fn merchants_of_live_mode_differ_word_for_word() {
     let app = spawn_recorded_app(|config| {
         go_live(config);
         let mut other = config.merchant[0].clone();
-        other.name = "other".to_owned();
-        other.key_sha256 = vec![key_hash("sk_live_other")];
+        other.name = "other";
+        other.key = "sk_live_other";
         other.is_business = false;
-        other.allowed_ips = Vec::new();
+        other.allowed_addresses = Vec::new();
         let mut far = other.clone();
-        far.name = "far".to_owned();
-        far.key_sha256 = vec![key_hash("sk_live_far")];
-        far.allowed_ips = vec!["192.0.2.7".parse().unwrap()];
+        far.name = "far";
+        far.key = "sk_live_far";
+        far.allowed_addresses = vec![AddressRange::parse("192.0.2.7").unwrap()];
         config.merchant.extend([other, far]);
     });
     app.note("A merchant that is not a business account");
@@ -334,7 +334,7 @@ fn settings_of_the_sandbox_are_answered_word_for_word() {
         config.sandbox.cards = false;
         config.sandbox.requests_kept = 0;
         config.sandbox.opening_balance_minor = Amount::MAX;
-        config.country = Country::Ghana;
+        config.country = Country::GHANA;
     });
     plain.note("No business accounts, no cards, no request log, and merchants in Ghana");
     plain.as_merchant("POST", "/v1/escrow/create", Some(&standard_terms()));

@@ -240,8 +240,8 @@ fn operators_of_live_mode_are_answered_word_for_word() {
     let two = spawn_recorded_app(|config| {
         go_live(config);
         let mut other = config.merchant[0].clone();
-        other.name = "bakery".to_owned();
-        other.key_sha256 = vec![key_hash("sk_live_of_the_bakery")];
+        other.name = "bakery";
+        other.key = "sk_live_of_the_bakery";
         config.merchant.push(other);
     });
     let ada = two.insert_operator("Ada", "admin");

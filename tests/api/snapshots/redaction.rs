@@ -64,6 +64,7 @@ fn kind_of(word: &str, before: Option<char>, after: Option<char>) -> Option<&'st
         8 if before == Some('-') && matches!(after, Some('"' | '\\')) && is_hex(word) => Some("suffix"),
         10 if word.starts_with("99") && !has(|byte| !byte.is_ascii_digit()) => Some("account"),
         32.. if is_hex(word) => Some("name"),
+        74 if word.starts_with("sign_live_") && is_hex(&word[10..]) => Some("secret"),
         72 if (word.starts_with("sk_live_") || word.starts_with("op_live_")) && is_hex(&word[8..]) => Some("key"),
         _ => None,
     }
@@ -86,12 +87,21 @@ fn without_measurements(text: &str) -> String {
         }
         text = replaced;
     }
-    let mut from = 0;
-    while let Some(found) = text[from..].find("\"receivedAt\":\"") {
-        let start = from + found + "\"receivedAt\":\"".len();
-        let end = start + text[start..].find('"').unwrap();
-        text.replace_range(start..end, "[now]");
-        from = start;
+    // The secret of Standard Webhooks follows from one that is random.
+    if let Some((start, secret)) = text.split_once("\"standardWebhooksSecret\":\"whsec_")
+        && start.contains("sign_live_")
+        && let Some((_, rest)) = secret.split_once('"')
+    {
+        text = format!("{start}\"standardWebhooksSecret\":\"[standard secret]\"{rest}");
+    }
+    for (before, placeholder) in [("\"receivedAt\":\"", "[now]"), ("\"ending\":\"", "[ending]")] {
+        let mut from = 0;
+        while let Some(found) = text[from..].find(before) {
+            let start = from + found + before.len();
+            let end = start + text[start..].find('"').unwrap();
+            text.replace_range(start..end, placeholder);
+            from = start;
+        }
     }
     text
 }

@@ -14,6 +14,10 @@ fn the_sandbox_is_answered_word_for_word() {
     let app = spawn_recorded_app(|config| config.limits.escrows_per_payment_max = 2);
     app.note("Health");
     app.send("GET", "/healthz", &[], None);
+    app.send("GET", "/livez", &[], None);
+    app.send("GET", "/readyz", &[], None);
+    app.note("The description of the API");
+    app.send("GET", "/openapi.json", &[], None);
     app.note("The clock");
     app.as_merchant("GET", "/sandbox/clock", None);
     app.advance("3d");

@@ -1,7 +1,9 @@
-//! Running a command as an operator.
+//! Running a command as an operator, and the routes that only live mode has.
 
 use crate::commands::operators::OperatorActor;
 use crate::commands::{self, Policy};
+use crate::domain::mode::Mode;
+use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
@@ -26,4 +28,49 @@ pub(super) async fn act<T: Send + 'static>(
             move |outcome, _context| render(outcome),
         )
         .await
+}
+
+/// Runs a command for the merchant of an operator's request. Nothing is kept for an
+/// idempotency key, since replies about keys and secrets show them once and must not be stored.
+///
+/// # Errors
+///
+/// Refuses a sandbox.
+pub(super) async fn write_as_operator<T: Send + 'static>(
+    state: &AppState,
+    caller: &Caller,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, commands::Error> + Send + 'static,
+) -> Result<T, ApiError> {
+    check_is_live(state)?;
+    let (agent, merchant) = (caller.agent(), state.merchant_of(caller).await?);
+    let command = move |tx: &mut Tx<'_>, policy: &Policy| {
+        tx.act_for(merchant)?;
+        command(tx, policy, &OperatorActor { merchant, agent })
+    };
+    Ok(state.write(command).await?)
+}
+
+/// Runs a command as [`write_as_operator`] does, and then makes the workers forget what keys give
+/// access to. Both happen in a task of their own: a client that disconnects must not leave a key
+/// open that its request has ended.
+pub(super) async fn change_access<T: Send + 'static>(
+    state: &AppState,
+    caller: &Caller,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, commands::Error> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (state, caller) = (state.clone(), caller.clone());
+    let task = actix_web::rt::spawn(async move {
+        let outcome = write_as_operator(&state, &caller, command).await;
+        state.api_keys.invalidate_all();
+        outcome
+    });
+    task.await.map_err(|_| ApiError::Internal)?
+}
+
+/// Refuses a sandbox, in which every key is a merchant and its owner acts alone.
+pub(super) fn check_is_live(state: &AppState) -> Result<(), Refusal> {
+    match state.policy.load().mode {
+        Mode::Live => Ok(()),
+        Mode::Sandbox => Err(Refusal::LiveOnly),
+    }
 }

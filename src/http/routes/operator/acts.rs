@@ -19,7 +19,7 @@ use crate::views::{AsText, PageView};
 pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
     let walk = query.walk();
     let request = walk.bounded(query::page(&query.fields()?)?);
-    let (reader, scope) = match (caller.merchant(), state.policy.mode) {
+    let (reader, scope) = match (caller.merchant(), state.policy.load().mode) {
         (Some(merchant), _) => (merchant, ActScope::Of(merchant)),
         (None, Mode::Live) => (MerchantId(0), ActScope::All),
         (None, Mode::Sandbox) => {

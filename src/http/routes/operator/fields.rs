@@ -28,6 +28,19 @@ pub(super) fn reason(body: &JsonBody) -> Parsed<String> {
     reason_field(&body.fields()?.field("reason"))
 }
 
+/// Parses the overlap of a rotation, in hours. Without the field it is a day.
+pub(super) fn overlap_hours(body: &JsonBody, max: u32) -> Parsed<u32> {
+    const DAY: u32 = 24;
+    let fields = body.fields()?;
+    let field = fields.field("overlapHours");
+    let hours = field.optional(Field::integer)?.map(u32::try_from).transpose();
+    let hours = hours
+        .ok()
+        .map(|hours| hours.unwrap_or(DAY))
+        .filter(|&hours| hours <= max);
+    hours.ok_or_else(|| field.must_be(format!("a whole number of hours from 0 to {max}")))
+}
+
 /// Parses a reason.
 pub(super) fn reason_field(field: &Field<'_>) -> Parsed<String> {
     text_up_to(field, REASON_CHARS_MAX)

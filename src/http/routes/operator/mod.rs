@@ -3,8 +3,11 @@
 
 mod acting;
 mod acts;
+mod callback;
 mod deposits;
 mod fields;
+mod keys;
+mod merchants;
 mod operators;
 mod payout_batches;
 mod payouts;
@@ -16,22 +19,41 @@ use crate::domain::treasury::operator::Right;
 use crate::http::query;
 use crate::http::route::{ActsAs, KnownFields};
 use crate::http::routes::disputes::{RULING_FIELDS, resolve_as_operator};
-use crate::http::routes::registry::{GET, POST, Routes};
+use crate::http::routes::events;
+use crate::http::routes::registry::{GET, POST, PUT, Routes};
 
 /// The fields of a request that gives a reason alone.
 const REASON: [&str; 1] = ["reason"];
+/// The fields of a request to replace a key or a secret.
+const OVERLAP: [&str; 1] = ["overlapHours"];
 /// The fields of a list that can be filtered by status.
 const LIST_FIELDS: [&str; 4] = ["status", "page", "limit", "cursor"];
 
 /// Adds the routes of operators to the route table.
 #[rustfmt::skip] // Keeps each route on one line.
 pub(super) fn add_routes(table: &mut Routes) {
-    use ActsAs::{Deployment, MerchantOfOperator};
+    use ActsAs::{Deployment, MerchantOfOperator, OperatorItself};
     use Right::{Administer, Approve, Read, Record};
 
-    table.operator(GET, "/operator/operators", Deployment, Read, KnownFields::of_query(&query::PAGE_FIELDS), operators::list);
-    table.operator(POST, "/operator/operators", Deployment, Administer, KnownFields::of_body(&operators::FIELDS), operators::create);
-    table.operator(POST, "/operator/operators/{operatorId}/revoke", Deployment, Administer, KnownFields::of_body(&REASON), operators::revoke);
+    table.operator(GET, "/operator/operators", OperatorItself, Read, KnownFields::of_query(&query::PAGE_FIELDS), operators::list);
+    table.operator(POST, "/operator/operators", OperatorItself, Administer, KnownFields::of_body(&operators::FIELDS), operators::create);
+    table.operator(POST, "/operator/operators/{operatorId}/revoke", OperatorItself, Administer, KnownFields::of_body(&REASON), operators::revoke);
+    table.operator(GET, "/operator/merchants", OperatorItself, Read, KnownFields::of_query(&query::PAGE_FIELDS), merchants::list);
+    table.operator(POST, "/operator/merchants", OperatorItself, Administer, KnownFields::of_body(&merchants::FIELDS), merchants::create);
+    table.operator(GET, "/operator/merchant", MerchantOfOperator, Read, KnownFields::NONE, merchants::get);
+    table.operator(PUT, "/operator/merchant", MerchantOfOperator, Administer, KnownFields::of_body(&merchants::SETTINGS), merchants::change);
+    table.operator(GET, "/operator/keys", MerchantOfOperator, Read, KnownFields::NONE, keys::list);
+    table.operator(POST, "/operator/keys", MerchantOfOperator, Administer, KnownFields::of_body(&keys::FIELDS), keys::create);
+    table.operator(POST, "/operator/keys/{keyId}/rotate", MerchantOfOperator, Administer, KnownFields::of_body(&OVERLAP), keys::rotate);
+    table.operator(POST, "/operator/keys/{keyId}/revoke", MerchantOfOperator, Administer, KnownFields::of_body(&REASON), keys::revoke);
+    table.operator(GET, "/operator/callback", MerchantOfOperator, Read, KnownFields::NONE, callback::get);
+    table.operator(PUT, "/operator/callback", MerchantOfOperator, Administer, KnownFields::of_body(&["url", "events"]), callback::set);
+    table.operator(POST, "/operator/callback/rotate-secret", MerchantOfOperator, Administer, KnownFields::of_body(&OVERLAP), callback::rotate_secret);
+    table.operator(PUT, "/operator/notices/{provider}", MerchantOfOperator, Administer, KnownFields::of_body(&["secret"]), callback::set_notice_secret);
+    table.operator(GET, "/operator/events", MerchantOfOperator, Read, KnownFields::of_query(&events::FILTERS), events::list);
+    table.operator(POST, "/operator/events/replay", MerchantOfOperator, Record, KnownFields::of_body(&["from", "since", "status"]), events::replay);
+    table.operator(GET, "/operator/events/{id}", MerchantOfOperator, Read, KnownFields::NONE, events::get);
+    table.operator(POST, "/operator/events/{id}/resend", MerchantOfOperator, Record, KnownFields::NONE, events::resend);
     table.operator(GET, "/operator/acts", Deployment, Read, KnownFields::of_query(&query::PAGE_FIELDS), acts::list);
     table.operator(GET, "/operator/deposits", MerchantOfOperator, Read, KnownFields::of_query(&query::PAGE_FIELDS), deposits::list);
     table.operator(POST, "/operator/deposits/expire", MerchantOfOperator, Record, KnownFields::of_body(&deposits::FIELDS), deposits::expire);

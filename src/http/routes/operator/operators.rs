@@ -8,7 +8,6 @@ use crate::commands::Policy;
 use crate::commands::operators::{self, OperatorRequest};
 use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
-use crate::domain::mode::Mode;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::treasury::operator::{Operator, Role};
@@ -19,6 +18,7 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::routes::operator::acting::check_is_live;
 use crate::http::routes::operator::fields::reason;
 use crate::http::state::AppState;
 use crate::store::Tx;
@@ -40,7 +40,7 @@ pub(super) async fn list(state: Data<AppState>, _caller: Caller, query: Query) -
 /// `POST /operator/operators`: makes an operator. The reply is the only place that ever shows
 /// the key, so it is not kept for an idempotency key.
 pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    check_has_operators(&state)?;
+    check_is_live(&state)?;
     let request = parse_operator(&body);
     let (agent, key) = (caller.agent(), entropy::operator_key());
     let hashed = key.clone();
@@ -60,20 +60,12 @@ pub(super) async fn revoke(
     operator: Path<String>,
     body: JsonBody,
 ) -> Result<Reply, ApiError> {
-    check_has_operators(&state)?;
+    check_is_live(&state)?;
     let reason = reason(&body).map_err(Refusal::from)?;
     let (agent, id) = (caller.agent(), OperatorId::named(&operator));
     let revoke = move |tx: &mut Tx<'_>, _policy: &Policy| operators::revoke(tx, &agent, id, Some(reason));
     let operator = state.write(revoke).await?;
     Ok(Reply::ok("Operator revoked successfully", OperatorView::new(operator)))
-}
-
-/// Refuses a sandbox, where the owner of a key acts alone.
-fn check_has_operators(state: &AppState) -> Result<(), Refusal> {
-    match state.policy.mode {
-        Mode::Live => Ok(()),
-        Mode::Sandbox => Err(Refusal::LiveOnly),
-    }
 }
 
 fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {

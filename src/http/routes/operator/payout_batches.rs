@@ -38,7 +38,7 @@ const COLUMNS: [&str; 9] = [
 /// `POST /operator/payouts/export`: the approved pay-outs for the bank, oldest first. A POST,
 /// since the export is recorded.
 pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, ApiError> {
-    let currency = state.policy.currency.clone();
+    let currency = state.policy.load().currency.clone();
     let reply = act(
         &state,
         &caller,

@@ -61,7 +61,7 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller, payout: Path<Stri
 /// `POST /operator/payouts`: asks for a pay-out of the merchant's own money, of the platform's
 /// fees, or of money in suspense.
 pub(super) async fn request(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
-    let request = parse_payout(&body, state.policy.bank_codes());
+    let request = parse_payout(&body, state.policy.load().bank_codes());
     run(
         &state,
         &caller,

@@ -100,7 +100,7 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
     let position = state.store.read_long(scope.reader(), read).await??;
     Ok(Reply::ok(
         "Position fetched successfully",
-        PositionView::new(&position, &state.policy.currency),
+        PositionView::new(&position, &state.policy.load().currency),
     ))
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn reconcile(
     }
     let scope = Scope::of(&state, &caller).await?;
     let ledger_time = state.store.ledger_time();
-    let (policy, rows_max) = (state.policy.clone(), state.limits.report_rows_max);
+    let (policy, rows_max) = (state.policy.load_full(), state.limits.report_rows_max);
     let read = move |snapshot: &Snapshot<'_>| {
         let lines = match request.lines(&body, &policy.currency) {
             Ok(lines) => lines,

@@ -102,7 +102,7 @@ async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let period = period(&query.fields()?)?;
     let merchant = state.merchant_of(caller).await?;
-    let (rows_max, policy) = (state.limits.report_rows_max, state.policy.clone());
+    let (rows_max, policy) = (state.limits.report_rows_max, state.policy.load_full());
     let read = move |snapshot: &Snapshot<'_>| {
         let found = statement(snapshot, merchant, period, rows_max)?;
         Ok(found.map(|made| made.map(|statement| file_of(&statement, columns, &policy.currency))))

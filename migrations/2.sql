@@ -1,0 +1,80 @@
+-- From version 1 to version 2: merchants and their keys are kept by operators in the file,
+-- no longer in the configuration, and customers may be of any country.
+
+CREATE TABLE new_merchant (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT    UNIQUE,
+    chain_head BLOB    NOT NULL CHECK (length(chain_head) = 32),
+    wallet_id    INTEGER NOT NULL,
+    wallet_guard INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    is_business    INTEGER CHECK (is_business = 0 OR is_business = 1),
+    country        TEXT    CHECK (country GLOB '[A-Z][A-Z]'),
+    commission_bps INTEGER CHECK (commission_bps BETWEEN 0 AND 5000),
+    deposit_account   TEXT,
+    allowed_addresses TEXT CHECK (length(allowed_addresses) > 0),
+    callback_url TEXT,
+    callback_events TEXT CHECK (length(callback_events) > 0),
+    callback_gone_at INTEGER,
+    callback_version INTEGER NOT NULL DEFAULT 0 CHECK (callback_version >= 0),
+    signing_secret TEXT,
+    previous_signing_secret TEXT,
+    previous_secret_until   INTEGER,
+    clock_offset_millis INTEGER NOT NULL DEFAULT 0 CHECK (clock_offset_millis BETWEEN 0 AND 31536000000000),
+    clock_moved_at      INTEGER,
+    event_count INTEGER NOT NULL DEFAULT 0 CHECK (event_count >= 0),
+    left_at     INTEGER,
+    CHECK ((clock_offset_millis = 0) = (clock_moved_at IS NULL)),
+    CHECK ((previous_signing_secret IS NULL) = (previous_secret_until IS NULL))
+) STRICT;
+INSERT INTO new_merchant (id, name, chain_head, wallet_id, wallet_guard, created_at, callback_url, callback_events, callback_gone_at,
+    callback_version, signing_secret, clock_offset_millis, clock_moved_at, event_count, left_at)
+    SELECT id, name, chain_head, wallet_id, wallet_guard, created_at, callback_url, callback_events, callback_gone_at,
+    callback_version, signing_secret, clock_offset_millis, clock_moved_at, event_count, left_at FROM merchant;
+DROP TABLE merchant;
+ALTER TABLE new_merchant RENAME TO merchant;
+CREATE INDEX merchant_left_behind ON merchant (left_at) WHERE left_at IS NOT NULL;
+
+CREATE TABLE notice_secret (
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    provider    TEXT    NOT NULL,
+    secret      TEXT    NOT NULL,
+    PRIMARY KEY (merchant_id, provider)
+) STRICT, WITHOUT ROWID;
+
+-- The time at which a key was added is not known; it is at least as old as its merchant.
+CREATE TABLE new_merchant_key (
+    key_hash    BLOB    PRIMARY KEY CHECK (length(key_hash) = 32),
+    merchant_id INTEGER NOT NULL REFERENCES merchant (id),
+    scope       TEXT    NOT NULL CHECK (scope IN ('BUSINESS', 'SUPER_ADMIN')),
+    label       TEXT,
+    ending      TEXT    CHECK (length(ending) = 4),
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER,
+    revoked_at  INTEGER,
+    last_used_at INTEGER
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_merchant_key (key_hash, merchant_id, scope, created_at)
+    SELECT key_hash, merchant_id, scope, (SELECT created_at FROM merchant WHERE id = merchant_id) FROM merchant_key;
+DROP TABLE merchant_key;
+ALTER TABLE new_merchant_key RENAME TO merchant_key;
+CREATE INDEX merchant_key_of_merchant ON merchant_key (merchant_id);
+
+CREATE TABLE new_customer_profile (
+    merchant_id INTEGER NOT NULL,
+    customer_id TEXT    NOT NULL,
+    firstname   TEXT,
+    lastname    TEXT,
+    email       TEXT    CHECK (email = lower(email)),
+    phone       TEXT    CHECK (phone GLOB '0[0-9]*' OR phone GLOB '+[1-9][0-9]*'),
+    bvn         TEXT    CHECK (length(bvn) = 11),
+    country     TEXT    NOT NULL CHECK (country GLOB '[A-Z][A-Z]'),
+    PRIMARY KEY (merchant_id, customer_id),
+    FOREIGN KEY (merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_customer_profile (merchant_id, customer_id, firstname, lastname, email, phone, bvn, country)
+    SELECT merchant_id, customer_id, firstname, lastname, email, phone, bvn, country FROM customer_profile;
+DROP TABLE customer_profile;
+ALTER TABLE new_customer_profile RENAME TO customer_profile;
+CREATE UNIQUE INDEX customer_by_email ON customer_profile (merchant_id, email) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX customer_by_phone ON customer_profile (merchant_id, phone) WHERE phone IS NOT NULL;

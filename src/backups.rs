@@ -1,0 +1,328 @@
+//! Makes a backup of the database from time to time, in a folder that the configuration
+//! names, and removes the oldest ones. Runs on a thread of its own, which leaves the disk to
+//! the service every other moment.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::domain::time::Timestamp;
+use crate::store::{BackupError, Step, Store};
+
+/// Only the owner may read a backup.
+const FOLDER_PERMISSIONS: u32 = 0o700;
+/// The longest pause between two looks at the clock.
+const LOOK_PAUSE_MAX: Duration = Duration::from_mins(1);
+/// The longest pause after a slice of pages.
+const SLICE_PAUSE_MAX: Duration = Duration::from_millis(100);
+/// The size of the write-ahead log from which a backup makes no pauses, so that it ends soon
+/// and the log can start anew.
+const LOG_BYTES_HURRY: u64 = 64 << 20;
+/// The time for which a stop waits for the thread. The audit of a copy is not interrupted; it
+/// ends with the process, and the next backup removes the copy.
+const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+/// The priority of the thread: it gives way to the threads of the service.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+/// The suffixes of files that a program leaves beside a backup that it has opened.
+const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
+/// The suffixes of what a killed service leaves of a backup.
+const UNFINISHED: [&str; 5] = [".partial", ".partial-wal", ".partial-shm", ".partial-files", "-files"];
+
+/// The schedule of the backups.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    pub(crate) folder: PathBuf,
+    pub(crate) every: Duration,
+    /// The number of backups that stay.
+    pub(crate) kept: usize,
+    /// The database, whose name the backups carry.
+    pub(crate) database: PathBuf,
+}
+
+/// The outcome of the backups so far, for those who watch the service.
+#[derive(Debug, Default)]
+pub struct BackupHealth {
+    /// Milliseconds since 1970, 0 before the first success.
+    last_success_millis: AtomicI64,
+    failures: AtomicU64,
+}
+
+impl BackupHealth {
+    /// Returns the ledger time of the newest backup that succeeded, also before this start.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        Timestamp::from_millis(self.last_success_millis.load(Ordering::Relaxed)).filter(|at| at.millis() > 0)
+    }
+
+    /// Returns the number of backups that failed since the start.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+}
+
+/// The running backups. Dropping it ends the thread as [`Backups::stop`] does.
+pub(crate) struct Backups {
+    health: Arc<BackupHealth>,
+    stop: Option<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl Backups {
+    /// Starts the thread.
+    pub(crate) fn start(store: Store, schedule: Schedule) -> io::Result<Self> {
+        let health = Arc::new(BackupHealth::default());
+        let (stop, stopped) = channel();
+        let (end, ended) = channel();
+        let keeper = Keeper {
+            store,
+            schedule,
+            health: Arc::clone(&health),
+            stopped,
+        };
+        thread::Builder::new().name("backups".to_owned()).spawn(move || {
+            keeper.run();
+            drop(end);
+        })?;
+        Ok(Self {
+            health,
+            stop: Some(stop),
+            ended,
+        })
+    }
+
+    /// Returns the outcome of the backups so far.
+    pub(crate) fn health(&self) -> Arc<BackupHealth> {
+        Arc::clone(&self.health)
+    }
+
+    /// Ends the backups. A copy under way is given up; its pages are read no more when this
+    /// returns.
+    pub(crate) fn stop(&mut self) {
+        if self.stop.take().is_some() && self.ended.recv_timeout(STOP_TIME_MAX) == Err(RecvTimeoutError::Timeout) {
+            log::info!("a backup is still being checked; it ends with the service, and the next one takes its place");
+        }
+    }
+}
+
+impl Drop for Backups {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Keeper {
+    store: Store,
+    schedule: Schedule,
+    health: Arc<BackupHealth>,
+    /// Disconnected when the service stops.
+    stopped: Receiver<()>,
+}
+
+impl Keeper {
+    fn run(self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::nice(NICE) {
+            log::debug!("backups run with the service's own priority: {error}");
+        }
+        let every = i64::try_from(self.schedule.every.as_millis()).unwrap_or(i64::MAX);
+        let newest = self.existing().ok().and_then(|names| names.into_iter().max());
+        let mut due = self.store.ledger_time();
+        if let Some(newest) = newest {
+            self.health
+                .last_success_millis
+                .store(newest.millis(), Ordering::Relaxed);
+            // A backup of the future is of a clock that was wrong.
+            due = due.min(newest).millis_later(every);
+        }
+        loop {
+            let left = due.millis() - self.store.ledger_time().millis();
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+            if !left.is_zero() {
+                if self.is_stopped_within(left.min(LOOK_PAUSE_MAX)) {
+                    return;
+                }
+                continue;
+            }
+            let started = self.store.ledger_time();
+            match self.back_up(started) {
+                Err(BackupError::Stopped) => return,
+                Err(error) => {
+                    self.health.failures.fetch_add(1, Ordering::Relaxed);
+                    log::error!(
+                        "no backup was made: {error}; the next attempt is at {}",
+                        started.millis_later(every)
+                    );
+                }
+                Ok(()) => {}
+            }
+            due = started.millis_later(every);
+        }
+    }
+
+    fn is_stopped_within(&self, pause: Duration) -> bool {
+        self.stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
+    }
+
+    fn back_up(&self, at: Timestamp) -> Result<(), BackupError> {
+        let folder = &self.schedule.folder;
+        let to = folder.join(self.name(at));
+        let made = DirBuilder::new().mode(FOLDER_PERMISSIONS).create(folder);
+        if let Err(error) = made
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            let problem = format!("the folder cannot be made: {error}; make it, or change backups.folder");
+            return Err(BackupError::Failed { path: to, problem });
+        }
+        self.remove_unfinished();
+        let started = Instant::now();
+        let mut slice_began = started;
+        let mut on_step = |step| {
+            let pause = match step {
+                Step::Pages { log_bytes, .. } if log_bytes < LOG_BYTES_HURRY => slice_began.elapsed(),
+                Step::Files { .. } => slice_began.elapsed(),
+                Step::Pages { .. } | Step::Audit { .. } => Duration::ZERO,
+            };
+            let is_stopped = self.is_stopped_within(pause.min(SLICE_PAUSE_MAX));
+            slice_began = Instant::now();
+            if is_stopped {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let backup = self.store.backup(&to, &mut on_step)?;
+        self.health.last_success_millis.store(at.millis(), Ordering::Relaxed);
+        log::info!(
+            "backup {} made and checked in {} ms: {} bytes and {} files",
+            to.display(),
+            started.elapsed().as_millis(),
+            backup.bytes,
+            backup.files
+        );
+        self.remove_oldest(at);
+        Ok(())
+    }
+
+    /// Removes all but the newest backups up to this time, which is that of the last one. Those
+    /// with a later time are of a clock that was wrong, and take no place from a good one. A
+    /// backup that cannot be removed is told and stays.
+    fn remove_oldest(&self, newest: Timestamp) {
+        let mut times = match self.existing() {
+            Ok(times) => times,
+            Err(error) => return self.tell_kept(&self.schedule.folder, &error),
+        };
+        times.retain(|time| *time <= newest);
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        for old in times.into_iter().skip(self.schedule.kept) {
+            let path = self.schedule.folder.join(self.name(old));
+            if let Err(error) = remove(&path) {
+                self.tell_kept(&path, &error);
+            }
+        }
+    }
+
+    fn tell_kept(&self, path: &Path, error: &io::Error) {
+        log::warn!(
+            "old backups in {} stay: {}: {error}; they are removed after a later backup, or remove them yourself",
+            self.schedule.folder.display(),
+            path.display()
+        );
+    }
+
+    /// Removes the parts that killed services left of their backups. A backup that another
+    /// service is making is left alone. A part that cannot be removed is tried again at the next
+    /// backup.
+    fn remove_unfinished(&self) {
+        for entry in fs::read_dir(&self.schedule.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let part = UNFINISHED.into_iter().find_map(|suffix| {
+                let backup = name.strip_suffix(suffix)?;
+                self.time_of(backup).map(|_| (backup, suffix))
+            });
+            let Some((backup, suffix)) = part else {
+                continue;
+            };
+            let backup = self.schedule.folder.join(backup);
+            let Ok(_lock) = lock_unfinished(&backup) else {
+                continue;
+            };
+            let path = entry.path();
+            match suffix {
+                "-files" if backup.exists() || !path.join("unfinished").exists() => {}
+                "-files" | ".partial-files" => drop(fs::remove_dir_all(&path)),
+                _ => drop(fs::remove_file(&path)),
+            }
+        }
+    }
+
+    /// Returns the times of the backups in the folder.
+    fn existing(&self) -> io::Result<Vec<Timestamp>> {
+        let mut times = Vec::new();
+        for entry in fs::read_dir(&self.schedule.folder)? {
+            let entry = entry?;
+            let is_file = entry.file_type()?.is_file();
+            let name = entry.file_name();
+            times.extend(name.to_str().filter(|_| is_file).and_then(|name| self.time_of(name)));
+        }
+        Ok(times)
+    }
+
+    /// Returns the name of the backup of this time, such as `escrowd-20261127T054500Z.db`.
+    fn name(&self, at: Timestamp) -> String {
+        format!("{}-{}.db", self.stem(), at.compact_text())
+    }
+
+    /// Returns the time of a backup with this name, if the service gives such names.
+    fn time_of(&self, name: &str) -> Option<Timestamp> {
+        let time = name
+            .strip_prefix(self.stem().as_str())?
+            .strip_prefix('-')?
+            .strip_suffix(".db")?;
+        Timestamp::parse_compact(time)
+    }
+
+    fn stem(&self) -> String {
+        let stem = self.schedule.database.file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    }
+}
+
+/// Locks the unfinished copy of a backup, if there is one, as its maker does.
+///
+/// # Errors
+///
+/// Fails if it is being made.
+fn lock_unfinished(backup: &Path) -> Result<Option<File>, TryLockError> {
+    match File::open(with_suffix(backup, ".partial")) {
+        Ok(copy) => copy.try_lock().map(|()| Some(copy)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TryLockError::Error(error)),
+    }
+}
+
+fn with_suffix(backup: &Path, suffix: &str) -> PathBuf {
+    let mut name = backup.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Removes a backup, the database first: none is ever without its files.
+fn remove(backup: &Path) -> io::Result<()> {
+    fs::remove_file(backup)?;
+    let missing_is_fine = |removed: io::Result<()>| match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    for suffix in BESIDE {
+        missing_is_fine(fs::remove_file(with_suffix(backup, suffix)))?;
+    }
+    missing_is_fine(fs::remove_dir_all(with_suffix(backup, "-files")))
+}

@@ -1,0 +1,57 @@
+//! `escrowd health`: asks a running service if it can serve. A container's health check needs
+//! no shell and no other program for it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+
+use crate::cli::client::ServiceClient;
+use crate::cli::settings::variables;
+use crate::config::{Config, Flags};
+use crate::domain::web_address::reachable_from_here;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HealthArguments {
+    /// The URL of the service [default: the address that the configuration listens on]
+    #[arg(long, env = "ESCROWD_URL")]
+    url: Option<String>,
+    /// Configuration file [default: config.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The most time for the reply. A container's health check runs every few seconds.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prints one line. The exit code is 0 if the service can serve; anything else is an error.
+pub(super) fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
+    let url = match arguments.url {
+        Some(url) => url,
+        None => configured_url(arguments.config)?,
+    };
+    let service = ServiceClient::with_timeout(&url, None, REPLY_TIMEOUT)?;
+    let reply = service.send("GET", "/readyz", None, None)?;
+    ensure!(
+        reply.status == 200,
+        "the service at {url} cannot serve: {} {}",
+        reply.status,
+        reply.message
+    );
+    anstream::println!("the service at {url} can serve");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the URL of the address that a service with this configuration listens on.
+fn configured_url(config: Option<PathBuf>) -> anyhow::Result<String> {
+    let flags = Flags {
+        config,
+        ..Flags::default()
+    };
+    let listen = Config::load(&flags, variables())?.listen;
+    if listen.port() == 0 {
+        bail!("listen is {listen}, and the service then picks a port; name its URL with --url");
+    }
+    Ok(format!("http://{}", reachable_from_here(listen)))
+}

@@ -1,0 +1,68 @@
+//! Reads the configuration again at each SIGHUP, and applies what a running service can
+//! change.
+
+use std::fmt;
+use std::io;
+
+use tokio::signal::unix::Signal;
+
+use crate::app::{AppError, Reloader};
+use crate::cli::log_output;
+use crate::cli::settings::variables;
+use crate::config::{Changes, Flags, Loaded};
+
+/// Reloads at each signal until the service ends. Never ends the service: a configuration that
+/// cannot be applied changes nothing.
+pub(super) async fn on_signal(signal: io::Result<Signal>, mut running: Loaded, flags: Flags, reloader: Reloader) {
+    let Ok(mut signal) = signal else {
+        return log::warn!("cannot handle SIGHUP, which ends the service without finishing requests");
+    };
+    while signal.recv().await.is_some() {
+        match reload(&running, &flags, &reloader) {
+            Ok((applied, changes)) => {
+                // The line is written if either level, the old or the new one, has it.
+                let level = running.config.log.max(applied.config.log);
+                log_output::set(level, running.config.log_format);
+                log::warn!("SIGHUP: {}", Told(&changes));
+                log_output::set(applied.config.log, applied.config.log_format);
+                running = applied;
+            }
+            Err(error) => {
+                log::error!("SIGHUP: the configuration is not applied, and everything stays as it was: {error}");
+            }
+        }
+    }
+}
+
+fn reload(running: &Loaded, flags: &Flags, reloader: &Reloader) -> Result<(Loaded, Changes), AppError> {
+    let new = Loaded::load(flags, variables())?;
+    let (applied, changes) = running.reloaded(&new)?;
+    if !changes.applied.is_empty() {
+        reloader.apply(&applied.config)?;
+    }
+    Ok((applied, changes))
+}
+
+/// Tells which settings took effect, and which need a restart. Values may be secret.
+struct Told<'a>(&'a Changes);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Changes { applied, postponed } = self.0;
+        match (applied.as_slice(), postponed.as_slice()) {
+            ([], []) => f.write_str("the configuration has not changed"),
+            (applied, []) => write!(f, "applied {}", applied.join(", ")),
+            ([], postponed) => write!(
+                f,
+                "nothing is applied; {} must wait for a restart",
+                postponed.join(", ")
+            ),
+            (applied, postponed) => write!(
+                f,
+                "applied {}; {} must wait for a restart",
+                applied.join(", "),
+                postponed.join(", ")
+            ),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `escrowd restore BACKUP TO`: puts a backup in the place of a database that no service uses.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::cli::backup::{GOOD, Progress, described};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::domain::mode::Mode;
+use crate::domain::time::{Clock, Timestamp};
+use crate::store::{self, Restored};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoreArguments {
+    /// The backup
+    backup: PathBuf,
+    /// The database file
+    to: PathBuf,
+    /// Move a database that is there aside, with its log and its files; nothing is removed
+    #[arg(long)]
+    replace: bool,
+}
+
+const HOUR_MILLIS: i64 = 3_600_000;
+
+/// Checks the backup and copies it to the database's place.
+pub(super) fn run(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> {
+    let RestoreArguments { backup, to, replace } = arguments;
+    let restored = put_in_place(backup, to, *replace, None)?;
+    if store::mode_of(to)? == Mode::Live {
+        tell_of_clock(restored.made.newest_at);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Restores a backup, and prints what was done. Demands a mode of it if `only` names one.
+pub(super) fn put_in_place(
+    backup: &Path,
+    to: &Path,
+    replace: bool,
+    only: Option<(Mode, &'static str)>,
+) -> anyhow::Result<Restored> {
+    let mut progress = Progress::new()?;
+    let restored = store::restore(backup, to, replace, only, &mut |step| progress.show(step));
+    progress.clear();
+    let restored = restored?;
+    if let Some(aside) = &restored.aside {
+        let moved = if aside.exists() {
+            "The database that was there"
+        } else {
+            "The rest of a database that was there"
+        };
+        anstream::println!("{moved} is now {}; it was not removed.", aside.display());
+    }
+    anstream::println!("{}: {}", to.display(), described(&restored.made));
+    if restored.made.transfers.is_some() {
+        anstream::println!("{GOOD}The restored ledger is sound.{GOOD:#}");
+    } else {
+        anstream::println!(
+            "{GOOD}Restored.{GOOD:#} It is of an earlier version: `escrowd serve` migrates it at its start, and then \
+             `escrowd check` can audit it."
+        );
+    }
+    Ok(restored)
+}
+
+/// Says how to confirm the clock if a live service would take the backup's age for a wrong
+/// clock.
+fn tell_of_clock(newest: Option<Timestamp>) {
+    let default = i64::try_from(Config::default().storage.clock_jump_hours_max).unwrap_or(i64::MAX);
+    let now = SystemClock.now();
+    let Some(newest) = newest.filter(|newest| newest.millis_later(default * HOUR_MILLIS) < now) else {
+        return;
+    };
+    anstream::println!(
+        "  note: the newest commit is of {newest}, more than {default} hours ago (storage.clock_jump_hours_max): the \
+         service answers reads and refuses writes until you confirm that the clock is right. Start it once with \
+         `escrowd serve --accept-clock`; what fell due since then is then due."
+    );
+}

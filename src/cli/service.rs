@@ -1,0 +1,90 @@
+//! The options and the connection of the subcommands with which an operator calls a running
+//! service.
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::cli::client::ServiceClient;
+
+/// The options that name the service and the operator.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServiceArguments {
+    /// The URL of the service
+    #[arg(long, global = true, env = "ESCROWD_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The operator's key; better in the environment, since every user sees command lines
+    #[arg(long, global = true, env = "ESCROWD_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// Print the reply as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl ServiceArguments {
+    /// Returns true if the key of an operator is given.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| !key.is_empty())
+    }
+
+    /// Returns a client of the service.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the URL is not one, or if no key is given.
+    pub(super) fn connect(&self) -> anyhow::Result<ServiceClient> {
+        let url = &self.url;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!("--url must start with http:// or https://; got {url:?}");
+        }
+        let key = self.key.clone().filter(|key| !key.is_empty());
+        let key = key.context(
+            "the key of an operator is missing: set ESCROWD_KEY; `escrowd operator create NAME --role admin` makes \
+             the first one while the service is stopped",
+        )?;
+        ServiceClient::new(url, Some(key))
+    }
+
+    /// Prints a reply as JSON if that is asked for, or else by `print`.
+    pub(super) fn show(&self, data: &Value, print: impl FnOnce(&Value)) {
+        if self.json {
+            anstream::println!("{data}");
+        } else {
+            print(data);
+        }
+    }
+}
+
+/// Prints a secret that is shown once.
+pub(super) fn print_secret(what: &str, secret: &Value) {
+    if let Some(secret) = secret.as_str() {
+        anstream::println!("{what} is shown once and never again:\n\n    {secret}\n");
+    }
+}
+
+/// Returns a text of a reply, or a dash where it is null or absent.
+pub(super) fn or_dash(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Returns the rows of every page of a list.
+pub(super) fn all_pages(client: &ServiceClient, path: &str) -> anyhow::Result<Vec<Value>> {
+    const ROWS_PER_PAGE: usize = 100;
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let path = format!("{path}?limit={ROWS_PER_PAGE}&page={page}");
+        let mut reply = client.ask_as_operator("GET", &path, None, None)?;
+        let Some(found) = reply["data"].as_array_mut() else {
+            bail!("the reply to GET {path} has no list");
+        };
+        let is_last = found.len() < ROWS_PER_PAGE;
+        rows.append(found);
+        if is_last {
+            break;
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,77 @@
+//! `escrowd snapshot save|load`: saves the state of a sandbox for tests, and puts it back.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+
+use crate::cli::backup::{Progress, described};
+use crate::cli::restore::put_in_place;
+use crate::cli::settings::variables;
+use crate::config::{Config, Flags};
+use crate::domain::mode::Mode;
+use crate::store;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SnapshotArguments {
+    #[command(subcommand)]
+    command: SnapshotCommand,
+    /// Configuration file [default: config.toml, if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Database file of the sandbox
+    #[arg(long, value_name = "FILE", global = true)]
+    database: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SnapshotCommand {
+    /// Copy the sandbox's database, also while a service uses it
+    Save {
+        /// The snapshot, which must not exist yet
+        to: PathBuf,
+    },
+    /// Put a snapshot in the place of the sandbox's database, while no service uses it
+    Load {
+        /// The snapshot
+        from: PathBuf,
+        /// Move a database that is there aside, with its log and its files; nothing is removed
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+/// The rule for messages on a live database.
+const SANDBOX_ONLY: &str = "a snapshot is of a sandbox; `escrowd backup` and `escrowd restore` are for real money";
+
+/// Runs a subcommand on the database of a sandbox's configuration.
+pub(super) fn run(arguments: SnapshotArguments) -> anyhow::Result<ExitCode> {
+    let flags = Flags {
+        config: arguments.config,
+        database: arguments.database,
+        ..Flags::default()
+    };
+    let config = Config::load(&flags, variables())?;
+    if config.mode != Mode::Sandbox {
+        bail!("mode is \"live\", and {SANDBOX_ONLY}");
+    }
+    match arguments.command {
+        SnapshotCommand::Save { to } => {
+            if store::mode_of(&config.database)? != Mode::Sandbox {
+                bail!(
+                    "{} was made for live mode, and {SANDBOX_ONLY}",
+                    config.database.display()
+                );
+            }
+            let mut progress = Progress::new()?;
+            let made = store::backup(&config.database, &to, &mut |step| progress.show(step));
+            progress.clear();
+            anstream::println!("{}: {}", to.display(), described(&made?));
+        }
+        SnapshotCommand::Load { from, replace } => {
+            put_in_place(&from, &config.database, replace, Some((Mode::Sandbox, SANDBOX_ONLY)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

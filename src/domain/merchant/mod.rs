@@ -1,0 +1,4 @@
+//! Merchants: their settings and their keys (contract section 1.2).
+
+pub mod key;
+pub mod settings;

@@ -1,0 +1,165 @@
+//! The door by which the service's own pages call its routes: in this process, without a
+//! socket, through the same middleware, checks and handlers as a client's request. A page has
+//! no other way to change anything.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::future::{Future, Ready, ready};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix_http::{Payload, Request};
+use actix_web::body::{self, BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR,
+    X_FORWARDED_HOST, X_FORWARDED_PROTO,
+};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use crate::http::error::ApiError;
+use crate::http::headers::REQUEST_ID;
+
+/// The headers of a page's own request that its calls repeat: they say where the browser is
+/// and how it reached the service.
+const REPEATED: [HeaderName; 5] = [HOST, FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+
+type Answer = Pin<Box<dyn Future<Output = Result<ServiceResponse<BoxBody>, actix_web::Error>>>>;
+type Routes = Box<dyn Fn(Request) -> Option<Answer>>;
+
+/// The routes of one worker, once they have started.
+#[derive(Clone, Default)]
+pub(super) struct WorkerDoor(Rc<OnceCell<Routes>>);
+
+/// Marks a request that a page makes of the service's own routes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByPage;
+
+/// The way from one page request to the routes. A handler of a page takes it as an argument.
+#[derive(Clone)]
+pub(crate) struct Door {
+    worker: WorkerDoor,
+    peer: Option<SocketAddr>,
+    repeated: HeaderMap,
+}
+
+/// A request to a route, as a page makes and shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// The method.
+    pub(crate) method: Method,
+    /// The path with its query, escaped.
+    pub(crate) path: String,
+    /// Headers, such as `customer-id`.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// The content type and the bytes of the body.
+    pub(crate) body: Option<(String, Bytes)>,
+}
+
+/// The answer of a route.
+#[derive(Clone, Debug)]
+pub(crate) struct CallReply {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The body as the route sent it.
+    pub(crate) body: Bytes,
+    /// The id of the request.
+    pub(crate) request_id: Option<String>,
+}
+
+impl WorkerDoor {
+    /// Opens the door to the service of this worker, which keeps nothing alive.
+    pub(super) fn open<S, B>(&self, service: &Rc<S>)
+    where
+        S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+        S::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        let service = Rc::downgrade(service);
+        let routes: Routes = Box::new(move |request| {
+            let call = service.upgrade()?.call(request);
+            Some(Box::pin(async move { Ok(call.await?.map_into_boxed_body()) }))
+        });
+        self.0.get_or_init(|| routes);
+    }
+}
+
+impl Door {
+    /// Sends a request to its route and waits for the whole answer. A refusal is an answer
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the path or a header cannot stand in a request, or if the service is stopping.
+    pub(crate) async fn call(&self, call: Call) -> Result<CallReply, actix_web::Error> {
+        let answer = self.worker.0.get().and_then(|routes| Some(routes(self.request(call)?)));
+        let answer = answer.flatten().ok_or(ApiError::Internal)?;
+        let response = match answer.await {
+            Ok(response) => response.into_parts().1,
+            Err(error) => error.error_response(),
+        };
+        let status = response.status();
+        let request_id = response.headers().get(&REQUEST_ID);
+        let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let body = body::to_bytes(response.into_body()).await;
+        let body = body.map_err(|_| ApiError::Internal)?;
+        Ok(CallReply {
+            status,
+            body,
+            request_id,
+        })
+    }
+
+    fn request(&self, call: Call) -> Option<Request> {
+        let (content_type, body) = call.body.unzip();
+        let body = body.unwrap_or_default();
+        let length = body.len();
+        let mut request = Request::with_payload(Payload::from(body));
+        request.extensions_mut().insert(ByPage);
+        let head = request.head_mut();
+        head.method = call.method;
+        head.uri = call.path.parse::<Uri>().ok()?;
+        head.peer_addr = self.peer;
+        let headers = &mut head.headers;
+        for (name, value) in &self.repeated {
+            headers.append(name.clone(), value.clone());
+        }
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type.parse().ok()?);
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        for (name, value) in call.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
+        }
+        Some(request)
+    }
+}
+
+impl FromRequest for Door {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let mut repeated = HeaderMap::new();
+        for name in REPEATED {
+            for value in request.headers().get_all(&name) {
+                repeated.append(name.clone(), value.clone());
+            }
+        }
+        let worker = request.app_data::<WorkerDoor>().cloned().ok_or(ApiError::Internal);
+        ready(worker.map(|worker| Self {
+            worker,
+            peer: request.peer_addr(),
+            repeated,
+        }))
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Routes of a live merchant's webhook endpoint and its signing secret, and of the secrets of
+//! payment providers.
+
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::commands::merchant_keys::OVERLAP_HOURS_MAX;
+use crate::commands::operators::OperatorActor;
+use crate::commands::{Policy, merchants, webhook_endpoints};
+use crate::domain::events::webhook_endpoint::{SigningSecret, StoredWebhookEndpoint, WebhookUrl};
+use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::mode::Mode;
+use crate::domain::time::Timestamp;
+use crate::entropy;
+use crate::http::auth::Caller;
+use crate::http::body::JsonBody;
+use crate::http::envelope::Reply;
+use crate::http::error::ApiError;
+use crate::http::fields::Field;
+use crate::http::routes::operator::acting::{check_is_live, write_as_operator};
+use crate::http::routes::operator::fields::overlap_hours;
+use crate::http::routes::webhook_endpoint::{event_names, parse_setting};
+use crate::http::state::AppState;
+use crate::notices::of_provider;
+use crate::store::Tx;
+use crate::views::AsText;
+use crate::webhooks::signing;
+
+/// The fewest and the most characters in the secret of a provider.
+const PROVIDER_SECRET_CHARS: (usize, usize) = (16, 255);
+
+/// `GET /operator/callback`: the endpoint, without its secret.
+pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+    check_is_live(&state)?;
+    let merchant = state.merchant_of(&caller).await?;
+    let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
+    Ok(Reply::ok(
+        "Callback fetched successfully",
+        CallbackView::new(&state, &endpoint, None),
+    ))
+}
+
+/// `PUT /operator/callback`: sets the endpoint. The reply to the first one shows its secret,
+/// and no other does.
+pub(super) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let setting = parse_setting(&body, Mode::Live);
+    let secret = SigningSecret::new(entropy::signing_secret());
+    let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
+        webhook_endpoints::set_as_operator(tx, actor, setting, secret)
+    };
+    let (endpoint, secret) = write_as_operator(&state, &caller, set).await?;
+    let view = CallbackView::new(&state, &endpoint, secret.as_ref());
+    Ok(Reply::ok("Callback updated successfully", view))
+}
+
+/// `POST /operator/callback/rotate-secret`.
+pub(super) async fn rotate_secret(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+    let overlap = overlap_hours(&body, OVERLAP_HOURS_MAX);
+    let secret = SigningSecret::new(entropy::signing_secret());
+    let next = secret.clone();
+    let rotate = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
+        webhook_endpoints::rotate_secret(tx, actor, overlap, &next)
+    };
+    let endpoint = write_as_operator(&state, &caller, rotate).await?;
+    let view = CallbackView::new(&state, &endpoint, Some(&secret));
+    Ok(Reply::created("Signing secret rotated successfully", view))
+}
+
+/// `PUT /operator/notices/{provider}`: sets the secret with which a payment provider signs its
+/// notices, or removes it.
+pub(super) async fn set_notice_secret(
+    state: Data<AppState>,
+    caller: Caller,
+    provider: Path<String>,
+    body: JsonBody,
+) -> Result<Reply, ApiError> {
+    let format = of_provider(&provider).ok_or_else(|| ApiError::RouteNotFound {
+        path: format!("/operator/notices/{provider}"),
+    })?;
+    let (provider, secret) = (format.name(), parse_secret(&body));
+    let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
+        merchants::set_notice_secret(tx, actor, provider, secret)
+    };
+    write_as_operator(&state, &caller, set).await?;
+    Ok(Reply::ok("Secret updated successfully", json!({})))
+}
+
+fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
+    let (min, max) = PROVIDER_SECRET_CHARS;
+    let secret = |field: &Field<'_>| {
+        let secret = field.text()?;
+        let chars = secret.chars().count();
+        if !(min..=max).contains(&chars) {
+            // The text itself is not shown.
+            let expected = format!("a secret of {min} to {max} characters");
+            return Err(Invalid::wrong("secret", expected, &format!("{chars} characters")));
+        }
+        Ok(SigningSecret::new(secret))
+    };
+    let fields = body.fields()?;
+    if !fields.has("secret") {
+        return Err(Invalid::missing("secret"));
+    }
+    fields.field("secret").optional(secret)
+}
+
+/// A merchant's webhook endpoint. It may hold a secret, so it has no `Debug`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallbackView {
+    /// Without its query, which may hold a secret. Null when the merchant has no endpoint.
+    url: Option<AsText<WebhookUrl>>,
+    /// The names and patterns of the events that it gets. Null for all.
+    events: Option<Vec<String>>,
+    /// The time at which it answered 410 Gone. Null while it gets events.
+    gone_at: Option<AsText<Timestamp>>,
+    /// The time until which the secret before the last rotation signs too. Null once it has
+    /// passed.
+    previous_secret_until: Option<AsText<Timestamp>>,
+    #[serde(flatten)]
+    secrets: Option<SecretsView>,
+}
+
+/// A new secret, which is shown once.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretsView {
+    /// The secret of the contract's signature.
+    signing_secret: String,
+    /// The same for libraries of Standard Webhooks.
+    standard_webhooks_secret: String,
+}
+
+impl CallbackView {
+    fn new(state: &AppState, endpoint: &StoredWebhookEndpoint, secret: Option<&SigningSecret>) -> Self {
+        let now = state.store.ledger_time();
+        let previous = endpoint.previous_secret.as_ref().filter(|(_, until)| now < *until);
+        Self {
+            url: endpoint.choice.url(None).cloned().map(AsText),
+            events: event_names(endpoint),
+            gone_at: endpoint.gone_at.map(AsText),
+            previous_secret_until: previous.map(|(_, until)| AsText(*until)),
+            secrets: secret.map(|secret| SecretsView {
+                signing_secret: secret.as_str().to_owned(),
+                standard_webhooks_secret: signing::standard_secret(secret),
+            }),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Putting a backup in the place of a database. The backup is copied and audited first, and a
+//! database that is there is moved aside and never removed.
+//!
+//! A kill between the two leaves the copy under its unfinished name. A start then makes no
+//! fresh database (`engine::file`), and another restore finishes the work.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::domain::mode::Mode;
+use crate::store::backup::{Backup, BackupError, OnStep, Source, failed, finish, refuse_existing};
+use crate::store::engine::error::OpenError;
+use crate::store::engine::lock::{self, InstanceLock};
+use crate::store::engine::{blobs, connection, file, inspection};
+use crate::store::file_facts::mode_of;
+
+/// The rule for a restore over a database of another mode.
+const SAME_MODE: &str = "the backup is of the other mode; choose another path, or move that database away yourself";
+/// The parts of a database, its file first, in the order in which they are moved.
+const PARTS: [&str; 4] = ["", "-wal", "-shm", "-files"];
+
+/// A restored database.
+#[derive(Debug)]
+pub struct Restored {
+    /// The database as it is now.
+    pub made: Backup,
+    /// The new path of the database that was there before.
+    pub aside: Option<PathBuf>,
+}
+
+/// Copies a backup to the path of a database that no service uses. With `replace`, moves the
+/// database that is there aside, with its log and its files. Demands a mode of the backup if
+/// `only` names one, and the rule for messages.
+///
+/// # Errors
+///
+/// Fails if the backup cannot be read or is not sound, if the path is taken or in use, and if
+/// the database there is of another mode. That database then stays in its place, or the error
+/// names its new path.
+pub fn restore(
+    from: &Path,
+    to: &Path,
+    replace: bool,
+    only: Option<(Mode, &'static str)>,
+    on_step: OnStep<'_>,
+) -> Result<Restored, BackupError> {
+    let to = &file::resolve(to)?;
+    if !replace {
+        refuse_taken(to)?;
+    }
+    let _lock = InstanceLock::take(to)?;
+    refuse_in_use(to)?;
+    let from = &file::resolve(from)?;
+    let AtRest {
+        connection,
+        version,
+        _lock: of_source,
+    } = AtRest::open(from)?;
+    let found = inspection::mode_of(from, &connection)?;
+    if let Some((mode, wanted)) = only
+        && found != mode
+    {
+        return Err(BackupError::OtherMode {
+            path: from.to_owned(),
+            found,
+            wanted,
+        });
+    }
+    refuse_other_mode(to, found, only.map_or(SAME_MODE, |(_, wanted)| wanted))?;
+    let source = Source {
+        path: from,
+        connection: &connection,
+        version,
+    };
+    let (copying, made) = source.prepare(to, on_step)?;
+    drop(of_source);
+    let aside = move_aside(to).map_err(|error| failed(error.into(), to))?;
+    if let Err(error) = finish(copying, to) {
+        return Err(match &aside {
+            Some(aside) => put_back(aside, to, error),
+            None => error,
+        });
+    }
+    Ok(Restored { made, aside })
+}
+
+/// A database that no service uses, opened for reading. It may be in a folder that cannot be
+/// written, such as on a read-only disk.
+struct AtRest {
+    connection: Connection,
+    version: u32,
+    /// Keeps a service from starting on it meanwhile.
+    _lock: Option<File>,
+}
+
+impl AtRest {
+    fn open(path: &Path) -> Result<Self, OpenError> {
+        let io = |cause| OpenError::Io {
+            path: path.to_owned(),
+            cause,
+        };
+        let lock = File::open(path).map_err(io)?;
+        let is_at_rest = lock.try_lock_shared().is_ok();
+        if !is_at_rest {
+            // A service is using it. Its log and its file change together.
+            let connection = connection::open_to_audit(path)?;
+            return Ok(Self {
+                connection,
+                version: file::SCHEMA_VERSION,
+                _lock: None,
+            });
+        }
+        let version = inspection::check_log(path)?;
+        let connection = if file::has_log(path) {
+            connection::open_to_copy(path)?
+        } else {
+            inspection::open_alone(path)?
+        };
+        Ok(Self {
+            connection,
+            version,
+            _lock: Some(lock),
+        })
+    }
+}
+
+fn refuse_taken(to: &Path) -> Result<(), BackupError> {
+    refuse_existing(to).map_err(|error| match error {
+        BackupError::Exists { path, .. } => BackupError::Exists {
+            path,
+            remedy: "with --replace it is moved aside, with its log and its files, and nothing is removed".to_owned(),
+        },
+        error => error,
+    })
+}
+
+/// Refuses a database that a service uses, also by another path.
+fn refuse_in_use(to: &Path) -> Result<(), OpenError> {
+    match File::open(to) {
+        // The lock ends with the handle. The lock beside the database is held on.
+        Ok(database) => lock::lock_file(to, &database),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(OpenError::Io {
+            path: to.to_owned(),
+            cause,
+        }),
+    }
+}
+
+/// Refuses to move a database of another mode aside. One whose mode cannot be read, such as a
+/// damaged one, is moved.
+fn refuse_other_mode(to: &Path, mode: Mode, wanted: &'static str) -> Result<(), BackupError> {
+    match mode_of(to) {
+        Ok(found) if found != mode => Err(BackupError::OtherMode {
+            path: to.to_owned(),
+            found,
+            wanted,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Moves a database that is there to a free name, with its log and its files, and returns
+/// that name. After an error all parts are back, if that is possible.
+fn move_aside(to: &Path) -> io::Result<Option<PathBuf>> {
+    let parts: Vec<&str> = PARTS
+        .into_iter()
+        .filter(|part| exists(&file::sibling(to, part)))
+        .collect();
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    if exists(to) {
+        // A restore was killed after its last rename, and its files are those of a database.
+        blobs::mark_finished(to)?;
+    }
+    let aside = name_aside(to, &parts);
+    // The copy has its name on the disk before the old file leaves its own.
+    file::sync_folder_of(to)?;
+    if let Err(error) = move_parts(to, &aside) {
+        // The first error says more than one of this.
+        drop(move_parts(&aside, to));
+        return Err(error);
+    }
+    Ok(Some(aside))
+}
+
+/// Returns the name for the parts of a database that is moved aside: the first free one. Parts
+/// without a file are the rest of a move that was killed, and follow the file to the name
+/// before that, unless there are such parts already.
+fn name_aside(to: &Path, parts: &[&str]) -> PathBuf {
+    let name = |number: u64| file::sibling(to, &format!(".replaced-{number}"));
+    let is_free = |number: u64, parts: &[&str]| {
+        let name = name(number);
+        parts.iter().all(|part| !exists(&file::sibling(&name, part)))
+    };
+    let mut numbers = 1_u64..;
+    let free = numbers.find(|number| is_free(*number, &PARTS));
+    let free = free.expect("there are more numbers than files");
+    // The files of a copy that was never whole belong to no database.
+    let is_rest = !exists(to) && !blobs::is_unfinished(to);
+    if is_rest && free > 1 && is_free(free - 1, parts) {
+        return name(free - 1);
+    }
+    name(free)
+}
+
+/// Renames all parts that are there, and syncs the folder.
+fn move_parts(from: &Path, to: &Path) -> io::Result<()> {
+    for part in PARTS {
+        let path = file::sibling(from, part);
+        if exists(&path) {
+            fs::rename(path, file::sibling(to, part))?;
+        }
+    }
+    file::sync_folder_of(to)
+}
+
+/// Puts a database that was moved aside back if the copy has not taken its place. Otherwise
+/// names it in the error.
+fn put_back(aside: &Path, to: &Path, error: BackupError) -> BackupError {
+    let moved = || -> io::Result<()> {
+        if exists(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if blobs::is_unfinished(to) {
+            // The copy's own: everything else was moved aside.
+            blobs::remove_all(to)?;
+        }
+        move_parts(aside, to)
+    };
+    if moved().is_ok() {
+        return error;
+    }
+    let problem = match error {
+        BackupError::Failed { problem, .. } => problem,
+        error => error.to_string(),
+    };
+    BackupError::Failed {
+        path: to.to_owned(),
+        problem: format!(
+            "{problem}; the database that was there is now {}, and nothing of it was removed",
+            aside.display()
+        ),
+    }
+}

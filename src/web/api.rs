@@ -1,0 +1,265 @@
+//! The routes of the service as pages use them.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::domain::money::Amount;
+use crate::http::{ApiError, Call, CallReply, Door};
+use crate::web::layout::{Page, Refused};
+
+/// The routes, on behalf of the reader of a page.
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    door: Door,
+}
+
+/// A request to a route, as a page sends it and shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// The path with its query, escaped.
+    pub(super) path: String,
+    /// The customer that it acts for.
+    pub(super) customer: Option<String>,
+    pub(super) body: Option<Value>,
+    /// The key under which the request is done only once.
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// The answer to a request that a page shows.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) envelope: Envelope,
+    /// The id under which the request log keeps the request.
+    pub(super) request_id: Option<String>,
+}
+
+/// The fields of an envelope that pages show.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Envelope {
+    pub(super) message: String,
+    #[serde(default)]
+    pub(super) code: Option<String>,
+    #[serde(default)]
+    pub(super) doc_url: Option<String>,
+    #[serde(default)]
+    pub(super) data: Value,
+}
+
+/// An amount of a reply, which has major units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Major(pub(super) Amount);
+
+/// An amount of a reply, which has major units and may be below zero: in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SignedMajor(pub(super) i64);
+
+#[derive(Deserialize)]
+struct Data<T> {
+    data: T,
+}
+
+impl Request {
+    /// A read.
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A request without a body that acts for the merchant.
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            customer: None,
+            body: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// Acts for a customer.
+    pub(super) fn acting_for(mut self, customer: impl Into<String>) -> Self {
+        self.customer = Some(customer.into());
+        self
+    }
+
+    /// Sends a body.
+    pub(super) fn with(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Returns the command line that sends the same request to the service at `base_url`.
+    pub(super) fn curl(&self, base_url: &str) -> String {
+        let mut words = vec!["curl".to_owned()];
+        if self.method != Method::GET && !(self.method == Method::POST && self.body.is_some()) {
+            words.push(format!("-X {}", self.method));
+        }
+        words.push(quoted(&format!("{base_url}{}", self.path)));
+        if let Some(customer) = &self.customer {
+            words.push(format!("\\\n  -H {}", quoted(&format!("customer-id: {customer}"))));
+        }
+        if let Some(body) = &self.body {
+            words.push(format!("\\\n  --json {}", quoted(&body.to_string())));
+        }
+        words.join(" ")
+    }
+}
+
+/// Quotes a text for a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+impl Api {
+    /// Reads the `data` of a GET route. `path` has its query, escaped.
+    ///
+    /// # Errors
+    ///
+    /// Returns the refusal of the route as a page.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: impl Into<String>) -> Result<T, Refused> {
+        self.data(Request::get(path)).await
+    }
+
+    /// Sends a request and returns the `data` of its reply.
+    ///
+    /// # Errors
+    ///
+    /// Returns the refusal of the route as a page.
+    pub(super) async fn data<T: DeserializeOwned>(&self, request: Request) -> Result<T, Refused> {
+        data_of(&self.call(request).await?)
+    }
+
+    /// Sends a request and returns its answer, which may be a refusal.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the request cannot be sent, as when a header has a line break.
+    pub(super) async fn send(&self, request: Request) -> Result<Answer, Refused> {
+        let reply = self.call(request).await?;
+        Ok(Answer {
+            status: reply.status,
+            envelope: serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?,
+            request_id: reply.request_id,
+        })
+    }
+
+    /// Sends a CSV file to a POST route and returns the `data` of its reply.
+    ///
+    /// # Errors
+    ///
+    /// Returns the refusal of the route as a page.
+    pub(super) async fn send_csv<T: DeserializeOwned>(&self, path: String, csv: String) -> Result<T, Refused> {
+        let call = Call {
+            method: Method::POST,
+            path,
+            headers: Vec::new(),
+            body: Some(("text/csv".to_owned(), Bytes::from(csv))),
+        };
+        data_of(&self.through_door(call).await?)
+    }
+
+    async fn call(&self, request: Request) -> Result<CallReply, Refused> {
+        let mut headers = Vec::new();
+        headers.extend(request.customer.map(|customer| ("customer-id", customer)));
+        headers.extend(request.idempotency_key.map(|key| ("idempotency-key", key)));
+        let json = |body: Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
+        let call = Call {
+            method: request.method,
+            path: request.path,
+            headers,
+            body: request.body.map(json),
+        };
+        self.through_door(call).await
+    }
+
+    async fn through_door(&self, call: Call) -> Result<CallReply, Refused> {
+        Ok(self.door.call(call).await.map_err(|_| ApiError::Internal)?)
+    }
+}
+
+/// Returns the `data` of a reply, or its refusal as a page.
+fn data_of<T: DeserializeOwned>(reply: &CallReply) -> Result<T, Refused> {
+    if reply.status.is_success() {
+        let data: Data<T> = serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?;
+        return Ok(data.data);
+    }
+    let refusal: Envelope = serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?;
+    let page = Page::new("That did not work");
+    Err(Refused::new(reply.status.as_u16(), page, refusal.message))
+}
+
+impl FromRequest for Api {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let door = Door::from_request(request, payload).into_inner();
+        ready(door.map(|door| Self { door }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Major {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text itself, since a floating-point number could not hold every amount.
+        let number = Box::<RawValue>::deserialize(deserializer)?;
+        let amount = Amount::parse_major(number.get()).map_err(|_| D::Error::custom("not an amount"))?;
+        Ok(Self(amount))
+    }
+}
+
+impl<'de> Deserialize<'de> for SignedMajor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = Box::<RawValue>::deserialize(deserializer)?;
+        let (text, sign) = match number.get().strip_prefix('-') {
+            Some(size) => (size, -1),
+            None => (number.get(), 1),
+        };
+        let amount = Amount::parse_major(text).map_err(|_| D::Error::custom("not an amount"))?;
+        Ok(Self(sign * amount.minor()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_to_the_last_digit() {
+        let Major(amount) = serde_json::from_str("90071992547409.91").unwrap();
+        assert_eq!(amount.minor(), 9_007_199_254_740_991);
+        assert!(serde_json::from_str::<Major>("-1").is_err());
+        assert!(serde_json::from_str::<Major>("\"1\"").is_err());
+        let below: SignedMajor = serde_json::from_str("-0.5").unwrap();
+        assert_eq!(below, SignedMajor(-50));
+    }
+
+    #[test]
+    fn a_command_line_keeps_what_a_shell_would_change() {
+        let request = Request::new(Method::POST, "/v1/x?a=b&c=d")
+            .acting_for("ben")
+            .with(json!({"purpose": "it's $HOME `here`"}));
+        assert_eq!(
+            request.curl("http://localhost:8080"),
+            "curl 'http://localhost:8080/v1/x?a=b&c=d' \\\n  -H 'customer-id: ben' \\\n  --json \
+             '{\"purpose\":\"it'\\''s $HOME `here`\"}'"
+        );
+        let request = Request::new(Method::DELETE, "/v1/x");
+        assert_eq!(request.curl("http://h"), "curl -X DELETE http://h/v1/x");
+    }
+}

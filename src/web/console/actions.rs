@@ -1,0 +1,197 @@
+//! The actions that a deal allows now: a form for each of them.
+
+use actix_web::http::Method;
+use maud::{Markup, html};
+use serde_json::json;
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::actions::Action;
+use crate::domain::escrow::exits::ExitRules;
+use crate::domain::escrow::vault::Vault;
+use crate::domain::party::Party;
+use crate::web::api::Request;
+use crate::web::console::call::{button, hidden};
+use crate::web::console::customers;
+use crate::web::layout::Refused;
+use crate::web::reader::Reader;
+
+/// Shows the actions of an escrow.
+pub(super) async fn of_escrow(
+    reader: &Reader,
+    escrow: &Escrow,
+    exits: ExitRules,
+    back: &str,
+) -> Result<Markup, Refused> {
+    let allows = |action| escrow.allows(action, exits);
+    let token = escrow.payment_token.as_str();
+    let (id, seller) = (escrow.id, &escrow.seller);
+    let buyer = escrow.funding().map(|funding| funding.buyer.to_string());
+    let names = if allows(Action::Pay) {
+        customers::names(reader).await?
+    } else {
+        Vec::new()
+    };
+    let as_seller = |request: Request| match seller {
+        Party::Customer(customer) => request.acting_for(customer.to_string()),
+        Party::Merchant => request,
+    };
+    let is_over = buyer.is_some() && escrow.held().is_zero();
+    Ok(html! {
+        @if is_over {
+            p { "Nothing: the deal is closed and all its money is paid out." }
+        }
+        @if allows(Action::Pay) {
+            (pay(token, &names, seller, back))
+        }
+        @if let Some(buyer) = &buyer {
+            @if allows(Action::MilestoneConfirm) {
+                @if let Some(next) = escrow.milestones().iter().find(|milestone| milestone.is_pending()) {
+                    h3 { (buyer) ", the buyer" }
+                    p { "Has “" (next.terms.title) "” been done?" }
+                    (button(
+                        &Request::new(Method::POST, format!("/v1/escrow/milestone/confirm/{id}/{}", next.id)).acting_for(buyer.as_str()),
+                        back, &format!("Confirm “{}”", next.terms.title), "primary wide"))
+                }
+            }
+            @if allows(Action::ConfirmPayment) {
+                h3 { (buyer) ", the buyer" }
+                (button(
+                    &Request::new(Method::POST, format!("/v1/escrow/confirm-payment/{id}")).acting_for(buyer.as_str()),
+                    back, "Confirm the delivery", "primary wide"))
+            }
+            @if allows(Action::SubmitDispute) {
+                (dispute(token, buyer, seller, back))
+            }
+        }
+        @if allows(Action::ClaimFunds) || allows(Action::Refund) || allows(Action::Delete) {
+            h3 { (seller_name(seller)) ", the seller" }
+            div.actions {
+                @if allows(Action::ClaimFunds) {
+                    (button(&as_seller(Request::get(format!("/v1/escrow/claim-funds/{token}"))), back, "Claim the money", ""))
+                }
+                @if allows(Action::Refund) {
+                    (button(&as_seller(Request::new(Method::POST, format!("/v1/escrow/refund/{token}"))), back, "Give the money back", ""))
+                }
+                @if allows(Action::Delete) {
+                    (button(&as_seller(Request::new(Method::DELETE, format!("/v1/escrow/delete/{token}"))), "/console/deals", "Delete the offer", "danger"))
+                }
+            }
+        }
+        @if allows(Action::ResolveDispute) {
+            (ruling(escrow, back))
+        }
+    })
+}
+
+/// Shows the actions of a vault.
+pub(super) fn of_vault(vault: &Vault, back: &str) -> Markup {
+    let token = vault.payment_token.as_str();
+    html! {
+        @if vault.allows(Action::VaultWinner) {
+            h3 { "The merchant" }
+            @for stake in &vault.stakes {
+                p {
+                    (button(
+                        &Request::new(Method::POST, format!("/v1/escrow/vault/winner/{token}"))
+                            .with(json!({"winnerId": stake.customer.to_string()})),
+                        back, &format!("{} wins", stake.customer), ""))
+                }
+            }
+        }
+        @if vault.allows(Action::VaultCancel) {
+            (button(&Request::new(Method::POST, format!("/v1/escrow/vault/cancel/{token}")), back, "Cancel the vault", "danger"))
+        }
+        @if !vault.allows(Action::VaultWinner) && !vault.allows(Action::VaultCancel) {
+            p { "Nothing: the vault is settled." }
+        }
+    }
+}
+
+fn seller_name(seller: &Party) -> String {
+    match seller {
+        Party::Customer(customer) => customer.to_string(),
+        Party::Merchant => "The merchant".to_owned(),
+    }
+}
+
+fn pay(token: &str, names: &[String], seller: &Party, back: &str) -> Markup {
+    let request = Request::new(Method::POST, "/v1/payment/escrow");
+    let is_seller = |name: &&String| matches!(seller, Party::Customer(customer) if customer.as_str() == name.as_str());
+    let suggested = names.iter().find(|name| !is_seller(name));
+    html! {
+        h3 { "A buyer" }
+        form method="post" action="/console/call" {
+            (hidden(&request, back))
+            input type="hidden" name="s:escrowDetails.paymentToken" value=(token);
+            div.field {
+                label for="buyer" { "Who pays" }
+                input #buyer name="customer" list="customers" required value=(suggested.map_or("ben", String::as_str));
+                datalist #customers { @for name in names { option value=(name) {} } }
+                p.hint { "A new name is a new customer with play money." }
+            }
+            button.primary.wide { "Pay from the wallet" }
+        }
+    }
+}
+
+fn dispute(token: &str, buyer: &str, seller: &Party, back: &str) -> Markup {
+    let request = Request::new(Method::POST, format!("/v1/escrow/submit-dispute/{token}"));
+    html! {
+        details {
+            summary { "Dispute" }
+            form method="post" action="/console/call" {
+                (hidden(&request, back))
+                div.field {
+                    label for="speaker" { "Who speaks" }
+                    select #speaker name="customer" {
+                        option value=(buyer) { (buyer) ", the buyer" }
+                        @if let Party::Customer(seller) = seller {
+                            option value=(seller) { (seller) ", the seller" }
+                        }
+                    }
+                }
+                div.field {
+                    label for="message" { "What is wrong" }
+                    textarea #message name="s:message" required {}
+                }
+                button { "Send" }
+            }
+        }
+    }
+}
+
+fn ruling(escrow: &Escrow, back: &str) -> Markup {
+    let request = Request::new(Method::POST, format!("/v1/escrow/dispute/resolve/{}", escrow.id));
+    html! {
+        details open[escrow.dispute().is_some()] {
+            summary { "The merchant rules" }
+            form method="post" action="/console/call" {
+                (hidden(&request, back))
+                div.field {
+                    label for="ruling" { "Who gets what is held" }
+                    select #ruling name="s:status" {
+                        option value="COMPLETED" { "The seller" }
+                        option value="REFUNDED" { "The buyer" }
+                        option value="SPLIT" { "Both, as below" }
+                    }
+                }
+                div.fields {
+                    div.field {
+                        label for="seller-amount" { "To the seller" }
+                        input #seller-amount name="n:sellerAmount" inputmode="decimal";
+                    }
+                    div.field {
+                        label for="buyer-amount" { "To the buyer" }
+                        input #buyer-amount name="n:buyerAmount" inputmode="decimal";
+                    }
+                }
+                p.hint.muted { "For a split: together " (escrow.pool()) "." }
+                div.field {
+                    label for="reason" { "Reason" }
+                    textarea #reason name="s:resolution" required {}
+                }
+                button { "Decide" }
+            }
+        }
+    }
+}

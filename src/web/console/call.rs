@@ -1,0 +1,264 @@
+//! Sends the request that a form of the console describes.
+//!
+//! A form names a request of the API: `method`, `path`, `customer`, and the fields of the body,
+//! whose names begin with their kind: `s:` for a text, `n:` for a number, `b:` for true or
+//! false. `s:milestones[0].title` is a field of an object in a list. So the console can do what
+//! the API can, for whom the API lets it, and nothing else.
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
+use actix_web::web::Form;
+use maud::{Markup, html};
+use serde_json::{Map, Number, Value};
+use sha2::{Digest, Sha256};
+
+use crate::entropy;
+use crate::web::api::{Answer, Request};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+
+/// Stands in `back` for the id of what the request has made.
+pub(super) const MADE: &str = "{made}";
+/// The most elements of a list that a form may name.
+const LIST_MAX: usize = 100;
+
+/// The hidden fields of a form that sends this request. The body's fields may stand beside
+/// them. `back` is the page that the reader sees afterwards.
+pub(super) fn hidden(request: &Request, back: &str) -> Markup {
+    html! {
+        input type="hidden" name="method" value=(request.method);
+        input type="hidden" name="path" value=(request.path);
+        @if let Some(customer) = &request.customer {
+            input type="hidden" name="customer" value=(customer);
+        }
+        input type="hidden" name="back" value=(back);
+        // A form that is sent twice acts once.
+        input type="hidden" name="once" value=(entropy::request_id());
+    }
+}
+
+/// A form with one button that sends this request.
+pub(crate) fn button(request: &Request, back: &str, label: &str, class: &str) -> Markup {
+    html! {
+        form.inline method="post" action="/console/call" {
+            (hidden(request, back))
+            @for (name, value) in flat_fields(request.body.as_ref()) {
+                input type="hidden" name=(name) value=(value);
+            }
+            button class=(class) { (label) }
+        }
+    }
+}
+
+/// `POST /console/call`
+pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)>>) -> Result<HttpResponse, Refused> {
+    let (request, back) = parse(&fields)?;
+    let answer = reader.api.send(request.clone()).await?;
+    if answer.status.is_success() {
+        let id = answer.request_id.unwrap_or_default();
+        let made = answer.envelope.data.get("id").and_then(Value::as_str);
+        let back = back.replace(MADE, made.unwrap_or_default());
+        let back = if back.contains('?') {
+            format!("{back}&done={id}")
+        } else {
+            format!("{back}?done={id}")
+        };
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, back)).finish());
+    }
+    Ok(refusal(&request, &answer, &back, &reader.base_url))
+}
+
+/// The page of a refusal, as the API words it.
+pub(super) fn refusal(request: &Request, answer: &Answer, back: &str, base_url: &str) -> HttpResponse {
+    let envelope = &answer.envelope;
+    Page::new("Refused").section("/console/deals").narrow().show_with(answer.status, &html! {
+        h1 { "Refused" }
+        div.notice.bad role="alert" {
+            p { strong { (envelope.message) } }
+            @if let (Some(code), Some(url)) = (&envelope.code, &envelope.doc_url) {
+                p { "Status " (answer.status.as_u16()) ", code " a href=(url) { code { (code) } } ". Nothing was changed." }
+            }
+        }
+        h2 { "The request" }
+        pre { code { (request.curl(base_url)) } }
+        p { a.button href=(back) { "Back" } }
+    })
+}
+
+/// Reads the request and the page to go back to.
+fn parse(fields: &[(String, String)]) -> Result<(Request, String), Refused> {
+    let field = |name: &str| {
+        let found = fields.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    };
+    let bad = |what: &str| Refused::new(400, Page::new("That form is incomplete"), format!("{what} is missing."));
+    let method = field("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    let path = field("path").filter(|path| path.starts_with('/'));
+    let back = field("back").filter(|back| back.starts_with('/') && !back.starts_with("//"));
+    let mut request = Request::new(
+        method.ok_or_else(|| bad("The method"))?,
+        path.ok_or_else(|| bad("The path"))?,
+    );
+    request.customer = field("customer").map(str::to_owned);
+    request.body = body(fields);
+    request.idempotency_key = field("once").map(|once| key_of(once, &request));
+    Ok((request, back.unwrap_or("/console/deals").to_owned()))
+}
+
+/// Returns the key under which the request is done once. A form that a reader corrects after a
+/// refusal, by going back in the browser, is another request.
+fn key_of(once: &str, request: &Request) -> String {
+    let asked = format!("{:?} {:?}", request.customer, request.body);
+    format!("{once}-{}", hex::encode(&Sha256::digest(asked)[..8]))
+}
+
+/// Returns the body of the fields with a kind, or `None` without any. An empty field counts as
+/// left out.
+fn body(fields: &[(String, String)]) -> Option<Value> {
+    let mut body = Value::Object(Map::new());
+    let mut is_empty = true;
+    for (name, text) in fields {
+        let Some((kind, path)) = name.split_once(':') else {
+            continue;
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        let value = match kind {
+            "s" => Value::String(text.to_owned()),
+            // What is no number goes as it is, so that the route says what is wrong.
+            "n" => text.parse::<Number>().map_or_else(|_| text.into(), Value::Number),
+            "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
+            _ => continue,
+        };
+        if let Some(place) = place(&mut body, path) {
+            *place = value;
+            is_empty = false;
+        }
+    }
+    (!is_empty).then(|| without_gaps(body))
+}
+
+/// Returns the place of a path such as `milestones[0].title`, made if it is new.
+fn place<'v>(body: &'v mut Value, path: &str) -> Option<&'v mut Value> {
+    let mut place = body;
+    for part in path.split('.') {
+        let (name, index) = match part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+            Some((name, index)) => (
+                name,
+                Some(index.parse::<usize>().ok().filter(|index| *index < LIST_MAX)?),
+            ),
+            None => (part, None),
+        };
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        place = place.as_object_mut()?.entry(name).or_insert(Value::Null);
+        if let Some(index) = index {
+            if !place.is_array() {
+                *place = Value::Array(Vec::new());
+            }
+            let list = place.as_array_mut()?;
+            if list.len() <= index {
+                list.resize(index + 1, Value::Null);
+            }
+            place = list.get_mut(index)?;
+        }
+    }
+    Some(place)
+}
+
+/// Leaves out the elements of lists whose fields were all empty.
+fn without_gaps(value: Value) -> Value {
+    match value {
+        Value::Array(list) => {
+            let kept = list.into_iter().filter(|value| !value.is_null());
+            Value::Array(kept.map(without_gaps).collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| (name, without_gaps(value)));
+            Value::Object(fields.collect())
+        }
+        other => other,
+    }
+}
+
+/// Returns the fields of a form that [`body`] reads back as this body.
+fn flat_fields(body: Option<&Value>) -> Vec<(String, String)> {
+    fn add(path: &str, value: &Value, fields: &mut Vec<(String, String)>) {
+        match value {
+            Value::Null => {}
+            Value::Bool(value) => fields.push((format!("b:{path}"), value.to_string())),
+            Value::Number(value) => fields.push((format!("n:{path}"), value.to_string())),
+            Value::String(value) => fields.push((format!("s:{path}"), value.clone())),
+            Value::Array(list) => {
+                for (index, value) in list.iter().enumerate() {
+                    add(&format!("{path}[{index}]"), value, fields);
+                }
+            }
+            Value::Object(object) => {
+                for (name, value) in object {
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    add(&path, value, fields);
+                }
+            }
+        }
+    }
+    let mut fields = Vec::new();
+    if let Some(body) = body {
+        add("", body, &mut fields);
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        fields.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn fields_become_the_body_that_they_describe() {
+        let form = fields(&[
+            ("method", "POST"),
+            ("s:purpose", " Garden "),
+            ("n:amount", "3000.50"),
+            ("s:description", ""),
+            ("s:milestones[0].title", "Plan"),
+            ("n:milestones[0].amount", "1000"),
+            ("s:milestones[1].title", ""),
+            ("s:milestones[2].title", "Dig"),
+            ("n:milestones[2].amount", "two"),
+            ("b:isLink", "true"),
+        ]);
+        let expected = json!({
+            "purpose": "Garden", "amount": 3000.50, "isLink": true,
+            "milestones": [{"title": "Plan", "amount": 1000}, {"title": "Dig", "amount": "two"}],
+        });
+        assert_eq!(body(&form), Some(expected.clone()));
+        assert_eq!(body(&flat_fields(Some(&expected))), Some(expected));
+        assert_eq!(body(&fields(&[("method", "POST"), ("s:a", "")])), None);
+    }
+
+    #[test]
+    fn a_form_may_not_name_a_huge_list_or_lead_elsewhere() {
+        assert_eq!(body(&fields(&[("s:a[100000000]", "x")])), None);
+        let form = |back| fields(&[("method", "POST"), ("path", "/v1/x"), ("back", back)]);
+        for foreign in ["https://evil.example", "//evil.example", ""] {
+            assert_eq!(parse(&form(foreign)).unwrap().1, "/console/deals");
+        }
+        assert_eq!(parse(&form("/console/clock")).unwrap().1, "/console/clock");
+        assert!(parse(&fields(&[("method", "POST"), ("path", "v1")])).is_err());
+    }
+}

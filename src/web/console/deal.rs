@@ -1,0 +1,292 @@
+//! One deal: its people, where its money is, what happened, and what can be done now.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Path, Query};
+use maud::{Markup, html};
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::escrow::dispute::Speaker;
+use crate::domain::escrow::vault::Vault;
+use crate::domain::ids::{EscrowId, EscrowKey};
+use crate::domain::party::Party;
+use crate::domain::treasury::account_statement::{AccountStatement, Period};
+use crate::web::console::done::Shown;
+use crate::web::console::money_bar::{Place, draw, stages};
+use crate::web::console::{actions, done, timeline};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::text;
+
+/// The most transfers of a deal that a page shows.
+const TRANSFERS_MAX: usize = 500;
+
+/// `GET /console/deals/{escrowId}`
+pub(super) async fn show(
+    reader: Reader,
+    path: Path<String>,
+    Query(shown): Query<Shown>,
+) -> Result<HttpResponse, Refused> {
+    let unknown = || {
+        Refused::new(
+            404,
+            Page::new("No such deal").section("/console/deals"),
+            "There is no deal with this id.",
+        )
+    };
+    let id = EscrowId::parse(&path).ok_or_else(unknown)?;
+    let found = reader.read(move |snapshot, merchant| {
+        let deal = snapshot.deal(merchant, &EscrowKey::Id(id))?;
+        let statement = snapshot.statement_of_deal(merchant, id, Period::default(), TRANSFERS_MAX)?;
+        Ok(deal.zip(statement))
+    });
+    let (deal, statement) = found.await?.flatten().ok_or_else(unknown)?;
+    let events = timeline::of_deal(&reader, &path).await?;
+    let back = format!("/console/deals/{id}");
+    let done = done::notice(&reader, shown.done()).await?;
+    let currency = reader.currency();
+    let exits = reader.state.policy.load().exits();
+    let (purpose, status, summary, acts) = match &deal {
+        Deal::Escrow(escrow) => (
+            &escrow.terms.purpose,
+            escrow.status(),
+            summary(escrow, &currency),
+            actions::of_escrow(&reader, escrow, exits, &back).await?,
+        ),
+        Deal::Vault(vault) => (
+            &vault.purpose,
+            vault.status(),
+            summary_of_vault(vault, &currency),
+            actions::of_vault(vault, &back),
+        ),
+    };
+    Ok(Page::new(purpose.as_str()).section("/console/deals").show(&html! {
+        (done)
+        div.page-head {
+            h1 { (purpose) }
+            (text::status(status))
+        }
+        div.columns {
+            div {
+                (summary)
+                (transfers(statement.ok().as_ref(), &currency))
+                (dispute(&deal))
+                section.card {
+                    h2 { "What happened" }
+                    (timeline::show(&events, &back))
+                }
+            }
+            div {
+                section.card {
+                    h2 { "What can be done now" }
+                    (acts)
+                }
+                (people(&deal, &currency))
+            }
+        }
+    }))
+}
+
+pub(crate) fn summary(escrow: &Escrow, currency: &str) -> Markup {
+    let stages = stages(escrow);
+    let sum = |place| {
+        let amounts = stages.iter().filter(|(_, of)| *of == place);
+        crate::domain::money::Amount::total(amounts.map(|(amount, _)| *amount)).unwrap_or_default()
+    };
+    html! {
+        section.card {
+            h2 { "The money" }
+            (draw(&stages))
+            ul.legend {
+                @for place in [Place::Released, Place::Held, Place::Due, Place::Returned] {
+                    @let amount = sum(place);
+                    @if !amount.is_zero() {
+                        li { span class={ "badge " (place.tone()) } { (place.word()) } " " (text::amount(amount, currency)) }
+                    }
+                }
+            }
+            @if !escrow.milestones().is_empty() {
+                div.table-scroll tabindex="0" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Stage" }
+                            th.end scope="col" { "Amount" }
+                            th scope="col" { "Due" }
+                            th scope="col" { "Money" }
+                        } }
+                        tbody {
+                            @for (milestone, (amount, place)) in std::iter::zip(escrow.milestones(), &stages) {
+                                tr {
+                                    td {
+                                        (milestone.terms.title)
+                                        @if let Some(beneficiary) = &milestone.terms.beneficiary {
+                                            div.small.muted { "paid to " (beneficiary) }
+                                        }
+                                    }
+                                    td.end { (text::amount(*amount, currency)) }
+                                    td { @if let Some(day) = milestone.terms.due_date { (day) } }
+                                    td {
+                                        span class={ "badge " (place.tone()) } { (place.word()) }
+                                        @if let Some(at) = milestone.released_at() { " " span.small { (text::instant(at)) } }
+                                    }
+                                }
+                            }
+                        }
+                        tfoot { tr {
+                            th scope="row" { "Sum" }
+                            td.end { (text::amount(escrow.terms.amount, currency)) }
+                            td {} td {}
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn summary_of_vault(vault: &Vault, currency: &str) -> Markup {
+    html! {
+        section.card {
+            h2 { "Stakes" }
+            table {
+                tbody {
+                    @for stake in &vault.stakes {
+                        tr { td { (stake.customer) } td.end { (text::amount(stake.amount, currency)) } }
+                    }
+                }
+                tfoot { tr { th scope="row" { "Pot" } td.end { (text::amount(vault.pot(), currency)) } } }
+            }
+        }
+    }
+}
+
+fn people(deal: &Deal, currency: &str) -> Markup {
+    html! {
+        section.card {
+            h2 { "Terms" }
+            dl.facts {
+                @match deal {
+                    Deal::Escrow(escrow) => {
+                        dt { "Seller" } dd { (person(&escrow.seller)) }
+                        dt { "Buyer" } dd {
+                            @match escrow.funding() {
+                                Some(funding) => (person(&Party::Customer(funding.buyer.clone()))),
+                                None => span.muted { "nobody yet" },
+                            }
+                        }
+                        dt { "Amount" } dd { (text::amount(escrow.terms.amount, currency)) }
+                        dt { "Fee" } dd { (text::amount(escrow.fee.total(), currency)) }
+                        @if !escrow.additional_fee.amount.is_zero() {
+                            dt { "Additional fee" } dd { (text::amount(escrow.additional_fee.amount, currency)) }
+                        }
+                        dt { "Buyer pays" } dd { strong { (text::amount(escrow.charge(), currency)) } }
+                        dt { "Held now" } dd { (text::amount(escrow.held(), currency)) }
+                        dt { "Offered" } dd { (text::instant(escrow.created_at)) }
+                        dt { "Page to pay" } dd { a href={ "/pay/" (escrow.payment_token.as_str()) } { code { (escrow.payment_token.as_str()) } } }
+                        @if let Some(description) = &escrow.terms.description {
+                            dt { "Description" } dd { (description) }
+                        }
+                    }
+                    Deal::Vault(vault) => {
+                        dt { "Fee" } dd { (text::amount(vault.fee.total(), currency)) }
+                        dt { "Opened" } dd { (text::instant(vault.created_at)) }
+                        dt { "Payment token" } dd { code { (vault.payment_token.as_str()) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Names the seller without a link.
+pub(crate) fn seller(party: &Party) -> String {
+    match party {
+        Party::Customer(customer) => customer.to_string(),
+        Party::Merchant => "the merchant itself".to_owned(),
+    }
+}
+
+fn person(party: &Party) -> Markup {
+    html! {
+        @match party {
+            Party::Customer(customer) => a href={ "/console/customers/" (text::segment(customer.as_str())) } { (customer) },
+            Party::Merchant => "the merchant itself",
+        }
+    }
+}
+
+/// Shows what the parties and the merchant have said in a dispute.
+fn dispute(deal: &Deal) -> Markup {
+    let Deal::Escrow(escrow) = deal else {
+        return html! {};
+    };
+    html! {
+        @if let Some(dispute) = escrow.dispute() {
+            section.card {
+                h2 { "The dispute" }
+                @for (speaker, statement) in dispute.statements() {
+                    h3 { @match speaker {
+                        Speaker::Buyer => "The buyer",
+                        Speaker::Seller => "The seller",
+                        Speaker::Merchant => "The merchant",
+                    } }
+                    p { (statement.message) }
+                }
+            }
+        }
+    }
+}
+
+/// Shows the transfers into and out of the hold, with their sums.
+fn transfers(statement: Option<&AccountStatement>, currency: &str) -> Markup {
+    let Some(statement) = statement else {
+        return html! { p.notice.warn { "This deal has too many transfers for one page." } };
+    };
+    let changes = || {
+        statement
+            .rows
+            .iter()
+            .flat_map(|row| &row.changes)
+            .map(|change| change.minor())
+    };
+    let into: i64 = changes().filter(|change| *change > 0).sum();
+    let out: i64 = changes().filter(|change| *change < 0).sum();
+    let held = statement.closing.first().map_or(0, |closing| closing.minor());
+    html! {
+        section.card {
+            h2 { "Transfers" }
+            @if statement.rows.is_empty() {
+                p.muted { "Nobody has paid yet." }
+            } @else {
+                div.table-scroll tabindex="0" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "When" }
+                            th scope="col" { "From" }
+                            th scope="col" { "To" }
+                            th.end scope="col" { "Into the hold" }
+                            th.end scope="col" { "Out of the hold" }
+                        } }
+                        tbody {
+                            @for row in &statement.rows {
+                                @let transfer = &row.line.transfer;
+                                @let is_in = row.changes.first().is_some_and(|change| change.minor() > 0);
+                                tr {
+                                    td { (text::instant(row.line.at)) div.small.muted { (transfer.kind.into_str()) } }
+                                    td { (transfer.debit) }
+                                    td { (transfer.credit) }
+                                    td.end { @if is_in { (text::amount(transfer.amount, currency)) } }
+                                    td.end { @if !is_in { (text::amount(transfer.amount, currency)) } }
+                                }
+                            }
+                        }
+                        tfoot {
+                            tr { th scope="row" colspan="3" { "Sums" } td.end { (text::minor(into, currency)) } td.end { (text::minor(-out, currency)) } }
+                            tr { th scope="row" colspan="3" { "Held now" } td.end { (text::minor(held, currency)) } td {} }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

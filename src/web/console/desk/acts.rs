@@ -1,0 +1,62 @@
+//! The record of operators' acts.
+
+use actix_web::HttpResponse;
+use maud::html;
+use serde::Deserialize;
+
+use crate::web::console::desk::parts::{SECTION, pages};
+use crate::web::console::timeline::{Rows, time};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Act {
+    number: i64,
+    operator: Option<String>,
+    #[serde(rename = "act")]
+    kind: String,
+    subject: String,
+    reason: Option<String>,
+    address: Option<String>,
+    created_at: String,
+}
+
+/// `GET /console/desk/acts`
+pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
+    let acts: Rows<Act> = reader.api.get("/operator/acts?limit=100").await?;
+    Ok(Page::new("Who did what").section(SECTION).show(&html! {
+        h1 { "Who did what" }
+        p.lead { "Every act is kept for ever, and a chain of hashes shows if one was changed or removed." }
+        (pages("/console/desk/acts"))
+        @if acts.data.is_empty() {
+            p.empty { "Nothing was done yet." }
+        } @else {
+            div.table-scroll tabindex="0" {
+                table {
+                    caption { "The newest 100 acts" }
+                    thead { tr {
+                        th.end scope="col" { "Number" }
+                        th scope="col" { "When" }
+                        th scope="col" { "Who" }
+                        th scope="col" { "What" }
+                        th scope="col" { "Reason" }
+                        th scope="col" { "From" }
+                    } }
+                    tbody {
+                        @for act in &acts.data {
+                            tr {
+                                td.end.number { (act.number) }
+                                td { (time(&act.created_at)) }
+                                td { (act.operator.as_deref().unwrap_or("the sandbox")) }
+                                td { (act.kind.replace('_', " ")) div.small.muted { code { (act.subject) } } }
+                                td { @if let Some(reason) = &act.reason { (reason) } }
+                                td { @if let Some(address) = &act.address { (address) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }))
+}

@@ -1,0 +1,199 @@
+//! Money in: the deposits that are expected, and the receipts of what came.
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::web::Query;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::domain::treasury::receipt::ReceiptStatus;
+use crate::web::api::{Major, Request};
+use crate::web::console::call::{button, hidden};
+use crate::web::console::desk::parts::{SECTION, bank_entry, pages, reason, today, with_reason};
+use crate::web::console::done;
+use crate::web::console::done::Shown;
+use crate::web::console::timeline::{Rows, time};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::text;
+
+const BACK: &str = "/console/desk/deposits";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Deposit {
+    reference: String,
+    customer_id: Option<String>,
+    amount: Major,
+    escrow_ids: Vec<String>,
+    created_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Receipt {
+    id: String,
+    status: String,
+    amount: Major,
+    bank_reference: String,
+    value_date: String,
+    customer_id: Option<String>,
+    note: Option<String>,
+    created_at: String,
+}
+
+/// `GET /console/desk/deposits`
+pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
+    let expected: Rows<Deposit> = reader.api.get("/operator/deposits?limit=50").await?;
+    let receipts: Rows<Receipt> = reader.api.get("/operator/receipts?limit=50").await?;
+    let done = done::notice(&reader, shown.done()).await?;
+    let (today, currency) = (today(&reader).await?, reader.currency());
+    Ok(Page::new("Money in").section(SECTION).show(&html! {
+        (done)
+        h1 { "Money in" }
+        p.lead { "What customers announced, and what came to the bank." }
+        (pages(BACK))
+        div.columns {
+            div {
+                section.card {
+                    h2 { "Expected" }
+                    @if expected.data.is_empty() {
+                        p.muted { "No deposit is expected. A customer announces one on the customer's page, or by the API." }
+                    }
+                    @for deposit in &expected.data {
+                        (expected_deposit(deposit, &today, &currency))
+                    }
+                }
+                section.card {
+                    h2 { "Receipts" }
+                    @if receipts.data.is_empty() {
+                        p.muted { "Nothing came yet." }
+                    } @else {
+                        (table(&receipts.data, &currency))
+                    }
+                }
+            }
+            (other_money(&today, &currency))
+        }
+    }))
+}
+
+fn expected_deposit(deposit: &Deposit, today: &str, currency: &str) -> Markup {
+    let reference = deposit.reference.as_str();
+    let record = Request::new(Method::POST, "/operator/receipts");
+    let expire = Request::new(Method::POST, "/operator/deposits/expire");
+    html! {
+        article {
+            h3 {
+                (text::amount(deposit.amount.0, currency))
+                @if let Some(customer) = &deposit.customer_id { " from " (customer) }
+            }
+            p.small.muted {
+                "Reference " code { (reference) } ", announced " (time(&deposit.created_at))
+                @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
+            }
+            form method="post" action="/console/call" {
+                (hidden(&record, BACK))
+                input type="hidden" name="s:depositReference" value=(reference);
+                div.fields {
+                    div.field {
+                        label for={ "amount-" (reference) } { "Amount that came" }
+                        input id={ "amount-" (reference) } name="n:amount" inputmode="decimal" value=(deposit.amount.0) required;
+                    }
+                    (bank_entry(reference, today))
+                }
+                button.primary { "Record that it came" }
+            }
+            details {
+                summary { "It will not come" }
+                form method="post" action="/console/call" {
+                    (hidden(&expire, BACK))
+                    input type="hidden" name="s:reference" value=(reference);
+                    (reason(reference))
+                    button { "Give it up" }
+                }
+            }
+        }
+    }
+}
+
+fn other_money(today: &str, currency: &str) -> Markup {
+    let record = Request::new(Method::POST, "/operator/receipts");
+    html! {
+        form.card method="post" action="/console/call" {
+            h2 { "Other money came" }
+            (hidden(&record, BACK))
+            div.field {
+                label for="amount-other" { "Amount in " (currency) }
+                input #amount-other name="n:amount" inputmode="decimal" required;
+            }
+            (bank_entry("other", today))
+            div.field {
+                label for="customer-other" { "Whose it is" }
+                input #customer-other name="s:customerId" aria-describedby="hint-other";
+                p.hint #hint-other { "Left empty, the money waits in suspense until you know." }
+            }
+            div.field {
+                label for="note-other" { "Note" }
+                input #note-other name="s:note";
+            }
+            button { "Record" }
+        }
+    }
+}
+
+fn table(receipts: &[Receipt], currency: &str) -> Markup {
+    html! {
+        div.table-scroll tabindex="0" {
+            table {
+                thead { tr {
+                    th scope="col" { "Bank's reference" }
+                    th.end scope="col" { "Amount" }
+                    th scope="col" { "Whose" }
+                    th scope="col" { "Status" }
+                    th scope="col" { "To do" }
+                } }
+                tbody {
+                    @for receipt in receipts {
+                        tr {
+                            td { code { (receipt.bank_reference) } div.small.muted { (receipt.value_date) ", recorded " (time(&receipt.created_at)) } }
+                            td.end { (text::amount(receipt.amount.0, currency)) }
+                            td { (receipt.customer_id.as_deref().unwrap_or("unknown")) @if let Some(note) = &receipt.note { div.small.muted { (note) } } }
+                            td { span.badge { (receipt.status.replace('_', " ")) } }
+                            td { (acts(receipt)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Shows what can be done with a receipt in its status.
+fn acts(receipt: &Receipt) -> Markup {
+    let status: Option<ReceiptStatus> = receipt.status.parse().ok();
+    let is_in = |statuses: &[ReceiptStatus]| status.is_some_and(|status| statuses.contains(&status));
+    let act = |name: &str| Request::new(Method::POST, format!("/operator/receipts/{}/{name}", receipt.id));
+    html! {
+        @if is_in(ReceiptStatus::TO_DECIDE) {
+            (button(&act("approve"), BACK, "Approve", "primary"))
+            (with_reason(&act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
+        }
+        @if is_in(ReceiptStatus::TO_ASSIGN) {
+            details {
+                summary { "Assign" }
+                form method="post" action="/console/call" {
+                    (hidden(&act("assign"), BACK))
+                    div.field {
+                        label for={ "assign-" (receipt.id) } { "Customer" }
+                        input id={ "assign-" (receipt.id) } name="s:customerId" required;
+                    }
+                    button { "Assign" }
+                }
+            }
+        }
+        @if is_in(ReceiptStatus::TO_REVERSE) {
+            (with_reason(&act("reverse"), BACK, &format!("reverse-{}", receipt.id), "Reverse"))
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The operator's desk: where the money is, what came, what goes out, and who did what.
+
+mod acts;
+mod deposits;
+mod parts;
+mod payouts;
+mod position;
+mod reconciliation;
+
+use actix_web::web::{self, ServiceConfig};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/desk").get(position::show))
+        .service(web::resource("/desk/deposits").get(deposits::show))
+        .service(web::resource("/desk/payouts").get(payouts::show))
+        .service(
+            web::resource("/desk/reconciliation")
+                .get(reconciliation::show)
+                .post(reconciliation::compare),
+        )
+        .service(web::resource("/desk/acts").get(acts::show));
+}

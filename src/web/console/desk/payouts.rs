@@ -1,0 +1,120 @@
+//! Money out: the pay-outs, their approval and their payment.
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::web::Query;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::domain::treasury::payout::PayoutStatus;
+use crate::web::api::{Major, Request};
+use crate::web::console::call::{button, hidden};
+use crate::web::console::desk::parts::{SECTION, bank_entry, pages, today, with_reason};
+use crate::web::console::done;
+use crate::web::console::done::Shown;
+use crate::web::console::timeline::{Rows, time};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::text;
+
+const BACK: &str = "/console/desk/payouts";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payout {
+    id: String,
+    status: String,
+    source: String,
+    customer_id: Option<String>,
+    amount: Major,
+    fee: Major,
+    reference: Option<String>,
+    destination: Option<Destination>,
+    bank_reference: Option<String>,
+    reason: Option<String>,
+    created_at: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Destination {
+    bank_name: String,
+    account_number: String,
+    account_name: String,
+}
+
+/// `GET /console/desk/payouts`
+pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
+    let payouts: Rows<Payout> = reader.api.get("/operator/payouts?limit=50").await?;
+    let done = done::notice(&reader, shown.done()).await?;
+    let (today, currency) = (today(&reader).await?, reader.currency());
+    Ok(Page::new("Money out").section(SECTION).show(&html! {
+        (done)
+        h1 { "Money out" }
+        p.lead { "Approve a pay-out, pay it at the bank, and record that it was paid." }
+        (pages(BACK))
+        @if payouts.data.is_empty() {
+            p.empty { "No pay-outs yet. A customer withdraws on the customer's page, or by the API." }
+        }
+        @for payout in &payouts.data {
+            (card(payout, &today, &currency))
+        }
+    }))
+}
+
+fn card(payout: &Payout, today: &str, currency: &str) -> Markup {
+    html! {
+        section.card {
+            div.page-head {
+                h2 {
+                    (text::amount(payout.amount.0, currency)) " of "
+                    (payout.customer_id.clone().unwrap_or_else(|| payout.source.replace('_', " ")))
+                }
+                span class={ "badge " (tone(&payout.status)) } { (payout.status) }
+            }
+            dl.facts {
+                @if let Some(to) = &payout.destination {
+                    dt { "To" } dd { (to.account_name) ", " code { (to.account_number) } ", " (to.bank_name) }
+                }
+                dt { "Fee" } dd { (text::amount(payout.fee.0, currency)) }
+                @if let Some(reference) = &payout.reference { dt { "Reference" } dd { code { (reference) } } }
+                @if let Some(reference) = &payout.bank_reference { dt { "Bank's reference" } dd { code { (reference) } } }
+                @if let Some(reason) = &payout.reason { dt { "Reason" } dd { (reason) } }
+                dt { "Requested" } dd { (time(&payout.created_at)) }
+            }
+            (acts(payout, today))
+        }
+    }
+}
+
+/// Shows what can be done with a pay-out in its status.
+fn acts(payout: &Payout, today: &str) -> Markup {
+    let status: Option<PayoutStatus> = payout.status.parse().ok();
+    let is_in = |statuses: &[PayoutStatus]| status.is_some_and(|status| statuses.contains(&status));
+    let act = |name: &str| Request::new(Method::POST, format!("/operator/payouts/{}/{name}", payout.id));
+    html! {
+        @if is_in(PayoutStatus::TO_DECIDE) {
+            (button(&act("approve"), BACK, "Approve", "primary"))
+            (with_reason(&act("reject"), BACK, &format!("reject-{}", payout.id), "Reject"))
+        }
+        @if is_in(PayoutStatus::TO_PAY) {
+            form method="post" action="/console/call" {
+                (hidden(&act("pay"), BACK))
+                div.fields { (bank_entry(&payout.id, today)) }
+                button.primary { "Record that it was paid" }
+            }
+        }
+        @if is_in(PayoutStatus::TO_RETURN) {
+            (with_reason(&act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
+        }
+    }
+}
+
+fn tone(status: &str) -> &'static str {
+    match status {
+        "requested" => "warn",
+        "approved" => "info",
+        "paid" => "good",
+        _ => "bad",
+    }
+}

@@ -1,0 +1,109 @@
+//! The position: whose the money at the bank is, and what waits for a person.
+
+use actix_web::HttpResponse;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::web::api::Major;
+use crate::web::console::desk::parts::{SECTION, pages};
+use crate::web::console::timeline::time;
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::text;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Position {
+    as_of: String,
+    currency: String,
+    accounts: Accounts,
+    sum: Option<Major>,
+    bank_should_hold: Major,
+    agrees: bool,
+    waiting: Waiting,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accounts {
+    wallets: Major,
+    holds: Major,
+    merchants: Major,
+    platform_fees: Major,
+    in_transit: Major,
+    suspense: Major,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiting {
+    open_payouts: Tally,
+    receipts_in_suspense: Tally,
+    receipts_to_approve: Tally,
+    expected_deposits: Tally,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tally {
+    count: u64,
+    amount: Option<Major>,
+}
+
+/// `GET /console/desk`
+pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
+    let position: Position = reader.api.get("/operator/position").await?;
+    let (accounts, currency) = (&position.accounts, position.currency.as_str());
+    let lines = [
+        ("Customers' wallets", accounts.wallets),
+        ("Held in deals", accounts.holds),
+        ("The merchant's own", accounts.merchants),
+        ("Fees of the platform", accounts.platform_fees),
+        ("On its way out", accounts.in_transit),
+        ("In suspense, owner unknown", accounts.suspense),
+    ];
+    let waiting = &position.waiting;
+    Ok(Page::new("Desk").section(SECTION).show(&html! {
+        h1 { "Desk" }
+        p.lead { "What the bank should hold, and what waits for you." }
+        (pages(SECTION))
+        div.grid {
+            (tally("Expected deposits", &waiting.expected_deposits, "/console/desk/deposits", currency))
+            (tally("Receipts to approve", &waiting.receipts_to_approve, "/console/desk/deposits", currency))
+            (tally("In suspense", &waiting.receipts_in_suspense, "/console/desk/deposits", currency))
+            (tally("Open pay-outs", &waiting.open_payouts, "/console/desk/payouts", currency))
+        }
+        section.card {
+            h2 { "Position" }
+            div.table-scroll tabindex="0" {
+                table {
+                    caption { "At " (time(&position.as_of)) }
+                    thead { tr { th scope="col" { "Whose money" } th.end scope="col" { "Amount" } } }
+                    tbody {
+                        @for (name, amount) in lines {
+                            tr { td { (name) } td.end { (text::amount(amount.0, currency)) } }
+                        }
+                    }
+                    tfoot {
+                        tr { th scope="row" { "Sum" } td.end { @if let Some(sum) = position.sum { (text::amount(sum.0, currency)) } } }
+                        tr { th scope="row" { "The bank should hold" } td.end { (text::amount(position.bank_should_hold.0, currency)) } }
+                    }
+                }
+            }
+            @if position.agrees {
+                p { span.badge.good { "agrees" } " The accounts add up to what came in less what went out." }
+            } @else {
+                p.notice.bad { "The accounts do not add up to what came in less what went out. Stop, and run " code { "escrowd check" } "." }
+            }
+        }
+    }))
+}
+
+fn tally(label: &str, tally: &Tally, path: &str, currency: &str) -> Markup {
+    html! {
+        section.card.figure {
+            p.label { a href=(path) { (label) } }
+            p.value { (tally.count) }
+            @if let Some(amount) = tally.amount { p.small.muted { (text::amount(amount.0, currency)) } }
+        }
+    }
+}

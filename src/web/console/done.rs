@@ -1,0 +1,71 @@
+//! The notice about what the reader has just done, with the request as a command line.
+
+use actix_web::http::Method;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::web::api::Request;
+use crate::web::layout::Refused;
+use crate::web::reader::Reader;
+use crate::web::text;
+
+/// The query of a page to which the reader comes back from an action.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shown {
+    /// The id of the request that the reader has just sent.
+    done: Option<String>,
+}
+
+impl Shown {
+    pub(crate) fn done(&self) -> Option<&str> {
+        self.done.as_deref()
+    }
+}
+
+/// A request of the request log.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Logged {
+    method: String,
+    path: String,
+    customer_id: Option<String>,
+    request_body: Option<String>,
+    reply_body: String,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+/// Returns the notice about the request with this id, or nothing if the request log no longer
+/// has it.
+pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, Refused> {
+    let Some(id) = id else {
+        return Ok(html! {});
+    };
+    let path = format!("/sandbox/requests/{}", text::segment(id));
+    let Ok(logged) = reader.api.get::<Logged>(path).await else {
+        return Ok(html! {});
+    };
+    let message = serde_json::from_str::<Message>(&logged.reply_body);
+    let body = logged.request_body.as_deref();
+    let request = Request {
+        method: Method::from_bytes(logged.method.as_bytes()).unwrap_or_default(),
+        path: logged.path,
+        customer: logged.customer_id,
+        body: body.and_then(|body| serde_json::from_str::<Value>(body).ok()),
+        idempotency_key: None,
+    };
+    Ok(html! {
+        div.notice.good role="status" {
+            p { strong { (message.map_or_else(|_| "Done".to_owned(), |reply| reply.message)) } }
+            details {
+                summary { "The same with curl" }
+                pre { code #curl { (request.curl(&reader.base_url)) } }
+                button type="button" data-copy="curl" { "Copy" }
+            }
+        }
+    })
+}

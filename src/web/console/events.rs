@@ -1,0 +1,64 @@
+//! The inbox: the newest events with their deliveries, as they happen.
+
+use actix_web::HttpResponse;
+use actix_web::web::Query;
+use maud::{Markup, html};
+
+use crate::domain::events::choice::known_names;
+use crate::web::console::done;
+use crate::web::console::done::Shown;
+use crate::web::console::timeline::{Event, Rows, time};
+use crate::web::layout::{Page, Refused, fragment};
+use crate::web::reader::Reader;
+
+const BACK: &str = "/console/events";
+
+/// `GET /console/events`
+pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
+    let rows = newest(&reader).await?;
+    let done = done::notice(&reader, shown.done()).await?;
+    let names = known_names().join(" ");
+    Ok(Page::new("Events").section(BACK).show(&html! {
+        (done)
+        h1 { "Events" }
+        p.lead { "What webhooks tell, newest first. The list follows by itself." }
+        div data-live="/sandbox/events/stream" data-names=(names) data-fragment="/console/events/rows" aria-live="polite" {
+            (rows)
+        }
+    }))
+}
+
+/// `GET /console/events/rows`
+pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
+    Ok(fragment(&newest(&reader).await?))
+}
+
+async fn newest(reader: &Reader) -> Result<Markup, Refused> {
+    let events: Rows<Event> = reader.api.get("/sandbox/events?limit=50").await?;
+    Ok(html! {
+        @if events.data.is_empty() {
+            p.empty { "Nothing has happened yet." }
+        } @else {
+            div.table-scroll tabindex="0" {
+                table {
+                    thead { tr {
+                        th scope="col" { "When" }
+                        th scope="col" { "Event" }
+                        th scope="col" { "Deal" }
+                        th scope="col" { "Delivery" }
+                    } }
+                    tbody {
+                        @for event in &events.data {
+                            tr {
+                                td { (time(&event.created_at)) }
+                                td { code { (event.kind) } }
+                                td { @if let Some(escrow) = &event.escrow_id { a href={ "/console/deals/" (escrow) } { "open" } } }
+                                td.small { (event.delivery(BACK)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,120 @@
+//! The ledger: where the money is, the newest transfers, and whether it all adds up.
+
+use actix_web::HttpResponse;
+use actix_web::web;
+use maud::{Markup, html};
+use tokio::sync::Mutex;
+
+use crate::domain::treasury::account_statement::{AccountStatement, Period};
+use crate::http::ApiError;
+use crate::store::{Audit, audit};
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::text;
+
+/// The most transfers that the page reads, and the ones that it shows.
+const TRANSFERS_MAX: usize = 20_000;
+const TRANSFERS_SHOWN: usize = 50;
+
+/// Held by the request whose page checks the file, since a check reads all of it.
+static CHECKING: Mutex<()> = Mutex::const_new(());
+
+/// The invariants of architecture section 4, by their numbers.
+const INVARIANTS: [&str; 12] = [
+    "The balances of a merchant add up to zero",
+    "Each balance equals the sum of its transfers",
+    "No balance of a customer, merchant or platform is below zero",
+    "Escrow accounts hold exactly what open deals and stakes still hold",
+    "A closed deal holds nothing",
+    "For every deal: released, refunded, fees and still held add up to what was paid",
+    "Each merchant's chain of transfers is unbroken",
+    "Each payment history is whole and adds up to its balance",
+    "Every row can be read and has its checksum",
+    "Every file that a row names is there",
+    "Money in transit and in suspense is that of open pay-outs and of receipts without an owner",
+    "The record of operators' acts is unbroken",
+];
+
+/// `GET /console/ledger`
+pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
+    let read = reader.read(|snapshot, merchant| snapshot.journal(merchant, Period::default(), TRANSFERS_MAX));
+    let journal = read.await?;
+    let path = reader.state.store.path().to_owned();
+    let one_at_a_time = CHECKING.lock().await;
+    let checked = web::block(move || audit(&path, &mut |_, _| {})).await;
+    let checked = checked.map_err(|_| ApiError::Internal)?;
+    drop(one_at_a_time);
+    let currency = reader.currency();
+    Ok(Page::new("Ledger").section("/console/ledger").show(&html! {
+        h1 { "Ledger" }
+        div.columns {
+            section.card {
+                h2 { "Transfers" }
+                @match &journal {
+                    None => p.muted { "Nothing has moved yet." },
+                    Some(Err(_)) => p.muted { "There are more than " (TRANSFERS_MAX) " transfers. " code { "GET /operator/journal" } " gives them by day." },
+                    Some(Ok(journal)) => (transfers(journal, &currency)),
+                }
+            }
+            section.card {
+                h2 { "Invariants" }
+                @match &checked {
+                    Ok(checked) => (invariants(checked)),
+                    Err(error) => p.notice.bad { "The file cannot be checked: " (error) },
+                }
+            }
+        }
+    }))
+}
+
+fn transfers(journal: &AccountStatement, currency: &str) -> Markup {
+    html! {
+        div.table-scroll tabindex="0" {
+            table {
+                caption { "The newest of " (journal.rows.len()) " transfers. Each takes from one account what it gives to another." }
+                thead { tr {
+                    th scope="col" { "Number" }
+                    th scope="col" { "When" }
+                    th scope="col" { "Debit" }
+                    th scope="col" { "Credit" }
+                    th.end scope="col" { "Amount" }
+                } }
+                tbody {
+                    @for row in journal.rows.iter().rev().take(TRANSFERS_SHOWN) {
+                        @let transfer = &row.line.transfer;
+                        tr {
+                            td.number { (row.line.number) }
+                            td { (text::instant(row.line.at)) div.small.muted { (transfer.kind.into_str()) } }
+                            td { (transfer.debit) }
+                            td { (transfer.credit) }
+                            td.end {
+                                (text::amount(transfer.amount, currency))
+                                @if let Some(escrow) = transfer.escrow { div.small { a href={ "/console/deals/" (escrow) } { "deal" } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Shows the invariants with a tick or a cross each, and what is wrong.
+fn invariants(audit: &Audit) -> Markup {
+    html! {
+        p.small.muted {
+            "Just computed from the first transfer on: " (audit.transfers) " transfers, " (audit.accounts) " accounts and "
+            (audit.escrows) " deals of all merchants of this file."
+        }
+        ol.steps {
+            @for (index, invariant) in INVARIANTS.iter().enumerate() {
+                @let findings: Vec<_> = audit.findings.iter().filter(|finding| usize::from(finding.invariant) == index + 1).collect();
+                li.done[findings.is_empty()] {
+                    (invariant)
+                    span.visually-hidden { @if findings.is_empty() { ": holds" } @else { ": broken" } }
+                    @for finding in findings { p.notice.bad { (finding.problem) } }
+                }
+            }
+        }
+    }
+}

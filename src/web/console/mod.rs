@@ -1,0 +1,43 @@
+//! The console: a merchant's deals, customers, events and ledger, and everything that the
+//! people of a deal may do.
+
+mod actions;
+mod call;
+mod clock;
+mod customers;
+pub(super) mod deal;
+mod deals;
+mod desk;
+mod done;
+mod events;
+mod example;
+mod faults;
+mod ledger;
+mod money_bar;
+mod offer;
+mod requests;
+mod timeline;
+
+use actix_web::web::{self, ServiceConfig};
+
+pub(super) use call::button;
+pub(super) use done::{Shown, notice};
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/deals").get(deals::list))
+        .service(web::resource("/deals/{escrowId}").get(deal::show))
+        .service(web::resource("/offer").get(offer::show))
+        .service(web::resource("/call").post(call::send))
+        .service(web::resource("/example").post(example::make))
+        .service(web::resource("/customers").get(customers::list))
+        .service(web::resource("/customers/{customerId}").get(customers::show))
+        .service(web::resource("/events").get(events::list))
+        .service(web::resource("/events/rows").get(events::rows))
+        .service(web::resource("/requests").get(requests::list))
+        .service(web::resource("/requests/rows").get(requests::rows))
+        .service(web::resource("/clock").get(clock::show))
+        .service(web::resource("/faults").get(faults::show))
+        .service(web::resource("/ledger").get(ledger::show))
+        .configure(desk::configure);
+}

@@ -1,0 +1,92 @@
+//! The history of a deal, from its events, with their deliveries.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::domain::time::Timestamp;
+use crate::web::api::Request;
+use crate::web::console::call;
+use crate::web::layout::Refused;
+use crate::web::reader::Reader;
+use crate::web::text;
+
+/// An event as the inbox of a sandbox shows it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Event {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) created_at: String,
+    pub(super) escrow_id: Option<String>,
+    delivery: Delivery,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delivery {
+    status: String,
+    attempts: Vec<serde_json::Value>,
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rows<T> {
+    pub(super) data: Vec<T>,
+}
+
+/// Reads the events of a deal, oldest first.
+pub(super) async fn of_deal(reader: &Reader, escrow: &str) -> Result<Vec<Event>, Refused> {
+    let path = format!("/sandbox/events?limit=100&escrowId={escrow}");
+    let mut events: Rows<Event> = reader.api.get(path).await?;
+    events.data.reverse();
+    Ok(events.data)
+}
+
+/// Shows the events of a deal as its history.
+pub(super) fn show(events: &[Event], back: &str) -> Markup {
+    html! {
+        ol.timeline {
+            @for event in events {
+                li {
+                    strong { (said(&event.kind)) } " "
+                    (time(&event.created_at))
+                    div.small.muted { code { (event.kind) } " " (event.delivery(back)) }
+                }
+            }
+        }
+    }
+}
+
+impl Event {
+    /// Shows the state of the delivery, with a button that sends the event again.
+    pub(super) fn delivery(&self, back: &str) -> Markup {
+        let attempts = self.delivery.attempts.len();
+        let resend = Request::new(
+            actix_web::http::Method::POST,
+            format!("/sandbox/events/{}/resend", self.id),
+        );
+        html! {
+            @match self.delivery.status.as_str() {
+                "none" => { "webhook: no address is set" }
+                status => {
+                    "webhook: " (status) ", attempts: " (attempts) " "
+                    (call::button(&resend, back, "Send again", "quiet"))
+                }
+            }
+        }
+    }
+}
+
+/// Shows an instant of a reply.
+pub(super) fn time(instant: &str) -> Markup {
+    Timestamp::parse(instant).map_or_else(|| html! { (instant) }, text::instant)
+}
+
+/// Returns an event in words.
+fn said(kind: &str) -> String {
+    let words = kind.replace(['.', '_'], " ");
+    let mut letters = words.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

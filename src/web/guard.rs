@@ -1,0 +1,112 @@
+//! The protection of every page: the check of the host, the check of the sender of forms,
+//! and the headers that tell the browser what a page may do.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpRequest};
+
+use crate::http::{ApiError, AppState, check_host};
+use crate::web::layout::{Page, Refused};
+
+/// The relation of the page that sent a form to this server. Every current browser says it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Nothing comes from elsewhere, no script or style stands in the HTML, and no other site may
+/// show a page in a frame.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Serves a page with its headers, or refuses the request. A page that sets its own
+/// `Content-Security-Policy` keeps it.
+///
+/// # Errors
+///
+/// Refuses a foreign host, and a form that another site sent.
+pub(super) async fn page(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let outcome = match check(request.request()) {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(refused) => request.error_response(refused).map_into_right_body(),
+    };
+    let mut response = outcome;
+    let headers = response.headers_mut();
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}
+
+fn check(request: &HttpRequest) -> Result<(), Refused> {
+    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Internal)?;
+    check_host(request, state)?;
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    if is_read || is_from_own_page(request) {
+        return Ok(());
+    }
+    Err(Refused::new(
+        403,
+        Page::new("Not from here"),
+        "This form was sent by a page of another site. Nothing was changed.",
+    ))
+}
+
+/// Returns true if a page of this server sent the form. Browsers say where a form comes from,
+/// and a page of another site cannot make them say otherwise.
+fn is_from_own_page(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return site.as_bytes() == b"same-origin";
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let origin_host = origin.and_then(|origin| Some(origin.split_once("://")?.1));
+    origin_host.is_some() && origin_host == host
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn is_own(headers: &[(&'static str, &'static str)]) -> bool {
+        let request = TestRequest::post().insert_header(("host", "shop.example:8080"));
+        let request = headers
+            .iter()
+            .fold(request, |request, header| request.insert_header(*header));
+        is_from_own_page(&request.to_http_request())
+    }
+
+    #[test]
+    fn a_form_must_come_from_a_page_of_this_server() {
+        assert!(is_own(&[("sec-fetch-site", "same-origin")]));
+        assert!(is_own(&[("origin", "https://shop.example:8080")]));
+        for foreign in [
+            &[][..],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://shop.example:8080")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "https://shop.example")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+        ] {
+            assert!(!is_own(foreign), "{foreign:?}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The first page: what this is, what it holds, and where to begin.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use maud::{Markup, html};
+
+use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
+use crate::domain::ledger::TransferKind;
+use crate::domain::mode::Mode;
+use crate::domain::page::PageRequest;
+use crate::domain::treasury::account_statement::{AccountStatement, Period};
+use crate::http::AppState;
+use crate::web::layout::{Page, Refused};
+use crate::web::reader::Reader;
+use crate::web::scale::scaled;
+use crate::web::text;
+
+/// The most transfers from which the picture is drawn.
+const TRANSFERS_MAX: usize = 5_000;
+/// The size of the picture, in its own units.
+const WIDTH: i64 = 720;
+const HEIGHT: i64 = 180;
+
+/// `GET /`
+pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>) -> Result<HttpResponse, Refused> {
+    if state.policy.load().mode == Mode::Live {
+        return Ok(live());
+    }
+    let reader = reader?;
+    let found = reader.read(|snapshot, merchant| {
+        let deals = snapshot.deals(merchant, &MerchantEscrowFilter::default(), PageRequest::FIRST)?;
+        let journal = snapshot.journal(merchant, Period::default(), TRANSFERS_MAX)?;
+        Ok((deals.count, journal.ok()))
+    });
+    let (deals, journal) = found.await?.unwrap_or_default();
+    let currency = reader.currency();
+    let points = journal.as_ref().map(points).unwrap_or_default();
+    let now = points.last().copied();
+    Ok(Page::new("Home").section("/").show(&html! {
+        h1 { "Money held until the work is done" }
+        p.lead {
+            "A seller offers a deal in stages, the buyer pays once, and each confirmed stage is paid out. "
+            "This service holds the money between them and keeps a ledger that adds up."
+        }
+        div.notice {
+            p { "This is a sandbox: the money is play money, and the clock can be moved." }
+        }
+        form.card method="post" action="/console/example" {
+            h2 { @if deals == 0 { "Begin here" } @else { "One more" } }
+            p { "Amaka builds a website for Tunde in three stages. Make the deal, then pay and confirm it as Tunde." }
+            div.actions {
+                button.primary { "Make an example deal" }
+                a.button href="/console/offer" { "Offer a deal of your own" }
+            }
+        }
+        @if let Some(Point { held, released, .. }) = now {
+            div.grid {
+                (figure("Held now", &text::minor(held, &currency)))
+                (figure("Released so far", &text::minor(released, &currency)))
+                (figure("Deals", &html! { a href="/console/deals" { (deals) } }))
+            }
+            section.card {
+                h2 { "Held and released over time" }
+                (chart(&points, &currency))
+            }
+        }
+        div.grid {
+            section.card {
+                h2 { "For developers" }
+                p { "Every request of these pages can be copied as a curl command. The documents are in the binary." }
+                div.actions {
+                    a.button href="/docs" { "Documents" }
+                    a.button href="/docs/errors" { "Refusals" }
+                }
+            }
+            section.card {
+                h2 { "For demonstrations" }
+                p { "Move the clock to see what happens when a buyer does not answer, and open the ledger to see that it adds up." }
+                div.actions {
+                    a.button href="/console/clock" { "Clock" }
+                    a.button href="/console/ledger" { "Ledger" }
+                }
+            }
+        }
+    }))
+}
+
+fn live() -> HttpResponse {
+    let page = Page::new("Home").section("/").narrow().mode(Mode::Live);
+    page.show(&html! {
+        h1 { "Money held until the work is done" }
+        p.lead { "This service holds real money. Its API and the command line are documented here." }
+        p { a.button href="/docs" { "Documents" } }
+    })
+}
+
+fn figure(label: &str, value: &Markup) -> Markup {
+    html! {
+        section.card.figure {
+            p.label { (label) }
+            p.value { (value) }
+        }
+    }
+}
+
+/// The money at one moment, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Point {
+    at: i64,
+    held: i64,
+    released: i64,
+}
+
+/// Returns the money held and released after each transfer of a hold.
+fn points(journal: &AccountStatement) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    let mut point = Point::default();
+    for row in &journal.rows {
+        let amount = row.line.transfer.amount.minor();
+        match row.line.transfer.kind {
+            TransferKind::Fund | TransferKind::Stake => point.held += amount,
+            TransferKind::Release => {
+                point.held -= amount;
+                point.released += amount;
+            }
+            TransferKind::Refund
+            | TransferKind::Commission
+            | TransferKind::AdditionalFee
+            | TransferKind::PlatformFee => point.held -= amount,
+            _ => continue,
+        }
+        point.at = row.line.at.millis();
+        points.push(point);
+    }
+    points
+}
+
+/// Draws two lines of steps. The list of transfers says the same in words.
+fn chart(points: &[Point], currency: &str) -> Markup {
+    let (first, last) = (
+        points.first().map_or(0, |point| point.at),
+        points.last().map_or(0, |point| point.at),
+    );
+    let top = points
+        .iter()
+        .map(|point| point.held.max(point.released))
+        .max()
+        .unwrap_or_default();
+    let x = |at: i64| scaled(at - first, last - first, WIDTH);
+    let y = |amount: i64| HEIGHT - scaled(amount, top, HEIGHT - 10);
+    let line = |value: fn(&Point) -> i64| {
+        let mut path = format!("M0 {HEIGHT}");
+        for point in points {
+            path.extend([format!(" H{}", x(point.at)), format!(" V{}", y(value(point)))]);
+        }
+        path + &format!(" H{WIDTH} V{HEIGHT}")
+    };
+    html! {
+        svg.chart role="img" aria-label="Money held and released over time" viewBox=(format!("0 0 {WIDTH} {}", HEIGHT + 4)) {
+            path.held d=(line(|point| point.held)) {}
+            path.released d=(line(|point| point.released)) {}
+            line x1="0" x2=(WIDTH) y1=(HEIGHT) y2=(HEIGHT) {}
+        }
+        ul.legend {
+            li { svg viewBox="0 0 10 10" aria-hidden="true" { rect.held width="10" height="10" {} } "held" }
+            li { svg viewBox="0 0 10 10" aria-hidden="true" { rect.released y="3" width="10" height="4" {} } "released" }
+            li.muted { "top: " (text::minor(top, currency)) }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The pages for people: HTML from the binary, with one stylesheet and one script, and nothing
+//! loaded from elsewhere.
+//!
+//! A page reads by the store's queries or by the service's own routes, and changes state only
+//! by the routes ([`Door`](crate::http::Door)), so that it can do what the API allows its
+//! reader and nothing else.
+
+mod api;
+mod assets;
+mod console;
+mod docs;
+mod guard;
+mod home;
+mod layout;
+mod pay;
+mod reader;
+mod scale;
+mod text;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+/// Adds the pages to the routes of a server.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(web::resource("/assets/{name}").get(assets::serve));
+    config.service(web::resource("/").wrap(from_fn(guard::page)).get(home::show));
+    config.service(
+        web::resource("/pay/{paymentToken}")
+            .wrap(from_fn(guard::page))
+            .get(pay::show),
+    );
+    config.service(
+        web::scope("/console")
+            .wrap(from_fn(guard::page))
+            .configure(console::configure),
+    );
+    config.service(
+        web::scope("/docs")
+            .wrap(from_fn(guard::page))
+            .configure(docs::configure),
+    );
+}

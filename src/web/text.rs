@@ -1,0 +1,79 @@
+//! How pages write amounts and instants.
+
+use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::domain::escrow::Status;
+use crate::domain::money::Amount;
+use crate::domain::time::Timestamp;
+
+/// Writes an amount with its currency and with separators between thousands:
+/// `NGN 1,500.00`.
+pub(super) fn amount(amount: Amount, currency: &str) -> Markup {
+    html! {
+        span.amount { span.currency { (currency) } (grouped(amount)) }
+    }
+}
+
+/// Writes an instant. The page's script shows it in the reader's time zone.
+pub(super) fn instant(instant: Timestamp) -> Markup {
+    let exact = instant.to_string();
+    html! {
+        time datetime=(exact) title=(exact) data-local { (exact) }
+    }
+}
+
+/// Writes an amount of minor units, which may be below zero.
+pub(super) fn minor(minor: i64, currency: &str) -> Markup {
+    let size = Amount::from_minor(minor.saturating_abs()).unwrap_or(Amount::MAX);
+    html! {
+        span.amount { span.currency { (currency) } @if minor < 0 { "−" } (grouped(size)) }
+    }
+}
+
+/// Writes the status of a deal.
+pub(super) fn status(status: Status) -> Markup {
+    let tone = match status {
+        Status::Pending => "",
+        Status::Ongoing => "info",
+        Status::Disputed | Status::Investigating => "bad",
+        Status::Completed | Status::Claimed => "good",
+        Status::Refunded | Status::Split => "warn",
+    };
+    html! { span class={ "badge " (tone) } { (status.into_str().to_lowercase()) } }
+}
+
+/// Escapes a text for a part of a path.
+pub(super) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Returns an amount in major units with two decimals, and a comma between thousands.
+fn grouped(amount: Amount) -> String {
+    let minor = amount.minor();
+    let (major, cents) = (minor / 100, minor % 100);
+    let digits = major.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    format!("{text}.{cents:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_two_decimals_and_separators() {
+        let text = |minor| grouped(Amount::from_minor(minor).unwrap());
+        assert_eq!(text(0), "0.00");
+        assert_eq!(text(5), "0.05");
+        assert_eq!(text(99_999), "999.99");
+        assert_eq!(text(100_000), "1,000.00");
+        assert_eq!(text(123_456_789), "1,234,567.89");
+    }
+}

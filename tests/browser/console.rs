@@ -1,0 +1,183 @@
+//! The console in a browser.
+
+use thirtyfour::prelude::*;
+
+use crate::helpers::{Site, in_browser};
+
+/// The pages of a sandbox that has a deal.
+const PAGES: [&str; 17] = [
+    "/",
+    "/console/deals",
+    "/console/offer",
+    "/console/customers",
+    "/console/customers/tunde",
+    "/console/events",
+    "/console/requests",
+    "/console/clock",
+    "/console/faults",
+    "/console/ledger",
+    "/console/desk",
+    "/console/desk/deposits",
+    "/console/desk/payouts",
+    "/console/desk/reconciliation",
+    "/console/desk/acts",
+    "/docs",
+    "/docs/console",
+];
+
+/// Makes the example deal, from the home on.
+async fn make_example(site: &Site) -> WebDriverResult<()> {
+    site.open("/").await?;
+    site.click("Make an example deal").await?;
+    site.shows("Milestone escrow created successfully").await
+}
+
+/// Announces a deposit and asks for a withdrawal, on the page of a customer with money.
+async fn move_money(site: &Site) -> WebDriverResult<()> {
+    site.open("/console/customers/tunde").await?;
+    site.fill("Amount in NGN", "20000").await?;
+    site.click("Announce").await?;
+    site.shows("Payment intent created successfully").await?;
+    let withdrawal = site.driver.find(By::Id("withdrawal")).await?;
+    withdrawal.send_keys("3000").await?;
+    site.driver
+        .find(By::XPath("//button[normalize-space()=\"Withdraw\"]"))
+        .await?
+        .click()
+        .await?;
+    site.shows("Payment intent created successfully").await
+}
+
+#[test]
+fn a_newcomer_takes_a_deal_from_home_to_paid_out_with_clicks_alone() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        site.shows("A website for a bakery").await?;
+        site.click("Pay from the wallet").await?;
+        for stage in ["Design", "Building", "Launch"] {
+            site.click(&format!("Confirm “{stage}”")).await?;
+        }
+        site.shows("the deal is closed and all its money is paid out").await?;
+        site.is_sound().await?;
+        site.click("Ledger").await?;
+        site.has(12, ".steps > li.done").await
+    });
+}
+
+#[test]
+fn an_operator_records_what_came_and_pays_out() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        move_money(&site).await?;
+        site.click("Desk").await?;
+        site.click("Money in").await?;
+        site.fill("The bank's reference", "FT-1").await?;
+        site.click("Record that it came").await?;
+        site.shows("Receipt recorded successfully").await?;
+        site.shows("No deposit is expected").await?;
+        site.click("Money out").await?;
+        site.click("Approve").await?;
+        site.fill("The bank's reference", "FT-2").await?;
+        site.click("Record that it was paid").await?;
+        site.shows("Pay-out recorded as paid").await?;
+        site.click("Position").await?;
+        site.shows("agrees").await?;
+        site.click("Reconciliation").await?;
+        // The buyer's 500,000 and the 1,000,000 that a sandbox gives a new customer, here the
+        // seller; 20,000 came and 3,000 went out.
+        site.fill("The bank's closing balance", "1517000").await?;
+        site.click("Compare").await?;
+        site.shows("The bank and the ledger agree.").await?;
+        site.fill("The bank's closing balance", "1516999.50").await?;
+        site.click("Compare").await?;
+        site.shows("The bank and the ledger differ.").await?;
+        site.is_sound().await?;
+        site.click("Who did what").await?;
+        site.has(3, "tbody tr").await
+    });
+}
+
+#[test]
+fn a_refusal_is_worded_as_the_api_words_it() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        let deal = site.path().await?;
+        site.open("/console/customers/tunde").await?;
+        site.fill("Set the wallet to", "1").await?;
+        site.click("Set").await?;
+        site.shows("Balance set successfully").await?;
+        site.open(&deal).await?;
+        site.click("Pay from the wallet").await?;
+        site.shows("Insufficient balance").await?;
+        site.shows("Nothing was changed").await?;
+        site.shows("/v1/payment/escrow").await
+    });
+}
+
+#[test]
+fn a_hostile_purpose_is_shown_as_text() {
+    in_browser(async |site: Site| {
+        let hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>";
+        site.open("/console/offer").await?;
+        site.fill("What for", hostile).await?;
+        site.driver.find(By::Id("amount")).await?.send_keys("2000").await?;
+        for (title, part) in [("title0", "part0"), ("title1", "part1")] {
+            site.driver.find(By::Id(title)).await?.send_keys(hostile).await?;
+            site.driver.find(By::Id(part)).await?.send_keys("1000").await?;
+        }
+        site.click("Offer").await?;
+        site.shows("Milestone escrow created successfully").await?;
+        let deal = site.path().await?;
+        for path in [deal.as_str(), "/console/deals", "/console/events", "/console/requests"] {
+            site.open(path).await?;
+            let title = site.driver.title().await?;
+            assert_ne!(title, "owned", "{path}");
+            site.is_sound().await?;
+        }
+        site.open("/console/deals").await?;
+        site.shows("<script>").await
+    });
+}
+
+#[test]
+fn every_page_is_sound_in_light_and_dark_and_on_a_phone() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        let deal = site.path().await?;
+        site.click("Pay from the wallet").await?;
+        site.shows("Confirm “Design”").await?;
+        move_money(&site).await?;
+        for (scheme, width) in [("light", 1280), ("dark", 375)] {
+            site.look(scheme, width).await?;
+            for path in PAGES.into_iter().chain([deal.as_str()]) {
+                site.open(path).await?;
+                site.is_sound().await?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_deal_is_made_and_paid_with_the_keyboard_alone() {
+    in_browser(async |site: Site| {
+        site.open("/").await?;
+        press(&site, "Make an example deal").await?;
+        press(&site, "Pay from the wallet").await?;
+        press(&site, "Confirm “Design”").await?;
+        site.shows("Confirm “Building”").await
+    });
+}
+
+/// Goes to the button with this text by the tab key, and presses Enter.
+async fn press(site: &Site, text: &str) -> WebDriverResult<()> {
+    site.shows(text).await?;
+    for _ in 0..60 {
+        let focused = site.driver.active_element().await?;
+        if focused.text().await? == text {
+            return focused.send_keys(Key::Enter).await;
+        }
+        focused.send_keys(Key::Tab).await?;
+    }
+    panic!("the tab key does not lead to \"{text}\"");
+}

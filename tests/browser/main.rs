@@ -1,0 +1,11 @@
+//! Tests of the pages in a real browser, Debian's chromium. They click as a person does. Each
+//! starts a browser and a sandbox of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot continue should panic at that line"
+)]
+
+mod console;
+mod helpers;
+mod screenshots;

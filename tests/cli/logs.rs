@@ -1,0 +1,107 @@
+//! The log on stderr, as text and as JSON.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::helpers::{RunningServer, WorkFolder, get};
+
+/// Starts a server that logs every request into a file, with these settings.
+pub(crate) fn serve_logging(work_folder: &WorkFolder, settings: &str) -> RunningServer {
+    work_folder.write("config.toml", settings);
+    let mut command = work_folder.server(&[]);
+    command.env_remove("ESCROWD_LOG");
+    command.stderr(fs::File::create(work_folder.path().join("log")).unwrap());
+    RunningServer::start(command)
+}
+
+/// Waits until the log has a line with this text, and returns the line.
+#[track_caller]
+pub(crate) fn line_with(work_folder: &WorkFolder, text: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+        if let Some(line) = log.lines().find(|line| line.contains(text)) {
+            return line.to_owned();
+        }
+        assert!(Instant::now() < deadline, "no {text:?} in the log:\n{log}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const SECRET_KEY: &str = "sk_test_a_secret";
+
+fn headers() -> [(&'static str, &'static str); 2] {
+    [("authorization", "Bearer sk_test_a_secret"), ("customer-id", "ada")]
+}
+
+#[test]
+fn a_line_of_json_has_every_fact_of_a_request() {
+    let work_folder = WorkFolder::new();
+    let server = serve_logging(&work_folder, "log_format = \"json\"\n");
+    assert_eq!(get(&server.url("/v1/wallet?token=hidden"), &headers()).0, 200);
+    assert_eq!(get(&server.url("/v1/wallet"), &headers()).0, 200);
+    get(&server.url("/v1/none%0d%0a%1b%5b2J?token=hidden"), &[]);
+    line_with(&work_folder, "/v1/none");
+    let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+    assert!(!log.contains(SECRET_KEY) && !log.contains("hidden"), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &lines {
+        for field in ["time", "level", "target", "message"] {
+            assert!(line[field].is_string(), "{line}");
+        }
+    }
+    let requests: Vec<&Value> = lines.iter().filter(|line| line["path"] == "/v1/wallet").collect();
+    assert_eq!(requests.len(), 2, "{log}");
+    for line in requests {
+        assert_eq!(line["level"], "info");
+        assert_eq!(line["target"], "escrowd::http::middleware");
+        assert!(line["requestId"].as_str().unwrap().starts_with("req_"));
+        assert_eq!((&line["method"], &line["status"]), (&"GET".into(), &200.into()));
+        assert_eq!(
+            (&line["customer"], &line["address"]),
+            (&"ada".into(), &"127.0.0.1".into())
+        );
+        assert_eq!(line["merchant"], 1, "also of the request that made the merchant");
+        assert!(line["durationMs"].as_f64().unwrap() > 0.0);
+        assert_eq!(line.get("operator"), None);
+    }
+    let unknown = lines.iter().find(|line| line["status"] == 404).unwrap();
+    assert_eq!(unknown["path"], "/v1/none%0d%0a%1b%5b2J");
+    assert_eq!(unknown.get("merchant"), None);
+}
+
+#[test]
+fn a_line_of_text_has_the_same_facts() {
+    let work_folder = WorkFolder::new();
+    let server = serve_logging(&work_folder, "trusted_proxies = [\"127.0.0.1\"]\n");
+    let headers = [headers().as_slice(), &[("x-forwarded-for", "192.0.2.7")]].concat();
+    assert_eq!(get(&server.url("/v1/wallet?token=hidden"), &headers).0, 200);
+    let line = line_with(&work_folder, "/v1/wallet");
+    assert!(
+        line.starts_with('[') && line.contains(" INFO  escrowd::http::middleware] req_"),
+        "{line}"
+    );
+    assert!(line.contains(" GET \"/v1/wallet\" 200 "), "{line}");
+    assert!(
+        line.ends_with("us merchant=1 customer=\"ada\" address=192.0.2.7"),
+        "{line}"
+    );
+    let log = fs::read_to_string(work_folder.path().join("log")).unwrap();
+    assert!(!log.contains(SECRET_KEY) && !log.contains("hidden"), "{log}");
+    assert!(!log.contains('\u{1b}'), "colours are for terminals");
+}
+
+#[test]
+fn a_wrong_format_is_refused_with_the_right_ones() {
+    let work_folder = WorkFolder::new();
+    work_folder.write("config.toml", "log_format = \"xml\"\n");
+    let output = work_folder.run(&[]);
+    let said = crate::helpers::stderr(&output);
+    assert!(
+        said.contains("expected `text` or `json`") && said.contains("line 1"),
+        "{said}"
+    );
+}
