@@ -34,7 +34,7 @@ use crate::web;
 use crate::webhooks;
 
 pub use reload::Reloader;
-pub use settings::policy;
+pub use settings::{openapi_document, policy};
 
 /// The service, bound to its address but not yet running.
 pub struct App {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backups::Schedule;
+use serde_json::Value;
+
 use crate::commands::Policy;
 use crate::config::{Bank, Config, ConfigError};
 use crate::domain::customers::customer::Admission;
@@ -63,6 +65,15 @@ pub fn policy(config: &Config) -> Result<Policy, ConfigError> {
         public_url: config.public_url.clone(),
         local_url: Arc::default(),
     })
+}
+
+/// Returns the OpenAPI document of a service with this configuration.
+///
+/// # Errors
+///
+/// Returns the error of an invalid setting.
+pub fn openapi_document(config: &Config) -> Result<Value, ConfigError> {
+    Ok(http::openapi_document(&policy(config)?, &limits(config)))
 }
 
 /// Warns of a live service in which one operator may do everything.

@@ -5,7 +5,7 @@ use crate::domain::ids::CustomerId;
 use crate::domain::time::Timestamp;
 use crate::domain::unset::is_unset_variable;
 
-const KEY_BYTES_MAX: usize = 255;
+pub const KEY_BYTES_MAX: usize = 255;
 
 /// A key that a caller sends with a request to make it safe to retry: 1 to 255 printable
 /// ASCII characters.

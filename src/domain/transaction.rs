@@ -31,7 +31,7 @@ pub enum TransactionType {
 }
 
 /// The direction in which a transaction changed its owner's main balance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum CreditType {
     Credit,
@@ -69,7 +69,7 @@ pub struct FundingPayment {
 }
 
 /// The status of a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum PaymentStatus {
     /// Requested. No money has moved.

@@ -23,6 +23,8 @@ use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::form::{self, FormBody, ReceivedFile};
 use crate::http::payload::{at_most, check_head, collect, payload_error, unreadable, with_progress, without_bom};
+use crate::http::request_spec::FieldGroups;
+use crate::http::route::RouteFacts;
 use crate::http::state::{AppState, Limits};
 
 const JSON: &str = "application/json";
@@ -30,7 +32,11 @@ const JSON_OR_FORM: &str = "application/json or multipart/form-data";
 
 /// The whole text of a JSON body, not yet parsed.
 #[derive(Debug)]
-pub(crate) struct JsonBody(Arc<str>);
+pub(crate) struct JsonBody {
+    text: Arc<str>,
+    /// The description of the fields, or `None` if there is none.
+    specs: Option<FieldGroups>,
+}
 
 /// A JSON body that the client may leave out. An absent body counts as `{}`.
 #[derive(Debug)]
@@ -40,42 +46,49 @@ pub(crate) struct OptionalJsonBody(pub(crate) JsonBody);
 #[derive(Debug)]
 pub(crate) enum JsonOrFormBody {
     Json(JsonBody),
-    Form(FormBody),
+    Form(FormBody, Option<FieldGroups>),
 }
 
 impl JsonBody {
-    /// Wraps the text of a body.
+    /// Wraps the text of a body whose fields are not described.
     pub(crate) fn of(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            specs: None,
+        }
     }
 
     /// Parses the body's fields. Refuses a file in one of them, because the route takes none.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        let fields = Fields::from_json(&self.0)?;
+        let fields = Fields::from_json(&self.text)?;
         fields.check_no_data_url("left out, because this route takes no files")?;
-        Ok(fields)
+        Ok(fields.described_by(self.specs))
     }
 
     /// Returns the text as it came, but for a byte order mark before it.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Returns the SHA-256 of the body's canonical form. It does not depend on whitespace
     /// or on the order of fields.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32], Invalid> {
         let unreadable = |error: serde_json::Error| Invalid::wrong("the body", "valid JSON", &error.to_string());
-        let mut content: serde_json::Value = serde_json::from_str(&self.0).map_err(unreadable)?;
+        let mut content: serde_json::Value = serde_json::from_str(&self.text).map_err(unreadable)?;
         content.sort_all_objects();
         Ok(Sha256::digest(content.to_string()).into())
     }
 
-    /// Keeps a reference to the text in the request context.
+    /// Keeps a reference to the text in the request context, and takes the description of the
+    /// fields from the route.
     fn keep_in_context(self, request: &HttpRequest) -> Result<Self, ApiError> {
         RequestContext::of(request)?
             .body
-            .get_or_init(|| ReceivedBody::Json(Arc::clone(&self.0)));
-        Ok(self)
+            .get_or_init(|| ReceivedBody::Json(Arc::clone(&self.text)));
+        Ok(Self {
+            specs: specs_of(request),
+            ..self
+        })
     }
 }
 
@@ -88,8 +101,8 @@ impl JsonOrFormBody {
     /// not see that the service drops them, and may not have them any more.
     pub(crate) fn fields(&self, file_field: &str) -> Result<Fields<'_>, Invalid> {
         let fields = match self {
-            Self::Json(body) => Fields::from_json(&body.0)?,
-            Self::Form(form) => form.fields(file_field)?,
+            Self::Json(body) => Fields::from_json(&body.text)?.described_by(body.specs),
+            Self::Form(form, specs) => form.fields(file_field)?.described_by(*specs),
         };
         form::check_no_text_is_a_file(&fields, file_field)?;
         Ok(fields)
@@ -99,7 +112,7 @@ impl JsonOrFormBody {
     pub(crate) fn take_files(&mut self, field: &str) -> Vec<ReceivedFile> {
         match self {
             Self::Json(_) => Vec::new(),
-            Self::Form(form) => form.take_files(field),
+            Self::Form(form, _) => form.take_files(field),
         }
     }
 }
@@ -137,8 +150,11 @@ impl FromRequest for OptionalJsonBody {
             let limits = limits_of(&request)?;
             check_head(request.headers(), limits.body_bytes_max)?;
             match in_time(&request, limits, read_json(payload, limits)).await? {
-                JsonBody(text) if text.is_empty() => Ok(Self(JsonBody::of("{}"))),
-                JsonBody(_) => Err(ApiError::UnsupportedMediaType { expected: JSON }),
+                body if body.text.is_empty() => Ok(Self(JsonBody {
+                    specs: specs_of(&request),
+                    ..JsonBody::of("{}")
+                })),
+                _ => Err(ApiError::UnsupportedMediaType { expected: JSON }),
             }
         })
     }
@@ -165,11 +181,17 @@ impl FromRequest for JsonOrFormBody {
                 let chunks = with_progress(Duration::from_secs(seconds_max), at_most(bytes_max, payload));
                 let form = Multipart::new(request.headers(), chunks);
                 let form = read_whole(&request, form::read(form, limits, &request)).await?;
-                return form.keep_in_context(&request).map(Self::Form);
+                let form = form.keep_in_context(&request)?;
+                return Ok(Self::Form(form, specs_of(&request)));
             }
             Err(ApiError::UnsupportedMediaType { expected: JSON_OR_FORM })
         })
     }
+}
+
+/// Returns the description of the fields of the route's body.
+fn specs_of(request: &HttpRequest) -> Option<FieldGroups> {
+    Some(request.app_data::<RouteFacts>()?.request.body_fields())
 }
 
 pub(super) fn limits_of(request: &HttpRequest) -> Result<Limits, ApiError> {

@@ -1,12 +1,15 @@
 //! The envelope of every reply: `{"status", "message", "data"}` (contract section
 //! 1.4). An error adds `code`, and some errors add `details`.
 
+use std::marker::PhantomData;
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::idempotency::StoredReply;
@@ -20,49 +23,105 @@ const BODY_BYTES: usize = 2_048;
 /// The length from which a body does not keep the memory that it was rendered in.
 const LARGE_BODY_BYTES: usize = 65_536;
 
-/// A reply: a status and a rendered body.
+/// A rendered reply: a status and a body.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Rendered {
     status: StatusCode,
     body: Vec<u8>,
     is_replay: bool,
 }
 
-impl Reply {
+/// A rendered reply of a route whose success has this status and a `T` as its data. The API
+/// document describes the route by this type. The reply to a later request under an
+/// idempotency key can be a refusal that is kept for it.
+#[derive(Debug)]
+pub(crate) struct Reply<T, const STATUS: u16 = 200> {
+    rendered: Rendered,
+    data: PhantomData<fn() -> T>,
+}
+
+/// The reply of a route that creates something.
+pub(crate) type CreatedReply<T> = Reply<T, 201>;
+
+/// A rendered reply of a route whose success is a CSV file.
+#[derive(Debug)]
+pub(crate) struct CsvReply {
+    rendered: Rendered,
+    name: &'static str,
+}
+
+/// Data without fields, for a reply that tells nothing more than its message.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct NoData {}
+
+impl<T: Serialize> Reply<T> {
     /// Returns a 200 with this message.
-    pub(crate) fn ok(message: &'static str, data: impl Serialize) -> Self {
-        Self::success(StatusCode::OK, message, data)
+    pub(crate) fn ok(message: &'static str, data: T) -> Self {
+        Self::success(message, data)
     }
+}
 
+impl<T: Serialize> CreatedReply<T> {
     /// Returns a 201 with this message.
-    pub(crate) fn created(message: &'static str, data: impl Serialize) -> Self {
-        Self::success(StatusCode::CREATED, message, data)
+    pub(crate) fn created(message: &'static str, data: T) -> Self {
+        Self::success(message, data)
     }
+}
 
-    fn success(status: StatusCode, message: &'static str, data: impl Serialize) -> Self {
-        Self::new(&Envelope {
-            status: status.as_u16(),
+impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
+    fn success(message: &'static str, data: T) -> Self {
+        Self::of(Rendered::new(&Envelope {
+            status: STATUS,
             message,
             data: Some(data),
             code: None,
             details: None,
-        })
+        }))
     }
+}
 
-    /// Returns a 200 with a CSV file, which [`Reply::into_file`] sends.
-    pub(crate) fn csv(text: String) -> Self {
+impl<T, const STATUS: u16> From<Reply<T, STATUS>> for Rendered {
+    fn from(reply: Reply<T, STATUS>) -> Self {
+        reply.rendered
+    }
+}
+
+impl<T, const STATUS: u16> Reply<T, STATUS> {
+    /// Returns the reply of this route that was rendered before.
+    pub(crate) const fn of(rendered: Rendered) -> Self {
         Self {
-            status: StatusCode::OK,
-            body: text.into_bytes(),
-            is_replay: false,
+            rendered,
+            data: PhantomData,
         }
     }
 
-    /// Returns the response of a route whose success is a CSV file of this name and whose
-    /// errors are envelopes.
-    pub(crate) fn into_file(self, name: &str) -> HttpResponse {
-        let is_file = self.status.is_success();
-        let mut response = self.into_response();
+    /// Returns true if this request produced the reply, and false if the reply repeats
+    /// the one to an earlier request.
+    pub(crate) const fn is_first(&self) -> bool {
+        !self.rendered.is_replay
+    }
+
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.rendered.body
+    }
+}
+
+impl CsvReply {
+    /// Returns the reply of a route that sends a file of this name, from the file or a
+    /// refusal.
+    pub(crate) const fn of(rendered: Rendered, name: &'static str) -> Self {
+        Self { rendered, name }
+    }
+}
+
+impl Responder for CsvReply {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        let Self { rendered, name } = self;
+        let is_file = rendered.status.is_success();
+        let mut response = rendered.into_response();
         if is_file {
             let disposition = format!("attachment; filename=\"{name}\"");
             let disposition = HeaderValue::from_str(&disposition).expect("names of files are plain text");
@@ -73,6 +132,17 @@ impl Reply {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
+    }
+}
+
+impl Rendered {
+    /// Returns a 200 with a CSV file.
+    pub(crate) fn csv(text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: text.into_bytes(),
+            is_replay: false,
+        }
     }
 
     /// Returns the reply with this envelope.
@@ -107,12 +177,6 @@ impl Reply {
         }
     }
 
-    /// Returns true if this request produced the reply, and false if the reply repeats
-    /// the one to an earlier request.
-    pub(crate) const fn is_first(&self) -> bool {
-        !self.is_replay
-    }
-
     /// Returns the form in which the store keeps the reply for later requests under its
     /// idempotency key.
     pub(crate) fn into_stored(self) -> StoredReply {
@@ -131,10 +195,6 @@ impl Reply {
         response
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
             .body(self.body)
-    }
-
-    pub(crate) fn into_body(self) -> Vec<u8> {
-        self.body
     }
 }
 
@@ -156,10 +216,10 @@ pub(super) struct Envelope<'a, T> {
     pub(super) details: Option<Details<'a>>,
 }
 
-impl Responder for Reply {
+impl<T, const STATUS: u16> Responder for Reply<T, STATUS> {
     type Body = BoxBody;
 
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
-        self.into_response()
+        self.rendered.into_response()
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::treasury::reconciliation::SumTooLarge;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::details::{self, details};
-use crate::http::envelope::{Envelope, Reply, status_code};
+use crate::http::envelope::{Envelope, Rendered, status_code};
 use crate::http::key_mistake::KeyMistake;
 use crate::http::store_failure::{StoreFailure, store_failure};
 use crate::{commands, store};
@@ -203,7 +203,7 @@ impl ApiError {
         }
     }
 
-    fn reply(&self) -> Reply {
+    fn reply(&self) -> Rendered {
         let envelope = Envelope {
             status: self.status(),
             message: &self.to_string(),
@@ -222,7 +222,7 @@ impl ApiError {
                 _ => None,
             },
         };
-        Reply::new(&envelope)
+        Rendered::new(&envelope)
     }
 
     /// Returns the seconds after which the client should send the request again, or `None`
@@ -273,7 +273,7 @@ impl ResponseError for ApiError {
     }
 }
 
-impl From<Refusal> for Reply {
+impl From<Refusal> for Rendered {
     fn from(refusal: Refusal) -> Self {
         ApiError::Refused(refusal).reply()
     }

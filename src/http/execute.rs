@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures_util::TryFutureExt;
+
 use crate::commands::idempotency::{self, IdempotentOutcome, IdempotentRequest};
 use crate::commands::{self, Policy, customers};
 use crate::domain::escrow::deal::Deal;
@@ -11,7 +13,7 @@ use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken};
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::store::{self, Snapshot, Tx};
@@ -21,9 +23,10 @@ use crate::views::ViewContext;
 /// route.
 type AnyCommand = Box<dyn FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<Outcome, commands::Error> + Send>;
 /// The outcome of a command, which renders itself.
-type Outcome = Box<dyn FnOnce(&ViewContext<'_>) -> Reply + Send>;
+type Outcome = Box<dyn FnOnce(&ViewContext<'_>) -> Rendered + Send>;
 /// A query of a route with its rendering, without its type.
-type AnyQuery = Box<dyn FnOnce(&Snapshot<'_>, &ViewContext<'_>) -> Result<Result<Reply, Refusal>, store::Error> + Send>;
+type AnyQuery =
+    Box<dyn FnOnce(&Snapshot<'_>, &ViewContext<'_>) -> Result<Result<Rendered, Refusal>, store::Error> + Send>;
 
 impl AppState {
     /// Runs a command for a caller, waits until its changes are durable, and renders its
@@ -32,12 +35,23 @@ impl AppState {
     ///
     /// The first command of a sandbox key creates its merchant in the same transaction. If
     /// the command is refused, the merchant is not created either.
-    pub(crate) fn execute<T: Send + 'static>(
+    pub(crate) fn execute<T: Send + 'static, V, const STATUS: u16>(
         &self,
         caller: &Caller,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
-    ) -> impl Future<Output = Result<Reply, ApiError>> {
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V, STATUS> + Send + 'static,
+    ) -> impl Future<Output = Result<Reply<V, STATUS>, ApiError>> {
+        self.execute_rendered(caller, command, |done, context| render(done, context).into())
+            .map_ok(Reply::of)
+    }
+
+    /// Runs a command as [`AppState::execute`] does, for a route whose success is no envelope.
+    pub(crate) fn execute_rendered<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<T, commands::Error> + Send + 'static,
+        render: impl FnOnce(T, &ViewContext<'_>) -> Rendered + Send + 'static,
+    ) -> impl Future<Output = Result<Rendered, ApiError>> {
         let command: AnyCommand = Box::new(move |tx, policy, actor| {
             let done = command(tx, policy, actor)?;
             let outcome: Outcome = Box::new(move |context| render(done, context));
@@ -46,7 +60,7 @@ impl AppState {
         self.execute_any(caller, command)
     }
 
-    async fn execute_any(&self, caller: &Caller, command: AnyCommand) -> Result<Reply, ApiError> {
+    async fn execute_any(&self, caller: &Caller, command: AnyCommand) -> Result<Rendered, ApiError> {
         if let Some(key) = caller.request.idempotency_key.clone()? {
             return self.execute_once(key, caller, command).await;
         }
@@ -68,7 +82,12 @@ impl AppState {
     /// The idempotency key is in flight until this future completes or is dropped. If it is
     /// dropped while its command waits for the writer, a later request with the key queues
     /// behind that command and finds its stored reply.
-    async fn execute_once(&self, key: IdempotencyKey, caller: &Caller, command: AnyCommand) -> Result<Reply, ApiError> {
+    async fn execute_once(
+        &self,
+        key: IdempotencyKey,
+        caller: &Caller,
+        command: AnyCommand,
+    ) -> Result<Rendered, ApiError> {
         let flight = self.in_flight.begin(caller.key_hash, &key);
         let _flight = flight.ok_or(ApiError::IdempotencyKeyInFlight)?;
         let fingerprint = caller.request.fingerprint(caller.party().customer());
@@ -77,13 +96,13 @@ impl AppState {
         let outcome = self.run(caller, move |tx, policy, actor| {
             let render = |outcome: Result<Outcome, Refusal>| {
                 let context = policy.view_context(viewer.as_ref(), context.host.as_deref());
-                outcome.map_or_else(Reply::from, |done| done(&context)).into_stored()
+                outcome.map_or_else(Rendered::from, |done| done(&context)).into_stored()
             };
             idempotency::once(tx, policy, actor, &request, command, render)
         });
         match outcome.await? {
-            IdempotentOutcome::First(reply) => Ok(Reply::first(reply)),
-            IdempotentOutcome::Replayed(reply) => Ok(Reply::replayed(reply)),
+            IdempotentOutcome::First(reply) => Ok(Rendered::first(reply)),
+            IdempotentOutcome::Replayed(reply) => Ok(Rendered::replayed(reply)),
             IdempotentOutcome::KeyReused(difference) => Err(ApiError::IdempotencyKeyReused(difference)),
         }
     }
@@ -124,18 +143,19 @@ impl AppState {
     /// Reads a list and renders it as the caller sees it, both on a thread for long reads.
     /// An HTTP thread never waits for a long list, and no more lists are in memory than
     /// there are such threads, but for their rendered bodies.
-    pub(crate) fn read_list<T>(
+    pub(crate) fn read_list<T, V>(
         &self,
         caller: &Caller,
         merchant: MerchantId,
         query: impl FnOnce(&Snapshot<'_>) -> Result<T, store::Error> + Send + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Result<Reply, Refusal> + Send + 'static,
-    ) -> impl Future<Output = Result<Reply, ApiError>> {
-        let read: AnyQuery = Box::new(move |snapshot, context| Ok(render(query(snapshot)?, context)));
-        self.read_any(caller, merchant, read)
+        render: impl FnOnce(T, &ViewContext<'_>) -> Result<Reply<V>, Refusal> + Send + 'static,
+    ) -> impl Future<Output = Result<Reply<V>, ApiError>> {
+        let read: AnyQuery =
+            Box::new(move |snapshot, context| Ok(render(query(snapshot)?, context).map(Rendered::from)));
+        self.read_any(caller, merchant, read).map_ok(Reply::of)
     }
 
-    async fn read_any(&self, caller: &Caller, merchant: MerchantId, read: AnyQuery) -> Result<Reply, ApiError> {
+    async fn read_any(&self, caller: &Caller, merchant: MerchantId, read: AnyQuery) -> Result<Rendered, ApiError> {
         let policy = self.policy.load_full();
         let (viewer, context) = (caller.viewer().cloned(), Arc::clone(&caller.request));
         let read = move |snapshot: &Snapshot<'_>| {

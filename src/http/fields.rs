@@ -24,12 +24,15 @@ use crate::domain::invalid::{Invalid, shortened};
 use crate::domain::money::{Amount, NotAnAmount};
 use crate::domain::sandbox::span::Span;
 use crate::domain::time::Date;
+use crate::http::request_spec::{self, FieldGroups, Kind, ReadAs};
 
 /// The fields of one object, and the object's path in the body.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     path: String,
     values: Vec<(String, Value<'a>)>,
+    /// The description of the fields, or `None` if there is none.
+    specs: Option<FieldGroups>,
 }
 
 /// A field's value as the client sent it.
@@ -45,6 +48,8 @@ enum Value<'a> {
 pub(crate) struct Field<'a> {
     path: String,
     value: Option<Value<'a>>,
+    /// The described kind of the value, or `None` if there is no description.
+    kind: Option<&'static Kind>,
 }
 
 impl<'a> Fields<'a> {
@@ -73,20 +78,32 @@ impl<'a> Fields<'a> {
         if let Some((name, _)) = values.iter().find(|(name, _)| !names.insert(name)) {
             return Err(Invalid::wrong(join(&path, &shortened(name)), "sent once", "it twice"));
         }
-        Ok(Self { path, values })
+        Ok(Self {
+            path,
+            values,
+            specs: None,
+        })
+    }
+
+    /// Returns the fields with their description. In debug builds a parser that reads another
+    /// field, or a field in another way than its kind allows, panics.
+    pub(crate) fn described_by(self, specs: Option<FieldGroups>) -> Self {
+        Self { specs, ..self }
     }
 
     /// Checks that the object has no fields but these, for objects in which a misspelled
     /// name must not be ignored.
-    pub(crate) fn check_known(&self, names: &[&str]) -> Result<(), Invalid> {
-        let is_unknown = |(name, _): &&(String, Value<'a>)| !names.contains(&name.as_str());
+    pub(crate) fn check_known(&self, known: FieldGroups) -> Result<(), Invalid> {
+        let is_unknown = |(name, _): &&(String, Value<'a>)| request_spec::find(known, name).is_none();
         match self.values.iter().find(is_unknown) {
             None => Ok(()),
             Some((name, _)) => {
                 let path = join(&self.path, &shortened(name));
-                let expected = match names {
-                    [] => "left out, since this route reads no fields here".to_owned(),
-                    names => format!("one of the fields {}", names.join(", ")),
+                let names: Vec<&str> = request_spec::all(known).map(|field| field.name).collect();
+                let expected = if names.is_empty() {
+                    "left out, since this route reads no fields here".to_owned()
+                } else {
+                    format!("one of the fields {}", names.join(", "))
                 };
                 Err(Invalid::wrong(path, expected, &format!("{name:?}")))
             }
@@ -108,6 +125,7 @@ impl<'a> Fields<'a> {
         found.map(|(name, value)| Field {
             path: join(&self.path, &shortened(name)),
             value: Some(*value),
+            kind: None,
         })
     }
 
@@ -139,7 +157,20 @@ impl<'a> Fields<'a> {
         Field {
             path: join(&self.path, name),
             value,
+            kind: self.kind_of(name),
         }
+    }
+
+    /// Returns the described kind of a field.
+    fn kind_of(&self, name: &str) -> Option<&'static Kind> {
+        let specs = self.specs?;
+        let spec = request_spec::find(specs, name);
+        debug_assert!(
+            spec.is_some(),
+            "the parser reads {:?}, which is not described",
+            join(&self.path, name)
+        );
+        spec.map(|spec| &spec.kind)
     }
 }
 
@@ -219,13 +250,26 @@ impl<'a> Field<'a> {
         )
     }
 
+    /// Checks in debug builds that the field is described as read in this way.
+    fn check_kind(&self, read_as: ReadAs) {
+        if let Some(kind) = self.kind {
+            debug_assert!(
+                kind.is_read_as(read_as),
+                "the parser reads {} as {read_as:?}, but it is described as {kind:?}",
+                self.path
+            );
+        }
+    }
+
     /// Parses a text.
     pub(crate) fn text(&self) -> Result<String, Invalid> {
+        self.check_kind(ReadAs::Text);
         self.read("a text", |value| value.as_text())
     }
 
     /// Parses a whole number. Some languages write one as `1.0` or `1e3`.
     pub(crate) fn integer(&self) -> Result<i64, Invalid> {
+        self.check_kind(ReadAs::Integer);
         let number = Decimal::parse(self.required()?.as_written());
         let number = number.filter(|number| number.decimals() == 0);
         let number = number.ok_or_else(|| self.must_be("a whole number"))?;
@@ -240,6 +284,7 @@ impl<'a> Field<'a> {
 
     /// Parses an amount of money in major units, with at most two decimals.
     pub(crate) fn amount(&self) -> Result<Amount, Invalid> {
+        self.check_kind(ReadAs::Amount);
         let text = self.required()?.as_written();
         Amount::parse_major(text).map_err(|error| {
             self.must_be(match error {
@@ -258,6 +303,7 @@ impl<'a> Field<'a> {
 
     /// Parses a span of time: a text such as `1d12h`, or a number of seconds.
     pub(crate) fn span(&self) -> Result<Span, Invalid> {
+        self.check_kind(ReadAs::Span);
         let value = self.required()?;
         let text = value.as_text().unwrap_or_else(|| value.as_written().to_owned());
         Span::parse(&text).map_err(|problem| self.must_be(problem.to_string()))
@@ -287,6 +333,7 @@ impl<'a> Field<'a> {
 
     /// Parses a boolean. A form field has the text `true` or `false`.
     pub(crate) fn boolean(&self) -> Result<bool, Invalid> {
+        self.check_kind(ReadAs::Boolean);
         self.read("true or false", |value| value.as_written().parse().ok())
     }
 
@@ -329,11 +376,12 @@ impl<'a> Field<'a> {
 
     /// Parses an object.
     pub(crate) fn object(&self) -> Result<Fields<'a>, Invalid> {
+        self.check_kind(ReadAs::Object);
         match self.required()? {
             Value::Json(raw) if raw.get().starts_with('{') => {
                 let fields = Fields::of_json_at(self.path.clone(), &self.path, raw.get())?;
                 fields.check_no_data_url("left out, because no file belongs here")?;
-                Ok(fields)
+                Ok(fields.described_by(self.kind.and_then(Kind::fields)))
             }
             _ => Err(self.must_be("an object")),
         }
@@ -341,6 +389,7 @@ impl<'a> Field<'a> {
 
     /// Parses a list. Each element is a field with its own path, such as `milestones[1]`.
     pub(crate) fn list(&self) -> Result<Vec<Field<'a>>, Invalid> {
+        self.check_kind(ReadAs::List);
         let elements: Vec<&'a RawValue> = self.read("a list", |value| match value {
             Value::Json(raw) => serde_json::from_str(raw.get()).ok(),
             Value::Form(_) => None,
@@ -348,6 +397,7 @@ impl<'a> Field<'a> {
         let element = |(index, raw)| Field {
             path: format!("{}[{index}]", self.path),
             value: Some(Value::Json(raw)),
+            kind: self.kind.and_then(Kind::entry),
         };
         Ok(elements.into_iter().enumerate().map(element).collect())
     }
@@ -373,6 +423,7 @@ impl<'a> Field<'a> {
 
     /// Parses a text with `parse`. If that returns `None`, the error asks for `expected`.
     pub(crate) fn parsed<T>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Invalid> {
+        self.check_kind(ReadAs::Text);
         self.read(expected, |value| parse(&value.as_text()?))
     }
 

@@ -19,7 +19,8 @@ use crate::http::context::{ReceivedBody, RequestContext};
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::query::pairs_of;
-use crate::http::route::{KnownFields, RouteFacts};
+use crate::http::request_spec::{BodySpec, RequestSpec};
+use crate::http::route::RouteFacts;
 
 /// A handler that runs only if the request has no field but the known ones.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ where
 /// Checks the names of a request whose body was read. A body that cannot be parsed is left to
 /// the route, which says what is wrong with it.
 fn check(request: &HttpRequest) -> Result<(), ApiError> {
-    let Some(known) = known_fields(request) else {
+    let Some(known) = spec_of(request) else {
         return Ok(());
     };
     let query = pairs_of(request)?;
@@ -52,13 +53,13 @@ fn check(request: &HttpRequest) -> Result<(), ApiError> {
     if let Some(ReceivedBody::Json(text)) = context.body.get()
         && let Ok(fields) = Fields::from_json(text)
     {
-        fields.check_known(known.body)?;
+        fields.check_known(known.body_fields())?;
     }
     Ok(())
 }
 
-fn known_fields(request: &HttpRequest) -> Option<KnownFields> {
-    request.app_data::<RouteFacts>()?.known_fields
+fn spec_of(request: &HttpRequest) -> Option<RequestSpec> {
+    Some(request.app_data::<RouteFacts>()?.request)
 }
 
 /// The body of a request whose handler reads none. Reading it keeps its text in the request
@@ -73,7 +74,7 @@ impl FromRequest for UnreadBody {
         let headers = request.headers();
         let has_body =
             headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING);
-        let reads_none = known_fields(request).is_some_and(|known| known.body.is_empty() && !known.is_csv);
+        let reads_none = spec_of(request).is_some_and(|known| matches!(known.body, BodySpec::None));
         if !(has_body && reads_none) {
             return Either::Left(ready(Ok(Self)));
         }

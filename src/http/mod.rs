@@ -3,6 +3,7 @@
 //! A handler takes typed extractors. It passes a command to `AppState::execute`, or a query
 //! to the store, and renders the outcome. It has no business rule and no SQL.
 
+mod answer;
 mod api_key_cache;
 mod auth;
 mod base_url;
@@ -35,6 +36,7 @@ mod payload;
 mod query;
 mod rate_limit;
 mod request_meter;
+mod request_spec;
 mod route;
 mod routes;
 mod sandbox;

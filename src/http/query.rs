@@ -15,6 +15,8 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::operator_auth::MERCHANT_ID;
 use crate::http::parts_hash::PartsHash;
+use crate::http::request_spec::{FieldGroups, FieldSpec, Kind, RequestSpec};
+use crate::http::route::RouteFacts;
 use crate::http::state::AppState;
 use crate::http::walks::{ListHash, Walks};
 
@@ -22,6 +24,8 @@ use crate::http::walks::{ListHash, Walks};
 #[derive(Debug)]
 pub(crate) struct Query {
     fields: Vec<(String, String)>,
+    /// The description of the fields, or `None` if there is none.
+    specs: Option<FieldGroups>,
     walk: ListWalk,
 }
 
@@ -35,7 +39,7 @@ pub(crate) struct ListWalk {
 impl Query {
     /// Returns the query's fields.
     pub(crate) fn fields(&self) -> Result<Fields<'_>, Invalid> {
-        Fields::from_form(&self.fields)
+        Ok(Fields::from_form(&self.fields)?.described_by(self.specs))
     }
 
     /// Returns the walk of the list that the query asks for.
@@ -50,7 +54,8 @@ impl Query {
             walks: Arc::clone(&state.walks),
             list: list_hash(request, &fields)?,
         };
-        Ok(Self { fields, walk })
+        let specs = request.app_data::<RouteFacts>().map(|facts| facts.request.query);
+        Ok(Self { fields, specs, walk })
     }
 }
 
@@ -102,8 +107,19 @@ fn list_hash(request: &HttpRequest, fields: &[(String, String)]) -> Result<ListH
     Ok(hash.finish())
 }
 
-/// The names of the fields that [`page`] reads.
-pub(crate) const PAGE_FIELDS: [&str; 3] = ["page", "limit", "cursor"];
+/// The fields that [`page_start`] reads.
+pub(crate) const PAGE_START: [FieldSpec; 2] = [
+    FieldSpec::optional("page", Kind::Integer(1, u32::MAX as i64)),
+    FieldSpec::optional("cursor", Kind::ObjectId).about("The nextCursor of a page, in the place of page"),
+];
+/// The fields that [`page`] reads.
+pub(crate) const PAGE: [FieldSpec; 3] = [
+    PAGE_START[0],
+    FieldSpec::optional("limit", Kind::Integer(1, LIMIT_MAX as i64)).about("The rows of a page"),
+    PAGE_START[1],
+];
+/// A request for a page of a list without filters.
+pub(crate) const PAGE_ALONE: RequestSpec = RequestSpec::of_query(&[&PAGE]);
 
 /// Parses `page` or `cursor`, and `limit`. A limit above [`LIMIT_MAX`] is an error.
 pub(crate) fn page(fields: &Fields<'_>) -> Parsed<PageRequest> {

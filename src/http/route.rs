@@ -2,12 +2,13 @@
 //! there.
 
 use crate::domain::treasury::operator::Right;
+use crate::http::request_spec::RequestSpec;
 
 /// The start of every path of the contract, and of the few that escrowd adds to it.
 pub(crate) const CONTRACT_PREFIX: &str = "/v1/";
 
 /// The properties of a route beside its method, path and handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteFacts {
     /// The party that the route acts for.
     pub(crate) acts_as: ActsAs,
@@ -17,47 +18,11 @@ pub(crate) struct RouteFacts {
     pub(crate) section: Section,
     /// True if the route changes state.
     pub(crate) writes: bool,
-    /// The fields that the route reads. `None` if it ignores others.
-    pub(crate) known_fields: Option<KnownFields>,
-}
-
-/// The names of the fields that a route reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KnownFields {
-    /// Names in the query.
-    pub(crate) query: &'static [&'static str],
-    /// Names in the JSON body.
-    pub(crate) body: &'static [&'static str],
-    /// True if the body is a CSV file.
-    pub(crate) is_csv: bool,
-}
-
-impl KnownFields {
-    /// No fields.
-    pub(crate) const NONE: Self = Self {
-        query: &[],
-        body: &[],
-        is_csv: false,
-    };
-
-    /// Fields of the query alone.
-    pub(crate) const fn of_query(query: &'static [&'static str]) -> Self {
-        Self { query, ..Self::NONE }
-    }
-
-    /// Fields of the query, beside a body that is a CSV file.
-    pub(crate) const fn of_csv(query: &'static [&'static str]) -> Self {
-        Self {
-            query,
-            is_csv: true,
-            ..Self::NONE
-        }
-    }
-
-    /// Fields of the body alone.
-    pub(crate) const fn of_body(body: &'static [&'static str]) -> Self {
-        Self { body, ..Self::NONE }
-    }
+    /// The fields that the route reads.
+    pub(crate) request: RequestSpec,
+    /// True if the route ignores other fields, as the hosted API does, and false if it refuses
+    /// them.
+    pub(crate) ignores_unknown: bool,
 }
 
 /// The rule for the `customer-id` header (contract section 1.3).

@@ -80,19 +80,20 @@ impl AppState {
     /// Executes a command as [`AppState::execute`] does, with the names of the files of its
     /// request. Writes the files to disk before the command begins, and removes them if it
     /// is refused. Goes on if the client disconnects, so that no unused file stays on disk.
-    pub(crate) async fn execute_with_files<R, E, T>(
+    pub(crate) async fn execute_with_files<R, E, T, V, const STATUS: u16>(
         &self,
         caller: Caller,
         request: Result<(R, Uploads), E>,
         command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor, Result<R, E>, &[FileName]) -> Result<T, commands::Error>
         + Send
         + 'static,
-        render: impl FnOnce(T, &ViewContext<'_>) -> Reply + Send + 'static,
-    ) -> Result<Reply, ApiError>
+        render: impl FnOnce(T, &ViewContext<'_>) -> Reply<V, STATUS> + Send + 'static,
+    ) -> Result<Reply<V, STATUS>, ApiError>
     where
         R: Send + 'static,
         E: Send + 'static,
         T: Send + 'static,
+        V: 'static,
     {
         let with_names = |request, names: Vec<FileName>| {
             move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| command(tx, policy, actor, request, &names)
@@ -134,7 +135,7 @@ impl AppState {
 
 /// Returns true if the outcome of the command is unknown until the next start. The start
 /// removes the files that no row names.
-const fn is_outcome_unknown(outcome: &Result<Reply, ApiError>) -> bool {
+const fn is_outcome_unknown<V, const STATUS: u16>(outcome: &Result<Reply<V, STATUS>, ApiError>) -> bool {
     matches!(
         outcome,
         Err(ApiError::Store(

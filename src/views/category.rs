@@ -1,5 +1,6 @@
 //! Categories of escrows (contract section 3.9).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::escrow::category::Category;
@@ -7,7 +8,7 @@ use crate::domain::ids::CategoryId;
 use crate::views::{AsText, ViewContext};
 
 /// The contract's Category.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CategoryView {
     id: AsText<CategoryId>,
     name: String,
@@ -18,7 +19,7 @@ pub(crate) struct CategoryView {
 }
 
 /// A category's position among its owner's categories, after a move.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CategoryPositionView {
     id: AsText<CategoryId>,
     category_position: i64,

@@ -1,6 +1,7 @@
 //! The A and W views of an escrow (contract section 3.1). Both add the parties, the
 //! payment, the environment and the merchant to the R view.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::escrow::Escrow;
@@ -12,7 +13,7 @@ use crate::views::dispute::StatementView;
 use crate::views::{AsText, EscrowView, ViewContext};
 
 /// The A view: the reply to a confirmed payment and to a submitted dispute.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DetailedEscrowView {
     #[serde(flatten)]
@@ -24,7 +25,7 @@ pub(crate) struct DetailedEscrowView {
 
 /// The W view: the `data` of a webhook about an escrow or a vault. It leaves out the
 /// fields of the R view that depend on a viewer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventDealView {
     #[serde(flatten)]
     deal: EscrowView,
@@ -33,7 +34,7 @@ pub(super) struct EventDealView {
 }
 
 /// The fields that the A and W views add to the R view.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RecordView {
     /// None when the merchant itself sells, and for a vault.

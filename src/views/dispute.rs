@@ -1,5 +1,6 @@
 //! Disputes (contract section 3.6): a dispute is shown as the list of its statements.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::escrow::Escrow;
@@ -9,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::views::ViewContext;
 
 /// One statement in a dispute.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatementView {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,13 @@
 //! The R view of an escrow (contract section 3.1), and milestones (section 3.2).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::escrow::Status;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::Dispute;
 use crate::domain::escrow::milestone::Milestone;
+use crate::domain::escrow::milestone::MilestoneStatusWord;
 use crate::domain::escrow::terms::{DeliveryTimeline, MAX_DELIVERY_DEFAULT};
 use crate::domain::escrow::vault::{Vault, VaultProgress};
 use crate::domain::escrow::{CloseReason, Escrow, Plan, Progress};
@@ -12,21 +15,24 @@ use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, MilestoneId, TransactionId};
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
+use crate::domain::transaction::PaymentStatus;
 use crate::domain::transaction::TransactionType;
+use crate::views::Words;
 use crate::views::category::CategoryView;
 use crate::views::dispute::StatementView;
 use crate::views::vault::ParticipantView;
 use crate::views::{AsText, MajorUnits, ViewContext};
 
-/// The R view of an escrow or a vault. It shows every field of the contract, with null
-/// for an unknown value. `isSeller` depends on the viewer.
-#[derive(Debug, Serialize)]
+/// An escrow or a vault, with null for an unknown value. `isSeller` depends on the party that
+/// the reply is for (the R view of the contract).
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EscrowView {
     id: AsText<EscrowId>,
     amount: MajorUnits,
     purpose: String,
     description: Option<String>,
+    #[schemars(with = "Words<WhoPays>")]
     who_pays: &'static str,
     image_url: Option<Vec<String>>,
     fee: MajorUnits,
@@ -34,16 +40,17 @@ pub(crate) struct EscrowView {
     additional_fee_refundable: bool,
     payment_token: String,
     paid_at: Option<AsText<i64>>,
+    #[schemars(with = "Words<Status>")]
     status: &'static str,
     state: &'static str,
     logs: &'static [&'static str],
     channel: &'static str,
-    /// None leaves the field out, as in the W view.
+    // None leaves the field out, as in the W view.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_seller: Option<bool>,
     dispute: Option<Vec<StatementView>>,
-    /// `Some(None)` is null, for an escrow that is not funded; `None` leaves the field
-    /// out, as in the W view.
+    // `Some(None)` is null, for an escrow that is not funded; `None` leaves the field
+    // out, as in the W view.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[expect(clippy::option_option, reason = "an absent field and null are different")]
     payment_details: Option<Option<PaymentDetailsView>>,
@@ -52,6 +59,7 @@ pub(crate) struct EscrowView {
     approved_claim_by: Option<()>,
     refunded_by: Option<()>,
     max_delivery: i64,
+    #[schemars(with = "Words<DeliveryTimeline>")]
     delivery_timeline: &'static str,
     total_quantity: i64,
     settlement_type: &'static str,
@@ -64,7 +72,7 @@ pub(crate) struct EscrowView {
 }
 
 /// The split of a hold between seller and buyer (contract section 3.7).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SplitView {
     seller_amount: MajorUnits,
@@ -74,21 +82,23 @@ struct SplitView {
 }
 
 /// The payment that funded an escrow (contract section 3.5.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct PaymentDetailsView {
     id: AsText<TransactionId>,
     amount: MajorUnits,
+    #[schemars(with = "Words<PaymentStatus>")]
     status: &'static str,
     reference: String,
     fee: u8,
+    #[schemars(with = "Words<TransactionType>")]
     transaction_type: &'static str,
     currency: String,
     created_at: AsText<Timestamp>,
 }
 
 /// The contract's Milestone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MilestoneView {
     id: AsText<MilestoneId>,
@@ -97,6 +107,7 @@ pub(crate) struct MilestoneView {
     amount: MajorUnits,
     due_date: Option<AsText<Date>>,
     customer_id: Option<AsText<CustomerId>>,
+    #[schemars(with = "Words<MilestoneStatusWord>")]
     status: &'static str,
     released_at: Option<AsText<i64>>,
 }

@@ -1,15 +1,19 @@
 //! The data of webhook payloads (contract section 3.11): the W view of a deal (section 3.1)
 //! or the webhook form of a transaction (section 3.5.3).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use crate::domain::effects::PaymentEvent;
 use crate::domain::escrow::deal::DealRef;
+use crate::domain::events::choice::known_names;
 use crate::domain::ids::{MerchantId, MilestoneId, TransactionId};
 use crate::domain::mode::Mode;
 use crate::domain::payments::payment::PaidDeal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::Method;
+use crate::domain::transaction::{CreditType, PaymentStatus, TransactionType};
+use crate::views::Words;
 use crate::views::detailed::EventDealView;
 use crate::views::transaction::{BlockchainDetailsView, EscrowDetailsView, WalletDetailsView, WithdrawalDetailsView};
 use crate::views::{AsText, MajorUnits, ViewContext};
@@ -53,8 +57,31 @@ pub(crate) fn event_data(subject: Subject<'_>, context: &ViewContext<'_>, mode: 
     data.expect("a view holds only what JSON can express")
 }
 
+/// Returns the name and the schema of the payload of every event.
+pub(crate) fn event_schemas(schemas: &mut SchemaGenerator) -> Vec<(String, Schema)> {
+    let payload = |name: String| {
+        let data = match name.split_once('.') {
+            Some(("payment", _)) => schemas.subschema_for::<EventPaymentView>(),
+            Some(("milestone", _)) => schemas.subschema_for::<EventMilestoneView>(),
+            _ => schemas.subschema_for::<EventDealView>(),
+        };
+        let schema = json_schema!({
+            "type": "object",
+            "required": ["event", "data", "timestamp"],
+            "additionalProperties": false,
+            "properties": {
+                "event": { "type": "string", "const": name },
+                "data": data,
+                "timestamp": { "type": "string", "format": "date-time" },
+            },
+        });
+        (name, schema)
+    };
+    known_names().into_iter().map(payload).collect()
+}
+
 /// A milestone that was released, in the deal as it is then.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EventMilestoneView {
     milestone_id: AsText<MilestoneId>,
@@ -64,7 +91,7 @@ struct EventMilestoneView {
 
 /// The webhook form of a transaction. At most one of the four details is not null: the
 /// one that matches the method of payment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EventPaymentView {
     id: AsText<TransactionId>,
@@ -72,8 +99,11 @@ struct EventPaymentView {
     amount: MajorUnits,
     fee: MajorUnits,
     currency: String,
+    #[schemars(with = "Words<PaymentStatus>")]
     status: &'static str,
+    #[schemars(with = "Words<TransactionType>")]
     transaction_type: &'static str,
+    #[schemars(with = "Words<CreditType>")]
     credit_type: &'static str,
     customer_id: String,
     withdrawal_details: Option<WithdrawalDetailsView>,

@@ -17,6 +17,7 @@ mod event_data;
 mod page;
 mod position;
 mod reconciliation;
+mod schemas;
 mod transaction;
 mod vault;
 
@@ -28,10 +29,11 @@ use serde_json::value::RawValue;
 pub(crate) use category::{CategoryPositionView, CategoryView};
 pub(crate) use detailed::DetailedEscrowView;
 pub(crate) use escrow::{EscrowView, MilestoneView};
-pub(crate) use event_data::{PaymentSubject, Subject, event_data};
+pub(crate) use event_data::{PaymentSubject, Subject, event_data, event_schemas};
 pub(crate) use page::PageView;
 pub(crate) use position::PositionView;
 pub(crate) use reconciliation::ReconciliationView;
+pub(crate) use schemas::Words;
 pub(crate) use transaction::TransactionView;
 
 use crate::domain::file::FileName;

@@ -1,5 +1,6 @@
 //! Pages of lists (contract section 1.8).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ids::Cursor;
@@ -7,13 +8,14 @@ use crate::domain::page::Page;
 use crate::views::AsText;
 
 /// A page of rows, and its position in the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(crate) struct PageView<T> {
     data: Vec<T>,
     pagination: PaginationView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct PaginationView {
     count: u64,

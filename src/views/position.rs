@@ -1,5 +1,6 @@
 //! The position, as `GET /operator/position` and `escrowd position` show it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::time::Timestamp;
@@ -7,11 +8,11 @@ use crate::domain::treasury::position::{Figures, MerchantPosition, Position, Tal
 use crate::views::{AsText, MajorUnits};
 
 /// The position of some merchants, together and each.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PositionView<'a> {
+pub(crate) struct PositionView {
     as_of: AsText<Timestamp>,
-    currency: &'a str,
+    currency: String,
     accounts: AccountsView,
     /// The sum of the accounts. Null beyond the largest amount.
     sum: Option<MajorUnits>,
@@ -20,15 +21,15 @@ pub(crate) struct PositionView<'a> {
     waiting: WaitingView,
     /// The number of the newest transfer in the file.
     newest_transfer: i64,
-    merchants: Vec<MerchantPositionView<'a>>,
+    merchants: Vec<MerchantPositionView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MerchantPositionView<'a> {
+struct MerchantPositionView {
     merchant_id: i64,
     /// Null in a sandbox.
-    name: Option<&'a str>,
+    name: Option<String>,
     accounts: AccountsView,
     sum: Option<MajorUnits>,
     bank_should_hold: MajorUnits,
@@ -38,7 +39,7 @@ struct MerchantPositionView<'a> {
     chain_head: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AccountsView {
     wallets: MajorUnits,
@@ -49,7 +50,7 @@ struct AccountsView {
     suspense: MajorUnits,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WaitingView {
     /// With their fees.
@@ -59,19 +60,19 @@ struct WaitingView {
     expected_deposits: TallyView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TallyView {
     count: u64,
     /// Null beyond the largest amount.
     amount: Option<MajorUnits>,
 }
 
-impl<'a> PositionView<'a> {
-    pub(crate) fn new(position: &'a Position, currency: &'a str) -> Self {
+impl PositionView {
+    pub(crate) fn new(position: &Position, currency: &str) -> Self {
         let total = &position.total;
         Self {
             as_of: AsText(position.as_of),
-            currency,
+            currency: currency.to_owned(),
             accounts: AccountsView::new(total),
             sum: total.sum().map(MajorUnits),
             bank_should_hold: MajorUnits(total.bank),
@@ -83,12 +84,12 @@ impl<'a> PositionView<'a> {
     }
 }
 
-impl<'a> MerchantPositionView<'a> {
-    fn new(position: &'a MerchantPosition) -> Self {
+impl MerchantPositionView {
+    fn new(position: &MerchantPosition) -> Self {
         let figures = &position.figures;
         Self {
             merchant_id: position.merchant.0,
-            name: position.name.as_deref(),
+            name: position.name.clone(),
             accounts: AccountsView::new(figures),
             sum: figures.sum().map(MajorUnits),
             bank_should_hold: MajorUnits(figures.bank),

@@ -1,5 +1,6 @@
 //! The comparison of a bank's statement, as `POST /operator/position/reconcile` shows it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::time::{Date, Timestamp};
@@ -10,11 +11,11 @@ use crate::domain::treasury::reconciliation::{BalanceEquation, Reconciliation, S
 use crate::views::{AsText, SignedMajorUnits};
 
 /// What a statement and the service have in common, and what only one of them has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReconciliationView<'a> {
+pub(crate) struct ReconciliationView {
     as_of: AsText<Timestamp>,
-    currency: &'a str,
+    currency: String,
     /// The days that were compared. Null without a statement.
     from: Option<AsText<Date>>,
     to: Option<AsText<Date>>,
@@ -22,15 +23,16 @@ pub(crate) struct ReconciliationView<'a> {
     agrees: bool,
     balance: BalanceView,
     sums: SumsView,
-    near_misses: Vec<PairView<'a>>,
-    missing_here: Vec<LineView<'a>>,
-    missing_there: Vec<MovementView<'a>>,
-    duplicates: Vec<DuplicateView<'a>>,
-    matched: Vec<PairView<'a>>,
+    near_misses: Vec<PairView>,
+    missing_here: Vec<LineView>,
+    missing_there: Vec<MovementView>,
+    duplicates: Vec<DuplicateView>,
+    matched: Vec<PairView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "BankBalance")]
 struct BalanceView {
     opening: Option<SignedMajorUnits>,
     lines: SignedMajorUnits,
@@ -42,7 +44,7 @@ struct BalanceView {
     unexplained: Option<SignedMajorUnits>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SumsView {
     lines: SignedMajorUnits,
@@ -56,46 +58,47 @@ struct SumsView {
 }
 
 /// A line of the statement.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct LineView<'a> {
+#[schemars(rename = "StatementLine")]
+struct LineView {
     line: u64,
     value_date: AsText<Date>,
     amount: SignedMajorUnits,
-    reference: &'a str,
+    reference: String,
 }
 
-#[derive(Debug, Serialize)]
-struct DuplicateView<'a> {
-    line: LineView<'a>,
+#[derive(Debug, Serialize, JsonSchema)]
+struct DuplicateView {
+    line: LineView,
     /// The number of the line that it repeats.
     repeats: u64,
 }
 
 /// A receipt or a pay-out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MovementView<'a> {
+struct MovementView {
     kind: &'static str,
-    id: &'a str,
+    id: String,
     value_date: AsText<Date>,
     amount: SignedMajorUnits,
-    bank_reference: &'a str,
+    bank_reference: String,
 }
 
 /// A line and a movement of one reference.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct PairView<'a> {
-    line: LineView<'a>,
-    movement: MovementView<'a>,
+struct PairView {
+    line: LineView,
+    movement: MovementView,
     /// The line's amount less the movement's.
     difference: SignedMajorUnits,
     days_apart: i64,
 }
 
-impl<'a> ReconciliationView<'a> {
-    pub(crate) fn new(found: &'a Reconciliation, period: Period, currency: &'a str, as_of: Timestamp) -> Self {
+impl ReconciliationView {
+    pub(crate) fn new(found: &Reconciliation, period: Period, currency: &str, as_of: Timestamp) -> Self {
         let is_whole = found.near_misses.is_empty()
             && found.missing_here.is_empty()
             && found.missing_there.is_empty()
@@ -104,7 +107,7 @@ impl<'a> ReconciliationView<'a> {
         let mut rests = balance.statement_gap.iter().chain(&balance.difference);
         Self {
             as_of: AsText(as_of),
-            currency,
+            currency: currency.to_owned(),
             from: period.from.map(AsText),
             to: period.to.map(AsText),
             agrees: is_whole && rests.all(|rest| rest.is_zero()),
@@ -174,28 +177,28 @@ impl SumsView {
     }
 }
 
-impl<'a> LineView<'a> {
-    fn new(line: &'a StatementLine) -> Self {
+impl LineView {
+    fn new(line: &StatementLine) -> Self {
         Self {
             line: line.line,
             value_date: AsText(line.value_date),
             amount: SignedMajorUnits(line.amount),
-            reference: &line.reference,
+            reference: line.reference.clone(),
         }
     }
 }
 
-impl<'a> MovementView<'a> {
-    fn new(movement: &'a Movement) -> Self {
+impl MovementView {
+    fn new(movement: &Movement) -> Self {
         Self {
             kind: match movement.kind {
                 MovementKind::Receipt => "receipt",
                 MovementKind::PayOut => "payout",
             },
-            id: &movement.id,
+            id: movement.id.clone(),
             value_date: AsText(movement.value_date),
             amount: SignedMajorUnits(movement.amount),
-            bank_reference: &movement.reference,
+            bank_reference: movement.reference.clone(),
         }
     }
 }

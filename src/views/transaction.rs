@@ -1,5 +1,6 @@
 //! Transactions (contract section 3.5.1).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::money::Amount;
@@ -7,18 +8,21 @@ use crate::domain::payments::bank::{ACCOUNT_NAME, TEST_BANK_CODE, TEST_BANK_NAME
 use crate::domain::payments::payment::{PaidDeal, Payment};
 use crate::domain::payments::whitelist::NETWORK;
 use crate::domain::transaction::{BankAccount, BlockchainTarget, DepositAccount, Method, WalletTarget};
+use crate::domain::transaction::{CreditType, PaymentStatus, TransactionType};
 use crate::views::MajorUnits;
+use crate::views::Words;
 
 /// The contract's Transaction: one entry of a payment history. Every field is sent, with
 /// null for an unknown value, except `cardId`, `testAccount` and `depositAccount`, which are
 /// left out of transactions that do not use them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TransactionView {
     id: String,
     amount: MajorUnits,
     reference: String,
     fee: MajorUnits,
+    #[schemars(with = "Words<TransactionType>")]
     transaction_type: &'static str,
     currency: String,
     transfer_details: Option<()>,
@@ -26,14 +30,16 @@ pub(crate) struct TransactionView {
     method: MethodView,
     escrow_details: Option<EscrowDetailsView>,
     metadata: Option<()>,
+    #[schemars(with = "Words<PaymentStatus>")]
     status: &'static str,
+    #[schemars(with = "Words<CreditType>")]
     credit_type: &'static str,
     created_at: String,
     updated_at: String,
 }
 
 /// The details of the payment method. Beside `cardId`, at most one of them is not null.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct MethodView {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,20 +54,20 @@ struct MethodView {
     deposit_account: Option<DepositAccountView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DepositDetailsView {
     card_id: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct WalletDetailsView {
     phone: Option<String>,
     name: String,
     narration: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WithdrawalDetailsView {
     bank_code: String,
@@ -73,7 +79,7 @@ pub(super) struct WithdrawalDetailsView {
 
 /// The details of a blockchain withdrawal. The withdrawal is simulated, so it has no
 /// hash on any chain.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BlockchainDetailsView {
     to_address: String,
@@ -85,7 +91,7 @@ pub(super) struct BlockchainDetailsView {
 }
 
 /// The test bank account that a pending deposit is to be paid to. It never expires.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TestAccountView {
     account_number: String,
@@ -99,7 +105,7 @@ struct TestAccountView {
 
 /// The operator's bank account that a deposit is to be paid to, and the reference that the
 /// payer must quote.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DepositAccountView {
     bank: String,
@@ -111,14 +117,14 @@ struct DepositAccountView {
 }
 
 /// The escrows that a payment paid for: an object for one escrow, a list for several.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum EscrowDetailsView {
     One(EscrowDetailView),
     Several(Vec<EscrowDetailView>),
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EscrowDetailView {
     escrow_id: String,
@@ -133,7 +139,7 @@ pub(super) struct EscrowDetailView {
 }
 
 /// The seller of the escrow, or the winner of the vault.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct BeneficiaryView {
     name: String,
     phone: Option<String>,

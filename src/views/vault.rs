@@ -1,5 +1,6 @@
 //! Participants of vaults (contract section 3.8).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::escrow::vault::{Stake, Vault, VaultProgress};
@@ -7,7 +8,7 @@ use crate::domain::ids::CustomerId;
 use crate::views::{AsText, MajorUnits};
 
 /// The contract's `VaultParticipant`: a participant and its stake.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ParticipantView {
     customer_id: AsText<CustomerId>,

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::described::Document;
 use crate::live_merchants::{Merchant, TestConfig};
 use crate::snapshots::transcript::{Request, Transcript};
 
@@ -40,6 +41,7 @@ pub(crate) struct TestApp {
     pub(crate) metrics_address: Option<SocketAddr>,
     pub(crate) database: PathBuf,
     agent: ureq::Agent,
+    described: &'static Document,
     clock: MovedClock,
     /// The requests and replies of a recorded service.
     transcript: Option<Transcript>,
@@ -277,6 +279,7 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
     });
     change(&mut config);
     let database = config.database.clone();
+    let described = Document::of_rules(config.mode, config.strict);
     let service_clock = clock.clone();
     let (started, has_started) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -302,6 +305,7 @@ fn spawn_app_with_clock(clock: MovedClock, change: impl FnOnce(&mut TestConfig))
         metrics_address,
         database,
         agent,
+        described,
         clock,
         transcript: None,
         stopper,
@@ -445,6 +449,7 @@ impl TestApp {
             answer.body = serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text}"));
             answer.check_doc_url();
         }
+        self.described.check(method, path, body, &answer);
         if let Some(transcript) = &self.transcript {
             let request = Request {
                 line: format!("{method} {path}"),

@@ -21,6 +21,7 @@ mod console;
 mod contract;
 mod customers;
 mod declines;
+mod described;
 mod desk;
 mod determinism;
 mod dispute_lists;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use escrowd::domain::events::choice::known_names;
 use escrowd::domain::mode::Mode;
 use escrowd::http;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helpers::{TestApp, spawn_app, spawn_app_with, spawn_live_app};
 
@@ -63,11 +64,95 @@ fn the_document_tells_who_acts_and_which_fields_are_read() {
     };
     assert_eq!(
         parameters("post", "/v1/escrow/milestone/confirm/{escrowId}/{milestoneId}"),
-        ["path escrowId!", "path milestoneId!", "header customer-id!"]
+        [
+            "path escrowId!",
+            "path milestoneId!",
+            "header customer-id!",
+            "header Idempotency-Key"
+        ]
     );
-    assert_eq!(parameters("post", "/v1/escrow/create"), ["header customer-id"]);
-    assert_eq!(parameters("get", "/v1/customers"), [""; 0]);
+    assert_eq!(
+        parameters("post", "/v1/escrow/create"),
+        ["header customer-id", "header Idempotency-Key"]
+    );
+    assert_eq!(
+        parameters("get", "/v1/customers"),
+        [
+            "query email",
+            "query phone",
+            "query limit",
+            "query page",
+            "query cursor"
+        ]
+    );
     let clock = &document["paths"]["/sandbox/clock/advance"]["post"]["requestBody"]["content"]["application/json"];
     let fields: Vec<&String> = clock["schema"]["properties"].as_object().unwrap().keys().collect();
     assert_eq!(fields, ["by"]);
+}
+
+#[test]
+fn the_document_is_told_word_for_word() {
+    let text = serde_json::to_string_pretty(&document(&spawn_app())).unwrap();
+    insta::with_settings!({ snapshot_path => ".", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("openapi", text);
+    });
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let document = document(&spawn_app());
+    let items = document["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> = items.flat_map(|item| item.as_object().unwrap().values()).collect();
+    let ids = operations
+        .iter()
+        .map(|operation| operation["operationId"].as_str().unwrap());
+    let ids: BTreeSet<&str> = ids.collect();
+    assert_eq!(ids.len(), operations.len());
+    assert!(
+        ids.contains("postEscrowMilestoneConfirmByEscrowIdByMilestoneId"),
+        "{ids:?}"
+    );
+}
+
+#[test]
+fn a_success_has_the_status_and_the_data_of_its_handler() {
+    let document = document(&spawn_app());
+    let responses = &document["paths"]["/v1/escrow/milestone/create"]["post"]["responses"];
+    let statuses: Vec<&String> = responses.as_object().unwrap().keys().collect();
+    assert_eq!(statuses, ["4XX", "5XX", "201"]);
+    let data = &responses["201"]["content"]["application/json"]["schema"]["properties"]["data"];
+    assert_eq!(data["$ref"], "#/components/schemas/Escrow");
+    let escrow = &document["components"]["schemas"]["Escrow"]["properties"];
+    assert_eq!(escrow["amount"]["type"], "number");
+    let statuses = escrow["status"]["enum"].as_array().unwrap();
+    assert!(statuses.contains(&json!("PENDING")) && statuses.contains(&json!("DISPUTED")));
+}
+
+#[test]
+fn a_request_has_the_kinds_and_bounds_of_its_parser() {
+    let document = document(&spawn_app_with(|config| config.limits.milestones_max = 7));
+    let operation = &document["paths"]["/v1/escrow/milestone/create"]["post"];
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(
+        schema["required"],
+        json!(["amount", "purpose", "whoPays", "milestones"])
+    );
+    let milestones = &schema["properties"]["milestones"];
+    assert_eq!(milestones["maxItems"], 7);
+    assert_eq!(milestones["items"]["properties"]["amount"]["type"], "integer");
+    let strict = spawn_app_with(|config| config.strict = true);
+    let document = self::document(&strict);
+    let operation = &document["paths"]["/v1/payment/escrow"]["post"];
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(schema["required"], json!(["amount", "reference", "escrowDetails"]));
+}
+
+#[test]
+fn every_event_is_a_webhook() {
+    let document = document(&spawn_app());
+    let webhooks = document["webhooks"].as_object().unwrap();
+    let names: Vec<&String> = webhooks.keys().collect();
+    assert_eq!(names, known_names().iter().collect::<Vec<_>>());
+    let paid = &webhooks["payment.escrow.success"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(paid["properties"]["data"]["$ref"], "#/components/schemas/EventPayment");
 }

@@ -12,7 +12,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::text::line;
 
 /// The longest first or last name, in characters.
-const NAME_CHARS_MAX: usize = 100;
+pub const NAME_CHARS_MAX: usize = 100;
 /// The number of digits of a bank verification number.
 const BVN_DIGITS: usize = 11;
 

@@ -1,6 +1,6 @@
 //! Milestones: the stages of a milestone escrow.
 
-use strum::IntoStaticStr;
+use strum::{EnumDiscriminants, IntoStaticStr, VariantArray};
 
 use crate::domain::escrow::terms::MilestoneTerms;
 use crate::domain::ids::MilestoneId;
@@ -17,8 +17,14 @@ pub struct Milestone {
 }
 
 /// The status of a milestone's money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, EnumDiscriminants)]
 #[strum(serialize_all = "UPPERCASE", const_into_str)]
+#[strum_discriminants(
+    name(MilestoneStatusWord),
+    doc = "The status of a milestone's money, without its time.",
+    derive(IntoStaticStr, VariantArray),
+    strum(serialize_all = "UPPERCASE")
+)]
 pub enum MilestoneStatus {
     /// Not released. The buyer has the money before funding, the hold after it.
     Pending,

@@ -25,6 +25,9 @@ pub const MAX_DELIVERY_DEFAULT: i64 = 30;
 /// row 8.2).
 pub const STANDARD_MAX_DELIVERY_DEFAULT: i64 = 7;
 
+/// The longest delivery window, in units of the delivery timeline.
+pub const MAX_DELIVERY_MAX: i64 = 365;
+
 /// The most buyers of one offer.
 pub const TOTAL_QUANTITY_MAX: i64 = 1_000_000;
 
@@ -282,10 +285,10 @@ fn check_present<T>(field: &str, value: Option<T>) -> Result<(), Invalid> {
 
 /// Checks a delivery window, in units of its timeline.
 pub fn check_max_delivery(max_delivery: i64) -> Result<(), Invalid> {
-    if (1..=365).contains(&max_delivery) {
+    if (1..=MAX_DELIVERY_MAX).contains(&max_delivery) {
         return Ok(());
     }
-    let expected = "a whole number from 1 to 365";
+    let expected = format!("a whole number from 1 to {MAX_DELIVERY_MAX}");
     Err(Invalid::wrong("maxDelivery", expected, &max_delivery.to_string()))
 }
 

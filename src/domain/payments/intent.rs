@@ -18,7 +18,7 @@ use crate::domain::transaction::{
 };
 
 /// The smallest amount of an intent: 100 major units (contract section 1.5).
-const INTENT_MIN: i64 = 10_000;
+pub const INTENT_MIN: i64 = 10_000;
 
 /// The intent that a customer asks for. The server has already looked up the objects that
 /// the request refers to.

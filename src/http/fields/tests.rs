@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::invalid::Problem;
+use crate::http::request_spec::{FieldSpec, ListMax};
 
 fn wrong(invalid: Invalid) -> (String, String, String) {
     match invalid.problem {
@@ -67,9 +68,17 @@ fn an_object_has_its_null_and_empty_fields_too() {
 
 #[test]
 fn check_known_names_an_unknown_field() {
+    const OUTER: [FieldSpec; 2] = [
+        FieldSpec::optional("a", Kind::open(&[])),
+        FieldSpec::optional("c", Kind::Text),
+    ];
+    const INNER: [FieldSpec; 2] = [
+        FieldSpec::optional("b", Kind::Text),
+        FieldSpec::optional("c", Kind::Text),
+    ];
     let fields = Fields::from_json(r#"{"a":{"b":1,"B":2}}"#).unwrap();
-    assert_eq!(fields.check_known(&["a", "c"]), Ok(()));
-    let inner = fields.field("a").object().unwrap().check_known(&["b", "c"]);
+    assert_eq!(fields.check_known(&[&OUTER]), Ok(()));
+    let inner = fields.field("a").object().unwrap().check_known(&[&INNER]);
     let expected = "one of the fields b, c".to_owned();
     assert_eq!(
         wrong(inner.unwrap_err()),
@@ -127,4 +136,24 @@ proptest::proptest! {
             let _outcome = (fields.field("a").amount(), fields.field("a").list());
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "the parser reads \"b\", which is not described")]
+fn a_parser_reads_only_described_fields() {
+    const SPECS: FieldGroups = &[&[FieldSpec::optional("a", Kind::Text)]];
+    let fields = Fields::from_json("{}").unwrap().described_by(Some(SPECS));
+    fields.field("b");
+}
+
+#[test]
+#[should_panic(expected = "the parser reads a[0].b as Integer, but it is described as Text")]
+fn a_parser_reads_a_field_as_its_kind() {
+    const ENTRY: Kind = Kind::open(&[&[FieldSpec::optional("b", Kind::Text)]]);
+    const SPECS: FieldGroups = &[&[FieldSpec::optional("a", Kind::List(&ENTRY, ListMax::Is(9)))]];
+    let fields = Fields::from_json(r#"{"a":[{"b":1}]}"#)
+        .unwrap()
+        .described_by(Some(SPECS));
+    let entries = fields.field("a").list().unwrap();
+    drop(entries[0].object().unwrap().field("b").integer());
 }

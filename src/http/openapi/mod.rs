@@ -1,55 +1,107 @@
-//! The OpenAPI 3.1 document of the service, from the facts of the route table.
-//!
-//! It tells the routes, their parameters, who acts, the keys that may use them, the names of
-//! the fields that escrowd's own routes read, and the envelopes with every code of a refusal.
-//! It does not tell the kinds and bounds of fields or the form of `data`;
-//! `docs/contract.md` has them.
+//! The OpenAPI 3.1 document of the service, from the facts of the route table: who acts, the
+//! keys that may use a route, the described fields that its parser reads
+//! ([`RequestSpec`](crate::http::request_spec::RequestSpec)), and the type that its handler
+//! returns ([`Answer`](crate::http::answer::Answer)).
 
 mod operation;
+mod schema;
 
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::domain::mode::Mode;
 use crate::http::error::codes;
+use crate::http::request_spec::Rules;
+use crate::views::event_schemas;
 
 pub(super) use operation::{DescribedRoute, PATH};
 
+/// What the schemas of fields leave out, since it holds for all of them.
+const DESCRIPTION: &str = "Milestone escrow. Amounts are numbers of the major unit with at most two decimals. \
+    An empty text counts as null, and a field that is null as left out. \
+    The words of gateway and transactionType may come in any letter case.";
+
 /// Returns the document of these routes.
-pub(super) fn document(mode: Mode, routes: &[DescribedRoute]) -> Value {
+pub(super) fn document(rules: &Rules<'_>, routes: &[DescribedRoute]) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.for_serialize().into_generator();
     let mut paths = Map::new();
     for route in routes {
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
-        item[route.method.to_ascii_lowercase()] = operation::describe(mode, route);
+        item[route.method.to_ascii_lowercase()] = operation::describe(rules, route, &mut schemas);
     }
-    json!({
+    let webhooks: Map<String, Value> = event_schemas(&mut schemas)
+        .into_iter()
+        .map(|(name, schema)| (name, webhook(schema.as_value())))
+        .collect();
+    let mut components = schemas.take_definitions(true);
+    components.insert("Refusal".to_owned(), refusal());
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "escrowd",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Milestone escrow. Amounts are numbers of the major unit with at most two decimals.",
+            "description": DESCRIPTION,
         },
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer", "description": "The API key of a merchant or an operator" },
             },
-            "schemas": { "Success": success(), "Refusal": refusal() },
+            "schemas": components,
         },
-    })
+    });
+    rename_schemas(&mut document);
+    document
 }
 
-/// Returns the schema of the envelope of a success.
-fn success() -> Value {
-    json!({
-        "type": "object",
-        "required": ["status", "message", "data"],
-        "additionalProperties": false,
-        "properties": {
-            "status": { "type": "integer", "minimum": 200, "maximum": 299, "description": "The HTTP status" },
-            "message": { "type": "string", "description": "For people" },
-            "data": { "description": "The object or the list that the route returns" },
-        },
-    })
+/// Returns the item of an event, which the service posts to the merchant's webhook endpoint.
+fn webhook(payload: &Value) -> Value {
+    let header = |name: &str| json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" } });
+    let headers = [
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "x-payluk-signature",
+    ];
+    json!({ "post": {
+        "tags": ["events"],
+        "parameters": headers.map(header),
+        "requestBody": { "required": true, "content": { "application/json": { "schema": payload } } },
+        "responses": { "2XX": { "description": "The endpoint has the event" } },
+    } })
+}
+
+/// Gives the schemas the names of what they show, without the word View, for the types of
+/// generated clients.
+fn rename_schemas(document: &mut Value) {
+    const PREFIX: &str = "#/components/schemas/";
+    fn rename(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(name)) = fields.get_mut("$ref") {
+                    *name = name_of(name);
+                }
+                fields.values_mut().for_each(rename);
+            }
+            Value::Array(entries) => entries.iter_mut().for_each(rename),
+            _ => {}
+        }
+    }
+    fn name_of(schema: &str) -> String {
+        let (prefix, name) = schema.split_at(schema.find(PREFIX).map_or(0, |_| PREFIX.len()));
+        format!("{prefix}{}", name.replace("View", ""))
+    }
+    rename(document);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        *schemas = std::mem::take(schemas)
+            .into_iter()
+            .map(|(name, schema)| (name_of(&name), schema))
+            .collect();
+    }
 }
 
 /// Returns the schema of the envelope of a refusal. A request above the rate limit gets
@@ -77,23 +129,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::http::openapi_document;
-
-    #[test]
-    fn every_operation_has_an_id_of_its_own() {
-        let document = openapi_document(Mode::Sandbox, false);
-        let items = document["paths"].as_object().unwrap().values();
-        let operations: Vec<&Value> = items.flat_map(|item| item.as_object().unwrap().values()).collect();
-        let ids = operations
-            .iter()
-            .map(|operation| operation["operationId"].as_str().unwrap());
-        let ids: BTreeSet<&str> = ids.collect();
-        assert_eq!(ids.len(), operations.len());
-        assert!(
-            ids.contains("postEscrowMilestoneConfirmByEscrowIdByMilestoneId"),
-            "{ids:?}"
-        );
-    }
 
     #[test]
     fn the_codes_are_those_of_the_list_of_errors() {

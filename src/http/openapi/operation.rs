@@ -1,9 +1,14 @@
 //! One operation of the document: a method of a path.
 
+use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
+use crate::domain::idempotency::KEY_BYTES_MAX;
 use crate::domain::mode::Mode;
-use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, KnownFields, RouteFacts, Section};
+use crate::http::answer::{Success, SuccessBody, SuccessOf};
+use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
+use crate::http::request_spec::{BodySpec, FieldSpec, Rules, all};
+use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
 
 /// The path of the document.
 pub(in crate::http) const PATH: &str = "/openapi.json";
@@ -14,37 +19,35 @@ pub(in crate::http) struct DescribedRoute {
     /// Parameters are in braces.
     pub(in crate::http) path: &'static str,
     pub(in crate::http) facts: RouteFacts,
+    /// Describes the success of the route.
+    pub(in crate::http) success: SuccessOf,
 }
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv";
+const FORM: &str = "multipart/form-data";
 
-/// The routes whose success can be something else than an envelope, with its media type.
-const OTHER_REPLIES: [(&str, &str); 7] = [
-    ("/files/{name}", "*/*"),
-    ("/sandbox/events/stream", "text/event-stream"),
-    ("/operator/payouts/export", CSV),
-    ("/operator/customers/{customerId}/statement", CSV),
-    ("/operator/merchant/statement", CSV),
-    ("/operator/deals/{escrowId}/statement", CSV),
-    ("/operator/journal", CSV),
-];
-
-/// Returns the operation object of a route.
-pub(super) fn describe(mode: Mode, route: &DescribedRoute) -> Value {
+/// Returns the operation object of a route. The schemas that it refers to are added to
+/// `schemas`.
+pub(super) fn describe(rules: &Rules<'_>, route: &DescribedRoute, schemas: &mut SchemaGenerator) -> Value {
+    let success = (route.success)(schemas);
+    let mut responses = json!({
+        "4XX": refusal("The request was refused and changed nothing"),
+        "5XX": refusal("The service could not carry out the request"),
+    });
+    responses[success.status.to_string()] = json!({
+        "description": "The request was carried out",
+        "content": content(&success),
+    });
     let mut operation = json!({
         "operationId": operation_id(&route.method, route.path),
         "tags": [tag(route.facts.section)],
         "description": access(route),
-        "security": security(mode, route.facts.section),
-        "parameters": parameters(route),
-        "responses": {
-            "2XX": { "description": "The request was carried out", "content": success(route.path) },
-            "4XX": refusal("The request was refused and changed nothing"),
-            "5XX": refusal("The service could not carry out the request"),
-        },
+        "security": security(rules.mode, route.facts.section),
+        "parameters": parameters(rules, route),
+        "responses": responses,
     });
-    if let Some(body) = body(route) {
+    if let Some(body) = body(rules, route) {
         operation["requestBody"] = body;
     }
     operation
@@ -111,57 +114,75 @@ fn security(mode: Mode, section: Section) -> Value {
     }
 }
 
-fn parameters(route: &DescribedRoute) -> Vec<Value> {
-    let parameter = |place: &str, name: &str, is_required: bool| json!({ "name": name, "in": place, "required": is_required, "schema": { "type": "string" } });
+fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
+    let parameter = |place: &str, name: &str, is_required: bool, schema: Value| json!({ "name": name, "in": place, "required": is_required, "schema": schema });
+    let customer = |is_required| {
+        let schema = json!({ "type": "string", "pattern": CUSTOMER_ID });
+        parameter("header", "customer-id", is_required, schema)
+    };
     let names = route
         .path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let mut parameters: Vec<Value> = names.map(|name| parameter("path", name, true)).collect();
+    let segment = json!({ "type": "string", "minLength": 1 });
+    let mut parameters: Vec<Value> = names
+        .map(|name| parameter("path", name, true, segment.clone()))
+        .collect();
     match route.facts.acts_as {
-        ActsAs::Customer => parameters.push(parameter("header", "customer-id", true)),
-        ActsAs::Party => parameters.push(parameter("header", "customer-id", false)),
-        ActsAs::Viewer if route.facts.section != Section::Open => {
-            parameters.push(parameter("header", "customer-id", false));
-        }
+        ActsAs::Customer => parameters.push(customer(true)),
+        ActsAs::Party => parameters.push(customer(false)),
+        ActsAs::Viewer if route.facts.section != Section::Open => parameters.push(customer(false)),
         ActsAs::MerchantOfOperator | ActsAs::Deployment => {
-            parameters.push(parameter("header", "merchant-id", false));
+            let schema = json!({ "type": "string", "minLength": 1 });
+            parameters.push(parameter("header", "merchant-id", false, schema));
         }
         ActsAs::Merchant | ActsAs::MerchantAccount | ActsAs::Key | ActsAs::OperatorItself | ActsAs::Viewer => {}
     }
-    let query = route.facts.known_fields.map_or(&[][..], |known| known.query);
-    parameters.extend(query.iter().map(|name| parameter("query", name, false)));
+    if route.facts.writes && route.facts.section != Section::Open {
+        let schema = json!({ "type": "string", "pattern": format!("^[ -~]{{1,{KEY_BYTES_MAX}}}$") });
+        parameters.push(parameter("header", "Idempotency-Key", false, schema));
+    }
+    let query = |spec: &'static FieldSpec| {
+        let schema = schema::field(spec, SentAs::Form, rules);
+        parameter("query", spec.name, schema::is_required(spec, rules), schema)
+    };
+    parameters.extend(all(route.facts.request.query).map(query));
     parameters
 }
 
-/// Returns the body of the request, if the route can read one. The schema of an own route
-/// names all of its fields. A route of the contract ignores unknown ones.
-fn body(route: &DescribedRoute) -> Option<Value> {
-    let content = match route.facts.known_fields {
-        Some(KnownFields { is_csv: true, .. }) => json!({ CSV: { "schema": { "type": "string" } } }),
-        Some(KnownFields { body: [], .. }) => return None,
-        Some(KnownFields { body, .. }) => {
-            let properties: Vec<(&str, Value)> = body.iter().map(|name| (*name, json!({}))).collect();
-            let properties: Value = properties.into_iter().collect();
-            json!({ JSON: { "schema": {
-                "type": "object", "properties": properties, "additionalProperties": false,
-            } } })
-        }
-        None if ["POST", "PUT"].contains(&route.method.as_str()) => json!({ JSON: { "schema": { "type": "object" } } }),
-        None => return None,
+/// Returns the body of the request, if the route can read one. A route of the contract ignores
+/// fields that it does not know.
+fn body(rules: &Rules<'_>, route: &DescribedRoute) -> Option<Value> {
+    let is_closed = !route.facts.ignores_unknown;
+    let object = |fields, sent_as| json!({ "schema": schema::object(fields, is_closed, sent_as, rules) });
+    let (is_required, content) = match route.facts.request.body {
+        BodySpec::None => return None,
+        BodySpec::Csv => (false, json!({ CSV: { "schema": { "type": "string" } } })),
+        BodySpec::Foreign => (true, json!({ JSON: { "schema": { "type": "object" } } })),
+        BodySpec::Json(fields) => (true, json!({ JSON: object(fields, SentAs::Json) })),
+        BodySpec::OptionalJson(fields) => (false, json!({ JSON: object(fields, SentAs::Json) })),
+        BodySpec::JsonOrForm(fields) => (
+            true,
+            json!({ JSON: object(fields, SentAs::Json), FORM: object(fields, SentAs::Form) }),
+        ),
     };
-    Some(json!({ "required": false, "content": content }))
+    Some(json!({ "required": is_required, "content": content }))
 }
 
-fn success(path: &str) -> Value {
-    let mut content = json!({ JSON: { "schema": { "$ref": "#/components/schemas/Success" } } });
-    if path == PATH {
-        content = json!({ JSON: { "schema": { "type": "object" } } });
+fn content(success: &Success) -> Value {
+    match &success.body {
+        SuccessBody::Data(data) => json!({ JSON: { "schema": {
+            "type": "object",
+            "required": ["status", "message", "data"],
+            "additionalProperties": false,
+            "properties": {
+                "status": { "type": "integer", "const": success.status, "description": "The HTTP status" },
+                "message": { "type": "string", "description": "For people" },
+                "data": data,
+            },
+        } } }),
+        SuccessBody::Media(media_type) => json!({ *media_type: {} }),
     }
-    if let Some((_, media_type)) = OTHER_REPLIES.iter().find(|(of_route, _)| *of_route == path) {
-        content[media_type] = json!({});
-    }
-    content
 }
 
 fn refusal(description: &str) -> Value {
@@ -169,18 +190,4 @@ fn refusal(description: &str) -> Value {
         "description": description,
         "content": { JSON: { "schema": { "$ref": "#/components/schemas/Refusal" } } },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::routes;
-
-    #[test]
-    fn routes_with_other_replies_exist() {
-        let routes = routes(Mode::Sandbox, false);
-        for (path, _) in OTHER_REPLIES {
-            assert!(routes.iter().any(|(_, of_route)| *of_route == path), "{path}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The route that sets a customer's balance (sandbox).
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::customers::{self, BalanceRequest};
@@ -10,11 +11,18 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::views::{AsText, MajorUnits};
 
+/// The request of [`set`].
+pub(crate) const BALANCE: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("customerId", Kind::CustomerId),
+    FieldSpec::required("balance", Kind::Amount(0)),
+]]);
+
 /// `PUT /sandbox/balance`, as the merchant of the key.
-pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply<BalanceView>, ApiError> {
     let request = parse_balance(&body);
     state
         .execute(
@@ -25,12 +33,9 @@ pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -
         .await
 }
 
-const FIELDS: [&str; 2] = ["customerId", "balance"];
-
 /// Parses the body of `PUT /sandbox/balance`.
 fn parse_balance(body: &JsonBody) -> Parsed<BalanceRequest> {
     let fields = body.fields()?;
-    fields.check_known(&FIELDS)?;
     Ok(BalanceRequest {
         customer: fields.field("customerId").customer_id()?,
         balance: fields.field("balance").amount()?,
@@ -38,9 +43,9 @@ fn parse_balance(body: &JsonBody) -> Parsed<BalanceRequest> {
 }
 
 /// A customer and the balance of the customer's wallet.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct BalanceView {
+pub(crate) struct BalanceView {
     customer_id: AsText<CustomerId>,
     balance: MajorUnits,
 }

@@ -2,6 +2,7 @@
 //! (contract sections 4.3.5 to 4.3.8 and 4.3.10).
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::intents;
@@ -14,13 +15,16 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::request_spec::{FieldSpec, RequestSpec};
 use crate::http::routes::customers::country_of_merchant;
-use crate::http::routes::shared_fields::{account_number, bank_code, short_text};
+use crate::http::routes::shared_fields::{
+    ACCOUNT_NUMBER, BANK_CODE, SHORT_TEXT, account_number, bank_code, short_text,
+};
 use crate::http::routes::whitelist::DepositWalletView;
 use crate::http::state::AppState;
 
 /// `GET /v1/payment/bank-list`.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<BankView>>, ApiError> {
     if let Some(merchant) = caller.merchant() {
         let checked = state
             .store
@@ -31,8 +35,16 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
     Ok(Reply::ok("Banks fetched successfully", banks))
 }
 
+/// The request of [`verify_account`].
+pub(crate) const ACCOUNT: RequestSpec =
+    RequestSpec::of_body(&[&[ACCOUNT_NUMBER, BANK_CODE, FieldSpec::optional("bankName", SHORT_TEXT)]]);
+
 /// `POST /v1/payment/verify-account`, as the customer.
-pub(crate) async fn verify_account(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn verify_account(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<AccountNameView>, ApiError> {
     let query = parse_account_query(&body, state.policy.load().bank_codes());
     state
         .execute(
@@ -53,7 +65,7 @@ pub(crate) async fn verify_phone(
     state: Data<AppState>,
     caller: Caller,
     phone: Path<String>,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PhoneView>, ApiError> {
     let merchant = caller.merchant().ok_or(Refusal::PhoneUnknown)?;
     let country = country_of_merchant(&state, &caller)?;
     let found = state
@@ -64,7 +76,10 @@ pub(crate) async fn verify_phone(
 }
 
 /// `GET /v1/payment/deposit/wallet`: a simulated address without a known private key.
-pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn deposit_wallet(
+    state: Data<AppState>,
+    caller: Caller,
+) -> Result<Reply<DepositWalletView>, ApiError> {
     state.policy.load().check_processor()?;
     let merchant = state.merchant_of(&caller).await?;
     Ok(Reply::ok(
@@ -74,7 +89,7 @@ pub(crate) async fn deposit_wallet(state: Data<AppState>, caller: Caller) -> Res
 }
 
 /// `POST /v1/payment/virtual-account`: always 410.
-pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn virtual_account(_caller: Caller) -> Result<Reply<AccountNameView>, ApiError> {
     Err(ApiError::NoVirtualAccounts)
 }
 
@@ -89,7 +104,7 @@ fn parse_account_query(body: &JsonBody, codes: BankCodes) -> Parsed<AccountQuery
 }
 
 /// The contract's Bank, and its code in the Central Bank's system.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BankView {
     name: &'static str,
@@ -108,7 +123,7 @@ impl BankView {
 }
 
 /// The name on a bank account.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountNameView {
     account_name: &'static str,
@@ -119,7 +134,7 @@ pub(crate) struct AccountNameView {
 }
 
 /// The customer with a phone number.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PhoneView {
     name: String,
     phone: Option<String>,

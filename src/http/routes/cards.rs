@@ -1,6 +1,7 @@
 //! Routes of saved cards (contract section 4.10), and the sandbox route that saves one.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::cards;
@@ -11,13 +12,18 @@ use crate::domain::payments::card::{SavedCard, TestCard, saved_cards};
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::views::AsText;
 
+/// The request of [`save`].
+pub(crate) const CARD: RequestSpec =
+    RequestSpec::of_body(&[&[FieldSpec::required("number", Kind::Text).about("The number of a test card")]]);
+
 /// `GET /v1/cards`, as the customer.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<CardView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     state.policy.load().check_cards()?;
     let cards = state
@@ -32,7 +38,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 }
 
 /// `POST /sandbox/cards`, as the customer.
-pub(crate) async fn save(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn save(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<CardView>, ApiError> {
     let kind = parse_card(&body);
     let owner = caller.customer().clone();
     state
@@ -45,7 +55,11 @@ pub(crate) async fn save(state: Data<AppState>, caller: Caller, body: JsonBody) 
 }
 
 /// `DELETE /v1/card/{cardId}`, as the customer.
-pub(crate) async fn remove(state: Data<AppState>, caller: Caller, card: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn remove(
+    state: Data<AppState>,
+    caller: Caller,
+    card: Path<String>,
+) -> Result<Reply<CardView>, ApiError> {
     let owner = caller.customer().clone();
     state
         .execute(
@@ -62,7 +76,7 @@ fn parse_card(body: &JsonBody) -> Parsed<TestCard> {
 }
 
 /// The contract's Card.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CardView {
     id: AsText<CardId>,
@@ -72,7 +86,7 @@ pub(crate) struct CardView {
 }
 
 /// The printed details of a card.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CardInfoView {
     last4: &'static str,
     exp_month: &'static str,

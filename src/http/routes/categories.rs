@@ -1,7 +1,6 @@
 //! Routes of categories (contract section 4.9).
 
 use actix_web::web::{Data, Path};
-use serde_json::json;
 
 use crate::commands::categories;
 use crate::domain::escrow::category::CategoryRequest;
@@ -11,11 +10,12 @@ use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
-use crate::http::routes::shared_fields::{description, short_line};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
+use crate::http::routes::shared_fields::{DESCRIPTION, description, short_line};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::store::Snapshot;
@@ -24,8 +24,23 @@ use crate::views::{CategoryPositionView, CategoryView, PageView};
 /// The form field with the picture of a category.
 const PICTURE: &str = "imageUrl";
 
+/// The request of [`create`] and of [`edit`].
+pub(crate) const CATEGORY: RequestSpec = RequestSpec::of_form(&[&[
+    FieldSpec::optional("name", Kind::Line),
+    DESCRIPTION,
+    FieldSpec::optional("category_position", Kind::Integer(i64::MIN, i64::MAX)),
+    FieldSpec::optional(PICTURE, Kind::Files(ListMax::Is(1))),
+]]);
+/// The request of [`move_to`].
+pub(crate) const POSITION: RequestSpec =
+    RequestSpec::of_body(&[&[FieldSpec::required("newPosition", Kind::Integer(i64::MIN, i64::MAX))]]);
+
 /// `POST /v1/escrow/category/create`, as a customer or the merchant.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    mut body: JsonOrFormBody,
+) -> Result<CreatedReply<CategoryView>, ApiError> {
     let request = parse_category(&mut body, &state.policy.load().terms_limits);
     state
         .execute_with_files(
@@ -46,7 +61,7 @@ pub(crate) async fn edit(
     caller: Caller,
     category: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<CategoryView>, ApiError> {
     let request = parse_category(&mut body, &state.policy.load().terms_limits);
     let id = CategoryId::named(&category);
     state
@@ -63,7 +78,11 @@ pub(crate) async fn edit(
 }
 
 /// `GET /v1/escrow/category/get`: the categories of the caller's party, by position.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<CategoryView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
     let owner = caller.party().clone();
@@ -76,7 +95,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /v1/escrow/category/get/{categoryId}`: a category of the caller's party.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, category: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    category: Path<String>,
+) -> Result<Reply<CategoryView>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let id = CategoryId::named(&category);
     let category = state
@@ -97,7 +120,7 @@ pub(crate) async fn move_to(
     caller: Caller,
     category: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<CategoryPositionView>, ApiError> {
     let position = parse_position(&body);
     let id = CategoryId::named(&category);
     state
@@ -115,13 +138,17 @@ pub(crate) async fn move_to(
 }
 
 /// `DELETE /v1/escrow/category/delete/{categoryId}`, as its owner.
-pub(crate) async fn delete(state: Data<AppState>, caller: Caller, category: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn delete(
+    state: Data<AppState>,
+    caller: Caller,
+    category: Path<String>,
+) -> Result<Reply<NoData>, ApiError> {
     let id = CategoryId::named(&category);
     state
         .execute(
             &caller,
             move |tx, policy, actor| categories::delete(tx, policy, actor, id),
-            |(), _context| Reply::ok("Category deleted successfully", json!({})),
+            |(), _context| Reply::ok("Category deleted successfully", NoData {}),
         )
         .await
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::clocks;
@@ -15,13 +16,17 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 
 /// The longest time that an advance waits for the deliveries that it made due.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The request of [`advance`].
+pub(crate) const ADVANCE: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("by", Kind::Span)]]);
+
 /// `GET /sandbox/clock`.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<ClockView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let ahead = state.store.read(|snapshot| snapshot.clock_of(merchant))?;
     let now = ahead.shown_at(state.store.ledger_time());
@@ -30,7 +35,11 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 
 /// `POST /sandbox/clock/advance`. Replies after an attempt for every delivery that the
 /// advance made due, or after [`FLUSH_TIMEOUT`].
-pub(crate) async fn advance(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn advance(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<AdvancedClockView>, ApiError> {
     let by = parse_advance(&body);
     let time = by.as_ref().map_or(Duration::ZERO, |by| by.duration());
     let reply = state
@@ -65,7 +74,7 @@ fn parse_advance(body: &JsonBody) -> Parsed<Span> {
 }
 
 /// The merchant's time, and its offset from ledger time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClockView {
     now: String,
@@ -73,7 +82,7 @@ pub(crate) struct ClockView {
 }
 
 /// A clock after it was advanced, and the number of deliveries that became due.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AdvancedClockView {
     #[serde(flatten)]
     clock: ClockView,

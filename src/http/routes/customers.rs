@@ -3,6 +3,7 @@
 //! section 8).
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::{self, Policy, customers};
@@ -18,17 +19,56 @@ use crate::domain::party::Actor;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{self, Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
 use crate::store::Tx;
 use crate::views::{AsText, PageView};
 
+/// A first or a last name.
+const NAME: Kind = Kind::TextUpTo(profile::NAME_CHARS_MAX);
+
+/// The request of [`create`].
+pub(crate) const PROFILE: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("firstname", NAME),
+    FieldSpec::required("lastname", NAME),
+    FieldSpec::required("email", Kind::Email),
+    FieldSpec::required("phone", Kind::Text).about("In the national or the international spelling"),
+    FieldSpec::optional("countryId", Kind::Country),
+    FieldSpec::optional("bvn", Kind::Text),
+]]);
+/// The request of [`update`].
+pub(crate) const PROFILE_UPDATE: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional("firstname", NAME),
+    FieldSpec::optional("lastname", NAME),
+    FieldSpec::optional("email", Kind::Email),
+]]);
+/// The request of [`update_permissions`].
+pub(crate) const PERMISSIONS: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional("canWithdraw", Kind::Boolean),
+    FieldSpec::optional("canBuy", Kind::Boolean),
+    FieldSpec::optional("canSell", Kind::Boolean),
+]]);
+/// The query of [`list`].
+pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[
+    &[
+        FieldSpec::optional("email", Kind::Text),
+        FieldSpec::optional("phone", Kind::Text),
+        FieldSpec::optional("limit", Kind::Integer(1, CUSTOMERS_PER_PAGE_MAX as i64)),
+    ],
+    &query::PAGE_START,
+]);
+
 /// `POST /v1/customer/create`.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<CustomerView>, ApiError> {
     let request = parse_profile(&body);
     change(
         &state,
@@ -40,7 +80,11 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// `GET /v1/customers`: a page of customers, or the customer with an email address or phone.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<CustomerView>>, ApiError> {
     let request = parse_customers_query(&query.fields().map_err(Refusal::from)?)?;
     let merchant = caller.merchant();
     let country = country_of_merchant(&state, &caller)?;
@@ -70,7 +114,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /v1/customer/get/{customerId}`.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    customer: Path<String>,
+) -> Result<Reply<CustomerView>, ApiError> {
     let customer = in_path(&customer).map_err(Refusal::NoSuchCustomerId)?;
     let found = match caller.merchant() {
         Some(merchant) => state.store.read(|snapshot| snapshot.customer(merchant, &customer))?,
@@ -87,7 +135,7 @@ pub(crate) async fn update(
     caller: Caller,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<CustomerView>, ApiError> {
     let request = parse_profile_update(&body);
     let customer = in_path(&customer);
     change(
@@ -105,7 +153,7 @@ pub(crate) async fn update_permissions(
     caller: Caller,
     customer: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<CustomerView>, ApiError> {
     let update = parse_permissions(&body);
     let customer = in_path(&customer);
     change(
@@ -118,7 +166,11 @@ pub(crate) async fn update_permissions(
 }
 
 /// `PUT /v1/customer/block/{customerId}`.
-pub(crate) async fn block(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn block(
+    state: Data<AppState>,
+    caller: Caller,
+    customer: Path<String>,
+) -> Result<Reply<CustomerView>, ApiError> {
     let customer = in_path(&customer);
     change(
         &state,
@@ -130,7 +182,11 @@ pub(crate) async fn block(state: Data<AppState>, caller: Caller, customer: Path<
 }
 
 /// `PUT /v1/customer/unblock/{customerId}`.
-pub(crate) async fn unblock(state: Data<AppState>, caller: Caller, customer: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn unblock(
+    state: Data<AppState>,
+    caller: Caller,
+    customer: Path<String>,
+) -> Result<Reply<CustomerView>, ApiError> {
     let customer = in_path(&customer);
     change(
         &state,
@@ -142,7 +198,7 @@ pub(crate) async fn unblock(state: Data<AppState>, caller: Caller, customer: Pat
 }
 
 /// `GET /v1/countries`.
-pub(crate) async fn countries(_caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn countries(_caller: Caller) -> Result<Reply<Vec<CountryView>>, ApiError> {
     Ok(Reply::ok("Countries fetched successfully", CountryView::all()))
 }
 
@@ -152,12 +208,12 @@ fn in_path(id: &str) -> Parsed<CustomerId> {
 }
 
 /// Executes a command that changes one customer, and renders that customer.
-async fn change(
+async fn change<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &Actor) -> Result<Customer, commands::Error> + Send + 'static,
-    render: impl FnOnce(CustomerView) -> Reply + Send + 'static,
-) -> Result<Reply, ApiError> {
+    render: impl FnOnce(CustomerView) -> Reply<CustomerView, STATUS> + Send + 'static,
+) -> Result<Reply<CustomerView, STATUS>, ApiError> {
     let command = move |tx: &mut Tx<'_>, policy: &Policy, actor: &Actor| {
         let customer = command(tx, policy, actor)?;
         Ok(CustomerView::new(
@@ -262,7 +318,7 @@ fn limit(field: &Field<'_>) -> Result<u32, Refusal> {
 }
 
 /// The contract's Customer. Every field is sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CustomerView {
     customer_id: AsText<CustomerId>,
@@ -280,7 +336,7 @@ pub(crate) struct CustomerView {
     country_id: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct PermissionsView {
     can_withdraw: bool,
@@ -289,7 +345,7 @@ struct PermissionsView {
 }
 
 /// The contract's Country.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CountryView {
     id: String,
     name: String,

@@ -4,6 +4,7 @@ use actix_web::web::{Data, Path};
 
 use crate::commands::disputes::{self, ResolutionRequest};
 use crate::commands::operators::OperatorActor;
+use crate::domain::escrow::Status;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::dispute::{Resolution, statement_text};
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
@@ -17,6 +18,8 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, ListWalk, Query};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
+use crate::http::routes::shared_fields::CATEGORY_ID;
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, PageView};
@@ -24,13 +27,55 @@ use crate::views::{DetailedEscrowView, EscrowView, PageView};
 /// The form field with the evidence of a statement or a ruling.
 const EVIDENCE: &str = "file";
 
+const EVIDENCE_FILE: FieldSpec = FieldSpec::optional(EVIDENCE, Kind::Files(ListMax::Is(1)));
+const BETWEEN: [FieldSpec; 2] = [
+    FieldSpec::optional("fromDate", Kind::Date),
+    FieldSpec::optional("toDate", Kind::Date),
+];
+
+/// The request of [`submit`].
+pub(crate) const STATEMENT: RequestSpec =
+    RequestSpec::of_form(&[&[FieldSpec::required("message", Kind::Prose), EVIDENCE_FILE]]);
+/// The request of [`resolve`].
+pub(crate) const RULING: RequestSpec = RequestSpec::of_form(&[&[
+    FieldSpec::required("resolution", Kind::Prose),
+    FieldSpec::required("status", Kind::Words(words::<Resolution>)),
+    FieldSpec::optional("sellerAmount", Kind::Amount(0)),
+    FieldSpec::optional("buyerAmount", Kind::Amount(0)),
+    FieldSpec::optional("additionalFeeRefundable", Kind::Boolean),
+    EVIDENCE_FILE,
+]]);
+/// The query of [`list_own`].
+pub(crate) const OWN_DISPUTES: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional("paymentToken", Kind::Text)],
+    &BETWEEN,
+    &query::PAGE_START,
+]);
+/// The query of [`list_all`].
+pub(crate) const ALL_DISPUTES: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional("paymentId", Kind::Text).about("A payment token")],
+    &BETWEEN,
+    &query::PAGE,
+]);
+/// The query of [`feed`].
+pub(crate) const FEED: RequestSpec = RequestSpec::of_query(&[
+    &[
+        FieldSpec::optional("status", Kind::Words(words::<Status>)),
+        FieldSpec::optional("customerId", Kind::CustomerId),
+        CATEGORY_ID,
+        FieldSpec::optional("paymentToken", Kind::Text),
+    ],
+    &BETWEEN,
+    &query::PAGE,
+]);
+
 /// `POST /v1/escrow/submit-dispute/{paymentToken}`, as the buyer or the seller.
 pub(crate) async fn submit(
     state: Data<AppState>,
     caller: Caller,
     token: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<DetailedEscrowView>, ApiError> {
     let token = PaymentToken::named(&token);
     let request = parse_statement(&mut body, state.policy.load().terms_limits.description_chars_max);
     let mode = state.policy.load().mode;
@@ -53,7 +98,7 @@ pub(crate) async fn resolve(
     caller: Caller,
     escrow: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     state
@@ -79,7 +124,7 @@ pub(super) async fn resolve_as_operator(
     caller: Caller,
     escrow: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let request = parse_resolution(&mut body, state.policy.load().terms_limits.description_chars_max);
     let agent = caller.agent();
@@ -102,18 +147,12 @@ pub(super) async fn resolve_as_operator(
         .await
 }
 
-/// The fields of a ruling.
-pub(super) const RULING_FIELDS: [&str; 6] = [
-    "resolution",
-    "status",
-    "sellerAmount",
-    "buyerAmount",
-    "additionalFeeRefundable",
-    EVIDENCE,
-];
-
 /// `GET /v1/escrow/dispute/get`: the disputes of the acting customer, as buyer or seller.
-pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list_own(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let request = parse_own_disputes(caller.customer(), &query);
     page_of_deals(
@@ -127,7 +166,11 @@ pub(crate) async fn list_own(state: Data<AppState>, caller: Caller, query: Query
 }
 
 /// `GET /v1/escrow/dispute/get/{escrowId}`, as its buyer or its seller.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    escrow: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let escrow = EscrowId::named(&escrow);
     let deal = state
@@ -148,13 +191,21 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, escrow: Path<Stri
 }
 
 /// `GET /v1/escrow/all-dispute`, as the merchant.
-pub(crate) async fn list_all(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list_all(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
     let (merchant, request) = (caller.merchant(), (parse_all_disputes(&query), query.walk()));
     page_of_deals(&state, &caller, merchant, request, "Dispute fetched successfully").await
 }
 
 /// `GET /v1/escrow/feeds`, as the merchant: deals of every settlement type.
-pub(crate) async fn feed(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn feed(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
     let (merchant, request) = (caller.merchant(), (parse_feed(&query), query.walk()));
     page_of_deals(
         &state,
@@ -174,7 +225,7 @@ async fn page_of_deals(
     merchant: Option<MerchantId>,
     (request, walk): (Parsed<(MerchantEscrowFilter, PageRequest)>, ListWalk),
     message: &'static str,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PageView<EscrowView>>, ApiError> {
     let (filter, request) = request.map_err(Refusal::from)?;
     let Some(merchant) = merchant else {
         let policy = state.policy.load();

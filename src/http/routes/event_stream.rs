@@ -13,17 +13,19 @@ use tokio::time::timeout;
 use crate::domain::events::event::{EventFilter, RecordedEvent};
 use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::invalid::Invalid;
+use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
 use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
 use crate::http::query::Query;
+use crate::http::request_spec::RequestSpec;
 use crate::http::routes::events::{self, EventView};
 use crate::http::sandbox::event_streams::OpenStream;
 use crate::http::state::AppState;
 use crate::store;
 
-/// The names of the fields that [`open`] reads.
-pub(crate) const FILTERS: [&str; 4] = ["type", "escrowId", "customerId", "after"];
+/// The query of [`open`].
+pub(crate) const STREAM: RequestSpec = RequestSpec::of_query(&[&events::FILTERS]);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Keeps a proxy from holding events back.
@@ -37,6 +39,14 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// The pause between two looks for events, so that a busy file is not read at every commit.
 const READ_PAUSE: Duration = Duration::from_millis(20);
 
+/// Server-sent events.
+#[derive(Debug)]
+pub(crate) struct Events;
+
+impl RawKind for Events {
+    const MEDIA_TYPE: &'static str = "text/event-stream";
+}
+
 /// `GET /sandbox/events/stream`: the events after the one of `Last-Event-ID` or `after`, or
 /// else from now on.
 pub(crate) async fn open(
@@ -44,7 +54,7 @@ pub(crate) async fn open(
     caller: Caller,
     query: Query,
     request: HttpRequest,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Raw<Events>, ApiError> {
     let fields = query.fields()?;
     let filter = events::parse_filter(&fields)?;
     let after = last_event_id(&request)?.or(fields.field("after").optional(events::event_id)?);
@@ -66,11 +76,12 @@ pub(crate) async fn open(
         sent_at: Instant::now(),
         _slot: slot,
     };
-    Ok(HttpResponse::Ok()
+    let response = HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ACCEL_BUFFERING, "no"))
-        .streaming(pieces_of(follower)))
+        .streaming(pieces_of(follower));
+    Ok(response.into())
 }
 
 /// Returns the event after which a client goes on that was connected before.

@@ -2,10 +2,12 @@
 //! merchant, and a `customer-id` header has no effect.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::commands::events;
+use crate::domain::events::delivery::DeliveryStatus;
 use crate::domain::events::delivery::{Attempt, AttemptOutcome, DeliveryProgress, UnsentReason, Wait};
 use crate::domain::events::event::{EventFilter, EventOrder, EventType, RecordedEvent, Replay, ReplayStart};
 use crate::domain::ids::{CustomerId, EscrowId, EventId};
@@ -19,12 +21,18 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::state::AppState;
+use crate::views::Words;
 use crate::views::{AsText, PageView};
 
 /// `GET /sandbox/events`: a page of events, newest first. With `after`, the events after
 /// the one that it names, oldest first.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<EventView>>, ApiError> {
     let request = parse_events_query(&query)?;
     let render = |page| Reply::ok("Events fetched successfully", PageView::new(page, EventView::new));
     let Some(merchant) = caller.merchant() else {
@@ -50,7 +58,7 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /sandbox/events/{id}`.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply<EventView>, ApiError> {
     let event = match caller.merchant() {
         Some(merchant) => state
             .store
@@ -62,7 +70,11 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>)
 }
 
 /// `POST /sandbox/events/{id}/resend`.
-pub(crate) async fn resend(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn resend(
+    state: Data<AppState>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<Reply<EventView>, ApiError> {
     let id = EventId::named(&id);
     state
         .execute(
@@ -74,7 +86,11 @@ pub(crate) async fn resend(state: Data<AppState>, caller: Caller, id: Path<Strin
 }
 
 /// `POST /sandbox/events/replay`.
-pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn replay(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<ReplayView>, ApiError> {
     let replay = parse_replay(&body);
     state
         .execute(
@@ -85,8 +101,21 @@ pub(crate) async fn replay(state: Data<AppState>, caller: Caller, body: JsonBody
         .await
 }
 
-/// The names of the fields that [`list`] reads.
-pub(crate) const FILTERS: [&str; 7] = ["type", "escrowId", "customerId", "after", "page", "limit", "cursor"];
+/// The filters of a list of events.
+pub(super) const FILTERS: [FieldSpec; 4] = [
+    FieldSpec::optional("type", Kind::Text).about("The name of an event or of a family, such as payment"),
+    FieldSpec::optional("escrowId", Kind::ObjectId),
+    FieldSpec::optional("customerId", Kind::CustomerId),
+    FieldSpec::optional("after", Kind::ObjectId).about("The id of an event"),
+];
+/// The query of [`list`].
+pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[&FILTERS, &query::PAGE]);
+/// The request of [`replay`].
+pub(crate) const REPLAY: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional("from", Kind::ObjectId).about("The id of the first event"),
+    FieldSpec::optional("since", Kind::Moment).about("In the place of from"),
+    FieldSpec::optional("status", Kind::Words(words::<DeliveryStatus>)),
+]]);
 
 /// The parsed query of `GET /sandbox/events`.
 #[derive(Debug)]
@@ -149,7 +178,7 @@ fn moment(field: &Field<'_>) -> Result<Timestamp, Invalid> {
 }
 
 /// An event and its delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventView {
     id: AsText<EventId>,
@@ -158,13 +187,15 @@ pub(crate) struct EventView {
     created_at: AsText<Timestamp>,
     escrow_id: Option<AsText<EscrowId>>,
     customer_id: Option<AsText<CustomerId>>,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     payload: Box<RawValue>,
     delivery: DeliveryView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryView {
+    #[schemars(with = "Words<DeliveryStatus>")]
     status: &'static str,
     /// The reason of status `none`.
     reason: Option<&'static str>,
@@ -175,7 +206,7 @@ struct DeliveryView {
 }
 
 /// The reason why an event is pending: another event, or the time of the next attempt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct WaitView {
     /// The event before it in the order of its escrow, which is delivered first.
@@ -186,7 +217,7 @@ struct WaitView {
     last_answer: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AttemptView {
     attempted_at: AsText<Timestamp>,
@@ -201,7 +232,7 @@ struct AttemptView {
 }
 
 /// The number of events that will be delivered again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ReplayView {
     pub(crate) events: usize,
 }

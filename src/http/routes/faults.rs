@@ -5,23 +5,30 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::domain::invalid::Parsed;
 use crate::domain::money::Amount;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::sandbox::fault_book::{Chance, Fault, FaultEffect, FaultEnding, FaultRequest};
 use crate::http::sandbox::route_pattern::RoutePattern;
 use crate::http::state::AppState;
 use crate::views::MajorUnits;
 
+/// The number of faults that were cleared.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ClearedView {
+    cleared: usize,
+}
+
 /// A fault, for the merchant that set it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FaultView {
     id: u64,
@@ -38,7 +45,7 @@ pub(crate) struct FaultView {
 }
 
 /// The effect of a fault.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EffectView {
     status: Option<u16>,
@@ -83,7 +90,11 @@ impl FaultView {
 
 /// `POST /sandbox/faults`. Faults are in memory, but a command sets them, so that a repeated
 /// request with the same idempotency key sets one fault.
-pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn set(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<FaultView>, ApiError> {
     let request = parse_fault(&body, state.faults.routes());
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
@@ -96,36 +107,36 @@ pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -
 }
 
 /// `GET /sandbox/faults`: the key's faults with requests left to hit, oldest first.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<FaultView>>, ApiError> {
     let faults = state.faults.list(&caller.key_hash);
     let faults: Vec<FaultView> = faults.iter().map(FaultView::new).collect();
     Ok(Reply::ok("Faults fetched successfully", faults))
 }
 
 /// `DELETE /sandbox/faults`: clears the key's faults.
-pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn clear(state: Data<AppState>, caller: Caller) -> Result<Reply<ClearedView>, ApiError> {
     let (faults, key_hash) = (Arc::clone(&state.faults), caller.key_hash);
     state
         .execute(
             &caller,
             move |_tx, _policy, _actor| Ok(faults.clear(&key_hash)),
-            |cleared, _context| Reply::ok("Faults cleared successfully", json!({ "cleared": cleared })),
+            |cleared, _context| Reply::ok("Faults cleared successfully", ClearedView { cleared }),
         )
         .await
 }
 
-/// The fields of a fault request.
-pub(crate) const FIELDS: [&str; 9] = [
-    "times",
-    "probability",
-    "seed",
-    "status",
-    "route",
-    "customerId",
-    "delayMs",
-    "inFlight",
-    "cutAfterCommit",
-];
+/// The request of [`set`].
+pub(crate) const FAULT: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional("times", Kind::Integer(1, TIMES_MAX as i64)),
+    FieldSpec::optional("probability", Kind::Amount(1)).about("The share of requests that it hits, up to 1"),
+    FieldSpec::optional("seed", Kind::Integer(0, SEED_MAX.cast_signed())),
+    FieldSpec::optional("status", Kind::Integer(400, 599)),
+    FieldSpec::optional("route", Kind::Text).about("Method and path, such as POST /v1/payment/escrow"),
+    FieldSpec::optional("customerId", Kind::CustomerId),
+    FieldSpec::optional("delayMs", Kind::Integer(1, DELAY_MILLIS_MAX.cast_signed())),
+    FieldSpec::optional("inFlight", Kind::Boolean),
+    FieldSpec::optional("cutAfterCommit", Kind::Boolean),
+]]);
 /// The most requests that one fault hits.
 const TIMES_MAX: u32 = 1_000;
 /// The greatest seed, which every client can write as a number.

@@ -11,16 +11,25 @@ use actix_web::web::{self, Bytes, Data, Path};
 use futures_util::{Stream, stream};
 
 use crate::domain::file::FileName;
+use crate::http::answer::{Raw, RawKind};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 
 /// The bytes that are read from the disk at a time.
 const PIECE_BYTES: usize = 16_384;
 
+/// A picture or a document.
+#[derive(Debug)]
+pub(crate) struct AnyFile;
+
+impl RawKind for AnyFile {
+    const MEDIA_TYPE: &'static str = "*/*";
+}
+
 /// `GET /files/{name}`: a file, for every client that knows its name. The content type
 /// follows from the file's bytes. The headers keep browsers from guessing another type and
 /// from running scripts in the file.
-pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Method) -> Result<Raw<AnyFile>, ApiError> {
     let name = FileName::parse(&name).ok_or(ApiError::FileNotFound)?;
     let store = state.store.clone();
     let opened = web::block(move || store.open_file(name)).await;
@@ -28,14 +37,15 @@ pub(crate) async fn serve(state: Data<AppState>, name: Path<String>, method: Met
     let (file, bytes) = opened.ok_or(ApiError::FileNotFound)?;
     let content = (method != Method::HEAD).then_some(file);
     let disposition = if name.kind.is_picture() { "inline" } else { "attachment" };
-    Ok(HttpResponse::Ok()
+    let response = HttpResponse::Ok()
         .content_type(name.kind.mime())
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'"))
         .insert_header((CONTENT_DISPOSITION, format!("{disposition}; filename=\"{name}\"")))
         // A file never changes after it was written under its name.
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(SizedStream::new(bytes, pieces_of(content))))
+        .body(SizedStream::new(bytes, pieces_of(content)));
+    Ok(response.into())
 }
 
 /// Reads a file piece by piece, each when the client has taken the one before, so that a

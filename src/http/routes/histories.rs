@@ -2,6 +2,7 @@
 //! sections 4.3.4 and 4.7).
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ids::MerchantId;
@@ -17,7 +18,8 @@ use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query::{Query, page_start};
+use crate::http::query::{self, Query, page_start};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
 use crate::views::{PageView, TransactionView};
@@ -35,21 +37,59 @@ const TYPES: [TransactionType; 7] = [
 ];
 const TYPES_OF_CUSTOMERS: usize = 6;
 
+const FILTERS: [FieldSpec; 3] = [
+    FieldSpec::optional("reference", Kind::Text),
+    FieldSpec::optional("fromDate", Kind::Date),
+    FieldSpec::optional("toDate", Kind::Date),
+];
+/// Another value than a number of rows counts as the default.
+const LIMIT: FieldSpec = FieldSpec::optional("limit", Kind::Integer(i64::MIN, i64::MAX));
+
+/// The query of [`of_customer`].
+pub(crate) const OF_CUSTOMER: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional(
+        "type",
+        Kind::Words(|| words_of(&TYPES[..TYPES_OF_CUSTOMERS])),
+    )],
+    &FILTERS,
+    &[LIMIT],
+    &query::PAGE_START,
+]);
+/// The query of [`of_merchant`].
+pub(crate) const OF_MERCHANT: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional("type", Kind::Words(|| words_of(&TYPES)))],
+    &FILTERS,
+    &[LIMIT],
+    &query::PAGE_START,
+]);
+
+fn words_of(types: &[TransactionType]) -> Vec<&'static str> {
+    types.iter().map(TransactionType::into_str).collect()
+}
+
 /// `GET /v1/payment/history`, as the customer.
-pub(crate) async fn of_customer(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn of_customer(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<HistoryView>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let owner = Account::CustomerMain(caller.customer().clone());
     history(&state, &caller, merchant, owner, &query, &TYPES[..TYPES_OF_CUSTOMERS]).await
 }
 
 /// `GET /v1/merchant/transactions`, as the merchant.
-pub(crate) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn of_merchant(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<HistoryView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     history(&state, &caller, merchant, Account::MerchantMain, &query, &TYPES).await
 }
 
 /// `GET /v1/merchant/balance`, as the merchant.
-pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn merchant_balance(state: Data<AppState>, caller: Caller) -> Result<Reply<WalletView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let wallet = state.store.read(|snapshot| snapshot.merchant_wallet(merchant))?;
     Ok(Reply::ok(
@@ -65,7 +105,7 @@ async fn history(
     owner: Account,
     query: &Query,
     types: &[TransactionType],
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<HistoryView>, ApiError> {
     let (filter, shape) = parse_history(&query.fields()?, types)?;
     let walk = query.walk();
     let shape = match shape {
@@ -114,7 +154,7 @@ fn parse_history(fields: &Fields<'_>, types: &[TransactionType]) -> Parsed<(Hist
 
 /// Transactions of a history: one page, or a plain list if the request filters by reference
 /// or day.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum HistoryView {
     Page(PageView<TransactionView>),

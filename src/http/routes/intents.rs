@@ -18,16 +18,71 @@ use crate::http::body::{JsonBody, OptionalJsonBody};
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::shared_fields::{
-    account_number, bank_code, check_currency, escrows_by_id, evm_address, reference, short_text,
+    ACCOUNT_NUMBER, BANK_CODE, CURRENCY, ESCROW_IDS, EVM_ADDRESS, REFERENCE, SHORT_TEXT, account_number, bank_code,
+    check_currency, escrows_by_id, evm_address, reference, short_text,
 };
 use crate::http::state::AppState;
 use crate::views::TransactionView;
 
 const VERIFIED: &str = "Payment intent verified successfully";
 
+/// The bank account of a withdrawal.
+pub(super) const BANK_ACCOUNT: [FieldSpec; 5] = [
+    BANK_CODE,
+    ACCOUNT_NUMBER,
+    FieldSpec::required("accountName", SHORT_TEXT),
+    FieldSpec::required("bankName", SHORT_TEXT),
+    FieldSpec::optional("narration", SHORT_TEXT),
+];
+
+/// The request of [`create`].
+pub(crate) const INTENT: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("amount", Kind::Amount(intent::INTENT_MIN)),
+    REFERENCE,
+    FieldSpec::required("transactionType", Kind::Words(words::<Purpose>)),
+    CURRENCY,
+    FieldSpec::optional(
+        "depositDetails",
+        Kind::open(&[&[FieldSpec::optional("cardId", Kind::Text), ESCROW_IDS]]),
+    )
+    .about("The card of a deposit, or the escrows to fund with it"),
+    FieldSpec::optional("withdrawalDetails", Kind::open(&[&BANK_ACCOUNT])).about("Where a withdrawal goes to"),
+    FieldSpec::optional(
+        "blockchainDetails",
+        Kind::open(&[&[
+            FieldSpec::required("toAddress", EVM_ADDRESS),
+            FieldSpec::required("network", Kind::Words(|| vec![NETWORK])),
+            FieldSpec::optional("tokenAddress", EVM_ADDRESS),
+        ]]),
+    )
+    .about("In the place of withdrawalDetails"),
+    FieldSpec::optional(
+        "walletDetails",
+        Kind::open(&[&[
+            FieldSpec::required("phone", SHORT_TEXT),
+            FieldSpec::required("name", SHORT_TEXT),
+            FieldSpec::optional("narration", SHORT_TEXT),
+        ]]),
+    )
+    .about("The customer that a wallet transfer goes to"),
+]]);
+/// The request of [`verify`].
+pub(crate) const VERIFICATION: RequestSpec =
+    RequestSpec::of_body(&[&[FieldSpec::required("reference", Kind::Reference)]]);
+/// The request of [`pay_test_account`].
+pub(crate) const TEST_PAYMENT: RequestSpec =
+    RequestSpec::of_optional_body(&[&[
+        FieldSpec::optional("amount", Kind::Amount(0)).about("The deposit's, if left out")
+    ]]);
+
 /// `POST /v1/payment/create-intent`, as the customer.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<TransactionView>, ApiError> {
     let request = parse_intent(&body, &state);
     state
         .execute(
@@ -44,7 +99,11 @@ pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// `POST /v1/payment/verify`, as the customer.
-pub(crate) async fn verify(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn verify(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<TransactionView>, ApiError> {
     let reference = parse_verification(&body);
     state
         .execute(
@@ -62,7 +121,7 @@ pub(crate) async fn pay_test_account(
     caller: Caller,
     account_number: Path<String>,
     body: OptionalJsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<TransactionView>, ApiError> {
     let amount = parse_test_payment(&body.0);
     state
         .execute(

@@ -9,15 +9,26 @@ use crate::domain::ids::{EscrowId, MilestoneId, PaymentToken};
 use crate::domain::invalid::Parsed;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
-use crate::http::routes::shared_fields::{milestone_terms, milestones};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
+use crate::http::routes::shared_fields::{MILESTONE_TERMS, MILESTONES, milestone_terms, milestones};
 use crate::http::state::AppState;
 use crate::views::{EscrowView, MilestoneView};
 
+/// The request of [`create`] and of [`edit`].
+pub(crate) const OFFER: RequestSpec = RequestSpec::of_body(&[&MILESTONE_TERMS, &[MILESTONES]]);
+/// The request of [`convert`].
+pub(crate) const CONVERSION: RequestSpec =
+    RequestSpec::of_body(&[&[FieldSpec::optional("amount", Kind::OfferAmount), MILESTONES]]);
+
 /// `POST /v1/escrow/milestone/create`, as the seller.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<EscrowView>, ApiError> {
     let request = parse_milestone_escrow(&body, &state.policy.load().terms_limits);
     state
         .execute(
@@ -39,7 +50,7 @@ pub(crate) async fn edit(
     caller: Caller,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let request = parse_milestone_escrow(&body, &state.policy.load().terms_limits);
     let token = PaymentToken::named(&token);
     state
@@ -62,7 +73,7 @@ pub(crate) async fn convert(
     caller: Caller,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let request = parse_conversion(&body, &state.policy.load().terms_limits);
     let token = PaymentToken::named(&token);
     state
@@ -81,7 +92,11 @@ pub(crate) async fn convert(
 
 /// `GET /v1/escrow/milestone/{paymentToken}`. The list is empty for a standard escrow and a
 /// vault.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<Vec<MilestoneView>>, ApiError> {
     let milestones = match state.deal_of(&caller, &token)? {
         Deal::Escrow(escrow) => MilestoneView::list(escrow.plan),
         Deal::Vault(_) => Vec::new(),
@@ -94,7 +109,7 @@ pub(crate) async fn confirm(
     state: Data<AppState>,
     caller: Caller,
     path: Path<(String, String)>,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let (escrow, milestone) = (EscrowId::named(&path.0), MilestoneId::named(&path.1));
     state
         .execute(

@@ -31,14 +31,17 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
+use crate::commands::Policy;
 use crate::domain::mode::Mode;
-use crate::http::envelope::Reply;
+use crate::http::answer::{Raw, RawKind};
+use crate::http::envelope::{NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::openapi::{self, DescribedRoute};
 use crate::http::query;
-use crate::http::route::{Access, ActsAs, KnownFields};
+use crate::http::request_spec::Rules;
+use crate::http::route::{Access, ActsAs};
 use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
-use crate::http::state::AppState;
+use crate::http::state::{AppState, Limits};
 use crate::store;
 
 /// Registers every route of this mode. A strict server has no routes under `/v1` but those of
@@ -53,25 +56,35 @@ pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
     let routes = table(mode, is_strict).0.into_iter();
     let named = routes.flat_map(|route| {
         let path = route.path;
-        route
-            .methods
-            .into_iter()
-            .map(move |(method, _)| (method.to_string(), path))
+        let operations = route.operations.into_iter();
+        operations.map(move |operation| (operation.method.to_string(), path))
     });
     named.collect()
 }
 
-/// Returns the OpenAPI document of the routes of this mode.
-pub fn openapi_document(mode: Mode, is_strict: bool) -> Value {
-    let routes = table(mode, is_strict).0.into_iter().flat_map(|route| {
-        let path = route.path;
-        route.methods.into_iter().map(move |(method, facts)| DescribedRoute {
-            method: method.to_string(),
-            path,
-            facts,
-        })
-    });
-    openapi::document(mode, &routes.collect::<Vec<_>>())
+/// Returns the OpenAPI document of a server with this policy and these limits.
+pub fn openapi_document(policy: &Policy, limits: &Limits) -> Value {
+    let rules = &Rules {
+        mode: policy.mode,
+        terms: &policy.terms_limits,
+        currency: &policy.currency,
+        participants_max: policy.participants_max,
+        escrows_per_payment_max: limits.escrows_per_payment_max,
+        files_per_request_max: limits.files_per_request_max,
+    };
+    let routes = table(rules.mode, rules.terms.is_strict)
+        .0
+        .into_iter()
+        .flat_map(|route| {
+            let path = route.path;
+            route.operations.into_iter().map(move |operation| DescribedRoute {
+                method: operation.method.to_string(),
+                path,
+                facts: operation.facts,
+                success: operation.success,
+            })
+        });
+    openapi::document(rules, &routes.collect::<Vec<_>>())
 }
 
 /// Returns the route table. It has the routes under `/sandbox` in sandbox mode only, and the
@@ -95,94 +108,94 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.open(GET, "/files/{name}", files::serve);
     table.notice(POST, "/notices/{provider}/{merchant}", notices::take);
 
-    table.contract(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::create);
-    table.contract(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::edit);
-    table.contract(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Customer, Business, milestone_escrows::convert);
+    table.contract_reading(POST, "/v1/escrow/milestone/create", Customer, Business, milestone_escrows::OFFER, milestone_escrows::create);
+    table.contract_reading(PUT, "/v1/escrow/milestone/edit/{paymentToken}", Customer, Business, milestone_escrows::OFFER, milestone_escrows::edit);
+    table.contract_reading(PUT, "/v1/escrow/milestone/convert/{paymentToken}", Customer, Business, milestone_escrows::CONVERSION, milestone_escrows::convert);
     table.contract(GET, "/v1/escrow/milestone/{paymentToken}", Viewer, Business, milestone_escrows::list);
 
-    table.contract(POST, "/v1/escrow/create", Party, Business, standard_escrows::create);
-    table.contract(PUT, "/v1/escrow/edit/{paymentToken}", Party, Business, standard_escrows::edit);
-    table.contract(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::set_additional_fee);
+    table.contract_reading(POST, "/v1/escrow/create", Party, Business, standard_escrows::OFFER, standard_escrows::create);
+    table.contract_reading(PUT, "/v1/escrow/edit/{paymentToken}", Party, Business, standard_escrows::OFFER, standard_escrows::edit);
+    table.contract_reading(PUT, "/v1/escrow/additional-fee/{paymentToken}", Merchant, SuperAdmin, standard_escrows::ADDITIONAL_FEE, standard_escrows::set_additional_fee);
     table.contract(DELETE, "/v1/escrow/delete/{paymentToken}", Party, Business, standard_escrows::delete);
     table.contract_writing_get("/v1/escrow/claim-funds/{paymentToken}", Party, Business, standard_escrows::claim);
     if !is_strict {
         table.added(POST, "/v1/escrow/refund/{paymentToken}", Party, Business, standard_escrows::refund);
     }
-    table.contract(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::list);
+    table.contract_reading(GET, "/v1/escrow/transactions", Party, Business, standard_escrows::LIST, standard_escrows::list);
     table.contract(POST, "/v1/escrow/confirm-payment/{escrowId}", Customer, SuperAdmin, standard_escrows::confirm_payment);
 
-    table.contract(POST, "/v1/escrow/submit-dispute/{paymentToken}", Customer, SuperAdmin, disputes::submit);
-    table.contract(GET, "/v1/escrow/dispute/get", Customer, SuperAdmin, disputes::list_own);
+    table.contract_reading(POST, "/v1/escrow/submit-dispute/{paymentToken}", Customer, SuperAdmin, disputes::STATEMENT, disputes::submit);
+    table.contract_reading(GET, "/v1/escrow/dispute/get", Customer, SuperAdmin, disputes::OWN_DISPUTES, disputes::list_own);
     table.contract(GET, "/v1/escrow/dispute/get/{escrowId}", Customer, SuperAdmin, disputes::get);
-    table.contract(GET, "/v1/escrow/all-dispute", Merchant, SuperAdmin, disputes::list_all);
-    table.contract(GET, "/v1/escrow/feeds", Merchant, SuperAdmin, disputes::feed);
-    table.contract(POST, "/v1/escrow/dispute/resolve/{escrowId}", Merchant, SuperAdmin, disputes::resolve);
+    table.contract_reading(GET, "/v1/escrow/all-dispute", Merchant, SuperAdmin, disputes::ALL_DISPUTES, disputes::list_all);
+    table.contract_reading(GET, "/v1/escrow/feeds", Merchant, SuperAdmin, disputes::FEED, disputes::feed);
+    table.contract_reading(POST, "/v1/escrow/dispute/resolve/{escrowId}", Merchant, SuperAdmin, disputes::RULING, disputes::resolve);
 
-    table.contract(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::pay);
-    table.contract(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::top_up);
+    table.contract_reading(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::PAYMENT, payments::pay);
+    table.contract_reading(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::TOP_UP, payments::top_up);
     table.contract(GET, "/v1/wallet", Customer, SuperAdmin, payments::wallet);
 
-    table.contract(POST, "/v1/customer/create", Key, SuperAdmin, customers::create);
-    table.contract(GET, "/v1/customers", Key, SuperAdmin, customers::list);
+    table.contract_reading(POST, "/v1/customer/create", Key, SuperAdmin, customers::PROFILE, customers::create);
+    table.contract_reading(GET, "/v1/customers", Key, SuperAdmin, customers::LIST, customers::list);
     table.contract(GET, "/v1/customer/get/{customerId}", Key, SuperAdmin, customers::get);
-    table.contract(PUT, "/v1/customer/update/{customerId}", Key, SuperAdmin, customers::update);
-    table.contract(PUT, "/v1/customer/permissions/{customerId}", Key, SuperAdmin, customers::update_permissions);
+    table.contract_reading(PUT, "/v1/customer/update/{customerId}", Key, SuperAdmin, customers::PROFILE_UPDATE, customers::update);
+    table.contract_reading(PUT, "/v1/customer/permissions/{customerId}", Key, SuperAdmin, customers::PERMISSIONS, customers::update_permissions);
     table.contract(PUT, "/v1/customer/block/{customerId}", Key, SuperAdmin, customers::block);
     table.contract(PUT, "/v1/customer/unblock/{customerId}", Key, SuperAdmin, customers::unblock);
     table.contract(GET, "/v1/countries", Key, SuperAdmin, customers::countries);
 
-    table.contract(POST, "/v1/payment/create-intent", Customer, SuperAdmin, intents::create);
-    table.contract(POST, "/v1/payment/verify", Customer, SuperAdmin, intents::verify);
-    table.contract(GET, "/v1/payment/history", Customer, SuperAdmin, histories::of_customer);
+    table.contract_reading(POST, "/v1/payment/create-intent", Customer, SuperAdmin, intents::INTENT, intents::create);
+    table.contract_reading(POST, "/v1/payment/verify", Customer, SuperAdmin, intents::VERIFICATION, intents::verify);
+    table.contract_reading(GET, "/v1/payment/history", Customer, SuperAdmin, histories::OF_CUSTOMER, histories::of_customer);
     table.contract(GET, "/v1/payment/bank-list", Key, SuperAdmin, banks::list);
-    table.contract(POST, "/v1/payment/verify-account", Customer, SuperAdmin, banks::verify_account);
+    table.contract_reading(POST, "/v1/payment/verify-account", Customer, SuperAdmin, banks::ACCOUNT, banks::verify_account);
     table.contract(GET, "/v1/payment/verify-phone/{phone}", Key, SuperAdmin, banks::verify_phone);
     table.contract(GET, "/v1/payment/deposit/wallet", Key, SuperAdmin, banks::deposit_wallet);
     table.contract(POST, "/v1/payment/virtual-account", Customer, SuperAdmin, banks::virtual_account);
 
     table.contract(GET, "/v1/merchant/balance", MerchantAccount, SuperAdmin, histories::merchant_balance);
-    table.contract(GET, "/v1/merchant/transactions", MerchantAccount, SuperAdmin, histories::of_merchant);
+    table.contract_reading(GET, "/v1/merchant/transactions", MerchantAccount, SuperAdmin, histories::OF_MERCHANT, histories::of_merchant);
 
     table.contract(GET, "/v1/cards", Customer, SuperAdmin, cards::list);
     table.contract(DELETE, "/v1/card/{cardId}", Customer, SuperAdmin, cards::remove);
 
     table.contract(GET, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::list);
-    table.contract(POST, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::add);
+    table.contract_reading(POST, "/v1/whitelist-address", Customer, SuperAdmin, whitelist::ADDRESS, whitelist::add);
     table.contract(DELETE, "/v1/whitelist-address/{addressId}", Customer, SuperAdmin, whitelist::remove);
 
-    table.contract(POST, "/v1/escrow/vault/create", Merchant, SuperAdmin, vaults::create);
-    table.contract(POST, "/v1/escrow/vault/winner/{paymentToken}", Merchant, SuperAdmin, vaults::declare_winner);
+    table.contract_reading(POST, "/v1/escrow/vault/create", Merchant, SuperAdmin, vaults::VAULT, vaults::create);
+    table.contract_reading(POST, "/v1/escrow/vault/winner/{paymentToken}", Merchant, SuperAdmin, vaults::WINNER, vaults::declare_winner);
     table.contract(POST, "/v1/escrow/vault/cancel/{paymentToken}", Merchant, SuperAdmin, vaults::cancel);
     table.contract(GET, "/v1/escrow/vault/{paymentToken}", Merchant, SuperAdmin, vaults::get);
 
-    table.contract(POST, "/v1/escrow/category/create", Party, Business, categories::create);
-    table.contract(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::edit);
-    table.contract(GET, "/v1/escrow/category/get", Party, Business, categories::list);
+    table.contract_reading(POST, "/v1/escrow/category/create", Party, Business, categories::CATEGORY, categories::create);
+    table.contract_reading(PUT, "/v1/escrow/category/edit/{categoryId}", Party, Business, categories::CATEGORY, categories::edit);
+    table.contract_reading(GET, "/v1/escrow/category/get", Party, Business, query::PAGE_ALONE, categories::list);
     table.contract(GET, "/v1/escrow/category/get/{categoryId}", Party, Business, categories::get);
-    table.contract(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::move_to);
+    table.contract_reading(PUT, "/v1/escrow/category/position/{categoryId}", Party, Business, categories::POSITION, categories::move_to);
     table.contract(DELETE, "/v1/escrow/category/delete/{categoryId}", Party, Business, categories::delete);
 
     operator::add_routes(&mut table);
 
     if mode == Mode::Sandbox {
-        table.sandbox_reading(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, KnownFields::of_body(&["amount"]), intents::pay_test_account);
-        table.sandbox_reading(POST, "/sandbox/cards", Customer, KnownFields::of_body(&["number"]), cards::save);
-        table.sandbox_reading(POST, "/sandbox/faults", Key, KnownFields::of_body(&faults::FIELDS), faults::set);
+        table.sandbox_reading(POST, "/sandbox/test-accounts/{accountNumber}/pay", Key, intents::TEST_PAYMENT, intents::pay_test_account);
+        table.sandbox_reading(POST, "/sandbox/cards", Customer, cards::CARD, cards::save);
+        table.sandbox_reading(POST, "/sandbox/faults", Key, faults::FAULT, faults::set);
         table.sandbox(GET, "/sandbox/faults", Key, faults::list);
         table.sandbox(DELETE, "/sandbox/faults", Key, faults::clear);
-        table.sandbox_reading(GET, "/sandbox/requests", Key, KnownFields::of_query(&query::PAGE_FIELDS), requests::list);
+        table.sandbox_reading(GET, "/sandbox/requests", Key, query::PAGE_ALONE, requests::list);
         table.sandbox(GET, "/sandbox/requests/{requestId}", Key, requests::get);
         table.sandbox(GET, "/sandbox/clock", Key, clocks::get);
-        table.sandbox_reading(POST, "/sandbox/clock/advance", Key, KnownFields::of_body(&["by"]), clocks::advance);
+        table.sandbox_reading(POST, "/sandbox/clock/advance", Key, clocks::ADVANCE, clocks::advance);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
-        table.sandbox_reading(POST, "/sandbox/seed", Key, KnownFields::of_body(&["customers", "escrows"]), seeds::load);
-        table.sandbox_reading(PUT, "/sandbox/balance", Key, KnownFields::of_body(&["customerId", "balance"]), balances::set);
+        table.sandbox_reading(POST, "/sandbox/seed", Key, seeds::SEED, seeds::load);
+        table.sandbox_reading(PUT, "/sandbox/balance", Key, balances::BALANCE, balances::set);
 
         table.sandbox(GET, "/sandbox/callback", Key, webhook_endpoint::get);
-        table.sandbox_reading(PUT, "/sandbox/callback", Key, KnownFields::of_body(&["url", "events"]), webhook_endpoint::set);
-        table.sandbox_reading(GET, "/sandbox/events", Key, KnownFields::of_query(&events::FILTERS), events::list);
-        table.sandbox_reading(POST, "/sandbox/events/replay", Key, KnownFields::of_body(&["from", "since", "status"]), events::replay);
-        table.sandbox_reading(GET, "/sandbox/events/stream", Key, KnownFields::of_query(&event_stream::FILTERS), event_stream::open);
+        table.sandbox_reading(PUT, "/sandbox/callback", Key, webhook_endpoint::SETTING, webhook_endpoint::set);
+        table.sandbox_reading(GET, "/sandbox/events", Key, events::LIST, events::list);
+        table.sandbox_reading(POST, "/sandbox/events/replay", Key, events::REPLAY, events::replay);
+        table.sandbox_reading(GET, "/sandbox/events/stream", Key, event_stream::STREAM, event_stream::open);
         table.sandbox(GET, "/sandbox/events/{id}", Key, events::get);
         table.sandbox(POST, "/sandbox/events/{id}/resend", Key, events::resend);
     }
@@ -192,34 +205,42 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
 
 /// `GET /healthz`: 200 if the writer answers, its last commit has reached the disk, and a
 /// read has succeeded.
-async fn health(state: Data<AppState>) -> Result<Reply, ApiError> {
+async fn health(state: Data<AppState>) -> Result<Reply<NoData>, ApiError> {
     state.store.check_health().await?;
     state.store.read(|_snapshot| Ok(()))?;
-    Ok(Reply::ok("The service can serve", serde_json::json!({})))
+    Ok(Reply::ok("The service can serve", NoData {}))
 }
 
 /// `GET /livez`: 200 as long as the process answers HTTP.
-async fn live() -> Reply {
-    Reply::ok("The service is running", serde_json::json!({}))
+async fn live() -> Reply<NoData> {
+    Reply::ok("The service is running", NoData {})
 }
 
 /// `GET /readyz`: 200 if the service would take requests, as far as it knows without a write
 /// and without waiting for the writer.
-async fn ready(state: Data<AppState>) -> Result<Reply, ApiError> {
+async fn ready(state: Data<AppState>) -> Result<Reply<NoData>, ApiError> {
     if state.connections.is_stopping() {
         return Err(store::Error::Stopped.into());
     }
     state.store.check_ready()?;
-    Ok(Reply::ok("The service takes requests", serde_json::json!({})))
+    Ok(Reply::ok("The service takes requests", NoData {}))
+}
+
+/// The API document.
+struct Document;
+
+impl RawKind for Document {
+    const MEDIA_TYPE: &'static str = "application/json";
 }
 
 /// `GET /openapi.json`: the document of the routes of this server.
-async fn describe(state: Data<AppState>) -> HttpResponse {
+async fn describe(state: Data<AppState>) -> Raw<Document> {
     let policy = state.policy.load();
-    HttpResponse::Ok().json(openapi_document(policy.mode, policy.strict))
+    let document = openapi_document(&policy, &state.limits);
+    HttpResponse::Ok().json(document).into()
 }
 
-async fn unknown_route(request: HttpRequest) -> Result<Reply, ApiError> {
+async fn unknown_route(request: HttpRequest) -> Result<Reply<NoData>, ApiError> {
     Err(ApiError::RouteNotFound {
         path: request.path().to_owned(),
     })

@@ -2,7 +2,6 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
-use serde_json::json;
 
 use crate::commands::operators::OperatorActor;
 use crate::commands::receipts::{self, ReceiptReport};
@@ -18,7 +17,7 @@ use crate::domain::treasury::payout::BankEntry;
 use crate::http::auth::refuse_guess;
 use crate::http::body::JsonBody;
 use crate::http::context::RequestContext;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::notices::format::RawNotice;
@@ -35,7 +34,7 @@ pub(crate) async fn take(
     request: HttpRequest,
     path: Path<(String, String)>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<NoData>, ApiError> {
     let (provider, merchant) = path.into_inner();
     let format = of_provider(&provider).ok_or_else(|| ApiError::RouteNotFound {
         path: request.path().to_owned(),
@@ -58,7 +57,7 @@ pub(crate) async fn take(
     let Some(notice) = notice.filter(|notice| counts(notice, state.policy.load().mode, format.name())) else {
         return Ok(Reply::ok(
             "Notice ignored: it is not about money that came in",
-            json!({}),
+            NoData {},
         ));
     };
     if *notice.currency != *state.policy.load().currency {
@@ -78,7 +77,7 @@ pub(crate) async fn take(
         Ok::<_, Error>(())
     };
     state.write(record).await?;
-    Ok(Reply::ok("Notice recorded", json!({})))
+    Ok(Reply::ok("Notice recorded", NoData {}))
 }
 
 /// Returns the merchant that a path names, by its id or its name, with the secret of its

@@ -1,6 +1,7 @@
 //! Routes of payments and wallets (contract sections 4.3.1, 4.3.9, 4.5).
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::payments;
@@ -15,12 +16,36 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::routes::shared_fields::{check_currency, escrows_by_id, reference};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
+use crate::http::routes::shared_fields::{CURRENCY, ESCROW_IDS, REFERENCE, check_currency, escrows_by_id, reference};
 use crate::http::state::AppState;
 use crate::views::{MajorUnits, TransactionView};
 
+/// The request of [`pay`].
+pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required_if_strict("amount", Kind::Amount(0)).about("The price with the fee"),
+    REFERENCE,
+    FieldSpec::optional("transactionType", Kind::Words(|| vec!["escrow"])),
+    FieldSpec::optional("gateway", Kind::Words(|| vec!["wallet", "card"])),
+    FieldSpec::optional("cardId", Kind::Text).about("The id of a saved card, where gateway is card"),
+    CURRENCY,
+    FieldSpec::required(
+        "escrowDetails",
+        Kind::open(&[&[
+            ESCROW_IDS,
+            FieldSpec::optional("paymentToken", Kind::Text).about("In the place of escrowId"),
+        ]]),
+    ),
+]]);
+/// The request of [`top_up`].
+pub(crate) const TOP_UP: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("amount", Kind::Amount(0))]]);
+
 /// `POST /v1/payment/escrow`, as the buyer.
-pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn pay(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<TransactionView>, ApiError> {
     let request = parse_payment(&body, &state);
     state
         .execute(
@@ -37,7 +62,11 @@ pub(crate) async fn pay(state: Data<AppState>, caller: Caller, body: JsonBody) -
 }
 
 /// `POST /v1/payment/topup`, as the customer, in sandbox mode only.
-pub(crate) async fn top_up(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn top_up(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<MainBalanceView>, ApiError> {
     let amount = parse_top_up(&body);
     state
         .execute(
@@ -52,7 +81,7 @@ pub(crate) async fn top_up(state: Data<AppState>, caller: Caller, body: JsonBody
 
 /// `GET /v1/wallet`, as the customer. A sandbox that is not strict registers an unknown
 /// customer first, with the wallet that the reply shows.
-pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn wallet(state: Data<AppState>, caller: Caller) -> Result<Reply<WalletView>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let wallet = state
         .store
@@ -130,7 +159,7 @@ fn escrows_to_pay(details: &Fields<'_>, escrows_max: usize) -> Parsed<(Vec<Escro
 }
 
 /// The contract's Wallet: a customer's balances.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WalletView {
     id: String,
@@ -142,7 +171,7 @@ pub(crate) struct WalletView {
 }
 
 /// The main balance after a top-up.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MainBalanceView {
     main_balance: MajorUnits,

@@ -10,10 +10,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, guard};
 
 use crate::domain::treasury::operator::Right;
+use crate::http::answer::{Answer, SuccessOf};
 use crate::http::error::ApiError;
 use crate::http::known_fields::Checked;
 use crate::http::request_meter::RouteIndex;
-use crate::http::route::{Access, ActsAs, KnownFields, RouteFacts, Section};
+use crate::http::request_spec::{BodySpec, RequestSpec};
+use crate::http::route::{Access, ActsAs, RouteFacts, Section};
 
 pub(super) const DELETE: Method = Method::DELETE;
 pub(super) const GET: Method = Method::GET;
@@ -24,10 +26,17 @@ pub(super) const PUT: Method = Method::PUT;
 #[derive(Default)]
 pub(super) struct Routes(pub(super) Vec<Route>);
 
+/// A method of a route.
+pub(super) struct Operation {
+    pub(super) method: Method,
+    pub(super) facts: RouteFacts,
+    pub(super) success: SuccessOf,
+}
+
 /// A path, with a resource for each of its methods.
 pub(super) struct Route {
     pub(super) path: &'static str,
-    pub(super) methods: Vec<(Method, RouteFacts)>,
+    pub(super) operations: Vec<Operation>,
     /// True if the route answers HEAD as it answers GET. A GET that changes state does not:
     /// clients send HEAD in the belief that it changes nothing.
     answers_head: bool,
@@ -38,14 +47,14 @@ impl Route {
     /// Returns the methods for the `Allow` header.
     fn allow(&self) -> HeaderValue {
         let head = self.answers_head.then_some("HEAD");
-        let methods = self.methods.iter().map(|(method, _)| method.as_str());
+        let methods = self.operations.iter().map(|operation| operation.method.as_str());
         let methods: Vec<&str> = methods.chain(head).chain(["OPTIONS"]).collect();
         HeaderValue::from_str(&methods.join(", ")).expect("methods are ASCII")
     }
 }
 
 impl Routes {
-    /// Adds a route of the contract.
+    /// Adds a route of the contract that reads no fields.
     pub(super) fn contract<F, Args>(
         &mut self,
         method: Method,
@@ -56,16 +65,34 @@ impl Routes {
     ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
+    {
+        self.contract_reading(method, path, acts_as, access, RequestSpec::NOTHING, handler);
+    }
+
+    /// Adds a route of the contract that reads these fields.
+    pub(super) fn contract_reading<F, Args>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        acts_as: ActsAs,
+        access: Access,
+        request: RequestSpec,
+        handler: F,
+    ) where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as,
             access,
             section: Section::Contract,
             writes: method != Method::GET,
-            known_fields: None,
+            request,
+            ignores_unknown: true,
         };
-        self.add(method, path, facts, handler);
+        self.add(method, path, facts, F::Output::success, handler);
     }
 
     /// Adds a GET route of the contract that changes state (section 4.2.6).
@@ -78,16 +105,17 @@ impl Routes {
     ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as,
             access,
             section: Section::Contract,
             writes: true,
-            known_fields: None,
+            request: RequestSpec::NOTHING,
+            ignores_unknown: true,
         };
-        self.add(Method::GET, path, facts, handler);
+        self.add(Method::GET, path, facts, F::Output::success, handler);
     }
 
     /// Adds a route of escrowd's own under `/v1` that changes state and reads no fields.
@@ -101,16 +129,17 @@ impl Routes {
     ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as,
             access,
             section: Section::Contract,
             writes: true,
-            known_fields: Some(KnownFields::NONE),
+            request: RequestSpec::NOTHING,
+            ignores_unknown: false,
         };
-        self.add(method, path, facts, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler));
     }
 
     /// Adds a route of the sandbox that reads no fields. Every sandbox key may use it.
@@ -118,9 +147,9 @@ impl Routes {
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
-        self.sandbox_reading(method, path, acts_as, KnownFields::NONE, handler);
+        self.sandbox_reading(method, path, acts_as, RequestSpec::NOTHING, handler);
     }
 
     /// Adds a route of the sandbox that reads these fields.
@@ -129,21 +158,22 @@ impl Routes {
         method: Method,
         path: &'static str,
         acts_as: ActsAs,
-        known: KnownFields,
+        request: RequestSpec,
         handler: F,
     ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as,
             access: Access::SuperAdmin,
             section: Section::Sandbox,
             writes: method != Method::GET,
-            known_fields: Some(known),
+            request,
+            ignores_unknown: false,
         };
-        self.add(method, path, facts, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler));
     }
 
     /// Adds a route of operators that takes a right and reads these fields. In a sandbox every
@@ -154,21 +184,22 @@ impl Routes {
         path: &'static str,
         acts_as: ActsAs,
         right: Right,
-        known: KnownFields,
+        request: RequestSpec,
         handler: F,
     ) where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as,
             access: Access::Operator(right),
             section: Section::Operator,
             writes: method != Method::GET,
-            known_fields: Some(known),
+            request,
+            ignores_unknown: false,
         };
-        self.add(method, path, facts, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler));
     }
 
     /// Adds a route for notices that carry a signature in place of a key. Their fields are the
@@ -177,16 +208,20 @@ impl Routes {
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as: ActsAs::Viewer,
             access: Access::Business,
             section: Section::Open,
             writes: true,
-            known_fields: None,
+            request: RequestSpec {
+                body: BodySpec::Foreign,
+                ..RequestSpec::NOTHING
+            },
+            ignores_unknown: true,
         };
-        self.add(method, path, facts, handler);
+        self.add(method, path, facts, F::Output::success, handler);
     }
 
     /// Adds a route that needs no key and reads no fields.
@@ -194,19 +229,20 @@ impl Routes {
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F::Output: Responder + Answer + 'static,
     {
         let facts = RouteFacts {
             acts_as: ActsAs::Viewer,
             access: Access::Business,
             section: Section::Open,
             writes: false,
-            known_fields: Some(KnownFields::NONE),
+            request: RequestSpec::NOTHING,
+            ignores_unknown: false,
         };
-        self.add(method, path, facts, Checked(handler));
+        self.add(method, path, facts, F::Output::success, Checked(handler));
     }
 
-    fn add<F, Args>(&mut self, method: Method, path: &'static str, facts: RouteFacts, handler: F)
+    fn add<F, Args>(&mut self, method: Method, path: &'static str, facts: RouteFacts, success: SuccessOf, handler: F)
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -223,12 +259,12 @@ impl Routes {
             Some(known) => &mut self.0[known],
             None => self.0.push_mut(Route {
                 path,
-                methods: Vec::new(),
+                operations: Vec::new(),
                 answers_head: false,
                 resources: Vec::new(),
             }),
         };
-        route.methods.push((method, facts));
+        route.operations.push(Operation { method, facts, success });
         route.answers_head |= answers_head;
         route.resources.push(resource);
     }
@@ -243,7 +279,11 @@ impl Routes {
             for (resource, index) in route.resources.into_iter().zip(&mut indices) {
                 config.service(resource.app_data(RouteIndex(index)));
             }
-            let methods: Vec<&str> = route.methods.iter().map(|(method, _)| method.as_str()).collect();
+            let methods: Vec<&str> = route
+                .operations
+                .iter()
+                .map(|operation| operation.method.as_str())
+                .collect();
             let methods: Arc<str> = methods.join(", ").into();
             let other_method = move |method: Method| {
                 ready(if method == Method::OPTIONS {

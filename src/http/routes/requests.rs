@@ -2,6 +2,7 @@
 //! each (sandbox).
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ids::{EscrowId, EventId};
@@ -18,7 +19,7 @@ use crate::store::{Snapshot, WriteSummaryRows};
 use crate::views::{AsText, MajorUnits, PageView};
 
 /// A request in a list, without its bodies, transfers and events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestLineView {
     id: String,
@@ -32,7 +33,7 @@ pub(crate) struct RequestLineView {
 }
 
 /// A request with its bodies, transfers and events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RequestView {
     id: String,
@@ -51,7 +52,7 @@ pub(crate) struct RequestView {
 }
 
 /// A transfer that a request caused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TransferView {
     number: i64,
@@ -63,7 +64,7 @@ struct TransferView {
 }
 
 /// An event that a request caused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct EmittedEventView {
     id: AsText<EventId>,
     #[serde(rename = "type")]
@@ -147,7 +148,11 @@ fn shown(body: &RecordedBody) -> String {
 }
 
 /// `GET /sandbox/requests`: the key's requests, newest first.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<RequestLineView>>, ApiError> {
     let request = query::page(&query.fields().map_err(Refusal::from)?).map_err(Refusal::from)?;
     let walk = query.walk();
     let page = log_of(&state)?.page(&caller.key_hash, walk.bounded(request));
@@ -160,7 +165,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 
 /// `GET /sandbox/requests/{requestId}`: a request of the key with its reply, transfers and
 /// events.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, id: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<Reply<RequestView>, ApiError> {
     let log = log_of(&state)?;
     let found = log.find(&caller.key_hash, &id);
     let request = found.ok_or(ApiError::RequestNotFound {

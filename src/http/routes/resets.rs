@@ -2,6 +2,7 @@
 
 use actix_web::rt;
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::{Policy, merchants};
@@ -18,7 +19,7 @@ use crate::views::ViewContext;
 ///
 /// Runs in a task of its own, because the server drops a handler when its client
 /// disconnects. The task still clears the API key cache, which holds the key's old merchant.
-pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply<ResetView>, ApiError> {
     let task = rt::spawn(async move {
         let (key_hash, is_new) = (caller.key_hash, caller.merchant().is_none());
         let reset = move |tx: &mut Tx<'_>, _: &Policy, actor: &Actor| {
@@ -40,7 +41,7 @@ pub(crate) async fn reset(state: Data<AppState>, caller: Caller) -> Result<Reply
 }
 
 /// The new merchant, which the key belongs to from now on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResetView {
     merchant_id: i64,

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::seeds;
 use crate::domain::customers::profile::PartialProfileRequest;
-use crate::domain::escrow::Escrow;
 use crate::domain::escrow::terms::{
-    DeliveryTimeline, MAX_DELIVERY_DEFAULT, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT, TermsRequest,
+    DeliveryTimeline, MAX_DELIVERY_DEFAULT, MAX_DELIVERY_MAX, MilestoneRequest, STANDARD_MAX_DELIVERY_DEFAULT,
+    TOTAL_QUANTITY_MAX, TermsRequest,
 };
+use crate::domain::escrow::{Escrow, Status};
 use crate::domain::fees::WhoPays;
 use crate::domain::ids::{CustomerId, EscrowId, SeededIds};
 use crate::domain::invalid::Parsed;
@@ -19,15 +21,21 @@ use crate::domain::sandbox::seed::{CUSTOMERS_MAX, CustomerSeed, EscrowSeed, Prog
 use crate::domain::time::Date;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::clocks::ClockView;
 use crate::http::state::AppState;
+use crate::views::Words;
 use crate::views::{AsText, MajorUnits, MilestoneView};
 
 /// `POST /sandbox/seed`, as the merchant of the key.
-pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn load(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<SeedView>, ApiError> {
     let request = parse_seed(&body);
     state
         .execute(
@@ -42,34 +50,56 @@ pub(crate) async fn load(state: Data<AppState>, caller: Caller, body: JsonBody) 
         .await
 }
 
-const CUSTOMER_FIELDS: [&str; 8] = [
-    "id",
-    "balance",
-    "firstname",
-    "lastname",
-    "email",
-    "phone",
-    "countryId",
-    "bvn",
+const CUSTOMER: [FieldSpec; 8] = [
+    FieldSpec::optional("id", Kind::CustomerId),
+    FieldSpec::optional("balance", Kind::Amount(0)),
+    FieldSpec::optional("firstname", Kind::Text),
+    FieldSpec::optional("lastname", Kind::Text),
+    FieldSpec::optional("email", Kind::Email),
+    FieldSpec::optional("phone", Kind::Text),
+    FieldSpec::optional("countryId", Kind::Country),
+    FieldSpec::optional("bvn", Kind::Text),
 ];
-const ESCROW_FIELDS: [&str; 15] = [
-    "name",
-    "seller",
-    "buyer",
-    "status",
-    "amount",
-    "purpose",
-    "description",
-    "whoPays",
-    "maxDelivery",
-    "deliveryTimeline",
-    "totalQuantity",
-    "milestones",
-    "released",
-    "sellerAmount",
-    "buyerAmount",
+const MILESTONE: [FieldSpec; 6] = [
+    FieldSpec::optional("title", Kind::Text),
+    FieldSpec::optional("description", Kind::Text),
+    FieldSpec::required("amount", Kind::Amount(0)),
+    FieldSpec::optional("dueDate", Kind::Date),
+    FieldSpec::optional("customerId", Kind::CustomerId),
+    FieldSpec::optional("released", Kind::Boolean),
 ];
-const MILESTONE_FIELDS: [&str; 6] = ["title", "description", "amount", "dueDate", "customerId", "released"];
+const ESCROW: [FieldSpec; 15] = [
+    FieldSpec::optional("name", Kind::Text).about("By which the reply names the escrow"),
+    FieldSpec::required("seller", Kind::CustomerId),
+    FieldSpec::optional("buyer", Kind::CustomerId),
+    FieldSpec::optional("status", Kind::Words(words::<Status>)),
+    FieldSpec::optional("amount", Kind::Amount(0)).about("The sum of the milestones, if left out"),
+    FieldSpec::optional("purpose", Kind::Text),
+    FieldSpec::optional("description", Kind::Text),
+    FieldSpec::optional("whoPays", Kind::Words(words::<WhoPays>)),
+    FieldSpec::optional("maxDelivery", Kind::Integer(1, MAX_DELIVERY_MAX)),
+    FieldSpec::optional("deliveryTimeline", Kind::Words(words::<DeliveryTimeline>)),
+    FieldSpec::optional("totalQuantity", Kind::Integer(1, TOTAL_QUANTITY_MAX)),
+    FieldSpec::optional(
+        "milestones",
+        Kind::List(&Kind::closed(&[&MILESTONE]), ListMax::Milestones),
+    ),
+    FieldSpec::optional("released", Kind::Integer(0, i64::MAX)).about("How many milestones are released"),
+    FieldSpec::optional("sellerAmount", Kind::Amount(0)),
+    FieldSpec::optional("buyerAmount", Kind::Amount(0)),
+];
+
+/// The request of [`load`].
+pub(crate) const SEED: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional(
+        "customers",
+        Kind::List(&Kind::closed(&[&CUSTOMER]), ListMax::Is(CUSTOMERS_MAX)),
+    ),
+    FieldSpec::optional(
+        "escrows",
+        Kind::List(&Kind::closed(&[&ESCROW]), ListMax::Is(SeededIds::ESCROWS_MAX)),
+    ),
+]]);
 
 /// Parses the body of `POST /sandbox/seed`.
 fn parse_seed(body: &JsonBody) -> Parsed<SeedRequest> {
@@ -101,7 +131,7 @@ fn entries<'a>(field: &Field<'a>, entries_max: usize) -> Parsed<Vec<Field<'a>>> 
 /// Parses a customer. Refuses the id of an earlier customer.
 fn customer(entry: &Field<'_>, ids: &mut HashSet<CustomerId>) -> Parsed<CustomerSeed> {
     let fields = entry.object()?;
-    fields.check_known(&CUSTOMER_FIELDS)?;
+    fields.check_known(&[&CUSTOMER])?;
     let id_field = fields.field("id");
     let id = id_field.optional(Field::customer_id)?;
     if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
@@ -124,7 +154,7 @@ fn customer(entry: &Field<'_>, ids: &mut HashSet<CustomerId>) -> Parsed<Customer
 /// Parses an escrow. `position` is its position among the seed's escrows, from 1.
 fn escrow(entry: &Field<'_>, position: usize, names: &mut HashSet<String>) -> Parsed<EscrowSeed> {
     let fields = entry.object()?;
-    fields.check_known(&ESCROW_FIELDS)?;
+    fields.check_known(&[&ESCROW])?;
     let name = name(&fields.field("name"), names)?;
     let seller = fields.field("seller").customer_id()?;
     let buyer = fields.field("buyer").optional(Field::customer_id)?;
@@ -195,7 +225,7 @@ struct MilestoneSeed {
 
 fn milestone((entry, position): (&Field<'_>, usize)) -> Parsed<MilestoneSeed> {
     let fields = entry.object()?;
-    fields.check_known(&MILESTONE_FIELDS)?;
+    fields.check_known(&[&MILESTONE])?;
     let title = fields.field("title").optional(Field::text)?;
     Ok(MilestoneSeed {
         title: title.unwrap_or_else(|| format!("Milestone {position}")),
@@ -221,26 +251,27 @@ impl MilestoneSeed {
 
 /// The customers and escrows that a seed created, in the seed's order, and the clock,
 /// which the seed may have advanced.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SeedView {
     customers: Vec<SeededCustomerView>,
     escrows: Vec<SeededEscrowView>,
     clock: ClockView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SeededCustomerView {
     customer_id: AsText<CustomerId>,
     balance: MajorUnits,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SeededEscrowView {
     name: Option<String>,
     id: AsText<EscrowId>,
     payment_token: String,
+    #[schemars(with = "Words<Status>")]
     status: &'static str,
     milestones: Vec<MilestoneView>,
 }

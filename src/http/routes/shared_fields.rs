@@ -3,14 +3,90 @@
 
 use crate::domain::escrow::limits::TermsLimits;
 use crate::domain::escrow::terms::{
-    MilestoneRequest, TermsRequest, check_buyer_pays, check_max_delivery, check_total_quantity,
+    DeliveryTimeline, MAX_DELIVERY_MAX, MilestoneRequest, TOTAL_QUANTITY_MAX, TermsRequest, check_buyer_pays,
+    check_max_delivery, check_total_quantity,
 };
+use crate::domain::fees::WhoPays;
 use crate::domain::ids::{EscrowId, Reference};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::payments::bank::{BankCodes, is_account_number};
 use crate::domain::payments::whitelist::EvmAddress;
 use crate::domain::text::{is_blank, is_forbidden_in_line};
 use crate::http::fields::{Field, Fields};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, words};
+
+const OFFER_AMOUNT: FieldSpec = FieldSpec::required("amount", Kind::OfferAmount);
+pub(super) const PURPOSE: FieldSpec = FieldSpec::required("purpose", Kind::Line);
+pub(super) const DESCRIPTION: FieldSpec = FieldSpec::optional("description", Kind::Prose);
+pub(super) const CATEGORY_ID: FieldSpec = FieldSpec::optional("categoryId", Kind::ObjectId);
+const MAX_DELIVERY: FieldSpec = FieldSpec::required_if_strict("maxDelivery", Kind::Integer(1, MAX_DELIVERY_MAX))
+    .about("The time to deliver, in units of deliveryTimeline");
+const DELIVERY_TIMELINE: FieldSpec =
+    FieldSpec::required_if_strict("deliveryTimeline", Kind::Words(words::<DeliveryTimeline>));
+const TOTAL_QUANTITY: FieldSpec = FieldSpec::optional("totalQuantity", Kind::Integer(1, TOTAL_QUANTITY_MAX))
+    .about("The number of buyers that the offer is open to");
+
+/// The terms of a standard escrow.
+pub(super) const STANDARD_TERMS: [FieldSpec; 8] = [
+    OFFER_AMOUNT,
+    PURPOSE,
+    DESCRIPTION,
+    FieldSpec::required("whoPays", Kind::Words(words::<WhoPays>)).about("Who pays the fee"),
+    MAX_DELIVERY,
+    DELIVERY_TIMELINE,
+    TOTAL_QUANTITY,
+    CATEGORY_ID,
+];
+
+/// The terms of a milestone escrow.
+pub(super) const MILESTONE_TERMS: [FieldSpec; 8] = [
+    OFFER_AMOUNT,
+    PURPOSE,
+    DESCRIPTION,
+    FieldSpec::required("whoPays", Kind::Words(|| vec![WhoPays::Buyer.into_str()])).about("Who pays the fee"),
+    MAX_DELIVERY,
+    DELIVERY_TIMELINE,
+    TOTAL_QUANTITY,
+    CATEGORY_ID,
+];
+
+/// The milestones of an offer or a conversion.
+pub(super) const MILESTONES: FieldSpec = FieldSpec::required(
+    "milestones",
+    Kind::List(
+        &Kind::open(&[&[
+            FieldSpec::required("title", Kind::Line),
+            DESCRIPTION,
+            FieldSpec::required("amount", Kind::MilestoneAmount),
+            FieldSpec::optional("dueDate", Kind::Date),
+            FieldSpec::optional("customerId", Kind::CustomerId).about("Who is paid for it, if not the seller"),
+        ]]),
+        ListMax::Milestones,
+    ),
+)
+.about("At least two, whose amounts add up to the amount of the escrow");
+
+/// The reference of a payment.
+pub(super) const REFERENCE: FieldSpec = FieldSpec::required_if_strict("reference", Kind::Reference);
+
+/// The currency of a request.
+pub(super) const CURRENCY: FieldSpec = FieldSpec::optional("currency", Kind::Currency);
+
+/// The escrows that [`escrows_by_id`] reads.
+pub(super) const ESCROW_IDS: FieldSpec =
+    FieldSpec::optional("escrowId", Kind::OneOrList(&Kind::Text, ListMax::EscrowsPerPayment));
+
+/// The number of a bank account.
+pub(super) const ACCOUNT_NUMBER: FieldSpec = FieldSpec::required("accountNumber", Kind::Pattern("^[0-9]{10}$"));
+
+/// The code of a bank.
+pub(super) const BANK_CODE: FieldSpec = FieldSpec::required("bankCode", Kind::Text);
+
+/// A text that [`short_text`] reads.
+pub(super) const SHORT_TEXT: Kind = Kind::TextUpTo(TEXT_CHARS_MAX);
+
+/// An address of a wallet on a blockchain.
+pub(super) const EVM_ADDRESS: Kind = Kind::Pattern("^0x[0-9a-fA-F]{40}$");
 
 /// Reads the terms of a milestone escrow.
 pub(super) fn milestone_terms(fields: &Fields<'_>, limits: &TermsLimits) -> Parsed<TermsRequest> {

@@ -2,11 +2,12 @@
 //! gives money back (section 9.4).
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::standard_escrows::{self, AdditionalFeeRequest, StandardEditRequest};
-use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter};
+use crate::domain::escrow::Status;
+use crate::domain::escrow::party_escrows::{EscrowList, EscrowReport, PartyEscrowFilter, Side};
 use crate::domain::escrow::terms::{KeptTerms, TermsRequest};
 use crate::domain::ids::{EscrowId, PaymentToken};
 use crate::domain::invalid::Parsed;
@@ -15,11 +16,12 @@ use crate::domain::party::Party;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::{JsonBody, JsonOrFormBody};
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
-use crate::http::routes::shared_fields::standard_terms;
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
+use crate::http::routes::shared_fields::{CATEGORY_ID, STANDARD_TERMS, standard_terms};
 use crate::http::state::AppState;
 use crate::http::uploads::{self, Uploads};
 use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewContext};
@@ -27,8 +29,32 @@ use crate::views::{DetailedEscrowView, EscrowView, MajorUnits, PageView, ViewCon
 /// The form field with the pictures of an escrow.
 const PICTURES: &str = "imageUrl";
 
+/// The request of [`create`] and of [`edit`].
+pub(crate) const OFFER: RequestSpec = RequestSpec::of_form(&[
+    &STANDARD_TERMS,
+    &[FieldSpec::optional(PICTURES, Kind::Files(ListMax::Files))],
+]);
+/// The request of [`set_additional_fee`].
+pub(crate) const ADDITIONAL_FEE: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("additionalFee", Kind::Amount(0)),
+    FieldSpec::optional("additionalFeeRefundable", Kind::Boolean),
+]]);
+/// The query of [`list`].
+pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[
+    &[
+        FieldSpec::required("type", Kind::Words(words::<Side>)),
+        CATEGORY_ID,
+        FieldSpec::optional("status", Kind::Words(words::<Status>)),
+    ],
+    &query::PAGE,
+]);
+
 /// `POST /v1/escrow/create`, as the seller.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, mut body: JsonOrFormBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    mut body: JsonOrFormBody,
+) -> Result<CreatedReply<EscrowView>, ApiError> {
     let request = parse_standard_escrow(&mut body, &state);
     state
         .execute_with_files(caller, request, standard_escrows::create, |escrow, context| {
@@ -43,7 +69,7 @@ pub(crate) async fn edit(
     caller: Caller,
     token: Path<String>,
     mut body: JsonOrFormBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let request = parse_edit(&mut body, &state);
     let token = PaymentToken::named(&token);
     state
@@ -62,7 +88,7 @@ pub(crate) async fn set_additional_fee(
     caller: Caller,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let request = parse_additional_fee(&body);
     let token = PaymentToken::named(&token);
     state
@@ -75,19 +101,27 @@ pub(crate) async fn set_additional_fee(
 }
 
 /// `DELETE /v1/escrow/delete/{paymentToken}`, as the seller.
-pub(crate) async fn delete(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn delete(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<NoData>, ApiError> {
     let token = PaymentToken::named(&token);
     state
         .execute(
             &caller,
             move |tx, policy, actor| standard_escrows::delete(tx, policy, actor, token),
-            |(), _context| Reply::ok("Escrow deleted successfully", json!({})),
+            |(), _context| Reply::ok("Escrow deleted successfully", NoData {}),
         )
         .await
 }
 
 /// `GET /v1/escrow/claim-funds/{paymentToken}`, as the seller: a GET that moves money.
-pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn claim(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -99,7 +133,11 @@ pub(crate) async fn claim(state: Data<AppState>, caller: Caller, token: Path<Str
 }
 
 /// `POST /v1/escrow/refund/{paymentToken}`, as the seller.
-pub(crate) async fn refund(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn refund(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -111,7 +149,11 @@ pub(crate) async fn refund(state: Data<AppState>, caller: Caller, token: Path<St
 }
 
 /// `GET /v1/escrow/transactions`: the escrows of the caller's party, as buyer or as seller.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(crate) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<EscrowListView>, ApiError> {
     let merchant = state.admit(&caller).await?;
     let (filter, page) = parse_list(caller.party(), &query)?;
     let walk = query.walk();
@@ -133,7 +175,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /v1/escrow/verify/{paymentToken}`: an escrow of any settlement type.
-pub(crate) async fn verify(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn verify(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     let deal = state.deal_of(&caller, &token)?;
     let view = EscrowView::of_deal(
         deal,
@@ -150,7 +196,7 @@ pub(crate) async fn confirm_payment(
     state: Data<AppState>,
     caller: Caller,
     escrow: Path<String>,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<DetailedEscrowView>, ApiError> {
     let escrow = EscrowId::named(&escrow);
     let mode = state.policy.load().mode;
     state
@@ -226,14 +272,14 @@ fn parse_list(party: &Party, query: &Query) -> Result<(PartyEscrowFilter, PageRe
 }
 
 /// A page of a party's own escrows, and the totals of all of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct EscrowListView {
     #[serde(flatten)]
     page: PageView<EscrowView>,
     report: ReportView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ReportView {
     total: u64,
     completed: u64,
@@ -242,7 +288,7 @@ struct ReportView {
     amount: AmountsView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct AmountsView {
     total: MajorUnits,
     completed: MajorUnits,

@@ -10,15 +10,39 @@ use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
-use crate::http::routes::shared_fields::{description, short_line};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
+use crate::http::routes::shared_fields::{CATEGORY_ID, DESCRIPTION, PURPOSE, description, short_line};
 use crate::http::state::AppState;
 use crate::views::EscrowView;
 
+/// The request of [`create`].
+pub(crate) const VAULT: RequestSpec = RequestSpec::of_body(&[&[
+    PURPOSE,
+    DESCRIPTION,
+    CATEGORY_ID,
+    FieldSpec::required(
+        "participants",
+        Kind::List(
+            &Kind::open(&[&[
+                FieldSpec::required("customerId", Kind::CustomerId),
+                FieldSpec::required("amount", Kind::Amount(1)),
+            ]]),
+            ListMax::Participants,
+        ),
+    ),
+]]);
+/// The request of [`declare_winner`].
+pub(crate) const WINNER: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("winnerId", Kind::CustomerId)]]);
+
 /// `POST /v1/escrow/vault/create`, as the merchant.
-pub(crate) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<EscrowView>, ApiError> {
     let request = parse_vault(&body, &state.policy.load());
     state
         .execute(
@@ -40,7 +64,7 @@ pub(crate) async fn declare_winner(
     caller: Caller,
     token: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<EscrowView>, ApiError> {
     let winner = parse_winner(&body);
     let token = PaymentToken::named(&token);
     state
@@ -58,7 +82,11 @@ pub(crate) async fn declare_winner(
 }
 
 /// `POST /v1/escrow/vault/cancel/{paymentToken}`, as the merchant.
-pub(crate) async fn cancel(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn cancel(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     let token = PaymentToken::named(&token);
     state
         .execute(
@@ -75,7 +103,11 @@ pub(crate) async fn cancel(state: Data<AppState>, caller: Caller, token: Path<St
 }
 
 /// `GET /v1/escrow/vault/{paymentToken}`, as the merchant.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller, token: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    token: Path<String>,
+) -> Result<Reply<EscrowView>, ApiError> {
     match state.deal_of(&caller, &token)? {
         Deal::Vault(vault) => {
             let view = EscrowView::of_vault(

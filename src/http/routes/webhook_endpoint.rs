@@ -2,6 +2,7 @@
 //! and a `customer-id` header has no effect.
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::webhook_endpoints::{self, WebhookEndpointSetting};
@@ -15,12 +16,20 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::state::AppState;
 use crate::views::AsText;
 use crate::webhooks::signing;
 
+/// The request of [`set`].
+pub(crate) const SETTING: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required_or_null("url", Kind::Url).about("Null sends no events"),
+    FieldSpec::optional("events", Kind::List(&Kind::Text, ListMax::Is(usize::MAX)))
+        .about("Names of events and patterns such as escrow.*; all, if left out"),
+]]);
+
 /// `GET /sandbox/callback`.
-pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<WebhookEndpointView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
     let policy = state.policy.load();
@@ -29,7 +38,11 @@ pub(crate) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 }
 
 /// `PUT /sandbox/callback`.
-pub(crate) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn set(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<WebhookEndpointView>, ApiError> {
     let setting = parse_setting(&body, Mode::Sandbox);
     state
         .execute(
@@ -96,7 +109,7 @@ fn webhook_url(field: &Field<'_>, mode: Mode) -> Result<WebhookUrl, Invalid> {
 
 /// A merchant's webhook endpoint. It holds secrets, so it has no `Debug`; the route shows
 /// them to the merchant itself only.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookEndpointView {
     /// Null when the merchant has no endpoint.

@@ -1,8 +1,8 @@
 //! Routes of whitelisted addresses (contract section 4.11).
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::whitelist;
 use crate::domain::ids::WhitelistAddressId;
@@ -11,15 +11,23 @@ use crate::domain::payments::whitelist::{EvmAddress, LABEL_CHARS_MAX, NETWORK, W
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
-use crate::http::routes::shared_fields::{evm_address, text_up_to};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
+use crate::http::routes::shared_fields::{EVM_ADDRESS, evm_address, text_up_to};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
 use crate::views::AsText;
 
+/// The request of [`add`].
+pub(crate) const ADDRESS: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("walletAddress", EVM_ADDRESS),
+    FieldSpec::required("network", Kind::Words(|| vec![NETWORK])),
+    FieldSpec::optional("label", Kind::TextUpTo(LABEL_CHARS_MAX)),
+]]);
+
 /// `GET /v1/whitelist-address`, as the customer.
-pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<WhitelistAddressView>>, ApiError> {
     let merchant = state.admit(&caller).await?;
     state.policy.load().check_processor()?;
     let customer = caller.customer().clone();
@@ -30,7 +38,11 @@ pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 }
 
 /// `POST /v1/whitelist-address`, as the customer.
-pub(crate) async fn add(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(crate) async fn add(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<WhitelistAddressView>, ApiError> {
     let request = parse_whitelist_address(&body);
     state
         .execute(
@@ -47,12 +59,16 @@ pub(crate) async fn add(state: Data<AppState>, caller: Caller, body: JsonBody) -
 }
 
 /// `DELETE /v1/whitelist-address/{addressId}`, as the customer.
-pub(crate) async fn remove(state: Data<AppState>, caller: Caller, address: Path<String>) -> Result<Reply, ApiError> {
+pub(crate) async fn remove(
+    state: Data<AppState>,
+    caller: Caller,
+    address: Path<String>,
+) -> Result<Reply<NoData>, ApiError> {
     state
         .execute(
             &caller,
             move |tx, policy, actor| whitelist::remove(tx, policy, actor, WhitelistAddressId::named(&address)),
-            |(), _context| Reply::ok("Address removed successfully", json!({})),
+            |(), _context| Reply::ok("Address removed successfully", NoData {}),
         )
         .await
 }
@@ -70,7 +86,7 @@ fn parse_whitelist_address(body: &JsonBody) -> Parsed<WhitelistRequest> {
 }
 
 /// The contract's `WhitelistAddress`: an address that crypto withdrawals may go to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WhitelistAddressView {
     id: AsText<WhitelistAddressId>,
@@ -82,7 +98,7 @@ pub(crate) struct WhitelistAddressView {
 }
 
 /// The master address for crypto deposits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DepositWalletView {
     wallet_address: String,

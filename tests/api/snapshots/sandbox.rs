@@ -16,8 +16,6 @@ fn the_sandbox_is_answered_word_for_word() {
     app.send("GET", "/healthz", &[], None);
     app.send("GET", "/livez", &[], None);
     app.send("GET", "/readyz", &[], None);
-    app.note("The description of the API");
-    app.send("GET", "/openapi.json", &[], None);
     app.note("The clock");
     app.as_merchant("GET", "/sandbox/clock", None);
     app.advance("3d");

@@ -29,7 +29,6 @@ fn merchants_and_keys_are_kept_word_for_word() {
     show_merchants(&app, &ada);
     app.note("Probes");
     app.send("GET", "/livez", &[], None);
-    app.send("GET", "/openapi.json", &[], None);
     app.send("GET", "/readyz", &[], None);
     let sandbox = spawn_recorded_app(|_| {});
     sandbox.note("A sandbox has none of it");

@@ -5,21 +5,32 @@ use crate::commands::{self, Policy};
 use crate::domain::mode::Mode;
 use crate::domain::refusal::Refusal;
 use crate::http::auth::Caller;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{Rendered, Reply};
 use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::store::Tx;
 
 /// Runs a command for the merchant of an operator's request, and renders its outcome.
-pub(super) async fn act<T: Send + 'static>(
+pub(super) async fn act<T: Send + 'static, V, const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, commands::Error> + Send + 'static,
-    render: impl FnOnce(T) -> Reply + Send + 'static,
-) -> Result<Reply, ApiError> {
+    render: impl FnOnce(T) -> Reply<V, STATUS> + Send + 'static,
+) -> Result<Reply<V, STATUS>, ApiError> {
+    let reply = act_rendered(state, caller, command, |outcome| render(outcome).into());
+    reply.await.map(Reply::of)
+}
+
+/// Runs a command as [`act`] does, for a route whose success is no envelope.
+pub(super) async fn act_rendered<T: Send + 'static>(
+    state: &AppState,
+    caller: &Caller,
+    command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<T, commands::Error> + Send + 'static,
+    render: impl FnOnce(T) -> Rendered + Send + 'static,
+) -> Result<Rendered, ApiError> {
     let agent = caller.agent();
     state
-        .execute(
+        .execute_rendered(
             caller,
             move |tx, policy, actor| {
                 let merchant = actor.merchant;

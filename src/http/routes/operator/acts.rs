@@ -1,6 +1,7 @@
 //! The route of the record of operators' acts.
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ids::MerchantId;
@@ -16,7 +17,11 @@ use crate::views::{AsText, PageView};
 
 /// `GET /operator/acts`: the record, newest first: of the merchant that the header names, or
 /// of the whole deployment.
-pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<ActView>>, ApiError> {
     let walk = query.walk();
     let request = walk.bounded(query::page(&query.fields()?)?);
     let (reader, scope) = match (caller.merchant(), state.policy.load().mode) {
@@ -37,9 +42,9 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// An act of an operator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ActView {
+pub(crate) struct ActView {
     /// 1, 2, 3, ... of the merchant, or of the deployment.
     number: i64,
     /// Null for an act that concerns the whole deployment.
@@ -56,7 +61,7 @@ struct ActView {
     created_at: AsText<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TransfersView {
     first: i64,
     last: i64,

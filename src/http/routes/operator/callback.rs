@@ -2,8 +2,8 @@
 //! payment providers.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::merchant_keys::OVERLAP_HOURS_MAX;
 use crate::commands::operators::OperatorActor;
@@ -15,9 +15,10 @@ use crate::domain::time::Timestamp;
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, NoData, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{check_is_live, write_as_operator};
 use crate::http::routes::operator::fields::overlap_hours;
 use crate::http::routes::webhook_endpoint::{event_names, parse_setting};
@@ -30,8 +31,20 @@ use crate::webhooks::signing;
 /// The fewest and the most characters in the secret of a provider.
 const PROVIDER_SECRET_CHARS: (usize, usize) = (16, 255);
 
+/// The request of [`rotate_secret`].
+pub(super) const ROTATION: RequestSpec =
+    RequestSpec::of_body(&[&[
+        FieldSpec::optional("overlapHours", Kind::Integer(0, OVERLAP_HOURS_MAX as i64))
+            .about("How long the old secret signs too; a day, if left out"),
+    ]]);
+/// The request of [`set_notice_secret`].
+pub(super) const NOTICE_SECRET: RequestSpec =
+    RequestSpec::of_body(&[&[
+        FieldSpec::required_or_null("secret", Kind::TextUpTo(PROVIDER_SECRET_CHARS.1)).about("Null refuses notices"),
+    ]]);
+
 /// `GET /operator/callback`: the endpoint, without its secret.
-pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<CallbackView>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
     let endpoint = state.store.read(|snapshot| snapshot.webhook_endpoint(merchant))?;
@@ -43,7 +56,11 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 
 /// `PUT /operator/callback`: sets the endpoint. The reply to the first one shows its secret,
 /// and no other does.
-pub(super) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn set(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<CallbackView>, ApiError> {
     let setting = parse_setting(&body, Mode::Live);
     let secret = SigningSecret::new(entropy::signing_secret());
     let set = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| {
@@ -55,7 +72,11 @@ pub(super) async fn set(state: Data<AppState>, caller: Caller, body: JsonBody) -
 }
 
 /// `POST /operator/callback/rotate-secret`.
-pub(super) async fn rotate_secret(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn rotate_secret(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<CallbackView>, ApiError> {
     let overlap = overlap_hours(&body, OVERLAP_HOURS_MAX);
     let secret = SigningSecret::new(entropy::signing_secret());
     let next = secret.clone();
@@ -74,7 +95,7 @@ pub(super) async fn set_notice_secret(
     caller: Caller,
     provider: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<NoData>, ApiError> {
     let format = of_provider(&provider).ok_or_else(|| ApiError::RouteNotFound {
         path: format!("/operator/notices/{provider}"),
     })?;
@@ -83,7 +104,7 @@ pub(super) async fn set_notice_secret(
         merchants::set_notice_secret(tx, actor, provider, secret)
     };
     write_as_operator(&state, &caller, set).await?;
-    Ok(Reply::ok("Secret updated successfully", json!({})))
+    Ok(Reply::ok("Secret updated successfully", NoData {}))
 }
 
 fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
@@ -106,9 +127,9 @@ fn parse_secret(body: &JsonBody) -> Parsed<Option<SigningSecret>> {
 }
 
 /// A merchant's webhook endpoint. It may hold a secret, so it has no `Debug`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct CallbackView {
+pub(crate) struct CallbackView {
     /// Without its query, which may hold a secret. Null when the merchant has no endpoint.
     url: Option<AsText<WebhookUrl>>,
     /// The names and patterns of the events that it gets. Null for all.
@@ -123,7 +144,7 @@ struct CallbackView {
 }
 
 /// A new secret, which is shown once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SecretsView {
     /// The secret of the contract's signature.

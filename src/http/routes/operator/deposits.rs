@@ -1,6 +1,7 @@
 //! Routes of the deposits that wait for money at the bank.
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::receipts;
@@ -13,17 +14,25 @@ use crate::http::body::JsonBody;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::act;
-use crate::http::routes::operator::fields::reason_field;
+use crate::http::routes::operator::fields::{REASON, reason_field};
 use crate::http::state::AppState;
 use crate::store::Snapshot;
 use crate::views::{AsText, MajorUnits, PageView};
 
-/// The fields of `POST /operator/deposits/expire`.
-pub(super) const FIELDS: [&str; 2] = ["reference", "reason"];
+/// The request of [`expire`].
+pub(super) const EXPIRY: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("reference", Kind::Reference),
+    FieldSpec::required("reason", REASON),
+]]);
 
 /// `GET /operator/deposits`: a page of the deposits that are expected, newest first.
-pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<DepositView>>, ApiError> {
     let walk = query.walk();
     let page = walk.bounded(query::page(&query.fields()?)?);
     let merchant = state.merchant_of(&caller).await?;
@@ -38,7 +47,11 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `POST /operator/deposits/expire`: gives up a deposit that is expected.
-pub(super) async fn expire(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn expire(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<DepositView>, ApiError> {
     let reference = body.fields().and_then(|fields| fields.field("reference").reference());
     let reason = body.fields().and_then(|fields| reason_field(&fields.field("reason")));
     act(
@@ -51,9 +64,9 @@ pub(super) async fn expire(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// A deposit that waits for money at the bank.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DepositView {
+pub(crate) struct DepositView {
     id: AsText<TransactionId>,
     reference: String,
     customer_id: Option<AsText<CustomerId>>,

@@ -9,11 +9,24 @@ use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::domain::treasury::signed_amount::SignedAmount;
 use crate::http::body::JsonBody;
 use crate::http::fields::{Field, Fields};
-use crate::http::routes::intents::bank_account;
+use crate::http::request_spec::{FieldGroups, FieldSpec, Kind, RequestSpec};
+use crate::http::routes::intents::{BANK_ACCOUNT, bank_account};
 use crate::http::routes::shared_fields::text_up_to;
 
 /// The most characters of a reason or a note.
 pub(super) const REASON_CHARS_MAX: usize = 500;
+
+/// A text that [`reason_field`] reads.
+pub(super) const REASON: Kind = Kind::TextUpTo(REASON_CHARS_MAX);
+/// The fields of [`bank_entry`].
+pub(super) const BANK_ENTRY: [FieldSpec; 2] = [
+    FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX)),
+    FieldSpec::required("valueDate", Kind::Date),
+];
+/// A request that gives a reason alone.
+pub(super) const REASON_ALONE: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("reason", REASON)]]);
+/// The fields of [`destination`].
+pub(super) const DESTINATION: FieldGroups = &[&BANK_ACCOUNT];
 
 /// Parses the bank's words for a movement.
 pub(super) fn bank_entry(fields: &Fields<'_>) -> Parsed<BankEntry> {
@@ -49,7 +62,7 @@ pub(super) fn reason_field(field: &Field<'_>) -> Parsed<String> {
 /// Parses the bank account that a pay-out goes to.
 pub(super) fn destination(field: &Field<'_>, codes: BankCodes) -> Parsed<BankAccount> {
     let details = field.object()?;
-    details.check_known(&["bankCode", "accountNumber", "accountName", "bankName", "narration"])?;
+    details.check_known(DESTINATION)?;
     bank_account(&details, codes)
 }
 

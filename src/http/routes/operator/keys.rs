@@ -2,6 +2,7 @@
 //! ever shows it, so such replies are not kept for an idempotency key.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 use strum::VariantArray;
 
@@ -14,9 +15,10 @@ use crate::domain::time::Timestamp;
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::acting::{change_access, check_is_live};
 use crate::http::routes::operator::fields::{overlap_hours, reason};
 use crate::http::routes::shared_fields::text_up_to;
@@ -24,11 +26,23 @@ use crate::http::state::AppState;
 use crate::store::Tx;
 use crate::views::AsText;
 
-/// The fields of `POST /operator/keys`.
-pub(super) const FIELDS: [&str; 2] = ["scope", "label"];
+/// The request of [`create`].
+pub(super) const KEY: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::optional(
+        "scope",
+        Kind::Words(|| KeyScope::VARIANTS.iter().map(|&scope| word_of(scope)).collect()),
+    ),
+    FieldSpec::optional("label", Kind::TextUpTo(LABEL_CHARS_MAX)),
+]]);
+/// The request of [`rotate`].
+pub(super) const ROTATION: RequestSpec =
+    RequestSpec::of_body(&[&[
+        FieldSpec::optional("overlapHours", Kind::Integer(0, OVERLAP_HOURS_MAX as i64))
+            .about("How long the old key stays valid; a day, if left out"),
+    ]]);
 
 /// `GET /operator/keys`: all keys of the merchant, oldest first, also those that have ended.
-pub(super) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(super) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<KeyView>>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
     let keys = state.store.read(|snapshot| snapshot.keys_of(merchant))?;
@@ -37,7 +51,11 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply,
 }
 
 /// `POST /operator/keys`.
-pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<NewKeyView>, ApiError> {
     let request = parse_key(&body);
     let (stored, key) = with_new_key(&state, &caller, move |tx, actor, new| {
         merchant_keys::create(tx, actor, request, new)
@@ -52,7 +70,7 @@ pub(super) async fn rotate(
     caller: Caller,
     id: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<CreatedReply<RotatedKeyView>, ApiError> {
     let (id, overlap) = (KeyId::parse(&id), overlap_hours(&body, OVERLAP_HOURS_MAX));
     let ((old, new), key) = with_new_key(&state, &caller, move |tx, actor, next| {
         merchant_keys::rotate(tx, actor, id, overlap, next)
@@ -71,7 +89,7 @@ pub(super) async fn revoke(
     caller: Caller,
     id: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<KeyView>, ApiError> {
     let (id, reason) = (KeyId::parse(&id), reason(&body));
     let revoke = move |tx: &mut Tx<'_>, _: &Policy, actor: &OperatorActor| merchant_keys::revoke(tx, actor, id, reason);
     let key = change_access(&state, &caller, revoke).await?;
@@ -114,7 +132,7 @@ const fn word_of(scope: KeyScope) -> &'static str {
 }
 
 /// A key of a merchant, without the key itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KeyView {
     id: AsText<KeyId>,
@@ -129,7 +147,7 @@ pub(super) struct KeyView {
 }
 
 /// A new key, which is shown once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct NewKeyView {
     #[serde(flatten)]
     stored: KeyView,
@@ -137,8 +155,8 @@ pub(super) struct NewKeyView {
 }
 
 /// A new key, and the one that it replaces.
-#[derive(Debug, Serialize)]
-struct RotatedKeyView {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RotatedKeyView {
     #[serde(flatten)]
     key: NewKeyView,
     replaced: KeyView,

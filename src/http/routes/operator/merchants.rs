@@ -1,6 +1,7 @@
 //! Routes of the merchants of a deployment and their settings.
 
 use actix_web::web::Data;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::Policy;
@@ -19,10 +20,11 @@ use crate::domain::transaction::DepositAccount;
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec};
 use crate::http::routes::operator::acting::{change_access, check_is_live};
 use crate::http::routes::operator::keys::NewKeyView;
 use crate::http::routes::shared_fields::text_up_to;
@@ -30,30 +32,45 @@ use crate::http::state::AppState;
 use crate::store::Tx;
 use crate::views::{AsText, PageView};
 
-/// The fields of `POST /operator/merchants`.
-pub(super) const FIELDS: [&str; 6] = [
-    "name",
-    "isBusiness",
-    "country",
-    "commissionBps",
-    "depositAccount",
-    "allowedAddresses",
+const SETTINGS: [FieldSpec; 5] = [
+    FieldSpec::optional("isBusiness", Kind::Boolean),
+    FieldSpec::optional("country", Kind::Country),
+    FieldSpec::optional("commissionBps", Kind::Integer(0, Rates::TOGETHER_MAX_BPS as i64)).about("Basis points"),
+    FieldSpec::optional("depositAccount", Kind::closed(&[&DEPOSIT_ACCOUNT])),
+    FieldSpec::optional(
+        "allowedAddresses",
+        Kind::List(&Kind::Text, ListMax::Is(ALLOWED_ADDRESSES_MAX)),
+    )
+    .about("Addresses and ranges in CIDR notation"),
 ];
-/// The fields of `PUT /operator/merchant`.
-pub(super) const SETTINGS: [&str; 5] = [
-    "isBusiness",
-    "country",
-    "commissionBps",
-    "depositAccount",
-    "allowedAddresses",
+const DEPOSIT_ACCOUNT: [FieldSpec; 4] = [
+    FieldSpec::required("bankName", Kind::TextUpTo(BANK_CHARS_MAX)),
+    FieldSpec::optional("bankCode", Kind::TextUpTo(BANK_CHARS_MAX)),
+    FieldSpec::required("accountNumber", Kind::TextUpTo(BANK_CHARS_MAX)),
+    FieldSpec::required("accountName", Kind::TextUpTo(BANK_CHARS_MAX)),
 ];
+
+/// The request of [`create`].
+pub(super) const MERCHANT: RequestSpec = RequestSpec::of_body(&[
+    &[FieldSpec::required(
+        "name",
+        Kind::Pattern("^[A-Za-z][A-Za-z0-9._-]{0,63}$"),
+    )],
+    &SETTINGS,
+]);
+/// The request of [`change`].
+pub(super) const CHANGE: RequestSpec = RequestSpec::of_body(&[&SETTINGS]);
 
 /// The most characters in each text of a bank account.
 const BANK_CHARS_MAX: usize = 100;
 
 /// `GET /operator/merchants`: a page of the merchants that the operator may act for, oldest
 /// first.
-pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<MerchantView>>, ApiError> {
     check_is_live(&state)?;
     let page = query::page(&query.fields()?)?;
     let page = state.store.read(|snapshot| {
@@ -72,7 +89,11 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 
 /// `POST /operator/merchants`: creates a merchant with a key for every route. The reply is the
 /// only place that ever shows the key, so it is not kept for an idempotency key.
-pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<NewMerchantView>, ApiError> {
     check_is_live(&state)?;
     let request = parse_merchant(&body);
     let (agent, key) = (caller.agent(), entropy::live_key());
@@ -84,7 +105,7 @@ pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// `GET /operator/merchant`.
-pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<MerchantView>, ApiError> {
     check_is_live(&state)?;
     let merchant = state.merchant_of(&caller).await?;
     let found = state.store.read(|snapshot| snapshot.merchant_settings(merchant))?;
@@ -94,7 +115,11 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, 
 
 /// `PUT /operator/merchant`: changes the settings that the body names. Null stands for the
 /// deployment's.
-pub(super) async fn change(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn change(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<Reply<MerchantView>, ApiError> {
     let change = body.fields().and_then(|fields| parse_settings(&fields));
     let command =
         move |tx: &mut Tx<'_>, policy: &Policy, actor: &OperatorActor| merchants::change(tx, policy, actor, change);
@@ -141,7 +166,7 @@ fn commission(field: &Field<'_>) -> Parsed<u16> {
 
 fn deposit_account(field: &Field<'_>) -> Parsed<DepositAccount> {
     let fields = field.object()?;
-    fields.check_known(&["bankName", "bankCode", "accountNumber", "accountName"])?;
+    fields.check_known(&[&DEPOSIT_ACCOUNT])?;
     let line = |name| text_up_to(&fields.field(name), BANK_CHARS_MAX);
     Ok(DepositAccount {
         bank_name: line("bankName")?,
@@ -167,9 +192,9 @@ fn address_ranges(field: &Field<'_>) -> Parsed<Vec<AddressRange>> {
 }
 
 /// A merchant and its own settings. Null stands for the deployment's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MerchantView {
+pub(crate) struct MerchantView {
     id: i64,
     name: Option<String>,
     is_business: Option<bool>,
@@ -182,8 +207,9 @@ struct MerchantView {
     created_at: AsText<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MerchantDepositAccount")]
 struct DepositAccountView {
     bank_name: String,
     bank_code: Option<String>,
@@ -192,8 +218,8 @@ struct DepositAccountView {
 }
 
 /// A new merchant with its first key, which is shown once.
-#[derive(Debug, Serialize)]
-struct NewMerchantView {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NewMerchantView {
     #[serde(flatten)]
     merchant: MerchantView,
     key: NewKeyView,

@@ -1,6 +1,7 @@
 //! Routes of the operators themselves.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 use strum::VariantArray;
 
@@ -10,25 +11,39 @@ use crate::domain::ids::{MerchantId, OperatorId};
 use crate::domain::invalid::Parsed;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
-use crate::domain::treasury::operator::{Operator, Role};
+use crate::domain::treasury::operator::{NAME_CHARS_MAX, Operator, Role};
 use crate::entropy;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::Field;
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, ListMax, RequestSpec, words};
 use crate::http::routes::operator::acting::check_is_live;
 use crate::http::routes::operator::fields::reason;
 use crate::http::state::AppState;
 use crate::store::Tx;
+use crate::views::Words;
 use crate::views::{AsText, PageView};
 
-/// The fields of `POST /operator/operators`.
-pub(super) const FIELDS: [&str; 3] = ["name", "role", "merchantIds"];
+/// The request of [`create`].
+pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("name", Kind::TextUpTo(NAME_CHARS_MAX)),
+    FieldSpec::required("role", Kind::Words(words::<Role>)),
+    FieldSpec::optional(
+        "merchantIds",
+        Kind::List(&Kind::Integer(i64::MIN, i64::MAX), ListMax::Is(usize::MAX)),
+    )
+    .about("The merchants that the operator acts for; all, if left out"),
+]]);
 
 /// `GET /operator/operators`: a page, oldest first.
-pub(super) async fn list(state: Data<AppState>, _caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    _caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<OperatorView>>, ApiError> {
     let page = query::page(&query.fields()?)?;
     let page = state.store.read(|snapshot| snapshot.operators(page))?;
     Ok(Reply::ok(
@@ -39,7 +54,11 @@ pub(super) async fn list(state: Data<AppState>, _caller: Caller, query: Query) -
 
 /// `POST /operator/operators`: makes an operator. The reply is the only place that ever shows
 /// the key, so it is not kept for an idempotency key.
-pub(super) async fn create(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn create(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<NewOperatorView>, ApiError> {
     check_is_live(&state)?;
     let request = parse_operator(&body);
     let (agent, key) = (caller.agent(), entropy::operator_key());
@@ -59,7 +78,7 @@ pub(super) async fn revoke(
     caller: Caller,
     operator: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<OperatorView>, ApiError> {
     check_is_live(&state)?;
     let reason = reason(&body).map_err(Refusal::from)?;
     let (agent, id) = (caller.agent(), OperatorId::named(&operator));
@@ -86,11 +105,12 @@ fn parse_operator(body: &JsonBody) -> Parsed<OperatorRequest> {
 }
 
 /// An operator, without the key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct OperatorView {
+pub(crate) struct OperatorView {
     id: AsText<OperatorId>,
     name: String,
+    #[schemars(with = "Words<Role>")]
     role: &'static str,
     /// The merchants that the operator is limited to. Empty for all.
     merchant_ids: Vec<i64>,
@@ -100,8 +120,8 @@ struct OperatorView {
 }
 
 /// A new operator with the key, which is shown once.
-#[derive(Debug, Serialize)]
-struct NewOperatorView {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NewOperatorView {
     #[serde(flatten)]
     operator: OperatorView,
     key: String,

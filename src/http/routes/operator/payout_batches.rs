@@ -1,7 +1,7 @@
 //! Routes of batches of pay-outs: out to the bank as a CSV file, and back with the results.
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::payout_batches::{self, BATCH_MAX, BatchEffect, BatchOutcome, BatchResult};
@@ -15,9 +15,9 @@ use crate::domain::treasury::payout::{BankEntry, bank_account_of};
 use crate::domain::treasury::receipt::BANK_REFERENCE_CHARS_MAX;
 use crate::http::auth::Caller;
 use crate::http::csv_body::CsvBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CsvReply, Rendered, Reply};
 use crate::http::error::ApiError;
-use crate::http::routes::operator::acting::act;
+use crate::http::routes::operator::acting::{act, act_rendered};
 use crate::http::routes::operator::fields::REASON_CHARS_MAX;
 use crate::http::state::AppState;
 use crate::views::AsText;
@@ -37,21 +37,25 @@ const COLUMNS: [&str; 9] = [
 
 /// `POST /operator/payouts/export`: the approved pay-outs for the bank, oldest first. A POST,
 /// since the export is recorded.
-pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<HttpResponse, ApiError> {
+pub(super) async fn export(state: Data<AppState>, caller: Caller) -> Result<CsvReply, ApiError> {
     let currency = state.policy.load().currency.clone();
-    let reply = act(
+    let file = act_rendered(
         &state,
         &caller,
         |tx, _policy, actor| payouts::export(tx, actor, BATCH_MAX),
-        move |exported| Reply::csv(file_of(&exported, &currency)),
+        move |exported| Rendered::csv(file_of(&exported, &currency)),
     )
     .await?;
-    Ok(reply.into_file("payouts.csv"))
+    Ok(CsvReply::of(file, "payouts.csv"))
 }
 
 /// `POST /operator/payouts/results`: applies the results of a batch, each for itself, in one
 /// commit.
-pub(super) async fn results(state: Data<AppState>, caller: Caller, body: CsvBody) -> Result<Reply, ApiError> {
+pub(super) async fn results(
+    state: Data<AppState>,
+    caller: Caller,
+    body: CsvBody,
+) -> Result<Reply<ResultsView>, ApiError> {
     let read = web::block(move || read_payout_results(&body.bytes)).await;
     let results = read.map_err(|_| ApiError::Internal)??;
     if results.len() > BATCH_MAX {
@@ -146,16 +150,17 @@ fn file_of(exported: &[PayoutWithWithdrawal], currency: &str) -> String {
 }
 
 /// The effects of a batch's results.
-#[derive(Debug, Serialize)]
-struct ResultsView {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ResultsView {
     applied: usize,
     already: usize,
     refused: usize,
     lines: Vec<LineView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "PayoutResult")]
 struct LineView {
     line: u64,
     payout_id: AsText<PayoutId>,

@@ -1,6 +1,7 @@
 //! Routes of pay-outs: money that leaves through the operator's bank account.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
@@ -17,22 +18,41 @@ use crate::domain::transaction::BankAccount;
 use crate::domain::treasury::payout::{PayoutStatus, bank_account_of};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::act;
-use crate::http::routes::operator::fields::{bank_entry, destination, reason, reason_field};
+use crate::http::routes::operator::fields::{
+    BANK_ENTRY, DESTINATION, REASON, bank_entry, destination, reason, reason_field,
+};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, Tx};
+use crate::views::Words;
 use crate::views::{AsText, MajorUnits, PageView};
 
-/// The fields of `POST /operator/payouts`.
-pub(super) const FIELDS: [&str; 5] = ["source", "amount", "receiptId", "destination", "reason"];
-/// The fields of `POST /operator/payouts/{payoutId}/pay`.
-pub(super) const PAID_FIELDS: [&str; 2] = ["bankReference", "valueDate"];
+/// The query of [`list`].
+pub(super) const LIST: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional("status", Kind::Words(words::<PayoutStatus>))],
+    &query::PAGE,
+]);
+/// The request of [`request`].
+pub(super) const PAYOUT: RequestSpec = RequestSpec::of_body(&[&[
+    FieldSpec::required("source", Kind::Words(words::<SourceWord>)),
+    FieldSpec::optional("amount", Kind::Amount(1)).about("Left out where source is suspense"),
+    FieldSpec::optional("receiptId", Kind::Text).about("Where source is suspense"),
+    FieldSpec::required("destination", Kind::closed(DESTINATION)),
+    FieldSpec::optional("reason", REASON),
+]]);
+/// The request of [`pay`].
+pub(super) const PAID: RequestSpec = RequestSpec::of_body(&[&BANK_ENTRY]);
 
 /// `GET /operator/payouts`: a page, newest first.
-pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<PayoutView>>, ApiError> {
     let fields = query.fields()?;
     let status = fields
         .field("status")
@@ -50,7 +70,11 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /operator/payouts/{payoutId}`.
-pub(super) async fn get(state: Data<AppState>, caller: Caller, payout: Path<String>) -> Result<Reply, ApiError> {
+pub(super) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+) -> Result<Reply<PayoutView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let id = PayoutId::named(&payout);
     let payout = state.store.read(|snapshot| payouts::get(snapshot, merchant, id))?;
@@ -60,12 +84,16 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller, payout: Path<Stri
 
 /// `POST /operator/payouts`: asks for a pay-out of the merchant's own money, of the platform's
 /// fees, or of money in suspense.
-pub(super) async fn request(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn request(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<PayoutView>, ApiError> {
     let request = parse_payout(&body, state.policy.load().bank_codes());
     run(
         &state,
         &caller,
-        Reply::created,
+        CreatedReply::created,
         "Pay-out requested successfully",
         |tx, policy, actor| payouts::request(tx, policy, actor, request),
     )
@@ -73,7 +101,11 @@ pub(super) async fn request(state: Data<AppState>, caller: Caller, body: JsonBod
 }
 
 /// `POST /operator/payouts/{payoutId}/approve`.
-pub(super) async fn approve(state: Data<AppState>, caller: Caller, payout: Path<String>) -> Result<Reply, ApiError> {
+pub(super) async fn approve(
+    state: Data<AppState>,
+    caller: Caller,
+    payout: Path<String>,
+) -> Result<Reply<PayoutView>, ApiError> {
     let id = PayoutId::named(&payout);
     run(
         &state,
@@ -91,7 +123,7 @@ pub(super) async fn reject(
     caller: Caller,
     payout: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PayoutView>, ApiError> {
     let (id, reason) = (PayoutId::named(&payout), reason(&body));
     run(
         &state,
@@ -109,7 +141,7 @@ pub(super) async fn pay(
     caller: Caller,
     payout: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PayoutView>, ApiError> {
     let id = PayoutId::named(&payout);
     let paid = body.fields().and_then(|fields| bank_entry(&fields));
     run(
@@ -128,7 +160,7 @@ pub(super) async fn take_back(
     caller: Caller,
     payout: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PayoutView>, ApiError> {
     let (id, reason) = (PayoutId::named(&payout), reason(&body));
     run(
         &state,
@@ -140,15 +172,15 @@ pub(super) async fn take_back(
     .await
 }
 
-async fn run(
+async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
-    reply: fn(&'static str, PayoutView) -> Reply,
+    reply: fn(&'static str, PayoutView) -> Reply<PayoutView, STATUS>,
     message: &'static str,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<PayoutWithWithdrawal, commands::Error>
     + Send
     + 'static,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<PayoutView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
         reply(message, PayoutView::new(outcome))
     })
@@ -193,10 +225,11 @@ fn parse_payout(body: &JsonBody, codes: BankCodes) -> Parsed<PayoutRequest> {
 }
 
 /// A pay-out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PayoutView {
     id: AsText<PayoutId>,
+    #[schemars(with = "Words<PayoutStatus>")]
     status: &'static str,
     /// `customer`, `merchant`, `platform_fees` or `suspense`.
     source: &'static str,
@@ -217,7 +250,7 @@ pub(super) struct PayoutView {
     updated_at: AsText<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct DestinationView {
     bank_code: String,

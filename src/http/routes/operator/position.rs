@@ -18,24 +18,26 @@ use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::Query;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::operator::fields::signed_amount;
 use crate::http::routes::operator::statements;
 use crate::http::state::AppState;
 use crate::store::{self, FoundMovements, Snapshot};
 use crate::views::{PositionView, ReconciliationView};
 
-/// The fields in the query of `POST /operator/position/reconcile`.
-pub(super) const RECONCILE_FIELDS: [&str; 9] = [
-    "date",
-    "amount",
-    "credit",
-    "debit",
-    "reference",
-    "opening",
-    "closing",
-    "from",
-    "to",
-];
+/// The request of [`reconcile`].
+pub(super) const RECONCILIATION: RequestSpec = RequestSpec::of_csv(&[
+    &[
+        FieldSpec::optional("date", Kind::Text).about("The name of the column of days"),
+        FieldSpec::optional("amount", Kind::Text).about("The name of the column of amounts"),
+        FieldSpec::optional("credit", Kind::Text).about("The name of the column of money in, beside debit"),
+        FieldSpec::optional("debit", Kind::Text).about("The name of the column of money out, beside credit"),
+        FieldSpec::optional("reference", Kind::Text).about("The name of the column of references"),
+        FieldSpec::optional("opening", Kind::SignedAmount).about("The bank's balance before the first line"),
+        FieldSpec::optional("closing", Kind::SignedAmount).about("The bank's balance after the last line"),
+    ],
+    &statements::PERIOD,
+]);
 
 /// The merchants whose money a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +95,7 @@ impl Scope {
 }
 
 /// `GET /operator/position`: of the merchant that the header names, or of all.
-pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply, ApiError> {
+pub(super) async fn get(state: Data<AppState>, caller: Caller) -> Result<Reply<PositionView>, ApiError> {
     let scope = Scope::of(&state, &caller).await?;
     let ledger_time = state.store.ledger_time();
     let read = move |snapshot: &Snapshot<'_>| scope.position(snapshot, ledger_time);
@@ -111,7 +113,7 @@ pub(super) async fn reconcile(
     caller: Caller,
     query: Query,
     body: CsvBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<ReconciliationView>, ApiError> {
     let request = ReconcileRequest::parse(&query.fields()?)?;
     if body.bytes.is_empty() && request.closing.is_none() {
         let expected = "the bank's balance, since no statement was sent";

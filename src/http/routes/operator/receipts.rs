@@ -1,6 +1,7 @@
 //! Routes of receipts: money that came to the operator's bank account.
 
 use actix_web::web::{Data, Path};
+use schemars::JsonSchema;
 use serde::Serialize;
 use strum::VariantArray;
 
@@ -14,30 +15,46 @@ use crate::domain::time::{Date, Timestamp};
 use crate::domain::treasury::receipt::{Receipt, ReceiptStatus};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CreatedReply, Reply};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
 use crate::http::query::{self, Query};
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec, words};
 use crate::http::routes::operator::acting::act;
-use crate::http::routes::operator::fields::{bank_entry, reason, reason_field};
+use crate::http::routes::operator::fields::{BANK_ENTRY, REASON, bank_entry, reason, reason_field};
 use crate::http::state::AppState;
 use crate::store::{Snapshot, Tx};
+use crate::views::Words;
 use crate::views::{AsText, MajorUnits, PageView};
 
-/// The fields of `POST /operator/receipts`.
-pub(super) const FIELDS: [&str; 6] = [
-    "amount",
-    "bankReference",
-    "valueDate",
-    "depositReference",
-    "customerId",
-    "note",
+const TARGET: [FieldSpec; 2] = [
+    FieldSpec::optional("depositReference", Kind::Reference).about("The deposit that the money is for"),
+    FieldSpec::optional("customerId", Kind::CustomerId).about("In the place of depositReference"),
 ];
-/// The fields of `POST /operator/receipts/{receiptId}/assign`.
-pub(super) const TARGET_FIELDS: [&str; 2] = ["depositReference", "customerId"];
+
+/// The query of [`list`].
+pub(super) const LIST: RequestSpec = RequestSpec::of_query(&[
+    &[FieldSpec::optional("status", Kind::Words(words::<ReceiptStatus>))],
+    &query::PAGE,
+]);
+/// The request of [`record`].
+pub(super) const RECEIPT: RequestSpec = RequestSpec::of_body(&[
+    &[
+        FieldSpec::required("amount", Kind::Amount(1)),
+        FieldSpec::optional("note", REASON),
+    ],
+    &BANK_ENTRY,
+    &TARGET,
+]);
+/// The request of [`assign`].
+pub(super) const ASSIGNMENT: RequestSpec = RequestSpec::of_body(&[&TARGET]);
 
 /// `GET /operator/receipts`: a page, newest first.
-pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) -> Result<Reply, ApiError> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Reply<PageView<ReceiptView>>, ApiError> {
     let fields = query.fields()?;
     let status = fields
         .field("status")
@@ -55,7 +72,11 @@ pub(super) async fn list(state: Data<AppState>, caller: Caller, query: Query) ->
 }
 
 /// `GET /operator/receipts/{receiptId}`.
-pub(super) async fn get(state: Data<AppState>, caller: Caller, receipt: Path<String>) -> Result<Reply, ApiError> {
+pub(super) async fn get(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+) -> Result<Reply<ReceiptView>, ApiError> {
     let merchant = state.merchant_of(&caller).await?;
     let id = ReceiptId::named(&receipt);
     let receipt = state.store.read(|snapshot| snapshot.receipt(merchant, id))?;
@@ -64,12 +85,16 @@ pub(super) async fn get(state: Data<AppState>, caller: Caller, receipt: Path<Str
 }
 
 /// `POST /operator/receipts`: records money that came.
-pub(super) async fn record(state: Data<AppState>, caller: Caller, body: JsonBody) -> Result<Reply, ApiError> {
+pub(super) async fn record(
+    state: Data<AppState>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<CreatedReply<ReceiptOutcomeView>, ApiError> {
     let request = parse_receipt(&body);
     run(
         &state,
         &caller,
-        Reply::created,
+        CreatedReply::created,
         "Receipt recorded successfully",
         |tx, policy, actor| receipts::record(tx, policy, actor, request),
     )
@@ -77,7 +102,11 @@ pub(super) async fn record(state: Data<AppState>, caller: Caller, body: JsonBody
 }
 
 /// `POST /operator/receipts/{receiptId}/approve`.
-pub(super) async fn approve(state: Data<AppState>, caller: Caller, receipt: Path<String>) -> Result<Reply, ApiError> {
+pub(super) async fn approve(
+    state: Data<AppState>,
+    caller: Caller,
+    receipt: Path<String>,
+) -> Result<Reply<ReceiptOutcomeView>, ApiError> {
     let id = ReceiptId::named(&receipt);
     run(
         &state,
@@ -95,7 +124,7 @@ pub(super) async fn reject(
     caller: Caller,
     receipt: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<ReceiptOutcomeView>, ApiError> {
     let (id, reason) = (ReceiptId::named(&receipt), reason(&body));
     run(
         &state,
@@ -113,7 +142,7 @@ pub(super) async fn assign(
     caller: Caller,
     receipt: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<ReceiptOutcomeView>, ApiError> {
     let (id, target) = (ReceiptId::named(&receipt), parse_target(&body));
     run(
         &state,
@@ -131,7 +160,7 @@ pub(super) async fn reverse(
     caller: Caller,
     receipt: Path<String>,
     body: JsonBody,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<ReceiptOutcomeView>, ApiError> {
     let (id, reason) = (ReceiptId::named(&receipt), reason(&body));
     run(
         &state,
@@ -143,13 +172,13 @@ pub(super) async fn reverse(
     .await
 }
 
-async fn run(
+async fn run<const STATUS: u16>(
     state: &AppState,
     caller: &Caller,
-    reply: fn(&'static str, ReceiptOutcomeView) -> Reply,
+    reply: fn(&'static str, ReceiptOutcomeView) -> Reply<ReceiptOutcomeView, STATUS>,
     message: &'static str,
     command: impl FnOnce(&mut Tx<'_>, &Policy, &OperatorActor) -> Result<ReceiptOutcome, commands::Error> + Send + 'static,
-) -> Result<Reply, ApiError> {
+) -> Result<Reply<ReceiptOutcomeView, STATUS>, ApiError> {
     act(state, caller, command, move |outcome| {
         reply(message, ReceiptOutcomeView::new(outcome))
     })
@@ -192,10 +221,11 @@ fn target(fields: &Fields<'_>) -> Parsed<Option<ReceiptTarget>> {
 }
 
 /// A receipt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReceiptView {
     id: AsText<ReceiptId>,
+    #[schemars(with = "Words<ReceiptStatus>")]
     status: &'static str,
     amount: MajorUnits,
     bank_reference: String,
@@ -215,7 +245,7 @@ pub(super) struct ReceiptView {
 }
 
 /// A receipt after a command.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReceiptOutcomeView {
     #[serde(flatten)]
@@ -226,7 +256,7 @@ pub(super) struct ReceiptOutcomeView {
     not_funded: Option<NotFundedView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct NotFundedView {
     code: &'static str,
     message: String,

@@ -1,7 +1,6 @@
 //! Routes of statements: CSV files of the transfers of an account, a deal or a merchant, with
 //! balances and the hash that pins them.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 
 use crate::csv::report::{Cell, Report};
@@ -11,15 +10,21 @@ use crate::domain::ledger::Account;
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::http::auth::Caller;
-use crate::http::envelope::Reply;
+use crate::http::envelope::{CsvReply, Rendered};
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields, customer_id};
 use crate::http::query::Query;
+use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::state::AppState;
 use crate::store::{self, MadeStatement, Snapshot};
 
-/// The fields of a statement's query.
-pub(super) const FIELDS: [&str; 2] = ["from", "to"];
+/// The days of a statement, both included.
+pub(super) const PERIOD: [FieldSpec; 2] = [
+    FieldSpec::optional("from", Kind::Date),
+    FieldSpec::optional("to", Kind::Date),
+];
+/// The query of every statement.
+pub(super) const STATEMENT: RequestSpec = RequestSpec::of_query(&[&PERIOD]);
 
 /// The columns before the balances.
 const COLUMNS_BEFORE: [&str; 9] = [
@@ -35,7 +40,7 @@ pub(super) async fn of_customer(
     caller: Caller,
     customer: Path<String>,
     query: Query,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<CsvReply, ApiError> {
     let customer = customer_id("customerId", &customer).map_err(Refusal::NoSuchCustomerId)?;
     let columns = &["wallet", "walletBalance", "hold", "holdBalance"];
     let make = move |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
@@ -54,7 +59,7 @@ pub(super) async fn of_customer(
 }
 
 /// `GET /operator/merchant/statement`: the merchant's own money.
-pub(super) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<HttpResponse, ApiError> {
+pub(super) async fn of_merchant(state: Data<AppState>, caller: Caller, query: Query) -> Result<CsvReply, ApiError> {
     let make = |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
         snapshot
             .statement_of_accounts(merchant, &[Account::MerchantMain], period, rows_max)
@@ -70,7 +75,7 @@ pub(super) async fn of_deal(
     caller: Caller,
     deal: Path<String>,
     query: Query,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<CsvReply, ApiError> {
     let deal = EscrowId::named(&deal);
     let make = move |snapshot: &Snapshot<'_>, merchant, period, rows_max| {
         let found = snapshot.statement_of_deal(merchant, deal, period, rows_max)?;
@@ -81,7 +86,7 @@ pub(super) async fn of_deal(
 }
 
 /// `GET /operator/journal`: every transfer of the merchant.
-pub(super) async fn journal(state: Data<AppState>, caller: Caller, query: Query) -> Result<HttpResponse, ApiError> {
+pub(super) async fn journal(state: Data<AppState>, caller: Caller, query: Query) -> Result<CsvReply, ApiError> {
     let make =
         |snapshot: &Snapshot<'_>, merchant, period, rows_max| snapshot.journal(merchant, period, rows_max).map(Ok);
     let columns = &["bankChange", "bankShouldHold"];
@@ -94,12 +99,12 @@ async fn send(
     state: &AppState,
     caller: &Caller,
     query: &Query,
-    name: &str,
+    name: &'static str,
     columns: &'static [&'static str],
     statement: impl FnOnce(&Snapshot<'_>, MerchantId, Period, usize) -> Result<Result<MadeStatement, Refusal>, store::Error>
     + Send
     + 'static,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<CsvReply, ApiError> {
     let period = period(&query.fields()?)?;
     let merchant = state.merchant_of(caller).await?;
     let (rows_max, policy) = (state.limits.report_rows_max, state.policy.load_full());
@@ -109,7 +114,7 @@ async fn send(
     };
     let file = state.store.read_long(merchant, read).await??;
     let file = file.map_err(|_too_many| ApiError::TooManyRows { max: rows_max })?;
-    Ok(Reply::csv(file).into_file(name))
+    Ok(CsvReply::of(Rendered::csv(file), name))
 }
 
 /// Parses the days of a statement.

@@ -1,0 +1,101 @@
+//! The success of a route, as the type of its handler tells it. The API document is made of
+//! these, so that it cannot tell another status or other data than the handler returns.
+
+use std::marker::PhantomData;
+
+use actix_web::body::BoxBody;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::http::envelope::{CsvReply, Reply};
+
+/// The success of a route.
+#[derive(Debug)]
+pub(crate) struct Success {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: SuccessBody,
+}
+
+/// The body of a success.
+#[derive(Debug)]
+pub(crate) enum SuccessBody {
+    /// The envelope, with data of this schema.
+    Data(Schema),
+    /// Something else than an envelope, of this media type.
+    Media(&'static str),
+}
+
+/// A type that handlers return.
+pub(crate) trait Answer {
+    /// Returns the success of a handler that returns this type. Schemas that it refers to are
+    /// added to `schemas`.
+    fn success(schemas: &mut SchemaGenerator) -> Success;
+}
+
+/// The function by which the success of a route is described.
+pub(crate) type SuccessOf = fn(&mut SchemaGenerator) -> Success;
+
+/// A kind of body that is no envelope.
+pub(crate) trait RawKind {
+    /// The media type of the body.
+    const MEDIA_TYPE: &'static str;
+}
+
+/// The response of a route whose success is no envelope.
+#[derive(Debug)]
+pub(crate) struct Raw<K> {
+    response: HttpResponse,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> From<HttpResponse> for Raw<K> {
+    fn from(response: HttpResponse) -> Self {
+        Self {
+            response,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K> Responder for Raw<K> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        self.response
+    }
+}
+
+impl<K: RawKind> Answer for Raw<K> {
+    fn success(_schemas: &mut SchemaGenerator) -> Success {
+        Success {
+            status: 200,
+            body: SuccessBody::Media(K::MEDIA_TYPE),
+        }
+    }
+}
+
+impl<T: JsonSchema, const STATUS: u16> Answer for Reply<T, STATUS> {
+    fn success(schemas: &mut SchemaGenerator) -> Success {
+        Success {
+            status: STATUS,
+            body: SuccessBody::Data(schemas.subschema_for::<T>()),
+        }
+    }
+}
+
+impl Answer for CsvReply {
+    fn success(_schemas: &mut SchemaGenerator) -> Success {
+        Success {
+            status: 200,
+            body: SuccessBody::Media("text/csv"),
+        }
+    }
+}
+
+impl<T: Answer, E> Answer for Result<T, E> {
+    fn success(schemas: &mut SchemaGenerator) -> Success {
+        T::success(schemas)
+    }
+}
