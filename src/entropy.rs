@@ -56,6 +56,11 @@ pub fn operator_key() -> String {
     key(KEY_PREFIX)
 }
 
+/// Generates the value of a session of the pages: 256 random bits in hex.
+pub fn session_value() -> String {
+    key("")
+}
+
 fn key(prefix: &str) -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system has a random source");

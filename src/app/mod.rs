@@ -186,6 +186,7 @@ impl App {
             origins: Arc::clone(&reloader.origins),
             trusted_proxies: Arc::clone(&reloader.trusted_proxies),
             request_meter: RequestMeter::new(http::routes(config.mode, config.strict)),
+            sessions: Arc::default(),
             in_flight: Arc::default(),
             event_streams: Arc::new(EventStreams::new(settings::event_streams(config))),
             walks: Arc::default(),

@@ -25,7 +25,7 @@ use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::customer_id;
 use crate::http::headers::single_value;
-use crate::http::key_mistake::KeyMistake;
+use crate::http::key_mistake::{KeyMistake, checked_key};
 use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, ActsAs, RouteFacts};
@@ -83,8 +83,7 @@ impl Caller {
                 request: context,
             });
         }
-        let access = state.api_keys.access_of_key(&state.store, &key_hash)?;
-        let access = access.filter(|access| is_valid(access, state));
+        let access = find_access(state, &key_hash)?;
         let key = match &access {
             Some(access) => Key::Known(access.owner),
             None if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
@@ -193,13 +192,15 @@ impl FromRequest for Caller {
     }
 }
 
-/// Returns true if a key has not ended.
-fn is_valid(access: &KeyAccess, state: &AppState) -> bool {
-    access.ends_at.is_none() || access.is_valid_at(state.store.ledger_time())
+/// Returns what the key with this hash gives access to, if it is known and has not ended.
+pub(super) fn find_access(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<KeyAccess>, store::Error> {
+    let access = state.api_keys.access_of_key(&state.store, key_hash)?;
+    let is_valid = |access: &KeyAccess| access.ends_at.is_none() || access.is_valid_at(state.store.ledger_time());
+    Ok(access.filter(is_valid))
 }
 
 /// Refuses a client whose address the key's merchant does not allow.
-fn check_address(access: &KeyAccess, address: Option<IpAddr>) -> Result<(), ApiError> {
+pub(super) fn check_address(access: &KeyAccess, address: Option<IpAddr>) -> Result<(), ApiError> {
     let is_in_range = |range: &AddressRange| address.is_some_and(|address| range.contains(address));
     match &access.allowed {
         Some(allowed) if !allowed.iter().any(is_in_range) => Err(ApiError::ForeignAddress),
@@ -208,7 +209,7 @@ fn check_address(access: &KeyAccess, address: Option<IpAddr>) -> Result<(), ApiE
 }
 
 /// Saves the use of a live key beside the request, if the stored one is old enough.
-fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess) {
+pub(super) fn note_use(state: &AppState, key_hash: &[u8; 32], access: &KeyAccess) {
     if state.policy.load().mode == Mode::Sandbox {
         return;
     }
@@ -271,7 +272,7 @@ fn count(request: &HttpRequest, state: &AppState, key_hash: [u8; 32]) -> Option<
 
 /// Counts an unknown key against the client's address, and returns the refusal: a client
 /// that guesses keys, or repeats a wrong one, is told to wait.
-fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
+pub(super) fn refuse_unknown_key(request: &HttpRequest, state: &AppState) -> ApiError {
     refuse_guess(request, state, ApiError::UnknownKey)
 }
 
@@ -291,7 +292,7 @@ pub(super) fn refuse_guess(request: &HttpRequest, state: &AppState, refusal: Api
     }
 }
 
-fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
+pub(super) fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal> {
     match (scope, access) {
         (KeyScope::SuperAdmin, _) | (KeyScope::Business, Access::Business) => Ok(()),
         (KeyScope::Business, Access::SuperAdmin | Access::Operator(_)) => Err(Refusal::AccessDenied),
@@ -334,16 +335,17 @@ pub(super) fn read_customer(request: &HttpRequest, context: &RequestContext) -> 
     Ok(customer)
 }
 
-/// Returns the merchant whose deals a page shows: that of the default key, for a browser on the
-/// machine of a sandbox. `None` if the merchant has done nothing yet.
-///
-/// # Errors
-///
-/// Returns [`ApiError::NoToken`] for every other browser.
-pub(crate) fn merchant_of_page(request: &HttpRequest, state: &AppState) -> Result<Option<MerchantId>, ApiError> {
-    let (_, key_hash) = read_key(request, state)?;
-    let access = state.api_keys.access_of_key(&state.store, &key_hash)?;
-    Ok(access.map(|access| access.owner.merchant))
+/// Returns the default merchant, if a browser on the machine of a sandbox sent the request. The
+/// inner `None` stands for a merchant that has done nothing yet.
+pub(super) fn merchant_of_this_machine(
+    request: &HttpRequest,
+    state: &AppState,
+) -> Result<Option<Option<MerchantId>>, ApiError> {
+    if state.policy.load().mode == Mode::Live || !is_from_this_machine(request) {
+        return Ok(None);
+    }
+    let access = find_access(state, SandboxKey::new("").hash())?;
+    Ok(Some(access.map(|access| access.owner.merchant)))
 }
 
 /// Returns the bearer key. In sandbox mode a program on this machine may leave it out. It
@@ -359,16 +361,10 @@ fn key_of(request: &HttpRequest, state: &AppState) -> Result<String, ApiError> {
     let sent = single_value(headers, &AUTHORIZATION)?.ok_or(ApiError::NoToken { mistake: None })?;
     let mistake = match sent.split_once(' ') {
         None if sent.eq_ignore_ascii_case("bearer") => KeyMistake::Empty,
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => {
-            let key = key.trim();
-            if is_unset_variable(key) {
-                KeyMistake::Unset(key.to_owned())
-            } else if key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Ok(key.to_owned());
-            } else {
-                KeyMistake::Characters
-            }
-        }
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => match checked_key(key.trim()) {
+            Ok(key) => return Ok(key.to_owned()),
+            Err(mistake) => mistake,
+        },
         _ => KeyMistake::Scheme,
     };
     Err(ApiError::NoToken { mistake: Some(mistake) })
@@ -405,7 +401,7 @@ pub(super) fn is_local_origin(origin: &str) -> bool {
 }
 
 /// Returns true if the `Host` header is a loopback name.
-fn is_for_this_machine(request: &HttpRequest) -> bool {
+pub(super) fn is_for_this_machine(request: &HttpRequest) -> bool {
     let mut hosts = request.headers().get_all(HOST);
     hosts.all(|host| host.to_str().is_ok_and(is_loopback_name))
 }

@@ -19,12 +19,15 @@ use crate::entropy;
 use crate::http::canonical_json;
 use crate::http::client_address::{ClientAddress, TrustedProxies};
 use crate::http::connections::{Connection, Phase};
-use crate::http::door::ByPage;
 use crate::http::error::ApiError;
 use crate::http::parts_hash::PartsHash;
 use crate::store::WriteSummary;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Marks a request that a page makes of the service's own routes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByPage;
 
 /// The facts about one request. The middleware creates the context and puts it into the
 /// request's extensions. The facts in a `OnceLock` become known later and are set once.

@@ -13,15 +13,20 @@ use actix_http::{Payload, Request};
 use actix_web::body::{self, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR,
     X_FORWARDED_HOST, X_FORWARDED_PROTO,
 };
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
+use crate::domain::ids::MerchantId;
+use crate::http::context::ByPage;
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
+use crate::http::operator_auth::MERCHANT_ID;
+use crate::http::sessions::SecretKey;
+use crate::http::visitor::Visitor;
 
 /// The headers of a page's own request that its calls repeat: they say where the browser is
 /// and how it reached the service.
@@ -34,16 +39,16 @@ type Routes = Box<dyn Fn(Request) -> Option<Answer>>;
 #[derive(Clone, Default)]
 pub(super) struct WorkerDoor(Rc<OnceCell<Routes>>);
 
-/// Marks a request that a page makes of the service's own routes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ByPage;
-
 /// The way from one page request to the routes. A handler of a page takes it as an argument.
 #[derive(Clone)]
 pub(crate) struct Door {
     worker: WorkerDoor,
     peer: Option<SocketAddr>,
     repeated: HeaderMap,
+    /// The key of the person who has logged in, so that the rights of the key decide.
+    key: Option<SecretKey>,
+    /// The merchant that an operator has chosen. A call may name another one.
+    merchant: Option<MerchantId>,
 }
 
 /// A request to a route, as a page makes and shows it.
@@ -131,6 +136,13 @@ impl Door {
             headers.insert(CONTENT_TYPE, content_type.parse().ok()?);
             headers.insert(CONTENT_LENGTH, length.into());
         }
+        if let Some(key) = &self.key {
+            let bearer = format!("Bearer {}", key.as_str());
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).ok()?);
+        }
+        if let Some(MerchantId(merchant)) = self.merchant {
+            headers.insert(MERCHANT_ID, merchant.into());
+        }
         for (name, value) in call.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
         }
@@ -150,10 +162,14 @@ impl FromRequest for Door {
             }
         }
         let worker = request.app_data::<WorkerDoor>().cloned().ok_or(ApiError::Internal);
+        let extensions = request.extensions();
+        let visitor = extensions.get::<Visitor>();
         ready(worker.map(|worker| Self {
             worker,
             peer: request.peer_addr(),
             repeated,
+            key: visitor.and_then(Visitor::key).cloned(),
+            merchant: visitor.and_then(Visitor::named_merchant),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! The mistakes that clients make in the `authorization` header, with a hint for each.
 
 use crate::domain::invalid::shortened;
+use crate::domain::unset::is_unset_variable;
 use crate::http::details::{self, Details};
 
 /// A mistake in an `authorization` header that has no key. The reply repeats no other text
@@ -15,6 +16,23 @@ pub(crate) enum KeyMistake {
     Unset(String),
     /// The key has a character that no key has.
     Characters,
+}
+
+/// Returns a key that consists of characters that keys have.
+///
+/// # Errors
+///
+/// Returns the mistake of the client.
+pub(super) fn checked_key(key: &str) -> Result<&str, KeyMistake> {
+    if key.is_empty() {
+        Err(KeyMistake::Empty)
+    } else if is_unset_variable(key) {
+        Err(KeyMistake::Unset(key.to_owned()))
+    } else if key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(key)
+    } else {
+        Err(KeyMistake::Characters)
+    }
 }
 
 impl KeyMistake {

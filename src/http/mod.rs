@@ -41,13 +41,15 @@ mod route;
 mod routes;
 mod sandbox;
 mod server;
+mod sessions;
 mod state;
 mod store_failure;
 mod uploads;
+mod visitor;
 mod walks;
 
 pub use api_key_cache::ApiKeyCache;
-pub(crate) use auth::{check_host, merchant_of_page};
+pub(crate) use auth::check_host;
 pub use client_address::TrustedProxies;
 pub use connections::{ConnectionLimits, Connections, ConnectionsReading};
 pub(crate) use door::{Call, CallReply, Door};
@@ -61,7 +63,10 @@ pub use sandbox::event_streams::{EventStreamLimits, EventStreams};
 pub use sandbox::fault_book::FaultBook;
 pub use sandbox::request_log::{RequestLog, RequestLogLimits};
 pub use server::{ServerSettings, listen, server};
+pub(crate) use sessions::Outcome;
+pub use sessions::Sessions;
 pub use state::{AllowedOrigins, AppState, Limits};
+pub(crate) use visitor::{Person, Visitor, log_in, log_out};
 pub use walks::Walks;
 
 /// The log target of requests that are not valid HTTP.

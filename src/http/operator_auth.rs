@@ -12,6 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::headers::single_value;
 use crate::http::route::ActsAs;
 use crate::http::state::AppState;
+use crate::store;
 
 /// The header that names the merchant that an operator acts for, by its id or its name.
 pub(super) const MERCHANT_ID: HeaderName = HeaderName::from_static("merchant-id");
@@ -31,8 +32,7 @@ pub(super) fn admit(
     right: Right,
     acts_as: ActsAs,
 ) -> Result<Option<(OperatorId, Option<MerchantId>)>, ApiError> {
-    let found = state.store.read(|snapshot| snapshot.operator_of_key(key_hash))?;
-    let Some(operator) = found.filter(|operator| operator.revoked_at.is_none()) else {
+    let Some(operator) = operator_of_key(state, key_hash)? else {
         return Ok(None);
     };
     operator.check_may(right)?;
@@ -46,6 +46,12 @@ pub(super) fn admit(
         Some(merchant_of(state, &operator, named.as_deref())?)
     };
     Ok(Some((operator.id, merchant)))
+}
+
+/// Returns the operator of a key that is not revoked.
+pub(super) fn operator_of_key(state: &AppState, key_hash: &[u8; 32]) -> Result<Option<Operator>, store::Error> {
+    let found = state.store.read(|snapshot| snapshot.operator_of_key(key_hash))?;
+    Ok(found.filter(|operator| operator.revoked_at.is_none()))
 }
 
 /// Returns the merchant with this id or else this name, or the only one that the operator may
@@ -68,7 +74,7 @@ fn merchant_of(state: &AppState, operator: &Operator, named: Option<&str>) -> Re
 }
 
 /// Saves the use of the key beside the request, if the stored one is old enough.
-fn note_use(state: &AppState, operator: &Operator) {
+pub(super) fn note_use(state: &AppState, operator: &Operator) {
     if operators::is_use_to_note(operator.last_used_at, state.store.ledger_time()) {
         let (store, id) = (state.store.clone(), operator.id);
         actix_web::rt::spawn(async move {

@@ -15,6 +15,7 @@ use crate::http::request_meter::RequestMeter;
 use crate::http::sandbox::event_streams::EventStreams;
 use crate::http::sandbox::fault_book::FaultBook;
 use crate::http::sandbox::request_log::RequestLog;
+use crate::http::sessions::Sessions;
 use crate::http::walks::Walks;
 use crate::store::{self, Store, Tx};
 use crate::webhooks;
@@ -77,6 +78,8 @@ pub struct AppState {
     pub origins: Arc<ArcSwap<AllowedOrigins>>,
     /// The proxies that tell the addresses of clients.
     pub trusted_proxies: Arc<TrustedProxies>,
+    /// The people who have logged in to the pages.
+    pub sessions: Arc<Sessions>,
     /// The idempotency keys of requests in flight.
     pub in_flight: Arc<InFlight>,
     /// The open streams of events. There are none in live mode.

@@ -29,6 +29,9 @@ pub(super) struct Request {
     pub(super) path: String,
     /// The customer that it acts for.
     pub(super) customer: Option<String>,
+    /// The merchant that it acts for, if an operator sends it. Without it, the one that the
+    /// operator has chosen.
+    pub(super) merchant: Option<String>,
     pub(super) body: Option<Value>,
     /// The key under which the request is done only once.
     pub(super) idempotency_key: Option<String>,
@@ -81,6 +84,7 @@ impl Request {
             method,
             path: path.into(),
             customer: None,
+            merchant: None,
             body: None,
             idempotency_key: None,
         }
@@ -98,15 +102,22 @@ impl Request {
         self
     }
 
-    /// Returns the command line that sends the same request to the service at `base_url`.
-    pub(super) fn curl(&self, base_url: &str) -> String {
+    /// Returns the command line that sends the same request to the service at `base_url`. If it
+    /// takes a key, the command names the variable `ESCROWD_KEY`.
+    pub(super) fn curl(&self, base_url: &str, takes_key: bool) -> String {
         let mut words = vec!["curl".to_owned()];
         if self.method != Method::GET && !(self.method == Method::POST && self.body.is_some()) {
             words.push(format!("-X {}", self.method));
         }
         words.push(quoted(&format!("{base_url}{}", self.path)));
-        if let Some(customer) = &self.customer {
-            words.push(format!("\\\n  -H {}", quoted(&format!("customer-id: {customer}"))));
+        if takes_key {
+            words.push("\\\n  -H \"Authorization: Bearer $ESCROWD_KEY\"".to_owned());
+        }
+        let named = [("customer-id", &self.customer), ("merchant-id", &self.merchant)];
+        for (name, value) in named {
+            if let Some(value) = value {
+                words.push(format!("\\\n  -H {}", quoted(&format!("{name}: {value}"))));
+            }
         }
         if let Some(body) = &self.body {
             words.push(format!("\\\n  --json {}", quoted(&body.to_string())));
@@ -175,6 +186,7 @@ impl Api {
     async fn call(&self, request: Request) -> Result<CallReply, Refused> {
         let mut headers = Vec::new();
         headers.extend(request.customer.map(|customer| ("customer-id", customer)));
+        headers.extend(request.merchant.map(|merchant| ("merchant-id", merchant)));
         headers.extend(request.idempotency_key.map(|key| ("idempotency-key", key)));
         let json = |body: Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
         let call = Call {
@@ -198,6 +210,9 @@ fn data_of<T: DeserializeOwned>(reply: &CallReply) -> Result<T, Refused> {
         return Ok(data.data);
     }
     let refusal: Envelope = serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?;
+    if refusal.code.as_deref() == Some("merchant_id_required") {
+        return Err(Refused::no_merchant());
+    }
     let page = Page::new("That did not work");
     Err(Refused::new(reply.status.as_u16(), page, refusal.message))
 }
@@ -255,11 +270,21 @@ mod tests {
             .acting_for("ben")
             .with(json!({"purpose": "it's $HOME `here`"}));
         assert_eq!(
-            request.curl("http://localhost:8080"),
+            request.curl("http://localhost:8080", false),
             "curl 'http://localhost:8080/v1/x?a=b&c=d' \\\n  -H 'customer-id: ben' \\\n  --json \
              '{\"purpose\":\"it'\\''s $HOME `here`\"}'"
         );
         let request = Request::new(Method::DELETE, "/v1/x");
-        assert_eq!(request.curl("http://h"), "curl -X DELETE http://h/v1/x");
+        assert_eq!(request.curl("http://h", false), "curl -X DELETE http://h/v1/x");
+    }
+
+    #[test]
+    fn a_command_line_names_a_variable_for_the_key() {
+        let mut request = Request::new(Method::POST, "/operator/x");
+        request.merchant = Some("7".to_owned());
+        assert_eq!(
+            request.curl("http://h", true),
+            "curl -X POST http://h/operator/x \\\n  -H \"Authorization: Bearer $ESCROWD_KEY\" \\\n  -H 'merchant-id: 7'"
+        );
     }
 }

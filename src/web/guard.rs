@@ -1,7 +1,7 @@
-//! The protection of every page: the check of the host, the check of the sender of forms,
-//! and the headers that tell the browser what a page may do.
+//! The protection of every page: the check of the host, the check of the sender of forms, the
+//! finding of the visitor, and the headers that tell the browser what a page may do.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -10,10 +10,11 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest};
 
-use crate::http::{ApiError, AppState, check_host};
-use crate::web::layout::{Page, Refused};
+use crate::http::{ApiError, AppState, Visitor, check_host};
+use crate::web::frame::Frame;
+use crate::web::layout::{Page, Refused, Unframed};
 
 /// The relation of the page that sent a form to this server. Every current browser says it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -25,7 +26,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Serves a page with its headers, or refuses the request. A page that sets its own
+/// Serves a page in its frame and with its headers, or refuses the request. A handler finds the
+/// [`Visitor`] in the extensions of the request, if there is one. A page that sets its own
 /// `Content-Security-Policy` keeps it.
 ///
 /// # Errors
@@ -34,12 +36,27 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 pub(super) async fn page(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let outcome = match check(request.request()) {
-        Ok(()) => next.call(request).await?.map_into_left_body(),
-        Err(refused) => request.error_response(refused).map_into_right_body(),
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Internal)?.clone();
+    let checked = check(request.request(), &state);
+    // A refusal tells nothing about the visitor.
+    let visitor = match &checked {
+        Ok(()) => Visitor::of(request.request(), &state)?,
+        Err(_) => None,
     };
-    let mut response = outcome;
+    let frame = Frame::new(request.request(), &state, visitor.clone())?;
+    if let Some(visitor) = visitor {
+        request.extensions_mut().insert(visitor);
+    }
+    let mut response = match checked {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(refused) => request.error_response(refused),
+    };
+    let unframed = response.response_mut().extensions_mut().remove::<Unframed>();
+    if let Some(Unframed { page, content }) = unframed {
+        let text = frame.around(&page, &content).into_string();
+        response = response.map_body(|_head, _empty| BoxBody::new(text));
+    }
     let headers = response.headers_mut();
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, POLICY);
@@ -52,8 +69,7 @@ pub(super) async fn page(
     Ok(response)
 }
 
-fn check(request: &HttpRequest) -> Result<(), Refused> {
-    let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Internal)?;
+fn check(request: &HttpRequest, state: &AppState) -> Result<(), Refused> {
     check_host(request, state)?;
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     if is_read || is_from_own_page(request) {

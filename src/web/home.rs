@@ -11,6 +11,7 @@ use crate::domain::page::PageRequest;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
 use crate::http::AppState;
 use crate::web::layout::{Page, Refused};
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::scale::scaled;
 use crate::web::text;
@@ -23,21 +24,52 @@ const HEIGHT: i64 = 180;
 
 /// `GET /`
 pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>) -> Result<HttpResponse, Refused> {
-    if state.policy.load().mode == Mode::Live {
-        return Ok(live());
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(refused) if refused.leads_to_login() && state.policy.load().mode == Mode::Live => return Ok(welcome()),
+        Err(refused) => return Err(refused),
+    };
+    let (money, currency) = (money(&reader).await?, reader.currency());
+    let points = money.as_ref().map(|(_, points)| points.as_slice()).unwrap_or_default();
+    let deals = money.as_ref().map_or(0, |(deals, _)| *deals);
+    Ok(Page::new("Home").section("/").show(&html! {
+        h1 { "Money held until the work is done" }
+        @if reader.is_in_sandbox() {
+            (introduction(deals))
+        } @else if reader.is_operator() && money.is_none() {
+            div.notice { p { "Choose a merchant at the top to see its deals, its customers and its money. The desk shows all merchants together." } }
+        }
+        @if let Some(Point { held, released, .. }) = points.last() {
+            div.grid {
+                (figure("Held now", &text::minor(*held, &currency)))
+                (figure("Released so far", &text::minor(*released, &currency)))
+                (figure("Deals", &html! { a href="/console/deals" { (deals) } }))
+            }
+            section.card {
+                h2 { "Held and released over time" }
+                (chart(points, &currency))
+            }
+        }
+        @if reader.is_in_sandbox() { (ways_on()) } @else { (work(&reader)) }
+    }))
+}
+
+/// Reads the number of deals and the course of the money, if the reader has a merchant whose
+/// ledger the reader may see.
+async fn money(reader: &Reader) -> Result<Option<(u64, Vec<Point>)>, Refused> {
+    if reader.merchant().is_none() || !reader.sees(Part::Ledger) {
+        return Ok(None);
     }
-    let reader = reader?;
     let found = reader.read(|snapshot, merchant| {
         let deals = snapshot.deals(merchant, &MerchantEscrowFilter::default(), PageRequest::FIRST)?;
         let journal = snapshot.journal(merchant, Period::default(), TRANSFERS_MAX)?;
-        Ok((deals.count, journal.ok()))
+        Ok((deals.count, journal.as_ref().map(points).unwrap_or_default()))
     });
-    let (deals, journal) = found.await?.unwrap_or_default();
-    let currency = reader.currency();
-    let points = journal.as_ref().map(points).unwrap_or_default();
-    let now = points.last().copied();
-    Ok(Page::new("Home").section("/").show(&html! {
-        h1 { "Money held until the work is done" }
+    found.await
+}
+
+fn introduction(deals: u64) -> Markup {
+    html! {
         p.lead {
             "A seller offers a deal in stages, the buyer pays once, and each confirmed stage is paid out. "
             "This service holds the money between them and keeps a ledger that adds up."
@@ -53,17 +85,11 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
                 a.button href="/console/offer" { "Offer a deal of your own" }
             }
         }
-        @if let Some(Point { held, released, .. }) = now {
-            div.grid {
-                (figure("Held now", &text::minor(held, &currency)))
-                (figure("Released so far", &text::minor(released, &currency)))
-                (figure("Deals", &html! { a href="/console/deals" { (deals) } }))
-            }
-            section.card {
-                h2 { "Held and released over time" }
-                (chart(&points, &currency))
-            }
-        }
+    }
+}
+
+fn ways_on() -> Markup {
+    html! {
         div.grid {
             section.card {
                 h2 { "For developers" }
@@ -82,15 +108,47 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
                 }
             }
         }
-    }))
+    }
 }
 
-fn live() -> HttpResponse {
-    let page = Page::new("Home").section("/").narrow().mode(Mode::Live);
-    page.show(&html! {
+/// Leads a person in live mode to the parts that the key opens.
+fn work(reader: &Reader) -> Markup {
+    html! {
+        div.grid {
+            @if reader.sees(Part::Desk) {
+                section.card {
+                    h2 { a href="/console/desk" { "Desk" } }
+                    p { "What the bank should hold, what came and what goes out, and who did what." }
+                }
+            }
+            @if reader.sees(Part::Deals) {
+                section.card {
+                    h2 { a href="/console/deals" { "Deals" } }
+                    p { "Every deal with its stages, and what its state allows now." }
+                }
+            }
+            @if reader.sees(Part::Customers) {
+                section.card {
+                    h2 { a href="/console/customers" { "Customers" } }
+                    p { "Wallets and payment histories." }
+                }
+            }
+        }
+    }
+}
+
+/// The home of live mode for those who have not logged in.
+fn welcome() -> HttpResponse {
+    Page::new("Home").section("/").narrow().show(&html! {
         h1 { "Money held until the work is done" }
-        p.lead { "This service holds real money. Its API and the command line are documented here." }
-        p { a.button href="/docs" { "Documents" } }
+        p.lead {
+            "This service holds real money for buyers and sellers until the work is done. "
+            "Operators and merchants log in with their key. Programs use the API."
+        }
+        div.actions {
+            a.button.primary href="/login" { "Log in" }
+            a.button href="/docs" { "Documents" }
+        }
     })
 }
 

@@ -1,48 +1,40 @@
-//! The frame that all pages share, and the page of a refusal.
+//! The content of a page with its title and place, and the page of a refusal. The
+//! [guard](crate::web::guard) puts the [frame](crate::web::frame) around the content, since the
+//! frame depends on who reads.
 
 use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, ResponseError};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
-use crate::domain::mode::Mode;
 use crate::http::ApiError;
-use crate::web::assets::{SCRIPT, STYLE};
+use crate::web::text;
 
-/// The sections of the navigation: name and path.
-const SECTIONS: [(&str, &str); 10] = [
-    ("Home", "/"),
-    ("Deals", "/console/deals"),
-    ("Customers", "/console/customers"),
-    ("Events", "/console/events"),
-    ("Requests", "/console/requests"),
-    ("Clock", "/console/clock"),
-    ("Faults", "/console/faults"),
-    ("Ledger", "/console/ledger"),
-    ("Desk", "/console/desk"),
-    ("Documents", "/docs"),
-];
-
-/// The frame of a page, without its content.
+/// The facts about a page beside its content.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     title: String,
     /// The path of the section that the page belongs to.
     section: &'static str,
     is_narrow: bool,
-    mode: Mode,
+}
+
+/// The content of a response that waits for its frame.
+pub(super) struct Unframed {
+    pub(super) page: Page,
+    pub(super) content: Markup,
 }
 
 impl Page {
-    /// A page of a sandbox with this title, outside of all sections.
+    /// A page with this title, outside of all sections.
     pub(super) fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             section: "",
             is_narrow: false,
-            mode: Mode::Sandbox,
         }
     }
 
@@ -52,22 +44,22 @@ impl Page {
         self
     }
 
-    /// Makes it a page of a service in this mode. In live mode the navigation leaves out the
-    /// console, which shows a sandbox only.
-    pub(super) const fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
-        self
-    }
-
-    fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let is_shown = |path: &str| self.mode == Mode::Sandbox || !path.starts_with("/console");
-        SECTIONS.into_iter().filter(move |(_, path)| is_shown(path))
-    }
-
     /// Limits the page to the width of a column of text.
     pub(super) const fn narrow(mut self) -> Self {
         self.is_narrow = true;
         self
+    }
+
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(super) const fn section_path(&self) -> &'static str {
+        self.section
+    }
+
+    pub(super) const fn is_narrow(&self) -> bool {
+        self.is_narrow
     }
 
     /// Answers with the page.
@@ -77,42 +69,12 @@ impl Page {
 
     /// Answers with the page and this status.
     pub(super) fn show_with(self, status: StatusCode, content: &Markup) -> HttpResponse {
-        HttpResponse::build(status)
+        let mut response = HttpResponse::build(status)
             .content_type("text/html; charset=utf-8")
-            .body(self.render(content).into_string())
-    }
-
-    fn render(&self, content: &Markup) -> Markup {
-        html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { (self.title) " · escrowd" }
-                    link rel="icon" href="data:,";
-                    link rel="stylesheet" href=(STYLE.path());
-                    script src=(SCRIPT.path()) defer {}
-                }
-                body {
-                    a.skip.visually-hidden href="#main" { "Skip to the content" }
-                    header.site-header {
-                        div {
-                            a.brand href="/" { "escrowd" }
-                            nav.site-nav aria-label="Sections" {
-                                @for (name, path) in self.sections() {
-                                    a href=(path) aria-current=[(path == self.section).then_some("page")] { (name) }
-                                }
-                            }
-                        }
-                    }
-                    main #main .narrow[self.is_narrow] { (content) }
-                    footer.site-footer {
-                        span { "escrowd " (env!("CARGO_PKG_VERSION")) }
-                    }
-                }
-            }
-        }
+            .finish();
+        let content = content.clone();
+        response.extensions_mut().insert(Unframed { page: self, content });
+        response
     }
 }
 
@@ -123,12 +85,14 @@ pub(super) fn fragment(content: &Markup) -> HttpResponse {
         .body(content.0.clone())
 }
 
-/// A page that says why a request was refused.
+/// A page that says why a request was refused, or the way to the login.
 #[derive(Debug)]
 pub(super) struct Refused {
     status: StatusCode,
     page: Page,
     message: String,
+    /// The address to which the browser goes in place of the page.
+    leads_to: Option<String>,
 }
 
 impl Refused {
@@ -138,17 +102,34 @@ impl Refused {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             page,
             message: message.into(),
+            leads_to: None,
         }
+    }
+
+    /// Leads to the login, which leads back to this address.
+    pub(super) fn log_in_for(address: &str) -> Self {
+        Self {
+            leads_to: Some(format!("/login?to={}", text::segment(address))),
+            ..Self::new(303, Page::new("Log in"), "Log in to see this page.")
+        }
+    }
+
+    /// Returns true if the reader has to log in first.
+    pub(super) const fn leads_to_login(&self) -> bool {
+        self.leads_to.is_some()
+    }
+
+    /// A page that shows one merchant, which the operator has not chosen.
+    pub(super) fn no_merchant() -> Self {
+        let message = "This page shows one merchant. Choose a merchant at the top, then it is here.";
+        Self::new(400, Page::new("Choose a merchant"), message)
     }
 }
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
-        Self {
-            status: error.status_code(),
-            page: Page::new("That did not work"),
-            message: error.to_string(),
-        }
+        let page = Page::new("That did not work");
+        Self::new(error.status_code().as_u16(), page, error.to_string())
     }
 }
 
@@ -164,6 +145,10 @@ impl ResponseError for Refused {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
+        if let Some(address) = &self.leads_to {
+            let mut response = HttpResponse::build(self.status);
+            return response.insert_header((LOCATION, address.as_str())).finish();
+        }
         let content = html! {
             h1 { (self.page.title) }
             div.notice.bad role="alert" { p { (self.message) } }

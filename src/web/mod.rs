@@ -9,9 +9,12 @@ mod api;
 mod assets;
 mod console;
 mod docs;
+mod frame;
 mod guard;
 mod home;
 mod layout;
+mod login;
+mod parts;
 mod pay;
 mod reader;
 mod scale;
@@ -24,6 +27,12 @@ use actix_web::web::{self, ServiceConfig};
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(web::resource("/assets/{name}").get(assets::serve));
     config.service(web::resource("/").wrap(from_fn(guard::page)).get(home::show));
+    config.service(
+        web::scope("/login")
+            .wrap(from_fn(guard::page))
+            .configure(login::configure),
+    );
+    config.service(web::resource("/logout").wrap(from_fn(guard::page)).post(login::end));
     config.service(
         web::resource("/pay/{paymentToken}")
             .wrap(from_fn(guard::page))

@@ -139,10 +139,10 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
         section.card {
             h2 { "Pay as " (buyer) }
             p { "In the wallet: " (text::amount(wallet.main_balance.0, currency)) }
-            (button(&from_wallet, &back, "Pay from the wallet", "primary wide"))
+            (button(reader, &from_wallet, &back, "Pay from the wallet", "primary wide"))
             h3 { "By card" }
             @for card in &cards {
-                p { (button(&by_card(card), &back, &format!("Pay with {} …{}", card.card_info.brand, card.card_info.last4), "wide")) }
+                p { (button(reader, &by_card(card), &back, &format!("Pay with {} …{}", card.card_info.brand, card.card_info.last4), "wide")) }
             }
             details open[cards.is_empty()] {
                 summary { "Save a test card" }
@@ -152,7 +152,7 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
                             None => format!("{} {}", card.brand, card.number),
                             Some(decline) => format!("{} {}, declined: {decline}", card.brand, card.number),
                         };
-                        (button(&save(card.number), &back, &label, ""))
+                        (button(reader, &save(card.number), &back, &label, ""))
                     }
                 }
             }
@@ -180,12 +180,12 @@ fn receipt(reader: &Reader, escrow: &Escrow, funding: &Funding, currency: &str) 
             }
             @if let (Some(next), true) = (next, escrow.allows(Action::MilestoneConfirm, exits)) {
                 p { "When “" (next.terms.title) "” is done, confirm it, and the seller is paid for it." }
-                (button(&confirm(format!("/v1/escrow/milestone/confirm/{}/{}", escrow.id, next.id)), &back,
+                (button(reader, &confirm(format!("/v1/escrow/milestone/confirm/{}/{}", escrow.id, next.id)), &back,
                     &format!("Confirm “{}”", next.terms.title), "primary wide"))
             }
             @if escrow.allows(Action::ConfirmPayment, exits) {
                 p { "When you have what you paid for, confirm it, and the seller is paid." }
-                (button(&confirm(format!("/v1/escrow/confirm-payment/{}", escrow.id)), &back, "Confirm the delivery", "primary wide"))
+                (button(reader, &confirm(format!("/v1/escrow/confirm-payment/{}", escrow.id)), &back, "Confirm the delivery", "primary wide"))
             }
             @if escrow.held().is_zero() {
                 p { "The deal is closed. All its money is paid out." }

@@ -1,28 +1,31 @@
-//! The reader of a page: whose deals the page shows.
+//! The reader of a page: whose deals the page shows, and what the reader may do.
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::HOST;
+use actix_web::http::Method;
+use actix_web::http::header::{HOST, HeaderName};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::domain::ids::MerchantId;
-use crate::domain::mode::Mode;
-use crate::http::{ApiError, AppState, merchant_of_page};
+use crate::http::{ApiError, AppState, Outcome, Visitor};
 use crate::store::{self, Snapshot};
-use crate::web::api::Api;
+use crate::web::api::{Api, Request};
 use crate::web::layout::{Page, Refused};
+use crate::web::parts::Part;
 
-/// A browser that may see a merchant's deals, with what its pages read from.
+/// What a browser will do with a reply.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// A visitor who may see a page, with what the page reads from.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     pub(super) state: Data<AppState>,
     pub(super) api: Api,
-    /// `None` if the merchant has done nothing yet.
-    pub(super) merchant: Option<MerchantId>,
     /// The base URL under which the browser reached the service.
     pub(super) base_url: String,
+    visitor: Visitor,
 }
 
 impl Reader {
@@ -31,13 +34,16 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the read as a page.
+    /// Returns the failure of the read as a page, and tells an operator to choose a merchant.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Snapshot<'_>, MerchantId) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<Option<T>, Refused> {
-        let Some(merchant) = self.merchant else {
-            return Ok(None);
+        let Some(merchant) = self.merchant() else {
+            return match self.visitor.operator() {
+                Some(_) => Err(Refused::no_merchant()),
+                None => Ok(None),
+            };
         };
         let read = self
             .state
@@ -45,6 +51,68 @@ impl Reader {
             .read_long(merchant, move |snapshot| query(snapshot, merchant));
         let found = read.await.map_err(ApiError::from)?;
         Ok(Some(found))
+    }
+
+    /// Returns the merchant that pages show, if it is known.
+    pub(super) fn merchant(&self) -> Option<MerchantId> {
+        self.visitor.merchant()
+    }
+
+    /// Returns true if the reader's key may send this request. The route has the last word.
+    pub(super) fn may(&self, request: &Request) -> bool {
+        self.visitor.may(&request.method, &request.path)
+    }
+
+    /// Returns true if the reader's key may read this path.
+    pub(super) fn may_get(&self, path: &str) -> bool {
+        self.visitor.may(&Method::GET, path)
+    }
+
+    /// Returns true if the reader sees this part of the pages.
+    pub(super) fn sees(&self, part: Part) -> bool {
+        part.is_for(&self.visitor)
+    }
+
+    /// Returns true for a sandbox, whose pages have more.
+    pub(super) fn is_in_sandbox(&self) -> bool {
+        self.sees(Part::Sandbox)
+    }
+
+    /// Returns true if the reader has not logged in, and needs no key.
+    pub(super) fn is_without_key(&self) -> bool {
+        self.visitor.key().is_none()
+    }
+
+    /// Returns true if the reader is an operator.
+    pub(super) fn is_operator(&self) -> bool {
+        self.visitor.operator().is_some()
+    }
+
+    /// Returns the merchant that the forms of a page act for: a form acts for the merchant that
+    /// its page has shown, also if the operator has chosen another one since.
+    pub(super) fn pinned_merchant(&self) -> Option<MerchantId> {
+        self.merchant().filter(|_| self.is_operator())
+    }
+
+    /// Chooses a merchant for an operator, or none. Returns false if there is none of this id
+    /// that the operator may act for.
+    pub(super) fn choose(&self, merchant: Option<MerchantId>) -> bool {
+        self.visitor.choose(&self.state, merchant)
+    }
+
+    /// Keeps the outcome of a form for the next page, which shows it once.
+    pub(super) fn keep_outcome(&self, outcome: Outcome) {
+        self.visitor.keep_outcome(&self.state, outcome);
+    }
+
+    /// Takes the outcome of the form that sent this request.
+    pub(super) fn take_outcome(&self, request: &str) -> Option<Outcome> {
+        self.visitor.take_outcome(&self.state, request)
+    }
+
+    /// Returns the command line of a request. It names a variable for the key, not the key.
+    pub(super) fn curl(&self, request: &Request) -> String {
+        request.curl(&self.base_url, !self.is_without_key())
     }
 
     /// Returns the currency of every amount.
@@ -57,24 +125,39 @@ impl Reader {
             .app_data::<Data<AppState>>()
             .cloned()
             .ok_or(ApiError::Internal)?;
-        if state.policy.load().mode == Mode::Live {
-            return Err(Refused::new(
-                403,
-                Page::new("Not in live mode").mode(Mode::Live),
-                "This page shows a sandbox only. In live mode use the API and the command line.",
-            ));
+        let visitor = request.extensions().get::<Visitor>().cloned();
+        let visitor = visitor.ok_or_else(|| unknown_visitor(request))?;
+        visitor.count_page(&state)?;
+        let part = Part::of(request.path());
+        if !part.is_for(&visitor) {
+            let message = match part {
+                Part::Sandbox => "This page is of a sandbox only.",
+                _ => "The key with which you have logged in may not see this page.",
+            };
+            return Err(Refused::new(403, Page::new("Not for this key"), message));
         }
-        let merchant = merchant_of_page(request, &state)?;
         let api = Api::from_request(request, payload).into_inner()?;
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let base_url = state.policy.load().view_context(None, host).url("");
         Ok(Self {
             state,
             api,
-            merchant,
             base_url,
+            visitor,
         })
     }
+}
+
+/// Leads a person to the login. A form is not sent again by itself afterwards.
+fn unknown_visitor(request: &HttpRequest) -> Refused {
+    let dest = request.headers().get(SEC_FETCH_DEST);
+    let is_page = dest.is_none_or(|dest| dest.as_bytes() == b"document");
+    if request.method() == Method::GET && is_page {
+        return Refused::log_in_for(&request.uri().to_string());
+    }
+    let message =
+        "You are not logged in, or your session has ended. Nothing was changed. Log in, and send the form again.";
+    Refused::new(401, Page::new("Log in first"), message)
 }
 
 impl FromRequest for Reader {

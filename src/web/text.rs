@@ -48,6 +48,14 @@ pub(super) fn segment(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
+/// Returns the text if it is a path on this server with or without a query, so that it may stand
+/// in a `Location` header and leads nowhere else.
+pub(super) fn own_path(text: &str) -> Option<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    let is_own = text.starts_with('/') && !text.starts_with("//") && text.bytes().all(is_plain);
+    is_own.then_some(text)
+}
+
 /// Returns an amount in major units with two decimals, and a comma between thousands.
 fn grouped(amount: Amount) -> String {
     let minor = amount.minor();
@@ -66,6 +74,25 @@ fn grouped(amount: Amount) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_none_of_ours() {
+        for own in ["/", "/console/deals?page=2", "/pay/PY_X"] {
+            assert_eq!(own_path(own), Some(own));
+        }
+        for foreign in [
+            "",
+            "console",
+            "//evil.example",
+            "/\\evil.example",
+            "/a\n",
+            "/a b",
+            "/é",
+            "https://evil.example",
+        ] {
+            assert_eq!(own_path(foreign), None, "{foreign:?}");
+        }
+    }
 
     #[test]
     fn amounts_have_two_decimals_and_separators() {

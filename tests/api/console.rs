@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::helpers::{Answer, TestApp, spawn_app, spawn_live_app};
 
 /// A form of a page: the names and values of its hidden and prefilled fields.
-struct Form(Vec<(String, String)>);
+pub(crate) struct Form(Vec<(String, String)>);
 
 fn unescaped(text: &str) -> String {
     let plain = text.replace("&quot;", "\"").replace("&lt;", "<");
@@ -21,7 +21,7 @@ fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
 
 impl Form {
     /// Returns the form whose button has this label.
-    fn of(page: &str, label: &str) -> Self {
+    pub(crate) fn of(page: &str, label: &str) -> Self {
         let forms = page.split("<form").skip(1);
         let mut forms = forms.map(|form| form.split_once("</form>").unwrap().0);
         let form = forms.find(|form| form.contains(&format!(">{label}</button>")));
@@ -37,13 +37,18 @@ impl Form {
     }
 
     /// Fills in a field.
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.retain(|(field, _)| field != name);
         self.0.push((name.to_owned(), value.to_owned()));
         self
     }
 
     fn send(&self, app: &TestApp) -> Answer {
+        self.send_to(app, "/console/call", &[])
+    }
+
+    /// Sends the form to a path, with more headers.
+    pub(crate) fn send_to(&self, app: &TestApp, path: &str, more: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&self.0)
             .finish();
@@ -52,7 +57,19 @@ impl Form {
             ("content-type", "application/x-www-form-urlencoded"),
             ("origin", origin.as_str()),
         ];
-        app.send("POST", "/console/call", &headers, Some(body.as_bytes()))
+        app.send("POST", path, &[&headers, more].concat(), Some(body.as_bytes()))
+    }
+
+    /// Returns a form with these fields.
+    pub(crate) fn new(fields: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(fields.iter().map(owned).collect())
+    }
+
+    /// Returns the value of a field.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -268,7 +285,7 @@ fn other_sites_and_other_hosts_see_and_change_nothing() {
 }
 
 #[test]
-fn a_live_service_shows_no_deals() {
+fn a_live_service_shows_no_deals_without_a_login() {
     let app = spawn_live_app(|_| {});
     for path in ["/", "/docs", "/docs/errors"] {
         assert!(!page(&app, path).contains("href=\"/console"), "{path}");
@@ -280,6 +297,8 @@ fn a_live_service_shows_no_deals() {
         "/console/customers",
         "/console/clock",
     ] {
-        assert_eq!(app.send("GET", path, &[], None).status, 403, "{path}");
+        let answer = app.send("GET", path, &[], None);
+        assert_eq!(place_after(&answer), format!("/login?to={}", path.replace('/', "%2F")));
+        assert_eq!(answer.text, "", "{path}");
     }
 }

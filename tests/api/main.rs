@@ -43,6 +43,7 @@ mod inbox;
 mod intents;
 mod keys;
 mod links;
+mod live_console;
 mod live_merchants;
 mod long_reads;
 mod many_merchants;

@@ -27,6 +27,9 @@ mod vaults;
 mod webhook_endpoint;
 mod whitelist;
 
+use std::sync::LazyLock;
+
+use actix_web::http::Method;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
@@ -39,8 +42,8 @@ use crate::http::error::ApiError;
 use crate::http::openapi::{self, DescribedRoute};
 use crate::http::query;
 use crate::http::request_spec::Rules;
-use crate::http::route::{Access, ActsAs};
-use crate::http::routes::registry::{DELETE, GET, POST, PUT, Routes};
+use crate::http::route::{Access, ActsAs, RouteFacts};
+use crate::http::routes::registry::{DELETE, GET, POST, PUT, Route, Routes};
 use crate::http::state::{AppState, Limits};
 use crate::store;
 
@@ -60,6 +63,29 @@ pub fn routes(mode: Mode, is_strict: bool) -> Vec<(String, &'static str)> {
         operations.map(move |operation| (operation.method.to_string(), path))
     });
     named.collect()
+}
+
+/// Returns the facts of the route of live mode that this method and path, without its query,
+/// lead to.
+pub(super) fn facts_of_live(method: &Method, path: &str) -> Option<RouteFacts> {
+    static ROUTES: LazyLock<Vec<(Method, &str, RouteFacts)>> = LazyLock::new(|| {
+        let routes = table(Mode::Live, false).0.into_iter();
+        let facts = |route: Route| {
+            let path = route.path;
+            let operations = route.operations.into_iter();
+            operations.map(move |operation| (operation.method, path, operation.facts))
+        };
+        routes.flat_map(facts).collect()
+    });
+    let is_match = |pattern: &str| {
+        let mut segments = pattern.split('/').zip(path.split('/'));
+        let is_same =
+            |(wanted, segment): (&str, &str)| wanted == segment || (wanted.starts_with('{') && !segment.is_empty());
+        pattern.split('/').count() == path.split('/').count() && segments.all(is_same)
+    };
+    let mut routes = ROUTES.iter();
+    let found = routes.find(|(known, pattern, _)| known == method && is_match(pattern))?;
+    Some(found.2)
 }
 
 /// Returns the OpenAPI document of a server with this policy and these limits.

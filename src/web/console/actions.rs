@@ -26,80 +26,92 @@ pub(super) async fn of_escrow(
     let token = escrow.payment_token.as_str();
     let (id, seller) = (escrow.id, &escrow.seller);
     let buyer = escrow.funding().map(|funding| funding.buyer.to_string());
-    let names = if allows(Action::Pay) {
+    let is_paid_here = allows(Action::Pay) && reader.may(&payment());
+    let names = if is_paid_here {
         customers::names(reader).await?
     } else {
         Vec::new()
-    };
-    let as_seller = |request: Request| match seller {
-        Party::Customer(customer) => request.acting_for(customer.to_string()),
-        Party::Merchant => request,
     };
     let is_over = buyer.is_some() && escrow.held().is_zero();
     Ok(html! {
         @if is_over {
             p { "Nothing: the deal is closed and all its money is paid out." }
         }
-        @if allows(Action::Pay) {
-            (pay(token, &names, seller, back))
+        @if is_paid_here {
+            (pay(reader, token, &names, seller, back))
         }
         @if let Some(buyer) = &buyer {
             @if allows(Action::MilestoneConfirm) {
                 @if let Some(next) = escrow.milestones().iter().find(|milestone| milestone.is_pending()) {
-                    h3 { (buyer) ", the buyer" }
-                    p { "Has “" (next.terms.title) "” been done?" }
-                    (button(
-                        &Request::new(Method::POST, format!("/v1/escrow/milestone/confirm/{id}/{}", next.id)).acting_for(buyer.as_str()),
-                        back, &format!("Confirm “{}”", next.terms.title), "primary wide"))
+                    @let confirm = Request::new(Method::POST, format!("/v1/escrow/milestone/confirm/{id}/{}", next.id)).acting_for(buyer.as_str());
+                    @if reader.may(&confirm) {
+                        h3 { (buyer) ", the buyer" }
+                        p { "Has “" (next.terms.title) "” been done?" }
+                        (button(reader, &confirm, back, &format!("Confirm “{}”", next.terms.title), "primary wide"))
+                    }
                 }
             }
             @if allows(Action::ConfirmPayment) {
-                h3 { (buyer) ", the buyer" }
-                (button(
-                    &Request::new(Method::POST, format!("/v1/escrow/confirm-payment/{id}")).acting_for(buyer.as_str()),
-                    back, "Confirm the delivery", "primary wide"))
+                @let confirm = Request::new(Method::POST, format!("/v1/escrow/confirm-payment/{id}")).acting_for(buyer.as_str());
+                @if reader.may(&confirm) {
+                    h3 { (buyer) ", the buyer" }
+                    (button(reader, &confirm, back, "Confirm the delivery", "primary wide"))
+                }
             }
             @if allows(Action::SubmitDispute) {
-                (dispute(token, buyer, seller, back))
+                (dispute(reader, token, buyer, seller, back))
             }
         }
-        @if allows(Action::ClaimFunds) || allows(Action::Refund) || allows(Action::Delete) {
-            h3 { (seller_name(seller)) ", the seller" }
-            div.actions {
-                @if allows(Action::ClaimFunds) {
-                    (button(&as_seller(Request::get(format!("/v1/escrow/claim-funds/{token}"))), back, "Claim the money", ""))
-                }
-                @if allows(Action::Refund) {
-                    (button(&as_seller(Request::new(Method::POST, format!("/v1/escrow/refund/{token}"))), back, "Give the money back", ""))
-                }
-                @if allows(Action::Delete) {
-                    (button(&as_seller(Request::new(Method::DELETE, format!("/v1/escrow/delete/{token}"))), "/console/deals", "Delete the offer", "danger"))
-                }
-            }
-        }
+        (acts_of_seller(reader, escrow, exits, back))
         @if allows(Action::ResolveDispute) {
-            (ruling(escrow, back))
+            (ruling(reader, escrow, back))
+        }
+        @if reader.is_operator() {
+            p.small.muted { "Buyer and seller act by the merchant's programs. An operator rules on disputes." }
         }
     })
 }
 
-/// Shows the actions of a vault.
-pub(super) fn of_vault(vault: &Vault, back: &str) -> Markup {
-    let token = vault.payment_token.as_str();
+/// Shows what the seller may do.
+fn acts_of_seller(reader: &Reader, escrow: &Escrow, exits: ExitRules, back: &str) -> Markup {
+    let allows = |action| escrow.allows(action, exits);
+    let (token, seller) = (escrow.payment_token.as_str(), &escrow.seller);
+    let as_seller = |request: Request| match seller {
+        Party::Customer(customer) => request.acting_for(customer.to_string()),
+        Party::Merchant => request,
+    };
+    let claim = as_seller(Request::get(format!("/v1/escrow/claim-funds/{token}")));
+    let refund = as_seller(Request::new(Method::POST, format!("/v1/escrow/refund/{token}")));
+    let delete = as_seller(Request::new(Method::DELETE, format!("/v1/escrow/delete/{token}")));
+    let is_any = allows(Action::ClaimFunds) || allows(Action::Refund) || allows(Action::Delete);
     html! {
-        @if vault.allows(Action::VaultWinner) {
+        @if is_any && reader.may(&claim) {
+            h3 { (seller_name(seller)) ", the seller" }
+            div.actions {
+                @if allows(Action::ClaimFunds) { (button(reader, &claim, back, "Claim the money", "")) }
+                @if allows(Action::Refund) { (button(reader, &refund, back, "Give the money back", "")) }
+                @if allows(Action::Delete) { (button(reader, &delete, "/console/deals", "Delete the offer", "danger")) }
+            }
+        }
+    }
+}
+
+/// Shows the actions of a vault.
+pub(super) fn of_vault(reader: &Reader, vault: &Vault, back: &str) -> Markup {
+    let token = vault.payment_token.as_str();
+    let winner = Request::new(Method::POST, format!("/v1/escrow/vault/winner/{token}"));
+    html! {
+        @if vault.allows(Action::VaultWinner) && reader.may(&winner) {
             h3 { "The merchant" }
             @for stake in &vault.stakes {
                 p {
-                    (button(
-                        &Request::new(Method::POST, format!("/v1/escrow/vault/winner/{token}"))
-                            .with(json!({"winnerId": stake.customer.to_string()})),
+                    (button(reader, &winner.clone().with(json!({"winnerId": stake.customer.to_string()})),
                         back, &format!("{} wins", stake.customer), ""))
                 }
             }
         }
         @if vault.allows(Action::VaultCancel) {
-            (button(&Request::new(Method::POST, format!("/v1/escrow/vault/cancel/{token}")), back, "Cancel the vault", "danger"))
+            (button(reader, &Request::new(Method::POST, format!("/v1/escrow/vault/cancel/{token}")), back, "Cancel the vault", "danger"))
         }
         @if !vault.allows(Action::VaultWinner) && !vault.allows(Action::VaultCancel) {
             p { "Nothing: the vault is settled." }
@@ -114,33 +126,40 @@ fn seller_name(seller: &Party) -> String {
     }
 }
 
-fn pay(token: &str, names: &[String], seller: &Party, back: &str) -> Markup {
-    let request = Request::new(Method::POST, "/v1/payment/escrow");
+/// The request that pays for a deal, without its body.
+fn payment() -> Request {
+    Request::new(Method::POST, "/v1/payment/escrow")
+}
+
+fn pay(reader: &Reader, token: &str, names: &[String], seller: &Party, back: &str) -> Markup {
     let is_seller = |name: &&String| matches!(seller, Party::Customer(customer) if customer.as_str() == name.as_str());
     let suggested = names.iter().find(|name| !is_seller(name));
     html! {
         h3 { "A buyer" }
         form method="post" action="/console/call" {
-            (hidden(&request, back))
+            (hidden(reader, &payment(), back))
             input type="hidden" name="s:escrowDetails.paymentToken" value=(token);
             div.field {
                 label for="buyer" { "Who pays" }
                 input #buyer name="customer" list="customers" required value=(suggested.map_or("ben", String::as_str));
                 datalist #customers { @for name in names { option value=(name) {} } }
-                p.hint { "A new name is a new customer with play money." }
+                @if reader.is_in_sandbox() { p.hint { "A new name is a new customer with play money." } }
             }
             button.primary.wide { "Pay from the wallet" }
         }
     }
 }
 
-fn dispute(token: &str, buyer: &str, seller: &Party, back: &str) -> Markup {
+fn dispute(reader: &Reader, token: &str, buyer: &str, seller: &Party, back: &str) -> Markup {
     let request = Request::new(Method::POST, format!("/v1/escrow/submit-dispute/{token}"));
+    if !reader.may(&request) {
+        return html! {};
+    }
     html! {
         details {
             summary { "Dispute" }
             form method="post" action="/console/call" {
-                (hidden(&request, back))
+                (hidden(reader, &request, back))
                 div.field {
                     label for="speaker" { "Who speaks" }
                     select #speaker name="customer" {
@@ -160,13 +179,21 @@ fn dispute(token: &str, buyer: &str, seller: &Party, back: &str) -> Markup {
     }
 }
 
-fn ruling(escrow: &Escrow, back: &str) -> Markup {
-    let request = Request::new(Method::POST, format!("/v1/escrow/dispute/resolve/{}", escrow.id));
+/// Shows the form for a ruling of the merchant or, in live mode, of an operator.
+fn ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Markup {
+    let request = if reader.is_operator() {
+        Request::new(Method::POST, format!("/operator/deals/{}/resolve", escrow.id))
+    } else {
+        Request::new(Method::POST, format!("/v1/escrow/dispute/resolve/{}", escrow.id))
+    };
+    if !reader.may(&request) {
+        return html! {};
+    }
     html! {
         details open[escrow.dispute().is_some()] {
-            summary { "The merchant rules" }
+            summary { @if reader.is_operator() { "Rule" } @else { "The merchant rules" } }
             form method="post" action="/console/call" {
-                (hidden(&request, back))
+                (hidden(reader, &request, back))
                 div.field {
                     label for="ruling" { "Who gets what is held" }
                     select #ruling name="s:status" {

@@ -13,24 +13,33 @@ use maud::{Markup, html};
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
+use crate::domain::ids::MerchantId;
 use crate::entropy;
+use crate::http::Outcome;
 use crate::web::api::{Answer, Request};
 use crate::web::layout::{Page, Refused};
 use crate::web::reader::Reader;
+use crate::web::text;
 
 /// Stands in `back` for the id of what the request has made.
 pub(super) const MADE: &str = "{made}";
 /// The most elements of a list that a form may name.
 const LIST_MAX: usize = 100;
 
+/// The beginnings of the paths that a form may call.
+const CALLED: [&str; 3] = ["/v1/", "/operator/", "/sandbox/"];
+
 /// The hidden fields of a form that sends this request. The body's fields may stand beside
 /// them. `back` is the page that the reader sees afterwards.
-pub(super) fn hidden(request: &Request, back: &str) -> Markup {
+pub(super) fn hidden(reader: &Reader, request: &Request, back: &str) -> Markup {
     html! {
         input type="hidden" name="method" value=(request.method);
         input type="hidden" name="path" value=(request.path);
         @if let Some(customer) = &request.customer {
             input type="hidden" name="customer" value=(customer);
+        }
+        @if let Some(MerchantId(merchant)) = reader.pinned_merchant() {
+            input type="hidden" name="merchant" value=(merchant);
         }
         input type="hidden" name="back" value=(back);
         // A form that is sent twice acts once.
@@ -38,11 +47,15 @@ pub(super) fn hidden(request: &Request, back: &str) -> Markup {
     }
 }
 
-/// A form with one button that sends this request.
-pub(crate) fn button(request: &Request, back: &str, label: &str, class: &str) -> Markup {
+/// A form with one button that sends this request, or nothing if the reader's key may not send
+/// it.
+pub(crate) fn button(reader: &Reader, request: &Request, back: &str, label: &str, class: &str) -> Markup {
+    if !reader.may(request) {
+        return html! {};
+    }
     html! {
         form.inline method="post" action="/console/call" {
-            (hidden(request, back))
+            (hidden(reader, request, back))
             @for (name, value) in flat_fields(request.body.as_ref()) {
                 input type="hidden" name=(name) value=(value);
             }
@@ -53,11 +66,18 @@ pub(crate) fn button(request: &Request, back: &str, label: &str, class: &str) ->
 
 /// `POST /console/call`
 pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)>>) -> Result<HttpResponse, Refused> {
-    let (request, back) = parse(&fields)?;
+    let (mut request, back) = parse(&fields)?;
+    request.merchant = request.merchant.filter(|_| reader.is_operator());
     let answer = reader.api.send(request.clone()).await?;
     if answer.status.is_success() {
         let id = answer.request_id.unwrap_or_default();
         let made = answer.envelope.data.get("id").and_then(Value::as_str);
+        reader.keep_outcome(Outcome {
+            request: id.clone(),
+            message: answer.envelope.message.clone(),
+            curl: reader.curl(&request),
+            secrets: Vec::new(),
+        });
         let back = back.replace(MADE, made.unwrap_or_default());
         let back = if back.contains('?') {
             format!("{back}&done={id}")
@@ -66,13 +86,13 @@ pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)
         };
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, back)).finish());
     }
-    Ok(refusal(&request, &answer, &back, &reader.base_url))
+    Ok(refusal(&reader, &request, &answer, &back))
 }
 
 /// The page of a refusal, as the API words it.
-pub(super) fn refusal(request: &Request, answer: &Answer, back: &str, base_url: &str) -> HttpResponse {
+pub(super) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back: &str) -> HttpResponse {
     let envelope = &answer.envelope;
-    Page::new("Refused").section("/console/deals").narrow().show_with(answer.status, &html! {
+    Page::new("Refused").section(section_of(back)).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
         div.notice.bad role="alert" {
             p { strong { (envelope.message) } }
@@ -81,9 +101,16 @@ pub(super) fn refusal(request: &Request, answer: &Answer, back: &str, base_url: 
             }
         }
         h2 { "The request" }
-        pre { code { (request.curl(base_url)) } }
+        pre { code { (reader.curl(request)) } }
         p { a.button href=(back) { "Back" } }
     })
+}
+
+/// Returns the section of the navigation that a page belongs to.
+fn section_of(path: &str) -> &'static str {
+    let sections = ["/console/desk", "/console/customers"];
+    let found = sections.into_iter().find(|section| path.starts_with(section));
+    found.unwrap_or("/console/deals")
 }
 
 /// Reads the request and the page to go back to.
@@ -94,13 +121,15 @@ fn parse(fields: &[(String, String)]) -> Result<(Request, String), Refused> {
     };
     let bad = |what: &str| Refused::new(400, Page::new("That form is incomplete"), format!("{what} is missing."));
     let method = field("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-    let path = field("path").filter(|path| path.starts_with('/'));
-    let back = field("back").filter(|back| back.starts_with('/') && !back.starts_with("//"));
+    let is_called = |path: &&str| CALLED.iter().any(|start| path.starts_with(start));
+    let path = field("path").filter(is_called);
+    let back = field("back").and_then(text::own_path);
     let mut request = Request::new(
         method.ok_or_else(|| bad("The method"))?,
         path.ok_or_else(|| bad("The path"))?,
     );
     request.customer = field("customer").map(str::to_owned);
+    request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields);
     request.idempotency_key = field("once").map(|once| key_of(once, &request));
     Ok((request, back.unwrap_or("/console/deals").to_owned()))
@@ -255,10 +284,15 @@ mod tests {
     fn a_form_may_not_name_a_huge_list_or_lead_elsewhere() {
         assert_eq!(body(&fields(&[("s:a[100000000]", "x")])), None);
         let form = |back| fields(&[("method", "POST"), ("path", "/v1/x"), ("back", back)]);
-        for foreign in ["https://evil.example", "//evil.example", ""] {
+        for foreign in ["https://evil.example", "//evil.example", "/\\evil.example", ""] {
             assert_eq!(parse(&form(foreign)).unwrap().1, "/console/deals");
         }
         assert_eq!(parse(&form("/console/clock")).unwrap().1, "/console/clock");
-        assert!(parse(&fields(&[("method", "POST"), ("path", "v1")])).is_err());
+        for foreign in ["v1", "/console/call", "/docs", "/logout", "//v1/x"] {
+            assert!(
+                parse(&fields(&[("method", "POST"), ("path", foreign)])).is_err(),
+                "{foreign}"
+            );
+        }
     }
 }

@@ -38,14 +38,14 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
             p.value { (time(&clock.now)) }
             p.small.muted { @if clock.offset_seconds == 0 { "as everywhere" } @else { "moved by " (days) " days and " (clock.offset_seconds % 86_400) " seconds" } }
             div.actions {
-                (button(&advance("1h"), BACK, "One hour later", ""))
-                (button(&advance("1d"), BACK, "One day later", "primary"))
-                (button(&advance("7d"), BACK, "One week later", ""))
-                (button(&advance("30d"), BACK, "30 days later", ""))
+                (button(&reader, &advance("1h"), BACK, "One hour later", ""))
+                (button(&reader, &advance("1d"), BACK, "One day later", "primary"))
+                (button(&reader, &advance("7d"), BACK, "One week later", ""))
+                (button(&reader, &advance("30d"), BACK, "30 days later", ""))
             }
         }
         form.card method="post" action="/console/call" {
-            (hidden(&Request::new(Method::POST, "/sandbox/clock/advance"), BACK))
+            (hidden(&reader, &Request::new(Method::POST, "/sandbox/clock/advance"), BACK))
             div.field {
                 label for="by" { "Later by" }
                 input #by name="s:by" placeholder="1d12h" required;

@@ -4,17 +4,20 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Path, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::domain::ids::CustomerId;
+use crate::domain::ledger::Account;
 use crate::domain::page::{LIMIT_MAX, Page as ListPage, PageRequest, PageStart};
-use crate::web::api::{Major, Request};
+use crate::domain::payments::history::{HistoryFilter, HistoryShape};
+use crate::domain::payments::payment::Payment;
+use crate::domain::transaction::CreditType;
+use crate::web::api::Request;
 use crate::web::console::call::hidden;
 use crate::web::console::done;
 use crate::web::console::done::Shown;
-use crate::web::console::timeline::{Rows, time};
 use crate::web::layout::{Page, Refused};
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -23,24 +26,11 @@ const NEWEST: PageRequest = PageRequest {
     start: PageStart::Number(1),
 };
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wallet {
-    main_balance: Major,
-    escrow_balance: Major,
-}
-
-/// A line of a customer's payment history.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payment {
-    amount: Major,
-    reference: String,
-    transaction_type: String,
-    status: String,
-    credit_type: String,
-    created_at: String,
-}
+/// The payments on the page of a customer.
+const PAYMENTS: PageRequest = PageRequest {
+    limit: 50,
+    start: PageStart::Number(1),
+};
 
 /// Returns the ids of the newest customers.
 pub(super) async fn names(reader: &Reader) -> Result<Vec<String>, Refused> {
@@ -67,7 +57,7 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
     Ok(Page::new("Customers").section("/console/customers").show(&html! {
         h1 { "Customers" }
         @if customers.rows.is_empty() {
-            p.empty { "No customers yet. Offer a deal, or " a href="/" { "make an example deal" } "." }
+            p.empty { "No customers yet." @if reader.is_in_sandbox() { " Offer a deal, or " a href="/" { "make an example deal" } "." } }
         } @else {
             div.table-scroll tabindex="0" {
                 table {
@@ -111,13 +101,16 @@ pub(super) async fn show(
     };
     let id = CustomerId::parse(&id).ok_or_else(unknown)?;
     let asked = id.clone();
-    let found = reader
-        .read(move |snapshot, merchant| snapshot.customer(merchant, &asked))
-        .await?;
-    let customer = found.flatten().ok_or_else(unknown)?;
-    let of_customer = |path: &str| Request::get(path).acting_for(id.as_str());
-    let wallet: Wallet = reader.api.data(of_customer("/v1/wallet")).await?;
-    let history: Rows<Payment> = reader.api.data(of_customer("/v1/payment/history?limit=50")).await?;
+    let found = reader.read(move |snapshot, merchant| {
+        let Some(customer) = snapshot.customer(merchant, &asked)? else {
+            return Ok(None);
+        };
+        let wallet = snapshot.wallet(merchant, &asked)?;
+        let (owner, shape) = (Account::CustomerMain(asked), HistoryShape::Page(PAYMENTS));
+        let (history, _) = snapshot.history(merchant, &owner, &HistoryFilter::default(), shape)?;
+        Ok(wallet.map(|wallet| (customer, wallet, history)))
+    });
+    let (customer, wallet, history) = found.await?.flatten().ok_or_else(unknown)?;
     let back = format!("/console/customers/{}", text::segment(id.as_str()));
     let done = done::notice(&reader, shown.done()).await?;
     let currency = reader.currency();
@@ -131,75 +124,93 @@ pub(super) async fn show(
         div.grid {
             section.card.figure {
                 p.label { "In the wallet" }
-                p.value { (text::amount(wallet.main_balance.0, &currency)) }
+                p.value { (text::amount(wallet.main_balance, &currency)) }
             }
             section.card.figure {
                 p.label { "Held in deals" }
-                p.value { (text::amount(wallet.escrow_balance.0, &currency)) }
+                p.value { (text::amount(wallet.escrow_balance, &currency)) }
             }
-            section.card {
-                form method="post" action="/console/call" {
-                    (hidden(&balance, &back))
-                    input type="hidden" name="s:customerId" value=(id);
-                    div.field {
-                        label for="balance" { "Set the wallet to" }
-                        input #balance name="n:balance" inputmode="decimal" required;
+            @if reader.may(&balance) {
+                section.card {
+                    form method="post" action="/console/call" {
+                        (hidden(&reader, &balance, &back))
+                        input type="hidden" name="s:customerId" value=(id);
+                        div.field {
+                            label for="balance" { "Set the wallet to" }
+                            input #balance name="n:balance" inputmode="decimal" required;
+                        }
+                        button { "Set" }
                     }
-                    button { "Set" }
                 }
             }
         }
-        div.columns {
-            (deposit(id.as_str(), &back, &currency))
-            (withdrawal(id.as_str(), &back, &currency))
+        @if reader.may(&intent(id.as_str())) {
+            div.columns {
+                (deposit(&reader, id.as_str(), &back, &currency))
+                (withdrawal(&reader, id.as_str(), &back, &currency))
+            }
         }
         section.card {
             h2 { "History" }
-            @if history.data.is_empty() {
+            @if history.is_empty() {
                 p.muted { "No payments yet." }
             } @else {
-                div.table-scroll tabindex="0" {
-                    table {
-                        thead { tr {
-                            th scope="col" { "When" }
-                            th scope="col" { "What" }
-                            th scope="col" { "Reference" }
-                            th scope="col" { "Status" }
-                            th.end scope="col" { "In" }
-                            th.end scope="col" { "Out" }
-                        } }
-                        tbody {
-                            @for payment in &history.data {
-                                @let is_in = payment.credit_type == "credit";
-                                tr {
-                                    td { (time(&payment.created_at)) }
-                                    td { (payment.transaction_type) }
-                                    td { code { (payment.reference) } }
-                                    td { (payment.status) }
-                                    td.end { @if is_in { (text::amount(payment.amount.0, &currency)) } }
-                                    td.end { @if !is_in { (text::amount(payment.amount.0, &currency)) } }
-                                }
-                            }
-                        }
-                    }
-                }
+                (payments(&history, &currency))
             }
         }
     }))
 }
 
+fn payments(history: &[Payment], currency: &str) -> Markup {
+    html! {
+        div.table-scroll tabindex="0" {
+            table {
+                thead { tr {
+                    th scope="col" { "When" }
+                    th scope="col" { "What" }
+                    th scope="col" { "Reference" }
+                    th scope="col" { "Status" }
+                    th.end scope="col" { "In" }
+                    th.end scope="col" { "Out" }
+                } }
+                tbody {
+                    @for payment in history {
+                        @let transaction = &payment.transaction;
+                        @let is_in = transaction.credit_type == CreditType::Credit;
+                        tr {
+                            td { (text::instant(transaction.created_at)) }
+                            td { (transaction.transaction_type.into_str()) }
+                            td { code { (transaction.reference.as_str()) } }
+                            td { (payment.status().into_str()) }
+                            td.end { @if is_in { (text::amount(transaction.amount, currency)) } }
+                            td.end { @if !is_in { (text::amount(transaction.amount, currency)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The request for a deposit or a withdrawal, without its body.
+fn intent(customer: &str) -> Request {
+    Request::new(Method::POST, "/v1/payment/create-intent").acting_for(customer)
+}
+
 /// The form by which a customer announces a deposit.
-fn deposit(customer: &str, back: &str, currency: &str) -> Markup {
-    let intent = Request::new(Method::POST, "/v1/payment/create-intent").acting_for(customer);
+fn deposit(reader: &Reader, customer: &str, back: &str, currency: &str) -> Markup {
     html! {
         form.card method="post" action="/console/call" {
             h2 { "Announce a deposit" }
-            (hidden(&intent, back))
+            (hidden(reader, &intent(customer), back))
             input type="hidden" name="s:transactionType" value="deposit";
             div.field {
                 label for="deposit" { "Amount in " (currency) }
                 input #deposit name="n:amount" inputmode="decimal" required;
-                p.hint { "It waits at the " a href="/console/desk/deposits" { "desk" } " until someone records that the money came." }
+                p.hint {
+                    "It waits at the " @if reader.sees(Part::Desk) { a href="/console/desk/deposits" { "desk" } } @else { "desk" }
+                    " until someone records that the money came."
+                }
             }
             button { "Announce" }
         }
@@ -207,12 +218,13 @@ fn deposit(customer: &str, back: &str, currency: &str) -> Markup {
 }
 
 /// The form by which a customer asks for money out of the wallet.
-fn withdrawal(customer: &str, back: &str, currency: &str) -> Markup {
-    let intent = Request::new(Method::POST, "/v1/payment/create-intent").acting_for(customer);
+fn withdrawal(reader: &Reader, customer: &str, back: &str, currency: &str) -> Markup {
+    let is_example = reader.is_in_sandbox();
+    let example = |text: &'static str| is_example.then_some(text);
     html! {
         form.card method="post" action="/console/call" {
             h2 { "Withdraw" }
-            (hidden(&intent, back))
+            (hidden(reader, &intent(customer), back))
             input type="hidden" name="s:transactionType" value="withdrawal";
             div.fields {
                 div.field {
@@ -221,19 +233,19 @@ fn withdrawal(customer: &str, back: &str, currency: &str) -> Markup {
                 }
                 div.field {
                     label for="bank" { "Bank" }
-                    input #bank name="s:withdrawalDetails.bankName" value="Guaranty Trust Bank" required;
+                    input #bank name="s:withdrawalDetails.bankName" value=[example("Guaranty Trust Bank")] required;
                 }
                 div.field {
                     label for="code" { "Bank code" }
-                    input #code name="s:withdrawalDetails.bankCode" value="058" required;
+                    input #code name="s:withdrawalDetails.bankCode" value=[example("058")] required;
                 }
                 div.field {
                     label for="account" { "Account number" }
-                    input #account name="s:withdrawalDetails.accountNumber" value="0123456789" required;
+                    input #account name="s:withdrawalDetails.accountNumber" value=[example("0123456789")] required;
                 }
                 div.field {
                     label for="holder" { "Account holder" }
-                    input #holder name="s:withdrawalDetails.accountName" value=(customer) required;
+                    input #holder name="s:withdrawalDetails.accountName" value=[is_example.then_some(customer)] required;
                 }
             }
             button { "Withdraw" }

@@ -15,6 +15,7 @@ use crate::web::console::done::Shown;
 use crate::web::console::money_bar::{Place, draw, stages};
 use crate::web::console::{actions, done, timeline};
 use crate::web::layout::{Page, Refused};
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -42,6 +43,7 @@ pub(super) async fn show(
     });
     let (deal, statement) = found.await?.flatten().ok_or_else(unknown)?;
     let events = timeline::of_deal(&reader, &path).await?;
+    let shows_transfers = reader.may_get(&format!("/operator/deals/{id}/statement"));
     let back = format!("/console/deals/{id}");
     let done = done::notice(&reader, shown.done()).await?;
     let currency = reader.currency();
@@ -57,7 +59,7 @@ pub(super) async fn show(
             &vault.purpose,
             vault.status(),
             summary_of_vault(vault, &currency),
-            actions::of_vault(vault, &back),
+            actions::of_vault(&reader, vault, &back),
         ),
     };
     Ok(Page::new(purpose.as_str()).section("/console/deals").show(&html! {
@@ -69,11 +71,13 @@ pub(super) async fn show(
         div.columns {
             div {
                 (summary)
-                (transfers(statement.ok().as_ref(), &currency))
+                @if shows_transfers { (transfers(statement.ok().as_ref(), &currency)) }
                 (dispute(&deal))
-                section.card {
-                    h2 { "What happened" }
-                    (timeline::show(&events, &back))
+                @if let Some(events) = &events {
+                    section.card {
+                        h2 { "What happened" }
+                        (timeline::show(&reader, events, &back))
+                    }
                 }
             }
             div {
@@ -81,7 +85,7 @@ pub(super) async fn show(
                     h2 { "What can be done now" }
                     (acts)
                 }
-                (people(&deal, &currency))
+                (people(&reader, &deal, &currency))
             }
         }
     }))
@@ -160,17 +164,18 @@ fn summary_of_vault(vault: &Vault, currency: &str) -> Markup {
     }
 }
 
-fn people(deal: &Deal, currency: &str) -> Markup {
+fn people(reader: &Reader, deal: &Deal, currency: &str) -> Markup {
+    let sees_customers = reader.sees(Part::Customers);
     html! {
         section.card {
             h2 { "Terms" }
             dl.facts {
                 @match deal {
                     Deal::Escrow(escrow) => {
-                        dt { "Seller" } dd { (person(&escrow.seller)) }
+                        dt { "Seller" } dd { (person(&escrow.seller, sees_customers)) }
                         dt { "Buyer" } dd {
                             @match escrow.funding() {
-                                Some(funding) => (person(&Party::Customer(funding.buyer.clone()))),
+                                Some(funding) => (person(&Party::Customer(funding.buyer.clone()), sees_customers)),
                                 None => span.muted { "nobody yet" },
                             }
                         }
@@ -182,7 +187,12 @@ fn people(deal: &Deal, currency: &str) -> Markup {
                         dt { "Buyer pays" } dd { strong { (text::amount(escrow.charge(), currency)) } }
                         dt { "Held now" } dd { (text::amount(escrow.held(), currency)) }
                         dt { "Offered" } dd { (text::instant(escrow.created_at)) }
-                        dt { "Page to pay" } dd { a href={ "/pay/" (escrow.payment_token.as_str()) } { code { (escrow.payment_token.as_str()) } } }
+                        @let token = escrow.payment_token.as_str();
+                        @if reader.is_in_sandbox() {
+                            dt { "Page to pay" } dd { a href={ "/pay/" (token) } { code { (token) } } }
+                        } @else {
+                            dt { "Payment token" } dd { code { (token) } }
+                        }
                         @if let Some(description) = &escrow.terms.description {
                             dt { "Description" } dd { (description) }
                         }
@@ -206,9 +216,10 @@ pub(crate) fn seller(party: &Party) -> String {
     }
 }
 
-fn person(party: &Party) -> Markup {
+fn person(party: &Party, is_link: bool) -> Markup {
     html! {
         @match party {
+            Party::Customer(customer) if !is_link => (customer),
             Party::Customer(customer) => a href={ "/console/customers/" (text::segment(customer.as_str())) } { (customer) },
             Party::Merchant => "the merchant itself",
         }

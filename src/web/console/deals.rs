@@ -13,6 +13,7 @@ use crate::domain::ids::{CustomerId, PaymentToken};
 use crate::domain::page::{Page as ListPage, PageRequest, PageStart};
 use crate::web::console::money_bar::{draw, stages};
 use crate::web::layout::{Page, Refused};
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -74,8 +75,8 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
     Ok(Page::new("Deals").section("/console/deals").show(&html! {
         div.page-head {
             h1 { "Deals" }
-            div.actions {
-                a.button.primary href="/console/offer" { "Offer a deal" }
+            @if reader.sees(Part::Offer) {
+                div.actions { a.button.primary href="/console/offer" { "Offer a deal" } }
             }
         }
         form.card method="get" action="/console/deals" role="search" {
@@ -102,7 +103,7 @@ pub(super) async fn list(reader: Reader, Query(filter): Query<Filter>) -> Result
             button { "Filter" }
         }
         @if deals.rows.is_empty() {
-            p.empty { "No deals here. " a href="/" { "Make an example deal" } " to see one." }
+            p.empty { "No deals here." @if reader.is_in_sandbox() { " " a href="/" { "Make an example deal" } " to see one." } }
         } @else {
             div.table-scroll tabindex="0" {
                 table {

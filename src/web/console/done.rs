@@ -39,12 +39,18 @@ struct Message {
     message: String,
 }
 
-/// Returns the notice about the request with this id, or nothing if the request log no longer
-/// has it.
+/// Returns the notice about the request with this id, or nothing if neither the session nor the
+/// request log has it any more.
 pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, Refused> {
     let Some(id) = id else {
         return Ok(html! {});
     };
+    if let Some(outcome) = reader.take_outcome(id) {
+        return Ok(show(&outcome.message, &outcome.curl, &outcome.secrets));
+    }
+    if !reader.is_in_sandbox() {
+        return Ok(html! {});
+    }
     let path = format!("/sandbox/requests/{}", text::segment(id));
     let Ok(logged) = reader.api.get::<Logged>(path).await else {
         return Ok(html! {});
@@ -55,17 +61,29 @@ pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, 
         method: Method::from_bytes(logged.method.as_bytes()).unwrap_or_default(),
         path: logged.path,
         customer: logged.customer_id,
+        merchant: None,
         body: body.and_then(|body| serde_json::from_str::<Value>(body).ok()),
         idempotency_key: None,
     };
-    Ok(html! {
+    let message = message.map_or_else(|_| "Done".to_owned(), |reply| reply.message);
+    Ok(show(&message, &reader.curl(&request), &[]))
+}
+
+fn show(message: &str, curl: &str, secrets: &[(&'static str, String)]) -> Markup {
+    html! {
         div.notice.good role="status" {
-            p { strong { (message.map_or_else(|_| "Done".to_owned(), |reply| reply.message)) } }
+            p { strong { (message) } }
+            @for (index, (name, secret)) in secrets.iter().enumerate() {
+                @let id = format!("secret-{index}");
+                p { (name) ", shown once and never again. Copy it now." }
+                pre { code id=(id) { (secret) } }
+                button type="button" data-copy=(id) { "Copy" }
+            }
             details {
                 summary { "The same with curl" }
-                pre { code #curl { (request.curl(&reader.base_url)) } }
+                pre { code #curl { (curl) } }
                 button type="button" data-copy="curl" { "Copy" }
             }
         }
-    })
+    }
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::domain::events::choice::known_names;
 use crate::web::console::done;
 use crate::web::console::done::Shown;
-use crate::web::console::timeline::{Event, Rows, time};
+use crate::web::console::timeline::{Event, Rows, events_path, time};
 use crate::web::layout::{Page, Refused, fragment};
 use crate::web::reader::Reader;
 
@@ -18,11 +18,13 @@ pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<H
     let rows = newest(&reader).await?;
     let done = done::notice(&reader, shown.done()).await?;
     let names = known_names().join(" ");
+    // The stream takes no session, so only a browser that needs no key follows it.
+    let stream = reader.is_without_key().then_some("/sandbox/events/stream");
     Ok(Page::new("Events").section(BACK).show(&html! {
         (done)
         h1 { "Events" }
-        p.lead { "What webhooks tell, newest first. The list follows by itself." }
-        div data-live="/sandbox/events/stream" data-names=(names) data-fragment="/console/events/rows" aria-live="polite" {
+        p.lead { "What webhooks tell, newest first." @if stream.is_some() { " The list follows by itself." } }
+        div data-live=[stream] data-names=[stream.map(|_| names)] data-fragment=[stream.map(|_| "/console/events/rows")] aria-live="polite" {
             (rows)
         }
     }))
@@ -34,7 +36,7 @@ pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
 }
 
 async fn newest(reader: &Reader) -> Result<Markup, Refused> {
-    let events: Rows<Event> = reader.api.get("/sandbox/events?limit=50").await?;
+    let events: Rows<Event> = reader.api.get(format!("{}?limit=50", events_path(reader))).await?;
     Ok(html! {
         @if events.data.is_empty() {
             p.empty { "Nothing has happened yet." }
@@ -53,7 +55,7 @@ async fn newest(reader: &Reader) -> Result<Markup, Refused> {
                                 td { (time(&event.created_at)) }
                                 td { code { (event.kind) } }
                                 td { @if let Some(escrow) = &event.escrow_id { a href={ "/console/deals/" (escrow) } { "open" } } }
-                                td.small { (event.delivery(BACK)) }
+                                td.small { (event.delivery(reader, BACK)) }
                             }
                         }
                     }

@@ -38,7 +38,7 @@ pub(super) async fn make(reader: Reader) -> Result<HttpResponse, Refused> {
     for step in steps {
         let answer = reader.api.send(step.clone()).await?;
         if !answer.status.is_success() {
-            return Ok(call::refusal(&step, &answer, "/", &reader.base_url));
+            return Ok(call::refusal(&reader, &step, &answer, "/"));
         }
         if let Some(id) = answer.envelope.data.get("id").and_then(serde_json::Value::as_str) {
             place = format!("/console/deals/{id}?done={}", answer.request_id.unwrap_or_default());

@@ -80,12 +80,12 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
                             }
                         }
                     }
-                    (button(&clear, BACK, "Clear all faults", ""))
+                    (button(&reader, &clear, BACK, "Clear all faults", ""))
                 }
             }
             form.card method="post" action="/console/call" {
                 h2 { "A new fault" }
-                (hidden(&set, BACK))
+                (hidden(&reader, &set, BACK))
                 div.fields {
                     div.field {
                         label for="times" { "How many requests" }

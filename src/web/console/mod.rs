@@ -3,6 +3,7 @@
 
 mod actions;
 mod call;
+mod choice;
 mod clock;
 mod customers;
 pub(super) mod deal;
@@ -29,6 +30,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/deals/{escrowId}").get(deal::show))
         .service(web::resource("/offer").get(offer::show))
         .service(web::resource("/call").post(call::send))
+        .service(web::resource("/merchant").post(choice::choose))
         .service(web::resource("/example").post(example::make))
         .service(web::resource("/customers").get(customers::list))
         .service(web::resource("/customers/{customerId}").get(customers::show))

@@ -19,12 +19,17 @@ pub(super) async fn show(reader: Reader) -> HttpResponse {
     Page::new("Offer a deal").section("/console/deals").narrow().show(&html! {
         h1 { "Offer a deal" }
         form.card method="post" action="/console/call" {
-            (hidden(&request, &format!("/console/deals/{MADE}")))
+            (hidden(&reader, &request, &format!("/console/deals/{MADE}")))
             input type="hidden" name="s:whoPays" value="buyer";
             div.field {
                 label for="seller" { "Seller" }
-                input #seller name="customer" required value="ada";
-                p.hint { "A new name is a new customer." }
+                @if reader.is_in_sandbox() {
+                    input #seller name="customer" required value="ada";
+                    p.hint { "A new name is a new customer." }
+                } @else {
+                    input #seller name="customer" required aria-describedby="seller-hint";
+                    p.hint #seller-hint { "The id of a customer." }
+                }
             }
             div.field {
                 label for="purpose" { "What for" }

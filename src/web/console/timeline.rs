@@ -7,10 +7,11 @@ use crate::domain::time::Timestamp;
 use crate::web::api::Request;
 use crate::web::console::call;
 use crate::web::layout::Refused;
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 use crate::web::text;
 
-/// An event as the inbox of a sandbox shows it.
+/// An event as the API lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
@@ -34,23 +35,35 @@ pub(super) struct Rows<T> {
     pub(super) data: Vec<T>,
 }
 
-/// Reads the events of a deal, oldest first.
-pub(super) async fn of_deal(reader: &Reader, escrow: &str) -> Result<Vec<Event>, Refused> {
-    let path = format!("/sandbox/events?limit=100&escrowId={escrow}");
+/// Returns the path of the list of events.
+pub(super) fn events_path(reader: &Reader) -> &'static str {
+    if reader.is_in_sandbox() {
+        "/sandbox/events"
+    } else {
+        "/operator/events"
+    }
+}
+
+/// Reads the events of a deal, oldest first, if the reader's key may see events.
+pub(super) async fn of_deal(reader: &Reader, escrow: &str) -> Result<Option<Vec<Event>>, Refused> {
+    if !reader.sees(Part::Events) {
+        return Ok(None);
+    }
+    let path = format!("{}?limit=100&escrowId={escrow}", events_path(reader));
     let mut events: Rows<Event> = reader.api.get(path).await?;
     events.data.reverse();
-    Ok(events.data)
+    Ok(Some(events.data))
 }
 
 /// Shows the events of a deal as its history.
-pub(super) fn show(events: &[Event], back: &str) -> Markup {
+pub(super) fn show(reader: &Reader, events: &[Event], back: &str) -> Markup {
     html! {
         ol.timeline {
             @for event in events {
                 li {
                     strong { (said(&event.kind)) } " "
                     (time(&event.created_at))
-                    div.small.muted { code { (event.kind) } " " (event.delivery(back)) }
+                    div.small.muted { code { (event.kind) } " " (event.delivery(reader, back)) }
                 }
             }
         }
@@ -59,18 +72,18 @@ pub(super) fn show(events: &[Event], back: &str) -> Markup {
 
 impl Event {
     /// Shows the state of the delivery, with a button that sends the event again.
-    pub(super) fn delivery(&self, back: &str) -> Markup {
+    pub(super) fn delivery(&self, reader: &Reader, back: &str) -> Markup {
         let attempts = self.delivery.attempts.len();
         let resend = Request::new(
             actix_web::http::Method::POST,
-            format!("/sandbox/events/{}/resend", self.id),
+            format!("{}/{}/resend", events_path(reader), self.id),
         );
         html! {
             @match self.delivery.status.as_str() {
                 "none" => { "webhook: no address is set" }
                 status => {
                     "webhook: " (status) ", attempts: " (attempts) " "
-                    (call::button(&resend, back, "Send again", "quiet"))
+                    (call::button(reader, &resend, back, "Send again", "quiet"))
                 }
             }
         }

@@ -3,10 +3,9 @@
 mod markdown;
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{self, Path, ServiceConfig};
 use maud::{PreEscaped, html};
 
-use crate::http::AppState;
 use crate::web::layout::{Page, Refused};
 
 /// A document: its name in paths, what it is for, and its text in Markdown.
@@ -50,9 +49,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 }
 
 /// `GET /docs`
-async fn list(state: Data<AppState>) -> HttpResponse {
-    let page = Page::new("Documents").section("/docs").narrow();
-    page.mode(state.policy.load().mode).show(&html! {
+async fn list() -> HttpResponse {
+    Page::new("Documents").section("/docs").narrow().show(&html! {
         h1 { "Documents" }
         ul {
             @for document in &DOCUMENTS {
@@ -66,19 +64,18 @@ async fn list(state: Data<AppState>) -> HttpResponse {
 }
 
 /// `GET /docs/{name}`
-async fn show(state: Data<AppState>, name: Path<String>) -> Result<HttpResponse, Refused> {
-    let mode = state.policy.load().mode;
+async fn show(name: Path<String>) -> Result<HttpResponse, Refused> {
     let found = DOCUMENTS.iter().find(|document| document.name == *name);
     let document = found.ok_or_else(|| {
         Refused::new(
             404,
-            Page::new("No such document").section("/docs").mode(mode),
+            Page::new("No such document").section("/docs"),
             "There is no document with this name.",
         )
     })?;
     let is_known = |name: &str| DOCUMENTS.iter().any(|document| document.name == name);
     let content = PreEscaped(markdown::html(document.text, is_known));
-    let page = Page::new(markdown::title(document.text)).section("/docs").mode(mode);
+    let page = Page::new(markdown::title(document.text)).section("/docs");
     Ok(page.show(&html! {
         article.document { (content) }
     }))

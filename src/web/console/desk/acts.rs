@@ -25,10 +25,15 @@ struct Act {
 /// `GET /console/desk/acts`
 pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     let acts: Rows<Act> = reader.api.get("/operator/acts?limit=100").await?;
+    let nobody = if reader.is_in_sandbox() {
+        "the sandbox"
+    } else {
+        "the machine itself"
+    };
     Ok(Page::new("Who did what").section(SECTION).show(&html! {
         h1 { "Who did what" }
         p.lead { "Every act is kept for ever, and a chain of hashes shows if one was changed or removed." }
-        (pages("/console/desk/acts"))
+        (pages(&reader, "/console/desk/acts"))
         @if acts.data.is_empty() {
             p.empty { "Nothing was done yet." }
         } @else {
@@ -48,7 +53,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
                             tr {
                                 td.end.number { (act.number) }
                                 td { (time(&act.created_at)) }
-                                td { (act.operator.as_deref().unwrap_or("the sandbox")) }
+                                td { (act.operator.as_deref().unwrap_or(nobody)) }
                                 td { (act.kind.replace('_', " ")) div.small.muted { code { (act.subject) } } }
                                 td { @if let Some(reason) = &act.reason { (reason) } }
                                 td { @if let Some(address) = &act.address { (address) } }

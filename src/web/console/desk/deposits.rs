@@ -52,7 +52,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         (done)
         h1 { "Money in" }
         p.lead { "What customers announced, and what came to the bank." }
-        (pages(BACK))
+        (pages(&reader, BACK))
         div.columns {
             div {
                 section.card {
@@ -61,7 +61,7 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
                         p.muted { "No deposit is expected. A customer announces one on the customer's page, or by the API." }
                     }
                     @for deposit in &expected.data {
-                        (expected_deposit(deposit, &today, &currency))
+                        (expected_deposit(&reader, deposit, &today, &currency))
                     }
                 }
                 section.card {
@@ -69,16 +69,16 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
                     @if receipts.data.is_empty() {
                         p.muted { "Nothing came yet." }
                     } @else {
-                        (table(&receipts.data, &currency))
+                        (table(&reader, &receipts.data, &currency))
                     }
                 }
             }
-            (other_money(&today, &currency))
+            (other_money(&reader, &today, &currency))
         }
     }))
 }
 
-fn expected_deposit(deposit: &Deposit, today: &str, currency: &str) -> Markup {
+fn expected_deposit(reader: &Reader, deposit: &Deposit, today: &str, currency: &str) -> Markup {
     let reference = deposit.reference.as_str();
     let record = Request::new(Method::POST, "/operator/receipts");
     let expire = Request::new(Method::POST, "/operator/deposits/expire");
@@ -92,37 +92,44 @@ fn expected_deposit(deposit: &Deposit, today: &str, currency: &str) -> Markup {
                 "Reference " code { (reference) } ", announced " (time(&deposit.created_at))
                 @for escrow in &deposit.escrow_ids { ", for " a href={ "/console/deals/" (escrow) } { "a deal" } }
             }
-            form method="post" action="/console/call" {
-                (hidden(&record, BACK))
-                input type="hidden" name="s:depositReference" value=(reference);
-                div.fields {
-                    div.field {
-                        label for={ "amount-" (reference) } { "Amount that came" }
-                        input id={ "amount-" (reference) } name="n:amount" inputmode="decimal" value=(deposit.amount.0) required;
-                    }
-                    (bank_entry(reference, today))
-                }
-                button.primary { "Record that it came" }
-            }
-            details {
-                summary { "It will not come" }
+            @if reader.may(&record) {
                 form method="post" action="/console/call" {
-                    (hidden(&expire, BACK))
-                    input type="hidden" name="s:reference" value=(reference);
-                    (reason(reference))
-                    button { "Give it up" }
+                    (hidden(reader, &record, BACK))
+                    input type="hidden" name="s:depositReference" value=(reference);
+                    div.fields {
+                        div.field {
+                            label for={ "amount-" (reference) } { "Amount that came" }
+                            input id={ "amount-" (reference) } name="n:amount" inputmode="decimal" value=(deposit.amount.0) required;
+                        }
+                        (bank_entry(reference, today))
+                    }
+                    button.primary { "Record that it came" }
+                }
+            }
+            @if reader.may(&expire) {
+                details {
+                    summary { "It will not come" }
+                    form method="post" action="/console/call" {
+                        (hidden(reader, &expire, BACK))
+                        input type="hidden" name="s:reference" value=(reference);
+                        (reason(reference))
+                        button { "Give it up" }
+                    }
                 }
             }
         }
     }
 }
 
-fn other_money(today: &str, currency: &str) -> Markup {
+fn other_money(reader: &Reader, today: &str, currency: &str) -> Markup {
     let record = Request::new(Method::POST, "/operator/receipts");
+    if !reader.may(&record) {
+        return html! {};
+    }
     html! {
         form.card method="post" action="/console/call" {
             h2 { "Other money came" }
-            (hidden(&record, BACK))
+            (hidden(reader, &record, BACK))
             div.field {
                 label for="amount-other" { "Amount in " (currency) }
                 input #amount-other name="n:amount" inputmode="decimal" required;
@@ -142,7 +149,7 @@ fn other_money(today: &str, currency: &str) -> Markup {
     }
 }
 
-fn table(receipts: &[Receipt], currency: &str) -> Markup {
+fn table(reader: &Reader, receipts: &[Receipt], currency: &str) -> Markup {
     html! {
         div.table-scroll tabindex="0" {
             table {
@@ -160,7 +167,7 @@ fn table(receipts: &[Receipt], currency: &str) -> Markup {
                             td.end { (text::amount(receipt.amount.0, currency)) }
                             td { (receipt.customer_id.as_deref().unwrap_or("unknown")) @if let Some(note) = &receipt.note { div.small.muted { (note) } } }
                             td { span.badge { (receipt.status.replace('_', " ")) } }
-                            td { (acts(receipt)) }
+                            td { (acts(reader, receipt)) }
                         }
                     }
                 }
@@ -170,20 +177,20 @@ fn table(receipts: &[Receipt], currency: &str) -> Markup {
 }
 
 /// Shows what can be done with a receipt in its status.
-fn acts(receipt: &Receipt) -> Markup {
+fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
     let status: Option<ReceiptStatus> = receipt.status.parse().ok();
     let is_in = |statuses: &[ReceiptStatus]| status.is_some_and(|status| statuses.contains(&status));
     let act = |name: &str| Request::new(Method::POST, format!("/operator/receipts/{}/{name}", receipt.id));
     html! {
         @if is_in(ReceiptStatus::TO_DECIDE) {
-            (button(&act("approve"), BACK, "Approve", "primary"))
-            (with_reason(&act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
+            (button(reader, &act("approve"), BACK, "Approve", "primary"))
+            (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", receipt.id), "Reject"))
         }
-        @if is_in(ReceiptStatus::TO_ASSIGN) {
+        @if is_in(ReceiptStatus::TO_ASSIGN) && reader.may(&act("assign")) {
             details {
                 summary { "Assign" }
                 form method="post" action="/console/call" {
-                    (hidden(&act("assign"), BACK))
+                    (hidden(reader, &act("assign"), BACK))
                     div.field {
                         label for={ "assign-" (receipt.id) } { "Customer" }
                         input id={ "assign-" (receipt.id) } name="s:customerId" required;
@@ -193,7 +200,7 @@ fn acts(receipt: &Receipt) -> Markup {
             }
         }
         @if is_in(ReceiptStatus::TO_REVERSE) {
-            (with_reason(&act("reverse"), BACK, &format!("reverse-{}", receipt.id), "Reverse"))
+            (with_reason(reader, &act("reverse"), BACK, &format!("reverse-{}", receipt.id), "Reverse"))
         }
     }
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::web::api::Request;
 use crate::web::console::call::hidden;
 use crate::web::layout::Refused;
+use crate::web::parts::Part;
 use crate::web::reader::Reader;
 
 /// The section of the navigation, and the path of its first page.
@@ -20,10 +21,11 @@ const PAGES: [(&str, &str); 5] = [
 ];
 
 /// Links to the pages of the desk.
-pub(super) fn pages(current: &str) -> Markup {
+pub(super) fn pages(reader: &Reader, current: &str) -> Markup {
+    let is_shown = |(_, path): &(&str, &str)| reader.sees(Part::of(path));
     html! {
         nav.site-nav.pages-of-section aria-label="Pages of the desk" {
-            @for (name, path) in PAGES {
+            @for (name, path) in PAGES.into_iter().filter(is_shown) {
                 a href=(path) aria-current=[(path == current).then_some("page")] { (name) }
             }
         }
@@ -63,13 +65,17 @@ pub(super) fn reason(id: &str) -> Markup {
     }
 }
 
-/// A form for an act that takes a reason, behind its name.
-pub(super) fn with_reason(request: &Request, back: &str, id: &str, label: &str) -> Markup {
+/// A form for an act that takes a reason, behind its name, or nothing if the reader's key may not
+/// do it.
+pub(super) fn with_reason(reader: &Reader, request: &Request, back: &str, id: &str, label: &str) -> Markup {
+    if !reader.may(request) {
+        return html! {};
+    }
     html! {
         details {
             summary { (label) }
             form method="post" action="/console/call" {
-                (hidden(request, back))
+                (hidden(reader, request, back))
                 (reason(id))
                 button { (label) }
             }

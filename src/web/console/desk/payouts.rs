@@ -52,17 +52,17 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         (done)
         h1 { "Money out" }
         p.lead { "Approve a pay-out, pay it at the bank, and record that it was paid." }
-        (pages(BACK))
+        (pages(&reader, BACK))
         @if payouts.data.is_empty() {
             p.empty { "No pay-outs yet. A customer withdraws on the customer's page, or by the API." }
         }
         @for payout in &payouts.data {
-            (card(payout, &today, &currency))
+            (card(&reader, payout, &today, &currency))
         }
     }))
 }
 
-fn card(payout: &Payout, today: &str, currency: &str) -> Markup {
+fn card(reader: &Reader, payout: &Payout, today: &str, currency: &str) -> Markup {
     html! {
         section.card {
             div.page-head {
@@ -82,30 +82,30 @@ fn card(payout: &Payout, today: &str, currency: &str) -> Markup {
                 @if let Some(reason) = &payout.reason { dt { "Reason" } dd { (reason) } }
                 dt { "Requested" } dd { (time(&payout.created_at)) }
             }
-            (acts(payout, today))
+            (acts(reader, payout, today))
         }
     }
 }
 
 /// Shows what can be done with a pay-out in its status.
-fn acts(payout: &Payout, today: &str) -> Markup {
+fn acts(reader: &Reader, payout: &Payout, today: &str) -> Markup {
     let status: Option<PayoutStatus> = payout.status.parse().ok();
     let is_in = |statuses: &[PayoutStatus]| status.is_some_and(|status| statuses.contains(&status));
     let act = |name: &str| Request::new(Method::POST, format!("/operator/payouts/{}/{name}", payout.id));
     html! {
         @if is_in(PayoutStatus::TO_DECIDE) {
-            (button(&act("approve"), BACK, "Approve", "primary"))
-            (with_reason(&act("reject"), BACK, &format!("reject-{}", payout.id), "Reject"))
+            (button(reader, &act("approve"), BACK, "Approve", "primary"))
+            (with_reason(reader, &act("reject"), BACK, &format!("reject-{}", payout.id), "Reject"))
         }
-        @if is_in(PayoutStatus::TO_PAY) {
+        @if is_in(PayoutStatus::TO_PAY) && reader.may(&act("pay")) {
             form method="post" action="/console/call" {
-                (hidden(&act("pay"), BACK))
+                (hidden(reader, &act("pay"), BACK))
                 div.fields { (bank_entry(&payout.id, today)) }
                 button.primary { "Record that it was paid" }
             }
         }
         @if is_in(PayoutStatus::TO_RETURN) {
-            (with_reason(&act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
+            (with_reason(reader, &act("return"), BACK, &format!("return-{}", payout.id), "The bank sent it back"))
         }
     }
 }

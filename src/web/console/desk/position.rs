@@ -65,7 +65,7 @@ pub(super) async fn show(reader: Reader) -> Result<HttpResponse, Refused> {
     Ok(Page::new("Desk").section(SECTION).show(&html! {
         h1 { "Desk" }
         p.lead { "What the bank should hold, and what waits for you." }
-        (pages(SECTION))
+        (pages(&reader, SECTION))
         div.grid {
             (tally("Expected deposits", &waiting.expected_deposits, "/console/desk/deposits", currency))
             (tally("Receipts to approve", &waiting.receipts_to_approve, "/console/desk/deposits", currency))

@@ -69,8 +69,8 @@ struct Pair {
 }
 
 /// `GET /console/desk/reconciliation`
-pub(super) async fn show(_reader: Reader) -> HttpResponse {
-    page(&Typed::default(), &html! {})
+pub(super) async fn show(reader: Reader) -> HttpResponse {
+    page(&reader, &Typed::default(), &html! {})
 }
 
 /// `POST /console/desk/reconciliation`: compares, and changes nothing.
@@ -85,14 +85,14 @@ pub(super) async fn compare(reader: Reader, Form(typed): Form<Typed>) -> Result<
         .api
         .send_csv(path, typed.statement.trim_start().to_owned())
         .await?;
-    Ok(page(&typed, &result(&found)))
+    Ok(page(&reader, &typed, &result(&found)))
 }
 
-fn page(typed: &Typed, result: &Markup) -> HttpResponse {
+fn page(reader: &Reader, typed: &Typed, result: &Markup) -> HttpResponse {
     Page::new("Reconciliation").section(SECTION).show(&html! {
         h1 { "Reconciliation" }
         p.lead { "Compare the bank's statement with what was recorded here. Nothing is changed." }
-        (pages(PATH))
+        (pages(reader, PATH))
         (result)
         form.card method="post" action=(PATH) {
             div.field {

@@ -1,0 +1,295 @@
+//! The visitor of a page: the person whose key the pages use, by a session, or a browser on the
+//! machine of a sandbox, which needs none.
+//!
+//! The key is checked again at each request for a page, as at a call of the API. A session whose
+//! key has ended, or whose address is not allowed any more, ends at once.
+
+use std::time::Instant;
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{COOKIE, HOST};
+
+use crate::domain::ids::MerchantId;
+use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX};
+use crate::domain::mode::Mode;
+use crate::domain::treasury::operator::Operator;
+use crate::http::auth::{
+    check_address, check_scope, find_access, is_for_this_machine, merchant_of_this_machine, note_use,
+    refuse_unknown_key,
+};
+use crate::http::context::RequestContext;
+use crate::http::error::ApiError;
+use crate::http::key_mistake::checked_key;
+use crate::http::operator_auth;
+use crate::http::rate_limit::RateState;
+use crate::http::route::{Access, Section};
+use crate::http::routes::facts_of_live;
+use crate::http::sessions::{Outcome, SecretKey, SessionId};
+use crate::http::state::AppState;
+
+/// The name of the cookie with the value of a session.
+pub(crate) const SESSION_COOKIE: &str = "escrowd_session";
+
+/// A reader of pages.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) person: Person,
+    session: Option<(SessionId, SecretKey)>,
+}
+
+/// The person, and what the key gives access to.
+#[derive(Clone, Debug)]
+pub(crate) enum Person {
+    /// A browser on the machine of a sandbox. It needs no key, and has the default merchant.
+    /// `None` if the merchant has done nothing yet.
+    Local(Option<MerchantId>),
+    /// Someone with the key of a sandbox merchant. `None` if the key was never used.
+    SandboxMerchant(Option<MerchantId>),
+    /// Someone with the key of a live merchant.
+    Merchant(KeyOwner),
+    /// An operator.
+    Operator {
+        operator: Operator,
+        /// The merchants that the operator may act for, with their names.
+        merchants: Vec<(MerchantId, Option<String>)>,
+        /// The merchant that the operator has chosen.
+        chosen: Option<MerchantId>,
+    },
+}
+
+impl Visitor {
+    /// Returns the visitor who sent a request for a page, or `None` if it is nobody known. Notes
+    /// the use of the session.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub(crate) fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
+        if let Some(id) = session_of(request)
+            && let Some(held) = state.sessions.take_up(id, Instant::now())
+        {
+            match Person::of_key(request, state, &held.key) {
+                Ok(person) => {
+                    return Ok(Some(Self {
+                        person: person.having_chosen(held.merchant),
+                        session: Some((id, held.key)),
+                    }));
+                }
+                Err(ApiError::UnknownKey | ApiError::ForeignAddress) => state.sessions.end(id),
+                Err(error) => return Err(error),
+            }
+        }
+        let local = merchant_of_this_machine(request, state)?;
+        Ok(local.map(|merchant| Self {
+            person: Person::Local(merchant),
+            session: None,
+        }))
+    }
+
+    /// Returns the merchant that pages show.
+    pub(crate) fn merchant(&self) -> Option<MerchantId> {
+        match &self.person {
+            Person::Local(merchant) | Person::SandboxMerchant(merchant) => *merchant,
+            Person::Merchant(owner) => Some(owner.merchant),
+            Person::Operator { merchants, chosen, .. } => match (chosen, merchants.as_slice()) {
+                (None, [(only, _)]) => Some(*only),
+                (chosen, _) => *chosen,
+            },
+        }
+    }
+
+    /// Returns the key with which pages call routes. Without one they call as a program on this
+    /// machine does.
+    pub(crate) fn key(&self) -> Option<&SecretKey> {
+        self.session.as_ref().map(|(_, key)| key)
+    }
+
+    /// Returns the merchant that calls name in the header `merchant-id`: the one that an
+    /// operator has chosen.
+    pub(crate) const fn named_merchant(&self) -> Option<MerchantId> {
+        match &self.person {
+            Person::Operator { chosen, .. } => *chosen,
+            _ => None,
+        }
+    }
+
+    /// Returns the operator.
+    pub(crate) const fn operator(&self) -> Option<&Operator> {
+        match &self.person {
+            Person::Operator { operator, .. } => Some(operator),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the person's key may use the route of this method and path. The route
+    /// decides again, and has the last word.
+    pub(crate) fn may(&self, method: &Method, path: &str) -> bool {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let facts = || facts_of_live(method, path);
+        match &self.person {
+            Person::Local(_) | Person::SandboxMerchant(_) => true,
+            Person::Merchant(owner) => facts().is_some_and(|facts| {
+                facts.section == Section::Contract && check_scope(owner.scope, facts.access).is_ok()
+            }),
+            Person::Operator { operator, .. } => facts().is_some_and(
+                |facts| matches!(facts.access, Access::Operator(right) if operator.check_may(right).is_ok()),
+            ),
+        }
+    }
+
+    /// Counts a page of a live merchant against the rate limit of its key, as a request.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a key that has used up its requests.
+    pub(crate) fn count_page(&self, state: &AppState) -> Result<(), ApiError> {
+        let (Person::Merchant(_), Some(key)) = (&self.person, self.key()) else {
+            return Ok(());
+        };
+        match state.rate_limiter.count(key.hash(), Instant::now()) {
+            Some(RateState {
+                is_exceeded: true,
+                reset_seconds,
+                ..
+            }) => Err(ApiError::TooManyRequests { reset_seconds }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Chooses a merchant for an operator, or none. Returns false if the operator may not act
+    /// for it or it does not exist.
+    pub(crate) fn choose(&self, state: &AppState, merchant: Option<MerchantId>) -> bool {
+        let (Person::Operator { merchants, .. }, Some((id, _))) = (&self.person, &self.session) else {
+            return false;
+        };
+        let is_known = |wanted: MerchantId| merchants.iter().any(|(known, _)| *known == wanted);
+        let may = merchant.is_none_or(is_known);
+        if may {
+            state.sessions.choose(*id, merchant);
+        }
+        may
+    }
+
+    /// Keeps the outcome of a form for the next page of the session.
+    pub(crate) fn keep_outcome(&self, state: &AppState, outcome: Outcome) {
+        if let Some((id, _)) = &self.session {
+            state.sessions.keep_outcome(*id, outcome);
+        }
+    }
+
+    /// Takes the outcome of the form that sent this request, which is shown once.
+    pub(crate) fn take_outcome(&self, state: &AppState, request: &str) -> Option<Outcome> {
+        let (id, _) = self.session.as_ref()?;
+        state.sessions.take_outcome(*id, request)
+    }
+}
+
+impl Person {
+    /// Checks a key as a call of the API does: that it is known and has not ended, and that
+    /// the client's address may use it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the key.
+    fn of_key(request: &HttpRequest, state: &AppState, key: &SecretKey) -> Result<Self, ApiError> {
+        let (mode, key_hash) = (state.policy.load().mode, key.hash());
+        let context = RequestContext::of(request)?;
+        if mode == Mode::Live
+            && let Some(operator) = operator_auth::operator_of_key(state, &key_hash)?
+        {
+            operator_auth::note_use(state, &operator);
+            context.operator.get_or_init(|| operator.id);
+            let merchants = state.store.read(|snapshot| snapshot.merchants_of(&operator))?;
+            return Ok(Self::Operator {
+                operator,
+                merchants,
+                chosen: None,
+            });
+        }
+        let access = find_access(state, &key_hash)?;
+        if let Some(access) = &access {
+            check_address(access, context.address())?;
+            note_use(state, &key_hash, access);
+            context.merchant.get_or_init(|| access.owner.merchant);
+        }
+        match (access, mode) {
+            (Some(access), Mode::Live) => Ok(Self::Merchant(access.owner)),
+            (Some(access), Mode::Sandbox) => Ok(Self::SandboxMerchant(Some(access.owner.merchant))),
+            (None, Mode::Sandbox) if !key.as_str().starts_with(LIVE_KEY_PREFIX) => Ok(Self::SandboxMerchant(None)),
+            (None, _) => Err(ApiError::UnknownKey),
+        }
+    }
+
+    /// Notes the merchant that an operator has chosen, if the operator may still act for it.
+    fn having_chosen(mut self, merchant: Option<MerchantId>) -> Self {
+        if let Self::Operator { merchants, chosen, .. } = &mut self {
+            *chosen = merchant.filter(|wanted| merchants.iter().any(|(known, _)| known == wanted));
+        }
+        self
+    }
+}
+
+/// Begins a session for the person who typed this key, and ends the one that the browser had.
+/// Returns the value of the `Set-Cookie` header.
+///
+/// # Errors
+///
+/// Refuses a key as a call of the API with it is refused. A wrong key counts against the
+/// client's address.
+pub(crate) fn log_in(request: &HttpRequest, state: &AppState, typed: &str) -> Result<String, ApiError> {
+    let key = checked_key(typed.trim()).map_err(|mistake| ApiError::NoToken { mistake: Some(mistake) })?;
+    let key = SecretKey::new(key);
+    Person::of_key(request, state, &key).map_err(|error| match error {
+        ApiError::UnknownKey => refuse_unknown_key(request, state),
+        error => error,
+    })?;
+    if let Some(former) = session_of(request) {
+        state.sessions.end(former);
+    }
+    let value = state.sessions.begin(key, Instant::now());
+    Ok(cookie(request, state, &format!("{SESSION_COOKIE}={value}")))
+}
+
+/// Ends the session of a browser. Returns the value of the `Set-Cookie` header that removes the
+/// cookie.
+pub(crate) fn log_out(request: &HttpRequest, state: &AppState) -> String {
+    if let Some(id) = session_of(request) {
+        state.sessions.end(id);
+    }
+    cookie(request, state, &format!("{SESSION_COOKIE}=; Max-Age=0"))
+}
+
+/// Adds the attributes to the cookie. No script reads it, no page of another site sends it, and
+/// it ends with the browser.
+fn cookie(request: &HttpRequest, state: &AppState, pair: &str) -> String {
+    let secure = if is_secure(request, state) { "; Secure" } else { "" };
+    format!("{pair}; Path=/; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// Returns true if the cookie may go over HTTPS alone: in live mode, except in a browser on this
+/// machine, and where a trusted proxy says that the browser used HTTPS.
+fn is_secure(request: &HttpRequest, state: &AppState) -> bool {
+    let client = RequestContext::of(request).ok().and_then(|context| context.client);
+    let is_by_proxy = client.is_some_and(|client| client.is_by_proxy);
+    let proto = request.headers().get("x-forwarded-proto");
+    let is_https = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    let is_local = client.is_some_and(|client| client.address.is_loopback()) && !is_by_proxy;
+    let is_on_this_machine = is_local && request.headers().contains_key(HOST) && is_for_this_machine(request);
+    (is_by_proxy && is_https) || (state.policy.load().mode == Mode::Live && !is_on_this_machine)
+}
+
+/// Returns the session that the cookie of a request names. Two cookies with different values
+/// name none, since one of them may come from another host of the same domain.
+fn session_of(request: &HttpRequest) -> Option<SessionId> {
+    let headers = request.headers().get_all(COOKIE);
+    let pairs = headers
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'));
+    let named = pairs.filter_map(|pair| pair.trim().split_once('='));
+    let mut values = named
+        .filter(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, value)| value);
+    let first = values.next()?;
+    values.all(|other| other == first).then(|| SessionId::of(first))
+}

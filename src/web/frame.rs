@@ -1,0 +1,169 @@
+//! The frame around every page: the navigation, the person who has logged in, the merchant that
+//! an operator has chosen, and the mode of the service.
+
+use actix_web::HttpRequest;
+use maud::{DOCTYPE, Markup, html};
+
+use crate::domain::ids::MerchantId;
+use crate::domain::mode::Mode;
+use crate::http::{ApiError, AppState, Person, Visitor};
+use crate::web::assets::{SCRIPT, STYLE};
+use crate::web::layout::Page;
+use crate::web::parts::Part;
+
+/// The sections of the navigation: name and path.
+const SECTIONS: [(&str, &str); 10] = [
+    ("Home", "/"),
+    ("Deals", "/console/deals"),
+    ("Customers", "/console/customers"),
+    ("Events", "/console/events"),
+    ("Requests", "/console/requests"),
+    ("Clock", "/console/clock"),
+    ("Faults", "/console/faults"),
+    ("Ledger", "/console/ledger"),
+    ("Desk", "/console/desk"),
+    ("Documents", "/docs"),
+];
+
+/// The most merchants that a list to choose from has. Above it an operator types the id.
+const CHOICES_MAX: usize = 200;
+
+/// The frame of the pages that one request gets.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    mode: Mode,
+    visitor: Option<Visitor>,
+    /// The name of the merchant whose key the visitor has.
+    merchant_name: Option<String>,
+    /// The path of the request.
+    path: String,
+}
+
+impl Frame {
+    /// Returns the frame for the visitor who sent a request.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub(super) fn new(request: &HttpRequest, state: &AppState, visitor: Option<Visitor>) -> Result<Self, ApiError> {
+        let merchant = match visitor.as_ref().map(|visitor| &visitor.person) {
+            Some(Person::Merchant(owner)) => Some(owner.merchant),
+            _ => None,
+        };
+        let settings = merchant.map(|merchant| state.store.read(|snapshot| snapshot.merchant_settings(merchant)));
+        let settings = settings.transpose()?.flatten();
+        Ok(Self {
+            mode: state.policy.load().mode,
+            visitor,
+            merchant_name: settings.and_then(|merchant| merchant.name),
+            path: request.path().to_owned(),
+        })
+    }
+
+    /// Returns the whole page.
+    pub(super) fn around(&self, page: &Page, content: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (page.title()) " · escrowd" }
+                    link rel="icon" href="data:,";
+                    link rel="stylesheet" href=(STYLE.path());
+                    script src=(SCRIPT.path()) defer {}
+                }
+                body {
+                    a.skip.visually-hidden href="#main" { "Skip to the content" }
+                    header.site-header {
+                        div {
+                            a.brand href="/" { "escrowd" }
+                            nav.site-nav aria-label="Sections" {
+                                @for (name, path) in self.sections() {
+                                    a href=(path) aria-current=[(path == page.section_path()).then_some("page")] { (name) }
+                                }
+                            }
+                            (self.person(page))
+                        }
+                    }
+                    main #main .narrow[page.is_narrow()] { (content) }
+                    footer.site-footer {
+                        span { "escrowd " (env!("CARGO_PKG_VERSION")) }
+                        span { @match self.mode { Mode::Live => "live mode", Mode::Sandbox => "sandbox" } }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the sections that the visitor sees.
+    fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let is_shown = |path: &str| match &self.visitor {
+            Some(visitor) => path == "/docs" || Part::of(path).is_for(visitor),
+            None => !path.starts_with("/console"),
+        };
+        SECTIONS.into_iter().filter(move |(_, path)| is_shown(path))
+    }
+
+    /// Shows who has logged in, with the way out, or the way in.
+    fn person(&self, page: &Page) -> Markup {
+        let name = match self.visitor.as_ref().map(|visitor| &visitor.person) {
+            None => return html! { div.person { a href="/login" { "Log in" } } },
+            Some(Person::Local(_)) => return html! {},
+            Some(Person::SandboxMerchant(_)) => html! { "a key of this sandbox" },
+            Some(Person::Merchant(_)) => html! { strong { (self.merchant_name.as_deref().unwrap_or("the merchant")) } },
+            Some(Person::Operator { operator, .. }) => html! {
+                strong { (operator.name) } ", " (operator.role.into_str())
+            },
+        };
+        html! {
+            div.person {
+                (self.chooser(page))
+                span.who { (name) }
+                form.inline method="post" action="/logout" { button.quiet { "Log out" } }
+            }
+        }
+    }
+
+    /// Shows the merchant that an operator has chosen, and the form to choose another.
+    fn chooser(&self, page: &Page) -> Markup {
+        let Some(Person::Operator { merchants, chosen, .. }) = self.visitor.as_ref().map(|visitor| &visitor.person)
+        else {
+            return html! {};
+        };
+        let label = |(MerchantId(id), name): &(MerchantId, Option<String>)| match name {
+            Some(name) => format!("{name} ({id})"),
+            None => id.to_string(),
+        };
+        if let [only] = merchants.as_slice() {
+            return html! { span.badge { (label(only)) } };
+        }
+        html! {
+            form.chooser method="post" action="/console/merchant" {
+                input type="hidden" name="back" value=(self.place(page));
+                label.visually-hidden for="chosen-merchant" { "Merchant" }
+                @if merchants.len() <= CHOICES_MAX {
+                    select #chosen-merchant name="merchant" {
+                        option value="" { "All merchants" }
+                        @for merchant in merchants {
+                            option value=(merchant.0.0) selected[Some(merchant.0) == *chosen] { (label(merchant)) }
+                        }
+                    }
+                } @else {
+                    input #chosen-merchant name="merchant" placeholder="Id, or empty for all" value=(chosen.map_or(String::new(), |id| id.0.to_string()));
+                }
+                button { "Choose" }
+            }
+        }
+    }
+
+    /// Returns the page that an operator sees after a choice. What a page shows of one deal or
+    /// customer is another merchant's afterwards, so its list is shown.
+    fn place<'a>(&'a self, page: &Page) -> &'a str {
+        match page.section_path() {
+            "/console/desk" if self.path.starts_with("/console/desk") => &self.path,
+            "" => "/",
+            section => section,
+        }
+    }
+}

@@ -1,0 +1,736 @@
+//! Tests the pages of live mode: logging in, what each key shows, and that no merchant sees
+//! another one.
+
+use std::io::Write as _;
+
+use escrowd::domain::address_range::AddressRange;
+use serde_json::{Value, json};
+
+use crate::console::Form;
+use crate::desk::{ADA, BEN, CLEO, DAYO, EFE, STALL_KEY, reason, spawn_desk, spawn_desk_of_two, spawn_desk_with};
+use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use crate::live_merchants::TestConfig;
+
+/// The pages of live mode that need a login.
+const PAGES: [&str; 10] = [
+    "/console/deals",
+    "/console/offer",
+    "/console/customers",
+    "/console/events",
+    "/console/ledger",
+    "/console/desk",
+    "/console/desk/deposits",
+    "/console/desk/payouts",
+    "/console/desk/reconciliation",
+    "/console/desk/acts",
+];
+/// The pages that only a sandbox has.
+const SANDBOX_PAGES: [&str; 4] = ["/console/requests", "/console/clock", "/console/faults", "/pay/PY_X"];
+
+/// A browser with the cookie of a session.
+pub(crate) struct Browser<'a> {
+    app: &'a TestApp,
+    cookie: String,
+}
+
+/// Sends the form of the login.
+pub(crate) fn log_in(app: &TestApp, key: &str, more: &[(&str, &str)]) -> Answer {
+    Form::new(&[("key", key), ("to", "/console/deals")]).send_to(app, "/login", more)
+}
+
+/// Returns the cookie that an answer sets, without its attributes.
+fn cookie_of(answer: &Answer) -> String {
+    let cookie = answer.header("set-cookie").unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn logged_in(app: &'a TestApp, key: &str) -> Self {
+        let answer = log_in(app, key, &[]);
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        let cookie = cookie_of(&answer);
+        Self { app, cookie }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.app.send("GET", path, &[("cookie", &self.cookie)], None)
+    }
+
+    #[track_caller]
+    pub(crate) fn page(&self, path: &str) -> String {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer.text
+    }
+
+    pub(crate) fn send(&self, form: &Form) -> Answer {
+        self.send_to(form, "/console/call")
+    }
+
+    pub(crate) fn send_to(&self, form: &Form, path: &str) -> Answer {
+        form.send_to(self.app, path, &[("cookie", &self.cookie)])
+    }
+
+    /// Sends a form and returns the page after it.
+    #[track_caller]
+    pub(crate) fn done(&self, form: &Form) -> String {
+        let answer = self.send(form);
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        self.page(answer.header("location").unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn choose(&self, merchant: &str) {
+        let choice = Form::new(&[("merchant", merchant), ("back", "/console/desk")]);
+        assert_eq!(self.send_to(&choice, "/console/merchant").status, 303);
+    }
+
+    /// Returns true if the session has ended.
+    fn is_out(&self) -> bool {
+        let answer = self.get("/console/deals");
+        answer.status == 303 && answer.header("location") == Some("/login?to=%2Fconsole%2Fdeals")
+    }
+}
+
+/// Makes an offer with a merchant's key and returns its id.
+fn offer(app: &TestApp, key: &str, purpose: &str, seller: &str) -> String {
+    let body = json!({
+        "purpose": purpose, "description": "In two parts", "amount": 3000, "whoPays": "buyer",
+        "maxDelivery": 3, "deliveryTimeline": "days",
+        "milestones": [{"title": "One", "amount": 1000}, {"title": "Two", "amount": 2000}],
+    });
+    let made = app.json_with_key(key, "POST", "/v1/escrow/milestone/create", seller, &body);
+    made.ok().text("id")
+}
+
+fn customer_of(app: &TestApp, key: &str, name: &str, phone: &str) -> String {
+    let body = json!({"firstname": name, "lastname": "Obi", "email": format!("{name}@x.example"), "phone": phone});
+    let made = app.json_with_key(key, "POST", "/v1/customer/create", "", &body);
+    made.ok().text("customerId")
+}
+
+#[test]
+fn a_right_key_begins_a_session_and_a_wrong_one_does_not() {
+    let app = spawn_desk();
+    assert!(app.send("GET", "/", &[], None).text.contains("href=\"/login\""));
+    for key in [LIVE_KEY, ADA, EFE, " op_live_ada "] {
+        let answer = log_in(&app, key, &[]);
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some("/console/deals")),
+            "{key}"
+        );
+    }
+    for (key, status, why) in [
+        ("sk_live_wrong", 403, "This key opens nothing here"),
+        ("op_live_wrong", 403, "This key opens nothing here"),
+        ("", 400, "Type your key"),
+        ("   ", 400, "Type your key"),
+        ("undefined", 400, "Type your key"),
+        ("two words", 400, "Type your key"),
+        ("\"><script>", 403, "This key opens nothing here"),
+    ] {
+        let answer = log_in(&app, key, &[]);
+        assert_eq!(answer.status, status, "{key}");
+        assert!(answer.text.contains(why), "{key}: {}", answer.text);
+        assert_eq!(answer.header("set-cookie"), None, "{key}");
+        assert!(
+            key.trim().len() < 9 || !answer.text.contains(key),
+            "the page repeats {key}"
+        );
+    }
+    let headers = [("origin", format!("http://{}", app.address))];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let unread = app.send("POST", "/login", &headers, Some(b"\xff=\xff"));
+    assert_eq!(unread.status, 400, "{}", unread.text);
+    for cookie in [
+        "escrowd_session=",
+        "escrowd_session=00",
+        "other=1",
+        ";;=;",
+        "escrowd_session",
+    ] {
+        let answer = app.send("GET", "/console/deals", &[("cookie", cookie)], None);
+        assert_eq!(answer.status, 303, "{cookie}");
+    }
+}
+
+#[test]
+fn the_cookie_is_for_this_service_alone() {
+    let app = spawn_desk();
+    let attributes = |answer: &Answer| {
+        answer
+            .header("set-cookie")
+            .unwrap()
+            .split_once(';')
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let plain = " Path=/; HttpOnly; SameSite=Strict";
+    let of = |headers: &[(&str, &str)]| attributes(&log_in(&app, ADA, headers));
+    assert_eq!(of(&[]), plain);
+    // The client says https, and no trusted proxy does.
+    assert_eq!(of(&[("x-forwarded-proto", "https")]), plain);
+    let shown = ("origin", "https://escrow.example");
+    let by_name = app.send(
+        "POST",
+        "/login",
+        &[
+            ("host", "escrow.example"),
+            shown,
+            ("content-type", "application/x-www-form-urlencoded"),
+        ],
+        Some(b"key=op_live_ada"),
+    );
+    assert_eq!(attributes(&by_name), format!("{plain}; Secure"));
+    let trust = |config: &mut TestConfig| config.trusted_proxies = vec![AddressRange::parse("127.0.0.1").unwrap()];
+    let app = spawn_desk_with(trust);
+    assert_eq!(attributes(&log_in(&app, ADA, &[])), format!("{plain}; Secure"));
+    let sandbox = spawn_app_with(|config| {
+        trust(config);
+        config.sandbox.expose = true;
+    });
+    let of = |headers: &[(&str, &str)]| attributes(&log_in(&sandbox, "sk_test_a", headers));
+    assert_eq!(of(&[("x-forwarded-for", "192.0.2.7")]), plain);
+    let by_https = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
+    assert_eq!(of(&by_https), format!("{plain}; Secure"));
+}
+
+#[test]
+fn each_login_has_a_new_session_and_ends_the_former_one() {
+    let app = spawn_desk();
+    let planted = Browser {
+        app: &app,
+        cookie: "escrowd_session=planted".to_owned(),
+    };
+    let first = log_in(&app, ADA, &[("cookie", &planted.cookie)]);
+    let first = Browser {
+        app: &app,
+        cookie: cookie_of(&first),
+    };
+    assert!(
+        planted.is_out(),
+        "a value that the browser brought is never a session's"
+    );
+    assert_ne!(first.cookie, planted.cookie);
+    let second = log_in(&app, ADA, &[("cookie", &first.cookie)]);
+    let second = Browser {
+        app: &app,
+        cookie: cookie_of(&second),
+    };
+    assert!(first.is_out());
+    assert_eq!(second.get("/console/desk").status, 200);
+    let both = format!("{}; escrowd_session=planted", second.cookie);
+    let both = Browser {
+        app: &app,
+        cookie: both,
+    };
+    assert!(both.is_out(), "one of two cookies may come from elsewhere");
+}
+
+#[test]
+fn a_logout_ends_the_session() {
+    let app = spawn_desk();
+    let browser = Browser::logged_in(&app, ADA);
+    assert!(browser.page("/console/desk").contains("<strong>ada</strong>, admin"));
+    let out = browser.send_to(&Form::new(&[]), "/logout");
+    assert_eq!((out.status, out.header("location")), (303, Some("/login")));
+    assert!(
+        out.header("set-cookie")
+            .unwrap()
+            .starts_with("escrowd_session=; Max-Age=0;"),
+        "{out:?}"
+    );
+    assert!(browser.is_out());
+    let late = Form::new(&[("method", "POST"), ("path", "/operator/receipts")]);
+    let late = browser.send(&late);
+    assert_eq!(late.status, 401);
+    assert!(late.text.contains("Nothing was changed"), "{}", late.text);
+}
+
+#[test]
+fn forms_of_other_sites_neither_log_in_nor_act() {
+    let app = spawn_desk();
+    let browser = Browser::logged_in(&app, ADA);
+    for (path, body) in [
+        ("/login", "key=op_live_ada"),
+        ("/logout", ""),
+        ("/console/merchant", "merchant=1"),
+        ("/console/call", "method=POST&path=/operator/receipts"),
+    ] {
+        for foreign in [("origin", "https://evil.example"), ("sec-fetch-site", "same-site")] {
+            let headers = [
+                ("cookie", browser.cookie.as_str()),
+                ("content-type", "application/x-www-form-urlencoded"),
+                foreign,
+            ];
+            let answer = app.send("POST", path, &headers, Some(body.as_bytes()));
+            assert_eq!(
+                (answer.status, answer.header("set-cookie")),
+                (403, None),
+                "{path} {foreign:?}"
+            );
+            assert!(!answer.text.contains("<strong>ada"), "a foreign form learns nothing");
+        }
+    }
+    assert!(!browser.is_out());
+    // The cookie opens no route of the API.
+    let direct = app.send("GET", "/operator/acts", &[("cookie", &browser.cookie)], None);
+    assert_eq!(direct.status, 401);
+}
+
+#[test]
+fn the_login_leads_back_to_pages_of_this_service_alone() {
+    let app = spawn_desk();
+    for (to, place) in [
+        ("/console/desk?x=1", "/console/desk?x=1"),
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/a\r\nset-cookie: x=y", "/"),
+        ("", "/"),
+    ] {
+        let answer = Form::new(&[("key", ADA), ("to", to)]).send_to(&app, "/login", &[]);
+        assert_eq!((answer.status, answer.header("location")), (303, Some(place)), "{to}");
+    }
+    let shown = app.send("GET", "/login?to=%2F%2Fevil.example%2F%22%3E%3Cb%3E", &[], None);
+    assert_eq!(shown.status, 200);
+    assert!(!shown.text.contains("evil.example"), "{}", shown.text);
+}
+
+#[test]
+fn a_session_ends_with_its_key() {
+    let app = spawn_desk();
+    let made = app
+        .by(ADA, "POST", "/operators", &json!({"name": "Gbenga", "role": "cashier"}))
+        .ok();
+    let operator = Browser::logged_in(&app, &made.text("key"));
+    assert!(operator.page("/console/desk").contains("Gbenga"));
+    let revoke = format!("/operators/{}/revoke", made.text("id"));
+    app.by(ADA, "POST", &revoke, &reason()).ok();
+    assert!(operator.is_out());
+    assert_eq!(log_in(&app, &made.text("key"), &[]).status, 403);
+
+    let made = app.by(ADA, "POST", "/keys", &json!({"label": "till"})).ok();
+    let (id, key) = (made.text("id"), made.text("key"));
+    let merchant = Browser::logged_in(&app, &key);
+    assert!(!merchant.is_out());
+    let next = app
+        .by(ADA, "POST", &format!("/keys/{id}/rotate"), &json!({"overlapHours": 1}))
+        .ok();
+    assert!(!merchant.is_out(), "the key is valid until the overlap ends");
+    app.pass_seconds(3_600);
+    assert!(merchant.is_out());
+    assert_eq!(log_in(&app, &key, &[]).status, 403);
+    let merchant = Browser::logged_in(&app, &next.text("key"));
+    let revoke = format!("/keys/{}/revoke", next.text("id"));
+    app.by(ADA, "POST", &revoke, &reason()).ok();
+    assert!(merchant.is_out());
+    assert_eq!(log_in(&app, &next.text("key"), &[]).status, 403);
+}
+
+#[test]
+fn a_session_ends_when_its_address_is_not_allowed_any_more() {
+    let app = spawn_desk();
+    let browser = Browser::logged_in(&app, LIVE_KEY);
+    let allow = |range: &str| {
+        let body = json!({"allowedAddresses": [range]});
+        app.by(ADA, "PUT", "/merchant", &body).ok();
+    };
+    allow("127.0.0.1");
+    assert!(!browser.is_out());
+    allow("192.0.2.0/24");
+    assert!(browser.is_out());
+    let refused = log_in(&app, LIVE_KEY, &[]);
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused.text.contains("may not be used from your address"),
+        "{}",
+        refused.text
+    );
+    allow("127.0.0.1");
+    assert!(browser.is_out(), "an ended session stays ended");
+}
+
+#[test]
+fn wrong_keys_count_against_the_address_as_those_of_the_api_do() {
+    let app = spawn_desk_with(|config| config.limits.unknown_keys_per_minute = 3);
+    assert_eq!(log_in(&app, "sk_live_guess", &[]).status, 403);
+    let guess = app.json_with_key("sk_live_guess", "GET", "/v1/countries", "", &Value::Null);
+    assert_eq!(guess.status, 403);
+    assert_eq!(log_in(&app, "op_live_guess", &[]).status, 403);
+    let waits = log_in(&app, "op_live_guess", &[]);
+    assert_eq!(waits.status, 429);
+    assert!(waits.text.contains("Too many wrong keys"), "{}", waits.text);
+    // No key is no guess, and a right key is let in.
+    assert_eq!(log_in(&app, "", &[]).status, 400);
+    let browser = Browser::logged_in(&app, LIVE_KEY);
+    // Nothing that a page does with a right key counts as a guess.
+    for path in PAGES {
+        browser.get(path);
+    }
+    assert_eq!(browser.get("/console/deals").status, 200);
+}
+
+#[test]
+fn a_merchants_key_shows_that_merchant_and_no_other() {
+    let app = spawn_desk_of_two();
+    let mine = customer_of(&app, LIVE_KEY, "ngozi", "08030000001");
+    let theirs = customer_of(&app, STALL_KEY, "zainab", "08030000002");
+    let my_deal = offer(&app, LIVE_KEY, "A garden of the shop", &mine);
+    let their_deal = offer(&app, STALL_KEY, "A secret of the stall", &theirs);
+    let shop = Browser::logged_in(&app, LIVE_KEY);
+    let deals = shop.page("/console/deals");
+    assert!(
+        deals.contains("A garden of the shop") && !deals.contains("A secret of the stall"),
+        "{deals}"
+    );
+    assert!(
+        shop.page(&format!("/console/deals/{my_deal}"))
+            .contains("A garden of the shop")
+    );
+    let customers = shop.page("/console/customers");
+    assert!(customers.contains(&mine) && !customers.contains(&theirs));
+    for (path, status) in [
+        (format!("/console/deals/{their_deal}"), 404),
+        (format!("/console/customers/{theirs}"), 404),
+        ("/console/desk".to_owned(), 403),
+        ("/console/ledger".to_owned(), 403),
+        ("/console/events".to_owned(), 403),
+    ] {
+        let answer = shop.get(&path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        for foreign in ["stall", "zainab", "secret"] {
+            assert!(!answer.text.contains(foreign), "{path}: {}", answer.text);
+        }
+    }
+    // Neither a choice nor a form leads to the other merchant.
+    let choice = Form::new(&[("merchant", "2"), ("back", "/console/deals")]);
+    assert_eq!(shop.send_to(&choice, "/console/merchant").status, 404);
+    let ruling = Form::new(&[
+        ("method", "POST"),
+        ("path", &format!("/v1/escrow/dispute/resolve/{their_deal}")),
+        ("merchant", "2"),
+        ("s:status", "REFUNDED"),
+        ("s:resolution", "mine"),
+    ]);
+    let refused = shop.send(&ruling);
+    assert!(
+        refused.status == 400 && refused.text.contains("escrow_not_found"),
+        "{}",
+        refused.text
+    );
+    assert!(
+        Browser::logged_in(&app, STALL_KEY)
+            .page("/console/deals")
+            .contains("A secret of the stall")
+    );
+}
+
+#[test]
+fn a_merchant_works_on_its_deals_with_its_own_key() {
+    let app = spawn_desk();
+    let (ngozi, tunde) = (
+        app.live_customer("Ngozi", "08030000001"),
+        app.live_customer("Tunde", "08030000002"),
+    );
+    app.receive(&tunde, "in-1", 4_000);
+    let shop = Browser::logged_in(&app, LIVE_KEY);
+    let offer = Form::of(&shop.page("/console/offer"), "Offer")
+        .with("customer", &ngozi)
+        .with("s:purpose", "A garden")
+        .with("n:amount", "3000");
+    let offer = offer
+        .with("s:milestones[0].title", "Plan")
+        .with("n:milestones[0].amount", "1000");
+    let offer = offer
+        .with("s:milestones[1].title", "Dig")
+        .with("n:milestones[1].amount", "2000");
+    let place = shop.send(&offer).header("location").unwrap().to_owned();
+    let made = shop.page(&place);
+    assert!(made.contains("Milestone escrow created successfully"), "{made}");
+    assert!(made.contains("Authorization: Bearer $ESCROWD_KEY"), "{made}");
+    assert!(!made.contains("/pay/"), "the page to pay is a sandbox's");
+    let again = shop.page(&place);
+    assert!(!again.contains("created successfully"), "an outcome is shown once");
+    let paid = shop.done(&Form::of(&again, "Pay from the wallet").with("customer", &tunde));
+    assert!(paid.contains("Confirm “Plan”"), "{paid}");
+    let confirmed = shop.done(&Form::of(&paid, "Confirm “Plan”"));
+    assert!(confirmed.contains("Confirm “Dig”"), "{confirmed}");
+    let wallet = shop.page(&format!("/console/customers/{ngozi}"));
+    assert!(
+        wallet.contains("1,000.00") && !wallet.contains("Set the wallet to"),
+        "{wallet}"
+    );
+}
+
+#[test]
+fn a_key_of_a_business_account_shows_its_deals_alone() {
+    let app = spawn_live_app(|config| config.merchant[0].business_key = Some("sk_live_till"));
+    let till = Browser::logged_in(&app, "sk_live_till");
+    let deals = till.page("/console/deals");
+    assert!(!deals.contains("href=\"/console/customers\""), "{deals}");
+    for path in [
+        "/console/customers",
+        "/console/customers/x",
+        "/console/desk",
+        "/console/ledger",
+    ] {
+        assert_eq!(till.get(path).status, 403, "{path}");
+    }
+}
+
+#[test]
+fn an_operator_sees_the_merchants_that_the_key_allows() {
+    let app = spawn_desk_of_two();
+    let theirs = customer_of(&app, STALL_KEY, "zainab", "08030000002");
+    offer(&app, STALL_KEY, "A table of the stall", &theirs);
+    let ada = Browser::logged_in(&app, ADA);
+    let desk = ada.page("/console/desk");
+    assert!(
+        desk.contains(">shop (1)</option>") && desk.contains(">stall (2)</option>"),
+        "{desk}"
+    );
+    for path in [
+        "/console/deals",
+        "/console/customers",
+        "/console/desk/deposits",
+        "/console/ledger",
+    ] {
+        let answer = ada.get(path);
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(
+            answer.text.contains("<h1>Choose a merchant</h1>"),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    ada.choose("2");
+    assert!(ada.page("/console/deals").contains("A table of the stall"));
+    ada.choose("1");
+    assert!(!ada.page("/console/deals").contains("A table of the stall"));
+    assert_eq!(
+        ada.send_to(&Form::new(&[("merchant", "3")]), "/console/merchant")
+            .status,
+        404
+    );
+    let made = app.by(
+        ADA,
+        "POST",
+        "/operators",
+        &json!({"name": "Limited", "role": "admin", "merchantIds": [1]}),
+    );
+    let limited = Browser::logged_in(&app, &made.ok().text("key"));
+    let deals = limited.page("/console/deals");
+    assert!(!deals.contains("stall") && deals.contains("shop (1)"), "{deals}");
+    assert_eq!(
+        limited
+            .send_to(&Form::new(&[("merchant", "2")]), "/console/merchant")
+            .status,
+        404
+    );
+    let foreign = Form::new(&[
+        ("method", "POST"),
+        ("path", "/operator/receipts"),
+        ("merchant", "2"),
+        ("n:amount", "10"),
+        ("s:bankReference", "x"),
+        ("s:valueDate", "2026-06-22"),
+    ]);
+    assert_eq!(limited.send(&foreign).status, 404);
+}
+
+#[test]
+fn a_form_acts_for_the_merchant_whose_page_showed_it() {
+    let app = spawn_desk_of_two();
+    let ben = Browser::logged_in(&app, BEN);
+    ben.choose("1");
+    let form = Form::of(&ben.page("/console/desk/deposits"), "Record").with("n:amount", "10");
+    let form = form.with("s:bankReference", "in-1");
+    assert_eq!(form.field("merchant"), Some("1"));
+    // In another tab.
+    ben.choose("2");
+    ben.done(&form);
+    assert_eq!(app.column("SELECT merchant_id FROM receipt"), ["1"]);
+}
+
+#[test]
+fn the_desk_takes_two_persons_for_a_large_receipt() {
+    let app = spawn_desk();
+    let tunde = app.live_customer("Tunde", "08030000002");
+    app.announce(&tunde, "dep-1", 6_000);
+    let ben = Browser::logged_in(&app, BEN);
+    let expected = ben.page("/console/desk/deposits");
+    let recorded = ben.done(&Form::of(&expected, "Record that it came").with("s:bankReference", "in-1"));
+    assert!(recorded.contains("Receipt recorded successfully"), "{recorded}");
+    assert!(
+        !recorded.contains(">Approve</button>"),
+        "a cashier approves nothing: {recorded}"
+    );
+    let dayo = Browser::logged_in(&app, DAYO);
+    let seen = dayo.page("/console/desk/deposits");
+    assert!(!seen.contains("Record"), "an approver records nothing: {seen}");
+    let approved = dayo.done(&Form::of(&seen, "Approve"));
+    assert!(approved.contains("approved"), "{approved}");
+    assert_eq!(app.live_balance(&tunde), json!(6_000));
+    // Who may do both may not do both to one receipt.
+    app.announce(&tunde, "dep-2", 7_000);
+    let ada = Browser::logged_in(&app, ADA);
+    let expected = ada.page("/console/desk/deposits");
+    let recorded = ada.done(&Form::of(&expected, "Record that it came").with("s:bankReference", "in-2"));
+    let refused = ada.send(&Form::of(&recorded, "Approve"));
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    assert!(refused.text.contains("same_person"), "{}", refused.text);
+    assert!(refused.text.contains("merchant-id: 1"), "{}", refused.text);
+}
+
+#[test]
+fn an_auditor_reads_everything_and_acts_on_nothing() {
+    let app = spawn_desk();
+    let tunde = app.live_customer("Tunde", "08030000002");
+    app.announce(&tunde, "dep-1", 100);
+    let receipt = app.receive(&tunde, "in-1", 9_000);
+    app.receive(&tunde, "in-2", 500);
+    app.live_withdrawal(&tunde, "out-1", 100).ok();
+    let deal = offer(&app, LIVE_KEY, "A garden", &tunde);
+    let efe = Browser::logged_in(&app, EFE);
+    let deal = format!("/console/deals/{deal}");
+    for path in PAGES.into_iter().chain([deal.as_str()]) {
+        if path == "/console/offer" {
+            assert_eq!(efe.get(path).status, 403);
+            continue;
+        }
+        let page = efe.page(path);
+        let acts = page.matches("action=\"/console/call\"").count();
+        assert_eq!(acts, 0, "{path}: {page}");
+    }
+    let before = app.dump();
+    for (path, field) in [
+        (format!("/operator/receipts/{receipt}/approve"), None),
+        ("/operator/deposits/expire".to_owned(), Some(("s:reference", "dep-1"))),
+        ("/operator/operators".to_owned(), Some(("s:name", "Mole"))),
+    ] {
+        let fields = [("method", "POST"), ("path", path.as_str())];
+        let fields: Vec<_> = fields.into_iter().chain(field).collect();
+        let refused = efe.send(&Form::new(&fields));
+        assert_eq!(refused.status, 403, "{path}: {}", refused.text);
+        assert!(
+            refused.text.contains("with the role auditor cannot do this"),
+            "{}",
+            refused.text
+        );
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn an_approver_rules_on_a_dispute_as_an_operator() {
+    let app = spawn_desk();
+    let (ngozi, tunde) = (
+        app.live_customer("Ngozi", "08030000001"),
+        app.live_customer("Tunde", "08030000002"),
+    );
+    app.receive(&tunde, "in-1", 4_000);
+    let deal = offer(&app, LIVE_KEY, "A garden", &ngozi);
+    let shop = Browser::logged_in(&app, LIVE_KEY);
+    let place = format!("/console/deals/{deal}");
+    let paid = shop.done(&Form::of(&shop.page(&place), "Pay from the wallet").with("customer", &tunde));
+    let dispute = Form::of(&paid, "Send")
+        .with("customer", &tunde)
+        .with("s:message", "Late");
+    shop.done(&dispute);
+    assert!(!Browser::logged_in(&app, CLEO).page(&place).contains(">Decide</button>"));
+    let dayo = Browser::logged_in(&app, DAYO);
+    let ruling = Form::of(&dayo.page(&place), "Decide").with("s:status", "REFUNDED");
+    let ruled = dayo.done(&ruling.with("s:resolution", "Nothing was done"));
+    assert!(ruled.contains(">refunded</span>"), "{ruled}");
+    assert!(dayo.page("/console/desk/acts").contains("dayo"));
+}
+
+#[test]
+fn pages_of_a_sandbox_stay_there() {
+    let app = spawn_desk();
+    for key in [ADA, LIVE_KEY] {
+        let browser = Browser::logged_in(&app, key);
+        for path in SANDBOX_PAGES {
+            assert_eq!(browser.get(path).status, 403, "{path}");
+            assert!(!browser.page("/").contains(&format!("href=\"{path}\"")), "{path}");
+        }
+        let example = browser.send_to(&Form::new(&[]), "/console/example");
+        assert_eq!(example.status, 403);
+    }
+}
+
+#[test]
+fn no_page_has_a_key_or_the_value_of_a_session() {
+    let app = spawn_desk();
+    app.live_customer("Tunde", "08030000002");
+    for key in [ADA, EFE, LIVE_KEY] {
+        let browser = Browser::logged_in(&app, key);
+        let value = browser.cookie.split_once('=').unwrap().1;
+        let wrong = Form::new(&[
+            ("method", "POST"),
+            ("path", "/v1/customer/create"),
+            ("s:firstname", "x"),
+        ]);
+        let refused = browser.send(&wrong);
+        assert!(refused.text.contains("$ESCROWD_KEY"), "{}", refused.text);
+        let pages = PAGES.iter().chain(&["/", "/login", "/docs"]);
+        let pages = pages.map(|path| browser.get(path).text).chain([refused.text]);
+        for page in pages {
+            assert!(!page.contains(key) && !page.contains(value), "{page}");
+        }
+    }
+}
+
+#[test]
+fn pages_of_a_merchant_count_against_its_rate_limit() {
+    let app = spawn_live_app(|config| config.limits.requests_per_minute = 3);
+    let browser = Browser::logged_in(&app, LIVE_KEY);
+    let statuses: Vec<u16> = (0..4).map(|_| browser.get("/console/deals").status).collect();
+    assert_eq!(statuses, [200, 200, 200, 429]);
+}
+
+#[test]
+fn a_sandbox_is_shown_to_other_machines_by_its_keys() {
+    let app = spawn_app_with(|config| {
+        config.sandbox.expose = true;
+        config.trusted_proxies = vec![AddressRange::parse("127.0.0.1").unwrap()];
+    });
+    let get = |cookie: &str| {
+        let mut stream = app.connect();
+        let lines = format!("host: demo.example\r\nx-forwarded-for: 192.0.2.7\r\ncookie: {cookie}");
+        write!(stream, "GET /console/customers HTTP/1.1\r\n{lines}\r\n\r\n").unwrap();
+        Answer::read_from(&stream)
+    };
+    assert_eq!(get("a=b").status, 303);
+    let created = app.json_with_key("sk_test_one", "GET", "/v1/wallet", "only-ones", &Value::Null);
+    created.ok();
+    for (key, sees) in [("sk_test_one", true), ("sk_test_two", false)] {
+        let page = get(&cookie_of(&log_in(&app, key, &[])));
+        assert_eq!((page.status, page.text.contains("only-ones")), (200, sees), "{key}");
+    }
+    for key in ["", "sk_live_x"] {
+        assert!([400, 403].contains(&log_in(&app, key, &[]).status), "{key}");
+    }
+}
+
+#[test]
+fn a_sandbox_on_this_machine_needs_no_login_and_takes_one() {
+    let app = spawn_app();
+    app.json_with_key("sk_test_one", "GET", "/v1/wallet", "only-ones", &Value::Null)
+        .ok();
+    let local = app.send("GET", "/console/customers", &[], None);
+    assert!(
+        local.status == 200 && !local.text.contains("only-ones"),
+        "{}",
+        local.text
+    );
+    let browser = Browser::logged_in(&app, "sk_test_one");
+    assert!(browser.page("/console/customers").contains("only-ones"));
+    let set = Form::of(&browser.page("/console/customers/only-ones"), "Set").with("n:balance", "7");
+    assert!(browser.done(&set).contains("Balance set successfully"));
+    let (main, _) = app.balances("only-ones");
+    assert_ne!(main, json!(7), "the default merchant has another customer of this name");
+}
