@@ -4,7 +4,7 @@
 //! cookie, and the memory has only the hash of that value, with the key by which the pages call
 //! routes for the person.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub(crate) const AGE_MAX: Duration = Duration::from_hours(12);
 /// The most sessions of all keys, and of one key. One more ends the oldest.
 const SESSIONS_MAX: usize = 1_000;
 const SESSIONS_PER_KEY_MAX: usize = 8;
+/// The most forms that a session remembers.
+const SPENT_MAX: usize = 32;
 
 /// A key as the person typed it. Its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,8 +45,8 @@ pub(crate) struct Held {
 /// `Debug`.
 #[derive(Clone)]
 pub(crate) struct Outcome {
-    /// The id of the request that the form sent.
-    pub(crate) request: String,
+    /// The id of the form.
+    pub(crate) form: String,
     /// The message of the route.
     pub(crate) message: String,
     /// The same request as a command line.
@@ -64,6 +66,8 @@ struct Session {
     began: Instant,
     used: Instant,
     outcome: Option<Outcome>,
+    /// The ids of the newest forms that act once.
+    spent: VecDeque<String>,
 }
 
 impl SecretKey {
@@ -110,6 +114,7 @@ impl Sessions {
             began: now,
             used: now,
             outcome: None,
+            spent: VecDeque::new(),
         };
         open.insert(SessionId::of(&value), session);
         value
@@ -146,10 +151,33 @@ impl Sessions {
         }
     }
 
-    /// Takes the outcome of the form that sent this request: it is shown once.
-    pub(crate) fn take_outcome(&self, id: SessionId, request: &str) -> Option<Outcome> {
+    /// Notes that a form is sent. Returns false if it was sent before.
+    pub(crate) fn spend(&self, id: SessionId, form: &str) -> bool {
         let mut open = self.open();
-        open.get_mut(&id)?.outcome.take_if(|outcome| outcome.request == request)
+        let Some(session) = open.get_mut(&id) else {
+            return false;
+        };
+        if session.spent.iter().any(|spent| spent == form) {
+            return false;
+        }
+        if session.spent.len() >= SPENT_MAX {
+            session.spent.pop_front();
+        }
+        session.spent.push_back(form.to_owned());
+        true
+    }
+
+    /// Forgets that a form was sent.
+    pub(crate) fn unspend(&self, id: SessionId, form: &str) {
+        if let Some(session) = self.open().get_mut(&id) {
+            session.spent.retain(|spent| spent != form);
+        }
+    }
+
+    /// Takes the outcome of the form with this id: it is shown once.
+    pub(crate) fn take_outcome(&self, id: SessionId, form: &str) -> Option<Outcome> {
+        let mut open = self.open();
+        open.get_mut(&id)?.outcome.take_if(|outcome| outcome.form == form)
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -266,19 +294,34 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_is_shown_once_and_for_its_own_request() {
+    fn an_outcome_is_shown_once_and_for_its_own_form() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let id = SessionId::of(&sessions.begin(key(1), now));
         let outcome = Outcome {
-            request: "req_1".to_owned(),
+            form: "form_1".to_owned(),
             message: "Done".to_owned(),
             curl: String::new(),
             secrets: Vec::new(),
         };
         sessions.keep_outcome(id, outcome);
-        assert!(sessions.take_outcome(id, "req_2").is_none());
-        assert!(sessions.take_outcome(id, "req_1").is_some());
-        assert!(sessions.take_outcome(id, "req_1").is_none());
+        assert!(sessions.take_outcome(id, "form_2").is_none());
+        assert!(sessions.take_outcome(id, "form_1").is_some());
+        assert!(sessions.take_outcome(id, "form_1").is_none());
+    }
+
+    #[test]
+    fn a_form_is_sent_once() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let id = SessionId::of(&sessions.begin(key(1), now));
+        assert!(sessions.spend(id, "form_1") && sessions.spend(id, "form_2"));
+        assert!(!sessions.spend(id, "form_1"));
+        sessions.unspend(id, "form_1");
+        assert!(
+            sessions.spend(id, "form_1"),
+            "a form that was refused may be sent again"
+        );
+        sessions.end(id);
+        assert!(!sessions.spend(id, "form_3"));
     }
 
     #[test]

@@ -178,10 +178,23 @@ impl Visitor {
         }
     }
 
-    /// Takes the outcome of the form that sent this request, which is shown once.
-    pub(crate) fn take_outcome(&self, state: &AppState, request: &str) -> Option<Outcome> {
+    /// Takes the outcome of the form with this id, which is shown once.
+    pub(crate) fn take_outcome(&self, state: &AppState, form: &str) -> Option<Outcome> {
         let (id, _) = self.session.as_ref()?;
-        state.sessions.take_outcome(*id, request)
+        state.sessions.take_outcome(*id, form)
+    }
+
+    /// Notes that a form of the session is sent. Returns false if it was sent before.
+    pub(crate) fn spend(&self, state: &AppState, form: &str) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|(id, _)| state.sessions.spend(*id, form))
+    }
+
+    /// Lets a form be sent again, since it was refused.
+    pub(crate) fn unspend(&self, state: &AppState, form: &str) {
+        if let Some((id, _)) = &self.session {
+            state.sessions.unspend(*id, form);
+        }
     }
 }
 

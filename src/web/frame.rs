@@ -83,7 +83,7 @@ impl Frame {
                                     a href=(path) aria-current=[(path == page.section_path()).then_some("page")] { (name) }
                                 }
                             }
-                            (self.person(page))
+                            (self.person())
                         }
                     }
                     main #main .narrow[page.is_narrow()] { (content) }
@@ -106,7 +106,7 @@ impl Frame {
     }
 
     /// Shows who has logged in, with the way out, or the way in.
-    fn person(&self, page: &Page) -> Markup {
+    fn person(&self) -> Markup {
         let name = match self.visitor.as_ref().map(|visitor| &visitor.person) {
             None => return html! { div.person { a href="/login" { "Log in" } } },
             Some(Person::Local(_)) => return html! {},
@@ -118,7 +118,7 @@ impl Frame {
         };
         html! {
             div.person {
-                (self.chooser(page))
+                (self.chooser())
                 span.who { (name) }
                 form.inline method="post" action="/logout" { button.quiet { "Log out" } }
             }
@@ -126,7 +126,7 @@ impl Frame {
     }
 
     /// Shows the merchant that an operator has chosen, and the form to choose another.
-    fn chooser(&self, page: &Page) -> Markup {
+    fn chooser(&self) -> Markup {
         let Some(Person::Operator { merchants, chosen, .. }) = self.visitor.as_ref().map(|visitor| &visitor.person)
         else {
             return html! {};
@@ -140,7 +140,7 @@ impl Frame {
         }
         html! {
             form.chooser method="post" action="/console/merchant" {
-                input type="hidden" name="back" value=(self.place(page));
+                input type="hidden" name="back" value=(self.place());
                 label.visually-hidden for="chosen-merchant" { "Merchant" }
                 @if merchants.len() <= CHOICES_MAX {
                     select #chosen-merchant name="merchant" {
@@ -159,11 +159,12 @@ impl Frame {
 
     /// Returns the page that an operator sees after a choice. What a page shows of one deal or
     /// customer is another merchant's afterwards, so its list is shown.
-    fn place<'a>(&'a self, page: &Page) -> &'a str {
-        match page.section_path() {
-            "/console/desk" if self.path.starts_with("/console/desk") => &self.path,
-            "" => "/",
-            section => section,
+    fn place(&self) -> &str {
+        if self.path.starts_with("/console/desk") {
+            return &self.path;
         }
+        let mut sections = SECTIONS.into_iter().map(|(_, path)| path);
+        let section = sections.find(|section| section.len() > 1 && self.path.starts_with(section));
+        section.unwrap_or("/")
     }
 }

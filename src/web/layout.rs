@@ -121,7 +121,7 @@ impl Refused {
 
     /// A page that shows one merchant, which the operator has not chosen.
     pub(super) fn no_merchant() -> Self {
-        let message = "This page shows one merchant. Choose a merchant at the top, then it is here.";
+        let message = "This page shows one merchant. Choose it at the top of the page.";
         Self::new(400, Page::new("Choose a merchant"), message)
     }
 }

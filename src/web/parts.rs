@@ -22,7 +22,7 @@ pub(super) enum Part {
 }
 
 /// The parts by the beginnings of their paths. A path belongs to the first that fits.
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 15] = [
     ("/console/call", Part::Everyone),
     ("/console/merchant", Part::Everyone),
     ("/console/example", Part::Sandbox),
@@ -35,6 +35,7 @@ const PARTS: [(&str, Part); 14] = [
     ("/console/events", Part::Events),
     ("/console/ledger", Part::Ledger),
     ("/console/desk/people", Part::People),
+    ("/console/desk/keys", Part::People),
     ("/console/desk", Part::Desk),
     ("/pay", Part::Sandbox),
 ];
@@ -84,7 +85,7 @@ mod tests {
             ("/console/deals/665f", Part::Deals),
             ("/console/desk", Part::Desk),
             ("/console/desk/payouts", Part::Desk),
-            ("/console/desk/people/keys", Part::People),
+            ("/console/desk/keys", Part::People),
             ("/console/merchant", Part::Everyone),
             ("/pay/PY_X", Part::Sandbox),
             // A page that nobody has put into the list is not shown in live mode.

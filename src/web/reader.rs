@@ -105,9 +105,19 @@ impl Reader {
         self.visitor.keep_outcome(&self.state, outcome);
     }
 
-    /// Takes the outcome of the form that sent this request.
-    pub(super) fn take_outcome(&self, request: &str) -> Option<Outcome> {
-        self.visitor.take_outcome(&self.state, request)
+    /// Takes the outcome of the form with this id.
+    pub(super) fn take_outcome(&self, form: &str) -> Option<Outcome> {
+        self.visitor.take_outcome(&self.state, form)
+    }
+
+    /// Notes that a form is sent. Returns false if it was sent before.
+    pub(super) fn spend(&self, form: &str) -> bool {
+        self.visitor.spend(&self.state, form)
+    }
+
+    /// Lets a form be sent again, since it was refused.
+    pub(super) fn unspend(&self, form: &str) {
+        self.visitor.unspend(&self.state, form);
     }
 
     /// Returns the command line of a request. It names a variable for the key, not the key.

@@ -60,6 +60,12 @@ impl Form {
         app.send("POST", path, &[&headers, more].concat(), Some(body.as_bytes()))
     }
 
+    /// Leaves a field out, such as a box that is not ticked.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(field, _)| field != name);
+        self
+    }
+
     /// Returns a form with these fields.
     pub(crate) fn new(fields: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

@@ -12,7 +12,7 @@ use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn
 use crate::live_merchants::TestConfig;
 
 /// The pages of live mode that need a login.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "/console/deals",
     "/console/offer",
     "/console/customers",
@@ -23,6 +23,8 @@ const PAGES: [&str; 10] = [
     "/console/desk/payouts",
     "/console/desk/reconciliation",
     "/console/desk/acts",
+    "/console/desk/people",
+    "/console/desk/keys",
 ];
 /// The pages that only a sandbox has.
 const SANDBOX_PAGES: [&str; 4] = ["/console/requests", "/console/clock", "/console/faults", "/pay/PY_X"];
@@ -398,6 +400,8 @@ fn a_merchants_key_shows_that_merchant_and_no_other() {
         ("/console/desk".to_owned(), 403),
         ("/console/ledger".to_owned(), 403),
         ("/console/events".to_owned(), 403),
+        ("/console/desk/people".to_owned(), 403),
+        ("/console/desk/keys".to_owned(), 403),
     ] {
         let answer = shop.get(&path);
         assert_eq!(answer.status, status, "{path}: {}", answer.text);
@@ -733,4 +737,99 @@ fn a_sandbox_on_this_machine_needs_no_login_and_takes_one() {
     assert!(browser.done(&set).contains("Balance set successfully"));
     let (main, _) = app.balances("only-ones");
     assert_ne!(main, json!(7), "the default merchant has another customer of this name");
+}
+
+/// Returns the secrets that a page shows.
+fn secrets(page: &str) -> Vec<String> {
+    let shown = page.split("<code id=\"secret-").skip(1);
+    let text = |rest: &str| rest.split_once('>').unwrap().1.split_once('<').unwrap().0.to_owned();
+    shown.map(text).collect()
+}
+
+#[test]
+fn an_admin_makes_operators_and_revokes_them() {
+    let app = spawn_desk_of_two();
+    let ada = Browser::logged_in(&app, ADA);
+    let form = Form::of(&ada.page("/console/desk/people"), "Make the operator")
+        .with("s:name", "Gbenga")
+        .with("s:role", "cashier");
+    // A browser without a choice sends no box. One for the second merchant:
+    let mut only = form.without("n:merchantIds[0]");
+    let sent = ada.send(&only);
+    let place = sent.header("location").unwrap().to_owned();
+    // The form was sent twice: the browser shows the second answer.
+    let twice = ada.send(&only);
+    assert_eq!(twice.header("location"), Some(place.as_str()));
+    let made = ada.page(&place);
+    let [key] = secrets(&made).try_into().unwrap();
+    assert!(key.starts_with("op_live_"), "{key}");
+    for path in [place.as_str(), "/console/desk/people", "/console/desk/acts"] {
+        assert!(!ada.page(path).contains(&key), "{path} shows the key again");
+    }
+    assert_eq!(app.column("SELECT count(*) FROM operator WHERE name = 'Gbenga'"), ["1"]);
+    let gbenga = Browser::logged_in(&app, &key);
+    assert!(gbenga.page("/console/desk").contains("stall (2)"));
+    // The same form with another name is another request, also after a refusal.
+    only = only.with("s:name", "ada");
+    for _ in 0..2 {
+        assert_eq!(ada.send(&only).status, 409);
+    }
+    only = only.with("s:name", "Hauwa");
+    assert_eq!(ada.send(&only).status, 303);
+    let people = ada.page("/console/desk/people");
+    let row = people.split_once("<td>Gbenga</td>").unwrap().1;
+    let revoked = Form::of(row, "Revoke").with("s:reason", "left");
+    let page = ada.done(&revoked);
+    assert!(page.contains("Operator revoked successfully"), "{page}");
+    assert!(gbenga.is_out());
+}
+
+#[test]
+fn an_admin_creates_a_merchant_with_its_key_and_its_endpoint() {
+    let app = spawn_desk();
+    let ada = Browser::logged_in(&app, ADA);
+    let form = Form::of(&ada.page("/console/desk/people"), "Create the merchant").with("s:name", "bakery");
+    let [key] = secrets(&ada.done(&form.with("n:commissionBps", "50")))
+        .try_into()
+        .unwrap();
+    assert!(
+        Browser::logged_in(&app, &key)
+            .page("/console/deals")
+            .contains("<strong>bakery</strong>")
+    );
+    let answer = ada.get("/console/desk/keys");
+    assert_eq!(answer.status, 400, "two merchants, and none is chosen");
+    ada.choose("2");
+    let made = ada.done(&Form::of(&ada.page("/console/desk/keys"), "Make the key").with("s:label", "till <b>"));
+    let [till] = secrets(&made).try_into().unwrap();
+    assert!(
+        made.contains("till &lt;b&gt;") && made.contains(&format!("…{}", &till[till.len() - 4..])),
+        "{made}"
+    );
+    let old = made.split_once(&format!("…{}", &key[key.len() - 4..])).unwrap().1;
+    let next = ada.done(&Form::of(old, "Make the next key").with("n:overlapHours", "0"));
+    let [next] = secrets(&next).try_into().unwrap();
+    assert_eq!(log_in(&app, &key, &[]).status, 403);
+    assert_eq!(log_in(&app, &next, &[]).status, 303);
+    let row = ada.page("/console/desk/keys");
+    let row = row.split_once(&format!("…{}", &till[till.len() - 4..])).unwrap().1;
+    ada.done(&Form::of(row, "Revoke").with("s:reason", "lost"));
+    assert_eq!(log_in(&app, &till, &[]).status, 403);
+    let set = Form::of(&ada.page("/console/desk/keys"), "Set the endpoint");
+    let http = ada.send(&set.with("s:url", "http://shop.example/hook"));
+    assert_eq!(http.status, 400, "{}", http.text);
+    let set = Form::of(&ada.page("/console/desk/keys"), "Set the endpoint")
+        .with("s:url", "https://shop.example/hook?secret=1")
+        .with("s:events[0]", "milestone.*");
+    let page = ada.done(&set);
+    assert_eq!(secrets(&page).len(), 2, "{page}");
+    assert!(
+        page.contains("https://shop.example/hook") && page.contains("milestone.*"),
+        "{page}"
+    );
+    assert!(!ada.page("/console/desk/keys").contains("secret=1"));
+    let rotated = ada.done(&Form::of(&page, "Make the next secret"));
+    assert_eq!(secrets(&rotated).len(), 2);
+    assert!(rotated.contains("Former secret"), "{rotated}");
+    assert!(secrets(&ada.page("/console/desk/keys")).is_empty());
 }

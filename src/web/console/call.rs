@@ -25,6 +25,8 @@ use crate::web::text;
 pub(super) const MADE: &str = "{made}";
 /// The most elements of a list that a form may name.
 const LIST_MAX: usize = 100;
+/// The most bytes of the id of a form.
+const ONCE_BYTES_MAX: usize = 64;
 
 /// The beginnings of the paths that a form may call.
 const CALLED: [&str; 3] = ["/v1/", "/operator/", "/sandbox/"];
@@ -66,27 +68,76 @@ pub(crate) fn button(reader: &Reader, request: &Request, back: &str, label: &str
 
 /// `POST /console/call`
 pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)>>) -> Result<HttpResponse, Refused> {
-    let (mut request, back) = parse(&fields)?;
+    let Sent {
+        mut request,
+        back,
+        form,
+    } = parse(&fields)?;
     request.merchant = request.merchant.filter(|_| reader.is_operator());
-    let answer = reader.api.send(request.clone()).await?;
-    if answer.status.is_success() {
-        let id = answer.request_id.unwrap_or_default();
-        let made = answer.envelope.data.get("id").and_then(Value::as_str);
-        reader.keep_outcome(Outcome {
-            request: id.clone(),
-            message: answer.envelope.message.clone(),
-            curl: reader.curl(&request),
-            secrets: Vec::new(),
-        });
-        let back = back.replace(MADE, made.unwrap_or_default());
-        let back = if back.contains('?') {
-            format!("{back}&done={id}")
-        } else {
-            format!("{back}?done={id}")
-        };
-        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, back)).finish());
+    // Nothing is kept for an idempotency key where a reply shows a secret.
+    let once = request.idempotency_key.clone().filter(|_| shows_secrets(&request));
+    if let Some(once) = once.as_deref().filter(|_| !reader.is_without_key())
+        && !reader.spend(once)
+    {
+        return Ok(see(&back, &form));
     }
-    Ok(refusal(&reader, &request, &answer, &back))
+    let answer = reader.api.send(request.clone()).await?;
+    if !answer.status.is_success() {
+        if let Some(once) = &once {
+            reader.unspend(once);
+        }
+        return Ok(refusal(&reader, &request, &answer, &back));
+    }
+    let data = &answer.envelope.data;
+    let made = data.get("id").and_then(Value::as_str);
+    let back = back.replace(MADE, made.unwrap_or_default());
+    if reader.is_without_key() {
+        return Ok(see(&back, &answer.request_id.unwrap_or_default()));
+    }
+    reader.keep_outcome(Outcome {
+        form: form.clone(),
+        message: answer.envelope.message.clone(),
+        curl: reader.curl(&request),
+        secrets: if shows_secrets(&request) {
+            secrets(data)
+        } else {
+            Vec::new()
+        },
+    });
+    Ok(see(&back, &form))
+}
+
+/// Leads to the page after a form, which shows the outcome with this id.
+fn see(back: &str, done: &str) -> HttpResponse {
+    let mark = if back.contains('?') { '&' } else { '?' };
+    let place = format!("{back}{mark}done={}", text::segment(done));
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+}
+
+/// Returns true for the requests whose replies show new keys and secrets.
+fn shows_secrets(request: &Request) -> bool {
+    let starts = [
+        "/operator/operators",
+        "/operator/merchants",
+        "/operator/keys",
+        "/operator/callback",
+    ];
+    starts.iter().any(|start| request.path.starts_with(start))
+}
+
+/// Returns the new keys and secrets in the data of a reply.
+fn secrets(data: &Value) -> Vec<(&'static str, String)> {
+    let places = [
+        ("The key", "/key"),
+        ("The key", "/key/key"),
+        ("The signing secret", "/signingSecret"),
+        ("The same for libraries of Standard Webhooks", "/standardWebhooksSecret"),
+    ];
+    let found = places.into_iter().filter_map(|(name, place)| {
+        let secret = data.pointer(place)?.as_str()?;
+        Some((name, secret.to_owned()))
+    });
+    found.collect()
 }
 
 /// The page of a refusal, as the API words it.
@@ -113,8 +164,18 @@ fn section_of(path: &str) -> &'static str {
     found.unwrap_or("/console/deals")
 }
 
-/// Reads the request and the page to go back to.
-fn parse(fields: &[(String, String)]) -> Result<(Request, String), Refused> {
+/// A form that was sent.
+#[derive(Debug)]
+struct Sent {
+    request: Request,
+    /// The page to go back to.
+    back: String,
+    /// The id of the form.
+    form: String,
+}
+
+/// Reads what a form sent.
+fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     let field = |name: &str| {
         let found = fields.iter().find(|(field, _)| field == name);
         found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
@@ -131,8 +192,13 @@ fn parse(fields: &[(String, String)]) -> Result<(Request, String), Refused> {
     request.customer = field("customer").map(str::to_owned);
     request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields);
-    request.idempotency_key = field("once").map(|once| key_of(once, &request));
-    Ok((request, back.unwrap_or("/console/deals").to_owned()))
+    let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
+    request.idempotency_key = once.map(|once| key_of(once, &request));
+    Ok(Sent {
+        request,
+        back: back.unwrap_or("/console/deals").to_owned(),
+        form: once.map_or_else(entropy::request_id, str::to_owned),
+    })
 }
 
 /// Returns the key under which the request is done once. A form that a reader corrects after a
@@ -285,9 +351,9 @@ mod tests {
         assert_eq!(body(&fields(&[("s:a[100000000]", "x")])), None);
         let form = |back| fields(&[("method", "POST"), ("path", "/v1/x"), ("back", back)]);
         for foreign in ["https://evil.example", "//evil.example", "/\\evil.example", ""] {
-            assert_eq!(parse(&form(foreign)).unwrap().1, "/console/deals");
+            assert_eq!(parse(&form(foreign)).unwrap().back, "/console/deals");
         }
-        assert_eq!(parse(&form("/console/clock")).unwrap().1, "/console/clock");
+        assert_eq!(parse(&form("/console/clock")).unwrap().back, "/console/clock");
         for foreign in ["v1", "/console/call", "/docs", "/logout", "//v1/x"] {
             assert!(
                 parse(&fields(&[("method", "POST"), ("path", foreign)])).is_err(),

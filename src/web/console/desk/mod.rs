@@ -1,9 +1,12 @@
-//! The operator's desk: where the money is, what came, what goes out, and who did what.
+//! The operator's desk: where the money is, what came, what goes out, who did what, and in live
+//! mode the people and the keys.
 
 mod acts;
 mod deposits;
+mod keys;
 mod parts;
 mod payouts;
+mod people;
 mod position;
 mod reconciliation;
 
@@ -19,5 +22,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .get(reconciliation::show)
                 .post(reconciliation::compare),
         )
-        .service(web::resource("/desk/acts").get(acts::show));
+        .service(web::resource("/desk/acts").get(acts::show))
+        .service(web::resource("/desk/people").get(people::show))
+        .service(web::resource("/desk/keys").get(keys::show));
 }

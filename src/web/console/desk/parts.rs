@@ -12,12 +12,14 @@ use crate::web::reader::Reader;
 pub(super) const SECTION: &str = "/console/desk";
 
 /// The pages of the desk: name and path.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 7] = [
     ("Position", SECTION),
     ("Money in", "/console/desk/deposits"),
     ("Money out", "/console/desk/payouts"),
     ("Reconciliation", "/console/desk/reconciliation"),
     ("Who did what", "/console/desk/acts"),
+    ("People", "/console/desk/people"),
+    ("Keys and webhooks", "/console/desk/keys"),
 ];
 
 /// Links to the pages of the desk.
