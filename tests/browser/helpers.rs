@@ -1,5 +1,6 @@
 //! A browser in front of a service of its own.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -32,6 +33,21 @@ const SWITCHES: [&str; 9] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
+/// The operators of a live service: name and role.
+const OPERATORS: [(&str, &str); 3] = [("Ada Obi", "admin"), ("Ben Eze", "cashier"), ("Efe Ojo", "auditor")];
+
+/// The configuration of a live service, in which one person alone moves at most 5,000.
+const LIVE_CONFIG: &str = "mode = \"live\"
+database = \"live.db\"
+[bank]
+bank_name = \"First Bank\"
+bank_code = \"011\"
+account_number = \"0123456789\"
+account_name = \"Acme\"
+[operators]
+alone_max_minor = 500000
+";
+
 /// The time between two looks at a page, and the most looks.
 const WAIT: Duration = Duration::from_millis(50);
 const WAITS: u32 = 400;
@@ -55,6 +71,25 @@ pub(crate) struct Site {
 /// Runs a test in a browser of its own, in front of a sandbox of its own. Without a browser on
 /// this machine the test is left out, except in CI.
 pub(crate) fn in_browser<T: Future<Output = WebDriverResult<()>>>(test: impl FnOnce(Site) -> T) {
+    in_front_of(sandbox, test);
+}
+
+/// Runs a test in a browser of its own, in front of a live service of its own, which has the
+/// operators [`OPERATORS`] with these keys, in their order.
+pub(crate) fn in_live_browser<T: Future<Output = WebDriverResult<()>>>(test: impl FnOnce(Site, Vec<String>) -> T) {
+    let keys = RefCell::new(Vec::new());
+    let start = |folder: &TempDir| {
+        *keys.borrow_mut() = operators(folder);
+        live(folder)
+    };
+    in_front_of(start, |site| test(site, keys.take()));
+}
+
+/// Starts a service in a folder, and a browser in front of it, and runs a test.
+fn in_front_of<T: Future<Output = WebDriverResult<()>>>(
+    start: impl FnOnce(&TempDir) -> (Process, String),
+    test: impl FnOnce(Site) -> T,
+) {
     let Some((browser, chromedriver)) = tools() else {
         return;
     };
@@ -64,7 +99,7 @@ pub(crate) fn in_browser<T: Future<Output = WebDriverResult<()>>>(test: impl FnO
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(async {
-        let (_server, base_url) = server(&folder);
+        let (_server, base_url) = start(&folder);
         let (_chromedriver, driver_url) = started(
             Command::new(chromedriver).arg("--port=0"),
             "started successfully on port ",
@@ -112,8 +147,30 @@ fn tools() -> Option<(PathBuf, PathBuf)> {
     found
 }
 
+/// Makes the operators and returns their keys.
+fn operators(folder: &TempDir) -> Vec<String> {
+    std::fs::write(folder.path().join("config.toml"), LIVE_CONFIG).unwrap();
+    let make = |(name, role): (&str, &str)| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+        command.args(["operator", "create", name, "--role", role]);
+        let made = command.current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8(made.stdout).unwrap();
+        let key = text.split_whitespace().find(|word| word.starts_with("op_live_"));
+        key.unwrap_or_else(|| panic!("no key in {text}")).to_owned()
+    };
+    OPERATORS.into_iter().map(make).collect()
+}
+
+/// Starts the live service on a free port.
+fn live(folder: &TempDir) -> (Process, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command.current_dir(folder.path()).env("ESCROWD_LOG", "warn");
+    started(&mut command, "listening on http://", "http://")
+}
+
 /// Starts a sandbox on a free port.
-fn server(folder: &TempDir) -> (Process, String) {
+fn sandbox(folder: &TempDir) -> (Process, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_escrowd"));
     command.args(["--listen", "127.0.0.1:0", "--ephemeral"]);
     command.current_dir(folder.path()).env("ESCROWD_LOG", "warn");

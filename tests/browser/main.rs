@@ -8,4 +8,5 @@
 
 mod console;
 mod helpers;
+mod live;
 mod screenshots;

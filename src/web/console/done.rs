@@ -76,12 +76,12 @@ fn show(message: &str, curl: &str, secrets: &[(&'static str, String)]) -> Markup
             @for (index, (name, secret)) in secrets.iter().enumerate() {
                 @let id = format!("secret-{index}");
                 p { (name) ", shown once and never again. Copy it now." }
-                pre { code id=(id) { (secret) } }
+                pre tabindex="0" { code id=(id) { (secret) } }
                 button type="button" data-copy=(id) { "Copy" }
             }
             details {
                 summary { "The same with curl" }
-                pre { code #curl { (curl) } }
+                pre tabindex="0" { code #curl { (curl) } }
                 button type="button" data-copy="curl" { "Copy" }
             }
         }

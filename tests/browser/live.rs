@@ -1,0 +1,169 @@
+//! The console of live mode in a browser: an operator's day.
+
+use serde_json::{Value, json};
+use thirtyfour::prelude::*;
+
+use crate::helpers::{Site, in_live_browser};
+
+/// The pages of live mode for an operator.
+const PAGES: [&str; 13] = [
+    "/",
+    "/console/deals",
+    "/console/customers",
+    "/console/events",
+    "/console/ledger",
+    "/console/desk",
+    "/console/desk/deposits",
+    "/console/desk/payouts",
+    "/console/desk/reconciliation",
+    "/console/desk/acts",
+    "/console/desk/people",
+    "/console/desk/keys",
+    "/docs/console",
+];
+
+impl Site {
+    /// Logs in from the first page on.
+    async fn log_in(&self, key: &str) -> WebDriverResult<()> {
+        self.open("/").await?;
+        self.click("Log in").await?;
+        self.fill("Your key", key).await?;
+        let button = "//main//button[normalize-space()=\"Log in\"]";
+        self.driver.query(By::XPath(button)).first().await?.click().await?;
+        self.driver
+            .query(By::XPath("//button[normalize-space()=\"Log out\"]"))
+            .first()
+            .await?;
+        Ok(())
+    }
+
+    /// Returns the text of the secret that the page shows once.
+    async fn secret(&self) -> WebDriverResult<String> {
+        self.driver.query(By::Id("secret-0")).first().await?.text().await
+    }
+}
+
+/// Calls a route with a key, as a merchant's program does.
+fn call(site: &Site, key: &str, method: &str, path: &str, customer: &str, body: &Value) -> Value {
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("{}{path}", site.base_url))
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json");
+    let request = if customer.is_empty() {
+        request
+    } else {
+        request.header("customer-id", customer)
+    };
+    let mut response = ureq::run(request.body(body.to_string()).unwrap()).unwrap();
+    let text = response.body_mut().read_to_string().unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Makes a merchant on the page of people, and a customer with an expected deposit and, by
+/// the key, the means to withdraw. Returns the key and the customer.
+async fn open_shop(site: &Site) -> WebDriverResult<(String, String)> {
+    site.click("Desk").await?;
+    site.click("People").await?;
+    site.fill("Name of the merchant", "acme").await?;
+    site.click("Create the merchant").await?;
+    site.shows("Merchant created successfully").await?;
+    let key = site.secret().await?;
+    let body = json!({"firstname": "Tunde", "lastname": "Obi", "email": "tunde@x.example", "phone": "08030000001"});
+    let created = call(site, &key, "POST", "/v1/customer/create", "", &body);
+    let customer = created["data"]["customerId"].as_str().unwrap().to_owned();
+    let deposit = json!({"amount": 20_000, "reference": "dep-1", "transactionType": "deposit"});
+    call(site, &key, "POST", "/v1/payment/create-intent", &customer, &deposit);
+    Ok((key, customer))
+}
+
+#[test]
+fn an_operators_day_takes_two_persons_and_clicks_alone() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        let [ada, ben, _] = keys.try_into().unwrap();
+        site.log_in(&ada).await?;
+        let (key, customer) = open_shop(&site).await?;
+        site.is_sound().await?;
+        site.click("Log out").await?;
+        site.log_in(&ben).await?;
+        site.click("Desk").await?;
+        site.click("Money in").await?;
+        site.fill("The bank's reference", "FT-1").await?;
+        site.click("Record that it came").await?;
+        site.shows("Receipt recorded successfully").await?;
+        assert!(!site.text().await?.contains("Approve"), "a cashier approves nothing");
+        site.click("Log out").await?;
+        site.log_in(&ada).await?;
+        site.click("Desk").await?;
+        site.click("Money in").await?;
+        site.click("Approve").await?;
+        site.shows("Receipt approved successfully").await?;
+        let withdrawal = json!({
+            "amount": 6_000, "reference": "out-1", "transactionType": "withdrawal",
+            "withdrawalDetails": {
+                "bankCode": "058", "accountNumber": "0123456789", "accountName": "Tunde Obi", "bankName": "Bank",
+            },
+        });
+        call(&site, &key, "POST", "/v1/payment/create-intent", &customer, &withdrawal);
+        site.click("Money out").await?;
+        site.click("Approve").await?;
+        site.fill("The bank's reference", "FT-2").await?;
+        site.click("Record that it was paid").await?;
+        site.shows("Pay-out recorded as paid").await?;
+        site.click("Position").await?;
+        site.shows("agrees").await?;
+        site.is_sound().await?;
+        let desk = site.path().await?;
+        site.click("Log out").await?;
+        site.shows("Your key").await?;
+        // What was shown is not shown again.
+        site.driver.back().await?;
+        site.shows("Your key").await?;
+        site.open(&desk).await?;
+        site.shows("Your key").await
+    });
+}
+
+#[test]
+fn a_wrong_key_is_told_and_a_link_from_elsewhere_is_followed_after_the_login() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        site.open("/console/desk/acts").await?;
+        site.fill("Your key", "op_live_wrong").await?;
+        let button = "//main//button[normalize-space()=\"Log in\"]";
+        site.driver.query(By::XPath(button)).first().await?.click().await?;
+        site.shows("This key opens nothing here").await?;
+        site.fill("Your key", &keys[2]).await?;
+        site.driver.query(By::XPath(button)).first().await?.click().await?;
+        site.shows("Who did what").await?;
+        assert_eq!(site.path().await?, "/console/desk/acts");
+        site.has(0, "form[action='/console/call']").await
+    });
+}
+
+#[test]
+fn every_page_of_live_mode_is_sound_in_light_and_dark_and_on_a_phone() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        site.open("/").await?;
+        site.is_sound().await?;
+        site.open("/login").await?;
+        site.is_sound().await?;
+        site.log_in(&keys[0]).await?;
+        open_shop(&site).await?;
+        // With a second one there is a choice.
+        site.fill("Name of the merchant", "bakery").await?;
+        site.click("Create the merchant").await?;
+        site.shows("Merchant created successfully").await?;
+        for (scheme, width) in [("light", 1280), ("dark", 375)] {
+            site.look(scheme, width).await?;
+            site.is_sound().await?;
+            let first = "//select[@id='chosen-merchant']/option[2]";
+            site.driver.query(By::XPath(first)).first().await?.click().await?;
+            site.click("Choose").await?;
+            for path in PAGES {
+                site.open(path).await?;
+                site.is_sound().await?;
+            }
+        }
+        Ok(())
+    });
+}
