@@ -239,10 +239,11 @@ mod tests {
     fn a_session_ends_half_an_hour_after_its_last_use() {
         let (sessions, start) = (Sessions::default(), Instant::now());
         let value = sessions.begin(key(1), start);
-        let used = start + IDLE_MAX - SECOND;
-        assert!(is_open(&sessions, &value, used));
-        assert!(is_open(&sessions, &value, used + IDLE_MAX - SECOND));
-        assert!(!is_open(&sessions, &value, used + IDLE_MAX - SECOND + IDLE_MAX));
+        let nearly = IDLE_MAX.checked_sub(SECOND).unwrap();
+        let (first, second) = (start + nearly, start + 2 * nearly);
+        assert!(is_open(&sessions, &value, first));
+        assert!(is_open(&sessions, &value, second));
+        assert!(!is_open(&sessions, &value, second + IDLE_MAX));
         assert!(!is_open(&sessions, &value, start), "an ended session stays ended");
     }
 

@@ -11,12 +11,11 @@ use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, HOST};
 
 use crate::domain::ids::MerchantId;
-use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX};
+use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
 use crate::domain::mode::Mode;
 use crate::domain::treasury::operator::Operator;
 use crate::http::auth::{
-    check_address, check_scope, find_access, is_for_this_machine, merchant_of_this_machine, note_use,
-    refuse_unknown_key,
+    check_address, check_scope, find_access, is_for_this_machine, needs_no_key, note_use, refuse_unknown_key,
 };
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
@@ -80,9 +79,12 @@ impl Visitor {
                 Err(error) => return Err(error),
             }
         }
-        let local = merchant_of_this_machine(request, state)?;
-        Ok(local.map(|merchant| Self {
-            person: Person::Local(merchant),
+        if !needs_no_key(request, state) {
+            return Ok(None);
+        }
+        let access = find_access(state, SandboxKey::new("").hash())?;
+        Ok(Some(Self {
+            person: Person::Local(access.map(|access| access.owner.merchant)),
             session: None,
         }))
     }

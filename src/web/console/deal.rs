@@ -43,6 +43,7 @@ pub(super) async fn show(
     });
     let (deal, statement) = found.await?.flatten().ok_or_else(unknown)?;
     let events = timeline::of_deal(&reader, &path).await?;
+    let shows_dispute = reader.is_operator() || reader.may_get("/v1/escrow/all-dispute");
     let shows_transfers = reader.may_get(&format!("/operator/deals/{id}/statement"));
     let back = format!("/console/deals/{id}");
     let done = done::notice(&reader, shown.done()).await?;
@@ -72,7 +73,7 @@ pub(super) async fn show(
             div {
                 (summary)
                 @if shows_transfers { (transfers(statement.ok().as_ref(), &currency)) }
-                (dispute(&deal))
+                @if shows_dispute { (dispute(&deal)) }
                 @if let Some(events) = &events {
                     section.card {
                         h2 { "What happened" }
