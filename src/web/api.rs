@@ -158,12 +158,17 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// Fails if the request cannot be sent, as when a header has a line break.
+    /// Fails if the request cannot be sent, as when a header has a line break, and refuses a route
+    /// that answers with a file.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Refused> {
         let reply = self.call(request).await?;
+        let is_file = |_| {
+            let message = "This route answers with a file, which a program takes: use curl.";
+            Refused::new(400, Page::new("Not for a page"), message)
+        };
         Ok(Answer {
             status: reply.status,
-            envelope: serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?,
+            envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
             request_id: reply.request_id,
         })
     }

@@ -45,6 +45,7 @@ mod keys;
 mod links;
 mod live_console;
 mod live_merchants;
+mod live_pages;
 mod long_reads;
 mod many_merchants;
 mod merchants;

@@ -183,14 +183,14 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     let bad = |what: &str| Refused::new(400, Page::new("That form is incomplete"), format!("{what} is missing."));
     let method = field("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
     let is_called = |path: &&str| CALLED.iter().any(|start| path.starts_with(start));
-    let path = field("path").filter(is_called);
+    let path = field("path").filter(is_called).and_then(text::own_path);
     let back = field("back").and_then(text::own_path);
     let mut request = Request::new(
         method.ok_or_else(|| bad("The method"))?,
         path.ok_or_else(|| bad("The path"))?,
     );
-    request.customer = field("customer").map(str::to_owned);
-    request.merchant = field("merchant").map(str::to_owned);
+    request.customer = field("customer").map(|id| header("customer", id)).transpose()?;
+    request.merchant = field("merchant").map(|id| header("merchant", id)).transpose()?;
     request.body = body(fields);
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
     request.idempotency_key = once.map(|once| key_of(once, &request));
@@ -199,6 +199,16 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
         back: back.unwrap_or("/console/deals").to_owned(),
         form: once.map_or_else(entropy::request_id, str::to_owned),
     })
+}
+
+/// Checks that the text of a field may be sent in a header.
+fn header(field: &str, text: &str) -> Result<String, Refused> {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(text.to_owned());
+    }
+    let message =
+        format!("{field} must consist of letters without accents, digits and signs, as ids do. Nothing was changed.");
+    Err(Refused::new(400, Page::new("That form cannot be sent"), message))
 }
 
 /// Returns the key under which the request is done once. A form that a reader corrects after a
@@ -354,11 +364,15 @@ mod tests {
             assert_eq!(parse(&form(foreign)).unwrap().back, "/console/deals");
         }
         assert_eq!(parse(&form("/console/clock")).unwrap().back, "/console/clock");
-        for foreign in ["v1", "/console/call", "/docs", "/logout", "//v1/x"] {
+        for foreign in ["v1", "/console/call", "/docs", "/logout", "//v1/x", "/v1/\r\nx: y"] {
             assert!(
                 parse(&fields(&[("method", "POST"), ("path", foreign)])).is_err(),
                 "{foreign}"
             );
+        }
+        for (field, text) in [("customer", "Zoë"), ("customer", "a\r\nb: c"), ("merchant", "\0")] {
+            let form = fields(&[("method", "POST"), ("path", "/v1/x"), (field, text)]);
+            assert!(parse(&form).is_err(), "{field} {text}");
         }
     }
 }

@@ -15,6 +15,7 @@ const PATH: &str = "/console/desk/reconciliation";
 
 /// The form: a statement, the bank's balance, or both.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Typed {
     statement: String,
     closing: String,
