@@ -246,6 +246,39 @@ fn the_desk_takes_two_persons_for_a_large_receipt() {
 }
 
 #[test]
+fn money_in_suspense_is_sent_back_and_the_merchants_own_is_paid_out() {
+    let app = spawn_desk();
+    let ben = Browser::logged_in(&app, BEN);
+    let nobodys = Form::of(&ben.page("/console/desk/deposits"), "Record").with("n:amount", "10");
+    let suspense = ben.done(&nobodys.with("s:bankReference", "in-1"));
+    let account = |form: Form| {
+        form.with("s:destination.accountName", "Ada Obi")
+            .with("s:destination.accountNumber", "0123456789")
+            .with("s:destination.bankName", "Bank")
+            .with("s:destination.bankCode", "058")
+    };
+    let requested = ben.done(&account(Form::of(&suspense, "Request the pay-out")));
+    assert!(requested.contains("Pay-out requested successfully"), "{requested}");
+    assert!(
+        requested.contains("10.00") && requested.contains("of suspense"),
+        "{requested}"
+    );
+    let own = account(Form::of(&requested, "Request the pay-out").with("s:source", "merchant"));
+    let refused = ben.send(&own.with("n:amount", "1"));
+    assert_eq!(
+        refused.status, 400,
+        "the merchant has no money of its own: {}",
+        refused.text
+    );
+    assert!(refused.text.contains("insufficient_balance"), "{}", refused.text);
+    assert!(
+        !Browser::logged_in(&app, DAYO)
+            .page("/console/desk/payouts")
+            .contains("Request the pay-out")
+    );
+}
+
+#[test]
 fn an_auditor_reads_everything_and_acts_on_nothing() {
     let app = spawn_desk();
     let tunde = app.live_customer("Tunde", "08030000002");

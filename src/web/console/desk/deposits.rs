@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::domain::treasury::receipt::ReceiptStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
-use crate::web::console::desk::parts::{SECTION, bank_entry, pages, reason, today, with_reason};
+use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, reason, today, with_reason};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
@@ -196,6 +196,19 @@ fn acts(reader: &Reader, receipt: &Receipt) -> Markup {
                         input id={ "assign-" (receipt.id) } name="s:customerId" required;
                     }
                     button { "Assign" }
+                }
+            }
+        }
+        @let send_back = Request::new(Method::POST, "/operator/payouts");
+        @if is_in(ReceiptStatus::TO_ASSIGN) && reader.may(&send_back) {
+            details {
+                summary { "Send back" }
+                form method="post" action="/console/call" {
+                    (hidden(reader, &send_back, "/console/desk/payouts"))
+                    input type="hidden" name="s:source" value="suspense";
+                    input type="hidden" name="s:receiptId" value=(receipt.id);
+                    (destination(&receipt.id))
+                    button { "Request the pay-out" }
                 }
             }
         }

@@ -57,6 +57,26 @@ pub(super) fn bank_entry(id: &str, today: &str) -> Markup {
     }
 }
 
+/// Fields for the bank account that a pay-out goes to.
+pub(super) fn destination(id: &str) -> Markup {
+    let lines = [
+        ("accountName", "Account holder"),
+        ("accountNumber", "Account number"),
+        ("bankName", "Bank"),
+        ("bankCode", "Bank code"),
+    ];
+    html! {
+        div.fields {
+            @for (name, label) in lines {
+                div.field {
+                    label for={ (name) "-" (id) } { (label) }
+                    input id={ (name) "-" (id) } name={ "s:destination." (name) } required autocomplete="off";
+                }
+            }
+        }
+    }
+}
+
 /// A field for the reason of an act.
 pub(super) fn reason(id: &str) -> Markup {
     html! {

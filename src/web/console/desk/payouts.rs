@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::domain::treasury::payout::PayoutStatus;
 use crate::web::api::{Major, Request};
 use crate::web::console::call::{button, hidden};
-use crate::web::console::desk::parts::{SECTION, bank_entry, pages, today, with_reason};
+use crate::web::console::desk::parts::{SECTION, bank_entry, destination, pages, today, with_reason};
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Rows, time};
@@ -59,7 +59,41 @@ pub(super) async fn show(reader: Reader, Query(shown): Query<Shown>) -> Result<H
         @for payout in &payouts.data {
             (card(&reader, payout, &today, &currency))
         }
+        (own_money(&reader, &currency))
     }))
+}
+
+/// The form that asks for a pay-out of the merchant's own money, or of the fees.
+fn own_money(reader: &Reader, currency: &str) -> Markup {
+    let request = Request::new(Method::POST, "/operator/payouts");
+    if !reader.may(&request) {
+        return html! {};
+    }
+    html! {
+        form.card method="post" action="/console/call" {
+            h2 { "Pay out what is the merchant's or the platform's" }
+            (hidden(reader, &request, BACK))
+            div.fields {
+                div.field {
+                    label for="source" { "Whose money" }
+                    select #source name="s:source" {
+                        option value="merchant" { "The merchant's own" }
+                        option value="platform_fees" { "Fees of the platform" }
+                    }
+                }
+                div.field {
+                    label for="amount" { "Amount in " (currency) }
+                    input #amount name="n:amount" inputmode="decimal" required;
+                }
+            }
+            (destination("own"))
+            div.field {
+                label for="why" { "Reason" }
+                input #why name="s:reason";
+            }
+            button { "Request the pay-out" }
+        }
+    }
 }
 
 fn card(reader: &Reader, payout: &Payout, today: &str, currency: &str) -> Markup {
