@@ -152,7 +152,7 @@ pub(super) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back:
             }
         }
         h2 { "The request" }
-        pre { code { (reader.curl(request)) } }
+        pre tabindex="0" { code { (reader.curl(request)) } }
         p { a.button href=(back) { "Back" } }
     })
 }
