@@ -1,5 +1,6 @@
 //! `escrowd demo`: runs one deal from offer to payout. It sends HTTP requests to a real
 //! server on a temporary database, and shows each request, its reply and its transfers.
+//! `escrowd demo --web` serves stories for a browser instead.
 
 use std::iter;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::app::{App, Stopper};
 use crate::cli::check::{self, CheckArguments};
 use crate::cli::client::{ServiceClient, ServiceReply};
+use crate::cli::demo_web;
 use crate::cli::sandbox::text;
 use crate::config::{Config, Fees};
 use crate::domain::ledger::Transfer;
@@ -25,6 +27,15 @@ pub(super) struct DemoArguments {
     /// Show every reply in full
     #[arg(long)]
     full: bool,
+    /// Tell stories step by step in a browser instead, until Ctrl-C
+    #[arg(long, conflicts_with = "full")]
+    web: bool,
+    /// With --web: the port of 127.0.0.1 to listen on; a free one if left out
+    #[arg(long, requires = "web", value_name = "PORT")]
+    port: Option<u16>,
+    /// With --web: only print the address, and open no browser
+    #[arg(long, requires = "web")]
+    no_open: bool,
 }
 
 const STEP: Style = Style::new().bold();
@@ -35,9 +46,13 @@ const MONEY: Style = AnsiColor::Yellow.on_default();
 /// The seller, the buyer, and the beneficiary of one milestone.
 const CUSTOMERS: [&str; 3] = ["ada", "ben", "cleo"];
 
-/// Runs the deal and audits the ledger afterwards. The exit code is 0 if every step
-/// succeeds and the ledger is sound.
+/// Runs the deal and audits the ledger afterwards, or serves the stories until a signal. The
+/// exit code is 0 if every step succeeds and the ledger is sound, or if the service stopped
+/// cleanly.
 pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
+    if arguments.web {
+        return demo_web::run(arguments.port.unwrap_or_default(), !arguments.no_open);
+    }
     let folder = tempfile::tempdir().context("cannot create a temporary folder for the database")?;
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),

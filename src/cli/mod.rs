@@ -10,6 +10,7 @@ mod clock;
 mod completions;
 mod config;
 mod demo;
+mod demo_web;
 mod event_stream;
 mod health;
 mod key;
@@ -49,7 +50,8 @@ struct Arguments {
 enum Command {
     /// Start the service; this is the default command
     Serve(serve::ServeArguments),
-    /// Run one deal from offer to payout on a temporary database, and show its transfers
+    /// Run one deal from offer to payout on a temporary database, and show its transfers, or
+    /// tell stories in a browser
     Demo(demo::DemoArguments),
     /// Audit the ledger of a database file, even while a server uses the file
     Check(check::CheckArguments),

@@ -159,7 +159,9 @@ async fn ignore(name: &str, signal: io::Result<Signal>) {
     }
 }
 
-async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
+/// Stops the service at the first signal, and ends the process at the second. `is_kept` says
+/// whether a database stays behind.
+pub(super) async fn stop_on_signal(signals: (io::Result<Signal>, io::Result<Signal>), stopper: Stopper, is_kept: bool) {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         log::warn!("cannot handle SIGTERM and SIGINT; either ends the service without finishing requests");
         return;

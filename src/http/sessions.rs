@@ -49,8 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) form: String,
     /// The message of the route.
     pub(crate) message: String,
-    /// The same request as a command line.
-    pub(crate) curl: String,
+    /// The same request as a command line. `None` for a form with files.
+    pub(crate) curl: Option<String>,
     /// New keys and secrets: a name and the text of each.
     pub(crate) secrets: Vec<(&'static str, String)>,
 }
@@ -301,7 +301,7 @@ mod tests {
         let outcome = Outcome {
             form: "form_1".to_owned(),
             message: "Done".to_owned(),
-            curl: String::new(),
+            curl: Some(String::new()),
             secrets: Vec::new(),
         };
         sessions.keep_outcome(id, outcome);

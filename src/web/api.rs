@@ -3,7 +3,8 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::{DeserializeOwned, Error as _};
@@ -158,19 +159,24 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// Fails if the request cannot be sent, as when a header has a line break, and refuses a route
-    /// that answers with a file.
+    /// Fails if the request cannot be sent, as when a header would have a line break, and refuses
+    /// a route that answers with a file.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Refused> {
-        let reply = self.call(request).await?;
-        let is_file = |_| {
-            let message = "This route answers with a file, which a program takes: use curl.";
-            Refused::new(400, Page::new("Not for a page"), message)
-        };
-        Ok(Answer {
-            status: reply.status,
-            envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
-            request_id: reply.request_id,
-        })
+        answer_of(self.call(request).await?)
+    }
+
+    /// Sends a request with a form as its body, as the browser sent the form.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Api::send`] does.
+    pub(super) async fn send_form(
+        &self,
+        request: Request,
+        content_type: String,
+        form: Bytes,
+    ) -> Result<Answer, Refused> {
+        answer_of(self.call_with(request, Some((content_type, form))).await?)
     }
 
     /// Sends a CSV file to a POST route and returns the `data` of its reply.
@@ -188,17 +194,23 @@ impl Api {
         data_of(&self.through_door(call).await?)
     }
 
-    async fn call(&self, request: Request) -> Result<CallReply, Refused> {
+    async fn call(&self, mut request: Request) -> Result<CallReply, Refused> {
+        let json = |body: Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
+        let body = request.body.take().map(json);
+        self.call_with(request, body).await
+    }
+
+    async fn call_with(&self, request: Request, body: Option<(String, Bytes)>) -> Result<CallReply, Refused> {
+        check(&request)?;
         let mut headers = Vec::new();
         headers.extend(request.customer.map(|customer| ("customer-id", customer)));
         headers.extend(request.merchant.map(|merchant| ("merchant-id", merchant)));
         headers.extend(request.idempotency_key.map(|key| ("idempotency-key", key)));
-        let json = |body: Value| ("application/json".to_owned(), Bytes::from(body.to_string()));
         let call = Call {
             method: request.method,
             path: request.path,
             headers,
-            body: request.body.map(json),
+            body,
         };
         self.through_door(call).await
     }
@@ -206,6 +218,37 @@ impl Api {
     async fn through_door(&self, call: Call) -> Result<CallReply, Refused> {
         Ok(self.door.call(call).await.map_err(|_| ApiError::Internal)?)
     }
+}
+
+/// Refuses what cannot stand in a request, by the name of the form's field.
+fn check(request: &Request) -> Result<(), Refused> {
+    let headers = [
+        ("customer", &request.customer),
+        ("merchant", &request.merchant),
+        ("once", &request.idempotency_key),
+    ];
+    let is_header = |text: &Option<String>| text.as_deref().is_none_or(|text| HeaderValue::from_str(text).is_ok());
+    let message = if let Some((field, _)) = headers.into_iter().find(|(_, text)| !is_header(text)) {
+        format!("The field {field} must consist of letters without accents, digits and signs. Nothing was changed.")
+    } else if request.path.parse::<Uri>().is_err() {
+        "The field path must be the path of a route, escaped.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Refused::new(400, Page::new("That form cannot be sent"), message))
+}
+
+/// Returns a reply with its envelope.
+fn answer_of(reply: CallReply) -> Result<Answer, Refused> {
+    let is_file = |_| {
+        let message = "This route answers with a file, which a program takes: use curl.";
+        Refused::new(400, Page::new("Not for a page"), message)
+    };
+    Ok(Answer {
+        status: reply.status,
+        envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
+        request_id: reply.request_id,
+    })
 }
 
 /// Returns the `data` of a reply, or its refusal as a page.

@@ -12,8 +12,9 @@ use crate::web::layout::Page;
 use crate::web::parts::Part;
 
 /// The sections of the navigation: name and path.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("Home", "/"),
+    ("Stories", "/demo"),
     ("Deals", "/console/deals"),
     ("Customers", "/console/customers"),
     ("Events", "/console/events"),
@@ -21,6 +22,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("Clock", "/console/clock"),
     ("Faults", "/console/faults"),
     ("Ledger", "/console/ledger"),
+    ("Earnings", "/console/earnings"),
     ("Desk", "/console/desk"),
     ("Documents", "/docs"),
 ];
@@ -100,7 +102,7 @@ impl Frame {
     fn sections(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let is_shown = |path: &str| match &self.visitor {
             Some(visitor) => path == "/docs" || Part::of(path).is_for(visitor),
-            None => !path.starts_with("/console"),
+            None => ["/", "/docs"].contains(&path),
         };
         SECTIONS.into_iter().filter(move |(_, path)| is_shown(path))
     }

@@ -83,6 +83,7 @@ fn introduction(deals: u64) -> Markup {
             div.actions {
                 button.primary { "Make an example deal" }
                 a.button href="/console/offer" { "Offer a deal of your own" }
+                a.button href="/demo" { "See a deal told step by step" }
             }
         }
     }
@@ -101,8 +102,9 @@ fn ways_on() -> Markup {
             }
             section.card {
                 h2 { "For demonstrations" }
-                p { "Move the clock to see what happens when a buyer does not answer, and open the ledger to see that it adds up." }
+                p { "Walk through a deal step by step, or move the clock yourself, and open the ledger to see that it adds up." }
                 div.actions {
+                    a.button.primary href="/demo" { "Stories" }
                     a.button href="/console/clock" { "Clock" }
                     a.button href="/console/ledger" { "Ledger" }
                 }

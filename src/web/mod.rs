@@ -8,6 +8,7 @@
 mod api;
 mod assets;
 mod console;
+mod demo;
 mod docs;
 mod frame;
 mod guard;
@@ -42,6 +43,11 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         web::scope("/console")
             .wrap(from_fn(guard::page))
             .configure(console::configure),
+    );
+    config.service(
+        web::scope("/demo")
+            .wrap(from_fn(guard::page))
+            .configure(demo::configure),
     );
     config.service(
         web::scope("/docs")

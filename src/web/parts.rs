@@ -22,8 +22,9 @@ pub(super) enum Part {
 }
 
 /// The parts by the beginnings of their paths. A path belongs to the first that fits.
-const PARTS: [(&str, Part); 15] = [
+const PARTS: [(&str, Part); 18] = [
     ("/console/call", Part::Everyone),
+    ("/console/upload", Part::Everyone),
     ("/console/merchant", Part::Everyone),
     ("/console/example", Part::Sandbox),
     ("/console/requests", Part::Sandbox),
@@ -34,9 +35,11 @@ const PARTS: [(&str, Part); 15] = [
     ("/console/customers", Part::Customers),
     ("/console/events", Part::Events),
     ("/console/ledger", Part::Ledger),
+    ("/console/earnings", Part::Ledger),
     ("/console/desk/people", Part::People),
     ("/console/desk/keys", Part::People),
     ("/console/desk", Part::Desk),
+    ("/demo", Part::Sandbox),
     ("/pay", Part::Sandbox),
 ];
 
@@ -86,6 +89,7 @@ mod tests {
             ("/console/desk", Part::Desk),
             ("/console/desk/payouts", Part::Desk),
             ("/console/desk/keys", Part::People),
+            ("/console/upload", Part::Everyone),
             ("/console/merchant", Part::Everyone),
             ("/pay/PY_X", Part::Sandbox),
             // A page that nobody has put into the list is not shown in live mode.

@@ -31,6 +31,14 @@ pub(super) fn minor(minor: i64, currency: &str) -> Markup {
     }
 }
 
+/// Writes a change of minor units with its sign.
+pub(super) fn change(minor: i64, currency: &str) -> Markup {
+    let size = Amount::from_minor(minor.saturating_abs()).unwrap_or(Amount::MAX);
+    html! {
+        span.amount.gain[minor > 0] { span.currency { (currency) } @if minor > 0 { "+" } @else if minor < 0 { "−" } (grouped(size)) }
+    }
+}
+
 /// Writes the status of a deal.
 pub(super) fn status(status: Status) -> Markup {
     let tone = match status {

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::helpers::{Answer, TestApp, spawn_app, spawn_live_app};
+use crate::helpers::{Answer, TestApp, form_of, spawn_app, spawn_live_app};
 
 /// A form of a page: the names and values of its hidden and prefilled fields.
 pub(crate) struct Form(Vec<(String, String)>);
@@ -177,30 +177,150 @@ fn a_form_that_is_sent_twice_acts_once() {
     assert!(deal.contains("Confirm “Building”"), "{deal}");
 }
 
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n a drawing";
+
+/// Returns the address of a form with files after this text of a page.
+pub(crate) fn upload_after(page: &str, text: &str) -> String {
+    let (_, rest) = page.split_once(text).unwrap_or_else(|| panic!("no {text} in {page}"));
+    unescaped(attribute(rest.split_once("<form").unwrap().1, "action").unwrap())
+}
+
+/// Sends a form with files as a browser does.
+fn upload(app: &TestApp, address: &str, parts: &[(&str, Option<&str>, &[u8])]) -> Answer {
+    upload_with(app, address, parts, &[])
+}
+
+/// Sends a form with files and these headers.
+pub(crate) fn upload_with(
+    app: &TestApp,
+    address: &str,
+    parts: &[(&str, Option<&str>, &[u8])],
+    more: &[(&str, &str)],
+) -> Answer {
+    let origin = format!("http://{}", app.address);
+    let headers = [
+        ("content-type", "multipart/form-data; boundary=form"),
+        ("origin", origin.as_str()),
+    ];
+    app.send("POST", address, &[&headers, more].concat(), Some(&form_of(parts)))
+}
+
 #[test]
-fn a_dispute_is_opened_and_split() {
+fn a_dispute_is_opened_with_evidence_answered_and_split() {
     let app = spawn_app();
     let place = paid_example(&app);
-    let dispute = Form::of(&page(&app, &place), "Send");
-    let dispute = dispute.with("customer", "tunde").with("s:message", "It is <b>late</b>");
-    let disputed = page(&app, &place_after(&dispute.send(&app)));
-    assert!(disputed.contains("It is &lt;b&gt;late&lt;/b&gt;"), "{disputed}");
-    let ruling = Form::of(&disputed, "Decide")
-        .with("s:status", "SPLIT")
-        .with("s:resolution", "Half each");
-    let short = ruling.with("n:sellerAmount", "1").with("n:buyerAmount", "1");
+    let deal = page(&app, &place);
+    let address = upload_after(&deal, "Dispute as tunde, the buyer");
+    let late = ("message", None, &b"It is <b>late</b>"[..]);
+    // The page sends no name for an empty file input.
+    let text = upload(&app, &address, &[late, ("file", Some("a.txt"), b"a text")]);
+    assert_eq!(text.status, 400, "{}", text.text);
     assert!(
-        short
-            .send(&app)
-            .text
-            .contains("A split must add up to the 250000 still held")
+        text.text
+            .contains("file must be a JPEG, PNG, GIF or WebP picture or a PDF"),
+        "{}",
+        text.text
     );
-    let whole = Form::of(&disputed, "Decide")
-        .with("s:status", "SPLIT")
-        .with("s:resolution", "Half each");
-    let whole = whole.with("n:sellerAmount", "125000").with("n:buyerAmount", "125000");
-    let split = page(&app, &place_after(&whole.send(&app)));
+    let parts = [late, ("file", Some("shelf.png"), PNG)];
+    let place = place_after(&upload(&app, &address, &parts));
+    // The same form again acts once.
+    assert_eq!(
+        place_after(&upload(&app, &address, &parts)).split('?').next(),
+        place.split('?').next()
+    );
+    let disputed = page(&app, &place);
+    assert!(disputed.contains("It is &lt;b&gt;late&lt;/b&gt;"), "{disputed}");
+    assert!(disputed.contains("The form that was sent"), "{disputed}");
+    let picture = attribute(disputed.split_once("<img").unwrap().1, "src").unwrap();
+    assert_eq!(app.file(picture).2, PNG);
+    assert!(!disputed.contains("as tunde, the buyer"), "{disputed}");
+    let address = upload_after(&disputed, "Answer as amaka, the seller");
+    let answer = [("message", None, &b"It came today"[..]), ("file", Some(""), b"")];
+    let answered = page(&app, &place_after(&upload(&app, &address, &answer)));
+    assert!(answered.contains("It came today"), "{answered}");
+
+    let address = upload_after(&answered, "The merchant rules");
+    let split = |seller: &[u8], buyer: &[u8]| {
+        let parts = [
+            ("status", None, &b"SPLIT"[..]),
+            ("sellerAmount", None, seller),
+            ("buyerAmount", None, buyer),
+            ("resolution", None, b"Half each"),
+            ("file", Some("ruling.pdf"), b"%PDF-1.7 a ruling"),
+        ];
+        upload(&app, &address, &parts)
+    };
+    let short = split(b"1", b"1").text;
+    assert!(
+        short.contains("A split must add up to the 250000 still held"),
+        "{short}"
+    );
+    let split = page(&app, &place_after(&split(b"125000", b"125000")));
     assert!(split.contains(">split</span>"), "{split}");
+    assert!(split.contains("The evidence, a document"), "{split}");
+}
+
+#[test]
+fn a_ruling_for_one_side_leaves_the_amounts_empty() {
+    let app = spawn_app();
+    let place = paid_example(&app);
+    let dispute = upload_after(&page(&app, &place), "Dispute as tunde, the buyer");
+    let place = place_after(&upload(&app, &dispute, &[("message", None, b"Nothing came")]));
+    let address = upload_after(&page(&app, &place), "The merchant rules");
+    let parts = [
+        ("status", None, &b"REFUNDED"[..]),
+        ("sellerAmount", None, b""),
+        ("buyerAmount", None, b""),
+        ("resolution", None, b"Nothing came"),
+        ("file", Some(""), b""),
+    ];
+    let refunded = page(&app, &place_after(&upload(&app, &address, &parts)));
+    assert!(refunded.contains(">refunded</span>"), "{refunded}");
+}
+
+#[test]
+fn a_hostile_form_with_files_is_refused() {
+    let app = spawn_app();
+    let place = paid_example(&app);
+    let address = upload_after(&page(&app, &place), "Dispute as tunde, the buyer");
+    let parts = [("message", None, &b"x"[..])];
+    let foreign = [
+        ("content-type", "multipart/form-data; boundary=form"),
+        ("origin", "http://evil.example"),
+    ];
+    let body = form_of(&parts);
+    assert_eq!(app.send("POST", &address, &foreign, Some(&body)).status, 403);
+    for (address, status, message) in [
+        ("/console/upload", 400, "The field path must"),
+        ("/console/upload?path=x", 400, "The field path must"),
+        ("/console/upload?path=/v1/%C3%A9", 400, "The field path must"),
+        (
+            "/console/upload?path=/v1/x&customer=a%0Ab",
+            400,
+            "The field customer must",
+        ),
+        ("/console/upload?path=/v1/x&once=a%0Ab", 400, "The field once must"),
+        ("/console/upload?path=/v1/x", 404, "Refused"),
+    ] {
+        let refused = upload(&app, address, &parts);
+        assert_eq!(refused.status, status, "{address}: {}", refused.text);
+        assert!(refused.text.contains(message), "{address}: {}", refused.text);
+    }
+    let origin = format!("http://{}", app.address);
+    let plain = [("content-type", "text/plain"), ("origin", origin.as_str())];
+    assert_eq!(app.send("POST", &address, &plain, Some(b"x")).status, 400);
+    // 6 MiB are more than a file and its form may have.
+    let huge = upload(&app, &address, &[("file", Some("a.png"), &vec![0; 6 << 20])]);
+    assert_eq!(huge.status, 413, "{}", huge.text);
+    // Leads nowhere else.
+    let away = address.replace("back=", "back=%2F%2Fevil.example&was=");
+    let place = place_after(&upload(&app, &away, &parts));
+    assert!(place.starts_with("/console/deals?done="), "{place}");
+    // A form without files has the same checks.
+    let form = Form::of(&page(&app, "/console/offer"), "Offer").with("customer", "a\nb");
+    let refused = form.send(&app);
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.text.contains("The field customer must"), "{}", refused.text);
 }
 
 #[test]
@@ -307,4 +427,98 @@ fn a_live_service_shows_no_deals_without_a_login() {
         assert_eq!(place_after(&answer), format!("/login?to={}", path.replace('/', "%2F")));
         assert_eq!(answer.text, "", "{path}");
     }
+}
+
+#[test]
+fn an_offer_is_edited_and_keeps_what_the_form_does_not_change() {
+    let app = spawn_app();
+    app.wallet("cleo").ok();
+    let terms = json!({
+        "amount": 3000, "purpose": "A <b>garden</b>", "description": "two\nlines", "whoPays": "buyer",
+        "maxDelivery": 9, "deliveryTimeline": "hours",
+        "milestones": [
+            {"title": "Plan", "amount": 1000, "description": "on\npaper", "dueDate": "2999-01-02", "customerId": "cleo"},
+            {"title": "Dig", "amount": 2000},
+        ],
+    });
+    let offer = app.create_milestone_escrow("ada", &terms).ok();
+    let place = format!("/console/deals/{}", offer.text("id"));
+    let token = offer.text("paymentToken");
+    assert!(page(&app, &place).contains(&format!("href=\"{place}/edit\"")));
+    let shown = page(&app, &format!("{place}/edit"));
+    assert!(!shown.contains("A <b>garden"), "{shown}");
+    let form = Form::of(&shown, "Save")
+        .with("s:description", "two\r\nlines")
+        .with("s:milestones[0].description", "on\r\npaper")
+        .with("s:deliveryTimeline", "hours");
+    let edited = form
+        .with("n:amount", "3500")
+        .with("s:milestones[1].title", "")
+        .with("n:milestones[1].amount", "")
+        .with("s:milestones[2].title", "Dig deep")
+        .with("n:milestones[2].amount", "2500");
+    assert_eq!(place_after(&edited.send(&app)).split('?').next().unwrap(), place);
+    let escrow = app
+        .json("GET", &format!("/v1/escrow/verify/{token}"), "ada", &json!({}))
+        .ok();
+    let data = escrow.data();
+    assert_eq!(data["amount"], 3500);
+    for field in ["purpose", "description", "maxDelivery", "deliveryTimeline"] {
+        assert_eq!(data[field], terms[field], "{field}");
+    }
+    let stages = data["milestones"].as_array().unwrap();
+    assert_eq!(stages.len(), 2, "{stages:?}");
+    for field in ["title", "amount", "description", "dueDate"] {
+        assert_eq!(stages[0][field], terms["milestones"][0][field], "{field}");
+    }
+    assert_eq!(stages[1]["title"], "Dig deep");
+    assert!(page(&app, &place).contains("paid to cleo"));
+    // The sum is checked by the route, and a paid offer stays as it is.
+    let wrong = Form::of(&page(&app, &format!("{place}/edit")), "Save").with("s:deliveryTimeline", "hours");
+    assert!(
+        wrong
+            .with("n:amount", "1")
+            .send(&app)
+            .text
+            .contains("The sum of milestone amounts")
+    );
+    app.pay("ben", &json!({"escrowDetails": {"paymentToken": token}})).ok();
+    assert!(!page(&app, &place).contains("/edit\""));
+    let late = app.send("GET", &format!("{place}/edit"), &[], None);
+    assert_eq!(late.status, 400);
+    assert!(late.text.contains("has not been paid"), "{}", late.text);
+    for unknown in ["/console/deals/x/edit", "/console/deals/000000000000000000000000/edit"] {
+        assert_eq!(app.send("GET", unknown, &[], None).status, 404, "{unknown}");
+    }
+}
+
+#[test]
+fn a_standard_offer_is_edited_and_converted_into_stages() {
+    let app = spawn_app();
+    let terms =
+        json!({"amount": 3000, "purpose": "Tea", "whoPays": "seller", "maxDelivery": 2, "deliveryTimeline": "days"});
+    let offer = app.create_escrow("ada", &terms).ok();
+    let place = format!("/console/deals/{}", offer.text("id"));
+    let token = offer.text("paymentToken");
+    let verify = || {
+        app.json("GET", &format!("/v1/escrow/verify/{token}"), "ada", &json!({}))
+            .ok()
+    };
+    let form = Form::of(&page(&app, &format!("{place}/edit")), "Save");
+    let form = form.with("s:whoPays", "both").with("s:deliveryTimeline", "days");
+    place_after(&form.with("n:amount", "3200.50").send(&app));
+    let edited = verify();
+    assert_eq!(
+        (&edited.data()["amount"], &edited.data()["whoPays"]),
+        (&json!(3200.5), &json!("both"))
+    );
+    let form = Form::of(&page(&app, &format!("{place}/edit")), "Convert").with("n:amount", "3000");
+    let form = form
+        .with("s:milestones[0].title", "Leaves")
+        .with("n:milestones[0].amount", "1000")
+        .with("s:milestones[1].title", "Pot")
+        .with("n:milestones[1].amount", "2000");
+    place_after(&form.send(&app));
+    assert_eq!(verify().data()["settlementType"], "MILESTONE");
+    assert!(page(&app, &place).contains("Leaves"));
 }

@@ -3,7 +3,7 @@
 use escrowd::domain::address_range::AddressRange;
 use serde_json::{Value, json};
 
-use crate::console::Form;
+use crate::console::{Form, upload_after, upload_with};
 use crate::desk::{ADA, EFE, reason, spawn_desk, spawn_desk_with};
 use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app_with};
 use crate::live_merchants::TestConfig;
@@ -71,6 +71,15 @@ impl<'a> Browser<'a> {
     #[track_caller]
     pub(crate) fn done(&self, form: &Form) -> String {
         let answer = self.send(form);
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        self.page(answer.header("location").unwrap())
+    }
+
+    /// Sends the form with files that stands after this text, and returns the page after it.
+    #[track_caller]
+    pub(crate) fn uploaded(&self, page: &str, text: &str, parts: &[(&str, Option<&str>, &[u8])]) -> String {
+        let cookie = [("cookie", self.cookie.as_str())];
+        let answer = upload_with(self.app, &upload_after(page, text), parts, &cookie);
         assert_eq!(answer.status, 303, "{}", answer.text);
         self.page(answer.header("location").unwrap())
     }

@@ -329,14 +329,18 @@ fn an_approver_rules_on_a_dispute_as_an_operator() {
     let shop = Browser::logged_in(&app, LIVE_KEY);
     let place = format!("/console/deals/{deal}");
     let paid = shop.done(&Form::of(&shop.page(&place), "Pay from the wallet").with("customer", &tunde));
-    let dispute = Form::of(&paid, "Send")
-        .with("customer", &tunde)
-        .with("s:message", "Late");
-    shop.done(&dispute);
+    shop.uploaded(
+        &paid,
+        &format!("Dispute as {tunde}, the buyer"),
+        &[("message", None, b"Late")],
+    );
     assert!(!Browser::logged_in(&app, CLEO).page(&place).contains(">Decide</button>"));
     let dayo = Browser::logged_in(&app, DAYO);
-    let ruling = Form::of(&dayo.page(&place), "Decide").with("s:status", "REFUNDED");
-    let ruled = dayo.done(&ruling.with("s:resolution", "Nothing was done"));
+    let parts = [
+        ("status", None, &b"REFUNDED"[..]),
+        ("resolution", None, b"Nothing was done"),
+    ];
+    let ruled = dayo.uploaded(&dayo.page(&place), "<summary>Rule<", &parts);
     assert!(ruled.contains(">refunded</span>"), "{ruled}");
     assert!(dayo.page("/console/desk/acts").contains("dayo"));
 }

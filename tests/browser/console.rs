@@ -5,7 +5,7 @@ use thirtyfour::prelude::*;
 use crate::helpers::{Site, in_browser};
 
 /// The pages of a sandbox that has a deal.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "/",
     "/console/deals",
     "/console/offer",
@@ -16,6 +16,7 @@ const PAGES: [&str; 17] = [
     "/console/clock",
     "/console/faults",
     "/console/ledger",
+    "/console/earnings",
     "/console/desk",
     "/console/desk/deposits",
     "/console/desk/payouts",
@@ -98,6 +99,32 @@ fn an_operator_records_what_came_and_pays_out() {
 }
 
 #[test]
+fn evidence_is_sent_and_shown_with_the_dispute() {
+    in_browser(async |site: Site| {
+        make_example(&site).await?;
+        site.click("Pay from the wallet").await?;
+        site.click("Dispute as tunde, the buyer").await?;
+        let message = site.driver.find(By::Css("details[open] textarea")).await?;
+        message.send_keys("The oven is crooked").await?;
+        let file = site.driver.find(By::Css("details[open] input[type=file]")).await?;
+        file.send_keys(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/screenshots/desk.png"))
+            .await?;
+        let send = site.driver.find(By::Css("details[open] button")).await?;
+        send.click().await?;
+        site.shows("The oven is crooked").await?;
+        site.has(1, "img.evidence").await?;
+        let width = "return document.querySelector('img.evidence').naturalWidth";
+        let width = site.driver.execute(width, Vec::new()).await?;
+        assert_eq!(width.json().as_u64(), Some(1280), "the picture is shown");
+        for (scheme, width) in [("light", 1280), ("dark", 375)] {
+            site.look(scheme, width).await?;
+            site.is_sound().await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn a_refusal_is_worded_as_the_api_words_it() {
     in_browser(async |site: Site| {
         make_example(&site).await?;
@@ -144,6 +171,12 @@ fn every_page_is_sound_in_light_and_dark_and_on_a_phone() {
     in_browser(async |site: Site| {
         make_example(&site).await?;
         let deal = site.path().await?;
+        for (scheme, width) in [("light", 1280), ("dark", 375)] {
+            site.look(scheme, width).await?;
+            site.open(&format!("{deal}/edit")).await?;
+            site.is_sound().await?;
+        }
+        site.open(&deal).await?;
         site.click("Pay from the wallet").await?;
         site.shows("Confirm “Design”").await?;
         move_money(&site).await?;

@@ -7,6 +7,7 @@
 )]
 
 mod console;
+mod demo;
 mod helpers;
 mod live;
 mod screenshots;

@@ -1,5 +1,6 @@
 //! The pictures of the documents. `packaging/screenshots` makes them anew.
 
+use crate::demo;
 use crate::helpers::{Site, in_browser};
 
 #[test]
@@ -26,6 +27,17 @@ fn make_screenshots() {
             site.open(path).await?;
             site.picture(name).await?;
         }
-        Ok(())
+        site.look("light", 1280).await?;
+        site.open("/demo/happy-deal").await?;
+        site.click("Start").await?;
+        for step in 2..=4 {
+            demo::click(&site, "Next").await?;
+            site.shows(&format!("Step {step} of 5")).await?;
+        }
+        // Without the fragment, so that the whole page shows.
+        let step = site.path().await?;
+        site.open("/demo").await?;
+        site.open(&step).await?;
+        site.picture("story").await
     });
 }

@@ -5,6 +5,7 @@
 mod backups;
 mod commands;
 mod config;
+mod demo_web;
 mod ephemeral;
 mod examples;
 mod health;

@@ -47,7 +47,7 @@ const TOP: [&str; 3] = ["app", "cli", "lib"];
 
 /// The parts that may name each library. Part and library of `csv` have one name, so the
 /// library is told by its import and its types.
-const LIBRARIES: [(&str, &[&str]); 19] = [
+const LIBRARIES: [(&str, &[&str]); 20] = [
     ("actix", &["http/", "web/", "app/"]),
     ("maud", &["web/"]),
     ("pulldown_cmark", &["web/docs/"]),
@@ -65,6 +65,7 @@ const LIBRARIES: [(&str, &[&str]); 19] = [
     ("anyhow", &["main.rs", "cli/"]),
     ("clap_", &["cli/"]),
     ("sd_notify", &["cli/"]),
+    ("open::that", &["cli/"]),
     ("phonenumber", &["domain/customers/"]),
     ("schemars", &["views/", "http/"]),
 ];

@@ -6,14 +6,17 @@ use serde_json::json;
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::actions::Action;
+use crate::domain::escrow::dispute::Speaker;
 use crate::domain::escrow::exits::ExitRules;
 use crate::domain::escrow::vault::Vault;
+use crate::domain::ids::CustomerId;
 use crate::domain::party::Party;
 use crate::web::api::Request;
 use crate::web::console::call::{button, hidden};
-use crate::web::console::customers;
+use crate::web::console::{customers, edit, upload};
 use crate::web::layout::Refused;
 use crate::web::reader::Reader;
+use crate::web::text;
 
 /// Shows the actions of an escrow.
 pub(super) async fn of_escrow(
@@ -59,7 +62,7 @@ pub(super) async fn of_escrow(
                 }
             }
             @if allows(Action::SubmitDispute) {
-                (dispute(reader, token, buyer, seller, back))
+                (dispute(reader, escrow, buyer, back))
             }
         }
         (acts_of_seller(reader, escrow, exits, back))
@@ -83,11 +86,15 @@ fn acts_of_seller(reader: &Reader, escrow: &Escrow, exits: ExitRules, back: &str
     let claim = as_seller(Request::get(format!("/v1/escrow/claim-funds/{token}")));
     let refund = as_seller(Request::new(Method::POST, format!("/v1/escrow/refund/{token}")));
     let delete = as_seller(Request::new(Method::DELETE, format!("/v1/escrow/delete/{token}")));
-    let is_any = allows(Action::ClaimFunds) || allows(Action::Refund) || allows(Action::Delete);
+    let can_edit = edit::allows_edit(escrow, allows) && reader.may(&delete);
+    let is_any = can_edit || allows(Action::ClaimFunds) || allows(Action::Refund) || allows(Action::Delete);
     html! {
         @if is_any && reader.may(&claim) {
             h3 { (seller_name(seller)) ", the seller" }
             div.actions {
+                @if can_edit {
+                    a.button href={ "/console/deals/" (escrow.id) "/edit" } { "Edit the offer" }
+                }
                 @if allows(Action::ClaimFunds) { (button(reader, &claim, back, "Claim the money", "")) }
                 @if allows(Action::Refund) { (button(reader, &refund, back, "Give the money back", "")) }
                 @if allows(Action::Delete) { (button(reader, &delete, "/console/deals", "Delete the offer", "danger")) }
@@ -150,30 +157,33 @@ fn pay(reader: &Reader, token: &str, names: &[String], seller: &Party, back: &st
     }
 }
 
-fn dispute(reader: &Reader, token: &str, buyer: &str, seller: &Party, back: &str) -> Markup {
+/// A form for each party that has not spoken in the dispute.
+fn dispute(reader: &Reader, escrow: &Escrow, buyer: &str, back: &str) -> Markup {
+    let token = escrow.payment_token.as_str();
     let request = Request::new(Method::POST, format!("/v1/escrow/submit-dispute/{token}"));
     if !reader.may(&request) {
         return html! {};
     }
+    let has_spoken = |speaker| escrow.dispute().is_some_and(|dispute| dispute.has_spoken(speaker));
+    let seller = escrow.seller.customer().map(CustomerId::as_str);
+    let parties = [
+        (Speaker::Buyer, Some(buyer), "the buyer"),
+        (Speaker::Seller, seller, "the seller"),
+    ];
+    let speakers = parties.into_iter().filter(|(speaker, ..)| !has_spoken(*speaker));
     html! {
-        details {
-            summary { "Dispute" }
-            form method="post" action="/console/call" {
-                (hidden(reader, &request, back))
-                div.field {
-                    label for="speaker" { "Who speaks" }
-                    select #speaker name="customer" {
-                        option value=(buyer) { (buyer) ", the buyer" }
-                        @if let Party::Customer(seller) = seller {
-                            option value=(seller) { (seller) ", the seller" }
-                        }
+        @for (customer, role) in speakers.filter_map(|(_, customer, role)| Some((customer?, role))) {
+            @let (message, file) = (format!("message-{customer}"), format!("file-{customer}"));
+            details {
+                summary { @if escrow.dispute().is_some() { "Answer" } @else { "Dispute" } " as " (customer) ", " (role) }
+                (upload::form(reader, &request.clone().acting_for(customer), back, &html! {
+                    div.field {
+                        label for=(message) { "What is wrong" }
+                        textarea id=(message) name="message" required {}
                     }
-                }
-                div.field {
-                    label for="message" { "What is wrong" }
-                    textarea #message name="s:message" required {}
-                }
-                button { "Send" }
+                    (upload::evidence(&file))
+                    button { "Send" }
+                }))
             }
         }
     }
@@ -192,11 +202,10 @@ fn ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Markup {
     html! {
         details open[escrow.dispute().is_some()] {
             summary { @if reader.is_operator() { "Rule" } @else { "The merchant rules" } }
-            form method="post" action="/console/call" {
-                (hidden(reader, &request, back))
+            (upload::form(reader, &request, back, &html! {
                 div.field {
                     label for="ruling" { "Who gets what is held" }
-                    select #ruling name="s:status" {
+                    select #ruling name="status" {
                         option value="COMPLETED" { "The seller" }
                         option value="REFUNDED" { "The buyer" }
                         option value="SPLIT" { "Both, as below" }
@@ -205,20 +214,21 @@ fn ruling(reader: &Reader, escrow: &Escrow, back: &str) -> Markup {
                 div.fields {
                     div.field {
                         label for="seller-amount" { "To the seller" }
-                        input #seller-amount name="n:sellerAmount" inputmode="decimal";
+                        input #seller-amount name="sellerAmount" inputmode="decimal";
                     }
                     div.field {
                         label for="buyer-amount" { "To the buyer" }
-                        input #buyer-amount name="n:buyerAmount" inputmode="decimal";
+                        input #buyer-amount name="buyerAmount" inputmode="decimal";
                     }
                 }
-                p.hint.muted { "For a split: together " (escrow.pool()) "." }
+                p.hint.muted { "For a split: together " (text::amount(escrow.pool(), &reader.currency())) "." }
                 div.field {
                     label for="reason" { "Reason" }
-                    textarea #reason name="s:resolution" required {}
+                    textarea #reason name="resolution" required {}
                 }
+                (upload::evidence("evidence"))
                 button { "Decide" }
-            }
+            }))
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::web::text;
 /// Stands in `back` for the id of what the request has made.
 pub(super) const MADE: &str = "{made}";
 /// The most elements of a list that a form may name.
-const LIST_MAX: usize = 100;
+pub(super) const LIST_MAX: usize = 100;
 /// The most bytes of the id of a form.
 const ONCE_BYTES_MAX: usize = 64;
 
@@ -88,23 +88,37 @@ pub(super) async fn send(reader: Reader, Form(fields): Form<Vec<(String, String)
         }
         return Ok(refusal(&reader, &request, &answer, &back));
     }
+    let curl = reader.curl(&request);
+    Ok(go_back(&reader, &request, Some(curl), &answer, &back, &form))
+}
+
+/// Leads to the page to go back to after a success, where its outcome is told: from the request
+/// log or, for a reader with a key, from the session.
+pub(super) fn go_back(
+    reader: &Reader,
+    request: &Request,
+    curl: Option<String>,
+    answer: &Answer,
+    back: &str,
+    form: &str,
+) -> HttpResponse {
     let data = &answer.envelope.data;
     let made = data.get("id").and_then(Value::as_str);
     let back = back.replace(MADE, made.unwrap_or_default());
     if reader.is_without_key() {
-        return Ok(see(&back, &answer.request_id.unwrap_or_default()));
+        return see(&back, answer.request_id.as_deref().unwrap_or_default());
     }
     reader.keep_outcome(Outcome {
-        form: form.clone(),
+        form: form.to_owned(),
         message: answer.envelope.message.clone(),
-        curl: reader.curl(&request),
-        secrets: if shows_secrets(&request) {
+        curl,
+        secrets: if shows_secrets(request) {
             secrets(data)
         } else {
             Vec::new()
         },
     });
-    Ok(see(&back, &form))
+    see(&back, form)
 }
 
 /// Leads to the page after a form, which shows the outcome with this id.
@@ -141,7 +155,7 @@ fn secrets(data: &Value) -> Vec<(&'static str, String)> {
 }
 
 /// The page of a refusal, as the API words it.
-pub(super) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back: &str) -> HttpResponse {
+pub(crate) fn refusal(reader: &Reader, request: &Request, answer: &Answer, back: &str) -> HttpResponse {
     let envelope = &answer.envelope;
     Page::new("Refused").section(section_of(back)).narrow().show_with(answer.status, &html! {
         h1 { "Refused" }
@@ -182,15 +196,14 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     };
     let bad = |what: &str| Refused::new(400, Page::new("That form is incomplete"), format!("{what} is missing."));
     let method = field("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-    let is_called = |path: &&str| CALLED.iter().any(|start| path.starts_with(start));
-    let path = field("path").filter(is_called).and_then(text::own_path);
+    let path = field("path").and_then(route_of);
     let back = field("back").and_then(text::own_path);
     let mut request = Request::new(
         method.ok_or_else(|| bad("The method"))?,
         path.ok_or_else(|| bad("The path"))?,
     );
-    request.customer = field("customer").map(|id| header("customer", id)).transpose()?;
-    request.merchant = field("merchant").map(|id| header("merchant", id)).transpose()?;
+    request.customer = field("customer").map(str::to_owned);
+    request.merchant = field("merchant").map(str::to_owned);
     request.body = body(fields);
     let once = field("once").filter(|once| once.len() <= ONCE_BYTES_MAX);
     request.idempotency_key = once.map(|once| key_of(once, &request));
@@ -201,14 +214,10 @@ fn parse(fields: &[(String, String)]) -> Result<Sent, Refused> {
     })
 }
 
-/// Checks that the text of a field may be sent in a header.
-fn header(field: &str, text: &str) -> Result<String, Refused> {
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Ok(text.to_owned());
-    }
-    let message =
-        format!("{field} must consist of letters without accents, digits and signs, as ids do. Nothing was changed.");
-    Err(Refused::new(400, Page::new("That form cannot be sent"), message))
+/// Returns the path if it is one that a form may call.
+pub(super) fn route_of(path: &str) -> Option<&str> {
+    let is_called = CALLED.iter().any(|start| path.starts_with(start));
+    text::own_path(path).filter(|_| is_called)
 }
 
 /// Returns the key under which the request is done once. A form that a reader corrects after a
@@ -232,7 +241,8 @@ fn body(fields: &[(String, String)]) -> Option<Value> {
             continue;
         }
         let value = match kind {
-            "s" => Value::String(text.to_owned()),
+            // Browsers send the line breaks of a text in their long form.
+            "s" => Value::String(text.replace("\r\n", "\n")),
             // What is no number goes as it is, so that the route says what is wrong.
             "n" => text.parse::<Number>().map_or_else(|_| text.into(), Value::Number),
             "b" => text.parse::<bool>().map_or_else(|_| text.into(), Value::Bool),
@@ -338,6 +348,7 @@ mod tests {
         let form = fields(&[
             ("method", "POST"),
             ("s:purpose", " Garden "),
+            ("s:note", "two\r\nlines"),
             ("n:amount", "3000.50"),
             ("s:description", ""),
             ("s:milestones[0].title", "Plan"),
@@ -348,7 +359,7 @@ mod tests {
             ("b:isLink", "true"),
         ]);
         let expected = json!({
-            "purpose": "Garden", "amount": 3000.50, "isLink": true,
+            "purpose": "Garden", "note": "two\nlines", "amount": 3000.50, "isLink": true,
             "milestones": [{"title": "Plan", "amount": 1000}, {"title": "Dig", "amount": "two"}],
         });
         assert_eq!(body(&form), Some(expected.clone()));

@@ -243,6 +243,14 @@ fn dispute(deal: &Deal) -> Markup {
                         Speaker::Merchant => "The merchant",
                     } }
                     p { (statement.message) }
+                    @if let Some(proof) = statement.proof {
+                        p {
+                            a href={ "/files/" (proof) } {
+                                @if proof.kind.is_picture() { img.evidence src={ "/files/" (proof) } alt="The evidence"; }
+                                @else { "The evidence, a document" }
+                            }
+                        }
+                    }
                 }
             }
         }

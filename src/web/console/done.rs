@@ -46,7 +46,8 @@ pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, 
         return Ok(html! {});
     };
     if let Some(outcome) = reader.take_outcome(id) {
-        return Ok(show(&outcome.message, &outcome.curl, &outcome.secrets));
+        let sent = outcome.curl.map_or(Sent::Unknown, Sent::Json);
+        return Ok(show(&outcome.message, &sent, &outcome.secrets));
     }
     if !reader.is_in_sandbox() {
         return Ok(html! {});
@@ -57,19 +58,36 @@ pub(crate) async fn notice(reader: &Reader, id: Option<&str>) -> Result<Markup, 
     };
     let message = serde_json::from_str::<Message>(&logged.reply_body);
     let body = logged.request_body.as_deref();
+    let sent = body.and_then(|body| serde_json::from_str::<Value>(body).ok());
+    // A form has files, which a command line does not show.
+    let form = body.filter(|body| sent.is_none() && !body.is_empty());
     let request = Request {
         method: Method::from_bytes(logged.method.as_bytes()).unwrap_or_default(),
         path: logged.path,
         customer: logged.customer_id,
         merchant: None,
-        body: body.and_then(|body| serde_json::from_str::<Value>(body).ok()),
+        body: sent,
         idempotency_key: None,
     };
     let message = message.map_or_else(|_| "Done".to_owned(), |reply| reply.message);
-    Ok(show(&message, &reader.curl(&request), &[]))
+    let sent = match form {
+        Some(form) => Sent::Form(format!("{} {}\n{form}", request.method, request.path)),
+        None => Sent::Json(reader.curl(&request)),
+    };
+    Ok(show(&message, &sent, &[]))
 }
 
-fn show(message: &str, curl: &str, secrets: &[(&'static str, String)]) -> Markup {
+/// The request that was sent.
+enum Sent {
+    /// As a command line.
+    Json(String),
+    /// The texts of a form with files.
+    Form(String),
+    /// A form with files that nothing keeps.
+    Unknown,
+}
+
+fn show(message: &str, sent: &Sent, secrets: &[(&'static str, String)]) -> Markup {
     html! {
         div.notice.good role="status" {
             p { strong { (message) } }
@@ -79,10 +97,17 @@ fn show(message: &str, curl: &str, secrets: &[(&'static str, String)]) -> Markup
                 pre tabindex="0" { code id=(id) { (secret) } }
                 button type="button" data-copy=(id) { "Copy" }
             }
-            details {
-                summary { "The same with curl" }
-                pre tabindex="0" { code #curl { (curl) } }
-                button type="button" data-copy="curl" { "Copy" }
+            @match sent {
+                Sent::Json(curl) => details {
+                    summary { "The same with curl" }
+                    pre tabindex="0" { code #curl { (curl) } }
+                    button type="button" data-copy="curl" { "Copy" }
+                }
+                Sent::Form(form) => details {
+                    summary { "The form that was sent" }
+                    pre tabindex="0" { code { (form) } }
+                }
+                Sent::Unknown => {}
             }
         }
     }

@@ -10,6 +10,8 @@ pub(super) mod deal;
 mod deals;
 mod desk;
 mod done;
+mod earnings;
+mod edit;
 mod events;
 mod example;
 mod faults;
@@ -18,19 +20,22 @@ mod money_bar;
 mod offer;
 mod requests;
 mod timeline;
+mod upload;
 
 use actix_web::web::{self, ServiceConfig};
 
-pub(super) use call::button;
+pub(super) use call::{button, refusal};
 pub(super) use done::{Shown, notice};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(web::resource("/deals").get(deals::list))
         .service(web::resource("/deals/{escrowId}").get(deal::show))
+        .service(web::resource("/deals/{escrowId}/edit").get(edit::show))
         .service(web::resource("/offer").get(offer::show))
         .service(web::resource("/call").post(call::send))
         .service(web::resource("/merchant").post(choice::choose))
+        .service(web::resource("/upload").post(upload::send))
         .service(web::resource("/example").post(example::make))
         .service(web::resource("/customers").get(customers::list))
         .service(web::resource("/customers/{customerId}").get(customers::show))
@@ -41,5 +46,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/clock").get(clock::show))
         .service(web::resource("/faults").get(faults::show))
         .service(web::resource("/ledger").get(ledger::show))
+        .service(web::resource("/earnings").get(earnings::show))
         .configure(desk::configure);
 }
