@@ -60,6 +60,9 @@ CREATE TABLE merchant (
     wallet_id    INTEGER NOT NULL,        -- the merchant's earnings are a wallet on the wire, which has an id
     wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    -- Names the merchant in its web pages and opens nothing but checkout sessions, so it is no
+    -- secret. A reset moves it to the new merchant; NULL for one that was left behind.
+    publishable_key TEXT UNIQUE CHECK (publishable_key GLOB 'pk_test_?*' OR publishable_key GLOB 'pk_live_?*'),
     -- Live: the merchant's own settings. NULL stands for those of the deployment.
     is_business    INTEGER CHECK (is_business = 0 OR is_business = 1), -- may sell in its own name
     country        TEXT    CHECK (country GLOB '[A-Z][A-Z]'),

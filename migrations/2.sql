@@ -8,6 +8,7 @@ CREATE TABLE new_merchant (
     wallet_id    INTEGER NOT NULL,
     wallet_guard INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    publishable_key TEXT UNIQUE CHECK (publishable_key GLOB 'pk_test_?*' OR publishable_key GLOB 'pk_live_?*'),
     is_business    INTEGER CHECK (is_business = 0 OR is_business = 1),
     country        TEXT    CHECK (country GLOB '[A-Z][A-Z]'),
     commission_bps INTEGER CHECK (commission_bps BETWEEN 0 AND 5000),
@@ -31,6 +32,15 @@ INSERT INTO new_merchant (id, name, chain_head, wallet_id, wallet_guard, created
     callback_version, signing_secret, clock_offset_millis, clock_moved_at, event_count, left_at)
     SELECT id, name, chain_head, wallet_id, wallet_guard, created_at, callback_url, callback_events, callback_gone_at,
     callback_version, signing_secret, clock_offset_millis, clock_moved_at, event_count, left_at FROM merchant;
+-- A new merchant gets its publishable key in the same forms. The merchant of requests without a
+-- key has the hash of the empty text.
+UPDATE new_merchant SET publishable_key = CASE
+    WHEN EXISTS (SELECT 1 FROM merchant_key
+        WHERE merchant_id = new_merchant.id AND key_hash = x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
+        THEN 'pk_test_default'
+    WHEN (SELECT mode FROM instance) = 'LIVE' THEN 'pk_live_' || lower(hex(randomblob(16)))
+    ELSE 'pk_test_' || lower(hex(randomblob(16))) END
+    WHERE left_at IS NULL;
 DROP TABLE merchant;
 ALTER TABLE new_merchant RENAME TO merchant;
 CREATE INDEX merchant_left_behind ON merchant (left_at) WHERE left_at IS NOT NULL;

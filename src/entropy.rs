@@ -62,9 +62,14 @@ pub fn session_value() -> String {
 }
 
 fn key(prefix: &str) -> String {
+    format!("{prefix}{}", hex::encode(secret_bytes()))
+}
+
+/// Generates 256 random bits for a secret that this process keeps in memory.
+pub fn secret_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system has a random source");
-    format!("{prefix}{}", hex::encode(bytes))
+    bytes
 }
 
 /// Generates `COUNT` random decimal digits.

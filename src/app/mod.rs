@@ -22,9 +22,10 @@ use crate::domain::ids::Entropy;
 use crate::domain::mode::Mode;
 use crate::domain::time::Clock;
 use crate::domain::web_address::reachable_from_here;
-use crate::entropy::SystemEntropy;
+use crate::entropy::{self, SystemEntropy};
 use crate::http::{
-    self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter, TrustedProxies,
+    self, AppState, Connections, EventStreams, FaultBook, RateLimiter, RequestLog, RequestMeter, SessionSigner,
+    TrustedProxies,
 };
 use crate::metrics::{Measured, Metrics};
 use crate::retention::{self, Retention};
@@ -179,6 +180,7 @@ impl App {
             limits: settings::limits(config),
             connections: Arc::clone(&connections),
             rate_limiter: Arc::clone(&reloader.rate_limiter),
+            checkout_sessions: SessionSigner::new(&entropy::secret_bytes()),
             unknown_keys: Arc::clone(&reloader.unknown_keys),
             faults: Arc::new(FaultBook::new(http::routes(config.mode, config.strict))),
             requests: request_log.map(|limits| Arc::new(RequestLog::new(limits))),

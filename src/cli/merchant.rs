@@ -175,6 +175,7 @@ fn print_created(made: &Value) {
         or_dash(&made["name"]),
         made["id"]
     );
+    anstream::println!("Its web pages name it with {}.", or_dash(&made["publishableKey"]));
     print_secret(
         &format!("Its key {} for every route", or_dash(&made["key"]["id"])),
         &made["key"]["key"],
@@ -193,13 +194,14 @@ fn print_list(merchants: &Value) {
 
 fn print_settings(merchant: &Value) {
     anstream::println!(
-        "{:>4}  {BOLD}{}{BOLD:#}  country {}, commission {} bps, business {}, addresses {}, created {}",
+        "{:>4}  {BOLD}{}{BOLD:#}  country {}, commission {} bps, business {}, addresses {}, publishable key {}, created {}",
         or_dash(&merchant["id"]),
         or_dash(&merchant["name"]),
         or_default(&merchant["country"]),
         or_default(&merchant["commissionBps"]),
         or_default(&merchant["isBusiness"]),
         listed(&merchant["allowedAddresses"], "any"),
+        or_dash(&merchant["publishableKey"]),
         or_dash(&merchant["createdAt"]),
     );
 }

@@ -7,6 +7,7 @@ use crate::domain::events::webhook_endpoint::{SigningSecret, WebhookUrlChoice};
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::merchant::key::{KeyOwner, KeyScope, MerchantKey, NewKey, SandboxKey};
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::{Merchant, SettingsChange};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::{ActKind, Agent};
@@ -110,23 +111,29 @@ pub fn of_sandbox_key(tx: &mut Tx<'_>, key: &SandboxKey) -> Result<MerchantId, s
         return Ok(owner.merchant);
     }
     let merchant = tx.insert_merchant(None, Some(key.signing_secret()))?;
+    if key.is_of_default_merchant() {
+        tx.save_publishable_key(merchant, Some(&PublishableKey::of_default_merchant()))?;
+    }
     let scope = KeyScope::SuperAdmin;
     tx.insert_sandbox_key(key.hash(), KeyOwner { merchant, scope })?;
     Ok(merchant)
 }
 
-/// Creates an empty merchant and moves the sandbox key of `merchant` to it. The old merchant
-/// is left behind without a key, and retention removes its rows later: the time of a reset
+/// Creates an empty merchant and moves the sandbox key and the publishable key of `merchant` to
+/// it. The old merchant is left behind without a key, and retention removes its rows later: the time of a reset
 /// does not depend on their number. Disables its webhook endpoint and deletes its pending
 /// deliveries, as [`webhook_endpoints::set`] does.
 ///
 /// [`webhook_endpoints::set`]: crate::commands::webhook_endpoints::set
 pub fn reset(tx: &mut Tx<'_>, key_hash: &[u8; 32], merchant: MerchantId) -> Result<MerchantId, store::Error> {
     let signing_secret = tx.webhook_endpoint(merchant)?.secret;
+    let publishable_key = tx.publishable_key(merchant)?;
     // The new merchant's clock has no offset, so its first times are ledger times.
     tx.use_ledger_clock();
     let new_merchant = tx.insert_merchant(None, signing_secret.as_ref())?;
     tx.save_key_owner(key_hash, new_merchant)?;
+    tx.save_publishable_key(merchant, None)?;
+    tx.save_publishable_key(new_merchant, publishable_key.as_ref())?;
     tx.save_left_behind(merchant)?;
     tx.save_webhook_endpoint(merchant, &WebhookUrlChoice::Disabled, None)?;
     deliveries::discard_some(tx, merchant)?;

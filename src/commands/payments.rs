@@ -23,6 +23,18 @@ pub fn fund(
     actor: &Actor,
     request: Parsed<PaymentRequest>,
 ) -> Result<Payment, Error> {
+    fund_with(tx, policy, actor, request, None)
+}
+
+/// Pays for escrows as [`fund`] does, with no more of the wallet's money than `wallet_max`, if
+/// it is given.
+pub(super) fn fund_with(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    request: Parsed<PaymentRequest>,
+    wallet_max: Option<Amount>,
+) -> Result<Payment, Error> {
     admit(tx, policy, actor)?.check_may_buy()?;
     let request = request?;
     let request_hash = request.fingerprint();
@@ -38,7 +50,7 @@ pub fn fund(
     let offer = PaymentOffer {
         reference: request.reference,
         amount: request.amount,
-        source: source_of(tx, policy, actor, request.gateway)?,
+        source: source_of(tx, policy, actor, request.gateway, wallet_max)?,
     };
     let now = tx.now();
     let (transaction, effects) = escrow::fund(&mut escrows, actor.customer(), offer, tx, now)?;
@@ -85,11 +97,19 @@ pub(super) fn first_payment(
 
 /// Returns the source of a payment: the wallet with its balance, or a card that the customer
 /// may pay with.
-fn source_of(tx: &mut Tx<'_>, policy: &Policy, actor: &Actor, gateway: Gateway) -> Result<Source, Error> {
+fn source_of(
+    tx: &mut Tx<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    gateway: Gateway,
+    wallet_max: Option<Amount>,
+) -> Result<Source, Error> {
     match gateway {
-        Gateway::Wallet => Ok(Source::Wallet {
-            available: tx.balance(actor.merchant, &actor.wallet())?,
-        }),
+        Gateway::Wallet => {
+            let balance = tx.balance(actor.merchant, &actor.wallet())?;
+            let available = wallet_max.map_or(balance, |max| balance.min(max));
+            Ok(Source::Wallet { available })
+        }
         Gateway::Card(id) => Ok(Source::Card {
             card: cards::usable(tx, policy, actor, id)?,
             inside: tx.balance(actor.merchant, &Account::OutsideWorld)?,

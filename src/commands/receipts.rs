@@ -370,8 +370,11 @@ fn take_in(
     Ok(outcome)
 }
 
-/// Funds the escrows that a deposit names from its customer's wallet, or none of them. The
+/// Funds the escrows that a deposit names with the money that came by it, or none of them. The
 /// inner error says why they were not funded.
+///
+/// Other money in the customer's wallet is not touched: the price may have changed since the
+/// deposit was announced, and a checkout may have announced it in the customer's absence.
 pub(super) fn fund_escrows_of(
     tx: &mut Tx<'_>,
     policy: &Policy,
@@ -385,6 +388,7 @@ pub(super) fn fund_escrows_of(
     if ids.is_empty() {
         return Ok(Ok(Vec::new()));
     }
+    let came = deposit.transaction.amount;
     let request = PaymentRequest {
         escrows: ids.iter().map(|id| EscrowKey::Id(EscrowId::named(id))).collect(),
         token: None,
@@ -396,7 +400,7 @@ pub(super) fn fund_escrows_of(
         merchant,
         party: Party::Customer(customer.clone()),
     };
-    let funded = tx.attempt(|tx| payments::fund(tx, policy, &actor, Ok(request)))?;
+    let funded = tx.attempt(|tx| payments::fund_with(tx, policy, &actor, Ok(request), Some(came)))?;
     match funded {
         Ok(payment) => Ok(Ok(payment.escrows.iter().map(|escrow| escrow.id).collect())),
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),

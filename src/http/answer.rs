@@ -23,6 +23,8 @@ pub(crate) struct Success {
 pub(crate) enum SuccessBody {
     /// The envelope, with data of this schema.
     Data(Schema),
+    /// A JSON body of this schema.
+    Whole(Schema),
     /// Something else than an envelope, of this media type.
     Media(&'static str),
 }

@@ -16,11 +16,13 @@ use crate::commands::{merchant_keys, merchants};
 use crate::domain::address_range::AddressRange;
 use crate::domain::ids::{CustomerId, MerchantId, OperatorId};
 use crate::domain::merchant::key::{KeyAccess, KeyOwner, KeyScope, LIVE_KEY_PREFIX, SandboxKey};
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::party::{Actor, Party};
 use crate::domain::refusal::Refusal;
 use crate::domain::treasury::act::Agent;
 use crate::domain::unset::is_unset_variable;
+use crate::http::context::OnBehalf;
 use crate::http::context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::fields::customer_id;
@@ -68,6 +70,7 @@ impl Caller {
         let facts = *request.app_data::<RouteFacts>().ok_or(ApiError::Internal)?;
         let context = RequestContext::of(request)?;
         let (key, key_hash) = read_key(request, state)?;
+        let on_behalf = request.extensions().get::<OnBehalf>().copied();
         if let (Access::Operator(right), Mode::Live) = (facts.access, state.policy.load().mode) {
             let found = operator_auth::admit(request, state, &key_hash, right, facts.acts_as)?;
             let (operator, merchant) = found.ok_or_else(|| refuse_unknown_key(request, state))?;
@@ -84,13 +87,17 @@ impl Caller {
             });
         }
         let access = find_access(state, &key_hash)?;
-        let key = match &access {
-            Some(access) => Key::Known(access.owner),
-            None if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
+        let key = match (&access, on_behalf) {
+            (_, Some(OnBehalf { merchant, .. })) => Key::Known(KeyOwner {
+                merchant,
+                scope: KeyScope::SuperAdmin,
+            }),
+            (Some(access), None) => Key::Known(access.owner),
+            (None, None) if state.policy.load().mode == Mode::Live || key.starts_with(LIVE_KEY_PREFIX) => {
                 return Err(refuse_unknown_key(request, state));
             }
             // A client that sends a live key to a sandbox has confused the two servers.
-            None => Key::New(SandboxKey::new(&key)),
+            (None, None) => Key::New(SandboxKey::new(&key)),
         };
         context.key_hash.get_or_init(|| key_hash);
         if let Key::Known(owner) = key {
@@ -304,11 +311,18 @@ pub(super) fn check_scope(scope: KeyScope, access: Access) -> Result<(), Refusal
 /// # Errors
 ///
 /// Returns [`ApiError::ForeignHost`] if only this machine may use the server and the
-/// `Host` header is not a loopback name, and [`ApiError::NoToken`] if there is no key, or
-/// only the text of a client's variable without a value.
+/// `Host` header is not a loopback name, [`ApiError::NoToken`] if there is no key, or
+/// only the text of a client's variable without a value, and [`ApiError::PublishableKey`] if
+/// the key is no secret key.
 pub(super) fn read_key(request: &HttpRequest, state: &AppState) -> Result<(String, [u8; 32]), ApiError> {
     check_host(request, state)?;
+    if let Some(on_behalf) = request.extensions().get::<OnBehalf>() {
+        return Ok((String::new(), on_behalf.key_hash));
+    }
     let key = key_of(request, state)?;
+    if PublishableKey::parse(&key).is_some() {
+        return Err(ApiError::PublishableKey);
+    }
     let key_hash = Sha256::digest(&key).into();
     Ok((key, key_hash))
 }
@@ -333,6 +347,11 @@ pub(super) fn read_customer(request: &HttpRequest, context: &RequestContext) -> 
         context.customer.get_or_init(|| customer.clone());
     }
     Ok(customer)
+}
+
+/// Returns the address of the client, if it is known.
+pub(crate) fn client_of(request: &HttpRequest) -> Option<IpAddr> {
+    RequestContext::of(request).ok().and_then(|context| context.address())
 }
 
 /// Returns true if a request needs no key: in a sandbox, if a program on this machine sent it.

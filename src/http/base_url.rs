@@ -36,6 +36,13 @@ fn first_part(path: &str) -> &str {
     path.split_once('/').map_or(path, |(first, _)| first)
 }
 
+/// Returns true for the page of a checkout session, whose path begins as a route of the contract
+/// does without [`CONTRACT_PREFIX`].
+fn is_checkout_page(path: &str) -> bool {
+    let session = path.strip_prefix("/checkout/").map(first_part);
+    session.is_some_and(|session| session != "session")
+}
+
 /// Puts the path of a request right, if a client joined it to another form of the base URL.
 pub(super) fn put_right(request: &mut ServiceRequest) {
     let uri = &request.head().uri;
@@ -57,6 +64,9 @@ pub(super) fn put_right(request: &mut ServiceRequest) {
 
 /// Returns the path that a client means, or `None` if it is this one.
 fn meant_path(path: &str) -> Option<String> {
+    if is_checkout_page(path) {
+        return None;
+    }
     let mut rest = path.trim_start_matches('/');
     while let Some(after) = rest.strip_prefix("v1/") {
         rest = after.trim_start_matches('/');

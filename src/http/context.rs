@@ -29,6 +29,17 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByPage;
 
+/// Marks a request that a checkout session makes: it acts for this merchant, and carries no key.
+/// Only [`CheckoutDoor`](crate::http::checkout::CheckoutDoor) sends such requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnBehalf {
+    /// The merchant.
+    pub(in crate::http) merchant: MerchantId,
+    /// The hash by which the requests are counted, logged and hit by faults: in a sandbox that
+    /// of the merchant's key.
+    pub(in crate::http) key_hash: [u8; 32],
+}
+
 /// The facts about one request. The middleware creates the context and puts it into the
 /// request's extensions. The facts in a `OnceLock` become known later and are set once.
 #[derive(Debug)]

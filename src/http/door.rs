@@ -21,7 +21,7 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::domain::ids::MerchantId;
-use crate::http::context::ByPage;
+use crate::http::context::{ByPage, OnBehalf};
 use crate::http::error::ApiError;
 use crate::http::headers::REQUEST_ID;
 use crate::http::operator_auth::MERCHANT_ID;
@@ -49,6 +49,7 @@ pub(crate) struct Door {
     key: Option<SecretKey>,
     /// The merchant that an operator has chosen. A call may name another one.
     merchant: Option<MerchantId>,
+    on_behalf: Option<OnBehalf>,
 }
 
 /// A request to a route, as a page makes and shows it.
@@ -93,6 +94,16 @@ impl WorkerDoor {
 }
 
 impl Door {
+    /// Makes every request act for this merchant, whoever has logged in.
+    pub(super) fn on_behalf_of(self, merchant: OnBehalf) -> Self {
+        Self {
+            key: None,
+            merchant: None,
+            on_behalf: Some(merchant),
+            ..self
+        }
+    }
+
     /// Sends a request to its route and waits for the whole answer. A refusal is an answer
     /// too.
     ///
@@ -124,6 +135,9 @@ impl Door {
         let length = body.len();
         let mut request = Request::with_payload(Payload::from(body));
         request.extensions_mut().insert(ByPage);
+        if let Some(on_behalf) = self.on_behalf {
+            request.extensions_mut().insert(on_behalf);
+        }
         let head = request.head_mut();
         head.method = call.method;
         head.uri = call.path.parse::<Uri>().ok()?;
@@ -170,6 +184,7 @@ impl FromRequest for Door {
             repeated,
             key: visitor.and_then(Visitor::key).cloned(),
             merchant: visitor.and_then(Visitor::named_merchant),
+            on_behalf: None,
         }))
     }
 }

@@ -56,6 +56,21 @@ pub(crate) enum ApiError {
     #[strum(props(status = 403))]
     #[error("Unauthorized Access")]
     UnknownKey,
+    /// The bearer key is one that stands in web pages.
+    #[strum(props(status = 403))]
+    #[error("This is a publishable key, which opens POST /v1/checkout/session alone; send the secret key")]
+    PublishableKey,
+    /// No merchant has this publishable key.
+    #[strum(props(status = 403))]
+    #[error("Unknown publishable key")]
+    UnknownPublishableKey,
+    /// The publishable key is one for the other mode.
+    #[strum(props(status = 403))]
+    #[error("This is a publishable key of another mode; this service takes pk_{environment}_ keys")]
+    PublishableKeyOfOtherMode {
+        /// The contract's word for the mode of this service.
+        environment: &'static str,
+    },
     /// The `host` header does not name this machine.
     #[strum(props(status = 403))]
     #[error("This sandbox answers to localhost only; set sandbox.expose to let it answer to other names")]

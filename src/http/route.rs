@@ -67,6 +67,9 @@ pub(crate) enum Section {
     /// Routes of the contract, and those that escrowd adds beside them, under
     /// [`CONTRACT_PREFIX`]. The rate limit and faults apply to them.
     Contract,
+    /// The route of the contract that takes a publishable key in its body. Faults apply to it, and
+    /// it counts its requests itself, once it knows the merchant.
+    Checkout,
     /// Routes of the sandbox, under `/sandbox`. They are not rate limited: a test that has
     /// used up the limit moves its clock with one of them.
     Sandbox,
@@ -86,7 +89,7 @@ impl RouteFacts {
     /// contract, and the requests of the sandbox that change state.
     pub(crate) const fn is_recorded(self) -> bool {
         match self.section {
-            Section::Contract => true,
+            Section::Contract | Section::Checkout => true,
             Section::Sandbox | Section::Operator => self.writes,
             Section::Open => false,
         }

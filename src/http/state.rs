@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::commands::{Policy, SharedPolicy};
 use crate::http::api_key_cache::ApiKeyCache;
+use crate::http::checkout::session::SessionSigner;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::in_flight::InFlight;
@@ -65,6 +66,8 @@ pub struct AppState {
     pub connections: Arc<Connections>,
     /// Counts the requests of each key.
     pub rate_limiter: Arc<RateLimiter>,
+    /// Signs checkout sessions.
+    pub checkout_sessions: SessionSigner,
     /// Counts unknown keys by address.
     pub unknown_keys: Arc<RateLimiter>,
     /// The faults that merchants have set. Always empty in live mode.

@@ -18,6 +18,7 @@ use crate::domain::ids::{
 };
 use crate::domain::ledger::Account;
 use crate::domain::merchant::key::KeyId;
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::money::Amount;
 use crate::domain::time::{Date, Timestamp};
 use crate::views::{AsText, MajorUnits, SignedMajorUnits};
@@ -55,6 +56,7 @@ text_forms! {
     OperatorId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     PayoutId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     Phone => { "type": "string" },
+    PublishableKey => { "type": "string", "pattern": "^pk_(test|live)_" },
     ReceiptId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },
     Timestamp => { "type": "string", "format": "date-time" },
     TransactionId => { "type": "string", "pattern": "^[0-9a-f]{24}$" },

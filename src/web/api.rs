@@ -136,6 +136,21 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+impl Answer {
+    /// Reads a reply, which may be a refusal.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reply has no envelope.
+    pub(super) fn of(reply: CallReply) -> Result<Self, Refused> {
+        Ok(Self {
+            status: reply.status,
+            envelope: serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?,
+            request_id: reply.request_id,
+        })
+    }
+}
+
 impl Api {
     /// Reads the `data` of a GET route. `path` has its query, escaped.
     ///
@@ -252,7 +267,7 @@ fn answer_of(reply: CallReply) -> Result<Answer, Refused> {
 }
 
 /// Returns the `data` of a reply, or its refusal as a page.
-fn data_of<T: DeserializeOwned>(reply: &CallReply) -> Result<T, Refused> {
+pub(super) fn data_of<T: DeserializeOwned>(reply: &CallReply) -> Result<T, Refused> {
     if reply.status.is_success() {
         let data: Data<T> = serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?;
         return Ok(data.data);

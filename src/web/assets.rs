@@ -34,6 +34,16 @@ pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     )
 });
 
+/// The script of the checkout's pages.
+pub(super) static CHECKOUT_PAGE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "checkout-page",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/checkout-page.js"),
+    )
+});
+
 impl Asset {
     fn new(stem: &str, extension: &str, content_type: &'static str, content: &'static str) -> Self {
         let hash = hex::encode(&Sha256::digest(content)[..6]);
@@ -52,7 +62,7 @@ impl Asset {
 
 /// `GET /assets/{name}`
 pub(super) async fn serve(name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let assets = [&*STYLE, &*SCRIPT];
+    let assets = [&*STYLE, &*SCRIPT, &*CHECKOUT_PAGE];
     let asset = assets.into_iter().find(|asset| asset.name == *name);
     let asset = asset.ok_or_else(|| ApiError::RouteNotFound {
         path: format!("/assets/{name}"),

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::domain::ids::MerchantId;
 use crate::domain::mode::Mode;
 use crate::http::{ApiError, AppState, Person, Visitor};
-use crate::web::assets::{SCRIPT, STYLE};
+use crate::web::assets::{CHECKOUT_PAGE, SCRIPT, STYLE};
 use crate::web::layout::Page;
 use crate::web::parts::Part;
 
@@ -74,8 +74,24 @@ impl Frame {
                     link rel="icon" href="data:,";
                     link rel="stylesheet" href=(STYLE.path());
                     script src=(SCRIPT.path()) defer {}
+                    @if page.is_bare() { script src=(CHECKOUT_PAGE.path()) defer {} }
                 }
                 body {
+                    @if !page.is_bare() { (self.header(page)) }
+                    main #main .narrow[page.is_narrow()] { (content) }
+                    @if !page.is_bare() {
+                        footer.site-footer {
+                            span { "escrowd " (env!("CARGO_PKG_VERSION")) }
+                            span { @match self.mode { Mode::Live => "live mode", Mode::Sandbox => "sandbox" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn header(&self, page: &Page) -> Markup {
+        html! {
                     a.skip.visually-hidden href="#main" { "Skip to the content" }
                     header.site-header {
                         div {
@@ -88,13 +104,6 @@ impl Frame {
                             (self.person())
                         }
                     }
-                    main #main .narrow[page.is_narrow()] { (content) }
-                    footer.site-footer {
-                        span { "escrowd " (env!("CARGO_PKG_VERSION")) }
-                        span { @match self.mode { Mode::Live => "live mode", Mode::Sandbox => "sandbox" } }
-                    }
-                }
-            }
         }
     }
 

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use crate::domain::escrow::merchant_escrows::MerchantEscrowFilter;
 use crate::domain::ledger::TransferKind;
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
 use crate::domain::page::PageRequest;
 use crate::domain::treasury::account_statement::{AccountStatement, Period};
@@ -31,6 +32,7 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
     };
     let (money, currency) = (money(&reader).await?, reader.currency());
     let points = money.as_ref().map(|(_, points)| points.as_slice()).unwrap_or_default();
+    let publishable_key = publishable_key(&reader).await?;
     let deals = money.as_ref().map_or(0, |(deals, _)| *deals);
     Ok(Page::new("Home").section("/").show(&html! {
         h1 { "Money held until the work is done" }
@@ -50,8 +52,21 @@ pub(super) async fn show(state: Data<AppState>, reader: Result<Reader, Refused>)
                 (chart(points, &currency))
             }
         }
-        @if reader.is_in_sandbox() { (ways_on()) } @else { (work(&reader)) }
+        @if let Some(key) = &publishable_key { (ways_on(key)) } @else { (work(&reader)) }
     }))
+}
+
+/// Reads the publishable key of a sandbox's merchant. `None` in live mode.
+async fn publishable_key(reader: &Reader) -> Result<Option<PublishableKey>, Refused> {
+    if !reader.is_in_sandbox() {
+        return Ok(None);
+    }
+    let found = reader.read(|snapshot, merchant| {
+        let key = snapshot.publishable_key(merchant)?;
+        Ok(key.unwrap_or_else(PublishableKey::of_default_merchant))
+    });
+    let key = found.await?;
+    Ok(Some(key.unwrap_or_else(PublishableKey::of_default_merchant)))
 }
 
 /// Reads the number of deals and the course of the money, if the reader has a merchant whose
@@ -89,12 +104,16 @@ fn introduction(deals: u64) -> Markup {
     }
 }
 
-fn ways_on() -> Markup {
+fn ways_on(publishable_key: &PublishableKey) -> Markup {
     html! {
         div.grid {
             section.card {
                 h2 { "For developers" }
                 p { "Every request of these pages can be copied as a curl command. The documents are in the binary." }
+                p {
+                    "A web page of yours takes payments with the publishable key " code { (publishable_key) } ": "
+                    a href="/docs/checkout" { "checkout in your own page" } "."
+                }
                 div.actions {
                     a.button href="/docs" { "Documents" }
                     a.button href="/docs/errors" { "Refusals" }

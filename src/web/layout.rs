@@ -20,6 +20,7 @@ pub(super) struct Page {
     /// The path of the section that the page belongs to.
     section: &'static str,
     is_narrow: bool,
+    is_bare: bool,
 }
 
 /// The content of a response that waits for its frame.
@@ -35,6 +36,7 @@ impl Page {
             title: title.into(),
             section: "",
             is_narrow: false,
+            is_bare: false,
         }
     }
 
@@ -60,6 +62,17 @@ impl Page {
 
     pub(super) const fn is_narrow(&self) -> bool {
         self.is_narrow
+    }
+
+    /// Leaves out the navigation, for a page that stands in a frame of another site, and adds the
+    /// script by which it speaks with that site.
+    pub(super) const fn bare(mut self) -> Self {
+        self.is_bare = true;
+        self
+    }
+
+    pub(super) const fn is_bare(&self) -> bool {
+        self.is_bare
     }
 
     /// Answers with the page.
@@ -124,6 +137,12 @@ impl Refused {
         let message = "This page shows one merchant. Choose it at the top of the page.";
         Self::new(400, Page::new("Choose a merchant"), message)
     }
+
+    /// Makes it a page in a frame of another site.
+    pub(super) fn bare(mut self) -> Self {
+        self.page = self.page.bare();
+        self
+    }
 }
 
 impl From<ApiError> for Refused {
@@ -152,7 +171,7 @@ impl ResponseError for Refused {
         let content = html! {
             h1 { (self.page.title) }
             div.notice.bad role="alert" { p { (self.message) } }
-            p { a href="/" { "Back to the start" } }
+            @if !self.page.is_bare { p { a href="/" { "Back to the start" } } }
         };
         self.page.clone().narrow().show_with(self.status, &content)
     }

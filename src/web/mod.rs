@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod checkout;
 mod console;
 mod demo;
 mod docs;
@@ -17,6 +18,7 @@ mod layout;
 mod login;
 mod parts;
 mod pay;
+mod paying;
 mod reader;
 mod scale;
 mod text;
@@ -27,6 +29,7 @@ use actix_web::web::{self, ServiceConfig};
 /// Adds the pages to the routes of a server.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(web::resource("/assets/{name}").get(assets::serve));
+    config.configure(checkout::configure);
     config.service(web::resource("/").wrap(from_fn(guard::page)).get(home::show));
     config.service(
         web::scope("/login")

@@ -5,7 +5,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::web::{Path, Query};
+use actix_web::web::{Data, Path, Query};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,10 +14,12 @@ use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
-use crate::domain::payments::card::TEST_CARDS;
-use crate::web::api::{Major, Request};
-use crate::web::console::{Shown, button, deal, notice};
+use crate::domain::mode::Mode;
+use crate::http::{ApiError, AppState};
+use crate::web::api::Request;
+use crate::web::console::{Shown, button, notice};
 use crate::web::layout::{Page, Refused};
+use crate::web::paying::{self, Card, Wallet, Way};
 use crate::web::reader::Reader;
 use crate::web::text;
 
@@ -28,40 +30,25 @@ pub(super) struct Buyer {
     buyer: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wallet {
-    main_balance: Major,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Card {
-    id: String,
-    card_info: CardInfo,
-}
-
-#[derive(Debug, Deserialize)]
-struct CardInfo {
-    brand: String,
-    last4: String,
-}
-
 /// `GET /pay/{paymentToken}`
 pub(super) async fn show(
-    reader: Reader,
+    state: Data<AppState>,
+    reader: Result<Reader, Refused>,
     token: Path<String>,
     Query(buyer): Query<Buyer>,
     Query(shown): Query<Shown>,
 ) -> Result<HttpResponse, Refused> {
-    let key = EscrowKey::Token(PaymentToken::named(&token));
+    let token = PaymentToken::named(&token);
+    if state.policy.load().mode == Mode::Live {
+        return live(&state, &token);
+    }
+    let reader = reader?;
+    let key = EscrowKey::Token(token);
     let found = reader
         .read(move |snapshot, merchant| snapshot.deal(merchant, &key))
         .await?;
     let Some(Deal::Escrow(escrow)) = found.flatten() else {
-        let page = Page::new("Nothing to pay for").narrow();
-        let message = "There is no offer behind this link. It may have been deleted.";
-        return Err(Refused::new(404, page, message));
+        return Err(no_offer());
     };
     let done = notice(&reader, shown.done()).await?;
     let currency = reader.currency();
@@ -73,23 +60,40 @@ pub(super) async fn show(
     };
     Ok(Page::new(escrow.terms.purpose.as_str()).narrow().show(&html! {
         (done)
-        div.notice { p { "This is a sandbox: nobody pays with real money here." } }
-        section.card {
-            h1 { (escrow.terms.purpose) }
-            @if let Some(description) = &escrow.terms.description { p { (description) } }
-            (deal::summary(&escrow, &currency))
-            dl.facts {
-                dt { "Seller" } dd { (deal::seller(&escrow.seller)) }
-                dt { "Price" } dd { (text::amount(escrow.terms.amount, &currency)) }
-                dt { "Fee" } dd { (text::amount(escrow.fee.buyer_share(), &currency)) }
-                @if !escrow.additional_fee.amount.is_zero() {
-                    dt { "Additional fee" } dd { (text::amount(escrow.additional_fee.amount, &currency)) }
-                }
-                dt { strong { "Total" } } dd { strong { (text::amount(escrow.charge(), &currency)) } }
-            }
-            p.small.muted { "The money is held. The seller gets each part when you confirm it." }
-        }
+        (paying::sandbox_notice())
+        (paying::offer(&escrow, &currency))
         (below)
+    }))
+}
+
+fn no_offer() -> Refused {
+    let page = Page::new("Nothing to pay for").narrow();
+    let message = "There is no offer behind this link. It may have been deleted.";
+    Refused::new(404, page, message)
+}
+
+/// Shows an offer of real money to everyone who has its link. The page knows no customer and
+/// acts for none (docs/checkout.md).
+fn live(state: &AppState, token: &PaymentToken) -> Result<HttpResponse, Refused> {
+    let found = state.store.read(|snapshot| snapshot.deal_of_link(token));
+    let Some(Deal::Escrow(escrow)) = found.map_err(ApiError::from)? else {
+        return Err(no_offer());
+    };
+    let page = Page::new(escrow.terms.purpose.as_str()).narrow();
+    if escrow.check_open_to_buyers().is_err() {
+        return Ok(page.show(&html! {
+            h1 { (escrow.terms.purpose) }
+            div.notice { p { "This offer is paid. The shop shows the deal to its buyer." } }
+        }));
+    }
+    let currency = state.policy.load().currency.to_string();
+    Ok(page.show(&html! {
+        (paying::offer(&escrow, &currency))
+        section.card {
+            h2 { "How to pay" }
+            p { "Pay in the shop that gave you this link. It knows you as its customer: there you get the bank account and "
+                "the reference for your transfer, and there you confirm what you get." }
+        }
     }))
 }
 
@@ -102,13 +106,7 @@ fn address(escrow: &Escrow, buyer: &str) -> String {
 fn who(escrow: &Escrow) -> Markup {
     html! {
         form.card method="get" action={ "/pay/" (text::segment(escrow.payment_token.as_str())) } {
-            h2 { "Who are you?" }
-            div.field {
-                label for="buyer" { "Your name as a customer" }
-                input #buyer name="buyer" required value="tunde";
-                p.hint { "A new name is a new customer with play money." }
-            }
-            button.primary { "Continue" }
+            (paying::who("buyer"))
         }
     }
 }
@@ -135,27 +133,17 @@ async fn ways_to_pay(reader: &Reader, escrow: &Escrow, buyer: &CustomerId, curre
         let request = Request::new(Method::POST, "/sandbox/cards").acting_for(buyer.as_str());
         request.with(json!({"number": number}))
     };
+    let form = |way: Way<'_>, label: &str, class: &str| {
+        let request = match way {
+            Way::Wallet => from_wallet.clone(),
+            Way::Card(card) => by_card(card),
+            Way::Save(card) => save(card.number),
+        };
+        button(reader, &request, &back, label, class)
+    };
     Ok(html! {
         section.card {
-            h2 { "Pay as " (buyer) }
-            p { "In the wallet: " (text::amount(wallet.main_balance.0, currency)) }
-            (button(reader, &from_wallet, &back, "Pay from the wallet", "primary wide"))
-            h3 { "By card" }
-            @for card in &cards {
-                p { (button(reader, &by_card(card), &back, &format!("Pay with {} …{}", card.card_info.brand, card.card_info.last4), "wide")) }
-            }
-            details open[cards.is_empty()] {
-                summary { "Save a test card" }
-                div.actions {
-                    @for card in &TEST_CARDS {
-                        @let label = match card.decline {
-                            None => format!("{} {}", card.brand, card.number),
-                            Some(decline) => format!("{} {}, declined: {decline}", card.brand, card.number),
-                        };
-                        (button(reader, &save(card.number), &back, &label, ""))
-                    }
-                }
-            }
+            (paying::ways(buyer, &wallet, &cards, currency, form))
             p { a href={ "/pay/" (text::segment(escrow.payment_token.as_str())) } { "I am someone else" } }
         }
     })
@@ -170,14 +158,7 @@ fn receipt(reader: &Reader, escrow: &Escrow, funding: &Funding, currency: &str) 
     let confirm = |path: String| Request::new(Method::POST, path).acting_for(buyer);
     html! {
         section.card {
-            h2 { "Receipt" }
-            dl.facts {
-                dt { "Paid by" } dd { (buyer) }
-                dt { "Paid" } dd { strong { (text::amount(escrow.charge(), currency)) } }
-                dt { "When" } dd { (text::instant(funding.paid_at)) }
-                dt { "Reference" } dd { code { (funding.payment.reference.as_str()) } }
-                dt { "Still held" } dd { (text::amount(escrow.held(), currency)) }
-            }
+            (paying::receipt(escrow, funding, currency))
             @if let (Some(next), true) = (next, escrow.allows(Action::MilestoneConfirm, exits)) {
                 p { "When “" (next.terms.title) "” is done, confirm it, and the seller is paid for it." }
                 (button(reader, &confirm(format!("/v1/escrow/milestone/confirm/{}/{}", escrow.id, next.id)), &back,

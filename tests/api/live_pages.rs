@@ -12,7 +12,7 @@ use crate::helpers::{Answer, LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn
 use crate::live_console::{Browser, PAGES, cookie_of, log_in};
 
 /// The pages that only a sandbox has.
-const SANDBOX_PAGES: [&str; 4] = ["/console/requests", "/console/clock", "/console/faults", "/pay/PY_X"];
+const SANDBOX_PAGES: [&str; 4] = ["/console/requests", "/console/clock", "/console/faults", "/demo"];
 
 /// Makes an offer with a merchant's key and returns its id.
 fn offer(app: &TestApp, key: &str, purpose: &str, seller: &str) -> String {

@@ -14,6 +14,7 @@ mod banks;
 mod browsers;
 mod cards;
 mod categories;
+mod checkout;
 mod claims;
 mod clients;
 mod clocks;

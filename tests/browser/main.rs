@@ -6,6 +6,7 @@
     reason = "a test that cannot continue should panic at that line"
 )]
 
+mod checkout;
 mod console;
 mod demo;
 mod helpers;

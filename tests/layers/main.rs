@@ -55,7 +55,7 @@ const LIBRARIES: [(&str, &[&str]); 20] = [
     ("r2d2", &["store/"]),
     ("reqwest", &["http_client.rs", "webhooks/", "cli/"]),
     ("rustls", &["http_client.rs"]),
-    ("hmac", &["webhooks/", "notices/"]),
+    ("hmac", &["webhooks/", "notices/", "http/checkout/"]),
     ("use csv::", &["csv/"]),
     ("use ::csv::", &["csv/"]),
     ("csv::Reader", &["csv/"]),

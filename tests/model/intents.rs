@@ -333,13 +333,17 @@ impl Reference {
         Ok(vec![])
     }
 
-    /// Funds the deals that a deposit names from the wallet, or none of them.
+    /// Funds the deals that a deposit names with its money, or none of them.
     pub(crate) fn fund_named(&mut self, command: &Command, intent: usize) -> Vec<usize> {
         let intent = &self.intents[intent];
         let Kind::Deposit { escrows } = &intent.kind else {
             return vec![];
         };
         if escrows.is_empty() {
+            return vec![];
+        }
+        let due: i128 = escrows.iter().map(|&deal| i128::from(self.deals[deal].charge())).sum();
+        if due > i128::from(intent.amount) {
             return vec![];
         }
         let name = |&deal: &usize| Named {

@@ -21,7 +21,8 @@ pub(crate) fn delivery_seconds(terms: &Terms, has_milestones: bool) -> i64 {
         _ => 86_400,
     };
     let units = terms.max_delivery.unwrap_or(DAYS_DEFAULT[usize::from(has_milestones)]);
-    units * unit
+    // A conversion ignores the window that it names, which may be any number.
+    units.saturating_mul(unit)
 }
 
 /// Returns the time in milliseconds at which the parties' time has passed. The contract's times

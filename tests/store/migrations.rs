@@ -15,7 +15,7 @@ use crate::released::{FILES, Released, SCHEMAS, statements, statements_of};
 /// needs a migration, a copy of the released schema in `schemas`, and its hash here.
 const SCHEMA_HASHES: [&str; 2] = [
     "912b6f59f943890a97dc33ea447eaebe2991aa4da00c1d8e60f998eb6594f0cb",
-    "16014bbb07b4c2420d984b563642e15c6bf2ab120735907134134194e5e5718d",
+    "231fedbf2b64204065b250b5b87a7b527176011e32828bd2a0a81367ffcdfc6d",
 ];
 
 /// Writes a released file for a store of its mode.
@@ -110,6 +110,34 @@ fn a_file_of_each_version_is_migrated_with_all_its_rows() {
             "{mode}: the copy is as the file was"
         );
         assert_eq!(state(&kept, schema), before, "{mode}");
+    }
+}
+
+#[test]
+fn every_merchant_of_a_migrated_file_has_a_publishable_key_of_its_mode() {
+    for released_file in FILES.iter().filter(|file| file.version == 1) {
+        let file = released(released_file);
+        file.open().close();
+        let prefix = if released_file.mode == "live" {
+            "pk_live_"
+        } else {
+            "pk_test_"
+        };
+        let migrated = file.sqlite();
+        let mut statement = migrated
+            .prepare("SELECT publishable_key FROM merchant WHERE left_at IS NULL")
+            .unwrap();
+        let keys: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(!keys.is_empty());
+        let is_right = |key: &String| key == "pk_test_default" || key.len() == prefix.len() + 32;
+        assert!(
+            keys.iter().all(|key| key.starts_with(prefix) && is_right(key)),
+            "{keys:?}"
+        );
     }
 }
 

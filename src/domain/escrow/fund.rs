@@ -179,7 +179,7 @@ pub fn fund(
 
 impl Escrow {
     /// Checks that the escrow waits for a buyer. A link waits until it is sold out.
-    pub(super) fn check_open_to_buyers(&self) -> Result<(), Refusal> {
+    pub fn check_open_to_buyers(&self) -> Result<(), Refusal> {
         if self.progress == Progress::AwaitingPayment && !self.is_sold_out() {
             Ok(())
         } else {

@@ -85,6 +85,11 @@ impl SandboxKey {
         }
     }
 
+    /// Returns true for the key of the default merchant.
+    pub fn is_of_default_merchant(&self) -> bool {
+        self.signing_secret.as_str() == Self::DEFAULT_SECRET
+    }
+
     /// Returns the SHA-256 hash of the key.
     pub const fn hash(&self) -> &[u8; 32] {
         &self.hash

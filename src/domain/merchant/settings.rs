@@ -6,6 +6,7 @@ use crate::domain::customers::country::Country;
 use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::{Invalid, Parsed};
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::transaction::DepositAccount;
@@ -69,6 +70,8 @@ pub struct Merchant {
     pub deposit_account: Option<DepositAccount>,
     /// The addresses that may use its keys. Empty for all.
     pub allowed_addresses: Vec<AddressRange>,
+    /// The key that names it in its web pages. `None` for one that a reset left behind.
+    pub publishable_key: Option<PublishableKey>,
     pub created_at: Timestamp,
 }
 
@@ -190,6 +193,7 @@ mod tests {
             own: OwnSettings::default(),
             deposit_account: None,
             allowed_addresses: Vec::new(),
+            publishable_key: None,
             created_at: Timestamp::from_millis(1).unwrap(),
         }
     }

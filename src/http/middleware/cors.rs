@@ -15,6 +15,7 @@ use actix_web::http::header::{
 };
 
 use crate::http::auth::is_local_origin;
+use crate::http::routes::checkout;
 use crate::http::state::AllowedOrigins;
 
 /// The methods of all routes. A preflight for a path without a route is answered too: the
@@ -29,6 +30,8 @@ const REPLY_HEADERS: HeaderValue = HeaderValue::from_static(
     "allow, content-disposition, content-length, idempotent-replayed, ratelimit, ratelimit-policy, retry-after, \
      x-request-id",
 );
+/// The paths that pages of every origin may ask for.
+const FOR_EVERY_ORIGIN: [&str; 2] = [checkout::PATH, checkout::SCRIPT_PATH];
 /// The seconds for which a browser keeps the answer to a preflight.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 /// A browser asks with these two headers if a page of the internet may call an address of a
@@ -48,8 +51,16 @@ pub(super) enum Cors {
 }
 
 impl Cors {
-    /// Decides for the origin of a request.
+    /// Decides for the origin of a request. Pages of every origin may load the script of the
+    /// checkout and begin a session: both take no key that is a secret.
     pub(super) fn of(request: &ServiceRequest, allowed: &AllowedOrigins) -> Self {
+        if FOR_EVERY_ORIGIN.contains(&request.path()) {
+            let mut origins = request.headers().get_all(ORIGIN);
+            return match (origins.next(), origins.next()) {
+                (Some(origin), None) => Self::Allowed(origin.clone()),
+                _ => Self::Unnamed,
+            };
+        }
         if !allowed.on_this_machine && allowed.listed.is_empty() {
             return Self::Off;
         }

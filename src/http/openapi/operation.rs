@@ -75,6 +75,7 @@ fn operation_id(method: &str, path: &str) -> String {
 const fn tag(section: Section) -> &'static str {
     match section {
         Section::Contract => "contract",
+        Section::Checkout => "checkout",
         Section::Sandbox => "sandbox",
         Section::Operator => "operator",
         Section::Open => "open",
@@ -96,6 +97,7 @@ fn access(route: &DescribedRoute) -> String {
     };
     let keys = match (route.facts.section, route.facts.access) {
         (Section::Open, _) => "Needs no key.".to_owned(),
+        (Section::Checkout, _) => "Takes the publishable key in the body.".to_owned(),
         (_, Access::Business) => "For the keys of every business account.".to_owned(),
         (_, Access::SuperAdmin) => "For the keys of merchant super-admins.".to_owned(),
         (_, Access::Operator(right)) => {
@@ -108,7 +110,7 @@ fn access(route: &DescribedRoute) -> String {
 /// A program on the machine of a sandbox needs no key.
 fn security(mode: Mode, section: Section) -> Value {
     match (section, mode) {
-        (Section::Open, _) => json!([]),
+        (Section::Open | Section::Checkout, _) => json!([]),
         (_, Mode::Sandbox) => json!([{ "key": [] }, {}]),
         (_, Mode::Live) => json!([{ "key": [] }]),
     }
@@ -131,7 +133,9 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
     match route.facts.acts_as {
         ActsAs::Customer => parameters.push(customer(true)),
         ActsAs::Party => parameters.push(customer(false)),
-        ActsAs::Viewer if route.facts.section != Section::Open => parameters.push(customer(false)),
+        ActsAs::Viewer if !matches!(route.facts.section, Section::Open | Section::Checkout) => {
+            parameters.push(customer(false));
+        }
         ActsAs::MerchantOfOperator | ActsAs::Deployment => {
             let schema = json!({ "type": "string", "minLength": 1 });
             parameters.push(parameter("header", "merchant-id", false, schema));
@@ -181,6 +185,7 @@ fn content(success: &Success) -> Value {
                 "data": data,
             },
         } } }),
+        SuccessBody::Whole(schema) => json!({ JSON: { "schema": schema } }),
         SuccessBody::Media(media_type) => json!({ *media_type: {} }),
     }
 }

@@ -117,7 +117,8 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
             json!({ "type": "string", "description": "The two letters of a country, such as NG, or its id" })
         }
         Kind::Reference => pattern("^[ -~]{1,64}$"),
-        Kind::Url => formatted("uri"),
+        // Browsers and this service read more texts as a URL than the format `uri` allows.
+        Kind::Url => json!({ "type": "string", "minLength": 1, "description": "An http or https URL" }),
         Kind::Currency => json!({ "type": "string", "enum": [rules.currency] }),
         Kind::Object { fields, is_closed } => object(fields, is_closed, sent_as, rules),
         Kind::List(entry, max) => list(&of_kind(entry, sent_as, rules), max.by(rules)),

@@ -4,6 +4,7 @@ mod balances;
 mod banks;
 mod cards;
 mod categories;
+pub(crate) mod checkout;
 mod clocks;
 mod customers;
 mod disputes;
@@ -17,6 +18,7 @@ pub(crate) mod milestone_escrows;
 mod notices;
 mod operator;
 mod payments;
+mod publishable_key;
 mod registry;
 mod requests;
 mod resets;
@@ -160,6 +162,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
     table.contract_reading(POST, "/v1/payment/escrow", Customer, SuperAdmin, payments::PAYMENT, payments::pay);
     table.contract_reading(POST, "/v1/payment/topup", Customer, SuperAdmin, payments::TOP_UP, payments::top_up);
     table.contract(GET, "/v1/wallet", Customer, SuperAdmin, payments::wallet);
+    table.checkout(POST, checkout::PATH, checkout::SESSION, checkout::create);
 
     table.contract_reading(POST, "/v1/customer/create", Key, SuperAdmin, customers::PROFILE, customers::create);
     table.contract_reading(GET, "/v1/customers", Key, SuperAdmin, customers::LIST, customers::list);
@@ -213,6 +216,7 @@ fn table(mode: Mode, is_strict: bool) -> Routes {
         table.sandbox(GET, "/sandbox/requests/{requestId}", Key, requests::get);
         table.sandbox(GET, "/sandbox/clock", Key, clocks::get);
         table.sandbox_reading(POST, "/sandbox/clock/advance", Key, clocks::ADVANCE, clocks::advance);
+        table.sandbox(GET, "/sandbox/publishable-key", Key, publishable_key::get);
         table.sandbox(POST, "/sandbox/reset", Key, resets::reset);
         table.sandbox_reading(POST, "/sandbox/seed", Key, seeds::SEED, seeds::load);
         table.sandbox_reading(PUT, "/sandbox/balance", Key, balances::BALANCE, balances::set);

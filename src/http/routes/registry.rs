@@ -224,6 +224,25 @@ impl Routes {
         self.add(method, path, facts, F::Output::success, handler);
     }
 
+    /// Adds a route of the contract that takes a publishable key in its body. Unknown fields are
+    /// ignored, as on every route of the contract.
+    pub(super) fn checkout<F, Args>(&mut self, method: Method, path: &'static str, request: RequestSpec, handler: F)
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + Answer + 'static,
+    {
+        let facts = RouteFacts {
+            acts_as: ActsAs::Viewer,
+            access: Access::Business,
+            section: Section::Checkout,
+            writes: true,
+            request,
+            ignores_unknown: true,
+        };
+        self.add(method, path, facts, F::Output::success, handler);
+    }
+
     /// Adds a route that needs no key and reads no fields.
     pub(super) fn open<F, Args>(&mut self, method: Method, path: &'static str, handler: F)
     where

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Rows};
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, TransactionId};
+use crate::domain::ids::{EscrowId, EscrowKey, MerchantId, PaymentToken, TransactionId};
 use crate::store::engine::error::Error;
 use crate::store::tables::columns::{broken, is_reachable, read_first};
 use crate::store::tables::deal_row::{DealRow, MILESTONE, STANDARD, VAULT};
@@ -27,6 +27,14 @@ impl Snapshot<'_> {
             }
         };
         Ok(deal.filter(|deal| deal.merchant() == merchant))
+    }
+
+    /// Returns the deal with this payment token, of whatever merchant. Only in live mode does a
+    /// token lead to one deal: sandbox merchants may have loaded the same seed.
+    pub fn deal_of_link(&self, token: &PaymentToken) -> Result<Option<Deal>, Error> {
+        let mut statement = self.connection.prepare_cached(select_deal!("payment_token = ?1"))?;
+        let rows = statement.query([token.as_str()])?;
+        read_first(rows, |row| self.read_deal(row))
     }
 
     /// Returns a deal of any merchant. The id must have the key of its row, which

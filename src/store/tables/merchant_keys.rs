@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyAccess, KeyId, KeyOwner, KeyScope, MerchantKey, end_of};
@@ -102,6 +102,17 @@ impl Snapshot<'_> {
             " FROM merchant_key WHERE merchant_id = ?1 AND substr(key_hash, 1, 12) = ?2"
         ))?;
         read_first(statement.query(params![merchant.0, id.bytes()])?, read_key)
+    }
+
+    /// Returns the hash of the key of a sandbox's merchant, which has one unless a reset left it
+    /// behind.
+    pub fn sandbox_key_of(&self, merchant: MerchantId) -> Result<Option<[u8; 32]>, Error> {
+        let hash = self
+            .connection
+            .prepare_cached("SELECT key_hash FROM merchant_key WHERE merchant_id = ?1")?
+            .query_row([merchant.0], |row| row.get(0))
+            .optional()?;
+        Ok(hash)
     }
 
     /// Returns the key with this SHA-256 hash.

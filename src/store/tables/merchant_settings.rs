@@ -6,6 +6,7 @@ use crate::domain::address_range::AddressRange;
 use crate::domain::customers::country::Country;
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::MerchantId;
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::{Merchant, OwnSettings};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
@@ -23,6 +24,7 @@ row! {
         commission_bps: Option<u16>,
         deposit_account: Option<&'a str>,
         allowed_addresses: Option<&'a str>,
+        publishable_key: Option<&'a str>,
         created_at: Timestamp,
     }
 }
@@ -102,6 +104,7 @@ fn read_merchant(row: &Row<'_>) -> Result<Merchant, Error> {
     let row = SettingsRow::read(row)?;
     let account = |json: &str| serde_json::from_str(json).map_err(|_| broken("a deposit account", json));
     let addresses = row.allowed_addresses.map(address_ranges).transpose()?;
+    let publishable_key = |key: &str| PublishableKey::parse(key).ok_or_else(|| broken("a publishable key", key));
     Ok(Merchant {
         id: row.id,
         name: row.name,
@@ -112,6 +115,7 @@ fn read_merchant(row: &Row<'_>) -> Result<Merchant, Error> {
         },
         deposit_account: row.deposit_account.map(account).transpose()?,
         allowed_addresses: addresses.unwrap_or_default(),
+        publishable_key: row.publishable_key.map(publishable_key).transpose()?,
         created_at: row.created_at,
     })
 }

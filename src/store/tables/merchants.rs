@@ -7,7 +7,9 @@ use crate::domain::customers::customer::Wallet;
 use crate::domain::events::webhook_endpoint::SigningSecret;
 use crate::domain::ids::{IdSource, MerchantId, WalletId};
 use crate::domain::ledger::{Account, ChainHash};
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::OwnSettings;
+use crate::domain::mode::Mode;
 use crate::domain::money::Amount;
 use crate::domain::sandbox::clock_offset::ClockOffset;
 use crate::domain::time::Timestamp;
@@ -110,6 +112,27 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Returns the key that names the merchant in its web pages, or `None` for a merchant that a
+    /// reset left behind.
+    pub fn publishable_key(&self, merchant: MerchantId) -> Result<Option<PublishableKey>, Error> {
+        let key: Option<String> = self
+            .connection
+            .prepare_cached("SELECT publishable_key FROM merchant WHERE id = ?1")?
+            .query_row([merchant.0], |row| row.get(0))?;
+        let parse = |key: String| PublishableKey::parse(&key).ok_or_else(|| broken("a publishable key", &key));
+        key.map(parse).transpose()
+    }
+
+    /// Returns the merchant with this publishable key.
+    pub fn merchant_of_publishable_key(&self, key: &PublishableKey) -> Result<Option<MerchantId>, Error> {
+        let merchant = self
+            .connection
+            .prepare_cached("SELECT id FROM merchant WHERE publishable_key = ?1")?
+            .query_row([key.as_str()], |row| row.get(0).map(MerchantId))
+            .optional()?;
+        Ok(merchant)
+    }
+
     /// Returns the live merchant with this name.
     pub fn merchant_named(&self, name: &str) -> Result<Option<MerchantId>, Error> {
         let merchant = self
@@ -144,18 +167,21 @@ impl Tx<'_> {
         Ok(self.merchant.as_mut().expect("loaded above"))
     }
 
-    /// Inserts a merchant with its own accounts and no key. A live merchant has a name; a
-    /// merchant of a sandbox key has the secret that signs its events.
+    /// Inserts a merchant with its own accounts, a publishable key and no secret key. A live
+    /// merchant has a name; a merchant of a sandbox key has the secret that signs its events.
     pub fn insert_merchant(&mut self, name: Option<&str>, secret: Option<&SigningSecret>) -> Result<MerchantId, Error> {
         let (now, wallet) = (self.now().millis(), self.wallet_id());
+        let mode = if name.is_some() { Mode::Live } else { Mode::Sandbox };
+        let publishable_key = PublishableKey::from_random(mode, self.random());
         let merchant: i64 = self
             .connection
             .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM merchant")?
             .query_row([], |row| row.get(0))?;
         self.connection
             .prepare_cached(
-                "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at, signing_secret)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO merchant (id, name, chain_head, wallet_id, wallet_guard, created_at, signing_secret,
+                     publishable_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 merchant,
@@ -165,12 +191,22 @@ impl Tx<'_> {
                 wallet.guard(),
                 now,
                 secret.map(SigningSecret::as_str),
+                publishable_key.as_str(),
             ])?;
         let merchant = MerchantId(merchant);
         for account in Account::OF_MERCHANT {
             self.insert_account(merchant, &account)?;
         }
         Ok(merchant)
+    }
+
+    /// Saves or removes the key that names a merchant in its web pages.
+    pub fn save_publishable_key(&mut self, merchant: MerchantId, key: Option<&PublishableKey>) -> Result<(), Error> {
+        let changed = self
+            .connection
+            .prepare_cached("UPDATE merchant SET publishable_key = ?2 WHERE id = ?1")?
+            .execute(params![merchant.0, key.map(PublishableKey::as_str)])?;
+        one_row(changed, "a merchant")
     }
 
     /// Marks a merchant as left behind, after its key has moved to another.

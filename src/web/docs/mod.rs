@@ -25,11 +25,12 @@ macro_rules! documents {
     };
 }
 
-const DOCUMENTS: [Document; 14] = documents! {
+const DOCUMENTS: [Document; 15] = documents! {
     "api": "All routes, a line each",
     "errors": "Every refusal with its cause and its remedy",
     "contract": "Every field, status, message and rule",
     "console": "What each of these pages is for",
+    "checkout": "Taking payments in your own web page",
     "webhooks": "Events: their payloads, signatures and repeats",
     "testing": "The sandbox: clocks, faults, seeds and idempotency",
     "differences": "Where this service differs from the hosted one",

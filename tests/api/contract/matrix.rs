@@ -78,6 +78,7 @@ GET    /sandbox/faults                                         - SA none
 DELETE /sandbox/faults                                         - SA none
 GET    /sandbox/requests                                       - SA none
 GET    /sandbox/requests/{requestId}                           - SA none
+GET    /sandbox/publishable-key                                - SA none
 GET    /sandbox/clock                                          - SA none
 POST   /sandbox/clock/advance                                  - SA JSON
 POST   /sandbox/reset                                          - SA none

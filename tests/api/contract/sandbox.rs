@@ -72,6 +72,12 @@ fn of_requests_and_time() -> Vec<Row> {
             },
         )
         .hidden(NO_REQUEST),
+        row(
+            "GET /sandbox/publishable-key",
+            200,
+            "Publishable key fetched successfully",
+            |_| Request::of_merchant(),
+        ),
         row("GET /sandbox/clock", 200, "Clock fetched successfully", |_| {
             Request::of_merchant()
         }),

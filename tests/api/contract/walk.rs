@@ -17,7 +17,8 @@ pub(super) const OTHER_KEY: &str = "sk_test_other";
 const BLOCKED: &str = "Your account is disabled. Please contact support";
 
 /// The service's routes that the contract does not have.
-const OWN_ROUTES: [&str; 71] = [
+const OWN_ROUTES: [&str; 73] = [
+    "POST /v1/checkout/session",
     "POST /notices/{provider}/{merchant}",
     "POST /operator/deals/{escrowId}/resolve",
     "POST /v1/escrow/refund/{paymentToken}",
@@ -77,6 +78,7 @@ const OWN_ROUTES: [&str; 71] = [
     "DELETE /sandbox/faults",
     "GET /sandbox/requests",
     "GET /sandbox/requests/{requestId}",
+    "GET /sandbox/publishable-key",
     "GET /sandbox/clock",
     "POST /sandbox/clock/advance",
     "POST /sandbox/reset",

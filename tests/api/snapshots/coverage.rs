@@ -9,11 +9,12 @@ use escrowd::domain::mode::Mode;
 use escrowd::http;
 
 /// Every snapshot. Remove a snapshot from this list together with the test that writes it.
-pub(super) const SNAPSHOTS: [&str; 44] = [
+pub(super) const SNAPSHOTS: [&str; 46] = [
     "banks_cards_and_addresses",
     "busy_file",
     "callbacks_and_inbox",
     "categories",
+    "checkout",
     "customer_header",
     "customers",
     "disputes",
@@ -31,6 +32,7 @@ pub(super) const SNAPSHOTS: [&str; 44] = [
     "intents",
     "keys",
     "keys_and_names",
+    "live_checkout",
     "live_merchants",
     "live_mode",
     "live_operators",
@@ -57,7 +59,7 @@ pub(super) const SNAPSHOTS: [&str; 44] = [
 ];
 
 /// Every refusal code except [`CODES_OF_TROUBLE`]. Add a new code here and to a snapshot.
-const CODES: [&str; 135] = [
+const CODES: [&str; 138] = [
     "access_denied",
     "account_not_resolved",
     "action_not_allowed",
@@ -155,6 +157,8 @@ const CODES: [&str; 135] = [
     "phone_exists",
     "phone_unknown",
     "pot_too_small",
+    "publishable_key",
+    "publishable_key_of_other_mode",
     "receipt_not_found",
     "request_not_found",
     "role_not_allowed",
@@ -184,6 +188,7 @@ const CODES: [&str; 135] = [
     "too_much_money",
     "topped_up_today",
     "unknown_key",
+    "unknown_publishable_key",
     "unsupported_media_type",
     "vault_already_settled",
     "vault_not_disputable",

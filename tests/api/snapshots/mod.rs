@@ -1,6 +1,7 @@
 //! Snapshots of every route's replies, of every refusal and of every event. A snapshot may
 //! change only in a commit that means to change behaviour and says so.
 
+mod checkout;
 mod coverage;
 mod edge;
 mod escrows;

@@ -65,6 +65,9 @@ fn kind_of(word: &str, before: Option<char>, after: Option<char>) -> Option<&'st
         10 if word.starts_with("99") && !has(|byte| !byte.is_ascii_digit()) => Some("account"),
         32.. if is_hex(word) => Some("name"),
         74 if word.starts_with("sign_live_") && is_hex(&word[10..]) => Some("secret"),
+        40 if (word.starts_with("pk_live_") || word.starts_with("pk_test_")) && is_hex(&word[8..]) => {
+            Some("publishable key")
+        }
         72 if (word.starts_with("sk_live_") || word.starts_with("op_live_")) && is_hex(&word[8..]) => Some("key"),
         _ => None,
     }
@@ -94,7 +97,11 @@ fn without_measurements(text: &str) -> String {
     {
         text = format!("{start}\"standardWebhooksSecret\":\"[standard secret]\"{rest}");
     }
-    for (before, placeholder) in [("\"receivedAt\":\"", "[now]"), ("\"ending\":\"", "[ending]")] {
+    for (before, placeholder) in [
+        ("\"receivedAt\":\"", "[now]"),
+        ("\"ending\":\"", "[ending]"),
+        ("\"session\":\"", "[session]"),
+    ] {
         let mut from = 0;
         while let Some(found) = text[from..].find(before) {
             let start = from + found + before.len();

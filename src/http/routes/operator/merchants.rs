@@ -13,6 +13,7 @@ use crate::domain::fees::Rates;
 use crate::domain::ids::MerchantId;
 use crate::domain::invalid::Parsed;
 use crate::domain::merchant::key::{MerchantKey, NewKey};
+use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::merchant::settings::{ALLOWED_ADDRESSES_MAX, Change, Merchant, SettingsChange, parse_name};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
@@ -204,6 +205,8 @@ pub(crate) struct MerchantView {
     deposit_account: Option<DepositAccountView>,
     /// The addresses and ranges that may use its keys. Empty for all.
     allowed_addresses: Vec<AsText<AddressRange>>,
+    /// The key that names it in its web pages.
+    publishable_key: Option<AsText<PublishableKey>>,
     created_at: AsText<Timestamp>,
 }
 
@@ -250,6 +253,7 @@ impl MerchantView {
                 account_name: account.account_name,
             }),
             allowed_addresses: merchant.allowed_addresses.into_iter().map(AsText).collect(),
+            publishable_key: merchant.publishable_key.map(AsText),
             created_at: AsText(merchant.created_at),
         }
     }

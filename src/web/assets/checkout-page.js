@@ -1,0 +1,31 @@
+// The checkout's page in the frame of a merchant's page: tells that page of the payment and of
+// the wish to close. Only the page that frames this one gets the messages, at its own origin.
+"use strict";
+
+(() => {
+  const facts = document.querySelector("[data-checkout]");
+  if (!facts || window.parent === window) return;
+  // The browser's own word for the framing page, where it has one.
+  const parent = window.location.ancestorOrigins?.[0] ?? facts.dataset.parent;
+  const shown = document.querySelector("[data-framed-by]");
+  if (shown && parent) shown.textContent = parent;
+  if (!parent || parent === "null") return;
+  const tell = (type, more) => window.parent.postMessage({ escrowCheckout: type, ...more }, parent);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") tell("close");
+  });
+  for (const button of document.querySelectorAll("button[data-close]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => tell("close"));
+  }
+  const { payment, reference, redirect } = facts.dataset;
+  if (payment) tell("paid", { paymentId: payment, reference, redirectUrl: redirect });
+  // Looks if the bank transfer has come.
+  if ("waiting" in facts.dataset) {
+    setInterval(async () => {
+      if (document.hidden) return;
+      const reply = await fetch(window.location.href);
+      if (reply.ok && !(await reply.text()).includes("data-waiting")) window.location.reload();
+    }, 10000);
+  }
+})();

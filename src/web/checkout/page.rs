@@ -1,0 +1,255 @@
+//! The page of a checkout: the offer and the ways to pay for it, or the receipt.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Form, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use maud::{Markup, html};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::domain::escrow::{Escrow, Funding};
+use crate::domain::ids::CardId;
+use crate::domain::mode::Mode;
+use crate::entropy;
+use crate::http::{AppState, Door, Source};
+use crate::web::api::Answer;
+use crate::web::checkout::framing::{Framing, close_button};
+use crate::web::checkout::transfer;
+use crate::web::checkout::visit::{Found, Shown, Visit, data, page, refused};
+use crate::web::layout::Refused;
+use crate::web::paying::{self, Card, Wallet, Way};
+
+/// A form of a checkout page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Sent {
+    #[serde(flatten)]
+    shown: Shown,
+    /// Makes a form that is sent twice act once.
+    #[serde(default)]
+    once: String,
+    /// The card to pay with. Empty for the wallet.
+    #[serde(default)]
+    card: String,
+    /// The number of the test card to save.
+    #[serde(default)]
+    number: String,
+}
+
+/// `GET /checkout/{session}`
+pub(super) async fn show(
+    request: HttpRequest,
+    state: Data<AppState>,
+    door: Door,
+    session: Path<String>,
+    Query(shown): Query<Shown>,
+) -> Result<HttpResponse, Refused> {
+    let visit = Visit::of(&request, state, door, &session, shown)?;
+    render(&visit, None).await
+}
+
+/// `POST /checkout/{session}/pay`
+pub(super) async fn pay(
+    request: HttpRequest,
+    state: Data<AppState>,
+    door: Door,
+    session: Path<String>,
+    Form(sent): Form<Sent>,
+) -> Result<HttpResponse, Refused> {
+    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let source = match sent.card.as_str() {
+        "" => Source::Wallet,
+        card => Source::Card(CardId::named(card)),
+    };
+    // A reader who goes back and chooses another card sends another request.
+    let once = format!("{} {} {:?}", sent.once, sent.card, visit.customer());
+    let once = hex::encode(Sha256::digest(once));
+    let reply = visit.play_money()?.pay(&source, &once).await;
+    finish(&visit, Answer::of(reply.map_err(refused_call)?)?).await
+}
+
+/// `POST /checkout/{session}/cards`
+pub(super) async fn save_card(
+    request: HttpRequest,
+    state: Data<AppState>,
+    door: Door,
+    session: Path<String>,
+    Form(sent): Form<Sent>,
+) -> Result<HttpResponse, Refused> {
+    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let reply = visit.play_money()?.save_test_card(&sent.number).await;
+    let answer = Answer::of(reply.map_err(refused_call)?)?;
+    if answer.status.is_success() {
+        return Ok(see(&visit.back(None)));
+    }
+    render(&visit, Some(&answer)).await
+}
+
+/// `POST /checkout/{session}/transfer`
+pub(super) async fn announce_transfer(
+    request: HttpRequest,
+    state: Data<AppState>,
+    door: Door,
+    session: Path<String>,
+    Form(sent): Form<Sent>,
+) -> Result<HttpResponse, Refused> {
+    let visit = Visit::of(&request, state, door, &session, sent.shown)?;
+    let escrow = visit.find().await?.escrow;
+    let reply = visit.real_money()?.announce_transfer(escrow.id, escrow.charge()).await;
+    let answer = Answer::of(reply.map_err(refused_call)?)?;
+    if answer.status.is_success() {
+        return Ok(see(&visit.back(None)));
+    }
+    render(&visit, Some(&answer)).await
+}
+
+/// Shows the receipt of a payment, or the refusal above the ways to pay.
+async fn finish(visit: &Visit, answer: Answer) -> Result<HttpResponse, Refused> {
+    if answer.status.is_success() {
+        let payment = answer.envelope.data.get("id").and_then(|id| id.as_str());
+        return Ok(see(&visit.back(payment)));
+    }
+    render(visit, Some(&answer)).await
+}
+
+async fn render(visit: &Visit, refusal: Option<&Answer>) -> Result<HttpResponse, Refused> {
+    let found = visit.find().await?;
+    let currency = visit.currency();
+    let Found { escrow, paid, transfer } = &found;
+    let content = match paid.as_ref().and_then(|paid| Some((paid, paid.funding()?))) {
+        Some((paid, funding)) => html! {
+            (receipt(visit, paid, funding, &currency))
+            (paying::offer(paid, &currency))
+        },
+        None if escrow.check_open_to_buyers().is_err() => paid_by_another(visit, escrow),
+        None => html! {
+            (paying::offer(escrow, &currency))
+            @match visit.mode() {
+                Mode::Live => (transfer::show(visit, escrow, transfer.as_ref(), &currency)),
+                Mode::Sandbox => (ways(visit, &currency).await?),
+            }
+        },
+    };
+    let status = refusal.map_or(StatusCode::OK, |answer| answer.status);
+    Ok(page(found.escrow.terms.purpose.as_str()).show_with(
+        status,
+        &html! {
+            @if visit.mode() == Mode::Sandbox { (paying::sandbox_notice()) }
+            (framed_by(&visit.framing))
+            @if let Some(answer) = refusal {
+                div.notice.bad role="alert" {
+                    p { strong { (answer.envelope.message) } }
+                    p { "Nothing was paid by this attempt." }
+                }
+            }
+            (content)
+        },
+    ))
+}
+
+/// Says which site shows the page, so that a buyer sees whom they came from.
+fn framed_by(framing: &Framing) -> Markup {
+    html! {
+        @match framing {
+            Framing::None => {}
+            Framing::By(origin) => p.small.muted { "This page is shown inside a page of " strong data-framed-by { (origin) } "." },
+            Framing::ByUnknown => p.small.muted { "This page is shown inside a page of " strong data-framed-by { "a site that hides its address" } "." },
+        }
+    }
+}
+
+async fn ways(visit: &Visit, currency: &str) -> Result<Markup, Refused> {
+    let Some(door) = &visit.door else {
+        return Ok(html! {
+            form.card data-checkout data-parent=[visit.framing.origin()] method="get" action=(visit.path("")) {
+                input type="hidden" name="from" value=(visit.framing.origin().unwrap_or_default());
+                (paying::who("customer"))
+                (close_button())
+            }
+        });
+    };
+    let money = visit.play_money()?;
+    let wallet: Wallet = data(money.wallet().await)?;
+    let cards: Vec<Card> = data(money.cards().await)?;
+    let form = |way: Way<'_>, label: &str, class: &str| {
+        let (below, field) = match way {
+            Way::Wallet => ("/pay", None),
+            Way::Card(card) => ("/pay", Some(("card", card.id.as_str()))),
+            Way::Save(card) => ("/cards", Some(("number", card.number))),
+        };
+        html! {
+            form.inline method="post" action=(visit.path(below)) {
+                @for (name, value) in visit.kept().into_iter().chain(field) {
+                    input type="hidden" name=(name) value=(value);
+                }
+                input type="hidden" name="once" value=(entropy::request_id());
+                button class=(class) { (label) }
+            }
+        }
+    };
+    Ok(html! {
+        section.card data-checkout data-parent=[visit.framing.origin()] {
+            (paying::ways(door.customer(), &wallet, &cards, currency, form))
+            @if visit.session.customer.is_none() { p { a href=(visit.path("")) { "I am someone else" } } }
+            (close_button())
+        }
+    })
+}
+
+/// The receipt. Its attributes tell the script of the payment.
+fn receipt(visit: &Visit, escrow: &Escrow, funding: &Funding, currency: &str) -> Markup {
+    let payment = funding.payment.id.to_string();
+    // In live mode the payment out of the transfer has a reference of its own.
+    let reference = visit
+        .session
+        .reference
+        .as_ref()
+        .unwrap_or(&funding.payment.reference)
+        .as_str();
+    let redirect = visit.session.redirect_url.as_deref();
+    html! {
+        section.card data-checkout data-parent=[visit.framing.origin()]
+            data-payment=(payment) data-reference=(reference) data-redirect=[redirect] {
+            (paying::receipt(escrow, funding, currency))
+            p { "The shop is told of the payment, and it is there that you confirm what you get." }
+            @if let Some(url) = redirect.and_then(|url| with_payment(url, &payment, reference)) {
+                p { a.button.primary href=(url.as_str()) target="_top" rel="noopener" { "Back to " (url.host_str().unwrap_or("the shop")) } }
+            }
+            (close_button())
+        }
+    }
+}
+
+/// Says that the deal is no longer to be had.
+fn paid_by_another(visit: &Visit, escrow: &Escrow) -> Markup {
+    html! {
+        section.card data-checkout data-parent=[visit.framing.origin()] {
+            @if escrow.is_link {
+                h2 { "Sold out" }
+                p { "Others have paid for all of this offer. Nothing was taken from you." }
+            } @else {
+                h2 { "Already paid" }
+                p { "Another buyer has paid for this deal meanwhile. Nothing was taken from you." }
+            }
+            (close_button())
+        }
+    }
+}
+
+/// Adds what was paid to the address of the shop's page.
+fn with_payment(url: &str, payment: &str, reference: &str) -> Option<Url> {
+    let mut url = Url::parse(url).ok()?;
+    url.query_pairs_mut()
+        .append_pair("paymentId", payment)
+        .append_pair("reference", reference);
+    Some(url)
+}
+
+fn see(address: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, address)).finish()
+}
+
+fn refused_call(_error: actix_web::Error) -> Refused {
+    refused(crate::http::ApiError::Internal)
+}

@@ -1,0 +1,227 @@
+//! A request for a checkout page: its session, the deal, and who pays.
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, Reference, TransactionId};
+use crate::domain::mode::Mode;
+use crate::domain::payments::payment::Payment;
+use crate::http::{
+    ApiError, AppState, CallReply, CheckoutDoor, Door, PlayMoney, RealMoney, Session, client_of, on_behalf_of,
+};
+use crate::web::api::data_of;
+use crate::web::checkout::framing::Framing;
+use crate::web::layout::{Page, Refused};
+use crate::web::text;
+
+/// What the address of a page says beside its session.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Shown {
+    /// The origin of the page that frames this one, as the script knows it.
+    #[serde(default)]
+    pub(super) from: String,
+    /// Who pays, if the session does not say.
+    #[serde(default)]
+    pub(super) customer: String,
+    /// The id of the payment whose receipt to show.
+    #[serde(default)]
+    pub(super) paid: String,
+}
+
+/// A request with a valid session.
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) state: Data<AppState>,
+    pub(super) session: Session,
+    /// The session as it stands in the address.
+    text: String,
+    merchant: MerchantId,
+    /// The way to the routes, if it is known who pays.
+    pub(super) door: Option<CheckoutDoor>,
+    pub(super) framing: Framing,
+    shown: Shown,
+}
+
+/// The deal of a session, as it is now.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The offer or link that the session names.
+    pub(super) escrow: Escrow,
+    /// The escrow that this payer has paid for.
+    pub(super) paid: Option<Escrow>,
+    /// The bank transfer that was announced for this session.
+    pub(super) transfer: Option<Payment>,
+}
+
+impl Visit {
+    /// Reads the session of a request.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a session that has ended or was changed, and the session of a merchant that is
+    /// gone.
+    pub(super) fn of(
+        request: &HttpRequest,
+        state: Data<AppState>,
+        door: Door,
+        text: &str,
+        shown: Shown,
+    ) -> Result<Self, Refused> {
+        let session = state.checkout_sessions.read(text, state.store.ledger_time());
+        let session = session.ok_or_else(ended)?;
+        let found = state
+            .store
+            .read(|snapshot| snapshot.merchant_of_publishable_key(&session.merchant));
+        let merchant = found.map_err(refused)?.ok_or_else(ended)?;
+        let on_behalf = on_behalf_of(&state, &session.merchant, merchant, client_of(request)).map_err(refused)?;
+        let mode = state.policy.load().mode;
+        let asked = || CustomerId::parse(shown.customer.trim()).filter(|_| mode == Mode::Sandbox);
+        let customer = session.customer.clone().or_else(asked);
+        let door = customer.map(|customer| CheckoutDoor::new(door, on_behalf, &session, customer, mode));
+        Ok(Self {
+            framing: Framing::of(request, &shown.from),
+            state,
+            session,
+            text: text.to_owned(),
+            merchant,
+            door,
+            shown,
+        })
+    }
+
+    /// Returns the customer who pays, if that is known.
+    pub(super) fn customer(&self) -> Option<&CustomerId> {
+        self.door.as_ref().map(CheckoutDoor::customer)
+    }
+
+    /// Returns the way to the routes.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a form that does not say who pays.
+    pub(super) fn payer(&self) -> Result<&CheckoutDoor, Refused> {
+        let missing = || {
+            let message = "Say first who pays: 1 to 128 visible characters without spaces.";
+            Refused::new(400, page("Who are you?"), message).bare()
+        };
+        self.door.as_ref().ok_or_else(missing)
+    }
+
+    /// Returns what the payer's play money can do.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a form that does not say who pays, and every form in live mode.
+    pub(super) fn play_money(&self) -> Result<PlayMoney<'_>, Refused> {
+        let live = || {
+            let message = "With real money a checkout takes bank transfers only. Nothing was paid.";
+            Refused::new(403, page("Not in live mode"), message).bare()
+        };
+        self.payer()?.play_money().ok_or_else(live)
+    }
+
+    /// Returns what real money can do.
+    ///
+    /// # Errors
+    ///
+    /// Refuses every form in a sandbox.
+    pub(super) fn real_money(&self) -> Result<RealMoney<'_>, Refused> {
+        let sandbox = || {
+            let message = "In a sandbox a checkout takes play money only. Nothing was announced.";
+            Refused::new(403, page("Not in a sandbox"), message).bare()
+        };
+        self.payer()?.real_money().ok_or_else(sandbox)
+    }
+
+    /// Returns the currency of every amount.
+    pub(super) fn currency(&self) -> String {
+        self.state.policy.load().currency.to_string()
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.state.policy.load().mode
+    }
+
+    /// Returns the fields that every form repeats: their names and values.
+    pub(super) fn kept(&self) -> [(&'static str, &str); 2] {
+        let from = self.framing.origin().unwrap_or_default();
+        [("from", from), ("customer", self.shown.customer.as_str())]
+    }
+
+    /// Returns the address of a page of this session.
+    pub(super) fn path(&self, below: &str) -> String {
+        format!("/checkout/{}{below}", self.text)
+    }
+
+    /// Returns the address of the page after a form, with the payment that was made.
+    pub(super) fn back(&self, paid: Option<&str>) -> String {
+        let fields = self.kept().into_iter().chain(paid.map(|paid| ("paid", paid)));
+        let fields = fields.filter(|(_, value)| !value.is_empty());
+        let query: Vec<String> = fields
+            .map(|(name, value)| format!("{name}={}", text::segment(value)))
+            .collect();
+        format!("{}?{}", self.path(""), query.join("&"))
+    }
+
+    /// Reads the deal of the session, and what this payer has paid of it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a deal that was deleted, and says why the read failed.
+    pub(super) async fn find(&self) -> Result<Found, Refused> {
+        let (merchant, key) = (self.merchant, EscrowKey::Token(self.session.token.clone()));
+        let payment = TransactionId::parse(&self.shown.paid);
+        let reference = self.session.transfer.clone();
+        let read = self.state.store.read_long(merchant, move |snapshot| {
+            let deal = snapshot.deal(merchant, &key)?;
+            let paid = payment.map(|id| snapshot.escrows_of_payment(id)).transpose()?;
+            let deposit = |reference: &Reference| snapshot.deposit_with_reference(merchant, reference);
+            let transfer = reference.as_ref().map(deposit).transpose()?.flatten();
+            Ok((deal, paid.unwrap_or_default(), transfer))
+        });
+        let (deal, paid, transfer) = read.await.map_err(refused)?;
+        let Some(Deal::Escrow(escrow)) = deal else {
+            let message = "The seller has deleted this offer. Nothing was paid.";
+            return Err(Refused::new(404, page("Nothing to pay for"), message).bare());
+        };
+        let is_own = |escrow: &Escrow| {
+            let buyer = escrow.funding().map(|funding| &funding.buyer);
+            escrow.merchant == merchant && buyer.is_some() && buyer == self.customer()
+        };
+        let is_own_transfer = |payment: &Payment| payment.transaction.owner.customer() == self.customer();
+        Ok(Found {
+            paid: paid.into_iter().chain([escrow.clone()]).find(is_own),
+            transfer: transfer.filter(is_own_transfer),
+            escrow,
+        })
+    }
+}
+
+/// Returns the `data` of a reply.
+///
+/// # Errors
+///
+/// Returns the refusal of the route as a page.
+pub(super) fn data<T: DeserializeOwned>(reply: Result<CallReply, actix_web::Error>) -> Result<T, Refused> {
+    data_of(&reply.map_err(|_| refused(ApiError::Internal))?).map_err(Refused::bare)
+}
+
+/// Returns the page of a failure.
+pub(super) fn refused(error: impl Into<ApiError>) -> Refused {
+    Refused::from(error.into()).bare()
+}
+
+/// Returns the frame of a checkout page.
+pub(super) fn page(title: &str) -> Page {
+    Page::new(title).narrow().bare()
+}
+
+fn ended() -> Refused {
+    let message = "A checkout is open for an hour, and this one has ended. Go back to the shop and begin it again. \
+                   Nothing was paid by this page.";
+    Refused::new(403, page("This checkout has ended"), message).bare()
+}

@@ -1,0 +1,168 @@
+//! The pieces of the pages on which a buyer pays: the offer, the ways to pay, the receipt.
+
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::domain::escrow::{Escrow, Funding};
+use crate::domain::ids::CustomerId;
+use crate::domain::money::Amount;
+use crate::domain::payments::card::{TEST_CARDS, TestCard};
+use crate::domain::transaction::DepositAccount;
+use crate::web::api::Major;
+use crate::web::console::deal;
+use crate::web::text;
+
+/// The wallet of a customer, as its route tells it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wallet {
+    main_balance: Major,
+}
+
+/// A saved card, as its route tells it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Card {
+    pub(super) id: String,
+    card_info: CardInfo,
+}
+
+#[derive(Debug, Deserialize)]
+struct CardInfo {
+    brand: String,
+    last4: String,
+}
+
+/// One thing that a buyer can do in a sandbox, for the form that does it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'a> {
+    /// Pay from the wallet.
+    Wallet,
+    /// Pay with a saved card.
+    Card(&'a Card),
+    /// Save a test card.
+    Save(&'a TestCard),
+}
+
+/// Says that the money is play money.
+pub(super) fn sandbox_notice() -> Markup {
+    html! { div.notice { p { "This is a sandbox: nobody pays with real money here." } } }
+}
+
+/// Shows what is sold, by whom, and what it costs.
+pub(super) fn offer(escrow: &Escrow, currency: &str) -> Markup {
+    html! {
+        section.card {
+            h1 { (escrow.terms.purpose) }
+            @if let Some(description) = &escrow.terms.description { p { (description) } }
+            @if escrow.funding().is_some() { (deal::summary(escrow, currency)) } @else { (stages(escrow, currency)) }
+            dl.facts {
+                dt { "Seller" } dd { (deal::seller(&escrow.seller)) }
+                dt { "Price" } dd { (text::amount(escrow.terms.amount, currency)) }
+                dt { "Fee" } dd { (text::amount(escrow.fee.buyer_share(), currency)) }
+                @if !escrow.additional_fee.amount.is_zero() {
+                    dt { "Additional fee" } dd { (text::amount(escrow.additional_fee.amount, currency)) }
+                }
+                dt { strong { "Total" } } dd { strong { (text::amount(escrow.charge(), currency)) } }
+            }
+            p.small.muted { "The money is held. The seller gets each part when you confirm it." }
+        }
+    }
+}
+
+/// Lists the stages of an offer with their amounts.
+fn stages(escrow: &Escrow, currency: &str) -> Markup {
+    html! {
+        @if !escrow.milestones().is_empty() {
+            div.table-scroll tabindex="0" {
+                table {
+                    thead { tr { th scope="col" { "Stage" } th.end scope="col" { "Amount" } } }
+                    tbody {
+                        @for milestone in escrow.milestones() {
+                            tr {
+                                td { (milestone.terms.title) }
+                                td.end { (text::amount(milestone.terms.amount, currency)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The fields that ask who pays, for a form that is sent to the page itself. `name` is the name
+/// of the field.
+pub(super) fn who(name: &str) -> Markup {
+    html! {
+        h2 { "Who are you?" }
+        div.field {
+            label for=(name) { "Your name as a customer" }
+            input id=(name) name=(name) required value="tunde";
+            p.hint { "A new name is a new customer with play money." }
+        }
+        button.primary { "Continue" }
+    }
+}
+
+/// Shows the ways to pay in a sandbox. `form` makes the form of a way, with a label and a class
+/// for its button.
+pub(super) fn ways(
+    buyer: &CustomerId,
+    wallet: &Wallet,
+    cards: &[Card],
+    currency: &str,
+    form: impl Fn(Way<'_>, &str, &str) -> Markup,
+) -> Markup {
+    html! {
+        h2 { "Pay as " (buyer) }
+        p { "In the wallet: " (text::amount(wallet.main_balance.0, currency)) }
+        div.way { (form(Way::Wallet, "Pay from the wallet", "primary wide")) }
+        h3 { "By card" }
+        @for card in cards {
+            div.way { (form(Way::Card(card), &format!("Pay with {} …{}", card.card_info.brand, card.card_info.last4), "wide")) }
+        }
+        details open[cards.is_empty()] {
+            summary { "Save a test card" }
+            div.actions {
+                @for card in &TEST_CARDS {
+                    @let label = match card.decline {
+                        None => format!("{} {}", card.brand, card.number),
+                        Some(decline) => format!("{} {}, declined: {decline}", card.brand, card.number),
+                    };
+                    (form(Way::Save(card), &label, ""))
+                }
+            }
+        }
+    }
+}
+
+/// Shows what was paid.
+pub(super) fn receipt(escrow: &Escrow, funding: &Funding, currency: &str) -> Markup {
+    html! {
+        h2 { "Receipt" }
+        dl.facts {
+            dt { "Paid by" } dd { (funding.buyer) }
+            dt { "Paid" } dd { strong { (text::amount(escrow.charge(), currency)) } }
+            dt { "When" } dd { (text::instant(funding.paid_at)) }
+            dt { "Reference" } dd { code { (funding.payment.reference.as_str()) } }
+            dt { "Still held" } dd { (text::amount(escrow.held(), currency)) }
+        }
+    }
+}
+
+/// Shows the bank account to pay to, the amount and the reference.
+pub(super) fn transfer_facts(account: &DepositAccount, amount: Amount, reference: &str, currency: &str) -> Markup {
+    html! {
+        dl.facts {
+            dt { "Bank" } dd {
+                (account.bank_name)
+                @if let Some(code) = &account.bank_code { " (" (code) ")" }
+            }
+            dt { "Account number" } dd { code { (account.account_number) } }
+            dt { "Account name" } dd { (account.account_name) }
+            dt { "Amount" } dd { strong { (text::amount(amount, currency)) } }
+            dt { "Reference" } dd { strong { code { (reference) } } }
+        }
+    }
+}

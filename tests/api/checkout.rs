@@ -1,0 +1,592 @@
+//! Checkout sessions, their pages, and the publishable keys that begin them.
+
+use serde_json::{Value, json};
+
+use crate::desk::{BEN, DAYO, receipt, spawn_desk};
+use crate::helpers::{
+    Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
+    two_milestones,
+};
+use crate::live_merchants::Merchant;
+
+const SHOP: &str = "https://shop.example";
+const KEY: &str = "pk_test_default";
+const OTHER_KEY: &str = "sk_test_other_shop";
+
+fn begin(app: &TestApp, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("origin", SHOP)];
+    app.send(
+        "POST",
+        "/v1/checkout/session",
+        &headers,
+        Some(body.to_string().as_bytes()),
+    )
+}
+
+fn of(deal: &Deal) -> Value {
+    json!({ "publicKey": KEY, "paymentToken": deal.token, "customerId": "tunde" })
+}
+
+fn with(mut body: Value, field: &str, value: Value) -> Value {
+    body[field] = value;
+    body
+}
+
+#[track_caller]
+fn session(app: &TestApp, body: &Value) -> String {
+    begin(app, body).ok().text("session")
+}
+
+/// Returns a page of a session as a frame of the shop gets it.
+fn framed(app: &TestApp, path: &str) -> Answer {
+    let headers = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-dest", "iframe"),
+        ("referer", "https://shop.example/"),
+    ];
+    app.send("GET", path, &headers, None)
+}
+
+fn submit(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    app.send("POST", path, &headers, Some(body.as_bytes()))
+}
+
+fn code(answer: &Answer) -> &str {
+    answer.body["code"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_session_stands_in_the_envelope_and_beside_it() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let full = json!({
+        "publicKey": KEY, "paymentToken": deal.token, "reference": "order-1",
+        "redirectUrl": "https://shop.example/thanks?a=b", "customerId": "tunde", "unknown": 1,
+    });
+    let begun = begin(&app, &full).ok();
+    assert_eq!(begun.status, 201);
+    assert_eq!(begun.body["session"], begun.data()["session"]);
+    // Newer clients of the hosted script send a list.
+    let listed = with(of(&deal), "paymentToken", json!([deal.token]));
+    begin(&app, &listed).ok();
+    // A base URL without the version, as for every route.
+    let body = of(&deal).to_string();
+    let headers = [("content-type", "application/json")];
+    app.send("POST", "/checkout/session", &headers, Some(body.as_bytes()))
+        .ok();
+}
+
+#[test]
+fn every_origin_may_begin_a_checkout_and_load_its_script() {
+    for app in [spawn_app(), spawn_live_app(|_| {})] {
+        for origin in [SHOP, "http://localhost:3000", "null"] {
+            for path in ["/v1/checkout/session", "/escrow-checkout.min.js"] {
+                let asked = [
+                    ("origin", origin),
+                    ("access-control-request-method", "POST"),
+                    ("access-control-request-headers", "content-type"),
+                ];
+                let preflight = app.send_for_head("OPTIONS", path, &asked);
+                assert_eq!(preflight.status, 204, "{path}");
+                assert_eq!(preflight.header("access-control-allow-origin"), Some(origin));
+                assert_eq!(preflight.header("access-control-allow-credentials"), None);
+            }
+        }
+        let refused = begin(&app, &json!({}));
+        assert_eq!(refused.header("access-control-allow-origin"), Some(SHOP));
+        let script = app.send("GET", "/escrow-checkout.min.js", &[("origin", SHOP)], None);
+        assert_eq!(script.status, 200);
+        assert_eq!(script.header("access-control-allow-origin"), Some(SHOP));
+        assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+        let policy = script.header("content-security-policy").unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        let elsewhere = app.send_for_head("GET", "/healthz", &[("origin", SHOP)]);
+        assert_eq!(elsewhere.header("access-control-allow-origin"), None);
+    }
+}
+
+#[test]
+fn wrong_fields_are_named() {
+    let app = spawn_app();
+    let right = of(&app.offered());
+    for (field, value) in [
+        ("publicKey", Value::Null),
+        ("publicKey", json!("sk_test_secret")),
+        ("publicKey", json!(1)),
+        ("paymentToken", Value::Null),
+        ("paymentToken", json!([])),
+        ("paymentToken", json!(["PY_A", "PY_B"])),
+        ("paymentToken", json!([1])),
+        ("reference", json!("é")),
+        ("redirectUrl", json!("javascript:alert(1)")),
+        ("redirectUrl", json!("data:text/html,x")),
+        ("redirectUrl", json!("/thanks")),
+        (
+            "redirectUrl",
+            json!(format!("https://shop.example/{}", "x".repeat(2_000))),
+        ),
+        ("customerId", json!("a b")),
+    ] {
+        let sent = with(right.clone(), field, value);
+        let refused = begin(&app, &sent);
+        assert_eq!((refused.status, code(&refused)), (400, "invalid_request"), "{sent}");
+        let named = refused.body["details"]["field"].as_str().unwrap();
+        assert!(named.starts_with(field), "{sent}: {named}");
+    }
+    assert_eq!(begin(&app, &json!([])).status, 400);
+}
+
+#[test]
+fn only_the_deal_of_the_keys_own_merchant_can_be_paid() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let right = of(&deal);
+    app.refuses(403, "Unknown publishable key", |app| {
+        begin(app, &with(right.clone(), "publicKey", json!("pk_test_unknown")))
+    });
+    let live = with(right.clone(), "publicKey", json!("pk_live_0"));
+    let refused = begin(&app, &live);
+    assert_eq!(
+        (refused.status, code(&refused)),
+        (403, "publishable_key_of_other_mode"),
+        "{refused:?}"
+    );
+    app.refuses(400, "Escrow not found", |app| {
+        begin(app, &with(right.clone(), "paymentToken", json!("PY_ZZZZZZZZ0000")))
+    });
+    let path = "/v1/escrow/create";
+    let others = app
+        .json_with_key(OTHER_KEY, "POST", path, "ada", &standard_terms())
+        .ok()
+        .text("paymentToken");
+    app.refuses(400, "You can only buy to your merchant's escrow", |app| {
+        begin(app, &with(right.clone(), "paymentToken", json!(others)))
+    });
+    app.pay_for("ben", &deal).ok();
+    app.refuses(400, "Escrow is not in a valid state for checkout", |app| {
+        begin(app, &right)
+    });
+    let deleted = app.create_escrow("ada", &standard_terms()).ok().text("paymentToken");
+    app.delete_escrow("ada", &deleted).ok();
+    app.refuses(400, "Escrow not found", |app| {
+        begin(app, &with(right.clone(), "paymentToken", json!(deleted)))
+    });
+}
+
+#[test]
+fn a_client_that_guesses_keys_is_told_to_wait() {
+    let app = spawn_live_app(|config| config.limits.unknown_keys_per_minute = 3);
+    let guess = json!({ "publicKey": "pk_live_guess", "paymentToken": "PY_A" });
+    for _ in 0..3 {
+        assert_eq!(code(&begin(&app, &guess)), "unknown_publishable_key");
+    }
+    assert_eq!(begin(&app, &guess).status, 429);
+}
+
+#[test]
+fn sessions_count_as_requests() {
+    let app = spawn_app_with(|config| config.limits.requests_per_minute = 2);
+    let right = json!({ "publicKey": KEY, "paymentToken": "PY_A" });
+    app.wallet("ada").ok();
+    assert_eq!(begin(&app, &right).status, 400);
+    assert_eq!(begin(&app, &right).status, 429);
+}
+
+#[test]
+fn a_publishable_key_opens_no_route() {
+    let app = spawn_app();
+    app.wallet("ada").ok();
+    for key in [KEY, "pk_live_0"] {
+        for path in crate::contract::every_path() {
+            let bearer = format!("Bearer {key}");
+            let headers = [("authorization", bearer.as_str()), ("customer-id", "ada")];
+            let refused = app.send("GET", &path, &headers, None);
+            assert!([403, 405].contains(&refused.status), "{path}: {refused:?}");
+            if refused.status == 403 {
+                assert_eq!(code(&refused), "publishable_key", "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_publishable_key_is_told_to_its_owner_and_stays() {
+    let app = spawn_app();
+    let ask = |key: &str| {
+        app.json_with_key(key, "GET", "/sandbox/publishable-key", "", &Value::Null)
+            .ok()
+            .text("publishableKey")
+    };
+    let own = app.as_merchant("GET", "/sandbox/publishable-key", None).ok();
+    assert_eq!(own.text("publishableKey"), KEY);
+    let other = ask(OTHER_KEY);
+    assert!(other.starts_with("pk_test_") && other != KEY, "{other}");
+    assert_ne!(other, ask("sk_test_third"));
+    app.reset(OTHER_KEY).ok();
+    assert_eq!(ask(OTHER_KEY), other);
+    let home = app.send("GET", "/", &[], None);
+    assert!(home.text.contains(KEY), "{}", home.text);
+}
+
+#[test]
+fn a_live_merchant_has_a_live_key() {
+    let app = spawn_live_app(|_| {});
+    let key = live_key(&app);
+    assert_eq!(key.len(), "pk_live_".len() + 32);
+    let seller = app
+        .json_with_key(LIVE_KEY, "POST", "/v1/customer/create", "", &new_customer())
+        .ok()
+        .text("customerId");
+    let path = "/v1/escrow/milestone/create";
+    let deal = Deal::of(
+        &app.json_with_key(LIVE_KEY, "POST", path, &seller, &two_milestones())
+            .ok(),
+    );
+    let sent = json!({ "publicKey": key, "paymentToken": deal.token });
+    let refused = begin(&app, &sent);
+    assert_eq!(refused.body["details"]["field"], "customerId");
+    assert_eq!(
+        begin(&app, &with(sent.clone(), "customerId", json!("nobody"))).status,
+        404
+    );
+    begin(&app, &with(sent.clone(), "customerId", json!(seller))).ok();
+    let test_key = begin(&app, &with(sent, "publicKey", json!(KEY)));
+    assert_eq!(code(&test_key), "publishable_key_of_other_mode");
+}
+
+fn live_key(app: &TestApp) -> String {
+    app.column("SELECT publishable_key FROM merchant WHERE name = 'shop'")
+        .remove(0)
+}
+
+#[test]
+fn a_page_in_a_frame_says_who_frames_it_and_pays_once() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let session = session(&app, &with(of(&deal), "reference", json!("order-1")));
+    let path = format!("/checkout/{session}");
+    let page = framed(&app, &format!("{path}?from=https://bank.example"));
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text
+            .contains("inside a page of <strong data-framed-by>https://shop.example<")
+    );
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors http: https:"), "{policy}");
+    let form = [("from", SHOP), ("once", "one"), ("card", "")];
+    let paid = submit(&app, &format!("{path}/pay"), &form);
+    let again = submit(&app, &format!("{path}/pay"), &form);
+    assert_eq!((paid.status, again.status), (303, 303), "{paid:?}");
+    assert_eq!(paid.header("location"), again.header("location"));
+    assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 1);
+    let place = paid.header("location").unwrap();
+    let receipt = framed(&app, place);
+    assert!(receipt.text.contains("<h2>Receipt</h2>"), "{}", receipt.text);
+    assert!(receipt.text.contains("data-reference=\"order-1\""), "{}", receipt.text);
+    assert!(receipt.text.contains("data-parent=\"https://shop.example\""));
+    // The payment belongs to tunde: another customer's session does not show its receipt.
+    let requests = app.as_merchant("GET", "/sandbox/requests", None).ok();
+    assert!(requests.body.to_string().contains("/v1/payment/escrow"), "{requests:?}");
+}
+
+#[test]
+fn a_form_of_another_site_pays_nothing() {
+    let app = spawn_app();
+    let session = session(&app, &of(&app.offered()));
+    for site in ["cross-site", "same-site", "none"] {
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-site", site),
+        ];
+        let sent = app.send("POST", &format!("/checkout/{session}/pay"), &headers, Some(b"once=1"));
+        assert_eq!(sent.status, 403, "{site}");
+    }
+    assert_eq!(app.count("transfer WHERE kind = 'FUND'"), 0);
+}
+
+#[test]
+fn a_session_acts_for_its_own_merchant_and_customer() {
+    let app = spawn_app();
+    let path = "/v1/escrow/create";
+    let token = app
+        .json_with_key(OTHER_KEY, "POST", path, "ada", &standard_terms())
+        .ok()
+        .text("paymentToken");
+    let key = app
+        .json_with_key(OTHER_KEY, "GET", "/sandbox/publishable-key", "", &Value::Null)
+        .ok()
+        .text("publishableKey");
+    let sent = json!({ "publicKey": key, "paymentToken": token, "customerId": "tunde" });
+    let session = session(&app, &sent);
+    // The session's customer pays, whoever the form names.
+    let form = [("once", "1"), ("customer", "ngozi")];
+    let paid = submit(&app, &format!("/checkout/{session}/pay"), &form);
+    assert_eq!(paid.status, 303, "{}", paid.text);
+    let balance = |key: &str, customer: &str| {
+        app.json_with_key(key, "GET", "/v1/wallet", customer, &Value::Null)
+            .ok()
+            .data()["mainBalance"]
+            .clone()
+    };
+    assert!(balance(OTHER_KEY, "tunde").as_f64().unwrap() < 1_000_000.0);
+    assert_eq!(balance(OTHER_KEY, "ngozi"), 1_000_000);
+    assert_eq!(app.wallet("tunde").ok().data()["mainBalance"], 1_000_000);
+}
+
+#[test]
+fn a_changed_or_ended_session_shows_nothing() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let text = session(&app, &of(&deal));
+    let (said, signature) = text.split_once('.').unwrap();
+    let other = session(&app, &with(of(&deal), "customerId", json!("ngozi")));
+    let mixed = format!("{}.{signature}", other.split_once('.').unwrap().0);
+    for session in ["a.b", "x", said, &format!("{said}."), &mixed] {
+        let page = framed(&app, &format!("/checkout/{session}"));
+        assert_eq!(page.status, 403, "{session}");
+        assert!(page.text.contains("This checkout has ended"), "{}", page.text);
+        assert!(
+            page.header("content-security-policy")
+                .unwrap()
+                .contains("frame-ancestors http:")
+        );
+    }
+    app.pass_seconds(3_599);
+    assert_eq!(framed(&app, &format!("/checkout/{text}")).status, 200);
+    app.pass_seconds(1);
+    assert_eq!(framed(&app, &format!("/checkout/{text}")).status, 403);
+}
+
+#[test]
+fn a_session_is_over_when_its_deal_is_gone() {
+    let app = spawn_app();
+    let token = app.create_escrow("ada", &standard_terms()).ok().text("paymentToken");
+    let sent = json!({ "publicKey": KEY, "paymentToken": token });
+    let session = session(&app, &sent);
+    app.delete_escrow("ada", &token).ok();
+    let page = framed(&app, &format!("/checkout/{session}"));
+    assert_eq!(page.status, 404);
+    assert!(page.text.contains("deleted this offer"), "{}", page.text);
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let app = spawn_app();
+    let terms = with(standard_terms(), "purpose", json!("<script>alert(1)</script>"));
+    let token = app.create_escrow("ada", &terms).ok().text("paymentToken");
+    let sent = json!({
+        "publicKey": KEY, "paymentToken": token, "reference": "\"><script>alert(2)</script>",
+        "redirectUrl": "https://shop.example/\"><script>alert(3)</script>", "customerId": "b'\"<i>",
+    });
+    let session = session(&app, &sent);
+    let from = "?from=%22%3E%3Cscript%3Ealert(4)%3C/script%3E&customer=%3Cscript%3Ealert(5)%3C/script%3E";
+    let page = framed(&app, &format!("/checkout/{session}{from}"));
+    assert!(!page.text.contains("<script>alert"), "{}", page.text);
+    let paid = submit(&app, &format!("/checkout/{session}/pay"), &[("once", "<script>")]);
+    let receipt = framed(&app, paid.header("location").unwrap());
+    assert!(receipt.text.contains("<h2>Receipt</h2>"), "{}", receipt.text);
+    assert!(!receipt.text.contains("<script>alert"), "{}", receipt.text);
+}
+
+#[test]
+fn a_link_to_several_buyers_gives_each_a_receipt_until_it_is_sold_out() {
+    let app = spawn_app();
+    let terms = with(standard_terms(), "totalQuantity", json!(2));
+    let token = app.create_escrow("ada", &terms).ok().text("paymentToken");
+    let late = session(
+        &app,
+        &json!({ "publicKey": KEY, "paymentToken": token, "customerId": "late" }),
+    );
+    for buyer in ["tunde", "ngozi"] {
+        let sent = json!({ "publicKey": KEY, "paymentToken": token, "customerId": buyer });
+        let session = session(&app, &sent);
+        let paid = submit(&app, &format!("/checkout/{session}/pay"), &[("once", buyer)]);
+        let receipt = framed(&app, paid.header("location").unwrap());
+        assert!(receipt.text.contains("<h2>Receipt</h2>"), "{}", receipt.text);
+        let of_other = paid.header("location").unwrap().replace(&session, &late);
+        assert!(!framed(&app, &of_other).text.contains("Receipt"));
+    }
+    assert!(framed(&app, &format!("/checkout/{late}")).text.contains("Sold out"));
+}
+
+#[test]
+fn a_declined_card_is_worded_as_the_api_words_it() {
+    let app = spawn_app();
+    let session = session(&app, &of(&app.offered()));
+    let saved = submit(
+        &app,
+        &format!("/checkout/{session}/cards"),
+        &[("number", "4000000000000119")],
+    );
+    assert_eq!(saved.status, 303, "{}", saved.text);
+    let cards = app.json("GET", "/v1/cards", "tunde", &Value::Null).ok();
+    let card = cards.data()[0]["id"].as_str().unwrap();
+    let declined = submit(
+        &app,
+        &format!("/checkout/{session}/pay"),
+        &[("card", card), ("once", "1")],
+    );
+    assert_eq!(declined.status, 400);
+    assert!(
+        declined.text.contains("Card declined: the card processor failed"),
+        "{}",
+        declined.text
+    );
+    let transfer = submit(&app, &format!("/checkout/{session}/transfer"), &[]);
+    assert_eq!(transfer.status, 403, "{}", transfer.text);
+    let unknown = submit(&app, &format!("/checkout/{session}/cards"), &[("number", "1")]);
+    assert_eq!(unknown.status, 400, "{}", unknown.text);
+}
+
+#[test]
+fn two_live_merchants_have_two_keys() {
+    let app = spawn_live_app(|config| config.merchant.push(Merchant::new("stall", "sk_live_stall")));
+    let keys = app.column("SELECT publishable_key FROM merchant ORDER BY id");
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+}
+
+/// A live deal of 10,000 with a fee of 200, its buyer, and a session for it.
+struct LiveDeal {
+    app: TestApp,
+    seller: String,
+    buyer: String,
+    deal: Deal,
+    session: String,
+}
+
+impl LiveDeal {
+    fn new() -> Self {
+        let app = spawn_desk();
+        let seller = app.live_customer("ada", "08012345678");
+        let buyer = app.live_customer("ben", "08087654321");
+        let path = "/v1/escrow/milestone/create";
+        let offered = app.json_with_key(LIVE_KEY, "POST", path, &seller, &two_milestones());
+        let deal = Deal::of(&offered.ok());
+        let sent = json!({
+            "publicKey": live_key(&app), "paymentToken": deal.token, "customerId": buyer, "reference": "order-1",
+            "redirectUrl": "https://shop.example/thanks",
+        });
+        let session = session(&app, &sent);
+        Self {
+            app,
+            seller,
+            buyer,
+            deal,
+            session,
+        }
+    }
+
+    fn page(&self) -> Answer {
+        framed(&self.app, &format!("/checkout/{}?from={SHOP}", self.session))
+    }
+
+    fn announce(&self) -> String {
+        let sent = submit(&self.app, &format!("/checkout/{}/transfer", self.session), &[]);
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let page = self.page().text;
+        assert!(page.contains("0123456789") && page.contains("data-waiting"), "{page}");
+        let (_, after) = page.split_once("<dt>Reference</dt><dd><strong><code>").unwrap();
+        after.split_once('<').unwrap().0.to_owned()
+    }
+
+    /// Records what came at the bank.
+    fn record(&self, bank_reference: &str, major: i64, more: &Value) -> Answer {
+        let body = receipt(major, bank_reference, more);
+        let recorded = self.app.by(BEN, "POST", "/receipts", &body).ok();
+        if recorded.text("status") == "credited" {
+            return recorded;
+        }
+        let path = format!("/receipts/{}/approve", recorded.text("id"));
+        self.app.by(DAYO, "POST", &path, &Value::Null).ok()
+    }
+}
+
+#[test]
+fn real_money_comes_by_bank_transfer() {
+    let live = LiveDeal::new();
+    assert!(
+        live.page().text.contains("Pay by bank transfer"),
+        "{}",
+        live.page().text
+    );
+    let reference = live.announce();
+    assert_eq!(live.announce(), reference, "a second press announces nothing new");
+    assert_eq!(live.app.count("payment_detail WHERE status = 'pending'"), 1);
+    let outcome = live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([live.deal.id]));
+    let receipt = live.page().text;
+    assert!(
+        receipt.contains("<h2>Receipt</h2>") && receipt.contains("data-payment="),
+        "{receipt}"
+    );
+    assert!(receipt.contains("data-reference=\"order-1\""), "{receipt}");
+    assert!(!receipt.contains("data-waiting"), "{receipt}");
+}
+
+#[test]
+fn a_session_does_not_touch_real_money_that_is_there() {
+    let live = LiveDeal::new();
+    live.record("in-0", 50_000, &json!({ "customerId": live.buyer }));
+    let transfers = live.app.count("transfer");
+    for (below, form) in [
+        ("pay", &[("once", "1")][..]),
+        ("pay", &[("once", "1"), ("card", "0123456789abcdef01234567")]),
+        ("cards", &[("number", "4242424242424242")]),
+    ] {
+        let refused = submit(&live.app, &format!("/checkout/{}/{below}", live.session), form);
+        assert_eq!(refused.status, 403, "{below}: {}", refused.text);
+    }
+    assert_eq!(live.app.count("transfer"), transfers);
+    // A page in live mode shows no balance.
+    assert!(!live.page().text.contains("50,000"), "{}", live.page().text);
+    // The seller raises the price while the transfer is on its way.
+    let reference = live.announce();
+    let mut dearer = two_milestones();
+    dearer["amount"] = json!(40_000);
+    dearer["milestones"][0]["amount"] = json!(20_000);
+    dearer["milestones"][1]["amount"] = json!(20_000);
+    let path = format!("/v1/escrow/milestone/edit/{}", live.deal.token);
+    live.app
+        .json_with_key(LIVE_KEY, "PUT", &path, &live.seller, &dearer)
+        .ok();
+    assert!(live.page().text.contains("The price has changed since"));
+    let outcome = live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([]));
+    assert_eq!(outcome.data()["notFunded"]["code"], "insufficient_balance");
+    assert_eq!(live.app.live_balance(&live.buyer), 60_200);
+    assert!(live.page().text.contains("in your wallet at the shop"));
+}
+
+#[test]
+fn a_link_to_real_money_shows_the_offer_and_acts_for_nobody() {
+    let live = LiveDeal::new();
+    let path = format!("/pay/{}", live.deal.token);
+    let page = live.app.send("GET", &path, &[], None);
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text.contains("10,200.00") && page.text.contains("How to pay"),
+        "{}",
+        page.text
+    );
+    assert!(
+        !page.text.contains("<form") && !page.text.contains(&live.buyer),
+        "{}",
+        page.text
+    );
+    let reference = live.announce();
+    live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    let paid = live.app.send("GET", &path, &[], None).text;
+    assert!(
+        paid.contains("This offer is paid") && !paid.contains("10,200"),
+        "{paid}"
+    );
+    assert_eq!(live.app.send("GET", "/pay/PY_NOTHING", &[], None).status, 404);
+}
