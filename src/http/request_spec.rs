@@ -42,6 +42,9 @@ pub(crate) struct FieldSpec {
     pub(crate) need: Need,
     /// One sentence for clients, where name and kind do not tell enough.
     pub(crate) about: &'static str,
+    /// A JSON value for the example of the request, where any value of the kind would not do or
+    /// where the field is worth showing although it may be left out.
+    pub(crate) example: &'static str,
 }
 
 /// When a field must be sent.
@@ -218,6 +221,7 @@ impl FieldSpec {
             kind,
             need: Need::Never,
             about: "",
+            example: "",
         }
     }
 
@@ -248,6 +252,11 @@ impl FieldSpec {
     /// The field with a sentence for clients.
     pub(crate) const fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
+    }
+
+    /// The field with an example, as a JSON text.
+    pub(crate) const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
     }
 }
 

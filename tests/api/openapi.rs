@@ -7,7 +7,7 @@ use escrowd::domain::mode::Mode;
 use escrowd::http;
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, spawn_app, spawn_app_with, spawn_live_app};
+use crate::helpers::{LIVE_KEY, TestApp, spawn_app, spawn_app_with, spawn_live_app};
 
 fn document(app: &TestApp) -> Value {
     let answer = app.send("GET", "/openapi.json", &[], None);
@@ -155,4 +155,39 @@ fn every_event_is_a_webhook() {
     assert_eq!(names, known_names().iter().collect::<Vec<_>>());
     let paid = &webhooks["payment.escrow.success"]["post"]["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(paid["properties"]["data"]["$ref"], "#/components/schemas/EventPayment");
+}
+
+/// The parser of a route takes the document's example of its request: it may be refused by a
+/// rule, but not for its form.
+#[test]
+fn every_example_of_a_request_is_read() {
+    for (app, key) in [(spawn_app(), None), (spawn_live_app(|_| {}), Some(LIVE_KEY))] {
+        let document = document(&app);
+        let authorization = key.map(|key| format!("Bearer {key}"));
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let example = &operation["requestBody"]["content"]["application/json"]["example"];
+                if example.is_null() {
+                    continue;
+                }
+                let mut headers = vec![("content-type", "application/json")];
+                headers.extend(authorization.as_deref().map(|key| ("authorization", key)));
+                let parameters = operation["parameters"].as_array().unwrap();
+                let customer = parameters.iter().find(|parameter| parameter["name"] == "customer-id");
+                if customer.is_some_and(|customer| customer["required"] == true) {
+                    headers.push(("customer-id", "ada"));
+                }
+                let segments = path
+                    .split('/')
+                    .map(|segment| if segment.starts_with('{') { "x" } else { segment });
+                let path = segments.collect::<Vec<_>>().join("/");
+                let method = method.to_ascii_uppercase();
+                let answer = app.send(&method, &path, &headers, Some(example.to_string().as_bytes()));
+                assert_ne!(
+                    answer.body["code"], "invalid_request",
+                    "{method} {path}: {example} {answer:?}"
+                );
+            }
+        }
+    }
 }

@@ -119,3 +119,33 @@ fn reads_by_pages_are_not_in_the_request_log() {
     let requests = app.send("GET", "/sandbox/requests", &[], None);
     assert_eq!(requests.data()["data"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn the_reference_has_a_page_for_every_operation_and_event() {
+    let app = spawn_app();
+    let list = page(&app, "/docs/reference");
+    let names: Vec<&str> = quoted(&list, "href=\"/docs/reference/");
+    let document = app.send("GET", "/openapi.json", &[], None).body;
+    let items = document["paths"].as_object().unwrap().values();
+    let operations = items.map(|item| item.as_object().unwrap().len()).sum::<usize>();
+    assert_eq!(
+        names.len(),
+        operations + document["webhooks"].as_object().unwrap().len()
+    );
+    for name in &names {
+        let shown = page(&app, &format!("/docs/reference/{name}"));
+        assert!(shown.contains("<h1"), "{name}");
+    }
+    let create = page(&app, "/docs/reference/postEscrowMilestoneCreate");
+    for text in [
+        "milestones[].amount",
+        "curl -sS -X POST",
+        "await fetch(",
+        "urllib.request.Request(",
+        "Idempotency-Key",
+        "data.milestones[].releasedAt",
+    ] {
+        assert!(create.contains(text), "{text}: {create}");
+    }
+    assert_eq!(app.send("GET", "/docs/reference/nothing", &[], None).status, 404);
+}

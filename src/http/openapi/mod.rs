@@ -3,6 +3,7 @@
 //! ([`RequestSpec`](crate::http::request_spec::RequestSpec)), and the type that its handler
 //! returns ([`Answer`](crate::http::answer::Answer)).
 
+mod example;
 mod operation;
 mod schema;
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::idempotency::KEY_BYTES_MAX;
 use crate::domain::mode::Mode;
 use crate::http::answer::{Success, SuccessBody, SuccessOf};
+use crate::http::openapi::example;
 use crate::http::openapi::schema::{self, CUSTOMER_ID, SentAs};
 use crate::http::request_spec::{BodySpec, FieldSpec, Rules, all};
 use crate::http::route::{Access, ActsAs, CONTRACT_PREFIX, RouteFacts, Section};
@@ -148,7 +149,11 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
     }
     let query = |spec: &'static FieldSpec| {
         let schema = schema::field(spec, SentAs::Form, rules);
-        parameter("query", spec.name, schema::is_required(spec, rules), schema)
+        let mut parameter = parameter("query", spec.name, schema::is_required(spec, rules), schema);
+        if schema::is_required(spec, rules) {
+            parameter["example"] = example::field(spec, rules);
+        }
+        parameter
     };
     parameters.extend(all(route.facts.request.query).map(query));
     parameters
@@ -159,15 +164,20 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
 fn body(rules: &Rules<'_>, route: &DescribedRoute) -> Option<Value> {
     let is_closed = !route.facts.ignores_unknown;
     let object = |fields, sent_as| json!({ "schema": schema::object(fields, is_closed, sent_as, rules) });
+    let with_example = |fields| {
+        let mut json = object(fields, SentAs::Json);
+        json["example"] = example::object(fields, rules);
+        json
+    };
     let (is_required, content) = match route.facts.request.body {
         BodySpec::None => return None,
         BodySpec::Csv => (false, json!({ CSV: { "schema": { "type": "string" } } })),
         BodySpec::Foreign => (true, json!({ JSON: { "schema": { "type": "object" } } })),
-        BodySpec::Json(fields) => (true, json!({ JSON: object(fields, SentAs::Json) })),
-        BodySpec::OptionalJson(fields) => (false, json!({ JSON: object(fields, SentAs::Json) })),
+        BodySpec::Json(fields) => (true, json!({ JSON: with_example(fields) })),
+        BodySpec::OptionalJson(fields) => (false, json!({ JSON: with_example(fields) })),
         BodySpec::JsonOrForm(fields) => (
             true,
-            json!({ JSON: object(fields, SentAs::Json), FORM: object(fields, SentAs::Form) }),
+            json!({ JSON: with_example(fields), FORM: object(fields, SentAs::Form) }),
         ),
     };
     Some(json!({ "required": is_required, "content": content }))

@@ -19,8 +19,9 @@ use crate::http::state::AppState;
 use crate::views::AsText;
 
 /// The request of [`save`].
-pub(crate) const CARD: RequestSpec =
-    RequestSpec::of_body(&[&[FieldSpec::required("number", Kind::Text).about("The number of a test card")]]);
+pub(crate) const CARD: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("number", Kind::Text)
+    .about("The number of a test card")
+    .example("\"4242424242424242\"")]]);
 
 /// `GET /v1/cards`, as the customer.
 pub(crate) async fn list(state: Data<AppState>, caller: Caller) -> Result<Reply<Vec<CardView>>, ApiError> {

@@ -26,7 +26,7 @@ const PICTURE: &str = "imageUrl";
 
 /// The request of [`create`] and of [`edit`].
 pub(crate) const CATEGORY: RequestSpec = RequestSpec::of_form(&[&[
-    FieldSpec::optional("name", Kind::Line),
+    FieldSpec::optional("name", Kind::Line).example("\"Design\""),
     DESCRIPTION,
     FieldSpec::optional("category_position", Kind::Integer(i64::MIN, i64::MAX)),
     FieldSpec::optional(PICTURE, Kind::Files(ListMax::Is(1))),

@@ -35,8 +35,10 @@ const REDIRECT_URL_CHARS_MAX: usize = 2_000;
 
 /// The request of [`create`].
 pub(crate) const SESSION: RequestSpec = RequestSpec::of_body(&[&[
-    FieldSpec::required("publicKey", Kind::Text).about("The merchant's publishable key"),
-    FieldSpec::required("paymentToken", Kind::OneOrList(&Kind::Text, ListMax::Is(1))),
+    FieldSpec::required("publicKey", Kind::Text)
+        .about("The merchant's publishable key")
+        .example("\"pk_test_default\""),
+    FieldSpec::required("paymentToken", Kind::OneOrList(&Kind::Text, ListMax::Is(1))).example("\"PAYMENT_TOKEN\""),
     FieldSpec::optional("reference", Kind::Reference),
     FieldSpec::optional("redirectUrl", Kind::Url).about("The web page to go to after the payment"),
     FieldSpec::optional("customerId", Kind::CustomerId).about("Must be sent in live mode"),

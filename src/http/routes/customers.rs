@@ -34,10 +34,12 @@ const NAME: Kind = Kind::TextUpTo(profile::NAME_CHARS_MAX);
 
 /// The request of [`create`].
 pub(crate) const PROFILE: RequestSpec = RequestSpec::of_body(&[&[
-    FieldSpec::required("firstname", NAME),
-    FieldSpec::required("lastname", NAME),
+    FieldSpec::required("firstname", NAME).example("\"Ada\""),
+    FieldSpec::required("lastname", NAME).example("\"Obi\""),
     FieldSpec::required("email", Kind::Email),
-    FieldSpec::required("phone", Kind::Text).about("In the national or the international spelling"),
+    FieldSpec::required("phone", Kind::Text)
+        .about("In the national or the international spelling")
+        .example("\"08030000001\""),
     FieldSpec::optional("countryId", Kind::Country),
     FieldSpec::optional("bvn", Kind::Text),
 ]]);
@@ -45,12 +47,12 @@ pub(crate) const PROFILE: RequestSpec = RequestSpec::of_body(&[&[
 pub(crate) const PROFILE_UPDATE: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("firstname", NAME),
     FieldSpec::optional("lastname", NAME),
-    FieldSpec::optional("email", Kind::Email),
+    FieldSpec::optional("email", Kind::Email).example("\"ada@shop.example\""),
 ]]);
 /// The request of [`update_permissions`].
 pub(crate) const PERMISSIONS: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("canWithdraw", Kind::Boolean),
-    FieldSpec::optional("canBuy", Kind::Boolean),
+    FieldSpec::optional("canBuy", Kind::Boolean).example("true"),
     FieldSpec::optional("canSell", Kind::Boolean),
 ]]);
 /// The query of [`list`].

@@ -24,7 +24,7 @@ use crate::http::sandbox::event_streams::OpenStream;
 use crate::http::state::AppState;
 use crate::store;
 
-/// The query of [`open`].
+/// The query of [`open()`].
 pub(crate) const STREAM: RequestSpec = RequestSpec::of_query(&[&events::FILTERS]);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -113,7 +113,9 @@ pub(crate) const LIST: RequestSpec = RequestSpec::of_query(&[&FILTERS, &query::P
 /// The request of [`replay`].
 pub(crate) const REPLAY: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional("from", Kind::ObjectId).about("The id of the first event"),
-    FieldSpec::optional("since", Kind::Moment).about("In the place of from"),
+    FieldSpec::optional("since", Kind::Moment)
+        .about("In the place of from")
+        .example("\"2026-01-01T00:00:00Z\""),
     FieldSpec::optional("status", Kind::Words(words::<DeliveryStatus>)),
 ]]);
 

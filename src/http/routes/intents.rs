@@ -41,7 +41,7 @@ pub(super) const BANK_ACCOUNT: [FieldSpec; 5] = [
 pub(crate) const INTENT: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required("amount", Kind::Amount(intent::INTENT_MIN)),
     REFERENCE,
-    FieldSpec::required("transactionType", Kind::Words(words::<Purpose>)),
+    FieldSpec::required("transactionType", Kind::Words(words::<Purpose>)).example("\"deposit\""),
     CURRENCY,
     FieldSpec::optional(
         "depositDetails",

@@ -33,7 +33,9 @@ pub(crate) const PAYMENT: RequestSpec = RequestSpec::of_body(&[&[
         "escrowDetails",
         Kind::open(&[&[
             ESCROW_IDS,
-            FieldSpec::optional("paymentToken", Kind::Text).about("In the place of escrowId"),
+            FieldSpec::optional("paymentToken", Kind::Text)
+                .about("In the place of escrowId")
+                .example("\"PAYMENT_TOKEN\""),
         ]]),
     ),
 ]]);

@@ -94,7 +94,8 @@ pub(crate) const SEED: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::optional(
         "customers",
         Kind::List(&Kind::closed(&[&CUSTOMER]), ListMax::Is(CUSTOMERS_MAX)),
-    ),
+    )
+    .example(r#"[{"id":"ada","balance":50000}]"#),
     FieldSpec::optional(
         "escrows",
         Kind::List(&Kind::closed(&[&ESCROW]), ListMax::Is(SeededIds::ESCROWS_MAX)),

@@ -64,7 +64,8 @@ pub(super) const MILESTONES: FieldSpec = FieldSpec::required(
         ListMax::Milestones,
     ),
 )
-.about("At least two, whose amounts add up to the amount of the escrow");
+.about("At least two, whose amounts add up to the amount of the escrow")
+.example(r#"[{"title":"Design","amount":4000},{"title":"Launch","amount":6000}]"#);
 
 /// The reference of a payment.
 pub(super) const REFERENCE: FieldSpec = FieldSpec::required_if_strict("reference", Kind::Reference);
@@ -77,10 +78,11 @@ pub(super) const ESCROW_IDS: FieldSpec =
     FieldSpec::optional("escrowId", Kind::OneOrList(&Kind::Text, ListMax::EscrowsPerPayment));
 
 /// The number of a bank account.
-pub(super) const ACCOUNT_NUMBER: FieldSpec = FieldSpec::required("accountNumber", Kind::Pattern("^[0-9]{10}$"));
+pub(super) const ACCOUNT_NUMBER: FieldSpec =
+    FieldSpec::required("accountNumber", Kind::Pattern("^[0-9]{10}$")).example("\"0123456789\"");
 
 /// The code of a bank.
-pub(super) const BANK_CODE: FieldSpec = FieldSpec::required("bankCode", Kind::Text);
+pub(super) const BANK_CODE: FieldSpec = FieldSpec::required("bankCode", Kind::Text).example("\"058\"");
 
 /// A text that [`short_text`] reads.
 pub(super) const SHORT_TEXT: Kind = Kind::TextUpTo(TEXT_CHARS_MAX);

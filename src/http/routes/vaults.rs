@@ -32,7 +32,8 @@ pub(crate) const VAULT: RequestSpec = RequestSpec::of_body(&[&[
             ]]),
             ListMax::Participants,
         ),
-    ),
+    )
+    .example(r#"[{"customerId":"ada","amount":1000},{"customerId":"ben","amount":1000}]"#),
 ]]);
 /// The request of [`declare_winner`].
 pub(crate) const WINNER: RequestSpec = RequestSpec::of_body(&[&[FieldSpec::required("winnerId", Kind::CustomerId)]]);

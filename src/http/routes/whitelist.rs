@@ -21,7 +21,7 @@ use crate::views::AsText;
 
 /// The request of [`add`].
 pub(crate) const ADDRESS: RequestSpec = RequestSpec::of_body(&[&[
-    FieldSpec::required("walletAddress", EVM_ADDRESS),
+    FieldSpec::required("walletAddress", EVM_ADDRESS).example("\"0x52908400098527886E0F7030069857D2E4169EE7\""),
     FieldSpec::required("network", Kind::Words(|| vec![NETWORK])),
     FieldSpec::optional("label", Kind::TextUpTo(LABEL_CHARS_MAX)),
 ]]);

@@ -1,6 +1,7 @@
 //! The documents of the project as pages, from the binary.
 
 mod markdown;
+mod reference;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Path, ServiceConfig};
@@ -46,6 +47,8 @@ const DOCUMENTS: [Document; 15] = documents! {
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(web::resource("").get(list))
+        .service(web::resource("/reference").get(reference::list))
+        .service(web::resource("/reference/{operation}").get(reference::show))
         .service(web::resource("/{name}").get(show));
 }
 
@@ -54,6 +57,7 @@ async fn list() -> HttpResponse {
     Page::new("Documents").section("/docs").narrow().show(&html! {
         h1 { "Documents" }
         ul {
+            li { a href="/docs/reference" { "API reference" } " " span.muted { "Every operation, with a request to try" } }
             @for document in &DOCUMENTS {
                 li {
                     a href={ "/docs/" (document.name) } { (markdown::title(document.text)) }

@@ -40,7 +40,9 @@ pub(super) const ROTATION: RequestSpec =
 /// The request of [`set_notice_secret`].
 pub(super) const NOTICE_SECRET: RequestSpec =
     RequestSpec::of_body(&[&[
-        FieldSpec::required_or_null("secret", Kind::TextUpTo(PROVIDER_SECRET_CHARS.1)).about("Null refuses notices"),
+        FieldSpec::required_or_null("secret", Kind::TextUpTo(PROVIDER_SECRET_CHARS.1))
+            .about("Null refuses notices")
+            .example("\"a secret of 16 or more characters\""),
     ]]);
 
 /// `GET /operator/callback`: the endpoint, without its secret.

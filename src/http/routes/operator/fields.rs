@@ -20,7 +20,7 @@ pub(super) const REASON_CHARS_MAX: usize = 500;
 pub(super) const REASON: Kind = Kind::TextUpTo(REASON_CHARS_MAX);
 /// The fields of [`bank_entry`].
 pub(super) const BANK_ENTRY: [FieldSpec; 2] = [
-    FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX)),
+    FieldSpec::required("bankReference", Kind::TextUpTo(BANK_REFERENCE_CHARS_MAX)).example("\"FT-1\""),
     FieldSpec::required("valueDate", Kind::Date),
 ];
 /// A request that gives a reason alone.

@@ -53,10 +53,7 @@ const DEPOSIT_ACCOUNT: [FieldSpec; 4] = [
 
 /// The request of [`create`].
 pub(super) const MERCHANT: RequestSpec = RequestSpec::of_body(&[
-    &[FieldSpec::required(
-        "name",
-        Kind::Pattern("^[A-Za-z][A-Za-z0-9._-]{0,63}$"),
-    )],
+    &[FieldSpec::required("name", Kind::Pattern("^[A-Za-z][A-Za-z0-9._-]{0,63}$")).example("\"shop\"")],
     &SETTINGS,
 ]);
 /// The request of [`change`].

@@ -29,7 +29,7 @@ use crate::views::{AsText, PageView};
 
 /// The request of [`create`].
 pub(super) const OPERATOR: RequestSpec = RequestSpec::of_body(&[&[
-    FieldSpec::required("name", Kind::TextUpTo(NAME_CHARS_MAX)),
+    FieldSpec::required("name", Kind::TextUpTo(NAME_CHARS_MAX)).example("\"ada\""),
     FieldSpec::required("role", Kind::Words(words::<Role>)),
     FieldSpec::optional(
         "merchantIds",

@@ -39,7 +39,9 @@ pub(super) const LIST: RequestSpec = RequestSpec::of_query(&[
 /// The request of [`request`].
 pub(super) const PAYOUT: RequestSpec = RequestSpec::of_body(&[&[
     FieldSpec::required("source", Kind::Words(words::<SourceWord>)),
-    FieldSpec::optional("amount", Kind::Amount(1)).about("Left out where source is suspense"),
+    FieldSpec::optional("amount", Kind::Amount(1))
+        .about("Left out where source is suspense")
+        .example("1000"),
     FieldSpec::optional("receiptId", Kind::Text).about("Where source is suspense"),
     FieldSpec::required("destination", Kind::closed(DESTINATION)),
     FieldSpec::optional("reason", REASON),

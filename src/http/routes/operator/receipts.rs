@@ -29,7 +29,9 @@ use crate::views::{AsText, MajorUnits, PageView};
 
 const TARGET: [FieldSpec; 2] = [
     FieldSpec::optional("depositReference", Kind::Reference).about("The deposit that the money is for"),
-    FieldSpec::optional("customerId", Kind::CustomerId).about("In the place of depositReference"),
+    FieldSpec::optional("customerId", Kind::CustomerId)
+        .about("In the place of depositReference")
+        .example("\"ada\""),
 ];
 
 /// The query of [`list`].
