@@ -84,6 +84,8 @@ pub(crate) enum Kind {
     SignedAmount,
     /// A whole number in these bounds, both included.
     Integer(i64, i64),
+    /// A whole number, in whose place any other text counts as none.
+    LenientInteger,
     Boolean,
     /// A calendar day, `YYYY-MM-DD`.
     Date,
@@ -304,7 +306,7 @@ impl Kind {
     const fn read_as(&self) -> ReadAs {
         match self {
             Self::Amount(_) | Self::OfferAmount | Self::MilestoneAmount => ReadAs::Amount,
-            Self::Integer(..) => ReadAs::Integer,
+            Self::Integer(..) | Self::LenientInteger => ReadAs::Integer,
             Self::Boolean => ReadAs::Boolean,
             Self::Span => ReadAs::Span,
             Self::Object { .. } => ReadAs::Object,

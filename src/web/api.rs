@@ -3,7 +3,6 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
@@ -242,7 +241,10 @@ fn check(request: &Request) -> Result<(), Refused> {
         ("merchant", &request.merchant),
         ("once", &request.idempotency_key),
     ];
-    let is_header = |text: &Option<String>| text.as_deref().is_none_or(|text| HeaderValue::from_str(text).is_ok());
+    let is_header = |text: &Option<String>| {
+        text.as_deref()
+            .is_none_or(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
+    };
     let message = if let Some((field, _)) = headers.into_iter().find(|(_, text)| !is_header(text)) {
         format!("The field {field} must consist of letters without accents, digits and signs. Nothing was changed.")
     } else if request.path.parse::<Uri>().is_err() {
@@ -316,6 +318,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_text_that_cannot_stand_in_a_header_is_refused() {
+        for text in ["Zoë", "a\r\nb: c", "\0"] {
+            assert!(check(&Request::get("/v1/wallet").acting_for(text)).is_err(), "{text:?}");
+            let of_merchant = Request {
+                merchant: Some(text.to_owned()),
+                ..Request::get("/v1/wallet")
+            };
+            assert!(check(&of_merchant).is_err(), "{text:?}");
+        }
+        assert!(check(&Request::get("/v1/wallet").acting_for("ada")).is_ok());
+    }
 
     #[test]
     fn amounts_are_read_to_the_last_digit() {

@@ -32,6 +32,7 @@ fn of_kind(kind: &Kind, rules: &Rules<'_>) -> Value {
         Kind::MilestoneAmount => json!(5_000),
         Kind::SignedAmount => json!("-20"),
         Kind::Integer(min, _) => json!(min.max(1)),
+        Kind::LenientInteger => json!(1),
         Kind::Boolean => json!(true),
         Kind::Date => json!("2030-12-31"),
         Kind::Moment => json!("2026-01-01T00:00:00Z"),

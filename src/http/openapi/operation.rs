@@ -119,9 +119,10 @@ fn security(mode: Mode, section: Section) -> Value {
 
 fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
     let parameter = |place: &str, name: &str, is_required: bool, schema: Value| json!({ "name": name, "in": place, "required": is_required, "schema": schema });
-    let customer = |is_required| {
-        let schema = json!({ "type": "string", "pattern": CUSTOMER_ID });
-        parameter("header", "customer-id", is_required, schema)
+    // An empty header counts as left out, and a viewer's may be any text.
+    let customer = |pattern: &str| {
+        let schema = json!({ "type": "string", "pattern": pattern });
+        parameter("header", "customer-id", pattern == CUSTOMER_ID, schema)
     };
     let names = route
         .path
@@ -132,13 +133,14 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
         .map(|name| parameter("path", name, true, segment.clone()))
         .collect();
     match route.facts.acts_as {
-        ActsAs::Customer => parameters.push(customer(true)),
-        ActsAs::Party => parameters.push(customer(false)),
+        ActsAs::Customer => parameters.push(customer(CUSTOMER_ID)),
+        ActsAs::Party => parameters.push(customer("^[!-~]{0,128}$")),
         ActsAs::Viewer if !matches!(route.facts.section, Section::Open | Section::Checkout) => {
-            parameters.push(customer(false));
+            parameters.push(customer("^"));
         }
         ActsAs::MerchantOfOperator | ActsAs::Deployment => {
-            let schema = json!({ "type": "string", "minLength": 1 });
+            // In a sandbox it has no effect.
+            let schema = json!({ "type": "string" });
             parameters.push(parameter("header", "merchant-id", false, schema));
         }
         ActsAs::Merchant | ActsAs::MerchantAccount | ActsAs::Key | ActsAs::OperatorItself | ActsAs::Viewer => {}

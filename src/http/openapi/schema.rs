@@ -45,9 +45,13 @@ pub(super) const fn is_required(spec: &FieldSpec, rules: &Rules<'_>) -> bool {
     }
 }
 
-/// Returns the schema of a field. A JSON field that may be left out may be null too.
+/// Returns the schema of a field. A JSON field that may be left out may be null too, and a text
+/// of a form or a query may be empty.
 pub(super) fn field(spec: &FieldSpec, sent_as: SentAs, rules: &Rules<'_>) -> Value {
     let mut schema = of_kind(&spec.kind, sent_as, rules);
+    if sent_as == SentAs::Form && !is_required(spec, rules) && schema["type"] == "string" {
+        schema = json!({ "anyOf": [schema, { "type": "string", "maxLength": 0 }] });
+    }
     let is_nullable = sent_as == SentAs::Json && (spec.need == Need::AlwaysOrNull || !is_required(spec, rules));
     if is_nullable {
         schema = nullable(schema);
@@ -103,6 +107,7 @@ fn of_kind(kind: &Kind, sent_as: SentAs, rules: &Rules<'_>) -> Value {
             }
             schema
         }
+        Kind::LenientInteger => json!({ "type": ["integer", "string"] }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Date => formatted("date"),
         Kind::Moment => formatted("date-time"),

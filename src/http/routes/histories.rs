@@ -18,7 +18,7 @@ use crate::http::auth::Caller;
 use crate::http::envelope::Reply;
 use crate::http::error::ApiError;
 use crate::http::fields::{Field, Fields};
-use crate::http::query::{self, Query, page_start};
+use crate::http::query::{Query, page_start};
 use crate::http::request_spec::{FieldSpec, Kind, RequestSpec};
 use crate::http::routes::payments::WalletView;
 use crate::http::state::AppState;
@@ -42,8 +42,13 @@ const FILTERS: [FieldSpec; 3] = [
     FieldSpec::optional("fromDate", Kind::Date),
     FieldSpec::optional("toDate", Kind::Date),
 ];
-/// Another value than a number of rows counts as the default.
-const LIMIT: FieldSpec = FieldSpec::optional("limit", Kind::Integer(i64::MIN, i64::MAX));
+/// None of them is read where a filter asks for the whole list.
+const PAGE: [FieldSpec; 3] = [
+    FieldSpec::optional("limit", Kind::LenientInteger)
+        .about("The rows of a page. Another value than a number of rows counts as the default"),
+    FieldSpec::optional("page", Kind::LenientInteger),
+    FieldSpec::optional("cursor", Kind::Text).about("The nextCursor of a page, in the place of page"),
+];
 
 /// The query of [`of_customer`].
 pub(crate) const OF_CUSTOMER: RequestSpec = RequestSpec::of_query(&[
@@ -52,15 +57,13 @@ pub(crate) const OF_CUSTOMER: RequestSpec = RequestSpec::of_query(&[
         Kind::Words(|| words_of(&TYPES[..TYPES_OF_CUSTOMERS])),
     )],
     &FILTERS,
-    &[LIMIT],
-    &query::PAGE_START,
+    &PAGE,
 ]);
 /// The query of [`of_merchant`].
 pub(crate) const OF_MERCHANT: RequestSpec = RequestSpec::of_query(&[
     &[FieldSpec::optional("type", Kind::Words(|| words_of(&TYPES)))],
     &FILTERS,
-    &[LIMIT],
-    &query::PAGE_START,
+    &PAGE,
 ]);
 
 fn words_of(types: &[TransactionType]) -> Vec<&'static str> {

@@ -381,9 +381,5 @@ mod tests {
                 "{foreign}"
             );
         }
-        for (field, text) in [("customer", "Zoë"), ("customer", "a\r\nb: c"), ("merchant", "\0")] {
-            let form = fields(&[("method", "POST"), ("path", "/v1/x"), (field, text)]);
-            assert!(parse(&form).is_err(), "{field} {text}");
-        }
     }
 }
