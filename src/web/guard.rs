@@ -26,15 +26,15 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Serves a page in its frame and with its headers, or refuses the request. A handler finds the
-/// [`Visitor`] in the extensions of the request, if there is one. A page that sets its own
-/// `Content-Security-Policy` keeps it.
+/// Serves a page in its frame and with its headers, or refuses the request. HEAD is answered as
+/// GET is. A handler finds the [`Visitor`] in the extensions of the request, if there is one. A
+/// page that sets its own `Content-Security-Policy` keeps it.
 ///
 /// # Errors
 ///
 /// Refuses a foreign host, and a form that another site sent.
 pub(super) async fn page(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = request.app_data::<Data<AppState>>().ok_or(ApiError::Internal)?.clone();
@@ -47,6 +47,10 @@ pub(super) async fn page(
     let frame = Frame::new(request.request(), &state, visitor.clone())?;
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
+    }
+    if request.method() == Method::HEAD {
+        // The server leaves the body out.
+        request.head_mut().method = Method::GET;
     }
     let mut response = match checked {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),

@@ -149,3 +149,23 @@ fn the_reference_has_a_page_for_every_operation_and_event() {
     }
     assert_eq!(app.send("GET", "/docs/reference/nothing", &[], None).status, 404);
 }
+
+#[test]
+fn head_is_answered_as_get_is_without_the_body() {
+    let app = spawn_app();
+    for (path, status) in [
+        ("/", 200),
+        ("/docs/errors", 200),
+        ("/console/deals", 200),
+        ("/demo", 200),
+        ("/docs/nothing", 404),
+    ] {
+        let answer = app.send_for_head("HEAD", path, &[]);
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8"),
+            "{path}"
+        );
+    }
+}
