@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::helpers::{WorkFolder, stderr, stdout};
+use crate::helpers::{WorkFolder, get, stderr, stdout};
 
 /// The projects of the clients, with their tools (`.ci/run` installs them).
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
@@ -112,4 +112,35 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
     ];
     let paths = ["--exclude-path-regex", apart, "--continue-on-failure"];
     run(&schemathesis, &[&arguments[..], &phases, &paths].concat(), "");
+}
+
+/// Returns the sample with this id from a page.
+fn sample(page: &str, id: &str) -> String {
+    let (_, rest) = page.split_once(&format!("id=\"{id}\">")).unwrap();
+    let (text, _) = rest.split_once("</code>").unwrap();
+    let characters = [("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    characters
+        .into_iter()
+        .fold(text.to_owned(), |text, (escaped, character)| {
+            text.replace(escaped, character)
+        })
+}
+
+#[test]
+fn the_samples_of_the_reference_work_in_each_language() {
+    let folder = WorkFolder::new();
+    let server = folder.serve(&[]);
+    let (_, page) = get(&server.url("/docs/reference/postEscrowMilestoneCreate"), &[]);
+    for (id, program, flags) in [
+        ("sample-curl", "bash", &["-c"][..]),
+        ("sample-node", "node", &["--input-type=module", "-e"]),
+        ("sample-python", "python3", &["-c"]),
+    ] {
+        let code = sample(&page, id);
+        let mut command = Command::new(program);
+        command.args(flags).arg(&code);
+        let output = command.output().unwrap();
+        let told = stdout(&output);
+        assert!(told.contains("\"status\":201"), "{code}\n{told}{}", stderr(&output));
+    }
 }

@@ -114,12 +114,16 @@ impl Sample {
         text
     }
 
-    fn node(&self) -> String {
-        let mut headers: Vec<String> = self
-            .headers
-            .iter()
+    /// Returns the headers as Node.js and Python write them alike.
+    fn quoted_headers(&self) -> Vec<String> {
+        let headers = self.headers.iter();
+        headers
             .map(|(name, value)| format!("\"{name}\": \"{value}\""))
-            .collect();
+            .collect()
+    }
+
+    fn node(&self) -> String {
+        let mut headers = self.quoted_headers();
         if self.takes_key {
             headers.push("authorization: `Bearer ${process.env.ESCROWD_KEY}`".to_owned());
         }
@@ -137,11 +141,7 @@ impl Sample {
     }
 
     fn python(&self) -> String {
-        let mut headers: Vec<String> = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("\"{name}\": \"{value}\""))
-            .collect();
+        let mut headers = self.quoted_headers();
         if self.takes_key {
             headers.push("\"authorization\": f\"Bearer {os.environ['ESCROWD_KEY']}\"".to_owned());
         }
