@@ -12,7 +12,7 @@ use crate::store::{Error, Store};
 /// The most keys in one cache. To make room for one more, the cache drops all of them.
 const KEYS_MAX: usize = 10_000;
 
-/// What keys give access to. Each worker has a cache of its own.
+/// The access that keys give. Each worker has a cache of its own.
 ///
 /// All caches share a version number. Every change of a key's owner, its end or the addresses
 /// that may use it raises the number. Entries with an older version are invalid.

@@ -94,7 +94,7 @@ impl WorkerDoor {
 }
 
 impl Door {
-    /// Makes every request act for this merchant, whoever has logged in.
+    /// Makes every request act for this merchant, also if a person has logged in.
     pub(super) fn on_behalf_of(self, merchant: OnBehalf) -> Self {
         Self {
             key: None,

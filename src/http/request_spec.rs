@@ -30,7 +30,7 @@ pub(crate) enum BodySpec {
     JsonOrForm(FieldGroups),
     /// A CSV file, which the client may leave out.
     Csv,
-    /// A JSON object in the format of somebody else, such as a payment provider.
+    /// A JSON object in the format of another party, such as a payment provider.
     Foreign,
 }
 

@@ -56,7 +56,7 @@ pub struct AppState {
     pub store: Store,
     /// The handle of the webhook deliverer.
     pub webhooks: webhooks::Handle,
-    /// What the API keys give access to.
+    /// The access that the API keys give.
     pub api_keys: Arc<ApiKeyCache>,
     /// The operator's decisions.
     pub policy: SharedPolicy,

@@ -58,7 +58,7 @@ pub(crate) enum Person {
 }
 
 impl Visitor {
-    /// Returns the visitor who sent a request for a page, or `None` if it is nobody known. Notes
+    /// Returns the visitor who sent a request for a page, or `None` if the visitor is unknown. Notes
     /// the use of the session.
     ///
     /// # Errors

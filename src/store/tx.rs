@@ -26,7 +26,7 @@ pub struct Tx<'a> {
     ledger_time: Timestamp,
     /// The merchant that the command acts for.
     pub(crate) acts_for: Option<MerchantId>,
-    /// That merchant's clock offset.
+    /// The clock offset of that merchant.
     pub(crate) clock: ClockOffset,
     entropy: &'a mut dyn Entropy,
     seed: Option<SeededIds>,

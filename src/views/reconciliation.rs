@@ -10,7 +10,7 @@ use crate::domain::treasury::movement::{Movement, MovementKind};
 use crate::domain::treasury::reconciliation::{BalanceEquation, Reconciliation, Sums};
 use crate::views::{AsText, SignedMajorUnits};
 
-/// What a statement and the service have in common, and what only one of them has.
+/// The lines that a statement and the service have in common, and those that only one has.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReconciliationView {

@@ -9,7 +9,7 @@ use crate::http::{Person, Visitor};
 pub(super) enum Part {
     /// For everyone who has logged in, or needs no login.
     Everyone,
-    /// What only a sandbox has.
+    /// The parts that only a sandbox has.
     Sandbox,
     Deals,
     Offer,
@@ -92,7 +92,7 @@ mod tests {
             ("/console/upload", Part::Everyone),
             ("/console/merchant", Part::Everyone),
             ("/pay/PY_X", Part::Sandbox),
-            // A page that nobody has put into the list is not shown in live mode.
+            // A page that the list lacks is not shown in live mode.
             ("/console/dealsx", Part::Sandbox),
             ("/console/new", Part::Sandbox),
         ] {

@@ -15,7 +15,7 @@ use crate::web::api::{Api, Request};
 use crate::web::layout::{Page, Refused};
 use crate::web::parts::Part;
 
-/// What a browser will do with a reply.
+/// The use that a browser makes of a reply.
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// A visitor who may see a page, with what the page reads from.

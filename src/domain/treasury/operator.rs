@@ -125,7 +125,7 @@ impl TwoPersonRule {
     ///
     /// # Errors
     ///
-    /// Refuses the same operator. `None` stands for nobody of the operators: a customer who
+    /// Refuses the same operator. `None` stands for no operator: a customer who
     /// asked with the merchant's key.
     pub fn check(self, amount: Amount, first: Option<OperatorId>, second: Option<OperatorId>) -> Result<(), Refusal> {
         match self.alone_max {

@@ -25,11 +25,11 @@ pub(crate) struct CheckoutDoor {
     mode: Mode,
 }
 
-/// What a customer's wallet and test cards can do in a sandbox.
+/// The requests for a customer's wallet and test cards, which a sandbox alone has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlayMoney<'d>(&'d CheckoutDoor);
 
-/// What a session can do with money that comes from outside, in live mode.
+/// The requests for money that comes from outside, which live mode alone has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RealMoney<'d> {
     door: &'d CheckoutDoor,

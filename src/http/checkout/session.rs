@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 /// The seconds for which a session is valid.
 const SECONDS: i64 = 3_600;
 
-/// What a session says. Only [`SessionSigner`] makes one from a text.
+/// The content of a session. Only [`SessionSigner`] makes one from a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     /// The key of the deal's merchant.

@@ -16,7 +16,7 @@ use crate::views::event_schemas;
 
 pub(super) use operation::{DescribedRoute, PATH};
 
-/// What the schemas of fields leave out, since it holds for all of them.
+/// The rules that hold for all fields, so that their schemas leave them out.
 const DESCRIPTION: &str = "Milestone escrow. Amounts are numbers of the major unit with at most two decimals. \
     An empty text counts as null, and a field that is null as left out. \
     The words of gateway and transactionType may come in any letter case.";

@@ -60,7 +60,7 @@ pub(super) struct HoldTransfer<'a> {
 ///
 /// Each sum is multiplied by a random factor of its own, and the products are added, modulo
 /// 2^128. Transfers are added and rows are subtracted. If any sum differs, the result is zero
-/// with a chance of at most 2^-64. Nobody who writes the file can aim at it, because the
+/// with a chance of at most 2^-64. A program that writes the file cannot aim at it, because the
 /// factors are drawn anew in each process.
 #[derive(Default)]
 pub(super) struct Fingerprint {

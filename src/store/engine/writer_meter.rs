@@ -9,7 +9,7 @@ const MICROS: [u64; 12] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000,
 ];
 
-/// What the writer counts.
+/// The counts of the writer.
 #[derive(Debug)]
 pub(crate) struct WriterMeter {
     /// Messages in the queue.

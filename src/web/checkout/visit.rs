@@ -18,13 +18,13 @@ use crate::web::checkout::framing::Framing;
 use crate::web::layout::{Page, Refused};
 use crate::web::text;
 
-/// What the address of a page says beside its session.
+/// The facts in the address of a page beside its session.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Shown {
     /// The origin of the page that frames this one, as the script knows it.
     #[serde(default)]
     pub(super) from: String,
-    /// Who pays, if the session does not say.
+    /// The customer who pays, if the session does not say.
     #[serde(default)]
     pub(super) customer: String,
     /// The id of the payment whose receipt to show.

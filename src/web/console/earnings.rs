@@ -25,7 +25,7 @@ const DAYS_MAX: usize = 31;
 /// The length of the longest bar, in its own units.
 const WIDTH: i64 = 1_000;
 
-/// What earns money, in words. Everything else moves it.
+/// The kinds of transfer that earn money, in words. All others move it.
 const EARNED: [(TransferKind, &str); 5] = [
     (TransferKind::PlatformFee, "Fees of deals"),
     (TransferKind::WithdrawalFee, "Fees of withdrawals"),
@@ -33,7 +33,7 @@ const EARNED: [(TransferKind, &str); 5] = [
     (TransferKind::AdditionalFee, "Additional fees"),
     (TransferKind::Release, "Own sales"),
 ];
-/// What moves it, as far as it has other words than its name.
+/// The kinds that move it, if they have other words than their names.
 const MOVED: [(TransferKind, &str); 2] = [
     (TransferKind::Payout, "Paid out"),
     (TransferKind::PayoutReturn, "Pay-outs that came back"),

@@ -1,4 +1,4 @@
-//! What a story is made of: people, and steps that each send one request.
+//! The parts of a story: people, and steps that each send one request.
 
 use crate::domain::escrow::Escrow;
 use crate::domain::escrow::dispute::Speaker;
@@ -46,7 +46,7 @@ impl Person {
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) title: &'static str,
-    /// What happens, in a sentence or two.
+    /// A sentence or two on what happens.
     pub(super) text: &'static str,
     /// Why everyone's money is safe.
     pub(super) safety: &'static str,
