@@ -145,7 +145,8 @@ fn parameters(rules: &Rules<'_>, route: &DescribedRoute) -> Vec<Value> {
         }
         ActsAs::Merchant | ActsAs::MerchantAccount | ActsAs::Key | ActsAs::OperatorItself | ActsAs::Viewer => {}
     }
-    if route.facts.writes && route.facts.section != Section::Open {
+    // A checkout session is a signed text, of which nothing is kept.
+    if route.facts.writes && !matches!(route.facts.section, Section::Open | Section::Checkout) {
         let schema = json!({ "type": "string", "pattern": format!("^[ -~]{{1,{KEY_BYTES_MAX}}}$") });
         parameters.push(parameter("header", "Idempotency-Key", false, schema));
     }
