@@ -92,9 +92,12 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
     let server = folder.serve(&[]);
     let url = server.url("/openapi.json");
     let apart = "/sandbox/(faults|clock/advance|reset|events/stream)|/callback|/notices/";
+    // Random requests differ from run to run, so the gate leaves them to the night.
+    let phases_to_run = std::env::var("API_PHASES").unwrap_or_else(|_| "examples,coverage".to_owned());
+    let settings = format!("{FOLDER}/schemathesis.toml");
     let arguments = [
         "--config-file",
-        "schemathesis.toml",
+        &settings,
         "run",
         &url,
         "--checks",
@@ -102,14 +105,7 @@ fn no_generated_request_finds_a_reply_outside_the_document() {
         "--exclude-checks",
         EXCLUDED,
     ];
-    let phases = [
-        "--phases",
-        "examples,coverage,fuzzing,stateful",
-        "-n",
-        "8",
-        "--seed",
-        "1",
-    ];
+    let phases = ["--phases", &phases_to_run, "-n", "8", "--seed", "1"];
     let paths = ["--exclude-path-regex", apart, "--continue-on-failure"];
     // It keeps what it has found in its folder, and a run must not depend on those before.
     let mut command = Command::new(schemathesis);
