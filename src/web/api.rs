@@ -140,11 +140,15 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// Fails if the reply has no envelope.
+    /// Refuses a reply without an envelope, which is a file.
     pub(super) fn of(reply: CallReply) -> Result<Self, Refused> {
+        let is_file = |_| {
+            let message = "This route answers with a file, which a program takes: use curl.";
+            Refused::new(400, Page::new("Not for a page"), message)
+        };
         Ok(Self {
             status: reply.status,
-            envelope: serde_json::from_slice(&reply.body).map_err(|_| ApiError::Internal)?,
+            envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
             request_id: reply.request_id,
         })
     }
@@ -176,7 +180,7 @@ impl Api {
     /// Fails if the request cannot be sent, as when a header would have a line break, and refuses
     /// a route that answers with a file.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Refused> {
-        answer_of(self.call(request).await?)
+        Answer::of(self.call(request).await?)
     }
 
     /// Sends a request with a form as its body, as the browser sent the form.
@@ -190,7 +194,7 @@ impl Api {
         content_type: String,
         form: Bytes,
     ) -> Result<Answer, Refused> {
-        answer_of(self.call_with(request, Some((content_type, form))).await?)
+        Answer::of(self.call_with(request, Some((content_type, form))).await?)
     }
 
     /// Sends a CSV file to a POST route and returns the `data` of its reply.
@@ -253,19 +257,6 @@ fn check(request: &Request) -> Result<(), Refused> {
         return Ok(());
     };
     Err(Refused::new(400, Page::new("That form cannot be sent"), message))
-}
-
-/// Returns a reply with its envelope.
-fn answer_of(reply: CallReply) -> Result<Answer, Refused> {
-    let is_file = |_| {
-        let message = "This route answers with a file, which a program takes: use curl.";
-        Refused::new(400, Page::new("Not for a page"), message)
-    };
-    Ok(Answer {
-        status: reply.status,
-        envelope: serde_json::from_slice(&reply.body).map_err(is_file)?,
-        request_id: reply.request_id,
-    })
 }
 
 /// Returns the `data` of a reply, or its refusal as a page.
