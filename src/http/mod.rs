@@ -61,7 +61,7 @@ pub use in_flight::InFlight;
 pub use metrics_server::{Scrape, metrics_server};
 pub use rate_limit::RateLimiter;
 pub use request_meter::{RequestMeter, RouteReading};
-pub(crate) use routes::checkout::SCRIPT_PATH as CHECKOUT_SCRIPT_PATH;
+pub(crate) use routes::checkout::{SCRIPT_PATH as CHECKOUT_SCRIPT_PATH, begin_by_link as begin_checkout_by_link};
 pub use routes::{openapi_document, routes};
 pub use sandbox::event_streams::{EventStreamLimits, EventStreams};
 pub use sandbox::fault_book::FaultBook;

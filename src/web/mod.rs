@@ -37,11 +37,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .configure(login::configure),
     );
     config.service(web::resource("/logout").wrap(from_fn(guard::page)).post(login::end));
-    config.service(
-        web::resource("/pay/{paymentToken}")
-            .wrap(from_fn(guard::page))
-            .get(pay::show),
-    );
+    config.configure(pay::configure);
     config.service(
         web::scope("/console")
             .wrap(from_fn(guard::page))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{BEN, DAYO, receipt, spawn_desk};
+use crate::desk::{BEN, DAYO, receipt, spawn_desk, spawn_desk_with};
 use crate::helpers::{
     Answer, Deal, LIVE_KEY, TestApp, new_customer, spawn_app, spawn_app_with, spawn_live_app, standard_terms,
     two_milestones,
@@ -464,7 +464,10 @@ struct LiveDeal {
 
 impl LiveDeal {
     fn new() -> Self {
-        let app = spawn_desk();
+        Self::on(spawn_desk())
+    }
+
+    fn on(app: TestApp) -> Self {
         let seller = app.live_customer("ada", "08012345678");
         let buyer = app.live_customer("ben", "08087654321");
         let path = "/v1/escrow/milestone/create";
@@ -566,27 +569,74 @@ fn a_session_does_not_touch_real_money_that_is_there() {
 }
 
 #[test]
-fn a_link_to_real_money_shows_the_offer_and_acts_for_nobody() {
+fn a_link_to_real_money_leads_a_customer_to_a_transfer() {
     let live = LiveDeal::new();
     let path = format!("/pay/{}", live.deal.token);
     let page = live.app.send("GET", &path, &[], None);
     assert_eq!(page.status, 200);
     assert!(
-        page.text.contains("10,200.00") && page.text.contains("How to pay"),
+        page.text.contains("10,200.00") && page.text.contains("Pay by bank transfer"),
         "{}",
         page.text
     );
+    assert!(!page.text.contains(&live.buyer), "{}", page.text);
+    let named = live.app.send("GET", &format!("{path}?buyer={}", live.buyer), &[], None);
     assert!(
-        !page.text.contains("<form") && !page.text.contains(&live.buyer),
+        named.text.contains(&format!("value=\"{}\"", live.buyer)),
         "{}",
-        page.text
+        named.text
     );
+    // Nobody, somebody whom the shop does not know, and a text that is no id.
+    for stranger in ["", "000000000000000000000000", "<b>&"] {
+        let refused = submit(&live.app, &format!("{path}/transfer"), &[("buyer", stranger)]);
+        assert_eq!(refused.status, 404, "{stranger}: {}", refused.text);
+        assert!(
+            refused.text.contains("has no customer with this id"),
+            "{}",
+            refused.text
+        );
+        assert!(!refused.text.contains("<b>&"), "{}", refused.text);
+    }
+    assert_eq!(live.app.count("payment_detail"), 0, "the page alone announces nothing");
+    let begun = submit(&live.app, &format!("{path}/transfer"), &[("buyer", &live.buyer)]);
+    assert_eq!(begun.status, 303, "{}", begun.text);
+    let checkout = begun.header("location").unwrap().to_owned();
+    let live = LiveDeal {
+        session: checkout.strip_prefix("/checkout/").unwrap().to_owned(),
+        ..live
+    };
     let reference = live.announce();
-    live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    let outcome = live.record("in-1", 10_200, &json!({ "depositReference": reference }));
+    assert_eq!(outcome.data()["fundedEscrowIds"], json!([live.deal.id]));
+    assert!(live.page().text.contains("<h2>Receipt</h2>"), "{}", live.page().text);
     let paid = live.app.send("GET", &path, &[], None).text;
     assert!(
         paid.contains("This offer is paid") && !paid.contains("10,200"),
         "{paid}"
     );
+    let late = submit(&live.app, &format!("{path}/transfer"), &[("buyer", &live.buyer)]);
+    assert_eq!(late.status, 400, "{}", late.text);
     assert_eq!(live.app.send("GET", "/pay/PY_NOTHING", &[], None).status, 404);
+    assert_eq!(submit(&live.app, "/pay/PY_NOTHING/transfer", &[]).status, 404);
+}
+
+#[test]
+fn a_link_begins_as_many_checkouts_as_a_page() {
+    let limited = spawn_desk_with(|config| config.limits.requests_per_minute = 5);
+    let live = LiveDeal::on(limited);
+    let path = format!("/pay/{}/transfer", live.deal.token);
+    // The deal's own session was the first.
+    for status in [303, 303, 303, 303, 429] {
+        let begun = submit(&live.app, &path, &[("buyer", &live.buyer)]);
+        assert_eq!(begun.status, status, "{}", begun.text);
+    }
+}
+
+#[test]
+fn a_link_to_play_money_announces_no_transfer() {
+    let app = spawn_app();
+    let deal = app.offered();
+    let path = format!("/pay/{}/transfer", deal.token);
+    let refused = submit(&app, &path, &[("buyer", "tunde")]);
+    assert_eq!(refused.status, 403, "{}", refused.text);
 }

@@ -125,6 +125,44 @@ fn an_operators_day_takes_two_persons_and_clicks_alone() {
 }
 
 #[test]
+fn a_buyer_with_a_link_pays_by_transfer_and_sees_the_receipt() {
+    in_live_browser(async |site: Site, keys: Vec<String>| {
+        site.log_in(&keys[0]).await?;
+        let (key, buyer) = open_shop(&site).await?;
+        site.click("Log out").await?;
+        let seller =
+            json!({"firstname": "Amaka", "lastname": "Eze", "email": "amaka@x.example", "phone": "08030000002"});
+        let seller = call(&site, &key, "POST", "/v1/customer/create", "", &seller);
+        let seller = seller["data"]["customerId"].as_str().unwrap();
+        let offer = json!({
+            "amount": 4_000, "purpose": "A cake for twenty", "whoPays": "buyer", "maxDelivery": 3,
+            "deliveryTimeline": "days",
+        });
+        let offered = call(&site, &key, "POST", "/v1/escrow/create", seller, &offer);
+        let token = offered["data"]["paymentToken"].as_str().unwrap();
+        site.open(&format!("/pay/{token}")).await?;
+        site.shows("acme").await?;
+        site.is_sound().await?;
+        // The link as the shop sends it.
+        site.open(&format!("/pay/{token}?buyer={buyer}")).await?;
+        site.click("Continue").await?;
+        site.click("Show the account and the reference").await?;
+        site.shows("Transfer exactly this amount").await?;
+        site.is_sound().await?;
+        let reference = site.driver.query(By::Css("dd code")).all_from_selector().await?;
+        let reference = reference.last().unwrap().text().await?;
+        let came = json!({
+            "amount": 4_080, "bankReference": "FT-9", "valueDate": "2026-06-22", "depositReference": reference,
+        });
+        let recorded = call(&site, &keys[0], "POST", "/operator/receipts", "", &came);
+        assert_eq!(recorded["data"]["status"], "credited", "{recorded}");
+        // The page looks by itself.
+        site.shows("Receipt").await?;
+        site.is_sound().await
+    });
+}
+
+#[test]
 fn a_wrong_key_is_told_and_a_link_from_elsewhere_is_followed_after_the_login() {
     in_live_browser(async |site: Site, keys: Vec<String>| {
         site.open("/console/desk/acts").await?;

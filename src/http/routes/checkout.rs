@@ -1,6 +1,8 @@
 //! The route by which a merchant's web page begins a checkout, with the publishable key alone
 //! (docs/checkout.md).
 
+use std::time::Instant;
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
@@ -9,8 +11,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use url::Url;
 
+use crate::domain::escrow::Escrow;
 use crate::domain::escrow::deal::Deal;
-use crate::domain::ids::{EscrowKey, MerchantId, PaymentToken, Reference};
+use crate::domain::ids::{CustomerId, EscrowKey, MerchantId, PaymentToken, Reference};
 use crate::domain::invalid::{Invalid, Parsed};
 use crate::domain::merchant::publishable_key::PublishableKey;
 use crate::domain::mode::Mode;
@@ -81,13 +84,41 @@ pub(crate) async fn create(
     }))
 }
 
+/// Begins a session for the buyer of a live deal, who has opened its link. Returns its text.
+///
+/// # Errors
+///
+/// Refuses too many sessions of one client, a deal that cannot be paid, and a customer whom the
+/// deal's merchant does not know.
+pub(crate) fn begin_by_link(
+    state: &AppState,
+    request: &HttpRequest,
+    escrow: &Escrow,
+    customer: CustomerId,
+) -> Result<String, ApiError> {
+    let merchant = escrow.merchant;
+    let key = state.store.read(|snapshot| snapshot.publishable_key(merchant))?;
+    let key = key.ok_or(Refusal::EscrowNotFound)?;
+    enter(state, request, &key, merchant)?;
+    let session = Session {
+        merchant: key,
+        token: escrow.payment_token.clone(),
+        reference: None,
+        transfer: transfer_reference(),
+        redirect_url: None,
+        customer: Some(customer),
+    };
+    check_deal(state, merchant, &session)?;
+    Ok(state.checkout_sessions.sign(&session, state.store.ledger_time()))
+}
+
 /// Tells the log whose request this is, and counts it.
 fn enter(state: &AppState, request: &HttpRequest, key: &PublishableKey, merchant: MerchantId) -> Result<(), ApiError> {
     let context = RequestContext::of(request)?;
     let on_behalf = on_behalf_of(state, key, merchant, context.address())?;
     context.merchant.get_or_init(|| merchant);
     context.key_hash.get_or_init(|| on_behalf.key_hash);
-    let rate = state.rate_limiter.count(on_behalf.key_hash, std::time::Instant::now());
+    let rate = state.rate_limiter.count(on_behalf.key_hash, Instant::now());
     if let Some(rate) = rate {
         request.extensions_mut().insert(rate);
         if rate.is_exceeded {
@@ -116,9 +147,15 @@ fn parse_session(fields: &Fields<'_>, merchant: PublishableKey, mode: Mode) -> P
     if session.customer.is_none() {
         return Err(Invalid::missing("customerId"));
     }
-    // Digits, which a payer can type into a bank's form.
-    let transfer = Reference::parse(&entropy::digits::<16>());
-    Ok(Session { transfer, ..session })
+    Ok(Session {
+        transfer: transfer_reference(),
+        ..session
+    })
+}
+
+/// Chooses the reference of a bank transfer: digits, which a payer can type into a bank's form.
+fn transfer_reference() -> Option<Reference> {
+    Reference::parse(&entropy::digits::<16>())
 }
 
 /// Reads the token of the deal: a text, or a list of one, as newer clients of the hosted script

@@ -1,10 +1,19 @@
-// The checkout's page in the frame of a merchant's page: tells that page of the payment and of
-// the wish to close. Only the page that frames this one gets the messages, at its own origin.
+// The checkout's page: looks if a bank transfer has come, and in the frame of a merchant's page
+// tells that page of the payment and of the wish to close. Only the page that frames this one
+// gets the messages, at its own origin.
 "use strict";
 
 (() => {
   const facts = document.querySelector("[data-checkout]");
-  if (!facts || window.parent === window) return;
+  if (!facts) return;
+  if ("waiting" in facts.dataset) {
+    setInterval(async () => {
+      if (document.hidden) return;
+      const reply = await fetch(window.location.href);
+      if (reply.ok && !(await reply.text()).includes("data-waiting")) window.location.reload();
+    }, 10000);
+  }
+  if (window.parent === window) return;
   // The browser's own word for the framing page, where it has one.
   const parent = window.location.ancestorOrigins?.[0] ?? facts.dataset.parent;
   const shown = document.querySelector("[data-framed-by]");
@@ -20,12 +29,4 @@
   }
   const { payment, reference, redirect } = facts.dataset;
   if (payment) tell("paid", { paymentId: payment, reference, redirectUrl: redirect });
-  // Looks if the bank transfer has come.
-  if ("waiting" in facts.dataset) {
-    setInterval(async () => {
-      if (document.hidden) return;
-      const reply = await fetch(window.location.href);
-      if (reply.ok && !(await reply.text()).includes("data-waiting")) window.location.reload();
-    }, 10000);
-  }
 })();

@@ -1,47 +1,30 @@
-//! The page that a buyer opens from a link: what is sold, what it costs, paying for it, and
-//! confirming each stage afterwards.
-//!
-//! In a sandbox the reader says which customer they are, since play money is nobody's.
+//! The page to pay with play money. The reader says which customer they are, since play money is
+//! nobody's.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::web::{Data, Path, Query};
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::domain::escrow::actions::Action;
 use crate::domain::escrow::deal::Deal;
 use crate::domain::escrow::{Escrow, Funding};
 use crate::domain::ids::{CustomerId, EscrowKey, PaymentToken};
-use crate::domain::mode::Mode;
-use crate::http::{ApiError, AppState};
 use crate::web::api::Request;
 use crate::web::console::{Shown, button, notice};
 use crate::web::layout::{Page, Refused};
+use crate::web::pay::link::no_offer;
 use crate::web::paying::{self, Card, Wallet, Way};
 use crate::web::reader::Reader;
 use crate::web::text;
 
-/// The reader of the page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Buyer {
-    #[serde(default)]
-    buyer: String,
-}
-
-/// `GET /pay/{paymentToken}`
+/// Shows the offer with the ways to pay for it, or the receipt with the stages to confirm.
 pub(super) async fn show(
-    state: Data<AppState>,
     reader: Result<Reader, Refused>,
-    token: Path<String>,
-    Query(buyer): Query<Buyer>,
-    Query(shown): Query<Shown>,
+    token: PaymentToken,
+    buyer: &str,
+    shown: Shown,
 ) -> Result<HttpResponse, Refused> {
-    let token = PaymentToken::named(&token);
-    if state.policy.load().mode == Mode::Live {
-        return live(&state, &token);
-    }
     let reader = reader?;
     let key = EscrowKey::Token(token);
     let found = reader
@@ -52,7 +35,7 @@ pub(super) async fn show(
     };
     let done = notice(&reader, shown.done()).await?;
     let currency = reader.currency();
-    let buyer = CustomerId::parse(buyer.buyer.trim());
+    let buyer = CustomerId::parse(buyer.trim());
     let below = match (escrow.funding(), &buyer) {
         (Some(funding), _) => receipt(&reader, &escrow, funding, &currency),
         (None, None) => who(&escrow),
@@ -63,37 +46,6 @@ pub(super) async fn show(
         (paying::sandbox_notice())
         (paying::offer(&escrow, &currency))
         (below)
-    }))
-}
-
-fn no_offer() -> Refused {
-    let page = Page::new("Nothing to pay for").narrow();
-    let message = "There is no offer behind this link. It may have been deleted.";
-    Refused::new(404, page, message)
-}
-
-/// Shows an offer of real money to everyone who has its link. The page knows no customer and
-/// acts for none (docs/checkout.md).
-fn live(state: &AppState, token: &PaymentToken) -> Result<HttpResponse, Refused> {
-    let found = state.store.read(|snapshot| snapshot.deal_of_link(token));
-    let Some(Deal::Escrow(escrow)) = found.map_err(ApiError::from)? else {
-        return Err(no_offer());
-    };
-    let page = Page::new(escrow.terms.purpose.as_str()).narrow();
-    if escrow.check_open_to_buyers().is_err() {
-        return Ok(page.show(&html! {
-            h1 { (escrow.terms.purpose) }
-            div.notice { p { "This offer is paid. The shop shows the deal to its buyer." } }
-        }));
-    }
-    let currency = state.policy.load().currency.to_string();
-    Ok(page.show(&html! {
-        (paying::offer(&escrow, &currency))
-        section.card {
-            h2 { "How to pay" }
-            p { "Pay in the shop that gave you this link. It knows you as its customer: there you get the bank account and "
-                "the reference for your transfer, and there you confirm what you get." }
-        }
     }))
 }
 

@@ -1,0 +1,129 @@
+//! The page to pay with real money. It shows the offer to everyone who has its link. A buyer says
+//! which customer of the shop they are, and pays in a checkout of its own by bank transfer
+//! (docs/checkout.md).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::{Data, Form, Path};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use maud::{Markup, html};
+
+use crate::domain::escrow::Escrow;
+use crate::domain::escrow::deal::Deal;
+use crate::domain::ids::{CustomerId, PaymentToken};
+use crate::domain::mode::Mode;
+use crate::domain::refusal::Refusal;
+use crate::http::{ApiError, AppState, begin_checkout_by_link};
+use crate::web::layout::{Page, Refused};
+use crate::web::pay::link::{Buyer, no_offer};
+use crate::web::{paying, text};
+
+/// The offer behind a link, as a buyer sees it.
+struct Offer {
+    escrow: Escrow,
+    /// The name of the merchant.
+    shop: String,
+    currency: String,
+}
+
+impl Offer {
+    /// # Errors
+    ///
+    /// Refuses a link that leads to no offer.
+    fn of(state: &AppState, token: &PaymentToken) -> Result<Self, Refused> {
+        let found = state.store.read(|snapshot| {
+            let deal = snapshot.deal_of_link(token)?;
+            let shop = match &deal {
+                Some(Deal::Escrow(escrow)) => snapshot.merchant_name(escrow.merchant)?,
+                _ => None,
+            };
+            Ok((deal, shop))
+        });
+        let (Some(Deal::Escrow(escrow)), shop) = found.map_err(ApiError::from)? else {
+            return Err(no_offer());
+        };
+        Ok(Self {
+            escrow,
+            shop: shop.unwrap_or_else(|| "the shop".to_owned()),
+            currency: state.policy.load().currency.to_string(),
+        })
+    }
+
+    /// Shows the offer and the form that begins a transfer, with the refusal of an earlier form.
+    fn render(&self, buyer: &str, refusal: Option<&ApiError>) -> HttpResponse {
+        let status = refusal.map_or(StatusCode::OK, ResponseError::status_code);
+        let page = Page::new(self.escrow.terms.purpose.as_str()).narrow();
+        page.show_with(
+            status,
+            &html! {
+                @if let Some(error) = refusal {
+                    div.notice.bad role="alert" {
+                        p { strong { (self.told(error)) } }
+                        p { "Nothing was paid by this attempt." }
+                    }
+                }
+                (paying::offer(&self.escrow, &self.currency))
+                (self.form(buyer))
+            },
+        )
+    }
+
+    fn told(&self, error: &ApiError) -> String {
+        match error {
+            ApiError::Refused(Refusal::CustomerNotFound) => format!("{} has no customer with this id.", self.shop),
+            other => other.to_string(),
+        }
+    }
+
+    fn form(&self, buyer: &str) -> Markup {
+        let token = text::segment(self.escrow.payment_token.as_str());
+        html! {
+            form.card method="post" action={ "/pay/" (token) "/transfer" } {
+                h2 { "Pay by bank transfer" }
+                p { "You get a bank account and a reference, and transfer the total from your bank. What you pay belongs to the "
+                    "customer whom you name, and pays for this deal. Goods and stages are confirmed at " (self.shop) "." }
+                div.field {
+                    label for="buyer" { "Your customer id at " (self.shop) }
+                    input id="buyer" name="buyer" required maxlength="128" autocomplete="off" value=(buyer);
+                    p.hint { "A link from " (self.shop) " has it filled in. If you do not know it, pay in the shop." }
+                }
+                button.primary.wide { "Continue" }
+            }
+        }
+    }
+}
+
+/// Shows the offer. `buyer` is the customer whom the link names, or empty.
+pub(super) fn show(state: &AppState, token: &PaymentToken, buyer: &str) -> Result<HttpResponse, Refused> {
+    let offer = Offer::of(state, token)?;
+    if offer.escrow.check_open_to_buyers().is_err() {
+        let page = Page::new(offer.escrow.terms.purpose.as_str()).narrow();
+        return Ok(page.show(&html! {
+            h1 { (offer.escrow.terms.purpose) }
+            div.notice { p { "This offer is paid. " (offer.shop) " shows the deal to its buyer." } }
+        }));
+    }
+    Ok(offer.render(buyer.trim(), None))
+}
+
+/// `POST /pay/{paymentToken}/transfer`: leads to a checkout of the customer whom the form names.
+pub(super) async fn begin(
+    request: HttpRequest,
+    state: Data<AppState>,
+    token: Path<String>,
+    Form(buyer): Form<Buyer>,
+) -> Result<HttpResponse, Refused> {
+    if state.policy.load().mode == Mode::Sandbox {
+        let message = "A sandbox takes play money only. Nothing was announced.";
+        return Err(Refused::new(403, Page::new("Not in a sandbox").narrow(), message));
+    }
+    let offer = Offer::of(&state, &PaymentToken::named(&token))?;
+    let customer = CustomerId::parse(buyer.buyer.trim()).ok_or(ApiError::Refused(Refusal::CustomerNotFound));
+    let session = customer.and_then(|customer| begin_checkout_by_link(&state, &request, &offer.escrow, customer));
+    Ok(match session {
+        Ok(session) => HttpResponse::SeeOther()
+            .insert_header((LOCATION, format!("/checkout/{session}")))
+            .finish(),
+        Err(error) => offer.render(buyer.buyer.trim(), Some(&error)),
+    })
+}
