@@ -78,6 +78,8 @@ pub(crate) enum Part {
     Start(StartOptions),
     /// Compare this build with another build of escrowd
     Versus(VersusOptions),
+    /// Compare confirms with pages of the console open and without
+    Console(ConsoleOptions),
     /// Run for a long time, and record memory and the size of the write-ahead log
     Soak(SoakOptions),
     /// Train a dictionary for packed texts from database files
@@ -151,6 +153,26 @@ pub(crate) struct StartOptions {
     /// The deals of 3 stages whose bytes on the disk are counted
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     pub(crate) deals: usize,
+}
+
+/// The options of `console`.
+#[derive(Args)]
+pub(crate) struct ConsoleOptions {
+    /// The pages that are open, each in front of a reader
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) pages: usize,
+    /// The number of funded escrows in the file
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    pub(crate) escrows: usize,
+    /// The milestones of each escrow
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) milestones: usize,
+    /// The number of rounds; each side takes one turn in a round
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) rounds: usize,
+    /// The seconds of each turn
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    pub(crate) seconds: u64,
 }
 
 /// The options of `soak`.

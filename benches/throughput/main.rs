@@ -14,6 +14,7 @@
 mod arguments;
 mod compare;
 mod connection;
+mod console;
 mod data;
 mod deals;
 mod dictionary;
@@ -56,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Some(Part::Growth(options)) => growth::run(options, &common),
         Some(Part::Versus(options)) => versus::run(options, &common),
         Some(Part::Start(options)) => start::run(options, &common),
+        Some(Part::Console(options)) => console::run(options, &common),
         Some(Part::Soak(options)) => soak::run(options, &common),
         Some(Part::Dictionary(options)) => dictionary::run(options),
         Some(Part::Peer(_)) => Ok(()),

@@ -9,6 +9,7 @@ mod auth;
 mod base_url;
 mod body;
 mod canonical_json;
+mod changes;
 mod checkout;
 mod client_address;
 mod connections;
@@ -51,6 +52,7 @@ mod walks;
 
 pub use api_key_cache::ApiKeyCache;
 pub(crate) use auth::{check_host, client_of};
+pub(crate) use changes::{Rows, changes};
 pub use checkout::session::SessionSigner;
 pub(crate) use checkout::{CheckoutDoor, PlayMoney, RealMoney, Session, Source, on_behalf_of};
 pub use client_address::TrustedProxies;

@@ -122,13 +122,21 @@ impl Sessions {
 
     /// Returns the state of a session and notes its use. `None` if it has ended.
     pub(crate) fn take_up(&self, id: SessionId, now: Instant) -> Option<Held> {
+        let held = self.find(id, now)?;
+        if let Some(session) = self.open().get_mut(&id) {
+            session.used = now;
+        }
+        Some(held)
+    }
+
+    /// Returns the state of a session. `None` if it has ended.
+    pub(crate) fn find(&self, id: SessionId, now: Instant) -> Option<Held> {
         let mut open = self.open();
-        let session = open.get_mut(&id)?;
+        let session = open.get(&id)?;
         if session.has_ended(now) {
             open.remove(&id);
             return None;
         }
-        session.used = now;
         Some(session.held.clone())
     }
 
@@ -243,7 +251,8 @@ mod tests {
         let (first, second) = (start + nearly, start + 2 * nearly);
         assert!(is_open(&sessions, &value, first));
         assert!(is_open(&sessions, &value, second));
-        assert!(!is_open(&sessions, &value, second + IDLE_MAX));
+        assert!(sessions.find(SessionId::of(&value), second + nearly).is_some());
+        assert!(!is_open(&sessions, &value, second + IDLE_MAX), "a look at it is no use");
         assert!(!is_open(&sessions, &value, start), "an ended session stays ended");
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::{COOKIE, HOST};
+use actix_web::http::header::{COOKIE, HOST, HeaderName};
 
 use crate::domain::ids::MerchantId;
 use crate::domain::merchant::key::{KeyOwner, LIVE_KEY_PREFIX, SandboxKey};
@@ -24,11 +24,15 @@ use crate::http::operator_auth;
 use crate::http::rate_limit::RateState;
 use crate::http::route::{Access, Section};
 use crate::http::routes::facts_of_live;
-use crate::http::sessions::{Outcome, SecretKey, SessionId};
+use crate::http::sessions::{Held, Outcome, SecretKey, SessionId};
 use crate::http::state::AppState;
+use crate::store;
 
 /// The name of the cookie with the value of a session.
 pub(crate) const SESSION_COOKIE: &str = "escrowd_session";
+
+/// The use that a browser makes of a reply: "empty" for what a script asks for.
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// A reader of pages.
 #[derive(Clone, Debug)]
@@ -59,14 +63,14 @@ pub(crate) enum Person {
 
 impl Visitor {
     /// Returns the visitor who sent a request for a page, or `None` if the visitor is unknown. Notes
-    /// the use of the session.
+    /// the use of the session, unless a page asks by itself.
     ///
     /// # Errors
     ///
     /// Fails if the store cannot be read.
     pub(crate) fn of(request: &HttpRequest, state: &AppState) -> Result<Option<Self>, ApiError> {
         if let Some(id) = session_of(request)
-            && let Some(held) = state.sessions.take_up(id, Instant::now())
+            && let Some(held) = held_session(request, state, id)
         {
             match Person::of_key(request, state, &held.key) {
                 Ok(person) => {
@@ -99,6 +103,27 @@ impl Visitor {
                 (chosen, _) => *chosen,
             },
         }
+    }
+
+    /// Returns the merchant that pages show now. The first request of a sandbox key makes its
+    /// merchant, and a reset replaces it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store cannot be read.
+    pub(super) fn current_merchant(&self, state: &AppState) -> Result<Option<MerchantId>, store::Error> {
+        match &self.person {
+            Person::Local(_) | Person::SandboxMerchant(_) => {
+                let access = state.api_keys.access_of_key(&state.store, &self.key_hash())?;
+                Ok(access.map(|access| access.owner.merchant))
+            }
+            Person::Merchant(_) | Person::Operator { .. } => Ok(self.merchant()),
+        }
+    }
+
+    /// Returns the hash of the key with which pages call routes.
+    pub(super) fn key_hash(&self) -> [u8; 32] {
+        self.key().map_or_else(|| *SandboxKey::new("").hash(), SecretKey::hash)
     }
 
     /// Returns the key with which pages call routes. Without one they call as a program on this
@@ -242,6 +267,18 @@ impl Person {
             *chosen = merchant.filter(|wanted| merchants.iter().any(|(known, _)| known == wanted));
         }
         self
+    }
+}
+
+/// Returns the state of a session that has not ended. What a page asks for by itself is no use of
+/// the session, so that it ends although a page is open.
+fn held_session(request: &HttpRequest, state: &AppState, id: SessionId) -> Option<Held> {
+    let dest = request.headers().get(SEC_FETCH_DEST);
+    let now = Instant::now();
+    if dest.is_some_and(|dest| dest.as_bytes() == b"empty") {
+        state.sessions.find(id, now)
+    } else {
+        state.sessions.take_up(id, now)
     }
 }
 

@@ -6,10 +6,10 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderName};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 
 use crate::domain::ids::MerchantId;
-use crate::http::{ApiError, AppState, Outcome, Visitor};
+use crate::http::{ApiError, AppState, Outcome, Rows, Visitor, changes};
 use crate::store::{self, Snapshot};
 use crate::web::api::{Api, Request};
 use crate::web::layout::{Page, Refused};
@@ -118,6 +118,15 @@ impl Reader {
     /// Lets a form be sent again, since it was refused.
     pub(super) fn unspend(&self, form: &str) {
         self.visitor.unspend(&self.state, form);
+    }
+
+    /// Tells the page whenever there are new rows of this kind.
+    ///
+    /// # Errors
+    ///
+    /// Refuses more streams than one client may have open.
+    pub(super) fn changes(&self, request: &HttpRequest, rows: Rows) -> Result<HttpResponse, Refused> {
+        Ok(changes(request, &self.state, &self.visitor, rows)?)
     }
 
     /// Returns the command line of a request. It names a variable for the key, not the key.

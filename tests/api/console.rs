@@ -1,9 +1,12 @@
 //! Tests the console of a sandbox as a person without JavaScript uses it: by the forms of its
 //! pages.
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use crate::helpers::{Answer, TestApp, form_of, spawn_app, spawn_live_app};
+use crate::event_stream::Listener;
+use crate::helpers::{Answer, TestApp, form_of, spawn_app, spawn_app_with, spawn_live_app};
 
 /// A form of a page: the names and values of its hidden and prefilled fields.
 pub(crate) struct Form(Vec<(String, String)>);
@@ -521,4 +524,39 @@ fn a_standard_offer_is_edited_and_converted_into_stages() {
     place_after(&form.send(&app));
     assert_eq!(verify().data()["settlementType"], "MILESTONE");
     assert!(page(&app, &place).contains("Leaves"));
+}
+
+#[test]
+fn a_page_is_told_of_new_rows_twice_a_second_at_most() {
+    let app = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    for rows in ["events", "requests"] {
+        let mut stream = Listener::on(&app, &format!("/console/{rows}/changes"), "");
+        let started = Instant::now();
+        for amount in 1..=50 {
+            app.top_up("ada", 1000 + amount).ok();
+        }
+        let halves_max = started.elapsed().as_millis() / 500 + 2;
+        let mut told = 0;
+        // A heartbeat has no name.
+        while stream.next_name() == "change" {
+            told += 1;
+        }
+        assert!((1..=halves_max).contains(&told), "{rows}: told {told} times");
+        assert_eq!(stream.next_name(), "", "{rows}: nothing is new");
+        app.top_up("ada", 1000).ok();
+        let mut names = std::iter::from_fn(|| Some(stream.next_name()));
+        assert!(names.any(|name| name == "change"), "{rows}");
+    }
+}
+
+#[test]
+fn a_page_of_a_new_key_is_told_of_its_first_event() {
+    let app = spawn_app_with(|config| config.sandbox.event_stream_heartbeat_seconds = 1);
+    let mut stream = Listener::on(&app, "/console/events/changes", "");
+    assert_eq!(stream.next_name(), "");
+    app.top_up("ada", 1000).ok();
+    let mut names = std::iter::from_fn(|| Some(stream.next_name()));
+    assert!(names.any(|name| name == "change"));
+    app.send("POST", "/sandbox/reset", &[], None).ok();
+    assert!(names.any(|name| name == "change"), "the new merchant has no events");
 }

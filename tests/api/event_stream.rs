@@ -27,8 +27,17 @@ impl Listener {
     /// the first block, which is the position.
     #[track_caller]
     pub(crate) fn open(app: &TestApp, query: &str, headers: &str) -> (Self, Block) {
+        let mut listener = Self::on(app, &format!("/sandbox/events/stream{query}"), headers);
+        let first = listener.next().expect("the position");
+        assert!(first.data.is_null() && first.id.len() == 24, "{first:?}");
+        (listener, first)
+    }
+
+    /// Opens the stream at this path.
+    #[track_caller]
+    pub(crate) fn on(app: &TestApp, path: &str, headers: &str) -> Self {
         let mut stream = app.connect();
-        let request = format!("GET /sandbox/events/stream{query} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
@@ -37,10 +46,13 @@ impl Listener {
         }
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(head.contains("text/event-stream"), "{head}");
-        let mut listener = Self { reader };
-        let first = listener.next().expect("the position");
-        assert!(first.data.is_null() && first.id.len() == 24, "{first:?}");
-        (listener, first)
+        Self { reader }
+    }
+
+    /// Returns the name of the next event of a stream without data.
+    #[track_caller]
+    pub(crate) fn next_name(&mut self) -> String {
+        self.next().expect("the stream goes on").event
     }
 
     /// Returns the next block, or `None` at the end of the stream. Skips the framing of
@@ -60,6 +72,7 @@ impl Listener {
                 Some(("id", id)) => id.clone_into(&mut block.id),
                 Some(("event", name)) => name.clone_into(&mut block.event),
                 Some(("data", data)) => block.data = serde_json::from_str(data).unwrap(),
+                None if line == "data:" => {}
                 Some(("", comment)) => block.comments.push(comment.to_owned()),
                 Some(_) => panic!("{line:?}"),
                 None => return Some(block),

@@ -15,7 +15,6 @@ use crate::domain::ids::{EventId, MerchantId};
 use crate::domain::invalid::Invalid;
 use crate::http::answer::{Raw, RawKind};
 use crate::http::auth::Caller;
-use crate::http::connections::{Connection, Phase};
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::request_spec::RequestSpec;
@@ -58,7 +57,8 @@ pub(crate) async fn open(
     let fields = query.fields()?;
     let filter = events::parse_filter(&fields)?;
     let after = last_event_id(&request)?.or(fields.field("after").optional(events::event_id)?);
-    let slot = state.event_streams.open(caller.key_hash)?;
+    let connection = caller.request.connection.clone();
+    let open_stream = state.event_streams.open(caller.key_hash, connection)?;
     let seen = match (after, caller.merchant()) {
         (Some(id), _) => id.number(),
         (None, Some(merchant)) => state.store.read(|snapshot| snapshot.newest_event(merchant))?,
@@ -66,7 +66,6 @@ pub(crate) async fn open(
     };
     let follower = Follower {
         commits: state.store.commits(),
-        connection: caller.request.connection.clone(),
         state: state.into_inner(),
         key_hash: caller.key_hash,
         filter,
@@ -74,7 +73,7 @@ pub(crate) async fn open(
         goes_on: true,
         is_open: false,
         sent_at: Instant::now(),
-        _slot: slot,
+        open_stream,
     };
     let response = HttpResponse::Ok()
         .content_type("text/event-stream; charset=utf-8")
@@ -99,7 +98,6 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<EventId>, Invalid> {
 /// The position of one client in the events of its key.
 struct Follower {
     state: Arc<AppState>,
-    connection: Option<Arc<Connection>>,
     key_hash: [u8; 32],
     filter: EventFilter,
     /// The number of an event. All events up to it were sent, or do not match the filter.
@@ -110,7 +108,7 @@ struct Follower {
     is_open: bool,
     sent_at: Instant,
     commits: watch::Receiver<u64>,
-    _slot: OpenStream,
+    open_stream: OpenStream,
 }
 
 /// Sends the position, then events as they are committed, and heartbeats between them, until
@@ -118,10 +116,7 @@ struct Follower {
 fn pieces_of(follower: Follower) -> impl Stream<Item = Result<Bytes, store::Error>> {
     stream::try_unfold(follower, |mut follower| async {
         let piece = follower.next_piece().await?;
-        if let Some(connection) = &follower.connection {
-            // A stream waits for events and not for its client.
-            connection.enter(Phase::Stream);
-        }
+        follower.open_stream.wait_for_events();
         Ok(piece.map(|piece| (Bytes::from(piece), follower)))
     })
 }
@@ -200,16 +195,6 @@ impl Follower {
     fn merchant(&self) -> Result<Option<MerchantId>, store::Error> {
         let access = self.state.api_keys.access_of_key(&self.state.store, &self.key_hash)?;
         Ok(access.map(|access| access.owner.merchant))
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        if let Some(connection) = &self.connection {
-            connection.enter(Phase::Idle);
-            // The stream has asked for the next request before, and must look at the phase.
-            connection.wake();
-        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! Counts the open streams of events of each key.
+//! The open streams of events, counted for each key, and their connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::refusal::Refusal;
+use crate::http::connections::{Connection, Phase};
 
 /// The bounds on streams of events.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,16 @@ pub struct EventStreams {
 pub(crate) struct OpenStream {
     streams: Arc<EventStreams>,
     key_hash: [u8; 32],
+    connection: Option<Arc<Connection>>,
+}
+
+impl OpenStream {
+    /// Notes that the connection waits for events now, and not for its client.
+    pub(crate) fn wait_for_events(&self) {
+        if let Some(connection) = &self.connection {
+            connection.enter(Phase::Stream);
+        }
+    }
 }
 
 impl EventStreams {
@@ -43,12 +54,16 @@ impl EventStreams {
         self.limits.heartbeat
     }
 
-    /// Opens a stream for a key.
+    /// Opens a stream for a key on this connection.
     ///
     /// # Errors
     ///
     /// Returns [`Refusal::TooManyStreams`] if the key has the most streams.
-    pub(crate) fn open(self: &Arc<Self>, key_hash: [u8; 32]) -> Result<OpenStream, Refusal> {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        key_hash: [u8; 32],
+        connection: Option<Arc<Connection>>,
+    ) -> Result<OpenStream, Refusal> {
         let mut open = self.streams();
         let of_key = open.entry(key_hash).or_default();
         if *of_key >= self.limits.per_key_max {
@@ -60,6 +75,7 @@ impl EventStreams {
         Ok(OpenStream {
             streams: Arc::clone(self),
             key_hash,
+            connection,
         })
     }
 
@@ -77,6 +93,12 @@ impl Drop for OpenStream {
                 open.remove(&self.key_hash);
             }
         }
+        drop(open);
+        if let Some(connection) = &self.connection {
+            connection.enter(Phase::Idle);
+            // The stream has asked for the next request before, and must look at the phase.
+            connection.wake();
+        }
     }
 }
 
@@ -90,10 +112,11 @@ mod tests {
             per_key_max: 2,
             heartbeat: Duration::from_secs(15),
         }));
-        let (first, _second) = (streams.open([1; 32]).unwrap(), streams.open([1; 32]).unwrap());
-        assert!(streams.open([1; 32]).is_err() && streams.open([2; 32]).is_ok());
+        let open = |key_hash| streams.open(key_hash, None);
+        let (first, _second) = (open([1; 32]).unwrap(), open([1; 32]).unwrap());
+        assert!(open([1; 32]).is_err() && open([2; 32]).is_ok());
         drop(first);
-        assert!(streams.open([1; 32]).is_ok());
+        assert!(open([1; 32]).is_ok());
         assert_eq!(streams.streams().len(), 1, "a key without streams is forgotten");
     }
 }

@@ -149,6 +149,13 @@ impl RequestLog {
         Page::of(rows, count, request, |(number, _)| *number).map(|(_, request)| request)
     }
 
+    /// Returns the number of the newest request that came with this key and is still kept, or 0.
+    pub(crate) fn newest(&self, key_hash: &[u8; 32]) -> i64 {
+        let entries = self.entries();
+        let newest = entries.newest_first(key_hash).next();
+        newest.map_or(0, |(number, _)| number)
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

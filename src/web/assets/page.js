@@ -39,15 +39,20 @@ window.addEventListener("pageshow", (event) => {
   for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
 });
 
-// Replaces a part of the page whenever one of the named events comes from a stream, or every
-// so many seconds while the page is in front:
-// <div data-live="/sandbox/events/stream" data-names="a b" data-fragment="/console/events/rows">
-// <div data-every="2" data-fragment="/console/requests/rows">
-for (const part of document.querySelectorAll("[data-fragment]")) {
+// Replaces a part of the page whenever a stream tells of a change:
+// <div data-live="/console/events/changes" data-fragment="/console/events/rows">
+// A page behind others has no stream: a browser holds few connections to one server, and the page
+// in front needs them.
+for (const part of document.querySelectorAll("[data-live]")) {
   let isWaiting = false;
+  let isStale = false;
   const refresh = async () => {
-    if (isWaiting) return;
+    if (isWaiting) {
+      isStale = true;
+      return;
+    }
     isWaiting = true;
+    isStale = false;
     try {
       const reply = await fetch(part.dataset.fragment);
       if (reply.ok) {
@@ -56,15 +61,25 @@ for (const part of document.querySelectorAll("[data-fragment]")) {
       }
     } finally {
       isWaiting = false;
+      if (isStale) refresh();
     }
   };
-  if (part.dataset.every) {
-    setInterval(() => { if (!document.hidden) refresh(); }, part.dataset.every * 1000);
-    continue;
-  }
-  const stream = new EventSource(part.dataset.live);
-  for (const name of part.dataset.names.split(" ")) stream.addEventListener(name, refresh);
-  window.addEventListener("pagehide", () => stream.close());
+  let stream = null;
+  const follow = () => {
+    if (document.hidden) {
+      stream?.close();
+      stream = null;
+    } else if (!stream) {
+      stream = new EventSource(part.dataset.live);
+      // What came before the stream was open is in no change.
+      stream.addEventListener("open", refresh);
+      stream.addEventListener("change", refresh);
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  window.addEventListener("pagehide", () => { stream?.close(); stream = null; });
+  window.addEventListener("pageshow", follow);
+  follow();
 }
 
 localizeTimes(document);

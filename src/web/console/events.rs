@@ -1,10 +1,10 @@
 //! The inbox: the newest events with their deliveries, as they happen.
 
-use actix_web::HttpResponse;
 use actix_web::web::Query;
+use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
-use crate::domain::events::choice::known_names;
+use crate::http;
 use crate::web::console::done;
 use crate::web::console::done::Shown;
 use crate::web::console::timeline::{Event, Rows, events_path, time};
@@ -17,14 +17,11 @@ const BACK: &str = "/console/events";
 pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<HttpResponse, Refused> {
     let rows = newest(&reader).await?;
     let done = done::notice(&reader, shown.done()).await?;
-    let names = known_names().join(" ");
-    // The stream takes no session, so only a browser that needs no key follows it.
-    let stream = reader.is_without_key().then_some("/sandbox/events/stream");
     Ok(Page::new("Events").section(BACK).show(&html! {
         (done)
         h1 { "Events" }
-        p.lead { "What webhooks tell, newest first." @if stream.is_some() { " The list follows by itself." } }
-        div data-live=[stream] data-names=[stream.map(|_| names)] data-fragment=[stream.map(|_| "/console/events/rows")] aria-live="polite" {
+        p.lead { "What webhooks tell, newest first. The list follows by itself." }
+        div data-live="/console/events/changes" data-fragment="/console/events/rows" aria-live="polite" {
             (rows)
         }
     }))
@@ -33,6 +30,11 @@ pub(super) async fn list(reader: Reader, Query(shown): Query<Shown>) -> Result<H
 /// `GET /console/events/rows`
 pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
     Ok(fragment(&newest(&reader).await?))
+}
+
+/// `GET /console/events/changes`
+pub(super) async fn changes(reader: Reader, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    reader.changes(&request, http::Rows::Events)
 }
 
 async fn newest(reader: &Reader) -> Result<Markup, Refused> {

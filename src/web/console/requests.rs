@@ -1,9 +1,10 @@
 //! The newest requests of the merchant's clients, for those who debug one.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::http;
 use crate::web::console::timeline::{Rows, time};
 use crate::web::layout::{Page, Refused, fragment};
 use crate::web::reader::Reader;
@@ -25,8 +26,8 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
     let rows = newest(&reader).await?;
     Ok(Page::new("Requests").section("/console/requests").show(&html! {
         h1 { "Requests" }
-        p.lead { "What your programs sent, newest first. Reads by these pages are left out." }
-        div data-every="2" data-fragment="/console/requests/rows" {
+        p.lead { "What your programs sent, newest first. Reads by these pages are left out. The list follows by itself." }
+        div data-live="/console/requests/changes" data-fragment="/console/requests/rows" {
             (rows)
         }
     }))
@@ -35,6 +36,11 @@ pub(super) async fn list(reader: Reader) -> Result<HttpResponse, Refused> {
 /// `GET /console/requests/rows`
 pub(super) async fn rows(reader: Reader) -> Result<HttpResponse, Refused> {
     Ok(fragment(&newest(&reader).await?))
+}
+
+/// `GET /console/requests/changes`
+pub(super) async fn changes(reader: Reader, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    reader.changes(&request, http::Rows::Requests)
 }
 
 async fn newest(reader: &Reader) -> Result<Markup, Refused> {

@@ -1,0 +1,118 @@
+//! A stream that tells a page when there is something new, and nothing more. The page then asks
+//! for the part that it shows. A stream says so twice a second at most, so that open pages cost a
+//! busy service little.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, rt};
+use futures_util::{Stream, stream};
+use sha2::{Digest, Sha256};
+
+use crate::http::context::RequestContext;
+use crate::http::error::ApiError;
+use crate::http::sandbox::event_streams::OpenStream;
+use crate::http::state::AppState;
+use crate::http::visitor::Visitor;
+use crate::store;
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The rows that a page shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows {
+    /// The events of the visitor's merchant.
+    Events,
+    /// The requests with the visitor's key, in a sandbox.
+    Requests,
+}
+
+/// Answers with an event `change` after each change of these rows, as server-sent events.
+///
+/// # Errors
+///
+/// Refuses more streams than one client may have open.
+pub(crate) fn changes(
+    request: &HttpRequest,
+    state: &Data<AppState>,
+    visitor: &Visitor,
+    rows: Rows,
+) -> Result<HttpResponse, ApiError> {
+    let context = RequestContext::of(request)?;
+    let client = Sha256::digest(format!("pages of {:?}", context.address()));
+    let open_stream = state.event_streams.open(client.into(), context.connection.clone())?;
+    let watcher = Watcher {
+        seen: visitor.newest(state, rows)?,
+        state: state.clone(),
+        visitor: visitor.clone(),
+        rows,
+        told_at: Instant::now(),
+        open_stream,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .streaming(pieces_of(watcher)))
+}
+
+/// What one page has seen.
+struct Watcher {
+    state: Data<AppState>,
+    visitor: Visitor,
+    rows: Rows,
+    /// The number of the newest row of which the page was told.
+    seen: i64,
+    told_at: Instant,
+    open_stream: OpenStream,
+}
+
+fn pieces_of(watcher: Watcher) -> impl Stream<Item = Result<Bytes, store::Error>> {
+    stream::try_unfold(watcher, |mut watcher| async {
+        watcher.open_stream.wait_for_events();
+        let piece = watcher.next_piece().await?;
+        Ok(piece.map(|piece| (Bytes::from_static(piece), watcher)))
+    })
+}
+
+impl Watcher {
+    /// Waits for the next piece of the stream. `None` if the service stops.
+    async fn next_piece(&mut self) -> Result<Option<&'static [u8]>, store::Error> {
+        loop {
+            rt::time::sleep(PAUSE).await;
+            if self.state.connections.is_stopping() {
+                return Ok(None);
+            }
+            let newest = self.visitor.newest(&self.state, self.rows)?;
+            let piece: &[u8] = if newest != self.seen {
+                b"event: change\ndata:\n\n"
+            } else if self.told_at.elapsed() >= self.state.event_streams.heartbeat() {
+                b": heartbeat\n\n"
+            } else {
+                continue;
+            };
+            self.seen = newest;
+            self.told_at = Instant::now();
+            return Ok(Some(piece));
+        }
+    }
+}
+
+impl Visitor {
+    /// Returns the number of the newest of these rows, or 0 without one. A reset can lower it.
+    fn newest(&self, state: &AppState, rows: Rows) -> Result<i64, store::Error> {
+        match rows {
+            Rows::Requests => {
+                let log = state.requests.as_ref();
+                Ok(log.map_or(0, |log| log.newest(&self.key_hash())))
+            }
+            Rows::Events => {
+                let merchant = self.current_merchant(state)?;
+                merchant.map_or(Ok(0), |merchant| {
+                    state.store.read(|snapshot| snapshot.newest_event(merchant))
+                })
+            }
+        }
+    }
+}
