@@ -59,7 +59,7 @@ async fn ask(site: &Site, method: &str, path: &str, customer: &str, body: &Value
 }
 
 /// Offers a deal and returns its token.
-async fn offer(site: &Site) -> String {
+pub(crate) async fn offer(site: &Site) -> String {
     let terms = json!({
         "amount": 50000, "purpose": "A cake for twenty", "whoPays": "buyer", "maxDelivery": 3,
         "deliveryTimeline": "days",

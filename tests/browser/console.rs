@@ -2,6 +2,7 @@
 
 use thirtyfour::prelude::*;
 
+use crate::checkout::offer;
 use crate::helpers::{Site, in_browser};
 
 /// The pages of a sandbox that has a deal.
@@ -213,4 +214,27 @@ async fn press(site: &Site, text: &str) -> WebDriverResult<()> {
         focused.send_keys(Key::Tab).await?;
     }
     panic!("the tab key does not lead to \"{text}\"");
+}
+
+#[test]
+fn lists_follow_by_themselves_and_catch_up_when_their_page_comes_to_the_front() {
+    in_browser(async |site: Site| {
+        let rows = "main tbody tr";
+        // The rows before, and those of an offer: it is a request with two events.
+        for (path, before, more) in [("/console/events", 0, 2), ("/console/requests", 2, 1)] {
+            site.open(path).await?;
+            site.has(before, rows).await?;
+            offer(&site).await;
+            site.has(before + more, rows).await?;
+            let list = site.driver.window().await?;
+            site.driver.new_tab().await?;
+            let other = site.driver.windows().await?.pop().unwrap();
+            site.driver.switch_to_window(other).await?;
+            offer(&site).await;
+            site.driver.close_window().await?;
+            site.driver.switch_to_window(list).await?;
+            site.has(before + 2 * more, rows).await?;
+        }
+        Ok(())
+    });
 }
